@@ -1,0 +1,104 @@
+/**
+ * Every event in the life of a supervision tree: the only vocabulary of logs, metrics, pages and tests.
+ *
+ * Events are plain values with a Schema, so that they can be sent, stored and compared. `at` is the Clock's time in
+ * milliseconds, `path` the ids from the root supervisor down to the process the event is about.
+ *
+ * @since 0.1.0
+ */
+import { Schema } from "effect"
+import { ExitReason } from "../server/ExitReason.ts"
+
+const base = { path: Schema.Array(Schema.String), at: Schema.Number }
+const process = { ...base, kind: Schema.Literals(["worker", "supervisor"]), incarnation: Schema.Int }
+
+/** An incarnation is up: its init has succeeded. */
+export const Started = Schema.TaggedStruct("Started", process)
+
+/** An incarnation did not come up; `incarnation` is the number it would have had. */
+export const StartFailed = Schema.TaggedStruct("StartFailed", { ...process, reason: ExitReason })
+
+/** A child's init answered `ignore`: its spec is kept (unless temporary), no process runs. */
+export const Ignored = Schema.TaggedStruct("Ignored", process)
+
+/** An incarnation ended, by itself or told to. */
+export const Exited = Schema.TaggedStruct("Exited", { ...process, reason: ExitReason })
+
+/** A supervisor decided to start a child again, after `delay` milliseconds. */
+export const Restarting = Schema.TaggedStruct("Restarting", { ...process, reason: ExitReason, delay: Schema.Number })
+
+/** A supervisor's budget is spent; it stops its children and fails, or parks the child. */
+export const GaveUp = Schema.TaggedStruct("GaveUp", { ...base, child: Schema.String, reason: ExitReason })
+
+/** A child that its supervisor gave up on is kept, with its mailbox and state, until it is resumed. */
+export const Parked = Schema.TaggedStruct("Parked", process)
+
+/** A parked child was started again. */
+export const Resumed = Schema.TaggedStruct("Resumed", process)
+
+/** A child's spec was removed. */
+export const Deleted = Schema.TaggedStruct("Deleted", process)
+
+/** An incarnation did not end within its shutdown time: abandoned, and fenced off from its state. */
+export const Abandoned = Schema.TaggedStruct("Abandoned", process)
+
+/** A new incarnation took over conserved state. */
+export const StateRestored = Schema.TaggedStruct("StateRestored", { ...process, seq: Schema.Int })
+
+/** A suspect snapshot gave way to an older, trusted one (`to`), or to `init` (`to` absent): `from - to` updates lost. */
+export const StateRolledBack = Schema.TaggedStruct("StateRolledBack", {
+  ...process,
+  from: Schema.Int,
+  to: Schema.optionalKey(Schema.Int),
+  why: Schema.String
+})
+
+/** A snapshot was set aside: kept for inspection, never deleted, not restored again. */
+export const StateSetAside = Schema.TaggedStruct("StateSetAside", { ...process, seq: Schema.Int, why: Schema.String })
+
+/** A write of an older incarnation was refused by the companion. */
+export const WriteFenced = Schema.TaggedStruct("WriteFenced", { ...process, current: Schema.Int })
+
+/** The supervised fiber of a state container crashed; the states it keeps did not. */
+export const ContainerCrashed = Schema.TaggedStruct("ContainerCrashed", { ...process, reason: ExitReason })
+
+/** A message whose handler crashed is handled again; `attempt` counts from 2. */
+export const Redelivered = Schema.TaggedStruct("Redelivered", { ...process, message: Schema.String, attempt: Schema.Int })
+
+/** A message crashed its server as often as it may: set aside, inspectable, replayable. */
+export const Quarantined = Schema.TaggedStruct("Quarantined", {
+  ...process,
+  message: Schema.String,
+  attempts: Schema.Int
+})
+
+/** A message was dropped because the mailbox was full. */
+export const Dropped = Schema.TaggedStruct("Dropped", { ...process, message: Schema.String })
+
+/** The schema of every event. */
+export const Lifecycle = Schema.Union([
+  Started,
+  StartFailed,
+  Ignored,
+  Exited,
+  Restarting,
+  GaveUp,
+  Parked,
+  Resumed,
+  Deleted,
+  Abandoned,
+  StateRestored,
+  StateRolledBack,
+  StateSetAside,
+  WriteFenced,
+  ContainerCrashed,
+  Redelivered,
+  Quarantined,
+  Dropped
+])
+
+/** One event in the life of a supervision tree. */
+export type Lifecycle = typeof Lifecycle.Type
+
+/** `root/child/grandchild`, for people. */
+export const pathText = (path: ReadonlyArray<string>): string => path.join("/")

@@ -1,0 +1,85 @@
+/**
+ * Why an incarnation of a process ended.
+ *
+ * One closed vocabulary for supervisors, monitors, `terminate` callbacks, reports and Schedules: OTP's exit reasons
+ * (`normal`, `shutdown`, `{shutdown, Term}`, `killed`, anything else) as a tagged union over Effect's `Cause`.
+ *
+ * @since 0.1.0
+ */
+import { Cause, type Exit, Schema } from "effect"
+
+/** It finished by itself, as intended (OTP: `normal`). */
+export const Normal = Schema.TaggedStruct("Normal", {})
+
+/** It was told to stop, or stopped itself in good order, with a word on why (OTP: `shutdown`, `{shutdown, Term}`). */
+export const Shutdown = Schema.TaggedStruct("Shutdown", { detail: Schema.optionalKey(Schema.String) })
+
+/** It was ended at once, without clean-up by its own code (OTP: `killed`). */
+export const Killed = Schema.TaggedStruct("Killed", {})
+
+/** A defect, a typed failure of its life, an invalid result or an interruption from outside (OTP: any other term). */
+export const Crashed = Schema.TaggedStruct("Crashed", { cause: Schema.Cause(Schema.Unknown, Schema.Defect()) })
+
+/** A supervisor's restart budget was spent; `child` is the one that spent it (OTP: `shutdown` of a supervisor). */
+export const GaveUp = Schema.TaggedStruct("GaveUp", {
+  child: Schema.String,
+  cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+})
+
+/** A durable companion could not store the state; the next incarnation starts from what the store holds. */
+export const NotConserved = Schema.TaggedStruct("NotConserved", {
+  cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+})
+
+/** The schema of every reason. */
+export const ExitReason = Schema.Union([Normal, Shutdown, Killed, Crashed, GaveUp, NotConserved])
+
+/** Why an incarnation ended. */
+export type ExitReason = typeof ExitReason.Type
+
+/** OTP's `normal`. */
+export const normal: ExitReason = { _tag: "Normal" }
+
+/** OTP's `shutdown`. */
+export const shutdown: ExitReason = { _tag: "Shutdown" }
+
+/** OTP's `killed`. */
+export const killed: ExitReason = { _tag: "Killed" }
+
+/** A crash from a `Cause`. */
+export const crashed = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Crashed", cause })
+
+/** Whether this is how a process is meant to end: a `transient` child that ends so is not restarted. */
+export const isOrderly = (reason: ExitReason): boolean => reason._tag === "Normal" || reason._tag === "Shutdown"
+
+/** Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption nobody ordered is `Crashed`. */
+export const fromExit = (exit: Exit.Exit<unknown, unknown>): ExitReason =>
+  exit._tag === "Success" ? normal : crashed(exit.cause)
+
+/** The cause behind a reason, for Schedules and reports; empty for orderly ends. */
+export const toCause = (reason: ExitReason): Cause.Cause<unknown> =>
+  reason._tag === "Crashed" || reason._tag === "GaveUp" || reason._tag === "NotConserved" ? reason.cause : Cause.empty
+
+/** One line for logs and messages. */
+export const toText = (reason: ExitReason): string => {
+  switch (reason._tag) {
+    case "Normal":
+      return "normal"
+    case "Shutdown":
+      return reason.detail === undefined ? "shutdown" : `shutdown (${reason.detail})`
+    case "Killed":
+      return "killed"
+    case "Crashed":
+      return `crashed: ${summary(reason.cause)}`
+    case "GaveUp":
+      return `gave up on ${reason.child}: ${summary(reason.cause)}`
+    case "NotConserved":
+      return `state not conserved: ${summary(reason.cause)}`
+  }
+}
+
+const summary = (cause: Cause.Cause<unknown>): string => {
+  if (cause.reasons.length > 0 && Cause.hasInterruptsOnly(cause)) return "interrupted"
+  const error = Cause.squash(cause)
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}

@@ -1,0 +1,37 @@
+/**
+ * The generic process: all that a monitor, a registry or a supervisor's listing knows of a server, a container, a
+ * supervisor or a worker.
+ *
+ * A process is *logical*: it outlives its incarnations. Each incarnation has a number that only grows and ends once.
+ *
+ * @since 0.1.0
+ */
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+
+/**
+ * Where a process is in its life.
+ *
+ * `starting`: init is running. `running`: an incarnation is alive. `restarting`: the last one ended and another will
+ * follow. `parked`: its supervisor gave up on it and keeps it. `stopped`: it is down and nobody is about to start it.
+ */
+export type Status = "starting" | "running" | "restarting" | "parked" | "stopped"
+
+/** Told once, when the incarnation it was registered on has ended; must not throw and must only enqueue. */
+export type ExitObserver = (incarnation: number, reason: ExitReason) => void
+
+/** What everybody may know of a process. */
+export interface Process {
+  /** Its id under its supervisor. */
+  readonly id: string
+  /** Its address: the ids from the root supervisor down to itself. */
+  readonly path: ReadonlyArray<string>
+  readonly kind: "worker" | "supervisor"
+  /** Number of the incarnation that is alive, or of the last one; 0 before the first start. */
+  readonly incarnation: number
+  readonly status: Status
+  /** How the last incarnation ended; `undefined` while none has. */
+  readonly lastExit: ExitReason | undefined
+  /** Observes the end of the incarnation that is alive. Returns false, and keeps nothing, when none is. */
+  addExitObserver(observer: ExitObserver): boolean
+  removeExitObserver(observer: ExitObserver): void
+}
