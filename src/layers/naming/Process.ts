@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { Predicate } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 
 /**
@@ -18,6 +19,12 @@ export type Status = "starting" | "running" | "restarting" | "parked" | "stopped
 
 /** Told once, when the incarnation it was registered on has ended; must not throw and must only enqueue. */
 export type ExitObserver = (incarnation: number, reason: ExitReason) => void
+
+/**
+ * Told once, when the process is down and nobody is about to start it again: it finished, was stopped on purpose, was
+ * deleted, or never came up. Runs inside the stack of whoever decided it: must not throw and must only do bookkeeping.
+ */
+export type GoneObserver = (reason: ExitReason) => void
 
 /** What everybody may know of a process. */
 export interface Process {
@@ -34,4 +41,21 @@ export interface Process {
   /** Observes the end of the incarnation that is alive. Returns false, and keeps nothing, when none is. */
   addExitObserver(observer: ExitObserver): boolean
   removeExitObserver(observer: ExitObserver): void
+  /**
+   * Observes the end of the process itself: its status became `stopped`. Restarts and parking are not the end. Returns
+   * false, and keeps nothing, when it is `stopped` already. An observer is forgotten once it was told.
+   */
+  addGoneObserver(observer: GoneObserver): boolean
+  removeGoneObserver(observer: GoneObserver): void
 }
+
+/** Where a reference carries the process it stands for. */
+export const processOf: unique symbol = Symbol.for("heirloom/processOf")
+
+/** A value that stands for a process: the client of a server, the handle of a supervisor or of a worker. */
+export interface HasProcess {
+  readonly [processOf]: Process
+}
+
+/** Whether a value stands for a process. */
+export const hasProcess = (u: unknown): u is HasProcess => Predicate.hasProperty(u, processOf)
