@@ -1,0 +1,136 @@
+/**
+ * The one error every call can fail with, beside the message's own, and why.
+ *
+ * Callers catch `CallError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened, to whom,
+ * and what to do about it.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Schema } from "effect"
+import { crashed, toText } from "./server/ExitReason.ts"
+
+const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
+
+/** The server is down and nobody is about to start it (OTP: `noproc`). */
+export const NotRunning = Schema.TaggedStruct("NotRunning", {})
+
+/** The server crashed while it handled this message; `willRestart` tells whether another incarnation follows. */
+export const Crashed = Schema.TaggedStruct("Crashed", { cause: AnyCause, willRestart: Schema.Boolean })
+
+/** No answer came in time. A handler in progress goes on, a request that had not begun is withdrawn. */
+export const Timeout = Schema.TaggedStruct("Timeout", { millis: Schema.Number })
+
+/** The mailbox was full. */
+export const MailboxFull = Schema.TaggedStruct("MailboxFull", { capacity: Schema.Number })
+
+/** The message crashed the server as often as it may. */
+export const Quarantined = Schema.TaggedStruct("Quarantined", { attempts: Schema.Number })
+
+/** The server's supervisor gave up on it and keeps it until it is resumed. */
+export const Parked = Schema.TaggedStruct("Parked", {})
+
+/** The call would wait for a handler that waits for this very call; `chain` are the servers on the way. */
+export const CallingSelf = Schema.TaggedStruct("CallingSelf", { chain: Schema.Array(Schema.String) })
+
+/** The answer was computed, but its state could not be stored: it may or may not be. */
+export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: AnyCause })
+
+/** Every reason a call can fail for. */
+export const CallErrorReason = Schema.Union([
+  NotRunning,
+  Crashed,
+  Timeout,
+  MailboxFull,
+  Quarantined,
+  Parked,
+  CallingSelf,
+  NotConserved
+])
+
+/** Why a call failed. */
+export type CallErrorReason = typeof CallErrorReason.Type
+
+/**
+ * A call that got no answer of its own.
+ *
+ * `server` is the path of the process that was called, `request` the tag of the message.
+ *
+ * @since 0.1.0
+ */
+export class CallError extends Schema.TaggedError<CallError>()("CallError", {
+  server: Schema.String,
+  request: Schema.String,
+  reason: CallErrorReason
+}) {
+  override get message(): string {
+    return `${this.request} to ${this.server}: ${explain(this.reason)}`
+  }
+}
+
+const explain = (reason: CallErrorReason): string => {
+  switch (reason._tag) {
+    case "NotRunning":
+      return "the server is not running and nobody is about to start it. " +
+        "Start it (restartChild, or its layer), or look at the crash report for why it ended."
+    case "Crashed":
+      return `the server ${toText(crashed(reason.cause))} while it handled this message. ` + (reason.willRestart
+        ? "It is being restarted with its conserved state: whether to send the message again is yours to decide."
+        : "It will not be restarted: see the crash report.")
+    case "Timeout":
+      return `no answer within ${reason.millis} ms. The server may be busy: raise the timeout, or make its handlers faster.`
+    case "MailboxFull":
+      return `the mailbox is full (capacity ${reason.capacity}). Slow down, raise the capacity, or choose overflow "suspend".`
+    case "Quarantined":
+      return `the message crashed the server ${reason.attempts} times and is quarantined. ` +
+        "Look at it with Sys.quarantined, mend the handler, replay it."
+    case "Parked":
+      return "its supervisor gave up on the server and keeps it parked, with its state. Mend the cause, then resumeChild."
+    case "CallingSelf":
+      return `the call would wait for itself (${reason.chain.join(" -> ")}). ` +
+        "Use a cast, or answer later with Next.noReply, or move the work into the handler."
+    case "NotConserved":
+      return `its state could not be stored (${toText(crashed(reason.cause))}): the update may or may not be kept. ` +
+        "Ask the server where it stands before you send it again."
+  }
+}
+
+/**
+ * Makes a `CallError` without capturing a stack.
+ *
+ * A stack costs more than crash, restart and reply together, and would show the engine's frames, not the caller's.
+ */
+export const callError = (server: string, request: string, reason: CallErrorReason): CallError => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  const error = new CallError({ server, request, reason }, { disableChecks: true })
+  Error.stackTraceLimit = limit
+  return error
+}
+
+/** A handler answered with something that is no answer: a defect of the server, as in OTP (`bad_return_value`). */
+export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidResult", {
+  server: Schema.String,
+  request: Schema.String,
+  result: Schema.Unknown
+}) {
+  override get message(): string {
+    return `the handler of ${this.request} in ${this.server} returned ${describe(this.result)}, which is no answer: ` +
+      "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next."
+  }
+}
+
+const describe = (value: unknown): string =>
+  value === null ? "null" : Array.isArray(value) ? `an array of ${value.length}` : typeof value
+
+/** `init` took longer than `initTimeout`. */
+export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout", {
+  server: Schema.String,
+  millis: Schema.Number
+}) {
+  override get message(): string {
+    return `init of ${this.server} did not finish within ${this.millis} ms. Raise initTimeout, or move slow work into continueWith.`
+  }
+}
+
+/** The cause a call's waiter sees for a reason that carries one. */
+export type AnyCause = Cause.Cause<unknown>

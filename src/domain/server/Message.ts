@@ -1,0 +1,157 @@
+/**
+ * Messages as values: what a server understands, with the schemas of payload, reply and error.
+ *
+ * From these descriptors come the types of handlers and clients, and later the codec of any transport.
+ *
+ * @since 0.1.0
+ */
+import { type Duration, type Effect, Schema } from "effect"
+import type { CallError } from "../Errors.ts"
+import type { Redeliver } from "./Delivery.ts"
+import type { CallNext, CastNext } from "./Next.ts"
+
+/** Fields of a payload. */
+export type Fields = Schema.Struct.Fields
+
+/** What every message may say about its delivery. */
+export interface DeliveryOptions {
+  /** Handle the message again after a crash, up to that often in all. By default a crash is final for it. */
+  readonly redeliver?: Redeliver | undefined
+}
+
+/** A message with an answer (OTP: `gen_server:call`). */
+export interface Call<P extends Fields, A extends Schema.Top, E extends Schema.Top> {
+  readonly _tag: "Call"
+  readonly payload: P
+  readonly reply: A
+  readonly error: E
+  readonly redeliver: Redeliver | undefined
+  readonly timeout: Duration.Input | "infinity" | undefined
+}
+
+/** A message without an answer (OTP: `gen_server:cast`). */
+export interface Cast<P extends Fields> {
+  readonly _tag: "Cast"
+  readonly payload: P
+  readonly redeliver: Redeliver | undefined
+}
+
+/** Options of {@link call}. */
+export interface CallDescription extends DeliveryOptions {
+  readonly payload?: Fields
+  readonly reply?: Schema.Top
+  readonly error?: Schema.Top
+  /** How long a caller waits, unless it says otherwise itself; 5 seconds by default, as in OTP. */
+  readonly timeout?: Duration.Input | "infinity" | undefined
+}
+
+/** Options of {@link cast}. */
+export interface CastDescription extends DeliveryOptions {
+  readonly payload?: Fields
+}
+
+// Computed from the description's own type, so that an absent key means {}, Void or Never, never any.
+type PayloadOf<O> = O extends { readonly payload: infer P extends Fields } ? P : {}
+type ReplyOf<O> = O extends { readonly reply: infer A extends Schema.Top } ? A : typeof Schema.Void
+type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E : typeof Schema.Never
+
+/**
+ * Describes a message with an answer (OTP: `gen_server:call/2,3`).
+ *
+ * `payload` defaults to nothing, `reply` to `Schema.Void`, `error` to `Schema.Never`: a handler may fail only with what
+ * is declared here.
+ */
+export const call = <const O extends CallDescription = {}>(
+  description?: O
+): Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>> => {
+  const message: Call<Fields, Schema.Top, Schema.Top> = {
+    _tag: "Call",
+    payload: description?.payload ?? {},
+    reply: description?.reply ?? Schema.Void,
+    error: description?.error ?? Schema.Never,
+    redeliver: description?.redeliver,
+    timeout: description?.timeout
+  }
+  // the conditional types above restate these three defaults; TypeScript cannot follow `??` through them
+  return message as Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>>
+}
+
+/** Describes a message without an answer (OTP: `gen_server:cast/2`). */
+export const cast = <const O extends CastDescription = {}>(description?: O): Cast<PayloadOf<O>> => {
+  const message: Cast<Fields> = {
+    _tag: "Cast",
+    payload: description?.payload ?? {},
+    redeliver: description?.redeliver
+  }
+  return message as Cast<PayloadOf<O>>
+}
+
+// `any` stands for "whatever this message declares": the bound of a record whose members differ, never a value's type
+/** The messages of one server, by tag. */
+export type Messages = Record<string, Call<any, any, any> | Cast<any>>
+
+/** What the handler of a message receives. */
+export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
+
+/** What the sender of a message passes: fields with a constructor default may be left out. */
+export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields }
+  ? Schema.Struct<P>["~type.make.in"]
+  : never
+
+/** Who asked, for an answer that follows later (OTP: `From`). */
+export interface From<in A, in E> {
+  readonly "~heirloom/From": (_: readonly [A, E]) => void
+}
+
+/** What a handler may know beside state and payload. */
+export interface HandlerContext<in A, in E> {
+  /** The caller of the message in hand; hand it to `GenServer.reply` after `Next.noReply`. */
+  readonly from: From<A, E>
+  /** Number of the incarnation that handles the message. */
+  readonly incarnation: number
+  /** How often this message has been handled, this time included. */
+  readonly attempt: number
+}
+
+/** One handler per message. */
+export type Handlers<S, Ms extends Messages> = {
+  readonly [K in keyof Ms]: Ms[K] extends Call<any, infer A, infer E> ? (
+      state: S,
+      payload: Payload<Ms[K]>,
+      context: HandlerContext<A["Type"], E["Type"]>
+    ) => CallNext<A["Type"], S> | Effect.Effect<CallNext<A["Type"], S>, E["Type"], any>
+    : (
+      state: S,
+      payload: Payload<Ms[K]>,
+      context: HandlerContext<never, never>
+    ) => CastNext<S> | Effect.Effect<CastNext<S>, never, any>
+}
+
+/** Makes a handler for an unknown message an error of its own. */
+export type NoExtra<H, Ms> = { readonly [K in Exclude<keyof H, keyof Ms>]: never }
+
+/** The services that the handlers need. */
+export type HandlersServices<H> = {
+  [K in keyof H]: H[K] extends (...args: any) => infer X ? X extends Effect.Effect<any, any, infer R> ? R : never
+    : never
+}[keyof H]
+
+/** What a caller may say about one call. */
+export interface CallOptions {
+  /** How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. */
+  readonly timeout?: Duration.Input | "infinity" | undefined
+}
+
+/** What sending a message comes to. */
+export type ClientResult<M> = M extends Call<any, infer A, infer E> ? Effect.Effect<A["Type"], E["Type"] | CallError>
+  : Effect.Effect<void>
+
+/** What may accompany a message: nothing, for a cast. */
+export type ClientOptions<M> = M extends Cast<any> ? {} : CallOptions
+
+/** A server's client: one method per message. */
+export type Client<Ms extends Messages> = {
+  readonly [K in keyof Ms]: {} extends PayloadInput<Ms[K]>
+    ? (payload?: PayloadInput<Ms[K]>, options?: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
+    : (payload: PayloadInput<Ms[K]>, options?: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
+}

@@ -1,0 +1,116 @@
+/**
+ * What a handler answers: the closed type of what happens next.
+ *
+ * The everyday answers need nothing from here: a call's handler returns `[reply, nextState]`, a cast's the next state.
+ * The rest of gen_server's return tuples are these values.
+ *
+ * @since 0.1.0
+ */
+import type { Duration, Effect, Scope } from "effect"
+import { type ExitReason, normal, shutdown } from "./ExitReason.ts"
+
+/** Work to be done right after this message and before anything queued (OTP: `handle_continue/2`). */
+export type Continue<S> = (state: S) => CastNext<S> | Effect.Effect<CastNext<S>, never, Scope.Scope>
+
+/** What may accompany an answer. */
+export interface NextOptions<S> {
+  /** Runs before anything queued, on the state just committed (OTP: `{continue, Term}`). */
+  readonly continueWith?: Continue<S> | undefined
+  /** Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). */
+  readonly idleAfter?: Duration.Input | undefined
+  /** Drops everything but state and mailbox until the next message (OTP: `hibernate`). */
+  readonly hibernate?: boolean | undefined
+}
+
+/** An answer other than the everyday one. */
+export type Next<A, S> = Reply<A, S> | NoReply<S> | Stop<A, S>
+
+/** What a call's handler may return. */
+export type CallNext<A, S> = readonly [reply: A, state: S] | Next<A, S>
+
+/** What a cast's handler may return. */
+export type CastNext<S> = S | NoReply<S> | Stop<never, S>
+
+/** A reply with more to say about what happens next. */
+export class Reply<out A, in out S> {
+  readonly _tag = "Reply"
+  readonly reply: A
+  readonly state: S
+  readonly options: NextOptions<S>
+  constructor(reply: A, state: S, options: NextOptions<S>) {
+    this.reply = reply
+    this.state = state
+    this.options = options
+  }
+}
+
+/** The next state, and no reply: none is due (cast), or it follows later (call). */
+export class NoReply<in out S> {
+  readonly _tag = "NoReply"
+  readonly state: S
+  readonly options: NextOptions<S>
+  constructor(state: S, options: NextOptions<S>) {
+    this.state = state
+    this.options = options
+  }
+}
+
+/** The server ends itself, in order or not, with a last state and reply if given. */
+export class Stop<out A, out S> {
+  readonly _tag = "Stop"
+  readonly reason: ExitReason
+  readonly answer: { readonly reply?: A; readonly state?: S }
+  constructor(reason: ExitReason, answer: { readonly reply?: A; readonly state?: S }) {
+    this.reason = reason
+    this.answer = answer
+  }
+}
+
+/** What `init` and `restore` may answer besides a state. */
+export type Initial<S> = Start<S> | Ignore
+
+/** A state to start with, and what happens right after. */
+export class Start<in out S> {
+  readonly _tag = "Start"
+  readonly state: S
+  readonly options: NextOptions<S> & { readonly info?: unknown }
+  constructor(state: S, options: NextOptions<S> & { readonly info?: unknown }) {
+    this.state = state
+    this.options = options
+  }
+}
+
+/** No process is wanted, and that is no failure (OTP: `ignore`). */
+export class Ignore {
+  readonly _tag = "Ignore"
+}
+
+/** `[reply, state]` with `continueWith`, `idleAfter` or `hibernate`. */
+export const reply = <A, S>(reply: A, state: S, options: NextOptions<S> = {}): Reply<A, S> =>
+  new Reply(reply, state, options)
+
+/** The next state without a reply; a call is answered later with `GenServer.reply(context.from, exit)`. */
+export const noReply = <S>(state: S, options: NextOptions<S> = {}): NoReply<S> => new NoReply(state, options)
+
+/**
+ * Ends the server (OTP: `{stop, Reason, Reply, State}`).
+ *
+ * With `reply` the caller gets it; without, it fails with `Crashed` (or `NotRunning` for an orderly end).
+ */
+export const stop = <A = never, S = never>(
+  reason: "normal" | "shutdown" | ExitReason,
+  answer: { readonly reply?: A; readonly state?: S } = {}
+): Stop<A, S> => new Stop(reason === "normal" ? normal : reason === "shutdown" ? shutdown : reason, answer)
+
+/** A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, or extra `info` for the starter. */
+export const start = <S>(
+  state: S,
+  options: NextOptions<S> & { readonly info?: unknown } = {}
+): Start<S> => new Start(state, options)
+
+/** For `init`: no process is wanted here, and that is no failure. */
+export const ignore: Ignore = new Ignore()
+
+/** Whether a handler's result is one of these values rather than a plain state. */
+export const isNext = (u: unknown): u is Next<unknown, unknown> =>
+  u instanceof Reply || u instanceof NoReply || u instanceof Stop

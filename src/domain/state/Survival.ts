@@ -1,0 +1,32 @@
+/**
+ * What a companion survives, as a grade that the type checker compares.
+ *
+ * `"nothing" < "crash" < "process" < "machine"`: each grade includes those before it. A companion grants its grade and
+ * every lower one; a server may demand one, and demanding more than is granted does not compile.
+ *
+ * @since 0.1.0
+ */
+
+/** What a companion survives: nothing, the server's crash, the process's death, the machine's. */
+export type Grade = "nothing" | "crash" | "process" | "machine"
+
+/** Every grade, weakest first. */
+export const grades: ReadonlyArray<Grade> = ["nothing", "crash", "process", "machine"]
+
+/** Whether `granted` is at least `demanded`. */
+export const covers = (granted: Grade, demanded: Grade): boolean => grades.indexOf(granted) >= grades.indexOf(demanded)
+
+/** The evidence, at the type level, that the companion of `Self` survives `G`. */
+export interface Survives<in out Self, G> {
+  readonly "~heirloom/Survives": (_: Self) => readonly [Self, G]
+}
+
+/** What a server that asks for `G` requires. */
+export type Demands<Self, G> = G extends "nothing" ? never : Survives<Self, G>
+
+/** What a companion of grade `G` provides. */
+export type Grants<Self, G> = G extends "machine"
+  ? Survives<Self, "machine"> | Survives<Self, "process"> | Survives<Self, "crash">
+  : G extends "process" ? Survives<Self, "process"> | Survives<Self, "crash">
+  : G extends "crash" ? Survives<Self, "crash">
+  : never
