@@ -47,6 +47,11 @@ export interface Process {
    */
   addGoneObserver(observer: GoneObserver): boolean
   removeGoneObserver(observer: GoneObserver): void
+  /**
+   * Ends the incarnation that is alive or starting, as an exit signal from outside (OTP: `exit/2`): its supervisor sees the
+   * exit and acts on it. `Killed` skips `terminate`. Returns at once; does nothing when no incarnation is alive.
+   */
+  exit(reason: ExitReason): void
 }
 
 /** Where a reference carries the process it stands for. */
