@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
-import { ExitReason } from "../server/ExitReason.ts"
+import { ExitReason, toText as reasonText } from "../server/ExitReason.ts"
+import { pathText } from "./Lifecycle.ts"
 
 /** The schema of a crash report. */
 export const CrashReport = Schema.Struct({
@@ -22,3 +23,25 @@ export const CrashReport = Schema.Struct({
 
 /** What is said when a process ends abnormally. */
 export type CrashReport = typeof CrashReport.Type
+
+/**
+ * Who ended how, on one line: `app/Counter #2 crashed: Error: boom`.
+ *
+ * @since 0.1.0
+ */
+export const headline = (report: CrashReport): string =>
+  `${pathText(report.path)} #${report.incarnation} ${reasonText(report.reason)}`
+
+/**
+ * The whole report for people: the headline, then one indented line for each thing that is known.
+ *
+ * @since 0.1.0
+ */
+export const toText = (report: CrashReport): string => {
+  const lines = [headline(report)]
+  if (report.message !== undefined) lines.push(`  in hand: ${report.message}`)
+  if (report.restoredFrom !== undefined) lines.push(`  restored from: snapshot ${report.restoredFrom}`)
+  if (report.undone !== undefined) lines.push(`  undone: ${report.undone} ${report.undone === 1 ? "cast" : "casts"}`)
+  lines.push(`  next: ${report.next}`)
+  return lines.join("\n")
+}

@@ -63,7 +63,11 @@ export const WriteFenced = Schema.TaggedStruct("WriteFenced", { ...process, curr
 export const ContainerCrashed = Schema.TaggedStruct("ContainerCrashed", { ...process, reason: ExitReason })
 
 /** A message whose handler crashed is handled again; `attempt` counts from 2. */
-export const Redelivered = Schema.TaggedStruct("Redelivered", { ...process, message: Schema.String, attempt: Schema.Int })
+export const Redelivered = Schema.TaggedStruct("Redelivered", {
+  ...process,
+  message: Schema.String,
+  attempt: Schema.Int
+})
 
 /** A message crashed its server as often as it may: set aside, inspectable, replayable. */
 export const Quarantined = Schema.TaggedStruct("Quarantined", {

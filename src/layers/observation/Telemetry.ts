@@ -14,9 +14,9 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer, LogLevel, Metric, Queue, References, type Scope, Stream } from "effect"
-import type { CrashReport } from "../../domain/observation/CrashReport.ts"
+import { type CrashReport, headline } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
-import { toCause, toText } from "../../domain/server/ExitReason.ts"
+import { toCause } from "../../domain/server/ExitReason.ts"
 import { attach, type Counters, makeCounters } from "./Metrics.ts"
 
 export type { Counters } from "./Metrics.ts"
@@ -68,7 +68,7 @@ class Sink implements Telemetry {
 const logReport = (report: CrashReport): Effect.Effect<void> =>
   Effect.annotateLogs(
     Effect.logError(
-      `${pathText(report.path)} #${report.incarnation} ${toText(report.reason)}; ${report.next}`,
+      `${headline(report)}; ${report.next}`,
       toCause(report.reason)
     ),
     {

@@ -1,0 +1,34 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause } from "effect"
+import { type CrashReport, headline, toText } from "../../../src/domain/observation/CrashReport.ts"
+import { crashed, killed } from "../../../src/domain/server/ExitReason.ts"
+
+const report: CrashReport = {
+  path: ["app", "Counter"],
+  incarnation: 2,
+  reason: crashed(Cause.die(new Error("boom"))),
+  next: "starts again at once"
+}
+
+describe("a crash report", () => {
+  it("says on one line who ended how", () => {
+    assert.strictEqual(headline(report), "app/Counter #2 crashed: Error: boom")
+  })
+
+  it("says what happens next, and nothing about what is not known", () => {
+    assert.strictEqual(toText(report), "app/Counter #2 crashed: Error: boom\n  next: starts again at once")
+  })
+
+  it("says everything that is known", () => {
+    assert.strictEqual(
+      toText({ ...report, reason: killed, message: "Withdraw", restoredFrom: 41, undone: 1 }),
+      [
+        "app/Counter #2 killed",
+        "  in hand: Withdraw",
+        "  restored from: snapshot 41",
+        "  undone: 1 cast",
+        "  next: starts again at once"
+      ].join("\n")
+    )
+  })
+})

@@ -1,0 +1,222 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, HashMap, Option, Schema } from "effect"
+import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
+import * as SystemView from "../../../src/domain/observation/SystemView.ts"
+import { crashed, normal } from "../../../src/domain/server/ExitReason.ts"
+
+const boom = crashed(Cause.die(new Error("boom")))
+const root = { path: ["ProcSupervisor"], at: 0, kind: "supervisor", incarnation: 1 } as const
+const container = { path: ["ProcSupervisor", "StateContainer"], at: 1, kind: "worker", incarnation: 1 } as const
+const server = (incarnation: number) =>
+  ({ path: ["ProcSupervisor", "Server"], at: 2, kind: "worker", incarnation }) as const
+
+const crashedTwice: ReadonlyArray<Lifecycle> = [
+  { _tag: "Started", ...container },
+  { _tag: "Started", ...server(1) },
+  { _tag: "Started", ...root },
+  { _tag: "Exited", ...server(1), reason: boom },
+  { _tag: "Restarting", ...server(1), reason: boom, delay: 0 },
+  { _tag: "StateRestored", ...server(2), seq: 41 },
+  { _tag: "Started", ...server(2) },
+  { _tag: "Exited", ...server(2), reason: boom },
+  { _tag: "Restarting", ...server(2), reason: boom, delay: 0 },
+  { _tag: "StateRestored", ...server(3), seq: 42 },
+  { _tag: "Started", ...server(3) }
+]
+
+const statusOf = (events: ReadonlyArray<Lifecycle>) =>
+  Option.map(SystemView.find(SystemView.fromEvents(events), server(1).path), (process) => process.status)
+
+describe("the view of a system", () => {
+  it("draws the tree with its incarnations, restarts and last exits", () => {
+    assert.deepStrictEqual(SystemView.toText(SystemView.fromEvents(crashedTwice)).split("\n"), [
+      "ProcSupervisor     #1 running",
+      "├─ StateContainer  #1 running",
+      "└─ Server          #3 running  2 restarts, last exit crashed: Error: boom"
+    ])
+  })
+
+  it("draws trees within trees, and several of them", () => {
+    const started = (...path: ReadonlyArray<string>): Lifecycle => ({
+      _tag: "Started",
+      path,
+      at: 0,
+      kind: "worker",
+      incarnation: 1
+    })
+    const view = SystemView.fromEvents([
+      started("a", "b", "c"),
+      started("a", "b", "d", "e"),
+      started("a", "f"),
+      started("z")
+    ])
+    assert.deepStrictEqual(SystemView.toText(view).split("\n"), [
+      "a",
+      "├─ b",
+      "│  ├─ c     #1 running",
+      "│  └─ d",
+      "│     └─ e  #1 running",
+      "└─ f        #1 running",
+      "z           #1 running"
+    ])
+  })
+
+  it("draws nothing when nothing was heard", () => {
+    assert.strictEqual(SystemView.toText(SystemView.empty), "")
+  })
+
+  it("knows what the newest incarnation took over", () => {
+    const process = SystemView.find(SystemView.fromEvents(crashedTwice), server(3).path)
+    assert.deepInclude(Option.getOrThrow(process), { incarnation: 3, restarts: 2, restoredFrom: 42, status: "running" })
+  })
+
+  it("a process is restarting between the decision and the next start", () => {
+    assert.deepStrictEqual(statusOf(crashedTwice.slice(0, 4)), Option.some("stopped"))
+    assert.deepStrictEqual(statusOf(crashedTwice.slice(0, 5)), Option.some("restarting"))
+    assert.deepStrictEqual(statusOf(crashedTwice.slice(0, 6)), Option.some("restarting"))
+    assert.deepStrictEqual(statusOf(crashedTwice.slice(0, 7)), Option.some("running"))
+  })
+
+  it("a process that does not come up again keeps the number of the incarnation that was up", () => {
+    const view = SystemView.fromEvents([
+      ...crashedTwice.slice(0, 5),
+      { _tag: "StartFailed", ...server(2), reason: boom }
+    ])
+    const process = Option.getOrThrow(SystemView.find(view, server(1).path))
+    assert.deepInclude(process, { incarnation: 1, status: "stopped", restarts: 0 })
+  })
+
+  it("a parked process is parked until it is resumed and up again", () => {
+    const parked: ReadonlyArray<Lifecycle> = [
+      ...crashedTwice.slice(0, 4),
+      { _tag: "GaveUp", path: root.path, at: 3, child: "Server", reason: boom },
+      { _tag: "Parked", ...server(1) }
+    ]
+    assert.deepStrictEqual(statusOf(parked), Option.some("parked"))
+    assert.deepStrictEqual(statusOf([...parked, { _tag: "Resumed", ...server(1) }]), Option.some("starting"))
+    assert.deepStrictEqual(
+      statusOf([...parked, { _tag: "Resumed", ...server(1) }, { _tag: "Started", ...server(2) }]),
+      Option.some("running")
+    )
+  })
+
+  it("what an older incarnation still says is ignored", () => {
+    const before = SystemView.fromEvents(crashedTwice)
+    const after = SystemView.apply(before, { _tag: "Exited", ...server(2), reason: normal })
+    assert.deepStrictEqual(SystemView.find(after, server(3).path), SystemView.find(before, server(3).path))
+  })
+
+  it("an abandoned incarnation is remembered", () => {
+    const view = SystemView.fromEvents([...crashedTwice, { _tag: "Abandoned", ...server(1) }])
+    assert.include(SystemView.toText(view), "1 abandoned")
+  })
+
+  it("a deleted supervisor takes all below it along", () => {
+    const view = SystemView.apply(SystemView.fromEvents(crashedTwice), { _tag: "Deleted", ...root })
+    assert.isTrue(HashMap.isEmpty(view.processes))
+  })
+})
+
+const paths = [["r"], ["r", "a"], ["r", "b"], ["r", "a", "x"], ["r", "a", "y"], ["s"], ["s", "a"]] as const
+
+const Step = Schema.Struct({
+  at: Schema.Literals([0, 1, 2, 3, 4, 5, 6]),
+  incarnation: Schema.Literals([1, 2, 3]),
+  what: Schema.Literals([
+    "Started",
+    "StartFailed",
+    "Ignored",
+    "Exited",
+    "Restarting",
+    "GaveUp",
+    "Parked",
+    "Resumed",
+    "Deleted",
+    "Abandoned",
+    "StateRestored",
+    "WriteFenced",
+    "Quarantined"
+  ])
+})
+
+const toEvent = ({ at, incarnation, what }: typeof Step.Type, time: number): Lifecycle => {
+  const process = { path: paths[at], at: time, kind: "worker", incarnation } as const
+  switch (what) {
+    case "StartFailed":
+    case "Exited":
+      return { _tag: what, ...process, reason: boom }
+    case "Restarting":
+      return { _tag: what, ...process, reason: boom, delay: 0 }
+    case "GaveUp":
+      return { _tag: what, path: process.path, at: time, child: "a", reason: boom }
+    case "StateRestored":
+      return { _tag: what, ...process, seq: time }
+    case "WriteFenced":
+      return { _tag: what, ...process, current: 3 }
+    case "Quarantined":
+      return { _tag: what, ...process, message: "M", attempts: 3 }
+    default:
+      return { _tag: what, ...process }
+  }
+}
+
+/** The rule said naively: who was heard of, in which order, after the last deletion of it or of what is above it. */
+const heardOf = (events: ReadonlyArray<Lifecycle>): ReadonlyArray<string> => {
+  const heard: Array<string> = []
+  for (const event of events) {
+    const name = event.path.join("/")
+    if (event._tag === "Deleted") {
+      for (const other of [...heard]) {
+        if (`${other}/`.startsWith(`${name}/`)) heard.splice(heard.indexOf(other), 1)
+      }
+    } else if (!heard.includes(name)) heard.push(name)
+  }
+  return heard
+}
+
+const count = (nodes: ReadonlyArray<SystemView.Node>): number =>
+  nodes.reduce((sum, node) => sum + (node.process === undefined ? 0 : 1) + count(node.children), 0)
+
+describe("the view of a system, over any events", () => {
+  it.prop("loses no process and invents none", [Schema.Array(Step)], ([steps]) => {
+    const events = steps.map(toEvent)
+    const view = SystemView.fromEvents(events)
+    const processes = Array.from(HashMap.values(view.processes)).toSorted((a, b) => a.order - b.order)
+    assert.deepStrictEqual(processes.map((process) => process.path.join("/")), heardOf(events))
+    assert.strictEqual(count(SystemView.toTree(view)), processes.length)
+  })
+
+  it.prop("draws every process once, its parents above it", [Schema.Array(Step)], ([steps]) => {
+    const view = SystemView.fromEvents(steps.map(toEvent))
+    const text = SystemView.toText(view)
+    assert.strictEqual(
+      text.split("\n").filter((line) => line.includes("#")).length,
+      HashMap.size(view.processes)
+    )
+  })
+
+  it.prop("incarnation numbers never fall while the process is not deleted", [Schema.Array(Step)], ([steps]) => {
+    let view = SystemView.empty
+    for (const event of steps.map(toEvent)) {
+      const before = view
+      view = SystemView.apply(view, event)
+      for (const process of HashMap.values(view.processes)) {
+        const earlier = Option.getOrUndefined(SystemView.find(before, process.path))
+        if (earlier !== undefined) {
+          assert.isAtLeast(process.incarnation, earlier.incarnation)
+          assert.isAtLeast(process.restarts, earlier.restarts)
+          assert.strictEqual(process.order, earlier.order)
+        }
+      }
+    }
+  })
+
+  it.prop("folding in two halves is folding at once", [Schema.Array(Step), Schema.Array(Step)], ([first, second]) => {
+    const events = [...first, ...second].map(toEvent)
+    const inHalves = events.slice(first.length).reduce(
+      SystemView.apply,
+      SystemView.fromEvents(events.slice(0, first.length))
+    )
+    assert.strictEqual(SystemView.toText(inHalves), SystemView.toText(SystemView.fromEvents(events)))
+  })
+})
