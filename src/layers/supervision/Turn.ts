@@ -11,6 +11,7 @@
  *
  * @since 0.1.0
  */
+import { MutableList, type Scheduler } from "effect"
 
 /** Nested hand-offs before the trampoline takes over: each level is several JS frames of Effect's own. */
 export const maxDepth = 24
@@ -58,4 +59,84 @@ export const run = (task: () => void): void => {
   } finally {
     leave()
   }
+}
+
+/** Work that wants a turn: a server with messages waiting. */
+export interface Ready {
+  /** Whether it waits for its turn already; kept by the queue. */
+  queued: boolean
+  /** Works until it has nothing to do or {@link RunQueue.spend} says that the turn is over. */
+  drain(): void
+}
+
+// Queued messages handled before the event loop must get a turn. Calls served at once are not counted: they are
+// operations of the caller's own fiber, which yields by itself; refusing them would lock every caller out of that path.
+const budget = 1024
+
+/**
+ * The servers that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of every turn.
+ *
+ * *Tricky*: servers made ready while a turn runs go on in that turn until the budget is spent, so a ping-pong of casts
+ * costs no turn of the event loop per hop, and still cannot starve a timer.
+ */
+export class RunQueue {
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly waiting = MutableList.make<Ready>()
+  private armed = false
+  private running = false
+  private spent = 0
+
+  constructor(scheduler: Scheduler.Scheduler) {
+    this.dispatcher = scheduler.makeDispatcher()
+  }
+
+  /** Counts one queued message; true when the event loop must get its turn first. */
+  spend(): boolean {
+    return this.spent++ >= budget
+  }
+
+  /** Gives `ready` a turn, once, after those that wait already. */
+  push(ready: Ready): void {
+    if (ready.queued) return
+    ready.queued = true
+    MutableList.append(this.waiting, ready)
+    if (!this.running) this.arm()
+  }
+
+  private arm(): void {
+    if (this.armed) return
+    this.armed = true
+    this.dispatcher.scheduleTask(this.turn, 0)
+  }
+
+  private readonly turn = (): void => {
+    this.armed = false
+    this.running = true
+    this.spent = 0
+    try {
+      while (this.spent < budget) {
+        const ready = MutableList.take(this.waiting)
+        if (ready === MutableList.Empty) break
+        ready.queued = false
+        enter()
+        try {
+          ready.drain()
+        } finally {
+          leave()
+        }
+      }
+    } finally {
+      this.running = false
+      if (this.waiting.length > 0) this.arm()
+    }
+  }
+}
+
+const queues = new WeakMap<Scheduler.Scheduler, RunQueue>()
+
+/** The run queue of a Scheduler. */
+export const runQueue = (scheduler: Scheduler.Scheduler): RunQueue => {
+  let queue = queues.get(scheduler)
+  if (queue === undefined) queues.set(scheduler, queue = new RunQueue(scheduler))
+  return queue
 }
