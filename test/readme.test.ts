@@ -1,0 +1,133 @@
+/**
+ * Every ```ts block of README.md and docs/ is a program: it type-checks, runs, and prints what its comments say.
+ *
+ * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
+ * file. The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
+ * only has to end well. Code that is not meant to run is not marked as ts.
+ */
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join, relative, resolve } from "node:path"
+
+const repository = resolve(import.meta.dirname, "..")
+const generated = join(repository, "test/.generated")
+
+interface Program {
+  readonly name: string
+  readonly file: string
+  readonly source: string
+  readonly prints: ReadonlyArray<string>
+}
+
+/** The programs of one document. Each line keeps its number, so that errors point into the document. */
+const programsOf = (document: string): ReadonlyArray<Program> => {
+  const lines = readFileSync(join(repository, document), "utf8").split("\n")
+  const programs: Array<{ line: number; readonly kept: Array<string> }> = []
+  let inside = false
+  lines.forEach((text, index) => {
+    const fence = /^\s*```(\S*)\s*(.*)$/.exec(text)
+    if (fence !== null) {
+      inside = !inside && fence[1] === "ts"
+      if (inside && fence[2] !== "continued") programs.push({ line: index + 1, kept: [] })
+    } else if (inside) programs.at(-1)!.kept[index] = text
+  })
+  return programs.map(({ kept, line }) => ({
+    name: `${document}:${line}`,
+    file: join(generated, `${document.replaceAll(/[/\\]/g, "-")}-${line}.ts`),
+    source: Array.from(kept, (text) => text ?? "").join("\n"),
+    prints: kept.flatMap((text) => [...text.matchAll(/\/\/ => (.*)$/g)].map((match) => match[1]!.trim()))
+  }))
+}
+
+const documents = ["README.md", ...globSync("docs/**/*.md", { cwd: repository })].filter((file) =>
+  globSync(file, { cwd: repository }).length > 0
+)
+const programs = documents.sort().flatMap(programsOf)
+
+const run = (
+  args: ReadonlyArray<string>
+): Effect.Effect<{ readonly code: number; readonly out: string; readonly err: string }> =>
+  Effect.callback((resume) => {
+    const child = execFile(process.execPath, args, { cwd: repository, timeout: 60_000 }, (error, out, err) =>
+      resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), out, err })))
+    return Effect.sync(() =>
+      void child.kill()
+    )
+  })
+
+/** What a program printed, without the records of the default logger: a stamped line and what is indented below it. */
+const printed = (out: string): ReadonlyArray<string> => {
+  let inRecord = false
+  return out.split("\n").filter((line) => {
+    inRecord = /^\[\d\d:\d\d:\d\d\.\d\d\d\] /.test(line) || (inRecord && /^[\s}]/.test(line))
+    return !inRecord && line.trim() !== ""
+  }).map((line) => line.trim())
+}
+
+describe("the programs in the documents", () => {
+  beforeAll(() => {
+    rmSync(generated, { recursive: true, force: true })
+    mkdirSync(generated, { recursive: true })
+    for (const { file, source } of programs) writeFileSync(file, source)
+    const { exports } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"))
+    const paths = Object.entries<string>(exports).filter(([, target]) => target.endsWith(".js")).map((
+      [name, target]
+    ) => [
+      name.replace(".", "heirloom"),
+      target.replace("./dist/", "../../src/").replace(/\.js$/, ".ts")
+    ])
+    writeFileSync(
+      join(generated, "tsconfig.json"),
+      JSON.stringify({
+        extends: "../../tsconfig.json",
+        compilerOptions: {
+          noUnusedLocals: false,
+          noUnusedParameters: false,
+          paths: Object.fromEntries(paths.map(([name, target]) => [name, [target]]))
+        },
+        include: ["*.ts"],
+        exclude: []
+      })
+    )
+    // Node runs the files as they are; all it has to learn is where "heirloom" is.
+    const urls = Object.fromEntries(
+      paths.map(([name, target]) => [name, new URL(target!, `file://${generated}/`).href])
+    )
+    writeFileSync(
+      join(generated, "resolve.mjs"),
+      `import { registerHooks } from "node:module"
+const urls = ${JSON.stringify(urls)}
+registerHooks({
+  resolve: (name, context, next) => name in urls ? { url: urls[name], shortCircuit: true } : next(name, context)
+})
+`
+    )
+  })
+
+  it("there are some", () => {
+    assert.isNotEmpty(programs)
+  })
+
+  it.live("type-check", () =>
+    Effect.gen(function*() {
+      const { out } = yield* run(["node_modules/typescript/bin/tsc", "-p", join(generated, "tsconfig.json")])
+      assert.deepStrictEqual(out.split("\n").filter((line) => line.includes("test/.generated/")), [])
+    }), 120_000)
+
+  describe.concurrent("run, and print what they say", () => {
+    for (const { file, name, prints } of programs) {
+      it.live(name, () =>
+        Effect.gen(function*() {
+          const { code, err, out } = yield* run([
+            "--import",
+            join(generated, "resolve.mjs"),
+            relative(repository, file)
+          ])
+          assert.strictEqual(code, 0, `${out}\n${err}`)
+          if (prints.length > 0) assert.deepStrictEqual(printed(out), prints, err)
+        }), 90_000)
+    }
+  })
+})
