@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, HashMap, Option, Schema } from "effect"
+import { Array as Arr, Cause, HashMap, Option, Order, Schema } from "effect"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import * as SystemView from "../../../src/domain/observation/SystemView.ts"
 import { crashed, normal } from "../../../src/domain/server/ExitReason.ts"
@@ -174,6 +174,8 @@ const heardOf = (events: ReadonlyArray<Lifecycle>): ReadonlyArray<string> => {
   return heard
 }
 
+const byOrder = Order.mapInput(Order.Number, (process: SystemView.ProcessView) => process.order)
+
 const count = (nodes: ReadonlyArray<SystemView.Node>): number =>
   nodes.reduce((sum, node) => sum + (node.process === undefined ? 0 : 1) + count(node.children), 0)
 
@@ -181,7 +183,7 @@ describe("the view of a system, over any events", () => {
   it.prop("loses no process and invents none", [Schema.Array(Step)], ([steps]) => {
     const events = steps.map(toEvent)
     const view = SystemView.fromEvents(events)
-    const processes = Array.from(HashMap.values(view.processes)).toSorted((a, b) => a.order - b.order)
+    const processes = Arr.sort(HashMap.values(view.processes), byOrder)
     assert.deepStrictEqual(processes.map((process) => process.path.join("/")), heardOf(events))
     assert.strictEqual(count(SystemView.toTree(view)), processes.length)
   })

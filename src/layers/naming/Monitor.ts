@@ -1,0 +1,182 @@
+/**
+ * Being told, exactly once, when an incarnation of a process ends.
+ *
+ * A watch is about the *incarnation* that is alive when it is set, as a monitor in OTP is about a pid: a server that
+ * crashes and is restarted has ended once, and whoever wants to hear of the next one watches again. A process without an
+ * incarnation (it is down, or between two) is reported at once, as `NoProcess`. To follow a whole tree, listen to its
+ * lifecycle events (`Telemetry.stream`); to stop calling a server that is gone, you need nothing: its calls fail. Mirrors
+ * OTP's `monitor` and `demonitor`.
+ *
+ * *Tricky*: (1) the observer runs inside the stack of whoever ends the process: it notes the end and enqueues, so that
+ * nobody is resumed in that stack. (2) A process may end between the look and the observer: `addExitObserver` is both in
+ * one step, and its refusal *is* the report. (3) Whoever stops watching may do so while the report is under way:
+ * `demonitor` closes the watch first, and with `flush` takes the report out of the queue again. (4) A watch must not
+ * outlive the watcher: it belongs to a scope, in a server that of the incarnation.
+ *
+ * @since 0.1.0
+ */
+import { type Context, Effect, Latch, Queue, Schema, type Scope } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { type HasProcess, type Process, processOf } from "./Process.ts"
+
+/** There was no incarnation to watch (OTP: `noproc`). */
+export const NoProcess = Schema.TaggedStruct("NoProcess", {})
+
+/** Why a watched process is down. */
+export type DownReason = ExitReason | typeof NoProcess.Type
+
+/** The report of one watch. */
+export interface Down<out R> {
+  readonly _tag: "Down"
+  /** What was watched, as it was given: a client, or a name's client (`Registry.via`). */
+  readonly ref: R
+  readonly path: ReadonlyArray<string>
+  /** The incarnation that ended, or the last there was. */
+  readonly incarnation: number
+  readonly reason: DownReason
+}
+
+/** One watch of one incarnation. */
+export interface Watch<out R> {
+  readonly ref: R
+  /**
+   * Waits for the report; every time it is asked, the same one. Interrupted when the watch was ended before there was one.
+   */
+  readonly down: Effect.Effect<Down<R>>
+  /**
+   * Ends the watch, and says whether it did so before there was a report. After it no report comes. `flush` takes back one
+   * that has come: it is removed from the queue given to `watch` if it was not taken from there yet, and `down` forgets it.
+   * OTP's `demonitor/2`.
+   */
+  readonly demonitor: (options?: { readonly flush?: boolean | undefined }) => Effect.Effect<boolean>
+}
+
+/**
+ * Watches the incarnation of `ref` that is alive, until it ends or the scope closes.
+ *
+ * **When to use**
+ *
+ * When the end of another process changes what you do next: to drop a session whose client is gone, to hand its work to
+ * somebody else.
+ *
+ * **Details**
+ *
+ * There is exactly one report per watch, two for two watches of one process. It is waited for with `down`, and put into
+ * `into` as well when that is given; one queue can collect the reports of many watches. A process that is down already is
+ * reported at once with `NoProcess`.
+ *
+ * **Gotchas**
+ *
+ * `restarting` is down: a report says that an incarnation has ended, not that no other follows. Look at
+ * `ref[processOf].status` for that. A bounded queue that is full makes the report wait, not the process that ended.
+ *
+ * **Example**
+ *
+ * ```ts
+ * const watch = yield* Monitor.watch(worker)
+ * yield* Effect.forkScoped(Effect.flatMap(watch.down, (down) => boss.WorkerLost({ path: down.path })))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const watch: <R extends HasProcess>(
+  ref: R,
+  into?: Queue.Queue<Down<R>>
+) => Effect.Effect<Watch<R>, never, Scope.Scope> = Effect.fnUntraced(
+  function*<R extends HasProcess>(ref: R, into?: Queue.Queue<Down<R>>) {
+    return yield* set(ref, into, () => ({ _tag: "NoProcess" }))
+  }
+)
+
+/**
+ * Starts a process and watches it, in one step: not even an end right after the start is missed.
+ *
+ * **Details**
+ *
+ * Waits until the process is up. A start that fails fails, and there is nothing to watch. One that ended before it could
+ * be watched is reported with the reason it ended for. OTP's `start_monitor`.
+ *
+ * @since 0.1.0
+ */
+export const startMonitor: <R extends HasProcess, E, Q>(
+  start: Effect.Effect<R, E, Q>,
+  into?: Queue.Queue<Down<R>>
+) => Effect.Effect<readonly [ref: R, watch: Watch<R>], E, Q | Scope.Scope> = <R extends HasProcess, E, Q>(
+  start: Effect.Effect<R, E, Q>,
+  into?: Queue.Queue<Down<R>>
+) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(restore(start), (ref) =>
+      Effect.map(
+        set(ref, into, (target) => target.lastExit ?? { _tag: "NoProcess" }),
+        (watch) => [ref, watch] as const
+      ))
+  )
+
+type State<R> =
+  | { readonly _tag: "Watching" }
+  | { readonly _tag: "Reported"; readonly down: Down<R> }
+  | { readonly _tag: "Over" }
+
+const set = <R extends HasProcess>(
+  ref: R,
+  into: Queue.Queue<Down<R>> | undefined,
+  whenDown: (target: Process) => DownReason
+): Effect.Effect<Watch<R>, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.contextWith((context: Context.Context<never>) => Effect.sync(() => observe(ref, into, whenDown, context))),
+      (active) => active.demonitor()
+    ),
+    (active) => active
+  )
+
+const observe = <R extends HasProcess>(
+  ref: R,
+  into: Queue.Queue<Down<R>> | undefined,
+  whenDown: (target: Process) => DownReason,
+  context: Context.Context<never>
+): Watch<R> => {
+  const target = ref[processOf]
+  const settled = Latch.makeUnsafe(false)
+  let state: State<R> = { _tag: "Watching" }
+
+  const report = (incarnation: number, reason: DownReason): void => {
+    if (state._tag !== "Watching") return
+    const down: Down<R> = { _tag: "Down", ref, path: target.path, incarnation, reason }
+    state = { _tag: "Reported", down }
+    // Both wake their waiters on a turn of their own, never here.
+    const deliver = into === undefined ? settled.open : Effect.andThen(settled.open, Queue.offer(into, down))
+    Effect.runForkWith(context)(deliver)
+  }
+  if (!target.addExitObserver(report)) report(target.incarnation, whenDown(target))
+
+  return {
+    ref,
+    down: Effect.andThen(
+      settled.await,
+      Effect.suspend(() => state._tag === "Reported" ? Effect.succeed(state.down) : Effect.interrupt)
+    ),
+    demonitor: (options) =>
+      Effect.suspend(() => {
+        const before = state
+        if (before._tag === "Watching" || (before._tag === "Reported" && options?.flush === true)) {
+          state = { _tag: "Over" }
+        }
+        if (before._tag === "Watching") {
+          target.removeExitObserver(report)
+          return Effect.as(settled.open, true)
+        }
+        return before._tag === "Reported" && options?.flush === true && into !== undefined
+          ? Effect.as(takeBack(into, before.down), false)
+          : Effect.succeed(false)
+      })
+  }
+}
+
+/** Removes one report from a queue, and leaves the others in their order. */
+const takeBack = <R>(queue: Queue.Queue<Down<R>>, down: Down<R>): Effect.Effect<void> =>
+  Effect.flatMap(
+    Queue.clear(queue),
+    (waiting) => Effect.asVoid(Queue.offerAll(queue, waiting.filter((other) => other !== down)))
+  )
