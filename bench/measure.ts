@@ -1,0 +1,80 @@
+/**
+ * Measuring: every program of this folder prints one line per figure, `metric <tab> wall <tab> cpu`.
+ *
+ * Wall and CPU in nanoseconds per operation (CPU is that of the whole process, collector and compiler included); bytes
+ * and percentages have no CPU.
+ */
+import { Effect } from "effect"
+
+const collect: () => void = (globalThis as { gc?: () => void }).gc ?? (() => {
+  throw new Error("run node with --expose-gc")
+})
+
+export const quick = process.env.BENCH_QUICK === "1"
+
+/** Fewer operations when somebody only wants to see it work. */
+export const scaled = (n: number): number => quick ? Math.max(100, Math.ceil(n / 20)) : n
+
+export const report = (metric: string, wall: number, cpu = 0): void => {
+  console.log(`${metric}\t${wall.toFixed(2)}\t${cpu.toFixed(2)}`)
+}
+
+const cpu = (): number => {
+  const { system, user } = process.cpuUsage()
+  return (system + user) * 1000
+}
+
+export interface Cost {
+  readonly wall: number
+  readonly cpu: number
+}
+
+/** Cost per operation of one pass over work that does `n` of them. */
+export const cost = <E, R>(n: number, work: Effect.Effect<unknown, E, R>): Effect.Effect<Cost, E, R> =>
+  Effect.gen(function*() {
+    const before = { cpu: cpu(), wall: process.hrtime.bigint() }
+    yield* work
+    const wall = Number(process.hrtime.bigint() - before.wall)
+    return { wall: wall / n, cpu: (cpu() - before.cpu) / n }
+  })
+
+/** Two warm-up passes over a quarter of the work, then one that counts. */
+export const timed = <E, R>(metric: string, count: number, work: (n: number) => Effect.Effect<unknown, E, R>) =>
+  Effect.gen(function*() {
+    const n = scaled(count)
+    yield* work(Math.ceil(n / 4))
+    yield* work(Math.ceil(n / 4))
+    collect()
+    const { cpu, wall } = yield* cost(n, work(n))
+    report(metric, wall, cpu)
+  })
+
+/** Bytes in use, after letting finalizers and the collector run. */
+export const heap: Effect.Effect<number> = Effect.gen(function*() {
+  yield* Effect.sleep(50)
+  for (let i = 0; i < 4; i++) collect()
+  return process.memoryUsage().heapUsed
+})
+
+/** Runs `body` so often, one after the other, in the caller's fiber. */
+export const times = <E, R>(n: number, body: () => Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R> =>
+  Effect.gen(function*() {
+    for (let i = 0; i < n; i++) yield* body()
+  })
+
+/** `n` operations shared by a hundred clients, each in a fiber of its own. */
+export const clients = <E, R>(n: number, body: (client: number) => Effect.Effect<unknown, E, R>) =>
+  Effect.forEach(Array.from({ length: 100 }, (_, client) => client), (client) => times(n / 100, () => body(client)), {
+    concurrency: "unbounded",
+    discard: true
+  })
+
+/** Runs the section that the command line names. */
+export const main = (sections: Record<string, Effect.Effect<unknown, unknown>>): void => {
+  const section = sections[process.argv[2] ?? ""]
+  if (section === undefined) throw new Error(`sections: ${Object.keys(sections).join(", ")}`)
+  Effect.runPromise(section).then(() => process.exit(0), (error) => {
+    console.error(error)
+    process.exit(1)
+  })
+}

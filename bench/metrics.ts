@@ -1,0 +1,45 @@
+/**
+ * What is measured: one row per figure, in the order of the table.
+ *
+ * A figure belongs to a section, and a section runs in a process of its own, so that one workload's compiled code and
+ * heap do not colour another's. `target` is what the ratio to Erlang/OTP must not exceed.
+ */
+export interface Metric {
+  readonly metric: string
+  readonly section: string
+  readonly title: string
+  readonly unit: "ns" | "bytes" | "%"
+  readonly target?: number
+  /** A bound that has nothing to do with Erlang/OTP, in the figure's own unit. */
+  readonly limit?: number
+}
+
+export const metrics: ReadonlyArray<Metric> = [
+  { metric: "call.plain", section: "call-plain", title: "call, plain handler", unit: "ns", target: 0.2 },
+  { metric: "call.fn", section: "call-fn", title: "call, `Effect.fnUntraced` handler", unit: "ns", target: 0.45 },
+  { metric: "busy", section: "busy", title: "call to a busy server (a cast waits)", unit: "ns", target: 0.65 },
+  { metric: "fan.one", section: "fan-one", title: "100 clients → 1 server, per call", unit: "ns", target: 0.35 },
+  { metric: "fan.many", section: "fan-many", title: "100 clients → 100 servers, per call", unit: "ns", target: 0.3 },
+  { metric: "cast", section: "cast", title: "cast", unit: "ns", target: 0.9 },
+  { metric: "start", section: "start", title: "start a supervised server, 100,000", unit: "ns", target: 0.25 },
+  { metric: "memory", section: "start", title: "memory per idle supervised server", unit: "bytes", target: 0.14 },
+  { metric: "stop", section: "start", title: "stop, per server, 100,000 (OTP: 20,000)", unit: "ns", limit: 2000 },
+  { metric: "crash.die", section: "crash-die", title: "`Effect.die` → restored → first reply", unit: "ns", target: 0.15 },
+  { metric: "crash.error", section: "crash-error", title: "thrown `Error` → restored → first reply", unit: "ns", target: 0.6 },
+  { metric: "conserve.memory", section: "conserve", title: "extra cost of conserving (OTP: stash process)", unit: "%", limit: 5 },
+  { metric: "conserve.table", section: "conserve", title: "the same in a shared table (OTP: ETS)", unit: "%" },
+  { metric: "mailbox.short", section: "mailbox", title: "queued cast, 1,000 waiting", unit: "ns" },
+  { metric: "mailbox.long", section: "mailbox", title: "queued cast, 1,000,000 waiting", unit: "ns" },
+  { metric: "mailbox.kept", section: "mailbox", title: "memory kept per message once they are handled", unit: "bytes", limit: 4 },
+  { metric: "million.start", section: "million", title: "start, 1,000,000 servers", unit: "ns" },
+  { metric: "million.memory", section: "million", title: "memory per server, 1,000,000 servers", unit: "bytes", limit: 600 },
+  { metric: "million.call", section: "million", title: "first call to each of 1,000,000 servers", unit: "ns" },
+  { metric: "limit.primitive", section: "limit", title: "(a bare yielded primitive of Effect)", unit: "ns" }
+]
+
+/** How cost grows with the number of servers: `curve.start.1000` and so on. */
+export const curve = {
+  section: "curve",
+  what: ["start", "call", "crash", "which", "stop"],
+  sizes: [1_000, 10_000, 100_000, 1_000_000]
+} as const

@@ -1,0 +1,282 @@
+# The same workloads on Erlang/OTP, in Elixir. `elixir -pa FOLDER -e 'Bench.main()' SECTION`, compiled by `elixirc`.
+#
+# One line per figure, `metric <tab> wall <tab> cpu`: nanoseconds per operation, bytes or percent.
+
+defmodule Counter do
+  use GenServer
+
+  def start_link(n), do: GenServer.start_link(__MODULE__, n)
+
+  @impl true
+  def init(n), do: {:ok, n}
+
+  @impl true
+  def handle_call(:increment, _from, n), do: {:reply, n + 1, n + 1}
+
+  @impl true
+  def handle_cast(:increment, n), do: {:noreply, n + 1}
+  def handle_cast({:hold, owner}, n) do
+    send(owner, :held)
+    receive do
+      :release -> {:noreply, n}
+    end
+  end
+end
+
+# The companion as a process: what a server writes to it is still there when the server is not.
+defmodule Stash do
+  use GenServer
+
+  def start_link(n), do: GenServer.start_link(__MODULE__, n, name: __MODULE__)
+
+  @impl true
+  def init(n), do: {:ok, n}
+
+  @impl true
+  def handle_call(:get, _from, n), do: {:reply, n, n}
+  def handle_call({:set, n}, _from, _), do: {:reply, :ok, n}
+
+end
+
+# A counter that conserves its state on every message.
+defmodule Conserving do
+  use GenServer
+
+  def start_link(how), do: GenServer.start_link(__MODULE__, how)
+
+  @impl true
+  def init(how), do: {:ok, {how, 0}}
+
+  @impl true
+  def handle_call(:increment, _from, {how, n}) do
+    conserve(how, n + 1)
+    {:reply, n + 1, {how, n + 1}}
+  end
+
+  defp conserve(:ets, n), do: :ets.insert(:states, {:counter, n})
+  defp conserve(:stash, n), do: :ok = GenServer.call(Stash, {:set, n})
+end
+
+# The pattern itself: state saved in terminate, restored in init.
+defmodule Phoenix do
+  use GenServer
+
+  def start_link(owner), do: GenServer.start_link(__MODULE__, owner, name: __MODULE__)
+
+  @impl true
+  def init(owner) do
+    n = GenServer.call(Stash, :get)
+    send(owner, :up)
+    {:ok, n}
+  end
+
+  @impl true
+  def handle_call(:increment, _from, n), do: {:reply, n + 1, n + 1}
+  def handle_call(:crash, _from, _n), do: raise("boom")
+
+  @impl true
+  def terminate(_reason, n), do: GenServer.call(Stash, {:set, n})
+end
+
+defmodule Bench do
+  def main do
+    # Crash reports are not what is measured, on either side.
+    :logger.set_primary_config(:level, :none)
+    [section] = System.argv()
+    run(section)
+  end
+
+  defp run("call-plain"), do: call("call.plain")
+  defp run("call-fn"), do: call("call.fn")
+
+  defp run("busy") do
+    {:ok, server} = Counter.start_link(0)
+    timed("busy", 200_000, fn n -> repeat(n, fn ->
+      GenServer.cast(server, :increment)
+      GenServer.call(server, :increment)
+    end) end)
+  end
+
+  defp run("fan-one") do
+    {:ok, server} = Counter.start_link(0)
+    timed("fan.one", 500_000, fn n -> clients(n, fn _ -> server end) end)
+  end
+
+  defp run("fan-many") do
+    servers = for i <- 0..99, into: %{}, do: {i, elem(Counter.start_link(0), 1)}
+    timed("fan.many", 500_000, fn n -> clients(n, fn i -> servers[i] end) end)
+  end
+
+  defp run("cast") do
+    {:ok, server} = Counter.start_link(0)
+    timed("cast", 1_000_000, fn n ->
+      repeat(n, fn -> GenServer.cast(server, :increment) end)
+      GenServer.call(server, :increment)
+    end)
+  end
+
+  defp run("start") do
+    start_many(scaled(2_000))
+    n = scaled(100_000)
+    before = settled_memory()
+    {wall, cpu, sup} = start_many(n)
+    report("start", wall / n, cpu / n)
+    :erlang.garbage_collect(sup)
+    report("memory", (settled_memory() - before) / n)
+    # Not the supervisor's own stop: it takes minutes at this size (see below). Links reap the children.
+    Process.unlink(sup)
+    Process.exit(sup, :kill)
+    Process.sleep(500)
+
+    n = scaled(20_000)
+    {_, _, sup} = start_many(n)
+    {wall, cpu, _} = cost(fn -> DynamicSupervisor.stop(sup, :normal, :infinity) end)
+    report("stop", wall / n, cpu / n)
+  end
+
+  defp run("crash-die"), do: crash("crash.die")
+  defp run("crash-error"), do: crash("crash.error")
+
+  defp run("conserve") do
+    :ets.new(:states, [:named_table, :public, :set])
+    {:ok, _} = Stash.start_link(0)
+    {:ok, plain} = Counter.start_link(0)
+    servers = for how <- [:ets, :stash], do: {how, elem(Conserving.start_link(how), 1)}
+    n = scaled(100_000)
+    # In turns, so that what slows one slows the other.
+    costs = for _ <- 1..5, {how, server} <- [{:none, plain} | servers], reduce: %{} do
+      acc ->
+        {wall, _, _} = cost(fn -> repeat(n, fn -> GenServer.call(server, :increment) end) end)
+        Map.update(acc, how, [wall], &[wall | &1])
+    end
+    base = median(costs.none)
+    extra = fn how -> (median(costs[how]) / base - 1) * 100 end
+    report("conserve.memory", extra.(:stash))
+    report("conserve.table", extra.(:ets))
+  end
+
+  defp run("mailbox") do
+    {:ok, server} = Counter.start_link(0)
+    burst(server, 1_000)
+    {wall, cpu} = Enum.reduce(1..scaled(1_000), {0, 0}, fn _, {wall, cpu} ->
+      {w, c} = burst(server, 1_000)
+      {wall + w, cpu + c}
+    end)
+    report("mailbox.short", wall / scaled(1_000) / 1_000, cpu / scaled(1_000) / 1_000)
+    n = scaled(1_000_000)
+    before = settled_memory()
+    {wall, cpu} = burst(server, n)
+    report("mailbox.long", wall / n, cpu / n)
+    :erlang.garbage_collect(server)
+    report("mailbox.kept", max(0, settled_memory() - before) / n)
+  end
+
+  defp call(metric) do
+    {:ok, server} = Counter.start_link(0)
+    timed(metric, 300_000, fn n -> repeat(n, fn -> GenServer.call(server, :increment) end) end)
+  end
+
+  # A supervisor keeps its restarts in a list that it walks at every restart: batches of a hundred crashes, each under a
+  # fresh supervisor, keep that out of the figure.
+  defp crash(metric) do
+    {:ok, _} = Stash.start_link(0)
+    crash_batch()
+    batches = scaled(100)
+    {wall, cpu} = Enum.reduce(1..batches, {0, 0}, fn _, {wall, cpu} ->
+      {w, c} = crash_batch()
+      {wall + w, cpu + c}
+    end)
+    report(metric, wall / batches / 100, cpu / batches / 100)
+  end
+
+  defp crash_batch do
+    {:ok, sup} = Supervisor.start_link([%{id: :server, start: {Phoenix, :start_link, [self()]}}],
+      strategy: :one_for_one, max_restarts: 1_000, max_seconds: 5)
+    receive do :up -> :ok end
+    before = GenServer.call(Phoenix, :increment)
+    {wall, cpu, _} = cost(fn -> repeat(100, fn ->
+      try do
+        GenServer.call(Phoenix, :crash)
+      catch
+        :exit, _ -> :ok
+      end
+      receive do :up -> :ok end
+      GenServer.call(Phoenix, :increment)
+    end) end)
+    after_all = GenServer.call(Phoenix, :increment)
+    if after_all != before + 101, do: raise("state lost")
+    Supervisor.stop(sup)
+    {wall, cpu}
+  end
+
+  # Messages sent while the server is held; the time from its release until they are handled.
+  defp burst(server, n) do
+    GenServer.cast(server, {:hold, self()})
+    receive do :held -> :ok end
+    repeat(n, fn -> GenServer.cast(server, :increment) end)
+    {wall, cpu, _} = cost(fn ->
+      send(server, :release)
+      GenServer.call(server, :increment, :infinity)
+    end)
+    {wall, cpu}
+  end
+
+  defp start_many(n) do
+    {:ok, sup} = DynamicSupervisor.start_link(strategy: :one_for_one)
+    spec = %{id: Counter, start: {Counter, :start_link, [0]}, restart: :permanent}
+    {wall, cpu, _} = cost(fn -> repeat(n, fn -> {:ok, _} = DynamicSupervisor.start_child(sup, spec) end) end)
+    {wall, cpu, sup}
+  end
+
+  defp settled_memory do
+    :erlang.garbage_collect()
+    Process.sleep(300)
+    :erlang.memory(:total)
+  end
+
+  defp repeat(0, _), do: :ok
+  defp repeat(n, f) do
+    f.()
+    repeat(n - 1, f)
+  end
+
+  defp clients(n, server_of) do
+    me = self()
+    for i <- 0..99 do
+      server = server_of.(i)
+      spawn_link(fn ->
+        repeat(div(n, 100), fn -> GenServer.call(server, :increment) end)
+        send(me, :done)
+      end)
+    end
+    for _ <- 0..99, do: (receive do :done -> :ok end)
+  end
+
+  defp timed(metric, count, work) do
+    n = scaled(count)
+    work.(div(n, 4))
+    work.(div(n, 4))
+    :erlang.garbage_collect()
+    {wall, cpu, _} = cost(fn -> work.(n) end)
+    report(metric, wall / n, cpu / n)
+  end
+
+  defp cost(work) do
+    cpu = cpu_time()
+    wall = :erlang.monotonic_time(:nanosecond)
+    result = work.()
+    {:erlang.monotonic_time(:nanosecond) - wall, cpu_time() - cpu, result}
+  end
+
+  defp cpu_time, do: elem(:erlang.statistics(:runtime), 0) * 1_000_000
+
+  defp decimal(x), do: :erlang.float_to_binary(x * 1.0, decimals: 2)
+
+  defp median(list), do: list |> Enum.sort() |> Enum.at(div(length(list), 2))
+
+  defp scaled(n), do: if(System.get_env("BENCH_QUICK") == "1", do: max(100, div(n, 20)), else: n)
+
+  defp report(metric, wall, cpu \\ 0) do
+    IO.puts("#{metric}\t#{decimal(wall)}\t#{decimal(cpu)}")
+  end
+end
