@@ -1,0 +1,105 @@
+/**
+ * The naive Effect way: a `Queue`, a `Deferred` per call, a loop, `Effect.retry` for a supervisor, a `Ref` outside the
+ * loop for the state.
+ */
+import { Deferred, Effect, Queue, Ref, Schedule } from "effect"
+import { clients, heap, cost, main, report, scaled, timed, times } from "../measure.ts"
+
+interface Request {
+  readonly message: "increment" | "crash" | "raise"
+  readonly reply: Deferred.Deferred<number, "crashed"> | undefined
+}
+
+type Handler = (message: Request["message"], state: number) => Effect.Effect<readonly [reply: number, state: number]>
+
+const plain: Handler = (message, n) => {
+  switch (message) {
+    case "increment":
+      return Effect.succeed([n + 1, n + 1])
+    case "crash":
+      return Effect.die("boom")
+    case "raise":
+      throw new Error("boom")
+  }
+}
+
+const fn: Handler = Effect.fnUntraced(function*(_message, n) {
+  const by = yield* Effect.succeed(1)
+  return [n + by, n + by] as const
+})
+
+const start = Effect.fnUntraced(function*(handler: Handler) {
+  const mailbox = yield* Queue.unbounded<Request>()
+  const state = yield* Ref.make(0)
+  const loop = Effect.gen(function*() {
+    while (true) {
+      const { message, reply } = yield* Queue.take(mailbox)
+      const current = yield* Ref.get(state)
+      const [answer, next] = yield* Effect.suspend(() => handler(message, current)).pipe(
+        Effect.onError(() => reply === undefined ? Effect.void : Deferred.fail(reply, "crashed"))
+      )
+      yield* Ref.set(state, next)
+      if (reply !== undefined) yield* Deferred.succeed(reply, answer)
+    }
+  })
+  yield* loop.pipe(Effect.sandbox, Effect.retry(Schedule.forever), Effect.forkDetach)
+  return {
+    call: (message: Request["message"]) =>
+      Effect.gen(function*() {
+        const reply = yield* Deferred.make<number, "crashed">()
+        yield* Queue.offer(mailbox, { message, reply })
+        return yield* Deferred.await(reply)
+      }),
+    cast: (message: Request["message"]) => Queue.offer(mailbox, { message, reply: undefined })
+  }
+})
+
+const calls = (metric: string, handler: Handler) =>
+  Effect.gen(function*() {
+    const server = yield* start(handler)
+    yield* timed(metric, 50_000, (n) => times(n, () => server.call("increment")))
+  })
+
+const crashes = (metric: string, how: "crash" | "raise") =>
+  Effect.gen(function*() {
+    const server = yield* start(plain)
+    yield* timed(metric, 20_000, (n) =>
+      times(n, () => Effect.andThen(Effect.exit(server.call(how)), server.call("increment"))))
+  })
+
+main({
+  "call-plain": calls("call.plain", plain),
+  "call-fn": calls("call.fn", fn),
+  "fan-one": Effect.gen(function*() {
+    const server = yield* start(plain)
+    yield* timed("fan.one", 50_000, (n) => clients(n, () => server.call("increment")))
+  }),
+  "fan-many": Effect.gen(function*() {
+    const servers = yield* Effect.forEach(Array.from({ length: 100 }), () => start(plain))
+    yield* timed("fan.many", 50_000, (n) => clients(n, (client) => servers[client]!.call("increment")))
+  }),
+  "busy": Effect.gen(function*() {
+    const server = yield* start(plain)
+    yield* timed("busy", 50_000, (n) => times(n, () => Effect.andThen(server.cast("increment"), server.call("increment"))))
+  }),
+  "cast": Effect.gen(function*() {
+    const server = yield* start(plain)
+    yield* timed("cast", 200_000, (n) =>
+      Effect.andThen(times(n, () => server.cast("increment")), server.call("increment")))
+  }),
+  "start": Effect.gen(function*() {
+    const n = scaled(50_000)
+    const keep: Array<unknown> = Array.from({ length: n })
+    const fill = (count: number) =>
+      Effect.gen(function*() {
+        for (let i = 0; i < count; i++) keep[i] = yield* start(plain)
+      })
+    yield* fill(1_000)
+    const before = yield* heap
+    const { cpu, wall } = yield* cost(n, fill(n))
+    report("start", wall, cpu)
+    report("memory", ((yield* heap) - before) / n)
+  }),
+  "crash-die": crashes("crash.die", "crash"),
+  "crash-error": crashes("crash.error", "raise")
+})
