@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { Array as Arr, Option } from "effect"
 
 /**
  * The members after some joined, in the order of joining.
@@ -22,21 +23,21 @@ export const join = <P>(members: ReadonlyArray<P>, joining: ReadonlyArray<P>): R
  *
  * **Details**
  *
- * `left` has those that really left; who is no member is passed over.
+ * `left` has the members that really left; who is none is passed over. `isSame` says whether a leaver is a member: by
+ * default they are the same value.
  *
  * @since 0.1.0
  */
 export const leave = <P>(
   members: ReadonlyArray<P>,
-  leaving: ReadonlyArray<P>
+  leaving: ReadonlyArray<P>,
+  isSame: (leaver: P, member: P) => boolean = (leaver, member) => leaver === member
 ): { readonly members: ReadonlyArray<P>; readonly left: ReadonlyArray<P> } => {
   const remaining = [...members]
   const left: Array<P> = []
   for (const leaver of leaving) {
-    const at = remaining.lastIndexOf(leaver)
-    if (at === -1) continue
-    remaining.splice(at, 1)
-    left.push(leaver)
+    const at = Arr.findLastIndex(remaining, (member) => isSame(leaver, member))
+    if (Option.isSome(at)) left.push(...remaining.splice(at.value, 1))
   }
   return { members: remaining, left }
 }

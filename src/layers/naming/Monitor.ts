@@ -15,7 +15,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Latch, Queue, Schema, type Scope } from "effect"
+import { type Context, Effect, Exit, type Fiber, Latch, Queue, Schema, type Scope } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { type HasProcess, type Process, processOf } from "./Process.ts"
 
@@ -79,14 +79,10 @@ export interface Watch<out R> {
  *
  * @since 0.1.0
  */
-export const watch: <R extends HasProcess>(
+export const watch = <R extends HasProcess>(
   ref: R,
   into?: Queue.Queue<Down<R>>
-) => Effect.Effect<Watch<R>, never, Scope.Scope> = Effect.fnUntraced(
-  function*<R extends HasProcess>(ref: R, into?: Queue.Queue<Down<R>>) {
-    return yield* set(ref, into, () => ({ _tag: "NoProcess" }))
-  }
-)
+): Effect.Effect<Watch<R>, never, Scope.Scope> => set(ref, into, () => ({ _tag: "NoProcess" }))
 
 /**
  * Starts a process and watches it, in one step: not even an end right after the start is missed.
@@ -98,13 +94,10 @@ export const watch: <R extends HasProcess>(
  *
  * @since 0.1.0
  */
-export const startMonitor: <R extends HasProcess, E, Q>(
+export const startMonitor = <R extends HasProcess, E, Q>(
   start: Effect.Effect<R, E, Q>,
   into?: Queue.Queue<Down<R>>
-) => Effect.Effect<readonly [ref: R, watch: Watch<R>], E, Q | Scope.Scope> = <R extends HasProcess, E, Q>(
-  start: Effect.Effect<R, E, Q>,
-  into?: Queue.Queue<Down<R>>
-) =>
+): Effect.Effect<readonly [ref: R, watch: Watch<R>], E, Q | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(restore(start), (ref) =>
       Effect.map(
@@ -123,12 +116,9 @@ const set = <R extends HasProcess>(
   into: Queue.Queue<Down<R>> | undefined,
   whenDown: (target: Process) => DownReason
 ): Effect.Effect<Watch<R>, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.contextWith((context: Context.Context<never>) => Effect.sync(() => observe(ref, into, whenDown, context))),
-      (active) => active.demonitor()
-    ),
-    (active) => active
+  Effect.acquireRelease(
+    Effect.contextWith((context: Context.Context<never>) => Effect.sync(() => observe(ref, into, whenDown, context))),
+    (active) => active.demonitor()
   )
 
 const observe = <R extends HasProcess>(
@@ -140,6 +130,7 @@ const observe = <R extends HasProcess>(
   const target = ref[processOf]
   const settled = Latch.makeUnsafe(false)
   let state: State<R> = { _tag: "Watching" }
+  let delivery: Fiber.Fiber<unknown> | undefined
 
   const report = (incarnation: number, reason: DownReason): void => {
     if (state._tag !== "Watching") return
@@ -147,7 +138,7 @@ const observe = <R extends HasProcess>(
     state = { _tag: "Reported", down }
     // Both wake their waiters on a turn of their own, never here.
     const deliver = into === undefined ? settled.open : Effect.andThen(settled.open, Queue.offer(into, down))
-    Effect.runForkWith(context)(deliver)
+    delivery = Effect.runForkWith(context)(deliver)
   }
   if (!target.addExitObserver(report)) report(target.incarnation, whenDown(target))
 
@@ -167,16 +158,23 @@ const observe = <R extends HasProcess>(
           target.removeExitObserver(report)
           return Effect.as(settled.open, true)
         }
-        return before._tag === "Reported" && options?.flush === true && into !== undefined
-          ? Effect.as(takeBack(into, before.down), false)
-          : Effect.succeed(false)
+        if (before._tag === "Reported" && options?.flush === true && into !== undefined) {
+          delivery?.interruptUnsafe()
+          return Effect.as(takeBack(into, before.down), false)
+        }
+        return Effect.succeed(false)
       })
   }
 }
 
-/** Removes one report from a queue, and leaves the others in their order. */
+/** Removes one report from a queue in one step, and leaves the others in their order. */
 const takeBack = <R>(queue: Queue.Queue<Down<R>>, down: Down<R>): Effect.Effect<void> =>
-  Effect.flatMap(
-    Queue.clear(queue),
-    (waiting) => Effect.asVoid(Queue.offerAll(queue, waiting.filter((other) => other !== down)))
-  )
+  Effect.suspend(() => {
+    const others: Array<Down<R>> = []
+    for (let waiting = Queue.sizeUnsafe(queue); waiting > 0; waiting--) {
+      const taken = Queue.takeUnsafe(queue)
+      if (taken !== undefined && Exit.isSuccess(taken) && taken.value !== down) others.push(taken.value)
+    }
+    // A bounded queue may have let in somebody who waited for a place: whoever has none now waits in turn.
+    return Effect.asVoid(Queue.offerAll(queue, others.filter((other) => !Queue.offerUnsafe(queue, other))))
+  })

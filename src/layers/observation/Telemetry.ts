@@ -127,6 +127,13 @@ export const root: Effect.Effect<Telemetry, never, Scope.Scope> = Effect.flatMap
 )
 
 /**
+ * A fresh `Telemetry`, whatever the context has; its counters feed the metrics until the scope closes.
+ *
+ * @since 0.1.0
+ */
+export const scoped: Effect.Effect<Telemetry, never, Scope.Scope> = Effect.suspend(() => attached(make()))
+
+/**
  * One fresh `Telemetry` for everything below: all root supervisors share it.
  *
  * **When to use**
@@ -136,7 +143,7 @@ export const root: Effect.Effect<Telemetry, never, Scope.Scope> = Effect.flatMap
  *
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = Layer.effect(Current, Effect.suspend(() => attached(make())))
+export const layer: Layer.Layer<never> = Layer.effect(Current, scoped)
 
 /**
  * The events of a tree from now on, as a `Stream`.

@@ -1,0 +1,155 @@
+/**
+ * Process groups: who joined under a common name, and who is told when that changes.
+ *
+ * A scope of groups is a service of its own ({@link Service}); a group exists while it has members. Mirrors OTP's `pg` on
+ * one node. A process is a member as often as it joined, and has to leave as often; for values beside the members, or keys
+ * that one process alone may hold, use `Registry`.
+ *
+ * A member is a *process*, which outlives its incarnations: it stays a member while it is restarted or parked, and leaves
+ * all its groups when it ends for good. In OTP a restarted process is a new member and has to join again; here it has not.
+ *
+ * *Tricky*: (1) a member may end between any two steps. Its memberships end in the same step, by an observer on the process
+ * that is there while it is a member anywhere, and members are checked once more when they are handed out. (2) A monitor
+ * gets the members and everything that changes after, nothing in between and nothing twice: both are taken in one step.
+ * (3) The groups themselves may be shut down under their users: monitors end, joining and leaving fail, and no observer
+ * stays on any member.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Context, Effect, Layer, Option, Predicate, Queue, type Scope, Stream } from "effect"
+import * as Membership from "../../domain/naming/Membership.ts"
+import { GroupsError, type GroupsErrorReason } from "./GroupsError.ts"
+import { type GroupEvent, MemberTable } from "./MemberTable.ts"
+import { type HasProcess, processOf } from "./Process.ts"
+
+export { GroupsError } from "./GroupsError.ts"
+export type { GroupEvent } from "./MemberTable.ts"
+
+/** A monitor: how it was when it was set, and what changes from then on. */
+export interface GroupMonitor<out G, out R, out M> {
+  readonly members: M
+  /** Every change since; ends when the groups are shut down or the monitor is. */
+  readonly events: Queue.Dequeue<GroupEvent<G, R>, Cause.Done>
+  /** Ends the monitor; nothing that was not told yet is told any more. */
+  readonly demonitor: Effect.Effect<void>
+}
+
+/** The types of a scope of groups: its names and its members. */
+export interface GroupsTypes {
+  readonly group?: unknown
+  readonly ref?: HasProcess
+}
+
+type GroupOf<T> = T extends { readonly group: infer G } ? G : string
+type RefOf<T> = T extends { readonly ref: infer R extends HasProcess } ? R : HasProcess
+
+/** A scope of process groups. */
+export interface Groups<G, R extends HasProcess> {
+  readonly id: string
+  /** One more membership for each process named; several at once join in one step, or none. OTP's `pg:join`. */
+  readonly join: (group: G, members: R | ReadonlyArray<R>) => Effect.Effect<void, GroupsError>
+  /** One membership less for each time a process is named; fails when none was a member. OTP's `pg:leave`. */
+  readonly leave: (group: G, members: R | ReadonlyArray<R>) => Effect.Effect<void, GroupsError>
+  /** The members, in the order of joining, each as often as it joined. OTP's `pg:get_members`. */
+  readonly members: (group: G) => Effect.Effect<ReadonlyArray<R>>
+  /** The groups that have members. OTP's `pg:which_groups`. */
+  readonly groups: Effect.Effect<ReadonlyArray<G>>
+  /** Tells what changes in one group until the scope closes. Two monitors are told twice. OTP's `pg:monitor`. */
+  readonly monitor: (group: G) => Effect.Effect<GroupMonitor<G, R, ReadonlyArray<R>>, never, Scope.Scope>
+  /** Tells what changes in all groups until the scope closes. OTP's `pg:monitor_scope`. */
+  readonly monitorAll: Effect.Effect<
+    GroupMonitor<G, R, ReadonlyArray<readonly [group: G, members: ReadonlyArray<R>]>>,
+    never,
+    Scope.Scope
+  >
+  /** The members now, and again after every change. */
+  readonly listing: (group: G) => Stream.Stream<ReadonlyArray<R>>
+}
+
+/** The key of a scope of groups in the context, and its layer. */
+export interface GroupsClass<Self, Id extends string, G, R extends HasProcess>
+  extends Context.ServiceClass<Self, Id, Groups<G, R>>
+{
+  /** The groups, all empty; they close with the scope of the layer. */
+  readonly layer: Layer.Layer<Self>
+}
+
+/**
+ * Defines a scope of process groups.
+ *
+ * **Details**
+ *
+ * The second type argument says what they hold: `group`, the names (default `string`; compared by value), and `ref`, the
+ * members (default: any process).
+ *
+ * **Example**
+ *
+ * ```ts
+ * class Watchers extends Groups.Service<Watchers, { readonly ref: Session["Service"] }>()("app/Watchers") {}
+ *
+ * const announce = Effect.fnUntraced(function*(topic: string, text: string) {
+ *   const watchers = yield* Watchers
+ *   for (const session of yield* watchers.members(topic)) yield* session.Notify({ text })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const Service =
+  <Self, T extends GroupsTypes = {}>() =>
+  <const Id extends string>(id: Id): GroupsClass<Self, Id, GroupOf<T>, RefOf<T>> => {
+    const key = Context.Service<Self, Groups<GroupOf<T>, RefOf<T>>>()(id)
+    return Object.assign(key, {
+      layer: Layer.effect(
+        key,
+        Effect.map(
+          Effect.acquireRelease(
+            Effect.sync(() => new MemberTable<GroupOf<T>, RefOf<T>>()),
+            (members) => Effect.sync(() => members.close())
+          ),
+          (members) => fromTable(id, members)
+        )
+      )
+    })
+  }
+
+const toArray = <R extends HasProcess>(members: R | ReadonlyArray<R>): ReadonlyArray<R> =>
+  Predicate.hasProperty(members, processOf) ? [members] : members
+
+const fromTable = <G, R extends HasProcess>(id: string, members: MemberTable<G, R>): Groups<G, R> => {
+  const answer = (reason: GroupsErrorReason | undefined) =>
+    reason === undefined ? Effect.void : Effect.fail(new GroupsError({ groups: id, reason }))
+  const monitor = <M>(
+    group: Option.Option<G>,
+    now: () => M
+  ): Effect.Effect<GroupMonitor<G, R, M>, never, Scope.Scope> =>
+    Effect.flatMap(Queue.unbounded<GroupEvent<G, R>, Cause.Done>(), (queue) => {
+      const listener = { group, queue }
+      const demonitor = Effect.andThen(Effect.sync(() => members.unlisten(listener)), Queue.shutdown(queue))
+      return Effect.acquireRelease(
+        Effect.sync(() => {
+          members.listen(listener)
+          return { members: now(), events: queue, demonitor: Effect.asVoid(demonitor) }
+        }),
+        () => demonitor
+      )
+    })
+  return {
+    id,
+    join: (group, joining) => Effect.suspend(() => answer(members.join(group, toArray(joining)))),
+    leave: (group, leaving) => Effect.suspend(() => answer(members.leave(group, toArray(leaving)))),
+    members: (group) => Effect.sync(() => members.of(group)),
+    groups: Effect.sync(() => members.all().map(([group]) => group)),
+    monitor: (group) => monitor(Option.some(group), () => members.of(group)),
+    monitorAll: monitor(Option.none(), () => members.all()),
+    listing: (group) =>
+      Stream.unwrap(Effect.map(
+        monitor(Option.some(group), () => members.of(group)),
+        ({ events, members: now }) =>
+          Stream.scan(Stream.fromQueue(events), () => now, (listed, event) =>
+            event._tag === "Joined"
+              ? Membership.join(listed, event.members)
+              : Membership.leave(listed, event.members).members)
+      ))
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What can go wrong with a group.
+ *
+ * @since 0.1.0
+ */
+import { Formatter, Schema } from "effect"
+
+/** None of those who were to leave was a member. OTP's `not_joined`. */
+export const NotJoined = Schema.TaggedStruct("NotJoined", { group: Schema.Unknown })
+
+/** A process that was to join has ended for good. */
+export const NotAlive = Schema.TaggedStruct("NotAlive", { group: Schema.Unknown, path: Schema.Array(Schema.String) })
+
+/** The groups are gone: the scope they were built in has closed. OTP's `noproc`. */
+export const GroupsClosed = Schema.TaggedStruct("GroupsClosed", { group: Schema.Unknown })
+
+/** Why joining or leaving was refused. */
+export const GroupsErrorReason = Schema.Union([NotJoined, NotAlive, GroupsClosed])
+
+/** Why joining or leaving was refused. */
+export type GroupsErrorReason = typeof GroupsErrorReason.Type
+
+/**
+ * What went wrong with a group; `reason` says what. Nobody has joined or left.
+ *
+ * @since 0.1.0
+ */
+export class GroupsError extends Schema.TaggedError<GroupsError>()("GroupsError", {
+  groups: Schema.String,
+  reason: GroupsErrorReason
+}) {
+  override get message(): string {
+    return `${this.groups}, group ${Formatter.format(this.reason.group)}: ${explain(this.reason)}`
+  }
+}
+
+const explain = (reason: GroupsErrorReason): string => {
+  switch (reason._tag) {
+    case "NotJoined":
+      return "nobody of those who were to leave is a member. Who ended has left already."
+    case "NotAlive":
+      return `${reason.path.join("/")} has ended for good: only a process that lives can join. Start it again.`
+    case "GroupsClosed":
+      return "the groups have been shut down. Keep the layer that provides them open as long as they are used."
+  }
+}
