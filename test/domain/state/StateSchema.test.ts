@@ -20,7 +20,7 @@ const samples = [
 describe("StateSchema", () => {
   it("reads a stored sample of every version, migrated to the newest", () => {
     assert.deepStrictEqual(samples.map(({ state, version }) => State.decode(version, state)), [
-      { _tag: "Decoded", state: { total: 41, seen: new Set(), since: new Date(0) }, migratedFrom: 1 },
+      { _tag: "Decoded", state: { total: 41, seen: new Set<string>(), since: new Date(0) }, migratedFrom: 1 },
       { _tag: "Decoded", state: { total: 41, seen: new Set(["a", "b"]), since: new Date(0) }, migratedFrom: 2 },
       {
         _tag: "Decoded",

@@ -1,0 +1,182 @@
+/**
+ * What a new incarnation starts from, after what happened to the ones before it.
+ *
+ * A snapshot becomes suspect only on evidence that the *state* is at fault: a callback crashed on it (`restore`, `init`,
+ * `continueWith`, a migration), or it crashed on several *different* messages, each the first its incarnation handled.
+ * Ends from outside (a kill, an interruption) and the same message again never count, and a snapshot from which any
+ * message was handled is trusted for good. So a poisoned state gives way to the last good one, while one bad call, made
+ * fifty times, costs nothing but its own answers.
+ *
+ * A rollback gives up acknowledged updates. That is why evidence from messages alone, which their handlers might be to
+ * blame for, does not roll back unless it was asked for: the server gives up with a report and a person decides.
+ *
+ * @since 0.1.0
+ */
+import { Array, Cause, HashSet, Order } from "effect"
+import { type ExitReason, toCause } from "../server/ExitReason.ts"
+import * as Generations from "./Generations.ts"
+
+/**
+ * How to deal with suspects.
+ *
+ * `onSuspect` absent: roll back when a callback crashed on the state or it cannot be read; give up with a report when
+ * only messages did. `"rollback"`: roll back on either. `"refuse"`: never roll back, never start on a suspect.
+ */
+export interface Policy {
+  readonly onSuspect?: "rollback" | "refuse" | undefined
+  /** How many different messages must crash before any is handled; 3 by default. */
+  readonly messages?: number | undefined
+}
+
+/** Different messages that make a snapshot suspect, unless told otherwise. */
+export const defaultMessages = 3
+
+/** What an incarnation was doing when it ended. */
+export type Activity =
+  /** Nothing that has to do with its state: killed, interrupted, not conserved, fenced off. */
+  | { readonly _tag: "Outside" }
+  /** A callback ran on the state. */
+  | { readonly _tag: "InCallback"; readonly callback: Generations.Callback; readonly why: string }
+  /** The handler of a message ran on the state. */
+  | { readonly _tag: "InHandler"; readonly message: Generations.Message }
+
+/** How an incarnation ended, as far as its state is concerned. */
+export interface Crash {
+  /** Sequence number of the snapshot it had started from; 0 when it started from `init`. */
+  readonly restored: number
+  /** Sequence number of the state it was working on. */
+  readonly on: number
+  /** Whether it had handled any message since it started. */
+  readonly handled: boolean
+  readonly activity: Activity
+}
+
+const outside: Activity = { _tag: "Outside" }
+
+/**
+ * Leaves of an activity only what can be held against the state: an incarnation that was killed or interrupted, or whose
+ * state could not be stored, ended from outside whatever it was doing.
+ */
+export const activityOf = (reason: ExitReason, activity: Activity): Activity =>
+  reason._tag !== "Crashed" || Cause.hasInterruptsOnly(toCause(reason)) ? outside : activity
+
+/**
+ * Takes down how an incarnation ended.
+ *
+ * **Details**
+ *
+ * Handling any message without committing (a typed failure, an answer of the same state) is as good as committing: the
+ * snapshot is trusted. What happened to a state that is not the newest any more is moot. Answers the books themselves
+ * when there is nothing to take down.
+ *
+ * @since 0.1.0
+ */
+export const observe = <S>(books: Generations.Generations<S>, crash: Crash): Generations.Generations<S> => {
+  if (Generations.newest(books)?.seq !== crash.on) return books
+  if (crash.handled) return crash.on === crash.restored ? Generations.handled(books) : books
+  switch (crash.activity._tag) {
+    case "Outside":
+      return books
+    case "InCallback":
+      return Generations.accuseCallback(books, crash.activity.callback, crash.activity.why)
+    case "InHandler":
+      return Generations.accuseMessage(books, crash.activity.message)
+  }
+}
+
+/** What the next incarnation starts from. */
+export type Decision<S> =
+  /** From `init`: nothing is conserved, or (with `from`) nothing that could be trusted. */
+  | { readonly _tag: "Init"; readonly why: string; readonly from: number | undefined }
+  /** From the newest snapshot. */
+  | { readonly _tag: "Restore"; readonly snapshot: Generations.Generation<S> }
+  /** From the newest trusted one: `from - to.seq` updates are given up. */
+  | { readonly _tag: "RollBack"; readonly from: number; readonly to: Generations.Generation<S>; readonly why: string }
+  /** From nothing: the policy is `"refuse"`. It stays so until the books are pardoned. */
+  | { readonly _tag: "Refuse"; readonly from: number; readonly why: string }
+  /** From nothing: only a person can tell whether the state or the handlers are at fault. A later start tries anew. */
+  | { readonly _tag: "GiveUp"; readonly from: number; readonly why: string }
+
+/** A decision, the books after it, and what the keeper has to set aside for good. */
+export interface Outcome<S> {
+  readonly decision: Decision<S>
+  readonly books: Generations.Generations<S>
+  readonly aside: ReadonlyArray<Generations.Aside<S>>
+}
+
+const nothing: Decision<never> = { _tag: "Init", why: "nothing is conserved", from: undefined }
+
+const rollBack = <S>(books: Generations.Generations<S>, from: number, why: string): Outcome<S> => {
+  const after = Generations.setAside(books, why)
+  const to = Generations.newest(after)
+  return {
+    decision: to === undefined
+      ? { _tag: "Init", why: `${why}; there is no older snapshot that is trusted`, from }
+      : { _tag: "RollBack", from, to, why },
+    books: after,
+    aside: after.aside.slice(books.aside.length)
+  }
+}
+
+const listed = (messages: HashSet.HashSet<Generations.Message>): string =>
+  Array.sort(Array.dedupe(Array.fromIterable(messages).map((message) => message.tag)), Order.String).join(", ")
+
+/**
+ * Decides what the next incarnation starts from.
+ *
+ * **When to use**
+ *
+ * Before every start. Perform the decision, keep `books`, and have `aside` set aside in the store.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Generations, Recovery } from "heirloom"
+ *
+ * const books = Generations.commit(Generations.commit(Generations.empty(), 1, "good", "message"), 2, "bad", "message")
+ * const crash = { restored: 2, on: 2, handled: false, activity: { _tag: "InCallback", callback: "restore", why: "boom" } }
+ * Recovery.decide(Recovery.observe(books, crash)).decision
+ * // => { _tag: "RollBack", from: 2, to: { seq: 1, state: "good", trusted: true }, why: "restore crashed on snapshot 2: boom" }
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}): Outcome<S> => {
+  const unchanged = (decision: Decision<S>): Outcome<S> => ({ decision, books, aside: [] })
+  const snapshot = Generations.newest(books)
+  if (snapshot === undefined) return unchanged(nothing)
+  const { evidence } = books
+  if (evidence === undefined) return unchanged({ _tag: "Restore", snapshot })
+  const from = snapshot.seq
+  const crashed = evidence.callbacks[0]
+  const messages = HashSet.size(evidence.messages)
+  if (crashed === undefined && messages < (policy.messages ?? defaultMessages)) {
+    return unchanged({ _tag: "Restore", snapshot })
+  }
+  const why = crashed === undefined
+    ? `${messages} different messages (${listed(evidence.messages)}) crashed on snapshot ${from} before any was handled`
+    : `${crashed.callback} crashed on snapshot ${from}: ${crashed.why}`
+  if (policy.onSuspect === "refuse") return unchanged({ _tag: "Refuse", from, why })
+  if (crashed === undefined && policy.onSuspect !== "rollback") {
+    return { decision: { _tag: "GiveUp", from, why }, books: Generations.pardon(books), aside: [] }
+  }
+  return rollBack(books, from, why)
+}
+
+/**
+ * Decides what to start from instead of the newest snapshot, because it cannot be read at all.
+ *
+ * Trust does not help here: a state that does not decode cannot be restored however good it was. Unless the policy is
+ * `"refuse"` it is set aside; decide again when the next one cannot be read either.
+ *
+ * @since 0.1.0
+ */
+export const unreadable = <S>(books: Generations.Generations<S>, why: string, policy: Policy = {}): Outcome<S> => {
+  const snapshot = Generations.newest(books)
+  if (snapshot === undefined) return { decision: nothing, books, aside: [] }
+  const from = snapshot.seq
+  const text = `snapshot ${from} cannot be read: ${why}`
+  return policy.onSuspect === "refuse"
+    ? { decision: { _tag: "Refuse", from, why: text }, books, aside: [] }
+    : rollBack(books, from, text)
+}

@@ -1,0 +1,291 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Schema } from "effect"
+import * as ExitReason from "../../../src/domain/server/ExitReason.ts"
+import * as Generations from "../../../src/domain/state/Generations.ts"
+import * as Recovery from "../../../src/domain/state/Recovery.ts"
+
+type Books = Generations.Generations<string>
+
+/** Snapshots 1 to n by messages: n is on probation. */
+const committed = (n: number): Books => {
+  let books: Books = Generations.empty()
+  for (let seq = 1; seq <= n; seq++) books = Generations.commit(books, seq, `s${seq}`, "message")
+  return books
+}
+
+const inHandler = (tag: string, payload: unknown = {}): Recovery.Activity => ({
+  _tag: "InHandler",
+  message: { tag, payload }
+})
+
+const inCallback = (callback: Generations.Callback): Recovery.Activity => ({
+  _tag: "InCallback",
+  callback,
+  why: "boom"
+})
+
+/** An incarnation started from the newest snapshot, handled nothing, and ended so. */
+const ended = (books: Books, activity: Recovery.Activity): Books => {
+  const seq = Generations.newest(books)?.seq ?? 0
+  return Recovery.observe(books, { restored: seq, on: seq, handled: false, activity })
+}
+
+const threeMessages = (books: Books): Books =>
+  ["A", "B", "C"].reduce((books, tag) => ended(books, inHandler(tag)), books)
+
+describe("Recovery", () => {
+  it("nothing conserved: init", () => {
+    assert.deepStrictEqual(Recovery.decide(Generations.empty()).decision, {
+      _tag: "Init",
+      why: "nothing is conserved",
+      from: undefined
+    })
+  })
+
+  it("without evidence the newest snapshot is restored", () => {
+    const books = committed(3)
+    assert.deepStrictEqual(Recovery.decide(books), {
+      decision: { _tag: "Restore", snapshot: { seq: 3, state: "s3", trusted: false } },
+      books,
+      aside: []
+    })
+  })
+
+  for (const callback of ["migrate", "restore", "init", "continueWith"] as const) {
+    it(`one crash in ${callback} is enough: the newest trusted snapshot comes back, the suspect is set aside`, () => {
+      const outcome = Recovery.decide(ended(committed(3), inCallback(callback)))
+      const why = `${callback} crashed on snapshot 3: boom`
+      assert.deepStrictEqual(outcome.decision, {
+        _tag: "RollBack",
+        from: 3,
+        to: { seq: 2, state: "s2", trusted: true },
+        why
+      })
+      assert.deepStrictEqual(outcome.aside, [{ seq: 3, state: "s3", why }])
+      assert.deepStrictEqual(outcome.books.aside, outcome.aside)
+      assert.deepStrictEqual(Recovery.decide(outcome.books).decision, {
+        _tag: "Restore",
+        snapshot: { seq: 2, state: "s2", trusted: true }
+      })
+    })
+  }
+
+  it("a suspect with no trusted one older: init, and the suspect is kept aside", () => {
+    const outcome = Recovery.decide(ended(committed(1), inCallback("restore")))
+    assert.deepStrictEqual(outcome.decision, {
+      _tag: "Init",
+      why: "restore crashed on snapshot 1: boom; there is no older snapshot that is trusted",
+      from: 1
+    })
+    assert.deepStrictEqual(outcome.aside.map((one) => one.seq), [1])
+  })
+
+  it("two different messages are not enough, the third gives up with a report that names them", () => {
+    const two = ended(ended(committed(3), inHandler("B")), inHandler("A"))
+    assert.strictEqual(Recovery.decide(two).decision._tag, "Restore")
+    const outcome = Recovery.decide(ended(two, inHandler("C")))
+    assert.deepStrictEqual(outcome.decision, {
+      _tag: "GiveUp",
+      from: 3,
+      why: "3 different messages (A, B, C) crashed on snapshot 3 before any was handled"
+    })
+    assert.deepStrictEqual(outcome.aside, [])
+  })
+
+  it("after giving up a later start gets the state once more", () => {
+    const { books } = Recovery.decide(threeMessages(committed(3)))
+    assert.strictEqual(Recovery.decide(books).decision._tag, "Restore")
+  })
+
+  it("onSuspect rollback: messages alone roll back as well", () => {
+    const outcome = Recovery.decide(threeMessages(committed(3)), { onSuspect: "rollback" })
+    assert.strictEqual(outcome.decision._tag, "RollBack")
+    assert.deepStrictEqual(outcome.aside.map((one) => one.seq), [3])
+  })
+
+  it("onSuspect refuse: never rolls back, sets nothing aside, and stays refused until it is pardoned", () => {
+    for (const books of [threeMessages(committed(3)), ended(committed(3), inCallback("restore"))]) {
+      const outcome = Recovery.decide(books, { onSuspect: "refuse" })
+      assert.strictEqual(outcome.decision._tag, "Refuse")
+      assert.deepStrictEqual(outcome.aside, [])
+      assert.strictEqual(Recovery.decide(outcome.books, { onSuspect: "refuse" }).decision._tag, "Refuse")
+      assert.strictEqual(
+        Recovery.decide(Generations.pardon(outcome.books), { onSuspect: "refuse" }).decision._tag,
+        "Restore"
+      )
+    }
+  })
+
+  it("how many different messages it takes is an option", () => {
+    const two = ended(ended(committed(3), inHandler("A")), inHandler("B"))
+    assert.strictEqual(Recovery.decide(two, { onSuspect: "rollback", messages: 2 }).decision._tag, "RollBack")
+  })
+
+  it("the same call made fifty times rolls nothing back, whatever the policy", () => {
+    for (const onSuspect of [undefined, "rollback", "refuse"] as const) {
+      let books = committed(3)
+      for (let i = 0; i < 50; i++) {
+        books = ended(books, inHandler("Crash", { id: 7 }))
+        const outcome = Recovery.decide(books, { onSuspect })
+        assert.strictEqual(outcome.decision._tag, "Restore")
+        books = outcome.books
+      }
+      assert.deepStrictEqual(books.kept.map((one) => one.seq), [3, 2, 1])
+      assert.deepStrictEqual(books.aside, [])
+    }
+  })
+
+  it("ends from outside never count, however many", () => {
+    const before = committed(3)
+    let books = before
+    for (let i = 0; i < 50; i++) books = ended(books, { _tag: "Outside" })
+    assert.strictEqual(books, before)
+    assert.strictEqual(Recovery.decide(books, { onSuspect: "rollback", messages: 1 }).decision._tag, "Restore")
+  })
+
+  it("a kill, an interruption, a failed write and an orderly end are from outside whatever was running", () => {
+    const interrupted = ExitReason.crashed(Cause.interrupt(1))
+    const failedWrite: ExitReason.ExitReason = { _tag: "NotConserved", cause: Cause.die("disk") }
+    for (const reason of [ExitReason.killed, ExitReason.normal, ExitReason.shutdown, interrupted, failedWrite]) {
+      assert.deepStrictEqual(Recovery.activityOf(reason, inCallback("restore")), { _tag: "Outside" })
+    }
+    const died = ExitReason.crashed(Cause.combine(Cause.die("boom"), Cause.interrupt(1)))
+    assert.deepStrictEqual(Recovery.activityOf(died, inCallback("restore")), inCallback("restore"))
+  })
+
+  it("a snapshot from which a message was handled is trusted for good, also when that committed nothing", () => {
+    const crash = { restored: 3, on: 3, handled: true, activity: inHandler("A") }
+    let books = Recovery.observe(committed(3), crash)
+    assert.deepStrictEqual(Generations.newest(books), { seq: 3, state: "s3", trusted: true })
+    books = threeMessages(ended(books, inCallback("restore")))
+    assert.strictEqual(Recovery.decide(books, { onSuspect: "rollback" }).decision._tag, "Restore")
+  })
+
+  it("a message handled from an older state says nothing about what was committed after it", () => {
+    // restored 1, committed 2 and 3 by messages, then crashed on 3
+    const books = Recovery.observe(committed(3), { restored: 1, on: 3, handled: true, activity: inHandler("A") })
+    assert.strictEqual(Generations.newest(books)?.trusted, false)
+    assert.isUndefined(books.evidence)
+  })
+
+  it("a crash on a state that was replaced meanwhile says nothing about the new one", () => {
+    const books = committed(3)
+    const crash = { restored: 2, on: 2, handled: false, activity: inCallback("restore") }
+    assert.strictEqual(Recovery.observe(books, crash), books)
+  })
+
+  it("a snapshot that cannot be read is set aside even when it is trusted, and so is the next", () => {
+    const first = Recovery.unreadable(Generations.handled(committed(3)), "torn")
+    assert.strictEqual(first.decision._tag, "RollBack")
+    assert.deepStrictEqual(first.aside, [{ seq: 3, state: "s3", why: "snapshot 3 cannot be read: torn" }])
+    const second = Recovery.unreadable(first.books, "torn")
+    const third = Recovery.unreadable(second.books, "torn")
+    assert.deepStrictEqual([second, third].map(({ decision }) => decision._tag), ["RollBack", "Init"])
+    assert.deepStrictEqual(third.books.aside.map((one) => one.seq), [3, 2, 1])
+    assert.strictEqual(Recovery.unreadable(third.books, "torn").decision._tag, "Init")
+  })
+
+  it("a snapshot that cannot be read is refused when the policy is to refuse", () => {
+    const books = committed(3)
+    const outcome = Recovery.unreadable(books, "torn", { onSuspect: "refuse" })
+    assert.deepStrictEqual(outcome, {
+      decision: { _tag: "Refuse", from: 3, why: "snapshot 3 cannot be read: torn" },
+      books,
+      aside: []
+    })
+  })
+})
+
+const Step = Schema.Union([
+  Schema.TaggedStruct("Handle", { commits: Schema.Boolean }),
+  Schema.TaggedStruct("ContinueWith", {}),
+  Schema.TaggedStruct("CrashInHandler", { message: Schema.Literals(["A", "B", "C", "D"]) }),
+  Schema.TaggedStruct("CrashInCallback", { callback: Schema.Literals(["restore", "init", "continueWith"]) }),
+  Schema.TaggedStruct("Kill", {})
+])
+
+describe("restore that learns, over any life of a server", () => {
+  it.prop("nothing is lost, nothing trusted is set aside, and what is restored is what was decided", {
+    steps: Schema.Array(Step),
+    onSuspect: Schema.Literals(["default", "rollback", "refuse"])
+  }, ({ onSuspect, steps }) => {
+    const policy: Recovery.Policy = onSuspect === "default" ? {} : { onSuspect }
+    let books: Books = Generations.empty()
+    const committedSeqs = new Set<number>()
+    const everTrusted = new Set<number>()
+    let restored = 0
+    let handled = false
+
+    const end = (activity: Recovery.Activity) => {
+      const on = Generations.newest(books)?.seq ?? 0
+      books = Recovery.observe(books, { restored, on, handled, activity })
+      const before = books
+      const { aside, books: after, decision } = Recovery.decide(books, policy)
+      books = after
+      assert.deepStrictEqual(after.aside, [...before.aside, ...aside], "what was set aside stays aside")
+      const kept = after.kept.map((one) => one.seq)
+      assert.deepStrictEqual([...kept, ...aside.map((one) => one.seq)].sort(), before.kept.map((one) => one.seq).sort())
+      for (const one of aside) assert.isFalse(everTrusted.has(one.seq), `${one.seq} was trusted`)
+      if (policy.onSuspect === "refuse") assert.deepStrictEqual(aside, [])
+      switch (decision._tag) {
+        case "Restore":
+        case "RollBack":
+          assert.strictEqual(Generations.newest(after), decision._tag === "Restore" ? decision.snapshot : decision.to)
+          if (decision._tag === "RollBack") assert.isTrue(decision.to.trusted)
+          break
+        case "Init":
+          assert.isUndefined(Generations.newest(after))
+          break
+        case "Refuse":
+          assert.strictEqual(policy.onSuspect, "refuse")
+          books = Generations.pardon(books)
+          break
+        case "GiveUp":
+          assert.isUndefined(policy.onSuspect)
+          break
+      }
+      restored = Generations.newest(books)?.seq ?? 0
+      handled = false
+    }
+
+    for (const step of steps) {
+      switch (step._tag) {
+        case "Handle": {
+          const from = Generations.newest(books)
+          if (from !== undefined) everTrusted.add(from.seq)
+          handled = true
+          if (step.commits) {
+            const seq = Generations.nextSeq(books)
+            assert.isFalse(committedSeqs.has(seq))
+            committedSeqs.add(seq)
+            books = Generations.commit(books, seq, `s${seq}`, "message")
+          } else books = Generations.handled(books)
+          break
+        }
+        case "ContinueWith": {
+          const seq = Generations.nextSeq(books)
+          committedSeqs.add(seq)
+          books = Generations.commit(books, seq, `s${seq}`, "callback")
+          break
+        }
+        case "CrashInHandler":
+          end(inHandler(step.message))
+          break
+        case "CrashInCallback":
+          end(inCallback(step.callback))
+          break
+        case "Kill":
+          end({ _tag: "Outside" })
+          break
+      }
+      const kept = books.kept.map((one) => one.seq)
+      assert.deepStrictEqual(kept, [...new Set(kept)].sort((a, b) => b - a), "newest first, each once")
+      assert.isAtMost(kept.length, books.limit)
+      for (const [index, one] of books.kept.entries()) {
+        if (one.trusted) assert.isTrue(books.kept.slice(index).every((older) => older.trusted), "trust reaches back")
+      }
+      const lastTrusted = Math.max(0, ...everTrusted)
+      if (lastTrusted > 0) assert.include(kept, lastTrusted, "the newest trusted one is kept")
+    }
+  }, { arbitrary: { runs: 500 } })
+})
