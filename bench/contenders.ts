@@ -1,0 +1,76 @@
+/** Who is measured, and how one section of it is run: a process of its own that prints its figures. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export interface Contender {
+  readonly name: string
+  /** The sections it has; every one when absent. */
+  readonly sections?: ReadonlyArray<string>
+  readonly command: (section: string) => readonly [program: string, ...args: ReadonlyArray<string>]
+}
+
+export interface Figure {
+  readonly wall: number
+  readonly cpu: number
+}
+
+const here = import.meta.dirname
+const calls = ["call-plain", "fan-one", "fan-many"]
+
+const node = (file: string) => (section: string) =>
+  [process.execPath, "--expose-gc", join(here, file), section] as const
+
+export const ours: Contender = { name: "ours", command: node("ours.ts") }
+
+/** Erlang/OTP where it is installed: one scheduler that does not spin, so that both sides do their work on one thread. */
+export const otp = (): Contender | undefined => {
+  const folder = mkdtempSync(join(tmpdir(), "heirloom-bench-"))
+  const compiled = spawnSync("elixirc", ["-o", folder, join(here, "otp/bench.ex")], { encoding: "utf8" })
+  if (compiled.status !== 0) {
+    console.error(`Erlang/OTP left out: ${compiled.error?.message ?? compiled.stderr}`)
+    return undefined
+  }
+  const erl = "+S 1 +sbwt none +sbwtdcpu none +sbwtdio none"
+  return {
+    name: "otp",
+    sections: [...calls, "call-fn", "busy", "cast", "start", "crash-die", "crash-error", "conserve", "mailbox"],
+    command: (section) => ["elixir", "--erl", erl, "-pa", folder, "-e", "Bench.main()", section]
+  }
+}
+
+export const peers: ReadonlyArray<Contender> = [
+  {
+    name: "naive",
+    sections: [...calls, "call-fn", "busy", "cast", "start", "crash-die", "crash-error"],
+    command: node("peers/naive.ts")
+  },
+  { name: "cluster", sections: [...calls, "start"], command: node("peers/cluster.ts") },
+  {
+    name: "xstate",
+    sections: [...calls, "cast", "start", "crash-die", "crash-error"],
+    command: node("peers/xstate.ts")
+  }
+]
+
+/** What Erlang/OTP says of itself. */
+export const otpVersion = (): string =>
+  spawnSync("elixir", ["--version"], { encoding: "utf8" }).stdout.split("\n").filter((line) => line !== "").join(", ")
+
+/** The figures of one section, by metric; empty when the contender has no such section or failed (and said why). */
+export const measure = (contender: Contender, section: string, quick: boolean): ReadonlyMap<string, Figure> => {
+  if (contender.sections?.includes(section) === false) return new Map()
+  const [program, ...args] = contender.command(section)
+  const ran = spawnSync(program, args, {
+    encoding: "utf8",
+    env: { ...process.env, BENCH_QUICK: quick ? "1" : "0", NODE_ENV: "production" }
+  })
+  if (ran.status !== 0) console.error(`${contender.name} ${section} failed: ${ran.error?.message ?? ran.stderr}`)
+  return new Map(
+    (ran.stdout ?? "").split("\n").filter((line) => line.includes("\t")).map((line) => {
+      const [metric = "", wall, cpu] = line.split("\t")
+      return [metric, { wall: Number(wall), cpu: Number(cpu) }]
+    })
+  )
+}
