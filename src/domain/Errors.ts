@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Schema } from "effect"
+import { Schema } from "effect"
 import { crashed, toText } from "./server/ExitReason.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
@@ -132,5 +132,22 @@ export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout"
   }
 }
 
-/** The cause a call's waiter sees for a reason that carries one. */
-export type AnyCause = Cause.Cause<unknown>
+/** A commit came from an incarnation that a younger one has taken over from. */
+export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
+  server: Schema.String,
+  incarnation: Schema.Number
+}) {
+  override get message(): string {
+    return `incarnation ${this.incarnation} of ${this.server} has been replaced: what it still computes is not kept.`
+  }
+}
+
+/** The key of a server is taken by another that lives. */
+export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
+  name: Schema.String,
+  holder: Schema.Unknown
+}) {
+  override get message(): string {
+    return `${this.name} is already running: a key has one server at a time. Use the one there is, or stop it first.`
+  }
+}

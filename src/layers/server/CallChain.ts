@@ -1,0 +1,55 @@
+/**
+ * Who is calling: the handler in progress, if a call comes from one.
+ *
+ * A server whose handler calls itself, directly or by way of others, waits for an answer that cannot come. To tell that
+ * from an ordinary call to a busy server, every message knows the message whose handler sent it.
+ *
+ * *Tricky*: a fiber that a handler forks inherits the handler's context, but the server does not wait for it: only the
+ * very fiber that runs the handler counts. A caller that has given up (timeout, interruption) waits for nobody, so the
+ * chain ends at it.
+ *
+ * @since 0.1.0
+ */
+import { Context, type Effect, Effectable, Fiber } from "effect"
+import type { Envelope } from "./Envelope.ts"
+import type { ServerProcess } from "./ServerProcess.ts"
+
+/** The server in whose name the fibers of this context run. */
+export const HandlerOf: Context.Reference<ServerProcess | undefined> = Context.Reference<ServerProcess | undefined>(
+  "heirloom/HandlerOf",
+  { defaultValue: () => undefined }
+)
+
+/** Runs a handler's Effect and notes the fiber that runs it, before its first step. */
+export class Handling extends Effectable.Class<unknown, unknown> {
+  private readonly server: ServerProcess
+  private readonly effect: Effect.Effect<unknown, unknown>
+  constructor(server: ServerProcess, effect: Effect.Effect<unknown, unknown>) {
+    super()
+    this.server = server
+    this.effect = effect
+  }
+  override asEffect(): Effect.Effect<unknown, unknown> {
+    this.server.fiber = Fiber.getCurrent()
+    return this.effect
+  }
+}
+
+/** The message in the hands of the current fiber, if that fiber is a handler in progress. */
+export const inHand = (): Envelope | undefined => {
+  const fiber = Fiber.getCurrent()
+  if (fiber === undefined) return undefined
+  const server = Context.get(fiber.context, HandlerOf)
+  return server !== undefined && server.fiber === fiber ? server.current : undefined
+}
+
+/** The servers between `target` and the message that is about to wait for it; `undefined` when it would not wait for itself. */
+export const selfCall = (target: ServerProcess, cause: Envelope | undefined): ReadonlyArray<string> | undefined => {
+  const chain: Array<string> = [target.name]
+  for (let message = cause; message !== undefined; message = message.cause) {
+    chain.unshift(message.server.name)
+    if (message.server === target && target.current === message) return chain
+    if (message.gone) return undefined
+  }
+  return undefined
+}

@@ -1,0 +1,123 @@
+/**
+ * A message on its way: what was sent, who waits for the answer, and how the answer gets there.
+ *
+ * *Tricky*: a caller may be gone (interrupted, timed out) by the time its message is taken from the mailbox, or answered.
+ * It says so by setting `gone` from its own cancellation; the engine asks when it takes the message, so that a request
+ * that has not begun is withdrawn and one in progress goes on with its reply dropped. Whoever answers first wins:
+ * `answer` is idempotent.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Effectable, Exit } from "effect"
+import { callError, type CallErrorReason } from "../../domain/Errors.ts"
+import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
+import * as Turn from "../supervision/Turn.ts"
+import { Deadline } from "./Deadlines.ts"
+import type { Work } from "./Extras.ts"
+import type { ServerProcess } from "./ServerProcess.ts"
+
+/** A message of a server class, with all that is computed from its description once. */
+export interface MessageType {
+  readonly tag: string
+  readonly message: Call<any, any, any> | Cast<any>
+  readonly isCall: boolean
+  /** Milliseconds a caller waits by default; `Infinity` for ever. */
+  readonly timeout: number
+  /** Completes a payload with its constructor defaults; absent when it has none. */
+  readonly complete: ((payload: unknown) => unknown) | undefined
+}
+
+/** The engine's own messages. */
+export const ownCall: MessageType = {
+  tag: "system request",
+  message: call(),
+  isCall: true,
+  timeout: 5000,
+  complete: undefined
+}
+
+/** The engine's own messages that nobody waits for. */
+export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
+
+/** A message that waits, or is being handled outside its caller's stack. */
+export class Envelope extends Deadline implements From<never, never> {
+  readonly type: MessageType
+  readonly payload: unknown
+  /** The message whose handler sent this one, when a handler in progress did: the call chain. */
+  readonly cause: Envelope | undefined
+  readonly server: ServerProcess
+  /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
+  readonly work: Work | undefined
+  /** How often it has been handled, this time included. */
+  attempts = 0
+  gone = false
+  /** A sender waited for room, and its message is in now. */
+  queued = false
+  exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined = undefined
+
+  constructor(server: ServerProcess, type: MessageType, payload: unknown, cause: Envelope | undefined, work?: Work) {
+    super()
+    this.server = server
+    this.type = type
+    this.payload = payload
+    this.cause = cause
+    this.work = work
+  }
+
+  declare readonly "~heirloom/From": (_: readonly [never, never]) => void
+
+  /** Answers the caller, once; later answers are dropped. Every stack it may resume is bounded by `Turn`. */
+  answer(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.exit !== undefined) return
+    this.exit = exit
+    this.list?.remove(this)
+    const resume = this.resume
+    if (resume === undefined || this.gone) return
+    this.resume = undefined
+    if (!Turn.isShallow()) return Turn.run(() => resume(exit))
+    Turn.enter()
+    try {
+      resume(exit)
+    } finally {
+      Turn.leave()
+    }
+  }
+
+  /** Answers with a `CallError`. */
+  refuse(reason: CallErrorReason): void {
+    if (this.exit === undefined && this.type.isCall) {
+      this.answer(Exit.fail(callError(this.server.name, this.type.tag, reason)))
+    }
+  }
+
+  /** Waits for the answer in the caller's fiber, at most `millis`. */
+  wait(millis: number): Effect.Effect<unknown, unknown> {
+    if (this.exit !== undefined) return this.exit
+    return Effect.callback<unknown, unknown>((resume) => {
+      if (this.exit !== undefined) return resume(this.exit)
+      this.resume = resume
+      if (millis !== Infinity) this.server.spec.deadlines.add(this, millis)
+      return new Withdrawal(this)
+    })
+  }
+
+  expire(millis: number): void {
+    this.refuse({ _tag: "Timeout", millis })
+    this.gone = true
+  }
+}
+
+/** Run when a waiting caller is interrupted; an object and not a closure, since every caller that waits makes one. */
+class Withdrawal extends Effectable.Class<void> {
+  private readonly envelope: Envelope
+  constructor(envelope: Envelope) {
+    super()
+    this.envelope = envelope
+  }
+  override asEffect(): Effect.Effect<void> {
+    this.envelope.gone = true
+    this.envelope.list?.remove(this.envelope)
+    return Exit.void
+  }
+}

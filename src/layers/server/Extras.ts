@@ -1,0 +1,69 @@
+/**
+ * What few servers have, and those only at times: kept apart so that a million others do not carry it.
+ *
+ * @since 0.1.0
+ */
+import type { Fiber } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { ExitObserver, GoneObserver } from "../naming/Process.ts"
+import type { Envelope } from "./Envelope.ts"
+
+/** Work of the server's own that comes before anything queued: a continuation, an idle callback. */
+export type Work = (state: unknown) => unknown
+
+/** What few servers have, and those only at times. */
+export class Extras {
+  /** Callers promised a later reply. */
+  readonly deferred = new Set<Envelope>()
+  /** Messages that crashed the server as often as they may. */
+  readonly quarantined: Array<Envelope> = []
+  /** Work that comes before anything queued. */
+  pending: Work | undefined = undefined
+  idleTimer: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Handles messages of the system only (`Sys.suspend`). */
+  suspended = false
+  private exitObservers: ReadonlyArray<ExitObserver> = []
+  private goneObservers: ReadonlyArray<GoneObserver> = []
+
+  addExitObserver(observer: ExitObserver): void {
+    this.exitObservers = [...this.exitObservers, observer]
+  }
+
+  removeExitObserver(observer: ExitObserver): void {
+    this.exitObservers = this.exitObservers.filter((other) => other !== observer)
+  }
+
+  addGoneObserver(observer: GoneObserver): void {
+    this.goneObservers = [...this.goneObservers, observer]
+  }
+
+  removeGoneObserver(observer: GoneObserver): void {
+    this.goneObservers = this.goneObservers.filter((other) => other !== observer)
+  }
+
+  /** Tells those who watched this incarnation, once. */
+  incarnationEnded(incarnation: number, reason: ExitReason): void {
+    const observers = this.exitObservers
+    this.exitObservers = []
+    for (const observer of observers) observer(incarnation, reason)
+  }
+
+  /** Tells those who watched the process, once. */
+  processGone(reason: ExitReason): void {
+    const observers = this.goneObservers
+    this.goneObservers = []
+    for (const observer of observers) observer(reason)
+  }
+
+  /** Whether nothing here needs the engine's attention before the next message. */
+  get isCalm(): boolean {
+    return this.pending === undefined && this.idleTimer === undefined && !this.suspended
+  }
+
+  cancelIdle(): void {
+    const timer = this.idleTimer
+    this.idleTimer = undefined
+    timer?.interruptUnsafe()
+  }
+}
+

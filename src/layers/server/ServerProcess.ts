@@ -1,0 +1,809 @@
+/**
+ * The engine: one server, over all its incarnations.
+ *
+ * A server is an object: a mailbox, a companion, a state. It has a fiber only while a handler that is an Effect runs. A
+ * handler that answers at once is run, committed and answered on its caller's stack; everything else goes through the
+ * mailbox or a fiber of the server's own, never the caller's.
+ *
+ * *Tricky*
+ * - **Order**: commit, become idle, and only then resume the caller. A caller resumed first would find the server busy
+ *   with its own message, and be locked out of the direct path for ever.
+ * - **First in, first out** holds because the direct path needs an idle server with an empty mailbox.
+ * - **Who is told what when**: an incarnation ends (`end`), its clean-up runs, its observers and its supervisor hear of it
+ *   (`ended`), the supervisor decides (`settle`), and only then the caller of the message in hand is answered, since only
+ *   then it is known what happens next. Queued callers wait through all of it.
+ * - **Stale fibers**: a fiber counts only while it is `this.fiber`. An abandoned one is forgotten there and fenced off from
+ *   the companion; what it still computes is refused.
+ * - **Depth**: every hand-off to foreign code on this stack is counted by `Turn`.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Fenced, InitTimeout, InvalidResult, NameTaken } from "../../domain/Errors.ts"
+import { afterCrash } from "../../domain/server/Delivery.ts"
+import { crashed, type ExitReason, isOrderly, killed, toCause } from "../../domain/server/ExitReason.ts"
+import { Ignore, isNext, type NextOptions, Start } from "../../domain/server/Next.ts"
+import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import type { Point } from "../../domain/testing/Fault.ts"
+import type { ExitObserver, GoneObserver, Status } from "../naming/Process.ts"
+import { isLogging } from "../observation/Telemetry.ts"
+import type { Keeper } from "../state/Companion.ts"
+import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
+import { nextText } from "../supervision/LocalProcess.ts"
+import * as Turn from "../supervision/Turn.ts"
+import { Handling, HandlerOf, inHand, selfCall } from "./CallChain.ts"
+import { Envelope, type MessageType, ownCall, ownCast } from "./Envelope.ts"
+import { Extras, type Work } from "./Extras.ts"
+import { HandlerView } from "./HandlerView.ts"
+import { Mailbox } from "./Mailbox.ts"
+import type { AnyBehavior, ServerSpec } from "./ServerSpec.ts"
+
+// Numbers, because the first question of every call is "idle?".
+const Idle = 0
+const Busy = 1
+/** Alive, but with something pending that the direct path must see to first: a continuation, an idle timer. */
+const Attentive = 2
+const Starting = 3
+const Ending = 4
+const Restarting = 5
+const Parked = 6
+const Stopped = 7
+type Phase = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7
+
+/** What an incarnation has of its own, made when it first needs a fiber. */
+interface Life {
+  behavior: AnyBehavior | undefined
+  readonly scope: Scope.Closeable
+  readonly context: Context.Context<never>
+}
+
+/** An end that somebody ordered. A supervisor waits for those it ordered, and is not told of them as exits. */
+interface Order {
+  readonly reason: ExitReason
+  readonly byParent: boolean
+  done: ((reason: ExitReason) => void) | undefined
+}
+
+const started: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })
+const ignored: Started = { _tag: "Ignored" }
+const noOptions: NextOptions<unknown> & { readonly info?: unknown } = {}
+
+const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
+  typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
+
+// `Exit.isExit` costs more than the whole direct path; every Exit carries this key, and no other Effect does.
+const exitKey = "~effect/Exit"
+const isExit = (u: Effect.Effect<unknown, unknown>): u is Exit.Exit<unknown, unknown> =>
+  (u as { readonly [exitKey]?: unknown })[exitKey] !== undefined
+
+/** One server, over all its incarnations. */
+export class ServerProcess implements Child, Turn.Ready {
+  readonly spec: ServerSpec
+  readonly key: string
+  incarnation = 0
+  lastExit: ExitReason | undefined = undefined
+  queued = false
+  /** The message in hand, unless it is handled and answered on its caller's stack. */
+  current: Envelope | undefined = undefined
+  /** The fiber of init, of the handler in progress, or of the clean-up. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  private phase: Phase = Stopped
+  private keeper: Keeper<unknown> | undefined = undefined
+  private state: unknown = undefined
+  private mailbox: Mailbox | undefined = undefined
+  private draining = false
+  private life: Life | undefined = undefined
+  /** The message in hand when the incarnation ended, until it is known what happens next. */
+  private fallen: Envelope | undefined = undefined
+  private order: Order | undefined = undefined
+  private extras: Extras | undefined = undefined
+  private restoredFrom = 0
+  private unreported = false
+  private endedAt: bigint | undefined = undefined
+
+  constructor(spec: ServerSpec, key: string) {
+    this.spec = spec
+    this.key = key
+  }
+
+  // ------------------------------------------------------------------------------------------------ a process
+
+  get id(): string {
+    return this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`
+  }
+
+  get path(): ReadonlyArray<string> {
+    return [...this.spec.parent.path, this.id]
+  }
+
+  /** The path, for messages. */
+  get name(): string {
+    return this.path.join("/")
+  }
+
+  get kind(): "worker" {
+    return "worker"
+  }
+
+  get status(): Status {
+    switch (this.phase) {
+      case Starting:
+        return "starting"
+      case Restarting:
+        return "restarting"
+      case Parked:
+        return "parked"
+      case Stopped:
+        return "stopped"
+      default:
+        return "running"
+    }
+  }
+
+  /** How many messages wait. */
+  get mailboxSize(): number {
+    return this.mailbox?.size ?? 0
+  }
+
+  private get rare(): Extras {
+    return this.extras ??= new Extras()
+  }
+
+  addExitObserver(observer: ExitObserver): boolean {
+    if (this.phase > Ending) return false
+    this.rare.addExitObserver(observer)
+    return true
+  }
+
+  removeExitObserver(observer: ExitObserver): void {
+    this.extras?.removeExitObserver(observer)
+  }
+
+  addGoneObserver(observer: GoneObserver): boolean {
+    if (this.phase === Stopped) return false
+    this.rare.addGoneObserver(observer)
+    return true
+  }
+
+  removeGoneObserver(observer: GoneObserver): void {
+    this.extras?.removeGoneObserver(observer)
+  }
+
+  // ------------------------------------------------------------------------------------------------- messages
+
+  /** A call: the caller's fiber goes on with what this returns. */
+  call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
+    this.spec.parent.telemetry.counters.calls++
+    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow()) {
+      return this.callNow(type, payload, millis)
+    }
+    return this.callLater(type, payload, millis)
+  }
+
+  /** The direct path: idle server, empty mailbox, shallow stack. */
+  private callNow(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
+    const spec = this.spec
+    const handler = this.behavior.handlers[type.tag]!
+    // A handler that may look at the message (`fnUntraced` has no arity), or a fault plan, needs an envelope to look at.
+    if (handler.length === 0 || handler.length > 2 || spec.faults !== undefined || spec.copy !== undefined) {
+      return this.handle(new Envelope(this, type, payload, inHand())).wait(millis)
+    }
+    this.phase = Busy
+    Turn.enter()
+    try {
+      let next: unknown
+      try {
+        next = handler(this.state, payload, undefined)
+      } catch (defect) {
+        next = Exit.die(defect)
+      }
+      if (Array.isArray(next) && next.length === 2) {
+        // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
+        if (this.commit(next[1])) {
+          this.idle()
+          return Exit.succeed(next[0])
+        }
+        next = Exit.die(this.fenced())
+      }
+      const envelope = new Envelope(this, type, payload, inHand())
+      envelope.attempts = 1
+      this.current = envelope
+      this.proceed(envelope, next)
+      return envelope.wait(millis)
+    } finally {
+      Turn.leave()
+    }
+  }
+
+  /** The queued path: the caller waits for its turn. */
+  private callLater(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
+    return this.send(new Envelope(this, type, payload, inHand()), millis)
+  }
+
+  private send(envelope: Envelope, millis: number): Effect.Effect<unknown, unknown> {
+    if (this.phase === Stopped) envelope.refuse({ _tag: "NotRunning" })
+    else if (this.phase === Parked) envelope.refuse({ _tag: "Parked" })
+    else {
+      const chain = selfCall(this, envelope.cause)
+      if (chain !== undefined) envelope.refuse({ _tag: "CallingSelf", chain })
+      else this.enqueue(envelope)
+    }
+    return envelope.wait(millis)
+  }
+
+  /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
+  cast(type: MessageType, payload: unknown): Effect.Effect<void> {
+    this.spec.parent.telemetry.counters.casts++
+    if (this.phase === Stopped) return Exit.void
+    return this.enqueue(new Envelope(this, type, payload, undefined))
+  }
+
+  private enqueue(envelope: Envelope): Effect.Effect<void> {
+    const { capacity, overflow, parent } = this.spec
+    parent.telemetry.counters.queued++
+    const put = (this.mailbox ??= new Mailbox()).put(envelope, capacity, overflow)
+    if (this.phase === Idle || this.phase === Attentive) this.wantTurn()
+    switch (put._tag) {
+      case "Queued":
+        return Exit.void
+      case "Waits":
+        return put.room
+      case "Full":
+        this.drop(envelope)
+        return Exit.void
+      case "Dropped":
+        this.drop(put.envelope)
+        return Exit.void
+    }
+  }
+
+  private drop(envelope: Envelope): void {
+    this.spec.parent.telemetry.counters.queued--
+    envelope.refuse({ _tag: "MailboxFull", capacity: this.spec.capacity })
+    this.publish("Dropped", { message: envelope.type.tag })
+  }
+
+  private wantTurn(): void {
+    if (!this.draining) this.spec.turns.push(this)
+  }
+
+  /** Works off what waits, until nothing does, something takes time, or the turn is over. */
+  drain(): void {
+    if (this.draining) return
+    this.draining = true
+    try {
+      while (this.phase === Idle || this.phase === Attentive) {
+        if (this.order !== undefined) {
+          this.end(this.order.reason)
+        } else if (this.extras?.pending !== undefined) {
+          this.handlePending()
+        } else {
+          const mailbox = this.mailbox
+          if (mailbox === undefined) break
+          if (this.spec.turns.spend()) {
+            this.spec.turns.push(this)
+            break
+          }
+          const envelope = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
+          if (envelope === undefined) break
+          this.spec.parent.telemetry.counters.queued--
+          this.handle(envelope)
+        }
+      }
+      if (this.mailbox?.size === 0) this.mailbox = undefined
+    } finally {
+      this.draining = false
+    }
+  }
+
+  /** Handles one message, from the first step to wherever it has to wait. */
+  private handle(envelope: Envelope): Envelope {
+    if (envelope.work === undefined) this.extras?.cancelIdle()
+    this.phase = Busy
+    this.current = envelope
+    envelope.attempts++
+    if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
+    if (this.struck("beforeHandler", envelope)) return envelope
+    const state = this.spec.copy === undefined ? this.state : this.spec.copy(this.state)
+    let next: unknown
+    Turn.enter()
+    try {
+      next = envelope.work === undefined
+        ? this.behavior.handlers[envelope.type.tag]!(state, envelope.payload, new HandlerView(envelope, this.incarnation))
+        : envelope.work(state)
+    } catch (defect) {
+      next = Exit.die(defect)
+    } finally {
+      Turn.leave()
+    }
+    this.proceed(envelope, next)
+    return envelope
+  }
+
+  /** Takes what a handler returned to where it is a value. */
+  private proceed(envelope: Envelope, next: unknown): void {
+    if (!isEffect(next)) this.conclude(envelope, next)
+    else if (isExit(next)) this.finished(envelope, next)
+    else this.run(next, (exit) => this.finished(envelope, exit))
+  }
+
+  private finished(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
+    if (exit._tag === "Success") return this.conclude(envelope, exit.value)
+    // A typed failure is a reply, not a crash: the state is as it was.
+    if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
+      this.idle()
+      envelope.answer(exit)
+      return
+    }
+    this.crash(exit.cause)
+  }
+
+  /** What a handler answered becomes the server's state, and then the caller's reply. */
+  private conclude(envelope: Envelope, next: unknown): void {
+    if (this.struck("afterHandler", envelope)) return
+    if (isNext(next)) {
+      switch (next._tag) {
+        case "Reply":
+          return this.accept(envelope, next.state, next.options, Exit.succeed(next.reply))
+        case "NoReply": {
+          if (envelope.type.isCall && envelope.exit === undefined) this.rare.deferred.add(envelope)
+          return this.accept(envelope, next.state, next.options, undefined)
+        }
+        case "Stop": {
+          if ("state" in next.answer && !this.commit(next.answer.state)) return this.crashFenced()
+          if ("reply" in next.answer) envelope.answer(Exit.succeed(next.answer.reply))
+          return this.end(next.reason)
+        }
+      }
+    }
+    if (!envelope.type.isCall) return this.accept(envelope, next, noOptions, undefined)
+    if (Array.isArray(next) && next.length === 2) {
+      return this.accept(envelope, next[1], noOptions, Exit.succeed(next[0]))
+    }
+    this.crash(Cause.die(new InvalidResult({ server: this.name, request: envelope.type.tag, result: next })))
+  }
+
+  private accept(
+    envelope: Envelope,
+    state: unknown,
+    options: NextOptions<unknown>,
+    reply: Exit.Exit<unknown> | undefined
+  ): void {
+    // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
+    if (!this.commit(state)) return this.crashFenced()
+    if (this.struck("afterCommit", envelope)) return
+    this.idle(options)
+    if (reply !== undefined) envelope.answer(reply)
+  }
+
+  /** The next state becomes the server's, and its companion's; false when a younger incarnation has taken over. */
+  private commit(state: unknown): boolean {
+    const kept = this.spec.protect === undefined ? state : this.spec.protect(state)
+    this.state = kept
+    return this.keeper!.commit(this.incarnation, kept)
+  }
+
+  /** The message in hand is done with: what comes next is whatever waits. */
+  private idle(options: NextOptions<unknown> = noOptions): void {
+    this.current = undefined
+    this.fiber = undefined
+    if (options !== noOptions) this.attend(options)
+    this.phase = this.extras === undefined || this.extras.isCalm ? Idle : Attentive
+    if (this.mailbox !== undefined || this.phase === Attentive || this.order !== undefined) this.wantTurn()
+  }
+
+  private attend(options: NextOptions<unknown>): void {
+    if (options.continueWith !== undefined) this.rare.pending = options.continueWith
+    else if (options.idleAfter !== undefined) {
+      const extras = this.rare
+      const timer = Effect.runForkWith(this.spec.context)(
+        this.spec.clock.sleep(Duration.fromInputUnsafe(options.idleAfter))
+      )
+      extras.idleTimer = timer
+      timer.addObserver((exit) => {
+        if (extras.idleTimer !== timer || exit._tag === "Failure") return
+        extras.idleTimer = undefined
+        // A message that came in the meantime beats the timeout.
+        const idle = this.behavior.idle
+        if (this.phase !== Attentive || this.mailbox !== undefined || idle === undefined) return
+        extras.pending = idle
+        this.wantTurn()
+      })
+    }
+  }
+
+  /** Runs what comes before anything queued, as a message that nobody waits for. */
+  private handlePending(): void {
+    const work = this.rare.pending
+    this.rare.pending = undefined
+    this.handle(new Envelope(this, ownCast, undefined, undefined, work))
+  }
+
+  /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
+  ask(work: Work, millis: number): Effect.Effect<unknown, unknown> {
+    return this.send(new Envelope(this, ownCall, undefined, inHand(), work), millis)
+  }
+
+  /** Whether only messages of the system are handled. */
+  set suspended(suspended: boolean) {
+    this.rare.suspended = suspended
+  }
+
+  get suspended(): boolean {
+    return this.extras?.suspended === true
+  }
+
+  /** Answers a caller that was promised a later reply. */
+  answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
+    this.extras?.deferred.delete(envelope)
+    envelope.answer(exit)
+  }
+
+  // --------------------------------------------------------------------------------------------------- faults
+
+  /** Whether a fault struck here; the message then ends as it would have. */
+  private struck(point: Point, envelope: Envelope): boolean {
+    const faults = this.spec.faults
+    if (faults === undefined) return false
+    const fault = faults(point, { server: this.name, incarnation: this.incarnation, message: envelope.type.tag })
+    if (fault === undefined) return false
+    switch (fault._tag) {
+      case "Defect":
+        this.crash(Cause.die(fault.defect))
+        break
+      case "Interrupt":
+        this.crash(Cause.interrupt())
+        break
+      case "Kill":
+        this.end(killed)
+        break
+    }
+    return true
+  }
+
+  // ------------------------------------------------------------------------------------------ life and death
+
+  private get behavior(): AnyBehavior {
+    return this.life?.behavior ?? this.spec.shared!
+  }
+
+  /** Gives the incarnation its Scope and context, when it first needs them. */
+  private live(): Life {
+    if (this.life !== undefined) return this.life
+    const scope = Scope.makeUnsafe()
+    return this.life = {
+      behavior: this.spec.shared,
+      scope,
+      context: Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope)
+    }
+  }
+
+  /** Runs an Effect in a fiber of the server's own; `done` hears of its end unless it was abandoned before. */
+  private run(effect: Effect.Effect<unknown, unknown>, done: (exit: Exit.Exit<unknown, unknown>) => void): void {
+    const incarnation = this.incarnation
+    const fiber = Effect.runForkWith(this.live().context)(new Handling(this, effect))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return done(exit)
+    fiber.addObserver((exit) => {
+      if (this.fiber !== fiber) return this.refuseStale(incarnation, exit)
+      Turn.run(() => {
+        done(exit)
+        this.drain()
+      })
+    })
+  }
+
+  /** An abandoned fiber has come to its end: whatever it computed is not kept. */
+  private refuseStale(incarnation: number, exit: Exit.Exit<unknown, unknown>): void {
+    if (exit._tag === "Failure" || this.keeper!.commit(incarnation, exit.value)) return
+    this.publish("WriteFenced", { incarnation, current: this.incarnation })
+  }
+
+  start(): Effect.Effect<Started, unknown> {
+    this.incarnation++
+    this.phase = Starting
+    this.lastExit = undefined
+    const { container, make, shared } = this.spec
+    this.keeper = container.claim(this.key, this)
+    if (this.keeper.owner !== this) return this.failStart(Cause.die(new NameTaken({ name: this.id, holder: this.keeper.owner! })))
+    if (make !== undefined) {
+      return this.startInFiber(Effect.flatMap(make, (behavior) => {
+        this.live().behavior = behavior
+        return this.firstState(behavior)
+      }))
+    }
+    let first: Effect.Effect<unknown, unknown>
+    try {
+      first = this.firstState(shared!)
+    } catch (defect) {
+      first = Exit.die(defect)
+    }
+    if (!isExit(first)) return this.startInFiber(first)
+    return first._tag === "Success" ? this.begin(first.value) : this.failStart(first.cause)
+  }
+
+  /** What the incarnation starts from: what is conserved, or `init`. */
+  private firstState(behavior: AnyBehavior): Effect.Effect<unknown, unknown> {
+    const snapshot = this.keeper!.takeOver(this.incarnation)
+    this.restoredFrom = snapshot?.seq ?? 0
+    if (snapshot !== undefined) this.publish("StateRestored", { seq: snapshot.seq })
+    const first = snapshot === undefined
+      ? behavior.init
+      : behavior.restore === undefined
+      ? snapshot.state
+      : behavior.restore(this.spec.copy === undefined ? snapshot.state : this.spec.copy(snapshot.state))
+    return isEffect(first) ? first : Exit.succeed(first)
+  }
+
+  private startInFiber(first: Effect.Effect<unknown, unknown>): Effect.Effect<Started, unknown> {
+    const millis = this.spec.initTimeout
+    const bounded = millis === Infinity ? first : Effect.timeoutOrElse(first, {
+      duration: millis,
+      orElse: () => Effect.die(new InitTimeout({ server: this.name, millis }))
+    })
+    let result: Effect.Effect<Started, unknown> | undefined
+    let resume: ((result: Effect.Effect<Started, unknown>) => void) | undefined
+    this.run(bounded, (exit) => {
+      this.fiber = undefined
+      result = exit._tag === "Success" ? this.begin(exit.value) : this.failStart(exit.cause)
+      resume?.(result)
+    })
+    return result ?? Effect.callback((later) => {
+      if (result !== undefined) later(result)
+      else resume = later
+    })
+  }
+
+  /** The incarnation is up. */
+  private begin(first: unknown): Effect.Effect<Started, unknown> {
+    if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
+    const initial = first instanceof Start ? first : undefined
+    const state = initial === undefined ? first : initial.state
+    this.state = this.spec.protect === undefined ? state : this.spec.protect(state)
+    if (this.endedAt !== undefined) this.noteRecovery(this.endedAt)
+    this.idle(initial?.options)
+    return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
+  }
+
+  private failStart(cause: Cause.Cause<unknown>): Effect.Effect<Started, unknown> {
+    return this.leaveStart(this.order?.reason ?? crashed(cause), Exit.failCause(cause))
+  }
+
+  /** No incarnation came up: what it had acquired is released before anybody hears of it. */
+  private leaveStart<E>(reason: ExitReason, result: Effect.Effect<Started, E>): Effect.Effect<Started, E> {
+    const leave = () => {
+      this.phase = Stopped
+      this.lastExit = reason
+      this.life = undefined
+      const order = this.order
+      this.order = undefined
+      order?.done?.(reason)
+    }
+    if (this.life === undefined) {
+      leave()
+      return result
+    }
+    return Effect.andThen(Scope.close(this.life.scope, Exit.void), Effect.suspend(() => {
+      leave()
+      return result
+    }))
+  }
+
+  private noteRecovery(endedAt: bigint): void {
+    this.endedAt = undefined
+    const nanos = this.spec.clock.monotonicTimeNanosUnsafe() - endedAt
+    this.spec.parent.telemetry.counters.recovered(Number(nanos) / 1e6)
+  }
+
+  private crash(cause: Cause.Cause<unknown>): void {
+    this.end(this.order?.reason ?? crashed(cause))
+  }
+
+  private crashFenced(): void {
+    this.crash(Cause.die(this.fenced()))
+  }
+
+  private fenced(): Fenced {
+    this.publish("WriteFenced", { current: this.incarnation + 1 })
+    return new Fenced({ server: this.name, incarnation: this.incarnation })
+  }
+
+  /** The incarnation is over: its last word, its clean-up, and then everybody else. */
+  private end(reason: ExitReason): void {
+    this.phase = Ending
+    this.fallen = this.current
+    this.current = undefined
+    this.fiber = undefined
+    this.extras?.cancelIdle()
+    if (this.extras !== undefined) this.extras.pending = undefined
+    if (reason._tag === "Crashed") this.endedAt = this.spec.clock.monotonicTimeNanosUnsafe()
+    const alive = reason._tag !== "Killed"
+    if (alive) this.keeper!.conclude(this.incarnation, this.state)
+    const terminate = alive ? this.behavior.terminate : undefined
+    if (terminate === undefined && this.life === undefined) return this.ended(reason)
+    const state = this.state
+    const { scope } = this.live()
+    const cleanUp = Effect.onExit(
+      Effect.suspend(() => {
+        const done = terminate?.(reason, state)
+        return isEffect(done) ? done : Effect.void
+      }),
+      () => Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
+    )
+    this.run(Effect.uninterruptible(cleanUp), (exit) => {
+      // A clean-up that fails makes an orderly end a crash.
+      this.ended(exit._tag === "Failure" && isOrderly(reason) ? crashed(exit.cause) : reason)
+    })
+    if (this.phase === Ending && this.order?.byParent !== true) this.boundCleanUp()
+  }
+
+  /** Nobody else watches the clock of an incarnation that ends by itself. */
+  private boundCleanUp(): void {
+    const fiber = this.fiber
+    if (fiber === undefined || this.spec.shutdown === Infinity) return
+    Effect.runForkWith(this.spec.context)(Effect.timeoutOption(Fiber.await(fiber), this.spec.shutdown)).addObserver(
+      (exit) => {
+        if (this.fiber === fiber && exit._tag === "Success" && exit.value._tag === "None") this.abandon()
+      }
+    )
+  }
+
+  /** The incarnation does not end: it is left behind, and fenced off from the state. */
+  private abandon(): ExitReason {
+    this.publish("Abandoned", {})
+    this.keeper!.takeOver(this.incarnation + 1)
+    // What it holds is released when it is done with it, if ever.
+    const { fiber, life, phase } = this
+    if (life !== undefined && phase !== Ending) fiber?.addObserver((exit) => {
+      Effect.runForkWith(this.spec.context)(Scope.close(life.scope, exit))
+    })
+    this.fallen ??= this.current
+    this.current = undefined
+    this.ended(killed)
+    return killed
+  }
+
+  private ended(reason: ExitReason): void {
+    this.phase = Restarting
+    this.lastExit = reason
+    this.life = undefined
+    this.fiber = undefined
+    this.state = undefined
+    const order = this.order
+    this.order = undefined
+    // What its supervisor asked for is no news to it.
+    this.unreported = !isOrderly(reason) && !(order?.byParent === true && order.reason === reason)
+    if (this.unreported) this.spec.parent.telemetry.counters.crashes++
+    this.extras?.incarnationEnded(this.incarnation, reason)
+    if (order?.byParent === true) order.done?.(reason)
+    else this.spec.parent.exited(this, this.incarnation, reason)
+  }
+
+  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+    if (this.phase >= Restarting) return Exit.succeed(this.lastExit ?? reason)
+    const brutal = shutdown === "brutal_kill"
+    let outcome: ExitReason | undefined
+    let resume: ((exit: Exit.Exit<ExitReason>) => void) | undefined
+    this.order = {
+      reason: brutal ? killed : reason,
+      byParent: true,
+      done: (reason) => {
+        outcome = reason
+        resume?.(Exit.succeed(reason))
+      }
+    }
+    this.obey()
+    if (outcome !== undefined) return Exit.succeed(outcome)
+    if (brutal) return Exit.succeed(this.abandon())
+    const wait = Effect.callback<ExitReason>((later) => {
+      if (outcome !== undefined) later(Exit.succeed(outcome))
+      else resume = later
+    })
+    return shutdown === "infinity" ? wait : Effect.timeoutOrElse(wait, {
+      duration: shutdown,
+      orElse: () => Effect.sync(() => outcome ?? this.abandon())
+    })
+  }
+
+  exit(reason: ExitReason): void {
+    if (this.phase > Starting) return
+    this.order ??= { reason, byParent: false, done: undefined }
+    this.obey()
+  }
+
+  /** Carries out an order as far as it can be now: a handler on this very stack is waited for. */
+  private obey(): void {
+    if (this.phase === Idle || this.phase === Attentive) this.end(this.order!.reason)
+    else if (this.phase !== Ending) this.fiber?.interruptUnsafe()
+  }
+
+  settle(fate: Fate): void {
+    const fallen = this.fallen
+    this.fallen = undefined
+    const reason = this.lastExit
+    const { telemetry } = this.spec.parent
+    if (fate === "restarting") this.phase = Restarting
+    else if (fate === "parked") this.phase = Parked
+    else this.phase = Stopped
+    if (this.unreported && reason !== undefined) this.report(reason, fate, fallen)
+    this.unreported = false
+    if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
+    if (this.extras !== undefined) {
+      for (const envelope of this.extras.deferred) this.refuseEnded(envelope, fate, reason)
+      this.extras.deferred.clear()
+    }
+    if (this.phase !== Stopped) return
+    const waiting = this.mailbox?.clear() ?? []
+    this.mailbox = undefined
+    telemetry.counters.queued -= waiting.length
+    for (const envelope of waiting) envelope.refuse({ _tag: "NotRunning" })
+    if (this.keeper?.owner === this) this.spec.container.release(this.key, fate === "stopped" ? "keep" : "forget")
+    this.extras?.processGone(reason ?? killed)
+  }
+
+  /** The message that was in hand: answered, or handled again by the next incarnation. */
+  private settleFallen(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
+    if (envelope.exit !== undefined) return
+    const crash = reason === undefined || !isOrderly(reason)
+    const policy = envelope.work === undefined ? envelope.type.message.redeliver : undefined
+    const delivery = crash && (fate === "restarting" || fate === "parked") ? afterCrash(policy, envelope.attempts) : "fail"
+    switch (delivery) {
+      case "redeliver":
+        if (!envelope.gone) {
+          this.spec.parent.telemetry.counters.queued++
+          ;(this.mailbox ??= new Mailbox()).putBack(envelope)
+        }
+        return
+      case "quarantine":
+        this.rare.quarantined.push(envelope)
+        this.publish("Quarantined", { message: envelope.type.tag, attempts: envelope.attempts })
+        return envelope.refuse({ _tag: "Quarantined", attempts: envelope.attempts })
+      case "fail":
+        return this.refuseEnded(envelope, fate, reason)
+    }
+  }
+
+  private refuseEnded(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
+    const willRestart = fate === "restarting"
+    if (!willRestart && reason !== undefined && isOrderly(reason)) return envelope.refuse({ _tag: "NotRunning" })
+    const cause = reason === undefined ? Cause.empty : toCause(reason)
+    envelope.refuse({ _tag: "Crashed", cause: cause.reasons.length === 0 ? Cause.interrupt() : cause, willRestart })
+  }
+
+  // ------------------------------------------------------------------------------------------------ telling it
+
+  private report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined): void {
+    if (!isLogging(this.spec.context)) return
+    this.spec.parent.telemetry.crashed({
+      path: this.path,
+      incarnation: this.incarnation,
+      reason,
+      ...(fallen === undefined ? {} : { message: fallen.type.tag }),
+      ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
+      next: nextText[fate]
+    }, this.spec.context)
+  }
+
+  private publish<Tag extends OwnEvent["_tag"]>(
+    _tag: Tag,
+    extra: Omit<Extract<OwnEvent, { readonly _tag: Tag }>, "_tag" | "path" | "at" | "kind" | "incarnation"> & {
+      readonly incarnation?: number
+    }
+  ): void {
+    const { telemetry } = this.spec.parent
+    if (!telemetry.listening) return
+    telemetry.publish({
+      _tag,
+      path: this.path,
+      at: this.spec.clock.currentTimeMillisUnsafe(),
+      kind: "worker",
+      incarnation: this.incarnation,
+      ...extra
+    } as OwnEvent)
+  }
+}
+
+type OwnEvent = Extract<
+  Lifecycle,
+  { readonly _tag: "Redelivered" | "Quarantined" | "Dropped" | "WriteFenced" | "Abandoned" | "StateRestored" }
+>

@@ -1,0 +1,86 @@
+/**
+ * One table that many servers, and anybody else, keep their states in: the ETS way.
+ *
+ * A table is simple, and it is a shared resource: whoever has it may read and write every row. That is its use, and its
+ * danger. When two writers each `get` a row, do something that yields, and `put` what they computed, the update of the
+ * first is lost; `update` is atomic and does not lose it. A companion (`StateContainer.layerMemory`) cannot be raced,
+ * because only its server writes it: you most likely want that.
+ *
+ * As an ETS table needs an owner that outlives its users, or an heir, a `StateTable` is built above the supervisor whose
+ * servers use it: provide {@link layer} to the supervisor's layer, not among its children.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Layer, Option } from "effect"
+import type { Snapshot } from "../../domain/state/Snapshot.ts"
+import { Kept } from "./Companion.ts"
+
+/** The rows, by key: the engine's side of a table. */
+export interface Rows {
+  get(row: string): Snapshot<unknown> | undefined
+  set(row: string, snapshot: Snapshot<unknown>): unknown
+  delete(row: string): boolean
+}
+
+/**
+ * A table of states (OTP: an `ets` set).
+ *
+ * @since 0.1.0
+ */
+export class StateTable extends Context.Service<StateTable, {
+  /** The value of a row. Untyped, as in ETS: whoever reads knows what is there. */
+  readonly get: (row: string) => Effect.Effect<Option.Option<unknown>>
+  /** Replaces a row, whatever it holds by now. */
+  readonly put: (row: string, value: unknown) => Effect.Effect<void>
+  /** Reads and replaces a row in one step that nobody can come between. */
+  readonly update: (row: string, f: (value: Option.Option<unknown>) => unknown) => Effect.Effect<void>
+  /** Removes a row. */
+  readonly remove: (row: string) => Effect.Effect<void>
+  /** The keys of all rows. */
+  readonly rows: Effect.Effect<ReadonlyArray<string>>
+  /** The rows themselves, for companions. */
+  readonly unsafe: Rows
+}>()("heirloom/StateTable") {
+  /** A fresh, empty table that lives as long as the layer. */
+  static readonly layer: Layer.Layer<StateTable> = Layer.sync(StateTable, () => {
+    const rows = new Map<string, Snapshot<unknown>>()
+    const value = (row: string) => Option.map(Option.fromUndefinedOr(rows.get(row)), (snapshot) => snapshot.state)
+    const put = (row: string, state: unknown) => {
+      const old = rows.get(row)
+      rows.set(row, { state, seq: (old?.seq ?? 0) + 1, incarnation: old?.incarnation ?? 0 })
+    }
+    return StateTable.of({
+      get: (row) => Effect.sync(() => value(row)),
+      put: (row, state) => Effect.sync(() => put(row, state)),
+      update: (row, f) => Effect.sync(() => put(row, f(value(row)))),
+      remove: (row) => Effect.sync(() => void rows.delete(row)),
+      rows: Effect.sync(() => Array.from(rows.keys())),
+      unsafe: rows
+    })
+  })
+}
+
+/** A companion that keeps every commit in a row of a shared table. */
+export class InTable<in out S> extends Kept<S> {
+  private readonly row: string
+  private readonly rows: Rows
+
+  constructor(key: string, row: string, rows: Rows) {
+    super(key)
+    this.row = row
+    this.rows = rows
+  }
+
+  // A table is untyped, as ETS is: that its row holds an S is the promise of whoever else writes it.
+  protected read(): Snapshot<S> | undefined {
+    return this.rows.get(this.row) as Snapshot<S> | undefined
+  }
+
+  protected write(snapshot: Snapshot<S>): void {
+    this.rows.set(this.row, snapshot)
+  }
+
+  forget(): void {
+    this.rows.delete(this.row)
+  }
+}
