@@ -24,15 +24,45 @@ export const metrics: ReadonlyArray<Metric> = [
   { metric: "start", section: "start", title: "start a supervised server, 100,000", unit: "ns", target: 0.25 },
   { metric: "memory", section: "start", title: "memory per idle supervised server", unit: "bytes", target: 0.14 },
   { metric: "stop", section: "start", title: "stop, per server, 100,000 (OTP: 20,000)", unit: "ns", limit: 2000 },
-  { metric: "crash.die", section: "crash-die", title: "`Effect.die` → restored → first reply", unit: "ns", target: 0.15 },
-  { metric: "crash.error", section: "crash-error", title: "thrown `Error` → restored → first reply", unit: "ns", target: 0.6 },
-  { metric: "conserve.memory", section: "conserve", title: "extra cost of conserving (OTP: stash process)", unit: "%", limit: 5 },
+  {
+    metric: "crash.die",
+    section: "crash-die",
+    title: "`Effect.die` → restored → first reply",
+    unit: "ns",
+    target: 0.15
+  },
+  {
+    metric: "crash.error",
+    section: "crash-error",
+    title: "thrown `Error` → restored → first reply",
+    unit: "ns",
+    target: 0.6
+  },
+  {
+    metric: "conserve.memory",
+    section: "conserve",
+    title: "extra cost of conserving (OTP: stash process)",
+    unit: "%",
+    limit: 5
+  },
   { metric: "conserve.table", section: "conserve", title: "the same in a shared table (OTP: ETS)", unit: "%" },
   { metric: "mailbox.short", section: "mailbox", title: "queued cast, 1,000 waiting", unit: "ns" },
   { metric: "mailbox.long", section: "mailbox", title: "queued cast, 1,000,000 waiting", unit: "ns" },
-  { metric: "mailbox.kept", section: "mailbox", title: "memory kept per message once they are handled", unit: "bytes", limit: 4 },
+  {
+    metric: "mailbox.kept",
+    section: "mailbox",
+    title: "memory kept per message once they are handled",
+    unit: "bytes",
+    limit: 4
+  },
   { metric: "million.start", section: "million", title: "start, 1,000,000 servers", unit: "ns" },
-  { metric: "million.memory", section: "million", title: "memory per server, 1,000,000 servers", unit: "bytes", limit: 600 },
+  {
+    metric: "million.memory",
+    section: "million",
+    title: "memory per server, 1,000,000 servers",
+    unit: "bytes",
+    limit: 600
+  },
   { metric: "million.call", section: "million", title: "first call to each of 1,000,000 servers", unit: "ns" },
   { metric: "limit.primitive", section: "limit", title: "(a bare yielded primitive of Effect)", unit: "ns" }
 ]

@@ -3,7 +3,7 @@
  * loop for the state.
  */
 import { Deferred, Effect, Queue, Ref, Schedule } from "effect"
-import { clients, heap, cost, main, report, scaled, timed, times } from "../measure.ts"
+import { clients, cost, heap, main, report, scaled, timed, times } from "../measure.ts"
 
 interface Request {
   readonly message: "increment" | "crash" | "raise"
@@ -64,7 +64,8 @@ const crashes = (metric: string, how: "crash" | "raise") =>
   Effect.gen(function*() {
     const server = yield* start(plain)
     yield* timed(metric, 20_000, (n) =>
-      times(n, () => Effect.andThen(Effect.exit(server.call(how)), server.call("increment"))))
+      times(n, () =>
+        Effect.andThen(Effect.exit(server.call(how)), server.call("increment"))))
   })
 
 main({
@@ -80,12 +81,19 @@ main({
   }),
   "busy": Effect.gen(function*() {
     const server = yield* start(plain)
-    yield* timed("busy", 50_000, (n) => times(n, () => Effect.andThen(server.cast("increment"), server.call("increment"))))
+    yield* timed(
+      "busy",
+      50_000,
+      (n) => times(n, () => Effect.andThen(server.cast("increment"), server.call("increment")))
+    )
   }),
   "cast": Effect.gen(function*() {
     const server = yield* start(plain)
-    yield* timed("cast", 200_000, (n) =>
-      Effect.andThen(times(n, () => server.cast("increment")), server.call("increment")))
+    yield* timed(
+      "cast",
+      200_000,
+      (n) => Effect.andThen(times(n, () => server.cast("increment")), server.call("increment"))
+    )
   }),
   "start": Effect.gen(function*() {
     const n = scaled(50_000)
