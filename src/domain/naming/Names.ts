@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Array, Result } from "effect"
+import { Result } from "effect"
 
 /** Whether a key has one holder at most, or any number, one owner several times included. */
 export type Keys = "unique" | "duplicate"
@@ -17,9 +17,6 @@ export interface Holder<out P, out V> {
   readonly value: V
 }
 
-/** The registrations under one key, the oldest first. */
-export type Holders<P, V> = ReadonlyArray<Holder<P, V>>
-
 /**
  * The holders after one more registration; under a unique key that is held, the one who holds it.
  *
@@ -29,7 +26,7 @@ export type Holders<P, V> = ReadonlyArray<Holder<P, V>>
  *
  * @since 0.1.0
  */
-export const claim = <P, V, H extends Holder<P, V>>(
+export const claim = <H extends Holder<unknown, unknown>>(
   keys: Keys,
   holders: ReadonlyArray<H>,
   claimant: H
@@ -43,14 +40,13 @@ export const claim = <P, V, H extends Holder<P, V>>(
  *
  * @since 0.1.0
  */
-export const release = <P, H extends Holder<P, unknown>>(
+export const release = <H extends Holder<unknown, unknown>>(
   holders: ReadonlyArray<H>,
-  owner: P,
+  owner: H["owner"],
   matches: (holder: H) => boolean = () => true
 ): { readonly kept: ReadonlyArray<H>; readonly released: ReadonlyArray<H> } => {
-  const [kept, released] = Array.partition(
-    holders,
-    (holder) => holder.owner === owner && matches(holder) ? Result.succeed(holder) : Result.fail(holder)
-  )
+  const kept: Array<H> = []
+  const released: Array<H> = []
+  for (const holder of holders) (holder.owner === owner && matches(holder) ? released : kept).push(holder)
   return { kept, released }
 }

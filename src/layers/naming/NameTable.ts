@@ -151,7 +151,7 @@ export class NameTable<K, R extends HasProcess, V> {
     if (this.isClosed) return Result.fail({ _tag: "Closed" })
     const owner = ref[processOf]
     const registration = { key, ref, value }
-    const claimed = Names.claim<Process, V, Held<K, R, V>>(this.keys, this.under(key), { owner, value, registration })
+    const claimed = Names.claim(this.keys, this.under(key), { owner, value, registration })
     if (Result.isFailure(claimed)) {
       return Result.fail({ _tag: "AlreadyRegistered", holder: claimed.failure.registration.ref })
     }

@@ -1,0 +1,373 @@
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { CallError } from "../../../src/domain/Errors.ts"
+import { killed } from "../../../src/domain/server/ExitReason.ts"
+import { type Process, processOf } from "../../../src/layers/naming/Process.ts"
+import * as Registry from "../../../src/layers/naming/Registry.ts"
+import { FakeProcess } from "./FakeProcess.ts"
+
+class Names extends Registry.Service<Names, { readonly ref: FakeProcess; readonly value: number }>()("test/Names", {
+  keys: "unique"
+}) {}
+
+class Topics extends Registry.Service<Topics, { readonly ref: FakeProcess; readonly value: number }>()("test/Topics", {
+  keys: "duplicate"
+}) {}
+
+class Pairs extends Registry.Service<Pairs, { readonly key: readonly [string, number]; readonly ref: FakeProcess }>()(
+  "test/Pairs",
+  { keys: "unique" }
+) {}
+
+const reasonOf = <A, R>(effect: Effect.Effect<A, Registry.RegistryError, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error.reason)
+
+describe("a unique registry", () => {
+  it.effect("finds who is registered under a key, and nobody else", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      assert.deepStrictEqual(yield* names.lookup("one"), [{ key: "one", ref: a, value: 1 }])
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), a)
+      assert.deepStrictEqual(yield* names.lookup("two"), [])
+      assert.deepStrictEqual(yield* names.whereis("two"), Option.none())
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("refuses a key that is taken, with the one who has it, and says what to do", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      const error = yield* Effect.flip(names.register("one", new FakeProcess("b"), 2))
+      assert.deepStrictEqual(error.reason, { _tag: "AlreadyRegistered", key: "one", holder: a })
+      assert.strictEqual(
+        error.message,
+        "test/Names, key \"one\": taken by app/a. Use that one (whereis), or another key; updateValue changes a value."
+      )
+      assert.strictEqual(yield* names.count, 1)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("refuses a process that has ended", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      a.gone()
+      assert.deepStrictEqual(yield* reasonOf(names.register("one", a, 1)), {
+        _tag: "NotAlive",
+        key: "one",
+        path: ["app", "a"]
+      })
+      assert.strictEqual(yield* names.count, 0)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("compares keys by value", () =>
+    Effect.gen(function*() {
+      const pairs = yield* Pairs
+      yield* pairs.register(["room", 7], new FakeProcess("a"))
+      assert.strictEqual((yield* reasonOf(pairs.register(["room", 7], new FakeProcess("b"))))._tag, "AlreadyRegistered")
+      assert.isTrue(Option.isSome(yield* pairs.whereis(["room", 7])))
+    }).pipe(Effect.provide(Pairs.layer)))
+
+  it.effect("a process keeps its names while it is restarted or parked", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      a.crash(killed)
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), a)
+      a.restart()
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), a)
+      a.status = "parked"
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), a)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("a process loses all its names in the moment it is gone for good", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      yield* names.register("two", a, 2)
+      a.exit(killed)
+      assert.deepStrictEqual(yield* names.select(), [])
+      const b = new FakeProcess("b")
+      yield* names.register("one", b, 3)
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), b)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("never returns a process that is down, even when its end was not told yet", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      a.stopSilently()
+      assert.deepStrictEqual(yield* names.lookup("one"), [])
+      assert.deepStrictEqual(yield* names.select(), [])
+      assert.deepStrictEqual(yield* names.keys(a), [])
+      assert.deepStrictEqual(yield* names.values("one", a), [])
+      assert.deepStrictEqual(yield* reasonOf(names.updateValue("one", a, (value) => value + 1)), {
+        _tag: "NotRegistered",
+        key: "one",
+        path: ["app", "a"]
+      })
+      const called: Array<string> = []
+      yield* names.dispatch("one", ({ key }) => Effect.sync(() => called.push(key)))
+      assert.deepStrictEqual(called, [])
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("watches an owner while it has a name, and not longer", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      yield* names.register("two", a, 2)
+      assert.strictEqual(a.goneObservers.length, 1)
+      yield* names.unregister("one", a)
+      assert.strictEqual(a.goneObservers.length, 1)
+      yield* names.unregister("two", a)
+      assert.strictEqual(a.goneObservers.length, 0)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("lets go of everybody when it closes, and takes nobody more", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(Names.layer, scope)
+      const names = yield* Effect.provide(Names, context)
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(a.goneObservers.length, 0)
+      assert.deepStrictEqual(yield* names.lookup("one"), [])
+      assert.strictEqual((yield* reasonOf(names.register("one", a, 1)))._tag, "RegistryClosed")
+      assert.strictEqual((yield* reasonOf(names.start("one", Effect.succeed(a), 1)))._tag, "RegistryClosed")
+    }))
+
+  it.effect("only the owner changes a value", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      assert.deepStrictEqual(yield* names.updateValue("one", a, (value) => value + 1), [2, 1])
+      assert.deepStrictEqual(yield* names.values("one", a), [2])
+      const stranger = yield* reasonOf(names.updateValue("one", new FakeProcess("b"), () => assert.fail("ran")))
+      assert.strictEqual(stranger._tag, "NotRegistered")
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("unregistering what another has changes nothing", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      yield* names.register("one", a, 1)
+      yield* names.unregister("one", new FakeProcess("b"))
+      assert.strictEqual(yield* names.unregisterMatch("one", a, (value) => value === 2), 0)
+      assert.strictEqual(yield* names.count, 1)
+      assert.strictEqual(yield* names.unregisterMatch("one", a, (value) => value === 1), 1)
+      assert.strictEqual(yield* names.count, 0)
+    }).pipe(Effect.provide(Names.layer)))
+})
+
+describe("starting under a key", () => {
+  it.effect("starts and registers once, however many ask at the same time", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      let started = 0
+      const start = Effect.gen(function*() {
+        yield* Effect.sleep("1 second")
+        return new FakeProcess(`p${++started}`)
+      })
+      const fiber = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 5 }, (_, i) => Effect.exit(names.start("one", start, i))),
+          { concurrency: "unbounded" }
+        )
+      )
+      yield* TestClock.adjust("10 seconds")
+      const exits = yield* Fiber.join(fiber)
+      assert.strictEqual(started, 1)
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, false, false, false])
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")).id, "p1")
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("keeps the key reserved meanwhile", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const ready = yield* Deferred.make<FakeProcess>()
+      const fiber = yield* Effect.forkChild(names.start("one", Deferred.await(ready), 1), { startImmediately: true })
+      assert.deepStrictEqual(yield* reasonOf(names.register("one", new FakeProcess("b"), 2)), {
+        _tag: "BeingStarted",
+        key: "one"
+      })
+      assert.deepStrictEqual(yield* names.whereis("one"), Option.none())
+      const a = new FakeProcess("a")
+      yield* Deferred.succeed(ready, a)
+      assert.strictEqual(yield* Fiber.join(fiber), a)
+      assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), a)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("frees the key when the start fails, dies or is interrupted", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      assert.strictEqual(yield* Effect.flip(names.start("one", Effect.fail("no" as const), 1)), "no")
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(names.start("one", Effect.die("boom"), 1))))
+      const hanging = yield* Effect.forkChild(names.start("one", Effect.never, 1), { startImmediately: true })
+      yield* Fiber.interrupt(hanging)
+      yield* names.register("one", new FakeProcess("a"), 2)
+      assert.strictEqual(yield* names.count, 1)
+    }).pipe(Effect.provide(Names.layer)))
+
+  it.effect("hands out a process that has ended already, unregistered", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      const a = new FakeProcess("a")
+      a.gone()
+      assert.strictEqual(yield* names.start("one", Effect.succeed(a), 1), a)
+      assert.deepStrictEqual(yield* names.whereis("one"), Option.none())
+      yield* names.register("one", new FakeProcess("b"), 2)
+    }).pipe(Effect.provide(Names.layer)))
+})
+
+class Greeter extends FakeProcess {
+  readonly Greet = (name: string): Effect.Effect<string, CallError> => Effect.succeed(`${this.id}: hello ${name}`)
+  readonly Wave = (): Effect.Effect<void> => Effect.void
+}
+
+class Greeters extends Registry.Service<Greeters, { readonly ref: Greeter }>()("test/Greeters", { keys: "unique" }) {}
+
+describe("a client by name", () => {
+  it.effect("calls whoever has the name at the time of the call", () =>
+    Effect.gen(function*() {
+      const greeters = yield* Greeters
+      const client = greeters.via("door")
+      const a = new Greeter("a")
+      yield* greeters.register("door", a)
+      assert.strictEqual(yield* client.Greet("Ada"), "a: hello Ada")
+      a.gone()
+      yield* greeters.register("door", new Greeter("b"))
+      assert.strictEqual(yield* client.Greet("Ada"), "b: hello Ada")
+    }).pipe(Effect.provide(Greeters.layer)))
+
+  it.effect("looks up when it runs, not when it is made", () =>
+    Effect.gen(function*() {
+      const greeters = yield* Greeters
+      const greeting = greeters.via("door").Greet("Ada")
+      yield* greeters.register("door", new Greeter("a"))
+      assert.strictEqual(yield* greeting, "a: hello Ada")
+    }).pipe(Effect.provide(Greeters.layer)))
+
+  it.effect("fails with NotRunning when nobody has the name", () =>
+    Effect.gen(function*() {
+      const greeters = yield* Greeters
+      const error = yield* Effect.flip(greeters.via("door").Greet("Ada"))
+      assert.instanceOf(error, CallError)
+      assert.deepStrictEqual(error.reason, { _tag: "NotRunning" })
+      assert.include(error.message, "Greet to test/Greeters/\"door\"")
+      assert.strictEqual((yield* Effect.flip(greeters.via("door").Wave())).reason._tag, "NotRunning")
+    }).pipe(Effect.provide(Greeters.layer)))
+
+  it.effect("stands for the process of whoever has the name", () =>
+    Effect.gen(function*() {
+      const greeters = yield* Greeters
+      const client = greeters.via("door")
+      const process: Process = client[processOf]
+      assert.strictEqual(process.status, "stopped")
+      const a = new Greeter("a")
+      yield* greeters.register("door", a)
+      assert.strictEqual(client[processOf], a)
+    }).pipe(Effect.provide(Greeters.layer)))
+
+  it.effect("can be handed around like any value", () =>
+    Effect.gen(function*() {
+      const client = (yield* Greeters).via("door")
+      assert.strictEqual(yield* Effect.promise(() => Promise.resolve(client)), client)
+      assert.strictEqual(JSON.stringify({ client }), "{\"client\":{}}")
+    }).pipe(Effect.provide(Greeters.layer)))
+
+  it("its methods may also fail with a CallError, and are otherwise the same", () => {
+    type Client = Registry.Via<Greeter>
+    expectTypeOf<Client["Greet"]>().toEqualTypeOf<(name: string) => Effect.Effect<string, CallError>>()
+    expectTypeOf<Client["Wave"]>().toEqualTypeOf<() => Effect.Effect<void, CallError>>()
+  })
+})
+
+describe("a duplicate registry", () => {
+  it.effect("dispatches to all under a key, in order, and skips one that ends meanwhile", () =>
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      const [a, b, c] = [new FakeProcess("a"), new FakeProcess("b"), new FakeProcess("c")]
+      yield* topics.register("news", a, 1)
+      yield* topics.register("news", b, 2)
+      yield* topics.register("news", c, 3)
+      const told: Array<number> = []
+      yield* topics.dispatch("news", ({ value }) =>
+        Effect.sync(() => {
+          told.push(value)
+          b.gone()
+        }))
+      assert.deepStrictEqual(told, [1, 3])
+    }).pipe(Effect.provide(Topics.layer)))
+
+  it.effect("a dispatch ends with the first failure", () =>
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      yield* topics.register("news", new FakeProcess("a"), 1)
+      yield* topics.register("news", new FakeProcess("b"), 2)
+      const told: Array<number> = []
+      const dispatched = topics.dispatch("news", ({ value }) => {
+        told.push(value)
+        return Effect.fail("no" as const)
+      })
+      assert.strictEqual(yield* Effect.flip(dispatched), "no")
+      assert.deepStrictEqual(told, [1])
+    }).pipe(Effect.provide(Topics.layer)))
+
+  it.effect("tells its listeners what is registered and unregistered, ends included", () =>
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      const a = new FakeProcess("a")
+      yield* topics.register("before", a, 0)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const events = yield* topics.listen
+        yield* topics.register("news", a, 1)
+        yield* topics.unregister("news", a)
+        a.gone()
+        const told = yield* Queue.takeAll(events)
+        assert.deepStrictEqual(told.map(({ _tag, key, value }) => [_tag, key, value]), [
+          ["Registered", "news", 1],
+          ["Unregistered", "news", 1],
+          ["Unregistered", "before", 0]
+        ])
+      }))
+      yield* topics.register("news", new FakeProcess("b"), 2)
+    }).pipe(Effect.provide(Topics.layer)))
+
+  it.effect("keeps metadata under names", () =>
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      assert.deepStrictEqual(yield* topics.meta("limit"), Option.none())
+      yield* topics.putMeta("limit", 10)
+      assert.deepStrictEqual(yield* topics.meta("limit"), Option.some(10))
+      yield* topics.deleteMeta("limit")
+      assert.deepStrictEqual(yield* topics.meta("limit"), Option.none())
+    }).pipe(Effect.provide(Topics.layer)))
+
+  it("does not name processes: what needs one owner does not compile", () => {
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      // @ts-expect-error a key may have several owners
+      topics.via("news")
+      // @ts-expect-error a key may have several owners
+      topics.start("news", Effect.succeed(new FakeProcess("a")), 1)
+      // @ts-expect-error a key may have several owners
+      topics.updateValue("news", new FakeProcess("a"), (value: number) => value)
+      // @ts-expect-error a key may have several owners
+      topics.whereis("news")
+    })
+    // @ts-expect-error there are two kinds of keys
+    const wrong = () => Registry.Service<Names>()("test/Wrong", { keys: "unique!" })
+    // @ts-expect-error a value is asked for
+    const missing = (names: Names["Service"]) => names.register("one", new FakeProcess("a"))
+    assert.isFunction(wrong)
+    assert.isFunction(missing)
+  })
+})
