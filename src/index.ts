@@ -8,10 +8,40 @@
 export * as CrashReport from "./domain/observation/CrashReport.ts"
 
 /** @since 0.1.0 */
+export * as Errors from "./domain/Errors.ts"
+
+/** @since 0.1.0 */
 export * as ExitReason from "./domain/server/ExitReason.ts"
 
 /** @since 0.1.0 */
+export * as Groups from "./layers/naming/Groups.ts"
+
+/** @since 0.1.0 */
 export * as Lifecycle from "./domain/observation/Lifecycle.ts"
+
+/** @since 0.1.0 */
+export * as Metrics from "./layers/observation/Metrics.ts"
+
+/** @since 0.1.0 */
+export * as Monitor from "./layers/naming/Monitor.ts"
+
+/** @since 0.1.0 */
+export * as Next from "./domain/server/Next.ts"
+
+/** @since 0.1.0 */
+export * as Registry from "./layers/naming/Registry.ts"
+
+/** @since 0.1.0 */
+export * as StateContainer from "./layers/state/StateContainer.ts"
+
+/** @since 0.1.0 */
+export * as StateSchema from "./domain/state/StateSchema.ts"
+
+/** @since 0.1.0 */
+export * as StateTable from "./layers/state/StateTable.ts"
+
+/** @since 0.1.0 */
+export * as SystemView from "./domain/observation/SystemView.ts"
 
 /** @since 0.1.0 */
 export * as Telemetry from "./layers/observation/Telemetry.ts"
