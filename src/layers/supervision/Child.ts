@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import type { Cause, Context, Effect } from "effect"
+import type { Cause, Context, Duration, Effect } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Process } from "../naming/Process.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
@@ -59,21 +59,26 @@ export interface Parent {
 /** The defaults a child brings with it; `Supervisor.child` overrides them. */
 export interface ChildOptions {
   readonly restart?: "permanent" | "transient" | "temporary" | undefined
-  readonly shutdown?: ShutdownMillis | undefined
+  readonly shutdown?: Duration.Input | "infinity" | "brutal_kill" | undefined
   readonly significant?: boolean | undefined
+  readonly needs?: ReadonlyArray<string> | undefined
 }
 
 /**
  * How a process is made: registered with a supervisor once, run by it for every incarnation.
  *
  * `make` only builds the object (no incarnation is started); the supervisor then calls `start`. `A` is the reference
- * that the starter gets.
+ * that the starter gets. `id` is the recipe's own, or the one that `Supervisor.child` put in its place: the child must go by it.
  */
-export interface StartRecipe<out A, out E = never, in R = never> {
+export interface StartRecipe<out A, out E = never, out R = never> {
   readonly id: string
   readonly kind: "worker" | "supervisor"
   readonly options: ChildOptions
-  readonly make: (parent: Parent, context: Context.Context<R>) => { readonly child: Child<E>; readonly ref: A }
+  readonly make: (
+    parent: Parent,
+    context: Context.Context<R>,
+    id: string
+  ) => { readonly child: Child<E>; readonly ref: A }
 }
 
 /** Why `startChild` failed, before it is turned into the public `StartError`. */

@@ -1,0 +1,304 @@
+/**
+ * Group plans: taking several children down in reverse start order and up again in start order, step by step.
+ *
+ * A plan never runs ahead: it asks for one stop or start and goes on when told of the outcome. Between two steps the
+ * supervisor hears everything else; a child that was terminated, deleted or replaced meanwhile is simply passed over,
+ * because its entry no longer names the plan. Two plans never hold the same child: a crash whose group overlaps a plan in
+ * progress takes that plan over.
+ *
+ * @since 0.1.0
+ */
+import { HashMap } from "effect"
+import { type ExitReason, killed, shutdown } from "../server/ExitReason.ts"
+import { group, inOrder } from "./Strategy.ts"
+import { type Draft, type Entry, isAlive, type Plan, type Then } from "./SupervisionState.ts"
+
+/** Restarts the group of `root` after `delay` milliseconds, or parks it. */
+export const begin = (draft: Draft, root: Entry, reason: ExitReason, delay: number, wanted: "restart" | "park"): void => {
+  const members = group(draft.options.strategy, root, HashMap.values(draft.children)).filter((entry) =>
+    entry === root || belongs(entry)
+  )
+  const overlapped = draft.plans.filter((plan) => members.some((entry) => entry.plan === plan.id))
+  const parking = overlapped.find((plan) => plan.kind === "park")
+  const kind = parking === undefined ? wanted : "park"
+  const by = parking?.by ?? root.spec.id
+  const id = draft.ticket()
+  const inGroup = new Set(members.map((entry) => entry.spec.id))
+  const outstanding: Array<string> = []
+  const gates: Array<number> = []
+  const all = members.slice()
+  for (const plan of overlapped) {
+    gates.push(...plan.gates)
+    const held = new Set([
+      ...plan.stops.slice(plan.stopAt),
+      ...plan.starts.slice(plan.startAt),
+      ...plan.outstanding
+    ])
+    for (const name of held) {
+      const entry = draft.get(name)
+      if (entry !== undefined && entry.plan === plan.id && !inGroup.has(name)) all.push(entry)
+    }
+    for (const name of plan.outstanding) {
+      const entry = draft.get(name)
+      // A member of the group that is coming up is taken down again at once; nobody waits for it to be up first.
+      if (entry !== undefined && !(inGroup.has(name) && entry.status._tag === "Starting")) outstanding.push(name)
+    }
+  }
+  const ordered = inOrder(all)
+  for (const entry of ordered) adopt(draft, entry, id, kind, by, reason)
+  if (delay > 0 && kind === "restart") {
+    const ticket = draft.ticket()
+    gates.push(ticket)
+    draft.do({ _tag: "SetTimer", id: root.spec.id, ticket, millis: delay })
+  }
+  const wasStopping = new Set(overlapped.flatMap((plan) => plan.stops.slice(plan.stopAt)))
+  const stops = ordered
+    .filter((entry) => isAlive(entry) && (inGroup.has(entry.spec.id) || wasStopping.has(entry.spec.id)))
+    .map((entry) => entry.spec.id)
+    .reverse()
+  const plan: Plan = {
+    id,
+    kind,
+    by,
+    reason,
+    stops,
+    stopAt: 0,
+    starts: ordered.map((entry) => entry.spec.id),
+    startAt: 0,
+    outstanding,
+    gates
+  }
+  draft.plans = [...draft.plans.filter((other) => !overlapped.includes(other)), plan]
+  advance(draft, plan)
+}
+
+/** Starts children that are down, in start order. */
+export const beginStarts = (draft: Draft, entries: Iterable<Entry>, by: string, reason: ExitReason): void => {
+  const ordered = inOrder(entries)
+  const id = draft.ticket()
+  for (const entry of ordered) draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, id)
+  const plan: Plan = {
+    id,
+    kind: "restart",
+    by,
+    reason,
+    stops: [],
+    stopAt: 0,
+    starts: ordered.map((entry) => entry.spec.id),
+    startAt: 0,
+    outstanding: [],
+    gates: []
+  }
+  draft.plans = [...draft.plans, plan]
+  advance(draft, plan)
+}
+
+/** Takes everything down, whatever else was planned. */
+export const beginEnd = (draft: Draft, reason: ExitReason): void => {
+  for (const plan of draft.plans) {
+    for (const ticket of plan.gates) draft.do({ _tag: "CancelTimer", ticket })
+  }
+  const id = draft.ticket()
+  const stops: Array<string> = []
+  for (const entry of inOrder(HashMap.values(draft.children))) {
+    const { status } = entry
+    if (isAlive(entry)) {
+      draft.set({ ...entry, plan: id })
+      stops.push(entry.spec.id)
+    } else if (status._tag === "Restarting") {
+      if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
+      draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+    }
+  }
+  const plan: Plan = {
+    id,
+    kind: "end",
+    by: "",
+    reason,
+    stops: stops.reverse(),
+    stopAt: 0,
+    starts: [],
+    startAt: 0,
+    outstanding: [],
+    gates: []
+  }
+  draft.plans = [plan]
+  advance(draft, plan)
+}
+
+/** Whether a sibling is restarted along: not when it is down for good, parked, or being terminated. */
+const belongs = (entry: Entry): boolean => {
+  const { status } = entry
+  switch (status._tag) {
+    case "Starting":
+    case "Running":
+    case "Restarting":
+      return true
+    case "Stopping":
+      return status.then === "restart" || status.then === "park"
+    case "Parked":
+      return false
+    case "Down":
+      return status.why === "ignored" && entry.spec.restart !== "temporary"
+  }
+}
+
+const adopt = (
+  draft: Draft,
+  entry: Entry,
+  plan: number,
+  kind: Plan["kind"],
+  by: string,
+  reason: ExitReason
+): void => {
+  const { status } = entry
+  if (isAlive(entry) || (status._tag === "Restarting" && status.phase === "budget")) return draft.set({ ...entry, plan })
+  if (status._tag === "Restarting" && status.phase === "delay") {
+    draft.do({ _tag: "CancelTimer", ticket: status.ticket })
+  }
+  if (kind === "restart") {
+    const why = status._tag === "Restarting" ? status.reason : reason
+    draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason: why }, plan)
+  } else if (status._tag === "Restarting") {
+    park(draft, entry, by, status.reason)
+  }
+}
+
+/** Keeps a child that is down until it is resumed. */
+export const park = (draft: Draft, entry: Entry, by: string, reason: ExitReason): void => {
+  const { id } = entry.spec
+  draft.status(entry, { _tag: "Parked", by, reason }, undefined)
+  draft.do({ _tag: "Settle", id, fate: "parked" })
+  draft.do({ _tag: "Tell", news: { _tag: "Parked", id } })
+}
+
+/** The child's stop or start is no longer outstanding: its plan goes on. */
+export const arrived = (draft: Draft, id: string, planId: number | undefined): void => {
+  const plan = draft.plan(planId)
+  if (plan === undefined) return
+  const next = { ...plan, outstanding: plan.outstanding.filter((other) => other !== id) }
+  draft.replan(next)
+  advance(draft, next)
+}
+
+/** Every plan takes the steps it may take. */
+export const advanceAll = (draft: Draft): void => {
+  for (const { id } of draft.plans) {
+    const plan = draft.plan(id)
+    if (plan !== undefined) advance(draft, plan)
+  }
+}
+
+const advance = (draft: Draft, from: Plan): void => {
+  let plan = from
+  while (plan.outstanding.length === 0) {
+    if (plan.stopAt < plan.stops.length) {
+      const id = plan.stops[plan.stopAt]!
+      const entry = draft.get(id)
+      plan = { ...plan, stopAt: plan.stopAt + 1 }
+      if (entry !== undefined && entry.plan === plan.id && isAlive(entry)) {
+        plan = { ...plan, outstanding: [id] }
+        const again = draft.phase._tag === "Ending" && draft.phase.brutal
+        if (entry.status._tag !== "Stopping" || again) stop(draft, entry, planThen[plan.kind], plan.by, plan.reason, [])
+      }
+    } else if (plan.kind === "end") {
+      draft.plans = []
+      ended(draft)
+      return
+    } else if (plan.kind === "restart" && plan.startAt < plan.starts.length) {
+      // Nothing comes up while the budget is still thinking about another of them.
+      if (plan.gates.length > 0 || draft.consulting > 0) break
+      const id = plan.starts[plan.startAt]!
+      const entry = draft.get(id)
+      plan = { ...plan, startAt: plan.startAt + 1 }
+      if (entry !== undefined && entry.plan === plan.id && entry.status._tag === "Restarting") {
+        plan = { ...plan, outstanding: [id] }
+        start(draft, entry)
+      }
+    } else {
+      const { id } = plan
+      draft.plans = draft.plans.filter((other) => other.id !== id)
+      booted(draft)
+      return
+    }
+  }
+  draft.replan(plan)
+}
+
+const planThen = { restart: "restart", park: "park", end: "end" } as const
+
+/** Asks for the next incarnation of a child that is down. */
+export const start = (draft: Draft, entry: Entry): void => {
+  const ticket = draft.ticket()
+  draft.set({
+    ...entry,
+    status: { _tag: "Starting", ticket, request: undefined, first: false, before: "ended", ended: undefined }
+  })
+  draft.do({ _tag: "Start", id: entry.spec.id, ticket, request: undefined })
+}
+
+/** Asks a child that is alive, or about to be, to stop. */
+export const stop = (
+  draft: Draft,
+  entry: Entry,
+  then: Then,
+  by: string,
+  reason: ExitReason,
+  requests: ReadonlyArray<number>
+): void => {
+  const { status } = entry
+  const ticket = draft.ticket()
+  const starting = status._tag === "Starting"
+  if (starting && status.request !== undefined) {
+    draft.do({ _tag: "Answer", request: status.request, answer: { _tag: "Stopped" } })
+  }
+  const before = status._tag === "Stopping" ? status.requests : noRequests
+  draft.set({
+    ...entry,
+    status: {
+      _tag: "Stopping",
+      ticket,
+      then,
+      by,
+      reason,
+      requests: [...before, ...requests],
+      discard: (starting && status.first) || (status._tag === "Stopping" && status.discard)
+    }
+  })
+  const brutal = entry.spec.shutdown === "brutal_kill" || (draft.phase._tag === "Ending" && draft.phase.brutal)
+  draft.do({
+    _tag: "Stop",
+    id: entry.spec.id,
+    ticket,
+    reason: brutal ? killed : shutdown,
+    shutdown: brutal ? "brutal_kill" : entry.spec.shutdown
+  })
+}
+
+const noRequests: ReadonlyArray<number> = []
+
+/** Stops waiting for those that are stopping. */
+export const brutally = (draft: Draft): void => {
+  for (const plan of draft.plans) {
+    for (const id of plan.outstanding) {
+      const entry = draft.get(id)
+      if (entry?.status._tag === "Stopping") {
+        stop(draft, entry, entry.status.then, entry.status.by, entry.status.reason, [])
+      }
+    }
+  }
+}
+
+const booted = (draft: Draft): void => {
+  if (draft.phase._tag !== "Booting" || draft.plans.length > 0) return
+  draft.phase = { _tag: "Up" }
+  draft.do({ _tag: "Booted" })
+}
+
+const ended = (draft: Draft): void => {
+  if (draft.phase._tag !== "Ending") return
+  const { boot, reason } = draft.phase
+  draft.phase = { _tag: "Down" }
+  if (boot === undefined) draft.do({ _tag: "Terminated", reason })
+  else draft.do({ _tag: "BootFailed", id: boot.id, cause: boot.cause })
+}

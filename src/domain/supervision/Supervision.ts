@@ -1,0 +1,448 @@
+/**
+ * The supervisor's rule: `decide(state, event)` answers the next state and what to do.
+ *
+ * All of OTP's supervision is this one function of values: whoever performs the commands and reports what came of them is
+ * a supervisor. Where a Schedule is to decide whether a child may be restarted, `decide` asks (`ConsultBudget`) and is told
+ * (`BudgetAnswered`); so it is the same for every Schedule, and time is never its business.
+ *
+ * The promises it keeps:
+ *
+ * - the budget is asked once for every decision to restart, also after a restart that failed; never for a first start, a
+ *   manual restart or an end that asks for none;
+ * - a failed restart asks the budget and is tried again later, never in a loop: everything else is heard in between;
+ * - a group stops in reverse start order and starts in start order; one that fails to come back takes those already back
+ *   down again under `one_for_all`, and is where `rest_for_one` and `dependents` go on;
+ * - children that were stopped on purpose, or finished, stay down when their group restarts; temporary ones are forgotten;
+ * - whatever belongs to an older incarnation, an older attempt or an older timer is ignored.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, HashMap } from "effect"
+import { crashed, type ExitReason, isOrderly, toCause } from "../server/ExitReason.ts"
+import { isRestarted } from "./ChildSpec.ts"
+import * as Group from "./GroupPlan.ts"
+import { inOrder } from "./Strategy.ts"
+import type { Answer, Command, Event, Fate } from "./SupervisionEvents.ts"
+import { Draft, type Entry, find, isAlive, type State } from "./SupervisionState.ts"
+
+/**
+ * Decides what an event means.
+ *
+ * @since 0.1.0
+ */
+export const decide = (state: State, event: Event): readonly [state: State, commands: ReadonlyArray<Command>] => {
+  const draft = new Draft(state)
+  handle(draft, event)
+  return [draft.state(), draft.commands]
+}
+
+/**
+ * Whether the news concerns the incarnation or attempt that is alive now; anything else is ignored.
+ *
+ * @since 0.1.0
+ */
+export const isCurrent = (state: State, event: Event): boolean => {
+  switch (event._tag) {
+    case "ChildExited": {
+      const entry = find(state, event.id)
+      return entry?.status._tag === "Running" && entry.incarnation === event.incarnation
+    }
+    case "ChildStarted":
+    case "ChildIgnored":
+    case "ChildStartFailed": {
+      const status = find(state, event.id)?.status
+      return status?._tag === "Starting" && status.ticket === event.ticket
+    }
+    case "ChildStopped": {
+      const status = find(state, event.id)?.status
+      return status?._tag === "Stopping" && status.ticket === event.ticket
+    }
+    case "BudgetAnswered": {
+      const status = find(state, event.id)?.status
+      return status?._tag === "Restarting" && status.phase === "budget" && status.ticket === event.ticket
+    }
+    default:
+      return true
+  }
+}
+
+/**
+ * The children, the newest first (OTP: `supervisor:which_children/1`).
+ *
+ * @since 0.1.0
+ */
+export const newestFirst = (state: State): ReadonlyArray<Entry> => inOrder(HashMap.values(state.children)).reverse()
+
+const handle = (draft: Draft, event: Event): void => {
+  switch (event._tag) {
+    case "Boot":
+      return boot(draft)
+    case "Shutdown":
+      return shutDown(draft, event.reason, event.brutal)
+    case "Settled":
+      return settled(draft, event.fate)
+    case "ChildStarted":
+      return started(draft, event.id, event.ticket, event.incarnation, event.info)
+    case "ChildIgnored":
+      return ignored(draft, event.id, event.ticket)
+    case "ChildStartFailed":
+      return startFailed(draft, event.id, event.ticket, event.cause)
+    case "ChildExited":
+      return exited(draft, event.id, event.incarnation, event.reason)
+    case "ChildStopped":
+      return stopped(draft, event.id, event.ticket)
+    case "BudgetAnswered":
+      draft.consulting--
+      budgetAnswered(draft, event)
+      return Group.advanceAll(draft)
+    case "RestartDue":
+      return due(draft, event.id, event.ticket)
+    case "StartChild":
+    case "TerminateChild":
+    case "RestartChild":
+    case "DeleteChild":
+    case "ResumeChild":
+      return request(draft, event)
+  }
+}
+
+// ---- the supervisor's own life
+
+const boot = (draft: Draft): void => {
+  if (draft.phase._tag !== "Down") return
+  draft.phase = { _tag: "Booting" }
+  draft.consulting = 0
+  draft.do({ _tag: "ResetBudget" })
+  leaveRunTimeChildren(draft)
+  Group.beginStarts(draft, HashMap.values(draft.children), "", startedAgain)
+}
+
+const startedAgain: ExitReason = { _tag: "Shutdown", detail: "its supervisor was restarted" }
+
+/** Children that were added at run time do not come back with their supervisor. */
+const leaveRunTimeChildren = (draft: Draft): void => {
+  for (const entry of HashMap.values(draft.children)) {
+    if (entry.initial) continue
+    draft.do({ _tag: "Settle", id: entry.spec.id, fate: "stopped" })
+    draft.remove(entry)
+  }
+}
+
+const shutDown = (draft: Draft, reason: ExitReason, brutal: boolean): void => {
+  const { phase } = draft
+  if (phase._tag === "Down") return
+  if (phase._tag === "Ending") {
+    if (!brutal || phase.brutal) return
+    draft.phase = { ...phase, reason, brutal }
+    return Group.brutally(draft)
+  }
+  draft.phase = { _tag: "Ending", reason, brutal, boot: undefined }
+  Group.beginEnd(draft, reason)
+}
+
+const settled = (draft: Draft, fate: Fate): void => {
+  if (draft.phase._tag !== "Down") return
+  if (fate === "restarting" || fate === "parked") leaveRunTimeChildren(draft)
+  // A supervisor that finished in order has stopped its children, it has not finished their work.
+  const own: Fate = fate === "finished" ? "stopped" : fate
+  for (const entry of ordered(draft)) draft.do({ _tag: "Settle", id: entry.spec.id, fate: own })
+}
+
+const ordered = (draft: Draft): Array<Entry> => inOrder(HashMap.values(draft.children))
+
+const giveUp = (draft: Draft, entry: Entry, reason: ExitReason): void => {
+  const { id } = entry.spec
+  draft.do({ _tag: "Tell", news: { _tag: "GaveUp", id, reason } })
+  shutDown(draft, { _tag: "GaveUp", child: id, cause: toCause(reason) }, false)
+}
+
+// ---- what becomes of a child's incarnation
+
+const started = (draft: Draft, id: string, ticket: number, incarnation: number, info: unknown): void => {
+  const entry = draft.get(id)
+  if (entry?.status._tag !== "Starting" || entry.status.ticket !== ticket) return
+  const { ended, request } = entry.status
+  const { plan } = entry
+  const ofPlan = draft.plan(plan)?.outstanding.includes(id) === true
+  const running: Entry = { ...entry, incarnation, status: { _tag: "Running" }, plan: ofPlan ? undefined : plan }
+  draft.set(running)
+  if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Started", info } })
+  if (ended !== undefined && ended.incarnation === incarnation) endedByItself(draft, running, ended.reason)
+  Group.arrived(draft, id, plan)
+}
+
+const ignored = (draft: Draft, id: string, ticket: number): void => {
+  const entry = draft.get(id)
+  if (entry?.status._tag !== "Starting" || entry.status.ticket !== ticket) return
+  const { request } = entry.status
+  down(draft, entry, "ignored", "stopped")
+  if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Ignored" } })
+  Group.arrived(draft, id, entry.plan)
+}
+
+const startFailed = (draft: Draft, id: string, ticket: number, cause: Cause.Cause<unknown>): void => {
+  const entry = draft.get(id)
+  if (entry?.status._tag !== "Starting" || entry.status.ticket !== ticket) return
+  const { before, first, request } = entry.status
+  if (first) {
+    // Nothing is left of a child that never came up.
+    draft.do({ _tag: "Settle", id, fate: "stopped" })
+    draft.remove(entry)
+  } else if (request !== undefined) {
+    draft.status(entry, { _tag: "Down", why: before }, undefined)
+    draft.do({ _tag: "Settle", id, fate: "stopped" })
+  } else if (draft.phase._tag === "Ending") {
+    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+  } else if (draft.phase._tag === "Booting" && entry.plan !== undefined) {
+    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+    const reason = crashed(cause)
+    draft.phase = { _tag: "Ending", reason, brutal: false, boot: { id, cause } }
+    return Group.beginEnd(draft, reason)
+  } else {
+    consult(draft, entry, crashed(cause))
+  }
+  if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Failed", cause } })
+  Group.arrived(draft, id, entry.plan)
+}
+
+const exited = (draft: Draft, id: string, incarnation: number, reason: ExitReason): void => {
+  const entry = draft.get(id)
+  if (entry === undefined) return
+  if (entry.status._tag === "Starting") {
+    return draft.set({ ...entry, status: { ...entry.status, ended: { incarnation, reason } } })
+  }
+  if (entry.status._tag === "Running" && entry.incarnation === incarnation) endedByItself(draft, entry, reason)
+}
+
+const endedByItself = (draft: Draft, entry: Entry, reason: ExitReason): void => {
+  if (draft.phase._tag === "Ending") return draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+  if (isRestarted(entry.spec.restart, reason)) return consult(draft, entry, reason)
+  down(draft, entry, "finished", isOrderly(reason) ? "finished" : "stopped")
+  if (!entry.spec.significant) return
+  const { autoShutdown } = draft.options
+  if (autoShutdown === "any_significant" || (autoShutdown === "all_significant" && draft.significant === 0)) {
+    shutDown(draft, { _tag: "Shutdown", detail: `significant child ${entry.spec.id} ended` }, false)
+  }
+}
+
+const stopped = (draft: Draft, id: string, ticket: number): void => {
+  const entry = draft.get(id)
+  if (entry?.status._tag !== "Stopping" || entry.status.ticket !== ticket) return
+  const { by, discard, reason, requests, then } = entry.status
+  if (discard) {
+    draft.do({ _tag: "Settle", id, fate: "stopped" })
+    draft.remove(entry)
+  } else if (then === "end") {
+    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+  } else if (then === "terminated" || entry.spec.restart === "temporary") {
+    down(draft, entry, "terminated", "stopped")
+  } else if (then === "park") {
+    Group.park(draft, entry, by, reason)
+  } else {
+    draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
+    draft.do({ _tag: "Settle", id, fate: "restarting" })
+  }
+  for (const request of requests) draft.do({ _tag: "Answer", request, answer: { _tag: "Done" } })
+  Group.arrived(draft, id, entry.plan)
+}
+
+/** Down and not to be started: kept with its spec, or forgotten when temporary. */
+const down = (draft: Draft, entry: Entry, why: "terminated" | "finished" | "ignored", fate: Fate): void => {
+  draft.do({ _tag: "Settle", id: entry.spec.id, fate })
+  if (entry.spec.restart === "temporary") draft.remove(entry)
+  else draft.status(entry, { _tag: "Down", why }, undefined)
+}
+
+// ---- the budget
+
+const consult = (draft: Draft, entry: Entry, reason: ExitReason): void => {
+  const ticket = draft.ticket()
+  draft.consulting++
+  draft.status(entry, { _tag: "Restarting", ticket, phase: "budget", reason }, entry.plan)
+  draft.do({ _tag: "ConsultBudget", id: entry.spec.id, ticket, reason })
+}
+
+const budgetAnswered = (draft: Draft, event: Extract<Event, { readonly _tag: "BudgetAnswered" }>): void => {
+  const entry = draft.get(event.id)
+  if (entry?.status._tag !== "Restarting" || entry.status.phase !== "budget") return
+  if (entry.status.ticket !== event.ticket) return
+  const { reason } = entry.status
+  const { id } = entry.spec
+  if (event.answer._tag === "Exhausted") {
+    return draft.options.onGiveUp === "park" ? park(draft, entry, reason) : giveUp(draft, entry, reason)
+  }
+  const delay = event.answer.millis
+  draft.do({ _tag: "Settle", id, fate: "restarting" })
+  draft.do({ _tag: "Tell", news: { _tag: "Restarting", id, reason, delay } })
+  if (draft.options.strategy !== "one_for_one" || entry.plan !== undefined) {
+    draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
+    Group.begin(draft, draft.get(id)!, reason, delay, "restart")
+  } else if (delay > 0) {
+    const ticket = draft.ticket()
+    draft.status(entry, { _tag: "Restarting", ticket, phase: "delay", reason }, undefined)
+    draft.do({ _tag: "SetTimer", id, ticket, millis: delay })
+  } else {
+    Group.start(draft, entry)
+  }
+}
+
+const park = (draft: Draft, entry: Entry, reason: ExitReason): void => {
+  const { id } = entry.spec
+  draft.do({ _tag: "Tell", news: { _tag: "GaveUp", id, reason } })
+  draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
+  Group.begin(draft, draft.get(id)!, reason, 0, "park")
+}
+
+const due = (draft: Draft, id: string, ticket: number): void => {
+  const entry = draft.get(id)
+  if (entry?.status._tag === "Restarting" && entry.status.phase === "delay" && entry.status.ticket === ticket) {
+    return Group.start(draft, entry)
+  }
+  for (const plan of draft.plans) {
+    if (!plan.gates.includes(ticket)) continue
+    draft.replan({ ...plan, gates: plan.gates.filter((gate) => gate !== ticket) })
+    return Group.arrived(draft, "", plan.id)
+  }
+}
+
+// ---- requests
+
+type Request = Extract<Event, { readonly request: number }>
+
+const request = (draft: Draft, event: Request): void => {
+  const answer = reply(draft, event)
+  if (answer !== undefined) draft.do({ _tag: "Answer", request: event.request, answer })
+}
+
+/** The answer, or `undefined` when it comes later. */
+const reply = (draft: Draft, event: Request): Answer | undefined => {
+  if (draft.phase._tag !== "Up" && draft.phase._tag !== "Booting") return { _tag: "NotRunning" }
+  if (event._tag === "StartChild") return startChild(draft, event)
+  const entry = draft.get(event.id)
+  if (entry === undefined) return { _tag: "NotFound" }
+  switch (event._tag) {
+    case "TerminateChild":
+      return terminateChild(draft, entry, event.request)
+    case "RestartChild":
+      return restartChild(draft, entry, event.request)
+    case "DeleteChild":
+      return deleteChild(draft, entry)
+    case "ResumeChild":
+      return resumeChild(draft, entry)
+  }
+}
+
+const startChild = (draft: Draft, event: Extract<Event, { readonly _tag: "StartChild" }>): Answer | undefined => {
+  const { initial, request, spec } = event
+  const present = draft.get(spec.id)
+  if (present !== undefined) return isAlive(present) ? { _tag: "AlreadyStarted" } : { _tag: "AlreadyPresent" }
+  const unknown = draft.options.strategy === "dependents" ? spec.needs.find((id) => draft.get(id) === undefined) : undefined
+  if (unknown !== undefined) {
+    return {
+      _tag: "InvalidSpec",
+      id: spec.id,
+      field: "needs",
+      problem: `it needs "${unknown}", which is no child started before it`
+    }
+  }
+  const ticket = draft.ticket()
+  draft.set({
+    spec,
+    order: draft.nextOrder++,
+    initial,
+    incarnation: 0,
+    status: { _tag: "Starting", ticket, request, first: true, before: "terminated", ended: undefined },
+    plan: undefined
+  })
+  draft.do({ _tag: "Start", id: spec.id, ticket, request })
+  return undefined
+}
+
+const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | undefined => {
+  const { status } = entry
+  switch (status._tag) {
+    case "Running":
+    case "Starting": {
+      Group.stop(draft, entry, "terminated", entry.spec.id, terminated, [request])
+      return undefined
+    }
+    case "Stopping": {
+      const then = status.then === "end" ? "end" : "terminated"
+      draft.set({ ...entry, status: { ...status, then, requests: [...status.requests, request] } })
+      return undefined
+    }
+    case "Restarting": {
+      if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
+      down(draft, entry, "terminated", "stopped")
+      Group.advanceAll(draft)
+      return { _tag: "Done" }
+    }
+    case "Parked": {
+      down(draft, entry, "terminated", "stopped")
+      return { _tag: "Done" }
+    }
+    case "Down":
+      return { _tag: "Done" }
+  }
+}
+
+const terminated: ExitReason = { _tag: "Shutdown", detail: "terminated" }
+
+const restartChild = (draft: Draft, entry: Entry, request: number): Answer | undefined => {
+  const { status } = entry
+  switch (status._tag) {
+    case "Starting":
+    case "Running":
+      return { _tag: "Running" }
+    case "Stopping":
+      return status.then === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
+    case "Restarting":
+      return { _tag: "Restarting" }
+    case "Parked":
+      return resumeChild(draft, entry)
+    case "Down": {
+      const ticket = draft.ticket()
+      draft.status(
+        entry,
+        { _tag: "Starting", ticket, request, first: false, before: status.why, ended: undefined },
+        undefined
+      )
+      draft.do({ _tag: "Start", id: entry.spec.id, ticket, request: undefined })
+      return undefined
+    }
+  }
+}
+
+const deleteChild = (draft: Draft, entry: Entry): Answer => {
+  const { status } = entry
+  switch (status._tag) {
+    case "Starting":
+    case "Running":
+      return { _tag: "Running" }
+    case "Stopping":
+      return status.then === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
+    case "Restarting":
+      return { _tag: "Restarting" }
+    case "Parked":
+    case "Down": {
+      draft.do({ _tag: "Settle", id: entry.spec.id, fate: "deleted" })
+      draft.do({ _tag: "Tell", news: { _tag: "Deleted", id: entry.spec.id } })
+      draft.remove(entry)
+      return { _tag: "Done" }
+    }
+  }
+}
+
+/** Whoever was parked together comes back together, with a budget begun anew. */
+const resumeChild = (draft: Draft, entry: Entry): Answer => {
+  const { status } = entry
+  if (status._tag !== "Parked") return { _tag: "NotParked" }
+  const group = ordered(draft).filter((other) => other.status._tag === "Parked" && other.status.by === status.by)
+  draft.do({ _tag: "ResetBudget" })
+  for (const { spec } of group) {
+    draft.do({ _tag: "Settle", id: spec.id, fate: "restarting" })
+    draft.do({ _tag: "Tell", news: { _tag: "Resumed", id: spec.id } })
+  }
+  Group.beginStarts(draft, group, status.by, status.reason)
+  return { _tag: "Done" }
+}

@@ -1,0 +1,114 @@
+/**
+ * The words of the supervision machine: what it is told, and what it tells to do.
+ *
+ * Everything is an event, also a request and the answer of a Schedule, so that one pure function decides all of it, and a
+ * recorded sequence of events tells the whole story again.
+ *
+ * @since 0.1.0
+ */
+import type { Cause } from "effect"
+import type { ExitReason } from "../server/ExitReason.ts"
+import type { ChildSpec, InvalidSpec, Shutdown } from "./ChildSpec.ts"
+
+/** What the supervisor is told. */
+export type Event =
+  /** Start, or start again: every child of the own specification, in order. */
+  | { readonly _tag: "Boot" }
+  /** End: the children in reverse order. A second one with `brutal` stops waiting for them. */
+  | { readonly _tag: "Shutdown"; readonly reason: ExitReason; readonly brutal: boolean }
+  /** What became of the supervisor itself after it ended. */
+  | { readonly _tag: "Settled"; readonly fate: Fate }
+  | {
+    readonly _tag: "ChildStarted"
+    readonly id: string
+    readonly ticket: number
+    readonly incarnation: number
+    readonly info: unknown
+  }
+  | { readonly _tag: "ChildIgnored"; readonly id: string; readonly ticket: number }
+  | {
+    readonly _tag: "ChildStartFailed"
+    readonly id: string
+    readonly ticket: number
+    readonly cause: Cause.Cause<unknown>
+  }
+  /** An incarnation ended by itself. */
+  | { readonly _tag: "ChildExited"; readonly id: string; readonly incarnation: number; readonly reason: ExitReason }
+  /** An incarnation ended as told. */
+  | { readonly _tag: "ChildStopped"; readonly id: string; readonly ticket: number; readonly reason: ExitReason }
+  | { readonly _tag: "BudgetAnswered"; readonly id: string; readonly ticket: number; readonly answer: BudgetAnswer }
+  | { readonly _tag: "RestartDue"; readonly id: string; readonly ticket: number }
+  | {
+    readonly _tag: "StartChild"
+    readonly request: number
+    readonly spec: ChildSpec
+    /** Whether it is part of the supervisor's own specification. */
+    readonly initial: boolean
+  }
+  | { readonly _tag: "TerminateChild"; readonly request: number; readonly id: string }
+  | { readonly _tag: "RestartChild"; readonly request: number; readonly id: string }
+  | { readonly _tag: "DeleteChild"; readonly request: number; readonly id: string }
+  | { readonly _tag: "ResumeChild"; readonly request: number; readonly id: string }
+
+/** What the budget said: wait so many milliseconds and restart, or give up. */
+export type BudgetAnswer =
+  | { readonly _tag: "Delay"; readonly millis: number }
+  | { readonly _tag: "Exhausted" }
+
+/**
+ * What is decided about a child whose incarnation has ended.
+ *
+ * `restarting`: another follows. `parked`: kept until resumed. `stopped`: nobody starts it. `finished`: it ended in order
+ * and is not to come back. `deleted`: its spec was removed on purpose.
+ */
+export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
+
+/** What a request comes to. */
+export type Answer =
+  | { readonly _tag: "Done" }
+  | { readonly _tag: "Started"; readonly info: unknown }
+  | { readonly _tag: "Ignored" }
+  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
+  /** The child was told to stop before its start had finished. */
+  | { readonly _tag: "Stopped" }
+  | { readonly _tag: "AlreadyStarted" }
+  | { readonly _tag: "AlreadyPresent" }
+  | { readonly _tag: "NotFound" }
+  | { readonly _tag: "Running" }
+  | { readonly _tag: "Restarting" }
+  | { readonly _tag: "NotParked" }
+  /** The supervisor itself is down, or on its way. */
+  | { readonly _tag: "NotRunning" }
+  | InvalidSpec
+
+/** What the supervisor is told to do. */
+export type Command =
+  /** Start the next incarnation; `request` is the one that brought the recipe, on a first start. */
+  | { readonly _tag: "Start"; readonly id: string; readonly ticket: number; readonly request: number | undefined }
+  | {
+    readonly _tag: "Stop"
+    readonly id: string
+    readonly ticket: number
+    readonly reason: ExitReason
+    readonly shutdown: Shutdown
+  }
+  | { readonly _tag: "ConsultBudget"; readonly id: string; readonly ticket: number; readonly reason: ExitReason }
+  | { readonly _tag: "ResetBudget" }
+  | { readonly _tag: "SetTimer"; readonly id: string; readonly ticket: number; readonly millis: number }
+  | { readonly _tag: "CancelTimer"; readonly ticket: number }
+  | { readonly _tag: "Settle"; readonly id: string; readonly fate: Fate }
+  /** The child has left the tree. */
+  | { readonly _tag: "Forget"; readonly id: string }
+  | { readonly _tag: "Answer"; readonly request: number; readonly answer: Answer }
+  | { readonly _tag: "Tell"; readonly news: News }
+  | { readonly _tag: "Booted" }
+  | { readonly _tag: "BootFailed"; readonly id: string; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Terminated"; readonly reason: ExitReason }
+
+/** Decisions worth telling. */
+export type News =
+  | { readonly _tag: "Restarting"; readonly id: string; readonly reason: ExitReason; readonly delay: number }
+  | { readonly _tag: "GaveUp"; readonly id: string; readonly reason: ExitReason }
+  | { readonly _tag: "Parked"; readonly id: string }
+  | { readonly _tag: "Resumed"; readonly id: string }
+  | { readonly _tag: "Deleted"; readonly id: string }

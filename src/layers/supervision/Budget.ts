@@ -1,0 +1,76 @@
+/**
+ * A supervisor's restart budget: any Schedule, asked once for every decision to restart.
+ *
+ * *Tricky*: a Schedule keeps its progress between its steps, so they are taken one after the other, in the order of the
+ * questions; one that answers without waiting is answered without a fiber, or in a fiber that has ended already. Answers to
+ * questions asked by an incarnation that has ended are dropped (`close`).
+ *
+ * @since 0.1.0
+ */
+import { Cause, type Context, Duration, Effect, type Exit, Pull, Schedule } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { BudgetAnswer } from "../../domain/supervision/SupervisionEvents.ts"
+import { execute } from "./Execute.ts"
+
+/** Decides on restarts: done means give up. */
+export type RestartSchedule = Schedule.Schedule<unknown, ExitReason>
+
+type Step = (now: number, input: ExitReason) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
+
+/** The progress of one incarnation of a supervisor through its Schedule. */
+export class Budget {
+  private readonly schedule: RestartSchedule
+  private readonly context: Context.Context<never>
+  private step: Step | undefined = undefined
+  private questions: Array<() => void> = []
+  private busy = false
+  private incarnation = 0
+
+  constructor(schedule: RestartSchedule, context: Context.Context<never>) {
+    this.schedule = schedule
+    this.context = context
+  }
+
+  /** Begins anew; questions that wait are answered from there. */
+  reset(): void {
+    this.step = undefined
+  }
+
+  /** Drops the questions that wait: their supervisor has ended. */
+  close(): void {
+    this.incarnation++
+    this.step = undefined
+    this.questions = []
+    this.busy = false
+  }
+
+  /** Asks; `answered` is called at once when the Schedule does not wait. A Schedule that fails or dies is exhausted. */
+  consult(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
+    if (this.busy) this.questions.push(() => this.ask(now, reason, answered))
+    else this.ask(now, reason, answered)
+  }
+
+  private ask(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
+    const { incarnation, step } = this
+    this.busy = true
+    execute(this.context, step === undefined ? this.first(now, reason) : step(now, reason), (exit) => {
+      if (this.incarnation !== incarnation) return
+      this.busy = false
+      answered(answerOf(exit))
+      if (!this.busy) this.questions.shift()?.()
+    })
+  }
+
+  private first(now: number, reason: ExitReason): ReturnType<Step> {
+    const { incarnation } = this
+    return Effect.flatMap(Schedule.toStep(this.schedule), (step) => {
+      if (this.incarnation === incarnation) this.step = step
+      return step(now, reason)
+    })
+  }
+}
+
+const answerOf = (
+  exit: Exit.Exit<[unknown, Duration.Duration], Cause.Done<unknown>>
+): BudgetAnswer =>
+  exit._tag === "Success" ? { _tag: "Delay", millis: Duration.toMillis(exit.value[1]) } : { _tag: "Exhausted" }

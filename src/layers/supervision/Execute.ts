@@ -1,0 +1,43 @@
+/**
+ * Runs an Effect from plain code, at once when it is an `Exit` already, and tells what came of it.
+ *
+ * Starting, stopping and restarting a child that has nothing to wait for must not cost a fiber; this is where that is won.
+ *
+ * @since 0.1.0
+ */
+import { type Context, Effect, Exit } from "effect"
+
+/** Whether an Effect is an outcome already: nothing has to be run. */
+export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> => "~effect/Exit" in effect
+
+/**
+ * Runs `effect` and calls `done` with its exit: before this returns when it does not wait, from the observer of its fiber
+ * otherwise.
+ */
+export const execute = <A, E>(
+  context: Context.Context<never>,
+  effect: Effect.Effect<A, E>,
+  done: (exit: Exit.Exit<A, E>) => void
+): void => {
+  if (isExit(effect)) return done(effect)
+  const fiber = Effect.runForkWith(context)(effect)
+  const exit = fiber.pollUnsafe()
+  if (exit === undefined) fiber.addObserver(done)
+  else done(exit)
+}
+
+/** Calls plain code; what it throws is a defect. */
+export const attempt = <A>(make: () => A): Exit.Exit<A> => {
+  // A thrown defect must not unwind the supervisor that called: it is that child's crash and nobody else's.
+  try {
+    return Exit.succeed(make())
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+/** Calls plain code that answers with an Effect; what it throws becomes the Effect's defect. */
+export const guarded = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+  const made = attempt(make)
+  return made._tag === "Success" ? made.value : Exit.failCause(made.cause)
+}

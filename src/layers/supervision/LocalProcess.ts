@@ -1,0 +1,91 @@
+/**
+ * The part of a process that is the same for workers and supervisors: who it is, how it ended, and who wants to know.
+ *
+ * Observers are kept in lists made on first use: most processes are never observed.
+ *
+ * @since 0.1.0
+ */
+import { type Context, Exit } from "effect"
+import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
+import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
+import type { Fate, Parent, Started } from "./Child.ts"
+
+/** A process of this JavaScript thread, supervised by `parent`. */
+export abstract class LocalProcess implements Process {
+  abstract readonly kind: "worker" | "supervisor"
+  readonly id: string
+  readonly path: ReadonlyArray<string>
+  readonly parent: Parent
+  incarnation = 0
+  status: Status = "stopped"
+  lastExit: ExitReason | undefined = undefined
+  private exitObservers: Array<ExitObserver> | undefined = undefined
+  private goneObservers: Array<GoneObserver> | undefined = undefined
+  private unreported = false
+
+  constructor(parent: Parent, id: string) {
+    this.parent = parent
+    this.id = id
+    this.path = [...parent.path, id]
+  }
+
+  abstract exit(reason: ExitReason): void
+  protected abstract readonly reportContext: Context.Context<never>
+
+  addExitObserver(observer: ExitObserver): boolean {
+    if (this.status !== "running" && this.status !== "starting") return false
+    this.exitObservers = [...this.exitObservers ?? [], observer]
+    return true
+  }
+
+  removeExitObserver(observer: ExitObserver): void {
+    this.exitObservers = this.exitObservers?.filter((other) => other !== observer)
+  }
+
+  addGoneObserver(observer: GoneObserver): boolean {
+    if (this.status === "stopped") return false
+    this.goneObservers = [...this.goneObservers ?? [], observer]
+    return true
+  }
+
+  removeGoneObserver(observer: GoneObserver): void {
+    this.goneObservers = this.goneObservers?.filter((other) => other !== observer)
+  }
+
+  /** The incarnation has ended; what becomes of the process is for its supervisor to say. */
+  protected ended(reason: ExitReason, report: boolean): void {
+    this.lastExit = reason
+    this.status = "restarting"
+    this.unreported = report && !isOrderly(reason)
+    const observers = this.exitObservers
+    this.exitObservers = undefined
+    if (observers !== undefined) for (const observer of observers) observer(this.incarnation, reason)
+  }
+
+  /** The supervisor has said it. */
+  protected fated(fate: Fate): void {
+    if (this.status === "running" || this.status === "starting") return
+    this.status = fate === "restarting" || fate === "parked" ? fate : "stopped"
+    if (this.unreported && this.lastExit !== undefined) {
+      this.unreported = false
+      const { incarnation, lastExit: reason, path } = this
+      this.parent.telemetry.crashed({ path, incarnation, reason, next: nextText[fate] }, this.reportContext)
+    }
+    if (this.status !== "stopped") return
+    const observers = this.goneObservers
+    this.goneObservers = undefined
+    if (observers !== undefined) for (const observer of observers) observer(this.lastExit ?? shutdown)
+  }
+}
+
+/** What a crash report says happens next. */
+export const nextText: Record<Fate, string> = {
+  restarting: "it is restarted",
+  parked: "it is parked until somebody resumes it",
+  stopped: "it stays down",
+  finished: "it stays down",
+  deleted: "it is gone"
+}
+
+/** A start that came to nothing but a running process, made once. */
+export const startedExit: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })

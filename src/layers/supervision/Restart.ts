@@ -1,0 +1,130 @@
+/**
+ * Restart budgets: when a supervisor restarts a child, after how long, and when it gives up.
+ *
+ * A budget is any `Schedule<unknown, ExitReason>`: its input is how the child ended, its delay is waited before the
+ * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here, and they combine
+ * with Effect's own: `Schedule.max([Restart.backoff(…), Restart.intensity(…)])` waits the longer delay and gives up as
+ * soon as either does.
+ *
+ * You most likely want the default, {@link intensity} of 3 in 5 seconds. `Schedule.recurs(n)` counts for ever: a server
+ * that crashes once a week is given up after `n` weeks.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import * as Backoff from "../../domain/supervision/Backoff.ts"
+import * as Intensity from "../../domain/supervision/Intensity.ts"
+
+const millis = (input: Duration.Input): number => {
+  const duration = Duration.fromInput(input)
+  return duration._tag === "None" ? Number.NaN : Duration.toMillis(duration.value)
+}
+
+const refuse = (name: string, problem: string | undefined): void => {
+  if (problem !== undefined) throw new RangeError(`${name}: ${problem}`)
+}
+
+/**
+ * At most `restarts` restarts within any stretch of `within`: OTP's `intensity` and `period`, as a true sliding window.
+ *
+ * **When to use**
+ *
+ * For every supervisor whose children should come back at once after a crash, and whose supervisor should hear of it when
+ * that does not help.
+ *
+ * **Details**
+ *
+ * Defaults: 3 restarts within 5 seconds. No delay. A restart at exactly `now - within` still counts. The output is the
+ * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash.
+ *
+ * **Gotchas**
+ *
+ * It throws a `RangeError` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above 0.
+ *
+ * @since 0.1.0
+ */
+export const intensity = (options?: {
+  readonly restarts?: number | undefined
+  readonly within?: Duration.Input | undefined
+}): Schedule.Schedule<number, ExitReason> => {
+  const limit: Intensity.Limit = {
+    restarts: options?.restarts ?? Intensity.defaultLimit.restarts,
+    within: options?.within === undefined ? Intensity.defaultLimit.within : millis(options.within)
+  }
+  refuse("Restart.intensity", Intensity.problem(limit))
+  return Schedule.fromStep(Effect.sync(() => {
+    let window = Intensity.make(limit)
+    return (now: number, _reason: ExitReason) => {
+      const [next, allowed, count] = Intensity.allow(window, now)
+      window = next
+      return allowed ? Exit.succeed<[number, Duration.Duration]>([count, Duration.zero]) : Cause.done(count)
+    }
+  }))
+}
+
+/**
+ * Waits before each restart, longer and longer up to a cap; never gives up by itself.
+ *
+ * **When to use**
+ *
+ * For children that depend on something outside that may be down for a while: a database, a service, a device.
+ *
+ * **Details**
+ *
+ * Defaults: `base` 100 ms, `factor` 2, `cap` 30 seconds, `jitter` 0.2 (up to a fifth of the delay is taken off at random,
+ * drawn from the `Random` of the context), `resetAfter` 1 minute (a crash that comes this long after the last restart was
+ * due begins at `base` again). The output is the delay in milliseconds.
+ *
+ * **Gotchas**
+ *
+ * One supervisor has one budget: all its children share the delay. It throws a `RangeError` at once for options that make
+ * no sense.
+ *
+ * @since 0.1.0
+ */
+export const backoff = (options?: {
+  readonly base?: Duration.Input | undefined
+  readonly factor?: number | undefined
+  readonly cap?: Duration.Input | undefined
+  readonly jitter?: number | undefined
+  readonly resetAfter?: Duration.Input | undefined
+}): Schedule.Schedule<number, ExitReason> => {
+  const rule: Backoff.Rule = {
+    base: millis(options?.base ?? "100 millis"),
+    factor: options?.factor ?? 2,
+    cap: millis(options?.cap ?? "30 seconds"),
+    jitter: options?.jitter ?? 0.2,
+    resetAfter: millis(options?.resetAfter ?? "1 minute")
+  }
+  refuse("Restart.backoff", Backoff.problem(rule))
+  return Schedule.fromStep(Effect.sync(() => {
+    let progress = Backoff.initial
+    const step = (now: number, draw: number): [number, Duration.Duration] => {
+      const [next, delay] = Backoff.step(rule, progress, now, draw)
+      progress = next
+      return [delay, Duration.millis(delay)]
+    }
+    return (now: number, _reason: ExitReason) =>
+      rule.jitter === 0 ? Exit.succeed(step(now, 0)) : Effect.map(Random.next, (draw) => step(now, draw))
+  }))
+}
+
+/**
+ * Gives up at the first crash.
+ *
+ * **When to use**
+ *
+ * For a supervisor that only groups its children, so that every crash is its parent's to repair; or with
+ * `onGiveUp: "park"`, to have every crash looked at by a person.
+ *
+ * @since 0.1.0
+ */
+export const never: Schedule.Schedule<number, ExitReason> = intensity({ restarts: 0 })
+
+/**
+ * What supervisors do unless told otherwise: 3 restarts within 5 seconds.
+ *
+ * @since 0.1.0
+ */
+export const standard: Schedule.Schedule<number, ExitReason> = intensity()

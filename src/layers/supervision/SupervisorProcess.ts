@@ -1,0 +1,479 @@
+/**
+ * The supervisor at work: takes events, lets `Supervision.decide` decide, and performs the commands.
+ *
+ * It has no fiber of its own. Whoever brings an event (a child that ended, a timer, a request) drives it, and every command
+ * is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a fiber whose
+ * observer brings the outcome as one more event. So a crash, the decision and the restart of a child that has nothing to
+ * wait for are one synchronous pass.
+ *
+ * *Tricky*: an event may arrive in the middle of a decision, in the stack of a command; it is queued, outcomes of commands
+ * before anything else, so that `decide` never sees a world that is half told. Callers are answered after the pass, each
+ * through a {@link Turn}: what they do next finds the supervisor consistent, and deep trees do not deepen the stack. A pass
+ * that does not end by itself (a child that dies in its own start, with a boundless budget) gives way to the event loop.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context, Effect, Exit, type Fiber } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { crashed, isOrderly, killed, shutdown } from "../../domain/server/ExitReason.ts"
+import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
+import { decide, isCurrent } from "../../domain/supervision/Supervision.ts"
+import type { Answer, Command, Event, News } from "../../domain/supervision/SupervisionEvents.ts"
+import { find, make, type Options, type State, withChild } from "../../domain/supervision/SupervisionState.ts"
+import type { Telemetry } from "../observation/Telemetry.ts"
+import { Budget, type RestartSchedule } from "./Budget.ts"
+import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
+import { attempt, execute, guarded } from "./Execute.ts"
+import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import * as Turn from "./Turn.ts"
+
+/** A child and what its starter got. */
+export interface Slot {
+  readonly child: Child
+  readonly ref: unknown
+  /** When its last incarnation ended, while another is to follow. */
+  downSince: number | undefined
+}
+
+/** Told of every event and of what was decided, for tests that replay the rule. */
+export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
+
+interface Pending {
+  readonly make: (() => { readonly child: Child; readonly ref: unknown }) | undefined
+  exit: Exit.Exit<Answer> | undefined
+  resume: ((exit: Exit.Exit<Answer>) => void) | undefined
+}
+
+/** Events handled before the event loop gets a turn. */
+const passLength = 4096
+
+/** The process behind `Supervisor.layer`. */
+export class SupervisorProcess extends LocalProcess implements Child, Parent {
+  readonly kind = "supervisor"
+  readonly telemetry: Telemetry
+  readonly slots = new Map<string, Slot>()
+  state: State
+  recorder: Recorder | undefined = undefined
+  protected readonly reportContext: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly budget: Budget
+  private readonly timers = new Map<number, Fiber.Fiber<void>>()
+  private readonly pending = new Map<number, Pending>()
+  private nextRequest = 1
+  private events: Array<Event> = []
+  private outcomes: Array<Event> = []
+  private head = 0
+  private draining = false
+  private answers: Array<() => void> = []
+  private booted: Exit.Exit<Started, unknown> | undefined = undefined
+  private bootWaiter: ((exit: Exit.Exit<Started, unknown>) => void) | undefined = undefined
+  private stopWaiters: Array<(reason: ExitReason) => void> | undefined = undefined
+  private told: ExitReason | undefined = undefined
+
+  constructor(
+    parent: Parent,
+    id: string,
+    options: Options,
+    schedule: RestartSchedule,
+    context: Context.Context<never>
+  ) {
+    super(parent, id)
+    this.telemetry = parent.telemetry
+    this.state = make(options)
+    this.reportContext = context
+    this.clock = Context.get(context, Clock.Clock)
+    this.budget = new Budget(schedule, context)
+  }
+
+  // ---- as a child
+
+  start(): Effect.Effect<Started, unknown> {
+    this.incarnation++
+    this.status = "starting"
+    this.told = undefined
+    this.booted = undefined
+    this.post({ _tag: "Boot" })
+    return this.booted ?? Effect.callback<Started, unknown>((resume) => {
+      if (this.booted === undefined) this.bootWaiter = resume
+      else resume(this.booted)
+    })
+  }
+
+  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+    if (this.status !== "running" && this.status !== "starting") return Exit.succeed(this.lastExit ?? reason)
+    const brutal = shutdown === "brutal_kill"
+    const stopped: Array<ExitReason> = []
+    let arrived = (reason: ExitReason): void => {
+      stopped.push(reason)
+    }
+    this.stopWaiters = [...this.stopWaiters ?? [], (reason) => arrived(reason)]
+    this.told = brutal ? killed : reason
+    this.post({ _tag: "Shutdown", reason: this.told, brutal })
+    if (stopped.length > 0) return Exit.succeed(stopped[0]!)
+    return Effect.callback<ExitReason>((resume) => {
+      if (stopped.length > 0) return resume(Exit.succeed(stopped[0]!))
+      const { incarnation } = this
+      const timer = typeof shutdown === "number"
+        ? Effect.runForkWith(this.reportContext)(Effect.sleep(shutdown))
+        : undefined
+      timer?.addObserver((exit) => {
+        if (exit._tag === "Success" && this.incarnation === incarnation) this.overdue()
+      })
+      arrived = (reason) => {
+        timer?.interruptUnsafe()
+        resume(Exit.succeed(reason))
+      }
+    })
+  }
+
+  exit(reason: ExitReason): void {
+    if (this.status !== "running" && this.status !== "starting") return
+    this.post({ _tag: "Shutdown", reason, brutal: reason._tag === "Killed" })
+  }
+
+  settle(fate: Fate): void {
+    this.fated(fate)
+    this.post({ _tag: "Settled", fate })
+  }
+
+  /** Ends it for good, as the owner of a root does; under a parent, as its own exit. */
+  end(reason: ExitReason = shutdown): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.status !== "running" && this.status !== "starting") return Exit.void
+      return Effect.callback<void>((resume) => {
+        if (!this.addExitObserver(() => this.answers.push(() => resume(Exit.void)))) return resume(Exit.void)
+        this.exit(reason)
+      })
+    })
+  }
+
+  private overdue(): void {
+    if (this.status !== "running" && this.status !== "starting") return
+    this.told = killed
+    this.post({ _tag: "Shutdown", reason: killed, brutal: true })
+  }
+
+  // ---- as a parent
+
+  exited(child: Child, incarnation: number, reason: ExitReason): void {
+    // A child that was forgotten, or replaced by another of its id, is no longer ours.
+    if (this.slots.get(child.id)?.child !== child) return
+    this.post({ _tag: "ChildExited", id: child.id, incarnation, reason })
+  }
+
+  // ---- requests
+
+  /** Adds children before the first start: booting starts them in order, like every later boot. */
+  seed(spec: ChildSpec, made: { readonly child: Child; readonly ref: unknown }): void {
+    this.state = withChild(this.state, spec)
+    this.slots.set(spec.id, { child: made.child, ref: made.ref, downSince: undefined })
+  }
+
+  /** Starts a child; `make` is called when its id is free. */
+  startChild(
+    spec: ChildSpec,
+    initial: boolean,
+    make: () => { readonly child: Child; readonly ref: unknown }
+  ): Effect.Effect<Answer> {
+    return this.ask((request) => ({ _tag: "StartChild", request, spec, initial }), make)
+  }
+
+  /** Any other request. */
+  request(_tag: "TerminateChild" | "RestartChild" | "DeleteChild" | "ResumeChild", id: string): Effect.Effect<Answer> {
+    return this.ask((request) => ({ _tag, request, id }), undefined)
+  }
+
+  private ask(event: (request: number) => Event, make: Pending["make"]): Effect.Effect<Answer> {
+    return Effect.suspend(() => {
+      const request = this.nextRequest++
+      const pending: Pending = { make, exit: undefined, resume: undefined }
+      this.pending.set(request, pending)
+      this.post(event(request))
+      return pending.exit ?? Effect.callback<Answer>((resume) => {
+        if (pending.exit === undefined) pending.resume = resume
+        else resume(pending.exit)
+      })
+    })
+  }
+
+  // ---- the pass
+
+  private post(event: Event): void {
+    this.events.push(event)
+    if (!this.draining) Turn.run(this.pass)
+  }
+
+  private readonly pass = (): void => {
+    if (this.draining) return
+    this.draining = true
+    try {
+      for (let handled = 0; handled < passLength; handled++) {
+        const event = this.next()
+        if (event === undefined) break
+        this.handle(event)
+      }
+    } finally {
+      this.draining = false
+      if (this.outcomes.length > 0 || this.head < this.events.length) this.passLater()
+    }
+    while (this.answers.length > 0) {
+      const answers = this.answers
+      this.answers = []
+      for (const answer of answers) Turn.run(answer)
+    }
+  }
+
+  private passLater(): void {
+    Effect.runForkWith(this.reportContext)(Effect.yieldNow).addObserver(() => Turn.run(this.pass))
+  }
+
+  private next(): Event | undefined {
+    const outcome = this.outcomes.shift()
+    if (outcome !== undefined) return outcome
+    const event = this.events[this.head]
+    if (event === undefined) return undefined
+    if (++this.head === this.events.length) {
+      this.events = []
+      this.head = 0
+    }
+    return event
+  }
+
+  private handle(event: Event): void {
+    const before = this.state
+    const [state, commands] = decide(before, event)
+    this.state = state
+    this.tell(before, event)
+    this.recorder?.(event, commands)
+    for (const command of commands) this.perform(command)
+  }
+
+  /** An outcome that is known while a command is performed goes before everything queued; a later one is an event. */
+  private outcome(event: Event): void {
+    if (this.draining) this.outcomes.push(event)
+    else this.post(event)
+  }
+
+  private perform(command: Command): void {
+    switch (command._tag) {
+      case "Start":
+        return this.startIncarnation(command.id, command.ticket, command.request)
+      case "Stop": {
+        const { id, reason, shutdown, ticket } = command
+        const slot = this.slots.get(id)
+        if (slot === undefined) return this.outcome({ _tag: "ChildStopped", id, ticket, reason })
+        return execute(this.reportContext, guarded(() => slot.child.stop(reason, shutdown)), (exit) => {
+          const ended = exit._tag === "Success" ? exit.value : crashed(exit.cause)
+          this.outcome({ _tag: "ChildStopped", id, ticket, reason: ended })
+        })
+      }
+      case "ConsultBudget": {
+        const { id, ticket } = command
+        return this.budget.consult(this.clock.currentTimeMillisUnsafe(), command.reason, (answer) =>
+          this.outcome({ _tag: "BudgetAnswered", id, ticket, answer }))
+      }
+      case "ResetBudget":
+        return this.budget.reset()
+      case "SetTimer":
+        return this.setTimer(command.id, command.ticket, command.millis)
+      case "CancelTimer": {
+        const timer = this.timers.get(command.ticket)
+        this.timers.delete(command.ticket)
+        timer?.interruptUnsafe()
+        return
+      }
+      case "Settle": {
+        const slot = this.slots.get(command.id)
+        if (slot === undefined) return
+        if (command.fate !== "restarting") slot.downSince = undefined
+        return slot.child.settle(command.fate)
+      }
+      case "Forget": {
+        this.slots.delete(command.id)
+        return
+      }
+      case "Answer":
+        return this.answer(command.request, command.answer)
+      case "Tell":
+        return this.publishNews(command.news)
+      case "Booted": {
+        this.status = "running"
+        return this.bootedAs(startedExit)
+      }
+      case "BootFailed": {
+        this.down(crashed(command.cause))
+        return this.bootedAs(Exit.failCause(command.cause))
+      }
+      case "Terminated":
+        return this.terminated(command.reason)
+    }
+  }
+
+  private startIncarnation(id: string, ticket: number, request: number | undefined): void {
+    const make = request === undefined ? undefined : this.pending.get(request)?.make
+    if (make !== undefined) {
+      const made = attempt(make)
+      if (made._tag !== "Success") {
+        return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: made.cause })
+      }
+      this.slots.set(id, { child: made.value.child, ref: made.value.ref, downSince: undefined })
+    }
+    const slot = this.slots.get(id)
+    if (slot === undefined) return
+    execute(this.reportContext, guarded(() => slot.child.start()), (exit) => {
+      if (exit._tag === "Failure") return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
+      if (exit.value._tag === "Ignored") return this.outcome({ _tag: "ChildIgnored", id, ticket })
+      const { incarnation } = slot.child
+      this.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
+    })
+  }
+
+  private setTimer(id: string, ticket: number, millis: number): void {
+    const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(millis))
+    this.timers.set(ticket, timer)
+    timer.addObserver((exit) => {
+      if (exit._tag !== "Success" || !this.timers.delete(ticket)) return
+      this.post({ _tag: "RestartDue", id, ticket })
+    })
+  }
+
+  private answer(request: number, answer: Answer): void {
+    const pending = this.pending.get(request)
+    if (pending === undefined) return
+    this.pending.delete(request)
+    pending.exit = Exit.succeed(answer)
+    // Looked at after the pass: whoever asked from inside it has had no chance to wait yet.
+    this.answers.push(() => pending.resume?.(pending.exit!))
+  }
+
+  private bootedAs(exit: Exit.Exit<Started, unknown>): void {
+    this.booted = exit
+    this.answers.push(() => {
+      const waiter = this.bootWaiter
+      this.bootWaiter = undefined
+      waiter?.(exit)
+    })
+  }
+
+  private terminated(reason: ExitReason): void {
+    const booting = this.status === "starting"
+    const { incarnation, stopWaiters: waiters } = this
+    if (waiters !== undefined) {
+      this.answers.push(() => {
+        for (const waiter of waiters) waiter(reason)
+      })
+    } else if (!booting) {
+      this.answers.push(() => this.parent.exited(this, incarnation, reason))
+    }
+    this.down(reason)
+    if (booting) this.bootedAs(Exit.interrupt())
+  }
+
+  private down(reason: ExitReason): void {
+    for (const timer of this.timers.values()) timer.interruptUnsafe()
+    this.timers.clear()
+    this.budget.close()
+    this.stopWaiters = undefined
+    this.ended(reason, reason !== this.told)
+  }
+
+  // ---- what is told
+
+  private tell(before: State, event: Event): void {
+    switch (event._tag) {
+      case "ChildStarted":
+      case "ChildIgnored":
+      case "ChildStartFailed":
+      case "ChildExited":
+      case "ChildStopped":
+        if (isCurrent(before, event)) this.tellOfChild(before, event)
+    }
+  }
+
+  private tellOfChild(
+    before: State,
+    event: Extract<
+      Event,
+      { readonly _tag: "ChildStarted" | "ChildIgnored" | "ChildStartFailed" | "ChildExited" | "ChildStopped" }
+    >
+  ): void {
+    const slot = this.slots.get(event.id)
+    if (slot === undefined) return
+    const { counters, listening } = this.telemetry
+    const { kind, path } = slot.child
+    const at = this.clock.currentTimeMillisUnsafe()
+    switch (event._tag) {
+      case "ChildStarted": {
+        const { incarnation } = event
+        if (slot.downSince !== undefined) {
+          counters.restarts++
+          counters.recovered(at - slot.downSince)
+          slot.downSince = undefined
+        }
+        if (listening) this.telemetry.publish({ _tag: "Started", path, at, kind, incarnation })
+        const status = find(before, event.id)?.status
+        if (status?._tag === "Starting" && status.ended?.incarnation === incarnation) {
+          this.tellExit(slot, at, incarnation, status.ended.reason)
+        }
+        return
+      }
+      case "ChildIgnored": {
+        if (listening) {
+          this.telemetry.publish({ _tag: "Ignored", path, at, kind, incarnation: slot.child.incarnation })
+        }
+        return
+      }
+      case "ChildStartFailed": {
+        const reason = crashed(event.cause)
+        const { incarnation } = slot.child
+        if (listening) this.telemetry.publish({ _tag: "StartFailed", path, at, kind, incarnation, reason })
+        this.telemetry.crashed({ path, incarnation, reason, next: nextAfterFailure(before, event.id) }, this.reportContext)
+        return
+      }
+      case "ChildExited":
+        return this.tellExit(slot, at, event.incarnation, event.reason)
+      case "ChildStopped": {
+        const entry = find(before, event.id)
+        if (entry?.status._tag !== "Stopping" || entry.status.discard || entry.incarnation === 0) return
+        slot.downSince = at
+        if (listening) {
+          const { incarnation } = entry
+          this.telemetry.publish({ _tag: "Exited", path, at, kind, incarnation, reason: event.reason })
+        }
+      }
+    }
+  }
+
+  private tellExit(slot: Slot, at: number, incarnation: number, reason: ExitReason): void {
+    const { counters, listening } = this.telemetry
+    slot.downSince = at
+    if (!isOrderly(reason)) counters.crashes++
+    if (!listening) return
+    const { kind, path } = slot.child
+    this.telemetry.publish({ _tag: "Exited", path, at, kind, incarnation, reason })
+  }
+
+  private publishNews(news: News): void {
+    if (!this.telemetry.listening) return
+    const at = this.clock.currentTimeMillisUnsafe()
+    if (news._tag === "GaveUp") {
+      return this.telemetry.publish({ _tag: "GaveUp", path: this.path, at, child: news.id, reason: news.reason })
+    }
+    const slot = this.slots.get(news.id)
+    if (slot === undefined) return
+    const { incarnation, kind, path } = slot.child
+    if (news._tag === "Restarting") {
+      const { delay, reason } = news
+      return this.telemetry.publish({ _tag: "Restarting", path, at, kind, incarnation, reason, delay })
+    }
+    this.telemetry.publish({ _tag: news._tag, path, at, kind, incarnation })
+  }
+}
+
+const nextAfterFailure = (before: State, id: string): string => {
+  const status = find(before, id)?.status
+  if (status?._tag !== "Starting") return "it stays down"
+  if (status.first) return "nothing is left of it"
+  if (status.request !== undefined) return "it stays down"
+  return before.phase._tag === "Booting" ? "its supervisor does not come up" : "another attempt, if the budget allows"
+}
