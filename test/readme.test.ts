@@ -1,5 +1,6 @@
 /**
- * Every ```ts block of README.md and docs/ is a program: it type-checks, runs, and prints what its comments say.
+ * Every ```ts block of README.md and of docs/ is a program: it type-checks, runs, and prints what its comments say. So is
+ * every example in the modules' documentation that begins with its imports; one without is a fragment.
  *
  * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
  * file. The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
@@ -23,8 +24,9 @@ interface Program {
 
 /** The programs of one document. Each line keeps its number, so that errors point into the document. */
 const programsOf = (document: string): ReadonlyArray<Program> => {
-  const lines = readFileSync(join(repository, document), "utf8").split("\n")
-  const programs: Array<{ line: number; readonly kept: Array<string> }> = []
+  const text = readFileSync(join(repository, document), "utf8")
+  const lines = document.endsWith(".md") ? text.split("\n") : text.split("\n").map(uncommented)
+  const programs: Array<{ readonly line: number; readonly kept: Array<string> }> = []
   let inside = false
   lines.forEach((text, index) => {
     const fence = /^\s*```(\S*)\s*(.*)$/.exec(text)
@@ -33,7 +35,9 @@ const programsOf = (document: string): ReadonlyArray<Program> => {
       if (inside && fence[2] !== "continued") programs.push({ line: index + 1, kept: [] })
     } else if (inside) programs.at(-1)!.kept[index] = text
   })
-  return programs.map(({ kept, line }) => ({
+  const isProgram = ({ kept }: { readonly kept: ReadonlyArray<string> }): boolean =>
+    document.endsWith(".md") || kept.some((text) => text.startsWith("import "))
+  return programs.filter(isProgram).map(({ kept, line }) => ({
     name: `${document}:${line}`,
     file: join(generated, `${document.replaceAll(/[/\\]/g, "-")}-${line}.ts`),
     source: Array.from(kept, (text) => text ?? "").join("\n"),
@@ -41,10 +45,15 @@ const programsOf = (document: string): ReadonlyArray<Program> => {
   }))
 }
 
-const documents = ["README.md", ...globSync("docs/**/*.md", { cwd: repository })].filter((file) =>
-  globSync(file, { cwd: repository }).length > 0
-)
-const programs = documents.sort().flatMap(programsOf)
+/** A line of a documentation comment as it would stand in a document; nothing for a line of code. */
+const uncommented = (line: string): string => /^\s*\*(?: (.*))?$/.exec(line)?.[1] ?? ""
+
+const documents = [
+  ...globSync("README.md", { cwd: repository }),
+  ...globSync("docs/**/*.md", { cwd: repository }).sort(),
+  ...globSync("src/{domain,layers}/**/*.ts", { cwd: repository }).sort()
+]
+const programs = documents.flatMap(programsOf)
 
 const run = (
   args: ReadonlyArray<string>
