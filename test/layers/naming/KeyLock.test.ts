@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber } from "effect"
+import * as KeyLock from "../../../src/layers/naming/KeyLock.ts"
+
+describe("locks by key", () => {
+  it.effect("one at a time per key, in the order of asking", () =>
+    Effect.gen(function*() {
+      const locks = KeyLock.make<readonly [string, number]>()
+      const log: Array<string> = []
+      const gates = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+      const run = (name: string, gate: Deferred.Deferred<void>) =>
+        Effect.forkChild(
+          locks.withLock(
+            ["k", 1],
+            Effect.gen(function*() {
+              log.push(`${name} in`)
+              yield* Deferred.await(gate)
+              log.push(`${name} out`)
+            })
+          ),
+          { startImmediately: true }
+        )
+      const first = yield* run("first", gates[0])
+      const second = yield* run("second", gates[1])
+      yield* locks.withLock(["k", 2], Effect.sync(() => log.push("other key")))
+      assert.deepStrictEqual(log, ["first in", "other key"])
+      yield* Deferred.succeed(gates[0], undefined)
+      yield* Fiber.await(first)
+      yield* Deferred.succeed(gates[1], undefined)
+      yield* Fiber.await(second)
+      assert.deepStrictEqual(log, ["first in", "other key", "first out", "second in", "second out"])
+      assert.strictEqual(locks.size(), 0)
+    }))
+
+  it.effect("a lock is free again and forgotten after a failure, a defect and an interruption", () =>
+    Effect.gen(function*() {
+      const locks = KeyLock.make<string>()
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(locks.withLock("k", Effect.fail("no")))))
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(locks.withLock("k", Effect.die("boom")))))
+      const holder = yield* Effect.forkChild(locks.withLock("k", Effect.never), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(locks.withLock("k", Effect.void), { startImmediately: true })
+      assert.strictEqual(locks.size(), 1)
+      yield* Fiber.interrupt(waiting)
+      yield* Fiber.interrupt(holder)
+      assert.strictEqual(locks.size(), 0)
+      assert.strictEqual(yield* locks.withLock("k", Effect.succeed(1)), 1)
+    }))
+})

@@ -1,0 +1,125 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Metric, Schema } from "effect"
+import * as Metrics from "../../../src/layers/observation/Metrics.ts"
+
+const isolated = <A, E, R>(test: (registry: Metric.MetricRegistry) => Effect.Effect<A, E, R>) => {
+  const registry: Metric.MetricRegistry = new Map()
+  return Effect.provideService(test(registry), Metric.MetricRegistry, registry)
+}
+
+describe("metrics", () => {
+  it.effect("read the counters when they are asked, not when something happens", () =>
+    isolated((registry) =>
+      Effect.gen(function*() {
+        const counters = Metrics.makeCounters()
+        Metrics.attach(counters, registry)
+        counters.calls = 3
+        counters.casts = 4
+        counters.crashes = 2
+        counters.restarts = 1
+        counters.queued = 5
+        assert.deepStrictEqual(yield* Metric.value(Metrics.messages), { count: 7, incremental: true })
+        assert.deepStrictEqual(yield* Metric.value(Metrics.crashes), { count: 2, incremental: true })
+        assert.deepStrictEqual(yield* Metric.value(Metrics.restarts), { count: 1, incremental: true })
+        assert.deepStrictEqual(yield* Metric.value(Metrics.mailboxDepth), { value: 5 })
+        counters.calls++
+        counters.queued--
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 8)
+        assert.strictEqual((yield* Metric.value(Metrics.mailboxDepth)).value, 4)
+      })
+    ))
+
+  it.effect("are in the snapshot under their names", () =>
+    isolated((registry) =>
+      Effect.gen(function*() {
+        Metrics.attach(Metrics.makeCounters(), registry)
+        assert.deepStrictEqual((yield* Metric.snapshot).map(({ id, type }) => [id, type]), [
+          ["heirloom_messages_total", "Counter"],
+          ["heirloom_crashes_total", "Counter"],
+          ["heirloom_restarts_total", "Counter"],
+          ["heirloom_mailbox_depth", "Gauge"],
+          ["heirloom_recovery_seconds", "Histogram"]
+        ])
+      })
+    ))
+
+  it.effect("add up all trees that report to one registry", () =>
+    isolated((registry) =>
+      Effect.gen(function*() {
+        const [a, b] = [Metrics.makeCounters(), Metrics.makeCounters()]
+        Metrics.attach(a, registry)
+        Metrics.attach(b, registry)
+        a.calls = 3
+        b.casts = 4
+        a.recovered(2)
+        b.recovered(4)
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 7)
+        const { count, max, min, sum } = yield* Metric.value(Metrics.recovery)
+        assert.deepStrictEqual({ count, max, min, sum }, { count: 2, max: 0.004, min: 0.002, sum: 0.006 })
+      })
+    ))
+
+  it.effect("totals never fall when a tree ends; its mailboxes are gone with it", () =>
+    isolated((registry) =>
+      Effect.gen(function*() {
+        const counters = Metrics.makeCounters()
+        const detach = Metrics.attach(counters, registry)
+        counters.calls = 3
+        counters.queued = 2
+        counters.recovered(1)
+        detach()
+        detach()
+        counters.calls = 100
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 3)
+        assert.strictEqual((yield* Metric.value(Metrics.recovery)).count, 1)
+        assert.strictEqual((yield* Metric.value(Metrics.mailboxDepth)).value, 0)
+      })
+    ))
+
+  it.effect("a tree attached twice counts once, until the last attachment ends", () =>
+    isolated((registry) =>
+      Effect.gen(function*() {
+        const counters = Metrics.makeCounters()
+        const first = Metrics.attach(counters, registry)
+        const second = Metrics.attach(counters, registry)
+        counters.calls = 3
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 3)
+        first()
+        counters.calls = 4
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 4)
+        second()
+        counters.calls = 5
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 4)
+      })
+    ))
+
+  it.effect("cannot be pushed: an update from outside changes nothing", () =>
+    isolated((registry) =>
+      Effect.gen(function*() {
+        Metrics.attach(Metrics.makeCounters(), registry)
+        yield* Metric.update(Metrics.messages, 10)
+        yield* Metric.modify(Metrics.mailboxDepth, 10)
+        assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 0)
+        assert.strictEqual((yield* Metric.value(Metrics.mailboxDepth)).value, 0)
+      })
+    ))
+
+  it.effect.prop(
+    "recoveries fall into the same buckets as in Effect's own histogram",
+    [Schema.Array(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1e9 })))],
+    ([drawn]) =>
+      Effect.gen(function*() {
+        // No negative zero: to the two it is not the same smallest value.
+        const millis = drawn.map(Math.abs)
+        const counters = Metrics.makeCounters()
+        for (const each of millis) counters.recovered(each)
+        const theirs = yield* isolated(() =>
+          Effect.gen(function*() {
+            for (const each of millis) yield* Metric.update(Metrics.recovery, each / 1000)
+            return yield* Metric.value(Metrics.recovery)
+          })
+        )
+        assert.deepStrictEqual(counters.recoveries(), theirs)
+      })
+  )
+})

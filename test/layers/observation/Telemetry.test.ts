@@ -1,0 +1,175 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Metric, References, Scope, Stream } from "effect"
+import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
+import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
+import { crashed } from "../../../src/domain/server/ExitReason.ts"
+import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
+
+const event = (at: number): Lifecycle => ({ _tag: "Parked", path: ["app"], at, kind: "worker", incarnation: 1 })
+
+const boom = new Error("boom")
+const report: CrashReport = {
+  path: ["app", "Counter"],
+  incarnation: 2,
+  reason: crashed(Cause.die(boom)),
+  message: "Increment",
+  restoredFrom: 41,
+  next: "it is restarted"
+}
+
+/** A context whose only logger keeps what it is given. */
+const recording = () => {
+  const logged: Array<Logger.Options<unknown> & { readonly annotations: unknown }> = []
+  const logger = Logger.make((options) => {
+    logged.push({ ...options, annotations: options.fiber.getRef(References.CurrentLogAnnotations) })
+  })
+  return { logged, context: Context.make(References.CurrentLoggers, new Set([logger])) }
+}
+
+describe("listeners", () => {
+  it("each is told of every event while it listens", () => {
+    const telemetry = Telemetry.make()
+    const heard: Array<string> = []
+    assert.isFalse(telemetry.listening)
+    const leave = telemetry.subscribe(({ at }) => heard.push(`a${at}`))
+    telemetry.subscribe(({ at }) => heard.push(`b${at}`))
+    assert.isTrue(telemetry.listening)
+    telemetry.publish(event(1))
+    leave()
+    leave()
+    telemetry.publish(event(2))
+    assert.deepStrictEqual(heard, ["a1", "b1", "b2"])
+  })
+
+  it("one function that listens twice is told twice, and leaves once a time", () => {
+    const telemetry = Telemetry.make()
+    const heard: Array<number> = []
+    const listener = ({ at }: Lifecycle) => heard.push(at)
+    const leave = telemetry.subscribe(listener)
+    const leaveToo = telemetry.subscribe(listener)
+    telemetry.publish(event(1))
+    leave()
+    telemetry.publish(event(2))
+    leaveToo()
+    assert.isFalse(telemetry.listening)
+    assert.deepStrictEqual(heard, [1, 1, 2])
+  })
+
+  it("a listener may leave and others may come while an event is told", () => {
+    const telemetry = Telemetry.make()
+    const heard: Array<string> = []
+    const leave = telemetry.subscribe(() => {
+      heard.push("first")
+      leave()
+      telemetry.subscribe(() => heard.push("late"))
+    })
+    telemetry.subscribe(() => heard.push("second"))
+    telemetry.publish(event(1))
+    telemetry.publish(event(2))
+    assert.deepStrictEqual(heard, ["first", "second", "second", "late"])
+  })
+})
+
+describe("the stream of events", () => {
+  it.effect("has what happens while it runs, and unsubscribes when it ends", () =>
+    Effect.gen(function*() {
+      const telemetry = Telemetry.make()
+      telemetry.publish(event(0))
+      const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(Telemetry.stream(telemetry), 2)), {
+        startImmediately: true
+      })
+      yield* Effect.yieldNow
+      telemetry.publish(event(1))
+      telemetry.publish(event(2))
+      assert.deepStrictEqual(yield* Fiber.join(reader), [event(1), event(2)])
+      assert.isFalse(telemetry.listening)
+    }))
+
+  it.effect("a slow reader loses the oldest events and never holds up who publishes", () =>
+    Effect.gen(function*() {
+      const telemetry = Telemetry.make()
+      const reader = yield* Effect.forkChild(
+        Stream.runCollect(Stream.take(Telemetry.stream(telemetry, { bufferSize: 3 }), 3)),
+        { startImmediately: true }
+      )
+      yield* Effect.yieldNow
+      for (let at = 1; at <= 10; at++) telemetry.publish(event(at))
+      assert.deepStrictEqual((yield* Fiber.join(reader)).map(({ at }) => at), [8, 9, 10])
+    }))
+})
+
+describe("a crash report in the log", () => {
+  it("is one error with the cause, and what is known as annotations", () => {
+    const { context, logged } = recording()
+    Telemetry.make().crashed(report, context)
+    assert.strictEqual(logged.length, 1)
+    const [entry] = logged
+    assert.strictEqual(entry!.logLevel, "Error")
+    assert.deepStrictEqual(entry!.message, ["app/Counter #2 crashed: Error: boom; it is restarted"])
+    assert.strictEqual(Cause.squash(entry!.cause), boom)
+    assert.deepStrictEqual(entry!.annotations, {
+      path: "app/Counter",
+      incarnation: 2,
+      message: "Increment",
+      restoredFrom: 41,
+      next: "it is restarted"
+    })
+  })
+
+  it("has no annotation for what is not known", () => {
+    const { context, logged } = recording()
+    Telemetry.make().crashed({ path: ["a"], incarnation: 1, reason: report.reason, next: "it stays down" }, context)
+    assert.deepStrictEqual(logged[0]?.annotations, { path: "a", incarnation: 1, next: "it stays down" })
+  })
+
+  it("is not even built when the loggers would not show it", () => {
+    const { context, logged } = recording()
+    const unread = new Proxy(report, { get: (_, property) => assert.fail(`${String(property)} was read`) })
+    const telemetry = Telemetry.make()
+    const quiet = Context.add(context, References.MinimumLogLevel, "Fatal")
+    const mute = Context.make(References.CurrentLoggers, new Set())
+    telemetry.crashed(unread, quiet)
+    telemetry.crashed(unread, mute)
+    assert.deepStrictEqual([context, quiet, mute].map(Telemetry.isLogging), [true, false, false])
+    assert.deepStrictEqual(logged, [])
+  })
+
+  it("a logger that throws harms nobody", () => {
+    const context = Context.make(References.CurrentLoggers, new Set([Logger.make(() => assert.fail("logger"))]))
+    Telemetry.make().crashed(report, context)
+  })
+})
+
+describe("the Telemetry of a root", () => {
+  it.effect("is that of the context, shared by all roots below the layer", () =>
+    Effect.gen(function*() {
+      const current = yield* Telemetry.Current
+      assert.strictEqual(yield* Telemetry.root, current)
+      assert.strictEqual(yield* Telemetry.root, current)
+    }).pipe(Effect.provide(Telemetry.layer)))
+
+  it.effect("is one of its own when the context has none", () =>
+    Effect.gen(function*() {
+      assert.isUndefined(yield* Telemetry.Current)
+      assert.notStrictEqual(yield* Telemetry.root, yield* Telemetry.root)
+    }))
+
+  it.effect("feeds the metrics until its scope closes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const depth = Effect.map(Metric.snapshot, (series) =>
+        series.find(({ id }) => id === "heirloom_mailbox_depth")?.state)
+      const telemetry = yield* Scope.provide(Telemetry.root, scope)
+      telemetry.counters.queued = 3
+      assert.deepStrictEqual(yield* depth, { value: 3 })
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* depth, { value: 0 })
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map())))
+
+  it.effect("a layer under each of two parts of an app is a Telemetry each", () =>
+    Effect.gen(function*() {
+      const first = yield* Effect.provide(Telemetry.Current, Layer.fresh(Telemetry.layer))
+      const second = yield* Effect.provide(Telemetry.Current, Layer.fresh(Telemetry.layer))
+      assert.notStrictEqual(first, second)
+    }))
+})
