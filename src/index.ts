@@ -14,6 +14,9 @@ export * as Errors from "./domain/Errors.ts"
 export * as ExitReason from "./domain/server/ExitReason.ts"
 
 /** @since 0.1.0 */
+export * as GenServer from "./layers/server/GenServer.ts"
+
+/** @since 0.1.0 */
 export * as Groups from "./layers/naming/Groups.ts"
 
 /** @since 0.1.0 */
@@ -32,6 +35,9 @@ export * as Next from "./domain/server/Next.ts"
 export * as Registry from "./layers/naming/Registry.ts"
 
 /** @since 0.1.0 */
+export * as Restart from "./layers/supervision/Restart.ts"
+
+/** @since 0.1.0 */
 export * as StateContainer from "./layers/state/StateContainer.ts"
 
 /** @since 0.1.0 */
@@ -39,6 +45,9 @@ export * as StateSchema from "./domain/state/StateSchema.ts"
 
 /** @since 0.1.0 */
 export * as StateTable from "./layers/state/StateTable.ts"
+
+/** @since 0.1.0 */
+export * as Supervisor from "./layers/supervision/Supervisor.ts"
 
 /** @since 0.1.0 */
 export * as SystemView from "./domain/observation/SystemView.ts"

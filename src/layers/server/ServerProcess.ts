@@ -32,6 +32,7 @@ import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.
 import { nextText } from "../supervision/LocalProcess.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling, HandlerOf, inHand, selfCall } from "./CallChain.ts"
+import type { AnyClient } from "./Client.ts"
 import { Envelope, type MessageType, ownCall, ownCast } from "./Envelope.ts"
 import { Extras, type Work } from "./Extras.ts"
 import { HandlerView } from "./HandlerView.ts"
@@ -87,6 +88,9 @@ export class ServerProcess implements Child, Turn.Ready {
   current: Envelope | undefined = undefined
   /** The fiber of init, of the handler in progress, or of the clean-up. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** The client that everybody shares. */
+  readonly ref: AnyClient
+  private readonly renamed: string | undefined
   private phase: Phase = Stopped
   private keeper: Keeper<unknown> | undefined = undefined
   private state: unknown = undefined
@@ -101,15 +105,17 @@ export class ServerProcess implements Child, Turn.Ready {
   private unreported = false
   private endedAt: bigint | undefined = undefined
 
-  constructor(spec: ServerSpec, key: string) {
+  constructor(spec: ServerSpec, key: string, renamed: string | undefined) {
     this.spec = spec
     this.key = key
+    this.renamed = renamed
+    this.ref = new spec.Client(this)
   }
 
   // ------------------------------------------------------------------------------------------------ a process
 
   get id(): string {
-    return this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`
+    return this.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
   }
 
   get path(): ReadonlyArray<string> {
@@ -422,6 +428,11 @@ export class ServerProcess implements Child, Turn.Ready {
   /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
   ask(work: Work, millis: number): Effect.Effect<unknown, unknown> {
     return this.send(new Envelope(this, ownCall, undefined, inHand(), work), millis)
+  }
+
+  /** A message of the system that nobody waits for. */
+  tell(work: Work): void {
+    if (this.phase !== Stopped) this.enqueue(new Envelope(this, ownCast, undefined, undefined, work))
   }
 
   /** Whether only messages of the system are handled. */

@@ -3,15 +3,18 @@
  *
  * @since 0.1.0
  */
-import type { Clock, Context, Effect } from "effect"
+import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { HandlerContext } from "../../domain/server/Message.ts"
-import type { FaultPoints } from "../../domain/testing/Fault.ts"
-import type { Parent } from "../supervision/Child.ts"
-import type { RunQueue } from "../supervision/Turn.ts"
-import type { StateContainer } from "../state/StateContainer.ts"
-import type { Deadlines } from "./Deadlines.ts"
-import type { Overflow } from "./Mailbox.ts"
+import type { FaultPoints as Points } from "../../domain/testing/Fault.ts"
+import { freeze, type Isolation } from "../../domain/state/Isolation.ts"
+import type { StateContainer, StateOf } from "../state/StateContainer.ts"
+import type { ChildOptions, Parent } from "../supervision/Child.ts"
+import { type RunQueue, runQueue } from "../supervision/Turn.ts"
+import { type ClientClass, toMillis } from "./Client.ts"
+import { Deadlines } from "./Deadlines.ts"
+import { FaultPoints } from "./FaultPoints.ts"
+import type { MailboxOptions, Overflow } from "./Mailbox.ts"
 
 /** A handler as the engine calls it. */
 export type AnyHandler = (state: unknown, payload: unknown, context: HandlerContext<never, never> | undefined) => unknown
@@ -41,8 +44,7 @@ export interface ServerSpec {
   readonly shared: AnyBehavior | undefined
   /** Or how an incarnation makes its own, in its Scope. */
   readonly make: Effect.Effect<AnyBehavior, unknown> | undefined
-  /** The clients' methods. */
-  readonly prototype: object
+  readonly Client: ClientClass
   readonly capacity: number
   readonly overflow: Overflow
   /** Milliseconds; `Infinity` for no limit. */
@@ -53,8 +55,77 @@ export interface ServerSpec {
   readonly protect: ((state: unknown) => unknown) | undefined
   /** Gives a handler a state of its own; absent unless states are copied. */
   readonly copy: ((state: unknown) => unknown) | undefined
-  readonly faults: FaultPoints | undefined
+  readonly faults: Points | undefined
   readonly clock: Clock.Clock
   readonly turns: RunQueue
   readonly deadlines: Deadlines
+}
+
+/** What a class tells about itself. */
+interface ClassDescription<Self> {
+  readonly id: string
+  readonly state: Schema.Top
+  readonly Client: ClientClass
+  readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
+}
+
+/** How a server is run, as far as the engine is concerned. */
+interface RunOptions extends ChildOptions {
+  readonly mailbox?: MailboxOptions | undefined
+  readonly isolation?: Isolation | undefined
+  readonly initTimeout?: Duration.Input | undefined
+}
+
+type Behavior = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
+
+// OTP's default for workers.
+const defaultShutdown = 5000
+
+/**
+ * Makes the specs of a class, and remembers the last one of each behaviour: a thousand servers started alike, one after
+ * the other, share one.
+ */
+export const makeSpec = <Self>(description: ClassDescription<Self>) => {
+  const last = new WeakMap<object, { readonly spec: ServerSpec; readonly options: RunOptions }>()
+  return (parent: Parent, context: Context.Context<never>, behavior: Behavior, options: RunOptions): ServerSpec => {
+    const known = last.get(behavior)
+    if (
+      known !== undefined && known.spec.parent === parent && known.spec.context === context &&
+      known.options.mailbox === options.mailbox && known.options.isolation === options.isolation &&
+      known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown
+    ) return known.spec
+    const isolation = options.isolation ?? "share"
+    const copy = isolation === "copy" ? copier(description.state) : undefined
+    const { shutdown = defaultShutdown } = options
+    const spec: ServerSpec = {
+      id: description.id,
+      parent,
+      context,
+      // The layer that registered the recipe asked for the container, so it is there.
+      container: Context.getUnsafe(context, description.container),
+      shared: Effect.isEffect(behavior) ? undefined : behavior,
+      make: Effect.isEffect(behavior) ? behavior : undefined,
+      Client: description.Client,
+      capacity: options.mailbox?.capacity ?? Infinity,
+      overflow: options.mailbox?.overflow ?? "suspend",
+      initTimeout: options.initTimeout === undefined ? Infinity : toMillis(options.initTimeout),
+      shutdown: shutdown === "brutal_kill" ? 0 : toMillis(shutdown),
+      protect: isolation === "freeze" ? freeze : copy,
+      copy,
+      faults: Context.get(context, FaultPoints),
+      clock: Context.get(context, Clock.Clock),
+      turns: runQueue(Context.get(context, Scheduler.Scheduler)),
+      deadlines: new Deadlines(context)
+    }
+    last.set(behavior, { spec, options })
+    return spec
+  }
+}
+
+const copier = (state: Schema.Top): (value: unknown) => unknown => {
+  // A state that needs services to be encoded cannot be copied here, and says so when it is encoded.
+  const codec: unknown = Schema.toCodecJson(state)
+  const encode = Schema.encodeSync(codec as Schema.Codec<unknown, unknown>)
+  const decode = Schema.decodeSync(codec as Schema.Codec<unknown, unknown>)
+  return (value) => decode(encode(value))
 }

@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Duration, Effect, Layer } from "effect"
+import { type Context, type Duration, Effect, Layer, type Scope } from "effect"
 import type { Grants, Grade } from "../../domain/state/Survival.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
@@ -124,7 +124,7 @@ const container = <Self, Id extends string, S>(
   survives: Grade,
   options: Options | undefined,
   make: Make<S>
-): Effect.Effect<StateContainer<S>, never, Supervisor> =>
+): Effect.Effect<StateContainer<S>, never, Supervisor | Scope.Scope> =>
   Effect.gen(function*() {
     const supervisor = yield* Supervisor
     const keepers = new Map<string, Keeper<S>>()

@@ -1,0 +1,113 @@
+/**
+ * A server's client: one method per message, on a prototype that all clients of the class share.
+ *
+ * A client follows its server over all incarnations; it never points at a dead one. Building an Effect here sends nothing:
+ * the message is sent each time the Effect is run.
+ *
+ * @since 0.1.0
+ */
+import { Duration, type Effect, Effectable, Schema } from "effect"
+import type { Messages } from "../../domain/server/Message.ts"
+import { type HasProcess, processOf } from "../naming/Process.ts"
+import type { MessageType } from "./Envelope.ts"
+import type { ServerProcess } from "./ServerProcess.ts"
+
+/** OTP's default. */
+const defaultTimeout = 5000
+
+/** Milliseconds of a timeout, `Infinity` for none. */
+export const toMillis = (input: Duration.Input | "infinity"): number =>
+  input === "infinity" ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+/** A message sent when it is run, and its answer. */
+class Calling extends Effectable.Class<unknown, unknown> {
+  private readonly server: ServerProcess
+  private readonly type: MessageType
+  private readonly payload: unknown
+  private readonly millis: number
+  constructor(server: ServerProcess, type: MessageType, payload: unknown, millis: number) {
+    super()
+    this.server = server
+    this.type = type
+    this.payload = payload
+    this.millis = millis
+  }
+  override asEffect(): Effect.Effect<unknown, unknown> {
+    const { complete } = this.type
+    return this.server.call(this.type, complete === undefined ? this.payload : complete(this.payload), this.millis)
+  }
+}
+
+/** A message sent when it is run. */
+class Casting extends Effectable.Class<void> {
+  private readonly server: ServerProcess
+  private readonly type: MessageType
+  private readonly payload: unknown
+  constructor(server: ServerProcess, type: MessageType, payload: unknown) {
+    super()
+    this.server = server
+    this.type = type
+    this.payload = payload
+  }
+  override asEffect(): Effect.Effect<void> {
+    const { complete } = this.type
+    return this.server.cast(this.type, complete === undefined ? this.payload : complete(this.payload))
+  }
+}
+
+/** What every client is made of. */
+export class AnyClient implements HasProcess {
+  readonly [processOf]: ServerProcess
+  constructor(server: ServerProcess) {
+    this[processOf] = server
+  }
+}
+
+interface Options {
+  readonly timeout?: Duration.Input | "infinity" | undefined
+}
+
+const nothing: unknown = Object.freeze({})
+
+/** A payload with its constructor defaults, for a message that has any. */
+const completing = (fields: Schema.Struct.Fields): MessageType["complete"] => {
+  const hasDefaults = Reflect.ownKeys(fields).some((name) =>
+    fields[name as string]!.ast.context?.constructorDefault !== undefined
+  )
+  if (!hasDefaults) return undefined
+  const payload = Schema.Struct(fields)
+  return (input) => payload.make(input as {})
+}
+
+/** All that is computed of a class's messages, once. */
+export const messageTypes = (
+  messages: Messages,
+  timeout: Duration.Input | "infinity" | undefined
+): ReadonlyArray<MessageType> =>
+  Object.entries(messages).map(([tag, message]) => ({
+    tag,
+    message,
+    isCall: message._tag === "Call",
+    timeout: toMillis((message._tag === "Call" ? message.timeout : undefined) ?? timeout ?? defaultTimeout),
+    complete: completing(message.payload)
+  }))
+
+/** The class of a server class's clients. */
+export type ClientClass = new(server: ServerProcess) => AnyClient
+
+/** Makes the class of a server class's clients, from its messages. */
+export const clientClass = (types: ReadonlyArray<MessageType>): ClientClass => {
+  class Client extends AnyClient {}
+  for (const type of types) {
+    const method = type.isCall
+      ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {
+        const millis = options?.timeout === undefined ? type.timeout : toMillis(options.timeout)
+        return new Calling(this[processOf], type, payload, millis)
+      }
+      : function(this: AnyClient, payload: unknown = nothing): Effect.Effect<void> {
+        return new Casting(this[processOf], type, payload)
+      }
+    Object.defineProperty(Client.prototype, type.tag, { value: method, enumerable: true })
+  }
+  return Client
+}
