@@ -56,6 +56,12 @@ export const heap: Effect.Effect<number> = Effect.gen(function*() {
   return process.memoryUsage().heapUsed
 })
 
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
 /** Runs `body` so often, one after the other, in the caller's fiber. */
 export const times = <E, R>(n: number, body: () => Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R> =>
   Effect.gen(function*() {

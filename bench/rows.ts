@@ -1,5 +1,6 @@
 /** From figures to rows: medians over the rounds, ratios within a round. */
 import type { Figure } from "./contenders.ts"
+import { median } from "./measure.ts"
 import { curve, type Metric, metrics } from "./metrics.ts"
 
 /** One round: by contender, by metric. */
@@ -30,12 +31,6 @@ export interface Row {
   /** Whether target and limit are kept; absent when the row has neither, or the target's contender is missing. */
   readonly reached?: boolean
   readonly peers: Readonly<Record<string, Compared>>
-}
-
-const median = (values: ReadonlyArray<number>): number => {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
 export const toRow = (rounds: ReadonlyArray<Round>, row: Metric): Row | undefined => {
