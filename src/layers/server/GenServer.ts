@@ -21,10 +21,12 @@ import { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/SupervisorErrors.ts"
 import { type AnyClient, clientClass, messageTypes } from "./Client.ts"
 import { Envelope } from "./Envelope.ts"
+import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
 import type { MailboxOptions } from "./Mailbox.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
 
+export type { Keyed } from "./Keyed.ts"
 export { call, type CallOptions, cast, type From, type HandlerContext } from "../../domain/server/Message.ts"
 
 /**
@@ -152,6 +154,29 @@ export interface ServerClass<Self, Id extends string, S extends Schema.Top, Ms e
     StartError<E | BE>,
     Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | BR | HandlersServices<H>, Scope.Scope>
   >
+
+  /**
+   * Servers of this class by key, started when they are first asked for, as children of the nearest supervisor: provide a
+   * `DynamicSupervisor` for many. Get them with `at`.
+   */
+  layerKeyed<
+    const H extends Handlers<S["Type"], Ms>,
+    BE = never,
+    BR = never,
+    E = never,
+    R = never,
+    const G extends Grade = "nothing"
+  >(
+    behavior: BehaviorInput<S["Type"], H, BE, BR, E, R>,
+    options?: Options<G>
+  ): Layer.Layer<
+    Keyed<Self>,
+    never,
+    Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | BR | HandlersServices<H>, Scope.Scope>
+  >
+
+  /** The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. */
+  at(key: string): Effect.Effect<Ref<Ms>, StartError, Keyed<Self>>
 }
 
 /** What a server class is made of. */
@@ -203,6 +228,7 @@ export const Service =
   ): ServerClass<Self, Id, S, Ms> => {
     const Client = clientClass(messageTypes(description.messages, description.timeout))
     const container = Context.Service<StateOf<Self>, StateContainer<S["Type"]>>(`${id}/StateContainer`)
+    const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
     const specs = makeSpec({ id, state: description.state, Client, container })
 
     const recipe = (
@@ -233,7 +259,20 @@ export const Service =
       layerEffect: layer,
       recipe,
       start: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options: KeyOptions & Options<Grade>) =>
-        Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options)))
+        Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
+      layerKeyed: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
+        Layer.effect(
+          keyed,
+          Effect.gen(function*() {
+            return makeKeyed({
+              supervisor: yield* Supervisor,
+              container: yield* container,
+              context: yield* Effect.context<never>(),
+              recipe: (key) => recipe(behavior, { ...options, key })
+            })
+          })
+        ),
+      at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
     })
     // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
     // what they have checked, without types. Nothing else of the public surface is cast.

@@ -1,0 +1,55 @@
+/**
+ * Servers by key: got when they are there, started when they are not, once, however many ask at the same time.
+ *
+ * *Tricky*: between two askers for one key only one may start it. Who has the key is known to the class's container; who is
+ * being started is known here, so that the second asker waits for the first one's start and shares its outcome, and a
+ * start that fails leaves the key free.
+ *
+ * @since 0.1.0
+ */
+import { type Context, Deferred, Effect, Exit } from "effect"
+import type { StateContainer } from "../state/StateContainer.ts"
+import type { StartRecipe } from "../supervision/Child.ts"
+import type { StartError } from "../supervision/SupervisorErrors.ts"
+import type { SupervisorHandle } from "../supervision/SupervisorHandle.ts"
+import type { AnyClient } from "./Client.ts"
+import { ServerProcess } from "./ServerProcess.ts"
+
+/** The identity of the servers by key of class `Self`, as a service. */
+export interface Keyed<in out Self> {
+  readonly "~heirloom/Keyed": (_: Self) => Self
+}
+
+/** Gets or starts the server of a key. */
+export type At<out Ref> = (key: string) => Effect.Effect<Ref, StartError>
+
+/** Makes it, for one class under one supervisor. */
+export const make = (options: {
+  readonly supervisor: SupervisorHandle
+  readonly container: StateContainer<unknown>
+  readonly context: Context.Context<never>
+  readonly recipe: (key: string) => StartRecipe<AnyClient, unknown>
+}): At<AnyClient> => {
+  const starting = new Map<string, Deferred.Deferred<AnyClient, StartError>>()
+
+  const start = (key: string): Effect.Effect<AnyClient, StartError> =>
+    Effect.suspend(() => {
+      const outcome = Deferred.makeUnsafe<AnyClient, StartError>()
+      starting.set(key, outcome)
+      // The one who asked first may be interrupted: the others still want it, so the start is nobody's in particular.
+      const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key)))
+      fiber.addObserver((exit) => {
+        starting.delete(key)
+        Deferred.doneUnsafe(outcome, exit)
+      })
+      return fiber.pollUnsafe() ?? Deferred.await(outcome)
+    })
+
+  return (key) =>
+    Effect.suspend(() => {
+      const pending = starting.get(key)
+      if (pending !== undefined) return Deferred.await(pending)
+      const owner = options.container.owner(key)
+      return owner instanceof ServerProcess ? Exit.succeed(owner.ref) : start(key)
+    })
+}
