@@ -47,7 +47,9 @@ export const initial: Progress = { attempt: 0, last: -Infinity }
  * @since 0.1.0
  */
 export const problem = (rule: Rule): string | undefined => {
-  if (!(rule.base >= 0) || rule.base === Infinity) return `base must be a finite duration of 0 or more, got ${rule.base} ms`
+  if (!(rule.base >= 0) || rule.base === Infinity) {
+    return `base must be a finite duration of 0 or more, got ${rule.base} ms`
+  }
   if (!(rule.factor >= 1)) return `factor must be 1 or more, got ${rule.factor}`
   if (!(rule.cap >= rule.base)) return `cap must not be below base, got ${rule.cap} ms`
   if (!(rule.jitter >= 0 && rule.jitter <= 1)) return `jitter must be between 0 and 1, got ${rule.jitter}`

@@ -101,7 +101,9 @@ export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<
   if (restart !== "permanent" && restart !== "transient" && restart !== "temporary") {
     return refuse("restart", `restart ${show(restart)} is none of "permanent", "transient", "temporary"`)
   }
-  const shutdown = partial.shutdown === undefined ? (kind === "supervisor" ? "infinity" : 5000) : millis(partial.shutdown)
+  const shutdown = partial.shutdown === undefined
+    ? (kind === "supervisor" ? "infinity" : 5000)
+    : millis(partial.shutdown)
   if (shutdown === undefined) {
     return refuse(
       "shutdown",
@@ -122,7 +124,9 @@ export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<
       "significant needs autoShutdown: give the supervisor autoShutdown \"any_significant\" or \"all_significant\""
     )
   }
-  if (!Array.isArray(needs) || needs.includes(id)) return refuse("needs", "needs lists the ids of siblings, not its own")
+  if (!Array.isArray(needs) || needs.includes(id)) {
+    return refuse("needs", "needs lists the ids of siblings, not its own")
+  }
   return Result.succeed({ id, kind, restart, shutdown, significant, needs })
 }
 

@@ -14,7 +14,13 @@ import { group, inOrder } from "./Strategy.ts"
 import { type Draft, type Entry, isAlive, type Plan, type Then } from "./SupervisionState.ts"
 
 /** Restarts the group of `root` after `delay` milliseconds, or parks it. */
-export const begin = (draft: Draft, root: Entry, reason: ExitReason, delay: number, wanted: "restart" | "park"): void => {
+export const begin = (
+  draft: Draft,
+  root: Entry,
+  reason: ExitReason,
+  delay: number,
+  wanted: "restart" | "park"
+): void => {
   const members = group(draft.options.strategy, root, HashMap.values(draft.children)).filter((entry) =>
     entry === root || belongs(entry)
   )
@@ -152,7 +158,9 @@ const adopt = (
   reason: ExitReason
 ): void => {
   const { status } = entry
-  if (isAlive(entry) || (status._tag === "Restarting" && status.phase === "budget")) return draft.set({ ...entry, plan })
+  if (isAlive(entry) || (status._tag === "Restarting" && status.phase === "budget")) {
+    return draft.set({ ...entry, plan })
+  }
   if (status._tag === "Restarting" && status.phase === "delay") {
     draft.do({ _tag: "CancelTimer", ticket: status.ticket })
   }

@@ -336,7 +336,9 @@ const startChild = (draft: Draft, event: Extract<Event, { readonly _tag: "StartC
   const { initial, request, spec } = event
   const present = draft.get(spec.id)
   if (present !== undefined) return isAlive(present) ? { _tag: "AlreadyStarted" } : { _tag: "AlreadyPresent" }
-  const unknown = draft.options.strategy === "dependents" ? spec.needs.find((id) => draft.get(id) === undefined) : undefined
+  const unknown = draft.options.strategy === "dependents"
+    ? spec.needs.find((id) => draft.get(id) === undefined)
+    : undefined
   if (unknown !== undefined) {
     return {
       _tag: "InvalidSpec",

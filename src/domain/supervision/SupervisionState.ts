@@ -10,8 +10,8 @@
 import { type Cause, HashMap, Option } from "effect"
 import type { ExitReason } from "../server/ExitReason.ts"
 import type { AutoShutdown, ChildSpec } from "./ChildSpec.ts"
-import type { Command } from "./SupervisionEvents.ts"
 import type { Strategy } from "./Strategy.ts"
+import type { Command } from "./SupervisionEvents.ts"
 
 /** What a supervisor is told when it is made. */
 export interface Options {
@@ -153,7 +153,8 @@ export const withChild = (state: State, spec: ChildSpec): State => {
 }
 
 /** The child of that id. */
-export const find = (state: State, id: string): Entry | undefined => Option.getOrUndefined(HashMap.get(state.children, id))
+export const find = (state: State, id: string): Entry | undefined =>
+  Option.getOrUndefined(HashMap.get(state.children, id))
 
 /** Whether a child's incarnation is alive, or may be. */
 export const isAlive = (entry: Entry): boolean => {

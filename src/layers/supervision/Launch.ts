@@ -3,20 +3,11 @@
  *
  * @since 0.1.0
  */
-import { Context, Deferred, Duration, Effect, Exit, Layer, Scope } from "effect"
+import { Deferred, type Duration, Effect, Exit, Layer, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
-import { type ExitReason, isOrderly, toCause } from "../../domain/server/ExitReason.ts"
-import type { Process } from "../naming/Process.ts"
+import { isOrderly, toCause } from "../../domain/server/ExitReason.ts"
+import { RootObserver } from "./Root.ts"
 import { RootEnded } from "./SupervisorErrors.ts"
-
-/** Told when a root supervisor ended by itself. */
-export type RootObserver = (root: Process, reason: ExitReason) => void
-
-/** Who is told when a root supervisor ends by itself: nobody, unless an app is being launched. */
-export const RootObserver: Context.Reference<RootObserver | undefined> = Context.Reference<RootObserver | undefined>(
-  "heirloom/Supervisor/RootObserver",
-  { defaultValue: () => undefined }
-)
 
 /**
  * How an app is run.

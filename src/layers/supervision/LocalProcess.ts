@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Exit } from "effect"
+import { type Context, Effect, Exit } from "effect"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
 import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
 import type { Fate, Parent, Started } from "./Child.ts"
@@ -52,6 +52,16 @@ export abstract class LocalProcess implements Process {
     this.goneObservers = this.goneObservers?.filter((other) => other !== observer)
   }
 
+  /** Ends it and completes when it has ended: for good as the owner of a root, as an exit of its own under a parent. */
+  endAndWait(reason: ExitReason = shutdown): Effect.Effect<void> {
+    const ended = Effect.callback<void>((resume) => {
+      if (this.addExitObserver(() => resume(Exit.void))) this.exit(reason)
+      else resume(Exit.void)
+    })
+    // Observers are told before anybody else: one turn later, what became of it and of its children is settled.
+    return Effect.andThen(ended, Effect.yieldNow)
+  }
+
   /** The incarnation has ended; what becomes of the process is for its supervisor to say. */
   protected ended(reason: ExitReason, report: boolean): void {
     this.lastExit = reason
@@ -59,7 +69,7 @@ export abstract class LocalProcess implements Process {
     this.unreported = report && !isOrderly(reason)
     const observers = this.exitObservers
     this.exitObservers = undefined
-    if (observers !== undefined) for (const observer of observers) observer(this.incarnation, reason)
+    if (observers !== undefined) { for (const observer of observers) observer(this.incarnation, reason) }
   }
 
   /** The supervisor has said it. */
@@ -74,7 +84,7 @@ export abstract class LocalProcess implements Process {
     if (this.status !== "stopped") return
     const observers = this.goneObservers
     this.goneObservers = undefined
-    if (observers !== undefined) for (const observer of observers) observer(this.lastExit ?? shutdown)
+    if (observers !== undefined) { for (const observer of observers) observer(this.lastExit ?? shutdown) }
   }
 }
 

@@ -21,14 +21,19 @@ import { type ExitReason, shutdown } from "../../domain/server/ExitReason.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../domain/supervision/Strategy.ts"
 import type { Process } from "../naming/Process.ts"
-import { root as rootTelemetry } from "../observation/Telemetry.ts"
 import type { Child, ChildOptions, Parent, StartRecipe } from "./Child.ts"
-import { RootObserver } from "./Launch.ts"
 import * as Restart from "./Restart.ts"
-import { CurrentOverride, type Override, type SpecOverride, StaticHandle, Supervisor, type SupervisorHandle } from
-  "./SupervisorHandle.ts"
-import { specOf } from "./SupervisorHandle.ts"
+import { rootParent } from "./Root.ts"
 import { InvalidSupervisor } from "./SupervisorErrors.ts"
+import {
+  CurrentOverride,
+  type Override,
+  type SpecOverride,
+  StaticHandle,
+  Supervisor,
+  type SupervisorHandle
+} from "./SupervisorHandle.ts"
+import { specOf } from "./SupervisorHandle.ts"
 import { SupervisorProcess } from "./SupervisorProcess.ts"
 import { Worker } from "./Worker.ts"
 
@@ -251,7 +256,12 @@ export const workerRecipe = <A, E, R>(
   options: spec ?? {},
   make: (parent, context, id) => {
     // What the effect needs beyond its Scope is what the recipe needs.
-    const process = new Worker(parent, id, effect as Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope>, context)
+    const process = new Worker(
+      parent,
+      id,
+      effect as Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope>,
+      context
+    )
     return { child: process, ref: process }
   }
 })
@@ -278,7 +288,9 @@ export const recipe = <E = never, R = never>(
     const own = Context.add(context, Supervisor, handle)
     for (const child of children) {
       const spec = specOf(child, undefined, process.state.options.autoShutdown)
-      if (spec._tag === "Failure") throw invalid(process.path, spec.failure.field, `${spec.failure.id}: ${spec.failure.problem}`)
+      if (spec._tag === "Failure") {
+        throw invalid(process.path, spec.failure.field, `${spec.failure.id}: ${spec.failure.problem}`)
+      }
       if (process.slots.has(child.id)) throw invalid(process.path, "children", `two children have the id "${child.id}"`)
       process.seed(spec.success, child.make(process, own, child.id))
     }
@@ -296,7 +308,11 @@ const make = (parent: Parent, id: string, options: Options, context: Context.Con
     throw invalid([...parent.path, id], "strategy", `${String(strategy)} is none of ${Strategy.all.join(", ")}`)
   }
   if (autoShutdown !== "never" && autoShutdown !== "any_significant" && autoShutdown !== "all_significant") {
-    throw invalid([...parent.path, id], "autoShutdown", `${String(autoShutdown)} is none of never, any_significant, all_significant`)
+    throw invalid(
+      [...parent.path, id],
+      "autoShutdown",
+      `${String(autoShutdown)} is none of never, any_significant, all_significant`
+    )
   }
   if (onGiveUp !== "escalate" && onGiveUp !== "park") {
     throw invalid([...parent.path, id], "onGiveUp", `${String(onGiveUp)} is neither escalate nor park`)
@@ -364,16 +380,7 @@ const freeId = (wanted: string | undefined, parent: SupervisorHandle): Effect.Ef
 const defaultId = "Supervisor"
 
 const startRoot = Effect.fnUntraced(function*(options: Options, context: Context.Context<never>) {
-  const telemetry = yield* rootTelemetry
-  const observer = Context.get(context, RootObserver)
-  const parent: Parent = {
-    path: [],
-    telemetry,
-    exited: (child, _incarnation, reason) => {
-      child.settle("stopped")
-      observer?.(child, reason)
-    }
-  }
+  const parent = yield* rootParent(context)
   const process = make(parent, options.id ?? defaultId, options, context)
   const handle = new StaticHandle(process)
   yield* Effect.addFinalizer(() => handle.stop(shutdown))

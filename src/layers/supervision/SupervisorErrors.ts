@@ -61,7 +61,9 @@ export class StartError<E = unknown> extends Schema.TaggedError<StartError<unkno
 const explainStart = (reason: StartErrorReason<unknown>): string => {
   switch (reason._tag) {
     case "Failed":
-      return `it did not come up, ${toText(crashed(reason.cause))}. Nothing is left of it: repair the cause and start it again.`
+      return `it did not come up, ${
+        toText(crashed(reason.cause))
+      }. Nothing is left of it: repair the cause and start it again.`
     case "AlreadyStarted":
       return "a child of that id is running. Use it (reason.process), or give this one another id."
     case "AlreadyPresent":

@@ -267,7 +267,7 @@ export class StaticHandle implements SupervisorHandle {
   }
 
   stop(reason?: ExitReason): Effect.Effect<void> {
-    return this.process.end(reason)
+    return this.process.endAndWait(reason)
   }
 
   private run<A, E, R>(
@@ -348,7 +348,10 @@ const startReason = <E>(answer: Answer, slot: Slot | undefined): StartErrorReaso
   switch (answer._tag) {
     case "Failed":
       // The cause is what this child's own `start` failed with, and its type is in its recipe.
-      return { _tag: "Failed", cause: answer.cause as Extract<StartErrorReason<E>, { readonly _tag: "Failed" }>["cause"] }
+      return {
+        _tag: "Failed",
+        cause: answer.cause as Extract<StartErrorReason<E>, { readonly _tag: "Failed" }>["cause"]
+      }
     case "AlreadyStarted":
     case "AlreadyPresent":
       return slot === undefined ? { _tag: "Stopped" } : { _tag: answer._tag, process: slot.child }

@@ -15,7 +15,7 @@
  */
 import { Clock, Context, Effect, Exit, type Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { crashed, isOrderly, killed, shutdown } from "../../domain/server/ExitReason.ts"
+import { crashed, isOrderly, killed } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
 import { decide, isCurrent } from "../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event, News } from "../../domain/supervision/SupervisionEvents.ts"
@@ -134,17 +134,6 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   settle(fate: Fate): void {
     this.fated(fate)
     this.post({ _tag: "Settled", fate })
-  }
-
-  /** Ends it for good, as the owner of a root does; under a parent, as its own exit. */
-  end(reason: ExitReason = shutdown): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.status !== "running" && this.status !== "starting") return Exit.void
-      return Effect.callback<void>((resume) => {
-        if (!this.addExitObserver(() => this.answers.push(() => resume(Exit.void)))) return resume(Exit.void)
-        this.exit(reason)
-      })
-    })
   }
 
   private overdue(): void {
@@ -269,8 +258,11 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       }
       case "ConsultBudget": {
         const { id, ticket } = command
-        return this.budget.consult(this.clock.currentTimeMillisUnsafe(), command.reason, (answer) =>
-          this.outcome({ _tag: "BudgetAnswered", id, ticket, answer }))
+        return this.budget.consult(
+          this.clock.currentTimeMillisUnsafe(),
+          command.reason,
+          (answer) => this.outcome({ _tag: "BudgetAnswered", id, ticket, answer })
+        )
       }
       case "ResetBudget":
         return this.budget.reset()
@@ -427,7 +419,10 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
         const reason = crashed(event.cause)
         const { incarnation } = slot.child
         if (listening) this.telemetry.publish({ _tag: "StartFailed", path, at, kind, incarnation, reason })
-        this.telemetry.crashed({ path, incarnation, reason, next: nextAfterFailure(before, event.id) }, this.reportContext)
+        this.telemetry.crashed(
+          { path, incarnation, reason, next: nextAfterFailure(before, event.id) },
+          this.reportContext
+        )
         return
       }
       case "ChildExited":

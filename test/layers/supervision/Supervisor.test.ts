@@ -8,12 +8,15 @@ describe("smoke", () => {
       const starts = yield* Ref.make(0)
       const third = yield* Deferred.make<void>()
       const App = Supervisor.layer({ strategy: "one_for_one" }, [
-        Supervisor.worker("a", Effect.gen(function*() {
-          const n = yield* Ref.updateAndGet(starts, (n) => n + 1)
-          if (n < 3) return yield* Effect.die(new Error(`crash ${n}`))
-          yield* Deferred.succeed(third, undefined)
-          return yield* Effect.never
-        }))
+        Supervisor.worker(
+          "a",
+          Effect.gen(function*() {
+            const n = yield* Ref.updateAndGet(starts, (n) => n + 1)
+            if (n < 3) return yield* Effect.die(new Error(`crash ${n}`))
+            yield* Deferred.succeed(third, undefined)
+            return yield* Effect.never
+          })
+        )
       ])
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Layer.build(App)

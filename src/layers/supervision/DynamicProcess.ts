@@ -1,0 +1,512 @@
+/**
+ * The dynamic supervisor at work: many children of few kinds, each restarted on its own.
+ *
+ * A static supervisor keeps a full entry per child; here a running child is one entry of a map from the child to its spec,
+ * which all children of one recipe share. Only a child that is starting, stopping, waiting for its restart or parked has a
+ * record of its own. Decisions come from the restart types' truth table and the budget.
+ *
+ * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
+ * attempts go through one queue that is worked off by whoever is first; a restart that fails again and again is therefore
+ * a loop that gives way to others, never a recursion. A record's identity is its ticket: an answer, a timer or an outcome
+ * that finds another record in its place is stale.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Clock, Context, Effect, Exit, type Fiber } from "effect"
+import {
+  crashed,
+  type ExitReason,
+  isOrderly,
+  killed,
+  shutdown as orderly,
+  toCause
+} from "../../domain/server/ExitReason.ts"
+import { type ChildSpec, isRestarted, type Shutdown } from "../../domain/supervision/ChildSpec.ts"
+import type { Telemetry } from "../observation/Telemetry.ts"
+import { Budget, type RestartSchedule } from "./Budget.ts"
+import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
+import { execute, guarded } from "./Execute.ts"
+import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import * as Turn from "./Turn.ts"
+
+/** A child that is not simply running. */
+export interface Exceptional {
+  readonly spec: ChildSpec
+  readonly status: "starting" | "stopping" | "restarting" | "parked" | "ended"
+  /** Who waits for it to be up (starting) or down (stopping). */
+  readonly waiters: Array<(outcome: Outcome) => void>
+  readonly timer: Fiber.Fiber<void> | undefined
+  /** An exit that overtook the news of its start. */
+  early: { readonly incarnation: number; readonly reason: ExitReason } | undefined
+}
+
+/** What a request comes to. */
+export type Outcome =
+  | Started
+  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Stopped" }
+  | { readonly _tag: "Done" }
+
+interface Ended {
+  readonly child: Child
+  readonly incarnation: number
+  readonly reason: ExitReason
+  readonly failedStart: boolean
+}
+
+/** Ends handled before the event loop gets a turn. */
+const passLength = 4096
+
+const isExceptional = (entry: ChildSpec | Exceptional): entry is Exceptional => "waiters" in entry
+
+/** The process behind `DynamicSupervisor`. */
+export class DynamicProcess extends LocalProcess implements Child, Parent {
+  readonly kind = "supervisor"
+  readonly telemetry: Telemetry
+  readonly children = new Map<Child, ChildSpec | Exceptional>()
+  readonly maxChildren: number
+  supervisors = 0
+  /** Children without an incarnation alive. */
+  inactive = 0
+  protected readonly reportContext: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly budget: Budget
+  private readonly onGiveUp: "escalate" | "park"
+  private ends: Array<Ended> = []
+  private busy = false
+  private ending: ExitReason | undefined = undefined
+  private brutal = false
+  private stopping = 0
+  private deadlines: Array<Fiber.Fiber<void>> = []
+  private stopWaiters: Array<(reason: ExitReason) => void> | undefined = undefined
+  private told: ExitReason | undefined = undefined
+
+  constructor(
+    parent: Parent,
+    id: string,
+    options: { readonly maxChildren: number; readonly onGiveUp: "escalate" | "park" },
+    schedule: RestartSchedule,
+    context: Context.Context<never>
+  ) {
+    super(parent, id)
+    this.telemetry = parent.telemetry
+    this.maxChildren = options.maxChildren
+    this.onGiveUp = options.onGiveUp
+    this.reportContext = context
+    this.clock = Context.get(context, Clock.Clock)
+    this.budget = new Budget(schedule, context)
+  }
+
+  get isUp(): boolean {
+    return this.status === "running" && this.ending === undefined
+  }
+
+  // ---- as a child
+
+  start(): Effect.Effect<Started> {
+    this.forget("stopped")
+    this.incarnation++
+    this.status = "running"
+    this.ending = undefined
+    this.brutal = false
+    this.told = undefined
+    return startedExit
+  }
+
+  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+    if (this.status !== "running") return Exit.succeed(this.lastExit ?? reason)
+    const brutal = shutdown === "brutal_kill"
+    const stopped: Array<ExitReason> = []
+    let arrived = (reason: ExitReason): void => {
+      stopped.push(reason)
+    }
+    this.stopWaiters = [...this.stopWaiters ?? [], (reason) => arrived(reason)]
+    this.told = brutal ? killed : reason
+    this.end(this.told, brutal)
+    if (stopped.length > 0) return Exit.succeed(stopped[0]!)
+    return Effect.callback<ExitReason>((resume) => {
+      if (stopped.length > 0) return resume(Exit.succeed(stopped[0]!))
+      if (typeof shutdown === "number") {
+        this.deadline(shutdown, () => {
+          this.told = killed
+          this.end(killed, true)
+        })
+      }
+      arrived = (reason) => resume(Exit.succeed(reason))
+    })
+  }
+
+  exit(reason: ExitReason): void {
+    if (this.isUp) this.end(reason, reason._tag === "Killed")
+  }
+
+  settle(fate: Fate): void {
+    this.fated(fate)
+    // The children of a dynamic supervisor do not come back with it: nothing says which there should be.
+    if (this.status !== "running") this.forget(fate === "deleted" ? "deleted" : "stopped")
+  }
+
+  private forget(fate: Fate): void {
+    for (const child of this.children.keys()) child.settle(fate)
+    this.children.clear()
+    this.supervisors = 0
+    this.inactive = 0
+  }
+
+  // ---- as a parent
+
+  exited(child: Child, incarnation: number, reason: ExitReason): void {
+    this.ends.push({ child, incarnation, reason, failedStart: false })
+    if (!this.busy) Turn.run(this.pass)
+  }
+
+  private readonly pass = (): void => {
+    if (this.busy) return
+    this.busy = true
+    let handled = 0
+    try {
+      for (; handled < this.ends.length && handled < passLength; handled++) this.onEnd(this.ends[handled]!)
+    } finally {
+      this.busy = false
+      this.ends = this.ends.slice(handled)
+      if (this.ends.length > 0) {
+        Effect.runForkWith(this.reportContext)(Effect.yieldNow).addObserver(() => Turn.run(this.pass))
+      }
+    }
+  }
+
+  private onEnd(end: Ended): void {
+    const { child, failedStart, incarnation, reason } = end
+    const entry = this.children.get(child)
+    if (entry === undefined) return
+    if (isExceptional(entry)) {
+      if (entry.status === "starting" && !failedStart) entry.early = { incarnation, reason }
+      if (!failedStart || entry.status !== "restarting") return
+      return this.decide(child, entry.spec, reason)
+    }
+    if (incarnation !== child.incarnation) return
+    this.tellExit(child, incarnation, reason)
+    if (this.ending !== undefined) {
+      this.children.set(child, exceptional(entry, "ended"))
+      this.inactive++
+      return
+    }
+    this.decide(child, entry, reason)
+  }
+
+  private decide(child: Child, spec: ChildSpec, reason: ExitReason): void {
+    if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
+    const downSince = this.clock.currentTimeMillisUnsafe()
+    const asked = exceptional(spec, "restarting")
+    this.put(child, asked)
+    this.budget.consult(downSince, reason, (answer) => {
+      if (this.children.get(child) !== asked || this.ending !== undefined) return
+      if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
+      child.settle("restarting")
+      this.tellNews("Restarting", child, reason, answer.millis)
+      if (answer.millis <= 0) return this.restart(child, spec, downSince)
+      const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(answer.millis))
+      const waiting: Exceptional = { ...asked, timer }
+      this.put(child, waiting)
+      timer.addObserver((exit) => {
+        if (exit._tag === "Success" && this.children.get(child) === waiting) {
+          Turn.run(() => this.restart(child, spec, downSince))
+        }
+      })
+    })
+  }
+
+  private restart(child: Child, spec: ChildSpec, downSince: number): void {
+    const starting = exceptional(spec, "starting")
+    this.put(child, starting)
+    execute(this.reportContext, guarded(() => child.start()), (exit) => {
+      const current = this.children.get(child)
+      if (current !== starting) return
+      if (exit._tag === "Failure") {
+        const reason = crashed(exit.cause)
+        this.tellFailure(child, reason, "another attempt, if the budget allows")
+        this.put(child, exceptional(spec, "restarting"))
+        this.ends.push({ child, incarnation: child.incarnation, reason, failedStart: true })
+        if (!this.busy) Turn.run(this.pass)
+        return
+      }
+      if (exit.value._tag === "Ignored") return this.ignored(child)
+      const { counters } = this.telemetry
+      counters.restarts++
+      counters.recovered(this.clock.currentTimeMillisUnsafe() - downSince)
+      this.up(child, starting)
+    })
+  }
+
+  private exhausted(child: Child, spec: ChildSpec, reason: ExitReason): void {
+    if (this.telemetry.listening) {
+      const at = this.clock.currentTimeMillisUnsafe()
+      this.telemetry.publish({ _tag: "GaveUp", path: this.path, at, child: child.id, reason })
+    }
+    if (this.onGiveUp === "park") {
+      this.put(child, exceptional(spec, "parked"))
+      child.settle("parked")
+      return this.tellNews("Parked", child, reason, 0)
+    }
+    this.end({ _tag: "GaveUp", child: child.id, cause: toCause(reason) }, false)
+  }
+
+  // ---- requests
+
+  /** Starts a child that was just made. Synchronous when its start is. */
+  startChild(child: Child, spec: ChildSpec): Effect.Effect<Outcome> {
+    const starting = exceptional(spec, "starting")
+    this.children.set(child, starting)
+    this.inactive++
+    if (child.kind === "supervisor") this.supervisors++
+    const outcome: Array<Outcome> = []
+    let arrived = (come: Outcome): void => {
+      outcome.push(come)
+    }
+    starting.waiters.push((come) => arrived(come))
+    execute(this.reportContext, guarded(() => child.start()), (exit) => {
+      // It was told to stop meanwhile: whoever did that has answered.
+      if (this.children.get(child) !== starting) return
+      if (exit._tag === "Failure") {
+        this.tellFailure(child, crashed(exit.cause), "nothing is left of it")
+        this.drop(child, "stopped")
+        return answer(starting, { _tag: "Failed", cause: exit.cause })
+      }
+      if (exit.value._tag === "Ignored") {
+        this.ignored(child)
+        return answer(starting, exit.value)
+      }
+      this.up(child, starting)
+      answer(starting, exit.value)
+    })
+    if (outcome.length > 0) return Exit.succeed(outcome[0]!)
+    return Effect.callback<Outcome>((resume) => {
+      if (outcome.length > 0) resume(Exit.succeed(outcome[0]!))
+      else arrived = (come) => resume(Exit.succeed(come))
+    })
+  }
+
+  /** Stops a child and forgets it. `undefined` when it is none of ours. */
+  terminateChild(child: Child): Effect.Effect<Outcome> | undefined {
+    const entry = this.children.get(child)
+    if (entry === undefined) return undefined
+    if (isExceptional(entry)) {
+      if (entry.status === "restarting" || entry.status === "parked" || entry.status === "ended") {
+        entry.timer?.interruptUnsafe()
+        this.drop(child, "stopped")
+        return done
+      }
+      if (entry.status === "stopping") {
+        return Effect.callback((resume) => {
+          entry.waiters.push((outcome) => resume(Exit.succeed(outcome)))
+        })
+      }
+    }
+    const spec = isExceptional(entry) ? entry.spec : entry
+    const outcome: Array<Outcome> = []
+    let arrived = (come: Outcome): void => {
+      outcome.push(come)
+    }
+    const stopping = this.stopChild(child, entry, spec.shutdown)
+    stopping.waiters.push((come) => arrived(come))
+    if (this.children.get(child) !== stopping) return done
+    return Effect.callback<Outcome>((resume) => {
+      if (outcome.length > 0) resume(Exit.succeed(outcome[0]!))
+      else arrived = (come) => resume(Exit.succeed(come))
+    })
+  }
+
+  /** Starts a parked child again. */
+  resumeChild(child: Child): "Done" | "NotParked" | "NotFound" {
+    const entry = this.children.get(child)
+    if (entry === undefined) return "NotFound"
+    if (!isExceptional(entry) || entry.status !== "parked") return "NotParked"
+    this.budget.reset()
+    child.settle("restarting")
+    this.tellNews("Resumed", child, orderly, 0)
+    this.restart(child, entry.spec, this.clock.currentTimeMillisUnsafe())
+    return "Done"
+  }
+
+  private stopChild(child: Child, entry: ChildSpec | Exceptional, shutdown: Shutdown): Exceptional {
+    const spec = isExceptional(entry) ? entry.spec : entry
+    const { incarnation } = child
+    const wasUp = !isExceptional(entry)
+    const stopping = exceptional(spec, "stopping")
+    this.put(child, stopping)
+    if (isExceptional(entry)) answer(entry, { _tag: "Stopped" })
+    const reason = shutdown === "brutal_kill" ? killed : orderly
+    execute(this.reportContext, guarded(() => child.stop(reason, shutdown)), (exit) => {
+      if (this.children.get(child) !== stopping) return
+      if (wasUp) {
+        this.tellStopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
+      }
+      if (this.ending === undefined) this.drop(child, "stopped")
+      else this.put(child, exceptional(spec, "ended"))
+      answer(stopping, { _tag: "Done" })
+      this.stopped()
+    })
+    return stopping
+  }
+
+  // ---- the end
+
+  private end(reason: ExitReason, brutal: boolean): void {
+    if (this.status !== "running") return
+    const begun = this.ending !== undefined
+    if (begun && (!brutal || this.brutal)) return
+    this.ending = begun && !brutal ? this.ending : reason
+    this.brutal = brutal
+    // Held open, so that children that stop at once do not end it before all of them were asked.
+    this.stopping = 1
+    const slow = new Map<number, Array<Child>>()
+    for (const [child, entry] of this.children) {
+      if (isExceptional(entry) && !isAlive(entry)) {
+        entry.timer?.interruptUnsafe()
+        this.put(child, exceptional(entry.spec, "ended"))
+        continue
+      }
+      const spec = isExceptional(entry) ? entry.spec : entry
+      const { shutdown } = spec
+      const patience = brutal ? "brutal_kill" : typeof shutdown === "number" ? "infinity" : shutdown
+      if (isExceptional(entry) && entry.status === "stopping" && !brutal) {
+        this.stopping++
+        continue
+      }
+      this.stopping++
+      const stopping = this.stopChild(child, entry, patience)
+      // Children that need time share one timer for each length of it.
+      if (!brutal && typeof shutdown === "number" && this.children.get(child) === stopping) {
+        const others = slow.get(shutdown)
+        if (others === undefined) slow.set(shutdown, [child])
+        else others.push(child)
+      }
+    }
+    for (const [millis, children] of slow) this.deadline(millis, () => this.overdue(children))
+    this.stopped()
+  }
+
+  private overdue(children: ReadonlyArray<Child>): void {
+    for (const child of children) {
+      const entry = this.children.get(child)
+      if (entry === undefined || !isExceptional(entry) || entry.status !== "stopping") continue
+      execute(this.reportContext, guarded(() => child.stop(killed, "brutal_kill")), () => {})
+    }
+  }
+
+  private stopped(): void {
+    if (this.ending === undefined || --this.stopping > 0) return
+    const reason = this.ending
+    const { incarnation, stopWaiters } = this
+    for (const deadline of this.deadlines) deadline.interruptUnsafe()
+    this.deadlines = []
+    this.stopWaiters = undefined
+    this.budget.close()
+    this.ended(reason, reason !== this.told)
+    if (stopWaiters === undefined) this.parent.exited(this, incarnation, reason)
+    else for (const waiter of stopWaiters) Turn.run(() => waiter(reason))
+  }
+
+  private deadline(millis: number, act: () => void): void {
+    const { incarnation } = this
+    const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(millis))
+    this.deadlines.push(timer)
+    timer.addObserver((exit) => {
+      if (exit._tag === "Success" && this.incarnation === incarnation && this.status === "running") Turn.run(act)
+    })
+  }
+
+  // ---- bookkeeping
+
+  private put(child: Child, entry: Exceptional): void {
+    const before = this.children.get(child)
+    if (before === undefined) return
+    this.count(before, -1)
+    this.count(entry, 1)
+    this.children.set(child, entry)
+  }
+
+  private up(child: Child, starting: Exceptional): void {
+    this.count(starting, -1)
+    this.children.set(child, starting.spec)
+    const { incarnation, kind, path } = child
+    if (this.telemetry.listening) {
+      this.telemetry.publish({ _tag: "Started", path, at: this.clock.currentTimeMillisUnsafe(), kind, incarnation })
+    }
+    if (starting.early?.incarnation === incarnation) this.exited(child, incarnation, starting.early.reason)
+  }
+
+  private drop(child: Child, fate: Fate): void {
+    const entry = this.children.get(child)
+    if (entry === undefined) return
+    this.count(entry, -1)
+    this.children.delete(child)
+    if (child.kind === "supervisor") this.supervisors--
+    child.settle(fate)
+  }
+
+  private ignored(child: Child): void {
+    if (this.telemetry.listening) {
+      const { incarnation, kind, path } = child
+      this.telemetry.publish({ _tag: "Ignored", path, at: this.clock.currentTimeMillisUnsafe(), kind, incarnation })
+    }
+    this.drop(child, "stopped")
+  }
+
+  private count(entry: ChildSpec | Exceptional, by: 1 | -1): void {
+    if (isExceptional(entry) && entry.status !== "stopping") this.inactive += by
+  }
+
+  // ---- what is told
+
+  private tellExit(child: Child, incarnation: number, reason: ExitReason): void {
+    if (!isOrderly(reason)) this.telemetry.counters.crashes++
+    this.tellStopped(child, incarnation, reason)
+  }
+
+  private tellStopped(child: Child, incarnation: number, reason: ExitReason): void {
+    if (!this.telemetry.listening) return
+    const { kind, path } = child
+    this.telemetry.publish({
+      _tag: "Exited",
+      path,
+      at: this.clock.currentTimeMillisUnsafe(),
+      kind,
+      incarnation,
+      reason
+    })
+  }
+
+  private tellFailure(child: Child, reason: ExitReason, next: string): void {
+    const { incarnation, kind, path } = child
+    if (this.telemetry.listening) {
+      const at = this.clock.currentTimeMillisUnsafe()
+      this.telemetry.publish({ _tag: "StartFailed", path, at, kind, incarnation, reason })
+    }
+    this.telemetry.crashed({ path, incarnation, reason, next }, this.reportContext)
+  }
+
+  private tellNews(_tag: "Restarting" | "Parked" | "Resumed", child: Child, reason: ExitReason, delay: number): void {
+    if (!this.telemetry.listening) return
+    const { incarnation, kind, path } = child
+    const at = this.clock.currentTimeMillisUnsafe()
+    if (_tag === "Restarting") this.telemetry.publish({ _tag, path, at, kind, incarnation, reason, delay })
+    else this.telemetry.publish({ _tag, path, at, kind, incarnation })
+  }
+}
+
+const done: Effect.Effect<Outcome> = Exit.succeed({ _tag: "Done" })
+
+const isAlive = (entry: Exceptional): boolean => entry.status === "starting" || entry.status === "stopping"
+
+const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({
+  spec,
+  status,
+  waiters: [],
+  timer: undefined,
+  early: undefined
+})
+
+const answer = (entry: Exceptional, outcome: Outcome): void => {
+  for (const waiter of entry.waiters.splice(0)) Turn.run(() => waiter(outcome))
+}
