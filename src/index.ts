@@ -8,6 +8,9 @@
 export * as CrashReport from "./domain/observation/CrashReport.ts"
 
 /** @since 0.1.0 */
+export * as DynamicSupervisor from "./layers/supervision/DynamicSupervisor.ts"
+
+/** @since 0.1.0 */
 export * as Errors from "./domain/Errors.ts"
 
 /** @since 0.1.0 */

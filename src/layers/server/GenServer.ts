@@ -26,8 +26,16 @@ import type { MailboxOptions } from "./Mailbox.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
 
+export {
+  type Call,
+  call,
+  type CallOptions,
+  type Cast,
+  cast,
+  type From,
+  type HandlerContext
+} from "../../domain/server/Message.ts"
 export type { Keyed } from "./Keyed.ts"
-export { call, type CallOptions, cast, type From, type HandlerContext } from "../../domain/server/Message.ts"
 
 /**
  * A reference to a server: its client, and the process behind it. It follows the server across restarts and never points
@@ -220,64 +228,63 @@ export interface Description<S extends Schema.Top, Ms extends Messages> {
  *
  * @since 0.1.0
  */
-export const Service =
-  <Self>() =>
-  <const Id extends string, S extends Schema.Top, const Ms extends Messages>(
-    id: Id,
-    description: Description<S, Ms>
-  ): ServerClass<Self, Id, S, Ms> => {
-    const Client = clientClass(messageTypes(description.messages, description.timeout))
-    const container = Context.Service<StateOf<Self>, StateContainer<S["Type"]>>(`${id}/StateContainer`)
-    const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
-    const specs = makeSpec({ id, state: description.state, Client, container })
+export const Service = <Self>() =>
+<const Id extends string, S extends Schema.Top, const Ms extends Messages>(
+  id: Id,
+  description: Description<S, Ms>
+): ServerClass<Self, Id, S, Ms> => {
+  const Client = clientClass(messageTypes(description.messages, description.timeout))
+  const container = Context.Service<StateOf<Self>, StateContainer<S["Type"]>>(`${id}/StateContainer`)
+  const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
+  const specs = makeSpec({ id, state: description.state, Client, container })
 
-    const recipe = (
-      behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
-      options: Options<Grade> & { readonly key?: string } = {}
-    ): StartRecipe<AnyClient, unknown> => {
-      const key = options.key ?? ""
-      const own = key === "" ? id : `${id}/${key}`
-      return {
-        id: own,
-        kind: "worker",
-        options,
-        make: (parent, context, id) => {
-          const spec = specs(parent, context, behavior, options)
-          const server = new ServerProcess(spec, key, id === own ? undefined : id)
-          return { child: server, ref: server.ref }
-        }
+  const recipe = (
+    behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
+    options: Options<Grade> & { readonly key?: string } = {}
+  ): StartRecipe<AnyClient, unknown> => {
+    const key = options.key ?? ""
+    const own = key === "" ? id : `${id}/${key}`
+    return {
+      id: own,
+      kind: "worker",
+      options,
+      make: (parent, context, id) => {
+        const spec = specs(parent, context, behavior, options)
+        const server = new ServerProcess(spec, key, id === own ? undefined : id)
+        return { child: server, ref: server.ref }
       }
     }
-    const layer = (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
-      Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
-    const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
-      state: description.state,
-      messages: description.messages,
-      StateContainer: container,
-      behavior: (behavior: unknown) => behavior,
-      layer,
-      layerEffect: layer,
-      recipe,
-      start: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options: KeyOptions & Options<Grade>) =>
-        Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
-      layerKeyed: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
-        Layer.effect(
-          keyed,
-          Effect.gen(function*() {
-            return makeKeyed({
-              supervisor: yield* Supervisor,
-              container: yield* container,
-              context: yield* Effect.context<never>(),
-              recipe: (key) => recipe(behavior, { ...options, key })
-            })
-          })
-        ),
-      at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
-    })
-    // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
-    // what they have checked, without types. Nothing else of the public surface is cast.
-    return Self as unknown as ServerClass<Self, Id, S, Ms>
   }
+  const layer = (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
+    Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
+  const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
+    state: description.state,
+    messages: description.messages,
+    StateContainer: container,
+    behavior: (behavior: unknown) => behavior,
+    layer,
+    layerEffect: layer,
+    recipe,
+    start: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options: KeyOptions & Options<Grade>) =>
+      Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
+    layerKeyed: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
+      Layer.effect(
+        keyed,
+        Effect.gen(function*() {
+          return makeKeyed({
+            supervisor: yield* Supervisor,
+            container: yield* container,
+            context: yield* Effect.context<never>(),
+            recipe: (key) => recipe(behavior, { ...options, key })
+          })
+        })
+      ),
+    at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
+  })
+  // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
+  // what they have checked, without types. Nothing else of the public surface is cast.
+  return Self as unknown as ServerClass<Self, Id, S, Ms>
+}
 
 // The process behind a reference to a server is always the engine's.
 const serverOf = (ref: HasProcess): ServerProcess | undefined => {

@@ -14,13 +14,15 @@
  * @since 0.1.0
  */
 import { type Context, type Duration, Effect, Layer, type Scope } from "effect"
-import type { Grants, Grade } from "../../domain/state/Survival.ts"
+import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { Worker } from "../supervision/Worker.ts"
 import { type Companion, Delayed, Forgetful, InMemory, type Keeper } from "./Companion.ts"
 import { InTable, StateTable } from "./StateTable.ts"
+
+export type { Grade, Survives } from "../../domain/state/Survival.ts"
 
 /** The identity of the companions of server class `Self`, as a service. */
 export interface StateOf<in out Self> {
@@ -134,7 +136,12 @@ const container = <Self, Id extends string, S>(
       kind: "worker",
       options: {},
       make: (parent, context) => {
-        const child = new Worker(parent, recipe.id, typeof when === "object" ? flush(keepers, when.every) : Effect.never, context)
+        const child = new Worker(
+          parent,
+          recipe.id,
+          typeof when === "object" ? flush(keepers, when.every) : Effect.never,
+          context
+        )
         const afterStop = options?.afterStop ?? "forget"
         return { child, ref: new Container(child, survives, conserving(when, make), keepers, afterStop) }
       }
