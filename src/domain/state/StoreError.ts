@@ -1,0 +1,80 @@
+/**
+ * The one error of every `StateStore`, and why.
+ *
+ * Whoever stores catches `StoreError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened,
+ * to which store, and what to do about it.
+ *
+ * @since 0.1.0
+ */
+import { Schema } from "effect"
+
+/** The store did not answer, or answered that it cannot just now. A write may or may not have been stored. */
+export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Schema.Defect() })
+
+/** There is no room. A write was not stored, unless the process ends before the next one succeeds. */
+export const Full = Schema.TaggedStruct("Full", { cause: Schema.Defect() })
+
+/**
+ * A younger session has taken over: nothing of the batch was stored. `owner` and `key` as far as they are known; `current`
+ * is the epoch that is in force.
+ */
+export const Fenced = Schema.TaggedStruct("Fenced", {
+  epoch: Schema.Number,
+  current: Schema.Number,
+  owner: Schema.optionalKey(Schema.String),
+  key: Schema.optionalKey(Schema.String)
+})
+
+/** What the store holds is damaged: it cannot be read. */
+export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
+
+/** It was used wrongly: nothing was stored. */
+export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
+
+/** Every reason a store can fail for. */
+export const StoreErrorReason = Schema.Union([Unavailable, Full, Fenced, Corrupt, Invalid])
+
+/** Why a store failed. */
+export type StoreErrorReason = typeof StoreErrorReason.Type
+
+/**
+ * A store did not do what it was asked.
+ *
+ * `store` is its name (`file ./data`), `operation` what it was asked.
+ *
+ * @since 0.1.0
+ */
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  store: Schema.String,
+  operation: Schema.String,
+  reason: StoreErrorReason
+}) {
+  override get message(): string {
+    return `${this.operation} in the state store "${this.store}": ${explain(this.reason)}`
+  }
+
+  /** Whether the same call may succeed later: the store was away, or full. */
+  get isRetryable(): boolean {
+    return this.reason._tag === "Unavailable" || this.reason._tag === "Full"
+  }
+}
+
+const explain = (reason: StoreErrorReason): string => {
+  switch (reason._tag) {
+    case "Unavailable":
+      return `it is not available (${textOf(reason.cause)}). A write may or may not have been stored: try again, or ` +
+        "read what it holds."
+    case "Full":
+      return `there is no room (${textOf(reason.cause)}). Free some, then try again.`
+    case "Fenced":
+      return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
+        reason.key === undefined ? "" : `, which wrote "${reason.key}"`
+      } (epoch ${reason.epoch}, in force is ${reason.current}). Nothing was stored: stop this one, or acquire a new epoch.`
+    case "Corrupt":
+      return `what it holds is damaged: ${reason.what}. Older snapshots may be whole: see what was set aside, or a backup.`
+    case "Invalid":
+      return `${reason.what}. Nothing was stored.`
+  }
+}
+
+const textOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
