@@ -64,3 +64,9 @@ export interface HasProcess {
 
 /** Whether a value stands for a process. */
 export const hasProcess = (u: unknown): u is HasProcess => Predicate.hasProperty(u, processOf)
+
+/**
+ * A reference to a process of which only the handle is at hand, such as one from `whichChildren`: to watch it, or to
+ * register it.
+ */
+export const reference = (process: Process): HasProcess => ({ [processOf]: process })

@@ -173,9 +173,19 @@ export const Service = <Self, T extends RegistryTypes = {}>() => {
     id: Id,
     options: { readonly keys: "duplicate" }
   ): RegistryClass<Self, Id, Duplicate<K, R, V>>
-  function define<const Id extends string>(id: Id, options: { readonly keys: Keys }) {
-    const key = Context.Service<Self, Unique<K, R, V>>()(id)
-    return Object.assign(key, { layer: Layer.effect(key, make<K, R, V>(id, options.keys)) })
+  function define<const Id extends string>(id: Id, { keys }: { readonly keys: Keys }) {
+    switch (keys) {
+      case "unique": {
+        const key = Context.Service<Self, Unique<K, R, V>>()(id)
+        return Object.assign(key, { layer: Layer.effect(key, make<K, R, V, Unique<K, R, V>>(id, keys, unique)) })
+      }
+      case "duplicate": {
+        const key = Context.Service<Self, Duplicate<K, R, V>>()(id)
+        return Object.assign(key, { layer: Layer.effect(key, make<K, R, V, Duplicate<K, R, V>>(id, keys, duplicate)) })
+      }
+      default:
+        throw new TypeError(`${id}: keys of a registry are "unique" or "duplicate", not ${Formatter.format(keys)}`)
+    }
   }
   return define
 }
@@ -193,26 +203,46 @@ const reasonOf = <R extends HasProcess>(key: unknown, ref: R | undefined, refusa
   }
 }
 
-const make = <K, R extends HasProcess, V>(
+const make = <K, R extends HasProcess, V, Shape>(
   id: string,
-  keys: Keys
-): Effect.Effect<Unique<K, R, V>, never, Scope.Scope> =>
+  keys: Keys,
+  shape: (inside: Inside<K, R, V>) => Shape
+): Effect.Effect<Shape, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => new NameTable<K, R, V>(keys)),
       (table) => Effect.sync(() => table.close())
     ),
-    (table) => fromTable(id, table)
+    (table) => shape(insideOf(id, table))
   )
 
-const fromTable = <K, R extends HasProcess, V>(id: string, table: NameTable<K, R, V>): Unique<K, R, V> => {
-  const locks = KeyLock.make<K>()
-  const metadata = new Map<string, unknown>()
+/** What both kinds of registries are made of. */
+interface Inside<K, R extends HasProcess, V> {
+  readonly id: string
+  readonly table: NameTable<K, R, V>
+  readonly locks: KeyLock.KeyLock<K>
+  readonly fail: (reason: RegistryErrorReason) => Effect.Effect<never, RegistryError>
+  readonly answer: (
+    key: K,
+    ref: R | undefined,
+    result: Result.Result<void, Refusal<R>>
+  ) => Effect.Effect<void, RegistryError>
+}
+
+const insideOf = <K, R extends HasProcess, V>(id: string, table: NameTable<K, R, V>): Inside<K, R, V> => {
   const fail = (reason: RegistryErrorReason) => Effect.fail(new RegistryError({ registry: id, reason }))
-  const answer = (key: K, ref: R | undefined, result: Result.Result<void, Refusal<R>>) =>
-    Result.isSuccess(result) ? Effect.void : fail(reasonOf(key, ref, result.failure))
+  return {
+    id,
+    table,
+    locks: KeyLock.make<K>(),
+    fail,
+    answer: (key, ref, result) => Result.isSuccess(result) ? Effect.void : fail(reasonOf(key, ref, result.failure))
+  }
+}
+
+const duplicate = <K, R extends HasProcess, V>({ answer, id, locks, table }: Inside<K, R, V>): Duplicate<K, R, V> => {
+  const metadata = new Map<string, unknown>()
   const matching = (key: K, matches: (value: V) => boolean) => table.lookup(key).filter(({ value }) => matches(value))
-  const first = (key: K) => table.lookup(key)[0]?.ref
   return {
     id,
     register: (key, ref, value) => Effect.suspend(() => answer(key, ref, table.register(key, ref, value))),
@@ -253,7 +283,15 @@ const fromTable = <K, R extends HasProcess, V>(id: string, table: NameTable<K, R
     ),
     meta: (name) => Effect.sync(() => metadata.has(name) ? Option.some(metadata.get(name)) : Option.none()),
     putMeta: (name, value) => Effect.sync(() => void metadata.set(name, value)),
-    deleteMeta: (name) => Effect.sync(() => void metadata.delete(name)),
+    deleteMeta: (name) => Effect.sync(() => void metadata.delete(name))
+  }
+}
+
+const unique = <K, R extends HasProcess, V>(inside: Inside<K, R, V>): Unique<K, R, V> => {
+  const { answer, fail, id, locks, table } = inside
+  const first = (key: K) => table.lookup(key)[0]?.ref
+  return {
+    ...duplicate(inside),
     whereis: (key) => Effect.sync(() => Option.fromUndefinedOr(first(key))),
     updateValue: (key, ref, f) =>
       Effect.suspend(() => {

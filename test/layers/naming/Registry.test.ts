@@ -351,6 +351,12 @@ describe("a duplicate registry", () => {
       assert.deepStrictEqual(yield* topics.meta("limit"), Option.none())
     }).pipe(Effect.provide(Topics.layer)))
 
+  it.effect("does not name processes: what needs one owner is not there", () =>
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      for (const name of ["via", "start", "updateValue", "whereis"]) assert.notProperty(topics, name)
+    }).pipe(Effect.provide(Topics.layer)))
+
   it("does not name processes: what needs one owner does not compile", () => {
     Effect.gen(function*() {
       const topics = yield* Topics
@@ -367,7 +373,7 @@ describe("a duplicate registry", () => {
     const wrong = () => Registry.Service<Names>()("test/Wrong", { keys: "unique!" })
     // @ts-expect-error a value is asked for
     const missing = (names: Names["Service"]) => names.register("one", new FakeProcess("a"))
-    assert.isFunction(wrong)
+    assert.throws(wrong, "test/Wrong: keys of a registry are \"unique\" or \"duplicate\", not \"unique!\"")
     assert.isFunction(missing)
   })
 })
