@@ -52,21 +52,26 @@ export interface AsideRecord extends SnapshotRecord {
 /** Snapshots kept of a key, unless told otherwise. */
 export const defaultGenerations = 3
 
-/** Longest key and longest answer id, in bytes of UTF-8: what an index of every database can hold. */
-export const maxKeyBytes = 1000
+/** Longest key, in bytes of UTF-8: together with an answer's id, what an index of every database can hold. */
+export const maxKeyBytes = 512
+
+/** Longest id of a recorded answer, in bytes of UTF-8. */
+export const maxAnswerIdBytes = 256
 
 const utf8 = new TextEncoder()
-const tooLong = (text: string): boolean =>
-  text.length * 3 > maxKeyBytes && (text.length > maxKeyBytes || utf8.encode(text).length > maxKeyBytes)
+const isLonger = (text: string, bytes: number): boolean =>
+  text.length * 3 > bytes && (text.length > bytes || utf8.encode(text).length > bytes)
 
 /** What is wrong with a batch, for stores to refuse it. */
 export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefined => {
   for (const { answers, epoch, key, seq } of records) {
-    if (tooLong(key)) return `the key "${key.slice(0, 40)}…" is longer than ${maxKeyBytes} bytes`
+    if (isLonger(key, maxKeyBytes)) return `the key "${key.slice(0, 40)}…" is longer than ${maxKeyBytes} bytes`
     if (!Number.isSafeInteger(seq) || seq < 1) return `sequence number ${seq} of "${key}" is not a positive integer`
     if (!Number.isSafeInteger(epoch) || epoch < 1) return `epoch ${epoch} of "${key}" was never acquired`
     for (const { id } of answers ?? []) {
-      if (tooLong(id)) return `the answer id "${id.slice(0, 40)}…" of "${key}" is longer than ${maxKeyBytes} bytes`
+      if (isLonger(id, maxAnswerIdBytes)) {
+        return `the answer id "${id.slice(0, 40)}…" of "${key}" is longer than ${maxAnswerIdBytes} bytes`
+      }
     }
   }
   return undefined

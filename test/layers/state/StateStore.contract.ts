@@ -71,8 +71,10 @@ export const hardKeys = [
   "ÿ",
   "\uffff",
   "\u{10ffff}",
-  "日本語".repeat(100),
-  "x".repeat(1000)
+  "日本語".repeat(50),
+  "x".repeat(512),
+  "\u0000".repeat(512),
+  "\ud800".repeat(170)
 ]
 
 export const contract = (name: string, { durable, fresh }: Subject): void => {
@@ -191,11 +193,13 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
       Effect.fnUntraced(function*(open) {
         const store = yield* open()
         const epoch = yield* store.acquireEpoch("app")
-        yield* store.save(hardKeys.map((key, i) => record(key, i + 1, epoch, { answers: [answer(key, i + 1)] })))
+        yield* store.save(
+          hardKeys.map((key, i) => record(key, i + 1, epoch, { answers: [answer(key.slice(0, 80), i + 1)] }))
+        )
         for (const [i, key] of hardKeys.entries()) {
           assert.deepStrictEqual(
             yield* store.load(key),
-            [record(key, i + 1, epoch, { answers: [answer(key, i + 1)] })],
+            [record(key, i + 1, epoch, { answers: [answer(key.slice(0, 80), i + 1)] })],
             JSON.stringify(key)
           )
         }
@@ -221,9 +225,9 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
         const epoch = yield* store.acquireEpoch("app")
         for (
           const bad of [
-            record("x".repeat(1001), 1, epoch),
-            record("é".repeat(501), 1, epoch),
-            record("a", 1, epoch, { answers: [answer("x".repeat(1001), 1)] }),
+            record("x".repeat(513), 1, epoch),
+            record("é".repeat(257), 1, epoch),
+            record("a", 1, epoch, { answers: [answer("x".repeat(257), 1)] }),
             record("a", 0, epoch),
             record("a", 1.5, epoch),
             record("a", 1, 0)
