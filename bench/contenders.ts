@@ -22,11 +22,18 @@ const calls = ["call-plain", "fan-one", "fan-many"]
 const node = (file: string) => (section: string) =>
   [process.execPath, "--expose-gc", join(here, file), section] as const
 
-const many = ["fan-many", "start", "million", "curve"]
+/** Ours: the files that have the sections which `ours.ts` has not. */
+const elsewhere: Readonly<Record<string, string>> = {
+  "fan-many": "many.ts",
+  "start": "many.ts",
+  "million": "many.ts",
+  "curve": "many.ts",
+  "import": "size.ts"
+}
 
 export const ours: Contender = {
   name: "ours",
-  command: (section) => node(many.includes(section) ? "many.ts" : "ours.ts")(section)
+  command: (section) => node(elsewhere[section] ?? "ours.ts")(section)
 }
 
 /** Erlang/OTP where it is installed: one scheduler that does not spin, so that both sides do their work on one thread. */
@@ -59,9 +66,12 @@ export const peers: ReadonlyArray<Contender> = [
   }
 ]
 
-/** What Erlang/OTP says of itself. */
-export const otpVersion = (): string =>
-  spawnSync("elixir", ["--version"], { encoding: "utf8" }).stdout.split("\n").filter((line) => line !== "").join(", ")
+/** What Erlang/OTP says of itself, in short. */
+export const otpVersion = (): string => {
+  const said = spawnSync("elixir", ["--version"], { encoding: "utf8" }).stdout
+  const [erlang, elixir] = [/Erlang\/OTP \d+/.exec(said), /^Elixir \S+/m.exec(said)]
+  return `${erlang} (+S 1${said.includes("[jit") ? ", JIT" : ""}), ${elixir}`
+}
 
 /** The figures of one section, by metric; empty when the contender has no such section or failed (and said why). */
 export const measure = (contender: Contender, section: string, quick: boolean): ReadonlyMap<string, Figure> => {

@@ -2,7 +2,7 @@
 import { Effect, Exit, Layer, Scope } from "effect"
 import { DynamicSupervisor, Supervisor } from "../src/index.ts"
 import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
-import { clients, type Cost, cost, heap, main, report, scaled, timed } from "./measure.ts"
+import { clients, type Cost, cost, heap, main, median, report, scaled, timed } from "./measure.ts"
 import { curve } from "./metrics.ts"
 
 class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
@@ -43,6 +43,21 @@ const crashAll = (servers: ReadonlyArray<Server>) =>
 
 const show = (metric: string, { cpu, wall }: Cost) => report(metric, wall, cpu)
 
+/** A tree of `n` servers from start to stop: what each step costs per server. */
+const life = Effect.fnUntraced(function*(n: number) {
+  const servers = room(n)
+  const { services, stop, value } = yield* planted(cost(n, start(servers)))
+  const some = servers.filter((_, i) => i % Math.ceil(n / 1_000) === 0)
+  const listing = Effect.flatMap(Pool, (pool) => pool.whichChildren).pipe(Effect.provide(services))
+  return [
+    ["start", value],
+    ["call", yield* cost(n, callAll(servers))],
+    ["crash", yield* cost(some.length, crashAll(some))],
+    ["which", yield* cost(n, listing)],
+    ["stop", yield* cost(n, stop)]
+  ] satisfies ReadonlyArray<readonly [typeof curve.what[number], Cost]>
+})
+
 main({
   "fan-many": Effect.gen(function*() {
     const servers = room(100)
@@ -66,17 +81,15 @@ main({
     show("million.call", yield* cost(servers.length, callAll(servers)))
   }).pipe(Effect.provide(Tree), Effect.provide(quiet)),
   [curve.section]: Effect.gen(function*() {
-    yield* Effect.flatMap(planted(start(room(2_000))), ({ stop }) => stop)
     for (const size of curve.sizes) {
-      const servers = room(scaled(size))
-      const { services, stop, value } = yield* planted(cost(servers.length, start(servers)))
-      show(`curve.start.${size}`, value)
-      show(`curve.call.${size}`, yield* cost(servers.length, callAll(servers)))
-      const some = servers.filter((_, i) => i % Math.ceil(servers.length / 1_000) === 0)
-      show(`curve.crash.${size}`, yield* cost(some.length, crashAll(some)))
-      const listing = Effect.flatMap(Pool, (pool) => pool.whichChildren).pipe(Effect.provide(services))
-      show(`curve.which.${size}`, yield* cost(servers.length, listing))
-      show(`curve.stop.${size}`, yield* cost(servers.length, stop))
+      const rounds = new Map<string, Array<Cost>>()
+      // Small trees so often that they are compiled and outlast a hiccup.
+      for (let i = 0; i < Math.max(1, 40_000 / size); i++) {
+        for (const [what, one] of yield* life(scaled(size))) rounds.set(what, [...rounds.get(what) ?? [], one])
+      }
+      for (const [what, costs] of rounds) {
+        report(`curve.${what}.${size}`, median(costs.map(({ wall }) => wall)), median(costs.map(({ cpu }) => cpu)))
+      }
     }
   }).pipe(Effect.provide(quiet))
 })

@@ -8,7 +8,7 @@ export interface Metric {
   readonly metric: string
   readonly section: string
   readonly title: string
-  readonly unit: "ns" | "bytes" | "%"
+  readonly unit: "ns" | "ms" | "bytes" | "%"
   readonly target?: number
   /** A bound that has nothing to do with Erlang/OTP, in the figure's own unit. */
   readonly limit?: number
@@ -64,6 +64,10 @@ export const metrics: ReadonlyArray<Metric> = [
     limit: 600
   },
   { metric: "million.call", section: "million", title: "first call to each of 1,000,000 servers", unit: "ns" },
+  { metric: "import.time", section: "import", title: "`import \"heirloom\"` in Node", unit: "ms" },
+  { metric: "import.effect", section: "import", title: "(`import \"effect\"`)", unit: "ms" },
+  { metric: "import.bundle", section: "import", title: "added to a browser bundle, minified, gzip", unit: "bytes" },
+  { metric: "import.bundleEffect", section: "import", title: "(the parts of effect it stands on)", unit: "bytes" },
   { metric: "limit.primitive", section: "limit", title: "(a bare yielded primitive of Effect)", unit: "ns" }
 ]
 

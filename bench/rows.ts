@@ -95,13 +95,44 @@ export const toRows = (rounds: ReadonlyArray<Round>): ReadonlyArray<Row> => {
   return [...metrics, ...curves].flatMap((row) => toRow(rounds, row) ?? [])
 }
 
-const rounded = (value: number): string =>
-  Math.abs(value) >= 10_000 ? `${(value / 1000).toFixed(1)}k` : value.toFixed(Math.abs(value) < 10 ? 1 : 0)
+const larger: Partial<Record<Row["unit"], string>> = { ns: "µs", bytes: "kB" }
 
-const amount = (value: number, unit: Row["unit"]): string => `${rounded(value)} ${unit}`
+const amount = (value: number, unit: Row["unit"]): string =>
+  Math.abs(value) >= 10_000
+    ? `${(value / 1000).toFixed(1)} ${larger[unit] ?? unit}`
+    : `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} ${unit}`
 
-/** A Markdown table, readable as it is. */
-export const toTable = (rows: ReadonlyArray<Row>): string => {
+const markdown = (header: ReadonlyArray<string>, lines: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = header.map((title, i) => Math.max(title.length, 3, ...lines.map((line) => line[i]!.length)))
+  const format = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
+  return [format(header), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...lines.map(format)].join(
+    "\n"
+  )
+}
+
+/** The curve as a table: a line per kind of work, a column per size. */
+const toCurveTable = (rows: ReadonlyArray<Row>): string => {
+  const cell = (metric: string): string => {
+    const row = rows.find((row) => row.metric === metric)
+    return row === undefined ? "–" : amount(row.ours, row.unit)
+  }
+  return markdown(
+    ["per server, of", ...curve.sizes.map((size) => size.toLocaleString("en"))],
+    curve.what.map((what) => [what, ...curve.sizes.map((size) => cell(`curve.${what}.${size}`))])
+  )
+}
+
+/** Markdown tables, readable as they are: figure by figure, and the curve where it was measured. */
+export const toTables = (rows: ReadonlyArray<Row>): string => {
+  const [curves, figures] = [rows.filter(inCurve), rows.filter((row) => !inCurve(row))]
+  return [...figures.length > 0 ? [toTable(figures)] : [], ...curves.length > 0 ? [toCurveTable(curves)] : []].join(
+    "\n\n"
+  )
+}
+
+const inCurve = ({ metric }: Row): boolean => metric.startsWith(`${curve.section}.`)
+
+const toTable = (rows: ReadonlyArray<Row>): string => {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))]
   const header = ["", "ours", "OTP", "ratio (min–max)", "CPU ratio", "must be", "", ...names]
   const lines = rows.map((row) => [
@@ -119,9 +150,5 @@ export const toTable = (rows: ReadonlyArray<Row>): string => {
       return peer === undefined ? "–" : amount(peer.wall, row.unit)
     })
   ])
-  const widths = header.map((title, i) => Math.max(title.length, 3, ...lines.map((line) => line[i]!.length)))
-  const format = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
-  return [format(header), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...lines.map(format)].join(
-    "\n"
-  )
+  return markdown(header, lines)
 }

@@ -10,10 +10,10 @@ import { Console, Effect, FileSystem } from "effect"
 import { Command, Flag } from "effect/cli"
 import { availableParallelism, cpus } from "node:os"
 import { join } from "node:path"
-import { toSvg } from "./chart.ts"
+import { toCurve, toRatios } from "./chart.ts"
 import { type Contender, type Figure, measure, otp, otpVersion, ours, peers } from "./contenders.ts"
 import { curve, metrics } from "./metrics.ts"
-import { type Round, toRows, toTable } from "./rows.ts"
+import { type Round, toRows, toTables } from "./rows.ts"
 
 const here = import.meta.dirname
 
@@ -56,7 +56,7 @@ const bench = Command.make(
     ),
     quick: flag("quick").pipe(Flag.withDescription("A twentieth of the work: shows that it runs, measures nothing")),
     json: flag("json").pipe(Flag.withDescription("Print JSON")),
-    write: flag("write").pipe(Flag.withDescription("Write results.json, chart.svg and the table of README.md"))
+    write: flag("write").pipe(Flag.withDescription("Write results.json, the charts and the table of README.md"))
   },
   Effect.fnUntraced(function*(options) {
     const withOtp = options.peers || options.otp ? otp() : undefined
@@ -72,18 +72,19 @@ const bench = Command.make(
       `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores`,
       `Node ${process.versions.node}`,
       ...(withOtp === undefined ? [] : [otpVersion()]),
-      `${rounds.length} rounds`
+      `${rounds.length} ${rounds.length === 1 ? "round" : "rounds"}`
     ].join("; ")
     const rows = toRows(rounds)
     const json = JSON.stringify({ machine, rows }, null, 2)
-    yield* Console.log(options.json ? json : `${machine}\n\n${toTable(rows)}`)
+    yield* Console.log(options.json ? json : `${machine}\n\n${toTables(rows)}`)
 
     if (options.write) {
       const files = yield* FileSystem.FileSystem
       yield* files.writeFileString(join(here, "results.json"), `${json}\n`)
-      yield* files.writeFileString(join(here, "chart.svg"), toSvg(rows, machine))
+      yield* files.writeFileString(join(here, "ratios.svg"), toRatios(rows, machine))
+      yield* files.writeFileString(join(here, "curve.svg"), toCurve(rows))
       const readme = yield* files.readFileString(join(here, "README.md"))
-      const table = `<!-- results -->\n\n${machine}\n\n${toTable(rows)}\n\n<!-- /results -->`
+      const table = `<!-- results -->\n\n${machine}\n\n${toTables(rows)}\n\n<!-- /results -->`
       yield* files.writeFileString(
         join(here, "README.md"),
         readme.replace(/<!-- results -->[^]*<!-- \/results -->/, () => table)
