@@ -162,14 +162,11 @@ const toEvent = ({ at, incarnation, what }: typeof Step.Type, time: number): Lif
 
 /** The rule said naively: who was heard of, in which order, after the last deletion of it or of what is above it. */
 const heardOf = (events: ReadonlyArray<Lifecycle>): ReadonlyArray<string> => {
-  const heard: Array<string> = []
+  let heard: ReadonlyArray<string> = []
   for (const event of events) {
     const name = event.path.join("/")
-    if (event._tag === "Deleted") {
-      for (const other of [...heard]) {
-        if (`${other}/`.startsWith(`${name}/`)) heard.splice(heard.indexOf(other), 1)
-      }
-    } else if (!heard.includes(name)) heard.push(name)
+    if (event._tag === "Deleted") heard = heard.filter((other) => !`${other}/`.startsWith(`${name}/`))
+    else if (!heard.includes(name)) heard = heard.concat(name)
   }
   return heard
 }

@@ -1,0 +1,98 @@
+/**
+ * A real tree under observation: what the harness records, what the view draws, what is logged and what is counted.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Logger, Metric, References, Schema } from "effect"
+import * as SystemView from "../../../src/domain/observation/SystemView.ts"
+import * as Metrics from "../../../src/layers/observation/Metrics.ts"
+import * as GenServer from "../../../src/layers/server/GenServer.ts"
+import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
+import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
+import { Harness } from "../../../src/layers/testing/Harness.ts"
+
+class Counter extends GenServer.Service<Counter>()("app/Counter", {
+  state: Schema.Int,
+  messages: {
+    Increment: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+    Reset: GenServer.cast(),
+    Crash: GenServer.call()
+  }
+}) {}
+
+const CounterLive = Counter.layer({
+  init: 0,
+  handlers: {
+    Increment: (count, { by }) => [count + by, count + by],
+    Reset: () => 0,
+    Crash: () => Effect.die(new Error("boom"))
+  }
+})
+
+const Tree = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
+  StateContainer.layerMemory(Counter),
+  CounterLive
+])
+
+const Live = Layer.provideMerge(Tree, Harness.layer)
+
+const crashOnce = Effect.gen(function*() {
+  const [harness, counter] = [yield* Harness, yield* Counter]
+  yield* counter.Increment({ by: 41 })
+  assert.isTrue(Exit.isFailure(yield* Effect.exit(counter.Crash())))
+  yield* harness.awaitIncarnation(counter, 2)
+  assert.strictEqual(yield* counter.Increment({ by: 1 }), 42)
+  return { harness, counter }
+})
+
+const quiet = Layer.succeed(References.CurrentLoggers, new Set<never>())
+
+describe("a tree under observation", () => {
+  it.effect("tells its crash and its recovery in order", () =>
+    Effect.gen(function*() {
+      const { counter, harness } = yield* crashOnce
+      assert.deepStrictEqual(yield* harness.historyOf(counter), [
+        "Started",
+        "Exited",
+        "Restarting",
+        "StateRestored",
+        "Started"
+      ])
+      assert.deepStrictEqual(SystemView.toText(yield* harness.view).split("\n"), [
+        "app                            #1 running",
+        "├─ app/Counter/StateContainer  #1 running",
+        "└─ app/Counter                 #2 running  1 restart, last exit crashed: Error: boom"
+      ])
+    }).pipe(Effect.provide(Layer.provide(Live, quiet))))
+
+  it.effect("logs one error for one crash, with all that is known", () => {
+    const logged: Array<unknown> = []
+    const logger = Logger.make(({ fiber, logLevel, message }) => {
+      logged.push([logLevel, message, fiber.getRef(References.CurrentLogAnnotations)])
+    })
+    return Effect.gen(function*() {
+      yield* crashOnce
+      assert.deepStrictEqual(logged, [[
+        "Error",
+        ["app/app/Counter #1 crashed: Error: boom; it is restarted"],
+        { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
+      ]])
+    }).pipe(Effect.provide(Layer.provide(Live, Layer.succeed(References.CurrentLoggers, new Set([logger])))))
+  })
+
+  it.effect("counts messages, crashes and restarts, and how long a recovery took", () => {
+    const registry: Metric.MetricRegistry = new Map()
+    return Effect.gen(function*() {
+      const { counter } = yield* crashOnce
+      yield* counter.Reset()
+      yield* counter.Increment({ by: 1 })
+      assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 5)
+      assert.strictEqual((yield* Metric.value(Metrics.crashes)).count, 1)
+      assert.strictEqual((yield* Metric.value(Metrics.restarts)).count, 1)
+      assert.strictEqual((yield* Metric.value(Metrics.mailboxDepth)).value, 0)
+      assert.strictEqual((yield* Metric.value(Metrics.recovery)).count, 1)
+    }).pipe(
+      Effect.provide(Layer.provide(Live, quiet)),
+      Effect.provideService(Metric.MetricRegistry, registry)
+    )
+  })
+})
