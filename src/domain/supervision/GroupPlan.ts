@@ -11,7 +11,7 @@
 import { HashMap } from "effect"
 import { type ExitReason, killed, shutdown } from "../server/ExitReason.ts"
 import { group, inOrder } from "./Strategy.ts"
-import { type Draft, type Entry, isAlive, type Plan, type Then } from "./SupervisionState.ts"
+import { type After, type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
 
 /** Restarts the group of `root` after `delay` milliseconds, or parks it. */
 export const begin = (
@@ -141,7 +141,7 @@ const belongs = (entry: Entry): boolean => {
     case "Restarting":
       return true
     case "Stopping":
-      return status.then === "restart" || status.then === "park"
+      return status.after === "restart" || status.after === "park"
     case "Parked":
       return false
     case "Down":
@@ -197,43 +197,37 @@ export const advanceAll = (draft: Draft): void => {
   }
 }
 
-const advance = (draft: Draft, from: Plan): void => {
-  let plan = from
-  while (plan.outstanding.length === 0) {
-    if (plan.stopAt < plan.stops.length) {
-      const id = plan.stops[plan.stopAt]!
+const advance = (draft: Draft, plan: Plan): void => {
+  let { outstanding, startAt, stopAt } = plan
+  while (outstanding.length === 0) {
+    if (stopAt < plan.stops.length) {
+      const id = plan.stops[stopAt++]!
       const entry = draft.get(id)
-      plan = { ...plan, stopAt: plan.stopAt + 1 }
-      if (entry !== undefined && entry.plan === plan.id && isAlive(entry)) {
-        plan = { ...plan, outstanding: [id] }
-        const again = draft.phase._tag === "Ending" && draft.phase.brutal
-        if (entry.status._tag !== "Stopping" || again) stop(draft, entry, planThen[plan.kind], plan.by, plan.reason, [])
-      }
+      if (entry === undefined || entry.plan !== plan.id || !isAlive(entry)) continue
+      outstanding = [id]
+      const again = draft.phase._tag === "Ending" && draft.phase.brutal
+      if (entry.status._tag === "Stopping" && !again) continue
+      stop(draft, entry, afterStop[plan.kind], plan.by, plan.reason, noRequests)
     } else if (plan.kind === "end") {
       draft.plans = []
-      ended(draft)
-      return
-    } else if (plan.kind === "restart" && plan.startAt < plan.starts.length) {
+      return ended(draft)
+    } else if (plan.kind === "restart" && startAt < plan.starts.length) {
       // Nothing comes up while the budget is still thinking about another of them.
       if (plan.gates.length > 0 || draft.consulting > 0) break
-      const id = plan.starts[plan.startAt]!
+      const id = plan.starts[startAt++]!
       const entry = draft.get(id)
-      plan = { ...plan, startAt: plan.startAt + 1 }
-      if (entry !== undefined && entry.plan === plan.id && entry.status._tag === "Restarting") {
-        plan = { ...plan, outstanding: [id] }
-        start(draft, entry)
-      }
+      if (entry === undefined || entry.plan !== plan.id || entry.status._tag !== "Restarting") continue
+      outstanding = [id]
+      start(draft, entry)
     } else {
-      const { id } = plan
-      draft.plans = draft.plans.filter((other) => other.id !== id)
-      booted(draft)
-      return
+      draft.plans = draft.plans.filter((other) => other.id !== plan.id)
+      return booted(draft)
     }
   }
-  draft.replan(plan)
+  draft.replan({ ...plan, outstanding, startAt, stopAt })
 }
 
-const planThen = { restart: "restart", park: "park", end: "end" } as const
+const afterStop = { restart: "restart", park: "park", end: "end" } as const
 
 /** Asks for the next incarnation of a child that is down. */
 export const start = (draft: Draft, entry: Entry): void => {
@@ -249,7 +243,7 @@ export const start = (draft: Draft, entry: Entry): void => {
 export const stop = (
   draft: Draft,
   entry: Entry,
-  then: Then,
+  after: After,
   by: string,
   reason: ExitReason,
   requests: ReadonlyArray<number>
@@ -266,7 +260,7 @@ export const stop = (
     status: {
       _tag: "Stopping",
       ticket,
-      then,
+      after,
       by,
       reason,
       requests: [...before, ...requests],
@@ -291,7 +285,7 @@ export const brutally = (draft: Draft): void => {
     for (const id of plan.outstanding) {
       const entry = draft.get(id)
       if (entry?.status._tag === "Stopping") {
-        stop(draft, entry, entry.status.then, entry.status.by, entry.status.reason, [])
+        stop(draft, entry, entry.status.after, entry.status.by, entry.status.reason, [])
       }
     }
   }

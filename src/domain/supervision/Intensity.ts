@@ -1,9 +1,9 @@
 /**
  * Restart intensity: at most so many restarts within so much time, counted in a true sliding window.
  *
- * The window is a ring of the last `restarts` times: a decision looks at the oldest of them only, however many restarts
- * there have been. The ring is reused from decision to decision, so a window is used linearly: go on with the one that
- * `allow` answered.
+ * The window is a queue of the times that still count, as two linked lists: new times are pushed on `back`, expired ones
+ * are popped off `front`, which is `back` reversed whenever it runs out. So a decision costs the same however many restarts
+ * there have been (OTP walks the list of all of them), and the window stays a value.
  *
  * @since 0.1.0
  */
@@ -18,16 +18,23 @@ export interface Limit {
   readonly within: number
 }
 
+interface Times {
+  readonly time: number
+  readonly next: Times | undefined
+}
+
 /**
- * The restarts that still count.
+ * The restarts that still counted at the last decision.
  *
  * @since 0.1.0
  */
 export interface Window {
   readonly limit: Limit
-  /** Times of the last restarts; the one at `next` is the oldest once the ring is full. */
-  readonly ring: Array<number>
-  readonly next: number
+  /** Oldest first. */
+  readonly front: Times | undefined
+  /** Newest first; all of them newer than those in `front`. */
+  readonly back: Times | undefined
+  readonly size: number
 }
 
 /**
@@ -57,7 +64,7 @@ export const problem = (limit: Limit): string | undefined => {
  *
  * @since 0.1.0
  */
-export const make = (limit: Limit): Window => ({ limit, ring: [], next: 0 })
+export const make = (limit: Limit): Window => ({ limit, front: undefined, back: undefined, size: 0 })
 
 /**
  * Decides on one more restart: the window to go on with, whether it is allowed, and how many count now, this one included.
@@ -69,27 +76,17 @@ export const make = (limit: Limit): Window => ({ limit, ring: [], next: 0 })
  * @since 0.1.0
  */
 export const allow = (window: Window, now: number): readonly [window: Window, allowed: boolean, count: number] => {
-  const { limit, next, ring } = window
-  const { restarts } = limit
-  if (ring.length < restarts) {
-    ring.push(now)
-    return [window, true, countSince(window, now - limit.within)]
+  const { limit } = window
+  const since = now - limit.within
+  let { back, front, size } = window
+  for (;;) {
+    if (front === undefined) {
+      for (; back !== undefined; back = back.next) front = { time: back.time, next: front }
+    }
+    if (front === undefined || front.time >= since) break
+    front = front.next
+    size--
   }
-  if (restarts === 0 || ring[next]! >= now - limit.within) return [window, false, restarts + 1]
-  ring[next] = now
-  const slid = { limit, ring, next: next + 1 === restarts ? 0 : next + 1 }
-  return [slid, true, countSince(slid, now - limit.within)]
-}
-
-const countSince = (window: Window, since: number): number => {
-  // Times only grow along the ring, so the ones that still count are a suffix: found by halving.
-  const size = window.ring.length
-  let low = 0
-  let high = size - 1
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (window.ring[(window.next + middle) % size]! >= since) high = middle
-    else low = middle + 1
-  }
-  return size - low
+  if (size >= limit.restarts) return [{ limit, front, back, size }, false, size + 1]
+  return [{ limit, front, back: { time: now, next: back }, size: size + 1 }, true, size + 1]
 }

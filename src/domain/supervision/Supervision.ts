@@ -228,15 +228,15 @@ const endedByItself = (draft: Draft, entry: Entry, reason: ExitReason): void => 
 const stopped = (draft: Draft, id: string, ticket: number): void => {
   const entry = draft.get(id)
   if (entry?.status._tag !== "Stopping" || entry.status.ticket !== ticket) return
-  const { by, discard, reason, requests, then } = entry.status
+  const { by, discard, reason, requests, after } = entry.status
   if (discard) {
     draft.do({ _tag: "Settle", id, fate: "stopped" })
     draft.remove(entry)
-  } else if (then === "end") {
+  } else if (after === "end") {
     draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
-  } else if (then === "terminated" || entry.spec.restart === "temporary") {
+  } else if (after === "terminated" || entry.spec.restart === "temporary") {
     down(draft, entry, "terminated", "stopped")
-  } else if (then === "park") {
+  } else if (after === "park") {
     Group.park(draft, entry, by, reason)
   } else {
     draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
@@ -369,8 +369,8 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
       return undefined
     }
     case "Stopping": {
-      const then = status.then === "end" ? "end" : "terminated"
-      draft.set({ ...entry, status: { ...status, then, requests: [...status.requests, request] } })
+      const after = status.after === "end" ? "end" : "terminated"
+      draft.set({ ...entry, status: { ...status, after, requests: [...status.requests, request] } })
       return undefined
     }
     case "Restarting": {
@@ -397,7 +397,7 @@ const restartChild = (draft: Draft, entry: Entry, request: number): Answer | und
     case "Running":
       return { _tag: "Running" }
     case "Stopping":
-      return status.then === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
+      return status.after === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
     case "Restarting":
       return { _tag: "Restarting" }
     case "Parked":
@@ -422,7 +422,7 @@ const deleteChild = (draft: Draft, entry: Entry): Answer => {
     case "Running":
       return { _tag: "Running" }
     case "Stopping":
-      return status.then === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
+      return status.after === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
     case "Restarting":
       return { _tag: "Restarting" }
     case "Parked":

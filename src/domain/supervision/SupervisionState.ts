@@ -24,7 +24,7 @@ export interface Options {
 export type DownWhy = "terminated" | "finished" | "ignored" | "ended"
 
 /** What becomes of a child once it has stopped. */
-export type Then = "terminated" | "restart" | "park" | "end"
+export type After = "terminated" | "restart" | "park" | "end"
 
 /** Where a child is in its life. A `ticket` names the one result that is waited for; any other is stale. */
 export type Status =
@@ -44,7 +44,7 @@ export type Status =
   | {
     readonly _tag: "Stopping"
     readonly ticket: number
-    readonly then: Then
+    readonly after: After
     readonly by: string
     readonly reason: ExitReason
     readonly requests: ReadonlyArray<number>

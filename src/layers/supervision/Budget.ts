@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Context, Duration, Effect, type Exit, Pull, Schedule } from "effect"
+import { type Cause, type Context, Duration, Effect, type Exit, type Pull, Schedule } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { BudgetAnswer } from "../../domain/supervision/SupervisionEvents.ts"
 import { execute } from "./Execute.ts"

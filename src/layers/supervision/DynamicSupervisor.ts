@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Layer, Option, Result, type Schedule, Scope, type Stream } from "effect"
+import { Context, Effect, Exit, Layer, Option, Result, type Schedule, type Scope, type Stream } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec, InvalidSpec } from "../../domain/supervision/ChildSpec.ts"

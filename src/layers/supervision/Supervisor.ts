@@ -18,7 +18,7 @@
 import { Context, Effect, Exit, Layer, Option, type Schedule, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type ExitReason, shutdown } from "../../domain/server/ExitReason.ts"
-import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
+import type * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../domain/supervision/Strategy.ts"
 import type { Process } from "../naming/Process.ts"
 import type { Child, ChildOptions, Parent, StartRecipe } from "./Child.ts"
@@ -37,6 +37,7 @@ import { specOf } from "./SupervisorHandle.ts"
 import { SupervisorProcess } from "./SupervisorProcess.ts"
 import { Worker } from "./Worker.ts"
 
+export type { StartRecipe } from "./Child.ts"
 export { launch, type LaunchOptions } from "./Launch.ts"
 export { ChildError, InvalidSupervisor, RootEnded, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
 export {

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Runtime, Schema } from "effect"
+import { type Cause, Runtime, Schema } from "effect"
 import { crashed, toText } from "../../domain/server/ExitReason.ts"
 import { InvalidSpec } from "../../domain/supervision/ChildSpec.ts"
 import type { Process } from "../naming/Process.ts"

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Result, Scope, type Stream } from "effect"
+import { Context, Effect, Exit, type Result, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"

@@ -1,0 +1,126 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Result } from "effect"
+import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
+import * as ChildSpec from "../../../src/domain/supervision/ChildSpec.ts"
+
+const problemOf = (draft: ChildSpec.Draft, autoShutdown: ChildSpec.AutoShutdown = "never") => {
+  const made = ChildSpec.make(draft, autoShutdown)
+  return Result.isFailure(made) ? [made.failure.field, made.failure.problem] as const : undefined
+}
+
+describe("ChildSpec.make", () => {
+  it("completes a worker: permanent, 5 seconds, not significant, needs nobody", () => {
+    assert.deepStrictEqual(
+      ChildSpec.make({ id: "a" }, "never"),
+      Result.succeed<ChildSpec.ChildSpec>({
+        id: "a",
+        kind: "worker",
+        restart: "permanent",
+        shutdown: 5000,
+        significant: false,
+        needs: []
+      })
+    )
+  })
+
+  it("gives a supervisor all the time its children need", () => {
+    const made = ChildSpec.make({ id: "a", kind: "supervisor" }, "never")
+    assert.strictEqual(Result.getOrThrow(made).shutdown, "infinity")
+  })
+
+  it("accepts every combination of restart, shutdown and kind", () => {
+    for (const kind of ["worker", "supervisor"] as const) {
+      for (const restart of ["permanent", "transient", "temporary"] as const) {
+        for (const shutdown of [0, 1, 1000, "1 second", "infinity", "brutal_kill"] as const) {
+          assert.isUndefined(problemOf({ id: "a", kind, restart, shutdown }))
+        }
+      }
+    }
+  })
+
+  it("takes durations in any form, and Infinity for infinity", () => {
+    const shutdownOf = (shutdown: ChildSpec.Draft["shutdown"]) =>
+      Result.getOrThrow(ChildSpec.make({ id: "a", shutdown }, "never")).shutdown
+    assert.deepStrictEqual([shutdownOf("2 seconds"), shutdownOf(7), shutdownOf(0.2), shutdownOf(Infinity)], [
+      2000,
+      7,
+      1,
+      "infinity"
+    ])
+  })
+
+  it("refuses each invalid field by its name", () => {
+    // What only untyped code can write is refused all the same.
+    const draft = (fields: object): ChildSpec.Draft => ({ id: "a", ...fields })
+    assert.strictEqual(problemOf(draft({ id: "" }))?.[0], "id")
+    assert.strictEqual(problemOf(draft({ id: undefined }))?.[0], "id")
+    assert.deepStrictEqual(problemOf(draft({ kind: "wrker" })), [
+      "kind",
+      "kind \"wrker\" is neither \"worker\" nor \"supervisor\""
+    ])
+    assert.strictEqual(problemOf(draft({ restart: "prmanent" }))?.[0], "restart")
+    assert.deepStrictEqual(problemOf(draft({ shutdown: -10 })), [
+      "shutdown",
+      "shutdown -10 is neither a duration of 0 or more, nor \"infinity\", nor \"brutal_kill\""
+    ])
+    assert.strictEqual(problemOf(draft({ shutdown: Number.NaN }))?.[0], "shutdown")
+    assert.strictEqual(problemOf(draft({ shutdown: "soon" }))?.[0], "shutdown")
+    assert.strictEqual(problemOf(draft({ significant: "maybe" }))?.[0], "significant")
+    assert.strictEqual(problemOf(draft({ needs: ["a"] }))?.[0], "needs")
+  })
+
+  it("ignores keys it does not know", () => {
+    const draft: ChildSpec.Draft = { id: "a", ...{ modules: [] } }
+    assert.isUndefined(problemOf(draft))
+  })
+
+  it("refuses significant without autoShutdown, and significant with permanent, whatever autoShutdown is", () => {
+    for (const autoShutdown of ["never", "any_significant", "all_significant"] as const) {
+      for (const restart of [undefined, "permanent", "transient", "temporary"] as const) {
+        assert.isUndefined(problemOf({ id: "a", restart, significant: false }, autoShutdown))
+        const problem = problemOf({ id: "a", restart, significant: true }, autoShutdown)
+        if (restart === undefined || restart === "permanent") {
+          assert.include(problem?.[1], "a permanent child can't be significant")
+        } else if (autoShutdown === "never") {
+          assert.include(problem?.[1], "significant needs autoShutdown")
+        } else {
+          assert.isUndefined(problem)
+        }
+      }
+    }
+  })
+})
+
+describe("ChildSpec.isRestarted", () => {
+  const orderly: ReadonlyArray<ExitReason> = [normal, shutdown, { _tag: "Shutdown", detail: "some info" }]
+  const disorderly: ReadonlyArray<ExitReason> = [
+    killed,
+    crashed(Cause.die("boom")),
+    crashed(Cause.interrupt(1)),
+    { _tag: "GaveUp", child: "x", cause: Cause.die("boom") },
+    { _tag: "NotConserved", cause: Cause.die("disk") }
+  ]
+
+  it("is the truth table of the restart types", () => {
+    for (const reason of orderly) {
+      assert.deepStrictEqual(
+        [
+          ChildSpec.isRestarted("permanent", reason),
+          ChildSpec.isRestarted("transient", reason),
+          ChildSpec.isRestarted("temporary", reason)
+        ],
+        [true, false, false]
+      )
+    }
+    for (const reason of disorderly) {
+      assert.deepStrictEqual(
+        [
+          ChildSpec.isRestarted("permanent", reason),
+          ChildSpec.isRestarted("transient", reason),
+          ChildSpec.isRestarted("temporary", reason)
+        ],
+        [true, true, false]
+      )
+    }
+  })
+})
