@@ -151,3 +151,15 @@ export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
     return `${this.name} is already running: a key has one server at a time. Use the one there is, or stop it first.`
   }
 }
+
+/** A server does not start on a conserved state that speaks against itself, and nobody but a person may give it up. */
+export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefused", {
+  server: Schema.String,
+  seq: Schema.Number,
+  why: Schema.String
+}) {
+  override get message(): string {
+    return `${this.server} does not start on its conserved state (snapshot ${this.seq}): ${this.why}. Nothing was deleted. ` +
+      'Mend the handlers, or look at the state and clear or replace it, or choose onSuspect: "rollback".'
+  }
+}

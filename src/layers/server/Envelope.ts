@@ -10,7 +10,9 @@
  */
 import { Effect, Effectable, Exit } from "effect"
 import { callError, type CallErrorReason } from "../../domain/Errors.ts"
+import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
+import type { Held } from "../state/Companion.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Deadline } from "./Deadlines.ts"
 import type { Work } from "./Extras.ts"
@@ -40,7 +42,7 @@ export const ownCall: MessageType = {
 export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
 
 /** A message that waits, or is being handled outside its caller's stack. */
-export class Envelope extends Deadline implements From<never, never> {
+export class Envelope extends Deadline implements From<never, never>, Held {
   readonly type: MessageType
   readonly payload: unknown
   /** The message whose handler sent this one, when a handler in progress did: the call chain. */
@@ -51,6 +53,8 @@ export class Envelope extends Deadline implements From<never, never> {
   /** How often it has been handled, this time included. */
   attempts = 0
   gone = false
+  /** The answer, while it waits for the state to be stored. */
+  held: Exit.Exit<unknown, unknown> | undefined = undefined
   /** A sender waited for room, and its message is in now. */
   queued = false
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
@@ -82,6 +86,16 @@ export class Envelope extends Deadline implements From<never, never> {
     } finally {
       Turn.leave()
     }
+  }
+
+  /** What its state was computed from is stored: the answer may go. */
+  stored(): void {
+    if (this.held !== undefined) this.answer(this.held)
+  }
+
+  /** What its state was computed from could not be stored. */
+  lost(reason: ExitReason): void {
+    this.refuse({ _tag: "NotConserved", cause: toCause(reason) })
   }
 
   /** Answers with a `CallError`. */

@@ -19,15 +19,17 @@
  * @since 0.1.0
  */
 import { Cause, Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
-import { Fenced, InitTimeout, InvalidResult, NameTaken } from "../../domain/Errors.ts"
+import { Fenced, InitTimeout, InvalidResult, NameTaken, StateRefused } from "../../domain/Errors.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
-import { crashed, type ExitReason, isOrderly, killed, toCause } from "../../domain/server/ExitReason.ts"
+import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
 import { Ignore, isNext, type NextOptions, Start } from "../../domain/server/Next.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import type { Callback, Generation } from "../../domain/state/Generations.ts"
+import type { Crash } from "../../domain/state/Recovery.ts"
 import type { Point } from "../../domain/testing/Fault.ts"
 import type { ExitObserver, GoneObserver, Status } from "../naming/Process.ts"
 import { isLogging } from "../observation/Telemetry.ts"
-import type { Keeper } from "../state/Companion.ts"
+import type { Keeper, Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
 import * as Turn from "../supervision/Turn.ts"
@@ -102,6 +104,10 @@ export class ServerProcess implements Child, Turn.Ready {
   private order: Order | undefined = undefined
   private extras: Extras | undefined = undefined
   private restoredFrom = 0
+  /** Whether this incarnation has handled any message. */
+  private proven = false
+  /** The callback that runs on the state, while one does. */
+  private callback: Callback | undefined = undefined
   private unreported = false
   private endedAt: bigint | undefined = undefined
 
@@ -205,7 +211,8 @@ export class ServerProcess implements Child, Turn.Ready {
       }
       if (Array.isArray(next) && next.length === 2) {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
-        if (this.commit(next[1])) {
+        if (this.commit(next[1], "message")) {
+          if (this.keeper!.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
           this.idle()
           return Exit.succeed(next[0])
         }
@@ -219,6 +226,26 @@ export class ServerProcess implements Child, Turn.Ready {
     } finally {
       Turn.leave()
     }
+  }
+
+  /** The direct path's answer over a durable companion: the server goes on, its answer has to wait. */
+  private answerWhenStored(
+    type: MessageType,
+    payload: unknown,
+    exit: Exit.Exit<unknown, unknown>,
+    millis: number
+  ): Effect.Effect<unknown, unknown> {
+    const envelope = new Envelope(this, type, payload, inHand())
+    this.idle()
+    this.answer(envelope, exit)
+    return envelope.wait(millis)
+  }
+
+  /** Answers a caller as soon as what the answer was computed from is conserved. */
+  private answer(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
+    if (!this.keeper!.isBehind) return envelope.answer(exit)
+    envelope.held = exit
+    this.keeper!.hold(envelope)
   }
 
   /** The queued path: the caller waits for its turn. */
@@ -337,9 +364,9 @@ export class ServerProcess implements Child, Turn.Ready {
     if (exit._tag === "Success") return this.conclude(envelope, exit.value)
     // A typed failure is a reply, not a crash: the state is as it was.
     if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
+      this.proven = true
       this.idle()
-      envelope.answer(exit)
-      return
+      return this.answer(envelope, exit)
     }
     this.crash(exit.cause)
   }
@@ -356,8 +383,8 @@ export class ServerProcess implements Child, Turn.Ready {
           return this.accept(envelope, next.state, next.options, undefined)
         }
         case "Stop": {
-          if ("state" in next.answer && !this.commit(next.answer.state)) return this.crashFenced()
-          if ("reply" in next.answer) envelope.answer(Exit.succeed(next.answer.reply))
+          if ("state" in next.answer && !this.commit(next.answer.state, "message")) return this.crashFenced()
+          if ("reply" in next.answer) this.answer(envelope, Exit.succeed(next.answer.reply))
           return this.end(next.reason)
         }
       }
@@ -376,17 +403,18 @@ export class ServerProcess implements Child, Turn.Ready {
     reply: Exit.Exit<unknown> | undefined
   ): void {
     // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
-    if (!this.commit(state)) return this.crashFenced()
+    if (!this.commit(state, envelope.type === ownCast ? "callback" : "message")) return this.crashFenced()
     if (this.struck("afterCommit", envelope)) return
     this.idle(options)
-    if (reply !== undefined) envelope.answer(reply)
+    if (reply !== undefined) this.answer(envelope, reply)
   }
 
   /** The next state becomes the server's, and its companion's; false when a younger incarnation has taken over. */
-  private commit(state: unknown): boolean {
+  private commit(state: unknown, by: "message" | "callback"): boolean {
     const kept = this.spec.protect === undefined ? state : this.spec.protect(state)
     this.state = kept
-    return this.keeper!.commit(this.incarnation, kept)
+    if (by === "message") this.proven = true
+    return this.keeper!.commit(this.incarnation, kept, by)
   }
 
   /** The message in hand is done with: what comes next is whatever waits. */
@@ -447,7 +475,7 @@ export class ServerProcess implements Child, Turn.Ready {
   /** Answers a caller that was promised a later reply. */
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
     this.extras?.deferred.delete(envelope)
-    envelope.answer(exit)
+    this.answer(envelope, exit)
   }
 
   // --------------------------------------------------------------------------------------------------- faults
@@ -506,7 +534,7 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** An abandoned fiber has come to its end: whatever it computed is not kept. */
   private refuseStale(incarnation: number, exit: Exit.Exit<unknown, unknown>): void {
-    if (exit._tag === "Failure" || this.keeper!.commit(incarnation, exit.value)) return
+    if (exit._tag === "Failure" || this.keeper!.commit(incarnation, exit.value, "message")) return
     this.publish("WriteFenced", { incarnation, current: this.incarnation })
   }
 
@@ -514,6 +542,8 @@ export class ServerProcess implements Child, Turn.Ready {
     this.incarnation++
     this.phase = Starting
     this.lastExit = undefined
+    this.proven = false
+    this.callback = undefined
     const { container, make, shared } = this.spec
     this.keeper = container.claim(this.key, this)
     if (this.keeper.owner !== this) return this.failStart(Cause.die(new NameTaken({ name: this.id, holder: this.keeper.owner! })))
@@ -535,14 +565,38 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** What the incarnation starts from: what is conserved, or `init`. */
   private firstState(behavior: AnyBehavior): Effect.Effect<unknown, unknown> {
-    const snapshot = this.keeper!.takeOver(this.incarnation)
-    this.restoredFrom = snapshot?.seq ?? 0
-    if (snapshot !== undefined) this.publish("StateRestored", { seq: snapshot.seq })
-    const first = snapshot === undefined
-      ? behavior.init
-      : behavior.restore === undefined
-      ? snapshot.state
-      : behavior.restore(this.spec.copy === undefined ? snapshot.state : this.spec.copy(snapshot.state))
+    const taken = this.keeper!.takeOver(this.incarnation)
+    return isEffect(taken)
+      ? Effect.flatMap(taken, (taken) => this.stateFrom(behavior, taken))
+      : this.stateFrom(behavior, taken)
+  }
+
+  private stateFrom(behavior: AnyBehavior, { aside, decision }: Taken<unknown>): Effect.Effect<unknown, unknown> {
+    for (const { seq, why } of aside) this.publish("StateSetAside", { seq, why })
+    switch (decision._tag) {
+      case "Refuse":
+      case "GiveUp":
+        return Exit.die(new StateRefused({ server: this.name, seq: decision.from, why: decision.why }))
+      case "Init": {
+        if (decision.from !== undefined) this.publish("StateRolledBack", { from: decision.from, why: decision.why })
+        this.restoredFrom = 0
+        this.callback = "init"
+        return isEffect(behavior.init) ? behavior.init : Exit.succeed(behavior.init)
+      }
+      case "RollBack":
+        this.publish("StateRolledBack", { from: decision.from, to: decision.to.seq, why: decision.why })
+        return this.restored(behavior, decision.to)
+      case "Restore":
+        return this.restored(behavior, decision.snapshot)
+    }
+  }
+
+  private restored(behavior: AnyBehavior, snapshot: Generation<unknown>): Effect.Effect<unknown, unknown> {
+    this.restoredFrom = snapshot.seq
+    this.publish("StateRestored", { seq: snapshot.seq })
+    if (behavior.restore === undefined) return Exit.succeed(snapshot.state)
+    this.callback = "restore"
+    const first = behavior.restore(this.spec.copy === undefined ? snapshot.state : this.spec.copy(snapshot.state))
     return isEffect(first) ? first : Exit.succeed(first)
   }
 
@@ -568,6 +622,7 @@ export class ServerProcess implements Child, Turn.Ready {
   /** The incarnation is up. */
   private begin(first: unknown): Effect.Effect<Started, unknown> {
     if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
+    this.callback = undefined
     const initial = first instanceof Start ? first : undefined
     const state = initial === undefined ? first : initial.state
     this.state = this.spec.protect === undefined ? state : this.spec.protect(state)
@@ -577,7 +632,9 @@ export class ServerProcess implements Child, Turn.Ready {
   }
 
   private failStart(cause: Cause.Cause<unknown>): Effect.Effect<Started, unknown> {
-    return this.leaveStart(this.order?.reason ?? crashed(cause), Exit.failCause(cause))
+    const reason = this.order?.reason ?? crashed(cause)
+    if (this.keeper?.owner === this) this.keeper.observe(reason, this.endOf(reason))
+    return this.leaveStart(reason, Exit.failCause(cause))
   }
 
   /** No incarnation came up: what it had acquired is released before anybody hears of it. */
@@ -598,6 +655,22 @@ export class ServerProcess implements Child, Turn.Ready {
       leave()
       return result
     }))
+  }
+
+  /** How the incarnation ended, as far as its state is concerned. */
+  private endOf(reason: ExitReason): Omit<Crash, "on"> {
+    const { callback, current, proven: handled, restoredFrom: restored } = this
+    if (callback !== undefined) {
+      return { restored, handled, activity: { _tag: "InCallback", callback, why: toText(reason) } }
+    }
+    if (current === undefined || current.type === ownCall) return { restored, handled, activity: { _tag: "Outside" } }
+    return {
+      restored,
+      handled,
+      activity: current.type === ownCast
+        ? { _tag: "InCallback", callback: "continueWith", why: toText(reason) }
+        : { _tag: "InHandler", message: { tag: current.type.tag, payload: current.payload } }
+    }
   }
 
   private noteRecovery(endedAt: bigint): void {
@@ -622,13 +695,15 @@ export class ServerProcess implements Child, Turn.Ready {
   /** The incarnation is over: its last word, its clean-up, and then everybody else. */
   private end(reason: ExitReason): void {
     this.phase = Ending
+    this.keeper!.observe(reason, this.endOf(reason))
     this.fallen = this.current
     this.current = undefined
     this.fiber = undefined
     this.extras?.cancelIdle()
     if (this.extras !== undefined) this.extras.pending = undefined
     if (reason._tag === "Crashed") this.endedAt = this.spec.clock.monotonicTimeNanosUnsafe()
-    const alive = reason._tag !== "Killed"
+    // Neither a kill nor a state that could not be stored leaves it a last word.
+    const alive = reason._tag !== "Killed" && reason._tag !== "NotConserved"
     if (alive) this.keeper!.conclude(this.incarnation, this.state)
     const terminate = alive ? this.behavior.terminate : undefined
     if (terminate === undefined && this.life === undefined) return this.ended(reason)
@@ -662,7 +737,7 @@ export class ServerProcess implements Child, Turn.Ready {
   /** The incarnation does not end: it is left behind, and fenced off from the state. */
   private abandon(): ExitReason {
     this.publish("Abandoned", {})
-    this.keeper!.takeOver(this.incarnation + 1)
+    this.keeper!.fenceOff(this.incarnation)
     // What it holds is released when it is done with it, if ever.
     const { fiber, life, phase } = this
     if (life !== undefined && phase !== Ending) fiber?.addObserver((exit) => {
@@ -775,6 +850,7 @@ export class ServerProcess implements Child, Turn.Ready {
   }
 
   private refuseEnded(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
+    if (reason?._tag === "NotConserved") return envelope.refuse({ _tag: "NotConserved", cause: reason.cause })
     const willRestart = fate === "restarting"
     if (!willRestart && reason !== undefined && isOrderly(reason)) return envelope.refuse({ _tag: "NotRunning" })
     const cause = reason === undefined ? Cause.empty : toCause(reason)
@@ -816,5 +892,15 @@ export class ServerProcess implements Child, Turn.Ready {
 
 type OwnEvent = Extract<
   Lifecycle,
-  { readonly _tag: "Redelivered" | "Quarantined" | "Dropped" | "WriteFenced" | "Abandoned" | "StateRestored" }
+  {
+    readonly _tag:
+      | "Redelivered"
+      | "Quarantined"
+      | "Dropped"
+      | "WriteFenced"
+      | "Abandoned"
+      | "StateRestored"
+      | "StateRolledBack"
+      | "StateSetAside"
+  }
 >

@@ -2,17 +2,25 @@
  * A companion: the keeper of one server's committed state.
  *
  * Two faces. `Companion` is what everybody may do with it: look, set, clear. `Keeper` is what the server's engine does:
- * take over the state for a new incarnation, commit, conclude. In memory it is a `Ref` and a fence; nothing of it runs in a
- * fiber, so no crash of any fiber can lose it.
+ * take over the state for a new incarnation, commit, conclude, take down how an incarnation ended. In memory it is a `Ref`
+ * and a fence; nothing of it runs in a fiber, so no crash of any fiber can lose it.
  *
- * *Tricky*: an abandoned incarnation may still run and try to commit. Taking over raises the fence, and a commit from
- * below the fence is refused (`Snapshot.accept`); both are synchronous, so no message of the new incarnation can come
- * between. A `set` from outside is a commit on behalf of the youngest incarnation.
+ * *Tricky*
+ * - An abandoned incarnation may still run and try to commit. Taking over raises the fence, and a commit from below the
+ *   fence is refused (`Snapshot.accept`); both are synchronous, so no message of the new incarnation can come between. A
+ *   `set` from outside is a commit on behalf of the youngest incarnation.
+ * - A state that crashes whoever starts from it must not be restored for ever (`Recovery`). Books of snapshots would cost
+ *   more than the commit itself, so a companion keeps just two: the newest, and the newest that a message was handled
+ *   from. The books are opened when something speaks against a snapshot, and not before.
  *
  * @since 0.1.0
  */
 import { Effect, Option, Ref } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import * as Generations from "../../domain/state/Generations.ts"
+import * as Recovery from "../../domain/state/Recovery.ts"
 import { accept, type Snapshot } from "../../domain/state/Snapshot.ts"
+import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Process } from "../naming/Process.ts"
 
 /** What everybody may do with a server's conserved state. */
@@ -29,20 +37,50 @@ export interface Companion<in out S> {
   readonly clear: Effect.Effect<void>
   /** What is conserved, newest first, with sequence number and incarnation. */
   readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot<S>>>
+  /** What was set aside because it crashed whoever started from it; never deleted by itself. */
+  readonly aside: Effect.Effect<ReadonlyArray<Generations.Aside<S>>>
+}
+
+/** What a new incarnation starts from, and what was set aside for it. */
+export interface Taken<out S> {
+  readonly decision: Recovery.Decision<S>
+  readonly aside: ReadonlyArray<Generations.Aside<S>>
+}
+
+/** An answer that waits until the state it was computed from is stored. */
+export interface Held {
+  stored(): void
+  lost(reason: ExitReason): void
 }
 
 /** What a server's engine does with its companion. */
 export interface Keeper<in out S> extends Companion<S> {
   /** The server this state belongs to, while it has one: a key has one owner at a time. */
   owner: Process | undefined
-  /** A new incarnation takes over: older ones are fenced off, and it gets what is conserved. */
-  takeOver(incarnation: number): Snapshot<S> | undefined
-  /** Commits the state after a handled message; false when the incarnation is fenced off. */
-  commit(incarnation: number, state: S): boolean
+  /** Whether answers have to wait: the newest state is not stored yet. Always false in memory. */
+  readonly isBehind: boolean
+  /** Whether so much is waiting to be stored that the server has to wait, too. */
+  readonly isFull: boolean
+  /** A new incarnation takes over: older ones are fenced off, and it is told what to start from. */
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError>
+  /** Fences off an incarnation that was abandoned. */
+  fenceOff(incarnation: number): void
+  /** Commits the state after a handled message, or after a callback; false when the incarnation is fenced off. */
+  commit(incarnation: number, state: S, by: "message" | "callback"): boolean
   /** The incarnation ends in a way that leaves it its last word (not by a kill). */
   conclude(incarnation: number, state: S): void
+  /** Takes down how an incarnation ended. */
+  observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
+  /** Holds an answer back until all that is committed by now is stored. Only while `isBehind`. */
+  hold(answer: Held): void
   /** Forgets at once what is conserved. */
   forget(): void
+}
+
+/** Nothing is conserved. */
+const nothing: Taken<never> = {
+  decision: { _tag: "Init", why: "nothing is conserved", from: undefined },
+  aside: []
 }
 
 /** The fence and the owner, which every companion has, over wherever the snapshot is. */
@@ -55,19 +93,29 @@ export abstract class Kept<in out S> implements Keeper<S> {
     this.key = key
   }
 
+  abstract readonly isBehind: boolean
+  abstract readonly isFull: boolean
   protected abstract read(): Snapshot<S> | undefined
-  protected abstract write(snapshot: Snapshot<S>): void
+  protected abstract write(snapshot: Snapshot<S>, by: "message" | "callback"): void
+  protected abstract taken(): Taken<S> | Effect.Effect<Taken<S>, StoreError>
+  abstract observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
+  abstract hold(answer: Held): void
   abstract forget(): void
+  abstract readonly aside: Effect.Effect<ReadonlyArray<Generations.Aside<S>>>
 
-  takeOver(incarnation: number): Snapshot<S> | undefined {
-    if (incarnation > this.fence) this.fence = incarnation
-    return this.read()
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+    this.fenceOff(incarnation - 1)
+    return this.taken()
   }
 
-  commit(incarnation: number, state: S): boolean {
+  fenceOff(incarnation: number): void {
+    if (incarnation >= this.fence) this.fence = incarnation + 1
+  }
+
+  commit(incarnation: number, state: S, by: "message" | "callback"): boolean {
     const snapshot = accept(this.read(), this.fence, incarnation, state)
     if (snapshot === undefined) return false
-    this.write(snapshot)
+    this.write(snapshot, by)
     return true
   }
 
@@ -78,7 +126,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 
   set(state: S): Effect.Effect<void> {
-    return Effect.sync(() => void this.commit(this.fence, state))
+    return Effect.sync(() => void this.commit(this.fence, state, "callback"))
   }
 
   get clear(): Effect.Effect<void> {
@@ -93,49 +141,173 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 }
 
+/** What speaks against the newest snapshot, and what was set aside before. */
+interface Trouble<out S> {
+  readonly evidence: Generations.Evidence | undefined
+  readonly aside: ReadonlyArray<Generations.Aside<S>>
+}
+
+/** Companions that lose nothing but with the process: what is committed is conserved. */
+export abstract class Volatile<in out S> extends Kept<S> {
+  /** Whether a message was handled from the newest snapshot. */
+  private trusted = false
+  /** The newest older snapshot that one was handled from. */
+  private previous: Snapshot<S> | undefined = undefined
+  private trouble: Trouble<S> | undefined = undefined
+  private readonly policy: Recovery.Policy | undefined
+
+  constructor(key: string, policy: Recovery.Policy | undefined) {
+    super(key)
+    this.policy = policy
+  }
+
+  protected abstract put(snapshot: Snapshot<S>): void
+
+  get isBehind(): boolean {
+    return false
+  }
+
+  get isFull(): boolean {
+    return false
+  }
+
+  hold(answer: Held): void {
+    answer.stored()
+  }
+
+  protected write(snapshot: Snapshot<S>, by: "message" | "callback"): void {
+    // A message was handled from the snapshot before, so that one is good.
+    if (by === "message" || this.trusted) this.previous = this.read()
+    this.trusted = false
+    if (this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
+    this.put(snapshot)
+  }
+
+  protected taken(): Taken<S> {
+    const snapshot = this.read()
+    if (snapshot === undefined) return nothing
+    if (this.trouble?.evidence === undefined) {
+      const { seq, state } = snapshot
+      return { decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted } }, aside: [] }
+    }
+    const { aside, books, decision } = Recovery.decide(this.books(snapshot), this.policy)
+    this.trouble = { evidence: books.evidence, aside: books.aside }
+    if (books.kept[0]?.seq !== snapshot.seq) {
+      this.forgetNewest()
+      if (this.previous !== undefined) {
+        this.put(this.previous)
+        this.trusted = true
+      }
+    }
+    return { decision, aside }
+  }
+
+  observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
+    const snapshot = this.read()
+    if (snapshot === undefined) return
+    if (end.handled) {
+      if (snapshot.seq === end.restored) this.trusted = true
+      return
+    }
+    const activity = Recovery.activityOf(reason, end.activity)
+    if (activity._tag === "Outside" || this.trusted) return
+    const books = Recovery.observe(this.books(snapshot), { ...end, activity, on: snapshot.seq })
+    this.trouble = { evidence: books.evidence, aside: books.aside }
+  }
+
+  private books(snapshot: Snapshot<S>): Generations.Generations<S> {
+    const newest = { seq: snapshot.seq, state: snapshot.state, trusted: this.trusted }
+    const { previous } = this
+    return {
+      limit: 2,
+      kept: previous === undefined ? [newest] : [newest, { seq: previous.seq, state: previous.state, trusted: true }],
+      aside: this.trouble?.aside ?? [],
+      evidence: this.trouble?.evidence
+    }
+  }
+
+  protected abstract forgetNewest(): void
+
+  forget(): void {
+    this.previous = undefined
+    this.trusted = false
+    this.trouble = undefined
+    this.forgetNewest()
+  }
+
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<S>>> {
+    return Effect.sync(() => this.trouble?.aside ?? [])
+  }
+}
+
 /** Keeps every commit in a `Ref`. */
-export class InMemory<in out S> extends Kept<S> {
+export class InMemory<in out S> extends Volatile<S> {
   private readonly ref = Ref.makeUnsafe<Snapshot<S> | undefined>(undefined)
 
   protected read(): Snapshot<S> | undefined {
     return this.ref.ref.current
   }
 
-  protected write(snapshot: Snapshot<S>): void {
+  protected put(snapshot: Snapshot<S>): void {
     this.ref.ref.current = snapshot
   }
 
-  forget(): void {
+  protected forgetNewest(): void {
     this.ref.ref.current = undefined
   }
 }
 
 /** Keeps nothing: the next incarnation starts from `init` (OTP's default). Still fences, and still has an owner. */
 export class Forgetful<in out S> extends Kept<S> {
+  get isBehind(): boolean {
+    return false
+  }
+
+  get isFull(): boolean {
+    return false
+  }
+
   protected read(): undefined {
     return undefined
   }
 
   protected write(_snapshot: Snapshot<S>): void {}
 
+  protected taken(): Taken<S> {
+    return nothing
+  }
+
+  observe(_reason: ExitReason, _end: Omit<Recovery.Crash, "on">): void {}
+
+  hold(answer: Held): void {
+    answer.stored()
+  }
+
   forget(): void {}
+
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<S>>> {
+    return Effect.succeed([])
+  }
 }
 
 /**
  * Conserves late: at intervals, or with the last word of an incarnation only.
  *
- * *Tricky*: what is pending is older than nothing: a new incarnation that takes over gets the pending state when it was
- * only waiting for its interval, and never when it needed a last word that was not spoken.
+ * *Tricky*: a new incarnation that takes over gets what is pending when it was only waiting for its interval, and never
+ * when it needed a last word that was not spoken.
  */
 export class Delayed<in out S> implements Keeper<S> {
   private readonly kept: Keeper<S>
   private readonly needsLastWord: boolean
+  /** Those that have something pending; the container flushes them at its intervals. */
+  private readonly late: Set<Delayed<S>>
   private pending: { readonly incarnation: number; readonly state: S } | undefined = undefined
   private fence = 0
 
-  constructor(kept: Keeper<S>, needsLastWord: boolean) {
+  constructor(kept: Keeper<S>, needsLastWord: boolean, late: Set<Delayed<S>>) {
     this.kept = kept
     this.needsLastWord = needsLastWord
+    this.late = late
   }
 
   get key(): string {
@@ -150,29 +322,50 @@ export class Delayed<in out S> implements Keeper<S> {
     this.kept.owner = owner
   }
 
-  takeOver(incarnation: number): Snapshot<S> | undefined {
+  get isBehind(): boolean {
+    return false
+  }
+
+  get isFull(): boolean {
+    return false
+  }
+
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
     if (!this.needsLastWord) this.flush()
     this.pending = undefined
     this.fence = Math.max(this.fence, incarnation)
     return this.kept.takeOver(incarnation)
   }
 
+  fenceOff(incarnation: number): void {
+    this.fence = Math.max(this.fence, incarnation + 1)
+    this.kept.fenceOff(incarnation)
+  }
+
   commit(incarnation: number, state: S): boolean {
     if (incarnation < this.fence) return false
+    if (this.pending === undefined && !this.needsLastWord) this.late.add(this)
     this.pending = { incarnation, state }
     return true
   }
 
   conclude(incarnation: number, state: S): void {
-    if (!this.commit(incarnation, state)) return
-    this.flush()
+    if (this.commit(incarnation, state)) this.flush()
+  }
+
+  observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
+    this.kept.observe(reason, end)
+  }
+
+  hold(answer: Held): void {
+    answer.stored()
   }
 
   /** Writes what is pending. */
   flush(): void {
     const pending = this.pending
     this.pending = undefined
-    if (pending !== undefined) this.kept.commit(pending.incarnation, pending.state)
+    if (pending !== undefined) this.kept.commit(pending.incarnation, pending.state, "message")
   }
 
   forget(): void {
@@ -194,5 +387,9 @@ export class Delayed<in out S> implements Keeper<S> {
 
   get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
     return this.kept.snapshots
+  }
+
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<S>>> {
+    return this.kept.aside
   }
 }

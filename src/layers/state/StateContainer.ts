@@ -67,9 +67,16 @@ export interface Options {
    * default, so that a million finished servers leave nothing behind.
    */
   readonly afterStop?: "keep" | "forget" | undefined
+  /**
+   * What to do about a state that crashes whoever starts from it. By default it gives way to the last good one when a
+   * callback (`restore`, `continueWith`) crashed on it, and the server gives up with a report when only messages did;
+   * `"rollback"` gives way on either, `"refuse"` never. See `Recovery`.
+   */
+  readonly onSuspect?: "rollback" | "refuse" | undefined
 }
 
-type Make<S> = (key: string) => Keeper<S>
+/** Makes the companion of a key. */
+export type Make<S> = (key: string) => Keeper<S>
 
 class Container<in out S> implements StateContainer<S> {
   readonly survives: Grade
@@ -130,6 +137,7 @@ const container = <Self, Id extends string, S>(
   Effect.gen(function*() {
     const supervisor = yield* Supervisor
     const keepers = new Map<string, Keeper<S>>()
+    const late = new Set<Delayed<S>>()
     const when = options?.when ?? "commit"
     const recipe: StartRecipe<StateContainer<S>> = {
       id: `${server.key}/StateContainer`,
@@ -139,23 +147,24 @@ const container = <Self, Id extends string, S>(
         const child = new Worker(
           parent,
           recipe.id,
-          typeof when === "object" ? flush(keepers, when.every) : Effect.never,
+          typeof when === "object" ? flush(late, when.every) : Effect.never,
           context
         )
         const afterStop = options?.afterStop ?? "forget"
-        return { child, ref: new Container(child, survives, conserving(when, make), keepers, afterStop) }
+        return { child, ref: new Container(child, survives, conserving(when, make, late), keepers, afterStop) }
       }
     }
     return yield* supervisor.register(recipe)
   })
 
-const conserving = <S>(when: When, make: Make<S>): Make<S> =>
-  when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate")
+const conserving = <S>(when: When, make: Make<S>, late: Set<Delayed<S>>): Make<S> =>
+  when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late)
 
 /** Writes what is written late. */
-const flush = <S>(keepers: ReadonlyMap<string, Keeper<S>>, every: Duration.Input): Effect.Effect<never> =>
+const flush = <S>(late: Set<Delayed<S>>, every: Duration.Input): Effect.Effect<never> =>
   Effect.sync(() => {
-    for (const keeper of keepers.values()) if (keeper instanceof Delayed) keeper.flush()
+    for (const keeper of late) keeper.flush()
+    late.clear()
   }).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
 
 /**
@@ -206,7 +215,7 @@ export const layerMemory = <Self, Id extends string, S>(
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor> =>
   granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
-    container(server, "crash", options, (key) => new InMemory<S>(key))
+    container(server, "crash", options, (key) => new InMemory<S>(key, options))
   ))
 
 /**
@@ -233,7 +242,7 @@ export const layerTable = <Self, Id extends string, S>(
     server.StateContainer,
     Effect.flatMap(
       StateTable,
-      (table) => container(server, "crash", options, (key) => new InTable<S>(key, row(key), table.unsafe))
+      (table) => container(server, "crash", options, (key) => new InTable<S>(key, row(key), table.unsafe, options))
     )
   ))
 }

@@ -12,8 +12,9 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer, Option } from "effect"
+import type * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import { Kept } from "./Companion.ts"
+import { Volatile } from "./Companion.ts"
 
 /** The rows, by key: the engine's side of a table. */
 export interface Rows {
@@ -61,12 +62,12 @@ export class StateTable extends Context.Service<StateTable, {
 }
 
 /** A companion that keeps every commit in a row of a shared table. */
-export class InTable<in out S> extends Kept<S> {
+export class InTable<in out S> extends Volatile<S> {
   private readonly row: string
   private readonly rows: Rows
 
-  constructor(key: string, row: string, rows: Rows) {
-    super(key)
+  constructor(key: string, row: string, rows: Rows, policy: Recovery.Policy | undefined) {
+    super(key, policy)
     this.row = row
     this.rows = rows
   }
@@ -76,11 +77,11 @@ export class InTable<in out S> extends Kept<S> {
     return this.rows.get(this.row) as Snapshot<S> | undefined
   }
 
-  protected write(snapshot: Snapshot<S>): void {
+  protected put(snapshot: Snapshot<S>): void {
     this.rows.set(this.row, snapshot)
   }
 
-  forget(): void {
+  protected forgetNewest(): void {
     this.rows.delete(this.row)
   }
 }
