@@ -123,6 +123,18 @@ const layers: ReadonlyArray<Fixture> = [
     says: undefined
   },
   {
+    law: "the store over SQL may import effect's sql",
+    file: "src/layers/state/StateStoreSql.ts",
+    source: imports("effect/sql"),
+    says: undefined
+  },
+  {
+    law: "the store over SQL knows no Node",
+    file: "src/layers/state/SqlStatements.ts",
+    source: imports("node:sqlite"),
+    says: "layers are platform-agnostic"
+  },
+  {
     law: "a platform-bound store keeps the direction",
     file: "src/layers/state/SqliteClient.ts",
     source: imports("../server/Leaf.ts"),

@@ -4,7 +4,8 @@
  *
  * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
  * file. The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
- * only has to end well. Code that is not meant to run is not marked as ts.
+ * only has to end well. One that launches an app goes on until it is told to stop: it is type-checked and not run. Code
+ * that is not meant to run is not marked as ts.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -126,7 +127,7 @@ registerHooks({
     }), 120_000)
 
   describe.concurrent("run, and print what they say", () => {
-    for (const { file, name, prints } of programs) {
+    for (const { file, name, prints } of programs.filter(({ source }) => !source.includes(".launch("))) {
       it.live(name, () =>
         Effect.gen(function*() {
           const { code, err, out } = yield* run([

@@ -131,8 +131,6 @@ const listed = (messages: HashSet.HashSet<Generations.Message>): string =>
  * **Example**
  *
  * ```ts
- * import { Generations, Recovery } from "heirloom"
- *
  * const books = Generations.commit(Generations.commit(Generations.empty(), 1, "good", "message"), 2, "bad", "message")
  * const crash = { restored: 2, on: 2, handled: false, activity: { _tag: "InCallback", callback: "restore", why: "boom" } }
  * Recovery.decide(Recovery.observe(books, crash)).decision

@@ -171,8 +171,8 @@ const build = <S extends Pure>(schema: S, versions: ReadonlyArray<Version>): Sta
  *
  * const State = StateSchema.make(V1).next(V2, ({ count }) => ({ count, step: 1 }))
  *
- * State.decode(1, `{"count":41}`)
- * // => { _tag: "Decoded", state: { count: 41, step: 1 }, migratedFrom: 1 }
+ * console.log(JSON.stringify(State.decode(1, `{"count":41}`)))
+ * // => {"_tag":"Decoded","state":{"count":41,"step":1},"migratedFrom":1}
  * ```
  *
  * @since 0.1.0

@@ -166,7 +166,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
  * **Example**
  *
  * ```ts
- * import { SqliteClient } from "heirloom"
+ * import * as SqliteClient from "heirloom/SqliteClient"
  *
  * const Database = SqliteClient.layer({ filename: "app.db", synchronous: "FULL" })
  * ```
