@@ -1,0 +1,161 @@
+/**
+ * The statements of the SQL store, for SQLite and for PostgreSQL.
+ *
+ * Four tables: the snapshots (a ring of slots for every key, so that a commit overwrites one row and deletes none), the
+ * recorded answers, what was set aside, and the owners' epochs.
+ *
+ * *Tricky*: the fence is inside the upsert. Its epoch column is not a parameter but looked up among the epochs in force; a
+ * stale one is not found, NULL violates the column's constraint, and the database itself refuses the whole statement. So a
+ * batch is one statement, one round trip and one commit, and still checked in the transaction that writes it. PostgreSQL
+ * locks the row it looked up (`FOR SHARE`), so an epoch cannot be acquired between the check and the commit.
+ *
+ * @since 0.1.0
+ */
+
+/** A dialect that the store speaks. */
+export type Dialect = "sqlite" | "pg"
+
+/** A row to write: what the columns hold, in their order. */
+export interface SlotRow {
+  readonly key: string
+  readonly slot: number
+  readonly seq: number
+  readonly version: number
+  readonly trusted: number
+  readonly at: number
+  readonly state: string
+}
+
+/** A statement with its parameters. */
+export type Bound = readonly [text: string, params: ReadonlyArray<unknown>]
+
+/** Rows in one SQLite statement: each number of rows is a statement of its own to prepare. */
+const sqliteRows = 64
+
+/** Rows in one PostgreSQL statement, which is the same for any number: this only bounds a message's size. */
+const pgRows = 1000
+
+/** The statements on the tables that begin with `table`. */
+export const make = (dialect: Dialect, table: string) => {
+  const pg = dialect === "pg"
+  const answers = `${table}_answers`
+  const aside = `${table}_aside`
+  const owners = `${table}_owners`
+  // Keys are compared by their bytes, never by a language's rules.
+  const text = pg ? `text COLLATE "C"` : "text"
+  const float = pg ? "double precision" : "real"
+  const numbered = (sql: string): string => {
+    let n = 0
+    return pg ? sql.replaceAll("?", () => `$${++n}`) : sql
+  }
+  const inForce = `SELECT epoch FROM ${owners} WHERE epoch = ?${pg ? " FOR SHARE" : ""}`
+  const columns = "key, slot, seq, version, trusted, at, state"
+
+  const upsert = (source: string): string =>
+    `INSERT INTO ${table} AS t (epoch, ${columns})
+     SELECT (${inForce}), u.* FROM ${source}
+     ON CONFLICT (key, slot) DO UPDATE SET
+       epoch = CASE WHEN t.epoch > excluded.epoch THEN NULL ELSE excluded.epoch END,
+       seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
+       state = excluded.state`
+
+  const texts: Array<string> = []
+  const sqliteUpsert = (rows: number): string =>
+    texts[rows] ??= upsert(
+      `(VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?)").join(",")}) AS u WHERE true`
+    )
+  const pgUpsert = numbered(upsert(
+    `unnest(?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[]) AS u`
+  ))
+
+  /** A statement on keys: a list is one parameter in either dialect. */
+  const ofKeys = (before: string, after: string) => {
+    const sql = numbered(`${before} key ${pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"} ${after}`)
+    return (keys: ReadonlyArray<string>, ...more: ReadonlyArray<unknown>): Bound => [
+      sql,
+      [pg ? keys : JSON.stringify(keys), ...more]
+    ]
+  }
+  const statement = (sql: string) => {
+    const text = numbered(sql)
+    return (...params: ReadonlyArray<unknown>): Bound => [text, params]
+  }
+
+  return {
+    rowsPerStatement: pg ? pgRows : sqliteRows,
+    tables: [
+      `CREATE TABLE IF NOT EXISTS ${table} (
+         key ${text} NOT NULL, slot ${pg ? "smallint" : "integer"} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
+         version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
+         PRIMARY KEY (key, slot))`,
+      `CREATE TABLE IF NOT EXISTS ${answers} (
+         key ${text} NOT NULL, id ${text} NOT NULL, seq bigint NOT NULL, at ${float} NOT NULL, body text NOT NULL,
+         PRIMARY KEY (key, id))`,
+      `CREATE TABLE IF NOT EXISTS ${aside} (
+         id ${
+        pg ? "bigserial" : "integer"
+      } PRIMARY KEY, key ${text} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
+         version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
+         answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL)`,
+      `CREATE INDEX IF NOT EXISTS ${aside}_key ON ${aside} (key)`,
+      `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE)`
+    ],
+    // Two clients creating the tables at once collide in PostgreSQL's catalogue; any number will do for the lock.
+    lockTables: pg ? statement("SELECT pg_advisory_xact_lock(4714117090)")() : undefined,
+    // Waits for the writes that looked an epoch up, and makes later ones wait for the new epoch.
+    lockOwners: pg ? statement(`LOCK TABLE ${owners} IN EXCLUSIVE MODE`)() : undefined,
+    acquire: statement(
+      `INSERT INTO ${owners} (owner, epoch) SELECT ?, coalesce(max(epoch), 0) + 1 FROM ${owners} WHERE true
+       ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch RETURNING epoch`
+    ),
+    epochOf: statement(`SELECT epoch FROM ${owners} WHERE owner = ?`),
+    newestEpoch: statement(`SELECT max(epoch) AS epoch FROM ${owners}`),
+    inForce: statement(inForce),
+    upsert: (epoch: number, rows: ReadonlyArray<SlotRow>): Bound => {
+      if (!pg) {
+        const params: Array<unknown> = [epoch]
+        for (const row of rows) params.push(row.key, row.slot, row.seq, row.version, row.trusted, row.at, row.state)
+        return [sqliteUpsert(rows.length), params]
+      }
+      return [pgUpsert, [
+        epoch,
+        rows.map((row) => row.key),
+        rows.map((row) => row.slot),
+        rows.map((row) => row.seq),
+        rows.map((row) => row.version),
+        rows.map((row) => row.trusted),
+        rows.map((row) => row.at),
+        rows.map((row) => row.state)
+      ]]
+    },
+    slots: ofKeys(`SELECT key, slot, seq, epoch FROM ${table} WHERE`, ""),
+    younger: ofKeys(`SELECT key, epoch FROM ${table} WHERE`, "AND epoch > ? ORDER BY epoch DESC LIMIT 1"),
+    snapshots: statement(
+      `SELECT key, epoch, seq, version, state, trusted, at FROM ${table} WHERE key = ? ORDER BY seq DESC`
+    ),
+    answers: statement(`SELECT id, seq, at, body FROM ${answers} WHERE key = ?`),
+    saveAnswer: statement(
+      `INSERT INTO ${answers} (key, id, seq, at, body) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (key, id) DO UPDATE SET seq = excluded.seq, at = excluded.at, body = excluded.body`
+    ),
+    forgetAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq < ?`),
+    takeBackAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq > ?`),
+    setAside: statement(
+      `INSERT INTO ${aside} (key, seq, epoch, version, trusted, at, state, answers, why, aside_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+    ),
+    dropSnapshot: statement(`DELETE FROM ${table} WHERE key = ? AND seq = ?`),
+    allAside: statement(
+      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at FROM ${aside} ORDER BY id`
+    ),
+    asideOf: statement(
+      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at FROM ${aside} WHERE key = ? ORDER BY id`
+    ),
+    keysBetween: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ?`),
+    dropSnapshots: ofKeys(`DELETE FROM ${table} WHERE`, ""),
+    dropAnswers: ofKeys(`DELETE FROM ${answers} WHERE`, "")
+  }
+}
+
+/** The statements of one store. */
+export type Statements = ReturnType<typeof make>

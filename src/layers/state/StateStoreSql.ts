@@ -1,0 +1,461 @@
+/**
+ * A `StateStore` in a SQL database, over effect's `SqlClient`: SQLite or PostgreSQL.
+ *
+ * Use it for states that must outlive the process (SQLite), or the machine (a PostgreSQL elsewhere). For SQLite alone,
+ * `StateStoreSqlite` opens the database as well and is a little faster. Do not point it at tables that something else
+ * writes to.
+ *
+ * *Tricky*: which slot of a key's ring is the oldest is remembered, and read from the database at a key's first save of a
+ * session. What is remembered is dropped before a write and taken up again when it has succeeded, so a write that failed,
+ * was interrupted, or whose outcome is unknown leaves nothing wrong behind. Writes take turns, for the same reason; one
+ * batch at a time is also what makes a commit cheap.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Clock, Effect, Layer, Semaphore } from "effect"
+import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
+import * as KeyText from "../../domain/state/KeyText.ts"
+import {
+  type AsideRecord,
+  defaultGenerations,
+  evict,
+  invalid,
+  maxKeyBytes,
+  type RecordedAnswer,
+  type SnapshotRecord,
+  withAnswers,
+  withoutSnapshot
+} from "../../domain/state/SnapshotRecord.ts"
+import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
+import { covers, type Grade } from "../../domain/state/Survival.ts"
+import * as SqlStatements from "./SqlStatements.ts"
+import type * as StateStore from "./StateStore.ts"
+
+/** What the SQL store can be told. */
+export interface Options extends StateStore.Options {
+  /** What its tables' names begin with; `heirloom_state` by default. */
+  readonly table?: string | undefined
+}
+
+/** The database as the store uses it: {@link make} takes a `SqlClient`, others may know a shorter way. */
+export interface Database {
+  readonly dialect: SqlStatements.Dialect
+  readonly execute: (
+    text: string,
+    params: ReadonlyArray<unknown>
+  ) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>
+  readonly transaction: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | SqlError.SqlError>
+  /** It is one connection: whatever reads must wait for the transaction of whoever writes. */
+  readonly isOneConnection: boolean
+}
+
+/** What is remembered of a key: its text, and of each slot the sequence number in it (0: free). */
+interface Ring {
+  readonly text: string
+  readonly seqs: ReadonlyArray<number>
+  /** The youngest epoch that wrote the key. */
+  readonly epoch: number
+}
+
+/** The last character of all, more often than a key has room for: what follows every key with a prefix. */
+const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
+
+/** Keys remembered; beyond that the one that was longest is read again at its next save. */
+const maxRings = 100_000
+
+interface Plan {
+  readonly rings: ReadonlyMap<string, Ring>
+  readonly slots: ReadonlyMap<number, ReadonlyMap<string, SqlStatements.SlotRow>>
+  readonly answers: ReadonlyArray<SqlStatements.Bound>
+}
+
+const codeOf = (cause: unknown): unknown => {
+  const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)
+  return error.errcode ?? error.code ?? (error.cause === undefined ? undefined : codeOf(error.cause))
+}
+
+/** SQLITE_FULL and PostgreSQL's disk_full; SQLITE_CORRUPT, SQLITE_NOTADB and PostgreSQL's data_corrupted. */
+const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
+  const code = codeOf(error.reason.cause)
+  if (code === 13 || code === "53100") return { _tag: "Full", cause: error }
+  if (code === 11 || code === 26 || code === "XX001" || code === "XX002") {
+    return { _tag: "Corrupt", what: error.message }
+  }
+  return { _tag: "Unavailable", cause: error }
+}
+
+const snapshotOf = (row: SqlConnection.Row): SnapshotRecord => ({
+  key: KeyText.decode(String(row["key"])),
+  epoch: Number(row["epoch"]),
+  seq: Number(row["seq"]),
+  version: Number(row["version"]),
+  state: String(row["state"]),
+  trusted: Number(row["trusted"]),
+  at: Number(row["at"])
+})
+
+const answerOf = (row: SqlConnection.Row): RecordedAnswer => ({
+  id: KeyText.decode(String(row["id"])),
+  seq: Number(row["seq"]),
+  at: Number(row["at"]),
+  body: String(row["body"])
+})
+
+const asideOf = (row: SqlConnection.Row): AsideRecord => ({
+  ...snapshotOf(row),
+  // What the store itself wrote, under the same name and version of the table.
+  answers: JSON.parse(String(row["answers"])) as ReadonlyArray<RecordedAnswer>,
+  why: KeyText.decode(String(row["why"])),
+  asideAt: Number(row["aside_at"])
+})
+
+/**
+ * A store on a database; creates its tables if they are missing.
+ *
+ * @since 0.1.0
+ */
+export const makeOn = Effect.fnUntraced(function*(
+  database: Database,
+  options: Options = {}
+): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError> {
+  const table = options.table ?? "heirloom_state"
+  const name = `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
+  const limit = Math.max(2, options.generations ?? defaultGenerations)
+  const sql = SqlStatements.make(database.dialect, table)
+  const lock = Semaphore.makeUnsafe(1)
+  const rings = new Map<string, Ring>()
+  /** Owners of the epochs acquired here, for messages. */
+  const owners = new Map<number, string>()
+
+  const fail = (operation: string, reason: StoreErrorReason) => new StoreError({ store: name, operation, reason })
+  const run = ([text, params]: SqlStatements.Bound) => database.execute(text, params)
+  const runAll = (statements: ReadonlyArray<SqlStatements.Bound>) => Effect.forEach(statements, run, { discard: true })
+
+  /** Typed, also when a rollback on a lost connection has turned the error into a defect. */
+  const typed =
+    (operation: string) =>
+    <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>): Effect.Effect<A, StoreError> =>
+      Effect.catchCause(effect, (cause): Effect.Effect<A, StoreError> => {
+        for (const reason of cause.reasons) {
+          const error = Cause.isFailReason(reason)
+            ? reason.error
+            : Cause.isDieReason(reason)
+            ? reason.defect
+            : undefined
+          if (error instanceof StoreError) return Effect.fail(error)
+          if (SqlError.isSqlError(error)) return Effect.fail(fail(operation, reasonOf(error)))
+        }
+        return Effect.failCause(Cause.fromReasons(cause.reasons.filter((reason) => !Cause.isFailReason(reason))))
+      })
+
+  const write = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
+    lock.withPermit(typed(operation)(effect))
+  const read = database.isOneConnection ? write : typed
+
+  if (!/^[a-z_][a-z0-9_]{0,39}$/i.test(table)) {
+    return yield* fail("open", { _tag: "Invalid", what: `"${table}" is not a plain table name of at most 40 letters` })
+  }
+  const prepare = runAll([
+    ...(sql.lockTables === undefined ? [] : [sql.lockTables]),
+    ...sql.tables.map((text): SqlStatements.Bound => [text, []])
+  ])
+  yield* typed("open")(database.transaction(prepare))
+
+  /** Why a write under these epochs was refused, or would be; `undefined` when they are all in force. */
+  const stale = Effect.fnUntraced(function*(epochs: Iterable<number>, keys: ReadonlyArray<string>) {
+    for (const epoch of epochs) {
+      const owner = owners.get(epoch)
+      const rows = yield* run(owner === undefined ? sql.newestEpoch() : sql.epochOf(KeyText.encode(owner)))
+      const current = Number(rows[0]?.["epoch"] ?? 0)
+      if (current !== epoch || owner === undefined) {
+        return { _tag: "Fenced", epoch, current, ...(owner === undefined ? {} : { owner }) } as const
+      }
+      const row = (yield* run(sql.younger(keys.map(KeyText.encode), epoch)))[0]
+      if (row !== undefined) {
+        const key = KeyText.decode(String(row["key"]))
+        return { _tag: "Fenced", key, epoch, current: Number(row["epoch"]) } as const
+      }
+    }
+    return undefined
+  })
+
+  const remember = (key: string, ring: Ring) => {
+    if (rings.size >= maxRings && !rings.has(key)) {
+      for (const oldest of rings.keys()) if (rings.delete(oldest)) break
+    }
+    rings.set(key, ring)
+  }
+
+  const readRings = Effect.fnUntraced(function*(keys: ReadonlyArray<string>) {
+    const texts = new Map(keys.map((key) => [KeyText.encode(key), key]))
+    const found = new Map(keys.map((key) => [key, { seqs: Array<number>(), epoch: 0 }]))
+    for (const row of yield* run(sql.slots(Array.from(texts.keys())))) {
+      const ring = found.get(texts.get(String(row["key"])) ?? "")
+      if (ring === undefined) continue
+      const slot = Number(row["slot"])
+      while (ring.seqs.length < slot) ring.seqs.push(0)
+      ring.seqs[slot] = Number(row["seq"])
+      ring.epoch = Math.max(ring.epoch, Number(row["epoch"]))
+    }
+    for (const [text, key] of texts) remember(key, { text, ...found.get(key)! })
+  })
+
+  const slotFor = (seqs: ReadonlyArray<number>, record: SnapshotRecord): number => {
+    const same = seqs.indexOf(record.seq)
+    if (same !== -1) return same
+    const free = seqs.indexOf(0)
+    return free === -1 ? evict(seqs, limit, record.trusted) : free
+  }
+
+  /** What a batch writes where; every key is remembered. A younger session's key refuses it. */
+  const plan = (records: ReadonlyArray<SnapshotRecord>): Plan | StoreErrorReason => {
+    const planned = new Map<string, Ring>()
+    const slots = new Map<number, Map<string, SqlStatements.SlotRow>>()
+    const answers: Array<SqlStatements.Bound> = []
+    for (const record of records) {
+      const { at, epoch, key, seq, state, trusted, version } = record
+      const ring = planned.get(key) ?? rings.get(key)!
+      if (ring.epoch > epoch) return { _tag: "Fenced", key, epoch, current: ring.epoch }
+      const slot = slotFor(ring.seqs, record)
+      const seqs = ring.seqs.slice()
+      seqs[slot] = seq
+      planned.set(key, { text: ring.text, seqs, epoch })
+      let rows = slots.get(epoch)
+      if (rows === undefined) slots.set(epoch, rows = new Map())
+      // A statement must not write a row twice: of two snapshots in one slot only the later one is written.
+      rows.set(`${slot}/${ring.text}`, { key: ring.text, slot, seq, version, trusted, at, state })
+      for (const one of record.answers ?? []) {
+        answers.push(sql.saveAnswer(ring.text, KeyText.encode(one.id), one.seq, one.at, one.body))
+      }
+      const floor = record.forgetAnswersBefore ?? 0
+      if (floor > 0) answers.push(sql.forgetAnswers(ring.text, floor))
+    }
+    return { rings: planned, slots, answers }
+  }
+
+  const store = (records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void, SqlError.SqlError | StoreError> => {
+    const planned = plan(records)
+    if ("_tag" in planned) return Effect.fail(fail("save", planned))
+    const statements: Array<SqlStatements.Bound> = []
+    for (const [epoch, rows] of planned.slots) {
+      const all = Array.from(rows.values())
+      for (let i = 0; i < all.length; i += sql.rowsPerStatement) {
+        statements.push(sql.upsert(
+          epoch,
+          i === 0 && all.length <= sql.rowsPerStatement
+            ? all
+            : all.slice(i, i + sql.rowsPerStatement)
+        ))
+      }
+    }
+    const single = statements.length === 1 && planned.answers.length === 0
+    for (const key of planned.rings.keys()) rings.delete(key)
+    return Effect.map(
+      single ? run(statements[0]!) : database.transaction(runAll([...statements, ...planned.answers])),
+      () => {
+        for (const [key, ring] of planned.rings) remember(key, ring)
+      }
+    )
+  }
+
+  const save = (records: ReadonlyArray<SnapshotRecord>) => {
+    const missing = new Set<string>()
+    for (const { key } of records) if (!rings.has(key)) missing.add(key)
+    const saved = missing.size === 0
+      ? store(records)
+      : Effect.flatMap(readRings(Array.from(missing)), () => store(records))
+    return Effect.catchTag(saved, "SqlError", (error) =>
+      error.reason._tag === "ConstraintError"
+        ? Effect.flatMap(
+          stale(new Set(records.map((one) => one.epoch)), records.map((one) => one.key)),
+          (reason) => Effect.fail(reason === undefined ? error : fail("save", reason))
+        )
+        : Effect.fail(error))
+  }
+
+  /** Performs a write that reads first, in one transaction, if the epoch is in force. */
+  const fenced = (
+    operation: string,
+    epoch: number,
+    keys: ReadonlyArray<string>,
+    effect: Effect.Effect<void, SqlError.SqlError>
+  ) =>
+    write(operation)(database.transaction(Effect.gen(function*() {
+      yield* run(sql.inForce(epoch))
+      const reason = yield* stale([epoch], keys)
+      if (reason !== undefined) return yield* fail(operation, reason)
+      for (const key of keys) rings.delete(key)
+      yield* effect
+    })))
+
+  const snapshots = (key: string) => Effect.map(run(sql.snapshots(KeyText.encode(key))), (rows) => rows.map(snapshotOf))
+  const answers = (key: string) => Effect.map(run(sql.answers(KeyText.encode(key))), (rows) => rows.map(answerOf))
+
+  return {
+    name,
+    grade: database.dialect === "pg" ? "machine" : "process",
+    acquireEpoch: (owner) =>
+      write("acquireEpoch")(Effect.map(
+        database.transaction(
+          Effect.andThen(
+            sql.lockOwners === undefined ? Effect.void : run(sql.lockOwners),
+            run(sql.acquire(KeyText.encode(owner)))
+          )
+        ),
+        (rows) => {
+          const epoch = Number(rows[0]?.["epoch"])
+          owners.set(epoch, owner)
+          // Whoever wrote under the epochs before may not have been this process.
+          rings.clear()
+          return epoch
+        }
+      )),
+    load: (key) =>
+      read("load")(Effect.gen(function*() {
+        const records = yield* snapshots(key)
+        if (records.length === 0) return []
+        const recorded = yield* answers(key)
+        return records.map((record) => withAnswers(record, recorded))
+      })),
+    save: (records) =>
+      Effect.suspend(() => {
+        if (records.length === 0) return Effect.void
+        const what = invalid(records)
+        return what === undefined
+          ? write("save")(Effect.suspend(() => save(records)))
+          : Effect.fail(fail("save", { _tag: "Invalid", what }))
+      }),
+    setAside: ({ epoch, key, seq, why }) =>
+      fenced(
+        "setAside",
+        epoch,
+        [key],
+        Effect.gen(function*() {
+          const kept = yield* snapshots(key)
+          const record = kept.find((one) => one.seq === seq)
+          if (record === undefined) return
+          const recorded = yield* answers(key)
+          const after = withoutSnapshot(
+            { snapshots: kept, answers: new Map(recorded.map((one) => [one.id, one])) },
+            seq
+          )
+          const text = KeyText.encode(key)
+          yield* run(sql.setAside(
+            text,
+            record.seq,
+            record.epoch,
+            record.version,
+            record.trusted,
+            record.at,
+            record.state,
+            JSON.stringify(after.answers),
+            KeyText.encode(why),
+            yield* Clock.currentTimeMillis
+          ))
+          yield* run(sql.dropSnapshot(text, seq))
+          if (kept[0] === record) yield* run(sql.takeBackAnswers(text, kept[1]?.seq ?? 0))
+        })
+      ),
+    listAside: (key) =>
+      read("listAside")(Effect.map(
+        run(key === undefined ? sql.allAside() : sql.asideOf(KeyText.encode(key))),
+        (rows) => rows.map(asideOf)
+      )),
+    keys: (prefix = "") =>
+      Effect.suspend(() => {
+        // Half of a surrogate pair at the end is escaped here and not in the keys that have the pair: read more, then filter.
+        const from = KeyText.encode(prefix.replace(/[\ud800-\udbff]$/, ""))
+        return Effect.map(run(sql.keysBetween(from, from + beyondAnyKey)), (rows) =>
+          rows.map((row) => KeyText.decode(String(row["key"]))).filter((key) => key.startsWith(prefix)).sort())
+      }).pipe(read("keys")),
+    remove: (keys, epoch) =>
+      keys.length === 0
+        ? Effect.void
+        : fenced(
+          "remove",
+          epoch,
+          keys,
+          Effect.suspend(() => {
+            const texts = keys.map(KeyText.encode)
+            return runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts)])
+          })
+        )
+  }
+})
+
+/** The database of a `SqlClient`. */
+const databaseOf = Effect.gen(function*() {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  const dialect = sql.onDialectOrElse<SqlStatements.Dialect | undefined, SqlStatements.Dialect, SqlStatements.Dialect>({
+    sqlite: () => "sqlite",
+    pg: () => "pg",
+    orElse: () => undefined
+  })
+  if (dialect === undefined) {
+    const what = "it works with SQLite and PostgreSQL only"
+    return yield* new StoreError({ store: "sql", operation: "open", reason: { _tag: "Invalid", what } })
+  }
+  const database: Database = {
+    dialect,
+    execute: (text, params) => sql.unsafe(text, params),
+    transaction: (effect) => sql.withTransaction(effect),
+    isOneConnection: false
+  }
+  return database
+})
+
+/**
+ * A store on the database of the `SqlClient` in context.
+ *
+ * @since 0.1.0
+ */
+export const make = (
+  options?: Options
+): Effect.Effect<StateStore.StateStore<"process" | "machine">, StoreError, SqlClient.SqlClient> =>
+  Effect.flatMap(databaseOf, (database) => makeOn(database, options))
+
+/**
+ * The store in a SQL database, over the `SqlClient` in context.
+ *
+ * **When to use**
+ *
+ * With PostgreSQL, when states must survive the loss of the machine, or when what needs them moves between machines; with
+ * SQLite, when the app has a `SqlClient` for it already.
+ *
+ * **Details**
+ *
+ * The tables (`heirloom_state`, `…_answers`, `…_aside`, `…_owners`) are created if they are missing. A batch is one
+ * statement, or one transaction when it holds recorded answers or many rows. A commit survives what the database makes of
+ * it: for SQLite see `synchronous` of `SqliteClient`, for PostgreSQL its `synchronous_commit`.
+ *
+ * **Gotchas**
+ *
+ * A store declared to survive the `"machine"` is refused over SQLite when it is built. The store's fibers must not run
+ * inside a transaction of the same client, or their writes become part of it.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Layer } from "effect"
+ * import { StateStore, StateStoreSql } from "heirloom"
+ *
+ * class Store extends StateStore.Service<Store>()("app/Store", "machine") {}
+ *
+ * const StoreLive = StateStoreSql.layer(Store).pipe(Layer.provide(PgClient.layer({ database: "app" })))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layer = <Self, G extends Grade>(
+  store: StateStore.StateStoreKey<Self, G>,
+  options?: Options
+): Layer.Layer<Self, StoreError, SqlClient.SqlClient> =>
+  Layer.effect(
+    store,
+    Effect.flatMap(make(options), (made) => {
+      if (covers(made.grade, store.grade)) return Effect.succeed(Object.assign(made, { grade: store.grade }))
+      const what = `it survives the ${made.grade}, and "${store.key}" has to survive the ${store.grade}`
+      return Effect.fail(new StoreError({ store: made.name, operation: "open", reason: { _tag: "Invalid", what } }))
+    })
+  )

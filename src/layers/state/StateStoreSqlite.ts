@@ -1,0 +1,97 @@
+/**
+ * A `StateStore` in a SQLite database of its own: the embedded default.
+ *
+ * It opens the database itself and keeps its one connection, which saves what sharing a `SqlClient` costs: half a commit
+ * in `"NORMAL"`. When the app's own tables are in the same file, use `StateStoreSql` over its `SqlClient`, or let each
+ * open the file.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Layer, type Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
+import type { SqlError } from "effect/sql"
+import { StoreError } from "../../domain/state/StoreError.ts"
+import * as SqliteClient from "./SqliteClient.ts"
+import type * as StateStore from "./StateStore.ts"
+import * as StateStoreSql from "./StateStoreSql.ts"
+
+/** How to open the database, and what the store can be told. */
+export interface Options extends SqliteClient.Options, StateStoreSql.Options {}
+
+const open = Effect.fnUntraced(
+  function*(options: Options): Effect.fn.Return<StateStoreSql.Database, SqlError.SqlError, Scope.Scope> {
+    const client = yield* Effect.provide(SqliteClient.make(options), Reactivity.layer)
+    const connection = yield* client.reserve
+    const execute = (text: string, params: ReadonlyArray<unknown>) => connection.execute(text, params, undefined)
+    const begin = execute("BEGIN IMMEDIATE", [])
+    const commit = execute("COMMIT", [])
+    // When the database has already rolled back by itself (it was full), there is nothing left to roll back.
+    const rollback = Effect.ignore(execute("ROLLBACK", []))
+    return {
+      dialect: "sqlite",
+      isOneConnection: true,
+      execute,
+      transaction: <A, E>(effect: Effect.Effect<A, E>) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.andThen(
+            begin,
+            Effect.matchCauseEffect(restore(effect), {
+              onFailure: (cause) => Effect.andThen(rollback, Effect.failCause(cause)),
+              onSuccess: (value) => Effect.as(Effect.onError(commit, () => rollback), value)
+            })
+          )
+        )
+    }
+  }
+)
+
+/**
+ * A store in a SQLite database of its own; it is closed with the Scope.
+ *
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
+  open(options).pipe(
+    Effect.mapError((cause) =>
+      new StoreError({ store: `sqlite ${options.filename}`, operation: "open", reason: { _tag: "Unavailable", cause } })
+    ),
+    Effect.flatMap((database) => StateStoreSql.makeOn(database, options)),
+    Effect.map((store) => Object.assign(store, { grade: "process" as const, name: `sqlite ${options.filename}` }))
+  )
+
+/**
+ * The store in a SQLite database of its own.
+ *
+ * **When to use**
+ *
+ * For states that must outlive the process, on one machine. It needs nothing installed and nothing to run.
+ *
+ * **Details**
+ *
+ * What is acknowledged survives the end of the process, however sudden. Whether it survives a power cut is
+ * `synchronous`'s business: not the last commits with `"NORMAL"`, the default; every one with `"FULL"`.
+ *
+ * **Gotchas**
+ *
+ * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: about 10 µs for one small state,
+ * 2 µs for each in a batch, with `"FULL"` one flush of the disk on top; 1 ms for each megabyte of state. A thread of its
+ * own would cost every single commit more than that. Keep large states in the file store, which writes beside the event
+ * loop, or split them.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { StateStore, StateStoreSqlite } from "heirloom"
+ *
+ * class Store extends StateStore.Service<Store>()("app/Store", "process") {}
+ *
+ * const StoreLive = StateStoreSqlite.layer(Store, { filename: "app.db" })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layer = <Self, G extends StateStore.AtMost<"process">>(
+  store: StateStore.StateStoreKey<Self, G>,
+  options: Options
+): Layer.Layer<Self, StoreError> =>
+  Layer.effect(store, Effect.map(make(options), (made) => Object.assign(made, { grade: store.grade })))
