@@ -18,7 +18,8 @@ const apart = {
   "./testing": "testing.ts",
   "./SqliteClient": "layers/state/SqliteClient.ts",
   "./StateStoreFile": "layers/state/StateStoreFile.ts",
-  "./StateStoreSql": "layers/state/StateStoreSql.ts"
+  "./StateStoreSql": "layers/state/StateStoreSql.ts",
+  "./StateStoreSqlite": "layers/state/StateStoreSqlite.ts"
 }
 
 const wanted = { "./package.json": "./package.json" }

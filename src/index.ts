@@ -47,6 +47,9 @@ export * as StateContainer from "./layers/state/StateContainer.ts"
 export * as StateSchema from "./domain/state/StateSchema.ts"
 
 /** @since 0.1.0 */
+export * as StateStore from "./layers/state/StateStore.ts"
+
+/** @since 0.1.0 */
 export * as StateTable from "./layers/state/StateTable.ts"
 
 /** @since 0.1.0 */

@@ -102,7 +102,8 @@ export type AtMost<G extends Grade> = G extends "machine" ? Grade
  * **Example**
  *
  * ```ts
- * import { StateStore, StateStoreFile } from "heirloom"
+ * import { StateStore } from "heirloom"
+ * import * as StateStoreFile from "heirloom/StateStoreFile"
  *
  * class Store extends StateStore.Service<Store>()("app/Store", "process") {}
  *

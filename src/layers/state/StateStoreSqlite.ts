@@ -81,7 +81,8 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
  * **Example**
  *
  * ```ts
- * import { StateStore, StateStoreSqlite } from "heirloom"
+ * import { StateStore } from "heirloom"
+ * import * as StateStoreSqlite from "heirloom/StateStoreSqlite"
  *
  * class Store extends StateStore.Service<Store>()("app/Store", "process") {}
  *
