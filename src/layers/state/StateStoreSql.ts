@@ -5,20 +5,17 @@
  * `StateStoreSqlite` opens the database as well and is a little faster. Do not point it at tables that something else
  * writes to.
  *
- * *Tricky*: which slot of a key's ring is the oldest is remembered, and read from the database at a key's first save of a
- * session. What is remembered is dropped before a write and taken up again when it has succeeded, so a write that failed,
- * was interrupted, or whose outcome is unknown leaves nothing wrong behind. Writes take turns, for the same reason; one
- * batch at a time is also what makes a commit cheap.
+ * *Tricky*: writes take turns. The slots of a key's ring are remembered (`SlotRings`), and two batches planned at once would
+ * write the same ones; one batch at a time is also what makes a commit cheap.
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Effect, Layer, Semaphore } from "effect"
+import { Array, Cause, Clock, Effect, Layer, Semaphore } from "effect"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
 import * as KeyText from "../../domain/state/KeyText.ts"
 import {
   type AsideRecord,
   defaultGenerations,
-  evict,
   invalid,
   maxKeyBytes,
   type RecordedAnswer,
@@ -28,6 +25,7 @@ import {
 } from "../../domain/state/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
+import { SlotRings } from "./SlotRings.ts"
 import * as SqlStatements from "./SqlStatements.ts"
 import type * as StateStore from "./StateStore.ts"
 
@@ -49,25 +47,8 @@ export interface Database {
   readonly isOneConnection: boolean
 }
 
-/** What is remembered of a key: its text, and of each slot the sequence number in it (0: free). */
-interface Ring {
-  readonly text: string
-  readonly seqs: ReadonlyArray<number>
-  /** The youngest epoch that wrote the key. */
-  readonly epoch: number
-}
-
 /** The last character of all, more often than a key has room for: what follows every key with a prefix. */
 const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
-
-/** Keys remembered; beyond that the one that was longest is read again at its next save. */
-const maxRings = 100_000
-
-interface Plan {
-  readonly rings: ReadonlyMap<string, Ring>
-  readonly slots: ReadonlyMap<number, ReadonlyMap<string, SqlStatements.SlotRow>>
-  readonly answers: ReadonlyArray<SqlStatements.Bound>
-}
 
 const codeOf = (cause: unknown): unknown => {
   const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)
@@ -120,10 +101,9 @@ export const makeOn = Effect.fnUntraced(function*(
 ): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError> {
   const table = options.table ?? "heirloom_state"
   const name = `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
-  const limit = Math.max(2, options.generations ?? defaultGenerations)
   const sql = SqlStatements.make(database.dialect, table)
   const lock = Semaphore.makeUnsafe(1)
-  const rings = new Map<string, Ring>()
+  const rings = new SlotRings(Math.max(2, options.generations ?? defaultGenerations))
   /** Owners of the epochs acquired here, for messages. */
   const owners = new Map<number, string>()
 
@@ -179,98 +159,60 @@ export const makeOn = Effect.fnUntraced(function*(
     return undefined
   })
 
-  const remember = (key: string, ring: Ring) => {
-    if (rings.size >= maxRings && !rings.has(key)) {
-      for (const oldest of rings.keys()) if (rings.delete(oldest)) break
-    }
-    rings.set(key, ring)
-  }
+  const learn = (keys: ReadonlyArray<string>) =>
+    Effect.map(run(sql.slots(keys.map(KeyText.encode))), (rows) =>
+      rings.learn(
+        keys,
+        rows.map((row) => ({
+          text: String(row["key"]),
+          slot: Number(row["slot"]),
+          seq: Number(row["seq"]),
+          epoch: Number(row["epoch"])
+        }))
+      ))
 
-  const readRings = Effect.fnUntraced(function*(keys: ReadonlyArray<string>) {
-    const texts = new Map(keys.map((key) => [KeyText.encode(key), key]))
-    const found = new Map(keys.map((key) => [key, { seqs: Array<number>(), epoch: 0 }]))
-    for (const row of yield* run(sql.slots(Array.from(texts.keys())))) {
-      const ring = found.get(texts.get(String(row["key"])) ?? "")
-      if (ring === undefined) continue
-      const slot = Number(row["slot"])
-      while (ring.seqs.length < slot) ring.seqs.push(0)
-      ring.seqs[slot] = Number(row["seq"])
-      ring.epoch = Math.max(ring.epoch, Number(row["epoch"]))
-    }
-    for (const [text, key] of texts) remember(key, { text, ...found.get(key)! })
-  })
-
-  const slotFor = (seqs: ReadonlyArray<number>, record: SnapshotRecord): number => {
-    const same = seqs.indexOf(record.seq)
-    if (same !== -1) return same
-    const free = seqs.indexOf(0)
-    return free === -1 ? evict(seqs, limit, record.trusted) : free
-  }
-
-  /** What a batch writes where; every key is remembered. A younger session's key refuses it. */
-  const plan = (records: ReadonlyArray<SnapshotRecord>): Plan | StoreErrorReason => {
-    const planned = new Map<string, Ring>()
-    const slots = new Map<number, Map<string, SqlStatements.SlotRow>>()
-    const answers: Array<SqlStatements.Bound> = []
-    for (const record of records) {
-      const { at, epoch, key, seq, state, trusted, version } = record
-      const ring = planned.get(key) ?? rings.get(key)!
-      if (ring.epoch > epoch) return { _tag: "Fenced", key, epoch, current: ring.epoch }
-      const slot = slotFor(ring.seqs, record)
-      const seqs = ring.seqs.slice()
-      seqs[slot] = seq
-      planned.set(key, { text: ring.text, seqs, epoch })
-      let rows = slots.get(epoch)
-      if (rows === undefined) slots.set(epoch, rows = new Map())
-      // A statement must not write a row twice: of two snapshots in one slot only the later one is written.
-      rows.set(`${slot}/${ring.text}`, { key: ring.text, slot, seq, version, trusted, at, state })
-      for (const one of record.answers ?? []) {
-        answers.push(sql.saveAnswer(ring.text, KeyText.encode(one.id), one.seq, one.at, one.body))
+  const answersOf = (records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<SqlStatements.Bound> => {
+    const statements: Array<SqlStatements.Bound> = []
+    for (const { answers = [], forgetAnswersBefore = 0, key } of records) {
+      if (answers.length === 0 && forgetAnswersBefore === 0) continue
+      const text = KeyText.encode(key)
+      for (const { at, body, id, seq } of answers) {
+        statements.push(sql.saveAnswer(text, KeyText.encode(id), seq, at, body))
       }
-      const floor = record.forgetAnswersBefore ?? 0
-      if (floor > 0) answers.push(sql.forgetAnswers(ring.text, floor))
+      if (forgetAnswersBefore > 0) statements.push(sql.forgetAnswers(text, forgetAnswersBefore))
     }
-    return { rings: planned, slots, answers }
+    return statements
   }
 
   const store = (records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void, SqlError.SqlError | StoreError> => {
-    const planned = plan(records)
-    if ("_tag" in planned) return Effect.fail(fail("save", planned))
-    const statements: Array<SqlStatements.Bound> = []
-    for (const [epoch, rows] of planned.slots) {
-      const all = Array.from(rows.values())
-      for (let i = 0; i < all.length; i += sql.rowsPerStatement) {
-        statements.push(sql.upsert(
-          epoch,
-          i === 0 && all.length <= sql.rowsPerStatement
-            ? all
-            : all.slice(i, i + sql.rowsPerStatement)
-        ))
-      }
-    }
-    const single = statements.length === 1 && planned.answers.length === 0
-    for (const key of planned.rings.keys()) rings.delete(key)
-    return Effect.map(
-      single ? run(statements[0]!) : database.transaction(runAll([...statements, ...planned.answers])),
-      () => {
-        for (const [key, ring] of planned.rings) remember(key, ring)
-      }
-    )
+    const groups = rings.plan(records)
+    if ("_tag" in groups) return Effect.fail(fail("save", groups))
+    const answers = answersOf(records)
+    const [first] = groups
+    const written = groups.length === 1 && first!.rows.length <= sql.rowsPerStatement && answers.length === 0
+      ? run(sql.upsert(first!.epoch, first!.rows))
+      : database.transaction(runAll([
+        ...groups.flatMap(({ epoch, rows }) =>
+          Array.chunksOf(rows, sql.rowsPerStatement).map((some) => sql.upsert(epoch, some))
+        ),
+        ...answers
+      ]))
+    return Effect.map(written, () => rings.stored())
   }
 
   const save = (records: ReadonlyArray<SnapshotRecord>) => {
-    const missing = new Set<string>()
-    for (const { key } of records) if (!rings.has(key)) missing.add(key)
-    const saved = missing.size === 0
-      ? store(records)
-      : Effect.flatMap(readRings(Array.from(missing)), () => store(records))
-    return Effect.catchTag(saved, "SqlError", (error) =>
-      error.reason._tag === "ConstraintError"
-        ? Effect.flatMap(
-          stale(new Set(records.map((one) => one.epoch)), records.map((one) => one.key)),
-          (reason) => Effect.fail(reason === undefined ? error : fail("save", reason))
-        )
-        : Effect.fail(error))
+    const missing = rings.missing(records)
+    return Effect.catchTag(
+      missing.length === 0 ? store(records) : Effect.flatMap(learn(missing), () => store(records)),
+      "SqlError",
+      (error) =>
+        error.reason._tag === "ConstraintError"
+          ? Effect.flatMap(
+            stale(new Set(records.map((one) => one.epoch)), records.map((one) => one.key)),
+            (reason) => Effect.fail(reason === undefined ? error : fail("save", reason))
+          )
+          : Effect.fail(error)
+    )
   }
 
   /** Performs a write that reads first, in one transaction, if the epoch is in force. */
@@ -284,7 +226,7 @@ export const makeOn = Effect.fnUntraced(function*(
       yield* run(sql.inForce(epoch))
       const reason = yield* stale([epoch], keys)
       if (reason !== undefined) return yield* fail(operation, reason)
-      for (const key of keys) rings.delete(key)
+      rings.forget(keys)
       yield* effect
     })))
 
@@ -438,7 +380,8 @@ export const make = (
  * ```ts
  * import { PgClient } from "@effect/sql-pg"
  * import { Layer } from "effect"
- * import { StateStore, StateStoreSql } from "heirloom"
+ * import { StateStore } from "heirloom"
+ * import * as StateStoreSql from "heirloom/StateStoreSql"
  *
  * class Store extends StateStore.Service<Store>()("app/Store", "machine") {}
  *
