@@ -264,6 +264,7 @@ export const stop = (
       by,
       reason,
       requests: [...before, ...requests],
+      up: status._tag === "Running" || (status._tag === "Stopping" && status.up),
       discard: (starting && status.first) || (status._tag === "Stopping" && status.discard)
     }
   })

@@ -48,6 +48,8 @@ export type Status =
     readonly by: string
     readonly reason: ExitReason
     readonly requests: ReadonlyArray<number>
+    /** Its incarnation had come up. */
+    readonly up: boolean
     /** It was in its first start: the spec is not kept. */
     readonly discard: boolean
   }

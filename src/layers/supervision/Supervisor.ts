@@ -15,7 +15,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Layer, Option, type Schedule, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Option, Result, type Schedule, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type ExitReason, shutdown } from "../../domain/server/ExitReason.ts"
 import type * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
@@ -287,13 +287,18 @@ export const recipe = <E = never, R = never>(
     const process = make(parent, id, options, context)
     const handle = new StaticHandle(process)
     const own = Context.add(context, Supervisor, handle)
-    for (const child of children) {
-      const spec = specOf(child, undefined, process.state.options.autoShutdown)
-      if (spec._tag === "Failure") {
-        throw invalid(process.path, spec.failure.field, `${spec.failure.id}: ${spec.failure.problem}`)
+    process.seeds = () => {
+      for (const child of children) {
+        const spec = specOf(child, undefined, process.state.options.autoShutdown)
+        if (Result.isFailure(spec)) {
+          const { field, id, problem } = spec.failure
+          throw invalid(process.path, field, `${id}: ${problem}`)
+        }
+        if (process.slots.has(child.id)) {
+          throw invalid(process.path, "children", `two children have the id "${child.id}"`)
+        }
+        process.seed(spec.success, child.make(process, own, child.id))
       }
-      if (process.slots.has(child.id)) throw invalid(process.path, "children", `two children have the id "${child.id}"`)
-      process.seed(spec.success, child.make(process, own, child.id))
     }
     handle.sealed = true
     // Its start fails with what its children fail with, and each of them with an E.

@@ -54,6 +54,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   readonly slots = new Map<string, Slot>()
   state: State
   recorder: Recorder | undefined = undefined
+  /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
+  seeds: (() => void) | undefined = undefined
   protected readonly reportContext: Context.Context<never>
   private readonly clock: Clock.Clock
   private readonly budget: Budget
@@ -88,6 +90,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   // ---- as a child
 
   start(): Effect.Effect<Started, unknown> {
+    this.seeds?.()
+    this.seeds = undefined
     this.incarnation++
     this.status = "starting"
     this.told = undefined
@@ -152,7 +156,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
 
   // ---- requests
 
-  /** Adds children before the first start: booting starts them in order, like every later boot. */
+  /** Adds a child that the first boot starts, like every later one. */
   seed(spec: ChildSpec, made: { readonly child: Child; readonly ref: unknown }): void {
     this.state = withChild(this.state, spec)
     this.slots.set(spec.id, { child: made.child, ref: made.ref, downSince: undefined })
@@ -429,7 +433,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
         return this.tellExit(slot, at, event.incarnation, event.reason)
       case "ChildStopped": {
         const entry = find(before, event.id)
-        if (entry?.status._tag !== "Stopping" || entry.status.discard || entry.incarnation === 0) return
+        if (entry?.status._tag !== "Stopping" || !entry.status.up) return
         slot.downSince = at
         if (listening) {
           const { incarnation } = entry

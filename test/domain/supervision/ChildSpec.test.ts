@@ -70,7 +70,7 @@ describe("ChildSpec.make", () => {
   })
 
   it("ignores keys it does not know", () => {
-    const draft: ChildSpec.Draft = { id: "a", ...{ modules: [] } }
+    const draft: ChildSpec.Draft = Object.assign({ id: "a" }, { modules: [] })
     assert.isUndefined(problemOf(draft))
   })
 

@@ -1,0 +1,326 @@
+/**
+ * Task supervisors: one-off effects as supervised children, to wait for or to forget.
+ *
+ * A task is a child of its own: it has a place in the tree, is told to stop in order when the app shuts down, and its crash
+ * is reported. Use one for work that may outlive the fiber that asks for it, or whose crash must not be that fiber's. If the
+ * work belongs to one fiber alone you need no task: `Effect.forkChild`, `Effect.all` and `Effect.forEach` are simpler. A
+ * process that is called, or that has a state, is a server. Mirrors Elixir's `Task` and `Task.Supervisor`.
+ *
+ * **Links.** OTP links two processes so that neither outlives the other. Here `async` links a task to a *scope* and to the
+ * fiber that started it:
+ *
+ * - when the scope closes, for whatever reason, the task is told to stop, and the scope has closed when it has ended. (In
+ *   OTP an owner that ends normally leaves its task running; a scope leaves nothing behind.)
+ * - a task that crashes or is stopped is told to whoever waits for it, as a typed {@link TaskError}. When nobody waits, nor
+ *   has been told, the fiber that started it is interrupted, with {@link LinkBroken} as the reason in its cause. (In OTP
+ *   the owner dies even while it waits, unless it traps exits.)
+ *
+ * A *typed failure* of a task is a result, not a crash: it goes to whoever waits, is not reported and breaks no link.
+ * `asyncNolink` and `startChild` link nothing.
+ *
+ * @since 0.1.0
+ */
+import { Context, type Duration, Effect, Layer, Scope, Stream } from "effect"
+import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { type HasProcess, type Process, processOf, reference } from "../naming/Process.ts"
+import type { ChildOptions, StartRecipe } from "./Child.ts"
+import * as DynamicSupervisor from "./DynamicSupervisor.ts"
+import { workerRecipe } from "./Supervisor.ts"
+import type { ChildError, StartError } from "./SupervisorErrors.ts"
+import type { ChildCounts, ChildInfo } from "./SupervisorHandle.ts"
+import { ChildTask, recording, type Result, type Task } from "./Task.ts"
+import type { TaskError } from "./TaskError.ts"
+import { type Outcome, type OutcomeOptions, outcomes, type StreamOptions, values } from "./TaskStream.ts"
+
+export { LinkBroken, type Task, type WaitOptions } from "./Task.ts"
+export { TaskError, TaskErrorReason } from "./TaskError.ts"
+export { defaultConcurrency, type Outcome, type OutcomeOptions, type StreamOptions } from "./TaskStream.ts"
+
+/**
+ * How a task supervisor works: as a `DynamicSupervisor`, whose children are temporary unless they say otherwise.
+ *
+ * @since 0.1.0
+ */
+export type Options = DynamicSupervisor.Options
+
+/**
+ * How one task is run.
+ *
+ * @since 0.1.0
+ */
+export interface TaskOptions {
+  /** What it is called in its path, in events and reports: need not be unique. Default `task-1`, `task-2`, … */
+  readonly id?: string | undefined
+  /** How long it may take to stop. Default 5 seconds. */
+  readonly shutdown?: Duration.Input | "infinity" | "brutal_kill" | undefined
+}
+
+/**
+ * How a child is run that nobody waits for.
+ *
+ * @since 0.1.0
+ */
+export interface StartOptions extends TaskOptions {
+  /** When it is run again after it ended. Default `"temporary"`: never. */
+  readonly restart?: ChildOptions["restart"]
+}
+
+/**
+ * A task supervisor in the hands of a program.
+ *
+ * @since 0.1.0
+ */
+export interface TaskSupervisor extends HasProcess {
+  readonly path: ReadonlyArray<string>
+  /**
+   * Starts a task that is linked to the fiber and the scope of the caller (Elixir: `Task.Supervisor.async/3`).
+   *
+   * **When to use**
+   *
+   * For work whose result the caller needs: if either of the two fails, there is no use for the other.
+   *
+   * **Details**
+   *
+   * The effect runs with the services of the caller, and a Scope of its own that closes with the task. It is never
+   * restarted. Fails with `MaxChildren` when there are as many tasks as there may be. What a link is, see the module.
+   *
+   * **Gotchas**
+   *
+   * The link is to the fiber that calls this. In a server's handler that fiber ends with the message: a task that goes on
+   * is still stopped with the incarnation, but its later crash reaches nobody. Wait for it in the handler, or watch it.
+   */
+  async<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ): Effect.Effect<Task<A, E>, StartError<never>, Exclude<R, Scope.Scope> | Scope.Scope>
+  /**
+   * Starts a task that is linked to nobody (Elixir: `Task.Supervisor.async_nolink/3`).
+   *
+   * **When to use**
+   *
+   * For work whose crash the caller wants to survive, or that is to outlive the caller.
+   */
+  asyncNolink<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ): Effect.Effect<Task<A, E>, StartError<never>, Exclude<R, Scope.Scope>>
+  /**
+   * Starts a task that nobody waits for (Elixir: `Task.Supervisor.start_child/3`).
+   *
+   * **Details**
+   *
+   * Not linked. Its typed failure has nobody to go to, so it is a crash, with its report. With `restart` it is run again,
+   * within the supervisor's budget.
+   */
+  startChild<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: StartOptions
+  ): Effect.Effect<HasProcess, StartError<never>, Exclude<R, Scope.Scope>>
+  /**
+   * Does something with each item in a task of its own, and streams the results (Elixir: `Task.Supervisor.async_stream/4`).
+   *
+   * **Details**
+   *
+   * At most `concurrency` tasks at a time (default 8); items are taken one by one, as there is room. Results come in the
+   * order of the items, or with `ordered: false` as they are there. The first failure, typed or not, fails the stream; so
+   * does a task that takes longer than `timeout` (default 5 seconds), unless `onTimeout` is a function: then the task is
+   * stopped, and what the function makes of its item takes its place. However the stream ends, no task of it is left.
+   *
+   * **Gotchas**
+   *
+   * There is one limit more: more tasks than the supervisor's `maxChildren` fail the stream with `MaxChildren`.
+   *
+   * **Example**
+   *
+   * ```ts
+   * import { Effect, Stream } from "effect"
+   * import { TaskSupervisor } from "heirloom"
+   *
+   * class Tasks extends TaskSupervisor.Service<Tasks>()("app/Tasks") {}
+   *
+   * const program = Effect.gen(function*() {
+   *   const tasks = yield* Tasks
+   *   const squares = tasks.asyncStream([1, 2, 3], (n) => Effect.succeed(n * n), { concurrency: 2 })
+   *   console.log(yield* Stream.runCollect(squares)) // => [ 1, 4, 9 ]
+   * })
+   *
+   * await Effect.runPromise(Effect.provide(program, Tasks.layer()))
+   * ```
+   */
+  asyncStream<A, B, E, R, E2 = never, R2 = never, C = never>(
+    items: Iterable<A> | Stream.Stream<A, E2, R2>,
+    f: (item: A) => Effect.Effect<B, E, R>,
+    options?: StreamOptions<A, C>
+  ): Stream.Stream<B | C, E | E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2>
+  /**
+   * As `asyncStream`, and what happens to one item ends nothing: each element has the item and its exit (Elixir:
+   * `Task.Supervisor.async_stream_nolink/4`, with `zip_input_on_exit`).
+   *
+   * **Details**
+   *
+   * With `onTimeout: "kill_task"` a task that takes too long is stopped and is an element like the others, its reason
+   * `Timeout`; with `"exit"`, the default, it fails the stream.
+   */
+  asyncStreamNolink<A, B, E, R, E2 = never, R2 = never>(
+    items: Iterable<A> | Stream.Stream<A, E2, R2>,
+    f: (item: A) => Effect.Effect<B, E, R>,
+    options?: OutcomeOptions
+  ): Stream.Stream<Outcome<A, B, E>, E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2>
+  /** Stops a task, within its shutdown time (Elixir: `Task.Supervisor.terminate_child/2`). */
+  terminateChild(target: DynamicSupervisor.Target): Effect.Effect<void, ChildError>
+  /** The tasks there are, in no promised order (Elixir: `Task.Supervisor.children/1`). */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  /** What happens to it and its tasks, from the moment the stream is run. */
+  readonly events: Stream.Stream<Lifecycle>
+  /** Stops it and all its tasks. */
+  stop(reason?: ExitReason): Effect.Effect<void>
+}
+
+/**
+ * The key of one task supervisor.
+ *
+ * @since 0.1.0
+ */
+export interface TaskSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, TaskSupervisor> {
+  /** The task supervisor: a child of the nearest supervisor, or a root when there is none. */
+  layer(options?: Options): Layer.Layer<Self>
+}
+
+/**
+ * Declares a task supervisor.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TaskSupervisor } from "heirloom"
+ *
+ * class Tasks extends TaskSupervisor.Service<Tasks>()("app/Tasks") {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const tasks = yield* Tasks
+ *   const answer = yield* tasks.async(Effect.succeed(42))
+ *   console.log(yield* answer.await()) // => 42
+ * }).pipe(Effect.scoped, Effect.provide(Tasks.layer({ maxChildren: 100 })))
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const Service = <Self>() => <const Id extends string>(id: Id): TaskSupervisorClass<Self, Id> => {
+  const Key = Context.Service<Self, TaskSupervisor>()(id)
+  class Children extends DynamicSupervisor.Service<Children>()(`${id}/Children`) {}
+  return Object.assign(Key, {
+    layer: (options?: Options): Layer.Layer<Self> =>
+      Layer.effect(Key, Effect.map(Children, (children) => new Handle(children))).pipe(
+        Layer.provide(Children.layer({ ...options, id: options?.id ?? id }))
+      )
+  })
+}
+
+/**
+ * The start recipe of a task supervisor: for trees made at run time, and for a `PartitionSupervisor` of them.
+ *
+ * @since 0.1.0
+ */
+export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskSupervisor> => {
+  const children = DynamicSupervisor.recipe(options)
+  return {
+    ...children,
+    make: (parent, context, id) => {
+      const { child, ref } = children.make(parent, context, id)
+      return { child, ref: new Handle(ref) }
+    }
+  }
+}
+
+const temporary: ChildOptions = { restart: "temporary" }
+
+class Handle implements TaskSupervisor {
+  readonly path: ReadonlyArray<string>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly [processOf]: Process
+  private readonly children: DynamicSupervisor.DynamicHandle
+  private count = 0
+
+  constructor(children: DynamicSupervisor.DynamicHandle) {
+    this.children = children
+    this.path = children.path
+    this.whichChildren = children.whichChildren
+    this.countChildren = children.countChildren
+    this.events = children.events
+    this[processOf] = children[processOf]
+  }
+
+  async<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope> | Scope.Scope> {
+    return Effect.withFiber((caller) =>
+      Effect.flatMap(Effect.scope, (scope) =>
+        // Between the start and the link nobody may interrupt: the task would be nobody's.
+        Effect.uninterruptible(
+          Effect.tap(this.asyncNolink(effect, options), (task) => task.linkTo(caller, scope))
+        ))
+    )
+  }
+
+  asyncNolink<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope>> {
+    return Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
+      const result: Result<A, E> = { exit: undefined }
+      return Effect.map(
+        this.start(recording(effect, result), options),
+        (process) => new ChildTask(process, result, context, Effect.ignore(this.children.terminateChild(process)))
+      )
+    })
+  }
+
+  startChild<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: StartOptions
+  ): Effect.Effect<HasProcess, StartError<never>, Exclude<R, Scope.Scope>> {
+    return Effect.map(this.start(effect, options), reference)
+  }
+
+  asyncStream<A, B, E, R, E2 = never, R2 = never, C = never>(
+    items: Iterable<A> | Stream.Stream<A, E2, R2>,
+    f: (item: A) => Effect.Effect<B, E, R>,
+    options?: StreamOptions<A, C>
+  ): Stream.Stream<B | C, E | E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> {
+    return values(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
+  }
+
+  asyncStreamNolink<A, B, E, R, E2 = never, R2 = never>(
+    items: Iterable<A> | Stream.Stream<A, E2, R2>,
+    f: (item: A) => Effect.Effect<B, E, R>,
+    options?: OutcomeOptions
+  ): Stream.Stream<Outcome<A, B, E>, E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> {
+    return outcomes(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
+  }
+
+  terminateChild(target: DynamicSupervisor.Target): Effect.Effect<void, ChildError> {
+    return this.children.terminateChild(target)
+  }
+
+  stop(reason?: ExitReason): Effect.Effect<void> {
+    return this.children.stop(reason)
+  }
+
+  private start<A, E, R>(effect: Effect.Effect<A, E, R>, options: StartOptions | undefined) {
+    return Effect.suspend(() => {
+      const id = options?.id ?? `task-${++this.count}`
+      const { restart = "temporary", shutdown } = options ?? {}
+      // One and the same options for most tasks: the supervisor completes a spec once for all that share them.
+      const own = restart === "temporary" && shutdown === undefined ? temporary : { restart, shutdown }
+      return this.children.startChild(workerRecipe(id, effect, own))
+    })
+  }
+}
