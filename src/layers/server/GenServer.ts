@@ -7,12 +7,13 @@
  *
  * @since 0.1.0
  */
-import { Context, type Duration, Effect, Exit, Layer, type Schema, type Scope } from "effect"
+import { Context, type Duration, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { type CallError, callError } from "../../domain/Errors.ts"
 import { type ExitReason, killed, normal } from "../../domain/server/ExitReason.ts"
 import type { Client, From, Handlers, HandlersServices, Messages, NoExtra } from "../../domain/server/Message.ts"
 import { type CastNext, type Initial, stop as stopNext } from "../../domain/server/Next.ts"
 import type { Isolation } from "../../domain/state/Isolation.ts"
+import { from as stateSchema, type Pure, type StateSchema, type TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import { type HasProcess, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
@@ -20,6 +21,7 @@ import type { ChildOptions, StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/SupervisorErrors.ts"
 import { type AnyClient, clientClass, messageTypes } from "./Client.ts"
+import { HandlerOf } from "./CallChain.ts"
 import { Envelope } from "./Envelope.ts"
 import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
 import type { MailboxOptions } from "./Mailbox.ts"
@@ -92,36 +94,35 @@ export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Ef
  *
  * @since 0.1.0
  */
-export interface ServerClass<Self, Id extends string, S extends Schema.Top, Ms extends Messages>
-  extends Context.ServiceClass<Self, Id, Ref<Ms>>, Stateful<Self, Id, S["Type"]>
+export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
+  extends Context.ServiceClass<Self, Id, Ref<Ms>>, Stateful<Self, Id, S>
 {
-  readonly state: S
   readonly messages: Ms
 
   /** The key of its companions. */
-  readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S["Type"]>>
+  readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S>>
 
   /** A behaviour with its types from the context, for one that is built inside `Effect.gen`. */
-  behavior<const H extends Handlers<S["Type"], Ms>, E = never, R = never>(
-    behavior: Behavior<S["Type"], H & NoExtra<H, Ms>, E, R>
-  ): Behavior<S["Type"], H, E, R>
+  behavior<const H extends Handlers<S, Ms>, E = never, R = never>(
+    behavior: Behavior<S, H & NoExtra<H, Ms>, E, R>
+  ): Behavior<S, H, E, R>
 
   /** The one server of this class, as a child of the nearest supervisor (OTP: a named `gen_server`). */
-  layer<const H extends Handlers<S["Type"], Ms>, E = never, R = never, const G extends Grade = "nothing">(
-    behavior: Behavior<S["Type"], H & NoExtra<H, Ms>, E, R>,
+  layer<const H extends Handlers<S, Ms>, E = never, R = never, const G extends Grade = "nothing">(
+    behavior: Behavior<S, H & NoExtra<H, Ms>, E, R>,
     options?: Options<G>
   ): Layer.Layer<Self, E, Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | HandlersServices<H>, Scope.Scope>>
 
   /** The same, with a behaviour that every incarnation makes anew: what it acquires lives as long as the incarnation. */
   layerEffect<
-    const H extends Handlers<S["Type"], Ms>,
+    const H extends Handlers<S, Ms>,
     BE,
     BR,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: Effect.Effect<Behavior<S["Type"], H, E, R>, BE, BR>,
+    behavior: Effect.Effect<Behavior<S, H, E, R>, BE, BR>,
     options?: Options<G>
   ): Layer.Layer<
     Self,
@@ -131,14 +132,14 @@ export interface ServerClass<Self, Id extends string, S extends Schema.Top, Ms e
 
   /** A start recipe for a server with a key: what a `DynamicSupervisor` starts. */
   recipe<
-    const H extends Handlers<S["Type"], Ms>,
+    const H extends Handlers<S, Ms>,
     BE = never,
     BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S["Type"], H, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): StartRecipe<
     Ref<Ms>,
@@ -148,14 +149,14 @@ export interface ServerClass<Self, Id extends string, S extends Schema.Top, Ms e
 
   /** Starts a server with a key under the supervisor of the context (OTP: `start_child`). */
   start<
-    const H extends Handlers<S["Type"], Ms>,
+    const H extends Handlers<S, Ms>,
     BE = never,
     BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S["Type"], H, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
     Ref<Ms>,
@@ -168,14 +169,14 @@ export interface ServerClass<Self, Id extends string, S extends Schema.Top, Ms e
    * `DynamicSupervisor` for many. Get them with `at`.
    */
   layerKeyed<
-    const H extends Handlers<S["Type"], Ms>,
+    const H extends Handlers<S, Ms>,
     BE = never,
     BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S["Type"], H, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H, BE, BR, E, R>,
     options?: Options<G>
   ): Layer.Layer<
     Keyed<Self>,
@@ -188,8 +189,8 @@ export interface ServerClass<Self, Id extends string, S extends Schema.Top, Ms e
 }
 
 /** What a server class is made of. */
-export interface Description<S extends Schema.Top, Ms extends Messages> {
-  /** The schema of its state. */
+export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Messages> {
+  /** The schema of its state, or its versions (`StateSchema`). */
   readonly state: S
   readonly messages: Ms
   /** How long a call waits unless its message or its caller says otherwise; 5 seconds by default, as in OTP. */
@@ -229,14 +230,15 @@ export interface Description<S extends Schema.Top, Ms extends Messages> {
  * @since 0.1.0
  */
 export const Service = <Self>() =>
-<const Id extends string, S extends Schema.Top, const Ms extends Messages>(
+<const Id extends string, S extends Pure | StateSchema<Pure>, const Ms extends Messages>(
   id: Id,
   description: Description<S, Ms>
-): ServerClass<Self, Id, S, Ms> => {
+): ServerClass<Self, Id, TypeOf<S>, Ms> => {
   const Client = clientClass(messageTypes(description.messages, description.timeout))
-  const container = Context.Service<StateOf<Self>, StateContainer<S["Type"]>>(`${id}/StateContainer`)
+  const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
+  const schema = stateSchema(description.state)
   const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
-  const specs = makeSpec({ id, state: description.state, Client, container })
+  const specs = makeSpec({ id, state: schema.schema, Client, container })
 
   const recipe = (
     behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
@@ -258,7 +260,7 @@ export const Service = <Self>() =>
   const layer = (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
     Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
   const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
-    state: description.state,
+    stateSchema: schema,
     messages: description.messages,
     StateContainer: container,
     behavior: (behavior: unknown) => behavior,
@@ -283,7 +285,7 @@ export const Service = <Self>() =>
   })
   // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
   // what they have checked, without types. Nothing else of the public surface is cast.
-  return Self as unknown as ServerClass<Self, Id, S, Ms>
+  return Self as unknown as ServerClass<Self, Id, TypeOf<S>, Ms>
 }
 
 // The process behind a reference to a server is always the engine's.
@@ -318,12 +320,15 @@ export const stop = (ref: HasProcess, reason: ExitReason = normal): Effect.Effec
   }).pipe(Effect.tap(() => Effect.yieldNow))
 
 /**
- * Sends a process an exit signal: its incarnation is ended at once, in the middle of a message (OTP: `exit/2`).
+ * Sends a process an exit signal: its incarnation is ended at once, in the middle of a message (OTP: `exit/2`). `Normal` is no signal:
+ * it does nothing, as in OTP.
  *
  * @since 0.1.0
  */
 export const exit = (ref: HasProcess, reason: ExitReason): Effect.Effect<void> =>
-  Effect.sync(() => ref[processOf].exit(reason))
+  Effect.sync(() => {
+    if (reason._tag !== "Normal") ref[processOf].exit(reason)
+  })
 
 /**
  * Kills a process: ended at once, without `terminate` (OTP: `exit(Pid, kill)`). Its committed state is kept.
@@ -378,3 +383,20 @@ export const castAfter = (
     Effect.forkScoped(Effect.delay(message, delay), { startImmediately: true }),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
   )
+
+/**
+ * Waits until all that the server of the running handler has committed before is stored.
+ *
+ * **When to use**
+ *
+ * In a handler that tells others what must not be taken back: its own answer waits by itself, what it sends does not.
+ * Over a companion in memory, and outside a handler, it does not wait.
+ *
+ * @since 0.1.0
+ */
+export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
+  const fiber = Fiber.getCurrent()
+  const server = fiber === undefined ? undefined : Context.get(fiber.context, HandlerOf)
+  if (server === undefined) resume(Effect.void)
+  else server.whenStored(() => resume(Effect.void))
+})

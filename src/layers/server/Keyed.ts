@@ -26,7 +26,7 @@ export type At<out Ref> = (key: string) => Effect.Effect<Ref, StartError>
 /** Makes it, for one class under one supervisor. */
 export const make = (options: {
   readonly supervisor: SupervisorHandle
-  readonly container: StateContainer<unknown>
+  readonly container: Pick<StateContainer<never>, "owner">
   readonly context: Context.Context<never>
   readonly recipe: (key: string) => StartRecipe<AnyClient, unknown>
 }): At<AnyClient> => {

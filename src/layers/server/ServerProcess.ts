@@ -19,10 +19,11 @@
  * @since 0.1.0
  */
 import { Cause, Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
-import { Fenced, InitTimeout, InvalidResult, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import { Fenced, InitTimeout, InvalidResult, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
 import { Ignore, isNext, type NextOptions, Start } from "../../domain/server/Next.ts"
+import { format } from "../../domain/server/SystemEvent.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { Callback, Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
@@ -35,11 +36,14 @@ import { nextText } from "../supervision/LocalProcess.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling, HandlerOf, inHand, selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
-import { Envelope, type MessageType, ownCall, ownCast } from "./Envelope.ts"
+import { Debug } from "./Debug.ts"
+import { Envelope, type MessageType, ownCall, ownCast, ownTell } from "./Envelope.ts"
 import { Extras, type Work } from "./Extras.ts"
 import { HandlerView } from "./HandlerView.ts"
 import { Mailbox } from "./Mailbox.ts"
-import type { AnyBehavior, ServerSpec } from "./ServerSpec.ts"
+import { QuarantinedMessage } from "./Quarantine.ts"
+import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
+import { SystemAnswer } from "./SystemAnswer.ts"
 
 // Numbers, because the first question of every call is "idle?".
 const Idle = 0
@@ -57,7 +61,13 @@ type Phase = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7
 interface Life {
   behavior: AnyBehavior | undefined
   readonly scope: Scope.Closeable
-  readonly context: Context.Context<never>
+  context: Context.Context<never>
+}
+
+/** What a crash report shows of an incarnation that has ended. */
+interface LastWord {
+  readonly state: unknown
+  readonly behavior: AnyBehavior | undefined
 }
 
 /** An end that somebody ordered. A supervisor waits for those it ordered, and is not told of them as exits. */
@@ -81,7 +91,8 @@ const isExit = (u: Effect.Effect<unknown, unknown>): u is Exit.Exit<unknown, unk
 
 /** One server, over all its incarnations. */
 export class ServerProcess implements Child, Turn.Ready {
-  readonly spec: ServerSpec
+  /** Shared with others of its class, until its behaviour is replaced. */
+  spec: ServerSpec
   readonly key: string
   incarnation = 0
   lastExit: ExitReason | undefined = undefined
@@ -108,8 +119,7 @@ export class ServerProcess implements Child, Turn.Ready {
   private proven = false
   /** The callback that runs on the state, while one does. */
   private callback: Callback | undefined = undefined
-  private unreported = false
-  private endedAt: bigint | undefined = undefined
+  private unreported: LastWord | undefined = undefined
 
   constructor(spec: ServerSpec, key: string, renamed: string | undefined) {
     this.spec = spec
@@ -186,7 +196,7 @@ export class ServerProcess implements Child, Turn.Ready {
   /** A call: the caller's fiber goes on with what this returns. */
   call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
     this.spec.parent.telemetry.counters.calls++
-    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow()) {
+    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow() && !this.keeper!.isFull) {
       return this.callNow(type, payload, millis)
     }
     return this.callLater(type, payload, millis)
@@ -195,9 +205,12 @@ export class ServerProcess implements Child, Turn.Ready {
   /** The direct path: idle server, empty mailbox, shallow stack. */
   private callNow(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
     const spec = this.spec
-    const handler = this.behavior.handlers[type.tag]!
+    const handler = this.behavior.handlers[type.tag]
     // A handler that may look at the message (`fnUntraced` has no arity), or a fault plan, needs an envelope to look at.
-    if (handler.length === 0 || handler.length > 2 || spec.faults !== undefined || spec.copy !== undefined) {
+    if (
+      handler === undefined || handler.length === 0 || handler.length > 2 || spec.faults !== undefined ||
+      spec.copy !== undefined
+    ) {
       return this.handle(new Envelope(this, type, payload, inHand())).wait(millis)
     }
     this.phase = Busy
@@ -243,6 +256,7 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** Answers a caller as soon as what the answer was computed from is conserved. */
   private answer(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
+    if (envelope.work === undefined) this.extras?.debug?.sent(envelope, exit, this.state)
     if (!this.keeper!.isBehind) return envelope.answer(exit)
     envelope.held = exit
     this.keeper!.hold(envelope)
@@ -274,7 +288,8 @@ export class ServerProcess implements Child, Turn.Ready {
   private enqueue(envelope: Envelope): Effect.Effect<void> {
     const { capacity, overflow, parent } = this.spec
     parent.telemetry.counters.queued++
-    const put = (this.mailbox ??= new Mailbox()).put(envelope, capacity, overflow)
+    const mailbox = this.mailbox ??= new Mailbox()
+    const put = envelope.work === undefined ? mailbox.put(envelope, capacity, overflow) : mailbox.putOwn(envelope)
     if (this.phase === Idle || this.phase === Attentive) this.wantTurn()
     switch (put._tag) {
       case "Queued":
@@ -310,9 +325,15 @@ export class ServerProcess implements Child, Turn.Ready {
           this.end(this.order.reason)
         } else if (this.extras?.pending !== undefined) {
           this.handlePending()
+        } else if (this.extras?.idleDue === true && !this.extras.suspended) {
+          this.handleIdle()
         } else {
           const mailbox = this.mailbox
           if (mailbox === undefined) break
+          if (this.keeper!.isFull) {
+            this.keeper!.whenRoom(() => this.wantTurn())
+            break
+          }
           if (this.spec.turns.spend()) {
             this.spec.turns.push(this)
             break
@@ -331,7 +352,10 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** Handles one message, from the first step to wherever it has to wait. */
   private handle(envelope: Envelope): Envelope {
-    if (envelope.work === undefined) this.extras?.cancelIdle()
+    if (this.extras !== undefined && envelope.work === undefined) {
+      this.extras.cancelIdle()
+      this.extras.debug?.received(envelope, this.state)
+    }
     this.phase = Busy
     this.current = envelope
     envelope.attempts++
@@ -342,7 +366,7 @@ export class ServerProcess implements Child, Turn.Ready {
     Turn.enter()
     try {
       next = envelope.work === undefined
-        ? this.behavior.handlers[envelope.type.tag]!(state, envelope.payload, new HandlerView(envelope, this.incarnation))
+        ? this.handlerOf(envelope)(state, envelope.payload, new HandlerView(envelope, this.incarnation))
         : envelope.work(state)
     } catch (defect) {
       next = Exit.die(defect)
@@ -351,6 +375,12 @@ export class ServerProcess implements Child, Turn.Ready {
     }
     this.proceed(envelope, next)
     return envelope
+  }
+
+  private handlerOf(envelope: Envelope): AnyHandler {
+    const handler = this.behavior.handlers[envelope.type.tag]
+    if (handler === undefined) throw new MissingCallback({ server: this.name, callback: envelope.type.tag })
+    return handler
   }
 
   /** Takes what a handler returned to where it is a value. */
@@ -364,7 +394,7 @@ export class ServerProcess implements Child, Turn.Ready {
     if (exit._tag === "Success") return this.conclude(envelope, exit.value)
     // A typed failure is a reply, not a crash: the state is as it was.
     if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
-      this.proven = true
+      if (envelope.work === undefined) this.proven = true
       this.idle()
       return this.answer(envelope, exit)
     }
@@ -374,6 +404,7 @@ export class ServerProcess implements Child, Turn.Ready {
   /** What a handler answered becomes the server's state, and then the caller's reply. */
   private conclude(envelope: Envelope, next: unknown): void {
     if (this.struck("afterHandler", envelope)) return
+    if (envelope.work !== undefined && next instanceof SystemAnswer) return this.concludeSystem(envelope, next)
     if (isNext(next)) {
       switch (next._tag) {
         case "Reply":
@@ -396,6 +427,26 @@ export class ServerProcess implements Child, Turn.Ready {
     this.crash(Cause.die(new InvalidResult({ server: this.name, request: envelope.type.tag, result: next })))
   }
 
+  /** The system looked, or changed something: only a change is committed, and it proves nothing about the state. */
+  private concludeSystem(envelope: Envelope, { change, reply }: SystemAnswer): void {
+    if (change !== undefined) {
+      if (change.spec !== undefined) this.adopt(change.spec, change.behavior)
+      if (!this.commit(change.state, "callback")) return this.crashFenced()
+    }
+    this.idle()
+    if (!envelope.type.isCall) return
+    if (change === undefined) envelope.answer(Exit.succeed(reply))
+    else this.answer(envelope, Exit.succeed(reply))
+  }
+
+  /** Goes on with another behaviour: this incarnation, and those that follow. */
+  private adopt(spec: ServerSpec, behavior: AnyBehavior | undefined): void {
+    this.spec = spec
+    if (this.life === undefined) return
+    this.life.behavior = behavior
+    this.life.context = this.contextOf(this.life.scope)
+  }
+
   private accept(
     envelope: Envelope,
     state: unknown,
@@ -407,6 +458,7 @@ export class ServerProcess implements Child, Turn.Ready {
     if (this.struck("afterCommit", envelope)) return
     this.idle(options)
     if (reply !== undefined) this.answer(envelope, reply)
+    else if (envelope.work === undefined) this.extras?.debug?.silent(envelope, state)
   }
 
   /** The next state becomes the server's, and its companion's; false when a younger incarnation has taken over. */
@@ -428,22 +480,41 @@ export class ServerProcess implements Child, Turn.Ready {
 
   private attend(options: NextOptions<unknown>): void {
     if (options.continueWith !== undefined) this.rare.pending = options.continueWith
-    else if (options.idleAfter !== undefined) {
-      const extras = this.rare
-      const timer = Effect.runForkWith(this.spec.context)(
-        this.spec.clock.sleep(Duration.fromInputUnsafe(options.idleAfter))
-      )
-      extras.idleTimer = timer
-      timer.addObserver((exit) => {
-        if (extras.idleTimer !== timer || exit._tag === "Failure") return
-        extras.idleTimer = undefined
-        // A message that came in the meantime beats the timeout.
-        const idle = this.behavior.idle
-        if (this.phase !== Attentive || this.mailbox !== undefined || idle === undefined) return
-        extras.pending = idle
-        this.wantTurn()
-      })
+    else if (options.idleAfter !== undefined) this.awaitIdle(options.idleAfter)
+    if (options.hibernate === true) this.hibernate()
+  }
+
+  /** Notes when no message has come for that long; no time at all is over at once. */
+  private awaitIdle(duration: Duration.Input): void {
+    const extras = this.rare
+    extras.cancelIdle()
+    const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+    if (millis <= 0) {
+      extras.idleDue = true
+      return
     }
+    const timer = Effect.runForkWith(this.spec.context)(this.spec.clock.sleep(Duration.millis(millis)))
+    extras.idleTimer = timer
+    timer.addObserver((exit) => {
+      if (extras.idleTimer !== timer || exit._tag === "Failure") return
+      extras.idleTimer = undefined
+      extras.idleDue = true
+      if (this.phase === Attentive) this.wantTurn()
+    })
+  }
+
+  /** No message has come for as long as was asked, unless one waits by now: it beats the timeout. */
+  private handleIdle(): void {
+    this.rare.idleDue = false
+    const { idle } = this.behavior
+    if (idle !== undefined && this.mailbox?.hasUsers !== true) this.rare.pending = idle
+    else this.phase = this.rare.isCalm ? Idle : Attentive
+  }
+
+  /** Drops what is made again when it is needed: an incarnation that has acquired nothing needs no Scope to wait in. */
+  private hibernate(): void {
+    if (this.spec.shared !== undefined && this.life?.scope.state._tag === "Empty") this.life = undefined
+    if (this.extras?.isSpare === true) this.extras = undefined
   }
 
   /** Runs what comes before anything queued, as a message that nobody waits for. */
@@ -453,14 +524,46 @@ export class ServerProcess implements Child, Turn.Ready {
     this.handle(new Envelope(this, ownCast, undefined, undefined, work))
   }
 
+  /** Runs `f` when all that is committed by now is conserved, or cannot be. */
+  whenStored(f: () => void): void {
+    const keeper = this.keeper
+    if (keeper === undefined || !keeper.isBehind) f()
+    else keeper.hold({ stored: f, lost: f })
+  }
+
   /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
-  ask(work: Work, millis: number): Effect.Effect<unknown, unknown> {
-    return this.send(new Envelope(this, ownCall, undefined, inHand(), work), millis)
+  ask(work: Work, millis: number, type: MessageType = ownCall): Effect.Effect<unknown, unknown> {
+    return this.send(new Envelope(this, type, undefined, inHand(), work), millis)
   }
 
   /** A message of the system that nobody waits for. */
   tell(work: Work): void {
-    if (this.phase !== Stopped) this.enqueue(new Envelope(this, ownCast, undefined, undefined, work))
+    if (this.phase !== Stopped) this.enqueue(new Envelope(this, ownTell, undefined, undefined, work))
+  }
+
+  /** What is switched on to watch its messages, if anything is. */
+  get debug(): Debug | undefined {
+    return this.extras?.debug
+  }
+
+  /** Changes what is switched on; called by messages of the system only. */
+  observe(change: (debug: Debug) => void): void {
+    const debug = this.extras?.debug ?? new Debug()
+    change(debug)
+    if (!debug.isOff) this.rare.debug = debug
+    else if (this.extras !== undefined) this.extras.debug = undefined
+  }
+
+  /** The messages that crashed it as often as they may. */
+  get quarantined(): ReadonlyArray<QuarantinedMessage> {
+    return this.extras?.quarantined ?? []
+  }
+
+  /** Takes one of them out; false when it is not there. */
+  release(message: QuarantinedMessage): boolean {
+    if (this.extras?.quarantined.includes(message) !== true) return false
+    this.extras.quarantined = this.extras.quarantined.filter((other) => other !== message)
+    return true
   }
 
   /** Whether only messages of the system are handled. */
@@ -510,11 +613,11 @@ export class ServerProcess implements Child, Turn.Ready {
   private live(): Life {
     if (this.life !== undefined) return this.life
     const scope = Scope.makeUnsafe()
-    return this.life = {
-      behavior: this.spec.shared,
-      scope,
-      context: Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope)
-    }
+    return this.life = { behavior: this.spec.shared, scope, context: this.contextOf(scope) }
+  }
+
+  private contextOf(scope: Scope.Closeable): Context.Context<never> {
+    return Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope)
   }
 
   /** Runs an Effect in a fiber of the server's own; `done` hears of its end unless it was abandoned before. */
@@ -581,6 +684,9 @@ export class ServerProcess implements Child, Turn.Ready {
         if (decision.from !== undefined) this.publish("StateRolledBack", { from: decision.from, why: decision.why })
         this.restoredFrom = 0
         this.callback = "init"
+        if (behavior.init === undefined && !("init" in behavior)) {
+          return Exit.die(new MissingCallback({ server: this.name, callback: "init" }))
+        }
         return isEffect(behavior.init) ? behavior.init : Exit.succeed(behavior.init)
       }
       case "RollBack":
@@ -626,7 +732,6 @@ export class ServerProcess implements Child, Turn.Ready {
     const initial = first instanceof Start ? first : undefined
     const state = initial === undefined ? first : initial.state
     this.state = this.spec.protect === undefined ? state : this.spec.protect(state)
-    if (this.endedAt !== undefined) this.noteRecovery(this.endedAt)
     this.idle(initial?.options)
     return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
   }
@@ -663,7 +768,9 @@ export class ServerProcess implements Child, Turn.Ready {
     if (callback !== undefined) {
       return { restored, handled, activity: { _tag: "InCallback", callback, why: toText(reason) } }
     }
-    if (current === undefined || current.type === ownCall) return { restored, handled, activity: { _tag: "Outside" } }
+    if (current === undefined || (current.work !== undefined && current.type !== ownCast)) {
+      return { restored, handled, activity: { _tag: "Outside" } }
+    }
     return {
       restored,
       handled,
@@ -671,12 +778,6 @@ export class ServerProcess implements Child, Turn.Ready {
         ? { _tag: "InCallback", callback: "continueWith", why: toText(reason) }
         : { _tag: "InHandler", message: { tag: current.type.tag, payload: current.payload } }
     }
-  }
-
-  private noteRecovery(endedAt: bigint): void {
-    this.endedAt = undefined
-    const nanos = this.spec.clock.monotonicTimeNanosUnsafe() - endedAt
-    this.spec.parent.telemetry.counters.recovered(Number(nanos) / 1e6)
   }
 
   private crash(cause: Cause.Cause<unknown>): void {
@@ -699,9 +800,11 @@ export class ServerProcess implements Child, Turn.Ready {
     this.fallen = this.current
     this.current = undefined
     this.fiber = undefined
-    this.extras?.cancelIdle()
-    if (this.extras !== undefined) this.extras.pending = undefined
-    if (reason._tag === "Crashed") this.endedAt = this.spec.clock.monotonicTimeNanosUnsafe()
+    if (this.extras !== undefined) {
+      this.extras.cancelIdle()
+      this.extras.pending = undefined
+      this.extras.suspended = false
+    }
     // Neither a kill nor a state that could not be stored leaves it a last word.
     const alive = reason._tag !== "Killed" && reason._tag !== "NotConserved"
     if (alive) this.keeper!.conclude(this.incarnation, this.state)
@@ -750,6 +853,7 @@ export class ServerProcess implements Child, Turn.Ready {
   }
 
   private ended(reason: ExitReason): void {
+    const lastWord = { state: this.state, behavior: this.life?.behavior }
     this.phase = Restarting
     this.lastExit = reason
     this.life = undefined
@@ -758,8 +862,8 @@ export class ServerProcess implements Child, Turn.Ready {
     const order = this.order
     this.order = undefined
     // What its supervisor asked for is no news to it.
-    this.unreported = !isOrderly(reason) && !(order?.byParent === true && order.reason === reason)
-    if (this.unreported) this.spec.parent.telemetry.counters.crashes++
+    const isNews = !isOrderly(reason) && !(order?.byParent === true && order.reason === reason)
+    this.unreported = isNews ? lastWord : undefined
     this.extras?.incarnationEnded(this.incarnation, reason)
     if (order?.byParent === true) order.done?.(reason)
     else this.spec.parent.exited(this, this.incarnation, reason)
@@ -811,8 +915,8 @@ export class ServerProcess implements Child, Turn.Ready {
     if (fate === "restarting") this.phase = Restarting
     else if (fate === "parked") this.phase = Parked
     else this.phase = Stopped
-    if (this.unreported && reason !== undefined) this.report(reason, fate, fallen)
-    this.unreported = false
+    if (this.unreported !== undefined && reason !== undefined) this.report(reason, fate, fallen, this.unreported)
+    this.unreported = undefined
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     if (this.extras !== undefined) {
       for (const envelope of this.extras.deferred) this.refuseEnded(envelope, fate, reason)
@@ -841,12 +945,18 @@ export class ServerProcess implements Child, Turn.Ready {
         }
         return
       case "quarantine":
-        this.rare.quarantined.push(envelope)
+        this.quarantine(envelope, reason ?? killed)
         this.publish("Quarantined", { message: envelope.type.tag, attempts: envelope.attempts })
         return envelope.refuse({ _tag: "Quarantined", attempts: envelope.attempts })
       case "fail":
         return this.refuseEnded(envelope, fate, reason)
     }
+  }
+
+  private quarantine({ attempts, payload, type }: Envelope, reason: ExitReason): void {
+    const extras = this.rare
+    const at = this.spec.clock.currentTimeMillisUnsafe()
+    extras.quarantined = [...extras.quarantined, new QuarantinedMessage(type, payload, attempts, reason, at)]
   }
 
   private refuseEnded(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
@@ -859,14 +969,29 @@ export class ServerProcess implements Child, Turn.Ready {
 
   // ------------------------------------------------------------------------------------------------ telling it
 
-  private report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined): void {
+  private report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined, lastWord: LastWord): void {
     if (!isLogging(this.spec.context)) return
+    const hook = (lastWord.behavior ?? this.spec.shared)?.formatStatus
+    const message = fallen === undefined ? undefined : { request: fallen.type.tag, payload: fallen.payload }
+    const shown = format({
+      state: lastWord.state,
+      ...(message === undefined ? {} : { message }),
+      reason,
+      log: this.extras?.debug?.log ?? []
+    }, hook)
     this.spec.parent.telemetry.crashed({
       path: this.path,
       incarnation: this.incarnation,
       reason,
       ...(fallen === undefined ? {} : { message: fallen.type.tag }),
       ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
+      shown: {
+        state: shown.state,
+        ...(shown.message === undefined ? {} : { message: shown.message }),
+        ...(shown.reason === reason ? {} : { reason: shown.reason }),
+        ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
+      },
+      ...(reason._tag === "NotConserved" ? { undone: this.keeper!.undone } : {}),
       next: nextText[fate]
     }, this.spec.context)
   }

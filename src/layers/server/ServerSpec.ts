@@ -6,7 +6,9 @@
 import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { HandlerContext } from "../../domain/server/Message.ts"
+import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
 import type { FaultPoints as Points } from "../../domain/testing/Fault.ts"
+import type { Pure } from "../../domain/state/StateSchema.ts"
 import { freeze, type Isolation } from "../../domain/state/Isolation.ts"
 import type { StateContainer, StateOf } from "../state/StateContainer.ts"
 import type { ChildOptions, Parent } from "../supervision/Child.ts"
@@ -30,6 +32,7 @@ export interface AnyBehavior {
   readonly handlers: { readonly [tag: string]: AnyHandler }
   readonly terminate?: ((reason: ExitReason, state: unknown) => unknown) | undefined
   readonly idle?: ((state: unknown) => unknown) | undefined
+  readonly formatStatus?: ((shown: Shown<unknown>) => Formatted) | undefined
 }
 
 /** What all servers of one class under one supervisor share. */
@@ -64,7 +67,7 @@ export interface ServerSpec {
 /** What a class tells about itself. */
 interface ClassDescription<Self> {
   readonly id: string
-  readonly state: Schema.Top
+  readonly state: Pure
   readonly Client: ClientClass
   readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
 }
@@ -122,10 +125,9 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
   }
 }
 
-const copier = (state: Schema.Top): (value: unknown) => unknown => {
-  // A state that needs services to be encoded cannot be copied here, and says so when it is encoded.
-  const codec: unknown = Schema.toCodecJson(state)
-  const encode = Schema.encodeSync(codec as Schema.Codec<unknown, unknown>)
-  const decode = Schema.decodeSync(codec as Schema.Codec<unknown, unknown>)
+const copier = (state: Pure): (value: unknown) => unknown => {
+  const codec = Schema.toCodecJson(state)
+  const encode = Schema.encodeUnknownSync(codec)
+  const decode = Schema.decodeUnknownSync(codec)
   return (value) => decode(encode(value))
 }

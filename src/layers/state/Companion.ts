@@ -37,14 +37,17 @@ export interface Companion<in out S> {
   readonly clear: Effect.Effect<void>
   /** What is conserved, newest first, with sequence number and incarnation. */
   readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot<S>>>
-  /** What was set aside because it crashed whoever started from it; never deleted by itself. */
-  readonly aside: Effect.Effect<ReadonlyArray<Generations.Aside<S>>>
+  /**
+   * What was set aside because it crashed whoever started from it, or could not be read; never deleted by itself. A
+   * companion in memory has the states, a durable one their stored text.
+   */
+  readonly aside: Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>>
 }
 
 /** What a new incarnation starts from, and what was set aside for it. */
 export interface Taken<out S> {
   readonly decision: Recovery.Decision<S>
-  readonly aside: ReadonlyArray<Generations.Aside<S>>
+  readonly aside: ReadonlyArray<{ readonly seq: number; readonly why: string }>
 }
 
 /** An answer that waits until the state it was computed from is stored. */
@@ -59,8 +62,10 @@ export interface Keeper<in out S> extends Companion<S> {
   owner: Process | undefined
   /** Whether answers have to wait: the newest state is not stored yet. Always false in memory. */
   readonly isBehind: boolean
-  /** Whether so much is waiting to be stored that the server has to wait, too. */
+  /** Whether so much is waiting to be stored that the server has to wait, too: see {@link whenRoom}. */
   readonly isFull: boolean
+  /** Commits that a failed write undid, beyond those whose answers said so. */
+  readonly undone: number
   /** A new incarnation takes over: older ones are fenced off, and it is told what to start from. */
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError>
   /** Fences off an incarnation that was abandoned. */
@@ -71,8 +76,12 @@ export interface Keeper<in out S> extends Companion<S> {
   conclude(incarnation: number, state: S): void
   /** Takes down how an incarnation ended. */
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
-  /** Holds an answer back until all that is committed by now is stored. Only while `isBehind`. */
+  /** Holds an answer back until all that is committed by now is stored, or cannot be. */
   hold(answer: Held): void
+  /** Runs `f` once, when there may be room again. */
+  whenRoom(f: () => void): void
+  /** Its server is down and will not come back soon: whether nothing would be lost with this object. */
+  readonly isSpare: boolean
   /** Forgets at once what is conserved. */
   forget(): void
 }
@@ -95,13 +104,16 @@ export abstract class Kept<in out S> implements Keeper<S> {
 
   abstract readonly isBehind: boolean
   abstract readonly isFull: boolean
+  abstract readonly undone: number
+  abstract readonly isSpare: boolean
   protected abstract read(): Snapshot<S> | undefined
   protected abstract write(snapshot: Snapshot<S>, by: "message" | "callback"): void
   protected abstract taken(): Taken<S> | Effect.Effect<Taken<S>, StoreError>
   abstract observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
   abstract hold(answer: Held): void
+  abstract whenRoom(f: () => void): void
   abstract forget(): void
-  abstract readonly aside: Effect.Effect<ReadonlyArray<Generations.Aside<S>>>
+  abstract readonly aside: Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>>
 
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
     this.fenceOff(incarnation - 1)
@@ -141,6 +153,33 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 }
 
+/** What is the same for all whose commits need not be stored: nothing ever waits. */
+abstract class Immediate<in out S> extends Kept<S> {
+  get isBehind(): boolean {
+    return false
+  }
+
+  get isFull(): boolean {
+    return false
+  }
+
+  get undone(): number {
+    return 0
+  }
+
+  get isSpare(): boolean {
+    return false
+  }
+
+  hold(answer: Held): void {
+    answer.stored()
+  }
+
+  whenRoom(f: () => void): void {
+    f()
+  }
+}
+
 /** What speaks against the newest snapshot, and what was set aside before. */
 interface Trouble<out S> {
   readonly evidence: Generations.Evidence | undefined
@@ -148,7 +187,7 @@ interface Trouble<out S> {
 }
 
 /** Companions that lose nothing but with the process: what is committed is conserved. */
-export abstract class Volatile<in out S> extends Kept<S> {
+export abstract class Volatile<in out S> extends Immediate<S> {
   /** Whether a message was handled from the newest snapshot. */
   private trusted = false
   /** The newest older snapshot that one was handled from. */
@@ -162,18 +201,6 @@ export abstract class Volatile<in out S> extends Kept<S> {
   }
 
   protected abstract put(snapshot: Snapshot<S>): void
-
-  get isBehind(): boolean {
-    return false
-  }
-
-  get isFull(): boolean {
-    return false
-  }
-
-  hold(answer: Held): void {
-    answer.stored()
-  }
 
   protected write(snapshot: Snapshot<S>, by: "message" | "callback"): void {
     // A message was handled from the snapshot before, so that one is good.
@@ -235,7 +262,7 @@ export abstract class Volatile<in out S> extends Kept<S> {
     this.forgetNewest()
   }
 
-  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<S>>> {
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
     return Effect.sync(() => this.trouble?.aside ?? [])
   }
 }
@@ -258,15 +285,7 @@ export class InMemory<in out S> extends Volatile<S> {
 }
 
 /** Keeps nothing: the next incarnation starts from `init` (OTP's default). Still fences, and still has an owner. */
-export class Forgetful<in out S> extends Kept<S> {
-  get isBehind(): boolean {
-    return false
-  }
-
-  get isFull(): boolean {
-    return false
-  }
-
+export class Forgetful<in out S> extends Immediate<S> {
   protected read(): undefined {
     return undefined
   }
@@ -279,13 +298,9 @@ export class Forgetful<in out S> extends Kept<S> {
 
   observe(_reason: ExitReason, _end: Omit<Recovery.Crash, "on">): void {}
 
-  hold(answer: Held): void {
-    answer.stored()
-  }
-
   forget(): void {}
 
-  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<S>>> {
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
     return Effect.succeed([])
   }
 }
@@ -330,6 +345,14 @@ export class Delayed<in out S> implements Keeper<S> {
     return false
   }
 
+  get undone(): number {
+    return 0
+  }
+
+  get isSpare(): boolean {
+    return false
+  }
+
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
     if (!this.needsLastWord) this.flush()
     this.pending = undefined
@@ -361,6 +384,10 @@ export class Delayed<in out S> implements Keeper<S> {
     answer.stored()
   }
 
+  whenRoom(f: () => void): void {
+    f()
+  }
+
   /** Writes what is pending. */
   flush(): void {
     const pending = this.pending
@@ -389,7 +416,7 @@ export class Delayed<in out S> implements Keeper<S> {
     return this.kept.snapshots
   }
 
-  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<S>>> {
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
     return this.kept.aside
   }
 }

@@ -13,14 +13,18 @@
  *
  * @since 0.1.0
  */
-import { type Context, type Duration, Effect, Layer, type Scope } from "effect"
+import { Clock, type Context, type Duration, Effect, Layer, Schedule, type Scope } from "effect"
+import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { Worker } from "../supervision/Worker.ts"
 import { type Companion, Delayed, Forgetful, InMemory, type Keeper } from "./Companion.ts"
+import { type Codec, Durable, type Session } from "./Durable.ts"
+import type { StateStoreKey } from "./StateStore.ts"
 import { InTable, StateTable } from "./StateTable.ts"
+import { type Unsaved, writerOf } from "./StoreWriter.ts"
 
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
 
@@ -48,6 +52,8 @@ export interface StateContainer<in out S> extends HasProcess {
 /** What a container needs to know of a server class. */
 export interface Stateful<in out Self, Id extends string, in out S> {
   readonly key: Id
+  /** How its state becomes text and comes back. */
+  readonly stateSchema: Codec<S>
   readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S>>
 }
 
@@ -121,51 +127,56 @@ class Container<in out S> implements StateContainer<S> {
     const keeper = this.keepers.get(key)
     if (keeper === undefined) return
     keeper.owner = undefined
-    if (what === "forget" && this.afterStop === "forget") {
-      keeper.forget()
-      this.keepers.delete(key)
-    }
+    if (what === "forget" && this.afterStop === "forget") keeper.forget()
+    else if (!keeper.isSpare) return
+    this.keepers.delete(key)
   }
+}
+
+/** What makes a class's companions, and what its container does by itself. */
+interface Design<in out S> {
+  readonly survives: Grade
+  readonly make: Make<S>
+  readonly afterStop: "keep" | "forget"
+  /** What the container's fiber does. */
+  readonly work: Effect.Effect<unknown>
 }
 
 const container = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
-  survives: Grade,
-  options: Options | undefined,
-  make: Make<S>
+  { afterStop, make, survives, work }: Design<S>
 ): Effect.Effect<StateContainer<S>, never, Supervisor | Scope.Scope> =>
-  Effect.gen(function*() {
-    const supervisor = yield* Supervisor
+  Effect.flatMap(Supervisor, (supervisor) => {
     const keepers = new Map<string, Keeper<S>>()
-    const late = new Set<Delayed<S>>()
-    const when = options?.when ?? "commit"
     const recipe: StartRecipe<StateContainer<S>> = {
       id: `${server.key}/StateContainer`,
       kind: "worker",
       options: {},
-      make: (parent, context) => {
-        const child = new Worker(
-          parent,
-          recipe.id,
-          typeof when === "object" ? flush(late, when.every) : Effect.never,
-          context
-        )
-        const afterStop = options?.afterStop ?? "forget"
-        return { child, ref: new Container(child, survives, conserving(when, make, late), keepers, afterStop) }
+      make: (parent, context, id) => {
+        const child = new Worker(parent, id, work, context)
+        return { child, ref: new Container(child, survives, make, keepers, afterStop) }
       }
     }
-    return yield* supervisor.register(recipe)
+    return supervisor.register(recipe)
   })
 
-const conserving = <S>(when: When, make: Make<S>, late: Set<Delayed<S>>): Make<S> =>
-  when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late)
+/** Companions that lose nothing but with the process, conserved when `options` says. */
+const volatile = <S>(options: Options | undefined, make: Make<S>): Design<S> => {
+  const { afterStop = "forget", when = "commit" } = options ?? {}
+  const late = new Set<Delayed<S>>()
+  return {
+    survives: "crash",
+    afterStop,
+    make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late),
+    work: typeof when !== "object" ? Effect.never : repeatedly(when.every, () => {
+      for (const keeper of late) keeper.flush()
+      late.clear()
+    })
+  }
+}
 
-/** Writes what is written late. */
-const flush = <S>(late: Set<Delayed<S>>, every: Duration.Input): Effect.Effect<never> =>
-  Effect.sync(() => {
-    for (const keeper of late) keeper.flush()
-    late.clear()
-  }).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
+const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> =>
+  Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
 
 /**
  * Companions in memory: a `Ref` per server, which survives everything but the process.
@@ -215,7 +226,7 @@ export const layerMemory = <Self, Id extends string, S>(
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor> =>
   granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
-    container(server, "crash", options, (key) => new InMemory<S>(key, options))
+    container(server, volatile(options, (key) => new InMemory<S>(key, options)))
   ))
 
 /**
@@ -242,7 +253,7 @@ export const layerTable = <Self, Id extends string, S>(
     server.StateContainer,
     Effect.flatMap(
       StateTable,
-      (table) => container(server, "crash", options, (key) => new InTable<S>(key, row(key), table.unsafe, options))
+      (table) => container(server, volatile(options, (key) => new InTable<S>(key, row(key), table.unsafe, options)))
     )
   ))
 }
@@ -260,7 +271,95 @@ export const layerTable = <Self, Id extends string, S>(
 export const layerForget = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>
 ): Layer.Layer<StateOf<Self>, never, Supervisor> =>
-  Layer.effect(server.StateContainer, container(server, "nothing", undefined, (key) => new Forgetful<S>(key)))
+  Layer.effect(server.StateContainer, container(server, {
+    survives: "nothing",
+    make: (key) => new Forgetful<S>(key),
+    afterStop: "forget",
+    work: Effect.never
+  }))
+
+/** What durable companions may be told. */
+export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
+  /** The store, which says what is survived. */
+  readonly store: StateStoreKey<StoreSelf, G>
+  /**
+   * How often, and how long, a store that is away is asked again, before what could not be stored is given up. By default
+   * from 50 ms on, doubling up to 2 s, for half a minute.
+   */
+  readonly retry?: Schedule.Schedule<unknown, StoreError> | undefined
+  /** Commits a server may be ahead of a slow store before it waits; 10,000 by default. */
+  readonly maxAhead?: number | undefined
+}
+
+const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
+  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]),
+  Schedule.during("30 seconds")
+])
+
+/**
+ * Companions in a store: what is acknowledged survives what the store survives.
+ *
+ * **When to use**
+ *
+ * When a state must outlive the process: `"process"` with a file or SQLite, `"machine"` with PostgreSQL.
+ *
+ * **Details**
+ *
+ * The server never waits for the store, its answers do: each is held until the state it was computed from is stored, in
+ * one transaction with every other server's that has something new. When a write has finally failed (`retry`), held
+ * answers fail with `NotConserved`, the incarnation ends, and the next one starts from what the store really holds; that
+ * is not charged to the restart budget. With `when: { every }` nothing is held, and the death of the process loses up to
+ * that much. Grants what the store's grade says. `afterStop` is `"keep"` here.
+ *
+ * **Gotchas**
+ *
+ * Messages that a handler sends to others are not held back: `GenServer.stored` is a barrier for one that needs it. A
+ * store belongs to one process at a time: a younger one that opens it fences the older one off.
+ *
+ * @since 0.1.0
+ */
+export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grade>(
+  server: Stateful<Self, Id, S>,
+  options: StoreOptions<StoreSelf, G>
+): Layer.Layer<StateOf<Self> | Grants<Self, G>, StoreError, Supervisor | StoreSelf> =>
+  granting<Self, G>()(Layer.effect(
+    server.StateContainer,
+    Effect.gen(function*() {
+      const { afterStop = "keep", maxAhead = 10_000, retry = defaultRetry, when = "commit" } = options
+      const store = yield* options.store
+      const context = yield* Effect.context<never>()
+      const clock = yield* Clock.Clock
+      const writer = writerOf(store, context, retry)
+      const late = new Set<Unsaved>()
+      const writeLate = () => {
+        for (const keeper of late) writer.add(keeper)
+        late.clear()
+      }
+      const session: Session<S> = {
+        store,
+        writer,
+        epoch: yield* Effect.retry(store.acquireEpoch(server.key), { schedule: retry, while: (error) => error.isRetryable }),
+        schema: server.stateSchema,
+        policy: options,
+        when: typeof when === "object" ? "late" : when,
+        late,
+        maxAhead,
+        storeKey: (key) => key === "" ? server.key : `${server.key}/${key}`,
+        retry,
+        context,
+        now: () => clock.currentTimeMillisUnsafe(),
+        fenced: undefined
+      }
+      // The servers have stopped by now: what they left to be written is.
+      yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(writeLate), writer.idle))
+      return yield* container(server, {
+        survives: options.store.grade,
+        afterStop,
+        make: (key) => new Durable<S>(key, session),
+        work: typeof when === "object" ? repeatedly(when.every, writeLate) : Effect.never
+      })
+    })
+  ))
 
 // Grants are evidence for the type checker alone: no value stands behind them, so nothing but a cast can give them.
 const granting = <Self, G extends Grade>() => <E, R>(layer: Layer.Layer<StateOf<Self>, E, R>) =>

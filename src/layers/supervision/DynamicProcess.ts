@@ -196,10 +196,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   private decide(child: Child, spec: ChildSpec, reason: ExitReason): void {
     if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
-    const downSince = this.clock.currentTimeMillisUnsafe()
+    const downSince = this.monotonicMillis
     const asked = exceptional(spec, "restarting")
     this.put(child, asked)
-    this.budget.consult(downSince, reason, (answer) => {
+    this.budget.consult(this.clock.currentTimeMillisUnsafe(), reason, (answer) => {
       if (this.children.get(child) !== asked || this.ending !== undefined) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")
@@ -214,6 +214,11 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
         }
       })
     })
+  }
+
+  // Restarting takes microseconds.
+  private get monotonicMillis(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
   }
 
   private restart(child: Child, spec: ChildSpec, downSince: number): void {
@@ -233,7 +238,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       if (exit.value._tag === "Ignored") return this.ignored(child)
       const { counters } = this.telemetry
       counters.restarts++
-      counters.recovered(this.clock.currentTimeMillisUnsafe() - downSince)
+      counters.recovered(this.monotonicMillis - downSince)
       this.up(child, starting)
     })
   }

@@ -386,6 +386,11 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     }
   }
 
+  // Restarting takes microseconds.
+  private get monotonicMillis(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+
   private tellOfChild(
     before: State,
     event: Extract<
@@ -403,7 +408,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
         const { incarnation } = event
         if (slot.downSince !== undefined) {
           counters.restarts++
-          counters.recovered(at - slot.downSince)
+          counters.recovered(this.monotonicMillis - slot.downSince)
           slot.downSince = undefined
         }
         if (listening) this.telemetry.publish({ _tag: "Started", path, at, kind, incarnation })
@@ -434,7 +439,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       case "ChildStopped": {
         const entry = find(before, event.id)
         if (entry?.status._tag !== "Stopping" || !entry.status.up) return
-        slot.downSince = at
+        slot.downSince = this.monotonicMillis
         if (listening) {
           const { incarnation } = entry
           this.telemetry.publish({ _tag: "Exited", path, at, kind, incarnation, reason: event.reason })
@@ -445,7 +450,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
 
   private tellExit(slot: Slot, at: number, incarnation: number, reason: ExitReason): void {
     const { counters, listening } = this.telemetry
-    slot.downSince = at
+    slot.downSince = this.monotonicMillis
     if (!isOrderly(reason)) counters.crashes++
     if (!listening) return
     const { kind, path } = slot.child

@@ -1,0 +1,327 @@
+/**
+ * A companion whose snapshots go to a store: what is acknowledged outlives the process.
+ *
+ * The newest state is in memory, where the server and its next incarnation find it at once; the store follows. Answers
+ * wait for it, the server does not.
+ *
+ * *Tricky*
+ * - **What is newest.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on their
+ *   way. When a write has finally failed, the store is right and memory is not: it is dropped, everybody whose answer it
+ *   held is told, the incarnation is ended, and the next one loads what the store really holds.
+ * - **Suspects** are judged on what the store holds, so a rollback first waits until everything is written.
+ * - **A session that was fenced off** stays so: another process has taken over, and to acquire a new epoch would only
+ *   take it back. Its servers do not start again.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, type Context, Effect, Exit, MutableList, Option, type Result, type Schedule } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import * as Generations from "../../domain/state/Generations.ts"
+import * as Recovery from "../../domain/state/Recovery.ts"
+import type { Snapshot } from "../../domain/state/Snapshot.ts"
+import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
+import { type Decoded, type Encoded, explain, type Unreadable } from "../../domain/state/StateSchema.ts"
+import { StoreError } from "../../domain/state/StoreError.ts"
+import type { Grade } from "../../domain/state/Survival.ts"
+import { type Held, Kept, type Taken } from "./Companion.ts"
+import type { StateStore } from "./StateStore.ts"
+import { staleEpoch, type StoreWriter, type Unsaved } from "./StoreWriter.ts"
+
+/** How states become text and come back. */
+export interface Codec<in out S> {
+  encode(state: S): Result.Result<Encoded, string>
+  decode(version: number, text: string): Decoded<S> | Unreadable
+}
+
+/** What all durable companions of one server class share. */
+export interface Session<in out S> {
+  readonly store: StateStore<Grade>
+  readonly writer: StoreWriter
+  readonly epoch: number
+  readonly schema: Codec<S>
+  readonly policy: Recovery.Policy | undefined
+  /** When states are written: after each commit, by the container at its intervals, or with the last word. */
+  readonly when: "commit" | "late" | "terminate"
+  /** Those that wait for the container's interval. */
+  readonly late: Set<Unsaved>
+  /** Commits a server may be ahead of the store before it has to wait. */
+  readonly maxAhead: number
+  readonly storeKey: (key: string) => string
+  /** How often, and how long, a store that is away is asked again. */
+  readonly retry: Schedule.Schedule<unknown, StoreError>
+  readonly context: Context.Context<never>
+  readonly now: () => number
+  /** Why the session is over: another has taken over. */
+  fenced: Cause.Cause<unknown> | undefined
+}
+
+interface Waiting {
+  readonly seq: number
+  readonly answer: Held
+}
+
+/** A companion whose snapshots go to a store. */
+export class Durable<in out S> extends Kept<S> implements Unsaved {
+  undone = 0
+  private readonly session: Session<S>
+  private newest: Snapshot<S> | undefined = undefined
+  private isLoaded = false
+  private storedSeq = 0
+  /** The highest number ever given: those of snapshots that were set aside are not used again. */
+  private lastSeq = 0
+  /** Every snapshot up to this one is trusted. */
+  private trustedUpTo = 0
+  private evidence: Generations.Evidence | undefined = undefined
+  private readonly held = MutableList.make<Waiting>()
+  private room: (() => void) | undefined = undefined
+
+  constructor(key: string, session: Session<S>) {
+    super(key)
+    this.session = session
+  }
+
+  get epoch(): number {
+    return this.session.epoch
+  }
+
+  private get ahead(): number {
+    return this.newest === undefined ? 0 : this.newest.seq - this.storedSeq
+  }
+
+  get isBehind(): boolean {
+    return this.session.when === "commit" && this.ahead > 0
+  }
+
+  get isFull(): boolean {
+    return this.session.when === "commit" && this.ahead >= this.session.maxAhead
+  }
+
+  get isSpare(): boolean {
+    return this.ahead === 0
+  }
+
+  hold(answer: Held): void {
+    if (this.ahead === 0) return answer.stored()
+    MutableList.append(this.held, { seq: this.newest!.seq, answer })
+  }
+
+  whenRoom(f: () => void): void {
+    this.room = f
+  }
+
+  protected read(): Snapshot<S> | undefined {
+    return this.newest
+  }
+
+  protected write(snapshot: Snapshot<S>, by: "message" | "callback"): void {
+    if (by === "message" && this.newest !== undefined) this.trustedUpTo = this.newest.seq
+    this.evidence = undefined
+    this.lastSeq++
+    this.newest = snapshot.seq === this.lastSeq ? snapshot : { ...snapshot, seq: this.lastSeq }
+    if (this.session.when === "commit") this.session.writer.add(this)
+    else if (this.session.when === "late") this.session.late.add(this)
+  }
+
+  override conclude(incarnation: number, _state: S): void {
+    if (this.session.when === "terminate" && incarnation >= this.fence && this.ahead > 0) this.session.writer.add(this)
+  }
+
+  observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
+    const { newest } = this
+    if (newest === undefined) return
+    if (end.handled) {
+      if (newest.seq === end.restored) this.trustedUpTo = newest.seq
+      return
+    }
+    const activity = Recovery.activityOf(reason, end.activity)
+    if (activity._tag === "Outside" || this.trustedUpTo >= newest.seq) return
+    const books: Generations.Generations<S> = {
+      ...Generations.empty(),
+      kept: [{ seq: newest.seq, state: newest.state, trusted: false }],
+      evidence: this.evidence
+    }
+    this.evidence = Recovery.observe(books, { ...end, activity, on: newest.seq }).evidence
+  }
+
+  // ---------------------------------------------------------------------------------------- what the writer asks
+
+  record(): Exit.Exit<SnapshotRecord, unknown> | undefined {
+    const { newest, session } = this
+    if (newest === undefined) return undefined
+    if (session.fenced !== undefined) return Exit.failCause(session.fenced)
+    const encoded = session.schema.encode(newest.state)
+    if (encoded._tag === "Failure") {
+      const what = `the state of "${this.key}" does not fit its schema: ${encoded.failure}`
+      return Exit.fail(new StoreError({ store: session.store.name, operation: "encode", reason: { _tag: "Invalid", what } }))
+    }
+    return Exit.succeed({
+      key: session.storeKey(this.key),
+      epoch: session.epoch,
+      seq: newest.seq,
+      version: encoded.success.version,
+      state: encoded.success.state,
+      trusted: this.trustedUpTo,
+      at: session.now()
+    })
+  }
+
+  saved({ seq }: SnapshotRecord): void {
+    this.storedSeq = seq
+    while (this.held.length > 0) {
+      const waiting = MutableList.take(this.held)
+      if (waiting === MutableList.Empty) break
+      if (waiting.seq > seq) {
+        MutableList.prepend(this.held, waiting)
+        break
+      }
+      waiting.answer.stored()
+    }
+    this.makeRoom()
+  }
+
+  failed(cause: Cause.Cause<unknown>): void {
+    if (staleEpoch(cause) !== undefined) this.session.fenced ??= cause
+    const reason: ExitReason = { _tag: "NotConserved", cause }
+    const held = MutableList.takeAll(this.held)
+    this.undone = Math.max(0, this.ahead - held.length)
+    // What memory holds is not what the store does: the next incarnation asks the store. It may start inside `exit`.
+    this.isLoaded = false
+    this.newest = undefined
+    this.owner?.exit(reason)
+    for (const { answer } of held) answer.lost(reason)
+    this.makeRoom()
+  }
+
+  private makeRoom(): void {
+    const room = this.room
+    this.room = undefined
+    room?.()
+  }
+
+  // -------------------------------------------------------------------------------------------- what is taken over
+
+  protected taken(): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+    const { newest, session } = this
+    // Whoever took over writes now; the cause is what the store answered, a StoreError.
+    if (session.fenced !== undefined) return Effect.failCause(session.fenced as Cause.Cause<StoreError>)
+    if (!this.isLoaded) return this.load
+    if (this.evidence !== undefined) return Effect.andThen(session.writer.idle, this.load)
+    return { decision: newest === undefined ? nothing : restore({ ...newest, trusted: false }), aside: [] }
+  }
+
+  /** Asks the store, and judges what it holds. */
+  private get load(): Effect.Effect<Taken<S>, StoreError> {
+    return Effect.flatMap(this.stored, (records) => {
+      const { evidence } = this
+      return this.judge({ ...Generations.fromStored(records), evidence }, [], records[0]?.seq)
+    })
+  }
+
+  private get stored(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
+    const { retry, store, storeKey } = this.session
+    return Effect.retry(store.load(storeKey(this.key)), { schedule: retry, while: (error) => error.isRetryable })
+  }
+
+  private judge(
+    before: Generations.Generations<SnapshotRecord>,
+    setAside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
+    from: number | undefined
+  ): Effect.Effect<Taken<S>, StoreError> {
+    const { policy, schema } = this.session
+    const { aside, books, decision } = Recovery.decide(before, policy)
+    const all = [...setAside, ...aside]
+    const why = all.map((one) => one.why).join("; ")
+    switch (decision._tag) {
+      case "Refuse":
+      case "GiveUp":
+        return this.perform(books, all, undefined, decision)
+      case "Init":
+        return this.perform(books, all, undefined, from === undefined ? nothing : { ...decision, from, why })
+      case "Restore":
+      case "RollBack": {
+        const { seq, state, trusted } = decision._tag === "Restore" ? decision.snapshot : decision.to
+        const read = schema.decode(state.version, state.state)
+        if (read._tag === "Decoded") {
+          const to = { seq, state: read.state, trusted }
+          return this.perform(books, all, to, all.length === 0 ? restore(to) : { _tag: "RollBack", from: from!, to, why })
+        }
+        const unreadable = Recovery.unreadable(books, explain(read), policy)
+        return unreadable.decision._tag === "Refuse"
+          ? this.perform(books, all, undefined, unreadable.decision)
+          : this.judge(unreadable.books, [...all, ...unreadable.aside], from)
+      }
+    }
+  }
+
+  /** What is set aside is set aside in the store; what is chosen is what memory holds from now on. */
+  private perform(
+    books: Generations.Generations<SnapshotRecord>,
+    aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
+    chosen: Generations.Generation<S> | undefined,
+    decision: Recovery.Decision<S>
+  ): Effect.Effect<Taken<S>, StoreError> {
+    const { epoch, store, storeKey } = this.session
+    const key = storeKey(this.key)
+    return Effect.map(
+      Effect.forEach(aside, ({ seq, why }) => store.setAside({ key, seq, epoch, why }), { discard: true }),
+      () => {
+        this.evidence = books.evidence
+        this.trustedUpTo = Generations.trustedUpTo(books)
+        this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
+        if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
+          this.isLoaded = true
+          this.newest = chosen === undefined ? undefined : { ...chosen, incarnation: this.fence }
+          this.storedSeq = chosen?.seq ?? this.lastSeq
+        }
+        return { decision, aside }
+      }
+    )
+  }
+
+  // ------------------------------------------------------------------------------------------------- for everybody
+
+  forget(): void {
+    Effect.runForkWith(this.session.context)(Effect.ignore(this.remove))
+  }
+
+  private get remove(): Effect.Effect<void, StoreError> {
+    const { epoch, store, storeKey, writer } = this.session
+    return Effect.suspend(() => {
+      this.newest = undefined
+      this.evidence = undefined
+      this.isLoaded = true
+      this.storedSeq = this.lastSeq
+      return writer.run(store.remove([storeKey(this.key)], epoch))
+    })
+  }
+
+  override get clear(): Effect.Effect<void> {
+    return Effect.orDie(this.remove)
+  }
+
+  override get get(): Effect.Effect<Option.Option<S>> {
+    return Effect.map(this.snapshots, (snapshots) => Option.map(Option.fromUndefinedOr(snapshots[0]), (one) => one.state))
+  }
+
+  /** What the store holds and this code can read, newest first; what is not stored yet comes first of all. */
+  override get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
+    return Effect.orDie(Effect.map(this.stored, (records) => {
+      const snapshots: Array<Snapshot<S>> = []
+      if (this.newest !== undefined && this.ahead > 0) snapshots.push(this.newest)
+      for (const { epoch, seq, state, version } of records) {
+        const read = this.session.schema.decode(version, state)
+        if (read._tag === "Decoded") snapshots.push({ seq, state: read.state, incarnation: epoch })
+      }
+      return snapshots
+    }))
+  }
+
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
+    const { store, storeKey } = this.session
+    return Effect.orDie(store.listAside(storeKey(this.key)))
+  }
+}
+
+const nothing: Recovery.Decision<never> = { _tag: "Init", why: "nothing is conserved", from: undefined }
+
+const restore = <S>(snapshot: Generations.Generation<S>): Recovery.Decision<S> => ({ _tag: "Restore", snapshot })
