@@ -28,6 +28,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "start": "many.ts",
   "million": "many.ts",
   "curve": "many.ts",
+  "durable": "durable.ts",
   "import": "size.ts"
 }
 

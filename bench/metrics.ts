@@ -64,6 +64,16 @@ export const metrics: ReadonlyArray<Metric> = [
     limit: 600
   },
   { metric: "million.call", section: "million", title: "first call to each of 1,000,000 servers", unit: "ns" },
+  {
+    metric: "durable.every",
+    section: "durable",
+    title: "durable, written every 100 ms, per update accepted",
+    unit: "ns",
+    limit: 3333
+  },
+  { metric: "durable.extra", section: "durable", title: "extra cost of that", unit: "%", limit: 15 },
+  { metric: "durable.stored", section: "durable", title: "the same until all is stored", unit: "ns" },
+  { metric: "durable.commit", section: "durable", title: "durable, each answer waits until it is stored", unit: "ns" },
   { metric: "import.time", section: "import", title: "`import \"heirloom\"` in Node", unit: "ms" },
   { metric: "import.effect", section: "import", title: "(`import \"effect\"`)", unit: "ms" },
   { metric: "import.bundle", section: "import", title: "added to a browser bundle, minified, gzip", unit: "bytes" },

@@ -1,0 +1,61 @@
+/** Heirloom's own figures with durable companions: a hundred servers whose states go to one SQLite database. */
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Exit, FileSystem, Layer, Scope } from "effect"
+import { join } from "node:path"
+import { DynamicSupervisor, StateContainer, StateStore, Supervisor } from "../src/index.ts"
+import * as StateStoreSqlite from "../src/layers/state/StateStoreSqlite.ts"
+import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
+import { clients, type Cost, cost, main, median, report, scaled } from "./measure.ts"
+
+class Store extends StateStore.Service<Store>()("bench/Store", "process") {}
+class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
+
+const pool = Pool.layer({ restart })
+
+const durable = (when: StateContainer.When) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped()
+    return Supervisor.layer(options, [StateContainer.layerStore(Counter, { store: Store, when }), pool]).pipe(
+      Layer.provide(StateStoreSqlite.layer(Store, { filename: join(folder, "states.db"), synchronous: "FULL" }))
+    )
+  })
+
+/** The cost of `n` calls by a hundred clients to a hundred servers; with the last write, where there is one. */
+const updates = <E, R>(tree: Layer.Layer<Pool | Layer.Success<typeof memory>, E, R>, n: number) =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const services = yield* Layer.buildWithScope(tree, scope)
+    const dynamic = yield* Effect.provide(Pool, services)
+    const servers: Array<Server> = []
+    for (let i = 0; i < 100; i++) {
+      servers.push(yield* Effect.provide(dynamic.startChild(Counter.recipe(plain, { key: `counter-${i}` })), services))
+    }
+    const work = clients(n, (client) => servers[client]!.Increment())
+    yield* work
+    return {
+      accepted: yield* cost(n, work),
+      stored: yield* cost(n, Effect.andThen(work, Scope.close(scope, Exit.void)))
+    }
+  })
+
+const show = (metric: string, { cpu, wall }: Cost) => report(metric, wall, cpu)
+
+main({
+  "durable": Effect.gen(function*() {
+    const n = scaled(500_000)
+    const every = { every: "100 millis" } as const
+    const extra: Array<number> = []
+    let last: { readonly accepted: Cost; readonly stored: Cost } | undefined
+    // In turns, so that what slows one slows the other.
+    for (let i = 0; i < 5; i++) {
+      const inMemory = yield* updates(Supervisor.layer(options, [memory, pool]), n)
+      last = yield* updates(yield* durable(every), n)
+      if (i > 0) extra.push((last.accepted.wall / inMemory.accepted.wall - 1) * 100)
+    }
+    show("durable.every", last!.accepted)
+    show("durable.stored", last!.stored)
+    report("durable.extra", median(extra))
+    show("durable.commit", (yield* updates(yield* durable("commit"), Math.ceil(n / 5))).accepted)
+  }).pipe(Effect.scoped, Effect.provide(quiet), Effect.provide(NodeServices.layer))
+})
