@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
-import { crashed, toText } from "./server/ExitReason.ts"
+import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
@@ -161,5 +161,50 @@ export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefus
   override get message(): string {
     return `${this.server} does not start on its conserved state (snapshot ${this.seq}): ${this.why}. Nothing was deleted. ` +
       'Mend the handlers, or look at the state and clear or replace it, or choose onSuspect: "rollback".'
+  }
+}
+
+/** A behaviour lacks a callback that is needed; possible only past the type checker (OTP: `undef`). */
+export class MissingCallback extends Schema.TaggedError<MissingCallback>()("MissingCallback", {
+  server: Schema.String,
+  callback: Schema.String
+}) {
+  override get message(): string {
+    return `the behaviour of ${this.server} has no ${this.callback}. Add it: a behaviour has init, and one handler per message.`
+  }
+}
+
+/** A state or a behaviour could not be replaced: the server goes on with the one it had. */
+export class ReplaceFailed extends Schema.TaggedError<ReplaceFailed>()("ReplaceFailed", {
+  server: Schema.String,
+  what: Schema.Literals(["state", "behavior"]),
+  cause: AnyCause
+}) {
+  override get message(): string {
+    return `the ${this.what === "state" ? "state" : "behaviour"} of ${this.server} was not replaced ` +
+      `(${toText(crashed(this.cause))}). It goes on with the one it had: mend the replacement and try again.`
+  }
+}
+
+/** A server ended otherwise than it was asked to. */
+export class StopFailed extends Schema.TaggedError<StopFailed>()("StopFailed", {
+  server: Schema.String,
+  asked: ExitReason,
+  reason: ExitReason
+}) {
+  override get message(): string {
+    return `${this.server} was to end ${toText(this.asked)}, and ended ${toText(this.reason)}. ` +
+      "It is down all the same: look at its terminate, or at its crash report."
+  }
+}
+
+/** A message is not in quarantine, or not any more. */
+export class NotQuarantined extends Schema.TaggedError<NotQuarantined>()("NotQuarantined", {
+  server: Schema.String,
+  request: Schema.String
+}) {
+  override get message(): string {
+    return `${this.request} is not in the quarantine of ${this.server}: it was replayed or discarded before. ` +
+      "List what is there with Sys.quarantined."
   }
 }

@@ -18,6 +18,16 @@ export const CrashReport = Schema.Struct({
   restoredFrom: Schema.optionalKey(Schema.Int),
   /** Casts acknowledged to nobody and undone, because the state could not be stored. */
   undone: Schema.optionalKey(Schema.Int),
+  /**
+   * What is shown of it, as its format hook left it: its last state, the message in hand, the reason (when the hook changed
+   * it) and the event log (when it was on).
+   */
+  shown: Schema.optionalKey(Schema.Struct({
+    state: Schema.Unknown,
+    message: Schema.optionalKey(Schema.Unknown),
+    reason: Schema.optionalKey(Schema.Unknown),
+    log: Schema.optionalKey(Schema.Array(Schema.Unknown))
+  })),
   next: Schema.String
 })
 
@@ -30,7 +40,9 @@ export type CrashReport = typeof CrashReport.Type
  * @since 0.1.0
  */
 export const headline = (report: CrashReport): string =>
-  `${pathText(report.path)} #${report.incarnation} ${reasonText(report.reason)}`
+  `${pathText(report.path)} #${report.incarnation} ${
+    report.shown?.reason === undefined ? reasonText(report.reason) : String(report.shown.reason)
+  }`
 
 /**
  * The whole report for people: the headline, then one indented line for each thing that is known.

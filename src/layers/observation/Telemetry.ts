@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, LogLevel, Metric, Queue, References, type Scope, Stream } from "effect"
+import { Cause, Context, Effect, Layer, LogLevel, Metric, Queue, References, type Scope, Stream } from "effect"
 import { type CrashReport, headline } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { toCause } from "../../domain/server/ExitReason.ts"
@@ -69,7 +69,8 @@ const logReport = (report: CrashReport): Effect.Effect<void> =>
   Effect.annotateLogs(
     Effect.logError(
       `${headline(report)}; ${report.next}`,
-      toCause(report.reason)
+      // A reason that its format hook changed is not to be seen as it is.
+      report.shown?.reason === undefined ? toCause(report.reason) : Cause.empty
     ),
     {
       path: pathText(report.path),
@@ -77,6 +78,7 @@ const logReport = (report: CrashReport): Effect.Effect<void> =>
       ...(report.message === undefined ? {} : { message: report.message }),
       ...(report.restoredFrom === undefined ? {} : { restoredFrom: report.restoredFrom }),
       ...(report.undone === undefined ? {} : { undone: report.undone }),
+      ...report.shown,
       next: report.next
     }
   )

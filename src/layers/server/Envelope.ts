@@ -38,8 +38,11 @@ export const ownCall: MessageType = {
   complete: undefined
 }
 
-/** The engine's own messages that nobody waits for. */
+/** Work of the server's own: a continuation, an idle callback. */
 export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
+
+/** The system's own messages that nobody waits for. */
+export const ownTell: MessageType = { ...ownCast, tag: "system message" }
 
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {

@@ -6,7 +6,9 @@
 import type { Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ExitObserver, GoneObserver } from "../naming/Process.ts"
+import type { Debug } from "./Debug.ts"
 import type { Envelope } from "./Envelope.ts"
+import type { QuarantinedMessage } from "./Quarantine.ts"
 
 /** Work of the server's own that comes before anything queued: a continuation, an idle callback. */
 export type Work = (state: unknown) => unknown
@@ -16,12 +18,16 @@ export class Extras {
   /** Callers promised a later reply. */
   readonly deferred = new Set<Envelope>()
   /** Messages that crashed the server as often as they may. */
-  readonly quarantined: Array<Envelope> = []
+  quarantined: ReadonlyArray<QuarantinedMessage> = []
   /** Work that comes before anything queued. */
   pending: Work | undefined = undefined
   idleTimer: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** The time without a message is over, and the callback for that has not run yet. */
+  idleDue = false
   /** Handles messages of the system only (`Sys.suspend`). */
   suspended = false
+  /** What is switched on to watch its messages. */
+  debug: Debug | undefined = undefined
   private exitObservers: ReadonlyArray<ExitObserver> = []
   private goneObservers: ReadonlyArray<GoneObserver> = []
 
@@ -57,11 +63,19 @@ export class Extras {
 
   /** Whether nothing here needs the engine's attention before the next message. */
   get isCalm(): boolean {
-    return this.pending === undefined && this.idleTimer === undefined && !this.suspended
+    return this.pending === undefined && this.idleTimer === undefined && !this.idleDue && !this.suspended &&
+      this.debug === undefined
+  }
+
+  /** Whether nothing would be lost with this object. */
+  get isSpare(): boolean {
+    return this.isCalm && this.deferred.size === 0 && this.quarantined.length === 0 &&
+      this.exitObservers.length === 0 && this.goneObservers.length === 0
   }
 
   cancelIdle(): void {
     const timer = this.idleTimer
+    this.idleDue = false
     this.idleTimer = undefined
     timer?.interruptUnsafe()
   }

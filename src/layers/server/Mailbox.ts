@@ -43,14 +43,28 @@ interface Sender {
 export class Mailbox {
   private readonly messages = MutableList.make<Envelope>()
   private senders: MutableList.MutableList<Sender> | undefined = undefined
+  /** How many of the messages are the system's. */
+  private own = 0
 
   /** How many messages wait, senders that wait for room not counted. */
   get size(): number {
     return this.messages.length
   }
 
+  /** Whether a message waits that is not the system's. */
+  get hasUsers(): boolean {
+    return this.messages.length > this.own
+  }
+
+  /** A message of the system: it takes nobody's room, is never refused, and never gives way. */
+  putOwn(envelope: Envelope): Put {
+    this.own++
+    MutableList.append(this.messages, envelope)
+    return queued
+  }
+
   put(envelope: Envelope, capacity: number, overflow: Overflow): Put {
-    if (this.messages.length < capacity && this.senders === undefined) {
+    if (this.messages.length - this.own < capacity && this.senders === undefined) {
       MutableList.append(this.messages, envelope)
       return queued
     }
@@ -58,9 +72,9 @@ export class Mailbox {
       case "fail":
         return full
       case "drop_oldest": {
-        const oldest = MutableList.take(this.messages)
+        const oldest = this.takeOldest()
         MutableList.append(this.messages, envelope)
-        return oldest === MutableList.Empty ? queued : { _tag: "Dropped", envelope: oldest }
+        return oldest === undefined ? queued : { _tag: "Dropped", envelope: oldest }
       }
       case "suspend": {
         const sender: Sender = { envelope, resume: undefined }
@@ -81,6 +95,16 @@ export class Mailbox {
     })
   }
 
+  private takeOldest(): Envelope | undefined {
+    if (this.own === 0) {
+      const oldest = MutableList.take(this.messages)
+      return oldest === MutableList.Empty ? undefined : oldest
+    }
+    const oldest = MutableList.toArray(this.messages).find((envelope) => envelope.work === undefined)
+    if (oldest !== undefined) MutableList.remove(this.messages, oldest)
+    return oldest
+  }
+
   /** Puts a message before all others: it is handled again, or its turn was taken from it. */
   putBack(envelope: Envelope): void {
     MutableList.prepend(this.messages, envelope)
@@ -91,19 +115,22 @@ export class Mailbox {
     while (true) {
       const envelope = MutableList.take(this.messages)
       if (envelope === MutableList.Empty) return undefined
-      this.admit()
+      if (envelope.work !== undefined) this.own--
+      else this.admit()
       if (!envelope.gone) return envelope
     }
   }
 
   /** The next message of the system: all that a suspended server handles. */
   takeOwn(): Envelope | undefined {
-    const own = MutableList.toArray(this.messages).find((envelope) => envelope.work !== undefined)
-    if (own !== undefined) {
+    while (this.own > 0) {
+      const own = MutableList.toArray(this.messages).find((envelope) => envelope.work !== undefined)
+      if (own === undefined) return undefined
       MutableList.remove(this.messages, own)
-      this.admit()
+      this.own--
+      if (!own.gone) return own
     }
-    return own
+    return undefined
   }
 
   // One left, so one may come in: its sender goes on, on a turn of its own.
@@ -123,6 +150,7 @@ export class Mailbox {
   /** Everything that waits, taken out; senders that wait for room included. */
   clear(): ReadonlyArray<Envelope> {
     const all = MutableList.takeAll(this.messages)
+    this.own = 0
     while (this.senders !== undefined) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty) break

@@ -1,0 +1,78 @@
+/**
+ * What a server under observation tells of its messages, and what may be shown of it.
+ *
+ * The vocabulary of `Sys.log`, `Sys.trace` and debug functions (OTP: `sys:system_event()`), and of the format hook that
+ * stands between a server's state and everybody who looks at it. Lifecycle events are another matter: they are about
+ * processes and always there, these are about messages and only while somebody asks for them.
+ *
+ * @since 0.1.0
+ */
+import { type Exit, Result } from "effect"
+import type { ExitReason } from "./ExitReason.ts"
+
+/** A message is about to be handled (OTP: `{in, Msg}`). `from` is the server whose handler sent it, if one did. */
+export interface In {
+  readonly _tag: "In"
+  readonly kind: "call" | "cast"
+  readonly request: string
+  readonly payload: unknown
+  readonly from: string | undefined
+}
+
+/** A caller was answered (OTP: `{out, Msg, To, State}`). */
+export interface Out {
+  readonly _tag: "Out"
+  readonly request: string
+  readonly reply: Exit.Exit<unknown, unknown>
+  readonly to: string | undefined
+}
+
+/** A message was handled without an answer: a cast, or a call that is answered later (OTP: `{noreply, State}`). */
+export interface NoReply {
+  readonly _tag: "NoReply"
+  readonly request: string
+  readonly state: unknown
+}
+
+/** What a server under observation tells. */
+export type SystemEvent = In | Out | NoReply
+
+/** What may be shown of a server: in `Sys.getStatus`, and when it crashes. */
+export interface Shown<out S> {
+  readonly state: S
+  /** The message whose handler crashed; only in a crash report. */
+  readonly message?: { readonly request: string; readonly payload: unknown }
+  /** Why it ended; only in a crash report. */
+  readonly reason?: ExitReason
+  /** The event log, when it is on. */
+  readonly log: ReadonlyArray<SystemEvent>
+}
+
+/** What a format hook makes of it: whatever it leaves out is shown as it is. */
+export interface Formatted {
+  readonly state?: unknown
+  readonly message?: unknown
+  readonly reason?: unknown
+  readonly log?: ReadonlyArray<unknown>
+}
+
+/** Shown in place of everything that the hook was to format, when the hook itself failed. */
+export const formatFailed = "formatStatus crashed"
+
+/**
+ * Applies a format hook; its failure is contained, and shows nothing raw.
+ *
+ * @since 0.1.0
+ */
+export const format = <S>(shown: Shown<S>, hook: ((shown: Shown<S>) => Formatted) | undefined): Formatted => {
+  if (hook === undefined) return shown
+  return Result.match(Result.try(() => hook(shown)), {
+    onSuccess: (formatted) => ({ ...shown, ...formatted }),
+    onFailure: () => ({
+      ...shown,
+      state: formatFailed,
+      ...(shown.message === undefined ? {} : { message: { ...shown.message, payload: formatFailed } }),
+      log: shown.log.length === 0 ? [] : [formatFailed]
+    })
+  })
+}
