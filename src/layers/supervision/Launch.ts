@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Deferred, type Duration, Effect, Exit, Layer, Scope } from "effect"
+import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { isOrderly, toCause } from "../../domain/server/ExitReason.ts"
 import { RootObserver } from "./Root.ts"
@@ -74,10 +74,12 @@ export const launch = <A, E, R>(
         restore,
         Effect.exit
       )
-      const drained = yield* Effect.timeoutOption(
-        Effect.uninterruptible(Scope.close(scope, exit)),
-        options?.drain ?? "1 minute"
-      )
+      // In a fiber of its own: closing cannot be interrupted, and only so can it be left behind.
+      const closing = yield* Effect.forkDetach(Scope.close(scope, exit), {
+        startImmediately: true,
+        uninterruptible: "inherit"
+      })
+      const drained = yield* Effect.timeoutOption(Fiber.join(closing), options?.drain ?? "1 minute")
       if (drained._tag === "None") {
         yield* Effect.logError("The app did not shut down in time; what has not ended by now is left behind.")
       }

@@ -2,9 +2,8 @@
  * Restart budgets: when a supervisor restarts a child, after how long, and when it gives up.
  *
  * A budget is any `Schedule<unknown, ExitReason>`: its input is how the child ended, its delay is waited before the
- * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here, and they combine
- * with Effect's own: `Schedule.max([Restart.backoff(…), Restart.intensity(…)])` waits the longer delay and gives up as
- * soon as either does.
+ * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here; {@link all} combines
+ * them with each other and with Effect's own.
  *
  * You most likely want the default, {@link intensity} of 3 in 5 seconds. `Schedule.recurs(n)` counts for ever: a server
  * that crashes once a week is given up after `n` weeks.
@@ -109,6 +108,31 @@ export const backoff = (options?: {
       rule.jitter === 0 ? Exit.succeed(step(now, 0)) : Effect.map(Random.next, (draw) => step(now, draw))
   }))
 }
+
+/**
+ * Several budgets at once: waits the longest of their delays, and gives up as soon as one of them does.
+ *
+ * **When to use**
+ *
+ * Most often to bound a backoff: `Restart.all([Restart.backoff(), Restart.intensity({ restarts: 10, within: "1 hour" })])`.
+ *
+ * **Gotchas**
+ *
+ * It is `Schedule.max`, typed for exit reasons: that one takes the intersection of all of them as its input, which is none.
+ *
+ * @since 0.1.0
+ */
+export const all = (
+  budgets: readonly [
+    Schedule.Schedule<unknown, ExitReason>,
+    ...ReadonlyArray<Schedule.Schedule<unknown, ExitReason>>
+  ]
+): Schedule.Schedule<Duration.Duration, ExitReason> =>
+  // Every budget takes any exit reason, so what is passed on to all of them may be any.
+  Schedule.max(budgets) as Schedule.Schedule<Duration.Duration, unknown> as Schedule.Schedule<
+    Duration.Duration,
+    ExitReason
+  >
 
 /**
  * Gives up at the first crash.

@@ -20,7 +20,7 @@
  *
  * @since 0.1.0
  */
-import { Context, type Duration, Effect, Layer, Scope, Stream } from "effect"
+import { Context, type Duration, Effect, Layer, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { type HasProcess, type Process, processOf, reference } from "../naming/Process.ts"
@@ -71,7 +71,7 @@ export interface StartOptions extends TaskOptions {
  *
  * @since 0.1.0
  */
-export interface TaskSupervisor extends HasProcess {
+export interface TaskHandle extends HasProcess {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a task that is linked to the fiber and the scope of the caller (Elixir: `Task.Supervisor.async/3`).
@@ -183,7 +183,7 @@ export interface TaskSupervisor extends HasProcess {
  *
  * @since 0.1.0
  */
-export interface TaskSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, TaskSupervisor> {
+export interface TaskSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, TaskHandle> {
   /** The task supervisor: a child of the nearest supervisor, or a root when there is none. */
   layer(options?: Options): Layer.Layer<Self>
 }
@@ -211,7 +211,7 @@ export interface TaskSupervisorClass<Self, Id extends string> extends Context.Se
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): TaskSupervisorClass<Self, Id> => {
-  const Key = Context.Service<Self, TaskSupervisor>()(id)
+  const Key = Context.Service<Self, TaskHandle>()(id)
   class Children extends DynamicSupervisor.Service<Children>()(`${id}/Children`) {}
   return Object.assign(Key, {
     layer: (options?: Options): Layer.Layer<Self> =>
@@ -226,7 +226,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): TaskSuperv
  *
  * @since 0.1.0
  */
-export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskSupervisor> => {
+export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskHandle> => {
   const children = DynamicSupervisor.recipe(options)
   return {
     ...children,
@@ -239,7 +239,7 @@ export const recipe = (options: Options & { readonly id: string }): StartRecipe<
 
 const temporary: ChildOptions = { restart: "temporary" }
 
-class Handle implements TaskSupervisor {
+class Handle implements TaskHandle {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>

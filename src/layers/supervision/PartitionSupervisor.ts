@@ -1,0 +1,351 @@
+/**
+ * Partition supervisors: n equal children, and a key that says which of them.
+ *
+ * When one process is a bottleneck because everybody waits for it, n of them with the work divided by key are not. In a
+ * JavaScript thread that divides *waiting*: while one partition's handler waits for a database, the others go on. It does
+ * not divide computing. A partition may be anything that stands for a process: a server, a `TaskSupervisor`, most often a
+ * `DynamicSupervisor`. If a process per key is meant, and not a fixed number for all keys, use `Server.at(key)` or a
+ * `Registry`. Mirrors Elixir's `PartitionSupervisor`.
+ *
+ * *Tricky*: (1) the references of partitions never change, not by a restart and not by a resize, so routing is a look into
+ * an array and whoever got a reference may keep it. (2) A key must not be routed to a partition on its way down or up:
+ * going down the number goes first, going up it follows each start. (3) Two resizes at a time would undo each other: they
+ * queue. One that is interrupted half way leaves partitions that the next one finds. (4) When the supervisor itself is
+ * restarted all its children come back, so the number is that of the beginning again: it belongs to an incarnation.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Exit, Formatter, Hash, Layer, Predicate, Semaphore, type Stream } from "effect"
+import * as Partition from "../../domain/naming/Partition.ts"
+import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
+import { type Via, via } from "../naming/Via.ts"
+import type { StartRecipe } from "./Child.ts"
+import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
+import * as Supervisor from "./Supervisor.ts"
+import { type ChildError, InvalidSupervisor, type StartError } from "./SupervisorErrors.ts"
+import type { ChildCounts, ChildInfo, SupervisorHandle } from "./SupervisorHandle.ts"
+
+export { defaultCount } from "../../domain/naming/Partition.ts"
+export { PartitionError, PartitionErrorReason } from "./PartitionError.ts"
+
+/**
+ * What a partition supervisor runs, and how.
+ *
+ * @since 0.1.0
+ */
+export interface Options<out Ref extends HasProcess, out E = never, out R = never>
+  extends Omit<Supervisor.Options, "strategy" | "autoShutdown">
+{
+  /**
+   * The recipe of every partition, or how to make that of one from its number (Elixir: `child_spec`, `with_arguments`).
+   * Each partition goes by its number as its id. A server needs a key of its own in each.
+   */
+  readonly child: StartRecipe<Ref, E, R> | ((partition: number) => StartRecipe<Ref, E, R>)
+  /** How many partitions there are to begin with, and at most. Default {@link defaultCount}. */
+  readonly partitions?: number | undefined
+  /** Who is restarted along with a partition that crashed. Default `"one_for_one"`: they are independent. */
+  readonly strategy?: Supervisor.Options["strategy"] | undefined
+}
+
+/**
+ * A partition supervisor in the hands of a program.
+ *
+ * @since 0.1.0
+ */
+export interface PartitionHandle<out Ref extends HasProcess> extends HasProcess {
+  readonly path: ReadonlyArray<string>
+  /** How many partitions there are now (Elixir: `PartitionSupervisor.partitions/1`). */
+  readonly partitions: Effect.Effect<number, PartitionError>
+  /**
+   * The partition of a key (Elixir: `{:via, PartitionSupervisor, {name, key}}`).
+   *
+   * **Details**
+   *
+   * Any value is a key. Equal keys, as effect's `Equal` has it, have the same partition as long as the number of partitions
+   * stays the same; an integer from 0 on names its partition, the others go by their hash.
+   *
+   * **Gotchas**
+   *
+   * A function, or an object that compares by reference, hashes to a random number that lasts as long as the object.
+   */
+  route(key: unknown): Effect.Effect<Ref, PartitionError>
+  /** A partition by its number. */
+  at(partition: number): Effect.Effect<Ref, PartitionError>
+  /**
+   * A client of whichever partition a key belongs to at the time of each call; its calls fail with `NotRunning` when there
+   * is none.
+   */
+  via(key: unknown): Via<Ref>
+  /**
+   * Changes the number of partitions, down to 0 and up again to that of the beginning (Elixir:
+   * `PartitionSupervisor.resize!/2`).
+   *
+   * **Details**
+   *
+   * Completes when the partitions that go have ended, or those that come are up. A partition that goes keeps its place:
+   * `whichChildren` lists it as stopped, `countChildren` counts its spec.
+   *
+   * **Gotchas**
+   *
+   * Most keys belong to another partition afterwards; nothing that a partition holds moves along.
+   */
+  resize(partitions: number): Effect.Effect<void, PartitionError>
+  /** One entry per partition, by number, stopped ones included (Elixir: `PartitionSupervisor.which_children/1`). */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, PartitionError>
+  /** How many there are (Elixir: `PartitionSupervisor.count_children/1`). */
+  readonly countChildren: Effect.Effect<ChildCounts, PartitionError>
+  /** What happens to it and everything below it, from the moment the stream is run. */
+  readonly events: Stream.Stream<Lifecycle>
+  /** Stops it and its partitions, and waits until they are gone, names included (Elixir: `PartitionSupervisor.stop/3`). */
+  stop(reason?: ExitReason): Effect.Effect<void>
+}
+
+/**
+ * The key of one partition supervisor.
+ *
+ * @since 0.1.0
+ */
+export interface PartitionSupervisorClass<Self, Id extends string, Ref extends HasProcess>
+  extends Context.ServiceClass<Self, Id, PartitionHandle<Ref>>
+{
+  /**
+   * The partition supervisor: a child of the nearest supervisor, or a root when there is none.
+   *
+   * **Details**
+   *
+   * Its id is the class's own unless `id` says otherwise. Fails as the init of a partition does. A number of partitions
+   * that makes no sense, and a recipe that is none, are defects: `InvalidSupervisor`.
+   */
+  layer<E = never, R = never>(
+    options: Options<Ref, E, R>
+  ): Layer.Layer<Self, E, Exclude<R, Supervisor.Supervisor>>
+}
+
+/**
+ * Declares a partition supervisor; `Ref` is what stands for one of its partitions.
+ *
+ * **Example** (many sessions, started through 4 supervisors)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { DynamicSupervisor, PartitionSupervisor, Supervisor } from "heirloom"
+ *
+ * class Sessions
+ *   extends PartitionSupervisor.Service<Sessions, DynamicSupervisor.DynamicHandle>()("app/Sessions")
+ * {}
+ *
+ * const SessionsLive = Sessions.layer({ partitions: 4, child: DynamicSupervisor.recipe({ id: "sessions" }) })
+ *
+ * const program = Effect.gen(function*() {
+ *   const sessions = yield* Sessions
+ *   const supervisor = yield* sessions.route("joe")
+ *   yield* supervisor.startChild(Supervisor.workerRecipe("session", Effect.never))
+ *   console.log(yield* sessions.partitions) // => 4
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, SessionsLive))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const Service =
+  <Self, Ref extends HasProcess>() => <const Id extends string>(id: Id): PartitionSupervisorClass<Self, Id, Ref> => {
+    const Key = Context.Service<Self, PartitionHandle<Ref>>()(id)
+    class Tree extends Supervisor.Service<Tree>()(`${id}/Supervisor`) {}
+    class Refs extends Context.Service<Refs, ReadonlyArray<Ref>>()(`${id}/Partitions`) {}
+
+    const layer = <E, R>(options: Options<Ref, E, R>): Layer.Layer<Self, E, Exclude<R, Supervisor.Supervisor>> => {
+      const own = { ...options, id: options.id ?? id }
+      const partitions = Layer.effect(
+        Refs,
+        Effect.flatMap(
+          Supervisor.Supervisor,
+          (supervisor) => Effect.forEach(recipes(own), (recipe) => supervisor.register(recipe))
+        )
+      )
+      const handle = Effect.flatMap(Tree, (tree) => Effect.map(Refs, (refs) => new Handle(tree, refs)))
+      // `Supervised` is computed from its children's types, here not known before E and R are.
+      const tree = Tree.layer({ ...own, strategy: own.strategy ?? "one_for_one" }, [partitions]) as Layer.Layer<
+        Tree | Refs,
+        E,
+        Exclude<R, Supervisor.Supervisor>
+      >
+      return Layer.provide(Layer.effect(Key, handle), tree)
+    }
+    return Object.assign(Key, { layer })
+  }
+
+/**
+ * The start recipe of a partition supervisor, for trees that are made at run time.
+ *
+ * @since 0.1.0
+ */
+export const recipe = <Ref extends HasProcess, E = never, R = never>(
+  options: Options<Ref, E, R> & { readonly id: string }
+): StartRecipe<PartitionHandle<Ref>, E, R> => {
+  const { id, shutdown } = options
+  return {
+    id,
+    kind: "supervisor",
+    options: { shutdown },
+    make: (parent, context, id) => {
+      const refs: Array<Ref> = []
+      const children = recipes({ ...options, id }).map((recipe) => noting(recipe, refs))
+      const tree = Supervisor.recipe({ ...options, strategy: options.strategy ?? "one_for_one" }, children)
+      const { child, ref } = tree.make(parent, context, id)
+      return { child, ref: new Handle(ref, refs) }
+    }
+  }
+}
+
+/** The same recipe, which notes what it made. */
+const noting = <Ref, E, R>(recipe: StartRecipe<Ref, E, R>, refs: Array<Ref>): StartRecipe<Ref, E, R> => ({
+  ...recipe,
+  make: (parent, context, id) => {
+    const made = recipe.make(parent, context, id)
+    refs.push(made.ref)
+    return made
+  }
+})
+
+/** One recipe for each partition, by number. */
+const recipes = <Ref extends HasProcess, E, R>(
+  options: Options<Ref, E, R> & { readonly id: string }
+): ReadonlyArray<StartRecipe<Ref, E, R>> => {
+  const { child, id, partitions = Partition.defaultCount } = options
+  const refuse = (field: string, problem: string) => {
+    throw new InvalidSupervisor({ supervisor: id, field, problem })
+  }
+  const problem = Partition.problem(partitions)
+  if (problem !== undefined) refuse("partitions", problem)
+  if ("autoShutdown" in options && options.autoShutdown !== "never") {
+    refuse("autoShutdown", "it must be never: no partition is more significant than another")
+  }
+  return Array.from({ length: partitions }, (_, partition) => {
+    const recipe = typeof child === "function" ? child(partition) : child
+    // For programs that the compiler has not seen.
+    if (!Predicate.hasProperty(recipe, "make")) {
+      refuse("child", "it must be a start recipe, or a function from a partition's number to one")
+    }
+    if (recipe.options.restart === "temporary") {
+      refuse("child", "a partition can't be temporary: nobody would answer for its keys")
+    }
+    return { ...recipe, id: String(partition) }
+  })
+}
+
+class Handle<Ref extends HasProcess> implements PartitionHandle<Ref> {
+  readonly path: ReadonlyArray<string>
+  readonly partitions: Effect.Effect<number, PartitionError>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, PartitionError>
+  readonly countChildren: Effect.Effect<ChildCounts, PartitionError>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly [processOf]: Process
+  private readonly tree: SupervisorHandle
+  private readonly refs: ReadonlyArray<Ref>
+  private readonly resizing = Semaphore.makeUnsafe(1)
+  /** How many there are, and in which incarnation of the supervisor. */
+  private current = { incarnation: 0, size: 0 }
+
+  constructor(tree: SupervisorHandle, refs: ReadonlyArray<Ref>) {
+    this.tree = tree
+    this.refs = refs
+    this.path = tree.path
+    this[processOf] = tree[processOf]
+    this.events = tree.events
+    this.partitions = this.whileUp(Effect.sync(() => this.size))
+    this.countChildren = this.whileUp(tree.countChildren)
+    this.whichChildren = this.whileUp(
+      Effect.map(tree.whichChildren, (children) => [...children].sort((a, b) => Number(a.id) - Number(b.id)))
+    )
+  }
+
+  route(key: unknown): Effect.Effect<Ref, PartitionError> {
+    return this.whileUp(Effect.suspend(() => {
+      const ref = this.refOf(key)
+      return ref === undefined ? this.fail({ _tag: "NoPartitions" }) : Effect.succeed(ref)
+    }))
+  }
+
+  at(partition: number): Effect.Effect<Ref, PartitionError> {
+    return this.whileUp(Effect.suspend(() => {
+      const { size } = this
+      const ref = partition < size ? this.refs[partition] : undefined
+      return ref === undefined
+        ? this.fail({ _tag: "UnknownPartition", partition, partitions: size })
+        : Effect.succeed(ref)
+    }))
+  }
+
+  via(key: unknown): Via<Ref> {
+    return via(pathText(this.path), Formatter.format(key), () => this.isUp ? this.refOf(key) : undefined)
+  }
+
+  resize(partitions: number): Effect.Effect<void, PartitionError> {
+    return this.resizing.withPermit(this.whileUp(Effect.suspend(() => this.change(partitions))))
+  }
+
+  stop(reason?: ExitReason): Effect.Effect<void> {
+    return this.tree.stop(reason)
+  }
+
+  private change(to: number): Effect.Effect<void, PartitionError> {
+    const initial = this.refs.length
+    const problem = Partition.resizeProblem(to, initial)
+    if (problem !== undefined) return this.fail({ _tag: "InvalidSize", problem })
+    const { start, stop } = Partition.resize(this.size, to, initial)
+    if (to < this.size) this.current.size = to
+    const down = Effect.forEach(stop, (partition) => this.tree.terminateChild(String(partition)), { discard: true })
+    const up = Effect.forEach(
+      start,
+      (partition) => Effect.map(this.begin(partition), () => this.current.size = partition + 1),
+      { discard: true }
+    )
+    return Effect.andThen(Effect.mapError(down, (error) => this.errorOf(error, to)), up)
+  }
+
+  private begin(partition: number): Effect.Effect<unknown, PartitionError> {
+    return Effect.catch(this.tree.restartChild(String(partition)), (error) =>
+      // An earlier resize was interrupted while it started this very one.
+      error.reason._tag === "Running" || error.reason._tag === "Restarting"
+        ? Effect.void
+        : Effect.fail(this.errorOf(error, partition)))
+  }
+
+  private errorOf(error: ChildError | StartError, partition: number): PartitionError {
+    return this.error(
+      error.reason._tag === "Failed"
+        ? { _tag: "NotStarted", partition, cause: error.reason.cause }
+        : { _tag: "NotRunning" }
+    )
+  }
+
+  private get size(): number {
+    const { incarnation } = this[processOf]
+    if (this.current.incarnation !== incarnation) this.current = { incarnation, size: this.refs.length }
+    return this.current.size
+  }
+
+  private refOf(key: unknown): Ref | undefined {
+    const { size } = this
+    return size === 0 ? undefined : this.refs[Partition.indexOf(key, size, Hash.hash)]
+  }
+
+  private get isUp(): boolean {
+    return this[processOf].status !== "stopped"
+  }
+
+  private whileUp<A>(effect: Effect.Effect<A, PartitionError>): Effect.Effect<A, PartitionError> {
+    return Effect.suspend(() => this.isUp ? effect : this.fail({ _tag: "NotRunning" }))
+  }
+
+  private error(reason: PartitionErrorReason): PartitionError {
+    return new PartitionError({ supervisor: pathText(this.path), reason })
+  }
+
+  private fail(reason: PartitionErrorReason): Effect.Effect<never, PartitionError> {
+    return Exit.fail(this.error(reason))
+  }
+}
