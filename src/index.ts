@@ -35,6 +35,9 @@ export * as Monitor from "./layers/naming/Monitor.ts"
 export * as Next from "./domain/server/Next.ts"
 
 /** @since 0.1.0 */
+export * as PartitionSupervisor from "./layers/supervision/PartitionSupervisor.ts"
+
+/** @since 0.1.0 */
 export * as Registry from "./layers/naming/Registry.ts"
 
 /** @since 0.1.0 */
@@ -57,6 +60,9 @@ export * as Supervisor from "./layers/supervision/Supervisor.ts"
 
 /** @since 0.1.0 */
 export * as SystemView from "./domain/observation/SystemView.ts"
+
+/** @since 0.1.0 */
+export * as TaskSupervisor from "./layers/supervision/TaskSupervisor.ts"
 
 /** @since 0.1.0 */
 export * as Telemetry from "./layers/observation/Telemetry.ts"
