@@ -2,8 +2,8 @@
  * A message on its way: what was sent, who waits for the answer, and how the answer gets there.
  *
  * *Tricky*: a caller may be gone (interrupted, timed out) by the time its message is taken from the mailbox, or answered.
- * It says so by setting `gone` from its own cancellation; the engine asks when it takes the message, so that a request
- * that has not begun is withdrawn and one in progress goes on with its reply dropped. Whoever answers first wins:
+ * It says so from its own cancellation (`withdraw`): a request that has not begun loses its place, and one in progress goes
+ * on with its reply dropped. Whoever answers first wins:
  * `answer` is idempotent.
  *
  * @since 0.1.0
@@ -56,10 +56,14 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   /** How often it has been handled, this time included. */
   attempts = 0
   gone = false
+  /** The caller may make this call again, under this key. */
+  idempotencyKey: string | undefined = undefined
+  /** The same call made again while this one was promised a later reply. */
+  followers: Array<Envelope> | undefined = undefined
   /** The answer, while it waits for the state to be stored. */
   held: Exit.Exit<unknown, unknown> | undefined = undefined
-  /** A sender waited for room, and its message is in now. */
-  queued = false
+  /** Where it is on its way to the server: before a full mailbox, in it, or neither (not yet, or not any more). */
+  place: "nowhere" | "outside" | "inside" = "nowhere"
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined = undefined
 
@@ -79,6 +83,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     if (this.exit !== undefined) return
     this.exit = exit
     this.list?.remove(this)
+    if (this.followers !== undefined) for (const follower of this.followers) follower.answer(exit)
     const resume = this.resume
     if (resume === undefined || this.gone) return
     this.resume = undefined
@@ -110,16 +115,38 @@ export class Envelope extends Deadline implements From<never, never>, Held {
 
   /** Waits for the answer in the caller's fiber, at most `millis`. */
   wait(millis: number): Effect.Effect<unknown, unknown> {
-    if (this.exit !== undefined) return this.exit
+    return this.exit ?? this.waiting(millis, false)
+  }
+
+  /**
+   * Sends it, and waits for the answer. It is sent when the caller has begun to wait and not before: a caller that is
+   * interrupted in between has sent nothing.
+   */
+  sendAndWait(millis: number): Effect.Effect<unknown, unknown> {
+    return this.waiting(millis, true)
+  }
+
+  private waiting(millis: number, send: boolean): Effect.Effect<unknown, unknown> {
     return Effect.callback<unknown, unknown>((resume) => {
       if (this.exit !== undefined) return resume(this.exit)
       this.resume = resume
+      if (send) this.server.post(this)
+      if (this.exit !== undefined) return
       if (millis !== Infinity) this.server.spec.deadlines.add(this, millis)
       return new Withdrawal(this)
     })
   }
 
+  /** Its sender has given up: withdrawn if it has not begun; otherwise the server goes on, and the answer is dropped. */
+  withdraw(): void {
+    this.gone = true
+    this.list?.remove(this)
+    this.server.withdrawn(this)
+  }
+
+  // Taken out of the mailbox before its caller is told: what the caller does then may set the server free.
   expire(millis: number): void {
+    this.server.withdrawn(this)
     this.refuse({ _tag: "Timeout", millis })
     this.gone = true
   }
@@ -133,8 +160,7 @@ class Withdrawal extends Effectable.Class<void> {
     this.envelope = envelope
   }
   override asEffect(): Effect.Effect<void> {
-    this.envelope.gone = true
-    this.envelope.list?.remove(this.envelope)
+    this.envelope.withdraw()
     return Exit.void
   }
 }

@@ -4,8 +4,12 @@
  * First in, first out, per sender and over all. Unbounded by default, as in OTP; with a capacity, what happens when it is
  * full is chosen: the sender waits (`suspend`), is refused (`fail`), or the oldest message gives way (`drop_oldest`).
  *
- * *Tricky*: a sender that waits for room keeps its place: its message is appended by whoever takes one out, before the
- * sender runs again, so that a sender resumed later cannot be overtaken by its own next message.
+ * *Tricky*
+ * - A sender that waits for room keeps its place: its message is appended by whoever takes one out, before the sender runs
+ *   again, so that a sender resumed later cannot be overtaken by its own next message. It is resumed by the engine when
+ *   the message that made room is being handled (`resumeSenders`): what it does then finds the server consistent.
+ * - A withdrawn message gives its room back at once, and stays in the list until it is its turn, or until such messages
+ *   are the greater part: withdrawing costs no search, and a server that is stuck keeps no million of them.
  *
  * @since 0.1.0
  */
@@ -18,7 +22,7 @@ export type Overflow = "suspend" | "fail" | "drop_oldest"
 
 /** How many messages may wait, and what happens then. */
 export interface MailboxOptions {
-  /** Messages that may wait at a time; unbounded by default. */
+  /** Messages that may wait at a time, at least 1; unbounded by default. */
   readonly capacity?: number | undefined
   /** `"suspend"` by default. */
   readonly overflow?: Overflow | undefined
@@ -39,45 +43,55 @@ interface Sender {
   resume: (() => void) | undefined
 }
 
+/** Withdrawn messages that may stay in the list however few others there are. */
+const tolerated = 32
+
 /** Messages that wait for one server. */
 export class Mailbox {
+  private readonly capacity: number
+  private readonly overflow: Overflow
   private readonly messages = MutableList.make<Envelope>()
   private senders: MutableList.MutableList<Sender> | undefined = undefined
+  private admitted: Array<() => void> | undefined = undefined
   /** How many of the messages are the system's. */
   private own = 0
+  /** How many in the list were withdrawn. */
+  private withdrawn = 0
+
+  constructor(capacity: number, overflow: Overflow) {
+    this.capacity = capacity
+    this.overflow = overflow
+  }
 
   /** How many messages wait, senders that wait for room not counted. */
   get size(): number {
-    return this.messages.length
+    return this.messages.length - this.withdrawn
   }
 
   /** Whether a message waits that is not the system's. */
   get hasUsers(): boolean {
-    return this.messages.length > this.own
+    return this.size > this.own
   }
 
   /** A message of the system: it takes nobody's room, is never refused, and never gives way. */
   putOwn(envelope: Envelope): Put {
     this.own++
-    MutableList.append(this.messages, envelope)
-    return queued
+    return this.append(envelope)
   }
 
-  put(envelope: Envelope, capacity: number, overflow: Overflow): Put {
-    if (this.messages.length - this.own < capacity && this.senders === undefined) {
-      MutableList.append(this.messages, envelope)
-      return queued
-    }
-    switch (overflow) {
+  put(envelope: Envelope): Put {
+    if (this.size - this.own < this.capacity && this.senders === undefined) return this.append(envelope)
+    switch (this.overflow) {
       case "fail":
         return full
       case "drop_oldest": {
         const oldest = this.takeOldest()
-        MutableList.append(this.messages, envelope)
+        this.append(envelope)
         return oldest === undefined ? queued : { _tag: "Dropped", envelope: oldest }
       }
       case "suspend": {
         const sender: Sender = { envelope, resume: undefined }
+        envelope.place = "outside"
         this.senders ??= MutableList.make<Sender>()
         MutableList.append(this.senders, sender)
         return { _tag: "Waits", room: this.room(sender) }
@@ -85,28 +99,34 @@ export class Mailbox {
     }
   }
 
+  private append(envelope: Envelope): Put {
+    envelope.place = "inside"
+    MutableList.append(this.messages, envelope)
+    return queued
+  }
+
   private room(sender: Sender): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      if (sender.envelope.queued) return resume(Effect.void)
+      if (sender.envelope.place !== "outside") return resume(Effect.void)
       sender.resume = () => resume(Effect.void)
       return Effect.sync(() => {
-        sender.envelope.gone = true
+        if (sender.envelope.place === "outside") sender.envelope.withdraw()
       })
     })
   }
 
   private takeOldest(): Envelope | undefined {
-    if (this.own === 0) {
-      const oldest = MutableList.take(this.messages)
-      return oldest === MutableList.Empty ? undefined : oldest
+    const oldest = MutableList.toArray(this.messages).find(({ place, work }) => place === "inside" && work === undefined)
+    if (oldest !== undefined) {
+      MutableList.remove(this.messages, oldest)
+      oldest.place = "nowhere"
     }
-    const oldest = MutableList.toArray(this.messages).find((envelope) => envelope.work === undefined)
-    if (oldest !== undefined) MutableList.remove(this.messages, oldest)
     return oldest
   }
 
-  /** Puts a message before all others: it is handled again, or its turn was taken from it. */
+  /** Puts a message before all others: it is handled again. */
   putBack(envelope: Envelope): void {
+    envelope.place = "inside"
     MutableList.prepend(this.messages, envelope)
   }
 
@@ -115,50 +135,80 @@ export class Mailbox {
     while (true) {
       const envelope = MutableList.take(this.messages)
       if (envelope === MutableList.Empty) return undefined
-      if (envelope.work !== undefined) this.own--
-      else this.admit()
-      if (!envelope.gone) return envelope
+      if (envelope.place !== "inside") {
+        this.withdrawn--
+        continue
+      }
+      return this.taken(envelope)
     }
   }
 
   /** The next message of the system: all that a suspended server handles. */
   takeOwn(): Envelope | undefined {
-    while (this.own > 0) {
-      const own = MutableList.toArray(this.messages).find((envelope) => envelope.work !== undefined)
-      if (own === undefined) return undefined
-      MutableList.remove(this.messages, own)
-      this.own--
-      if (!own.gone) return own
-    }
-    return undefined
+    if (this.own === 0) return undefined
+    const own = MutableList.toArray(this.messages).find(({ place, work }) => place === "inside" && work !== undefined)
+    if (own === undefined) return undefined
+    MutableList.remove(this.messages, own)
+    return this.taken(own)
   }
 
-  // One left, so one may come in: its sender goes on, on a turn of its own.
+  private taken(envelope: Envelope): Envelope {
+    envelope.place = "nowhere"
+    if (envelope.work !== undefined) this.own--
+    else this.admit()
+    return envelope
+  }
+
+  /** Its sender is gone: it will not be taken, and its room is free. */
+  withdraw(envelope: Envelope): void {
+    const { place } = envelope
+    envelope.place = "nowhere"
+    if (place !== "inside") return
+    this.withdrawn++
+    if (envelope.work !== undefined) this.own--
+    else this.admit()
+    if (this.withdrawn > tolerated && this.withdrawn > this.size) {
+      const kept = MutableList.takeAll(this.messages).filter(({ place }) => place === "inside")
+      MutableList.appendAll(this.messages, kept)
+      this.withdrawn = 0
+    }
+  }
+
+  // One left, so one may come in.
   private admit(): void {
-    while (this.senders !== undefined) {
+    while (this.senders !== undefined && this.size - this.own < this.capacity) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty || this.senders.length === 0) this.senders = undefined
       if (sender === MutableList.Empty) return
-      if (sender.envelope.gone) continue
-      sender.envelope.queued = true
-      MutableList.append(this.messages, sender.envelope)
-      if (sender.resume !== undefined) Turn.run(sender.resume)
-      return
+      if (sender.envelope.place === "outside") this.letIn(sender)
     }
   }
 
-  /** Everything that waits, taken out; senders that wait for room included. */
+  private letIn(sender: Sender): void {
+    this.append(sender.envelope)
+    if (sender.resume !== undefined) (this.admitted ??= []).push(sender.resume)
+  }
+
+  /** Lets those go on whose messages have been let in. */
+  resumeSenders(): void {
+    const { admitted } = this
+    if (admitted === undefined) return
+    this.admitted = undefined
+    for (const resume of admitted) Turn.run(resume)
+  }
+
+  /** Everything that waits, taken out; senders that wait for room included, who may then go on. */
   clear(): ReadonlyArray<Envelope> {
-    const all = MutableList.takeAll(this.messages)
-    this.own = 0
     while (this.senders !== undefined) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty) break
-      sender.envelope.queued = true
-      all.push(sender.envelope)
-      if (sender.resume !== undefined) Turn.run(sender.resume)
+      if (sender.envelope.place === "outside") this.letIn(sender)
     }
     this.senders = undefined
-    return all.filter((envelope) => !envelope.gone)
+    const all = MutableList.takeAll(this.messages).filter(({ place }) => place === "inside")
+    for (const envelope of all) envelope.place = "nowhere"
+    this.own = 0
+    this.withdrawn = 0
+    return all
   }
 }

@@ -25,6 +25,7 @@ import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "..
 import { Ignore, isNext, type NextOptions, Start } from "../../domain/server/Next.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import type { NewAnswer } from "../../domain/server/Idempotency.ts"
 import type { Callback, Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
 import type { Point } from "../../domain/testing/Fault.ts"
@@ -34,6 +35,7 @@ import type { Keeper, Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
 import * as Turn from "../supervision/Turn.ts"
+import * as AnswerText from "./AnswerText.ts"
 import { Handling, HandlerOf, inHand, selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Debug } from "./Debug.ts"
@@ -262,20 +264,58 @@ export class ServerProcess implements Child, Turn.Ready {
     this.keeper!.hold(envelope)
   }
 
-  /** The queued path: the caller waits for its turn. */
-  private callLater(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
-    return this.send(new Envelope(this, type, payload, inHand()), millis)
+  /** A call that may be made again: what it was answered is on record, or will be. */
+  callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown> {
+    this.spec.parent.telemetry.counters.calls++
+    const envelope = new Envelope(this, type, payload, inHand())
+    envelope.idempotencyKey = key
+    return this.send(envelope, millis)
   }
 
-  private send(envelope: Envelope, millis: number): Effect.Effect<unknown, unknown> {
-    if (this.phase === Stopped) envelope.refuse({ _tag: "NotRunning" })
-    else if (this.phase === Parked) envelope.refuse({ _tag: "Parked" })
-    else {
-      const chain = selfCall(this, envelope.cause)
-      if (chain !== undefined) envelope.refuse({ _tag: "CallingSelf", chain })
-      else this.enqueue(envelope)
+  /** Whether the message was handled before, or is promised a reply: it then gets that one. */
+  private recall(envelope: Envelope, key: string): boolean {
+    const { payload, type } = envelope
+    const recorded = this.keeper!.recorded(key)
+    if (recorded !== undefined) {
+      this.idle()
+      const exit = AnswerText.read(type, payload, recorded.body)
+      if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
+      else this.answer(envelope, exit)
+      return true
     }
-    return envelope.wait(millis)
+    for (const first of this.extras?.deferred ?? []) {
+      if (first.idempotencyKey !== key) continue
+      this.idle()
+      if (AnswerText.callText(first.type, first.payload) !== AnswerText.callText(type, payload)) {
+        envelope.refuse({ _tag: "KeyReused", key })
+      } else (first.followers ??= []).push(envelope)
+      return true
+    }
+    return false
+  }
+
+  /** The queued path: the caller waits for its turn. */
+  private callLater(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
+    return new Envelope(this, type, payload, inHand()).sendAndWait(millis)
+  }
+
+  /** Takes a call whose caller has begun to wait. */
+  post(envelope: Envelope): void {
+    if (this.phase === Stopped) return envelope.refuse({ _tag: "NotRunning" })
+    if (this.phase === Parked) return envelope.refuse({ _tag: "Parked" })
+    const chain = selfCall(this, envelope.cause)
+    if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
+    this.enqueue(envelope)
+  }
+
+  /** A message's sender is gone, or told that it waited long enough. */
+  withdrawn(envelope: Envelope): void {
+    this.extras?.deferred.delete(envelope)
+    if (envelope.place === "nowhere") return
+    this.spec.parent.telemetry.counters.queued--
+    const { mailbox } = this
+    mailbox?.withdraw(envelope)
+    mailbox?.resumeSenders()
   }
 
   /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
@@ -286,10 +326,9 @@ export class ServerProcess implements Child, Turn.Ready {
   }
 
   private enqueue(envelope: Envelope): Effect.Effect<void> {
-    const { capacity, overflow, parent } = this.spec
-    parent.telemetry.counters.queued++
-    const mailbox = this.mailbox ??= new Mailbox()
-    const put = envelope.work === undefined ? mailbox.put(envelope, capacity, overflow) : mailbox.putOwn(envelope)
+    this.spec.parent.telemetry.counters.queued++
+    const mailbox = this.openMailbox()
+    const put = envelope.work === undefined ? mailbox.put(envelope) : mailbox.putOwn(envelope)
     if (this.phase === Idle || this.phase === Attentive) this.wantTurn()
     switch (put._tag) {
       case "Queued":
@@ -303,6 +342,10 @@ export class ServerProcess implements Child, Turn.Ready {
         this.drop(put.envelope)
         return Exit.void
     }
+  }
+
+  private openMailbox(): Mailbox {
+    return this.mailbox ??= new Mailbox(this.spec.capacity, this.spec.overflow)
   }
 
   private drop(envelope: Envelope): void {
@@ -342,6 +385,7 @@ export class ServerProcess implements Child, Turn.Ready {
           if (envelope === undefined) break
           this.spec.parent.telemetry.counters.queued--
           this.handle(envelope)
+          mailbox.resumeSenders()
         }
       }
       if (this.mailbox?.size === 0) this.mailbox = undefined
@@ -360,6 +404,7 @@ export class ServerProcess implements Child, Turn.Ready {
     this.current = envelope
     envelope.attempts++
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
+    if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
     if (this.struck("beforeHandler", envelope)) return envelope
     const state = this.spec.copy === undefined ? this.state : this.spec.copy(this.state)
     let next: unknown
@@ -395,6 +440,7 @@ export class ServerProcess implements Child, Turn.Ready {
     // A typed failure is a reply, not a crash: the state is as it was.
     if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
       if (envelope.work === undefined) this.proven = true
+      if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
       this.idle()
       return this.answer(envelope, exit)
     }
@@ -414,8 +460,10 @@ export class ServerProcess implements Child, Turn.Ready {
           return this.accept(envelope, next.state, next.options, undefined)
         }
         case "Stop": {
-          if ("state" in next.answer && !this.commit(next.answer.state, "message")) return this.crashFenced()
-          if ("reply" in next.answer) this.answer(envelope, Exit.succeed(next.answer.reply))
+          const reply = "reply" in next.answer ? Exit.succeed(next.answer.reply) : undefined
+          const state = "state" in next.answer ? next.answer.state : this.state
+          if (("state" in next.answer || reply !== undefined) && !this.commitAnswer(envelope, state, reply)) return
+          if (reply !== undefined) this.answer(envelope, reply)
           return this.end(next.reason)
         }
       }
@@ -454,19 +502,37 @@ export class ServerProcess implements Child, Turn.Ready {
     reply: Exit.Exit<unknown> | undefined
   ): void {
     // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
-    if (!this.commit(state, envelope.type === ownCast ? "callback" : "message")) return this.crashFenced()
+    if (!this.commitAnswer(envelope, state, reply)) return
     if (this.struck("afterCommit", envelope)) return
     this.idle(options)
     if (reply !== undefined) this.answer(envelope, reply)
     else if (envelope.work === undefined) this.extras?.debug?.silent(envelope, state)
   }
 
+  /** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
+  private commitAnswer(envelope: Envelope, state: unknown, reply: Exit.Exit<unknown, unknown> | undefined): boolean {
+    const key = envelope.idempotencyKey
+    let answer: NewAnswer | undefined
+    if (key !== undefined && reply !== undefined) {
+      try {
+        const at = this.spec.clock.currentTimeMillisUnsafe()
+        answer = { id: key, at, body: AnswerText.write(envelope.type, envelope.payload, reply) }
+      } catch (defect) {
+        this.crash(Cause.die(defect))
+        return false
+      }
+    }
+    if (this.commit(state, envelope.type === ownCast ? "callback" : "message", answer)) return true
+    this.crashFenced()
+    return false
+  }
+
   /** The next state becomes the server's, and its companion's; false when a younger incarnation has taken over. */
-  private commit(state: unknown, by: "message" | "callback"): boolean {
+  private commit(state: unknown, by: "message" | "callback", answer?: NewAnswer): boolean {
     const kept = this.spec.protect === undefined ? state : this.spec.protect(state)
     this.state = kept
     if (by === "message") this.proven = true
-    return this.keeper!.commit(this.incarnation, kept, by)
+    return this.keeper!.commit(this.incarnation, kept, by, answer)
   }
 
   /** The message in hand is done with: what comes next is whatever waits. */
@@ -533,7 +599,7 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
   ask(work: Work, millis: number, type: MessageType = ownCall): Effect.Effect<unknown, unknown> {
-    return this.send(new Envelope(this, type, undefined, inHand(), work), millis)
+    return new Envelope(this, type, undefined, inHand(), work).sendAndWait(millis)
   }
 
   /** A message of the system that nobody waits for. */
@@ -577,7 +643,8 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** Answers a caller that was promised a later reply. */
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
-    this.extras?.deferred.delete(envelope)
+    if (this.extras?.deferred.delete(envelope) !== true) return
+    if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
     this.answer(envelope, exit)
   }
 
@@ -637,7 +704,7 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** An abandoned fiber has come to its end: whatever it computed is not kept. */
   private refuseStale(incarnation: number, exit: Exit.Exit<unknown, unknown>): void {
-    if (exit._tag === "Failure" || this.keeper!.commit(incarnation, exit.value, "message")) return
+    if (exit._tag === "Failure") return
     this.publish("WriteFenced", { incarnation, current: this.incarnation })
   }
 
@@ -923,10 +990,12 @@ export class ServerProcess implements Child, Turn.Ready {
       this.extras.deferred.clear()
     }
     if (this.phase !== Stopped) return
-    const waiting = this.mailbox?.clear() ?? []
+    const { mailbox } = this
+    const waiting = mailbox?.clear() ?? []
     this.mailbox = undefined
     telemetry.counters.queued -= waiting.length
     for (const envelope of waiting) envelope.refuse({ _tag: "NotRunning" })
+    mailbox?.resumeSenders()
     if (this.keeper?.owner === this) this.spec.container.release(this.key, fate === "stopped" ? "keep" : "forget")
     this.extras?.processGone(reason ?? killed)
   }
@@ -941,7 +1010,7 @@ export class ServerProcess implements Child, Turn.Ready {
       case "redeliver":
         if (!envelope.gone) {
           this.spec.parent.telemetry.counters.queued++
-          ;(this.mailbox ??= new Mailbox()).putBack(envelope)
+          this.openMailbox().putBack(envelope)
         }
         return
       case "quarantine":

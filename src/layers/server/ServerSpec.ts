@@ -109,7 +109,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       shared: Effect.isEffect(behavior) ? undefined : behavior,
       make: Effect.isEffect(behavior) ? behavior : undefined,
       Client: description.Client,
-      capacity: options.mailbox?.capacity ?? Infinity,
+      capacity: Math.max(options.mailbox?.capacity ?? Infinity, 1),
       overflow: options.mailbox?.overflow ?? "suspend",
       initTimeout: options.initTimeout === undefined ? Infinity : toMillis(options.initTimeout),
       shutdown: shutdown === "brutal_kill" ? 0 : toMillis(shutdown),
