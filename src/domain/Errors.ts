@@ -35,6 +35,9 @@ export const CallingSelf = Schema.TaggedStruct("CallingSelf", { chain: Schema.Ar
 /** The answer was computed, but its state could not be stored: it may or may not be. */
 export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: AnyCause })
 
+/** The idempotency key was used before, for another call: nothing was done. */
+export const KeyReused = Schema.TaggedStruct("KeyReused", { key: Schema.String })
+
 /** Every reason a call can fail for. */
 export const CallErrorReason = Schema.Union([
   NotRunning,
@@ -44,7 +47,8 @@ export const CallErrorReason = Schema.Union([
   Quarantined,
   Parked,
   CallingSelf,
-  NotConserved
+  NotConserved,
+  KeyReused
 ])
 
 /** Why a call failed. */
@@ -91,6 +95,9 @@ const explain = (reason: CallErrorReason): string => {
     case "NotConserved":
       return `its state could not be stored (${toText(crashed(reason.cause))}): the update may or may not be kept. ` +
         "Ask the server where it stands before you send it again."
+    case "KeyReused":
+      return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
+        "made again with the same message and payload."
   }
 }
 

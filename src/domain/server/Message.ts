@@ -140,6 +140,11 @@ export type HandlersServices<H> = {
 export interface CallOptions {
   /** How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. */
   readonly timeout?: Duration.Input | "infinity" | undefined
+  /**
+   * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same key,
+   * message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are not.
+   */
+  readonly idempotencyKey?: string | undefined
 }
 
 /** What sending a message comes to. */

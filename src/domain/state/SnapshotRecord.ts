@@ -5,18 +5,9 @@
  *
  * @since 0.1.0
  */
+import type { RecordedAnswer } from "../server/Idempotency.ts"
 
-/** The recorded answer to a call that carried a key, so that the same call made again is not handled again. */
-export interface RecordedAnswer {
-  /** The key the call carried. */
-  readonly id: string
-  /** Sequence number of the state that was committed with it. */
-  readonly seq: number
-  /** When it was answered, in milliseconds. */
-  readonly at: number
-  /** The answer and what it answers, as JSON text. */
-  readonly body: string
-}
+export type { RecordedAnswer } from "../server/Idempotency.ts"
 
 /** A snapshot as a store holds it. */
 export interface SnapshotRecord {

@@ -25,8 +25,10 @@ class Calling extends Effectable.Class<unknown, unknown> {
   private readonly type: MessageType
   private readonly payload: unknown
   private readonly millis: number
-  constructor(server: ServerProcess, type: MessageType, payload: unknown, millis: number) {
+  private readonly idempotencyKey: string | undefined
+  constructor(server: ServerProcess, type: MessageType, payload: unknown, millis: number, key: string | undefined) {
     super()
+    this.idempotencyKey = key
     this.server = server
     this.type = type
     this.payload = payload
@@ -34,7 +36,10 @@ class Calling extends Effectable.Class<unknown, unknown> {
   }
   override asEffect(): Effect.Effect<unknown, unknown> {
     const { complete } = this.type
-    return this.server.call(this.type, complete === undefined ? this.payload : complete(this.payload), this.millis)
+    const payload = complete === undefined ? this.payload : complete(this.payload)
+    return this.idempotencyKey === undefined
+      ? this.server.call(this.type, payload, this.millis)
+      : this.server.callOnce(this.type, payload, this.millis, this.idempotencyKey)
   }
 }
 
@@ -65,6 +70,7 @@ export class AnyClient implements HasProcess {
 
 interface Options {
   readonly timeout?: Duration.Input | "infinity" | undefined
+  readonly idempotencyKey?: string | undefined
 }
 
 const nothing: unknown = Object.freeze({})
@@ -102,7 +108,7 @@ export const clientClass = (types: ReadonlyArray<MessageType>): ClientClass => {
     const method = type.isCall
       ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {
         const millis = options?.timeout === undefined ? type.timeout : toMillis(options.timeout)
-        return new Calling(this[processOf], type, payload, millis)
+        return new Calling(this[processOf], type, payload, millis, options?.idempotencyKey)
       }
       : function(this: AnyClient, payload: unknown = nothing): Effect.Effect<void> {
         return new Casting(this[processOf], type, payload)

@@ -643,7 +643,8 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** Answers a caller that was promised a later reply. */
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.extras?.deferred.delete(envelope) !== true) return
+    this.extras?.deferred.delete(envelope)
+    if (envelope.exit !== undefined) return
     if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
     this.answer(envelope, exit)
   }

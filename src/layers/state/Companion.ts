@@ -17,11 +17,13 @@
  */
 import { Effect, Option, Ref } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { Limits, NewAnswer, RecordedAnswer } from "../../domain/server/Idempotency.ts"
 import * as Generations from "../../domain/state/Generations.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import { accept, type Snapshot } from "../../domain/state/Snapshot.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Process } from "../naming/Process.ts"
+import { AnswerBook } from "./AnswerBook.ts"
 
 /** What everybody may do with a server's conserved state. */
 export interface Companion<in out S> {
@@ -56,6 +58,11 @@ export interface Held {
   lost(reason: ExitReason): void
 }
 
+/** What a companion does about suspect states, and how many answers it keeps on record. */
+export interface Policy extends Recovery.Policy {
+  readonly answers?: Limits | undefined
+}
+
 /** What a server's engine does with its companion. */
 export interface Keeper<in out S> extends Companion<S> {
   /** The server this state belongs to, while it has one: a key has one owner at a time. */
@@ -70,8 +77,13 @@ export interface Keeper<in out S> extends Companion<S> {
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError>
   /** Fences off an incarnation that was abandoned. */
   fenceOff(incarnation: number): void
-  /** Commits the state after a handled message, or after a callback; false when the incarnation is fenced off. */
-  commit(incarnation: number, state: S, by: "message" | "callback"): boolean
+  /**
+   * Commits the state after a handled message, or after a callback, together with the answer to be put on record, if any;
+   * false when the incarnation is fenced off.
+   */
+  commit(incarnation: number, state: S, by: "message" | "callback", answer?: NewAnswer): boolean
+  /** The answer on record for an idempotency key. */
+  recorded(id: string): RecordedAnswer | undefined
   /** The incarnation ends in a way that leaves it its last word (not by a kill). */
   conclude(incarnation: number, state: S): void
   /** Takes down how an incarnation ended. */
@@ -97,11 +109,13 @@ export abstract class Kept<in out S> implements Keeper<S> {
   readonly key: string
   owner: Process | undefined = undefined
   protected fence = 0
+  protected answers: AnswerBook | undefined = undefined
 
   constructor(key: string) {
     this.key = key
   }
 
+  protected abstract readonly limits: Limits | undefined
   abstract readonly isBehind: boolean
   abstract readonly isFull: boolean
   abstract readonly undone: number
@@ -124,11 +138,20 @@ export abstract class Kept<in out S> implements Keeper<S> {
     if (incarnation >= this.fence) this.fence = incarnation + 1
   }
 
-  commit(incarnation: number, state: S, by: "message" | "callback"): boolean {
+  commit(incarnation: number, state: S, by: "message" | "callback", answer?: NewAnswer): boolean {
     const snapshot = accept(this.read(), this.fence, incarnation, state)
     if (snapshot === undefined) return false
     this.write(snapshot, by)
+    if (answer !== undefined) this.book.record(answer, this.read()?.seq ?? 0)
     return true
+  }
+
+  protected get book(): AnswerBook {
+    return this.answers ??= new AnswerBook(this.limits)
+  }
+
+  recorded(id: string): RecordedAnswer | undefined {
+    return this.answers?.find(id)
   }
 
   conclude(_incarnation: number, _state: S): void {}
@@ -193,11 +216,15 @@ export abstract class Volatile<in out S> extends Immediate<S> {
   /** The newest older snapshot that one was handled from. */
   private previous: Snapshot<S> | undefined = undefined
   private trouble: Trouble<S> | undefined = undefined
-  private readonly policy: Recovery.Policy | undefined
+  private readonly policy: Policy | undefined
 
-  constructor(key: string, policy: Recovery.Policy | undefined) {
+  constructor(key: string, policy: Policy | undefined) {
     super(key)
     this.policy = policy
+  }
+
+  protected get limits(): Limits | undefined {
+    return this.policy?.answers
   }
 
   protected abstract put(snapshot: Snapshot<S>): void
@@ -221,6 +248,7 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     this.trouble = { evidence: books.evidence, aside: books.aside }
     if (books.kept[0]?.seq !== snapshot.seq) {
       this.forgetNewest()
+      this.answers?.rollBack(this.previous?.seq ?? 0)
       if (this.previous !== undefined) {
         this.put(this.previous)
         this.trusted = true
@@ -259,6 +287,7 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     this.previous = undefined
     this.trusted = false
     this.trouble = undefined
+    this.answers = undefined
     this.forgetNewest()
   }
 
@@ -286,6 +315,14 @@ export class InMemory<in out S> extends Volatile<S> {
 
 /** Keeps nothing: the next incarnation starts from `init` (OTP's default). Still fences, and still has an owner. */
 export class Forgetful<in out S> extends Immediate<S> {
+  protected get limits(): undefined {
+    return undefined
+  }
+
+  override recorded(_id: string): undefined {
+    return undefined
+  }
+
   protected read(): undefined {
     return undefined
   }
@@ -305,6 +342,12 @@ export class Forgetful<in out S> extends Immediate<S> {
   }
 }
 
+interface Pending<out S> {
+  readonly incarnation: number
+  readonly state: S
+  readonly answers: ReadonlyArray<NewAnswer>
+}
+
 /**
  * Conserves late: at intervals, or with the last word of an incarnation only.
  *
@@ -316,7 +359,7 @@ export class Delayed<in out S> implements Keeper<S> {
   private readonly needsLastWord: boolean
   /** Those that have something pending; the container flushes them at its intervals. */
   private readonly late: Set<Delayed<S>>
-  private pending: { readonly incarnation: number; readonly state: S } | undefined = undefined
+  private pending: Pending<S> | undefined = undefined
   private fence = 0
 
   constructor(kept: Keeper<S>, needsLastWord: boolean, late: Set<Delayed<S>>) {
@@ -365,15 +408,21 @@ export class Delayed<in out S> implements Keeper<S> {
     this.kept.fenceOff(incarnation)
   }
 
-  commit(incarnation: number, state: S): boolean {
+  commit(incarnation: number, state: S, _by: "message" | "callback", answer?: NewAnswer): boolean {
     if (incarnation < this.fence) return false
     if (this.pending === undefined && !this.needsLastWord) this.late.add(this)
-    this.pending = { incarnation, state }
+    const answers = this.pending?.answers ?? []
+    this.pending = { incarnation, state, answers: answer === undefined ? answers : [...answers, answer] }
     return true
   }
 
+  recorded(id: string): RecordedAnswer | undefined {
+    const pending = this.pending?.answers.findLast((answer) => answer.id === id)
+    return pending === undefined ? this.kept.recorded(id) : { ...pending, seq: 0 }
+  }
+
   conclude(incarnation: number, state: S): void {
-    if (this.commit(incarnation, state)) this.flush()
+    if (this.commit(incarnation, state, "message")) this.flush()
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
@@ -392,7 +441,10 @@ export class Delayed<in out S> implements Keeper<S> {
   flush(): void {
     const pending = this.pending
     this.pending = undefined
-    if (pending !== undefined) this.kept.commit(pending.incarnation, pending.state, "message")
+    if (pending === undefined) return
+    const { answers, incarnation, state } = pending
+    this.kept.commit(incarnation, state, "message")
+    for (const answer of answers) this.kept.commit(incarnation, state, "message", answer)
   }
 
   forget(): void {

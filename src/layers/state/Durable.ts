@@ -16,6 +16,7 @@
  */
 import { type Cause, type Context, Effect, Exit, MutableList, Option, type Result, type Schedule } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { Limits } from "../../domain/server/Idempotency.ts"
 import * as Generations from "../../domain/state/Generations.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
@@ -23,7 +24,8 @@ import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import { type Decoded, type Encoded, explain, type Unreadable } from "../../domain/state/StateSchema.ts"
 import { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
-import { type Held, Kept, type Taken } from "./Companion.ts"
+import { type Held, Kept, type Policy, type Taken } from "./Companion.ts"
+import type { AnswerBook } from "./AnswerBook.ts"
 import type { StateStore } from "./StateStore.ts"
 import { staleEpoch, type StoreWriter, type Unsaved } from "./StoreWriter.ts"
 
@@ -39,7 +41,7 @@ export interface Session<in out S> {
   readonly writer: StoreWriter
   readonly epoch: number
   readonly schema: Codec<S>
-  readonly policy: Recovery.Policy | undefined
+  readonly policy: Policy | undefined
   /** When states are written: after each commit, by the container at its intervals, or with the last word. */
   readonly when: "commit" | "late" | "terminate"
   /** Those that wait for the container's interval. */
@@ -78,6 +80,10 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   constructor(key: string, session: Session<S>) {
     super(key)
     this.session = session
+  }
+
+  protected get limits(): Limits | undefined {
+    return this.session.policy?.answers
   }
 
   get epoch(): number {
@@ -161,8 +167,16 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
       version: encoded.success.version,
       state: encoded.success.state,
       trusted: this.trustedUpTo,
-      at: session.now()
+      at: session.now(),
+      ...(this.answers === undefined ? {} : this.unsavedAnswers(this.answers))
     })
+  }
+
+  /** What was recorded since the last record goes with this one; taken back into the book if it cannot be written. */
+  private unsavedAnswers(book: AnswerBook): Pick<SnapshotRecord, "answers" | "forgetAnswersBefore"> {
+    const answers = book.unsaved
+    book.unsaved = []
+    return { answers, forgetAnswersBefore: book.oldest }
   }
 
   saved({ seq }: SnapshotRecord): void {
@@ -266,6 +280,9 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
       Effect.forEach(aside, ({ seq, why }) => store.setAside({ key, seq, epoch, why }), { discard: true }),
       () => {
         this.evidence = books.evidence
+        const answers = books.kept[0]?.state.answers
+        if (answers !== undefined && answers.length > 0) this.book.load(answers)
+        else this.answers = undefined
         this.trustedUpTo = Generations.trustedUpTo(books)
         this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
         if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {

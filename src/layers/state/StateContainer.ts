@@ -13,14 +13,15 @@
  *
  * @since 0.1.0
  */
-import { Clock, type Context, type Duration, Effect, Layer, Schedule, type Scope } from "effect"
+import { Clock, type Context, Duration, Effect, Layer, Schedule, type Scope } from "effect"
+import { defaultLimits } from "../../domain/server/Idempotency.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { Worker } from "../supervision/Worker.ts"
-import { type Companion, Delayed, Forgetful, InMemory, type Keeper } from "./Companion.ts"
+import { type Companion, Delayed, Forgetful, InMemory, type Keeper, type Policy } from "./Companion.ts"
 import { type Codec, Durable, type Session } from "./Durable.ts"
 import type { StateStoreKey } from "./StateStore.ts"
 import { InTable, StateTable } from "./StateTable.ts"
@@ -79,7 +80,19 @@ export interface Options {
    * `"rollback"` gives way on either, `"refuse"` never. See `Recovery`.
    */
   readonly onSuspect?: "rollback" | "refuse" | undefined
+  /** How many answers to calls with an `idempotencyKey` are kept on record, and how long; 1,000 and a day by default. */
+  readonly answers?: { readonly maxCount?: number | undefined; readonly maxAge?: Duration.Input | undefined } | undefined
 }
+
+const policyOf = (options: Options | undefined): Policy => ({
+  onSuspect: options?.onSuspect,
+  answers: {
+    maxCount: options?.answers?.maxCount ?? defaultLimits.maxCount,
+    maxAge: options?.answers?.maxAge === undefined
+      ? defaultLimits.maxAge
+      : Duration.toMillis(Duration.fromInputUnsafe(options.answers.maxAge))
+  }
+})
 
 /** Makes the companion of a key. */
 export type Make<S> = (key: string) => Keeper<S>
@@ -226,7 +239,10 @@ export const layerMemory = <Self, Id extends string, S>(
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor> =>
   granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
-    container(server, volatile(options, (key) => new InMemory<S>(key, options)))
+    Effect.suspend(() => {
+      const policy = policyOf(options)
+      return container(server, volatile(options, (key) => new InMemory<S>(key, policy)))
+    })
   ))
 
 /**
@@ -253,7 +269,10 @@ export const layerTable = <Self, Id extends string, S>(
     server.StateContainer,
     Effect.flatMap(
       StateTable,
-      (table) => container(server, volatile(options, (key) => new InTable<S>(key, row(key), table.unsafe, options)))
+      (table) => {
+        const policy = policyOf(options)
+        return container(server, volatile(options, (key) => new InTable<S>(key, row(key), table.unsafe, policy)))
+      }
     )
   ))
 }
@@ -340,7 +359,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         writer,
         epoch: yield* Effect.retry(store.acquireEpoch(server.key), { schedule: retry, while: (error) => error.isRetryable }),
         schema: server.stateSchema,
-        policy: options,
+        policy: policyOf(options),
         when: typeof when === "object" ? "late" : when,
         late,
         maxAhead,

@@ -12,9 +12,8 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer, Option } from "effect"
-import type * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import { Volatile } from "./Companion.ts"
+import { type Policy, Volatile } from "./Companion.ts"
 
 /** The rows, by key: the engine's side of a table. */
 export interface Rows {
@@ -66,7 +65,7 @@ export class InTable<in out S> extends Volatile<S> {
   private readonly row: string
   private readonly rows: Rows
 
-  constructor(key: string, row: string, rows: Rows, policy: Recovery.Policy | undefined) {
+  constructor(key: string, row: string, rows: Rows, policy: Policy | undefined) {
     super(key, policy)
     this.row = row
     this.rows = rows
