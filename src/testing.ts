@@ -5,4 +5,16 @@
  */
 
 /** @since 0.1.0 */
+export * as Chaos from "./layers/testing/Chaos.ts"
+
+/** @since 0.1.0 */
+export * as Fault from "./domain/testing/Fault.ts"
+
+/** @since 0.1.0 */
+export * as FaultPlan from "./domain/testing/FaultPlan.ts"
+
+/** @since 0.1.0 */
+export * as FaultPoints from "./layers/server/FaultPoints.ts"
+
+/** @since 0.1.0 */
 export * as Harness from "./layers/testing/Harness.ts"

@@ -1,0 +1,98 @@
+/**
+ * What a run came to, as JSON and for people. Pure.
+ */
+import { Schema } from "effect"
+
+/** What the state of the server survives: see `companions` in the program. */
+export const Companion = Schema.Literals(["forget", "terminate", "table", "memory"])
+
+export type Companion = typeof Companion.Type
+
+/** What one run with one companion came to: what `--json` prints. */
+export const Result = Schema.Struct({
+  companion: Companion,
+  files: Schema.Int,
+  lines: Schema.Int,
+  /** Words that the server counted. */
+  words: Schema.Int,
+  crashes: Schema.Int,
+  restarts: Schema.Int,
+  /** Chunks that the server acknowledged. */
+  acknowledged: Schema.Int,
+  /** Acknowledged chunks that it did not know any more after a crash. */
+  lost: Schema.Int,
+  /** Whether its count is the one of a plain pass without any server. */
+  matches: Schema.Boolean,
+  /** From an incarnation's end to the next one being up; `null` when nothing crashed. */
+  recoverMicrosMedian: Schema.NullOr(Schema.Number),
+  recoverMicrosMax: Schema.NullOr(Schema.Number),
+  seconds: Schema.Number
+})
+
+export type Result = typeof Result.Type
+
+const whole = (n: number): string => n.toLocaleString("en-US")
+
+const counted = (n: number, one: string): string => `${whole(n)} ${one}${n === 1 ? "" : "s"}`
+
+const micros = (n: number | null): string => n === null ? "-" : `${n.toFixed(0)} µs`
+
+/** Rows in columns: the first to the left, the others to the right. */
+export const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  return rows
+    .map((row) => row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  "))
+    .map((line) => `  ${line.trimEnd()}`)
+    .join("\n")
+}
+
+/** What is going to be done. */
+export const heading = (
+  input: { readonly files: number; readonly lines: ReadonlyArray<string> },
+  options: { readonly chunk: number; readonly faults: number; readonly seed: number }
+): string =>
+  `Counting the words of ${counted(input.files, "file")} (${counted(input.lines.length, "line")}), ` +
+  `${counted(options.chunk, "line")} at a time, with ${counted(options.faults, "fault")} from seed ${options.seed}.\n`
+
+/** What the main run shows. */
+export const summary = (
+  result: Result,
+  top: ReadonlyArray<readonly [word: string, times: number]>,
+  faults: number
+): string =>
+  [
+    "The most frequent words:",
+    "",
+    columns(top.map(([word, times]) => [word, whole(times)])),
+    "",
+    `The run with companion "${result.companion}":`,
+    "",
+    columns([
+      ["words counted", whole(result.words)],
+      ["faults injected", whole(faults)],
+      ["crashes", whole(result.crashes)],
+      ["restarts", whole(result.restarts)],
+      ["time to recover, median", micros(result.recoverMicrosMedian)],
+      ["time to recover, worst", micros(result.recoverMicrosMax)],
+      ["updates acknowledged", whole(result.acknowledged)],
+      ["acknowledged updates lost", whole(result.lost)],
+      ["same as a single pass", result.matches ? "yes" : "NO"],
+      ["seconds", result.seconds.toFixed(1)]
+    ])
+  ].join("\n")
+
+/** The runs side by side, one line each. */
+export const comparison = (results: ReadonlyArray<Result>): string =>
+  columns([
+    ["companion", "crashes", "restarts", "acknowledged", "lost", "words counted", "same as a single pass", "seconds"],
+    ...results.map((result) => [
+      result.companion,
+      whole(result.crashes),
+      whole(result.restarts),
+      whole(result.acknowledged),
+      whole(result.lost),
+      whole(result.words),
+      result.matches ? "yes" : "no",
+      result.seconds.toFixed(1)
+    ])
+  ])
