@@ -269,7 +269,7 @@ export class ServerProcess implements Child, Turn.Ready {
     this.spec.parent.telemetry.counters.calls++
     const envelope = new Envelope(this, type, payload, inHand())
     envelope.idempotencyKey = key
-    return this.send(envelope, millis)
+    return envelope.sendAndWait(millis)
   }
 
   /** Whether the message was handled before, or is promised a reply: it then gets that one. */
@@ -310,7 +310,8 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** A message's sender is gone, or told that it waited long enough. */
   withdrawn(envelope: Envelope): void {
-    this.extras?.deferred.delete(envelope)
+    // A call that may be made again is kept: whoever makes it again waits for the same answer.
+    if (envelope.idempotencyKey === undefined) this.extras?.deferred.delete(envelope)
     if (envelope.place === "nowhere") return
     this.spec.parent.telemetry.counters.queued--
     const { mailbox } = this
