@@ -17,6 +17,11 @@ export type Fields = Schema.Struct.Fields
 export interface DeliveryOptions {
   /** Handle the message again after a crash, up to that often in all. By default a crash is final for it. */
   readonly redeliver?: Redeliver | undefined
+  /**
+   * Only the server itself sends it, through `self`: it is not on its clients (OTP: what `handle_info/2` gets). For ticks of
+   * its own timers, and for what its background work reports.
+   */
+  readonly internal?: boolean | undefined
 }
 
 /** A message with an answer (OTP: `gen_server:call`). */
@@ -26,6 +31,7 @@ export interface Call<P extends Fields, A extends Schema.Top, E extends Schema.T
   readonly reply: A
   readonly error: E
   readonly redeliver: Redeliver | undefined
+  readonly internal?: boolean | undefined
   readonly timeout: Duration.Input | "infinity" | undefined
 }
 
@@ -34,6 +40,7 @@ export interface Cast<P extends Fields> {
   readonly _tag: "Cast"
   readonly payload: P
   readonly redeliver: Redeliver | undefined
+  readonly internal?: boolean | undefined
 }
 
 /** Options of {@link call}. */
@@ -53,6 +60,8 @@ export interface CastDescription extends DeliveryOptions {
 // Computed from the description's own type, so that an absent key means {}, Void or Never, never any.
 type PayloadOf<O> = O extends { readonly payload: infer P extends Fields } ? P : {}
 type ReplyOf<O> = O extends { readonly reply: infer A extends Schema.Top } ? A : typeof Schema.Void
+// A mark that only internal messages have, so that the others' types stay what they are.
+type Internal<O> = O extends { readonly internal: true } ? { readonly internal: true } : unknown
 type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E : typeof Schema.Never
 
 /**
@@ -63,27 +72,29 @@ type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E :
  */
 export const call = <const O extends CallDescription = {}>(
   description?: O
-): Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>> => {
+): Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>> & Internal<O> => {
   const message: Call<Fields, Schema.Top, Schema.Top> = {
     _tag: "Call",
     payload: description?.payload ?? {},
     reply: description?.reply ?? Schema.Void,
     error: description?.error ?? Schema.Never,
     redeliver: description?.redeliver,
+    ...(description?.internal === true ? { internal: true } : {}),
     timeout: description?.timeout
   }
   // the conditional types above restate these three defaults; TypeScript cannot follow `??` through them
-  return message as Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>>
+  return message as Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>> & Internal<O>
 }
 
 /** Describes a message without an answer (OTP: `gen_server:cast/2`). */
-export const cast = <const O extends CastDescription = {}>(description?: O): Cast<PayloadOf<O>> => {
+export const cast = <const O extends CastDescription = {}>(description?: O): Cast<PayloadOf<O>> & Internal<O> => {
   const message: Cast<Fields> = {
     _tag: "Cast",
     payload: description?.payload ?? {},
-    redeliver: description?.redeliver
+    redeliver: description?.redeliver,
+    ...(description?.internal === true ? { internal: true } : {})
   }
-  return message as Cast<PayloadOf<O>>
+  return message as Cast<PayloadOf<O>> & Internal<O>
 }
 
 // `any` stands for "whatever this message declares": the bound of a record whose members differ, never a value's type
@@ -154,9 +165,14 @@ export type ClientResult<M> = M extends Call<any, infer A, infer E> ? Effect.Eff
 /** What may accompany a message: nothing, for a cast. */
 export type ClientOptions<M> = M extends Cast<any> ? {} : CallOptions
 
-/** A server's client: one method per message. */
-export type Client<Ms extends Messages> = {
+/** A client with every message of the server: what the server has of itself. */
+export type FullClient<Ms extends Messages> = {
   readonly [K in keyof Ms]: {} extends PayloadInput<Ms[K]>
     ? (payload?: PayloadInput<Ms[K]>, options?: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
     : (payload: PayloadInput<Ms[K]>, options?: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
+}
+
+/** A server's client: one method per message, internal ones left out. */
+export type Client<Ms extends Messages> = {
+  readonly [K in keyof Ms as Ms[K] extends { readonly internal: true } ? never : K]: FullClient<Ms>[K]
 }

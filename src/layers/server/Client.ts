@@ -101,9 +101,9 @@ export const messageTypes = (
 /** The class of a server class's clients. */
 export type ClientClass = new(server: ServerProcess) => AnyClient
 
-/** Makes the class of a server class's clients, from its messages. */
-export const clientClass = (types: ReadonlyArray<MessageType>): ClientClass => {
-  class Client extends AnyClient {}
+/** Makes the class of a server class's clients, from its messages; of a `base` to be told apart from others. */
+export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass = AnyClient): ClientClass => {
+  class Client extends base {}
   for (const type of types) {
     const method = type.isCall
       ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {

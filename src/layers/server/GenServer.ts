@@ -7,26 +7,35 @@
  *
  * @since 0.1.0
  */
-import { Context, type Duration, Effect, Exit, Fiber, Layer, type Scope } from "effect"
-import { type CallError, callError } from "../../domain/Errors.ts"
-import { type ExitReason, killed, normal } from "../../domain/server/ExitReason.ts"
-import type { Client, From, Handlers, HandlersServices, Messages, NoExtra } from "../../domain/server/Message.ts"
-import { type CastNext, type Initial, stop as stopNext } from "../../domain/server/Next.ts"
+import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope } from "effect"
+import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
+import type {
+  Client,
+  From,
+  FullClient,
+  Handlers,
+  HandlersServices,
+  Messages,
+  NoExtra
+} from "../../domain/server/Message.ts"
+import type { CastNext, Initial } from "../../domain/server/Next.ts"
+import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
 import type { Isolation } from "../../domain/state/Isolation.ts"
-import { from as stateSchema, type Pure, type StateSchema, type TypeOf } from "../../domain/state/StateSchema.ts"
+import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
-import { type HasProcess, type Process, processOf, type Status } from "../naming/Process.ts"
+import { type HasProcess, processOf, type Status } from "../naming/Process.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { ChildOptions, StartRecipe } from "../supervision/Child.ts"
-import { Supervisor } from "../supervision/Supervisor.ts"
+import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/SupervisorErrors.ts"
-import { type AnyClient, clientClass, messageTypes } from "./Client.ts"
+import * as Turn from "../supervision/Turn.ts"
 import { HandlerOf } from "./CallChain.ts"
+import { clientClass, messageTypes } from "./Client.ts"
 import { Envelope } from "./Envelope.ts"
-import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
+import type { Keyed } from "./Keyed.ts"
 import type { MailboxOptions } from "./Mailbox.ts"
-import { ServerProcess } from "./ServerProcess.ts"
-import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
+import { make as makeClass } from "./ServerClass.ts"
+import type { SelfOf, ServerOf } from "./ServerRef.ts"
 
 export {
   type Call,
@@ -38,6 +47,9 @@ export {
   type HandlerContext
 } from "../../domain/server/Message.ts"
 export type { Keyed } from "./Keyed.ts"
+export { replace } from "./Replace.ts"
+export type { SelfOf, ServerOf } from "./ServerRef.ts"
+export { stop, type StopOptions } from "./Stop.ts"
 
 /**
  * A reference to a server: its client, and the process behind it. It follows the server across restarts and never points
@@ -45,7 +57,17 @@ export type { Keyed } from "./Keyed.ts"
  *
  * @since 0.1.0
  */
-export type Ref<Ms extends Messages> = Client<Ms> & HasProcess
+export type Ref<Self, S, Ms extends Messages> = Client<Ms> & HasProcess & ServerOf<Self, S, Ms>
+
+/**
+ * What a server's own code gets of itself: a reference that takes its internal messages too.
+ *
+ * @since 0.1.0
+ */
+export type SelfRef<Self, S, Ms extends Messages> = FullClient<Ms> & HasProcess & ServerOf<Self, S, Ms>
+
+/** What a server's code needs of the context: its Scope and itself are there by themselves. */
+export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
 
 /**
  * What a server does (OTP: the callback module).
@@ -53,6 +75,7 @@ export type Ref<Ms extends Messages> = Client<Ms> & HasProcess
  * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from what
  * is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the reason
  * and the state from before the callback that crashed; skipped on a kill. `idle`: called when `idleAfter` has passed.
+ * `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
  *
  * @since 0.1.0
  */
@@ -62,6 +85,7 @@ export interface Behavior<S, H, E = never, R = never> {
   readonly handlers: H
   readonly terminate?: ((reason: ExitReason, state: S) => void | Effect.Effect<void, never, R>) | undefined
   readonly idle?: ((state: S) => CastNext<S> | Effect.Effect<CastNext<S>, never, R>) | undefined
+  readonly formatStatus?: ((shown: Shown<S>) => Formatted) | undefined
 }
 
 /**
@@ -95,12 +119,18 @@ export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Ef
  * @since 0.1.0
  */
 export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
-  extends Context.ServiceClass<Self, Id, Ref<Ms>>, Stateful<Self, Id, S>
+  extends Context.ServiceClass<Self, Id, Ref<Self, S, Ms>>, Stateful<Self, Id, S>
 {
   readonly messages: Ms
 
   /** The key of its companions. */
   readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S>>
+
+  /**
+   * The client of the server that runs this, with its internal messages too: for handlers, init and clean-up, and for
+   * fibers they fork (OTP: `self/0`). Anywhere else it does not compile.
+   */
+  readonly self: Effect.Effect<SelfRef<Self, S, Ms>, never, SelfOf<Self>>
 
   /** A behaviour with its types from the context, for one that is built inside `Effect.gen`. */
   behavior<const H extends Handlers<S, Ms>, E = never, R = never>(
@@ -111,7 +141,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   layer<const H extends Handlers<S, Ms>, E = never, R = never, const G extends Grade = "nothing">(
     behavior: Behavior<S, H & NoExtra<H, Ms>, E, R>,
     options?: Options<G>
-  ): Layer.Layer<Self, E, Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | HandlersServices<H>, Scope.Scope>>
+  ): Layer.Layer<Self, E, Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | HandlersServices<H>>>
 
   /** The same, with a behaviour that every incarnation makes anew: what it acquires lives as long as the incarnation. */
   layerEffect<
@@ -127,7 +157,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   ): Layer.Layer<
     Self,
     E | BE,
-    Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | BR | HandlersServices<H>, Scope.Scope>
+    Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
 
   /** A start recipe for a server with a key: what a `DynamicSupervisor` starts. */
@@ -142,9 +172,9 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     behavior: BehaviorInput<S, H, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): StartRecipe<
-    Ref<Ms>,
+    Ref<Self, S, Ms>,
     E | BE,
-    StateOf<Self> | Demands<Self, G> | Exclude<R | BR | HandlersServices<H>, Scope.Scope>
+    StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
 
   /** Starts a server with a key under the supervisor of the context (OTP: `start_child`). */
@@ -159,9 +189,9 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     behavior: BehaviorInput<S, H, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
-    Ref<Ms>,
+    Ref<Self, S, Ms>,
     StartError<E | BE>,
-    Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | BR | HandlersServices<H>, Scope.Scope>
+    Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
 
   /**
@@ -181,11 +211,11 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   ): Layer.Layer<
     Keyed<Self>,
     never,
-    Supervisor | StateOf<Self> | Demands<Self, G> | Exclude<R | BR | HandlersServices<H>, Scope.Scope>
+    Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
 
   /** The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. */
-  at(key: string): Effect.Effect<Ref<Ms>, StartError, Keyed<Self>>
+  at(key: string): Effect.Effect<Ref<Self, S, Ms>, StartError, Keyed<Self>>
 }
 
 /** What a server class is made of. */
@@ -234,90 +264,18 @@ export const Service = <Self>() =>
   id: Id,
   description: Description<S, Ms>
 ): ServerClass<Self, Id, TypeOf<S>, Ms> => {
-  const Client = clientClass(messageTypes(description.messages, description.timeout))
-  const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
-  const schema = stateSchema(description.state)
-  const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
-  const specs = makeSpec({ id, state: schema.schema, Client, container })
-
-  const recipe = (
-    behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
-    options: Options<Grade> & { readonly key?: string } = {}
-  ): StartRecipe<AnyClient, unknown> => {
-    const key = options.key ?? ""
-    const own = key === "" ? id : `${id}/${key}`
-    return {
-      id: own,
-      kind: "worker",
-      options,
-      make: (parent, context, id) => {
-        const spec = specs(parent, context, behavior, options)
-        const server = new ServerProcess(spec, key, id === own ? undefined : id)
-        return { child: server, ref: server.ref }
-      }
-    }
-  }
-  const layer = (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
-    Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
-  const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
-    stateSchema: schema,
-    messages: description.messages,
-    StateContainer: container,
-    behavior: (behavior: unknown) => behavior,
-    layer,
-    layerEffect: layer,
-    recipe,
-    start: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options: KeyOptions & Options<Grade>) =>
-      Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
-    layerKeyed: (behavior: AnyBehavior | Effect.Effect<AnyBehavior, unknown>, options?: Options<Grade>) =>
-      Layer.effect(
-        keyed,
-        Effect.gen(function*() {
-          return makeKeyed({
-            supervisor: yield* Supervisor,
-            container: yield* container,
-            context: yield* Effect.context<never>(),
-            recipe: (key) => recipe(behavior, { ...options, key })
-          })
-        })
-      ),
-    at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
-  })
+  const types = messageTypes(description.messages, description.timeout)
+  const Client = clientClass(types.filter(({ message }) => message.internal !== true))
+  const SelfClient = types.some(({ message }) => message.internal === true) ? clientClass(types, Client) : Client
   // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
   // what they have checked, without types. Nothing else of the public surface is cast.
-  return Self as unknown as ServerClass<Self, Id, TypeOf<S>, Ms>
+  return makeClass<Self>()(id, { ...description, Client, SelfClient }) as unknown as ServerClass<
+    Self,
+    Id,
+    TypeOf<S>,
+    Ms
+  >
 }
-
-// The process behind a reference to a server is always the engine's.
-const serverOf = (ref: HasProcess): ServerProcess | undefined => {
-  const process = ref[processOf]
-  return process instanceof ServerProcess ? process : undefined
-}
-
-const notRunning = (process: Process, request: string): CallError =>
-  callError(process.path.join("/"), request, { _tag: "NotRunning" })
-
-/**
- * Ends a server in order, after the messages that wait already, and waits for its end (OTP: `gen_server:stop/3`).
- *
- * **Details**
- *
- * Answers the reason it really ended with, which is another than asked for when `terminate` failed. Its supervisor decides
- * whether it is started again: a `permanent` child is. Fails with `NotRunning` when it does not run.
- *
- * @since 0.1.0
- */
-export const stop = (ref: HasProcess, reason: ExitReason = normal): Effect.Effect<ExitReason, CallError> =>
-  Effect.callback<ExitReason, CallError>((resume) => {
-    const process = ref[processOf]
-    const observer = (_incarnation: number, reason: ExitReason) => resume(Exit.succeed(reason))
-    if (!process.addExitObserver(observer)) return resume(Exit.fail(notRunning(process, "stop")))
-    const server = serverOf(ref)
-    if (server === undefined) process.exit(reason)
-    else server.tell(() => stopNext(reason))
-    return Effect.sync(() => process.removeExitObserver(observer))
-    // The caller goes on in a turn of its own: here its supervisor has not yet heard of the end.
-  }).pipe(Effect.tap(() => Effect.yieldNow))
 
 /**
  * Sends a process an exit signal: its incarnation is ended at once, in the middle of a message (OTP: `exit/2`). `Normal` is no signal:
@@ -400,3 +358,34 @@ export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
   if (server === undefined) resume(Effect.void)
   else server.whenStored(() => resume(Effect.void))
 })
+
+/**
+ * Runs an Effect beside the server, as long as the incarnation lives: if it fails, the incarnation ends with its cause
+ * (OTP: `spawn_link/1`).
+ *
+ * **When to use**
+ *
+ * In a handler or in init, for background work that the server cannot do without. For work whose failure is nobody's
+ * business use `Effect.forkScoped`: a fiber that fails there is silent.
+ *
+ * **Details**
+ *
+ * It starts after the handler in progress has had its turn. Completing and being interrupted harm nobody.
+ *
+ * @since 0.1.0
+ */
+export const spawnLink = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.Fiber<A, E>, never, R | Scope.Scope> =>
+  Effect.tap(Effect.forkScoped(effect), (fiber) =>
+    Effect.map(HandlerOf, (server) => {
+      if (server === undefined) return
+      const { incarnation } = server
+      fiber.addObserver((exit) => {
+        if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return
+        const { cause } = exit
+        Turn.run(() => {
+          if (server.incarnation === incarnation) server.exit(crashed(cause))
+        })
+      })
+    }))

@@ -73,7 +73,7 @@ interface ClassDescription<Self> {
 }
 
 /** How a server is run, as far as the engine is concerned. */
-interface RunOptions extends ChildOptions {
+export interface RunOptions extends ChildOptions {
   readonly mailbox?: MailboxOptions | undefined
   readonly isolation?: Isolation | undefined
   readonly initTimeout?: Duration.Input | undefined

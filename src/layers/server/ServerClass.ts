@@ -1,0 +1,100 @@
+/**
+ * What a server class is at run time: the key of its client, and how its servers are made.
+ *
+ * The types of all this are in `GenServer.Service` and `Agent.Service`, which put them on; here is what they share.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Fiber, Layer } from "effect"
+import type { Messages } from "../../domain/server/Message.ts"
+import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
+import { from as stateSchema } from "../../domain/state/StateSchema.ts"
+import type { StateContainer, StateOf } from "../state/StateContainer.ts"
+import type { ChildOptions, StartRecipe } from "../supervision/Child.ts"
+import { Supervisor } from "../supervision/Supervisor.ts"
+import { HandlerOf } from "./CallChain.ts"
+import type { AnyClient, ClientClass } from "./Client.ts"
+import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
+import type { RunOptions } from "./ServerSpec.ts"
+import { ServerProcess } from "./ServerProcess.ts"
+import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
+
+/** A behaviour, or how each incarnation makes one. */
+export type AnyBehaviorInput = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
+
+type AnyOptions = ChildOptions & RunOptions
+
+/** What a class is made of. */
+interface Parts<S extends Pure | StateSchema<Pure>> {
+  readonly state: S
+  readonly messages: Messages
+  /** The class of its clients, with the methods that everybody may call. */
+  readonly Client: ClientClass
+  /** The class of the client that its own handlers get. */
+  readonly SelfClient: ClientClass
+}
+
+/** Makes a server class. */
+export const make = <Self>() =>
+<const Id extends string, S extends Pure | StateSchema<Pure>>(
+  id: Id,
+  { Client, SelfClient, messages, state }: Parts<S>
+) => {
+  const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
+  const schema = stateSchema(state)
+  const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
+  const specs = makeSpec({ id, state: schema.schema, Client, container })
+
+  const recipe = (
+    behavior: AnyBehaviorInput,
+    options: AnyOptions & { readonly key?: string } = {}
+  ): StartRecipe<AnyClient, unknown> => {
+    const key = options.key ?? ""
+    const own = key === "" ? id : `${id}/${key}`
+    return {
+      id: own,
+      kind: "worker",
+      options,
+      make: (parent, context, id) => {
+        const spec = specs(parent, context, behavior, options)
+        const server = new ServerProcess(spec, key, id === own ? undefined : id)
+        return { child: server, ref: server.ref }
+      }
+    }
+  }
+  const layer = (behavior: AnyBehaviorInput, options?: AnyOptions) =>
+    Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
+  const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
+    stateSchema: schema,
+    messages,
+    StateContainer: container,
+    self: Effect.suspend(() => {
+      const fiber = Fiber.getCurrent()
+      const server = fiber === undefined ? undefined : Context.get(fiber.context, HandlerOf)
+      if (server === undefined || !(server.ref instanceof Client)) {
+        return Effect.die(new Error(`${id}.self was asked for outside a server of this class`))
+      }
+      return Effect.succeed(Client === SelfClient ? server.ref : new SelfClient(server))
+    }),
+    behavior: (behavior: unknown) => behavior,
+    layer,
+    layerEffect: layer,
+    recipe,
+    start: (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key: string }) =>
+      Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
+    layerKeyed: (behavior: AnyBehaviorInput, options?: AnyOptions) =>
+      Layer.effect(
+        keyed,
+        Effect.gen(function*() {
+          return makeKeyed({
+            supervisor: yield* Supervisor,
+            container: yield* container,
+            context: yield* Effect.context<never>(),
+            recipe: (key) => recipe(behavior, { ...options, key })
+          })
+        })
+      ),
+    at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
+  })
+  return Self
+}
