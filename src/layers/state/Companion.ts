@@ -417,7 +417,7 @@ export class Delayed<in out S> implements Keeper<S> {
   }
 
   recorded(id: string): RecordedAnswer | undefined {
-    const pending = this.pending?.answers.findLast((answer) => answer.id === id)
+    const pending = this.pending?.answers.find((answer) => answer.id === id)
     return pending === undefined ? this.kept.recorded(id) : { ...pending, seq: 0 }
   }
 
