@@ -1,8 +1,20 @@
 /**
- * Which of several equal partitions a key belongs to.
+ * Which of several equal partitions a key belongs to, and what changing their number means.
  *
  * @since 0.1.0
  */
+
+/**
+ * How many partitions there are unless somebody says otherwise: 8.
+ *
+ * **Details**
+ *
+ * Elixir takes the number of its schedulers. A JavaScript thread has one, so partitions divide waiting here, not computing,
+ * and the number of cores says nothing. It is a number of its own, the same on every platform.
+ *
+ * @since 0.1.0
+ */
+export const defaultCount = 8
 
 /**
  * The partition of a key, from 0 to `partitions - 1`: always the same one for equal keys and the same number.
@@ -28,3 +40,40 @@ const mix = (hash: number): number => {
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
   return (h ^ (h >>> 16)) >>> 0
 }
+
+/**
+ * What is wrong with a number of partitions to begin with, if anything.
+ *
+ * @since 0.1.0
+ */
+export const problem = (partitions: number): string | undefined =>
+  Number.isSafeInteger(partitions) && partitions > 0 ? undefined : `it must be a positive integer, got ${partitions}`
+
+/**
+ * What is wrong with a number of partitions to go to, if anything: there are as many as at the beginning, or fewer, or none.
+ *
+ * @since 0.1.0
+ */
+export const resizeProblem = (partitions: number, initial: number): string | undefined =>
+  Number.isSafeInteger(partitions) && partitions >= 0 && partitions <= initial
+    ? undefined
+    : `it must be an integer between 0 and ${initial}, got ${partitions}`
+
+/**
+ * What to do, in this order, to get from one number of partitions to another.
+ *
+ * **Details**
+ *
+ * Stops every partition above the new number, the youngest first, whether it should be running or not: one that an earlier,
+ * interrupted change left behind goes as well. Starts those that are missing, the oldest first.
+ *
+ * @since 0.1.0
+ */
+export const resize = (
+  from: number,
+  to: number,
+  initial: number
+): { readonly stop: ReadonlyArray<number>; readonly start: ReadonlyArray<number> } => ({
+  stop: Array.from({ length: initial - to }, (_, i) => initial - 1 - i),
+  start: Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
+})

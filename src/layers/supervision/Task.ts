@@ -13,7 +13,7 @@
  */
 import { Cause, Context, Duration, Effect, Exit, type Fiber, Latch, Option, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
-import { type ExitReason, shutdown } from "../../domain/server/ExitReason.ts"
+import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import { TaskError, type TaskErrorReason } from "./TaskError.ts"
 
@@ -44,8 +44,8 @@ export interface Task<out A, out E = never> extends HasProcess {
   /** As `await`, and answers `None` when the task is not done in time (Elixir: `Task.yield/2`). */
   yield(options?: WaitOptions): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskError>>>
   /**
-   * Ends the task within its shutdown time, and answers how it ended: with its result if it was done meanwhile (Elixir:
-   * `Task.shutdown/2`). The link, if there is one, is cut first.
+   * Ends the task within its shutdown time, and answers how it ended: with its result if it had one already and was only
+   * releasing what it held (Elixir: `Task.shutdown/2`). The link, if there is one, is cut first.
    */
   readonly shutdown: Effect.Effect<Exit.Exit<A, E | TaskError>>
 }
@@ -111,7 +111,7 @@ export class ChildTask<A, E> implements Task<A, E> {
     if (!process.addExitObserver(ended)) this.settle(process.lastExit ?? shutdown)
   }
 
-  /** Ends with `scope`; its own end, unless it has a result, interrupts `owner`. */
+  /** Ends with `scope`; its own end, when it is none in order, interrupts `owner`. */
   linkTo(owner: Fiber.Fiber<unknown, unknown>, scope: Scope.Scope): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.owner = owner
@@ -178,7 +178,7 @@ export class ChildTask<A, E> implements Task<A, E> {
   }
 
   private settle(reason: ExitReason): void {
-    if (reason._tag === "Normal" && this.result.exit !== undefined) {
+    if (isOrderly(reason) && this.result.exit !== undefined) {
       this.outcome = this.result.exit
     } else {
       this.error = this.failure(
@@ -198,12 +198,15 @@ export class ChildTask<A, E> implements Task<A, E> {
     const { error, link, owner, told, waiting } = this
     this.owner = undefined
     this.link = undefined
-    if (owner !== undefined && error !== undefined && !told && waiting === 0) {
+    if (owner !== undefined && error !== undefined && isBroken(error.reason) && !told && waiting === 0) {
       owner.interruptUnsafe(undefined, Context.make(LinkBroken, error))
     }
     return Effect.andThen(this.over.open, link === undefined ? Effect.void : Scope.close(link, Exit.void))
   }
 }
+
+/** A task that was stopped in order breaks no link: it was meant to end. */
+const isBroken = (reason: TaskErrorReason): boolean => reason._tag !== "Stopped" || !isOrderly(reason.reason)
 
 const defaultMillis = 5000
 

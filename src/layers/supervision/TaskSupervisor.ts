@@ -11,9 +11,11 @@
  *
  * - when the scope closes, for whatever reason, the task is told to stop, and the scope has closed when it has ended. (In
  *   OTP an owner that ends normally leaves its task running; a scope leaves nothing behind.)
- * - a task that crashes or is stopped is told to whoever waits for it, as a typed {@link TaskError}. When nobody waits, nor
+ * - a task that crashes or is killed is told to whoever waits for it, as a typed {@link TaskError}. When nobody waits, nor
  *   has been told, the fiber that started it is interrupted, with {@link LinkBroken} as the reason in its cause. (In OTP
  *   the owner dies even while it waits, unless it traps exits.)
+ * - a task that is stopped in order, as when its supervisor shuts down, interrupts nobody: whoever waits is told. (In OTP
+ *   it takes its owner along; here the owner may well be the one who is shutting down.)
  *
  * A *typed failure* of a task is a result, not a crash: it goes to whoever waits, is not reported and breaks no link.
  * `asyncNolink` and `startChild` link nothing.
