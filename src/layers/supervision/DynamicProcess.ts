@@ -63,7 +63,7 @@ const isExceptional = (entry: ChildSpec | Exceptional): entry is Exceptional => 
 export class DynamicProcess extends LocalProcess implements Child, Parent {
   readonly kind = "supervisor"
   readonly telemetry: Telemetry
-  readonly children = new Map<Child, ChildSpec | Exceptional>()
+  children = new Map<Child, ChildSpec | Exceptional>()
   readonly maxChildren: number
   supervisors = 0
   /** Children without an incarnation alive. */
@@ -121,8 +121,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       stopped.push(reason)
     }
     this.stopWaiters = [...this.stopWaiters ?? [], (reason) => arrived(reason)]
-    this.told = brutal ? killed : reason
-    this.end(this.told, brutal)
+    const told = brutal ? killed : reason
+    this.told = told
+    // A tree of these is stopped level by level, each a hand-off of its own.
+    Turn.run(() => this.end(told, brutal))
     if (stopped.length > 0) return Exit.succeed(stopped[0]!)
     return Effect.callback<ExitReason>((resume) => {
       if (stopped.length > 0) return resume(Exit.succeed(stopped[0]!))
@@ -137,7 +139,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   exit(reason: ExitReason): void {
-    if (this.isUp) this.end(reason, reason._tag === "Killed")
+    if (this.isUp) Turn.run(() => this.end(reason, reason._tag === "Killed"))
   }
 
   settle(fate: Fate): void {
@@ -147,10 +149,14 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private forget(fate: Fate): void {
-    for (const child of this.children.keys()) child.settle(fate)
-    this.children.clear()
+    const { children } = this
+    this.children = new Map()
     this.supervisors = 0
     this.inactive = 0
+    if (children.size === 0) return
+    Turn.run(() => {
+      for (const child of children.keys()) child.settle(fate)
+    })
   }
 
   // ---- as a parent

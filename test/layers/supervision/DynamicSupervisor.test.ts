@@ -1,17 +1,355 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import { TestClock } from "effect/testing"
+import { killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
+import { processOf } from "../../../src/layers/naming/Process.ts"
+import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
+import * as Restart from "../../../src/layers/supervision/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
+import { boom, probe, recipe, record, Script } from "./probe.ts"
 
-class Jobs extends DynamicSupervisor.Service<Jobs>()("test/Jobs") {}
+class Jobs extends DynamicSupervisor.Service<Jobs>()("jobs") {}
+
+const often = Restart.intensity({ restarts: 100_000, within: "1 hour" })
+
+/** A dynamic root in the scope of the test. */
+const jobs = Effect.fnUntraced(function*(options?: DynamicSupervisor.Options) {
+  const recording = record()
+  const context = yield* Layer.build(Jobs.layer(options)).pipe(
+    Effect.provideService(Telemetry.Current, recording.telemetry)
+  )
+  return { supervisor: Context.get(context, Jobs), ...recording }
+})
+
+const statuses = (supervisor: DynamicSupervisor.DynamicHandle) =>
+  Effect.map(supervisor.whichChildren, (children) => children.map(({ id, status }) => `${id} ${status}`).sort())
 
 describe("DynamicSupervisor", () => {
-  it.effect("starts, counts and terminates", () =>
+  it.effect("starts, lists, counts and terminates children by reference", () =>
     Effect.gen(function*() {
-      const jobs = yield* Jobs
-      const job = yield* jobs.startChild(Supervisor.workerRecipe("job", Effect.never))
-      assert.deepStrictEqual(yield* jobs.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
-      yield* jobs.terminateChild(job)
-      assert.deepStrictEqual(yield* jobs.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
-    }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [Jobs.layer()]))))
+      const { supervisor, take } = yield* jobs()
+      const a = yield* supervisor.startChild(recipe("job"))
+      const b = yield* supervisor.startChild(recipe("job"))
+      yield* supervisor.startChild(recipe("sub", undefined, { kind: "supervisor" }))
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 3, active: 3, supervisors: 1, workers: 2 })
+      assert.deepStrictEqual((yield* supervisor.whichChild(b)).process, b)
+      assert.deepInclude((yield* supervisor.whichChild(b)).spec, { restart: "permanent", shutdown: 5000 })
+      yield* supervisor.terminateChild(a)
+      assert.strictEqual((yield* Effect.flip(supervisor.terminateChild(a))).reason._tag, "NotFound")
+      assert.strictEqual((yield* Effect.flip(supervisor.whichChild(a))).reason._tag, "NotFound")
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 2, active: 2, supervisors: 1, workers: 1 })
+      assert.deepStrictEqual(take(), ["Started job#1", "Started job#1", "Started sub#1", "Exited job#1 shutdown"])
+    }))
+
+  it.effect("every kind of start result", () =>
+    Effect.gen(function*() {
+      const { reports, supervisor } = yield* jobs()
+      const starting = (...starts: Script["starts"]) => {
+        const script = new Script()
+        script.starts.push(...starts)
+        return supervisor.startChildInfo(recipe("job", script))
+      }
+      assert.deepStrictEqual((yield* starting({ info: "extra" })).started, { _tag: "Started", info: "extra" })
+      assert.deepStrictEqual((yield* starting("ok")).started, { _tag: "Started" })
+      assert.deepStrictEqual((yield* starting("ignore")).started, { _tag: "Ignored" })
+      assert.deepStrictEqual((yield* Effect.flip(starting("fail"))).reason, { _tag: "Failed", cause: Cause.fail("no") })
+      assert.include((yield* Effect.flip(starting("throw"))).message, "thrown by start")
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 2, active: 2, supervisors: 0, workers: 2 })
+      assert.deepStrictEqual(reports(), ["job#1: nothing is left of it", "job#1: nothing is left of it"])
+    }))
+
+  it.effect("a start that takes its time is waited for, and can be terminated meanwhile", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs()
+      const script = new Script()
+      script.starts.push("hang", "hang")
+      const first = yield* Effect.forkChild(supervisor.startChild(recipe("job", script)), { startImmediately: true })
+      assert.deepStrictEqual(yield* statuses(supervisor), ["job starting"])
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 0, supervisors: 0, workers: 1 })
+      script.release()
+      assert.strictEqual(yield* Fiber.join(first), script.process)
+      const second = yield* Effect.forkChild(Effect.flip(supervisor.startChild(recipe("job", script))), {
+        startImmediately: true
+      })
+      yield* supervisor.terminateChild(script.process!)
+      assert.strictEqual((yield* Fiber.join(second)).reason._tag, "Stopped")
+      assert.deepStrictEqual(yield* statuses(supervisor), ["job running"])
+    }))
+
+  it.effect("restarts each child on its own, and counts them all in one budget", () =>
+    Effect.gen(function*() {
+      const [a, b] = [new Script(), new Script()]
+      const { reports, supervisor, take } = yield* jobs({ restart: Restart.intensity({ restarts: 2, within: "1 hour" }) })
+      yield* supervisor.startChild(recipe("a", a))
+      yield* supervisor.startChild(recipe("b", b))
+      take()
+      a.end()
+      b.end()
+      assert.deepStrictEqual(take(), [
+        "Exited a#1 crashed: boom",
+        "Restarting a in 0",
+        "Started a#2",
+        "Exited b#1 crashed: boom",
+        "Restarting b in 0",
+        "Started b#2"
+      ])
+      a.end()
+      assert.deepStrictEqual(take(), ["Exited a#2 crashed: boom", "GaveUp top on a", "Exited b#2 shutdown"])
+      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.deepStrictEqual([a.fates, b.fates], [["restarting", "stopped"], ["restarting", "stopped"]])
+      assert.deepStrictEqual(reports(), [
+        "a#1: it is restarted",
+        "b#1: it is restarted",
+        "top#1: it stays down",
+        "a#2: it stays down"
+      ])
+      assert.strictEqual((yield* Effect.flip(supervisor.startChild(recipe("c")))).reason._tag, "NotRunning")
+    }))
+
+  it.effect("temporary and finished transient children are forgotten, permanent ones come back", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs({ restart: often })
+      const run = Effect.fnUntraced(function*(restart: "permanent" | "transient" | "temporary") {
+        const fates: Array<string> = []
+        for (const reason of [normal, shutdown, killed, boom]) {
+          const script = new Script()
+          yield* supervisor.startChild(recipe(restart, script, { restart }))
+          script.end(reason)
+          fates.push(script.fates.join())
+        }
+        return fates
+      })
+      assert.deepStrictEqual(yield* run("permanent"), ["restarting", "restarting", "restarting", "restarting"])
+      assert.deepStrictEqual(yield* run("transient"), ["finished", "finished", "restarting", "restarting"])
+      assert.deepStrictEqual(yield* run("temporary"), ["finished", "finished", "stopped", "stopped"])
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 6, active: 6, supervisors: 0, workers: 6 })
+    }))
+
+  it.effect("what a restart's start comes to: up, ignored and gone, or tried again", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs({ restart: Restart.all([Schedule.spaced("1 second"), often]) })
+      const [flaky, ignoring] = [new Script(), new Script()]
+      flaky.starts.push("ok", "fail", "throw", "ok")
+      ignoring.starts.push("ok", "ignore")
+      yield* supervisor.startChild(recipe("flaky", flaky))
+      yield* supervisor.startChild(recipe("ignoring", ignoring))
+      flaky.end()
+      ignoring.end()
+      assert.deepStrictEqual(yield* statuses(supervisor), ["flaky restarting", "ignoring restarting"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* statuses(supervisor), ["flaky restarting"])
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 0, supervisors: 0, workers: 1 })
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* statuses(supervisor), ["flaky running"])
+      assert.strictEqual(flaky.started, 4)
+    }))
+
+  it.effect("a child in a restart loop can be terminated, and the supervisor stopped", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs({ restart: Schedule.spaced("1 second") })
+      const [a, b] = [new Script(), new Script()]
+      const child = yield* supervisor.startChild(recipe("a", a))
+      yield* supervisor.startChild(recipe("b", b))
+      a.starts.push("fail", "fail", "fail", "fail")
+      a.end()
+      b.end()
+      yield* TestClock.adjust("2 seconds")
+      yield* supervisor.terminateChild(child)
+      assert.deepStrictEqual(yield* statuses(supervisor), ["b running"])
+      b.end()
+      yield* supervisor.stop()
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([a.started, b.started], [3, 2])
+    }))
+
+  it.effect("maxChildren counts restarting children too", () =>
+    Effect.gen(function*() {
+      const none = yield* jobs({ maxChildren: 0 })
+      assert.deepStrictEqual((yield* Effect.flip(none.supervisor.startChild(recipe("a")))).reason, {
+        _tag: "MaxChildren",
+        max: 0
+      })
+      const { supervisor } = yield* jobs({ maxChildren: 1, restart: Schedule.spaced("1 second") })
+      const script = new Script()
+      yield* supervisor.startChild(recipe("a", script))
+      script.end()
+      assert.strictEqual((yield* Effect.flip(supervisor.startChild(recipe("b")))).reason._tag, "MaxChildren")
+    }))
+
+  it.effect("refuses specs and options that make no sense", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs()
+      const field = (options: Parameters<typeof supervisor.startChild>[1]) =>
+        Effect.map(Effect.flip(supervisor.startChild(recipe("a"), options)), ({ reason }) =>
+          reason._tag === "InvalidSpec" ? reason.field : reason._tag)
+      assert.strictEqual(yield* field({ significant: true, restart: "transient" }), "significant")
+      assert.strictEqual(yield* field({ shutdown: -1 }), "shutdown")
+      const problem = (options: object) =>
+        Effect.map(Effect.exit(Effect.scoped(jobs(options))), (exit) =>
+          Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "none")
+      assert.include(yield* problem({ maxChildren: -1 }), "invalid maxChildren")
+      assert.include(yield* problem({ autoShutdown: "any_significant" }), "invalid autoShutdown")
+      assert.strictEqual(yield* problem({ autoShutdown: "never" }), "none")
+    }))
+
+  it.effect("stops its children concurrently, under one timeout", () =>
+    Effect.gen(function*() {
+      const { supervisor, take } = yield* jobs()
+      const scripts = [new Script(), new Script(), new Script()]
+      for (const [i, script] of scripts.entries()) {
+        script.stops.push("hang")
+        yield* supervisor.startChild(recipe(`job${i}`, script, { shutdown: "2 seconds" }))
+      }
+      take()
+      const stopping = yield* Effect.forkChild(supervisor.stop(), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      scripts[0]!.release()
+      scripts[1]!.release()
+      assert.deepStrictEqual(take(), ["Exited job0#1 shutdown", "Exited job1#1 shutdown"])
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(take(), [])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(take(), ["Exited job2#1 killed"])
+    }))
+
+  it.effect("brutal_kill and infinity mix; children choose their own reason; none is restarted", () =>
+    Effect.gen(function*() {
+      const { reports, supervisor, take } = yield* jobs()
+      const own = new Script()
+      own.stops.push({ _tag: "Shutdown", detail: "oops" })
+      yield* supervisor.startChild(recipe("a", undefined, { shutdown: "brutal_kill" }))
+      yield* supervisor.startChild(recipe("b", own, { shutdown: "infinity" }))
+      yield* supervisor.startChild(recipe("c"))
+      take()
+      yield* supervisor.stop()
+      assert.deepStrictEqual(take(), [
+        "Exited a#1 killed",
+        "Exited b#1 shutdown (oops)",
+        "Exited c#1 shutdown"
+      ])
+      assert.deepStrictEqual(reports(), [])
+      assert.strictEqual(own.process?.status, "stopped")
+    }))
+
+  it.effect("park: the one child waits, the others go on", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs({ onGiveUp: "park", restart: Restart.never })
+      const [a, b] = [new Script(), new Script()]
+      const child = yield* supervisor.startChild(recipe("a", a))
+      yield* supervisor.startChild(recipe("b", b))
+      a.end()
+      assert.deepStrictEqual(yield* statuses(supervisor), ["a parked", "b running"])
+      assert.strictEqual((yield* Effect.flip(supervisor.resumeChild(b.process!))).reason._tag, "NotParked")
+      yield* supervisor.resumeChild(child)
+      assert.deepStrictEqual(yield* statuses(supervisor), ["a running", "b running"])
+      assert.deepStrictEqual(a.fates, ["parked", "restarting"])
+    }))
+
+  it.effect("under a parent that restarts it, it comes back empty, and its children are stopped", () =>
+    Effect.gen(function*() {
+      const { telemetry } = record()
+      const context = yield* Layer.build(
+        Supervisor.layer({ strategy: "one_for_one" }, [Jobs.layer({ restart: Restart.never }), probe("other")])
+      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      const supervisor = Context.get(context, Jobs)
+      const [a, b] = [new Script(), new Script()]
+      yield* supervisor.startChild(recipe("a", a))
+      yield* supervisor.startChild(recipe("b", b))
+      a.end()
+      assert.strictEqual(supervisor[processOf].incarnation, 2)
+      assert.deepStrictEqual(yield* statuses(supervisor), [])
+      assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
+      yield* supervisor.startChild(recipe("c"))
+      assert.deepStrictEqual(yield* statuses(supervisor), ["c running"])
+    }))
+
+  it.effect("can stand in for the nearest supervisor", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs()
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Layer.build(Supervisor.worker("job", Effect.never))
+        yield* Layer.build(Supervisor.child(Supervisor.worker("job", Effect.never), { id: "own", restart: "temporary" }))
+        yield* Layer.build(Supervisor.layer({ strategy: "one_for_one" }, [probe("inner")]))
+        assert.deepStrictEqual(yield* statuses(supervisor), ["Supervisor running", "job running", "own running"])
+      })).pipe(Effect.provideService(Supervisor.Supervisor, supervisor.asSupervisor))
+      assert.deepStrictEqual(yield* statuses(supervisor), [])
+      assert.strictEqual((yield* Effect.flip(supervisor.asSupervisor.terminateChild("job"))).reason._tag, "NotFound")
+    }))
+
+  it.effect("thousands of children: counted, crashed and stopped", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(Jobs.layer({ restart: often }))
+      const supervisor = Context.get(context, Jobs)
+      const scripts: Array<Script> = []
+      for (let i = 0; i < 10_000; i++) {
+        const script = new Script()
+        scripts.push(script)
+        yield* supervisor.startChild(recipe("job", script))
+      }
+      for (const script of scripts) script.end()
+      assert.deepStrictEqual(yield* supervisor.countChildren, {
+        specs: 10_000,
+        active: 10_000,
+        supervisors: 0,
+        workers: 10_000
+      })
+      for (const script of scripts.slice(0, 5000)) yield* supervisor.terminateChild(script.process!)
+      assert.strictEqual((yield* supervisor.countChildren).active, 5000)
+      yield* supervisor.stop()
+      assert.isTrue(scripts.every(({ process }) => process?.status === "stopped" && process.incarnation === 2))
+    }))
+
+  it.effect("a child that crashes in every start lets everybody else have their turn", () =>
+    Effect.gen(function*() {
+      let crashes = 0
+      const { supervisor } = yield* jobs({ restart: Schedule.forever })
+      const child = yield* supervisor.startChild(
+        Supervisor.workerRecipe("a", Effect.suspend(() => Effect.die(crashes++)))
+      )
+      for (let i = 0; i < 3; i++) yield* Effect.yieldNow
+      assert.isAbove(crashes, 1000)
+      yield* supervisor.terminateChild(child)
+      const before = crashes
+      for (let i = 0; i < 3; i++) yield* Effect.yieldNow
+      assert.strictEqual(crashes, before)
+    }))
+
+  it.effect("deep trees of dynamic supervisors start and stop without overflowing the stack", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(Jobs.layer())
+      let supervisor = Context.get(context, Jobs)
+      const handles = [supervisor]
+      for (let level = 0; level < 2000; level++) {
+        supervisor = yield* supervisor.startChild(DynamicSupervisor.recipe({ id: "level" }))
+        handles.push(supervisor)
+      }
+      yield* handles[0]!.stop()
+      for (let turn = 0; handles.some((handle) => handle[processOf].status !== "stopped") && turn < 1000; turn++) {
+        yield* Effect.yieldNow
+      }
+      assert.isTrue(handles.every((handle) => handle[processOf].status === "stopped"))
+    }))
+
+  it.effect("a nested one is a child of the nearest supervisor, stopped in its place", () =>
+    Effect.gen(function*() {
+      const recording = record()
+      yield* Effect.scoped(
+        Layer.build(Supervisor.layer({ strategy: "one_for_one" }, [probe("a"), Jobs.layer(), probe("b")])).pipe(
+          Effect.flatMap((context) => Context.get(context, Jobs).startChild(recipe("job"))),
+          Effect.provideService(Telemetry.Current, recording.telemetry)
+        )
+      )
+      assert.deepStrictEqual(recording.take(), [
+        "Started a#1",
+        "Started jobs#1",
+        "Started b#1",
+        "Started jobs/job#1",
+        "Exited b#1 shutdown",
+        "Exited jobs/job#1 shutdown",
+        "Exited jobs#1 shutdown",
+        "Exited a#1 shutdown"
+      ])
+    }))
 })
