@@ -59,6 +59,9 @@ export * as StateTable from "./layers/state/StateTable.ts"
 export * as Supervisor from "./layers/supervision/Supervisor.ts"
 
 /** @since 0.1.0 */
+export * as Sys from "./layers/server/Sys.ts"
+
+/** @since 0.1.0 */
 export * as SystemView from "./domain/observation/SystemView.ts"
 
 /** @since 0.1.0 */

@@ -621,6 +621,16 @@ export class ServerProcess implements Child, Turn.Ready {
     else if (this.extras !== undefined) this.extras.debug = undefined
   }
 
+  /** Switches off all that watches its messages; called by messages of the system only. */
+  forgetDebug(): void {
+    if (this.extras !== undefined) this.extras.debug = undefined
+  }
+
+  /** What may be shown of it. */
+  get formatStatus(): AnyBehavior["formatStatus"] {
+    return this.behavior.formatStatus
+  }
+
   /** The messages that crashed it as often as they may. */
   get quarantined(): ReadonlyArray<QuarantinedMessage> {
     return this.extras?.quarantined ?? []

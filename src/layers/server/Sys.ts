@@ -1,0 +1,441 @@
+/**
+ * Looking into a server that runs, and mending it (OTP: `sys`).
+ *
+ * Every server answers these requests, in the order of its mailbox, also while it is suspended. They are not messages of its
+ * users: they are not counted, do not cancel an idle timeout, do not prove a restored state good, and are given room in a
+ * full mailbox. Nothing of this belongs in the ordinary path of a program: what a server is to tell, it tells by a message
+ * of its own. Supervisors, workers and containers are no servers and have nothing to suspend: their handles tell what they
+ * do, and {@link getStatus} takes them too.
+ *
+ * *Tricky*: what is observed is on the server's way, not beside it: while statistics, a log, a trace or a debug function
+ * is on, calls leave the direct path, and debug functions run on the server's stack. Switched off, it costs nothing. What is
+ * switched on stays on over restarts, since it belongs to the server; a suspended server that ends is not suspended any more.
+ *
+ * @since 0.1.0
+ */
+import { Cause, type Context, Effect, Exit, Formatter, Option } from "effect"
+import { type CallError, callError, NotQuarantined, ReplaceFailed } from "../../domain/Errors.ts"
+import type { CallOptions } from "../../domain/server/Message.ts"
+import { format, type SystemEvent } from "../../domain/server/SystemEvent.ts"
+import { type HasProcess, type Process, processOf, reference, type Status as ProcessStatus } from "../naming/Process.ts"
+import { toMillis } from "./Client.ts"
+import { type DebugFunction, done } from "./Debug.ts"
+import { ownCall } from "./Envelope.ts"
+import type { QuarantinedMessage } from "./Quarantine.ts"
+import type { ServerProcess } from "./ServerProcess.ts"
+import { type AnyServer, serverOf, type WithState } from "./ServerRef.ts"
+import { SystemAnswer } from "./SystemAnswer.ts"
+
+export type { Formatted, In, NoReply, Out, Shown, SystemEvent } from "../../domain/server/SystemEvent.ts"
+export { type DebugFunction, done } from "./Debug.ts"
+export type { QuarantinedMessage } from "./Quarantine.ts"
+export { stop as terminate } from "./Stop.ts"
+
+/** What is asked of the server behind a reference, when its turn comes. */
+const ask = (
+  ref: HasProcess,
+  what: string,
+  options: CallOptions | undefined,
+  work: (server: ServerProcess, state: unknown) => unknown
+): Effect.Effect<unknown, unknown> =>
+  Effect.suspend(() => {
+    const server = serverOf(ref)
+    return server === undefined
+      ? Exit.fail(callError(ref[processOf].path.join("/"), what, { _tag: "NotRunning" }))
+      : server.ask((state) => work(server, state), toMillis(options?.timeout ?? ownCall.timeout), {
+        ...ownCall,
+        tag: what
+      })
+  })
+
+/** A look at a server: nothing of it is changed, and only a call can fail. */
+const look = <A>(
+  ref: HasProcess,
+  what: string,
+  options: CallOptions | undefined,
+  f: (server: ServerProcess, state: unknown) => A
+): Effect.Effect<A, CallError> =>
+  // The engine carries answers without their types; this one is an `A` because `f` makes it, and `f` cannot fail.
+  ask(ref, what, options, (server, state) => new SystemAnswer(f(server, state))) as Effect.Effect<A, CallError>
+
+/**
+ * The server behind the handle of a process, such as one from `whichChildren`: none when it is no server.
+ *
+ * @since 0.1.0
+ */
+export const fromProcess = (process: Process): Option.Option<WithState<unknown>> =>
+  Option.map(
+    Option.fromUndefinedOr(serverOf(reference(process))),
+    // A server's own client; what its state is nobody here can know.
+    (server) => server.ref as HasProcess as WithState<unknown>
+  )
+
+/**
+ * The state of a server (OTP: `sys:get_state/2`).
+ *
+ * **Details**
+ *
+ * As it is when the request's turn comes: between two messages. Over a durable companion it may not be stored yet. Waits
+ * 5 seconds unless told otherwise, and while the server restarts.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, StateContainer, Supervisor, Sys } from "heirloom"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.cast({ payload: { by: Schema.Int } }) }
+ * }) {}
+ *
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   StateContainer.layerMemory(Counter),
+ *   Counter.layer({ init: 0, handlers: { Add: (n, { by }) => n + by } })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   yield* counter.Add({ by: 41 })
+ *   console.log(yield* Sys.getState(counter)) // => 41
+ *   console.log(yield* Sys.replaceState(counter, (n) => n + 1)) // => 42
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, App))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const getState = <S>(ref: WithState<S>, options?: CallOptions): Effect.Effect<S, CallError> =>
+  // The reference says what its server's state is.
+  look(ref, "Sys.getState", options, (_, state) => state as S)
+
+/**
+ * Replaces the state of a server, and answers with the new one (OTP: `sys:replace_state/3`).
+ *
+ * **When to use**
+ *
+ * To mend a state that is wrong, by hand, while the server runs.
+ *
+ * **Details**
+ *
+ * The new state is committed. When `f` throws, dies or fails, nothing is changed, the server lives, and the caller gets
+ * `ReplaceFailed`.
+ *
+ * @since 0.1.0
+ */
+export const replaceState = <S, E = never, R = never>(
+  ref: WithState<S>,
+  f: (state: S) => S | Effect.Effect<S, E, R>,
+  options?: CallOptions
+): Effect.Effect<S, CallError | ReplaceFailed, R> =>
+  Effect.contextWith((context: Context.Context<R>) => {
+    const replaced = ask(ref, "Sys.replaceState", options, (server, state) =>
+      Effect.suspend(() => {
+        const next = f(state as S)
+        return Effect.isEffect(next) ? next : Effect.succeed(next)
+      }).pipe(
+        Effect.provideContext(context),
+        Effect.map((state) => new SystemAnswer(state, { state })),
+        Effect.catchCause((cause) => new ReplaceFailed({ server: server.name, what: "state", cause }))
+      ))
+    return replaced as Effect.Effect<S, CallError | ReplaceFailed>
+  })
+
+/**
+ * Stops the handling of messages; they wait. System requests are still answered (OTP: `sys:suspend/2`).
+ *
+ * **Gotchas**
+ *
+ * Callers that wait have their timeouts. An idle timeout that falls due meanwhile has its turn after {@link resume}.
+ *
+ * @since 0.1.0
+ */
+export const suspend = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
+  look(ref, "Sys.suspend", options, (server) => {
+    server.suspended = true
+  })
+
+/**
+ * Goes on with the messages that have waited (OTP: `sys:resume/2`).
+ *
+ * @since 0.1.0
+ */
+export const resume = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
+  look(ref, "Sys.resume", options, (server) => {
+    server.suspended = false
+  })
+
+/** Counts of messages: those handled, and the replies that callers were given. */
+export interface Statistics {
+  /** When counting began, and what time it is: milliseconds of the Clock. */
+  readonly startTime: number
+  readonly currentTime: number
+  readonly messagesIn: number
+  readonly messagesOut: number
+}
+
+/**
+ * Counts messages, stops counting, or tells the counts (OTP: `sys:statistics/3`).
+ *
+ * **Details**
+ *
+ * `true` begins anew, `false` stops, `"get"` answers none when nothing is counted. System requests are not counted.
+ *
+ * @since 0.1.0
+ */
+export function statistics(
+  ref: AnyServer,
+  flag: "get",
+  options?: CallOptions
+): Effect.Effect<Option.Option<Statistics>, CallError>
+export function statistics(ref: AnyServer, flag: boolean, options?: CallOptions): Effect.Effect<void, CallError>
+export function statistics(
+  ref: AnyServer,
+  flag: boolean | "get",
+  options?: CallOptions
+): Effect.Effect<Option.Option<Statistics> | void, CallError> {
+  return look(ref, "Sys.statistics", options, (server) => {
+    const now = server.spec.clock.currentTimeMillisUnsafe()
+    if (flag === "get") {
+      return Option.map(
+        Option.fromUndefinedOr(server.debug?.counts),
+        ({ messagesIn, messagesOut, startTime }): Statistics => ({ startTime, currentTime: now, messagesIn, messagesOut })
+      )
+    }
+    server.observe((debug) => {
+      debug.counts = flag ? { startTime: now, messagesIn: 0, messagesOut: 0 } : undefined
+    })
+  })
+}
+
+/** OTP's default. */
+const defaultLogSize = 10
+
+/**
+ * Keeps the newest events of a server, stops, or tells them, the oldest first (OTP: `sys:log/3`).
+ *
+ * **Details**
+ *
+ * `true` keeps 10, a number that many, `false` and 0 none; `"get"` answers an empty list when the log is off. A crash
+ * report shows the log, too.
+ *
+ * @since 0.1.0
+ */
+export function log(
+  ref: AnyServer,
+  flag: "get",
+  options?: CallOptions
+): Effect.Effect<ReadonlyArray<SystemEvent>, CallError>
+export function log(ref: AnyServer, flag: boolean | number, options?: CallOptions): Effect.Effect<void, CallError>
+export function log(
+  ref: AnyServer,
+  flag: boolean | number | "get",
+  options?: CallOptions
+): Effect.Effect<ReadonlyArray<SystemEvent> | void, CallError> {
+  return look(ref, "Sys.log", options, (server) => {
+    if (flag === "get") return server.debug?.log ?? []
+    const keep = flag === true ? defaultLogSize : flag === false ? 0 : flag
+    server.observe((debug) => debug.logLast(keep))
+  })
+}
+
+/**
+ * Sees every event of a server: of the messages it takes and the replies it gives.
+ *
+ * **Details**
+ *
+ * A `state` of its own goes from one event to the next; {@link done} removes the function, and so does throwing. A function
+ * that is installed already is not installed twice; with an `id`, a second one of that id is not. OTP's `sys:install/3`.
+ *
+ * @since 0.1.0
+ */
+export const install = <A>(
+  ref: AnyServer,
+  f: DebugFunction<A>,
+  state: A,
+  options?: CallOptions & { readonly id?: string | undefined }
+): Effect.Effect<void, CallError> =>
+  look(ref, "Sys.install", options, (server) => server.observe((debug) => debug.install(options?.id ?? f, f, state)))
+
+/**
+ * Removes a debug function, by its id or itself (OTP: `sys:remove/3`).
+ *
+ * @since 0.1.0
+ */
+export const remove = (
+  ref: AnyServer,
+  idOrFunction: string | DebugFunction<never>,
+  options?: CallOptions
+): Effect.Effect<void, CallError> =>
+  look(ref, "Sys.remove", options, (server) => server.observe((debug) => debug.remove(idOrFunction)))
+
+/**
+ * Switches everything off: statistics, log, trace, debug functions (OTP: `sys:no_debug/2`).
+ *
+ * @since 0.1.0
+ */
+export const noDebug = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
+  look(ref, "Sys.noDebug", options, (server) => server.forgetDebug())
+
+const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
+
+/**
+ * Hands every event of a server to a sink, or stops (OTP: `sys:trace/3`).
+ *
+ * **Details**
+ *
+ * `true` writes one line an event to the loggers of the server's context, at level `Info`. A sink runs on the server's
+ * stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
+ *
+ * @since 0.1.0
+ */
+export const trace = (
+  ref: AnyServer,
+  sink: ((event: SystemEvent) => void) | boolean,
+  options?: CallOptions
+): Effect.Effect<void, CallError> =>
+  look(ref, "Sys.trace", options, (server) =>
+    server.observe((debug) => {
+      debug.remove(traceId)
+      if (sink === false) return
+      const { context } = server.spec
+      const write = (event: SystemEvent): void =>
+        void Effect.runForkWith(context)(Effect.logInfo(`${server.name} ${toText(event)}`))
+      const told = sink === true ? write : sink
+      debug.install<void>(traceId, (_, event) => told(event), undefined)
+    }))
+
+/**
+ * An event on one line: `got call Withdraw {"amount":3}`.
+ *
+ * @since 0.1.0
+ */
+export const toText = (event: SystemEvent): string => {
+  switch (event._tag) {
+    case "In": {
+      const from = event.from === undefined ? "" : ` from ${event.from}`
+      return `got ${event.kind} ${event.request} ${Formatter.format(event.payload)}${from}`
+    }
+    case "Out": {
+      const { reply } = event
+      const to = event.to === undefined ? "" : ` to ${event.to}`
+      return reply._tag === "Success"
+        ? `sent ${Formatter.format(reply.value)}${to}, for ${event.request}`
+        : `failed with ${Formatter.format(Cause.squash(reply.cause))}${to}, for ${event.request}`
+    }
+    case "NoReply":
+      return `new state ${Formatter.format(event.state)}, after ${event.request}`
+  }
+}
+
+/** What {@link getStatus} tells. */
+export interface Status {
+  readonly process: Process
+  readonly path: ReadonlyArray<string>
+  /** The path of its supervisor. */
+  readonly parent: ReadonlyArray<string>
+  readonly incarnation: number
+  readonly status: ProcessStatus | "suspended"
+  /** Messages that wait; 0 for a process without a mailbox. */
+  readonly queued: number
+  /** Messages in quarantine. */
+  readonly quarantined: number
+  /** The state, as the behaviour's format hook shows it; absent for a process that is no server. */
+  readonly state?: unknown
+  /** The event log, when it is on, as the hook shows it. */
+  readonly log: ReadonlyArray<unknown>
+}
+
+/**
+ * What there is to know of a process, for people (OTP: `sys:get_status/2`).
+ *
+ * **Details**
+ *
+ * A server answers in its turn; its state goes through the behaviour's `formatStatus`, whose failure is contained: a
+ * placeholder is shown instead. A process that is no server is told of at once.
+ *
+ * @since 0.1.0
+ */
+export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect<Status, CallError> =>
+  Effect.suspend(() => {
+    const process = ref[processOf]
+    const about = (): Status => ({
+      process,
+      path: process.path,
+      parent: process.path.slice(0, -1),
+      incarnation: process.incarnation,
+      status: process.status,
+      queued: 0,
+      quarantined: 0,
+      log: []
+    })
+    if (serverOf(ref) === undefined) return Effect.sync(about)
+    return look(ref, "Sys.getStatus", options, (server, state): Status => {
+      const shown = format({ state, log: server.debug?.log ?? [] }, server.formatStatus)
+      return {
+        ...about(),
+        status: server.suspended ? "suspended" : process.status,
+        queued: server.mailboxSize,
+        quarantined: server.quarantined.length,
+        state: shown.state,
+        log: shown.log ?? []
+      }
+    })
+  })
+
+/**
+ * The messages that crashed a server as often as their `redeliver` lets them, the oldest first.
+ *
+ * **Details**
+ *
+ * Told at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed or
+ * discarded.
+ *
+ * @since 0.1.0
+ */
+export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<QuarantinedMessage>> =>
+  Effect.sync(() => serverOf(ref)?.quarantined ?? [])
+
+/**
+ * Takes a message out of quarantine and sends it again, with all its attempts before it.
+ *
+ * **When to use**
+ *
+ * After what crashed on it was mended, by `GenServer.replace` or a new deploy of the handlers.
+ *
+ * **Details**
+ *
+ * It goes to the end of the mailbox. A call's reply, and its own failure, come to whoever replays it: the caller of then was
+ * told `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item.
+ *
+ * @since 0.1.0
+ */
+export const replay = (
+  ref: AnyServer,
+  message: QuarantinedMessage,
+  options?: CallOptions
+): Effect.Effect<unknown, unknown> =>
+  Effect.andThen(
+    discard(ref, message),
+    Effect.suspend(() => {
+      const server = serverOf(ref)
+      const { payload, type } = message
+      if (server === undefined) return Exit.fail(callError("", type.tag, { _tag: "NotRunning" }))
+      return type.isCall
+        ? server.call(type, payload, options?.timeout === undefined ? type.timeout : toMillis(options.timeout))
+        : server.cast(type, payload)
+    })
+  )
+
+/**
+ * Takes a message out of quarantine for good.
+ *
+ * @since 0.1.0
+ */
+export const discard = (ref: AnyServer, message: QuarantinedMessage): Effect.Effect<void, NotQuarantined> =>
+  Effect.suspend(() =>
+    serverOf(ref)?.release(message) === true
+      ? Exit.void
+      : new NotQuarantined({ server: ref[processOf].path.join("/"), request: message.request })
+  )
