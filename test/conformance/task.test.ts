@@ -203,10 +203,14 @@ describe("task supervisor", () => {
     "TSK-010 Stream limits",
     Effect.gen(function*() {
       const [tasks, one] = [yield* Tasks, yield* OneTask]
-      for (const stream of [one.asyncStream, one.asyncStreamNolink]) {
-        const full = yield* Effect.exit(
-          Stream.runDrain(stream.call(one, [1, 2, 3], () => Effect.never, { concurrency: 2 }))
-        )
+      const endless = () => Effect.never
+      const two = { concurrency: 2 }
+      const streams: ReadonlyArray<Stream.Stream<unknown, unknown>> = [
+        one.asyncStream([1, 2, 3], endless, two),
+        one.asyncStreamNolink([1, 2, 3], endless, two)
+      ]
+      for (const stream of streams) {
+        const full = yield* Effect.exit(Stream.runDrain(stream))
         const error = errorOf(full)
         assert.isTrue(error instanceof Supervisor.StartError && error.reason._tag === "MaxChildren")
         assert.deepStrictEqual(yield* one.countChildren, none)
