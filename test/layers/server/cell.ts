@@ -133,17 +133,28 @@ export const layerOf = (style: Style, own: Gates, server: GenServer.Options = {}
   }
 }
 
-/** A supervisor over the companions and the cell, watched by a harness. */
-export const tree = (
+/** The supervisor of a cell. */
+export class Top extends Supervisor.Service<Top>()("test/Top") {}
+
+/** A supervisor over the companions and the cell. */
+export const branch = (
   style: Style,
   own: Gates,
   server?: GenServer.Options,
   supervisor: Partial<Supervisor.Options> = {}
 ) =>
-  Supervisor.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
+  Top.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerMemory(Cell),
     layerOf(style, own, server)
-  ]).pipe(Layer.provideMerge(Harness.layer))
+  ])
+
+/** The same, watched by a harness. */
+export const tree = (
+  style: Style,
+  own: Gates,
+  server?: GenServer.Options,
+  supervisor?: Partial<Supervisor.Options>
+) => Layer.provideMerge(branch(style, own, server, supervisor), Harness.layer)
 
 /** Runs a call on a path, and answers with how it ended. */
 export const along = <A, E, R>(
