@@ -228,10 +228,11 @@ describe("task supervisor", () => {
       assert.strictEqual(second?.item, 100)
       assert.deepStrictEqual(errorOf(second!.exit).reason, { _tag: "Timeout", millis: 50 })
 
-      const unknown = tasks.asyncStream([1], (n) => Effect.succeed(n), {
+      const invalid: TaskSupervisor.OutcomeOptions = {
         // @ts-expect-error: the compiler refuses it as well
         shutdown: "unknown"
-      })
+      }
+      const unknown = tasks.asyncStreamNolink([1], (n) => Effect.succeed(n), invalid)
       const refused = errorOf(yield* Effect.exit(Stream.runDrain(unknown)))
       assert.isTrue(
         refused instanceof Supervisor.StartError && refused.reason._tag === "InvalidSpec" &&
