@@ -4,14 +4,16 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
+import { command as channels } from "./channels.ts"
 import { command as counter } from "./counter.ts"
+import { command as stash } from "./stash.ts"
 import { command as tally, flags, program } from "./tally.ts"
 
 Command.make("heirloom", flags, program).pipe(
   Command.withDescription(
     "Servers that keep their state through crashes. Without a name it runs tally, with its flags"
   ),
-  Command.withSubcommands([tally, counter]),
+  Command.withSubcommands([tally, counter, stash, channels]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -2,6 +2,7 @@
  * What a run came to, as JSON and for people. Pure.
  */
 import { Schema } from "effect"
+import { columns } from "../text/Columns.ts"
 
 /** What the state of the server survives: see `companions` in the program. */
 export const Companion = Schema.Literals(["forget", "terminate", "table", "memory"])
@@ -36,15 +37,6 @@ const whole = (n: number): string => n.toLocaleString("en-US")
 const counted = (n: number, one: string): string => `${whole(n)} ${one}${n === 1 ? "" : "s"}`
 
 const micros = (n: number | null): string => n === null ? "-" : `${n.toFixed(0)} µs`
-
-/** Rows in columns: the first to the left, the others to the right. */
-export const columns = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
-  return rows
-    .map((row) => row.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  "))
-    .map((line) => `  ${line.trimEnd()}`)
-    .join("\n")
-}
 
 /** What is going to be done. */
 export const heading = (
