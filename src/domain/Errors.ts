@@ -101,18 +101,37 @@ const explain = (reason: CallErrorReason): string => {
   }
 }
 
-/**
- * Makes a `CallError` without capturing a stack.
- *
- * A stack costs more than crash, restart and reply together, and would show the engine's frames, not the caller's.
- */
-export const callError = (server: string, request: string, reason: CallErrorReason): CallError => {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
-  const error = new CallError({ server, request, reason }, { disableChecks: true })
-  Error.stackTraceLimit = limit
-  return error
+// An instance that no constructor ran for has no stack of its own; whoever prints one gets the message.
+Object.defineProperty(CallError.prototype, "stack", {
+  configurable: true,
+  get(this: CallError): string {
+    return String(this)
+  }
+})
+
+interface Fields {
+  _tag: "CallError"
+  server: string
+  request: string
+  reason: CallErrorReason
 }
+
+// A class may not share another's prototype, a function may.
+function Unthrown(this: Fields, server: string, request: string, reason: CallErrorReason) {
+  this._tag = "CallError"
+  this.server = server
+  this.request = request
+  this.reason = reason
+}
+Unthrown.prototype = CallError.prototype
+const Stackless = Unthrown as unknown as new(server: string, request: string, reason: CallErrorReason) => CallError
+
+/**
+ * Makes a `CallError` without running its constructor: an `Error` captures a stack, and a schema checks what is known to
+ * be right. Both cost more than crash, restart and reply together, and the stack would show the engine's frames.
+ */
+export const callError = (server: string, request: string, reason: CallErrorReason): CallError =>
+  new Stackless(server, request, reason)
 
 /** A handler answered with something that is no answer: a defect of the server, as in OTP (`bad_return_value`). */
 export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidResult", {
