@@ -262,45 +262,42 @@ class Handle<Ref extends HasProcess> implements PartitionHandle<Ref> {
     )
   }
 
-  route(key: unknown): Effect.Effect<Ref, PartitionError> {
-    return this.whileUp(Effect.suspend(() => {
+  readonly route = (key: unknown): Effect.Effect<Ref, PartitionError> =>
+    this.whileUp(Effect.suspend(() => {
       const ref = this.refOf(key)
       return ref === undefined ? this.fail({ _tag: "NoPartitions" }) : Effect.succeed(ref)
     }))
-  }
 
-  at(partition: number): Effect.Effect<Ref, PartitionError> {
-    return this.whileUp(Effect.suspend(() => {
+  readonly at = (partition: number): Effect.Effect<Ref, PartitionError> =>
+    this.whileUp(Effect.suspend(() => {
       const { size } = this
       const ref = partition < size ? this.refs[partition] : undefined
       return ref === undefined
         ? this.fail({ _tag: "UnknownPartition", partition, partitions: size })
         : Effect.succeed(ref)
     }))
-  }
 
-  via(key: unknown): Via<Ref> {
-    return via(pathText(this.path), Formatter.format(key), () => this.isUp ? this.refOf(key) : undefined)
-  }
+  readonly via = (key: unknown): Via<Ref> =>
+    via(pathText(this.path), Formatter.format(key), () => this.isUp ? this.refOf(key) : undefined)
 
-  resize(partitions: number): Effect.Effect<void, PartitionError> {
-    return this.resizing.withPermit(this.whileUp(Effect.suspend(() => this.change(partitions))))
-  }
+  readonly resize = (partitions: number): Effect.Effect<void, PartitionError> =>
+    this.resizing.withPermit(this.whileUp(Effect.suspend(() => this.change(partitions))))
 
-  stop(reason?: ExitReason): Effect.Effect<void> {
-    return this.tree.stop(reason)
-  }
+  readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.tree.stop(reason)
 
   private change(to: number): Effect.Effect<void, PartitionError> {
     const initial = this.refs.length
     const problem = Partition.resizeProblem(to, initial)
     if (problem !== undefined) return this.fail({ _tag: "InvalidSize", problem })
-    const { start, stop } = Partition.resize(this.size, to, initial)
-    if (to < this.size) this.current.size = to
+    const { size } = this
+    // What becomes of an incarnation that ends meanwhile says nothing of the next.
+    const { current } = this
+    const { start, stop } = Partition.resize(size, to, initial)
+    if (to < size) current.size = to
     const down = Effect.forEach(stop, (partition) => this.tree.terminateChild(String(partition)), { discard: true })
     const up = Effect.forEach(
       start,
-      (partition) => Effect.map(this.begin(partition), () => this.current.size = partition + 1),
+      (partition) => Effect.map(this.begin(partition), () => current.size = partition + 1),
       { discard: true }
     )
     return Effect.andThen(Effect.mapError(down, (error) => this.errorOf(error, to)), up)

@@ -259,62 +259,54 @@ class Handle implements TaskHandle {
     this[processOf] = children[processOf]
   }
 
-  async<A, E, R>(
+  readonly async = <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: TaskOptions
-  ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope> | Scope.Scope> {
-    return Effect.withFiber((caller) =>
+  ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope> | Scope.Scope> =>
+    Effect.withFiber((caller) =>
       Effect.flatMap(Effect.scope, (scope) =>
         // Between the start and the link nobody may interrupt: the task would be nobody's.
         Effect.uninterruptible(
           Effect.tap(this.asyncNolink(effect, options), (task) => task.linkTo(caller, scope))
         ))
     )
-  }
 
-  asyncNolink<A, E, R>(
+  readonly asyncNolink = <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: TaskOptions
-  ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope>> {
-    return Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
+  ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope>> =>
+    Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
       const result: Result<A, E> = { exit: undefined }
       return Effect.map(
         this.start(recording(effect, result), options),
         (process) => new ChildTask(process, result, context, Effect.ignore(this.children.terminateChild(process)))
       )
     })
-  }
 
-  startChild<A, E, R>(
+  readonly startChild = <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: StartOptions
-  ): Effect.Effect<HasProcess, StartError<never>, Exclude<R, Scope.Scope>> {
-    return Effect.map(this.start(effect, options), reference)
-  }
+  ): Effect.Effect<HasProcess, StartError<never>, Exclude<R, Scope.Scope>> =>
+    Effect.map(this.start(effect, options), reference)
 
-  asyncStream<A, B, E, R, E2 = never, R2 = never, C = never>(
+  readonly asyncStream = <A, B, E, R, E2 = never, R2 = never, C = never>(
     items: Iterable<A> | Stream.Stream<A, E2, R2>,
     f: (item: A) => Effect.Effect<B, E, R>,
     options?: StreamOptions<A, C>
-  ): Stream.Stream<B | C, E | E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> {
-    return values(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
-  }
+  ): Stream.Stream<B | C, E | E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> =>
+    values(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
 
-  asyncStreamNolink<A, B, E, R, E2 = never, R2 = never>(
+  readonly asyncStreamNolink = <A, B, E, R, E2 = never, R2 = never>(
     items: Iterable<A> | Stream.Stream<A, E2, R2>,
     f: (item: A) => Effect.Effect<B, E, R>,
     options?: OutcomeOptions
-  ): Stream.Stream<Outcome<A, B, E>, E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> {
-    return outcomes(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
-  }
+  ): Stream.Stream<Outcome<A, B, E>, E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> =>
+    outcomes(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
 
-  terminateChild(target: DynamicSupervisor.Target): Effect.Effect<void, ChildError> {
-    return this.children.terminateChild(target)
-  }
+  readonly terminateChild = (target: DynamicSupervisor.Target): Effect.Effect<void, ChildError> =>
+    this.children.terminateChild(target)
 
-  stop(reason?: ExitReason): Effect.Effect<void> {
-    return this.children.stop(reason)
-  }
+  readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.children.stop(reason)
 
   private start<A, E, R>(effect: Effect.Effect<A, E, R>, options: StartOptions | undefined) {
     return Effect.suspend(() => {

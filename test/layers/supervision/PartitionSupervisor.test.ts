@@ -1,0 +1,347 @@
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, References, Schema, type Scope } from "effect"
+import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
+import { crashed } from "../../../src/domain/server/ExitReason.ts"
+import { type HasProcess, processOf } from "../../../src/layers/naming/Process.ts"
+import * as GenServer from "../../../src/layers/server/GenServer.ts"
+import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
+import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
+import * as PartitionSupervisor from "../../../src/layers/supervision/PartitionSupervisor.ts"
+import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
+import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
+import { Harness } from "../../../src/layers/testing/Harness.ts"
+
+class NoInit extends Schema.TaggedError<NoInit>()("NoInit", {}) {}
+
+class Counter extends GenServer.Service<Counter>()("test/Counter", {
+  state: Schema.Int,
+  messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }), Crash: GenServer.call() }
+}) {}
+
+const behavior = Counter.behavior({
+  init: 0,
+  handlers: { Add: (n, { by }) => [n + by, n + by], Crash: () => Effect.die("boom") }
+})
+
+class Counters extends PartitionSupervisor.Service<Counters, Counter["Service"]>()("test/Counters") {}
+class Spawners extends PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicHandle>()("test/Spawners") {}
+class Tasks extends PartitionSupervisor.Service<Tasks, TaskSupervisor.TaskHandle>()("test/Tasks") {}
+class Top extends Supervisor.Service<Top>()("top") {}
+class Late extends DynamicSupervisor.Service<Late>()("late") {}
+
+const keyed = (partition: number) => Counter.recipe(behavior, { key: String(partition) })
+
+const Live = (partitions = 4) =>
+  Layer.provideMerge(
+    Top.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Counter),
+      Counters.layer({ partitions, child: keyed })
+    ]),
+    Harness.layer
+  )
+
+const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+
+const run = <A, E>(body: Effect.Effect<A, E, Counters | Counter | Top | Harness | Scope.Scope>, partitions?: number) =>
+  quiet(Effect.provide(body as Effect.Effect<A, E, Counters | Top | Harness | Scope.Scope>, Live(partitions)))
+
+const dies = (exit: Exit.Exit<unknown, unknown>): string =>
+  Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "ok"
+
+const processesOf = (refs: ReadonlyArray<HasProcess>) => refs.map((ref) => ref[processOf])
+
+describe("a partition supervisor", () => {
+  it.effect("runs as many children as partitions, which go by their number", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      const children = yield* counters.whichChildren
+      assert.deepStrictEqual(children.map(({ id }) => id), ["0", "1", "2", "3"])
+      assert.deepStrictEqual(children.map(({ process }) => pathText(process.path)), [
+        "top/test/Counters/0",
+        "top/test/Counters/1",
+        "top/test/Counters/2",
+        "top/test/Counters/3"
+      ])
+      assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 4, supervisors: 0, workers: 4 })
+    })))
+
+  it.effect("routes equal keys to one partition and integers to their own", () =>
+    run(
+      Effect.gen(function*() {
+        const counters = yield* Counters
+        const children = yield* counters.whichChildren
+        const byNumber = yield* Effect.forEach([0, 1, 2, 3], counters.route)
+        assert.deepStrictEqual(processesOf(byNumber), children.map(({ process }) => process))
+        for (const key of ["joe", ["room", 7], { tenant: "a", id: 1 }, 7n, null]) {
+          assert.strictEqual(yield* counters.route(key), yield* counters.route(structuredClone(key)))
+        }
+      }).pipe(Effect.asVoid)
+    ))
+
+  it.effect("gives a partition by its number, and a typed error for one that is not there", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      assert.strictEqual(yield* counters.at(3), yield* counters.route(3))
+      for (const partition of [4, -1, 0.5, NaN]) {
+        const error = yield* Effect.flip(counters.at(partition))
+        assert.deepStrictEqual(error.reason, { _tag: "UnknownPartition", partition, partitions: 4 })
+        assert.include(error.message, "top/test/Counters: there is no partition")
+      }
+    })))
+
+  it.effect("has 8 partitions unless told otherwise", () =>
+    Effect.gen(function*() {
+      const spawners = yield* Spawners
+      assert.strictEqual(yield* spawners.partitions, 8)
+      assert.strictEqual(PartitionSupervisor.defaultCount, 8)
+    }).pipe(Effect.provide(Spawners.layer({ child: DynamicSupervisor.recipe({ id: "spawner" }) }))))
+
+  it.effect("may run any process: supervisors of tasks, one recipe for all", () =>
+    Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const supervisor = yield* tasks.route("joe")
+      const task = yield* supervisor.asyncNolink(Effect.succeed(42))
+      assert.strictEqual(yield* task.await(), 42)
+      assert.deepStrictEqual(yield* tasks.countChildren, { specs: 3, active: 3, supervisors: 3, workers: 0 })
+    }).pipe(Effect.provide(Tasks.layer({ partitions: 3, child: TaskSupervisor.recipe({ id: "tasks" }) }))))
+
+  it.effect("restarts a partition that crashes, on its own, and its reference stays good", () =>
+    run(Effect.gen(function*() {
+      const [counters, harness] = [yield* Counters, yield* Harness]
+      const [joe, other] = [yield* counters.at(1), yield* counters.at(2)]
+      yield* joe.Add({ by: 41 })
+      yield* Effect.exit(joe.Crash())
+      yield* harness.awaitIncarnation(joe, 2)
+      assert.strictEqual(yield* counters.at(1), joe)
+      assert.strictEqual(yield* joe.Add({ by: 1 }), 42)
+      assert.deepStrictEqual(yield* harness.historyOf(other), ["Started"])
+    })))
+
+  it.effect("fails as the init of a partition does, and leaves none running", () =>
+    quiet(
+      Effect.gen(function*() {
+        const harness = yield* Harness
+        const failing = (partition: number) =>
+          Counter.recipe(
+            Effect.gen(function*() {
+              if (partition === 2) return yield* new NoInit()
+              return behavior
+            }),
+            { key: String(partition) }
+          )
+        const layer = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
+          StateContainer.layerForget(Counter),
+          Counters.layer({ child: failing })
+        ])
+        expectTypeOf(layer).toExtend<Layer.Layer<Counters, NoInit>>()
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+        assert.deepStrictEqual(error, new NoInit())
+        for (const partition of [0, 1]) {
+          assert.deepStrictEqual(yield* harness.historyOf(`app/test/Counters/${partition}`), [
+            "Started",
+            "Exited",
+            "Deleted"
+          ])
+        }
+      }).pipe(Effect.provide(Harness.layer))
+    ))
+
+  it.effect("asks for what its partitions need", () =>
+    Effect.sync(() => {
+      const layer = Counters.layer({ child: keyed })
+      expectTypeOf(layer).toEqualTypeOf<
+        Layer.Layer<Counters, never, StateContainer.StateOf<Counter>>
+      >()
+    }))
+
+  it.effect("can be started at run time", () =>
+    Effect.gen(function*() {
+      const late = yield* Late
+      const spawners = yield* late.startChild(PartitionSupervisor.recipe({
+        id: "spawners",
+        partitions: 2,
+        child: DynamicSupervisor.recipe({ id: "spawner" })
+      }))
+      const second = yield* spawners.at(1)
+      assert.deepStrictEqual(second.path, ["late", "spawners", "1"])
+      yield* spawners.resize(1)
+      assert.strictEqual(yield* spawners.partitions, 1)
+      yield* late.terminateChild(spawners)
+      assert.strictEqual((yield* Effect.flip(spawners.partitions)).reason._tag, "NotRunning")
+    }).pipe(Effect.provide(Late.layer())))
+
+  it.effect("is refused, by what is wrong with it, when it makes no sense", () =>
+    Effect.gen(function*() {
+      const spawner = DynamicSupervisor.recipe({ id: "spawner" })
+      const worker = {
+        ...spawner,
+        options: { restart: "temporary" as const }
+      }
+      const refused = (options: PartitionSupervisor.Options<DynamicSupervisor.DynamicHandle>) =>
+        Effect.map(Effect.exit(Effect.scoped(Layer.build(Spawners.layer(options)))), dies)
+      assert.include(
+        yield* refused({ child: spawner, partitions: 0 }),
+        "test/Spawners: invalid partitions: it must be a positive integer, got 0"
+      )
+      assert.include(yield* refused({ child: worker }), "invalid child: a partition can't be temporary")
+    }))
+})
+
+describe("resize", () => {
+  it.effect("stops the partitions above it, keeps their places, and starts them again", () =>
+    run(Effect.gen(function*() {
+      const [counters, harness] = [yield* Counters, yield* Harness]
+      const third = yield* counters.at(2)
+      yield* counters.resize(2)
+      assert.strictEqual(yield* counters.partitions, 2)
+      assert.deepStrictEqual((yield* counters.whichChildren).map(({ status }) => status), [
+        "running",
+        "running",
+        "stopped",
+        "stopped"
+      ])
+      assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 2, supervisors: 0, workers: 4 })
+      const gone = yield* Effect.flip(third.Add({ by: 1 }))
+      assert.strictEqual(gone.reason._tag, "NotRunning")
+      yield* counters.resize(4)
+      assert.strictEqual(yield* counters.at(2), third)
+      assert.strictEqual(yield* third.Add({ by: 1 }), 1)
+      assert.deepStrictEqual(yield* harness.historyOf(third), ["Started", "Exited", "Started"])
+    })))
+
+  it.effect("to nothing leaves no partition for any key", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      yield* counters.resize(0)
+      const error = yield* Effect.flip(counters.route("joe"))
+      assert.deepStrictEqual(error.reason, { _tag: "NoPartitions" })
+      const call = yield* Effect.flip(counters.via("joe").Add({ by: 1 }))
+      assert.strictEqual(call.reason._tag, "NotRunning")
+    })))
+
+  it.effect("to a number that is none, or more than there were, changes nothing", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      for (const partitions of [5, -1, 1.5]) {
+        const { reason } = yield* Effect.flip(counters.resize(partitions))
+        assert.deepStrictEqual(reason, {
+          _tag: "InvalidSize",
+          problem: `it must be an integer between 0 and 4, got ${partitions}`
+        })
+      }
+      assert.strictEqual(yield* counters.partitions, 4)
+    })))
+
+  it.effect("waits for the one before it", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      yield* Effect.all([1, 4, 0, 3].map((partitions) => counters.resize(partitions)), { concurrency: "unbounded" })
+      assert.strictEqual(yield* counters.partitions, 3)
+      assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 3, supervisors: 0, workers: 4 })
+    })))
+
+  it.effect("that is interrupted is made good by the next one", () =>
+    quiet(Effect.gen(function*() {
+      const go = yield* Deferred.make<void>()
+      let starts = 0
+      const slow = (partition: number) =>
+        Counter.recipe(
+          Effect.suspend(() =>
+            ++starts > 4 && partition === 1 ? Effect.as(Deferred.await(go), behavior) : Effect.succeed(behavior)
+          ),
+          { key: String(partition) }
+        )
+      const App = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
+        StateContainer.layerForget(Counter),
+        Counters.layer({ partitions: 4, child: slow })
+      ])
+      const counters = Context.get(yield* Layer.build(App), Counters)
+      yield* counters.resize(0)
+      const growing = yield* Effect.forkChild(counters.resize(3), { startImmediately: true })
+      yield* Effect.yieldNow
+      assert.strictEqual(yield* counters.partitions, 1)
+      yield* Fiber.interrupt(growing)
+      yield* Deferred.succeed(go, undefined)
+      yield* counters.resize(2)
+      assert.strictEqual(yield* counters.partitions, 2)
+      assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 2, supervisors: 0, workers: 4 })
+    })))
+
+  it.effect("names the partition that does not come up; those before it are there", () =>
+    quiet(Effect.gen(function*() {
+      let broken = false
+      const fragile = (partition: number) =>
+        Counter.recipe(
+          Effect.suspend(() => broken && partition === 2 ? Effect.fail(new NoInit()) : Effect.succeed(behavior)),
+          { key: String(partition) }
+        )
+      const App = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
+        StateContainer.layerForget(Counter),
+        Counters.layer({ partitions: 4, child: fragile })
+      ])
+      const counters = Context.get(yield* Layer.build(App), Counters)
+      yield* counters.resize(0)
+      broken = true
+      const { reason } = yield* Effect.flip(counters.resize(4))
+      assert.isTrue(
+        reason._tag === "NotStarted" && reason.partition === 2 && Cause.squash(reason.cause) instanceof NoInit
+      )
+      assert.strictEqual(yield* counters.partitions, 2)
+      broken = false
+      yield* counters.resize(4)
+      assert.strictEqual((yield* counters.countChildren).active, 4)
+    })))
+
+  it.effect("does not outlive the supervisor: restarted, it has all its partitions", () =>
+    run(Effect.gen(function*() {
+      const [counters, harness] = [yield* Counters, yield* Harness]
+      const before = yield* Effect.forEach([0, 1, 2, 3], counters.at)
+      yield* counters.resize(1)
+      counters[processOf].exit(crashed(Cause.die("from outside")))
+      yield* harness.awaitIncarnation(counters, 2)
+      assert.strictEqual(yield* counters.partitions, 4)
+      assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2, 3], counters.at), before)
+      assert.strictEqual((yield* counters.countChildren).active, 4)
+    })))
+})
+
+describe("via", () => {
+  it.effect("calls the partition that the key belongs to at the time of the call", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      const third = counters.via(3)
+      yield* third.Add({ by: 10 })
+      assert.strictEqual(yield* Effect.flatMap(counters.at(3), (counter) => counter.Add({ by: 0 })), 10)
+      yield* counters.resize(2)
+      yield* third.Add({ by: 1 })
+      assert.strictEqual(yield* Effect.flatMap(counters.at(1), (counter) => counter.Add({ by: 0 })), 1)
+      assert.strictEqual(third[processOf], (yield* counters.at(1))[processOf])
+    })))
+})
+
+describe("stop", () => {
+  it.effect("stops all partitions and has no more of them", () =>
+    quiet(
+      Effect.gen(function*() {
+        const counters = yield* Counters
+        const partition = yield* counters.at(0)
+        yield* counters.stop()
+        assert.strictEqual(counters[processOf].status, "stopped")
+        assert.strictEqual(partition[processOf].status, "stopped")
+        const asked = [
+          counters.partitions,
+          counters.countChildren,
+          counters.whichChildren,
+          counters.route(1),
+          counters.at(1)
+        ]
+        for (const effect of [...asked, counters.resize(1)]) {
+          const error = yield* Effect.flip(effect as Effect.Effect<unknown, PartitionSupervisor.PartitionError>)
+          assert.deepStrictEqual(error.reason, { _tag: "NotRunning" })
+        }
+      }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerForget(Counter),
+        Supervisor.child(Counters.layer({ partitions: 2, child: keyed }), { restart: "temporary" })
+      ])))
+    ))
+})
