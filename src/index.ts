@@ -5,6 +5,9 @@
  */
 
 /** @since 0.1.0 */
+export * as Agent from "./layers/server/Agent.ts"
+
+/** @since 0.1.0 */
 export * as CrashReport from "./domain/observation/CrashReport.ts"
 
 /** @since 0.1.0 */
@@ -39,6 +42,9 @@ export * as PartitionSupervisor from "./layers/supervision/PartitionSupervisor.t
 
 /** @since 0.1.0 */
 export * as Registry from "./layers/naming/Registry.ts"
+
+/** @since 0.1.0 */
+export * as Requests from "./layers/server/Requests.ts"
 
 /** @since 0.1.0 */
 export * as Restart from "./layers/supervision/Restart.ts"

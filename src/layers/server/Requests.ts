@@ -1,0 +1,176 @@
+/**
+ * Calls that are sent now and answered later: one after the other, or whichever comes first (OTP: `gen_server:send_request`).
+ *
+ * For a caller that has something else to do in the meantime, and for one that asks many servers at once and takes the
+ * answers as they come. When all that is wanted is to ask several and wait for all of them, `Effect.all` with
+ * `concurrency` is simpler.
+ *
+ * *Tricky*: an answer may come before anybody waits for it, and while nobody does: it is kept by the request. A wait that
+ * times out takes nothing away; whoever *receives* instead says that an answer that comes too late is of no use to him, and
+ * the request is withdrawn.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Clock, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
+
+/** A call that was sent (OTP: `request_id()`). */
+export interface Request<out A, out E> {
+  /** The fiber that waits for the answer; interrupting it withdraws the request. */
+  readonly fiber: Fiber.Fiber<A, E>
+}
+
+/** How long to wait: for ever unless told otherwise, as in OTP. */
+export interface WaitOptions {
+  readonly timeout?: Duration.Input | "infinity" | undefined
+  /** Or until when, in milliseconds of the Clock: one deadline for many waits. The earlier one counts. */
+  readonly until?: number | undefined
+}
+
+/**
+ * Sends a call, and does not wait for its answer (OTP: `send_request/2`).
+ *
+ * **Details**
+ *
+ * It is on its way when this returns: requests to one server are handled in the order in which they were sent. It outlives
+ * whoever sent it. Any Effect is taken; the calls of a client are what it is for.
+ *
+ * **Gotchas**
+ *
+ * The call's own timeout, 5 seconds by default, counts from here on: say `{ timeout: "infinity" }` to collect it later.
+ *
+ * **Example**
+ *
+ * ```ts
+ * const first = yield* Requests.send(counter.Increment({ by: 1 }))
+ * const second = yield* Requests.send(counter.Increment({ by: 2 }))
+ * const answers = [yield* Requests.wait(first), yield* Requests.wait(second)]
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const send = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Request<A, E>, never, R> =>
+  Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => ({ fiber }))
+
+/**
+ * Waits for the answer; after a timeout it can be waited for again (OTP: `wait_response/2`).
+ *
+ * @since 0.1.0
+ */
+export const wait = <A, E>(
+  request: Request<A, E>,
+  options?: WaitOptions
+): Effect.Effect<A, E | Cause.TimeoutError> => within(Fiber.join(request.fiber), options)
+
+/**
+ * Waits for the answer, and abandons the request when it does not come in time (OTP: `receive_response/2`).
+ *
+ * @since 0.1.0
+ */
+export const receive = <A, E>(
+  request: Request<A, E>,
+  options?: WaitOptions
+): Effect.Effect<A, E | Cause.TimeoutError> =>
+  Effect.tapErrorTag(within(Effect.exit(Fiber.join(request.fiber)), options), "TimeoutError", () => abandon(request)).pipe(
+    Effect.flatten
+  )
+
+/**
+ * The answer, if it has come (OTP: `check_response/2`).
+ *
+ * @since 0.1.0
+ */
+export const check = <A, E>(request: Request<A, E>): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
+  Effect.sync(() => Option.fromUndefinedOr(request.fiber.pollUnsafe()))
+
+/**
+ * Gives up a request: it is withdrawn if it has not begun, and its answer dropped otherwise.
+ *
+ * @since 0.1.0
+ */
+export const abandon = (request: Request<unknown, unknown>): Effect.Effect<void> =>
+  Effect.sync(() => request.fiber.interruptUnsafe())
+
+const within = <A, E>(
+  effect: Effect.Effect<A, E>,
+  options: WaitOptions | undefined
+): Effect.Effect<A, E | Cause.TimeoutError> => {
+  const { timeout = "infinity", until } = options ?? {}
+  const relative = timeout === "infinity" ? effect : Effect.timeout(effect, timeout)
+  if (until === undefined) return relative
+  return Effect.flatMap(
+    Clock.currentTimeMillis,
+    (now) => Effect.timeout(relative, Duration.millis(Math.max(until - now, 0)))
+  )
+}
+
+/** An answer out of a collection, with the label of its request. */
+export interface Response<out Label, out A, out E> {
+  readonly label: Label
+  readonly exit: Exit.Exit<A, E>
+}
+
+/** Requests whose answers are taken as they come (OTP: `request_id_collection()`). */
+export interface Collection<in out Label, in out A, in out E> {
+  /** Adds a request; adding one that is in it is a defect. */
+  readonly add: (label: Label, request: Request<A, E>) => Effect.Effect<void>
+  /** Requests whose answers were not taken yet. */
+  readonly size: Effect.Effect<number>
+  /**
+   * Takes the next answer, in the order in which they come; none when no request is left. After a timeout the rest can be
+   * waited for again.
+   */
+  readonly wait: (options?: WaitOptions) => Effect.Effect<Option.Option<Response<Label, A, E>>, Cause.TimeoutError>
+  /** As `wait`; when no answer comes in time, all requests that are left are abandoned. */
+  readonly receive: (options?: WaitOptions) => Effect.Effect<Option.Option<Response<Label, A, E>>, Cause.TimeoutError>
+}
+
+/**
+ * Makes an empty collection of requests (OTP: `reqids_new/0`).
+ *
+ * **Example**
+ *
+ * ```ts
+ * const asked = yield* Requests.collection<string, number, CallError>()
+ * for (const [name, counter] of counters) yield* asked.add(name, yield* Requests.send(counter.Get()))
+ * while (true) {
+ *   const response = yield* asked.wait({ timeout: "1 second" })
+ *   if (response._tag === "None") break
+ *   yield* Console.log(response.value.label, response.value.exit)
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const collection = <Label, A, E>(): Effect.Effect<Collection<Label, A, E>> =>
+  Effect.map(Queue.unbounded<readonly [Request<A, E>, Exit.Exit<A, E>]>(), (arrived) => {
+    const labels = new Map<Request<A, E>, Label>()
+    const next: Collection<Label, A, E>["wait"] = (options) =>
+      Effect.suspend(() => {
+        if (labels.size === 0) return Effect.succeedNone
+        return Effect.map(within(Queue.take(arrived), options), ([request, exit]) => {
+          const label = labels.get(request)!
+          labels.delete(request)
+          return Option.some({ label, exit })
+        })
+      })
+    return {
+      size: Effect.sync(() => labels.size),
+      add: (label, request) =>
+        Effect.sync(() => {
+          if (labels.has(request)) throw new Error("the request is in the collection already: add each request once")
+          labels.set(request, label)
+          // What was abandoned is not in the collection any more when its fiber ends.
+          request.fiber.addObserver((exit) => {
+            if (labels.has(request)) Queue.offerUnsafe(arrived, [request, exit])
+          })
+        }),
+      wait: next,
+      receive: (options) =>
+        Effect.tapError(next(options), () =>
+          Effect.suspend(() => {
+            const left = Array.from(labels.keys())
+            labels.clear()
+            return Effect.forEach(left, abandon, { discard: true })
+          }))
+    }
+  })
