@@ -1,0 +1,307 @@
+/**
+ * A `StateStore` in a folder: one append-only log, one flush of the disk for every batch.
+ *
+ * Use it where a process has a disk and no database is wanted, and for large states: it writes beside the event loop. A
+ * batch that was acknowledged survives the end of the process and, as far as the disk keeps its word, a power cut. One
+ * process at a time owns the folder; the next one that acquires an epoch takes over. Do not use it for a million keys (what
+ * lies where is in memory, some 400 bytes a key), nor on a network file system.
+ *
+ * *Tricky*
+ * - A crash in the middle of a write leaves a torn end: it is cut off when the next session begins, and told. A damaged
+ *   part in the middle is skipped and told; the keys in it fall back to their generation before.
+ * - Two processes may race for the folder (`LogDirectory`). A batch that was written while the folder was being taken over
+ *   is acknowledged, or refused, by what the younger session says it has read.
+ * - Compaction takes its turn with the writes (`LogSession`).
+ *
+ * @since 0.1.0
+ */
+import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
+import {
+  type AsideRecord,
+  defaultGenerations,
+  invalid,
+  type Kept,
+  type SnapshotRecord,
+  withAnswers
+} from "../../domain/state/SnapshotRecord.ts"
+import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
+import * as LogDirectory from "./LogDirectory.ts"
+import type { Indexed, LogIndex, Place } from "./LogIndex.ts"
+import { replay } from "./LogReplay.ts"
+import { LogSession, readText, withoutState, type Write } from "./LogSession.ts"
+import type * as StateStore from "./StateStore.ts"
+
+/** What the file store can be told. */
+export interface Options extends StateStore.Options {
+  /** The folder; it is made if it is missing, and should hold nothing else. */
+  readonly directory: string
+  /** Bytes that are no longer needed before the log is compacted, if they are also the larger part; 8 MiB by default. */
+  readonly compactAbove?: number | undefined
+  /** Told what was found damaged; logs a warning by default. */
+  readonly onDamage?: ((damage: LogDirectory.Damage) => Effect.Effect<void>) | undefined
+}
+
+export type { Damage } from "./LogDirectory.ts"
+
+/** Segments a log may consist of before it is compacted for their number alone. */
+const maxPieces = 16
+
+const noRoom = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
+
+const reasonOf = (error: PlatformError.PlatformError): StoreErrorReason => {
+  const cause: { readonly code?: unknown } = Object("cause" in error.reason ? error.reason.cause : undefined)
+  return noRoom.has(String(cause.code)) ? { _tag: "Full", cause: error } : { _tag: "Unavailable", cause: error }
+}
+
+const beingTakenOver = new Error("another process is taking the folder over at this moment")
+
+const nothing: Kept<Indexed> = { snapshots: [], answers: new Map() }
+
+/** What a write is about, for the fence. */
+interface Target {
+  readonly epoch: number
+  readonly key: string
+}
+
+/**
+ * A store in a folder; what it has open is closed with the Scope.
+ *
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  options: Options
+): Effect.fn.Return<StateStore.StateStore<"process">, StoreError, FileSystem.FileSystem | Path.Path | Scope.Scope> {
+  const name = `file ${options.directory}`
+  const fs = yield* FileSystem.FileSystem
+  const log = LogDirectory.make(fs, yield* Path.Path, options.directory)
+  const parent = yield* Effect.scope
+  const limit = Math.max(2, options.generations ?? defaultGenerations)
+  const onDamage = options.onDamage ??
+    ((damage: LogDirectory.Damage) => Effect.logWarning(`state store "${name}": ${LogDirectory.explain(damage)}`))
+  const lock = Semaphore.makeUnsafe(1)
+  let session: LogSession | undefined
+  const compactAbove = options.compactAbove ?? 8 * 1024 * 1024
+  // Grows when a compaction has failed, so that it is not tried again with every write.
+  let compactFrom = compactAbove
+  let compacting = false
+
+  const fail = (operation: string, reason: StoreErrorReason) => new StoreError({ store: name, operation, reason })
+
+  /** One at a time, and not interrupted in the middle: a frame that is written and not in the index helps nobody. */
+  const turn = (operation: string) => <A>(effect: Effect.Effect<A, PlatformError.PlatformError | StoreError>) =>
+    lock.withPermit(Effect.uninterruptible(
+      Effect.mapError(effect, (error) => error._tag === "StoreError" ? error : fail(operation, reasonOf(error)))
+    ))
+
+  yield* turn("open")(fs.makeDirectory(options.directory, { recursive: true }))
+
+  const read = Effect.tap(
+    Effect.suspend(() => replay(fs, log, limit)),
+    ({ damages }) => Effect.forEach(damages, onDamage, { discard: true })
+  )
+
+  const lose = Effect.suspend(() => {
+    const lost = session
+    session = undefined
+    return lost === undefined ? Effect.void : lost.close
+  })
+
+  /** Why a write is refused whose session is over. */
+  const refused = (operation: string, { epoch, key }: Target) =>
+    Effect.flatMap(
+      read,
+      ({ index }) =>
+        Effect.fail(fail(operation, index.stale(epoch, key) ?? { _tag: "Fenced", epoch, current: index.newest }))
+    )
+
+  /**
+   * Whether a frame that was written while the folder was taken over is part of what the younger session has read. Its
+   * segments say so; until there is one, nobody knows.
+   */
+  const wasTakenOver = Effect.fnUntraced(function*(owner: number, file: string, end: number) {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const newest = (yield* log.list).segments.at(-1)
+      const header = newest !== undefined && newest.session > owner ? yield* log.header(newest) : undefined
+      if (header !== undefined) {
+        const cut = header.cuts.find((one) => one.session === owner)
+        return cut !== undefined && cut.file === file && end <= cut.upTo
+      }
+      yield* Effect.sleep("10 millis")
+    }
+    return undefined
+  })
+
+  const write = Effect.fnUntraced(function*(
+    operation: string,
+    targets: ReadonlyArray<Target>,
+    writes: ReadonlyArray<Write>
+  ) {
+    const current = session
+    if (current === undefined) return yield* refused(operation, targets[0]!)
+    for (const { epoch, key } of targets) {
+      const reason = current.index.stale(epoch, key)
+      if (reason !== undefined) return yield* fail(operation, reason)
+    }
+    const { end, file, isOwner } = yield* current.append(writes)
+    if (isOwner) return yield* compactIfNeeded(current)
+    yield* lose
+    const stored = yield* wasTakenOver(current.number, file, end)
+    if (stored === true) return
+    if (stored === false) return yield* refused(operation, targets[0]!)
+    return yield* fail(operation, { _tag: "Unavailable", cause: beingTakenOver })
+  })
+
+  /** In a turn of its own, after those that wait already. */
+  const compactIfNeeded = (current: LogSession): Effect.Effect<void> => {
+    const { garbage, index, pieces } = current
+    if (compacting || (garbage <= Math.max(compactFrom, index.live) && pieces <= maxPieces)) return Effect.void
+    compacting = true
+    const compact = Effect.suspend(() =>
+      session === current ? Effect.flatMap(current.compact, (isOwner) => isOwner ? Effect.void : lose) : Effect.void
+    )
+    const reported = Effect.matchEffect(turn("compact")(compact), {
+      onSuccess: () => Effect.sync(() => compactFrom = compactAbove),
+      onFailure: (error) => {
+        compactFrom = garbage * 2
+        return Effect.logWarning(`${error.message} The log is not compacted; nothing is lost by that.`)
+      }
+    })
+    return Effect.asVoid(Effect.forkIn(Effect.ensuring(reported, Effect.sync(() => compacting = false)), parent))
+  }
+
+  const takeOver = Effect.gen(function*() {
+    yield* lose
+    const number = yield* log.claim
+    const begun = yield* LogSession.begin({ fs, log, parent, limit }, number, yield* read)
+    if (!(yield* begun.isOwner)) {
+      yield* begun.close
+      return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
+    }
+    session = begun
+    yield* begun.tidy
+    return begun
+  })
+
+  /** Reads the log as it is for its owner, or as it lies there for anybody else. */
+  const reading = <A>(
+    operation: string,
+    read: (
+      index: LogIndex,
+      text: (place: Place) => Effect.Effect<string, PlatformError.PlatformError>
+    ) => Effect.Effect<A, PlatformError.PlatformError>
+  ): Effect.Effect<A, StoreError> =>
+    turn(operation)(Effect.suspend(() => {
+      const current = session
+      return current === undefined ? fromOutside(read) : read(current.index, (place) => current.text(place))
+    }))
+
+  const fromOutside = <A>(
+    use: (
+      index: LogIndex,
+      text: (place: Place) => Effect.Effect<string, PlatformError.PlatformError>
+    ) => Effect.Effect<A, PlatformError.PlatformError>
+  ) =>
+    // The owner may compact the log between the reading of the index and that of the texts.
+    Effect.retry(
+      Effect.flatMap(read, ({ index }) =>
+        use(index, (place) =>
+          Effect.scoped(Effect.flatMap(fs.open(log.at(place.file), { flag: "r" }), (file) =>
+            readText(file, place))))),
+      {
+        times: 5,
+        while: (error) =>
+          error.reason._tag === "NotFound"
+      }
+    )
+
+  return {
+    name,
+    grade: "process",
+    acquireEpoch: (owner) =>
+      turn("acquireEpoch")(Effect.gen(function*() {
+        const current = session !== undefined && (yield* session.isOwner) ? session : yield* takeOver
+        const epoch = current.index.newest + 1
+        const { isOwner } = yield* current.append([[{ _tag: "Epoch", owner, epoch }, ""]])
+        if (isOwner) return epoch
+        yield* lose
+        return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
+      })),
+    load: (key) =>
+      reading("load", ({ kept }, text) => {
+        const { answers, snapshots } = kept.get(key) ?? nothing
+        return Effect.forEach(snapshots, (one) =>
+          Effect.map(text(one.place), (state) =>
+            withAnswers<SnapshotRecord>({ ...withoutState(one), state }, answers.values())))
+      }),
+    save: (records) =>
+      Effect.suspend(() => {
+        if (records.length === 0) return Effect.void
+        const what = invalid(records)
+        if (what !== undefined) return Effect.fail(fail("save", { _tag: "Invalid", what }))
+        const writes = records.map(({ state, ...record }): Write => [{ _tag: "Put", record }, state])
+        return turn("save")(write("save", records, writes))
+      }),
+    setAside: ({ epoch, key, seq, why }) =>
+      turn("setAside")(
+        Effect.flatMap(Clock.currentTimeMillis, (asideAt) =>
+          write("setAside", [{ epoch, key }], [[{ _tag: "Aside", key, seq, why, asideAt }, ""]]))
+      ),
+    listAside: (key) =>
+      reading(
+        "listAside",
+        ({ aside }, text) =>
+          Effect.forEach(aside.filter((one) => key === undefined || one.key === key), (one) =>
+            Effect.map(text(one.place), (state): AsideRecord => {
+              const { answers, asideAt, why } = one
+              return { ...withoutState(one), state, answers, why, asideAt }
+            }))
+      ),
+    keys: (prefix = "") =>
+      reading(
+        "keys",
+        ({ kept }) => Effect.sync(() => Array.from(kept.keys()).filter((key) => key.startsWith(prefix)).sort())
+      ),
+    remove: (keys, epoch) =>
+      keys.length === 0
+        ? Effect.void
+        : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [[{ _tag: "Remove", keys }, ""]]))
+  }
+})
+
+/**
+ * The store in a folder.
+ *
+ * **When to use**
+ *
+ * For states that must outlive the process, on one machine, without a database.
+ *
+ * **Details**
+ *
+ * One flush of the disk for a batch, so batches make it fast. The log is compacted by itself when more than half of it,
+ * and more than `compactAbove`, is no longer needed; writes wait while it is. Copy the folder while nobody writes to back
+ * it up.
+ *
+ * **Gotchas**
+ *
+ * A folder has one owner at a time. To read one that a running app owns is safe; acquiring an epoch takes it over, and the
+ * app's next write fails `Fenced`. Reading without an epoch reads the whole log each time.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { StateStore, StateStoreFile } from "heirloom"
+ *
+ * class Store extends StateStore.Service<Store>()("app/Store", "process") {}
+ *
+ * const StoreLive = StateStoreFile.layer(Store, { directory: "./data" }).pipe(Layer.provide(NodeServices.layer))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layer = <Self, G extends StateStore.AtMost<"process">>(
+  store: StateStore.StateStoreKey<Self, G>,
+  options: Options
+): Layer.Layer<Self, StoreError, FileSystem.FileSystem | Path.Path> =>
+  Layer.effect(store, Effect.map(make(options), (made) => Object.assign(made, { grade: store.grade })))
