@@ -34,6 +34,14 @@ interface Parts<S extends Pure | StateSchema<Pure>> {
   readonly SelfClient: ClientClass
 }
 
+const usual: ChildOptions = {}
+
+// A supervisor recognises children that are alike by their options: a million servers should not have a million of them.
+const childOptions = ({ needs, restart, shutdown, significant }: ChildOptions): ChildOptions =>
+  needs === undefined && restart === undefined && shutdown === undefined && significant === undefined
+    ? usual
+    : { needs, restart, shutdown, significant }
+
 /** Makes a server class. */
 export const make = <Self>() =>
 <const Id extends string, S extends Pure | StateSchema<Pure>>(
@@ -54,7 +62,7 @@ export const make = <Self>() =>
     return {
       id: own,
       kind: "worker",
-      options,
+      options: childOptions(options),
       make: (parent, context, id) => {
         const spec = specs(parent, context, behavior, options)
         const server = new ServerProcess(spec, key, id === own ? undefined : id)

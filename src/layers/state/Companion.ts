@@ -63,6 +63,9 @@ export interface Policy extends Recovery.Policy {
   readonly answers?: Limits | undefined
 }
 
+/** What a commit came of; a cast is what nobody is told about when its commit is undone. */
+export type Origin = "call" | "cast" | "callback"
+
 /** What a server's engine does with its companion. */
 export interface Keeper<in out S> extends Companion<S> {
   /** The server this state belongs to, while it has one: a key has one owner at a time. */
@@ -71,7 +74,7 @@ export interface Keeper<in out S> extends Companion<S> {
   readonly isBehind: boolean
   /** Whether so much is waiting to be stored that the server has to wait, too: see {@link whenRoom}. */
   readonly isFull: boolean
-  /** Commits that a failed write undid, beyond those whose answers said so. */
+  /** Casts that the last failed write undid: their senders are not told. */
   readonly undone: number
   /** A new incarnation takes over: older ones are fenced off, and it is told what to start from. */
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError>
@@ -81,7 +84,7 @@ export interface Keeper<in out S> extends Companion<S> {
    * Commits the state after a handled message, or after a callback, together with the answer to be put on record, if any;
    * false when the incarnation is fenced off.
    */
-  commit(incarnation: number, state: S, by: "message" | "callback", answer?: NewAnswer): boolean
+  commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean
   /** The answer on record for an idempotency key. */
   recorded(id: string): RecordedAnswer | undefined
   /** The incarnation ends in a way that leaves it its last word (not by a kill). */
@@ -94,6 +97,8 @@ export interface Keeper<in out S> extends Companion<S> {
   whenRoom(f: () => void): void
   /** Its server is down and will not come back soon: whether nothing would be lost with this object. */
   readonly isSpare: boolean
+  /** Runs `f` when that becomes so by itself, if it ever does: everything is stored by then. */
+  whenSpare(f: () => void): void
   /** Forgets at once what is conserved. */
   forget(): void
 }
@@ -121,7 +126,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   abstract readonly undone: number
   abstract readonly isSpare: boolean
   protected abstract read(): Snapshot<S> | undefined
-  protected abstract write(snapshot: Snapshot<S>, by: "message" | "callback"): void
+  protected abstract write(snapshot: Snapshot<S>, by: Origin): void
   protected abstract taken(): Taken<S> | Effect.Effect<Taken<S>, StoreError>
   abstract observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
   abstract hold(answer: Held): void
@@ -138,7 +143,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
     if (incarnation >= this.fence) this.fence = incarnation + 1
   }
 
-  commit(incarnation: number, state: S, by: "message" | "callback", answer?: NewAnswer): boolean {
+  commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
     const snapshot = accept(this.read(), this.fence, incarnation, state)
     if (snapshot === undefined) return false
     this.write(snapshot, by)
@@ -155,6 +160,8 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 
   conclude(_incarnation: number, _state: S): void {}
+
+  whenSpare(_f: () => void): void {}
 
   get get(): Effect.Effect<Option.Option<S>> {
     return Effect.sync(() => Option.map(Option.fromUndefinedOr(this.read()), (snapshot) => snapshot.state))
@@ -188,10 +195,6 @@ abstract class Immediate<in out S> extends Kept<S> {
 
   get undone(): number {
     return 0
-  }
-
-  get isSpare(): boolean {
-    return false
   }
 
   hold(answer: Held): void {
@@ -229,9 +232,13 @@ export abstract class Volatile<in out S> extends Immediate<S> {
 
   protected abstract put(snapshot: Snapshot<S>): void
 
-  protected write(snapshot: Snapshot<S>, by: "message" | "callback"): void {
+  get isSpare(): boolean {
+    return this.read() === undefined && this.trouble === undefined
+  }
+
+  protected write(snapshot: Snapshot<S>, by: Origin): void {
     // A message was handled from the snapshot before, so that one is good.
-    if (by === "message" || this.trusted) this.previous = this.read()
+    if (by !== "callback" || this.trusted) this.previous = this.read()
     this.trusted = false
     if (this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
     this.put(snapshot)
@@ -298,18 +305,20 @@ export abstract class Volatile<in out S> extends Immediate<S> {
 
 /** Keeps every commit in a `Ref`. */
 export class InMemory<in out S> extends Volatile<S> {
-  private readonly ref = Ref.makeUnsafe<Snapshot<S> | undefined>(undefined)
+  /** Made with the first commit: most of a million servers are waiting for their first message. */
+  private ref: Ref.Ref<Snapshot<S> | undefined> | undefined = undefined
 
   protected read(): Snapshot<S> | undefined {
-    return this.ref.ref.current
+    return this.ref?.ref.current
   }
 
   protected put(snapshot: Snapshot<S>): void {
-    this.ref.ref.current = snapshot
+    if (this.ref === undefined) this.ref = Ref.makeUnsafe<Snapshot<S> | undefined>(snapshot)
+    else this.ref.ref.current = snapshot
   }
 
   protected forgetNewest(): void {
-    this.ref.ref.current = undefined
+    this.ref = undefined
   }
 }
 
@@ -317,6 +326,10 @@ export class InMemory<in out S> extends Volatile<S> {
 export class Forgetful<in out S> extends Immediate<S> {
   protected get limits(): undefined {
     return undefined
+  }
+
+  get isSpare(): boolean {
+    return true
   }
 
   override recorded(_id: string): undefined {
@@ -389,11 +402,15 @@ export class Delayed<in out S> implements Keeper<S> {
   }
 
   get undone(): number {
-    return 0
+    return this.kept.undone
   }
 
   get isSpare(): boolean {
-    return false
+    return this.pending === undefined && this.kept.isSpare
+  }
+
+  whenSpare(f: () => void): void {
+    this.kept.whenSpare(f)
   }
 
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
@@ -408,7 +425,7 @@ export class Delayed<in out S> implements Keeper<S> {
     this.kept.fenceOff(incarnation)
   }
 
-  commit(incarnation: number, state: S, _by: "message" | "callback", answer?: NewAnswer): boolean {
+  commit(incarnation: number, state: S, _by: Origin, answer?: NewAnswer): boolean {
     if (incarnation < this.fence) return false
     if (this.pending === undefined && !this.needsLastWord) this.late.add(this)
     const answers = this.pending?.answers ?? []
@@ -422,7 +439,7 @@ export class Delayed<in out S> implements Keeper<S> {
   }
 
   conclude(incarnation: number, state: S): void {
-    if (this.commit(incarnation, state, "message")) this.flush()
+    if (this.commit(incarnation, state, "call")) this.flush()
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
@@ -443,8 +460,8 @@ export class Delayed<in out S> implements Keeper<S> {
     this.pending = undefined
     if (pending === undefined) return
     const { answers, incarnation, state } = pending
-    this.kept.commit(incarnation, state, "message")
-    for (const answer of answers) this.kept.commit(incarnation, state, "message", answer)
+    this.kept.commit(incarnation, state, "call")
+    for (const answer of answers) this.kept.commit(incarnation, state, "call", answer)
   }
 
   forget(): void {

@@ -440,8 +440,9 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   private up(child: Child, starting: Exceptional): void {
     this.count(starting, -1)
     this.children.set(child, starting.spec)
-    const { incarnation, kind, path } = child
+    const { incarnation } = child
     if (this.telemetry.listening) {
+      const { kind, path } = child
       this.telemetry.publish({ _tag: "Started", path, at: this.clock.currentTimeMillisUnsafe(), kind, incarnation })
     }
     if (starting.early?.incarnation === incarnation) this.exited(child, incarnation, starting.early.reason)

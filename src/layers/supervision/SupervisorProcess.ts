@@ -401,8 +401,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     const slot = this.slots.get(event.id)
     if (slot === undefined) return
     const { counters, listening } = this.telemetry
-    const { kind, path } = slot.child
-    const at = this.clock.currentTimeMillisUnsafe()
+    const { kind } = slot.child
+    const at = listening ? this.clock.currentTimeMillisUnsafe() : 0
     switch (event._tag) {
       case "ChildStarted": {
         const { incarnation } = event
@@ -411,7 +411,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
           counters.recovered(this.monotonicMillis - slot.downSince)
           slot.downSince = undefined
         }
-        if (listening) this.telemetry.publish({ _tag: "Started", path, at, kind, incarnation })
+        if (listening) this.telemetry.publish({ _tag: "Started", path: slot.child.path, at, kind, incarnation })
         const status = find(before, event.id)?.status
         if (status?._tag === "Starting" && status.ended?.incarnation === incarnation) {
           this.tellExit(slot, at, incarnation, status.ended.reason)
@@ -420,16 +420,16 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       }
       case "ChildIgnored": {
         if (listening) {
-          this.telemetry.publish({ _tag: "Ignored", path, at, kind, incarnation: slot.child.incarnation })
+          this.telemetry.publish({ _tag: "Ignored", path: slot.child.path, at, kind, incarnation: slot.child.incarnation })
         }
         return
       }
       case "ChildStartFailed": {
         const reason = crashed(event.cause)
         const { incarnation } = slot.child
-        if (listening) this.telemetry.publish({ _tag: "StartFailed", path, at, kind, incarnation, reason })
+        if (listening) this.telemetry.publish({ _tag: "StartFailed", path: slot.child.path, at, kind, incarnation, reason })
         this.telemetry.crashed(
-          { path, incarnation, reason, next: nextAfterFailure(before, event.id) },
+          { path: slot.child.path, incarnation, reason, next: nextAfterFailure(before, event.id) },
           this.reportContext
         )
         return
@@ -442,7 +442,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
         slot.downSince = this.monotonicMillis
         if (listening) {
           const { incarnation } = entry
-          this.telemetry.publish({ _tag: "Exited", path, at, kind, incarnation, reason: event.reason })
+          this.telemetry.publish({ _tag: "Exited", path: slot.child.path, at, kind, incarnation, reason: event.reason })
         }
       }
     }
