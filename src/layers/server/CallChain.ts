@@ -5,8 +5,8 @@
  * from an ordinary call to a busy server, every message knows the message whose handler sent it.
  *
  * *Tricky*: a fiber that a handler forks inherits the handler's context, but the server does not wait for it: only the
- * very fiber that runs the handler counts. A caller that has given up (timeout, interruption) waits for nobody, so the
- * chain ends at it.
+ * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, waits for
+ * nobody, so the chain ends at it.
  *
  * @since 0.1.0
  */
@@ -49,7 +49,7 @@ export const selfCall = (target: ServerProcess, cause: Envelope | undefined): Re
   for (let message = cause; message !== undefined; message = message.cause) {
     chain.unshift(message.server.name)
     if (message.server === target && target.current === message) return chain
-    if (message.gone) return undefined
+    if (message.gone || message.exit !== undefined) return undefined
   }
   return undefined
 }

@@ -31,9 +31,12 @@ export class DeadlineList {
   private readonly millis: number
   private readonly context: Context.Context<never>
   private readonly clock: Clock.Clock
+  private readonly forget: (millis: number) => void
 
-  constructor(millis: number, context: Context.Context<never>) {
+  /** `forget` is told when nobody is left. */
+  constructor(millis: number, context: Context.Context<never>, forget: (millis: number) => void) {
     this.millis = millis
+    this.forget = forget
     this.context = context
     this.clock = Context.get(context, Clock.Clock)
   }
@@ -68,6 +71,7 @@ export class DeadlineList {
     const sleeper = this.sleeper
     this.sleeper = undefined
     sleeper.interruptUnsafe()
+    this.forget(this.millis)
   }
 
   private sleep(): void {
@@ -83,7 +87,9 @@ export class DeadlineList {
         this.remove(due)
         due.expire(this.millis)
       }
-      if (this.head !== undefined && this.sleeper === undefined) this.sleep()
+      if (this.sleeper !== undefined) return
+      if (this.head === undefined) this.forget(this.millis)
+      else this.sleep()
     })
   }
 }
@@ -99,7 +105,17 @@ export class Deadlines {
 
   add(one: Deadline, millis: number): void {
     let list = this.lists.get(millis)
-    if (list === undefined) this.lists.set(millis, list = new DeadlineList(millis, this.context))
+    if (list === undefined) this.lists.set(millis, list = new DeadlineList(millis, this.context, this.forget))
     list.add(one)
+  }
+
+  // Callers may wait for any time at all: what is left of another's deadline, for one.
+  private readonly forget = (millis: number): void => {
+    this.lists.delete(millis)
+  }
+
+  /** How many different times are waited for now. */
+  get size(): number {
+    return this.lists.size
   }
 }

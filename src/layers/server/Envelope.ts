@@ -60,6 +60,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   idempotencyKey: string | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
   followers: Array<Envelope> | undefined = undefined
+  /** The answer of a handler that ended the server: given when it is known what happens next. */
+  promised: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The answer, while it waits for the state to be stored. */
   held: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Where it is on its way to the server: before a full mailbox, in it, or neither (not yet, or not any more). */
@@ -83,7 +85,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     if (this.exit !== undefined) return
     this.exit = exit
     this.list?.remove(this)
-    if (this.followers !== undefined) for (const follower of this.followers) follower.answer(exit)
+    if (this.followers !== undefined) { for (const follower of this.followers) follower.answer(exit) }
     const resume = this.resume
     if (resume === undefined || this.gone) return
     this.resume = undefined

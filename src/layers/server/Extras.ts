@@ -80,4 +80,3 @@ export class Extras {
     timer?.interruptUnsafe()
   }
 }
-

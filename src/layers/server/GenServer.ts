@@ -259,23 +259,24 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
  *
  * @since 0.1.0
  */
-export const Service = <Self>() =>
-<const Id extends string, S extends Pure | StateSchema<Pure>, const Ms extends Messages>(
-  id: Id,
-  description: Description<S, Ms>
-): ServerClass<Self, Id, TypeOf<S>, Ms> => {
-  const types = messageTypes(description.messages, description.timeout)
-  const Client = clientClass(types.filter(({ message }) => message.internal !== true))
-  const SelfClient = types.some(({ message }) => message.internal === true) ? clientClass(types, Client) : Client
-  // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
-  // what they have checked, without types. Nothing else of the public surface is cast.
-  return makeClass<Self>()(id, { ...description, Client, SelfClient }) as unknown as ServerClass<
-    Self,
-    Id,
-    TypeOf<S>,
-    Ms
-  >
-}
+export const Service =
+  <Self>() =>
+  <const Id extends string, S extends Pure | StateSchema<Pure>, const Ms extends Messages>(
+    id: Id,
+    description: Description<S, Ms>
+  ): ServerClass<Self, Id, TypeOf<S>, Ms> => {
+    const types = messageTypes(description.messages, description.timeout)
+    const Client = clientClass(types.filter(({ message }) => message.internal !== true))
+    const SelfClient = types.some(({ message }) => message.internal === true) ? clientClass(types, Client) : Client
+    // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
+    // what they have checked, without types. Nothing else of the public surface is cast.
+    return makeClass<Self>()(id, { ...description, Client, SelfClient }) as unknown as ServerClass<
+      Self,
+      Id,
+      TypeOf<S>,
+      Ms
+    >
+  }
 
 /**
  * Sends a process an exit signal: its incarnation is ended at once, in the middle of a message (OTP: `exit/2`). `Normal` is no signal:

@@ -116,7 +116,9 @@ export class Mailbox {
   }
 
   private takeOldest(): Envelope | undefined {
-    const oldest = MutableList.toArray(this.messages).find(({ place, work }) => place === "inside" && work === undefined)
+    const oldest = MutableList.toArray(this.messages).find(({ place, work }) =>
+      place === "inside" && work === undefined
+    )
     if (oldest !== undefined) {
       MutableList.remove(this.messages, oldest)
       oldest.place = "nowhere"

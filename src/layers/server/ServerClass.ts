@@ -15,8 +15,8 @@ import { Supervisor } from "../supervision/Supervisor.ts"
 import { HandlerOf } from "./CallChain.ts"
 import type { AnyClient, ClientClass } from "./Client.ts"
 import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
-import type { RunOptions } from "./ServerSpec.ts"
 import { ServerProcess } from "./ServerProcess.ts"
+import type { RunOptions } from "./ServerSpec.ts"
 import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
 
 /** A behaviour, or how each incarnation makes one. */

@@ -20,12 +20,12 @@
  */
 import { Cause, Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
 import { Fenced, InitTimeout, InvalidResult, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
+import type { NewAnswer } from "../../domain/server/Idempotency.ts"
 import { Ignore, isNext, type NextOptions, Start } from "../../domain/server/Next.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
-import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
-import type { NewAnswer } from "../../domain/server/Idempotency.ts"
 import type { Callback, Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
 import type { Point } from "../../domain/testing/Fault.ts"
@@ -33,10 +33,11 @@ import type { ExitObserver, GoneObserver, Status } from "../naming/Process.ts"
 import { isLogging } from "../observation/Telemetry.ts"
 import type { Keeper, Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
+import { attempt, guarded } from "../supervision/Execute.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
-import { Handling, HandlerOf, inHand, selfCall } from "./CallChain.ts"
+import { HandlerOf, Handling, inHand, selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Debug } from "./Debug.ts"
 import { Envelope, type MessageType, ownCall, ownCast, ownTell } from "./Envelope.ts"
@@ -64,6 +65,8 @@ interface Life {
   behavior: AnyBehavior | undefined
   readonly scope: Scope.Closeable
   context: Context.Context<never>
+  /** Tells who waits for the start that it has failed. */
+  fail?: (cause: Cause.Cause<unknown>) => void
 }
 
 /** What a crash report shows of an incarnation that has ended. */
@@ -211,7 +214,7 @@ export class ServerProcess implements Child, Turn.Ready {
     // A handler that may look at the message (`fnUntraced` has no arity), or a fault plan, needs an envelope to look at.
     if (
       handler === undefined || handler.length === 0 || handler.length > 2 || spec.faults !== undefined ||
-      spec.copy !== undefined
+      spec.protect !== undefined
     ) {
       return this.handle(new Envelope(this, type, payload, inHand())).wait(millis)
     }
@@ -226,7 +229,9 @@ export class ServerProcess implements Child, Turn.Ready {
       }
       if (Array.isArray(next) && next.length === 2) {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
-        if (this.commit(next[1], "message")) {
+        this.state = next[1]
+        this.proven = true
+        if (this.keeper!.commit(this.incarnation, next[1], "message")) {
           if (this.keeper!.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
           this.idle()
           return Exit.succeed(next[0])
@@ -305,6 +310,10 @@ export class ServerProcess implements Child, Turn.Ready {
     if (this.phase === Parked) return envelope.refuse({ _tag: "Parked" })
     const chain = selfCall(this, envelope.cause)
     if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
+    // Its init or its clean-up: no message is in hand, and none will be while that waits.
+    if (this.fiber !== undefined && Fiber.getCurrent() === this.fiber) {
+      return envelope.refuse({ _tag: "CallingSelf", chain: [this.name, this.name] })
+    }
     this.enqueue(envelope)
   }
 
@@ -407,10 +416,10 @@ export class ServerProcess implements Child, Turn.Ready {
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
     if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
     if (this.struck("beforeHandler", envelope)) return envelope
-    const state = this.spec.copy === undefined ? this.state : this.spec.copy(this.state)
     let next: unknown
     Turn.enter()
     try {
+      const state = this.spec.copy === undefined ? this.state : this.spec.copy(this.state)
       next = envelope.work === undefined
         ? this.handlerOf(envelope)(state, envelope.payload, new HandlerView(envelope, this.incarnation))
         : envelope.work(state)
@@ -433,7 +442,7 @@ export class ServerProcess implements Child, Turn.Ready {
   private proceed(envelope: Envelope, next: unknown): void {
     if (!isEffect(next)) this.conclude(envelope, next)
     else if (isExit(next)) this.finished(envelope, next)
-    else this.run(next, (exit) => this.finished(envelope, exit))
+    else this.run(next, (exit) => this.finished(envelope, exit), true)
   }
 
   private finished(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
@@ -464,7 +473,8 @@ export class ServerProcess implements Child, Turn.Ready {
           const reply = "reply" in next.answer ? Exit.succeed(next.answer.reply) : undefined
           const state = "state" in next.answer ? next.answer.state : this.state
           if (("state" in next.answer || reply !== undefined) && !this.commitAnswer(envelope, state, reply)) return
-          if (reply !== undefined) this.answer(envelope, reply)
+          // Told when it is known what happens next, as everybody whose message was in hand at the end.
+          envelope.promised = reply
           return this.end(next.reason)
         }
       }
@@ -480,7 +490,7 @@ export class ServerProcess implements Child, Turn.Ready {
   private concludeSystem(envelope: Envelope, { change, reply }: SystemAnswer): void {
     if (change !== undefined) {
       if (change.spec !== undefined) this.adopt(change.spec, change.behavior)
-      if (!this.commit(change.state, "callback")) return this.crashFenced()
+      if (!this.commit(change.state, "callback")) return
     }
     this.idle()
     if (!envelope.type.isCall) return
@@ -523,17 +533,29 @@ export class ServerProcess implements Child, Turn.Ready {
         return false
       }
     }
-    if (this.commit(state, envelope.type === ownCast ? "callback" : "message", answer)) return true
-    this.crashFenced()
-    return false
+    return this.commit(state, envelope.type === ownCast ? "callback" : "message", answer)
   }
 
-  /** The next state becomes the server's, and its companion's; false when a younger incarnation has taken over. */
+  /**
+   * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has
+   * taken over, or it is no state that can be kept.
+   */
   private commit(state: unknown, by: "message" | "callback", answer?: NewAnswer): boolean {
-    const kept = this.spec.protect === undefined ? state : this.spec.protect(state)
+    let kept = state
+    const { protect } = this.spec
+    if (protect !== undefined) {
+      const exit = attempt(() => protect(state))
+      if (exit._tag === "Failure") {
+        this.crash(exit.cause)
+        return false
+      }
+      kept = exit.value
+    }
     this.state = kept
     if (by === "message") this.proven = true
-    return this.keeper!.commit(this.incarnation, kept, by, answer)
+    if (this.keeper!.commit(this.incarnation, kept, by, answer)) return true
+    this.crash(Cause.die(this.fenced()))
+    return false
   }
 
   /** The message in hand is done with: what comes next is whatever waits. */
@@ -541,8 +563,8 @@ export class ServerProcess implements Child, Turn.Ready {
     this.current = undefined
     this.fiber = undefined
     if (options !== noOptions) this.attend(options)
-    this.phase = this.extras === undefined || this.extras.isCalm ? Idle : Attentive
-    if (this.mailbox !== undefined || this.phase === Attentive || this.order !== undefined) this.wantTurn()
+    this.phase = this.order === undefined && (this.extras === undefined || this.extras.isCalm) ? Idle : Attentive
+    if (this.mailbox !== undefined || this.phase === Attentive) this.wantTurn()
   }
 
   private attend(options: NextOptions<unknown>): void {
@@ -699,48 +721,60 @@ export class ServerProcess implements Child, Turn.Ready {
     return Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope)
   }
 
-  /** Runs an Effect in a fiber of the server's own; `done` hears of its end unless it was abandoned before. */
-  private run(effect: Effect.Effect<unknown, unknown>, done: (exit: Exit.Exit<unknown, unknown>) => void): void {
-    const incarnation = this.incarnation
+  /**
+   * Runs an Effect in a fiber of the server's own; `done` hears of its end unless it was abandoned before. What a handler
+   * (`writes`) computes after that is refused.
+   */
+  private run(
+    effect: Effect.Effect<unknown, unknown>,
+    done: (exit: Exit.Exit<unknown, unknown>) => void,
+    writes = false
+  ): void {
+    const { incarnation } = this
     const fiber = Effect.runForkWith(this.live().context)(new Handling(this, effect))
+    const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
+      if (this.fiber === fiber) return false
+      if (writes && exit._tag === "Success") this.publish("WriteFenced", { incarnation, current: this.incarnation })
+      return true
+    }
     const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return done(exit)
+    if (exit !== undefined) {
+      if (!isStale(exit)) done(exit)
+      return
+    }
     fiber.addObserver((exit) => {
-      if (this.fiber !== fiber) return this.refuseStale(incarnation, exit)
+      if (isStale(exit)) return
+      // On a deep stack this is later, and the fiber may have been abandoned by then.
       Turn.run(() => {
+        if (isStale(exit)) return
         done(exit)
         this.drain()
       })
     })
   }
 
-  /** An abandoned fiber has come to its end: whatever it computed is not kept. */
-  private refuseStale(incarnation: number, exit: Exit.Exit<unknown, unknown>): void {
-    if (exit._tag === "Failure") return
-    this.publish("WriteFenced", { incarnation, current: this.incarnation })
-  }
-
   start(): Effect.Effect<Started, unknown> {
+    const { container, make, shared } = this.spec
+    this.keeper = container.claim(this.key, this)
+    // Another process may have had this key before: its incarnations are older than this one.
+    if (this.incarnation === 0) this.incarnation = this.keeper.youngest
     this.incarnation++
     this.phase = Starting
     this.lastExit = undefined
     this.proven = false
     this.callback = undefined
-    const { container, make, shared } = this.spec
-    this.keeper = container.claim(this.key, this)
-    if (this.keeper.owner !== this) return this.failStart(Cause.die(new NameTaken({ name: this.id, holder: this.keeper.owner! })))
+    if (this.keeper.owner !== this) {
+      return this.failStart(Cause.die(new NameTaken({ name: this.id, holder: this.keeper.owner! })))
+    }
     if (make !== undefined) {
+      const life = this.live()
       return this.startInFiber(Effect.flatMap(make, (behavior) => {
-        this.live().behavior = behavior
+        if (this.life !== life) return Effect.interrupt
+        life.behavior = behavior
         return this.firstState(behavior)
       }))
     }
-    let first: Effect.Effect<unknown, unknown>
-    try {
-      first = this.firstState(shared!)
-    } catch (defect) {
-      first = Exit.die(defect)
-    }
+    const first = guarded(() => this.firstState(shared!))
     if (!isExit(first)) return this.startInFiber(first)
     return first._tag === "Success" ? this.begin(first.value) : this.failStart(first.cause)
   }
@@ -787,18 +821,25 @@ export class ServerProcess implements Child, Turn.Ready {
 
   private startInFiber(first: Effect.Effect<unknown, unknown>): Effect.Effect<Started, unknown> {
     const millis = this.spec.initTimeout
-    const bounded = millis === Infinity ? first : Effect.timeoutOrElse(first, {
-      duration: millis,
-      orElse: () => Effect.die(new InitTimeout({ server: this.name, millis }))
-    })
+    const timeout = Cause.die(new InitTimeout({ server: this.name, millis }))
+    const bounded = millis === Infinity
+      ? first
+      : Effect.timeoutOrElse(first, { duration: millis, orElse: () => Effect.failCause(timeout) })
     let result: Effect.Effect<Started, unknown> | undefined
     let resume: ((result: Effect.Effect<Started, unknown>) => void) | undefined
+    const over = (come: Effect.Effect<Started, unknown>) => {
+      result = come
+      resume?.(come)
+    }
+    this.live().fail = (cause) => over(Exit.failCause(cause))
     this.run(bounded, (exit) => {
       this.fiber = undefined
-      result = exit._tag === "Success" ? this.begin(exit.value) : this.failStart(exit.cause)
-      resume?.(result)
+      over(exit._tag === "Success" ? this.begin(exit.value) : this.failStart(exit.cause))
     })
-    return result ?? Effect.callback((later) => {
+    if (result !== undefined) return result
+    // An init that cannot be interrupted is not waited for beyond that.
+    if (millis !== Infinity) this.bound(millis + this.spec.shutdown, timeout)
+    return Effect.callback((later) => {
       if (result !== undefined) later(result)
       else resume = later
     })
@@ -807,10 +848,13 @@ export class ServerProcess implements Child, Turn.Ready {
   /** The incarnation is up. */
   private begin(first: unknown): Effect.Effect<Started, unknown> {
     if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
-    this.callback = undefined
     const initial = first instanceof Start ? first : undefined
+    const { protect } = this.spec
     const state = initial === undefined ? first : initial.state
-    this.state = this.spec.protect === undefined ? state : this.spec.protect(state)
+    const kept = protect === undefined ? Exit.succeed(state) : attempt(() => protect(state))
+    if (kept._tag === "Failure") return this.failStart(kept.cause)
+    this.callback = undefined
+    this.state = kept.value
     this.idle(initial?.options)
     return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
   }
@@ -823,22 +867,32 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** No incarnation came up: what it had acquired is released before anybody hears of it. */
   private leaveStart<E>(reason: ExitReason, result: Effect.Effect<Started, E>): Effect.Effect<Started, E> {
-    const leave = () => {
-      this.phase = Stopped
-      this.lastExit = reason
-      this.life = undefined
-      const order = this.order
-      this.order = undefined
-      order?.done?.(reason)
-    }
-    if (this.life === undefined) {
-      leave()
+    const { life } = this
+    if (life === undefined || life.scope.state._tag === "Empty") {
+      this.left(reason)
       return result
     }
-    return Effect.andThen(Scope.close(this.life.scope, Exit.void), Effect.suspend(() => {
-      leave()
+    const closing = Effect.runForkWith(this.spec.context)(Scope.close(life.scope, Exit.void))
+    return Effect.flatMap(Effect.timeoutOption(Fiber.await(closing), this.spec.shutdown), (closed) => {
+      // A supervisor may have given up waiting meanwhile.
+      if (this.life === life) {
+        if (closed._tag === "None") this.publish("Abandoned", {})
+        this.left(reason)
+      }
       return result
-    }))
+    })
+  }
+
+  /** The start is over, and nothing is up; what happens next is for the supervisor to say. */
+  private left(reason: ExitReason): void {
+    this.phase = Restarting
+    this.lastExit = reason
+    this.life = undefined
+    this.fiber = undefined
+    const { order } = this
+    this.order = undefined
+    this.extras?.incarnationEnded(this.incarnation, reason)
+    order?.done?.(reason)
   }
 
   /** How the incarnation ended, as far as its state is concerned. */
@@ -861,10 +915,6 @@ export class ServerProcess implements Child, Turn.Ready {
 
   private crash(cause: Cause.Cause<unknown>): void {
     this.end(this.order?.reason ?? crashed(cause))
-  }
-
-  private crashFenced(): void {
-    this.crash(Cause.die(this.fenced()))
   }
 
   private fenced(): Fenced {
@@ -902,29 +952,34 @@ export class ServerProcess implements Child, Turn.Ready {
       // A clean-up that fails makes an orderly end a crash.
       this.ended(exit._tag === "Failure" && isOrderly(reason) ? crashed(exit.cause) : reason)
     })
-    if (this.phase === Ending && this.order?.byParent !== true) this.boundCleanUp()
+    if (this.phase === Ending && this.order?.byParent !== true) this.bound(this.spec.shutdown)
   }
 
-  /** Nobody else watches the clock of an incarnation that ends by itself. */
-  private boundCleanUp(): void {
-    const fiber = this.fiber
-    if (fiber === undefined || this.spec.shutdown === Infinity) return
-    Effect.runForkWith(this.spec.context)(Effect.timeoutOption(Fiber.await(fiber), this.spec.shutdown)).addObserver(
-      (exit) => {
-        if (this.fiber === fiber && exit._tag === "Success" && exit.value._tag === "None") this.abandon()
-      }
-    )
+  /** Leaves the fiber at work behind when it takes longer than that: where nobody else watches the clock. */
+  private bound(millis: number, cause?: Cause.Cause<unknown>): void {
+    const { fiber } = this
+    if (fiber === undefined || millis === Infinity) return
+    Effect.runForkWith(this.spec.context)(Effect.timeoutOption(Fiber.await(fiber), millis)).addObserver((exit) => {
+      if (this.fiber === fiber && exit._tag === "Success" && exit.value._tag === "None") this.abandon(cause)
+    })
   }
 
   /** The incarnation does not end: it is left behind, and fenced off from the state. */
-  private abandon(): ExitReason {
+  private abandon(cause: Cause.Cause<unknown> = Cause.interrupt()): ExitReason {
     this.publish("Abandoned", {})
     this.keeper!.fenceOff(this.incarnation)
     // What it holds is released when it is done with it, if ever.
     const { fiber, life, phase } = this
-    if (life !== undefined && phase !== Ending) fiber?.addObserver((exit) => {
-      Effect.runForkWith(this.spec.context)(Scope.close(life.scope, exit))
-    })
+    if (life !== undefined && phase !== Ending) {
+      fiber?.addObserver((exit) => {
+        Effect.runForkWith(this.spec.context)(Scope.close(life.scope, exit))
+      })
+    }
+    if (phase === Starting) {
+      this.left(killed)
+      life?.fail?.(cause)
+      return killed
+    }
     this.fallen ??= this.current
     this.current = undefined
     this.ended(killed)
@@ -951,6 +1006,7 @@ export class ServerProcess implements Child, Turn.Ready {
   stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
     if (this.phase >= Restarting) return Exit.succeed(this.lastExit ?? reason)
     const brutal = shutdown === "brutal_kill"
+    const earlier = this.order?.done
     let outcome: ExitReason | undefined
     let resume: ((exit: Exit.Exit<ExitReason>) => void) | undefined
     this.order = {
@@ -958,6 +1014,7 @@ export class ServerProcess implements Child, Turn.Ready {
       byParent: true,
       done: (reason) => {
         outcome = reason
+        earlier?.(reason)
         resume?.(Exit.succeed(reason))
       }
     }
@@ -976,8 +1033,12 @@ export class ServerProcess implements Child, Turn.Ready {
 
   exit(reason: ExitReason): void {
     if (this.phase > Starting) return
-    this.order ??= { reason, byParent: false, done: undefined }
+    const { order } = this
+    if (order === undefined) this.order = { reason, byParent: false, done: undefined }
+    else if (reason._tag === "Killed" && order.reason._tag !== "Killed") this.order = { ...order, reason }
+    else return
     this.obey()
+    if (this.order?.byParent === false && this.phase <= Starting) this.bound(this.spec.shutdown)
   }
 
   /** Carries out an order as far as it can be now: a handler on this very stack is waited for. */
@@ -987,37 +1048,42 @@ export class ServerProcess implements Child, Turn.Ready {
   }
 
   settle(fate: Fate): void {
-    const fallen = this.fallen
+    if (this.phase < Restarting) return
+    const { fallen, lastExit: reason, unreported } = this
     this.fallen = undefined
-    const reason = this.lastExit
-    const { telemetry } = this.spec.parent
-    if (fate === "restarting") this.phase = Restarting
-    else if (fate === "parked") this.phase = Parked
-    else this.phase = Stopped
-    if (this.unreported !== undefined && reason !== undefined) this.report(reason, fate, fallen, this.unreported)
     this.unreported = undefined
-    if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
-    if (this.extras !== undefined) {
-      for (const envelope of this.extras.deferred) this.refuseEnded(envelope, fate, reason)
-      this.extras.deferred.clear()
-    }
-    if (this.phase !== Stopped) return
+    this.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
+    if (unreported !== undefined && reason !== undefined) this.report(reason, fate, fallen, unreported)
+    const deferred = this.extras === undefined ? [] : Array.from(this.extras.deferred)
+    this.extras?.deferred.clear()
+    // The books first: whoever is answered below may start another server of this name at once.
     const { mailbox } = this
-    const waiting = mailbox?.clear() ?? []
-    this.mailbox = undefined
-    telemetry.counters.queued -= waiting.length
+    const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : []
+    if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
+    for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
     for (const envelope of waiting) envelope.refuse({ _tag: "NotRunning" })
-    mailbox?.resumeSenders()
+    if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
+  }
+
+  /** It is down, and nobody is about to start it: what waits is handed over, its name is free. */
+  private close(fate: Fate, reason: ExitReason): ReadonlyArray<Envelope> {
+    const waiting = this.mailbox?.clear() ?? []
+    this.mailbox = undefined
+    this.spec.parent.telemetry.counters.queued -= waiting.length
     if (this.keeper?.owner === this) this.spec.container.release(this.key, fate === "stopped" ? "keep" : "forget")
-    this.extras?.processGone(reason ?? killed)
+    this.extras?.processGone(reason)
+    return waiting
   }
 
   /** The message that was in hand: answered, or handled again by the next incarnation. */
   private settleFallen(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
     if (envelope.exit !== undefined) return
+    if (envelope.promised !== undefined) return this.answer(envelope, envelope.promised)
     const crash = reason === undefined || !isOrderly(reason)
     const policy = envelope.work === undefined ? envelope.type.message.redeliver : undefined
-    const delivery = crash && (fate === "restarting" || fate === "parked") ? afterCrash(policy, envelope.attempts) : "fail"
+    const delivery = crash && (fate === "restarting" || fate === "parked")
+      ? afterCrash(policy, envelope.attempts)
+      : "fail"
     switch (delivery) {
       case "redeliver":
         if (!envelope.gone) {

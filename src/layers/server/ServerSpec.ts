@@ -7,9 +7,9 @@ import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { HandlerContext } from "../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
-import type { FaultPoints as Points } from "../../domain/testing/Fault.ts"
-import type { Pure } from "../../domain/state/StateSchema.ts"
 import { freeze, type Isolation } from "../../domain/state/Isolation.ts"
+import type { Pure } from "../../domain/state/StateSchema.ts"
+import type { FaultPoints as Points } from "../../domain/testing/Fault.ts"
 import type { StateContainer, StateOf } from "../state/StateContainer.ts"
 import type { ChildOptions, Parent } from "../supervision/Child.ts"
 import { type RunQueue, runQueue } from "../supervision/Turn.ts"
@@ -19,7 +19,11 @@ import { FaultPoints } from "./FaultPoints.ts"
 import type { MailboxOptions, Overflow } from "./Mailbox.ts"
 
 /** A handler as the engine calls it. */
-export type AnyHandler = (state: unknown, payload: unknown, context: HandlerContext<never, never> | undefined) => unknown
+export type AnyHandler = (
+  state: unknown,
+  payload: unknown,
+  context: HandlerContext<never, never> | undefined
+) => unknown
 
 /**
  * A behaviour as the engine runs it: what the public types promised is erased here, once, at the seam.
@@ -112,7 +116,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       capacity: Math.max(options.mailbox?.capacity ?? Infinity, 1),
       overflow: options.mailbox?.overflow ?? "suspend",
       initTimeout: options.initTimeout === undefined ? Infinity : toMillis(options.initTimeout),
-      shutdown: shutdown === "brutal_kill" ? 0 : toMillis(shutdown),
+      shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown),
       protect: isolation === "freeze" ? freeze : copy,
       copy,
       faults: Context.get(context, FaultPoints),

@@ -200,7 +200,12 @@ export function statistics(
     if (flag === "get") {
       return Option.map(
         Option.fromUndefinedOr(server.debug?.counts),
-        ({ messagesIn, messagesOut, startTime }): Statistics => ({ startTime, currentTime: now, messagesIn, messagesOut })
+        ({ messagesIn, messagesOut, startTime }): Statistics => ({
+          startTime,
+          currentTime: now,
+          messagesIn,
+          messagesOut
+        })
       )
     }
     server.observe((debug) => {

@@ -70,6 +70,8 @@ export type Origin = "call" | "cast" | "callback"
 export interface Keeper<in out S> extends Companion<S> {
   /** The server this state belongs to, while it has one: a key has one owner at a time. */
   owner: Process | undefined
+  /** The number of the youngest incarnation that may have had this state; 0 when none has. */
+  readonly youngest: number
   /** Whether answers have to wait: the newest state is not stored yet. Always false in memory. */
   readonly isBehind: boolean
   /** Whether so much is waiting to be stored that the server has to wait, too: see {@link whenRoom}. */
@@ -121,6 +123,10 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 
   protected abstract readonly limits: Limits | undefined
+  get youngest(): number {
+    return this.fence
+  }
+
   abstract readonly isBehind: boolean
   abstract readonly isFull: boolean
   abstract readonly undone: number
@@ -393,6 +399,10 @@ export class Delayed<in out S> implements Keeper<S> {
     this.kept.owner = owner
   }
 
+  get youngest(): number {
+    return this.kept.youngest
+  }
+
   get isBehind(): boolean {
     return false
   }
@@ -473,8 +483,9 @@ export class Delayed<in out S> implements Keeper<S> {
     return this.kept.get
   }
 
+  // Newer than what is pending, which must not be written over it.
   set(state: S): Effect.Effect<void> {
-    return this.kept.set(state)
+    return Effect.andThen(Effect.sync(() => (this.pending = undefined)), this.kept.set(state))
   }
 
   get clear(): Effect.Effect<void> {
