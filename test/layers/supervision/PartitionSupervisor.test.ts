@@ -31,19 +31,18 @@ class Late extends DynamicSupervisor.Service<Late>()("late") {}
 
 const keyed = (partition: number) => Counter.recipe(behavior, { key: String(partition) })
 
-const Live = (partitions = 4) =>
-  Layer.provideMerge(
-    Top.layer({ strategy: "one_for_one" }, [
-      StateContainer.layerMemory(Counter),
-      Counters.layer({ partitions, child: keyed })
-    ]),
-    Harness.layer
-  )
+const Live = Layer.provideMerge(
+  Top.layer({ strategy: "one_for_one" }, [
+    StateContainer.layerMemory(Counter),
+    Counters.layer({ partitions: 4, child: keyed })
+  ]),
+  Harness.layer
+)
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
-const run = <A, E>(body: Effect.Effect<A, E, Counters | Counter | Top | Harness | Scope.Scope>, partitions?: number) =>
-  quiet(Effect.provide(body as Effect.Effect<A, E, Counters | Top | Harness | Scope.Scope>, Live(partitions)))
+const run = <A, E>(body: Effect.Effect<A, E, Counters | Top | Harness | Scope.Scope>) =>
+  quiet(Effect.provide(body, Live))
 
 const dies = (exit: Exit.Exit<unknown, unknown>): string =>
   Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "ok"
