@@ -31,7 +31,7 @@ import type { Crash } from "../../domain/state/Recovery.ts"
 import type { Point } from "../../domain/testing/Fault.ts"
 import type { ExitObserver, GoneObserver, Status } from "../naming/Process.ts"
 import { isLogging } from "../observation/Telemetry.ts"
-import type { Keeper, Taken } from "../state/Companion.ts"
+import type { Keeper, Origin, Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { attempt, guarded } from "../supervision/Execute.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
@@ -231,7 +231,7 @@ export class ServerProcess implements Child, Turn.Ready {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
         this.state = next[1]
         this.proven = true
-        if (this.keeper!.commit(this.incarnation, next[1], "message")) {
+        if (this.keeper!.commit(this.incarnation, next[1], "call")) {
           if (this.keeper!.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
           this.idle()
           return Exit.succeed(next[0])
@@ -533,14 +533,15 @@ export class ServerProcess implements Child, Turn.Ready {
         return false
       }
     }
-    return this.commit(state, envelope.type === ownCast ? "callback" : "message", answer)
+    const { type } = envelope
+    return this.commit(state, type === ownCast ? "callback" : type.isCall ? "call" : "cast", answer)
   }
 
   /**
    * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has
    * taken over, or it is no state that can be kept.
    */
-  private commit(state: unknown, by: "message" | "callback", answer?: NewAnswer): boolean {
+  private commit(state: unknown, by: Origin, answer?: NewAnswer): boolean {
     let kept = state
     const { protect } = this.spec
     if (protect !== undefined) {
@@ -552,7 +553,7 @@ export class ServerProcess implements Child, Turn.Ready {
       kept = exit.value
     }
     this.state = kept
-    if (by === "message") this.proven = true
+    if (by !== "callback") this.proven = true
     if (this.keeper!.commit(this.incarnation, kept, by, answer)) return true
     this.crash(Cause.die(this.fenced()))
     return false
@@ -615,9 +616,8 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** Runs `f` when all that is committed by now is conserved, or cannot be. */
   whenStored(f: () => void): void {
-    const keeper = this.keeper
-    if (keeper === undefined || !keeper.isBehind) f()
-    else keeper.hold({ stored: f, lost: f })
+    if (this.keeper === undefined) f()
+    else this.keeper.hold({ stored: f, lost: f })
   }
 
   /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */

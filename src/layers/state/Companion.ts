@@ -18,7 +18,7 @@
 import { Effect, Option, Ref } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Limits, NewAnswer, RecordedAnswer } from "../../domain/server/Idempotency.ts"
-import * as Generations from "../../domain/state/Generations.ts"
+import type * as Generations from "../../domain/state/Generations.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import { accept, type Snapshot } from "../../domain/state/Snapshot.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"

@@ -7,15 +7,18 @@
  * *Tricky*
  * - **What is newest.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on their
  *   way. When a write has finally failed, the store is right and memory is not: it is dropped, everybody whose answer it
- *   held is told, the incarnation is ended, and the next one loads what the store really holds.
- * - **Suspects** are judged on what the store holds, so a rollback first waits until everything is written.
+ *   held is told, the incarnation is ended, and the next one loads what the store really holds. The one that ends may be
+ *   in the middle of a handler: it is fenced off first, so that nothing is committed on top of what was dropped.
+ * - **Suspects** are judged on what the store holds, so a rollback first waits until this server's last word is written.
+ * - **A removal** has its place in the writer's queue, and the companion lives until it is done: a server that is started
+ *   again meanwhile must not find what is about to be removed, nor be removed with it.
  * - **A session that was fenced off** stays so: another process has taken over, and to acquire a new epoch would only
  *   take it back. Its servers do not start again.
  *
  * @since 0.1.0
  */
 import { type Cause, type Context, Effect, Exit, MutableList, Option, type Result, type Schedule } from "effect"
-import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import type { Limits } from "../../domain/server/Idempotency.ts"
 import * as Generations from "../../domain/state/Generations.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
@@ -24,8 +27,8 @@ import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import { type Decoded, type Encoded, explain, type Unreadable } from "../../domain/state/StateSchema.ts"
 import { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
-import { type Held, Kept, type Policy, type Taken } from "./Companion.ts"
 import type { AnswerBook } from "./AnswerBook.ts"
+import { type Held, Kept, type Origin, type Policy, type Taken } from "./Companion.ts"
 import type { StateStore } from "./StateStore.ts"
 import { staleEpoch, type StoreWriter, type Unsaved } from "./StoreWriter.ts"
 
@@ -42,8 +45,8 @@ export interface Session<in out S> {
   readonly epoch: number
   readonly schema: Codec<S>
   readonly policy: Policy | undefined
-  /** When states are written: after each commit, by the container at its intervals, or with the last word. */
-  readonly when: "commit" | "late" | "terminate"
+  /** When states are written: after each commit, or by the container at its intervals. */
+  readonly when: "commit" | "late"
   /** Those that wait for the container's interval. */
   readonly late: Set<Unsaved>
   /** Commits a server may be ahead of the store before it has to wait. */
@@ -68,14 +71,21 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   private readonly session: Session<S>
   private newest: Snapshot<S> | undefined = undefined
   private isLoaded = false
-  private storedSeq = 0
-  /** The highest number ever given: those of snapshots that were set aside are not used again. */
+  /** The highest number ever given: those of snapshots that were lost or set aside are not used again. */
   private lastSeq = 0
+  /** All that is committed up to this one is stored, or given up. */
+  private storedSeq = 0
   /** Every snapshot up to this one is trusted. */
   private trustedUpTo = 0
-  private evidence: Generations.Evidence | undefined = undefined
+  private evidence: { readonly on: number; readonly against: Generations.Evidence } | undefined = undefined
+  /** Casts committed so far; of those, the ones in the record that is being written; and the ones that are stored. */
+  private casts = 0
+  private castsWritten = 0
+  private castsStored = 0
   private readonly held = MutableList.make<Waiting>()
   private room: (() => void) | undefined = undefined
+  private removals = 0
+  private onSpare: (() => void) | undefined = undefined
 
   constructor(key: string, session: Session<S>) {
     super(key)
@@ -91,7 +101,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   private get ahead(): number {
-    return this.newest === undefined ? 0 : this.newest.seq - this.storedSeq
+    return this.lastSeq - this.storedSeq
   }
 
   get isBehind(): boolean {
@@ -103,12 +113,22 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   get isSpare(): boolean {
-    return this.ahead === 0
+    return this.ahead === 0 && this.removals === 0
+  }
+
+  override whenSpare(f: () => void): void {
+    this.onSpare = f
   }
 
   hold(answer: Held): void {
     if (this.ahead === 0) return answer.stored()
-    MutableList.append(this.held, { seq: this.newest!.seq, answer })
+    MutableList.append(this.held, { seq: this.lastSeq, answer })
+    if (this.session.when === "late") this.writeNow()
+  }
+
+  private writeNow(): void {
+    this.session.late.delete(this)
+    this.session.writer.add(this)
   }
 
   whenRoom(f: () => void): void {
@@ -119,17 +139,14 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     return this.newest
   }
 
-  protected write(snapshot: Snapshot<S>, by: "message" | "callback"): void {
-    if (by === "message" && this.newest !== undefined) this.trustedUpTo = this.newest.seq
+  protected write(snapshot: Snapshot<S>, by: Origin): void {
+    if (by !== "callback" && this.newest !== undefined) this.trustedUpTo = this.newest.seq
+    if (by === "cast") this.casts++
     this.evidence = undefined
     this.lastSeq++
     this.newest = snapshot.seq === this.lastSeq ? snapshot : { ...snapshot, seq: this.lastSeq }
     if (this.session.when === "commit") this.session.writer.add(this)
-    else if (this.session.when === "late") this.session.late.add(this)
-  }
-
-  override conclude(incarnation: number, _state: S): void {
-    if (this.session.when === "terminate" && incarnation >= this.fence && this.ahead > 0) this.session.writer.add(this)
+    else this.session.late.add(this)
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
@@ -144,9 +161,10 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     const books: Generations.Generations<S> = {
       ...Generations.empty(),
       kept: [{ seq: newest.seq, state: newest.state, trusted: false }],
-      evidence: this.evidence
+      evidence: this.evidence?.against
     }
-    this.evidence = Recovery.observe(books, { ...end, activity, on: newest.seq }).evidence
+    const against = Recovery.observe(books, { ...end, activity, on: newest.seq }).evidence
+    this.evidence = against === undefined ? undefined : { on: newest.seq, against }
   }
 
   // ---------------------------------------------------------------------------------------- what the writer asks
@@ -158,8 +176,11 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     const encoded = session.schema.encode(newest.state)
     if (encoded._tag === "Failure") {
       const what = `the state of "${this.key}" does not fit its schema: ${encoded.failure}`
-      return Exit.fail(new StoreError({ store: session.store.name, operation: "encode", reason: { _tag: "Invalid", what } }))
+      return Exit.fail(
+        new StoreError({ store: session.store.name, operation: "encode", reason: { _tag: "Invalid", what } })
+      )
     }
+    this.castsWritten = this.casts
     return Exit.succeed({
       key: session.storeKey(this.key),
       epoch: session.epoch,
@@ -180,36 +201,55 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   saved({ seq }: SnapshotRecord): void {
-    this.storedSeq = seq
-    while (this.held.length > 0) {
-      const waiting = MutableList.take(this.held)
-      if (waiting === MutableList.Empty) break
-      if (waiting.seq > seq) {
-        MutableList.prepend(this.held, waiting)
-        break
-      }
-      waiting.answer.stored()
-    }
-    this.makeRoom()
+    this.storedSeq = Math.max(this.storedSeq, seq)
+    this.castsStored = this.castsWritten
+    this.release(seq, (answer) => answer.stored())
+    this.settle()
   }
 
   failed(cause: Cause.Cause<unknown>): void {
     if (staleEpoch(cause) !== undefined) this.session.fenced ??= cause
     const reason: ExitReason = { _tag: "NotConserved", cause }
-    const held = MutableList.takeAll(this.held)
-    this.undone = Math.max(0, this.ahead - held.length)
+    this.undone = this.casts - this.castsStored
+    this.giveUp()
     // What memory holds is not what the store does: the next incarnation asks the store. It may start inside `exit`.
     this.isLoaded = false
-    this.newest = undefined
-    this.owner?.exit(reason)
-    for (const { answer } of held) answer.lost(reason)
-    this.makeRoom()
+    const lost = this.lastSeq
+    if (this.owner !== undefined) {
+      this.fenceOff(this.owner.incarnation)
+      this.owner.exit(reason)
+    }
+    this.release(lost, (answer) => answer.lost(reason))
+    this.settle()
   }
 
-  private makeRoom(): void {
-    const room = this.room
+  /** Forgets what memory holds, stored or not. */
+  private giveUp(): void {
+    this.newest = undefined
+    this.evidence = undefined
+    this.storedSeq = this.lastSeq
+    this.castsStored = this.casts
+    this.session.late.delete(this)
+  }
+
+  /** Takes out the answers that were computed from states up to `seq`. */
+  private release(seq: number, tell: (answer: Held) => void): void {
+    while (this.held.length > 0) {
+      const waiting = MutableList.take(this.held)
+      if (waiting === MutableList.Empty) return
+      if (waiting.seq > seq) return MutableList.prepend(this.held, waiting)
+      tell(waiting.answer)
+    }
+  }
+
+  /** Fewer commits are ahead of the store than before, perhaps none. */
+  private settle(): void {
+    const { onSpare, room } = this
     this.room = undefined
     room?.()
+    if (!this.isSpare) return
+    this.onSpare = undefined
+    onSpare?.()
   }
 
   // -------------------------------------------------------------------------------------------- what is taken over
@@ -218,25 +258,40 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     const { newest, session } = this
     // Whoever took over writes now; the cause is what the store answered, a StoreError.
     if (session.fenced !== undefined) return Effect.failCause(session.fenced as Cause.Cause<StoreError>)
-    if (!this.isLoaded) return this.load
-    if (this.evidence !== undefined) return Effect.andThen(session.writer.idle, this.load)
+    if (!this.isLoaded) return this.load(this.fence)
+    if (this.evidence !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load(this.fence))
     return { decision: newest === undefined ? nothing : restore({ ...newest, trusted: false }), aside: [] }
   }
 
-  /** Asks the store, and judges what it holds. */
-  private get load(): Effect.Effect<Taken<S>, StoreError> {
+  /** Waits until all that is committed by now is stored, or cannot be. */
+  private readonly settled: Effect.Effect<void, StoreError> = Effect.callback((resume) =>
+    this.hold({
+      stored: () => resume(Exit.void),
+      // What ended the write is a StoreError, or a defect.
+      lost: (reason) => resume(Exit.failCause(toCause(reason) as Cause.Cause<StoreError>))
+    })
+  )
+
+  /** Asks the store, and judges what it holds, for one incarnation. */
+  private load(incarnation: number): Effect.Effect<Taken<S>, StoreError> {
     return Effect.flatMap(this.stored, (records) => {
-      const { evidence } = this
-      return this.judge({ ...Generations.fromStored(records), evidence }, [], records[0]?.seq)
+      const from = records[0]?.seq
+      const evidence = this.evidence?.on === from ? this.evidence?.against : undefined
+      return this.judge(incarnation, { ...Generations.fromStored(records), evidence }, [], from)
     })
   }
 
   private get stored(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
-    const { retry, store, storeKey } = this.session
-    return Effect.retry(store.load(storeKey(this.key)), { schedule: retry, while: (error) => error.isRetryable })
+    const { store, storeKey } = this.session
+    return this.patiently(store.load(storeKey(this.key)))
+  }
+
+  private patiently<A>(effect: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> {
+    return Effect.retry(effect, { schedule: this.session.retry, while: (error) => error.isRetryable })
   }
 
   private judge(
+    incarnation: number,
     before: Generations.Generations<SnapshotRecord>,
     setAside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
     from: number | undefined
@@ -248,27 +303,40 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     switch (decision._tag) {
       case "Refuse":
       case "GiveUp":
-        return this.perform(books, all, undefined, decision)
+        return this.perform(incarnation, books, all, undefined, decision)
       case "Init":
-        return this.perform(books, all, undefined, from === undefined ? nothing : { ...decision, from, why })
+        return this.perform(
+          incarnation,
+          books,
+          all,
+          undefined,
+          from === undefined ? nothing : { ...decision, from, why }
+        )
       case "Restore":
       case "RollBack": {
         const { seq, state, trusted } = decision._tag === "Restore" ? decision.snapshot : decision.to
         const read = schema.decode(state.version, state.state)
         if (read._tag === "Decoded") {
           const to = { seq, state: read.state, trusted }
-          return this.perform(books, all, to, all.length === 0 ? restore(to) : { _tag: "RollBack", from: from!, to, why })
+          return this.perform(
+            incarnation,
+            books,
+            all,
+            to,
+            all.length === 0 ? restore(to) : { _tag: "RollBack", from: from!, to, why }
+          )
         }
         const unreadable = Recovery.unreadable(books, explain(read), policy)
         return unreadable.decision._tag === "Refuse"
-          ? this.perform(books, all, undefined, unreadable.decision)
-          : this.judge(unreadable.books, [...all, ...unreadable.aside], from)
+          ? this.perform(incarnation, books, all, undefined, unreadable.decision)
+          : this.judge(incarnation, unreadable.books, [...all, ...unreadable.aside], from)
       }
     }
   }
 
   /** What is set aside is set aside in the store; what is chosen is what memory holds from now on. */
   private perform(
+    incarnation: number,
     books: Generations.Generations<SnapshotRecord>,
     aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
     chosen: Generations.Generation<S> | undefined,
@@ -277,47 +345,101 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     const { epoch, store, storeKey } = this.session
     const key = storeKey(this.key)
     return Effect.map(
-      Effect.forEach(aside, ({ seq, why }) => store.setAside({ key, seq, epoch, why }), { discard: true }),
+      Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why })), {
+        discard: true
+      }),
       () => {
-        this.evidence = books.evidence
-        const answers = books.kept[0]?.state.answers
-        if (answers !== undefined && answers.length > 0) this.book.load(answers)
-        else this.answers = undefined
-        this.trustedUpTo = Generations.trustedUpTo(books)
-        this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
-        if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
-          this.isLoaded = true
-          this.newest = chosen === undefined ? undefined : { ...chosen, incarnation: this.fence }
-          this.storedSeq = chosen?.seq ?? this.lastSeq
-        }
+        // A start that was given up may come here late: memory belongs to a younger incarnation.
+        if (this.fence === incarnation) this.adopt(books, aside, chosen, decision)
         return { decision, aside }
       }
     )
   }
 
+  private adopt(
+    books: Generations.Generations<SnapshotRecord>,
+    aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
+    chosen: Generations.Generation<S> | undefined,
+    decision: Recovery.Decision<S>
+  ): void {
+    const newest = books.kept[0]
+    this.evidence = newest === undefined || books.evidence === undefined
+      ? undefined
+      : { on: newest.seq, against: books.evidence }
+    const answers = newest?.state.answers
+    if (answers !== undefined && answers.length > 0) this.book.load(answers)
+    else this.answers = undefined
+    this.learn(books, aside)
+    if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
+    this.isLoaded = true
+    this.newest = chosen === undefined ? undefined : { ...chosen, incarnation: this.fence }
+  }
+
+  private learn(
+    books: Generations.Generations<SnapshotRecord>,
+    aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>
+  ): void {
+    this.trustedUpTo = Generations.trustedUpTo(books)
+    this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
+    this.storedSeq = this.lastSeq
+  }
+
   // ------------------------------------------------------------------------------------------------- for everybody
 
   forget(): void {
-    Effect.runForkWith(this.session.context)(Effect.ignore(this.remove))
+    Effect.runForkWith(this.session.context)(Effect.ignore(this.remove, { log: "Error" }))
   }
 
-  private get remove(): Effect.Effect<void, StoreError> {
+  private readonly remove: Effect.Effect<void, StoreError> = Effect.callback((resume) => {
     const { epoch, store, storeKey, writer } = this.session
-    return Effect.suspend(() => {
-      this.newest = undefined
-      this.evidence = undefined
-      this.isLoaded = true
-      this.storedSeq = this.lastSeq
-      return writer.run(store.remove([storeKey(this.key)], epoch))
-    })
-  }
+    const upTo = this.lastSeq
+    this.giveUp()
+    this.isLoaded = true
+    this.answers = undefined
+    this.removals++
+    writer.run(
+      store.remove([storeKey(this.key)], epoch),
+      (exit) => {
+        this.removals--
+        this.release(
+          upTo,
+          (answer) =>
+            exit._tag === "Success" ? answer.stored() : answer.lost({ _tag: "NotConserved", cause: exit.cause })
+        )
+        this.settle()
+        resume(exit)
+      },
+      this
+    )
+  })
 
   override get clear(): Effect.Effect<void> {
     return Effect.orDie(this.remove)
   }
 
+  /** Done when it is stored. */
+  override set(state: S): Effect.Effect<void> {
+    const known = Effect.suspend(() =>
+      this.isLoaded ? Effect.void : Effect.map(this.stored, (records) => {
+        if (this.isLoaded) return
+        this.isLoaded = true
+        this.learn(Generations.fromStored(records), [])
+      })
+    )
+    return known.pipe(
+      Effect.andThen(Effect.suspend(() => {
+        this.commit(this.fence, state, "callback")
+        return this.settled
+      })),
+      Effect.orDie
+    )
+  }
+
   override get get(): Effect.Effect<Option.Option<S>> {
-    return Effect.map(this.snapshots, (snapshots) => Option.map(Option.fromUndefinedOr(snapshots[0]), (one) => one.state))
+    return Effect.map(
+      this.snapshots,
+      (snapshots) => Option.map(Option.fromUndefinedOr(snapshots[0]), (one) => one.state)
+    )
   }
 
   /** What the store holds and this code can read, newest first; what is not stored yet comes first of all. */

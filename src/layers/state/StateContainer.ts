@@ -81,7 +81,9 @@ export interface Options {
    */
   readonly onSuspect?: "rollback" | "refuse" | undefined
   /** How many answers to calls with an `idempotencyKey` are kept on record, and how long; 1,000 and a day by default. */
-  readonly answers?: { readonly maxCount?: number | undefined; readonly maxAge?: Duration.Input | undefined } | undefined
+  readonly answers?:
+    | { readonly maxCount?: number | undefined; readonly maxAge?: Duration.Input | undefined }
+    | undefined
 }
 
 const policyOf = (options: Options | undefined): Policy => ({
@@ -141,8 +143,11 @@ class Container<in out S> implements StateContainer<S> {
     if (keeper === undefined) return
     keeper.owner = undefined
     if (what === "forget" && this.afterStop === "forget") keeper.forget()
-    else if (!keeper.isSpare) return
-    this.keepers.delete(key)
+    const drop = () => {
+      if (keeper.owner === undefined && this.keepers.get(key) === keeper) this.keepers.delete(key)
+    }
+    if (keeper.isSpare) drop()
+    else keeper.whenSpare(drop)
   }
 }
 
@@ -290,12 +295,15 @@ export const layerTable = <Self, Id extends string, S>(
 export const layerForget = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>
 ): Layer.Layer<StateOf<Self>, never, Supervisor> =>
-  Layer.effect(server.StateContainer, container(server, {
-    survives: "nothing",
-    make: (key) => new Forgetful<S>(key),
-    afterStop: "forget",
-    work: Effect.never
-  }))
+  Layer.effect(
+    server.StateContainer,
+    container(server, {
+      survives: "nothing",
+      make: (key) => new Forgetful<S>(key),
+      afterStop: "forget",
+      work: Effect.never
+    })
+  )
 
 /** What durable companions may be told. */
 export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
@@ -357,10 +365,14 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
       const session: Session<S> = {
         store,
         writer,
-        epoch: yield* Effect.retry(store.acquireEpoch(server.key), { schedule: retry, while: (error) => error.isRetryable }),
+        epoch: yield* Effect.retry(store.acquireEpoch(server.key), {
+          schedule: retry,
+          while: (error) => error.isRetryable
+        }),
         schema: server.stateSchema,
         policy: policyOf(options),
-        when: typeof when === "object" ? "late" : when,
+        // The last word alone is written as soon as it is spoken.
+        when: typeof when === "object" ? "late" : "commit",
         late,
         maxAhead,
         storeKey: (key) => key === "" ? server.key : `${server.key}/${key}`,
@@ -370,11 +382,14 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         fenced: undefined
       }
       // The servers have stopped by now: what they left to be written is.
-      yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(writeLate), writer.idle))
+      yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(writeLate), writer.settled))
       return yield* container(server, {
         survives: options.store.grade,
         afterStop,
-        make: (key) => new Durable<S>(key, session),
+        make: (key) => {
+          const durable = new Durable<S>(key, session)
+          return when === "terminate" ? new Delayed<S>(durable, true, new Set()) : durable
+        },
         work: typeof when === "object" ? repeatedly(when.every, writeLate) : Effect.never
       })
     })

@@ -8,7 +8,10 @@
  * - No fiber runs while nothing waits. The first commit arms a turn of the Scheduler, and all that is committed before it
  *   comes goes into the same batch.
  * - A store refuses a batch whole for one stale epoch. Only the servers of that session are told so; the others' records
- *   are written again without them.
+ *   are written again without them. A batch that is refused for good for any other reason is halved until whoever is to
+ *   blame is alone: nobody loses a state because of somebody else's.
+ * - What is not a snapshot (a removal) has its place among the records: those committed before it are written before it,
+ *   those committed after it, after it. However busy the writer is, its turn comes.
  * - A server may commit while its record is being written: it is dirty again, and its next record follows. What it holds
  *   back is released up to what the written record said, not up to what it has by now.
  *
@@ -35,12 +38,25 @@ export interface Unsaved {
 // Larger transactions save little, and a synchronous store holds up the event loop as long as one takes.
 const maxBatch = 1000
 
+/** Characters of state in a batch, unless a single state has more. */
+const maxBatchLength = 16 * 1024 * 1024
+
+/** Something to do between batches. */
+class Job {
+  readonly effect: Effect.Effect<void, StoreError>
+  readonly done: (exit: Exit.Exit<void, StoreError>) => void
+
+  constructor(effect: Effect.Effect<void, StoreError>, done: (exit: Exit.Exit<void, StoreError>) => void) {
+    this.effect = effect
+    this.done = done
+  }
+}
+
 /** The writer of one store. */
 export class StoreWriter {
-  private dirty = new Set<Unsaved>()
+  private readonly queue = new Set<Unsaved | Job>()
   private writing: Fiber.Fiber<void> | undefined = undefined
   private armed = false
-  private idleWaiters: Array<() => void> = []
   private readonly store: StateStore<Grade>
   private readonly context: Context.Context<never>
   private readonly dispatcher: Scheduler.SchedulerDispatcher
@@ -59,22 +75,31 @@ export class StoreWriter {
 
   /** Has the newest record of `one` written. */
   add(one: Unsaved): void {
-    this.dirty.add(one)
+    this.enqueue(one)
+  }
+
+  /**
+   * Does what is not a snapshot, after all that was added before, and before all that is added later. What waits to be
+   * written of `instead` is not written any more.
+   */
+  run(
+    effect: Effect.Effect<void, StoreError>,
+    done: (exit: Exit.Exit<void, StoreError>) => void,
+    instead?: Unsaved
+  ): void {
+    if (instead !== undefined) this.queue.delete(instead)
+    this.enqueue(new Job(effect, done))
+  }
+
+  /** Waits until all that was added before is written, or cannot be. */
+  readonly settled: Effect.Effect<void> = Effect.callback((resume) => this.run(Effect.void, () => resume(Effect.void)))
+
+  private enqueue(one: Unsaved | Job): void {
+    this.queue.add(one)
     if (this.armed || this.writing !== undefined) return
     this.armed = true
     this.dispatcher.scheduleTask(this.begin, 0)
   }
-
-  /** Runs what is not a snapshot (a removal), after what is being written. */
-  run(effect: Effect.Effect<void, StoreError>): Effect.Effect<void, StoreError> {
-    return Effect.andThen(this.idle, Effect.retry(effect, { schedule: this.retry, while: (error) => error.isRetryable }))
-  }
-
-  /** Waits until nothing waits to be written. */
-  readonly idle: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    if (this.dirty.size === 0 && this.writing === undefined) return resume(Effect.void)
-    this.idleWaiters.push(() => resume(Effect.void))
-  })
 
   private readonly begin = (): void => {
     this.armed = false
@@ -82,10 +107,7 @@ export class StoreWriter {
     const fiber = Effect.runForkWith(this.context)(this.work)
     const done = () => {
       this.writing = undefined
-      if (this.dirty.size > 0) return this.begin()
-      const waiters = this.idleWaiters
-      this.idleWaiters = []
-      for (const waiter of waiters) waiter()
+      if (this.queue.size > 0) this.begin()
     }
     if (fiber.pollUnsafe() !== undefined) return done()
     this.writing = fiber
@@ -93,47 +115,73 @@ export class StoreWriter {
   }
 
   private readonly work: Effect.Effect<void> = Effect.whileLoop({
-    while: () => this.dirty.size > 0,
-    body: () => this.write(this.gather()),
+    while: () => this.queue.size > 0,
+    body: () => this.next(),
     step: () => {}
   })
 
-  private gather(): Map<Unsaved, SnapshotRecord> {
+  /** The next batch, or the job that is first. */
+  private next(): Effect.Effect<void> {
     const batch = new Map<Unsaved, SnapshotRecord>()
-    for (const one of this.dirty) {
-      this.dirty.delete(one)
+    let length = 0
+    for (const one of this.queue) {
+      if (one instanceof Job) {
+        if (batch.size > 0) break
+        this.queue.delete(one)
+        return Effect.map(Effect.exit(this.patiently(one.effect)), one.done)
+      }
+      this.queue.delete(one)
       const record = one.record()
       if (record === undefined) continue
-      if (record._tag === "Success") batch.set(one, record.value)
-      else one.failed(record.cause)
-      if (batch.size === maxBatch) break
+      if (record._tag === "Success") {
+        batch.set(one, record.value)
+        length += record.value.state.length
+      } else one.failed(record.cause)
+      if (batch.size === maxBatch || length >= maxBatchLength) break
     }
-    return batch
+    return this.write(batch)
   }
 
-  private write(batch: Map<Unsaved, SnapshotRecord>): Effect.Effect<void> {
+  private patiently(effect: Effect.Effect<void, StoreError>): Effect.Effect<void, StoreError> {
+    return Effect.retry(effect, { schedule: this.retry, while: (error) => error.isRetryable })
+  }
+
+  private write(batch: ReadonlyMap<Unsaved, SnapshotRecord>): Effect.Effect<void> {
     if (batch.size === 0) return Effect.void
-    const save = Effect.retry(this.store.save(Array.from(batch.values())), {
-      schedule: this.retry,
-      while: (error) => error.isRetryable
-    })
-    return Effect.flatMap(Effect.exit(save), (exit) => {
+    return Effect.flatMap(Effect.exit(this.patiently(this.store.save(Array.from(batch.values())))), (exit) => {
       if (exit._tag === "Success") {
         for (const [one, record] of batch) one.saved(record)
         return Effect.void
       }
-      const stale = staleEpoch(exit.cause)
-      const rest = new Map<Unsaved, SnapshotRecord>()
-      for (const [one, record] of batch) {
-        if (stale !== undefined && record.epoch !== stale) rest.set(one, record)
-        else {
-          this.dirty.delete(one)
-          one.failed(exit.cause)
-        }
-      }
-      return this.write(rest)
+      const others = this.blame(batch, exit.cause)
+      if (others.length < batch.size) return this.write(new Map(others))
+      const half = others.length >> 1
+      return Effect.andThen(this.write(new Map(others.slice(0, half))), this.write(new Map(others.slice(half))))
     })
   }
+
+  /** Tells those whose records a batch was refused for, as far as that is known; answers with the others. */
+  private blame(
+    batch: ReadonlyMap<Unsaved, SnapshotRecord>,
+    cause: Cause.Cause<unknown>
+  ): ReadonlyArray<[Unsaved, SnapshotRecord]> {
+    const entries = Array.from(batch)
+    const stale = staleEpoch(cause)
+    const ofSession = entries.filter(([, { epoch }]) => epoch === stale)
+    if (ofSession.length === 0 && entries.length > 1 && !isNobodysFault(cause)) return entries
+    const blamed = ofSession.length === 0 ? entries : ofSession
+    for (const [one] of blamed) {
+      this.queue.delete(one)
+      one.failed(cause)
+    }
+    return ofSession.length === 0 ? [] : entries.filter(([, { epoch }]) => epoch !== stale)
+  }
+}
+
+/** Whether no record is to blame: the store did not answer. */
+const isNobodysFault = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Cause.squash(cause)
+  return isStoreError(error) ? error.isRetryable : Cause.hasInterruptsOnly(cause)
 }
 
 const writers = new WeakMap<object, WeakMap<object, StoreWriter>>()
