@@ -175,7 +175,7 @@ describe("partition supervisor", () => {
           assert.strictEqual(yield* foo.partitions, size, sizes.join())
           assert.deepStrictEqual(yield* foo.countChildren, { specs: 8, active: size, supervisors: 0, workers: 8 })
           const routed = size === 0 ? [] : processesOf(yield* Effect.forEach(numbers(8), foo.route))
-          assert.strictEqual(new Set(routed).size, size)
+          assert.strictEqual(new Set(routed).size, size, `resized through ${sizes.join()}`)
           assert.isTrue(routed.every(({ status }) => status === "running"))
         }
       }).pipe(Effect.provide(live({ partitions: 8 })))
