@@ -64,8 +64,8 @@ export const make = <Self>() =>
       kind: "worker",
       options: childOptions(options),
       make: (parent, context, id) => {
-        const spec = specs(parent, context, behavior, options)
-        const server = new ServerProcess(spec, key, id === own ? undefined : id)
+        const spec = specs(parent, context, behavior, options, id === own ? undefined : id)
+        const server = new ServerProcess(spec, key)
         return { child: server, ref: server.ref }
       }
     }

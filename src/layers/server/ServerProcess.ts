@@ -84,7 +84,7 @@ interface Order {
 
 const started: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })
 const ignored: Started = { _tag: "Ignored" }
-const noOptions: NextOptions<unknown> & { readonly info?: unknown } = {}
+const noOptions: NextOptions<never, unknown> & { readonly info?: unknown } = {}
 
 const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
   typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
@@ -102,21 +102,21 @@ export class ServerProcess implements Child, Turn.Ready {
   incarnation = 0
   lastExit: ExitReason | undefined = undefined
   queued = false
-  /** The message in hand, unless it is handled and answered on its caller's stack. */
+  /**
+   * The message in hand, unless it is handled and answered on its caller's stack. When the incarnation has ended it stays
+   * until it is known what happens next.
+   */
   current: Envelope | undefined = undefined
   /** The fiber of init, of the handler in progress, or of the clean-up. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** The client that everybody shares. */
   readonly ref: AnyClient
-  private readonly renamed: string | undefined
   private phase: Phase = Stopped
   private keeper: Keeper<unknown> | undefined = undefined
   private state: unknown = undefined
   private mailbox: Mailbox | undefined = undefined
   private draining = false
   private life: Life | undefined = undefined
-  /** The message in hand when the incarnation ended, until it is known what happens next. */
-  private fallen: Envelope | undefined = undefined
   private order: Order | undefined = undefined
   private extras: Extras | undefined = undefined
   private restoredFrom = 0
@@ -126,17 +126,16 @@ export class ServerProcess implements Child, Turn.Ready {
   private callback: Callback | undefined = undefined
   private unreported: LastWord | undefined = undefined
 
-  constructor(spec: ServerSpec, key: string, renamed: string | undefined) {
+  constructor(spec: ServerSpec, key: string) {
     this.spec = spec
     this.key = key
-    this.renamed = renamed
     this.ref = new spec.Client(this)
   }
 
   // ------------------------------------------------------------------------------------------------ a process
 
   get id(): string {
-    return this.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
+    return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
   }
 
   get path(): ReadonlyArray<string> {
@@ -509,7 +508,7 @@ export class ServerProcess implements Child, Turn.Ready {
   private accept(
     envelope: Envelope,
     state: unknown,
-    options: NextOptions<unknown>,
+    options: NextOptions<never, unknown>,
     reply: Exit.Exit<unknown> | undefined
   ): void {
     // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
@@ -560,7 +559,7 @@ export class ServerProcess implements Child, Turn.Ready {
   }
 
   /** The message in hand is done with: what comes next is whatever waits. */
-  private idle(options: NextOptions<unknown> = noOptions): void {
+  private idle(options: NextOptions<never, unknown> = noOptions): void {
     this.current = undefined
     this.fiber = undefined
     if (options !== noOptions) this.attend(options)
@@ -568,8 +567,9 @@ export class ServerProcess implements Child, Turn.Ready {
     if (this.mailbox !== undefined || this.phase === Attentive) this.wantTurn()
   }
 
-  private attend(options: NextOptions<unknown>): void {
-    if (options.continueWith !== undefined) this.rare.pending = options.continueWith
+  private attend(options: NextOptions<never, unknown>): void {
+    // It is for the state that was committed a moment ago, and gets that one.
+    if (options.continueWith !== undefined) this.rare.pending = options.continueWith as Work
     else if (options.idleAfter !== undefined) this.awaitIdle(options.idleAfter)
     if (options.hibernate === true) this.hibernate()
   }
@@ -926,8 +926,6 @@ export class ServerProcess implements Child, Turn.Ready {
   private end(reason: ExitReason): void {
     this.phase = Ending
     this.keeper!.observe(reason, this.endOf(reason))
-    this.fallen = this.current
-    this.current = undefined
     this.fiber = undefined
     if (this.extras !== undefined) {
       this.extras.cancelIdle()
@@ -980,8 +978,6 @@ export class ServerProcess implements Child, Turn.Ready {
       life?.fail?.(cause)
       return killed
     }
-    this.fallen ??= this.current
-    this.current = undefined
     this.ended(killed)
     return killed
   }
@@ -1049,8 +1045,8 @@ export class ServerProcess implements Child, Turn.Ready {
 
   settle(fate: Fate): void {
     if (this.phase < Restarting) return
-    const { fallen, lastExit: reason, unreported } = this
-    this.fallen = undefined
+    const { current: fallen, lastExit: reason, unreported } = this
+    this.current = undefined
     this.unreported = undefined
     this.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
     if (unreported !== undefined && reason !== undefined) this.report(reason, fate, fallen, unreported)

@@ -43,6 +43,8 @@ export interface AnyBehavior {
 export interface ServerSpec {
   /** The class's id. */
   readonly id: string
+  /** What its supervisor calls it, if not by the class's id and its key. */
+  readonly renamed: string | undefined
   readonly parent: Parent
   /** The services of init, handlers and clean-up. */
   readonly context: Context.Context<never>
@@ -94,10 +96,10 @@ const defaultShutdown = 5000
  */
 export const makeSpec = <Self>(description: ClassDescription<Self>) => {
   const last = new WeakMap<object, { readonly spec: ServerSpec; readonly options: RunOptions }>()
-  return (parent: Parent, context: Context.Context<never>, behavior: Behavior, options: RunOptions): ServerSpec => {
+  return (parent: Parent, context: Context.Context<never>, behavior: Behavior, options: RunOptions, renamed?: string): ServerSpec => {
     const known = last.get(behavior)
     if (
-      known !== undefined && known.spec.parent === parent && known.spec.context === context &&
+      known !== undefined && known.spec.parent === parent && known.spec.renamed === renamed && known.spec.context === context &&
       known.options.mailbox === options.mailbox && known.options.isolation === options.isolation &&
       known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown
     ) return known.spec
@@ -106,6 +108,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     const { shutdown = defaultShutdown } = options
     const spec: ServerSpec = {
       id: description.id,
+      renamed,
       parent,
       context,
       // The layer that registered the recipe asked for the container, so it is there.
