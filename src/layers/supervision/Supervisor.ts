@@ -72,7 +72,9 @@ export interface Options {
   readonly shutdown?: ChildOptions["shutdown"]
 }
 
-type AnyLayer = Layer.Layer<never, unknown, unknown>
+// Not `Layer<never, unknown, unknown>`: that would be the context for a Layer written in place, whose errors and needs
+// would then be inferred as unknown.
+type AnyLayer = Layer.Any
 
 /**
  * The Layer of a supervisor over `Children`: what they provide, what they may fail with, and what they need beyond what
