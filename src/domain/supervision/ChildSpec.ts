@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
-import { Duration, Result, Schema } from "effect"
+import { Cause, Duration, Result, Schema } from "effect"
 import { type ExitReason, isOrderly } from "../server/ExitReason.ts"
+import { StoreError } from "../state/StoreError.ts"
 
 /**
  * When a child that ended is started again: always, after a disorderly end, or never.
@@ -161,3 +162,19 @@ const show = (u: unknown): string => typeof u === "string" ? `"${u}"` : String(u
  */
 export const isRestarted = (restart: Restart, reason: ExitReason): boolean =>
   restart === "permanent" || (restart === "transient" && !isOrderly(reason))
+
+/**
+ * Whether a restart after this end is charged to the restart budget.
+ *
+ * **Details**
+ *
+ * One that a store caused is not: the store's own Schedule has decided how long to wait, and when to give up. Unless the
+ * store will never take that state (it is damaged, or was used wrongly): then the budget bounds the attempts.
+ *
+ * @since 0.1.0
+ */
+export const isCharged = (reason: ExitReason): boolean => {
+  if (reason._tag !== "NotConserved") return true
+  const error = Cause.squash(reason.cause)
+  return !(error instanceof StoreError) || !error.isRetryable
+}

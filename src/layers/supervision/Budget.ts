@@ -9,6 +9,7 @@
  */
 import { type Cause, type Context, Duration, Effect, type Exit, type Pull, Schedule } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { isCharged } from "../../domain/supervision/ChildSpec.ts"
 import type { BudgetAnswer } from "../../domain/supervision/SupervisionEvents.ts"
 import { execute } from "./Execute.ts"
 
@@ -46,6 +47,7 @@ export class Budget {
 
   /** Asks; `answered` is called at once when the Schedule does not wait. A Schedule that fails or dies is exhausted. */
   consult(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
+    if (!isCharged(reason)) return answered(free)
     if (this.busy) this.questions.push(() => this.ask(now, reason, answered))
     else this.ask(now, reason, answered)
   }
@@ -74,3 +76,5 @@ const answerOf = (
   exit: Exit.Exit<[unknown, Duration.Duration], Cause.Done<unknown>>
 ): BudgetAnswer =>
   exit._tag === "Success" ? { _tag: "Delay", millis: Duration.toMillis(exit.value[1]) } : { _tag: "Exhausted" }
+
+const free: BudgetAnswer = { _tag: "Delay", millis: 0 }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Result } from "effect"
 import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
+import { StoreError } from "../../../src/domain/state/StoreError.ts"
 import * as ChildSpec from "../../../src/domain/supervision/ChildSpec.ts"
 
 const problemOf = (draft: ChildSpec.Draft, autoShutdown: ChildSpec.AutoShutdown = "never") => {
@@ -122,5 +123,27 @@ describe("ChildSpec.isRestarted", () => {
         [true, true, false]
       )
     }
+  })
+})
+
+describe("ChildSpec.isCharged", () => {
+  const lost = (reason: StoreError["reason"]): ExitReason => ({
+    _tag: "NotConserved",
+    cause: Cause.fail(new StoreError({ store: "test", operation: "save", reason }))
+  })
+
+  it("charges every end but one that a store caused by being away or full", () => {
+    const charged: ReadonlyArray<ExitReason> = [
+      normal,
+      killed,
+      crashed(Cause.die("boom")),
+      lost({ _tag: "Corrupt", what: "it" }),
+      lost({ _tag: "Invalid", what: "it" }),
+      lost({ _tag: "Fenced", epoch: 1, current: 2 }),
+      { _tag: "NotConserved", cause: Cause.die("no error of a store") }
+    ]
+    const free = [lost({ _tag: "Unavailable", cause: "away" }), lost({ _tag: "Full", cause: "full" })]
+    assert.deepStrictEqual(charged.map(ChildSpec.isCharged), charged.map(() => true))
+    assert.deepStrictEqual(free.map(ChildSpec.isCharged), [false, false])
   })
 })
