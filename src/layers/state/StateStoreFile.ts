@@ -26,9 +26,9 @@ import {
 } from "../../domain/state/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import * as LogDirectory from "./LogDirectory.ts"
-import type { Indexed, LogIndex, Place } from "./LogIndex.ts"
+import type { Indexed, LogEntry, LogIndex, Place } from "./LogIndex.ts"
 import { replay } from "./LogReplay.ts"
-import { LogSession, readText, withoutState, type Write } from "./LogSession.ts"
+import { LogSession, readText, withState } from "./LogSession.ts"
 import type * as StateStore from "./StateStore.ts"
 
 /** What the file store can be told. */
@@ -107,7 +107,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   /** Why a write is refused whose session is over. */
-  const refused = (operation: string, { epoch, key }: Target) =>
+  const refused = (operation: string, target: Target) =>
     Effect.flatMap(
       read,
       ({ index }) =>
@@ -134,15 +134,13 @@ export const make = Effect.fnUntraced(function*(
   const write = Effect.fnUntraced(function*(
     operation: string,
     targets: ReadonlyArray<Target>,
-    writes: ReadonlyArray<Write>
+    entries: ReadonlyArray<LogEntry>
   ) {
     const current = session
     if (current === undefined) return yield* refused(operation, targets[0]!)
-    for (const { epoch, key } of targets) {
-      const reason = current.index.stale(epoch, key)
-      if (reason !== undefined) return yield* fail(operation, reason)
-    }
-    const { end, file, isOwner } = yield* current.append(writes)
+    const reason = current.index.stale(targets)
+    if (reason !== undefined) return yield* fail(operation, reason)
+    const { end, file, isOwner } = yield* current.append(entries)
     if (isOwner) return yield* compactIfNeeded(current)
     yield* lose
     const stored = yield* wasTakenOver(current.number, file, end)
@@ -221,7 +219,7 @@ export const make = Effect.fnUntraced(function*(
       turn("acquireEpoch")(Effect.gen(function*() {
         const current = session !== undefined && (yield* session.isOwner) ? session : yield* takeOver
         const epoch = current.index.newest + 1
-        const { isOwner } = yield* current.append([[{ _tag: "Epoch", owner, epoch }, ""]])
+        const { isOwner } = yield* current.append([{ _tag: "Epoch", owner, epoch }])
         if (isOwner) return epoch
         yield* lose
         return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
@@ -230,21 +228,19 @@ export const make = Effect.fnUntraced(function*(
       reading("load", ({ kept }, text) => {
         const { answers, snapshots } = kept.get(key) ?? nothing
         return Effect.forEach(snapshots, (one) =>
-          Effect.map(text(one.place), (state) =>
-            withAnswers<SnapshotRecord>({ ...withoutState(one), state }, answers.values())))
+          Effect.map(text(one.place), (state) => withAnswers(withState(one, state), answers.values())))
       }),
     save: (records) =>
       Effect.suspend(() => {
         if (records.length === 0) return Effect.void
         const what = invalid(records)
         if (what !== undefined) return Effect.fail(fail("save", { _tag: "Invalid", what }))
-        const writes = records.map(({ state, ...record }): Write => [{ _tag: "Put", record }, state])
-        return turn("save")(write("save", records, writes))
+        return turn("save")(write("save", records, records.map((record) => ({ _tag: "Put", record }))))
       }),
     setAside: ({ epoch, key, seq, why }) =>
       turn("setAside")(
         Effect.flatMap(Clock.currentTimeMillis, (asideAt) =>
-          write("setAside", [{ epoch, key }], [[{ _tag: "Aside", key, seq, why, asideAt }, ""]]))
+          write("setAside", [{ epoch, key }], [{ _tag: "Aside", key, seq, why, asideAt }]))
       ),
     listAside: (key) =>
       reading(
@@ -253,7 +249,7 @@ export const make = Effect.fnUntraced(function*(
           Effect.forEach(aside.filter((one) => key === undefined || one.key === key), (one) =>
             Effect.map(text(one.place), (state): AsideRecord => {
               const { answers, asideAt, why } = one
-              return { ...withoutState(one), state, answers, why, asideAt }
+              return { ...withState(one, state), answers, why, asideAt }
             }))
       ),
     keys: (prefix = "") =>
@@ -264,7 +260,7 @@ export const make = Effect.fnUntraced(function*(
     remove: (keys, epoch) =>
       keys.length === 0
         ? Effect.void
-        : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [[{ _tag: "Remove", keys }, ""]]))
+        : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [{ _tag: "Remove", keys }]))
   }
 })
 
@@ -291,7 +287,8 @@ export const make = Effect.fnUntraced(function*(
  * ```ts
  * import { NodeServices } from "@effect/platform-node"
  * import { Layer } from "effect"
- * import { StateStore, StateStoreFile } from "heirloom"
+ * import { StateStore } from "heirloom"
+ * import * as StateStoreFile from "heirloom/StateStoreFile"
  *
  * class Store extends StateStore.Service<Store>()("app/Store", "process") {}
  *
