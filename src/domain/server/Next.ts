@@ -10,12 +10,12 @@ import type { Duration, Effect, Scope } from "effect"
 import { type ExitReason, normal, shutdown } from "./ExitReason.ts"
 
 /** Work to be done right after this message and before anything queued (OTP: `handle_continue/2`). */
-export type Continue<S> = (state: S) => CastNext<S> | Effect.Effect<CastNext<S>, never, Scope.Scope>
+export type Continue<S, T = S> = (state: S) => CastNext<T> | Effect.Effect<CastNext<T>, never, Scope.Scope>
 
-/** What may accompany an answer. */
-export interface NextOptions<S> {
+/** What may accompany an answer: `S` is the state just committed, `T` what a continuation makes of it. */
+export interface NextOptions<in S, out T = S> {
   /** Runs before anything queued, on the state just committed (OTP: `{continue, Term}`). */
-  readonly continueWith?: Continue<S> | undefined
+  readonly continueWith?: Continue<S, T> | undefined
   /** Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). */
   readonly idleAfter?: Duration.Input | undefined
   /** Drops everything but state and mailbox until the next message (OTP: `hibernate`). */
@@ -32,12 +32,13 @@ export type CallNext<A, S> = readonly [reply: A, state: S] | Next<A, S>
 export type CastNext<S> = S | NoReply<S> | Stop<never, S>
 
 /** A reply with more to say about what happens next. */
-export class Reply<out A, in out S> {
+export class Reply<out A, out S> {
   readonly _tag = "Reply"
   readonly reply: A
   readonly state: S
-  readonly options: NextOptions<S>
-  constructor(reply: A, state: S, options: NextOptions<S>) {
+  // Run on this very state and on no other, so that an answer is as good as its state.
+  readonly options: NextOptions<never, S>
+  constructor(reply: A, state: S, options: NextOptions<never, S>) {
     this.reply = reply
     this.state = state
     this.options = options
@@ -45,11 +46,11 @@ export class Reply<out A, in out S> {
 }
 
 /** The next state, and no reply: none is due (cast), or it follows later (call). */
-export class NoReply<in out S> {
+export class NoReply<out S> {
   readonly _tag = "NoReply"
   readonly state: S
-  readonly options: NextOptions<S>
-  constructor(state: S, options: NextOptions<S>) {
+  readonly options: NextOptions<never, S>
+  constructor(state: S, options: NextOptions<never, S>) {
     this.state = state
     this.options = options
   }
@@ -70,11 +71,11 @@ export class Stop<out A, out S> {
 export type Initial<S> = Start<S> | Ignore
 
 /** A state to start with, and what happens right after. */
-export class Start<in out S> {
+export class Start<out S> {
   readonly _tag = "Start"
   readonly state: S
-  readonly options: NextOptions<S> & { readonly info?: unknown }
-  constructor(state: S, options: NextOptions<S> & { readonly info?: unknown }) {
+  readonly options: NextOptions<never, S> & { readonly info?: unknown }
+  constructor(state: S, options: NextOptions<never, S> & { readonly info?: unknown }) {
     this.state = state
     this.options = options
   }
@@ -86,11 +87,12 @@ export class Ignore {
 }
 
 /** `[reply, state]` with `continueWith`, `idleAfter` or `hibernate`. */
-export const reply = <A, S>(reply: A, state: S, options: NextOptions<S> = {}): Reply<A, S> =>
-  new Reply(reply, state, options)
+export const reply = <A, S, T = S>(reply: A, state: S, options: NextOptions<S, T> = {}): Reply<A, S | T> =>
+  new Reply<A, S | T>(reply, state, options)
 
 /** The next state without a reply; a call is answered later with `GenServer.reply(context.from, exit)`. */
-export const noReply = <S>(state: S, options: NextOptions<S> = {}): NoReply<S> => new NoReply(state, options)
+export const noReply = <S, T = S>(state: S, options: NextOptions<S, T> = {}): NoReply<S | T> =>
+  new NoReply<S | T>(state, options)
 
 /**
  * Ends the server (OTP: `{stop, Reason, Reply, State}`).
@@ -103,10 +105,10 @@ export const stop = <A = never, S = never>(
 ): Stop<A, S> => new Stop(reason === "normal" ? normal : reason === "shutdown" ? shutdown : reason, answer)
 
 /** A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, or extra `info` for the starter. */
-export const start = <S>(
+export const start = <S, T = S>(
   state: S,
-  options: NextOptions<S> & { readonly info?: unknown } = {}
-): Start<S> => new Start(state, options)
+  options: NextOptions<S, T> & { readonly info?: unknown } = {}
+): Start<S | T> => new Start<S | T>(state, options)
 
 /** For `init`: no process is wanted here, and that is no failure. */
 export const ignore: Ignore = new Ignore()
