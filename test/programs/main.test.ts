@@ -1,0 +1,34 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { inRepository, run } from "./run.ts"
+
+describe("the menu", () => {
+  it.live("names every program, and each has help of its own", () =>
+    Effect.gen(function*() {
+      const programs = ["tally", "counter", "stash", "channels"]
+      const { code, stdout } = yield* run("main", ["--help"])
+      assert.strictEqual(code, 0)
+      for (const name of programs) assert.match(stdout, new RegExp(`^  ${name} +\\S`, "m"))
+      const helps = yield* Effect.forEach(programs, (name) => run(name, ["--help"]), { concurrency: 2 })
+      helps.forEach((help, i) => {
+        assert.strictEqual(help.code, 0)
+        assert.match(help.stdout, new RegExp(`USAGE\\n  ${programs[i]} `))
+      })
+    }), { timeout: 60_000 })
+
+  it.live("runs a program by its name, with its flags and its input", () =>
+    Effect.gen(function*() {
+      const input = "increment 41\ncrash\nincrement 1\nget\nquit\n"
+      const { code, stdout } = yield* run("main", ["counter", "--restarts", "5"], input)
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(stdout.split("\n").slice(-3), ["42", "42", ""])
+    }), { timeout: 30_000 })
+
+  it.live("without a name runs tally, with its flags", () =>
+    Effect.gen(function*() {
+      const file = inRepository("package.json")
+      const { code, stdout } = yield* run("main", ["--json", "--companion", "memory", "--faults", "5", file])
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^\{"companion":"memory",.*"lost":0,"matches":true,.*\}\n$/)
+    }), { timeout: 30_000 })
+})
