@@ -11,7 +11,7 @@
 import { HashMap } from "effect"
 import { type ExitReason, killed, shutdown } from "../server/ExitReason.ts"
 import { group, inOrder } from "./Strategy.ts"
-import { type After, type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
+import { type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
 
 /** Restarts the group of `root` after `delay` milliseconds, or parks it. */
 export const begin = (
@@ -22,7 +22,7 @@ export const begin = (
   wanted: "restart" | "park"
 ): void => {
   const members = group(draft.options.strategy, root, HashMap.values(draft.children)).filter((entry) =>
-    entry === root || belongs(entry)
+    entry === root || belongs(draft, entry)
   )
   const overlapped = draft.plans.filter((plan) => members.some((entry) => entry.plan === plan.id))
   const parking = overlapped.find((plan) => plan.kind === "park")
@@ -133,7 +133,7 @@ export const beginEnd = (draft: Draft, reason: ExitReason): void => {
 }
 
 /** Whether a sibling is restarted along: not when it is down for good, parked, or being terminated. */
-const belongs = (entry: Entry): boolean => {
+const belongs = (draft: Draft, entry: Entry): boolean => {
   const { status } = entry
   switch (status._tag) {
     case "Starting":
@@ -141,7 +141,7 @@ const belongs = (entry: Entry): boolean => {
     case "Restarting":
       return true
     case "Stopping":
-      return status.after === "restart" || status.after === "park"
+      return !status.terminated && draft.plan(entry.plan) !== undefined
     case "Parked":
       return false
     case "Down":
@@ -207,7 +207,7 @@ const advance = (draft: Draft, plan: Plan): void => {
       outstanding = [id]
       const again = draft.phase._tag === "Ending" && draft.phase.brutal
       if (entry.status._tag === "Stopping" && !again) continue
-      stop(draft, entry, afterStop[plan.kind], plan.by, plan.reason, noRequests)
+      stop(draft, entry, undefined)
     } else if (plan.kind === "end") {
       draft.plans = []
       return ended(draft)
@@ -227,8 +227,6 @@ const advance = (draft: Draft, plan: Plan): void => {
   draft.replan({ ...plan, outstanding, startAt, stopAt })
 }
 
-const afterStop = { restart: "restart", park: "park", end: "end" } as const
-
 /** Asks for the next incarnation of a child that is down. */
 export const start = (draft: Draft, entry: Entry): void => {
   const ticket = draft.ticket()
@@ -239,33 +237,25 @@ export const start = (draft: Draft, entry: Entry): void => {
   draft.do({ _tag: "Start", id: entry.spec.id, ticket, request: undefined })
 }
 
-/** Asks a child that is alive, or about to be, to stop. */
-export const stop = (
-  draft: Draft,
-  entry: Entry,
-  after: After,
-  by: string,
-  reason: ExitReason,
-  requests: ReadonlyArray<number>
-): void => {
+/** Asks a child that is alive, or about to be, to stop: for its plan, or for a request to terminate it. */
+export const stop = (draft: Draft, entry: Entry, request: number | undefined): void => {
   const { status } = entry
   const ticket = draft.ticket()
   const starting = status._tag === "Starting"
+  const stopping = status._tag === "Stopping" ? status : undefined
   if (starting && status.request !== undefined) {
     draft.do({ _tag: "Answer", request: status.request, answer: { _tag: "Stopped" } })
   }
-  const before = status._tag === "Stopping" ? status.requests : noRequests
+  const requests = stopping === undefined ? noRequests : stopping.requests
   draft.set({
     ...entry,
     status: {
       _tag: "Stopping",
       ticket,
-      after,
-      by,
-      reason,
-      requests: [...before, ...requests],
-      up: status._tag === "Running" || (status._tag === "Stopping" && status.up),
-      discard: (starting && status.first) || (status._tag === "Stopping" && status.discard)
+      terminated: request !== undefined || stopping?.terminated === true,
+      requests: request === undefined ? requests : [...requests, request],
+      up: status._tag === "Running" || stopping?.up === true,
+      discard: (starting && status.first) || stopping?.discard === true
     }
   })
   const brutal = entry.spec.shutdown === "brutal_kill" || (draft.phase._tag === "Ending" && draft.phase.brutal)
@@ -286,7 +276,7 @@ export const brutally = (draft: Draft): void => {
     for (const id of plan.outstanding) {
       const entry = draft.get(id)
       if (entry?.status._tag === "Stopping") {
-        stop(draft, entry, entry.status.after, entry.status.by, entry.status.reason, [])
+        stop(draft, entry, undefined)
       }
     }
   }

@@ -228,18 +228,21 @@ const endedByItself = (draft: Draft, entry: Entry, reason: ExitReason): void => 
 const stopped = (draft: Draft, id: string, ticket: number): void => {
   const entry = draft.get(id)
   if (entry?.status._tag !== "Stopping" || entry.status.ticket !== ticket) return
-  const { by, discard, reason, requests, after } = entry.status
+  const { discard, requests, terminated } = entry.status
+  const plan = draft.plan(entry.plan)
   if (discard) {
     draft.do({ _tag: "Settle", id, fate: "stopped" })
     draft.remove(entry)
-  } else if (after === "end") {
-    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
-  } else if (after === "terminated" || entry.spec.restart === "temporary") {
+  } else if (terminated || plan === undefined) {
     down(draft, entry, "terminated", "stopped")
-  } else if (after === "park") {
-    Group.park(draft, entry, by, reason)
+  } else if (plan.kind === "end") {
+    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+  } else if (entry.spec.restart === "temporary") {
+    down(draft, entry, "terminated", "stopped")
+  } else if (plan.kind === "park") {
+    Group.park(draft, entry, plan.by, plan.reason)
   } else {
-    draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
+    draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason: plan.reason }, plan.id)
     draft.do({ _tag: "Settle", id, fate: "restarting" })
   }
   for (const request of requests) draft.do({ _tag: "Answer", request, answer: { _tag: "Done" } })
@@ -365,12 +368,11 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
   switch (status._tag) {
     case "Running":
     case "Starting": {
-      Group.stop(draft, entry, "terminated", entry.spec.id, terminated, [request])
+      Group.stop(draft, entry, request)
       return undefined
     }
     case "Stopping": {
-      const after = status.after === "end" ? "end" : "terminated"
-      draft.set({ ...entry, status: { ...status, after, requests: [...status.requests, request] } })
+      draft.set({ ...entry, status: { ...status, terminated: true, requests: [...status.requests, request] } })
       return undefined
     }
     case "Restarting": {
@@ -388,8 +390,6 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
   }
 }
 
-const terminated: ExitReason = { _tag: "Shutdown", detail: "terminated" }
-
 const restartChild = (draft: Draft, entry: Entry, request: number): Answer | undefined => {
   const { status } = entry
   switch (status._tag) {
@@ -397,11 +397,11 @@ const restartChild = (draft: Draft, entry: Entry, request: number): Answer | und
     case "Running":
       return { _tag: "Running" }
     case "Stopping":
-      return status.after === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
+      return status.terminated ? { _tag: "Running" } : { _tag: "Restarting" }
     case "Restarting":
       return { _tag: "Restarting" }
     case "Parked":
-      return resumeChild(draft, entry)
+      return { _tag: "Parked" }
     case "Down": {
       const ticket = draft.ticket()
       draft.status(
@@ -422,7 +422,7 @@ const deleteChild = (draft: Draft, entry: Entry): Answer => {
     case "Running":
       return { _tag: "Running" }
     case "Stopping":
-      return status.after === "restart" ? { _tag: "Restarting" } : { _tag: "Running" }
+      return status.terminated ? { _tag: "Running" } : { _tag: "Restarting" }
     case "Restarting":
       return { _tag: "Restarting" }
     case "Parked":

@@ -76,6 +76,7 @@ export type Answer =
   | { readonly _tag: "NotFound" }
   | { readonly _tag: "Running" }
   | { readonly _tag: "Restarting" }
+  | { readonly _tag: "Parked" }
   | { readonly _tag: "NotParked" }
   /** The supervisor itself is down, or on its way. */
   | { readonly _tag: "NotRunning" }

@@ -23,9 +23,6 @@ export interface Options {
 /** Why a child that is kept is down: told to, done, its init said so, or along with its supervisor. */
 export type DownWhy = "terminated" | "finished" | "ignored" | "ended"
 
-/** What becomes of a child once it has stopped. */
-export type After = "terminated" | "restart" | "park" | "end"
-
 /** Where a child is in its life. A `ticket` names the one result that is waited for; any other is stale. */
 export type Status =
   | {
@@ -44,9 +41,8 @@ export type Status =
   | {
     readonly _tag: "Stopping"
     readonly ticket: number
-    readonly after: After
-    readonly by: string
-    readonly reason: ExitReason
+    /** Whether it was terminated on purpose; else its plan says what becomes of it. */
+    readonly terminated: boolean
     readonly requests: ReadonlyArray<number>
     /** Its incarnation had come up. */
     readonly up: boolean

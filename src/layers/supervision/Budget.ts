@@ -48,7 +48,8 @@ export class Budget {
   /** Asks; `answered` is called at once when the Schedule does not wait. A Schedule that fails or dies is exhausted. */
   consult(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
     if (!isCharged(reason)) return answered(free)
-    if (this.busy) this.questions.push(() => this.ask(now, reason, answered))
+    // Those that wait were asked before this one, also while the answer to the last is being told.
+    if (this.busy || this.questions.length > 0) this.questions.push(() => this.ask(now, reason, answered))
     else this.ask(now, reason, answered)
   }
 

@@ -91,6 +91,8 @@ export const ChildErrorReason = Schema.Union([
   Schema.TaggedStruct("Running", {}),
   /** The child is about to be started again by the supervisor: terminate it first. */
   Schema.TaggedStruct("Restarting", {}),
+  /** The child is parked: resume it, or terminate it first. */
+  Schema.TaggedStruct("Parked", {}),
   /** The child is not parked, there is nothing to resume. */
   Schema.TaggedStruct("NotParked", {}),
   /** The supervisor itself is down, or on its way. */
@@ -125,6 +127,7 @@ const explainChild: Record<ChildErrorReason["_tag"], string> = {
   NotFound: "there is no such child. whichChildren lists those there are.",
   Running: "the child is running. terminateChild first.",
   Restarting: "the child is being restarted. Wait for it, or terminateChild first.",
+  Parked: "the child is parked, because its supervisor gave up on it. resumeChild starts it again.",
   NotParked: "the child is not parked, there is nothing to resume.",
   NotRunning: "the supervisor is not running, or shutting down."
 }

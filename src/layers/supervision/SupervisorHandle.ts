@@ -239,8 +239,6 @@ export class StaticHandle implements SupervisorHandle {
           case "Failed":
           case "Stopped":
             return Exit.fail(this.startError(id, answer))
-          case "Done":
-            return Exit.succeed({ _tag: "Started" })
           default:
             return Effect.as(this.done(id, answer), { _tag: "Started" } as const)
         }
@@ -319,6 +317,7 @@ export class StaticHandle implements SupervisorHandle {
       case "NotFound":
       case "Running":
       case "Restarting":
+      case "Parked":
       case "NotParked":
       case "NotRunning":
         return Exit.fail(this.childError(id, { _tag: answer._tag }))

@@ -412,6 +412,7 @@ describe("giving up", () => {
     world.exit("a")
     assert.deepStrictEqual(world.take(), ["gave up on a", "a is parked"])
     assert.deepStrictEqual(world.list(), ["a parked", "b#1"])
+    assert.strictEqual(world.restart("a")?._tag, "Parked")
     assert.strictEqual(world.resume("a")?._tag, "Done")
     assert.deepStrictEqual(world.take(), ["budget anew", "a is restarting", "start a#2"])
   })

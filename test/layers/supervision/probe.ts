@@ -26,8 +26,14 @@ export class Script {
   readonly starts: Array<Start> = []
   readonly stops: Array<Stop> = []
   readonly fates: Array<Fate> = []
+  /** What its supervisor asked of it, in order; shared by the children of one test. */
+  readonly log: Array<string>
   process: Probe | undefined = undefined
   started = 0
+
+  constructor(log: Array<string> = []) {
+    this.log = log
+  }
 
   /** Ends the incarnation that is alive, as if by itself. */
   end(reason: ExitReason = boom): void {
@@ -67,9 +73,11 @@ export class Probe extends LocalProcess implements Child<string> {
   }
 
   start(): Effect.Effect<Started, string> {
+    if (this.status === "running" || this.status === "starting") this.script.log.push(`${this.id} has two incarnations`)
     const order = this.script.starts.shift() ?? "ok"
     this.incarnation++
     this.script.started++
+    this.script.log.push(`start ${this.id}`)
     if (order === "throw") throw new Error("thrown by start")
     if (order === "fail") return Exit.fail("no")
     if (order === "ignore") return Exit.succeed({ _tag: "Ignored" })
@@ -84,7 +92,10 @@ export class Probe extends LocalProcess implements Child<string> {
   }
 
   stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+    this.script.log.push(`stop ${this.id}${shutdown === "brutal_kill" ? " brutally" : ""}`)
     if (this.status !== "running" && this.status !== "starting") return Exit.succeed(this.lastExit ?? reason)
+    // A start in progress is given up with it.
+    this.resumeStart = undefined
     if (shutdown === "brutal_kill") {
       this.ended(killed, false)
       for (const resume of this.stopped.splice(0)) resume(killed)
@@ -114,20 +125,24 @@ export class Probe extends LocalProcess implements Child<string> {
 
   settle(fate: Fate): void {
     this.script.fates.push(fate)
+    this.script.log.push(`${this.id} is ${fate}`)
     this.fated(fate)
   }
 
   over(reason: ExitReason): void {
     if (this.status !== "running") return
     this.ended(reason, true)
-    this.parent.exited(this, this.incarnation, reason)
+    // While it is being stopped, that is how the stop ends, and no exit of its own.
+    const stopped = this.stopped.splice(0)
+    if (stopped.length === 0) this.parent.exited(this, this.incarnation, reason)
+    for (const done of stopped) done(reason)
   }
 
   release(outcome: "ok" | "fail"): void {
     const resume = this.resumeStart
     this.resumeStart = undefined
     if (resume !== undefined) {
-      if (outcome === "ok") this.status = "running"
+      this.status = outcome === "ok" ? "running" : "restarting"
       return resume(outcome === "ok" ? startedExit : Exit.fail("no"))
     }
     const reason: ExitReason = { _tag: "Shutdown" }
