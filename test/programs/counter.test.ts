@@ -14,10 +14,9 @@ const tree = (answers: ReadonlyArray<string>) => answers.slice(-3).map((line) =>
 describe("counter", () => {
   it.live("keeps its count through every crash, and shows the incarnations", () =>
     Effect.gen(function*() {
-      const { answers, code, stderr } = yield* counter([
-        ...["increment 41", "crash", "increment 1", "interrupt", "get", "kill", "get", "kill container", "get", "tree"],
-        "quit"
-      ])
+      const { answers, code, stderr } = yield* counter(
+        "increment 41,crash,increment 1,interrupt,get,kill,get,kill container,get,tree,quit".split(",")
+      )
       assert.strictEqual(code, 0)
       assert.strictEqual(answers[0], "41")
       assert.match(

@@ -122,9 +122,8 @@ describe("tally", () => {
 
   it.live("shows the crash reports when asked to, beside the output", () =>
     Effect.gen(function*() {
-      const { code, stderr, stdout } = yield* tally(
-        ...["--json", "--companion", "memory", "--faults", "15", "--log-level", "error"]
-      )
+      const args = ["--json", "--companion", "memory", "--faults", "15", "--log-level", "error"]
+      const { code, stderr, stdout } = yield* tally(...args)
       assert.strictEqual(code, 0)
       assert.strictEqual(One(stdout).crashes, 18)
       assert.strictEqual([...stderr.matchAll(/ERROR \(/g)].length, 18)
