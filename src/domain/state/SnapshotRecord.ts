@@ -55,10 +55,13 @@ const isLonger = (text: string, bytes: number): boolean =>
 
 /** What is wrong with a batch, for stores to refuse it. */
 export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefined => {
-  for (const { answers, epoch, key, seq } of records) {
+  for (const { answers, at, epoch, key, seq, trusted, version } of records) {
     if (isLonger(key, maxKeyBytes)) return `the key "${key.slice(0, 40)}…" is longer than ${maxKeyBytes} bytes`
     if (!Number.isSafeInteger(seq) || seq < 1) return `sequence number ${seq} of "${key}" is not a positive integer`
     if (!Number.isSafeInteger(epoch) || epoch < 1) return `epoch ${epoch} of "${key}" was never acquired`
+    if (!Number.isSafeInteger(trusted) || !Number.isSafeInteger(version) || !Number.isFinite(at)) {
+      return `snapshot ${seq} of "${key}" has no proper version (${version}), trust (${trusted}) or time (${at})`
+    }
     for (const { id } of answers ?? []) {
       if (isLonger(id, maxAnswerIdBytes)) {
         return `the answer id "${id.slice(0, 40)}…" of "${key}" is longer than ${maxAnswerIdBytes} bytes`

@@ -16,7 +16,7 @@
  */
 import { ByteSize, Effect, type FileSystem, type Path, type PlatformError, type Scope } from "effect"
 import * as LogFrame from "../../domain/state/LogFrame.ts"
-import type { LogEntry } from "./LogIndex.ts"
+import { decode, type LogEntry } from "./LogIndex.ts"
 
 /** Something in the folder that is not as it was written. */
 export type Damage =
@@ -195,7 +195,7 @@ export const make = (fs: FileSystem.FileSystem, path: Path.Path, directory: stri
       if (length === 0 || length > size) return undefined
       yield* scan(segment.file, handle, 0, length, (frame) => {
         const [first] = frame.entries
-        const entry = first === undefined ? undefined : entryOf(first.json)
+        const entry = first === undefined ? undefined : decode(first.json)
         if (entry?._tag === "Segment") found = entry
         return undefined
       }, () => {})
@@ -219,9 +219,6 @@ export const make = (fs: FileSystem.FileSystem, path: Path.Path, directory: stri
 
 /** The log in a folder. */
 export type LogDirectory = ReturnType<typeof make>
-
-/** An entry out of a frame whose checksum is right: what the store's own code wrote. */
-export const entryOf = (json: unknown): LogEntry => json as LogEntry
 
 /** The session that a file's name says it is of. */
 export const sessionOf = (file: string): number => Number.parseInt(file, 10)

@@ -24,7 +24,7 @@ export interface Base {
   readonly upTo: number
 }
 
-/** An entry of the log; the text beside `Put` and `KeptAside` is the state. */
+/** An entry of the log. Read back, a record's `state` is empty: its text lies beside the entry. */
 export type LogEntry =
   /** The first entry of a file: what came before it, and where the sessions before were cut off. */
   | {
@@ -33,7 +33,7 @@ export type LogEntry =
     readonly cuts: ReadonlyArray<{ readonly session: number; readonly file: string; readonly upTo: number }>
   }
   | { readonly _tag: "Epoch"; readonly owner: string; readonly epoch: number }
-  | { readonly _tag: "Put"; readonly record: Omit<SnapshotRecord, "state"> }
+  | { readonly _tag: "Put"; readonly record: SnapshotRecord }
   | {
     readonly _tag: "Aside"
     readonly key: string
@@ -42,8 +42,43 @@ export type LogEntry =
     readonly asideAt: number
   }
   /** As compaction writes what was set aside. */
-  | { readonly _tag: "KeptAside"; readonly record: Omit<AsideRecord, "state"> }
+  | { readonly _tag: "KeptAside"; readonly record: AsideRecord }
   | { readonly _tag: "Remove"; readonly keys: ReadonlyArray<string> }
+
+/** An entry as it is written. A snapshot is a bare list: there are many of them, and every byte is flushed. */
+export const encode = (entry: LogEntry): string => {
+  if (entry._tag === "Put") {
+    const { answers = [], at, epoch, forgetAnswersBefore = 0, key, seq, trusted, version } = entry.record
+    const more = answers.length === 0 && forgetAnswersBefore === 0
+      ? ""
+      : `,${JSON.stringify(answers)},${forgetAnswersBefore}`
+    return `[${JSON.stringify(key)},${epoch},${seq},${version},${trusted},${at}${more}]`
+  }
+  if (entry._tag === "KeptAside") return JSON.stringify({ ...entry, record: { ...entry.record, state: "" } })
+  return JSON.stringify(entry)
+}
+
+type PutList = [
+  key: string,
+  epoch: number,
+  seq: number,
+  version: number,
+  trusted: number,
+  at: number,
+  answers?: ReadonlyArray<RecordedAnswer>,
+  forgetAnswersBefore?: number
+]
+
+/** An entry out of a frame whose checksum is right: what {@link encode} wrote. */
+export const decode = (json: unknown): LogEntry => {
+  if (!Array.isArray(json)) return json as LogEntry
+  const [key, epoch, seq, version, trusted, at, answers, forgetAnswersBefore] = json as PutList
+  return { _tag: "Put", record: { key, epoch, seq, version, trusted, at, state: "", answers, forgetAnswersBefore } }
+}
+
+/** The text that is written beside an entry. */
+export const textOf = (entry: LogEntry): string =>
+  entry._tag === "Put" || entry._tag === "KeptAside" ? entry.record.state : ""
 
 /** Where a state's text lies. */
 export interface Place {
@@ -69,9 +104,24 @@ const entryBytes = 120
 
 const sizeOf = (one: Indexed): number => entryBytes + one.key.length + one.place.length
 
+/** What is kept of a key; the index alone changes it. */
+export interface KeptInLog extends Kept<Indexed> {
+  readonly snapshots: Array<Indexed>
+}
+
+const indexed = ({ at, epoch, key, seq, trusted, version }: SnapshotRecord, place: Place): Indexed => ({
+  key,
+  epoch,
+  seq,
+  version,
+  trusted,
+  at,
+  place
+})
+
 /** What a log says. */
 export class LogIndex {
-  readonly kept = new Map<string, Kept<Indexed>>()
+  readonly kept = new Map<string, KeptInLog>()
   readonly aside: Array<IndexedAside> = []
   /** The epoch in force of every owner. */
   readonly epochs = new Map<string, number>()
@@ -101,8 +151,9 @@ export class LogIndex {
       case "Aside":
         return this.setAside(entry)
       case "KeptAside": {
-        const { answers = [], forgetAnswersBefore: _forget, ...record } = entry.record
-        const one: IndexedAside = { ...record, answers, place: { file, at: at + text.offset, length: text.length } }
+        const { answers = [], asideAt, why } = entry.record
+        const place = { file, at: at + text.offset, length: text.length }
+        const one: IndexedAside = { ...indexed(entry.record, place), answers, why, asideAt }
         this.aside.push(one)
         this.live += sizeOf(one)
         return
@@ -113,23 +164,45 @@ export class LogIndex {
     }
   }
 
-  /** Why a write of `key` under `epoch` is refused, if it is. */
-  stale(epoch: number, key: string): StoreErrorReason | undefined {
-    const owner = this.owners.get(epoch)
-    const current = owner === undefined ? undefined : this.epochs.get(owner)
-    if (owner === undefined || current === undefined) return { _tag: "Fenced", epoch, current: this.newest }
-    if (current !== epoch) return { _tag: "Fenced", owner, epoch, current }
-    const written = this.kept.get(key)?.snapshots[0]?.epoch ?? 0
-    return written > epoch ? { _tag: "Fenced", key, epoch, current: written } : undefined
+  /** Why a batch of writes is refused, if it is. */
+  stale(writes: ReadonlyArray<{ readonly epoch: number; readonly key: string }>): StoreErrorReason | undefined {
+    let inForce = 0
+    for (const { epoch, key } of writes) {
+      if (epoch !== inForce) {
+        const owner = this.owners.get(epoch)
+        const current = owner === undefined ? undefined : this.epochs.get(owner)
+        if (owner === undefined || current === undefined) return { _tag: "Fenced", epoch, current: this.newest }
+        if (current !== epoch) return { _tag: "Fenced", owner, epoch, current }
+        inForce = epoch
+      }
+      const written = this.kept.get(key)?.snapshots[0]
+      if (written !== undefined && written.epoch > epoch) return { _tag: "Fenced", key, epoch, current: written.epoch }
+    }
+    return undefined
   }
 
-  private put(saved: Omit<SnapshotRecord, "state">, place: Place): void {
-    const { at, epoch, key, seq, trusted, version } = saved
-    const record: Indexed = { key, epoch, seq, version, trusted, at, place }
-    const before = this.kept.get(key)
-    const after = keep(before, record, saved, this.limit)
-    this.live += this.sizes(after) - this.sizes(before)
-    this.kept.set(key, after)
+  private put(saved: SnapshotRecord, place: Place): void {
+    const { answers = [], forgetAnswersBefore = 0, key, seq, trusted } = saved
+    const record = indexed(saved, place)
+    const kept = this.kept.get(key)
+    const newest = kept?.snapshots[0]
+    if (
+      newest === undefined || kept === undefined || seq <= newest.seq || answers.length > 0 || forgetAnswersBefore > 0
+    ) {
+      const after = keep(kept, record, saved, this.limit)
+      this.live += this.sizes(after) - this.sizes(kept)
+      this.kept.set(key, { snapshots: after.snapshots.slice(), answers: after.answers })
+      return
+    }
+    // What `keep` does with the next snapshot in order, in place: this runs for every commit.
+    const { snapshots } = kept
+    this.live += sizeOf(record)
+    if (snapshots.length === this.limit) {
+      const last = snapshots.length - 1
+      const isNewestTrusted = snapshots[last]!.seq <= trusted && snapshots[last - 1]!.seq > trusted
+      this.live -= sizeOf(snapshots.splice(isNewestTrusted ? last - 1 : last, 1)[0]!)
+    }
+    snapshots.unshift(record)
   }
 
   private setAside({ asideAt, key, seq, why }: LogEntry & { readonly _tag: "Aside" }): void {
@@ -138,7 +211,7 @@ export class LogIndex {
     if (kept === undefined || record === undefined) return
     const after = withoutSnapshot(kept, seq)
     if (after.kept.snapshots.length === 0) this.kept.delete(key)
-    else this.kept.set(key, after.kept)
+    else this.kept.set(key, { snapshots: after.kept.snapshots.slice(), answers: after.kept.answers })
     this.aside.push({ ...record, answers: after.answers, why, asideAt })
   }
 

@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import { ByteSize, Effect, type FileSystem, type PlatformError } from "effect"
-import { type Damage, entryOf, type LogDirectory } from "./LogDirectory.ts"
-import { type Base, type LogEntry, LogIndex } from "./LogIndex.ts"
+import type { Damage, LogDirectory } from "./LogDirectory.ts"
+import { type Base, decode, type LogEntry, LogIndex } from "./LogIndex.ts"
 
 /** Where the sessions before were cut off. */
 export type Cuts = (LogEntry & { readonly _tag: "Segment" })["cuts"]
@@ -37,7 +37,7 @@ const replaySegment = Effect.fnUntraced(function*(
   // What another segment builds on was whole once: where that is missing something is lost.
   if (isBase && to < upTo) damages.push({ _tag: "Hole", file, at: to, bytes: upTo - to })
   return yield* log.scan(file, handle, 0, to, (frame, _bytes, _at, position) => {
-    for (const { json, text } of frame.entries) index.apply(entryOf(json), file, position, text)
+    for (const { json, text } of frame.entries) index.apply(decode(json), file, position, text)
     return undefined
   }, (damage) => {
     damages.push(isBase && damage._tag === "TornTail" ? { ...damage, _tag: "Hole" } : damage)

@@ -13,8 +13,8 @@
 import { Effect, Exit, type FileSystem, type PlatformError, Scope } from "effect"
 import * as LogFrame from "../../domain/state/LogFrame.ts"
 import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
-import { entryOf, type LogDirectory } from "./LogDirectory.ts"
-import { type Base, type Indexed, type LogEntry, LogIndex, type Place } from "./LogIndex.ts"
+import type { LogDirectory } from "./LogDirectory.ts"
+import { type Base, decode, encode, type Indexed, type LogEntry, LogIndex, type Place, textOf } from "./LogIndex.ts"
 import type { Cuts, Replayed } from "./LogReplay.ts"
 
 interface Segment {
@@ -26,23 +26,21 @@ interface Segment {
   readonly broken: boolean
 }
 
-/** An entry and the text beside it. */
-export type Write = readonly [entry: LogEntry, text: string]
-
 /** How an append ended: flushed and the session's, or at a time when the claim was gone. */
 export type Appended = { readonly isOwner: boolean; readonly file: string; readonly end: number }
 
 /** A frame is written out when it has become as large as this, where several make one segment. */
 const frameBytes = 1024 * 1024
 
-/** A snapshot without its state, as it is written. */
-export const withoutState = ({ at, epoch, key, seq, trusted, version }: Indexed): Omit<SnapshotRecord, "state"> => ({
+/** A snapshot with its state. */
+export const withState = ({ at, epoch, key, seq, trusted, version }: Indexed, state: string): SnapshotRecord => ({
   key,
   epoch,
   seq,
   version,
   trusted,
-  at
+  at,
+  state
 })
 
 /** The text at a place of a file. */
@@ -125,12 +123,12 @@ export class LogSession {
   }
 
   /** Appends entries as one frame, all or none, and applies them when they are flushed and the folder is the session's. */
-  append(writes: ReadonlyArray<Write>): Effect.Effect<Appended, PlatformError.PlatformError> {
+  append(entries: ReadonlyArray<LogEntry>): Effect.Effect<Appended, PlatformError.PlatformError> {
     return Effect.suspend(() => {
-      if (this.segment.broken) return Effect.andThen(this.roll, this.append(writes))
+      if (this.segment.broken) return Effect.andThen(this.roll, this.append(entries))
       const { writer } = this
       const { file, name, size } = this.segment
-      const texts = writes.map(([entry, text]) => writer.add(JSON.stringify(entry), text))
+      const texts = entries.map((entry) => writer.add(encode(entry), textOf(entry)))
       const frame = writer.finish(this.number)
       const end = size + frame.length
       // Broken until it is known to be whole.
@@ -141,7 +139,7 @@ export class LogSession {
       return Effect.map(Effect.andThen(written, flushed), ([isOwner]) => {
         if (isOwner) {
           this.segment = { name, file, size: end, broken: false }
-          for (let i = 0; i < writes.length; i++) this.index.apply(writes[i]![0], name, size, texts[i]!)
+          for (let i = 0; i < entries.length; i++) this.index.apply(entries[i]!, name, size, texts[i]!)
         }
         return { isOwner, file: name, end }
       })
@@ -174,8 +172,8 @@ export class LogSession {
       const header: LogEntry = { _tag: "Segment", bases: [], cuts: this.cuts }
       const segment = yield* Effect.onError(
         create(this.log, this.writer, scope, this.number, number, header, (add) =>
-          this.copy((entry, text) => {
-            const { at, flush, name, place } = add(entry, text)
+          this.copy((entry) => {
+            const { at, flush, name, place } = add(entry)
             index.apply(entry, name, at, place)
             return flush
           })),
@@ -202,38 +200,34 @@ export class LogSession {
 
   /** Writes all that the index has, in the order in which it lies in the files: they are read once, from end to end. */
   private copy(
-    write: (entry: LogEntry, text: string) => Effect.Effect<void, PlatformError.PlatformError> | undefined
+    write: (entry: LogEntry) => Effect.Effect<void, PlatformError.PlatformError> | undefined
   ): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.gen({ self: this }, function*() {
       const { aside, epochs, kept } = this.index
       const byEpoch = Array.from(epochs).sort((a, b) => a[1] - b[1])
-      for (const [owner, epoch] of byEpoch) write({ _tag: "Epoch", owner, epoch }, "")
+      for (const [owner, epoch] of byEpoch) write({ _tag: "Epoch", owner, epoch })
       for (const { file, upTo } of [...this.bases, { file: this.segment.name, upTo: this.segment.size }]) {
         const handle = yield* this.reader(file)
         yield* this.log.scan(file, handle, 0, upTo, (frame, bytes, at, position) => {
           let flush: Effect.Effect<void, PlatformError.PlatformError> | undefined
           for (const { json, text } of frame.entries) {
-            const entry = entryOf(json)
+            const entry = decode(json)
             if (entry._tag !== "Put") continue
             const found = kept.get(entry.record.key)
             const one = found?.snapshots.find(({ place }) => place.at === position + text.offset && place.file === file)
             if (found === undefined || one === undefined) continue
             const answers = one === found.snapshots[0] ? Array.from(found.answers.values()) : undefined
             const from = at + text.offset
-            flush = write(
-              { _tag: "Put", record: { ...withoutState(one), answers } },
-              LogFrame.textOf(bytes.subarray(from, from + text.length))
-            )
+            const state = LogFrame.textOf(bytes.subarray(from, from + text.length))
+            flush = write({ _tag: "Put", record: { ...withState(one, state), answers } })
           }
           return flush
         }, () => {})
       }
       for (const one of aside) {
         const { answers, asideAt, why } = one
-        const flush = write(
-          { _tag: "KeptAside", record: { ...withoutState(one), answers, asideAt, why } },
-          yield* this.text(one.place)
-        )
+        const state = yield* this.text(one.place)
+        const flush = write({ _tag: "KeptAside", record: { ...withState(one, state), answers, asideAt, why } })
         if (flush !== undefined) yield* flush
       }
     })
@@ -268,7 +262,7 @@ export class LogSession {
 }
 
 /** Adds an entry to a segment in the making; `flush` writes the frame out, when it has become large. */
-type Add = (entry: LogEntry, text: string) => {
+type Add = (entry: LogEntry) => {
   readonly name: string
   readonly at: number
   readonly place: LogFrame.TextAt
@@ -295,11 +289,11 @@ const create = Effect.fnUntraced(function*(
           size += frame.length
         })
       })
-      const add: Add = (entry, text) => {
-        const place = writer.add(JSON.stringify(entry), text)
+      const add: Add = (entry) => {
+        const place = writer.add(encode(entry), textOf(entry))
         return { name, at: size, place, flush: writer.length > frameBytes ? flush : undefined }
       }
-      add(header, "")
+      add(header)
       // In a frame of its own, so that it is found without reading more.
       return write === undefined ? flush : flush.pipe(Effect.andThen(write(add)), Effect.andThen(flush))
     }),

@@ -21,7 +21,6 @@ import {
   defaultGenerations,
   invalid,
   type Kept,
-  type SnapshotRecord,
   withAnswers
 } from "../../domain/state/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
@@ -108,11 +107,10 @@ export const make = Effect.fnUntraced(function*(
 
   /** Why a write is refused whose session is over. */
   const refused = (operation: string, target: Target) =>
-    Effect.flatMap(
-      read,
-      ({ index }) =>
-        Effect.fail(fail(operation, index.stale(epoch, key) ?? { _tag: "Fenced", epoch, current: index.newest }))
-    )
+    Effect.flatMap(read, ({ index }) => {
+      const reason = index.stale([target]) ?? { _tag: "Fenced", epoch: target.epoch, current: index.newest }
+      return Effect.fail(fail(operation, reason))
+    })
 
   /**
    * Whether a frame that was written while the folder was taken over is part of what the younger session has read. Its
