@@ -58,7 +58,7 @@ const TallyLive = Tally.layer({
   }
 })
 
-// ---- Its companion: what its state survives. The first two are what there is without Heirloom.
+// ---- Its companion: what its state survives.
 
 const companions: Record<
   Result.Companion,
@@ -86,10 +86,10 @@ interface Options {
 
 const ProcSupervisor = (companion: Result.Companion, lines: number, { chunk, faults, seed }: Options) =>
   Supervisor.layer(
-    // A fault crashes two processes at most. One crash more than that was not injected, and the budget is spent.
     {
       id: "ProcSupervisor",
       strategy: "one_for_one",
+      // A fault crashes two processes at most. Crashes beyond that were not injected, and the supervisor gives up.
       restart: Restart.intensity({ restarts: 2 * faults, within: "1 day" })
     },
     [
