@@ -420,14 +420,22 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       }
       case "ChildIgnored": {
         if (listening) {
-          this.telemetry.publish({ _tag: "Ignored", path: slot.child.path, at, kind, incarnation: slot.child.incarnation })
+          this.telemetry.publish({
+            _tag: "Ignored",
+            path: slot.child.path,
+            at,
+            kind,
+            incarnation: slot.child.incarnation
+          })
         }
         return
       }
       case "ChildStartFailed": {
         const reason = crashed(event.cause)
         const { incarnation } = slot.child
-        if (listening) this.telemetry.publish({ _tag: "StartFailed", path: slot.child.path, at, kind, incarnation, reason })
+        if (listening) {
+          this.telemetry.publish({ _tag: "StartFailed", path: slot.child.path, at, kind, incarnation, reason })
+        }
         this.telemetry.crashed(
           { path: slot.child.path, incarnation, reason, next: nextAfterFailure(before, event.id) },
           this.reportContext

@@ -80,7 +80,9 @@ describe("DynamicSupervisor", () => {
   it.effect("restarts each child on its own, and counts them all in one budget", () =>
     Effect.gen(function*() {
       const [a, b] = [new Script(), new Script()]
-      const { reports, supervisor, take } = yield* jobs({ restart: Restart.intensity({ restarts: 2, within: "1 hour" }) })
+      const { reports, supervisor, take } = yield* jobs({
+        restart: Restart.intensity({ restarts: 2, within: "1 hour" })
+      })
       yield* supervisor.startChild(recipe("a", a))
       yield* supervisor.startChild(recipe("b", b))
       take()
@@ -270,7 +272,9 @@ describe("DynamicSupervisor", () => {
       const { supervisor } = yield* jobs()
       yield* Effect.scoped(Effect.gen(function*() {
         yield* Layer.build(Supervisor.worker("job", Effect.never))
-        yield* Layer.build(Supervisor.child(Supervisor.worker("job", Effect.never), { id: "own", restart: "temporary" }))
+        yield* Layer.build(
+          Supervisor.child(Supervisor.worker("job", Effect.never), { id: "own", restart: "temporary" })
+        )
         yield* Layer.build(Supervisor.layer({ strategy: "one_for_one" }, [probe("inner")]))
         assert.deepStrictEqual(yield* statuses(supervisor), ["Supervisor running", "job running", "own running"])
       })).pipe(Effect.provideService(Supervisor.Supervisor, supervisor.asSupervisor))

@@ -58,7 +58,9 @@ describe("Supervisor.worker", () => {
         one,
         Supervisor.worker(
           "a",
-          Effect.acquireRelease(Effect.void, () => Effect.sleep("1 second")).pipe(Effect.andThen(Effect.sleep("1 second"))),
+          Effect.acquireRelease(Effect.void, () => Effect.sleep("1 second")).pipe(
+            Effect.andThen(Effect.sleep("1 second"))
+          ),
           { shutdown: "brutal_kill" }
         )
       )
@@ -85,8 +87,10 @@ describe("Supervisor.worker", () => {
     Effect.gen(function*() {
       const release = yield* Deferred.make<void>()
       const runs = yield* Ref.make(0)
-      const stubborn = Effect.flatMap(Ref.updateAndGet(runs, (n) => n + 1), (run) =>
-        run === 1 ? Effect.uninterruptible(Deferred.await(release)) : Effect.never)
+      const stubborn = Effect.flatMap(
+        Ref.updateAndGet(runs, (n) => n + 1),
+        (run) => run === 1 ? Effect.uninterruptible(Deferred.await(release)) : Effect.never
+      )
       const { reports, supervisor, take } = yield* top(
         one,
         Supervisor.worker("a", stubborn, { shutdown: "1 second" })
@@ -167,7 +171,10 @@ describe("Supervisor.worker", () => {
     Effect.gen(function*() {
       const { supervisor, take } = yield* top(one)
       yield* supervisor.startChild(
-        Supervisor.workerRecipe("a", Effect.andThen(Effect.sleep("1 second"), Effect.ignore(supervisor.terminateChild("a"))))
+        Supervisor.workerRecipe(
+          "a",
+          Effect.andThen(Effect.sleep("1 second"), Effect.ignore(supervisor.terminateChild("a")))
+        )
       )
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* listing(supervisor), ["a stopped"])
