@@ -102,33 +102,27 @@ export type Make<S> = (key: string) => Keeper<S>
 class Container<in out S> implements StateContainer<S> {
   readonly survives: Grade
   readonly [processOf]: Process
-  private readonly make: Make<S>
-  private readonly afterStop: "keep" | "forget"
+  private readonly design: Design<S>
   private readonly keepers: Map<string, Keeper<S>>
 
-  constructor(
-    process: Process,
-    survives: Grade,
-    make: Make<S>,
-    keepers: Map<string, Keeper<S>>,
-    afterStop: "keep" | "forget"
-  ) {
+  constructor(process: Process, design: Design<S>, keepers: Map<string, Keeper<S>>) {
     this[processOf] = process
-    this.survives = survives
-    this.make = make
+    this.survives = design.survives
+    this.design = design
     this.keepers = keepers
-    this.afterStop = afterStop
   }
 
   private keeper(key: string): Keeper<S> {
     let keeper = this.keepers.get(key)
-    if (keeper === undefined) this.keepers.set(key, keeper = this.make(key))
+    if (keeper === undefined) this.keepers.set(key, keeper = this.design.make(key))
     return keeper
   }
 
   readonly for = (key = ""): Companion<S> => this.keeper(key)
 
-  readonly keys = Effect.sync(() => Array.from(this.keepers.keys()))
+  get keys(): Effect.Effect<ReadonlyArray<string>> {
+    return Effect.map(this.design.stored, (stored) => Array.from(new Set([...stored, ...this.keepers.keys()])).sort())
+  }
 
   readonly claim = (key: string, process: Process): Keeper<S> => {
     const keeper = this.keeper(key)
@@ -142,7 +136,7 @@ class Container<in out S> implements StateContainer<S> {
     const keeper = this.keepers.get(key)
     if (keeper === undefined) return
     keeper.owner = undefined
-    if (what === "forget" && this.afterStop === "forget") keeper.forget()
+    if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
     const drop = () => {
       if (keeper.owner === undefined && this.keepers.get(key) === keeper) this.keepers.delete(key)
     }
@@ -156,13 +150,15 @@ interface Design<in out S> {
   readonly survives: Grade
   readonly make: Make<S>
   readonly afterStop: "keep" | "forget"
+  /** The keys that something is conserved for beyond what the container knows of. */
+  readonly stored: Effect.Effect<ReadonlyArray<string>>
   /** What the container's fiber does. */
   readonly work: Effect.Effect<unknown>
 }
 
 const container = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
-  { afterStop, make, survives, work }: Design<S>
+  design: Design<S>
 ): Effect.Effect<StateContainer<S>, never, Supervisor | Scope.Scope> =>
   Effect.flatMap(Supervisor, (supervisor) => {
     const keepers = new Map<string, Keeper<S>>()
@@ -171,8 +167,8 @@ const container = <Self, Id extends string, S>(
       kind: "worker",
       options: {},
       make: (parent, context, id) => {
-        const child = new Worker(parent, id, work, context)
-        return { child, ref: new Container(child, survives, make, keepers, afterStop) }
+        const child = new Worker(parent, id, design.work, context)
+        return { child, ref: new Container(child, design, keepers) }
       }
     }
     return supervisor.register(recipe)
@@ -185,6 +181,7 @@ const volatile = <S>(options: Options | undefined, make: Make<S>): Design<S> => 
   return {
     survives: "crash",
     afterStop,
+    stored: noKeys,
     make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late),
     work: typeof when !== "object" ? Effect.never : repeatedly(when.every, () => {
       for (const keeper of late) keeper.flush()
@@ -192,6 +189,8 @@ const volatile = <S>(options: Options | undefined, make: Make<S>): Design<S> => 
     })
   }
 }
+
+const noKeys: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
 
 const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> =>
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
@@ -301,6 +300,7 @@ export const layerForget = <Self, Id extends string, S>(
       survives: "nothing",
       make: (key) => new Forgetful<S>(key),
       afterStop: "forget",
+    stored: noKeys,
       work: Effect.never
     })
   )
@@ -322,6 +322,9 @@ const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
   Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]),
   Schedule.during("30 seconds")
 ])
+
+/** How long a store may take to write what is left when everything is shut down. */
+const lastPatience = "30 seconds"
 
 /**
  * Companions in a store: what is acknowledged survives what the store survives.
@@ -381,11 +384,25 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         now: () => clock.currentTimeMillisUnsafe(),
         fenced: undefined
       }
-      // The servers have stopped by now: what they left to be written is.
-      yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(writeLate), writer.settled))
+      // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.
+      yield* Effect.addFinalizer(() =>
+        Effect.andThen(Effect.sync(writeLate), writer.settled).pipe(
+          Effect.timeoutOrElse({
+            duration: lastPatience,
+            orElse: () =>
+              Effect.logError(`${store.name} did not answer: the last states of ${server.key} may not be stored.`)
+          })
+        )
+      )
       return yield* container(server, {
         survives: options.store.grade,
         afterStop,
+        stored: Effect.orDie(Effect.map(store.keys(server.key), (keys) => {
+          const prefix = `${server.key}/`
+          return keys.flatMap((key) =>
+            key === server.key ? [""] : key.startsWith(prefix) ? [key.slice(prefix.length)] : []
+          )
+        })),
         make: (key) => {
           const durable = new Durable<S>(key, session)
           return when === "terminate" ? new Delayed<S>(durable, true, new Set()) : durable
