@@ -28,12 +28,12 @@ import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { type HasProcess, type Process, processOf, reference } from "../naming/Process.ts"
 import type { ChildOptions, StartRecipe } from "./Child.ts"
 import * as DynamicSupervisor from "./DynamicSupervisor.ts"
-import { workerRecipe } from "./Supervisor.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
 import type { ChildCounts, ChildInfo } from "./SupervisorHandle.ts"
 import { ChildTask, recording, type Result, type Task } from "./Task.ts"
 import type { TaskError } from "./TaskError.ts"
 import { type Outcome, type OutcomeOptions, outcomes, type StreamOptions, values } from "./TaskStream.ts"
+import { shallow, taskRecipe } from "./TaskWorker.ts"
 
 export { LinkBroken, type Task, type WaitOptions } from "./Task.ts"
 export { TaskError, TaskErrorReason } from "./TaskError.ts"
@@ -90,7 +90,8 @@ export interface TaskHandle extends HasProcess {
    * **Gotchas**
    *
    * The link is to the fiber that calls this. In a server's handler that fiber ends with the message: a task that goes on
-   * is still stopped with the incarnation, but its later crash reaches nobody. Wait for it in the handler, or watch it.
+   * is still stopped with the incarnation, but its later crash reaches nobody. Wait for it in the handler; or, for a task
+   * that is to take the server along, start it and wait for it in `GenServer.spawnLink`.
    */
   async<A, E, R>(
     effect: Effect.Effect<A, E, R>,
@@ -279,7 +280,8 @@ class Handle implements TaskHandle {
       const result: Result<A, E> = { exit: undefined }
       return Effect.map(
         this.start(recording(effect, result), options),
-        (process) => new ChildTask(process, result, context, Effect.ignore(this.children.terminateChild(process)))
+        (process) =>
+          new ChildTask(process, result, context, shallow(Effect.ignore(this.children.terminateChild(process))))
       )
     })
 
@@ -314,7 +316,7 @@ class Handle implements TaskHandle {
       const { restart = "temporary", shutdown } = options ?? {}
       // One and the same options for most tasks: the supervisor completes a spec once for all that share them.
       const own = restart === "temporary" && shutdown === undefined ? temporary : { restart, shutdown }
-      return this.children.startChild(workerRecipe(id, effect, own))
+      return this.children.startChild(taskRecipe(id, effect, own))
     })
   }
 }

@@ -109,6 +109,38 @@ describe("async", () => {
     })))
 })
 
+describe("tasks that start tasks", () => {
+  const depth = 5000
+
+  it.effect("may do so as deep as they like, and their results come all the way back", () =>
+    run(Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const count = (n: number): Effect.Effect<number, unknown> =>
+        n === 0 ? Effect.succeed(0) : Effect.scoped(
+          Effect.flatMap(tasks.async(Effect.suspend(() => count(n - 1))), (task) =>
+            Effect.map(task.await({ timeout: "infinity" }), (below) => below + 1))
+        )
+      assert.strictEqual(yield* count(depth), depth)
+      assert.deepStrictEqual(yield* tasks.countChildren, none)
+    })))
+
+  it.effect("are stopped together, however deep", () =>
+    run(Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const bottom = yield* Deferred.make<void>()
+      const nest = (n: number): Effect.Effect<void, unknown> =>
+        n === 0 ? Effect.andThen(Deferred.succeed(bottom, undefined), Effect.never) : Effect.scoped(
+          Effect.flatMap(tasks.async(Effect.suspend(() => nest(n - 1))), (task) => task.await({ timeout: "infinity" }))
+        )
+      const top = yield* Effect.forkChild(nest(depth))
+      yield* Deferred.await(bottom)
+      yield* Effect.yieldNow
+      assert.strictEqual((yield* tasks.countChildren).active, depth)
+      yield* Fiber.interrupt(top)
+      assert.deepStrictEqual(yield* tasks.countChildren, none)
+    })))
+})
+
 describe("a link", () => {
   it.effect("ends the task with the scope, which has closed when the task has ended", () =>
     run(Effect.gen(function*() {
