@@ -451,7 +451,7 @@ describe("asyncStream", () => {
             () => Effect.sync(() => active--)
           )
         const results = yield* Effect.forkChild(Stream.runCollect(tasks.asyncStream(delays, f, { concurrency })))
-        yield* TestClock.adjust("1 second")
+        yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(yield* Fiber.join(results), delays.map((millis) => millis * 2))
         assert.isAtMost(most, concurrency)
         assert.deepStrictEqual(yield* tasks.countChildren, none)
