@@ -23,7 +23,7 @@ import { isRestarted } from "./ChildSpec.ts"
 import * as Group from "./GroupPlan.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Answer, Command, Event, Fate } from "./SupervisionEvents.ts"
-import { Draft, type Entry, find, isAlive, type State } from "./SupervisionState.ts"
+import { Draft, type Entry, find, isAlive, isRestarting, type State } from "./SupervisionState.ts"
 
 /**
  * Decides what an event means.
@@ -338,7 +338,9 @@ const reply = (draft: Draft, event: Request): Answer | undefined => {
 const startChild = (draft: Draft, event: Extract<Event, { readonly _tag: "StartChild" }>): Answer | undefined => {
   const { initial, request, spec } = event
   const present = draft.get(spec.id)
-  if (present !== undefined) return isAlive(present) ? { _tag: "AlreadyStarted" } : { _tag: "AlreadyPresent" }
+  if (present !== undefined) {
+    return isAlive(present) && !isRestarting(present) ? { _tag: "AlreadyStarted" } : { _tag: "AlreadyPresent" }
+  }
   const unknown = draft.options.strategy === "dependents"
     ? spec.needs.find((id) => draft.get(id) === undefined)
     : undefined
@@ -392,6 +394,7 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
 
 const restartChild = (draft: Draft, entry: Entry, request: number): Answer | undefined => {
   const { status } = entry
+  if (isRestarting(entry)) return { _tag: "Restarting" }
   switch (status._tag) {
     case "Starting":
     case "Running":
@@ -417,6 +420,7 @@ const restartChild = (draft: Draft, entry: Entry, request: number): Answer | und
 
 const deleteChild = (draft: Draft, entry: Entry): Answer => {
   const { status } = entry
+  if (isRestarting(entry)) return { _tag: "Restarting" }
   switch (status._tag) {
     case "Starting":
     case "Running":

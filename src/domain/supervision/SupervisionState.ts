@@ -160,6 +160,10 @@ export const isAlive = (entry: Entry): boolean => {
   return _tag === "Running" || _tag === "Starting" || _tag === "Stopping"
 }
 
+/** Whether its supervisor is about to start it again, or doing so: not up, and not to be started by anybody else. */
+export const isRestarting = (entry: Entry): boolean =>
+  entry.status._tag === "Restarting" || (entry.status._tag === "Starting" && entry.status.request === undefined)
+
 /** One decision in the making: a state that may still change, and the commands so far. */
 export class Draft {
   readonly options: Options

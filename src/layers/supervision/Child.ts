@@ -41,6 +41,10 @@ export interface Child<out E = unknown> extends Process {
    * an incarnation it completes at once. Does not report the end through `Parent.exited`.
    */
   stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason>
+  /**
+   * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child cares.
+   */
+  startsNoMore?(): void
   /** Tells it what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
   settle(fate: Fate): void
 }

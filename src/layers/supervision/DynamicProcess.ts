@@ -25,14 +25,15 @@ import { type ChildSpec, isRestarted, type Shutdown } from "../../domain/supervi
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
-import { execute, guarded } from "./Execute.ts"
+import { execute, guarded, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import * as Turn from "./Turn.ts"
 
 /** A child that is not simply running. */
 export interface Exceptional {
   readonly spec: ChildSpec
-  readonly status: "starting" | "stopping" | "restarting" | "parked" | "ended"
+  /** `reviving`: it is being started again; to everybody else it is restarting. */
+  readonly status: "starting" | "reviving" | "stopping" | "restarting" | "parked" | "ended"
   /** Who waits for it to be up (starting) or down (stopping). */
   readonly waiters: Array<(outcome: Outcome) => void>
   readonly timer: Fiber.Fiber<void> | undefined
@@ -186,7 +187,9 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     const entry = this.children.get(child)
     if (entry === undefined) return
     if (isExceptional(entry)) {
-      if (entry.status === "starting" && !failedStart) entry.early = { incarnation, reason }
+      if ((entry.status === "starting" || entry.status === "reviving") && !failedStart) {
+        entry.early = { incarnation, reason }
+      }
       if (!failedStart || entry.status !== "restarting") return
       return this.decide(child, entry.spec, reason)
     }
@@ -228,9 +231,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private restart(child: Child, spec: ChildSpec, downSince: number): void {
-    const starting = exceptional(spec, "starting")
+    const starting = exceptional(spec, "reviving")
     this.put(child, starting)
-    execute(this.reportContext, guarded(() => child.start()), (exit) => {
+    execute(this.reportContext, startOf(child), (come) => {
+      const exit = startedAs(come)
       const current = this.children.get(child)
       if (current !== starting) return
       if (exit._tag === "Failure") {
@@ -275,7 +279,8 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       outcome.push(come)
     }
     starting.waiters.push((come) => arrived(come))
-    execute(this.reportContext, guarded(() => child.start()), (exit) => {
+    execute(this.reportContext, startOf(child), (come) => {
+      const exit = startedAs(come)
       // It was told to stop meanwhile: whoever did that has answered.
       if (this.children.get(child) !== starting) return
       if (exit._tag === "Failure") {
@@ -441,6 +446,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     this.count(starting, -1)
     this.children.set(child, starting.spec)
     const { incarnation } = child
+    if (starting.spec.restart === "temporary") child.startsNoMore?.()
     if (this.telemetry.listening) {
       const { kind, path } = child
       this.telemetry.publish({ _tag: "Started", path, at: this.clock.currentTimeMillisUnsafe(), kind, incarnation })
@@ -509,7 +515,8 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
 const done: Effect.Effect<Outcome> = Exit.succeed({ _tag: "Done" })
 
-const isAlive = (entry: Exceptional): boolean => entry.status === "starting" || entry.status === "stopping"
+const isAlive = ({ status }: Exceptional): boolean =>
+  status === "starting" || status === "reviving" || status === "stopping"
 
 const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({
   spec,

@@ -279,8 +279,7 @@ class Handle implements DynamicHandle {
     if (entry === undefined) return undefined
     const { id, kind } = child
     if (!("waiters" in entry)) return { id, kind, status: "running", spec: entry, process: child }
-    const status = entry.status === "stopping" ? "running" : entry.status === "ended" ? "stopped" : entry.status
-    return { id, kind, status, spec: entry.spec, process: child }
+    return { id, kind, status: statuses[entry.status], spec: entry.spec, process: child }
   }
 
   private make<A, E, R>(
@@ -329,6 +328,15 @@ class Handle implements DynamicHandle {
     return Exit.fail(new ChildError({ supervisor: pathText(this.path), child, reason }))
   }
 }
+
+const statuses = {
+  starting: "starting",
+  reviving: "restarting",
+  stopping: "running",
+  restarting: "restarting",
+  parked: "parked",
+  ended: "stopped"
+} as const
 
 const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target
 

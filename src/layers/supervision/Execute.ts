@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import { type Context, Effect, Exit } from "effect"
+import type { Child, Started } from "./Child.ts"
 
 /** Whether an Effect is an outcome already: nothing has to be run. */
 export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> => "~effect/Exit" in effect
@@ -41,3 +42,21 @@ export const guarded = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A,
   const made = attempt(make)
   return made._tag === "Success" ? made.value : Exit.failCause(made.cause)
 }
+
+/** Starts the next incarnation of a child; whatever else a recipe in plain JavaScript answers or throws is a defect. */
+export const startOf = <E>(child: Child<E>): Effect.Effect<Started, E> => {
+  const made = attempt(() => child.start())
+  if (made._tag === "Failure") return Exit.failCause(made.cause)
+  const effect: unknown = made.value
+  return Effect.isEffect(effect) ? made.value : Exit.die(unstarted(effect))
+}
+
+/** What a start came to, when it came to what a start may come to. */
+export const started = <E>(exit: Exit.Exit<Started, E>): Exit.Exit<Started, E> => {
+  if (exit._tag === "Failure") return exit
+  const tag: unknown = exit.value?._tag
+  return tag === "Started" || tag === "Ignored" ? exit : Exit.die(unstarted(exit.value))
+}
+
+const unstarted = (answer: unknown): TypeError =>
+  new TypeError(`a child's start must come to Started or Ignored, not to ${String(answer)}`)

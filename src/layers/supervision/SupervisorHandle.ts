@@ -10,7 +10,7 @@ import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import { newestFirst } from "../../domain/supervision/Supervision.ts"
 import type { Answer } from "../../domain/supervision/SupervisionEvents.ts"
-import { type Entry, find } from "../../domain/supervision/SupervisionState.ts"
+import { type Entry, find, isRestarting } from "../../domain/supervision/SupervisionState.ts"
 import { type HasProcess, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { ChildOptions, ShutdownMillis, Started, StartRecipe } from "./Child.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
@@ -149,7 +149,7 @@ export type { ShutdownMillis }
 const statusOf = (entry: Entry): Status => {
   switch (entry.status._tag) {
     case "Starting":
-      return "starting"
+      return isRestarting(entry) ? "restarting" : "starting"
     case "Running":
     case "Stopping":
       return "running"

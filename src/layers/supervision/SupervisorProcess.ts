@@ -23,7 +23,7 @@ import { find, make, type Options, type State, withChild } from "../../domain/su
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
-import { attempt, execute, guarded } from "./Execute.ts"
+import { attempt, execute, guarded, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import * as Turn from "./Turn.ts"
 
@@ -316,10 +316,14 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     }
     const slot = this.slots.get(id)
     if (slot === undefined) return
-    execute(this.reportContext, guarded(() => slot.child.start()), (exit) => {
+    execute(this.reportContext, startOf(slot.child), (come) => {
+      const exit = startedAs(come)
       if (exit._tag === "Failure") return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
       if (exit.value._tag === "Ignored") return this.outcome({ _tag: "ChildIgnored", id, ticket })
       const { incarnation } = slot.child
+      const entry = find(this.state, id)
+      // A temporary child of the supervisor's own may still come back with it.
+      if (entry?.spec.restart === "temporary" && !entry.initial) slot.child.startsNoMore?.()
       this.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
     })
   }

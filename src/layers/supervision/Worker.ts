@@ -19,7 +19,7 @@ import { LocalProcess, startedExit } from "./LocalProcess.ts"
 export class Worker<A, E, R> extends LocalProcess implements Child<never> {
   readonly kind = "worker"
   protected readonly reportContext: Context.Context<never>
-  private readonly body: Effect.Effect<A, E, R | Scope.Scope>
+  private body: Effect.Effect<A, E, R | Scope.Scope> | undefined
   private readonly context: Context.Context<R>
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
   /** The reason it was told to end with, and by whom. */
@@ -34,6 +34,7 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
   }
 
   start(): Effect.Effect<Started> {
+    if (this.body === undefined) return Exit.die(`${this.path.join("/")}: its effect was let go, it starts no more`)
     const incarnation = ++this.incarnation
     this.status = "running"
     this.told = undefined
@@ -78,6 +79,10 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     if (fiber === undefined || this.told !== undefined) return
     this.told = reason
     fiber.interruptUnsafe()
+  }
+
+  startsNoMore(): void {
+    this.body = undefined
   }
 
   settle(fate: Fate): void {
