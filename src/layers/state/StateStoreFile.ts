@@ -159,7 +159,7 @@ export const make = Effect.fnUntraced(function*(
       onSuccess: () => Effect.sync(() => compactFrom = compactAbove),
       onFailure: (error) => {
         compactFrom = garbage * 2
-        return Effect.logWarning(`${error.message} The log is not compacted; nothing is lost by that.`)
+        return Effect.logWarning(`state store "${name}": the log was not compacted, nothing is lost by that`, error)
       }
     })
     return Effect.asVoid(Effect.forkIn(Effect.ensuring(reported, Effect.sync(() => compacting = false)), parent))
