@@ -3,6 +3,8 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Reference
 import { TestClock } from "effect/testing"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { hasProcess, processOf } from "../../../src/layers/naming/Process.ts"
+import * as GenServer from "../../../src/layers/server/GenServer.ts"
+import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../../src/layers/supervision/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
@@ -291,6 +293,72 @@ describe("a link", () => {
       yield* Scope.provide(tasks.async(waiting(log)), scope)
       assert.deepStrictEqual(log, ["task interrupted"])
     })))
+})
+
+describe("a server and its tasks", () => {
+  class Boss extends GenServer.Service<Boss>()("test/Boss", {
+    state: Schema.Int,
+    messages: {
+      Ask: GenServer.call({ reply: Schema.Int }),
+      Delegate: GenServer.call(),
+      Depend: GenServer.call()
+    }
+  }) {}
+
+  const BossLive = Boss.layerEffect(Effect.gen(function*() {
+    const tasks = yield* Tasks
+    const ask = (n: number) => Effect.flatMap(tasks.async(Effect.succeed(n + 1)), (task) => task.await())
+    const crash = Effect.delay(Effect.die("boom"), "1 second")
+    const depend = Effect.flatMap(tasks.async(crash), (task) => task.await({ timeout: "infinity" }))
+    return Boss.behavior({
+      init: 0,
+      handlers: {
+        Ask: (n) => Effect.map(Effect.orDie(ask(n)), (reply) => [reply, reply] as const),
+        Delegate: (n) => Effect.as(Effect.orDie(tasks.async(Effect.never)), [undefined, n] as const),
+        Depend: (n) => Effect.as(GenServer.spawnLink(Effect.scoped(depend)), [undefined, n] as const)
+      }
+    })
+  }))
+
+  const Office = Layer.provideMerge(
+    Supervisor.layer({ id: "office", strategy: "one_for_one" }, [
+      Tasks.layer(),
+      StateContainer.layerMemory(Boss),
+      BossLive
+    ]),
+    Harness.layer
+  )
+
+  it.effect("a handler waits for its task", () =>
+    quiet(
+      Effect.gen(function*() {
+        const boss = yield* Boss
+        assert.deepStrictEqual([yield* boss.Ask(), yield* boss.Ask()], [1, 2])
+      }).pipe(Effect.provide(Office))
+    ))
+
+  it.effect("a task that a handler linked ends with the incarnation", () =>
+    quiet(
+      Effect.gen(function*() {
+        const [boss, tasks] = [yield* Boss, yield* Tasks]
+        yield* boss.Delegate()
+        assert.strictEqual((yield* tasks.countChildren).active, 1)
+        yield* GenServer.stop(boss)
+        assert.deepStrictEqual(yield* tasks.countChildren, none)
+      }).pipe(Effect.provide(Office))
+    ))
+
+  it.effect("a task that is waited for in spawnLink takes its server along", () =>
+    quiet(
+      Effect.gen(function*() {
+        const [boss, harness] = [yield* Boss, yield* Harness]
+        yield* boss.Depend()
+        yield* TestClock.adjust("1 second")
+        yield* harness.awaitIncarnation(boss, 2)
+        const { reason } = yield* harness.awaitTag("Exited", boss)
+        assert.isTrue(reason._tag === "Crashed" && Cause.squash(reason.cause) instanceof TaskSupervisor.TaskError)
+      }).pipe(Effect.provide(Office))
+    ))
 })
 
 describe("asyncNolink", () => {
