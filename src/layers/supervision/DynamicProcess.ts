@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, Context, Effect, Exit, type Fiber } from "effect"
+import { type Cause, type Context, Effect, Exit, type Fiber } from "effect"
 import {
   crashed,
   type ExitReason,
@@ -25,6 +25,7 @@ import { type ChildSpec, isRestarted, type Shutdown } from "../../domain/supervi
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
+import { ChildNews } from "./ChildNews.ts"
 import { execute, guarded, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import * as Turn from "./Turn.ts"
@@ -52,7 +53,8 @@ interface Ended {
   readonly child: Child
   readonly incarnation: number
   readonly reason: ExitReason
-  readonly failedStart: boolean
+  /** When it went down, when this is the failure of another attempt to bring it up. */
+  readonly failedSince: number | undefined
 }
 
 /** Ends handled before the event loop gets a turn. */
@@ -70,7 +72,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   /** Children without an incarnation alive. */
   inactive = 0
   protected readonly reportContext: Context.Context<never>
-  private readonly clock: Clock.Clock
+  private readonly news: ChildNews
   private readonly budget: Budget
   private readonly onGiveUp: "escalate" | "park"
   private ends: Array<Ended> = []
@@ -94,7 +96,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     this.maxChildren = options.maxChildren
     this.onGiveUp = options.onGiveUp
     this.reportContext = context
-    this.clock = Context.get(context, Clock.Clock)
+    this.news = new ChildNews(this, parent.telemetry, context)
     this.budget = new Budget(schedule, context)
   }
 
@@ -163,7 +165,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   // ---- as a parent
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
-    this.ends.push({ child, incarnation, reason, failedStart: false })
+    this.ends.push({ child, incarnation, reason, failedSince: undefined })
     if (!this.busy) Turn.run(this.pass)
   }
 
@@ -183,36 +185,36 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private onEnd(end: Ended): void {
-    const { child, failedStart, incarnation, reason } = end
+    const { child, failedSince, incarnation, reason } = end
     const entry = this.children.get(child)
     if (entry === undefined) return
     if (isExceptional(entry)) {
-      if ((entry.status === "starting" || entry.status === "reviving") && !failedStart) {
+      if (failedSince !== undefined) {
+        if (entry.status === "restarting") this.decide(child, entry.spec, reason, failedSince)
+      } else if (entry.status === "starting" || entry.status === "reviving") {
         entry.early = { incarnation, reason }
       }
-      if (!failedStart || entry.status !== "restarting") return
-      return this.decide(child, entry.spec, reason)
+      return
     }
     if (incarnation !== child.incarnation) return
-    this.tellExit(child, incarnation, reason)
+    this.news.exited(child, incarnation, reason)
     if (this.ending !== undefined) {
       this.children.set(child, exceptional(entry, "ended"))
       this.inactive++
       return
     }
-    this.decide(child, entry, reason)
+    this.decide(child, entry, reason, this.news.instant)
   }
 
-  private decide(child: Child, spec: ChildSpec, reason: ExitReason): void {
+  private decide(child: Child, spec: ChildSpec, reason: ExitReason, downSince: number): void {
     if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
-    const downSince = this.monotonicMillis
     const asked = exceptional(spec, "restarting")
     this.put(child, asked)
-    this.budget.consult(this.clock.currentTimeMillisUnsafe(), reason, (answer) => {
+    this.budget.consult(this.news.now, reason, (answer) => {
       if (this.children.get(child) !== asked || this.ending !== undefined) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")
-      this.tellNews("Restarting", child, reason, answer.millis)
+      this.news.restarting(child, reason, answer.millis)
       if (answer.millis <= 0) return this.restart(child, spec, downSince)
       const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(answer.millis))
       const waiting: Exceptional = { ...asked, timer }
@@ -225,11 +227,6 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     })
   }
 
-  // Restarting takes microseconds.
-  private get monotonicMillis(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
-  }
-
   private restart(child: Child, spec: ChildSpec, downSince: number): void {
     const starting = exceptional(spec, "reviving")
     this.put(child, starting)
@@ -239,29 +236,23 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       if (current !== starting) return
       if (exit._tag === "Failure") {
         const reason = crashed(exit.cause)
-        this.tellFailure(child, reason, "another attempt, if the budget allows")
+        this.news.startFailed(child, reason, "another attempt, if the budget allows")
         this.put(child, exceptional(spec, "restarting"))
-        this.ends.push({ child, incarnation: child.incarnation, reason, failedStart: true })
+        this.ends.push({ child, incarnation: child.incarnation, reason, failedSince: downSince })
         if (!this.busy) Turn.run(this.pass)
         return
       }
       if (exit.value._tag === "Ignored") return this.ignored(child)
-      const { counters } = this.telemetry
-      counters.restarts++
-      counters.recovered(this.monotonicMillis - downSince)
-      this.up(child, starting)
+      this.up(child, starting, downSince)
     })
   }
 
   private exhausted(child: Child, spec: ChildSpec, reason: ExitReason): void {
-    if (this.telemetry.listening) {
-      const at = this.clock.currentTimeMillisUnsafe()
-      this.telemetry.publish({ _tag: "GaveUp", path: this.path, at, child: child.id, reason })
-    }
+    this.news.gaveUp(child.id, reason)
     if (this.onGiveUp === "park") {
       this.put(child, exceptional(spec, "parked"))
       child.settle("parked")
-      return this.tellNews("Parked", child, reason, 0)
+      return this.news.decided("Parked", child)
     }
     this.end({ _tag: "GaveUp", child: child.id, cause: toCause(reason) }, false)
   }
@@ -284,7 +275,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       // It was told to stop meanwhile: whoever did that has answered.
       if (this.children.get(child) !== starting) return
       if (exit._tag === "Failure") {
-        this.tellFailure(child, crashed(exit.cause), "nothing is left of it")
+        this.news.startFailed(child, crashed(exit.cause), "nothing is left of it")
         this.drop(child, "stopped")
         return answer(starting, { _tag: "Failed", cause: exit.cause })
       }
@@ -292,7 +283,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
         this.ignored(child)
         return answer(starting, exit.value)
       }
-      this.up(child, starting)
+      this.up(child, starting, undefined)
       answer(starting, exit.value)
     })
     if (outcome.length > 0) return Exit.succeed(outcome[0]!)
@@ -339,8 +330,8 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     if (!isExceptional(entry) || entry.status !== "parked") return "NotParked"
     this.budget.reset()
     child.settle("restarting")
-    this.tellNews("Resumed", child, orderly, 0)
-    this.restart(child, entry.spec, this.clock.currentTimeMillisUnsafe())
+    this.news.decided("Resumed", child)
+    this.restart(child, entry.spec, this.news.instant)
     return "Done"
   }
 
@@ -355,7 +346,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     execute(this.reportContext, guarded(() => child.stop(reason, shutdown)), (exit) => {
       if (this.children.get(child) !== stopping) return
       if (wasUp) {
-        this.tellStopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
+        this.news.stopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
       }
       if (this.ending === undefined) this.drop(child, "stopped")
       else this.put(child, exceptional(spec, "ended"))
@@ -442,15 +433,12 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     this.children.set(child, entry)
   }
 
-  private up(child: Child, starting: Exceptional): void {
+  private up(child: Child, starting: Exceptional, downSince: number | undefined): void {
     this.count(starting, -1)
     this.children.set(child, starting.spec)
     const { incarnation } = child
     if (starting.spec.restart === "temporary") child.startsNoMore?.()
-    if (this.telemetry.listening) {
-      const { kind, path } = child
-      this.telemetry.publish({ _tag: "Started", path, at: this.clock.currentTimeMillisUnsafe(), kind, incarnation })
-    }
+    this.news.started(child, incarnation, downSince)
     if (starting.early?.incarnation === incarnation) this.exited(child, incarnation, starting.early.reason)
   }
 
@@ -464,52 +452,12 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private ignored(child: Child): void {
-    if (this.telemetry.listening) {
-      const { incarnation, kind, path } = child
-      this.telemetry.publish({ _tag: "Ignored", path, at: this.clock.currentTimeMillisUnsafe(), kind, incarnation })
-    }
+    this.news.ignored(child)
     this.drop(child, "stopped")
   }
 
   private count(entry: ChildSpec | Exceptional, by: 1 | -1): void {
     if (isExceptional(entry) && entry.status !== "stopping") this.inactive += by
-  }
-
-  // ---- what is told
-
-  private tellExit(child: Child, incarnation: number, reason: ExitReason): void {
-    if (!isOrderly(reason)) this.telemetry.counters.crashes++
-    this.tellStopped(child, incarnation, reason)
-  }
-
-  private tellStopped(child: Child, incarnation: number, reason: ExitReason): void {
-    if (!this.telemetry.listening) return
-    const { kind, path } = child
-    this.telemetry.publish({
-      _tag: "Exited",
-      path,
-      at: this.clock.currentTimeMillisUnsafe(),
-      kind,
-      incarnation,
-      reason
-    })
-  }
-
-  private tellFailure(child: Child, reason: ExitReason, next: string): void {
-    const { incarnation, kind, path } = child
-    if (this.telemetry.listening) {
-      const at = this.clock.currentTimeMillisUnsafe()
-      this.telemetry.publish({ _tag: "StartFailed", path, at, kind, incarnation, reason })
-    }
-    this.telemetry.crashed({ path, incarnation, reason, next }, this.reportContext)
-  }
-
-  private tellNews(_tag: "Restarting" | "Parked" | "Resumed", child: Child, reason: ExitReason, delay: number): void {
-    if (!this.telemetry.listening) return
-    const { incarnation, kind, path } = child
-    const at = this.clock.currentTimeMillisUnsafe()
-    if (_tag === "Restarting") this.telemetry.publish({ _tag, path, at, kind, incarnation, reason, delay })
-    else this.telemetry.publish({ _tag, path, at, kind, incarnation })
   }
 }
 

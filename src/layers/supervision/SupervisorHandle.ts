@@ -14,7 +14,8 @@ import { type Entry, find, isRestarting } from "../../domain/supervision/Supervi
 import { type HasProcess, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { ChildOptions, ShutdownMillis, Started, StartRecipe } from "./Child.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
-import type { Slot, SupervisorProcess } from "./SupervisorProcess.ts"
+import type { Slot } from "./SupervisorNews.ts"
+import type { SupervisorProcess } from "./SupervisorProcess.ts"
 import { eventsBelow } from "./TreeEvents.ts"
 
 /** One line of a supervisor's listing. */

@@ -13,27 +13,21 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Exit, type Fiber } from "effect"
+import { type Context, Effect, Exit, type Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { crashed, isOrderly, killed } from "../../domain/server/ExitReason.ts"
+import { crashed, killed } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
-import { decide, isCurrent } from "../../domain/supervision/Supervision.ts"
-import type { Answer, Command, Event, News } from "../../domain/supervision/SupervisionEvents.ts"
+import { decide } from "../../domain/supervision/Supervision.ts"
+import type { Answer, Command, Event } from "../../domain/supervision/SupervisionEvents.ts"
 import { find, make, type Options, type State, withChild } from "../../domain/supervision/SupervisionState.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
+import { ChildNews } from "./ChildNews.ts"
 import { attempt, execute, guarded, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import { type Slot, tellEvent, tellNews } from "./SupervisorNews.ts"
 import * as Turn from "./Turn.ts"
-
-/** A child and what its starter got. */
-export interface Slot {
-  readonly child: Child
-  readonly ref: unknown
-  /** When its last incarnation ended, while another is to follow. */
-  downSince: number | undefined
-}
 
 /** Told of every event and of what was decided, for tests that replay the rule. */
 export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
@@ -57,7 +51,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
   seeds: (() => void) | undefined = undefined
   protected readonly reportContext: Context.Context<never>
-  private readonly clock: Clock.Clock
+  private readonly news: ChildNews
   private readonly budget: Budget
   private readonly timers = new Map<number, Fiber.Fiber<void>>()
   private readonly pending = new Map<number, Pending>()
@@ -83,7 +77,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     this.telemetry = parent.telemetry
     this.state = make(options)
     this.reportContext = context
-    this.clock = Context.get(context, Clock.Clock)
+    this.news = new ChildNews(this, parent.telemetry, context)
     this.budget = new Budget(schedule, context)
   }
 
@@ -236,7 +230,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     const before = this.state
     const [state, commands] = decide(before, event)
     this.state = state
-    this.tell(before, event)
+    tellEvent(this.news, this.slots, before, event)
     this.recorder?.(event, commands)
     for (const command of commands) this.perform(command)
   }
@@ -263,7 +257,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       case "ConsultBudget": {
         const { id, ticket } = command
         return this.budget.consult(
-          this.clock.currentTimeMillisUnsafe(),
+          this.news.now,
           command.reason,
           (answer) => this.outcome({ _tag: "BudgetAnswered", id, ticket, answer })
         )
@@ -291,7 +285,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       case "Answer":
         return this.answer(command.request, command.answer)
       case "Tell":
-        return this.publishNews(command.news)
+        return tellNews(this.news, this.slots, command.news)
       case "Booted": {
         this.status = "running"
         return this.bootedAs(startedExit)
@@ -376,120 +370,4 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     this.stopWaiters = undefined
     this.ended(reason, reason !== this.told)
   }
-
-  // ---- what is told
-
-  private tell(before: State, event: Event): void {
-    switch (event._tag) {
-      case "ChildStarted":
-      case "ChildIgnored":
-      case "ChildStartFailed":
-      case "ChildExited":
-      case "ChildStopped":
-        if (isCurrent(before, event)) this.tellOfChild(before, event)
-    }
-  }
-
-  // Restarting takes microseconds.
-  private get monotonicMillis(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
-  }
-
-  private tellOfChild(
-    before: State,
-    event: Extract<
-      Event,
-      { readonly _tag: "ChildStarted" | "ChildIgnored" | "ChildStartFailed" | "ChildExited" | "ChildStopped" }
-    >
-  ): void {
-    const slot = this.slots.get(event.id)
-    if (slot === undefined) return
-    const { counters, listening } = this.telemetry
-    const { kind } = slot.child
-    const at = listening ? this.clock.currentTimeMillisUnsafe() : 0
-    switch (event._tag) {
-      case "ChildStarted": {
-        const { incarnation } = event
-        if (slot.downSince !== undefined) {
-          counters.restarts++
-          counters.recovered(this.monotonicMillis - slot.downSince)
-          slot.downSince = undefined
-        }
-        if (listening) this.telemetry.publish({ _tag: "Started", path: slot.child.path, at, kind, incarnation })
-        const status = find(before, event.id)?.status
-        if (status?._tag === "Starting" && status.ended?.incarnation === incarnation) {
-          this.tellExit(slot, at, incarnation, status.ended.reason)
-        }
-        return
-      }
-      case "ChildIgnored": {
-        if (listening) {
-          this.telemetry.publish({
-            _tag: "Ignored",
-            path: slot.child.path,
-            at,
-            kind,
-            incarnation: slot.child.incarnation
-          })
-        }
-        return
-      }
-      case "ChildStartFailed": {
-        const reason = crashed(event.cause)
-        const { incarnation } = slot.child
-        if (listening) {
-          this.telemetry.publish({ _tag: "StartFailed", path: slot.child.path, at, kind, incarnation, reason })
-        }
-        this.telemetry.crashed(
-          { path: slot.child.path, incarnation, reason, next: nextAfterFailure(before, event.id) },
-          this.reportContext
-        )
-        return
-      }
-      case "ChildExited":
-        return this.tellExit(slot, at, event.incarnation, event.reason)
-      case "ChildStopped": {
-        const entry = find(before, event.id)
-        if (entry?.status._tag !== "Stopping" || !entry.status.up) return
-        slot.downSince = this.monotonicMillis
-        if (listening) {
-          const { incarnation } = entry
-          this.telemetry.publish({ _tag: "Exited", path: slot.child.path, at, kind, incarnation, reason: event.reason })
-        }
-      }
-    }
-  }
-
-  private tellExit(slot: Slot, at: number, incarnation: number, reason: ExitReason): void {
-    const { counters, listening } = this.telemetry
-    slot.downSince = this.monotonicMillis
-    if (!isOrderly(reason)) counters.crashes++
-    if (!listening) return
-    const { kind, path } = slot.child
-    this.telemetry.publish({ _tag: "Exited", path, at, kind, incarnation, reason })
-  }
-
-  private publishNews(news: News): void {
-    if (!this.telemetry.listening) return
-    const at = this.clock.currentTimeMillisUnsafe()
-    if (news._tag === "GaveUp") {
-      return this.telemetry.publish({ _tag: "GaveUp", path: this.path, at, child: news.id, reason: news.reason })
-    }
-    const slot = this.slots.get(news.id)
-    if (slot === undefined) return
-    const { incarnation, kind, path } = slot.child
-    if (news._tag === "Restarting") {
-      const { delay, reason } = news
-      return this.telemetry.publish({ _tag: "Restarting", path, at, kind, incarnation, reason, delay })
-    }
-    this.telemetry.publish({ _tag: news._tag, path, at, kind, incarnation })
-  }
-}
-
-const nextAfterFailure = (before: State, id: string): string => {
-  const status = find(before, id)?.status
-  if (status?._tag !== "Starting") return "it stays down"
-  if (status.first) return "nothing is left of it"
-  if (status.request !== undefined) return "it stays down"
-  return before.phase._tag === "Booting" ? "its supervisor does not come up" : "another attempt, if the budget allows"
 }
