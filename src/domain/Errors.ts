@@ -11,8 +11,11 @@ import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
-/** The server is down and nobody is about to start it (OTP: `noproc`). */
-export const NotRunning = Schema.TaggedStruct("NotRunning", {})
+/**
+ * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
+ * with this very message in hand (OTP: the exit reason).
+ */
+export const NotRunning = Schema.TaggedStruct("NotRunning", { reason: Schema.optionalKey(ExitReason) })
 
 /** The server crashed while it handled this message; `willRestart` tells whether another incarnation follows. */
 export const Crashed = Schema.TaggedStruct("Crashed", { cause: AnyCause, willRestart: Schema.Boolean })
@@ -74,7 +77,9 @@ export class CallError extends Schema.TaggedError<CallError>()("CallError", {
 const explain = (reason: CallErrorReason): string => {
   switch (reason._tag) {
     case "NotRunning":
-      return "the server is not running and nobody is about to start it. " +
+      return (reason.reason === undefined
+        ? "the server is not running and nobody is about to start it. "
+        : `the server ended (${toText(reason.reason)}) without an answer. `) +
         "Start it (restartChild, or its layer), or look at the crash report for why it ended."
     case "Crashed":
       return `the server ${toText(crashed(reason.cause))} while it handled this message. ` + (reason.willRestart
@@ -165,6 +170,16 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
 }) {
   override get message(): string {
     return `incarnation ${this.incarnation} of ${this.server} has been replaced: what it still computes is not kept.`
+  }
+}
+
+/** The key of a server is no string; possible only past the type checker. */
+export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
+  server: Schema.String,
+  key: Schema.Unknown
+}) {
+  override get message(): string {
+    return `${this.server} was given the key ${String(this.key)}, a ${typeof this.key}: a key is a string.`
   }
 }
 

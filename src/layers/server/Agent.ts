@@ -185,7 +185,9 @@ export const Service = <Self>() =>
 ): AgentClass<Self, Id, TypeOf<S>> => {
   const Client = agentClient(timeout)
   const Class = makeClass<Self>()(id, { state, messages, Client, SelfClient: Client })
-  const behavior = (init: unknown) => ({ init, handlers })
+  let last = { init: undefined as unknown, handlers }
+  // A thousand agents started alike share one behaviour, and with it all that is computed of it.
+  const behavior = (init: unknown) => Object.is(last.init, init) ? last : last = { init, handlers }
   const { layer, layerKeyed, recipe, start } = Class
   // As in `GenServer.Service`: the types of `AgentClass` are what the engine runs without.
   return Object.assign(Class, {

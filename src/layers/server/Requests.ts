@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, Duration, Effect, Exit, Fiber, Option, Queue } from "effect"
+import { type Cause, Clock, Duration, Effect, type Exit, Fiber, Option, Queue } from "effect"
 
 /** A call that was sent (OTP: `request_id()`). */
 export interface Request<out A, out E> {
@@ -70,9 +70,10 @@ export const receive = <A, E>(
   request: Request<A, E>,
   options?: WaitOptions
 ): Effect.Effect<A, E | Cause.TimeoutError> =>
-  Effect.tapErrorTag(within(Effect.exit(Fiber.join(request.fiber)), options), "TimeoutError", () => abandon(request)).pipe(
-    Effect.flatten
-  )
+  Effect.tapErrorTag(within(Effect.exit(Fiber.join(request.fiber)), options), "TimeoutError", () => abandon(request))
+    .pipe(
+      Effect.flatten
+    )
 
 /**
  * The answer, if it has come (OTP: `check_response/2`).

@@ -1049,7 +1049,11 @@ export class ServerProcess implements Child, Turn.Ready {
     this.current = undefined
     this.unreported = undefined
     this.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
-    if (unreported !== undefined && reason !== undefined) this.report(reason, fate, fallen, unreported)
+    if (unreported !== undefined && reason !== undefined) {
+      // What the system asks is nobody's message; what a server does of its own accord is worth telling.
+      const inHand = fallen?.work === undefined || fallen.type === ownCast ? fallen : undefined
+      this.report(reason, fate, inHand, unreported)
+    }
     const deferred = this.extras === undefined ? [] : Array.from(this.extras.deferred)
     this.extras?.deferred.clear()
     // The books first: whoever is answered below may start another server of this name at once.
@@ -1105,7 +1109,9 @@ export class ServerProcess implements Child, Turn.Ready {
   private refuseEnded(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
     if (reason?._tag === "NotConserved") return envelope.refuse({ _tag: "NotConserved", cause: reason.cause })
     const willRestart = fate === "restarting"
-    if (!willRestart && reason !== undefined && isOrderly(reason)) return envelope.refuse({ _tag: "NotRunning" })
+    if (!willRestart && reason !== undefined && isOrderly(reason)) {
+      return envelope.refuse({ _tag: "NotRunning", reason })
+    }
     const cause = reason === undefined ? Cause.empty : toCause(reason)
     envelope.refuse({ _tag: "Crashed", cause: cause.reasons.length === 0 ? Cause.interrupt() : cause, willRestart })
   }

@@ -96,10 +96,17 @@ const defaultShutdown = 5000
  */
 export const makeSpec = <Self>(description: ClassDescription<Self>) => {
   const last = new WeakMap<object, { readonly spec: ServerSpec; readonly options: RunOptions }>()
-  return (parent: Parent, context: Context.Context<never>, behavior: Behavior, options: RunOptions, renamed?: string): ServerSpec => {
+  return (
+    parent: Parent,
+    context: Context.Context<never>,
+    behavior: Behavior,
+    options: RunOptions,
+    renamed?: string
+  ): ServerSpec => {
     const known = last.get(behavior)
     if (
-      known !== undefined && known.spec.parent === parent && known.spec.renamed === renamed && known.spec.context === context &&
+      known !== undefined && known.spec.parent === parent && known.spec.renamed === renamed &&
+      known.spec.context === context &&
       known.options.mailbox === options.mailbox && known.options.isolation === options.isolation &&
       known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown
     ) return known.spec

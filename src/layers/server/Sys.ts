@@ -19,7 +19,7 @@ import type { CallOptions } from "../../domain/server/Message.ts"
 import { format, type SystemEvent } from "../../domain/server/SystemEvent.ts"
 import { type HasProcess, type Process, processOf, reference, type Status as ProcessStatus } from "../naming/Process.ts"
 import { toMillis } from "./Client.ts"
-import { type DebugFunction, done } from "./Debug.ts"
+import type { DebugFunction } from "./Debug.ts"
 import { ownCall } from "./Envelope.ts"
 import type { QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerProcess } from "./ServerProcess.ts"
@@ -268,9 +268,9 @@ export const install = <A>(
  *
  * @since 0.1.0
  */
-export const remove = (
+export const remove = <A>(
   ref: AnyServer,
-  idOrFunction: string | DebugFunction<never>,
+  idOrFunction: string | DebugFunction<A>,
   options?: CallOptions
 ): Effect.Effect<void, CallError> =>
   look(ref, "Sys.remove", options, (server) => server.observe((debug) => debug.remove(idOrFunction)))
