@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, StateContainer, Sys } from "../../../src/index.ts"
+import { GenServer, type StateContainer, Sys } from "../../../src/index.ts"
 import { Account, fork, Inside, many, one, Overdrawn, poll, Saving, start, turns } from "./account.ts"
 import { onSave, Scripted } from "./scripted.ts"
 

@@ -1,5 +1,5 @@
 /** A server that answers in every way there is, over a store that does as it is told. */
-import { Effect, Exit, Fiber, type Latch, Layer, Schema } from "effect"
+import { Effect, Exit, type Fiber, type Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { ExitReason } from "../../../src/domain/server/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../../src/index.ts"
@@ -44,7 +44,9 @@ export class Inside {
   readonly handled: Array<string> = []
   /** What happened to incarnations: `acquired 1`, `released 1`, `terminated Crashed`. */
   readonly life: Array<string> = []
+  /** What `AddSlowly` waits for, and whether it can be interrupted. */
   slow: Latch.Latch | undefined = undefined
+  uninterruptible = false
 
   constructor(script: Scripted) {
     this.script = script
@@ -89,7 +91,8 @@ export const behavior = (inside: Inside, restore?: (conserved: number) => Effect
         },
         AddSlowly: (state, { by }) => {
           note("AddSlowly")
-          return Effect.as(inside.slow?.await ?? Effect.void, [state + by, state + by] as const)
+          const slowly = Effect.as(inside.slow?.await ?? Effect.void, [state + by, state + by] as const)
+          return inside.uninterruptible ? Effect.uninterruptible(slowly) : slowly
         },
         Barrier: (state) =>
           Effect.map(GenServer.stored, () => {
