@@ -45,11 +45,22 @@ export const inHand = (): Envelope | undefined => {
 
 /** The servers between `target` and the message that is about to wait for it; `undefined` when it would not wait for itself. */
 export const selfCall = (target: ServerProcess, cause: Envelope | undefined): ReadonlyArray<string> | undefined => {
-  const chain: Array<string> = [target.name]
-  for (let message = cause; message !== undefined; message = message.cause) {
-    chain.unshift(message.server.name)
-    if (message.server === target && target.current === message) return chain
+  const inHand = target.current
+  // A server that handles nothing waits for nobody: chains may be long, and most calls are none of this.
+  if (inHand === undefined) return undefined
+  let message = cause
+  while (message !== undefined && message !== inHand) {
     if (message.gone || message.exit !== undefined) return undefined
+    message = message.cause
   }
-  return undefined
+  return message === undefined ? undefined : chainFrom(inHand, cause)
+}
+
+const chainFrom = (first: Envelope, last: Envelope | undefined): ReadonlyArray<string> => {
+  const chain = [first.server.name]
+  for (let message = last; message !== undefined && message !== first; message = message.cause) {
+    chain.push(message.server.name)
+  }
+  chain.push(first.server.name)
+  return chain.reverse()
 }
