@@ -132,6 +132,28 @@ export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<
 }
 
 /**
+ * Completes several specifications for one supervisor; no two of them may have one id.
+ *
+ * @since 0.1.0
+ */
+export const makeAll = (
+  drafts: ReadonlyArray<Draft>,
+  autoShutdown: AutoShutdown
+): Result.Result<ReadonlyArray<ChildSpec>, InvalidSpec> => {
+  const specs = new Map<string, ChildSpec>()
+  for (const draft of drafts) {
+    const spec = make(draft, autoShutdown)
+    if (Result.isFailure(spec)) return Result.fail(spec.failure)
+    const { id } = spec.success
+    if (specs.has(id)) {
+      return Result.fail({ _tag: "InvalidSpec", id, field: "id", problem: `two children have the id "${id}"` })
+    }
+    specs.set(id, spec.success)
+  }
+  return Result.succeed(Array.from(specs.values()))
+}
+
+/**
  * A shutdown time in milliseconds, or `undefined` when it is none.
  *
  * @since 0.1.0

@@ -11,7 +11,7 @@ import { type Cause, HashMap, Option } from "effect"
 import type { ExitReason } from "../server/ExitReason.ts"
 import type { AutoShutdown, ChildSpec } from "./ChildSpec.ts"
 import type { Strategy } from "./Strategy.ts"
-import type { Command } from "./SupervisionEvents.ts"
+import type { Command, Fate } from "./SupervisionEvents.ts"
 
 /** What a supervisor is told when it is made. */
 export interface Options {
@@ -260,4 +260,11 @@ export class Draft {
     if (_tag === "Running" || _tag === "Stopping") this.active += by
     if (entry.spec.significant && _tag !== "Down" && _tag !== "Parked") this.significant += by
   }
+}
+
+/** Down and not to be started: kept with its spec, or forgotten when temporary. */
+export const down = (draft: Draft, entry: Entry, why: "terminated" | "finished" | "ignored", fate: Fate): void => {
+  draft.do({ _tag: "Settle", id: entry.spec.id, fate })
+  if (entry.spec.restart === "temporary") draft.remove(entry)
+  else draft.status(entry, { _tag: "Down", why }, undefined)
 }

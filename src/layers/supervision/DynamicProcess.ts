@@ -7,12 +7,11 @@
  *
  * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
  * attempts go through one queue that is worked off by whoever is first; a restart that fails again and again is therefore
- * a loop that gives way to others, never a recursion. A record's identity is its ticket: an answer, a timer or an outcome
- * that finds another record in its place is stale.
+ * a loop that gives way to others, never a recursion.
  *
  * @since 0.1.0
  */
-import { type Cause, type Context, Effect, Exit, type Fiber } from "effect"
+import { type Context, Effect, Exit, type Fiber } from "effect"
 import {
   crashed,
   type ExitReason,
@@ -26,41 +25,22 @@ import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
 import { ChildNews } from "./ChildNews.ts"
+import {
+  answer,
+  done,
+  type Ended,
+  type Exceptional,
+  exceptional,
+  isAlive,
+  isExceptional,
+  type Outcome
+} from "./DynamicChild.ts"
 import { execute, guarded, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import * as Turn from "./Turn.ts"
 
-/** A child that is not simply running. */
-export interface Exceptional {
-  readonly spec: ChildSpec
-  /** `reviving`: it is being started again; to everybody else it is restarting. */
-  readonly status: "starting" | "reviving" | "stopping" | "restarting" | "parked" | "ended"
-  /** Who waits for it to be up (starting) or down (stopping). */
-  readonly waiters: Array<(outcome: Outcome) => void>
-  readonly timer: Fiber.Fiber<void> | undefined
-  /** An exit that overtook the news of its start. */
-  early: { readonly incarnation: number; readonly reason: ExitReason } | undefined
-}
-
-/** What a request comes to. */
-export type Outcome =
-  | Started
-  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
-  | { readonly _tag: "Stopped" }
-  | { readonly _tag: "Done" }
-
-interface Ended {
-  readonly child: Child
-  readonly incarnation: number
-  readonly reason: ExitReason
-  /** When it went down, when this is the failure of another attempt to bring it up. */
-  readonly failedSince: number | undefined
-}
-
 /** Ends handled before the event loop gets a turn. */
 const passLength = 4096
-
-const isExceptional = (entry: ChildSpec | Exceptional): entry is Exceptional => "waiters" in entry
 
 /** The process behind `DynamicSupervisor`. */
 export class DynamicProcess extends LocalProcess implements Child, Parent {
@@ -459,21 +439,4 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   private count(entry: ChildSpec | Exceptional, by: 1 | -1): void {
     if (isExceptional(entry) && entry.status !== "stopping") this.inactive += by
   }
-}
-
-const done: Effect.Effect<Outcome> = Exit.succeed({ _tag: "Done" })
-
-const isAlive = ({ status }: Exceptional): boolean =>
-  status === "starting" || status === "reviving" || status === "stopping"
-
-const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({
-  spec,
-  status,
-  waiters: [],
-  timer: undefined,
-  early: undefined
-})
-
-const answer = (entry: Exceptional, outcome: Outcome): void => {
-  for (const waiter of entry.waiters.splice(0)) Turn.run(() => waiter(outcome))
 }

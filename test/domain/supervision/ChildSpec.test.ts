@@ -92,6 +92,25 @@ describe("ChildSpec.make", () => {
   })
 })
 
+describe("ChildSpec.makeAll", () => {
+  it("completes each, and refuses two with one id", () => {
+    assert.deepStrictEqual(
+      Result.map(ChildSpec.makeAll([{ id: "a" }, { id: "b" }], "never"), (specs) => specs.map(({ id }) => id)),
+      Result.succeed(["a", "b"])
+    )
+    const twice = ChildSpec.makeAll([{ id: "a" }, { id: "a", restart: "transient" }], "never")
+    assert.deepStrictEqual(
+      twice,
+      Result.fail<ChildSpec.InvalidSpec>({
+        _tag: "InvalidSpec",
+        id: "a",
+        field: "id",
+        problem: "two children have the id \"a\""
+      })
+    )
+  })
+})
+
 describe("ChildSpec.isRestarted", () => {
   const orderly: ReadonlyArray<ExitReason> = [normal, shutdown, { _tag: "Shutdown", detail: "some info" }]
   const disorderly: ReadonlyArray<ExitReason> = [

@@ -165,6 +165,22 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual([a.started, b.started], [3, 2])
     }))
 
+  it.effect("an attempt that takes its time is restarting to everybody else", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs()
+      const script = new Script()
+      script.starts.push("ok", "hang")
+      const child = yield* supervisor.startChild(recipe("a", script))
+      script.end()
+      assert.deepStrictEqual(yield* statuses(supervisor), ["a restarting"])
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 0, supervisors: 0, workers: 1 })
+      yield* supervisor.terminateChild(child)
+      assert.deepStrictEqual(yield* statuses(supervisor), [])
+      script.release()
+      assert.deepStrictEqual(yield* statuses(supervisor), [])
+      assert.strictEqual(child.status, "stopped")
+    }))
+
   it.effect("maxChildren counts restarting children too", () =>
     Effect.gen(function*() {
       const none = yield* jobs({ maxChildren: 0 })

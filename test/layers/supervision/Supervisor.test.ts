@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Layer, Ref, Schedule } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Ref, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type ExitReason, killed, shutdown } from "../../../src/domain/server/ExitReason.ts"
 import { processOf } from "../../../src/layers/naming/Process.ts"
@@ -114,6 +114,38 @@ describe("starting children", () => {
       assert.deepStrictEqual(yield* listing(supervisor), ["a stopped", "c#1"])
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 2, active: 1, supervisors: 0, workers: 2 })
       assert.deepStrictEqual(take(), ["Ignored a#1", "Ignored b#1", "Started c#1"])
+    }))
+
+  it.effect("a start that answers nonsense is a failed start", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top(one)
+      const nonsense = (answer: unknown) => {
+        const script = new Script()
+        const plain = recipe("a", script)
+        return {
+          ...plain,
+          make: (...given: Parameters<typeof plain.make>) => {
+            const made = plain.make(...given)
+            return { ...made, child: Object.assign(made.child, { start: () => answer }) }
+          }
+        }
+      }
+      const bare = yield* Effect.flip(supervisor.startChild(nonsense("error_reason")))
+      assert.include(bare.message, "not to error_reason")
+      const wrong = yield* Effect.flip(supervisor.startChild(nonsense(Effect.succeed("error_reason"))))
+      assert.include(wrong.message, "not to error_reason")
+      assert.deepStrictEqual(yield* listing(supervisor), [])
+    }))
+
+  it.effect("specs can be checked without starting anything", () =>
+    Effect.sync(() => {
+      const checked = Supervisor.checkChildSpecs([{ id: "a" }, { id: "b", restart: "transient", significant: true }])
+      assert.strictEqual(checked._tag === "Failure" ? checked.failure.field : "ok", "significant")
+      const allowed = Supervisor.checkChildSpecs(
+        [{ id: "b", restart: "transient", significant: true }],
+        "any_significant"
+      )
+      assert.strictEqual(allowed._tag, "Success")
     }))
 
   it.effect("extra information of a start is passed on to whoever asked for it", () =>
@@ -250,6 +282,29 @@ describe("requests", () => {
       yield* Fiber.interrupt(starter)
       script.release()
       assert.deepStrictEqual(yield* listing(supervisor), ["a#1"])
+    }))
+})
+
+describe("events", () => {
+  it.effect("are those of the supervisor and what is below it", () =>
+    Effect.gen(function*() {
+      const { telemetry } = record()
+      const sub = new Script()
+      class Sub extends Supervisor.Service<Sub>()("sub") {}
+      const context = yield* Layer.build(
+        Supervisor.layer(one, [probe("other"), Sub.layer(one, [probe("a", sub)])])
+      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      const seen = yield* Effect.forkChild(
+        Context.get(context, Sub).events.pipe(
+          Stream.map((event) => event._tag),
+          Stream.take(3),
+          Stream.runCollect
+        ),
+        { startImmediately: true }
+      )
+      yield* Effect.yieldNow
+      sub.end()
+      assert.deepStrictEqual(yield* Fiber.join(seen), ["Exited", "Restarting", "Started"])
     }))
 })
 

@@ -94,6 +94,10 @@ describe("layers and recipes", () => {
       const provided: Layer.Layer<Db> = App
       yield* Layer.build(provided)
       assert.strictEqual(yield* Ref.get(seen), 7)
+      const wrongOrder = Supervisor.layer(one, [Supervisor.worker("a", Db), DbLive])
+      // @ts-expect-error the child that provides it must come before the one that needs it
+      const incomplete: Layer.Layer<Db> = wrongOrder
+      assert.isDefined(incomplete)
     }))
 
   it.effect("one layer value under two supervisors is two children, twice under one it is one", () =>

@@ -2,8 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Ref, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { killed } from "../../../src/domain/server/ExitReason.ts"
+import type { Process } from "../../../src/layers/naming/Process.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import { listing, top } from "./probe.ts"
+
+/** Whether the process still holds what it was started with. */
+const isKept = (process: Process) => "body" in process && process.body !== undefined
 
 const one = { strategy: "one_for_one" } as const
 
@@ -179,6 +183,17 @@ describe("Supervisor.worker", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* listing(supervisor), ["a stopped"])
       assert.deepStrictEqual(take(), ["Started a#1", "Exited a#1 shutdown"])
+    }))
+
+  it.effect("a temporary one lets go of its Effect once it runs: what it was started with can be collected", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top(one, Supervisor.worker("own", Effect.never, { restart: "temporary" }))
+      const start = (restart: "permanent" | "temporary") =>
+        Effect.map(supervisor.startChild(Supervisor.workerRecipe(restart, Effect.never, { restart })), isKept)
+      assert.isFalse(yield* start("temporary"))
+      assert.isTrue(yield* start("permanent"))
+      // A child of the supervisor's own comes back when the supervisor does.
+      assert.isTrue(isKept((yield* supervisor.whichChild("own")).process))
     }))
 
   it.effect("waits out a backoff in virtual time", () =>

@@ -1,0 +1,314 @@
+/**
+ * The handle of a dynamic supervisor: children by reference.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Exit, Result, type Scope, type Stream } from "effect"
+import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { ChildSpec, InvalidSpec } from "../../domain/supervision/ChildSpec.ts"
+import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
+import type { Child, ChildOptions, Started, StartRecipe } from "./Child.ts"
+import type { Outcome } from "./DynamicChild.ts"
+import type { DynamicProcess } from "./DynamicProcess.ts"
+import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
+import {
+  type ChildCounts,
+  type ChildInfo,
+  CurrentOverride,
+  specOf,
+  type SpecOverride,
+  type StartedChild,
+  type SupervisorHandle
+} from "./SupervisorHandle.ts"
+import { eventsBelow } from "./TreeEvents.ts"
+
+/** A child, or what stands for it. */
+export type Target = Process | HasProcess
+
+/**
+ * A dynamic supervisor in the hands of a program.
+ *
+ * @since 0.1.0
+ */
+export interface DynamicHandle extends HasProcess {
+  readonly path: ReadonlyArray<string>
+  /**
+   * Starts a child (OTP: `supervisor:start_child/2`, Elixir: `DynamicSupervisor.start_child/2`).
+   *
+   * **Details**
+   *
+   * Succeeds with its reference when its init has. A child whose init answers `ignore` is not kept. Options are the recipe's,
+   * or the override's; the default is a permanent worker. A dynamic child cannot be significant.
+   */
+  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: ChildOptions): Effect.Effect<A, StartError<E>, R>
+  /** As `startChild`, and tells what the start came to. */
+  startChildInfo<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: ChildOptions
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R>
+  /** Stops a child and forgets it, also one that is being restarted (Elixir: `DynamicSupervisor.terminate_child/2`). */
+  terminateChild(target: Target): Effect.Effect<void, ChildError>
+  /** Starts a parked child again; the budget begins anew. */
+  resumeChild(target: Target): Effect.Effect<void, ChildError>
+  /** The children, in no promised order. */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  /** One child. */
+  whichChild(target: Target): Effect.Effect<ChildInfo, ChildError>
+  /** How many there are; `specs` counts one for each child, as in Elixir. */
+  readonly countChildren: Effect.Effect<ChildCounts>
+  /** What happens to it and its children, from the moment the stream is run. */
+  readonly events: Stream.Stream<Lifecycle>
+  /** Stops it and its children; a root stays down, another one's supervisor sees it exit. */
+  stop(reason?: ExitReason): Effect.Effect<void>
+  /** Itself as the nearest supervisor, for code that starts its processes under `Supervisor`; ids mean nothing to it. */
+  readonly asSupervisor: SupervisorHandle
+}
+
+/** The one implementation of it. */
+export class Handle implements DynamicHandle {
+  readonly path: ReadonlyArray<string>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly asSupervisor: SupervisorHandle
+  readonly [processOf]: Process
+  private readonly process: DynamicProcess
+  /** The last spec that was completed: most children are started from the same options, one after the other. */
+  private last: { readonly options: ChildOptions; readonly spec: ChildSpec } | undefined = undefined
+
+  constructor(process: DynamicProcess) {
+    this.process = process
+    this.path = process.path
+    this[processOf] = process
+    this.whichChildren = Effect.sync(() => Array.from(process.children.keys(), (child) => this.info(child)!))
+    this.countChildren = Effect.sync(() => {
+      const { children: { size }, inactive, supervisors } = process
+      return { specs: size, active: size - inactive, supervisors, workers: size - supervisors }
+    })
+    this.events = eventsBelow(process.telemetry, process.path)
+    this.asSupervisor = new View(this, process)
+  }
+
+  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: ChildOptions): Effect.Effect<A, StartError<E>, R> {
+    return Effect.contextWith((context: Context.Context<R>) => {
+      const made = this.make(recipe, override, context)
+      if (Result.isFailure(made)) return Exit.fail(made.failure)
+      const { child, ref, spec } = made.success
+      const outcome = this.process.startChild(child, spec)
+      const exit = "~effect/Exit" in outcome ? outcome as Exit.Exit<Outcome> : undefined
+      // A start that came up at once needs no further Effect.
+      if (exit?._tag === "Success" && exit.value._tag === "Started") return Exit.succeed(ref)
+      return Effect.flatMap(
+        outcome,
+        (outcome) =>
+          outcome._tag === "Started" || outcome._tag === "Ignored"
+            ? Exit.succeed(ref)
+            : Exit.fail(this.failure<E>(recipe.id, outcome))
+      )
+    })
+  }
+
+  startChildInfo<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: ChildOptions
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R> {
+    return Effect.contextWith((context: Context.Context<R>) => {
+      const made = this.make(recipe, override, context)
+      if (Result.isFailure(made)) return Exit.fail(made.failure)
+      const { child, ref, spec } = made.success
+      return Effect.flatMap(
+        this.process.startChild(child, spec),
+        (outcome): Effect.Effect<StartedChild<A>, StartError<E>> =>
+          outcome._tag === "Started" || outcome._tag === "Ignored"
+            ? Exit.succeed({ ref, started: outcome satisfies Started })
+            : Exit.fail(this.failure<E>(recipe.id, outcome))
+      )
+    })
+  }
+
+  terminateChild(target: Target): Effect.Effect<void, ChildError> {
+    return Effect.suspend((): Effect.Effect<void, ChildError> => {
+      const process = processFrom(target)
+      return this.process.isUp
+        ? Effect.asVoid(
+          this.process.terminateChild(process as Child) ?? this.childError(process.id, { _tag: "NotFound" })
+        )
+        : this.childError(process.id, { _tag: "NotRunning" })
+    })
+  }
+
+  resumeChild(target: Target): Effect.Effect<void, ChildError> {
+    return Effect.suspend(() => {
+      const process = processFrom(target)
+      if (!this.process.isUp) return this.childError(process.id, { _tag: "NotRunning" })
+      const _tag = this.process.resumeChild(process as Child)
+      return _tag === "Done" ? Exit.void : this.childError(process.id, { _tag })
+    })
+  }
+
+  whichChild(target: Target): Effect.Effect<ChildInfo, ChildError> {
+    return Effect.suspend(() => {
+      const process = processFrom(target)
+      const info = this.info(process as Child)
+      return info === undefined ? this.childError(process.id, { _tag: "NotFound" }) : Exit.succeed(info)
+    })
+  }
+
+  stop(reason?: ExitReason): Effect.Effect<void> {
+    return this.process.endAndWait(reason)
+  }
+
+  private info(child: Child): ChildInfo | undefined {
+    const entry = this.process.children.get(child)
+    if (entry === undefined) return undefined
+    const { id, kind } = child
+    if (!("waiters" in entry)) return { id, kind, status: "running", spec: entry, process: child }
+    return { id, kind, status: statuses[entry.status], spec: entry.spec, process: child }
+  }
+
+  private make<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override: ChildOptions | undefined,
+    context: Context.Context<R>
+  ): Result.Result<{ readonly child: Child<E>; readonly ref: A; readonly spec: ChildSpec }, StartError<E>> {
+    const spec = this.specOf(recipe, override)
+    if (Result.isFailure(spec)) return Result.fail(this.failure<E>(spec.failure.id, spec.failure))
+    const { children, isUp, maxChildren } = this.process
+    if (!isUp) return Result.fail(this.failure<E>(recipe.id, { _tag: "NotRunning" }))
+    if (children.size >= maxChildren) {
+      return Result.fail(this.failure<E>(recipe.id, { _tag: "MaxChildren", max: maxChildren }))
+    }
+    const { child, ref } = recipe.make(this.process, context, recipe.id)
+    return Result.succeed({ child, ref, spec: spec.success })
+  }
+
+  private specOf(
+    recipe: StartRecipe<unknown, unknown, unknown>,
+    override: ChildOptions | undefined
+  ): Result.Result<ChildSpec, InvalidSpec> {
+    const shared = override === undefined && this.last?.options === recipe.options &&
+      this.last.spec.kind === recipe.kind
+    if (shared && this.last !== undefined) return Result.succeed(this.last.spec)
+    const significant = override?.significant ?? recipe.options.significant
+    if (significant !== undefined && significant !== false) {
+      const problem = "a dynamic child can't be significant: a dynamic supervisor has no autoShutdown"
+      return Result.fail({ _tag: "InvalidSpec", id: recipe.id, field: "significant", problem })
+    }
+    const spec = specOf(recipe, override, "never")
+    if (Result.isSuccess(spec) && override === undefined) this.last = { options: recipe.options, spec: spec.success }
+    return spec
+  }
+
+  private failure<E>(child: string, why: Outcome | StartErrorReason<E>): StartError<E> {
+    return new StartError({
+      supervisor: pathText(this.path),
+      child,
+      // What made its start fail is what its recipe may fail with.
+      reason: why as StartErrorReason<E>
+    })
+  }
+
+  private childError(child: string, reason: ChildErrorReason): Exit.Exit<never, ChildError> {
+    return Exit.fail(new ChildError({ supervisor: pathText(this.path), child, reason }))
+  }
+}
+
+const statuses = {
+  starting: "starting",
+  reviving: "restarting",
+  stopping: "running",
+  restarting: "restarting",
+  parked: "parked",
+  ended: "stopped"
+} as const
+
+const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target
+
+/** A dynamic supervisor as the nearest supervisor: starting works, ids do not. */
+class View implements SupervisorHandle {
+  readonly path: ReadonlyArray<string>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly [processOf]: Process
+  private readonly handle: Handle
+
+  constructor(handle: Handle, process: DynamicProcess) {
+    this.handle = handle
+    this.path = handle.path
+    this.whichChildren = handle.whichChildren
+    this.countChildren = handle.countChildren
+    this.events = handle.events
+    this[processOf] = process
+  }
+
+  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: SpecOverride): Effect.Effect<A, StartError<E>, R> {
+    return this.handle.startChild(renamed(recipe, override), override)
+  }
+
+  startChildInfo<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: SpecOverride
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R> {
+    return this.handle.startChildInfo(renamed(recipe, override), override)
+  }
+
+  register<A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> {
+    return Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+      const override = Context.get(context, CurrentOverride)
+      const open = override?.open === true ? override : undefined
+      if (open !== undefined) open.registered++
+      const made: Array<Child> = []
+      const known: StartRecipe<A, E, R> = {
+        ...renamed(recipe, open?.spec),
+        make: (parent, context, id) => {
+          const child = recipe.make(parent, context, id)
+          made.push(child.child)
+          return child
+        }
+      }
+      return Effect.acquireRelease(
+        this.handle.startChild(known, open?.spec).pipe(
+          Effect.catch((error: StartError<E>) =>
+            error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
+          ),
+          Effect.provideService(CurrentOverride, undefined)
+        ),
+        () => Effect.forEach(made, (child) => Effect.ignore(this.handle.terminateChild(child))),
+        { interruptible: true }
+      )
+    })
+  }
+
+  terminateChild(id: string): Effect.Effect<void, ChildError> {
+    return this.unknown(id)
+  }
+
+  restartChild(id: string): Effect.Effect<Started, ChildError> {
+    return this.unknown(id)
+  }
+
+  deleteChild(id: string): Effect.Effect<void, ChildError> {
+    return this.unknown(id)
+  }
+
+  resumeChild(id: string): Effect.Effect<void, ChildError> {
+    return this.unknown(id)
+  }
+
+  whichChild(id: string): Effect.Effect<ChildInfo, ChildError> {
+    return this.unknown(id)
+  }
+
+  stop(reason?: ExitReason): Effect.Effect<void> {
+    return this.handle.stop(reason)
+  }
+
+  private unknown(child: string): Effect.Effect<never, ChildError> {
+    return Effect.fail(new ChildError({ supervisor: pathText(this.path), child, reason: { _tag: "NotFound" } }))
+  }
+}
+
+const renamed = <A, E, R>(recipe: StartRecipe<A, E, R>, override: SpecOverride | undefined): StartRecipe<A, E, R> =>
+  override?.id === undefined ? recipe : { ...recipe, id: override.id }

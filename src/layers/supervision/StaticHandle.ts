@@ -1,0 +1,243 @@
+/**
+ * The handle of a static supervisor: requests in, answers out.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Exit, type Scope, type Stream } from "effect"
+import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { newestFirst } from "../../domain/supervision/Supervision.ts"
+import type { Answer } from "../../domain/supervision/SupervisionEvents.ts"
+import { type Entry, find, isRestarting } from "../../domain/supervision/SupervisionState.ts"
+import { type Process, processOf, type Status } from "../naming/Process.ts"
+import type { Started, StartRecipe } from "./Child.ts"
+import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
+import {
+  type ChildCounts,
+  type ChildInfo,
+  CurrentOverride,
+  specOf,
+  type SpecOverride,
+  type StartedChild,
+  type SupervisorHandle
+} from "./SupervisorHandle.ts"
+import type { Slot } from "./SupervisorNews.ts"
+import type { SupervisorProcess } from "./SupervisorProcess.ts"
+import { eventsBelow } from "./TreeEvents.ts"
+
+const statusOf = (entry: Entry): Status => {
+  switch (entry.status._tag) {
+    case "Starting":
+      return isRestarting(entry) ? "restarting" : "starting"
+    case "Running":
+    case "Stopping":
+      return "running"
+    case "Restarting":
+      return "restarting"
+    case "Parked":
+      return "parked"
+    case "Down":
+      return "stopped"
+  }
+}
+
+/** The handle of a static supervisor. */
+export class StaticHandle implements SupervisorHandle {
+  readonly path: ReadonlyArray<string>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly [processOf]: Process
+  private readonly process: SupervisorProcess
+  /** Whether the children registered now belong to the supervisor's own specification. */
+  sealed = false
+
+  constructor(process: SupervisorProcess) {
+    this.process = process
+    this.path = process.path
+    this[processOf] = process
+    this.whichChildren = Effect.sync(() => {
+      const infos: Array<ChildInfo> = []
+      for (const entry of newestFirst(process.state)) {
+        const slot = process.slots.get(entry.spec.id)
+        if (slot !== undefined) infos.push(infoOf(entry, slot))
+      }
+      return infos
+    })
+    this.countChildren = Effect.sync(() => {
+      const { active, specs, supervisors, workers } = process.state.counts
+      return { specs, active, supervisors, workers }
+    })
+    this.events = eventsBelow(process.telemetry, process.path)
+  }
+
+  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: SpecOverride): Effect.Effect<A, StartError<E>, R> {
+    return Effect.map(this.startChildInfo(recipe, override), refOf)
+  }
+
+  startChildInfo<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: SpecOverride
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R> {
+    return Effect.contextWith((context: Context.Context<R>) => this.run(recipe, override, false, context))
+  }
+
+  register<A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> {
+    return Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+      const override = Context.get(context, CurrentOverride)
+      const open = override?.open === true ? override : undefined
+      if (open !== undefined) open.registered++
+      // What the child's own code builds later is not what the override was for.
+      const clean = Context.add(context, CurrentOverride, undefined)
+      return Effect.acquireRelease(
+        this.run(recipe, open?.spec, !this.sealed, clean).pipe(
+          Effect.map((child) => ({ ...child, id: open?.spec.id ?? recipe.id })),
+          Effect.catch((error: StartError<E>) =>
+            error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
+          )
+        ),
+        (child) => this.remove(child.id, child.ref),
+        { interruptible: true }
+      ).pipe(Effect.map(refOf))
+    })
+  }
+
+  terminateChild(id: string): Effect.Effect<void, ChildError> {
+    return Effect.flatMap(this.process.request("TerminateChild", id), (answer) => this.done(id, answer))
+  }
+
+  restartChild(id: string): Effect.Effect<Started, ChildError | StartError> {
+    return Effect.flatMap(
+      this.process.request("RestartChild", id),
+      (answer): Effect.Effect<Started, ChildError | StartError> => {
+        switch (answer._tag) {
+          case "Started":
+            return Exit.succeed(startedOf(answer.info))
+          case "Ignored":
+            return Exit.succeed({ _tag: "Ignored" })
+          case "Failed":
+          case "Stopped":
+            return Exit.fail(this.startError(id, answer))
+          default:
+            return Effect.as(this.done(id, answer), { _tag: "Started" } as const)
+        }
+      }
+    )
+  }
+
+  deleteChild(id: string): Effect.Effect<void, ChildError> {
+    return Effect.flatMap(this.process.request("DeleteChild", id), (answer) => this.done(id, answer))
+  }
+
+  resumeChild(id: string): Effect.Effect<void, ChildError> {
+    return Effect.flatMap(this.process.request("ResumeChild", id), (answer) => this.done(id, answer))
+  }
+
+  whichChild(id: string): Effect.Effect<ChildInfo, ChildError> {
+    return Effect.suspend(() => {
+      const entry = find(this.process.state, id)
+      const slot = this.process.slots.get(id)
+      return entry === undefined || slot === undefined
+        ? Exit.fail(this.childError(id, { _tag: "NotFound" }))
+        : Exit.succeed(infoOf(entry, slot))
+    })
+  }
+
+  stop(reason?: ExitReason): Effect.Effect<void> {
+    return this.process.endAndWait(reason)
+  }
+
+  private run<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override: SpecOverride | undefined,
+    initial: boolean,
+    context: Context.Context<R>
+  ): Effect.Effect<StartedChild<A>, StartError<E>> {
+    const { process } = this
+    const spec = specOf(recipe, override, process.state.options.autoShutdown)
+    if (spec._tag === "Failure") return Exit.fail(this.startError<E>(spec.failure.id, spec.failure))
+    const { id } = spec.success
+    const made: Array<{ readonly child: unknown; readonly ref: A }> = []
+    const answer = process.startChild(spec.success, initial, () => {
+      const child = recipe.make(process, context, id)
+      made.push(child)
+      return child
+    })
+    return Effect.flatMap(answer, (answer): Effect.Effect<StartedChild<A>, StartError<E>> => {
+      if (answer._tag === "Started") return Exit.succeed({ ref: made[0]!.ref, started: startedOf(answer.info) })
+      if (answer._tag === "Ignored") return Exit.succeed({ ref: made[0]!.ref, started: { _tag: "Ignored" } })
+      return Exit.fail(this.startError<E>(id, answer))
+    })
+  }
+
+  /** The layer of a child is torn down while its supervisor goes on. */
+  private remove(id: string, ref: unknown): Effect.Effect<void> {
+    const isMine = () => this.process.slots.get(id)?.ref === ref
+    return Effect.suspend(() =>
+      isMine()
+        ? this.process.request("TerminateChild", id).pipe(
+          Effect.andThen(Effect.suspend(() => isMine() ? this.process.request("DeleteChild", id) : Exit.void))
+        )
+        : Exit.void
+    )
+  }
+
+  private startError<E>(id: string, answer: Answer): StartError<E> {
+    const slot = this.process.slots.get(id)
+    return new StartError({
+      supervisor: pathText(this.path),
+      child: id,
+      reason: startReason<E>(answer, slot)
+    })
+  }
+
+  private done(id: string, answer: Answer): Effect.Effect<void, ChildError> {
+    switch (answer._tag) {
+      case "NotFound":
+      case "Running":
+      case "Restarting":
+      case "Parked":
+      case "NotParked":
+      case "NotRunning":
+        return Exit.fail(this.childError(id, { _tag: answer._tag }))
+      default:
+        return Exit.void
+    }
+  }
+
+  private childError(child: string, reason: ChildErrorReason): ChildError {
+    return new ChildError({ supervisor: pathText(this.path), child, reason })
+  }
+}
+
+const refOf = <A>(child: { readonly ref: A }): A => child.ref
+
+const infoOf = (entry: Entry, slot: Slot): ChildInfo => ({
+  id: entry.spec.id,
+  kind: entry.spec.kind,
+  status: statusOf(entry),
+  spec: entry.spec,
+  process: slot.child
+})
+
+const startedOf = (info: unknown): Started => info === undefined ? { _tag: "Started" } : { _tag: "Started", info }
+
+const startReason = <E>(answer: Answer, slot: Slot | undefined): StartErrorReason<E> => {
+  switch (answer._tag) {
+    case "Failed":
+      // The cause is what this child's own `start` failed with, and its type is in its recipe.
+      return {
+        _tag: "Failed",
+        cause: answer.cause as Extract<StartErrorReason<E>, { readonly _tag: "Failed" }>["cause"]
+      }
+    case "AlreadyStarted":
+    case "AlreadyPresent":
+      return slot === undefined ? { _tag: "Stopped" } : { _tag: answer._tag, process: slot.child }
+    case "InvalidSpec":
+      return answer
+    case "Stopped":
+      return { _tag: "Stopped" }
+    default:
+      return { _tag: "NotRunning" }
+  }
+}
