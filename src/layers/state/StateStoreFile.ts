@@ -94,10 +94,12 @@ export const make = Effect.fnUntraced(function*(
 
   yield* turn("open")(fs.makeDirectory(options.directory, { recursive: true }))
 
-  const read = Effect.tap(
-    Effect.suspend(() => replay(fs, log, limit)),
-    ({ damages }) => Effect.forEach(damages, onDamage, { discard: true })
-  )
+  const readAs = (who: "owner" | "visitor") =>
+    Effect.tap(replay(fs, log, limit), ({ damages }) =>
+      // To a visitor, a batch that the owner is just writing looks torn.
+      Effect.forEach(damages, (one) => who === "visitor" && one._tag === "TornTail" ? Effect.void : onDamage(one), {
+        discard: true
+      }))
 
   const lose = Effect.suspend(() => {
     const lost = session
@@ -107,7 +109,7 @@ export const make = Effect.fnUntraced(function*(
 
   /** Why a write is refused whose session is over. */
   const refused = (operation: string, target: Target) =>
-    Effect.flatMap(read, ({ index }) => {
+    Effect.flatMap(readAs("visitor"), ({ index }) => {
       const reason = index.stale([target]) ?? { _tag: "Fenced", epoch: target.epoch, current: index.newest }
       return Effect.fail(fail(operation, reason))
     })
@@ -168,7 +170,7 @@ export const make = Effect.fnUntraced(function*(
   const takeOver = Effect.gen(function*() {
     yield* lose
     const number = yield* log.claim
-    const begun = yield* LogSession.begin({ fs, log, parent, limit }, number, yield* read)
+    const begun = yield* LogSession.begin({ fs, log, parent, limit }, number, yield* readAs("owner"))
     if (!(yield* begun.isOwner)) {
       yield* begun.close
       return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
@@ -199,7 +201,7 @@ export const make = Effect.fnUntraced(function*(
   ) =>
     // The owner may compact the log between the reading of the index and that of the texts.
     Effect.retry(
-      Effect.flatMap(read, ({ index }) =>
+      Effect.flatMap(readAs("visitor"), ({ index }) =>
         use(index, (place) =>
           Effect.scoped(Effect.flatMap(fs.open(log.at(place.file), { flag: "r" }), (file) =>
             readText(file, place))))),

@@ -55,8 +55,11 @@ const codeOf = (cause: unknown): unknown => {
   return error.errcode ?? error.code ?? (error.cause === undefined ? undefined : codeOf(error.cause))
 }
 
-/** SQLITE_FULL and PostgreSQL's disk_full; SQLITE_CORRUPT, SQLITE_NOTADB and PostgreSQL's data_corrupted. */
-const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
+/**
+ * What a database's error means for a store: SQLITE_FULL and PostgreSQL's disk_full; SQLITE_CORRUPT, SQLITE_NOTADB and
+ * PostgreSQL's data_corrupted; anything else may pass.
+ */
+export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   const code = codeOf(error.reason.cause)
   if (code === 13 || code === "53100") return { _tag: "Full", cause: error }
   if (code === 11 || code === 26 || code === "XX001" || code === "XX002") {

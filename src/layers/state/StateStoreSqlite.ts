@@ -52,9 +52,10 @@ const open = Effect.fnUntraced(
  */
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
   open(options).pipe(
-    Effect.mapError((cause) =>
-      new StoreError({ store: `sqlite ${options.filename}`, operation: "open", reason: { _tag: "Unavailable", cause } })
-    ),
+    Effect.mapError((error) => {
+      const reason = StateStoreSql.reasonOf(error)
+      return new StoreError({ store: `sqlite ${options.filename}`, operation: "open", reason })
+    }),
     Effect.flatMap((database) => StateStoreSql.makeOn(database, options)),
     Effect.map((store) => Object.assign(store, { grade: "process" as const, name: `sqlite ${options.filename}` }))
   )
