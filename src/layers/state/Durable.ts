@@ -5,6 +5,8 @@
  * wait for it, the server does not.
  *
  * *Tricky*
+ * - **Nothing new** is not written: a handler that answers with the very state it was given has read, not written. Its
+ *   answer waits all the same for what it has read.
  * - **What is newest.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on their
  *   way. When a write has finally failed, the store is right and memory is not: it is dropped, everybody whose answer it
  *   held is told, the incarnation is ended, and the next one loads what the store really holds. The one that ends may be
@@ -19,7 +21,7 @@
  */
 import { type Cause, type Context, Effect, Exit, MutableList, Option, type Result, type Schedule } from "effect"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
-import type { Limits } from "../../domain/server/Idempotency.ts"
+import type { Limits, NewAnswer } from "../../domain/server/Idempotency.ts"
 import * as Generations from "../../domain/state/Generations.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
@@ -137,6 +139,19 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
 
   protected read(): Snapshot<S> | undefined {
     return this.newest
+  }
+
+  override commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
+    const { newest } = this
+    if (newest === undefined || answer !== undefined || incarnation < this.fence || !Object.is(state, newest.state)) {
+      return super.commit(incarnation, state, by, answer)
+    }
+    // A message that changed nothing has been handled: that proves the state good, and there is nothing to write.
+    if (by !== "callback") {
+      this.trustedUpTo = newest.seq
+      this.evidence = undefined
+    }
+    return true
   }
 
   protected write(snapshot: Snapshot<S>, by: Origin): void {
