@@ -12,6 +12,7 @@ import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
 import { StoreError } from "../../domain/state/StoreError.ts"
 import * as SqliteClient from "./SqliteClient.ts"
+import { reasonOf } from "./SqlRows.ts"
 import type * as StateStore from "./StateStore.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
 
@@ -53,7 +54,7 @@ const open = Effect.fnUntraced(
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
   open(options).pipe(
     Effect.mapError((error) => {
-      const reason = StateStoreSql.reasonOf(error)
+      const reason = reasonOf(error)
       return new StoreError({ store: `sqlite ${options.filename}`, operation: "open", reason })
     }),
     Effect.flatMap((database) => StateStoreSql.makeOn(database, options)),
