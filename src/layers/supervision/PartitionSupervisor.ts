@@ -19,7 +19,7 @@ import { Context, Effect, Exit, Formatter, Hash, Layer, Predicate, Semaphore, ty
 import * as Partition from "../../domain/naming/Partition.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
+import { type HasProcess, hasProcess, type Process, processOf } from "../naming/Process.ts"
 import { type Via, via } from "../naming/Via.ts"
 import type { StartRecipe } from "./Child.ts"
 import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
@@ -64,7 +64,8 @@ export interface PartitionHandle<out Ref extends HasProcess> extends HasProcess 
    * **Details**
    *
    * Any value is a key. Equal keys, as effect's `Equal` has it, have the same partition as long as the number of partitions
-   * stays the same; an integer from 0 on names its partition, the others go by their hash.
+   * stays the same; an integer from 0 on names its partition, a reference to a process goes by that process's path, the
+   * others go by their hash.
    *
    * **Gotchas**
    *
@@ -236,6 +237,9 @@ const recipes = <Ref extends HasProcess, E, R>(
   })
 }
 
+/** A process is the same whoever refers to it, and its inside is nothing to hash. */
+const hashOf = (key: unknown): number => Hash.hash(hasProcess(key) ? pathText(key[processOf].path) : key)
+
 class Handle<Ref extends HasProcess> implements PartitionHandle<Ref> {
   readonly path: ReadonlyArray<string>
   readonly partitions: Effect.Effect<number, PartitionError>
@@ -327,7 +331,7 @@ class Handle<Ref extends HasProcess> implements PartitionHandle<Ref> {
 
   private refOf(key: unknown): Ref | undefined {
     const { size } = this
-    return size === 0 ? undefined : this.refs[Partition.indexOf(key, size, Hash.hash)]
+    return size === 0 ? undefined : this.refs[Partition.indexOf(key, size, hashOf)]
   }
 
   private get isUp(): boolean {

@@ -2,7 +2,7 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, References, Schema, type Scope } from "effect"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/server/ExitReason.ts"
-import { type HasProcess, processOf } from "../../../src/layers/naming/Process.ts"
+import { type HasProcess, processOf, reference } from "../../../src/layers/naming/Process.ts"
 import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
@@ -76,6 +76,18 @@ describe("a partition supervisor", () => {
         }
       }).pipe(Effect.asVoid)
     ))
+
+  it.effect("routes every reference to one process to one partition", () =>
+    run(Effect.gen(function*() {
+      const counters = yield* Counters
+      for (const partition of [0, 1, 2, 3]) {
+        const ref = yield* counters.at(partition)
+        const routed = yield* counters.route(ref)
+        assert.strictEqual(yield* counters.route(reference(ref[processOf])), routed)
+        yield* ref.Add({ by: 1 })
+        assert.strictEqual(yield* counters.route(counters.via(partition)), routed)
+      }
+    })))
 
   it.effect("gives a partition by its number, and a typed error for one that is not there", () =>
     run(Effect.gen(function*() {
