@@ -112,7 +112,7 @@ describe("async", () => {
 })
 
 describe("tasks that start tasks", () => {
-  const depth = 5000
+  const depth = 2000
 
   it.effect("may do so as deep as they like, and their results come all the way back", () =>
     run(Effect.gen(function*() {
