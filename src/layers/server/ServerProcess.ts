@@ -861,7 +861,9 @@ export class ServerProcess implements Child, Turn.Ready {
 
   private failStart(cause: Cause.Cause<unknown>): Effect.Effect<Started, unknown> {
     const reason = this.order?.reason ?? crashed(cause)
-    if (this.keeper?.owner === this) this.keeper.observe(reason, this.endOf(reason))
+    // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
+    const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
+    if (this.keeper?.owner === this && !isTyped) this.keeper.observe(reason, this.endOf(reason))
     return this.leaveStart(reason, Exit.failCause(cause))
   }
 

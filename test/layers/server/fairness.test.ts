@@ -40,8 +40,11 @@ const app = (next: { go: Effect.Effect<void> }) =>
 describe("a timer is not starved", () => {
   const tireless = (
     name: string,
-    start: (busy: typeof Busy.Service, other: typeof Other.Service, next: { go: Effect.Effect<void> }) =>
-      Effect.Effect<void>
+    start: (
+      busy: typeof Busy.Service,
+      other: typeof Other.Service,
+      next: { go: Effect.Effect<void> }
+    ) => Effect.Effect<void>
   ) =>
     it.live(name, () => {
       const next = { go: Effect.void as Effect.Effect<void> }
@@ -95,16 +98,20 @@ it.live("a million casts are all handled, and a call after them sees them all", 
     assert.strictEqual(yield* busy.Get({}, { timeout: "infinity" }), 1_000_000)
   }).pipe(Effect.provide(app({ go: Effect.void }))), 30_000)
 
-it.live("one server with a hundred thousand messages waiting does not keep another from answering", () =>
-  Effect.gen(function*() {
-    const busy = yield* Busy
-    const other = yield* Other
-    let sent = 0
-    const flood = Effect.whileLoop({ while: () => sent < 100_000, body: () => busy.Count(), step: () => void sent++ })
-    yield* Effect.provideService(flood, Scheduler.PreventSchedulerYield, true)
-    const flooded = yield* now(busy.Get({}, { timeout: "infinity" }))
-    yield* other.Back()
-    yield* GenServer.stop(other)
-    assert.isUndefined(flooded.pollUnsafe(), "the other one was served in between")
-    assert.strictEqual(yield* Fiber.join(flooded), 100_000)
-  }).pipe(Effect.provide(app({ go: Effect.void }))), 30_000)
+it.live(
+  "one server with a hundred thousand messages waiting does not keep another from answering",
+  () =>
+    Effect.gen(function*() {
+      const busy = yield* Busy
+      const other = yield* Other
+      let sent = 0
+      const flood = Effect.whileLoop({ while: () => sent < 100_000, body: () => busy.Count(), step: () => void sent++ })
+      yield* Effect.provideService(flood, Scheduler.PreventSchedulerYield, true)
+      const flooded = yield* now(busy.Get({}, { timeout: "infinity" }))
+      yield* other.Back()
+      yield* GenServer.stop(other)
+      assert.isUndefined(flooded.pollUnsafe(), "the other one was served in between")
+      assert.strictEqual(yield* Fiber.join(flooded), 100_000)
+    }).pipe(Effect.provide(app({ go: Effect.void }))),
+  30_000
+)
