@@ -1,0 +1,405 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { CallError, ReplaceFailed } from "../../../src/domain/Errors.ts"
+import type { SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
+import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
+import { processOf } from "../../../src/layers/naming/Process.ts"
+import { Harness } from "../../../src/layers/testing/Harness.ts"
+
+class Cell extends GenServer.Service<Cell>()("test/Cell", {
+  state: Schema.Int,
+  messages: {
+    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+    Put: GenServer.cast({ payload: { to: Schema.Int } }),
+    Arm: GenServer.call({ payload: { millis: Schema.Number } }),
+    ArmAndSend: GenServer.call({ payload: { millis: Schema.Number, to: Schema.Int } }),
+    Hold: GenServer.call({ timeout: "infinity" }),
+    Inspect: GenServer.call({ reply: Schema.String }),
+    Crash: GenServer.call()
+  }
+}) {}
+
+/** A cell, what its idle callback did, and what its `Hold` waits for. */
+const setting = (options: GenServer.Options = {}) => {
+  const idled: Array<number> = []
+  const gate = Latch.makeUnsafe()
+  const cell = Cell.layer({
+    init: 0,
+    handlers: {
+      Add: (n, { by }) => [n + by, n + by],
+      Put: (_, { to }) => to,
+      Arm: (n, { millis }) => Next.reply(undefined, n, { idleAfter: millis }),
+      ArmAndSend: (n, { millis, to }) =>
+        Effect.as(
+          Effect.flatMap(Cell.self, (self) => self.Put({ to })),
+          Next.reply(undefined, n, { idleAfter: millis })
+        ),
+      Hold: (n) => Effect.as(gate.await, [undefined, n] as const),
+      Inspect: (n) =>
+        Effect.map(
+          Effect.match(Effect.flatMap(Cell.self, (self) => Sys.getState(self)), {
+            onSuccess: String,
+            onFailure: ({ reason }) => reason._tag
+          }),
+          (answer) => [answer, n] as const
+        ),
+      Crash: () => Effect.die("boom")
+    },
+    idle: (n) => {
+      idled.push(n)
+      return n
+    }
+  }, options)
+  const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Cell), cell])
+  return { idled, gate, app: Layer.provideMerge(app, Harness.layer) }
+}
+
+const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
+
+describe("requests of the system", () => {
+  it.effect("leave an idle timeout alone", () => {
+    const { app, idled } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* cell.Arm({ millis: 1000 })
+      for (let n = 0; n < 4; n++) {
+        yield* TestClock.adjust(200)
+        yield* Sys.getState(cell)
+        yield* Sys.getStatus(cell)
+      }
+      assert.deepStrictEqual(idled, [])
+      yield* TestClock.adjust(200)
+      assert.deepStrictEqual(idled, [0])
+      yield* TestClock.adjust(5000)
+      assert.deepStrictEqual(idled, [0])
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("that take time do not lose an idle timeout that falls due meanwhile", () => {
+    const { app, idled } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* cell.Arm({ millis: 100 })
+      const replacing = yield* beside(Sys.replaceState(cell, (n) => Effect.delay(Effect.succeed(n + 1), 200)))
+      yield* TestClock.adjust(200)
+      assert.strictEqual(yield* Fiber.join(replacing), 1)
+      yield* Sys.getState(cell)
+      assert.deepStrictEqual(idled, [1])
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("wait their turn behind what was sent before", () => {
+    const { app, gate } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      const held = yield* beside(cell.Hold())
+      yield* cell.Put({ to: 7 })
+      const state = yield* beside(Sys.getState(cell))
+      yield* cell.Put({ to: 8 })
+      yield* gate.open
+      yield* Fiber.join(held)
+      assert.strictEqual(yield* Fiber.join(state), 7)
+      assert.strictEqual(yield* Sys.getState(cell), 8)
+    }).pipe(Effect.provide(app))
+  })
+
+  for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
+    it.effect(`find room in a full mailbox, and take nobody's (${overflow})`, () => {
+      const { app } = setting({ mailbox: { capacity: 2, overflow } })
+      return Effect.gen(function*() {
+        const [cell, harness] = [yield* Cell, yield* Harness]
+        yield* Sys.suspend(cell)
+        const added = yield* Effect.forEach([1, 2, 4], (by) => beside(cell.Add({ by })))
+        const state = yield* beside(Sys.getState(cell))
+        assert.strictEqual(yield* Fiber.join(state), 0)
+        assert.strictEqual((yield* Sys.getStatus(cell)).queued, 2)
+        yield* Sys.resume(cell)
+        const answers = yield* Effect.forEach(added, (fiber) => Fiber.await(fiber))
+        const dropped = (yield* harness.eventsOf(cell)).filter(({ _tag }) => _tag === "Dropped").length
+        assert.strictEqual(dropped, overflow === "suspend" ? 0 : 1)
+        assert.deepStrictEqual(
+          answers.map((exit) => exit._tag === "Success" ? exit.value : "dropped"),
+          overflow === "suspend" ? [1, 3, 7] : overflow === "fail" ? [1, 3, "dropped"] : ["dropped", 2, 6]
+        )
+        // A server with a full mailbox can be stopped, too.
+        yield* Sys.suspend(cell)
+        yield* Effect.forEach([1, 2, 4], (by) => beside(Effect.exit(cell.Add({ by }))))
+        yield* GenServer.stop(cell)
+        yield* harness.awaitIncarnation(cell, 2)
+      }).pipe(Effect.provide(app))
+    })
+  }
+
+  it.effect("are not answered by a server from its own handler, which would wait for itself", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      assert.strictEqual(yield* cell.Inspect(), "CallingSelf")
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("wait while the server restarts, and fail when it is down for good", () => {
+    const { app } = setting({ restart: "transient" })
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* cell.Add({ by: 5 })
+      yield* Effect.exit(cell.Crash())
+      assert.strictEqual(yield* Sys.getState(cell), 5)
+      yield* GenServer.stop(cell)
+      const error = yield* Effect.flip(Sys.getState(cell))
+      assert.instanceOf(error, CallError)
+      assert.deepStrictEqual([error.request, error.reason._tag], ["Sys.getState", "NotRunning"])
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("commit nothing unless they change something", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const [cell, container] = [yield* Cell, yield* Cell.StateContainer]
+      yield* cell.Add({ by: 1 })
+      const before = yield* container.for().snapshots
+      yield* Sys.getState(cell)
+      yield* Sys.statistics(cell, true)
+      yield* Sys.suspend(cell)
+      yield* Sys.resume(cell)
+      assert.deepStrictEqual(yield* container.for().snapshots, before)
+      yield* Sys.replaceState(cell, (n) => n + 41)
+      assert.deepStrictEqual(yield* container.for().get, Option.some(42))
+      yield* GenServer.kill(cell)
+      assert.strictEqual(yield* Sys.getState(cell), 42)
+    }).pipe(Effect.provide(app))
+  })
+})
+
+describe("an idle timeout", () => {
+  it.effect("of 0 falls due at once, unless a message waits", () => {
+    const { app, idled } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* cell.Arm({ millis: 0 })
+      yield* Sys.getState(cell)
+      assert.deepStrictEqual(idled.splice(0), [0])
+      yield* cell.ArmAndSend({ millis: 0, to: 3 })
+      assert.strictEqual(yield* Sys.getState(cell), 3)
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(idled, [])
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("that falls due while the server is suspended has its turn after resume, unless a message waits", () => {
+    const { app, idled } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* cell.Arm({ millis: 100 })
+      yield* Sys.suspend(cell)
+      yield* TestClock.adjust(100)
+      yield* Sys.getState(cell)
+      assert.deepStrictEqual(idled, [])
+      yield* Sys.resume(cell)
+      yield* Sys.getState(cell)
+      assert.deepStrictEqual(idled.splice(0), [0])
+
+      yield* cell.Arm({ millis: 100 })
+      yield* Sys.suspend(cell)
+      yield* TestClock.adjust(100)
+      yield* cell.Put({ to: 9 })
+      yield* Sys.resume(cell)
+      assert.strictEqual(yield* cell.Add({ by: 0 }), 9)
+      assert.deepStrictEqual(idled, [])
+    }).pipe(Effect.provide(app))
+  })
+})
+
+describe("suspend", () => {
+  it.effect("holds every message until resume, and is over when the incarnation is", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* Sys.suspend(cell)
+      const added = yield* beside(cell.Add({ by: 1 }))
+      const late = yield* beside(Effect.flip(cell.Add({ by: 10 }, { timeout: 50 })))
+      yield* TestClock.adjust(50)
+      assert.strictEqual((yield* Fiber.join(late)).reason._tag, "Timeout")
+      assert.isUndefined(added.pollUnsafe())
+      assert.strictEqual(yield* Sys.getState(cell), 0)
+      yield* GenServer.kill(cell)
+      assert.strictEqual(yield* Fiber.join(added), 1)
+      assert.strictEqual((yield* Sys.getStatus(cell)).status, "running")
+    }).pipe(Effect.provide(app))
+  })
+})
+
+describe("replaceState", () => {
+  class Offset extends Context.Service<Offset, number>()("test/Offset") {}
+
+  it.effect("takes an Effect, with services of whoever replaces", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      const replaced = Sys.replaceState(cell, (n) => Effect.map(Offset, (offset) => n + offset))
+      assert.strictEqual(yield* Effect.provideService(replaced, Offset, 5), 5)
+      assert.strictEqual(yield* cell.Add({ by: 1 }), 6)
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("that throws, dies, fails or is interrupted changes nothing", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* cell.Add({ by: 5 })
+      const replacements: ReadonlyArray<(n: number) => number | Effect.Effect<number, string>> = [
+        () => {
+          throw new Error("throws")
+        },
+        () => Effect.die("dies"),
+        () => Effect.fail("fails"),
+        () => Effect.interrupt
+      ]
+      for (const f of replacements) {
+        const error = yield* Effect.flip(Sys.replaceState(cell, f))
+        assert(error instanceof ReplaceFailed)
+        assert.deepStrictEqual([error.server, error.what], ["root/test/Cell", "state"])
+        assert.include(error.message, "goes on with the one it had")
+      }
+      assert.strictEqual(yield* cell.Add({ by: 0 }), 5)
+      assert.strictEqual(yield* GenServer.incarnation(cell), 1)
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("that takes time is cut short by a kill, and its caller told", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      const begun = Latch.makeUnsafe()
+      const replacing = yield* beside(
+        Effect.flip(Sys.replaceState(cell, () => Effect.andThen(begun.open, Effect.never)))
+      )
+      yield* begun.await
+      yield* GenServer.kill(cell)
+      const error = yield* Fiber.join(replacing)
+      assert(error._tag === "CallError")
+      assert.strictEqual(error.reason._tag, "Crashed")
+      assert.strictEqual(yield* Sys.getState(cell), 0)
+    }).pipe(Effect.provide(app))
+  })
+})
+
+describe("what is switched on", () => {
+  it.effect("a debug function keeps a state of its own, and is removed when it is done, or throws", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      const counted: Array<number> = []
+      let thrown = 0
+      yield* Sys.install(cell, (seen: number, _, state) => {
+        counted.push(seen, state as number)
+        return seen === 1 ? Sys.done : seen + 1
+      }, 0)
+      yield* Sys.install(cell, () => {
+        thrown++
+        throw new Error("a debug function that fails")
+      }, undefined)
+      for (let n = 0; n < 3; n++) yield* cell.Add({ by: 1 })
+      assert.deepStrictEqual(counted, [0, 0, 1, 1])
+      assert.strictEqual(thrown, 1)
+      assert.strictEqual(yield* Sys.getState(cell), 3)
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("tells typed failures, later replies and messages that nobody is answered for", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* Sys.log(cell, 3)
+      yield* cell.Put({ to: 2 })
+      yield* cell.Add({ by: 1 })
+      assert.deepStrictEqual(yield* Sys.log(cell, "get"), [
+        { _tag: "NoReply", request: "Put", state: 2 },
+        { _tag: "In", kind: "call", request: "Add", payload: { by: 1 }, from: undefined },
+        { _tag: "Out", request: "Add", reply: Exit.succeed(3), to: undefined }
+      ])
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("stays on over restarts, and shows in the crash report", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* Sys.statistics(cell, true)
+      yield* TestClock.adjust(10)
+      yield* Effect.exit(cell.Crash())
+      yield* cell.Add({ by: 1 })
+      const counts = Option.getOrThrow(yield* Sys.statistics(cell, "get"))
+      assert.deepStrictEqual(counts, { startTime: 0, currentTime: 10, messagesIn: 2, messagesOut: 1 })
+    }).pipe(Effect.provide(app))
+  })
+
+  it.effect("says who asked, when another server did", () => {
+    const { app } = setting()
+    const events: Array<SystemEvent> = []
+    class Asker extends GenServer.Service<Asker>()("test/Asker", {
+      state: Schema.Int,
+      messages: { Ask: GenServer.call({ reply: Schema.Int }) }
+    }) {}
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      const Asking = Supervisor.layer({ id: "other", strategy: "one_for_one" }, [
+        StateContainer.layerForget(Asker),
+        Asker.layer({
+          init: 0,
+          handlers: { Ask: (n) => Effect.map(Effect.orDie(cell.Add({ by: 1 })), (sum) => [sum, n] as const) }
+        })
+      ])
+      yield* Sys.trace(cell, (event) => void events.push(event))
+      yield* Effect.flatMap(Asker, (asker) => asker.Ask()).pipe(Effect.provide(Asking))
+      assert.deepStrictEqual(events.map(Sys.toText), [
+        "got call Add {\"by\":1} from other/test/Asker",
+        "sent 1 to other/test/Asker, for Add"
+      ])
+    }).pipe(Effect.provide(app))
+  })
+})
+
+describe("processes that are no servers", () => {
+  it.effect("tell their status, and nothing else", () => {
+    const { app } = setting()
+    class Root extends Supervisor.Service<Root>()("test/Root") {}
+    return Effect.gen(function*() {
+      const root = yield* Root
+      const worker = yield* root.startChild(Supervisor.workerRecipe("worker", Effect.never))
+      const status = yield* Sys.getStatus(root)
+      assert.deepStrictEqual([status.path, status.parent, status.status], [["test/Root"], [], "running"])
+      assert.notProperty(status, "state")
+      assert.deepStrictEqual(Sys.fromProcess(worker), Option.none())
+      assert.deepStrictEqual(Sys.fromProcess(root[processOf]), Option.none())
+      const cell = yield* Effect.provide(Cell, app)
+      assert.isTrue(Option.isSome(Sys.fromProcess(cell[processOf])))
+    }).pipe(Effect.provide(Root.layer({ strategy: "one_for_one" }, [])))
+  })
+
+  it.effect("a server is found in a listing", () => {
+    class Root extends Supervisor.Service<Root>()("test/Root") {}
+    const app = Root.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerForget(Cell),
+      Supervisor.worker("worker", Effect.never)
+    ])
+    return Effect.gen(function*() {
+      const root = yield* Root
+      yield* root.startChild(Cell.recipe({
+        init: 3,
+        handlers: {
+          Add: (n, { by }) => [n + by, n + by],
+          Put: (_, { to }) => to,
+          Arm: (n) => [undefined, n],
+          ArmAndSend: (n) => [undefined, n],
+          Hold: (n) => [undefined, n],
+          Inspect: (n) => ["", n],
+          Crash: () => Effect.die("boom")
+        }
+      }, { key: "a" }))
+      const states = (yield* root.whichChildren).flatMap(({ process }) => Option.toArray(Sys.fromProcess(process)))
+      assert.deepStrictEqual(yield* Effect.forEach(states, (server) => Sys.getState(server)), [3])
+    }).pipe(Effect.provide(app))
+  })
+})
