@@ -1,8 +1,8 @@
 /**
  * A `StateStore` in a folder: one append-only log, one flush of the disk for every batch.
  *
- * Use it where a process has a disk and no database is wanted, and for large states: it writes beside the event loop. A
- * batch that was acknowledged survives the end of the process and, as far as the disk keeps its word, a power cut. One
+ * Use it where a process has a disk and no database is wanted, and for large states: it waits for the disk beside the event
+ * loop, which only stands still for encoding, some 2 ms a megabyte. A batch that was acknowledged survives the end of the process and, as far as the disk keeps its word, a power cut. One
  * process at a time owns the folder; the next one that acquires an epoch takes over. Do not use it for a million keys (what
  * lies where is in memory, some 400 bytes a key), nor on a network file system.
  *

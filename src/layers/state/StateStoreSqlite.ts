@@ -75,10 +75,10 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
  *
  * **Gotchas**
  *
- * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: about 10 µs for one small state,
- * 2 µs for each in a batch, with `"FULL"` one flush of the disk on top; 1 ms for each megabyte of state. A thread of its
- * own would cost every single commit more than that. Keep large states in the file store, which writes beside the event
- * loop, or split them.
+ * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: 15 µs for one small state, 2 to 4 µs
+ * for each in a batch (with `"FULL"` one flush of the disk on top), some 4 ms for each megabyte of state. A thread of its
+ * own would cost every single commit more than that. Keep states of many megabytes in the file store, which blocks for a
+ * third of that and waits for the disk beside the event loop, or split them. `node bench/stores.ts` measures it.
  *
  * **Example**
  *
