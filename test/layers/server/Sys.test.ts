@@ -322,7 +322,7 @@ describe("what is switched on", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("stays on over restarts, and shows in the crash report", () => {
+  it.effect("stays on over restarts", () => {
     const { app } = setting()
     return Effect.gen(function*() {
       const cell = yield* Cell
