@@ -2,9 +2,10 @@
  * A `StateStore` in a folder: one append-only log, one flush of the disk for every batch.
  *
  * Use it where a process has a disk and no database is wanted, and for large states: it waits for the disk beside the event
- * loop, which only stands still for encoding, some 2 ms a megabyte. A batch that was acknowledged survives the end of the process and, as far as the disk keeps its word, a power cut. One
- * process at a time owns the folder; the next one that acquires an epoch takes over. Do not use it for a million keys (what
- * lies where is in memory, some 400 bytes a key), nor on a network file system.
+ * loop, which only stands still for encoding, some 2 ms a megabyte. A batch that was acknowledged survives the end of the
+ * process and, as far as the disk keeps its word, a power cut. One process at a time owns the folder; the next one that
+ * acquires an epoch takes over. Do not use it for a million keys (what lies where is in memory, some 400 bytes a key), nor
+ * on a network file system.
  *
  * *Tricky*
  * - A crash in the middle of a write leaves a torn end: it is cut off when the next session begins, and told. A damaged
