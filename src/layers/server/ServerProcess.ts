@@ -489,7 +489,7 @@ export class ServerProcess implements Child, Turn.Ready {
   private concludeSystem(envelope: Envelope, { change, reply }: SystemAnswer): void {
     if (change !== undefined) {
       if (change.spec !== undefined) this.adopt(change.spec, change.behavior)
-      if (!this.commit(change.state, "callback")) return
+      if (!this.commit(change.state, "person")) return
     }
     this.idle()
     if (!envelope.type.isCall) return
@@ -552,7 +552,7 @@ export class ServerProcess implements Child, Turn.Ready {
       kept = exit.value
     }
     this.state = kept
-    if (by !== "callback") this.proven = true
+    if (by === "call" || by === "cast") this.proven = true
     if (this.keeper!.commit(this.incarnation, kept, by, answer)) return true
     this.crash(Cause.die(this.fenced()))
     return false

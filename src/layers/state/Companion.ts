@@ -63,8 +63,15 @@ export interface Policy extends Recovery.Policy {
   readonly answers?: Limits | undefined
 }
 
-/** What a commit came of; a cast is what nobody is told about when its commit is undone. */
-export type Origin = "call" | "cast" | "callback"
+/**
+ * What a commit came of. A `call` or a `cast` was handled, which proves the state before good (and nobody is told when a
+ * cast is undone); a `callback` proves nothing, and what speaks against the state before speaks against what it made of it;
+ * a `person` knows what they do.
+ */
+export type Origin = "call" | "cast" | "callback" | "person"
+
+/** Whether a commit came of a message that was handled. */
+export const isHandled = (by: Origin): boolean => by === "call" || by === "cast"
 
 /** What a server's engine does with its companion. */
 export interface Keeper<in out S> extends Companion<S> {
@@ -174,7 +181,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 
   set(state: S): Effect.Effect<void> {
-    return Effect.sync(() => void this.commit(this.fence, state, "callback"))
+    return Effect.sync(() => void this.commit(this.fence, state, "person"))
   }
 
   get clear(): Effect.Effect<void> {
@@ -215,13 +222,15 @@ abstract class Immediate<in out S> extends Kept<S> {
 /** What speaks against the newest snapshot, and what was set aside before. */
 interface Trouble<out S> {
   readonly evidence: Generations.Evidence | undefined
+  /** What the evidence is about: somebody else may have replaced it since. */
+  readonly on: Snapshot<S>
   readonly aside: ReadonlyArray<Generations.Aside<S>>
 }
 
 /** Companions that lose nothing but with the process: what is committed is conserved. */
 export abstract class Volatile<in out S> extends Immediate<S> {
-  /** Whether a message was handled from the newest snapshot. */
-  private trusted = false
+  /** The snapshot that is trusted, if the newest one is: a message was handled from it. */
+  private trusted: Snapshot<S> | undefined = undefined
   /** The newest older snapshot that one was handled from. */
   private previous: Snapshot<S> | undefined = undefined
   private trouble: Trouble<S> | undefined = undefined
@@ -239,33 +248,45 @@ export abstract class Volatile<in out S> extends Immediate<S> {
   protected abstract put(snapshot: Snapshot<S>): void
 
   get isSpare(): boolean {
-    return this.read() === undefined && this.trouble === undefined
+    return this.read() === undefined && (this.trouble === undefined || this.trouble.aside.length === 0)
+  }
+
+  override commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
+    // A callback that changed nothing has not made another snapshot of it.
+    const isNew = by !== "callback" || incarnation < this.fence || !Object.is(state, this.read()?.state)
+    return isNew ? super.commit(incarnation, state, by, answer) : true
   }
 
   protected write(snapshot: Snapshot<S>, by: Origin): void {
-    // A message was handled from the snapshot before, so that one is good.
-    if (by !== "callback" || this.trusted) this.previous = this.read()
-    this.trusted = false
-    if (this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
-    this.put(snapshot)
+    const before = this.read()
+    if (isHandled(by) || (before !== undefined && before === this.trusted)) this.previous = before
+    this.trusted = undefined
+    this.put(this.trouble === undefined ? snapshot : this.afterTrouble(snapshot, this.trouble, by))
+  }
+
+  /** The numbers of those set aside are not used again; what spoke against the snapshot before is moot, as a rule. */
+  private afterTrouble(snapshot: Snapshot<S>, { aside, evidence, on }: Trouble<S>, by: Origin): Snapshot<S> {
+    const last = aside.reduce((max, one) => Math.max(max, one.seq), 0)
+    const next = snapshot.seq > last ? snapshot : { ...snapshot, seq: last + 1 }
+    if (by === "callback" && on === this.read()) this.trouble = { aside, evidence, on: next }
+    else this.trouble = aside.length === 0 ? undefined : { aside, evidence: undefined, on: next }
+    return next
   }
 
   protected taken(): Taken<S> {
     const snapshot = this.read()
     if (snapshot === undefined) return nothing
-    if (this.trouble?.evidence === undefined) {
+    const { trouble } = this
+    if (trouble?.evidence === undefined || trouble.on !== snapshot) {
       const { seq, state } = snapshot
-      return { decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted } }, aside: [] }
+      return { decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted === snapshot } }, aside: [] }
     }
     const { aside, books, decision } = Recovery.decide(this.books(snapshot), this.policy)
-    this.trouble = { evidence: books.evidence, aside: books.aside }
+    this.trouble = { evidence: books.evidence, aside: books.aside, on: snapshot }
     if (books.kept[0]?.seq !== snapshot.seq) {
       this.forgetNewest()
       this.answers?.rollBack(this.previous?.seq ?? 0)
-      if (this.previous !== undefined) {
-        this.put(this.previous)
-        this.trusted = true
-      }
+      if (this.previous !== undefined) this.put(this.trusted = this.previous)
     }
     return { decision, aside }
   }
@@ -274,23 +295,23 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     const snapshot = this.read()
     if (snapshot === undefined) return
     if (end.handled) {
-      if (snapshot.seq === end.restored) this.trusted = true
+      if (snapshot.seq === end.restored) this.trusted = snapshot
       return
     }
     const activity = Recovery.activityOf(reason, end.activity)
-    if (activity._tag === "Outside" || this.trusted) return
+    if (activity._tag === "Outside" || this.trusted === snapshot) return
     const books = Recovery.observe(this.books(snapshot), { ...end, activity, on: snapshot.seq })
-    this.trouble = { evidence: books.evidence, aside: books.aside }
+    this.trouble = { evidence: books.evidence, aside: books.aside, on: snapshot }
   }
 
   private books(snapshot: Snapshot<S>): Generations.Generations<S> {
-    const newest = { seq: snapshot.seq, state: snapshot.state, trusted: this.trusted }
-    const { previous } = this
+    const newest = { seq: snapshot.seq, state: snapshot.state, trusted: this.trusted === snapshot }
+    const { previous, trouble } = this
     return {
       limit: 2,
       kept: previous === undefined ? [newest] : [newest, { seq: previous.seq, state: previous.state, trusted: true }],
-      aside: this.trouble?.aside ?? [],
-      evidence: this.trouble?.evidence
+      aside: trouble?.aside ?? [],
+      evidence: trouble?.on === snapshot ? trouble.evidence : undefined
     }
   }
 
@@ -298,7 +319,7 @@ export abstract class Volatile<in out S> extends Immediate<S> {
 
   forget(): void {
     this.previous = undefined
-    this.trusted = false
+    this.trusted = undefined
     this.trouble = undefined
     this.answers = undefined
     this.forgetNewest()

@@ -30,7 +30,7 @@ import { type Decoded, type Encoded, explain, type Unreadable } from "../../doma
 import { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { AnswerBook } from "./AnswerBook.ts"
-import { type Held, Kept, type Origin, type Policy, type Taken } from "./Companion.ts"
+import { type Held, isHandled, Kept, type Origin, type Policy, type Taken } from "./Companion.ts"
 import type { StateStore } from "./StateStore.ts"
 import { staleEpoch, type StoreWriter, type Unsaved } from "./StoreWriter.ts"
 
@@ -146,19 +146,18 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     if (newest === undefined || answer !== undefined || incarnation < this.fence || !Object.is(state, newest.state)) {
       return super.commit(incarnation, state, by, answer)
     }
-    // A message that changed nothing has been handled: that proves the state good, and there is nothing to write.
-    if (by !== "callback") {
-      this.trustedUpTo = newest.seq
-      this.evidence = undefined
-    }
+    if (isHandled(by)) this.trustedUpTo = newest.seq
+    if (by !== "callback") this.evidence = undefined
     return true
   }
 
   protected write(snapshot: Snapshot<S>, by: Origin): void {
-    if (by !== "callback" && this.newest !== undefined) this.trustedUpTo = this.newest.seq
+    if (isHandled(by) && this.newest !== undefined) this.trustedUpTo = this.newest.seq
     if (by === "cast") this.casts++
-    this.evidence = undefined
     this.lastSeq++
+    const { evidence } = this
+    const remains = by === "callback" && evidence !== undefined && evidence.on === this.newest?.seq
+    this.evidence = remains ? { ...evidence, on: this.lastSeq } : undefined
     this.newest = snapshot.seq === this.lastSeq ? snapshot : { ...snapshot, seq: this.lastSeq }
     if (this.session.when === "commit") this.session.writer.add(this)
     else this.session.late.add(this)
@@ -443,7 +442,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     )
     return known.pipe(
       Effect.andThen(Effect.suspend(() => {
-        this.commit(this.fence, state, "callback")
+        this.commit(this.fence, state, "person")
         return this.settled
       })),
       Effect.orDie
