@@ -13,7 +13,7 @@ import type { ChildOptions, Parent, StartRecipe } from "./Child.ts"
 import { type DynamicHandle, Handle } from "./DynamicHandle.ts"
 import { DynamicProcess } from "./DynamicProcess.ts"
 import * as Restart from "./Restart.ts"
-import { rootParent } from "./Root.ts"
+import { startRoot } from "./Root.ts"
 import { InvalidSupervisor } from "./SupervisorErrors.ts"
 import { CurrentOverride, Supervisor } from "./SupervisorHandle.ts"
 
@@ -97,16 +97,8 @@ const build = Effect.fnUntraced(function*(options: Options & { readonly id: stri
   const context = yield* Effect.context<Scope.Scope>()
   const nearest = Context.getOption(context, Supervisor)
   if (Option.isSome(nearest)) return yield* nearest.value.register(recipe(options))
-  const process = make(
-    yield* rootParent(context),
-    options.id,
-    options,
-    Context.add(context, CurrentOverride, undefined)
-  )
-  const handle = new Handle(process)
-  yield* Effect.addFinalizer(() => handle.stop())
-  yield* process.start()
-  return handle
+  const own = Context.add(context, CurrentOverride, undefined)
+  return new Handle(yield* startRoot(own, (parent) => make(parent, options.id, options, own)))
 })
 
 const make = (parent: Parent, id: string, options: Options, context: Context.Context<never>): DynamicProcess => {

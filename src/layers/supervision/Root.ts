@@ -3,11 +3,13 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, type Scope } from "effect"
+import { Context, Effect } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Process } from "../naming/Process.ts"
 import { root as rootTelemetry } from "../observation/Telemetry.ts"
-import type { Parent } from "./Child.ts"
+import type { Child, Parent } from "./Child.ts"
+import { ChildNews } from "./ChildNews.ts"
+import type { LocalProcess } from "./LocalProcess.ts"
 
 /** Told when a root supervisor ended by itself. */
 export type RootObserver = (root: Process, reason: ExitReason) => void
@@ -19,18 +21,28 @@ export const RootObserver: Context.Reference<RootObserver | undefined> = Context
 )
 
 /**
- * What stands in for the parent of a root: a root that ended stays down, and so do its children; whoever launched the app
- * is told.
+ * Makes a root and starts it, until the scope closes.
+ *
+ * What stands in for its parent tells of its start and end, as parents do. A root that ended stays down, and so do its
+ * children; whoever launched the app is told.
  */
-export const rootParent = (context: Context.Context<never>): Effect.Effect<Parent, never, Scope.Scope> =>
-  Effect.map(rootTelemetry, (telemetry): Parent => {
-    const observer = Context.get(context, RootObserver)
-    return {
-      path: [],
-      telemetry,
-      exited: (child, _incarnation, reason) => {
-        child.settle("stopped")
-        observer?.(child, reason)
-      }
+export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Child>(
+  context: Context.Context<never>,
+  make: (parent: Parent) => P
+) {
+  const telemetry = yield* rootTelemetry
+  const observer = Context.get(context, RootObserver)
+  const process = make({
+    path: [],
+    telemetry,
+    exited: (child, incarnation, reason) => {
+      new ChildNews(child, telemetry, context).exited(child, incarnation, reason)
+      child.settle("stopped")
+      observer?.(child, reason)
     }
   })
+  yield* Effect.addFinalizer(() => process.endAndWait())
+  yield* Effect.orDie(process.start())
+  new ChildNews(process, telemetry, context).started(process, process.incarnation, undefined)
+  return process
+})

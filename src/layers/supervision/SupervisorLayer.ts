@@ -10,12 +10,12 @@
  */
 import { Context, Effect, Layer, Option, type Schedule, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
-import { type ExitReason, shutdown } from "../../domain/server/ExitReason.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../domain/supervision/Strategy.ts"
 import type { Child, ChildOptions, Parent, StartRecipe } from "./Child.ts"
 import * as Restart from "./Restart.ts"
-import { rootParent } from "./Root.ts"
+import { startRoot } from "./Root.ts"
 import { StaticHandle } from "./StaticHandle.ts"
 import { InvalidSupervisor } from "./SupervisorErrors.ts"
 import { CurrentOverride, Supervisor, type SupervisorHandle } from "./SupervisorHandle.ts"
@@ -92,7 +92,10 @@ export const build = Effect.fnUntraced(function*(options: Options, children: Rea
   const handle = yield* Scope.provide(
     Option.isSome(nearest)
       ? Effect.flatMap(freeId(options.id, nearest.value), (id) => nearest.value.register(nestedRecipe(options, id)))
-      : startRoot(options, ambient),
+      : Effect.map(
+        startRoot(ambient, (parent) => make(parent, options.id ?? defaultId, options, ambient)),
+        (process) => new StaticHandle(process)
+      ),
     place
   )
   const memoMap = yield* Layer.makeMemoMap
@@ -132,12 +135,3 @@ const freeId = (wanted: string | undefined, parent: SupervisorHandle): Effect.Ef
   })
 
 const defaultId = "Supervisor"
-
-const startRoot = Effect.fnUntraced(function*(options: Options, context: Context.Context<never>) {
-  const parent = yield* rootParent(context)
-  const process = make(parent, options.id ?? defaultId, options, context)
-  const handle = new StaticHandle(process)
-  yield* Effect.addFinalizer(() => handle.stop(shutdown))
-  yield* Effect.orDie(process.start())
-  return handle
-})

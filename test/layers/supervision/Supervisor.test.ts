@@ -23,6 +23,17 @@ describe("starting children", () => {
       assert.deepStrictEqual(ended, [shutdown])
     }))
 
+  it.effect("a root tells of its own start and end", () =>
+    Effect.gen(function*() {
+      const { telemetry } = record()
+      const told: Array<string> = []
+      telemetry.subscribe((event) => told.push(`${event._tag} ${event.path.join("/")}`))
+      yield* Effect.scoped(
+        Layer.build(Top.layer(one, [probe("a")])).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      )
+      assert.deepStrictEqual(told, ["Started top", "Started top/a", "Exited top/a", "Exited top"])
+    }))
+
   it.effect("children start in order and stop in reverse when the layer is released", () =>
     Effect.gen(function*() {
       const { take, telemetry } = record()

@@ -204,7 +204,11 @@ export const record = (): Recording => {
   const telemetry = Telemetry.make()
   let lines: Array<string> = []
   let reports: Array<string> = []
-  telemetry.subscribe((event) => lines.push(line(event)))
+  telemetry.subscribe((event) => {
+    // The life of the root itself is told too; it would only frame everything here.
+    const ofRoot = event.path.length === 1 && (event._tag === "Started" || event._tag === "Exited")
+    if (!ofRoot) lines.push(line(event))
+  })
   telemetry.crashed = (report) => {
     reports.push(`${report.path.slice(1).join("/") || "top"}#${report.incarnation}: ${report.next}`)
   }
