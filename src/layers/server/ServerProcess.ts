@@ -19,7 +19,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
-import { Fenced, InitTimeout, InvalidResult, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import { callError, Fenced, InitTimeout, InvalidResult, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
@@ -656,6 +656,20 @@ export class ServerProcess implements Child, Turn.Ready {
   /** The messages that crashed it as often as they may. */
   get quarantined(): ReadonlyArray<QuarantinedMessage> {
     return this.extras?.quarantined ?? []
+  }
+
+  /** Sends one of them again, that was taken out; it is back there when the server did not even begin with it. */
+  replay(message: QuarantinedMessage, millis: number): Effect.Effect<unknown, unknown> {
+    const { payload, type } = message
+    const envelope = new Envelope(this, type, payload, inHand())
+    const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
+      if (this.phase < Parked) return this.enqueue(envelope)
+      return Exit.fail(callError(this.name, type.tag, { _tag: this.phase === Parked ? "Parked" : "NotRunning" }))
+    })
+    return Effect.onExit(sent, (exit) =>
+      Effect.sync(() => {
+        if (exit._tag === "Failure" && envelope.attempts === 0) this.rare.quarantined = [...this.quarantined, message]
+      }))
   }
 
   /** Takes one of them out; false when it is not there. */

@@ -412,7 +412,8 @@ export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<Quarant
  * **Details**
  *
  * It goes to the end of the mailbox. A call's reply, and its own failure, come to whoever replays it: the caller of then was
- * told `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item.
+ * told `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item; if the server is
+ * down, or does not come to it in time, it is back there as it was.
  *
  * @since 0.1.0
  */
@@ -424,12 +425,10 @@ export const replay = (
   Effect.andThen(
     discard(ref, message),
     Effect.suspend(() => {
-      const server = serverOf(ref)
-      const { payload, type } = message
-      if (server === undefined) return Exit.fail(callError("", type.tag, { _tag: "NotRunning" }))
-      return type.isCall
-        ? server.call(type, payload, options?.timeout === undefined ? type.timeout : toMillis(options.timeout))
-        : server.cast(type, payload)
+      // Whoever had it in quarantine is a server.
+      const server = serverOf(ref)!
+      const { type } = message
+      return server.replay(message, options?.timeout === undefined ? type.timeout : toMillis(options.timeout))
     })
   )
 
