@@ -40,6 +40,10 @@ export interface DynamicHandle extends HasProcess {
    *
    * Succeeds with its reference when its init has. A child whose init answers `ignore` is not kept. Options are the recipe's,
    * or the override's; the default is a permanent worker. A dynamic child cannot be significant.
+   *
+   * **Gotchas**
+   *
+   * Ids are names here, not keys: children of recipes with one id share a path, and events tell them apart no better.
    */
   startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: ChildOptions): Effect.Effect<A, StartError<E>, R>
   /** As `startChild`, and tells what the start came to. */
