@@ -109,7 +109,7 @@ export const beginEnd = (draft: Draft, reason: ExitReason): void => {
   for (const entry of inOrder(HashMap.values(draft.children))) {
     const { status } = entry
     if (isAlive(entry)) {
-      draft.set({ ...entry, plan: id })
+      draft.replace(entry, { ...entry, plan: id })
       stops.push(entry.spec.id)
     } else if (status._tag === "Restarting") {
       if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
@@ -159,7 +159,7 @@ const adopt = (
 ): void => {
   const { status } = entry
   if (isAlive(entry) || (status._tag === "Restarting" && status.phase === "budget")) {
-    return draft.set({ ...entry, plan })
+    return draft.replace(entry, { ...entry, plan })
   }
   if (status._tag === "Restarting" && status.phase === "delay") {
     draft.do({ _tag: "CancelTimer", ticket: status.ticket })
@@ -230,7 +230,7 @@ const advance = (draft: Draft, plan: Plan): void => {
 /** Asks for the next incarnation of a child that is down. */
 export const start = (draft: Draft, entry: Entry): void => {
   const ticket = draft.ticket()
-  draft.set({
+  draft.replace(entry, {
     ...entry,
     status: { _tag: "Starting", ticket, request: undefined, first: false, before: "ended", ended: undefined }
   })
@@ -247,7 +247,7 @@ export const stop = (draft: Draft, entry: Entry, request: number | undefined): v
     draft.do({ _tag: "Answer", request: status.request, answer: { _tag: "Stopped" } })
   }
   const requests = stopping === undefined ? noRequests : stopping.requests
-  draft.set({
+  draft.replace(entry, {
     ...entry,
     status: {
       _tag: "Stopping",

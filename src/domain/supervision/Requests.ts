@@ -53,7 +53,7 @@ const startChild = (draft: Draft, event: Extract<Event, { readonly _tag: "StartC
     }
   }
   const ticket = draft.ticket()
-  draft.set({
+  draft.add({
     spec,
     order: draft.nextOrder++,
     initial,
@@ -74,7 +74,7 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
       return undefined
     }
     case "Stopping": {
-      draft.set({ ...entry, status: { ...status, terminated: true, requests: [...status.requests, request] } })
+      draft.replace(entry, { ...entry, status: { ...status, terminated: true, requests: [...status.requests, request] } })
       return undefined
     }
     case "Restarting": {

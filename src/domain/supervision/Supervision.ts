@@ -38,30 +38,62 @@ export const decide = (state: State, event: Event): readonly [state: State, comm
 }
 
 /**
- * Whether the news concerns the incarnation or attempt that is alive now; anything else is ignored.
+ * What is told of one child: how a start, a stop or a question to the budget came out, or that it ended by itself.
+ *
+ * @since 0.1.0
+ */
+export type ChildEvent = Extract<
+  Event,
+  {
+    readonly _tag:
+      | "ChildStarted"
+      | "ChildIgnored"
+      | "ChildStartFailed"
+      | "ChildExited"
+      | "ChildStopped"
+      | "BudgetAnswered"
+  }
+>
+
+/**
+ * The child, if the news concerns the incarnation or attempt that is alive now; anything else is ignored.
+ *
+ * @since 0.1.0
+ */
+export const concerned = (state: State, event: ChildEvent): Entry | undefined => {
+  const entry = find(state, event.id)
+  return entry !== undefined && isOf(entry, event) ? entry : undefined
+}
+
+const isOf = ({ incarnation, status }: Entry, event: ChildEvent): boolean => {
+  switch (event._tag) {
+    case "ChildExited":
+      return status._tag === "Running" && incarnation === event.incarnation
+    case "ChildStarted":
+    case "ChildIgnored":
+    case "ChildStartFailed":
+      return status._tag === "Starting" && status.ticket === event.ticket
+    case "ChildStopped":
+      return status._tag === "Stopping" && status.ticket === event.ticket
+    case "BudgetAnswered":
+      return status._tag === "Restarting" && status.phase === "budget" && status.ticket === event.ticket
+  }
+}
+
+/**
+ * Whether an event is news, and not about an incarnation or attempt that is over.
  *
  * @since 0.1.0
  */
 export const isCurrent = (state: State, event: Event): boolean => {
   switch (event._tag) {
-    case "ChildExited": {
-      const entry = find(state, event.id)
-      return entry?.status._tag === "Running" && entry.incarnation === event.incarnation
-    }
+    case "ChildExited":
     case "ChildStarted":
     case "ChildIgnored":
-    case "ChildStartFailed": {
-      const status = find(state, event.id)?.status
-      return status?._tag === "Starting" && status.ticket === event.ticket
-    }
-    case "ChildStopped": {
-      const status = find(state, event.id)?.status
-      return status?._tag === "Stopping" && status.ticket === event.ticket
-    }
-    case "BudgetAnswered": {
-      const status = find(state, event.id)?.status
-      return status?._tag === "Restarting" && status.phase === "budget" && status.ticket === event.ticket
-    }
+    case "ChildStartFailed":
+    case "ChildStopped":
+    case "BudgetAnswered":
+      return concerned(state, event) !== undefined
     default:
       return true
   }
@@ -166,7 +198,7 @@ const started = (draft: Draft, id: string, ticket: number, incarnation: number, 
   const { plan } = entry
   const ofPlan = draft.plan(plan)?.outstanding.includes(id) === true
   const running: Entry = { ...entry, incarnation, status: { _tag: "Running" }, plan: ofPlan ? undefined : plan }
-  draft.set(running)
+  draft.replace(entry, running)
   if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Started", info } })
   if (ended !== undefined && ended.incarnation === incarnation) endedByItself(draft, running, ended.reason)
   Group.arrived(draft, id, plan)
@@ -210,7 +242,7 @@ const exited = (draft: Draft, id: string, incarnation: number, reason: ExitReaso
   const entry = draft.get(id)
   if (entry === undefined) return
   if (entry.status._tag === "Starting") {
-    return draft.set({ ...entry, status: { ...entry.status, ended: { incarnation, reason } } })
+    return draft.replace(entry, { ...entry, status: { ...entry.status, ended: { incarnation, reason } } })
   }
   if (entry.status._tag === "Running" && entry.incarnation === incarnation) endedByItself(draft, entry, reason)
 }

@@ -139,7 +139,7 @@ export const make = (options: Options): State => ({
 /** The same supervisor with one more child of its own specification, down until it boots. */
 export const withChild = (state: State, spec: ChildSpec): State => {
   const draft = new Draft(state)
-  draft.set({
+  draft.add({
     spec,
     order: draft.nextOrder++,
     initial: true,
@@ -199,16 +199,20 @@ export class Draft {
     return Option.getOrUndefined(HashMap.get(this.children, id))
   }
 
-  /** Puts a child in place of what is known of it now. */
-  set(entry: Entry): void {
-    const before = this.get(entry.spec.id)
-    if (before !== undefined) this.count(before, -1)
+  /** A child that was not there before. */
+  add(entry: Entry): void {
     this.count(entry, 1)
     this.children = HashMap.set(this.children, entry.spec.id, entry)
   }
 
-  status(entry: Entry, status: Status, plan: number | undefined): void {
-    this.set({ ...entry, status, plan })
+  /** What is known of a child from now on, in place of what is known of it now: nobody has to look for that again. */
+  replace(now: Entry, next: Entry): void {
+    this.count(now, -1)
+    this.add(next)
+  }
+
+  status(now: Entry, status: Status, plan: number | undefined): void {
+    this.replace(now, { ...now, status, plan })
   }
 
   remove(entry: Entry): void {

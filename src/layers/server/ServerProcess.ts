@@ -144,7 +144,7 @@ export class ServerProcess implements Child, Turn.Ready {
 
   /** The path, for messages. */
   get name(): string {
-    return this.path.join("/")
+    return this.spec.address + this.id
   }
 
   get kind(): "worker" {

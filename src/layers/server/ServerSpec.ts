@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { HandlerContext } from "../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
@@ -46,6 +47,8 @@ export interface ServerSpec {
   /** What its supervisor calls it, if not by the class's id and its key. */
   readonly renamed: string | undefined
   readonly parent: Parent
+  /** What the name of each of them begins with: the supervisor's path. */
+  readonly address: string
   /** The services of init, handlers and clean-up. */
   readonly context: Context.Context<never>
   readonly container: StateContainer<unknown>
@@ -117,6 +120,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       id: description.id,
       renamed,
       parent,
+      address: `${pathText(parent.path)}/`,
       context,
       // The layer that registered the recipe asked for the container, so it is there.
       container: Context.getUnsafe(context, description.container),

@@ -314,10 +314,13 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       const exit = startedAs(come)
       if (exit._tag === "Failure") return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
       if (exit.value._tag === "Ignored") return this.outcome({ _tag: "ChildIgnored", id, ticket })
-      const { incarnation } = slot.child
-      const entry = find(this.state, id)
-      // A temporary child of the supervisor's own may still come back with it.
-      if (entry?.spec.restart === "temporary" && !entry.initial) slot.child.startsNoMore?.()
+      const { child } = slot
+      const { incarnation } = child
+      // Most do not care. A temporary child of the supervisor's own may still come back with it.
+      if (child.startsNoMore !== undefined) {
+        const entry = find(this.state, id)
+        if (entry?.spec.restart === "temporary" && !entry.initial) child.startsNoMore()
+      }
       this.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
     })
   }
