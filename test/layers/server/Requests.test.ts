@@ -37,11 +37,11 @@ describe("a request", () => {
 
   it.effect("that is received too late is abandoned; one that is waited for is not", () =>
     Effect.gen(function*() {
-      for (const [how, abandoned] of [["wait", false], ["receive", true]] as const) {
+      for (const [collect, abandoned] of [[Requests.wait, false], [Requests.receive, true]] as const) {
         const over = yield* Deferred.make<boolean>()
         const call = Effect.onExit(answering("answer", 100), (exit) => Deferred.succeed(over, Exit.hasInterrupts(exit)))
         const request = yield* Requests.send(call)
-        const late = yield* Effect.forkChild(Effect.flip(Requests[how](request, { timeout: 10 })))
+        const late = yield* Effect.forkChild(Effect.flip(collect(request, { timeout: 10 })))
         yield* TestClock.adjust(10)
         assert.isTrue(Cause.isTimeoutError(yield* Fiber.join(late)))
         yield* TestClock.adjust(90)
