@@ -3,6 +3,7 @@
  */
 import { type Context, Effect, type Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { GenServer, StateContainer, Supervisor } from "../../../src/index.ts"
+import type { HasProcess } from "../../../src/layers/naming/Process.ts"
 import * as Turn from "../../../src/layers/supervision/Turn.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 
@@ -159,7 +160,7 @@ export const tree = (
 /** Runs a call on a path, and answers with how it ended. */
 export const along = <A, E, R>(
   path: Path,
-  cell: Cells,
+  cell: HasProcess & { readonly Hold: () => Effect.Effect<unknown, unknown> },
   { boot, hold }: Gates,
   call: Effect.Effect<A, E, R>
 ): Effect.Effect<Exit.Exit<A, E>, never, R> => {
