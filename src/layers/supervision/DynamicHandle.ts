@@ -94,8 +94,11 @@ export class Handle implements DynamicHandle {
     this.asSupervisor = new View(this, process)
   }
 
-  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: ChildOptions): Effect.Effect<A, StartError<E>, R> {
-    return Effect.contextWith((context: Context.Context<R>) => {
+  readonly startChild = <A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: ChildOptions
+  ): Effect.Effect<A, StartError<E>, R> =>
+    Effect.contextWith((context: Context.Context<R>) => {
       const made = this.make(recipe, override, context)
       if (Result.isFailure(made)) return Exit.fail(made.failure)
       const { child, ref, spec } = made.success
@@ -111,13 +114,12 @@ export class Handle implements DynamicHandle {
             : Exit.fail(this.failure<E>(recipe.id, outcome))
       )
     })
-  }
 
-  startChildInfo<A, E, R>(
+  readonly startChildInfo = <A, E, R>(
     recipe: StartRecipe<A, E, R>,
     override?: ChildOptions
-  ): Effect.Effect<StartedChild<A>, StartError<E>, R> {
-    return Effect.contextWith((context: Context.Context<R>) => {
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R> =>
+    Effect.contextWith((context: Context.Context<R>) => {
       const made = this.make(recipe, override, context)
       if (Result.isFailure(made)) return Exit.fail(made.failure)
       const { child, ref, spec } = made.success
@@ -129,10 +131,9 @@ export class Handle implements DynamicHandle {
             : Exit.fail(this.failure<E>(recipe.id, outcome))
       )
     })
-  }
 
-  terminateChild(target: Target): Effect.Effect<void, ChildError> {
-    return Effect.suspend((): Effect.Effect<void, ChildError> => {
+  readonly terminateChild = (target: Target): Effect.Effect<void, ChildError> =>
+    Effect.suspend((): Effect.Effect<void, ChildError> => {
       const process = processFrom(target)
       return this.process.isUp
         ? Effect.asVoid(
@@ -140,28 +141,23 @@ export class Handle implements DynamicHandle {
         )
         : this.childError(process.id, { _tag: "NotRunning" })
     })
-  }
 
-  resumeChild(target: Target): Effect.Effect<void, ChildError> {
-    return Effect.suspend(() => {
+  readonly resumeChild = (target: Target): Effect.Effect<void, ChildError> =>
+    Effect.suspend(() => {
       const process = processFrom(target)
       if (!this.process.isUp) return this.childError(process.id, { _tag: "NotRunning" })
       const _tag = this.process.resumeChild(process as Child)
       return _tag === "Done" ? Exit.void : this.childError(process.id, { _tag })
     })
-  }
 
-  whichChild(target: Target): Effect.Effect<ChildInfo, ChildError> {
-    return Effect.suspend(() => {
+  readonly whichChild = (target: Target): Effect.Effect<ChildInfo, ChildError> =>
+    Effect.suspend(() => {
       const process = processFrom(target)
       const info = this.info(process as Child)
       return info === undefined ? this.childError(process.id, { _tag: "NotFound" }) : Exit.succeed(info)
     })
-  }
 
-  stop(reason?: ExitReason): Effect.Effect<void> {
-    return this.process.endAndWait(reason)
-  }
+  readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.process.endAndWait(reason)
 
   private info(child: Child): ChildInfo | undefined {
     const entry = this.process.children.get(child)
@@ -247,19 +243,18 @@ class View implements SupervisorHandle {
     this[processOf] = process
   }
 
-  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: SpecOverride): Effect.Effect<A, StartError<E>, R> {
-    return this.handle.startChild(renamed(recipe, override), override)
-  }
-
-  startChildInfo<A, E, R>(
+  readonly startChild = <A, E, R>(
     recipe: StartRecipe<A, E, R>,
     override?: SpecOverride
-  ): Effect.Effect<StartedChild<A>, StartError<E>, R> {
-    return this.handle.startChildInfo(renamed(recipe, override), override)
-  }
+  ): Effect.Effect<A, StartError<E>, R> => this.handle.startChild(renamed(recipe, override), override)
 
-  register<A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> {
-    return Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+  readonly startChildInfo = <A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: SpecOverride
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R> => this.handle.startChildInfo(renamed(recipe, override), override)
+
+  readonly register = <A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+    Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
       const override = Context.get(context, CurrentOverride)
       const open = override?.open === true ? override : undefined
       if (open !== undefined) open.registered++
@@ -283,31 +278,18 @@ class View implements SupervisorHandle {
         { interruptible: true }
       )
     })
-  }
 
-  terminateChild(id: string): Effect.Effect<void, ChildError> {
-    return this.unknown(id)
-  }
+  readonly terminateChild = (id: string): Effect.Effect<void, ChildError> => this.unknown(id)
 
-  restartChild(id: string): Effect.Effect<Started, ChildError> {
-    return this.unknown(id)
-  }
+  readonly restartChild = (id: string): Effect.Effect<Started, ChildError> => this.unknown(id)
 
-  deleteChild(id: string): Effect.Effect<void, ChildError> {
-    return this.unknown(id)
-  }
+  readonly deleteChild = (id: string): Effect.Effect<void, ChildError> => this.unknown(id)
 
-  resumeChild(id: string): Effect.Effect<void, ChildError> {
-    return this.unknown(id)
-  }
+  readonly resumeChild = (id: string): Effect.Effect<void, ChildError> => this.unknown(id)
 
-  whichChild(id: string): Effect.Effect<ChildInfo, ChildError> {
-    return this.unknown(id)
-  }
+  readonly whichChild = (id: string): Effect.Effect<ChildInfo, ChildError> => this.unknown(id)
 
-  stop(reason?: ExitReason): Effect.Effect<void> {
-    return this.handle.stop(reason)
-  }
+  readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.handle.stop(reason)
 
   private unknown(child: string): Effect.Effect<never, ChildError> {
     return Effect.fail(new ChildError({ supervisor: pathText(this.path), child, reason: { _tag: "NotFound" } }))

@@ -42,6 +42,24 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(take(), ["Started job#1", "Started job#1", "Started sub#1", "Exited job#1 shutdown"])
     }))
 
+  it.effect("its methods may be taken off it", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs()
+      const { resumeChild, startChild, startChildInfo, stop, terminateChild, whichChild } = supervisor
+      const a = yield* startChild(recipe("a"))
+      const b = (yield* startChildInfo(recipe("b"))).ref
+      assert.strictEqual((yield* whichChild(b)).process, b)
+      assert.strictEqual((yield* Effect.flip(resumeChild(a))).reason._tag, "NotParked")
+      yield* terminateChild(a)
+      const view = supervisor.asSupervisor
+      const [byId, start] = [view.terminateChild, view.startChild]
+      yield* start(recipe("c"))
+      assert.strictEqual((yield* Effect.flip(byId("c"))).reason._tag, "NotFound")
+      assert.deepStrictEqual(yield* statuses(supervisor), ["b running", "c running"])
+      yield* stop()
+      assert.strictEqual(supervisor[processOf].status, "stopped")
+    }))
+
   it.effect("every kind of start result", () =>
     Effect.gen(function*() {
       const { reports, supervisor } = yield* jobs()
