@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Duration, Result, Schema } from "effect"
+import { Cause, Duration, Predicate, Result, Schema } from "effect"
 import { type ExitReason, isOrderly } from "../server/ExitReason.ts"
 import { StoreError } from "../state/StoreError.ts"
 
@@ -68,7 +68,7 @@ export interface Draft {
  */
 export const InvalidSpec = Schema.TaggedStruct("InvalidSpec", {
   id: Schema.String,
-  field: Schema.Literals(["id", "kind", "restart", "shutdown", "significant", "needs"]),
+  field: Schema.Literals(["spec", "id", "make", "kind", "restart", "shutdown", "significant", "needs"]),
   problem: Schema.String
 })
 
@@ -92,6 +92,7 @@ const noNeeds: ReadonlyArray<string> = []
  * @since 0.1.0
  */
 export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<ChildSpec, InvalidSpec> => {
+  if (!Predicate.isObject(partial)) return noSpec(partial, "no child specification")
   const { id, kind = "worker", needs = noNeeds, restart = "permanent", significant = false } = partial
   const refuse = (field: InvalidSpec["field"], problem: string) =>
     Result.fail<InvalidSpec>({ _tag: "InvalidSpec", id: String(id), field, problem })
@@ -140,6 +141,7 @@ export const makeAll = (
   drafts: ReadonlyArray<Draft>,
   autoShutdown: AutoShutdown
 ): Result.Result<ReadonlyArray<ChildSpec>, InvalidSpec> => {
+  if (!Array.isArray(drafts)) return noSpec(drafts, "no list of child specifications")
   const specs = new Map<string, ChildSpec>()
   for (const draft of drafts) {
     const spec = make(draft, autoShutdown)
@@ -168,6 +170,10 @@ export const millis = (input: Duration.Input | "infinity" | "brutal_kill"): Shut
 }
 
 const show = (u: unknown): string => typeof u === "string" ? `"${u}"` : String(u)
+
+/** What is no specification at all: possible only past the type checker. */
+export const noSpec = (given: unknown, problem: string): Result.Result<never, InvalidSpec> =>
+  Result.fail({ _tag: "InvalidSpec", id: show(given), field: "spec", problem: `${show(given)} is ${problem}` })
 
 /**
  * The truth table: whether a child that ended by itself is started again.

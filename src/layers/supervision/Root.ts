@@ -10,6 +10,7 @@ import { root as rootTelemetry } from "../observation/Telemetry.ts"
 import type { Child, Parent } from "./Child.ts"
 import { ChildNews } from "./ChildNews.ts"
 import type { LocalProcess } from "./LocalProcess.ts"
+import { InvalidSupervisor } from "./SupervisorErrors.ts"
 
 /** Told when a root supervisor ended by itself. */
 export type RootObserver = (root: Process, reason: ExitReason) => void
@@ -41,6 +42,11 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
       observer?.(child, reason)
     }
   })
+  // Under a parent the id is part of the spec, and checked there.
+  if (typeof process.id !== "string" || process.id === "") {
+    const problem = "a root supervisor needs an id, a string that is not empty"
+    return yield* Effect.die(new InvalidSupervisor({ supervisor: String(process.id), field: "id", problem }))
+  }
   yield* Effect.addFinalizer(() => process.endAndWait())
   yield* Effect.orDie(process.start())
   new ChildNews(process, telemetry, context).started(process, process.incarnation, undefined)

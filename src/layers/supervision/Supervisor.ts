@@ -144,7 +144,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
     layer: <const Children extends ReadonlyArray<AnyLayer>>(options: Options, children: Children) =>
       Layer.effectContext(
         Effect.map(
-          build({ ...options, id: options.id ?? id }, children),
+          build(options, children, id),
           ({ handle, services }) => Context.add(services, Key, handle)
         )
       ) as Layer.Layer<never, unknown, unknown> as Supervised<Children, Self>

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Context, type Effect, type Result, type Scope, type Stream } from "effect"
+import { Context, type Effect, Predicate, Result, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
@@ -120,19 +120,26 @@ export const CurrentOverride: Context.Reference<Override | undefined> = Context.
   { defaultValue: () => undefined }
 )
 
-/** Completes a recipe's spec. */
+/** Completes a recipe's spec; what is no recipe, which only untyped code can write, is refused like a bad spec. */
 export const specOf = (
   recipe: StartRecipe<unknown, unknown, unknown>,
   override: SpecOverride | undefined,
   autoShutdown: ChildSpec.AutoShutdown
 ): Result.Result<ChildSpec.ChildSpec, ChildSpec.InvalidSpec> => {
+  if (!Predicate.isObject(recipe)) return ChildSpec.noSpec(recipe, "no start recipe")
   const { id, kind, options } = recipe
-  return ChildSpec.make({
+  const spec = ChildSpec.make({
     id: override?.id ?? id,
     kind,
-    restart: override?.restart ?? options.restart,
-    shutdown: override?.shutdown ?? options.shutdown,
-    significant: override?.significant ?? options.significant,
-    needs: override?.needs ?? options.needs
+    restart: override?.restart ?? options?.restart,
+    shutdown: override?.shutdown ?? options?.shutdown,
+    significant: override?.significant ?? options?.significant,
+    needs: override?.needs ?? options?.needs
   }, autoShutdown)
+  return typeof recipe.make === "function" || Result.isFailure(spec) ? spec : Result.fail({
+    _tag: "InvalidSpec",
+    id: spec.success.id,
+    field: "make",
+    problem: "a start recipe needs make, the function that makes the child"
+  })
 }

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, Option, type Schedule, Scope } from "effect"
+import { Context, Effect, Layer, Option, Predicate, type Schedule, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
@@ -82,8 +82,13 @@ export const make = (
 export const invalid = (path: ReadonlyArray<string>, field: string, problem: string) =>
   new InvalidSupervisor({ supervisor: pathText(path), field, problem })
 
-/** Builds a supervisor and, one after the other, its children. */
-export const build = Effect.fnUntraced(function*(options: Options, children: ReadonlyArray<AnyLayer>) {
+/** Builds a supervisor and, one after the other, its children; `ownId` is its id unless the options give one. */
+export const build = Effect.fnUntraced(function*(given: Options, children: ReadonlyArray<AnyLayer>, ownId?: string) {
+  // For programs that the compiler has not seen.
+  if (!Predicate.isObject(given)) {
+    return yield* Effect.die(invalid([ownId ?? defaultId], "options", `${String(given)} says nothing of a supervisor`))
+  }
+  const options: Options = { ...given, id: given.id ?? ownId }
   const ambient = Context.add(yield* Effect.context<Scope.Scope>(), CurrentOverride, undefined)
   const nearest = Context.getOption(ambient, Supervisor)
   const place = yield* Scope.make()
