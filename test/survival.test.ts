@@ -16,13 +16,13 @@ class Account extends GenServer.Service<Account>()("test/Account", {
     Deposit: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     /** Waits at the gate, and then does what was asked. */
     Slow: GenServer.call({
-      payload: { then: Schema.Literals(["answer", "fail", "die"]) },
+      payload: { what: Schema.Literals(["answer", "fail", "die"]) },
       reply: Schema.Int,
       error: Overdrawn
     }),
     /** The same, and is handled again by the next incarnation. */
     SlowAgain: GenServer.call({
-      payload: { then: Schema.Literals(["answer", "fail", "die"]) },
+      payload: { what: Schema.Literals(["answer", "fail", "die"]) },
       reply: Schema.Int,
       error: Overdrawn,
       redeliver: { maxAttempts: 2 }
@@ -32,14 +32,14 @@ class Account extends GenServer.Service<Account>()("test/Account", {
 }) {}
 
 interface Asked {
-  readonly then: "answer" | "fail" | "die"
+  readonly what: "answer" | "fail" | "die"
 }
 
 const account = (gate: Latch.Latch) => {
-  const slow = (attempts: number) => (balance: number, { then }: Asked, context: { readonly attempt: number }) =>
+  const slow = (attempts: number) => (balance: number, { what }: Asked, context: { readonly attempt: number }) =>
     Effect.flatMap(gate.await, () => {
-      if (then === "fail") return Effect.fail(new Overdrawn({ by: 1 }))
-      if (then === "die" && context.attempt < attempts) return Effect.die(new Error("boom"))
+      if (what === "fail") return Effect.fail(new Overdrawn({ by: 1 }))
+      if (what === "die" && context.attempt < attempts) return Effect.die(new Error("boom"))
       return Effect.succeed([balance + 1000, balance + 1000] as const)
     })
   return Account.layer({
@@ -85,7 +85,7 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
  */
 const row = (fault: string, options: {
   readonly asked: "Slow" | "SlowAgain"
-  readonly then: Asked["then"]
+  readonly what: Asked["what"]
   readonly strike: Effect.Effect<unknown, unknown, Account | StateContainer.StateOf<Account> | Bank | Harness>
   /** What the message in flight comes to. */
   readonly inFlight: string
@@ -98,11 +98,11 @@ const row = (fault: string, options: {
     for (const companion of ["memory", "table"] as const) {
       it.effect(companion, () => {
         const gate = Latch.makeUnsafe()
-        const { after = 41, asked, inFlight, incarnation, restart, strike, then } = options
+        const { after = 41, asked, inFlight, incarnation, restart, strike, what } = options
         return Effect.gen(function*() {
           const bank = yield* Account
           assert.strictEqual(yield* bank.Deposit({ amount: 41 }), 41)
-          const flying = yield* now(bank[asked]({ then }))
+          const flying = yield* now(bank[asked]({ what }))
           const queued = yield* now(bank.Deposit({ amount: 1 }))
           yield* bank.Note({ amount: 10 })
           yield* strike
@@ -130,7 +130,7 @@ const both = Effect.andThen(killContainer, killServer)
 
 row("a typed failure in a handler: state kept, queued kept, in flight answered with it", {
   asked: "Slow",
-  then: "fail",
+  what: "fail",
   strike: Effect.void,
   inFlight: "Overdrawn",
   incarnation: 1
@@ -138,7 +138,7 @@ row("a typed failure in a handler: state kept, queued kept, in flight answered w
 
 row("a defect in a handler: state kept, queued kept, in flight Crashed", {
   asked: "Slow",
-  then: "die",
+  what: "die",
   strike: Effect.void,
   inFlight: "Crashed",
   incarnation: 2
@@ -146,7 +146,7 @@ row("a defect in a handler: state kept, queued kept, in flight Crashed", {
 
 row("a defect in a handler: or redelivered", {
   asked: "SlowAgain",
-  then: "die",
+  what: "die",
   strike: Effect.void,
   inFlight: "answered 1041",
   after: 1041,
@@ -156,7 +156,7 @@ row("a defect in a handler: or redelivered", {
 for (const [how, strike] of [["killed", killServer], ["interrupted", interruptServer]] as const) {
   row(`the server is ${how}: state kept, queued kept, in flight Crashed`, {
     asked: "Slow",
-    then: "answer",
+    what: "answer",
     strike,
     inFlight: "Crashed",
     incarnation: 2
@@ -164,7 +164,7 @@ for (const [how, strike] of [["killed", killServer], ["interrupted", interruptSe
 
   row(`the server is ${how}: or redelivered`, {
     asked: "SlowAgain",
-    then: "answer",
+    what: "answer",
     strike,
     inFlight: "answered 1041",
     after: 1041,
@@ -185,7 +185,7 @@ describe("the container's fiber crashes: state kept, queued kept, in flight unaf
         const bank = yield* Account
         const companions = yield* Account.StateContainer
         yield* bank.Deposit({ amount: 41 })
-        const flying = yield* now(bank.Slow({ then: "answer" }))
+        const flying = yield* now(bank.Slow({ what: "answer" }))
         const queued = yield* now(bank.Deposit({ amount: 1 }))
         yield* GenServer.kill(companions)
         yield* harness.awaitIncarnation(companions, 2)
@@ -201,7 +201,7 @@ describe("the container's fiber crashes: state kept, queued kept, in flight unaf
 
 row("the container's fiber crashes under one_for_all: state kept, queued kept, in flight Crashed", {
   asked: "Slow",
-  then: "answer",
+  what: "answer",
   strike: killContainer,
   inFlight: "Crashed",
   incarnation: 2
@@ -209,7 +209,7 @@ row("the container's fiber crashes under one_for_all: state kept, queued kept, i
 
 row("both crash together: state kept, queued kept, in flight Crashed", {
   asked: "Slow",
-  then: "answer",
+  what: "answer",
   strike: both,
   inFlight: "Crashed",
   incarnation: 3
@@ -217,7 +217,7 @@ row("both crash together: state kept, queued kept, in flight Crashed", {
 
 row("both crash together: or redelivered", {
   asked: "SlowAgain",
-  then: "answer",
+  what: "answer",
   strike: killContainer,
   inFlight: "answered 1041",
   after: 1041,
@@ -226,7 +226,7 @@ row("both crash together: or redelivered", {
 
 row("the supervisor gives up and its parent restarts it: state kept, queued kept, in flight Crashed", {
   asked: "Slow",
-  then: "answer",
+  what: "answer",
   strike: Effect.gen(function*() {
     const harness = yield* Harness
     yield* killServer
@@ -240,7 +240,7 @@ row("the supervisor gives up and its parent restarts it: state kept, queued kept
 
 row("the supervisor gives up and its parent restarts it: or redelivered", {
   asked: "SlowAgain",
-  then: "answer",
+  what: "answer",
   strike: killServer,
   inFlight: "answered 1041",
   after: 1041,

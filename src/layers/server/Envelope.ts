@@ -60,6 +60,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   idempotencyKey: string | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
   followers: Array<Envelope> | undefined = undefined
+  /** Its handler has ended the server on purpose: it is not handled again. */
+  concluded = false
   /** The answer of a handler that ended the server: given when it is known what happens next. */
   promised: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The answer, while it waits for the state to be stored. */

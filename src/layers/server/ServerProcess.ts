@@ -474,6 +474,7 @@ export class ServerProcess implements Child, Turn.Ready {
           if (("state" in next.answer || reply !== undefined) && !this.commitAnswer(envelope, state, reply)) return
           // Told when it is known what happens next, as everybody whose message was in hand at the end.
           envelope.promised = reply
+          envelope.concluded = true
           return this.end(next.reason)
         }
       }
@@ -1095,11 +1096,10 @@ export class ServerProcess implements Child, Turn.Ready {
   private settleFallen(envelope: Envelope, fate: Fate, reason: ExitReason | undefined): void {
     if (envelope.exit !== undefined) return
     if (envelope.promised !== undefined) return this.answer(envelope, envelope.promised)
-    const crash = reason === undefined || !isOrderly(reason)
+    // Torn from its hands by whatever ended it, a restart of the whole group included; not when it stopped itself.
+    const torn = !envelope.concluded && (fate === "restarting" || fate === "parked")
     const policy = envelope.work === undefined ? envelope.type.message.redeliver : undefined
-    const delivery = crash && (fate === "restarting" || fate === "parked")
-      ? afterCrash(policy, envelope.attempts)
-      : "fail"
+    const delivery = torn ? afterCrash(policy, envelope.attempts) : "fail"
     switch (delivery) {
       case "redeliver":
         if (!envelope.gone) {
