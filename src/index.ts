@@ -50,6 +50,9 @@ export * as Requests from "./layers/server/Requests.ts"
 export * as Restart from "./layers/supervision/Restart.ts"
 
 /** @since 0.1.0 */
+export * as Snapshots from "./layers/state/Snapshots.ts"
+
+/** @since 0.1.0 */
 export * as StateContainer from "./layers/state/StateContainer.ts"
 
 /** @since 0.1.0 */

@@ -1,0 +1,224 @@
+/**
+ * Looking into a store of snapshots, and going back to one by hand.
+ *
+ * For the person who has to find out what a server's state was, how it became what it is, and what was set aside; and for
+ * the one who decides which snapshot the server is to start from. It needs a store and keys, no server and no schema: what
+ * it shows is the states' JSON. Reading disturbs nobody. In a program use the server's companion: `StateContainer.for`.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Effect, JsonPatch, Result, Schema } from "effect"
+import * as Generations from "../../domain/state/Generations.ts"
+import type { AsideRecord, SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
+import type { StoreError } from "../../domain/state/StoreError.ts"
+import type { Grade } from "../../domain/state/Survival.ts"
+import type { StateStore } from "./StateStore.ts"
+
+/** There is no such snapshot. */
+export const NotFound = Schema.TaggedStruct("NotFound", {})
+
+/** Its text is no JSON: it is damaged. */
+export const NotJson = Schema.TaggedStruct("NotJson", { issue: Schema.String })
+
+/**
+ * A snapshot could not be looked at, or gone back to.
+ *
+ * @since 0.1.0
+ */
+export class SnapshotError extends Schema.TaggedError<SnapshotError>()("SnapshotError", {
+  key: Schema.String,
+  seq: Schema.Number,
+  reason: Schema.Union([NotFound, NotJson])
+}) {
+  override get message(): string {
+    return `snapshot ${this.seq} of "${this.key}": ` + (this.reason._tag === "NotFound"
+      ? "there is none. See which there are with Snapshots.list."
+      : `it is no JSON (${this.reason.issue}). See its text with Snapshots.text, and go back to an older one.`)
+  }
+}
+
+/** One snapshot of a key, without its state. */
+export interface Listed {
+  readonly key: string
+  readonly seq: number
+  /** The session that wrote it. */
+  readonly epoch: number
+  /** Version of the state's schema. */
+  readonly version: number
+  /** When it was committed, in milliseconds. */
+  readonly at: number
+  /** Length of the state's text. */
+  readonly length: number
+  /** A message was handled from it, or from one that came out of it. */
+  readonly trusted: boolean
+  /** Recorded answers: up to it, or set aside with it. */
+  readonly answers: number
+  /** Why and when it was set aside, if it was. */
+  readonly aside: { readonly why: string; readonly at: number } | undefined
+}
+
+/** Which snapshot: of those kept, or with `aside` the last one of that number that was set aside. */
+export interface Place {
+  readonly key: string
+  readonly seq: number
+  readonly aside?: boolean | undefined
+}
+
+const listed = (record: SnapshotRecord, trusted: boolean, aside: Listed["aside"]): Listed => ({
+  key: record.key,
+  seq: record.seq,
+  epoch: record.epoch,
+  version: record.version,
+  at: record.at,
+  length: record.state.length,
+  trusted,
+  answers: record.answers?.length ?? 0,
+  aside
+})
+
+/**
+ * The snapshots of a key, newest first: those kept, then those set aside.
+ *
+ * @since 0.1.0
+ */
+export const list = (store: StateStore<Grade>, key: string): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
+  Effect.map(Effect.all([store.load(key), store.listAside(key)]), ([kept, aside]) => [
+    ...Generations.fromStored(kept).kept.map(({ state, trusted }) => listed(state, trusted, undefined)),
+    ...[...aside].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
+  ])
+
+/**
+ * What was set aside of every key, the last first: what there is to look at after a bad night.
+ *
+ * @since 0.1.0
+ */
+export const aside = (store: StateStore<Grade>): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
+  Effect.map(
+    store.listAside(),
+    (records) => [...records].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
+  )
+
+const find = Effect.fnUntraced(function*(
+  store: StateStore<Grade>,
+  { aside, key, seq }: Place
+): Effect.fn.Return<SnapshotRecord | AsideRecord, StoreError | SnapshotError> {
+  const records = aside === true ? [...yield* store.listAside(key)].reverse() : yield* store.load(key)
+  const record = records.find((one) => one.seq === seq)
+  return record === undefined ? yield* new SnapshotError({ key, seq, reason: { _tag: "NotFound" } }) : record
+})
+
+/**
+ * A snapshot's state as it was written, be it whole or not.
+ *
+ * @since 0.1.0
+ */
+export const text = (store: StateStore<Grade>, place: Place): Effect.Effect<string, StoreError | SnapshotError> =>
+  Effect.map(find(store, place), (record) => record.state)
+
+/**
+ * A snapshot's state, as JSON: the encoded side of its schema, in the version that wrote it.
+ *
+ * @since 0.1.0
+ */
+export const read = (
+  store: StateStore<Grade>,
+  place: Place
+): Effect.Effect<Schema.Json, StoreError | SnapshotError> =>
+  Effect.flatMap(text(store, place), (text) => {
+    const json = Result.try((): Schema.Json => JSON.parse(text))
+    if (Result.isSuccess(json)) return Effect.succeed(json.success)
+    const { key, seq } = place
+    return Effect.fail(new SnapshotError({ key, seq, reason: { _tag: "NotJson", issue: String(json.failure) } }))
+  })
+
+/**
+ * What changed from one snapshot to another, as a JSON Patch (RFC 6902).
+ *
+ * **Details**
+ *
+ * Two snapshots of one key as a rule, but any two will do. States of different versions are compared as they were written.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Snapshots, StateStore } from "heirloom"
+ *
+ * const store = StateStore.makeMemory()
+ * const snapshot = (epoch: number, seq: number, state: string) =>
+ *   ({ key: "app/Counter", epoch, seq, version: 1, state, trusted: seq - 1, at: 0 })
+ *
+ * const program = Effect.gen(function*() {
+ *   const epoch = yield* store.acquireEpoch("app/Counter")
+ *   yield* store.save([snapshot(epoch, 1, `{"count":41}`), snapshot(epoch, 2, `{"count":42,"by":"ann"}`)])
+ *   const patch = yield* Snapshots.diff(store, { key: "app/Counter", seq: 1 }, { key: "app/Counter", seq: 2 })
+ *   console.log(JSON.stringify(patch))
+ *   // => [{"op":"add","path":"/by","value":"ann"},{"op":"replace","path":"/count","value":42}]
+ * })
+ *
+ * await Effect.runPromise(program)
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const diff = (
+  store: StateStore<Grade>,
+  from: Place,
+  to: Place
+): Effect.Effect<JsonPatch.JsonPatch, StoreError | SnapshotError> =>
+  Effect.map(Effect.all([read(store, from), read(store, to)]), ([before, after]) => JsonPatch.get(before, after))
+
+/** Whoever writes has to be somebody; a session of its own does not end that of another class in a SQL store. */
+const owner = "heirloom/Snapshots"
+
+/**
+ * Makes a snapshot the one that its server starts from next; answers its number from then on.
+ *
+ * **When to use**
+ *
+ * When a person has decided: the newest state is wrong, or one that was set aside was good and its handlers are mended.
+ * Stop the app first: one that runs is fenced off from this key, and its server stops. For a server that runs, use `set` of
+ * its companion.
+ *
+ * **Details**
+ *
+ * A snapshot that is kept: the younger ones are set aside, with the answers recorded since. One that was set aside: it is
+ * written again as the newest, with its answers, and is on probation like any other. Nothing is deleted.
+ *
+ * @since 0.1.0
+ */
+export const restore = Effect.fnUntraced(function*(
+  store: StateStore<Grade>,
+  place: Place
+): Effect.fn.Return<number, StoreError | SnapshotError> {
+  const record = yield* find(store, place)
+  const { key, seq } = place
+  const epoch = yield* store.acquireEpoch(owner)
+  // Only now is what is loaded the last word of whoever wrote before.
+  const kept = yield* store.load(key)
+  if (place.aside !== true) {
+    const why = `snapshot ${seq} was restored by hand`
+    const younger = kept.filter((one) => one.seq > seq)
+    yield* Effect.forEach(younger, (one) => store.setAside({ key, seq: one.seq, epoch, why }), { discard: true })
+    // Written again under this epoch: what an app that still runs has in memory is not written over it.
+    const { answers: _, ...same } = record
+    if (younger.length > 0) yield* store.save([{ ...same, epoch }])
+    return seq
+  }
+  const books = Generations.fromStored(
+    kept,
+    (yield* store.listAside(key)).map((one) => ({ seq: one.seq, state: one, why: one.why }))
+  )
+  const next = Generations.nextSeq(books)
+  yield* store.save([{
+    key,
+    epoch,
+    seq: next,
+    version: record.version,
+    state: record.state,
+    trusted: Generations.trustedUpTo(books),
+    at: yield* Clock.currentTimeMillis,
+    answers: record.answers?.map(({ at, body, id }) => ({ id, seq: next, at, body }))
+  }])
+  return next
+})
