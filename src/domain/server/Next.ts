@@ -31,6 +31,9 @@ export type CallNext<A, S> = readonly [reply: A, state: S] | Next<A, S>
 /** What a cast's handler may return. */
 export type CastNext<S> = S | NoReply<S> | Stop<never, S>
 
+/** What `terminate` may return: nothing, or that the server ends for another reason than it was told. */
+export type TerminateNext = void | Stop<never, never>
+
 /** A reply with more to say about what happens next. */
 export class Reply<out A, out S> {
   readonly _tag = "Reply"
@@ -97,7 +100,8 @@ export const noReply = <S, T = S>(state: S, options: NextOptions<S, T> = {}): No
 /**
  * Ends the server (OTP: `{stop, Reason, Reply, State}`).
  *
- * With `reply` the caller gets it; without, it fails with `Crashed` (or `NotRunning` for an orderly end).
+ * With `reply` the caller gets it; without, it fails with `Crashed` (or `NotRunning` for an orderly end). From `terminate`:
+ * it ends with that reason, whatever it was told to end with.
  */
 export const stop = <A = never, S = never>(
   reason: "normal" | "shutdown" | ExitReason,

@@ -18,7 +18,7 @@ import type {
   Messages,
   NoExtra
 } from "../../domain/server/Message.ts"
-import type { CastNext, Initial } from "../../domain/server/Next.ts"
+import type { CastNext, Initial, TerminateNext } from "../../domain/server/Next.ts"
 import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
 import type { Isolation } from "../../domain/state/Isolation.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
@@ -74,7 +74,8 @@ export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
  *
  * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from what
  * is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the reason
- * and the state from before the callback that crashed; skipped on a kill. `idle`: called when `idleAfter` has passed.
+ * and the state from before the callback that crashed; skipped on a kill. It may answer `Next.stop(reason)`, to end for
+ * another reason than it was told (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has passed.
  * `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
  *
  * @since 0.1.0
@@ -83,7 +84,9 @@ export interface Behavior<S, H, E = never, R = never> {
   readonly init: S | Initial<S> | Effect.Effect<S | Initial<S>, E, R>
   readonly restore?: ((conserved: S) => S | Initial<S> | Effect.Effect<S | Initial<S>, E, R>) | undefined
   readonly handlers: H
-  readonly terminate?: ((reason: ExitReason, state: S) => void | Effect.Effect<void, never, R>) | undefined
+  readonly terminate?:
+    | ((reason: ExitReason, state: S) => TerminateNext | Effect.Effect<TerminateNext, never, R>)
+    | undefined
   readonly idle?: ((state: S) => CastNext<S> | Effect.Effect<CastNext<S>, never, R>) | undefined
   readonly formatStatus?: ((shown: Shown<S>) => Formatted) | undefined
 }

@@ -19,12 +19,20 @@
  * @since 0.1.0
  */
 import { Cause, Context, Duration, Effect, Exit, Fiber, Scope } from "effect"
-import { callError, Fenced, InitTimeout, InvalidResult, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import {
+  callError,
+  Fenced,
+  InitTimeout,
+  InvalidResult,
+  MissingCallback,
+  NameTaken,
+  StateRefused
+} from "../../domain/Errors.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
 import type { NewAnswer } from "../../domain/server/Idempotency.ts"
-import { Ignore, isNext, type NextOptions, Start } from "../../domain/server/Next.ts"
+import { Ignore, isNext, type NextOptions, Start, Stop } from "../../domain/server/Next.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import type { Callback, Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
@@ -93,6 +101,12 @@ const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
 const exitKey = "~effect/Exit"
 const isExit = (u: Effect.Effect<unknown, unknown>): u is Exit.Exit<unknown, unknown> =>
   (u as { readonly [exitKey]?: unknown })[exitKey] !== undefined
+
+/** How it ended after its clean-up: one that fails makes an orderly end a crash, one that answers has the last word. */
+const endedAs = (reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): ExitReason => {
+  if (cleanUp._tag === "Failure") return isOrderly(reason) ? crashed(cleanUp.cause) : reason
+  return cleanUp.value instanceof Stop ? cleanUp.value.reason : reason
+}
 
 /** One server, over all its incarnations. */
 export class ServerProcess implements Child, Turn.Ready {
@@ -958,15 +972,12 @@ export class ServerProcess implements Child, Turn.Ready {
     const { scope } = this.live()
     const cleanUp = Effect.onExit(
       Effect.suspend(() => {
-        const done = terminate?.(reason, state)
-        return isEffect(done) ? done : Effect.void
+        const word = terminate?.(reason, state)
+        return isEffect(word) ? word : Exit.succeed(word)
       }),
       () => Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
     )
-    this.run(Effect.uninterruptible(cleanUp), (exit) => {
-      // A clean-up that fails makes an orderly end a crash.
-      this.ended(exit._tag === "Failure" && isOrderly(reason) ? crashed(exit.cause) : reason)
-    })
+    this.run(Effect.uninterruptible(cleanUp), (exit) => this.ended(endedAs(reason, exit)))
     if (this.phase === Ending && this.order?.byParent !== true) this.bound(this.spec.shutdown)
   }
 

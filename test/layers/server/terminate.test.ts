@@ -3,7 +3,7 @@ import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from 
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../src/domain/Errors.ts"
 import type { ExitReason } from "../../../src/domain/server/ExitReason.ts"
-import { GenServer, Next, StateContainer, Supervisor } from "../../../src/index.ts"
+import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { now } from "./cell.ts"
 
@@ -21,14 +21,15 @@ class Num extends GenServer.Service<Num>()("test/Num", {
 }) {}
 
 interface Options {
-  readonly terminate?: (reason: ExitReason, state: number) => void | Effect.Effect<void>
+  readonly terminate?: GenServer.Behavior<number, unknown>["terminate"]
   readonly server?: GenServer.Options
+  readonly supervisor?: Supervisor.Options["restart"]
   readonly init?: Effect.Effect<number, string>
 }
 
-const app = ({ init, server, terminate }: Options) =>
+const app = ({ init, server, supervisor, terminate }: Options) =>
   Layer.provideMerge(
-    Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+    Supervisor.layer({ id: "root", strategy: "one_for_one", restart: supervisor }, [
       StateContainer.layerMemory(Num),
       Num.layer({
         init: init ?? 0,
@@ -166,6 +167,31 @@ describe("terminate", () => {
         throw new Error("cannot clean up")
       }
     }))))
+
+  for (const style of ["at once", "later"] as const) {
+    it.effect(`may end it for another reason than it was told, ${style}`, () => {
+      const last: ExitReason = { _tag: "Shutdown", detail: "my own" }
+      const stop = Next.stop(last)
+      return Effect.gen(function*() {
+        const harness = yield* Harness
+        const num = yield* Num
+        yield* num.Add({ by: 41 })
+        for (const end of [GenServer.stop(num), num.Crash({ how: "throw" }), num.Crash({ how: "late" })]) {
+          yield* harness.clear
+          yield* Effect.exit(end)
+          const { reason } = yield* harness.awaitTag("Exited", num)
+          assert.deepStrictEqual(reason, last)
+          assert.strictEqual(yield* num.Add({ by: 0 }), 41)
+        }
+        yield* harness.clear
+        yield* GenServer.kill(num)
+        assert.strictEqual((yield* harness.awaitTag("Exited", num)).reason._tag, "Killed")
+      }).pipe(Effect.provide(app({
+        terminate: () => style === "at once" ? stop : Effect.as(Effect.yieldNow, stop),
+        supervisor: Restart.intensity({ restarts: 4, within: "1 hour" })
+      })))
+    })
+  }
 
   it.effect("that does not end is abandoned at the shutdown timeout, and the next incarnation comes up", () =>
     Effect.gen(function*() {
