@@ -335,6 +335,22 @@ export const reply = <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Eff
  * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
  * outlive the incarnation that set it. Answers an Effect that cancels it.
  *
+ * **Example** (a tick that only the server itself sends)
+ *
+ * ```ts
+ * class Clock extends GenServer.Service<Clock>()("app/Clock", {
+ *   state: Schema.Int,
+ *   messages: { Tick: GenServer.cast({ internal: true }) }
+ * }) {}
+ *
+ * const nextTick = Effect.flatMap(Clock.self, (self) => GenServer.castAfter("1 second", self.Tick()))
+ *
+ * const ClockLive = Clock.layer({
+ *   init: Effect.as(nextTick, 0),
+ *   handlers: { Tick: (seconds) => Effect.as(nextTick, seconds + 1) }
+ * })
+ * ```
+ *
  * @since 0.1.0
  */
 export const castAfter = (

@@ -74,7 +74,13 @@ describe("a tree under observation", () => {
       assert.deepStrictEqual(logged, [[
         "Error",
         ["app/app/Counter #1 crashed: Error: boom; it is restarted"],
-        { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
+        {
+          path: "app/app/Counter",
+          incarnation: 1,
+          message: { request: "Crash", payload: {} },
+          state: 41,
+          next: "it is restarted"
+        }
       ]])
     }).pipe(Effect.provide(Layer.provide(Live, Layer.succeed(References.CurrentLoggers, new Set([logger])))))
   })
