@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Postgres } from "../../fixtures/stores/Postgres.ts"
 import { failures, last, numbers, start, type Writer } from "../../fixtures/stores/processes.ts"
 
-const kills = Number(process.env["KILLS"] ?? 6)
+const kills = Number(process.env["KILLS"] ?? 4)
 const takeovers = Math.max(4, kills / 3)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
