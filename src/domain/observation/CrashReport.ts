@@ -19,7 +19,7 @@ export const CrashReport = Schema.Struct({
   /** Casts acknowledged to nobody and undone, because the state could not be stored. */
   undone: Schema.optionalKey(Schema.Int),
   /**
-   * What is shown of it, as its format hook left it: its last state, the message in hand, the reason (when the hook changed
+   * What is shown of it, as its format hook left it (nothing without a hook: states and payloads may be secret, or large): its last state, the message in hand, the reason (when the hook changed
    * it) and the event log (when it was on).
    */
   shown: Schema.optionalKey(Schema.Struct({

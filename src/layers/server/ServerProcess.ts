@@ -28,6 +28,7 @@ import {
   NameTaken,
   StateRefused
 } from "../../domain/Errors.ts"
+import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
@@ -1147,7 +1148,23 @@ export class ServerProcess implements Child, Turn.Ready {
 
   private report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined, lastWord: LastWord): void {
     if (!isLogging(this.spec.context)) return
+    const shown = this.shownOf(reason, fallen, lastWord)
+    this.spec.parent.telemetry.crashed({
+      path: this.path,
+      incarnation: this.incarnation,
+      reason,
+      ...(fallen === undefined ? {} : { message: fallen.type.tag }),
+      ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
+      ...(shown === undefined ? {} : { shown }),
+      ...(reason._tag === "NotConserved" ? { undone: this.keeper!.undone } : {}),
+      next: nextText[fate]
+    }, this.spec.context)
+  }
+
+  /** States and payloads may be secret, or large: they are shown as the behaviour's hook leaves them, or not at all. */
+  private shownOf(reason: ExitReason, fallen: Envelope | undefined, lastWord: LastWord): CrashReport["shown"] {
     const hook = (lastWord.behavior ?? this.spec.shared)?.formatStatus
+    if (hook === undefined) return undefined
     const message = fallen === undefined ? undefined : { request: fallen.type.tag, payload: fallen.payload }
     const shown = format({
       state: lastWord.state,
@@ -1155,21 +1172,12 @@ export class ServerProcess implements Child, Turn.Ready {
       reason,
       log: this.extras?.debug?.log ?? []
     }, hook)
-    this.spec.parent.telemetry.crashed({
-      path: this.path,
-      incarnation: this.incarnation,
-      reason,
-      ...(fallen === undefined ? {} : { message: fallen.type.tag }),
-      ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
-      shown: {
-        state: shown.state,
-        ...(shown.message === undefined ? {} : { message: shown.message }),
-        ...(shown.reason === reason ? {} : { reason: shown.reason }),
-        ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
-      },
-      ...(reason._tag === "NotConserved" ? { undone: this.keeper!.undone } : {}),
-      next: nextText[fate]
-    }, this.spec.context)
+    return {
+      state: shown.state,
+      ...(shown.message === undefined ? {} : { message: shown.message }),
+      ...(shown.reason === reason ? {} : { reason: shown.reason }),
+      ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
+    }
   }
 
   private publish<Tag extends OwnEvent["_tag"]>(
