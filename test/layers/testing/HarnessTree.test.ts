@@ -64,7 +64,7 @@ describe("a tree under observation", () => {
       ])
     }).pipe(Effect.provide(Layer.provide(Live, quiet))))
 
-  it.effect("logs one error for one crash, with all that is known", () => {
+  it.effect("logs one error for one crash, with the message in hand, and neither payload nor state", () => {
     const logged: Array<unknown> = []
     const logger = Logger.make(({ fiber, logLevel, message }) => {
       logged.push([logLevel, message, fiber.getRef(References.CurrentLogAnnotations)])
@@ -74,13 +74,7 @@ describe("a tree under observation", () => {
       assert.deepStrictEqual(logged, [[
         "Error",
         ["app/app/Counter #1 crashed: Error: boom; it is restarted"],
-        {
-          path: "app/app/Counter",
-          incarnation: 1,
-          message: { request: "Crash", payload: {} },
-          state: 41,
-          next: "it is restarted"
-        }
+        { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
       ]])
     }).pipe(Effect.provide(Layer.provide(Live, Layer.succeed(References.CurrentLoggers, new Set([logger])))))
   })
