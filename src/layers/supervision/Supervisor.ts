@@ -156,7 +156,8 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
  *
  * **Details**
  *
- * What is not given stays as the child brings it. `id` names the child under its supervisor.
+ * What is not given stays as the child brings it, or as a `Supervisor.child` within says. `id` names the child under its
+ * supervisor.
  *
  * **Gotchas**
  *
@@ -166,24 +167,37 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
  * @since 0.1.0
  */
 export const child = <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride): Layer.Layer<A, E, R> =>
-  Layer.fromBuildMemo((memoMap, scope) => {
-    const override: Override = { spec, registered: 0, open: true }
-    return Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
-      Effect.provideService(CurrentOverride, override),
-      Effect.tap(() => {
-        override.open = false
-        return override.registered === 1 ? Exit.void : Exit.die(
-          new InvalidSupervisor({
-            supervisor: "Supervisor.child",
-            field: "layer",
-            problem: override.registered === 0
-              ? "the layer registered no child: it is a resource, or this very value was built under this supervisor before"
-              : `the layer registered ${override.registered} children, and a spec is for one`
-          })
-        )
-      })
-    )
-  })
+  Layer.fromBuildMemo((memoMap, scope) =>
+    Effect.flatMap(CurrentOverride, (current) => {
+      const outer = current?.open === true ? current : undefined
+      const override: Override = { spec: overridden(spec, outer?.spec), registered: 0, open: true }
+      return Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
+        Effect.provideService(CurrentOverride, override),
+        Effect.tap(() => {
+          override.open = false
+          if (outer !== undefined) outer.registered += override.registered
+          return override.registered === 1 ? Exit.void : Exit.die(
+            new InvalidSupervisor({
+              supervisor: "Supervisor.child",
+              field: "layer",
+              problem: override.registered === 0
+                ? "the layer registered no child: it is a resource, or this very value was built under this supervisor before"
+                : `the layer registered ${override.registered} children, and a spec is for one`
+            })
+          )
+        })
+      )
+    })
+  )
+
+const overridden = (spec: SpecOverride, by: SpecOverride | undefined): SpecOverride =>
+  by === undefined ? spec : {
+    id: by.id ?? spec.id,
+    restart: by.restart ?? spec.restart,
+    shutdown: by.shutdown ?? spec.shutdown,
+    significant: by.significant ?? spec.significant,
+    needs: by.needs ?? spec.needs
+  }
 
 /**
  * Supervises any Effect.
