@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, type Effect, Exit, type Fiber } from "effect"
+import { type Cause, Effect, Exit, type Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
 import type { Child, Started } from "./Child.ts"
@@ -16,11 +16,13 @@ export interface Exceptional {
   readonly spec: ChildSpec
   /** `reviving`: it is being started again; to everybody else it is restarting. */
   readonly status: "starting" | "reviving" | "stopping" | "restarting" | "parked" | "ended"
-  /** Who waits for it to be up (starting) or down (stopping). */
-  readonly waiters: Array<(outcome: Outcome) => void>
   readonly timer: Fiber.Fiber<void> | undefined
   /** An exit that overtook the news of its start. */
   early: { readonly incarnation: number; readonly reason: ExitReason } | undefined
+  /** Whether it came up (starting) or is down (stopping), once that is known. */
+  outcome: Exit.Exit<Outcome> | undefined
+  /** Who waits for that; mostly nobody has to. */
+  waiters: Array<(outcome: Exit.Exit<Outcome>) => void> | undefined
 }
 
 /** What a request comes to. */
@@ -43,7 +45,10 @@ export interface Ended {
 export const isExceptional = (entry: ChildSpec | Exceptional): entry is Exceptional => "waiters" in entry
 
 /** The outcome of a request that had nothing to wait for. */
-export const done: Effect.Effect<Outcome> = Exit.succeed({ _tag: "Done" })
+export const done: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Done" })
+
+/** The outcome of a start that was given up, since the child was told to stop. */
+export const stopped: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Stopped" })
 
 /** Whether an incarnation is alive, or may be. */
 export const isAlive = ({ status }: Exceptional): boolean =>
@@ -53,12 +58,24 @@ export const isAlive = ({ status }: Exceptional): boolean =>
 export const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({
   spec,
   status,
-  waiters: [],
   timer: undefined,
-  early: undefined
+  early: undefined,
+  outcome: undefined,
+  waiters: undefined
 })
 
-/** Answers whoever waits for the child. */
-export const answer = (entry: Exceptional, outcome: Outcome): void => {
-  for (const waiter of entry.waiters.splice(0)) Turn.run(() => waiter(outcome))
+/** Answers whoever waits for the child, or will. */
+export const answer = (entry: Exceptional, outcome: Exit.Exit<Outcome>): void => {
+  entry.outcome = outcome
+  const { waiters } = entry
+  if (waiters === undefined) return
+  entry.waiters = undefined
+  for (const waiter of waiters) Turn.run(() => waiter(outcome))
 }
+
+/** Waits for the answer, unless it is there. */
+export const outcomeOf = (entry: Exceptional): Effect.Effect<Outcome> =>
+  entry.outcome ?? Effect.callback<Outcome>((resume) => {
+    if (entry.outcome === undefined) (entry.waiters ??= []).push(resume)
+    else resume(entry.outcome)
+  })

@@ -9,8 +9,9 @@ import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec, InvalidSpec } from "../../domain/supervision/ChildSpec.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "./Child.ts"
-import type { Outcome } from "./DynamicChild.ts"
+import { isExceptional, type Outcome } from "./DynamicChild.ts"
 import type { DynamicProcess } from "./DynamicProcess.ts"
+import { isExit } from "./Execute.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
 import {
   type ChildCounts,
@@ -103,9 +104,8 @@ export class Handle implements DynamicHandle {
       if (Result.isFailure(made)) return Exit.fail(made.failure)
       const { child, ref, spec } = made.success
       const outcome = this.process.startChild(child, spec)
-      const exit = "~effect/Exit" in outcome ? outcome as Exit.Exit<Outcome> : undefined
       // A start that came up at once needs no further Effect.
-      if (exit?._tag === "Success" && exit.value._tag === "Started") return Exit.succeed(ref)
+      if (isExit(outcome) && outcome._tag === "Success" && outcome.value._tag === "Started") return Exit.succeed(ref)
       return Effect.flatMap(
         outcome,
         (outcome) =>
@@ -163,7 +163,7 @@ export class Handle implements DynamicHandle {
     const entry = this.process.children.get(child)
     if (entry === undefined) return undefined
     const { id, kind } = child
-    if (!("waiters" in entry)) return { id, kind, status: "running", spec: entry, process: child }
+    if (!isExceptional(entry)) return { id, kind, status: "running", spec: entry, process: child }
     return { id, kind, status: statuses[entry.status], spec: entry.spec, process: child }
   }
 

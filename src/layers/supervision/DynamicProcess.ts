@@ -33,7 +33,9 @@ import {
   exceptional,
   isAlive,
   isExceptional,
-  type Outcome
+  type Outcome,
+  outcomeOf,
+  stopped
 } from "./DynamicChild.ts"
 import { execute, guarded, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
@@ -245,11 +247,6 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     this.children.set(child, starting)
     this.inactive++
     if (child.kind === "supervisor") this.supervisors++
-    const outcome: Array<Outcome> = []
-    let arrived = (come: Outcome): void => {
-      outcome.push(come)
-    }
-    starting.waiters.push((come) => arrived(come))
     execute(this.reportContext, startOf(child), (come) => {
       const exit = startedAs(come)
       // It was told to stop meanwhile: whoever did that has answered.
@@ -257,20 +254,16 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       if (exit._tag === "Failure") {
         this.news.startFailed(child, crashed(exit.cause), "nothing is left of it")
         this.drop(child, "stopped")
-        return answer(starting, { _tag: "Failed", cause: exit.cause })
+        return answer(starting, Exit.succeed({ _tag: "Failed", cause: exit.cause }))
       }
       if (exit.value._tag === "Ignored") {
         this.ignored(child)
-        return answer(starting, exit.value)
+        return answer(starting, Exit.succeed(exit.value))
       }
       this.up(child, starting, undefined)
-      answer(starting, exit.value)
+      answer(starting, Exit.succeed(exit.value))
     })
-    if (outcome.length > 0) return Exit.succeed(outcome[0]!)
-    return Effect.callback<Outcome>((resume) => {
-      if (outcome.length > 0) resume(Exit.succeed(outcome[0]!))
-      else arrived = (come) => resume(Exit.succeed(come))
-    })
+    return outcomeOf(starting)
   }
 
   /** Stops a child and forgets it. `undefined` when it is none of ours. */
@@ -283,24 +276,11 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
         this.drop(child, "stopped")
         return done
       }
-      if (entry.status === "stopping") {
-        return Effect.callback((resume) => {
-          entry.waiters.push((outcome) => resume(Exit.succeed(outcome)))
-        })
-      }
+      if (entry.status === "stopping") return outcomeOf(entry)
     }
     const spec = isExceptional(entry) ? entry.spec : entry
-    const outcome: Array<Outcome> = []
-    let arrived = (come: Outcome): void => {
-      outcome.push(come)
-    }
     const stopping = this.stopChild(child, entry, spec.shutdown)
-    stopping.waiters.push((come) => arrived(come))
-    if (this.children.get(child) !== stopping) return done
-    return Effect.callback<Outcome>((resume) => {
-      if (outcome.length > 0) resume(Exit.succeed(outcome[0]!))
-      else arrived = (come) => resume(Exit.succeed(come))
-    })
+    return this.children.get(child) === stopping ? outcomeOf(stopping) : done
   }
 
   /** Starts a parked child again. */
@@ -321,7 +301,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     const wasUp = !isExceptional(entry)
     const stopping = exceptional(spec, "stopping")
     this.put(child, stopping)
-    if (isExceptional(entry)) answer(entry, { _tag: "Stopped" })
+    if (isExceptional(entry)) answer(entry, stopped)
     const reason = shutdown === "brutal_kill" ? killed : orderly
     execute(this.reportContext, guarded(() => child.stop(reason, shutdown)), (exit) => {
       if (this.children.get(child) !== stopping) return
@@ -330,7 +310,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       }
       if (this.ending === undefined) this.drop(child, "stopped")
       else this.put(child, exceptional(spec, "ended"))
-      answer(stopping, { _tag: "Done" })
+      answer(stopping, done)
       this.stopped()
     })
     return stopping

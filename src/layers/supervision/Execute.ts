@@ -39,16 +39,18 @@ export const attempt = <A>(make: () => A): Exit.Exit<A> => {
 
 /** Calls plain code that answers with an Effect; what it throws becomes the Effect's defect. */
 export const guarded = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
-  const made = attempt(make)
-  return made._tag === "Success" ? made.value : Exit.failCause(made.cause)
+  try {
+    return make()
+  } catch (defect) {
+    return Exit.die(defect)
+  }
 }
 
 /** Starts the next incarnation of a child; whatever else a recipe in plain JavaScript answers or throws is a defect. */
 export const startOf = <E>(child: Child<E>): Effect.Effect<Started, E> => {
-  const made = attempt(() => child.start())
-  if (made._tag === "Failure") return Exit.failCause(made.cause)
-  const effect: unknown = made.value
-  return Effect.isEffect(effect) ? made.value : Exit.die(unstarted(effect))
+  const made = guarded(() => child.start())
+  const effect: unknown = made
+  return Effect.isEffect(effect) ? made : Exit.die(unstarted(effect))
 }
 
 /** What a start came to, when it came to what a start may come to. */
