@@ -1100,6 +1100,10 @@ export class ServerProcess implements Child, Turn.Ready {
     this.mailbox = undefined
     this.spec.parent.telemetry.counters.queued -= waiting.length
     if (this.keeper?.owner === this) this.spec.container.release(this.key, fate === "stopped" ? "keep" : "forget")
+    // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
+    else if (fate === "deleted" && this.keeper?.owner === undefined && this.keeper?.youngest === this.incarnation) {
+      this.spec.container.release(this.key, "forget")
+    }
     this.extras?.processGone(reason)
     return waiting
   }

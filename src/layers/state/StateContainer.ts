@@ -99,6 +99,36 @@ const policyOf = (options: Options | undefined): Policy => ({
 /** Makes the companion of a key. */
 export type Make<S> = (key: string) => Keeper<S>
 
+type Using<S> = <A>(f: (keeper: Keeper<S>) => Effect.Effect<A>) => Effect.Effect<A>
+
+/**
+ * A companion in the hands of others than its server: keepers come and go with what is conserved, so it looks its own up
+ * each time.
+ */
+class View<in out S> implements Companion<S> {
+  readonly key: string
+  private readonly using: Using<S>
+  constructor(key: string, using: Using<S>) {
+    this.key = key
+    this.using = using
+  }
+  get get(): Companion<S>["get"] {
+    return this.using((keeper) => keeper.get)
+  }
+  set(state: S): Effect.Effect<void> {
+    return this.using((keeper) => keeper.set(state))
+  }
+  get clear(): Effect.Effect<void> {
+    return this.using((keeper) => keeper.clear)
+  }
+  get snapshots(): Companion<S>["snapshots"] {
+    return this.using((keeper) => keeper.snapshots)
+  }
+  get aside(): Companion<S>["aside"] {
+    return this.using((keeper) => keeper.aside)
+  }
+}
+
 class Container<in out S> implements StateContainer<S> {
   readonly survives: Grade
   readonly [processOf]: Process
@@ -118,7 +148,16 @@ class Container<in out S> implements StateContainer<S> {
     return keeper
   }
 
-  readonly for = (key = ""): Companion<S> => this.keeper(key)
+  readonly for = (key = ""): Companion<S> => new View(key, this.using(key))
+
+  /** Does something with the keeper of a key as it is by then, and lets it go again if nothing is left in it. */
+  private using(key: string) {
+    return <A>(f: (keeper: Keeper<S>) => Effect.Effect<A>): Effect.Effect<A> =>
+      Effect.suspend(() => {
+        const keeper = this.keeper(key)
+        return Effect.ensuring(f(keeper), Effect.sync(() => this.tidy(key, keeper)))
+      })
+  }
 
   get keys(): Effect.Effect<ReadonlyArray<string>> {
     return Effect.map(this.design.stored, (stored) => Array.from(new Set([...stored, ...this.keepers.keys()])).sort())
@@ -137,6 +176,11 @@ class Container<in out S> implements StateContainer<S> {
     if (keeper === undefined) return
     keeper.owner = undefined
     if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
+    this.tidy(key, keeper)
+  }
+
+  private tidy(key: string, keeper: Keeper<S>): void {
+    if (keeper.owner !== undefined) return
     const drop = () => {
       if (keeper.owner === undefined && this.keepers.get(key) === keeper) this.keepers.delete(key)
     }
@@ -300,7 +344,7 @@ export const layerForget = <Self, Id extends string, S>(
       survives: "nothing",
       make: (key) => new Forgetful<S>(key),
       afterStop: "forget",
-    stored: noKeys,
+      stored: noKeys,
       work: Effect.never
     })
   )

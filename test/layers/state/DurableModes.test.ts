@@ -197,19 +197,26 @@ describe("after a normal end", () => {
     script.before = onSave(() => gate.await)
     return Effect.gen(function*() {
       const container = yield* Account.StateContainer
-      const companion = container.for("a")
+      // What the container has for a key: its keeper, which is made anew when it was let go.
+      const keeper = (key: string) => {
+        const nobody = container[processOf]
+        const keeper = container.claim(key, nobody)
+        if (keeper.owner === nobody) keeper.owner = undefined
+        return keeper
+      }
+      const companion = keeper("a")
       yield* finish(inside, "a")
       yield* turns
-      assert.notStrictEqual(container.for("a"), companion, "stored in time")
-      const second = container.for("b")
+      assert.notStrictEqual(keeper("a"), companion, "stored in time")
+      const second = keeper("b")
       yield* gate.close
       const ended = yield* fork(finish(inside, "b"))
       yield* turns
-      assert.strictEqual(container.for("b"), second, "kept until it is stored")
+      assert.strictEqual(keeper("b"), second, "kept until it is stored")
       yield* gate.open
       yield* Fiber.join(ended)
       yield* turns
-      assert.notStrictEqual(container.for("b"), second, "stored later")
+      assert.notStrictEqual(keeper("b"), second, "stored later")
     }).pipe(Effect.provide(many(inside)))
   })
 

@@ -1,0 +1,232 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Next,
+  Restart,
+  StateContainer,
+  StateTable,
+  Supervisor
+} from "../../../src/index.ts"
+import { Harness } from "../../../src/layers/testing/Harness.ts"
+
+class Num extends GenServer.Service<Num>()("test/Num", {
+  state: Schema.Int,
+  messages: {
+    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+    Finish: GenServer.call(),
+    Crash: GenServer.call()
+  }
+}) {}
+
+const behavior = Num.behavior({
+  init: 0,
+  handlers: {
+    Add: (n, { by }) => [n + by, n + by],
+    Finish: () => Next.stop("normal", { reply: undefined }),
+    Crash: () => Effect.die("boom")
+  }
+})
+
+class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
+class Top extends Supervisor.Service<Top>()("test/Top") {}
+
+const often = Restart.intensity({ restarts: 100, within: "1 second" })
+
+const kinds = {
+  memory: (options?: StateContainer.Options) => StateContainer.layerMemory(Num, options),
+  table: (options?: StateContainer.Options) => StateContainer.layerTable(Num, options)
+}
+
+const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
+  Layer.provideMerge(
+    Top.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+      kinds[kind](options),
+      Pool.layer({ restart: often })
+    ]),
+    Layer.merge(Harness.layer, StateTable.StateTable.layer)
+  )
+
+const start = (key: string, options: GenServer.Options = {}) =>
+  Effect.flatMap(Pool, (pool) => pool.startChild(Num.recipe(behavior, { key, ...options })))
+
+const conserved = (key: string) => Effect.flatMap(Num.StateContainer, (container) => container.for(key).get)
+
+for (const kind of ["memory", "table"] as const) {
+  describe(`companions in ${kind}`, () => {
+    it.effect("belong to one server each: neither sees another's state", () =>
+      Effect.gen(function*() {
+        const a = yield* start("a")
+        const b = yield* start("b")
+        yield* a.Add({ by: 1 })
+        yield* b.Add({ by: 2 })
+        yield* GenServer.kill(a)
+        assert.deepStrictEqual([yield* a.Add({ by: 0 }), yield* b.Add({ by: 0 })], [1, 2])
+        assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, ["a", "b"])
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("count commits over all incarnations, and say which made the last one", () =>
+      Effect.gen(function*() {
+        const a = yield* start("a")
+        const companion = (yield* Num.StateContainer).for("a")
+        for (let i = 0; i < 3; i++) {
+          yield* a.Add({ by: 1 })
+          yield* GenServer.kill(a)
+        }
+        yield* a.Add({ by: 1 })
+        const [newest] = yield* companion.snapshots
+        assert.deepInclude(newest, { state: 4, seq: 4, incarnation: 4 })
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("set replaces what the next incarnation starts from; clear makes it start from init", () =>
+      Effect.gen(function*() {
+        const a = yield* start("a")
+        const companion = (yield* Num.StateContainer).for("a")
+        yield* a.Add({ by: 1 })
+        yield* companion.set(41)
+        assert.deepStrictEqual(yield* companion.get, Option.some(41))
+        yield* GenServer.kill(a)
+        assert.strictEqual(yield* a.Add({ by: 1 }), 42)
+        yield* companion.clear
+        yield* GenServer.kill(a)
+        assert.strictEqual(yield* a.Add({ by: 1 }), 1)
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("a companion in hand is the one of its key for ever, whatever becomes of the servers", () =>
+      Effect.gen(function*() {
+        const companion = (yield* Num.StateContainer).for("a")
+        assert.deepStrictEqual(yield* companion.get, Option.none())
+        const a = yield* start("a", { restart: "transient" })
+        yield* a.Add({ by: 1 })
+        assert.deepStrictEqual(yield* companion.get, Option.some(1))
+        yield* a.Finish()
+        assert.deepStrictEqual(yield* companion.get, Option.none())
+        const again = yield* start("a")
+        yield* again.Add({ by: 2 })
+        assert.deepStrictEqual(yield* companion.get, Option.some(2))
+        yield* companion.set(41)
+        yield* GenServer.kill(again)
+        assert.strictEqual(yield* again.Add({ by: 1 }), 42)
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("looking leaves nothing behind", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        for (let i = 0; i < 100; i++) assert.deepStrictEqual(yield* container.for(String(i)).get, Option.none())
+        assert.deepStrictEqual(yield* container.keys, [])
+      }).pipe(Effect.provide(app(kind))))
+
+    describe("after the end of their server", () => {
+      it.effect("forget when it ends normally and is not to be restarted: a thousand leave nothing behind", () =>
+        Effect.gen(function*() {
+          for (let i = 0; i < 1000; i++) {
+            const num = yield* start(String(i), { restart: i % 2 === 0 ? "transient" : "temporary" })
+            yield* num.Add({ by: 1 })
+            yield* num.Finish()
+          }
+          assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, [])
+        }).pipe(Effect.provide(app(kind))))
+
+      it.effect("keep it when afterStop says so", () =>
+        Effect.gen(function*() {
+          const num = yield* start("a", { restart: "transient" })
+          yield* num.Add({ by: 41 })
+          yield* num.Finish()
+          const again = yield* start("a")
+          assert.strictEqual(yield* again.Add({ by: 1 }), 42)
+        }).pipe(Effect.provide(app(kind, { afterStop: "keep" }))))
+
+      it.effect("keep it when the child was terminated, or crashed and is temporary", () =>
+        Effect.gen(function*() {
+          const pool = yield* Pool
+          const a = yield* start("a")
+          yield* a.Add({ by: 1 })
+          yield* pool.terminateChild(a)
+          const b = yield* start("b", { restart: "temporary" })
+          yield* b.Add({ by: 2 })
+          yield* Effect.exit(b.Crash())
+          assert.deepStrictEqual([yield* conserved("a"), yield* conserved("b")], [Option.some(1), Option.some(2)])
+        }).pipe(Effect.provide(app(kind))))
+
+      it.effect("forget when the child is deleted", () =>
+        Effect.gen(function*() {
+          const top = yield* Top
+          const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          yield* a.Add({ by: 1 })
+          yield* top.terminateChild("test/Num/a")
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
+          yield* top.deleteChild("test/Num/a")
+          assert.deepStrictEqual(yield* conserved("a"), Option.none())
+        }).pipe(Effect.provide(app(kind))))
+    })
+
+    describe("conserved late, { every }", () => {
+      const every = { when: { every: "1 second" } } as const
+
+      it.effect("the state is written at the interval; a crash of the server loses nothing by it", () =>
+        Effect.gen(function*() {
+          const a = yield* start("a")
+          yield* a.Add({ by: 1 })
+          assert.deepStrictEqual(yield* conserved("a"), Option.none())
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
+          yield* a.Add({ by: 1 })
+          yield* GenServer.kill(a)
+          assert.strictEqual(yield* a.Add({ by: 1 }), 3)
+          yield* Effect.exit(a.Crash())
+          assert.strictEqual(yield* a.Add({ by: 1 }), 4)
+        }).pipe(Effect.provide(app(kind, every))))
+
+      it.effect("what was set by hand is not written over by what was pending before", () =>
+        Effect.gen(function*() {
+          const a = yield* start("a")
+          const companion = (yield* Num.StateContainer).for("a")
+          yield* a.Add({ by: 1 })
+          yield* companion.set(41)
+          yield* TestClock.adjust("1 second")
+          yield* GenServer.kill(a)
+          assert.strictEqual(yield* a.Add({ by: 1 }), 42)
+        }).pipe(Effect.provide(app(kind, every))))
+
+      it.effect("a crash of the container's fiber changes nothing", () =>
+        Effect.gen(function*() {
+          const a = yield* start("a")
+          yield* a.Add({ by: 1 })
+          yield* GenServer.kill(yield* Num.StateContainer)
+          yield* a.Add({ by: 1 })
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
+        }).pipe(Effect.provide(app(kind, every))))
+    })
+  })
+}
+
+it.effect("a table's companions outlive the supervisor, as an ETS table with an heir does", () =>
+  Effect.gen(function*() {
+    const tree = Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerTable(Num),
+      Num.layer(behavior)
+    ])
+    const add = (by: number) => Effect.provide(Effect.flatMap(Num, (num) => num.Add({ by })), Layer.fresh(tree))
+    assert.deepStrictEqual([yield* add(41), yield* add(1)], [41, 42])
+    const table = yield* StateTable.StateTable
+    assert.deepStrictEqual(yield* table.rows, ["test/Num"])
+    assert.isTrue(Exit.isSuccess(yield* Effect.exit(add(1))))
+  }).pipe(Effect.provide(StateTable.StateTable.layer)))
+
+it.effect("row names the rows of a table", () =>
+  Effect.gen(function*() {
+    const table = yield* StateTable.StateTable
+    const num = yield* Num
+    yield* num.Add({ by: 1 })
+    assert.deepStrictEqual(yield* table.rows, ["nums:"])
+    assert.deepStrictEqual(yield* table.get("nums:"), Option.some(1))
+  }).pipe(
+    Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerTable(Num, { row: (key) => `nums:${key}` }),
+      Num.layer(behavior)
+    ])),
+    Effect.provide(StateTable.StateTable.layer)
+  ))
