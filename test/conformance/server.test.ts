@@ -484,7 +484,10 @@ describe("server", () => {
       }
       assert.deepStrictEqual(errors, [])
 
-      const crashes = yield* start("crashes")
+      // States and payloads are shown as the behaviour's format hook leaves them, and not without one.
+      const crashes = yield* root.startChild(
+        Server.recipe({ ...behavior, formatStatus: (shown) => shown }, { key: "crashes", restart: "temporary" })
+      )
       yield* crashes.CallWithin({ millis: 1000 })
       assert.strictEqual(yield* tagOf(crashes.Die({ with: "crashed" })), "Crashed")
       const [error, ...others] = errors
