@@ -6,9 +6,9 @@
 import { it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Layer, Queue, References, Schema, type Scope } from "effect"
 import { pathText } from "../../src/domain/observation/Lifecycle.ts"
-import { crashed, type ExitReason, toText } from "../../src/domain/server/ExitReason.ts"
+import { crashed, toText } from "../../src/domain/server/ExitReason.ts"
 import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../src/index.ts"
-import { type HasProcess, type Process, processOf } from "../../src/layers/naming/Process.ts"
+import { type HasProcess, processOf } from "../../src/layers/naming/Process.ts"
 import type { StartRecipe } from "../../src/layers/supervision/Child.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
 
@@ -26,7 +26,7 @@ export class Plain extends GenServer.Service<Plain>()("test/Plain", {
 /** How a child differs from the plain worker. */
 export interface ChildOptions extends GenServer.Options {
   readonly init?: Effect.Effect<string | Next.Initial<string>, string>
-  readonly terminate?: (reason: ExitReason) => void | Effect.Effect<void>
+  readonly terminate?: GenServer.Behavior<unknown, unknown>["terminate"]
 }
 
 /** The recipe of a plain worker. */
@@ -105,10 +105,10 @@ export const start = Effect.fnUntraced(function*<E, R>(
 
 /** The listing, newest first: `child1 -> 2` for its second incarnation, else `undefined`, `restarting`, … */
 export const list = ({ whichChildren }: Pick<Supervisor.SupervisorHandle, "whichChildren">) =>
-  Effect.map(whichChildren, (children) => children.map(({ id, process }) => `${id} -> ${lifeOf(process)}`))
+  Effect.map(whichChildren, (children) => children.map((child) => `${child.id} -> ${lifeOf(child)}`))
 
-const lifeOf = ({ incarnation, status }: Process) =>
-  status === "running" ? incarnation : status === "stopped" ? "undefined" : status
+const lifeOf = ({ process, status }: Supervisor.ChildInfo) =>
+  status === "running" ? process.incarnation : status === "stopped" ? "undefined" : status
 
 /** The count, as the cases write it: specs, active, supervisors, workers. */
 export const count = ({ countChildren }: Pick<Supervisor.SupervisorHandle, "countChildren">) =>
