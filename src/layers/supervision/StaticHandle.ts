@@ -206,7 +206,8 @@ export class StaticHandle implements SupervisorHandle {
   }
 
   private childError(child: string, reason: ChildErrorReason): ChildError {
-    return new ChildError({ supervisor: pathText(this.path), child, reason })
+    // A handle in place of an id, which only untyped code can pass, is no child's id either.
+    return new ChildError({ supervisor: pathText(this.path), child: String(child), reason })
   }
 }
 
