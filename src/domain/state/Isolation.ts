@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { HashMap, HashSet, Option, Predicate, Result } from "effect"
 
 /**
  * `share`: the reference itself; the readonly types are all that protects it. `freeze`: frozen through and through, so
@@ -14,15 +15,32 @@
  */
 export type Isolation = "share" | "freeze" | "copy"
 
+// What has been frozen through and through: states share most of what they are made of with the ones before them.
+const frozen = new WeakSet<object>()
+
 /**
  * Freezes a value and everything it is made of; returns it.
  *
- * Maps, Sets, Dates and typed arrays have contents that freezing does not reach: use effect's HashMap and HashSet, or
- * `"copy"`.
+ * Effect's own data types (`HashMap`, `Option`, `Chunk`, `DateTime`, ...) are immutable to begin with and keep what they
+ * have computed, hashes for one, in themselves: they are left alone, and only what they hold is frozen. Maps, Sets, Dates
+ * and typed arrays have contents that freezing does not reach: use effect's HashMap and HashSet, or `"copy"`.
  */
 export const freeze = <A>(value: A): A => {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || frozen.has(value)) return value
+  frozen.add(value)
+  if (Predicate.hasProperty(value, "~effect/Hash")) {
+    for (const held of heldBy(value)) freeze(held)
+    return value
+  }
   Object.freeze(value)
-  for (const key of Reflect.ownKeys(value)) freeze(Reflect.get(value, key))
+  for (const key of Reflect.ownKeys(value)) freeze(Reflect.getOwnPropertyDescriptor(value, key)?.value)
   return value
+}
+
+const heldBy = (value: object): Iterable<unknown> => {
+  if (Option.isOption(value)) return Option.toArray(value)
+  if (Result.isResult(value)) return [Result.isSuccess(value) ? value.success : value.failure]
+  const isCollection = HashMap.isHashMap(value) || HashSet.isHashSet(value) ||
+    (Predicate.hasProperty(value, "~effect/Chunk") && Predicate.isIterable(value))
+  return isCollection ? value : []
 }

@@ -1,0 +1,31 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause } from "effect"
+import * as Next from "../../../src/domain/server/Next.ts"
+
+describe("what a handler answers", () => {
+  it("reply, noReply and stop are told apart from any plain state", () => {
+    for (const next of [Next.reply(1, 2), Next.noReply(2), Next.stop("normal")]) assert.isTrue(Next.isNext(next))
+    const plain = [
+      undefined,
+      null,
+      0,
+      [1, 2],
+      { _tag: "Reply", reply: 1, state: 2, options: {} },
+      Next.start(1),
+      Next.ignore
+    ]
+    for (const state of plain) assert.isFalse(Next.isNext(state))
+  })
+
+  it("stop takes OTP's words or any reason", () => {
+    assert.deepStrictEqual(Next.stop("normal").reason, { _tag: "Normal" })
+    assert.deepStrictEqual(Next.stop("shutdown").reason, { _tag: "Shutdown" })
+    const crashed = { _tag: "Crashed", cause: Cause.die("boom") } as const
+    assert.strictEqual(Next.stop(crashed).reason, crashed)
+  })
+
+  it("a reply or a last state that is undefined is still one", () => {
+    assert.isTrue("reply" in Next.stop("normal", { reply: undefined }).answer)
+    assert.isFalse("reply" in Next.stop("normal", { state: 1 }).answer)
+  })
+})
