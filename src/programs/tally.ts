@@ -4,6 +4,8 @@
  *
  *   npm start                                 the sources of effect, 200 faults, every companion
  *   npm start -- tally --faults 50 a.txt      files of your own
+ *   npm start -- tally --companion sqlite:tally.db
+ *                                             kill it at any time and run it again: it goes on where it was
  *   npm start -- tally --help                 all there is to choose
  *
  * It reads top to bottom: the server, its supervisor, the feeder, a run, the command.
@@ -24,8 +26,18 @@ import {
   Schema
 } from "effect"
 import { Argument, CliError, Command, Flag, GlobalFlag } from "effect/cli"
-import { type Errors, GenServer, Restart, StateContainer, StateTable, Supervisor, Telemetry } from "../index.ts"
+import {
+  type Errors,
+  GenServer,
+  Restart,
+  StateContainer,
+  StateStore,
+  StateTable,
+  Supervisor,
+  Telemetry
+} from "../index.ts"
 import { Chaos } from "../testing.ts"
+import * as Place from "./stores/Place.ts"
 import * as Ledger from "./tally/Ledger.ts"
 import * as Outages from "./tally/Outages.ts"
 import * as Progress from "./tally/Progress.ts"
@@ -61,7 +73,7 @@ const TallyLive = Tally.layer({
 // ---- Its companion: what its state survives.
 
 const companions: Record<
-  Result.Companion,
+  Result.InProcess,
   Layer.Layer<StateContainer.StateOf<Tally>, never, Supervisor.Supervisor | StateTable.StateTable>
 > = {
   /** OTP's default: a new incarnation starts from nothing. */
@@ -74,7 +86,15 @@ const companions: Record<
   memory: StateContainer.layerMemory(Tally)
 }
 
-const conserves: Record<Result.Companion, boolean> = { forget: false, terminate: false, table: true, memory: true }
+class Store extends StateStore.Service<Store>()("tally/Store", "process") {}
+
+/** In a store: the next process goes on where this one was killed. */
+const stored = (place: Place.Place) =>
+  StateContainer.layerStore(Tally, { store: Store }).pipe(Layer.provide(Place.layer(Store, place)))
+
+const isStored = (companion: Result.Companion): companion is Place.Place => !(companion in companions)
+
+const conserves = (companion: Result.Companion): boolean => companion !== "forget" && companion !== "terminate"
 
 // ---- Its supervisor, with the faults between the container and the server: what comes after them is struck.
 
@@ -93,7 +113,7 @@ const ProcSupervisor = (companion: Result.Companion, lines: number, { chunk, fau
       restart: Restart.intensity({ restarts: 2 * faults, within: "1 day" })
     },
     [
-      companions[companion],
+      isStored(companion) ? stored(companion) : companions[companion],
       Chaos.layer(Tally, { seed, faults, messages: Math.ceil(lines / chunk) + faults }),
       TallyLive
     ]
@@ -118,7 +138,9 @@ const isInDoubt = ({ reason }: Errors.CallError): boolean => reason._tag === "Cr
 const feed = Effect.fnUntraced(function*(lines: ReadonlyArray<string>, chunk: number, tick: Progress.Tick) {
   const tally = yield* Tally
   const whereItStands = Effect.retry(tally.Position(), { while: isInDoubt })
-  let ledger = Ledger.begin(chunk, yield* whereItStands)
+  const begun = yield* whereItStands
+  if (begun > lines.length) return yield* otherInput(begun)
+  let ledger = Ledger.begin(chunk, begun)
   while (ledger.position < lines.length) {
     const sent = ledger
     const from = sent.position
@@ -128,8 +150,15 @@ const feed = Effect.fnUntraced(function*(lines: ReadonlyArray<string>, chunk: nu
     )
     yield* tick(ledger.position)
   }
-  return { ledger, counts: yield* Effect.retry(tally.Counts(), { while: isInDoubt }) }
+  return { begun, ledger, counts: yield* Effect.retry(tally.Counts(), { while: isInDoubt }) }
 })
+
+const otherInput = (position: number) =>
+  new CliError.UserError({
+    cause: undefined,
+    userMessage: `The store stands at line ${position}, which this input does not have: it was begun with another. ` +
+      "Give the files it was begun with, or another store"
+  })
 
 // ---- A run: one companion, the whole input, the whole plan of faults.
 
@@ -142,15 +171,16 @@ interface Input {
 const run = Effect.fnUntraced(function*(companion: Result.Companion, input: Input, options: Options) {
   const tick = yield* Progress.show(companion, input.lines.length)
   const tree = yield* Layer.build(ProcSupervisor(companion, input.lines.length, options))
-  const [duration, { counts, ledger }] = yield* feed(input.lines, options.chunk, tick).pipe(
+  const [duration, { begun, counts, ledger }] = yield* feed(input.lines, options.chunk, tick).pipe(
     Effect.provideContext(tree),
     Effect.timed
   )
   const { crashes, recoverMicros, restarts } = Outages.fromEvents(Context.get(tree, Watch))
   const result: Result.Result = {
-    companion,
+    companion: isStored(companion) ? Place.shown(companion) : companion,
     files: input.files,
     lines: input.lines.length,
+    ...(begun === 0 ? {} : { from: begun }),
     words: Words.total(counts),
     crashes,
     restarts,
@@ -187,13 +217,22 @@ const read = Effect.fnUntraced(function*(files: ReadonlyArray<string>) {
 
 const atLeast = (least: number) => Flag.filter((n: number) => n >= least, () => `a whole number of ${least} or more`)
 
+const companionForms = [...Result.InProcess.literals, ...Place.forms].map((form) => `"${form}"`)
+
 export const flags = {
   files: Argument.File("file", { mustExist: true }).pipe(
     Argument.withDescription("Text files to count; by default the sources of the installed effect"),
     Argument.variadic()
   ),
-  companion: Flag.Literals("companion", Result.Companion.literals).pipe(
-    Flag.withDescription("Run with this companion alone; by default with memory, and then with the others to compare"),
+  companion: Flag.String("companion").pipe(
+    Flag.filterMap(
+      Schema.decodeUnknownOption(Result.Companion),
+      () => companionForms.join(" | ")
+    ),
+    Flag.withDescription(
+      `Run with this companion alone (${companionForms.join(", ")}); ` +
+        "by default with memory, and then with the others to compare"
+    ),
     Flag.optional
   ),
   faults: Flag.Int("faults").pipe(
@@ -232,7 +271,7 @@ const tally = Effect.fnUntraced(function*(
 
   yield* say("\nThe same input and the same faults, by companion:\n")
   const others = yield* Effect.forEach(
-    Result.Companion.literals.filter((name) => name !== "memory"),
+    Result.InProcess.literals.filter((name) => name !== "memory"),
     (name) => run(name, input, options)
   )
   const results = [...others, first].map(({ result }) => result)
@@ -242,7 +281,7 @@ const tally = Effect.fnUntraced(function*(
 
 /** Fails, and with it the program, when a companion that is to conserve the state did not. */
 const check = (results: ReadonlyArray<Result.Result>): Effect.Effect<void, CliError.UserError> => {
-  const failed = results.filter(({ companion, lost, matches }) => conserves[companion] && (lost > 0 || !matches))
+  const failed = results.filter(({ companion, lost, matches }) => conserves(companion) && (lost > 0 || !matches))
   return failed.length === 0 ? Effect.void : new CliError.UserError({
     cause: undefined,
     userMessage: `An acknowledged update was lost, or counted twice, with: ${
@@ -263,7 +302,7 @@ export const command = Command.make("tally", flags, program).pipe(
   Command.withShortDescription("Counts words with a server that is being crashed all the time"),
   Command.withDescription(
     "Counts the words of text files with a server that is being crashed all the time, and compares with a plain count. " +
-      "--log-level error shows the crash reports. Exit code 1 when memory or table lose an acknowledged update"
+      "--log-level error shows the crash reports. Exit code 1 when a companion that conserves loses an acknowledged update"
   )
 )
 

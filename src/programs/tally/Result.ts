@@ -1,11 +1,17 @@
 /**
- * What a run came to, as JSON and for people. Pure.
+ * What a run came to, as JSON and for people.
  */
 import { Schema } from "effect"
+import { Place } from "../stores/Place.ts"
 import { columns } from "../text/Columns.ts"
 
-/** What the state of the server survives: see `companions` in the program. */
-export const Companion = Schema.Literals(["forget", "terminate", "table", "memory"])
+/** What the state of the server survives, short of the process: see `companions` in the program. */
+export const InProcess = Schema.Literals(["forget", "terminate", "table", "memory"])
+
+export type InProcess = typeof InProcess.Type
+
+/** One of these, or a store, from which the next process goes on. */
+export const Companion = Schema.Union([InProcess, Place])
 
 export type Companion = typeof Companion.Type
 
@@ -14,6 +20,8 @@ export const Result = Schema.Struct({
   companion: Companion,
   files: Schema.Int,
   lines: Schema.Int,
+  /** The line it went on from, when an earlier run on the same store did not end. */
+  from: Schema.optionalKey(Schema.Int),
   /** Words that the server counted. */
   words: Schema.Int,
   crashes: Schema.Int,
@@ -60,6 +68,7 @@ export const summary = (
     `The run with companion "${result.companion}":`,
     "",
     columns([
+      ...(result.from === undefined ? [] : [["went on from line", whole(result.from)]]),
       ["words counted", whole(result.words)],
       ["faults injected", whole(faults)],
       ["crashes", whole(result.crashes)],

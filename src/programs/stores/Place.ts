@@ -1,0 +1,59 @@
+/**
+ * Where states are kept, as a command line says it: `sqlite:FILE`, `file:FOLDER` or `postgres:URL`.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Layer, Redacted, Schema } from "effect"
+import type { StoreError } from "../../domain/state/StoreError.ts"
+import type { StateStore } from "../../index.ts"
+import * as StateStoreFile from "../../layers/state/StateStoreFile.ts"
+import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
+import * as StateStoreSqlite from "../../layers/state/StateStoreSqlite.ts"
+
+/** A place of one of the kinds; what follows the colon says where. */
+export const Place = Schema.TemplateLiteral([
+  Schema.Literals(["sqlite", "file", "postgres"]),
+  ":",
+  Schema.NonEmptyString
+])
+
+export type Place = typeof Place.Type
+
+/** For help texts and errors. */
+export const forms = ["sqlite:FILE", "file:FOLDER", "postgres:URL"]
+
+/** The place without a password, for people to see. */
+export const shown = (place: Place): Place => {
+  const [kind, where] = kindOf(place)
+  return `${kind}:${where.replace(/(\/\/[^:/@]*):[^@/]*@/, "$1:***@")}`
+}
+
+const kindOf = (place: Place) => {
+  const [kind] = place.split(":", 1) as ["sqlite" | "file" | "postgres"]
+  return [kind, place.slice(kind.length + 1)] as const
+}
+
+/** `postgres:postgres://host/app`, or just the URL, which begins so itself. */
+const urlOf = (where: string): string => where.startsWith("//") ? `postgres:${where}` : where
+
+// Loaded only by those who use it: the other stores need no client.
+const pgClient = (url: string) =>
+  Layer.unwrap(Effect.map(
+    Effect.promise(() => import("@effect/sql-pg")),
+    ({ PgClient }) => PgClient.layer({ url: Redacted.make(url), maxConnections: 2 })
+  ))
+
+/** The store of a place. */
+export const layer = <Self>(
+  store: StateStore.StateStoreKey<Self, "process">,
+  place: Place
+): Layer.Layer<Self, StoreError> => {
+  const [kind, where] = kindOf(place)
+  switch (kind) {
+    case "sqlite":
+      return StateStoreSqlite.layer(store, { filename: where })
+    case "file":
+      return StateStoreFile.layer(store, { directory: where }).pipe(Layer.provide(NodeServices.layer))
+    case "postgres":
+      return StateStoreSql.layer(store).pipe(Layer.provide(Layer.orDie(pgClient(urlOf(where)))))
+  }
+}
