@@ -163,8 +163,9 @@ export class Handle implements DynamicHandle {
     const entry = this.process.children.get(child)
     if (entry === undefined) return undefined
     const { id, kind } = child
-    if (!isExceptional(entry)) return { id, kind, status: "running", spec: entry, process: child }
-    return { id, kind, status: statuses[entry.status], spec: entry.spec, process: child }
+    const [spec, status] = isExceptional(entry) ? [entry.spec, statuses[entry.status]] : [entry, "running"] as const
+    // Children that are alike share a spec, which has the id of the first of them.
+    return { id, kind, status, spec: spec.id === id ? spec : { ...spec, id }, process: child }
   }
 
   private make<A, E, R>(
@@ -187,13 +188,16 @@ export class Handle implements DynamicHandle {
     recipe: StartRecipe<unknown, unknown, unknown>,
     override: ChildOptions | undefined
   ): Result.Result<ChildSpec, InvalidSpec> {
-    const shared = override === undefined && this.last?.options === recipe.options &&
-      this.last.spec.kind === recipe.kind
-    if (shared && this.last !== undefined) return Result.succeed(this.last.spec)
-    const significant = override?.significant ?? recipe.options.significant
+    const { last } = this
+    // Past the type checker a recipe may be anything: `specOf` says what is wrong with it, also when it is an odd one out.
+    const isAlike = override === undefined && last !== undefined && recipe?.options === last.options &&
+      recipe.kind === last.spec.kind && typeof recipe.make === "function" && typeof recipe.id === "string" &&
+      recipe.id !== ""
+    if (isAlike) return Result.succeed(last.spec)
+    const significant = override?.significant ?? recipe?.options?.significant
     if (significant !== undefined && significant !== false) {
       const problem = "a dynamic child can't be significant: a dynamic supervisor has no autoShutdown"
-      return Result.fail({ _tag: "InvalidSpec", id: recipe.id, field: "significant", problem })
+      return Result.fail({ _tag: "InvalidSpec", id: String(recipe.id), field: "significant", problem })
     }
     const spec = specOf(recipe, override, "never")
     if (Result.isSuccess(spec) && override === undefined) this.last = { options: recipe.options, spec: spec.success }
