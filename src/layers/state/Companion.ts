@@ -139,7 +139,8 @@ export abstract class Kept<in out S> implements Keeper<S> {
   abstract readonly undone: number
   abstract readonly isSpare: boolean
   protected abstract read(): Snapshot<S> | undefined
-  protected abstract write(snapshot: Snapshot<S>, by: Origin): void
+  /** Keeps a snapshot in place of the one `before`. */
+  protected abstract write(snapshot: Snapshot<S>, by: Origin, before: Snapshot<S> | undefined): void
   protected abstract taken(): Taken<S> | Effect.Effect<Taken<S>, StoreError>
   abstract observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
   abstract hold(answer: Held): void
@@ -157,9 +158,20 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 
   commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
-    const snapshot = accept(this.read(), this.fence, incarnation, state)
+    return this.commitOver(this.read(), incarnation, state, by, answer)
+  }
+
+  // What is there is looked up once: every message of every server commits.
+  protected commitOver(
+    before: Snapshot<S> | undefined,
+    incarnation: number,
+    state: S,
+    by: Origin,
+    answer: NewAnswer | undefined
+  ): boolean {
+    const snapshot = accept(before, this.fence, incarnation, state)
     if (snapshot === undefined) return false
-    this.write(snapshot, by)
+    this.write(snapshot, by, before)
     if (answer !== undefined) this.book.record(answer, this.read()?.seq ?? 0)
     return true
   }
@@ -252,13 +264,13 @@ export abstract class Volatile<in out S> extends Immediate<S> {
   }
 
   override commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
+    const before = this.read()
     // A callback that changed nothing has not made another snapshot of it.
-    const isNew = by !== "callback" || incarnation < this.fence || !Object.is(state, this.read()?.state)
-    return isNew ? super.commit(incarnation, state, by, answer) : true
+    if (by === "callback" && incarnation >= this.fence && Object.is(state, before?.state)) return true
+    return this.commitOver(before, incarnation, state, by, answer)
   }
 
-  protected write(snapshot: Snapshot<S>, by: Origin): void {
-    const before = this.read()
+  protected write(snapshot: Snapshot<S>, by: Origin, before: Snapshot<S> | undefined): void {
     if (isHandled(by) || (before !== undefined && before === this.trusted)) this.previous = before
     this.trusted = undefined
     this.put(this.trouble === undefined ? snapshot : this.afterTrouble(snapshot, this.trouble, by))
