@@ -105,8 +105,7 @@ export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
 
 /** What the sender of a message passes: fields with a constructor default may be left out. */
-export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields }
-  ? Schema.Struct<P>["~type.make.in"]
+export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["~type.make.in"]
   : never
 
 /** Who asked, for an answer that follows later (OTP: `From`). */
@@ -163,13 +162,13 @@ export type ClientResult<M> = M extends Call<any, infer A, infer E> ? Effect.Eff
   : Effect.Effect<void>
 
 /** What may accompany a message: nothing, for a cast. */
-export type ClientOptions<M> = M extends Cast<any> ? {} : CallOptions
+export type ClientOptions<M> = M extends Cast<any> ? [] : [options?: CallOptions]
 
 /** A client with every message of the server: what the server has of itself. */
 export type FullClient<Ms extends Messages> = {
   readonly [K in keyof Ms]: {} extends PayloadInput<Ms[K]>
-    ? (payload?: PayloadInput<Ms[K]>, options?: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
-    : (payload: PayloadInput<Ms[K]>, options?: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
+    ? (payload?: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
+    : (payload: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
 }
 
 /** A server's client: one method per message, internal ones left out. */
