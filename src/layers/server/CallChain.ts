@@ -11,20 +11,31 @@
  * @since 0.1.0
  */
 import { Context, type Effect, Effectable, Fiber } from "effect"
-import type { Envelope } from "./Envelope.ts"
-import type { ServerProcess } from "./ServerProcess.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { AnyClient } from "./Client.ts"
+import type { Envelope, Receiver } from "./Envelope.ts"
+
+/** A server as its handlers' fibers know it. */
+export interface Handler extends Receiver {
+  /** The fiber that runs the handler in progress. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  readonly ref: AnyClient
+  readonly incarnation: number
+  exit(reason: ExitReason): void
+  whenStored(f: () => void): void
+}
 
 /** The server in whose name the fibers of this context run. */
-export const HandlerOf: Context.Reference<ServerProcess | undefined> = Context.Reference<ServerProcess | undefined>(
+export const HandlerOf: Context.Reference<Handler | undefined> = Context.Reference<Handler | undefined>(
   "heirloom/HandlerOf",
   { defaultValue: () => undefined }
 )
 
 /** Runs a handler's Effect and notes the fiber that runs it, before its first step. */
 export class Handling extends Effectable.Class<unknown, unknown> {
-  private readonly server: ServerProcess
+  private readonly server: Handler
   private readonly effect: Effect.Effect<unknown, unknown>
-  constructor(server: ServerProcess, effect: Effect.Effect<unknown, unknown>) {
+  constructor(server: Handler, effect: Effect.Effect<unknown, unknown>) {
     super()
     this.server = server
     this.effect = effect
@@ -44,7 +55,7 @@ export const inHand = (): Envelope | undefined => {
 }
 
 /** The servers between `target` and the message that is about to wait for it; `undefined` when it would not wait for itself. */
-export const selfCall = (target: ServerProcess, cause: Envelope | undefined): ReadonlyArray<string> | undefined => {
+export const selfCall = (target: Handler, cause: Envelope | undefined): ReadonlyArray<string> | undefined => {
   const inHand = target.current
   // A server that handles nothing waits for nobody: chains may be long, and most calls are none of this.
   if (inHand === undefined) return undefined

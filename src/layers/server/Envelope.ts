@@ -15,8 +15,8 @@ import { type Call, call, type Cast, cast, type From } from "../../domain/server
 import type { Held } from "../state/Companion.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Deadline } from "./Deadlines.ts"
+import type { Deadlines } from "./Deadlines.ts"
 import type { Work } from "./Extras.ts"
-import type { ServerProcess } from "./ServerProcess.ts"
 
 /** A message of a server class, with all that is computed from its description once. */
 export interface MessageType {
@@ -44,13 +44,26 @@ export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: 
 /** The system's own messages that nobody waits for. */
 export const ownTell: MessageType = { ...ownCast, tag: "system message" }
 
+/** A server as its messages see it. */
+export interface Receiver {
+  readonly name: string
+  readonly spec: { readonly deadlines: Deadlines }
+  readonly current: Envelope | undefined
+  /** Takes a call whose caller has begun to wait. */
+  post(envelope: Envelope): void
+  /** A message's sender is gone, or told that it waited long enough. */
+  withdrawn(envelope: Envelope): void
+  /** Answers a caller that was promised a later reply. */
+  answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
+}
+
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {
   readonly type: MessageType
   readonly payload: unknown
   /** The message whose handler sent this one, when a handler in progress did: the call chain. */
   readonly cause: Envelope | undefined
-  readonly server: ServerProcess
+  readonly server: Receiver
   /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
   readonly work: Work | undefined
   /** How often it has been handled, this time included. */
@@ -71,7 +84,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined = undefined
 
-  constructor(server: ServerProcess, type: MessageType, payload: unknown, cause: Envelope | undefined, work?: Work) {
+  constructor(server: Receiver, type: MessageType, payload: unknown, cause: Envelope | undefined, work?: Work) {
     super()
     this.server = server
     this.type = type

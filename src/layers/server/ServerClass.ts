@@ -10,6 +10,7 @@ import { InvalidKey } from "../../domain/Errors.ts"
 import type { Messages } from "../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import { from as stateSchema } from "../../domain/state/StateSchema.ts"
+import { processOf } from "../naming/Process.ts"
 import type { StateContainer, StateOf } from "../state/StateContainer.ts"
 import type { ChildOptions, StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
@@ -84,7 +85,7 @@ export const make = <Self>() =>
       if (server === undefined || !(server.ref instanceof Client)) {
         return Effect.die(new Error(`${id}.self was asked for outside a server of this class`))
       }
-      return Effect.succeed(Client === SelfClient ? server.ref : new SelfClient(server))
+      return Effect.succeed(Client === SelfClient ? server.ref : new SelfClient(server.ref[processOf]))
     }),
     behavior: (behavior: unknown) => behavior,
     layer,

@@ -1,0 +1,28 @@
+/**
+ * Where an incarnation is, and how the engine tells values, Effects and Exits apart.
+ *
+ * @since 0.1.0
+ */
+import { Effect, type Exit } from "effect"
+
+// Numbers, because the first question of every call is "idle?".
+export const Idle = 0
+export const Busy = 1
+/** Alive, but with something pending that the direct path must see to first: a continuation, an idle timer. */
+export const Attentive = 2
+export const Starting = 3
+export const Ending = 4
+export const Restarting = 5
+export const Parked = 6
+export const Stopped = 7
+export type Phase = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7
+
+/** Whether a handler's answer still has to be run. */
+export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
+  typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
+
+// `Exit.isExit` costs more than the whole direct path; every Exit carries this key, and no other Effect does.
+const exitKey = "~effect/Exit"
+/** Whether it is known already. */
+export const isExit = (u: Effect.Effect<unknown, unknown>): u is Exit.Exit<unknown, unknown> =>
+  (u as { readonly [exitKey]?: unknown })[exitKey] !== undefined

@@ -1,0 +1,285 @@
+/**
+ * What a server is and has: the process that others see, what one incarnation hands down to the next, what is told of it.
+ *
+ * The engine is one object in three layers, each a class over the one before: this one, `ServerLife` (how incarnations
+ * begin and end), `ServerWork` (how messages are handled), and `ServerProcess` (how they come in).
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Context, type Exit, type Fiber, Scope } from "effect"
+import type { CrashReport } from "../../domain/observation/CrashReport.ts"
+import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { format } from "../../domain/server/SystemEvent.ts"
+import type { Callback } from "../../domain/state/Generations.ts"
+import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
+import { isLogging } from "../observation/Telemetry.ts"
+import type { Keeper } from "../state/Companion.ts"
+import type { Fate } from "../supervision/Child.ts"
+import { nextText } from "../supervision/LocalProcess.ts"
+import { HandlerOf } from "./CallChain.ts"
+import type { AnyClient } from "./Client.ts"
+import { Debug } from "./Debug.ts"
+import { type Envelope } from "./Envelope.ts"
+import { Extras } from "./Extras.ts"
+import { Mailbox } from "./Mailbox.ts"
+import { Ending, Parked, type Phase, Restarting, Starting, Stopped } from "./Phase.ts"
+import { type QuarantinedMessage } from "./Quarantine.ts"
+import type { AnyBehavior, ServerSpec } from "./ServerSpec.ts"
+
+/** What an incarnation has of its own, made when it first needs a fiber. */
+export interface Life {
+  behavior: AnyBehavior | undefined
+  readonly scope: Scope.Closeable
+  context: Context.Context<never>
+  /** Tells who waits for the start that it has failed. */
+  fail?: (cause: Cause.Cause<unknown>) => void
+}
+
+/** What a crash report shows of an incarnation that has ended. */
+export interface LastWord {
+  readonly state: unknown
+  readonly behavior: AnyBehavior | undefined
+}
+
+/** An end that somebody ordered. A supervisor waits for those it ordered, and is not told of them as exits. */
+export interface Order {
+  readonly reason: ExitReason
+  readonly byParent: boolean
+  done: ((reason: ExitReason) => void) | undefined
+}
+
+/** What a server is and has. */
+export abstract class ServerBase implements Process {
+  /** Shared with others of its class, until its behaviour is replaced. */
+  spec: ServerSpec
+  readonly key: string
+  incarnation = 0
+  lastExit: ExitReason | undefined = undefined
+  queued = false
+  /**
+   * The message in hand, unless it is handled and answered on its caller's stack. When the incarnation has ended it stays
+   * until it is known what happens next.
+   */
+  current: Envelope | undefined = undefined
+  /** The fiber of init, of the handler in progress, or of the clean-up. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  protected phase: Phase = Stopped
+  protected keeper: Keeper<unknown> | undefined = undefined
+  protected state: unknown = undefined
+  protected mailbox: Mailbox | undefined = undefined
+  protected draining = false
+  protected life: Life | undefined = undefined
+  protected order: Order | undefined = undefined
+  protected extras: Extras | undefined = undefined
+  protected restoredFrom = 0
+  /** Whether this incarnation has handled any message. */
+  protected proven = false
+  /** The callback that runs on the state, while one does. */
+  protected callback: Callback | undefined = undefined
+  protected unreported: LastWord | undefined = undefined
+
+  constructor(spec: ServerSpec, key: string) {
+    this.spec = spec
+    this.key = key
+  }
+
+  /** The client that everybody shares. */
+  abstract readonly ref: AnyClient
+  abstract exit(reason: ExitReason): void
+  abstract post(envelope: Envelope): void
+  abstract withdrawn(envelope: Envelope): void
+  abstract answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
+  abstract whenStored(f: () => void): void
+
+  get id(): string {
+    return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
+  }
+
+  get path(): ReadonlyArray<string> {
+    return [...this.spec.parent.path, this.id]
+  }
+
+  /** The path, for messages. */
+  get name(): string {
+    return this.spec.address + this.id
+  }
+
+  get kind(): "worker" {
+    return "worker"
+  }
+
+  get status(): Status {
+    switch (this.phase) {
+      case Starting:
+        return "starting"
+      case Restarting:
+        return "restarting"
+      case Parked:
+        return "parked"
+      case Stopped:
+        return "stopped"
+      default:
+        return "running"
+    }
+  }
+
+  /** How many messages wait. */
+  get mailboxSize(): number {
+    return this.mailbox?.size ?? 0
+  }
+
+  protected get rare(): Extras {
+    return this.extras ??= new Extras()
+  }
+
+  addExitObserver(observer: ExitObserver): boolean {
+    if (this.phase > Ending) return false
+    this.rare.addExitObserver(observer)
+    return true
+  }
+
+  removeExitObserver(observer: ExitObserver): void {
+    this.extras?.removeExitObserver(observer)
+  }
+
+  addGoneObserver(observer: GoneObserver): boolean {
+    if (this.phase === Stopped) return false
+    this.rare.addGoneObserver(observer)
+    return true
+  }
+
+  removeGoneObserver(observer: GoneObserver): void {
+    this.extras?.removeGoneObserver(observer)
+  }
+
+  protected get behavior(): AnyBehavior {
+    return this.life?.behavior ?? this.spec.shared!
+  }
+
+  /** Gives the incarnation its Scope and context, when it first needs them. */
+  protected live(): Life {
+    if (this.life !== undefined) return this.life
+    const scope = Scope.makeUnsafe()
+    return this.life = { behavior: this.spec.shared, scope, context: this.contextOf(scope) }
+  }
+
+  protected contextOf(scope: Scope.Closeable): Context.Context<never> {
+    return Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope)
+  }
+
+  protected openMailbox(): Mailbox {
+    return this.mailbox ??= new Mailbox(this.spec.capacity, this.spec.overflow)
+  }
+
+  /** What is switched on to watch its messages, if anything is. */
+  get debug(): Debug | undefined {
+    return this.extras?.debug
+  }
+
+  /** Changes what is switched on; called by messages of the system only. */
+  observe(change: (debug: Debug) => void): void {
+    const debug = this.extras?.debug ?? new Debug()
+    change(debug)
+    if (!debug.isOff) this.rare.debug = debug
+    else if (this.extras !== undefined) this.extras.debug = undefined
+  }
+
+  /** Switches off all that watches its messages; called by messages of the system only. */
+  forgetDebug(): void {
+    if (this.extras !== undefined) this.extras.debug = undefined
+  }
+
+  /** What may be shown of it. */
+  get formatStatus(): AnyBehavior["formatStatus"] {
+    return this.behavior.formatStatus
+  }
+
+  /** The messages that crashed it as often as they may. */
+  get quarantined(): ReadonlyArray<QuarantinedMessage> {
+    return this.extras?.quarantined ?? []
+  }
+
+  /** Takes one of them out; false when it is not there. */
+  release(message: QuarantinedMessage): boolean {
+    if (this.extras?.quarantined.includes(message) !== true) return false
+    this.extras.quarantined = this.extras.quarantined.filter((other) => other !== message)
+    return true
+  }
+
+  /** Whether only messages of the system are handled. */
+  set suspended(suspended: boolean) {
+    this.rare.suspended = suspended
+  }
+
+  get suspended(): boolean {
+    return this.extras?.suspended === true
+  }
+
+  protected report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined, lastWord: LastWord): void {
+    if (!isLogging(this.spec.context)) return
+    const shown = this.shownOf(reason, fallen, lastWord)
+    this.spec.parent.telemetry.crashed({
+      path: this.path,
+      incarnation: this.incarnation,
+      reason,
+      ...(fallen === undefined ? {} : { message: fallen.type.tag }),
+      ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
+      ...(shown === undefined ? {} : { shown }),
+      ...(reason._tag === "NotConserved" ? { undone: this.keeper!.undone } : {}),
+      next: nextText[fate]
+    }, this.spec.context)
+  }
+
+  /** States and payloads may be secret, or large: they are shown as the behaviour's hook leaves them, or not at all. */
+  protected shownOf(reason: ExitReason, fallen: Envelope | undefined, lastWord: LastWord): CrashReport["shown"] {
+    const hook = (lastWord.behavior ?? this.spec.shared)?.formatStatus
+    if (hook === undefined) return undefined
+    const message = fallen === undefined ? undefined : { request: fallen.type.tag, payload: fallen.payload }
+    const shown = format({
+      state: lastWord.state,
+      ...(message === undefined ? {} : { message }),
+      reason,
+      log: this.extras?.debug?.log ?? []
+    }, hook)
+    return {
+      state: shown.state,
+      ...(shown.message === undefined ? {} : { message: shown.message }),
+      ...(shown.reason === reason ? {} : { reason: shown.reason }),
+      ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
+    }
+  }
+
+  protected publish<Tag extends OwnEvent["_tag"]>(
+    _tag: Tag,
+    extra: Omit<Extract<OwnEvent, { readonly _tag: Tag }>, "_tag" | "path" | "at" | "kind" | "incarnation"> & {
+      readonly incarnation?: number
+    }
+  ): void {
+    const { telemetry } = this.spec.parent
+    if (!telemetry.listening) return
+    telemetry.publish({
+      _tag,
+      path: this.path,
+      at: this.spec.clock.currentTimeMillisUnsafe(),
+      kind: "worker",
+      incarnation: this.incarnation,
+      ...extra
+    } as OwnEvent)
+  }
+}
+
+type OwnEvent = Extract<
+  Lifecycle,
+  {
+    readonly _tag:
+      | "Redelivered"
+      | "Quarantined"
+      | "Dropped"
+      | "WriteFenced"
+      | "Abandoned"
+      | "StateRestored"
+      | "StateRolledBack"
+      | "StateSetAside"
+  }
+>

@@ -1,0 +1,334 @@
+/**
+ * How messages are handled: from the mailbox to a committed state and an answer.
+ *
+ * *Tricky*
+ * - **Order**: commit, become idle, and only then resume the caller. A caller resumed first would find the server busy
+ *   with its own message, and be locked out of the direct path for ever.
+ * - **Depth**: every hand-off to foreign code on this stack is counted by `Turn`.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Duration, Effect, Exit } from "effect"
+import { InvalidResult, MissingCallback } from "../../domain/Errors.ts"
+import { killed } from "../../domain/server/ExitReason.ts"
+import type { NewAnswer } from "../../domain/server/Idempotency.ts"
+import { isNext, type NextOptions } from "../../domain/server/Next.ts"
+import type { Point } from "../../domain/testing/Fault.ts"
+import type { Origin } from "../state/Companion.ts"
+import { attempt } from "../supervision/Execute.ts"
+import * as Turn from "../supervision/Turn.ts"
+import * as AnswerText from "./AnswerText.ts"
+import { Envelope, ownCast } from "./Envelope.ts"
+import type { Work } from "./Extras.ts"
+import { HandlerView } from "./HandlerView.ts"
+import { Attentive, Busy, Idle, isEffect, isExit } from "./Phase.ts"
+import { ServerLife } from "./ServerLife.ts"
+import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
+import { SystemAnswer } from "./SystemAnswer.ts"
+
+const noOptions: NextOptions<never, unknown> & { readonly info?: unknown } = {}
+
+/** How messages are handled. */
+export abstract class ServerWork extends ServerLife implements Turn.Ready {
+  /** Works off what waits, until nothing does, something takes time, or the turn is over. */
+  drain(): void {
+    if (this.draining) return
+    this.draining = true
+    try {
+      while (this.phase === Idle || this.phase === Attentive) {
+        if (this.order !== undefined) {
+          this.end(this.order.reason)
+        } else if (this.extras?.pending !== undefined) {
+          this.handlePending()
+        } else if (this.extras?.idleDue === true && !this.extras.suspended) {
+          this.handleIdle()
+        } else {
+          const mailbox = this.mailbox
+          if (mailbox === undefined) break
+          if (this.keeper!.isFull) {
+            this.keeper!.whenRoom(() => this.wantTurn())
+            break
+          }
+          if (this.spec.turns.spend()) {
+            this.spec.turns.push(this)
+            break
+          }
+          const envelope = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
+          if (envelope === undefined) break
+          this.spec.parent.telemetry.counters.queued--
+          this.handle(envelope)
+          mailbox.resumeSenders()
+        }
+      }
+      if (this.mailbox?.size === 0) this.mailbox = undefined
+    } finally {
+      this.draining = false
+    }
+  }
+
+  protected wantTurn(): void {
+    if (!this.draining) this.spec.turns.push(this)
+  }
+
+  /** Handles one message, from the first step to wherever it has to wait. */
+  protected handle(envelope: Envelope): Envelope {
+    if (this.extras !== undefined && envelope.work === undefined) {
+      this.extras.cancelIdle()
+      this.extras.debug?.received(envelope, this.state)
+    }
+    this.phase = Busy
+    this.current = envelope
+    envelope.attempts++
+    if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
+    if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
+    if (this.struck("beforeHandler", envelope)) return envelope
+    let next: unknown
+    Turn.enter()
+    try {
+      const state = this.spec.copy === undefined ? this.state : this.spec.copy(this.state)
+      next = envelope.work === undefined
+        ? this.handlerOf(envelope)(state, envelope.payload, new HandlerView(envelope, this.incarnation))
+        : envelope.work(state)
+    } catch (defect) {
+      next = Exit.die(defect)
+    } finally {
+      Turn.leave()
+    }
+    this.proceed(envelope, next)
+    return envelope
+  }
+
+  protected handlerOf(envelope: Envelope): AnyHandler {
+    const handler = this.behavior.handlers[envelope.type.tag]
+    if (handler === undefined) throw new MissingCallback({ server: this.name, callback: envelope.type.tag })
+    return handler
+  }
+
+  /** Whether the message was handled before, or is promised a reply: it then gets that one. */
+  protected recall(envelope: Envelope, key: string): boolean {
+    const { payload, type } = envelope
+    const recorded = this.keeper!.recorded(key)
+    if (recorded !== undefined) {
+      this.idle()
+      const exit = AnswerText.read(type, payload, recorded.body)
+      if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
+      else this.answer(envelope, exit)
+      return true
+    }
+    for (const first of this.extras?.deferred ?? []) {
+      if (first.idempotencyKey !== key) continue
+      this.idle()
+      if (AnswerText.callText(first.type, first.payload) !== AnswerText.callText(type, payload)) {
+        envelope.refuse({ _tag: "KeyReused", key })
+      } else (first.followers ??= []).push(envelope)
+      return true
+    }
+    return false
+  }
+
+  /** Takes what a handler returned to where it is a value. */
+  protected proceed(envelope: Envelope, next: unknown): void {
+    if (!isEffect(next)) this.conclude(envelope, next)
+    else if (isExit(next)) this.finished(envelope, next)
+    else this.run(next, (exit) => this.finished(envelope, exit), true)
+  }
+
+  protected finished(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
+    if (exit._tag === "Success") return this.conclude(envelope, exit.value)
+    // A typed failure is a reply, not a crash: the state is as it was.
+    if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
+      if (envelope.work === undefined) this.proven = true
+      if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
+      this.idle()
+      return this.answer(envelope, exit)
+    }
+    this.crash(exit.cause)
+  }
+
+  /** What a handler answered becomes the server's state, and then the caller's reply. */
+  protected conclude(envelope: Envelope, next: unknown): void {
+    if (this.struck("afterHandler", envelope)) return
+    if (envelope.work !== undefined && next instanceof SystemAnswer) return this.concludeSystem(envelope, next)
+    if (isNext(next)) {
+      switch (next._tag) {
+        case "Reply":
+          return this.accept(envelope, next.state, next.options, Exit.succeed(next.reply))
+        case "NoReply": {
+          if (envelope.type.isCall && envelope.exit === undefined) this.rare.deferred.add(envelope)
+          return this.accept(envelope, next.state, next.options, undefined)
+        }
+        case "Stop": {
+          const reply = "reply" in next.answer ? Exit.succeed(next.answer.reply) : undefined
+          const state = "state" in next.answer ? next.answer.state : this.state
+          if (("state" in next.answer || reply !== undefined) && !this.commitAnswer(envelope, state, reply)) return
+          // Told when it is known what happens next, as everybody whose message was in hand at the end.
+          envelope.promised = reply
+          envelope.concluded = true
+          return this.end(next.reason)
+        }
+      }
+    }
+    if (!envelope.type.isCall) return this.accept(envelope, next, noOptions, undefined)
+    if (Array.isArray(next) && next.length === 2) {
+      return this.accept(envelope, next[1], noOptions, Exit.succeed(next[0]))
+    }
+    this.crash(Cause.die(new InvalidResult({ server: this.name, request: envelope.type.tag, result: next })))
+  }
+
+  /** The system looked, or changed something: only a change is committed, and it proves nothing about the state. */
+  protected concludeSystem(envelope: Envelope, { change, reply }: SystemAnswer): void {
+    if (change !== undefined) {
+      if (change.spec !== undefined) this.adopt(change.spec, change.behavior)
+      if (!this.commit(change.state, "person")) return
+    }
+    this.idle()
+    if (!envelope.type.isCall) return
+    if (change === undefined) envelope.answer(Exit.succeed(reply))
+    else this.answer(envelope, Exit.succeed(reply))
+  }
+
+  /** Goes on with another behaviour: this incarnation, and those that follow. */
+  protected adopt(spec: ServerSpec, behavior: AnyBehavior | undefined): void {
+    this.spec = spec
+    if (this.life === undefined) return
+    this.life.behavior = behavior
+    this.life.context = this.contextOf(this.life.scope)
+  }
+
+  protected accept(
+    envelope: Envelope,
+    state: unknown,
+    options: NextOptions<never, unknown>,
+    reply: Exit.Exit<unknown> | undefined
+  ): void {
+    // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
+    if (!this.commitAnswer(envelope, state, reply)) return
+    if (this.struck("afterCommit", envelope)) return
+    this.idle(options)
+    if (reply !== undefined) this.answer(envelope, reply)
+    else if (envelope.work === undefined) this.extras?.debug?.silent(envelope, state)
+  }
+
+  /** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
+  protected commitAnswer(envelope: Envelope, state: unknown, reply: Exit.Exit<unknown, unknown> | undefined): boolean {
+    const key = envelope.idempotencyKey
+    let answer: NewAnswer | undefined
+    if (key !== undefined && reply !== undefined) {
+      try {
+        const at = this.spec.clock.currentTimeMillisUnsafe()
+        answer = { id: key, at, body: AnswerText.write(envelope.type, envelope.payload, reply) }
+      } catch (defect) {
+        this.crash(Cause.die(defect))
+        return false
+      }
+    }
+    const { type } = envelope
+    return this.commit(state, type === ownCast ? "callback" : type.isCall ? "call" : "cast", answer)
+  }
+
+  /**
+   * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has
+   * taken over, or it is no state that can be kept.
+   */
+  protected commit(state: unknown, by: Origin, answer?: NewAnswer): boolean {
+    let kept = state
+    const { protect } = this.spec
+    if (protect !== undefined) {
+      const exit = attempt(() => protect(state))
+      if (exit._tag === "Failure") {
+        this.crash(exit.cause)
+        return false
+      }
+      kept = exit.value
+    }
+    this.state = kept
+    if (by === "call" || by === "cast") this.proven = true
+    if (this.keeper!.commit(this.incarnation, kept, by, answer)) return true
+    this.crash(Cause.die(this.fenced()))
+    return false
+  }
+
+  /** Answers a caller as soon as what the answer was computed from is conserved. */
+  protected answer(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
+    if (envelope.work === undefined) this.extras?.debug?.sent(envelope, exit, this.state)
+    if (!this.keeper!.isBehind) return envelope.answer(exit)
+    envelope.held = exit
+    this.keeper!.hold(envelope)
+  }
+
+  /** The message in hand is done with: what comes next is whatever waits. */
+  protected idle(options: NextOptions<never, unknown> = noOptions): void {
+    this.current = undefined
+    this.fiber = undefined
+    if (options !== noOptions) this.attend(options)
+    this.phase = this.order === undefined && (this.extras === undefined || this.extras.isCalm) ? Idle : Attentive
+    if (this.mailbox !== undefined || this.phase === Attentive) this.wantTurn()
+  }
+
+  protected attend(options: NextOptions<never, unknown>): void {
+    // It is for the state that was committed a moment ago, and gets that one.
+    if (options.continueWith !== undefined) this.rare.pending = options.continueWith as Work
+    else if (options.idleAfter !== undefined) this.awaitIdle(options.idleAfter)
+    if (options.hibernate === true) this.hibernate()
+  }
+
+  /** Notes when no message has come for that long; no time at all is over at once. */
+  protected awaitIdle(duration: Duration.Input): void {
+    const extras = this.rare
+    extras.cancelIdle()
+    const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+    if (millis <= 0) {
+      extras.idleDue = true
+      return
+    }
+    const timer = Effect.runForkWith(this.spec.context)(this.spec.clock.sleep(Duration.millis(millis)))
+    extras.idleTimer = timer
+    timer.addObserver((exit) => {
+      if (extras.idleTimer !== timer || exit._tag === "Failure") return
+      extras.idleTimer = undefined
+      extras.idleDue = true
+      if (this.phase === Attentive) this.wantTurn()
+    })
+  }
+
+  /** No message has come for as long as was asked, unless one waits by now: it beats the timeout. */
+  protected handleIdle(): void {
+    this.rare.idleDue = false
+    const { idle } = this.behavior
+    if (idle !== undefined && this.mailbox?.hasUsers !== true) this.rare.pending = idle
+    else this.phase = this.rare.isCalm ? Idle : Attentive
+  }
+
+  /** Drops what is made again when it is needed: an incarnation that has acquired nothing needs no Scope to wait in. */
+  protected hibernate(): void {
+    if (this.spec.shared !== undefined && this.life?.scope.state._tag === "Empty") this.life = undefined
+    if (this.extras?.isSpare === true) this.extras = undefined
+  }
+
+  /** Runs what comes before anything queued, as a message that nobody waits for. */
+  protected handlePending(): void {
+    const work = this.rare.pending
+    this.rare.pending = undefined
+    this.handle(new Envelope(this, ownCast, undefined, undefined, work))
+  }
+
+  /** Whether a fault struck here; the message then ends as it would have. */
+  protected struck(point: Point, envelope: Envelope): boolean {
+    const faults = this.spec.faults
+    if (faults === undefined) return false
+    const fault = faults(point, { server: this.name, incarnation: this.incarnation, message: envelope.type.tag })
+    if (fault === undefined) return false
+    switch (fault._tag) {
+      case "Defect":
+        this.crash(Cause.die(fault.defect))
+        break
+      case "Interrupt":
+        this.crash(Cause.interrupt())
+        break
+      case "Kill":
+        this.end(killed)
+        break
+    }
+    return true
+  }
+}
