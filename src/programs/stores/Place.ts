@@ -42,6 +42,12 @@ const pgClient = (url: string) =>
     ({ PgClient }) => PgClient.layer({ url: Redacted.make(url), maxConnections: 2 })
   ))
 
+/** The file or folder of a place that has one. */
+export const pathOf = (place: Place): string | undefined => {
+  const [kind, where] = kindOf(place)
+  return kind === "postgres" ? undefined : where
+}
+
 /** The store of a place. */
 export const layer = <Self>(
   store: StateStore.StateStoreKey<Self, "process">,

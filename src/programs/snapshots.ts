@@ -1,0 +1,170 @@
+/**
+ * Looks into a store of states, and goes back to one by hand.
+ *
+ *   npm start -- snapshots keys sqlite:app.db                       whose states are there
+ *   npm start -- snapshots list sqlite:app.db app/Counter           what is kept of one, and what was set aside
+ *   npm start -- snapshots show sqlite:app.db app/Counter 41        a state
+ *   npm start -- snapshots diff sqlite:app.db app/Counter 40 41     what changed
+ *   npm start -- snapshots aside sqlite:app.db                      everything that was set aside
+ *   npm start -- snapshots restore sqlite:app.db app/Counter 40     what the server starts from next; stop the app first
+ */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Console, Effect, FileSystem, Schema } from "effect"
+import { Argument, CliError, Command, Flag } from "effect/cli"
+import { Snapshots, StateStore } from "../index.ts"
+import * as Place from "./stores/Place.ts"
+import { columns } from "./text/Columns.ts"
+
+class Store extends StateStore.Service<Store>()("snapshots/Store", "process") {}
+
+// ---- What is asked for.
+
+const place = Argument.String("store").pipe(
+  Argument.filterMap(Schema.decodeUnknownOption(Place.Place), () => Place.forms.map((form) => `"${form}"`).join(" | ")),
+  Argument.withDescription(`The store: ${Place.forms.join(", ")}`)
+)
+const key = Argument.String("key").pipe(
+  Argument.withDescription("The id of the server's class; with a slash and its key when it has one")
+)
+const seq = (name: string) => Argument.Int(name).pipe(Argument.withDescription("The number of a snapshot"))
+const aside = Flag.Boolean("aside").pipe(
+  Flag.withDefault(false),
+  Flag.withDescription("One that was set aside, not one that is kept")
+)
+
+/** Looking must not make what is not there. */
+const mustExist = Effect.fnUntraced(function*(place: Place.Place) {
+  const path = Place.pathOf(place)
+  const fs = yield* FileSystem.FileSystem
+  if (path !== undefined && !(yield* fs.exists(path))) {
+    return yield* new CliError.UserError({ cause: undefined, userMessage: `There is no ${path}` })
+  }
+})
+
+/** Runs with the store; what goes wrong with it is told in a word. */
+const withStore = <A, E extends { readonly message: string }, R>(
+  place: Place.Place,
+  use: (store: typeof Store.Service) => Effect.Effect<A, E, R>
+) =>
+  Effect.andThen(
+    mustExist(place),
+    Effect.flatMap(Store, use).pipe(
+      Effect.provide(Place.layer(Store, place)),
+      Effect.mapError((error) => new CliError.UserError({ cause: error, userMessage: error.message }))
+    )
+  )
+
+// ---- How it is shown.
+
+const row = (one: Snapshots.Listed): ReadonlyArray<string> => [
+  one.key,
+  String(one.seq),
+  new Date(one.at).toISOString(),
+  `v${one.version}`,
+  `${one.length}`,
+  `${one.answers}`,
+  one.aside === undefined ? (one.trusted ? "trusted" : "on probation") : "set aside",
+  one.aside?.why ?? ""
+]
+
+const table = (listed: ReadonlyArray<Snapshots.Listed>): string =>
+  listed.length === 0
+    ? "  none"
+    : columns([["key", "number", "committed", "version", "length", "answers", "standing", "why"], ...listed.map(row)])
+
+const json = (value: unknown) => Console.log(JSON.stringify(value, null, 2))
+
+// ---- The commands.
+
+const keys = Command.make(
+  "keys",
+  { place, prefix: Argument.String("prefix").pipe(Argument.withDefault("")) },
+  (given) =>
+    withStore(
+      given.place,
+      (store) =>
+        Effect.flatMap(store.keys(given.prefix), (keys) =>
+          Effect.forEach(keys, (key) => Console.log(key), { discard: true }))
+    )
+).pipe(
+  Command.withDescription("Lists the keys of all servers whose states are kept")
+)
+
+const list = Command.make(
+  "list",
+  { place, key },
+  (given) =>
+    withStore(
+      given.place,
+      (store) => Effect.flatMap(Snapshots.list(store, given.key), (listed) => Console.log(table(listed)))
+    )
+).pipe(
+  Command.withDescription("Lists the snapshots of a server, newest first, then those that were set aside")
+)
+
+const show = Command.make(
+  "show",
+  { place, key, seq: seq("number"), aside },
+  ({ place, ...given }) =>
+    withStore(place, (store) =>
+      Snapshots.read(store, given).pipe(
+        Effect.flatMap(json),
+        // Damaged: its text is all there is.
+        Effect.catchIf(
+          (error) => error._tag === "SnapshotError" && error.reason._tag === "NotJson",
+          () => Effect.flatMap(Snapshots.text(store, given), (text) => Console.log(text))
+        )
+      ))
+).pipe(Command.withDescription("Shows a state, as the JSON that is stored"))
+
+const diff = Command.make(
+  "diff",
+  { place, key, from: seq("from"), to: seq("to"), aside },
+  ({ aside, from, key, place, to }) =>
+    withStore(
+      place,
+      (store) =>
+        Effect.flatMap(Snapshots.diff(store, { key, seq: from }, { key, seq: to, aside }), (patch) =>
+          Effect.forEach(patch, (operation) => Console.log(JSON.stringify(operation)), { discard: true }))
+    )
+).pipe(
+  Command.withDescription(
+    "What changed from one snapshot to another, as JSON Patch; with --aside the second was set aside"
+  )
+)
+
+const listAside = Command.make(
+  "aside",
+  { place },
+  (given) =>
+    withStore(given.place, (store) => Effect.flatMap(Snapshots.aside(store), (listed) => Console.log(table(listed))))
+).pipe(
+  Command.withDescription("Lists everything that was set aside, the last first")
+)
+
+const restore = Command.make(
+  "restore",
+  { place, key, seq: seq("number"), aside },
+  ({ place, ...given }) =>
+    withStore(
+      place,
+      (store) =>
+        Effect.flatMap(Snapshots.restore(store, given), (seq) =>
+          Console.log(`${given.key} starts from snapshot ${seq} next.`))
+    )
+).pipe(
+  Command.withDescription(
+    "Makes a snapshot the one that its server starts from next. Nothing is deleted: younger ones are set aside. Stop the " +
+      "app first; one that runs is fenced off"
+  )
+)
+
+export const command = Command.make("snapshots").pipe(
+  Command.withShortDescription("Looks into a store of states, and goes back to one by hand"),
+  Command.withDescription("Looks into a store of states, and goes back to one by hand"),
+  Command.withSubcommands([keys, list, show, diff, listAside, restore])
+)
+
+if (import.meta.main) {
+  Command.run(command, { version: "0.1.0" }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+}

@@ -1,0 +1,90 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as StateStoreSqlite from "../../src/layers/state/StateStoreSqlite.ts"
+import { run } from "./run.ts"
+
+const key = "app/Counter"
+
+/** A database with the snapshots 1 to 4 of a counter, of which 4 is set aside, and 3 is damaged. */
+const database = Effect.gen(function*() {
+  const directory = yield* Effect.acquireRelease(
+    Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-snapshots-"))),
+    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+  )
+  const filename = join(directory, "app.db")
+  yield* Effect.scoped(Effect.gen(function*() {
+    const store = yield* StateStoreSqlite.make({ filename })
+    const epoch = yield* store.acquireEpoch("app")
+    for (
+      const [seq, state] of [[1, "{\"count\":1}"], [2, "{\"count\":2,\"by\":\"ann\"}"], [3, "{\"cou"], [
+        4,
+        "{}"
+      ]] as const
+    ) {
+      yield* store.save([{ key, epoch, seq, version: 1, state, trusted: seq - 1, at: 0 }])
+      if (seq === 4) yield* store.setAside({ key, seq, epoch, why: "restore crashed on it" })
+    }
+  }))
+  return `sqlite:${filename}`
+})
+
+const snapshots = (...args: ReadonlyArray<string>) => run("snapshots", args)
+
+describe("snapshots", () => {
+  it.live(
+    "lists, shows, compares, and goes back",
+    () =>
+      Effect.gen(function*() {
+        const place = yield* database
+        const [keys, list, aside, show, damaged, diff] = yield* Effect.all([
+          snapshots("keys", place),
+          snapshots("list", place, key),
+          snapshots("aside", place),
+          snapshots("show", place, key, "2"),
+          snapshots("show", place, key, "3"),
+          snapshots("diff", place, key, "2", "4", "--aside")
+        ], { concurrency: 2 })
+        assert.deepStrictEqual([keys, list, aside, show, damaged, diff].map(({ code }) => code), [0, 0, 0, 0, 0, 0])
+        assert.strictEqual(keys.stdout, `${key}\n`)
+        assert.deepStrictEqual(
+          list.stdout.trim().split("\n").map((line) => line.trim().split(/ +/).slice(1, 2).join()),
+          ["number", "3", "2", "4"]
+        )
+        assert.match(aside.stdout, /app\/Counter +4 .*set aside +restore crashed on it/)
+        assert.deepStrictEqual(JSON.parse(show.stdout), { count: 2, by: "ann" })
+        assert.strictEqual(damaged.stdout, "{\"cou\n")
+        assert.deepStrictEqual(diff.stdout.trim().split("\n").map((line) => JSON.parse(line)), [
+          { op: "remove", path: "/by" },
+          { op: "remove", path: "/count" }
+        ])
+
+        const restored = yield* snapshots("restore", place, key, "2")
+        assert.strictEqual(restored.stdout, "app/Counter starts from snapshot 2 next.\n")
+        const back = yield* snapshots("restore", place, key, "4", "--aside")
+        assert.strictEqual(back.stdout, "app/Counter starts from snapshot 5 next.\n")
+        assert.deepStrictEqual(JSON.parse((yield* snapshots("show", place, key, "5")).stdout), {})
+      }),
+    { timeout: 60_000 }
+  )
+
+  it.live(
+    "says what is wrong, and makes nothing that is not there",
+    () =>
+      Effect.gen(function*() {
+        const place = yield* database
+        const [none, nowhere, kind] = yield* Effect.all([
+          snapshots("show", place, key, "17"),
+          snapshots("keys", "sqlite:no/such.db"),
+          snapshots("keys", "redis:there")
+        ], { concurrency: 2 })
+        assert.deepStrictEqual([none, nowhere, kind].map(({ code }) => code), [1, 1, 1])
+        assert.include(none.stderr, "snapshot 17 of \"app/Counter\": there is none")
+        assert.include(nowhere.stderr, "There is no no/such.db")
+        assert.include(kind.stderr, "\"sqlite:FILE\" | \"file:FOLDER\" | \"postgres:URL\"")
+      }),
+    { timeout: 60_000 }
+  )
+})
