@@ -40,7 +40,8 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     this.told = undefined
     const scope = Scope.makeUnsafe()
     const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(
-      Effect.onExit(this.body, (exit) => Scope.close(scope, exit))
+      // Asked for, not given: as long as the fiber runs, it keeps what it was given.
+      Effect.onExit(Effect.suspend(() => this.body!), (exit) => Scope.close(scope, exit))
     )
     this.fiber = fiber
     fiber.addObserver((exit) => {
