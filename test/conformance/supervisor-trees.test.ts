@@ -1,12 +1,30 @@
 import { assert, describe } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Option } from "effect"
+import { Cause, Context, Deferred, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { killed, shutdown } from "../../src/domain/server/ExitReason.ts"
-import { GenServer, Monitor, Registry, Supervisor } from "../../src/index.ts"
-import { type HasProcess, reference } from "../../src/layers/naming/Process.ts"
+import {
+  type ExitReason,
+  ExitReason as ExitReasons,
+  killed,
+  shutdown,
+  toText
+} from "../../src/domain/server/ExitReason.ts"
+import { GenServer, Monitor, Next, Registry, StateContainer, Supervisor } from "../../src/index.ts"
+import { type HasProcess, processOf, reference } from "../../src/layers/naming/Process.ts"
+import { Harness } from "../../src/layers/testing/Harness.ts"
 import { child, count, died, flaky, isAlive, lastExit, list, start, testCase, told, within } from "./family.ts"
 
 class Names extends Registry.Service<Names, { readonly ref: HasProcess }>()("test/Names", { keys: "unique" }) {}
+
+/** What a bridge is built over: it works by itself, and tells nobody but when it is over. */
+interface Foreign {
+  readonly over: Deferred.Deferred<ExitReason>
+  closed: boolean
+}
+
+class Bridge extends GenServer.Service<Bridge>()("test/Bridge", {
+  state: Schema.String,
+  messages: { Over: GenServer.cast({ payload: { reason: ExitReasons }, internal: true }) }
+}) {}
 
 describe("supervisor: trees", () => {
   testCase(
@@ -155,6 +173,73 @@ describe("supervisor: trees", () => {
       yield* chain[0]!.stop()
       assert.strictEqual(chain.filter(isAlive).length, 0)
       assert.deepStrictEqual(chain.map(lastExit), Array.from(chain, () => shutdown))
+    })
+  )
+
+  testCase(
+    "SUP-089 Bridge: a foreign resource wrapped as a supervised process",
+    Effect.gen(function*() {
+      const services = yield* Layer.build(Layer.merge(
+        Names.layer,
+        Supervisor.layer({ strategy: "one_for_one", id: "keepers" }, [StateContainer.layerForget(Bridge)])
+      ))
+      const names = Context.get(services, Names)
+      const opened: Array<Foreign> = []
+      const terminated: Array<string> = []
+      const bridge = (open: Effect.Effect<Foreign | "ignore", string>) => ({
+        ...Bridge.recipe({
+          init: Effect.gen(function*() {
+            const foreign = yield* open
+            if (foreign === "ignore") return Next.ignore
+            yield* Effect.addFinalizer(() => Effect.sync(() => foreign.closed = true))
+            const self = yield* Bridge.self
+            yield* Effect.forkScoped(Effect.flatMap(Deferred.await(foreign.over), (reason) => self.Over({ reason })))
+            return "up"
+          }),
+          handlers: { Over: (_, { reason }) => Next.stop(reason) },
+          terminate: (reason) => {
+            terminated.push(toText(reason))
+          }
+        }, { key: "wrapper", shutdown: 2000 }),
+        id: "wrapper"
+      })
+      const working = bridge(Effect.sync(() => {
+        const foreign = { over: Deferred.makeUnsafe<ExitReason>(), closed: false }
+        opened.push(foreign)
+        return foreign
+      }))
+      yield* Effect.gen(function*() {
+        const [harness, sup] = [yield* Harness, yield* start({ strategy: "one_for_all", restart: within(3, 60) })]
+        const ignored = yield* sup.startChildInfo(bridge(Effect.succeed("ignore")))
+        assert.deepStrictEqual(ignored.started, { _tag: "Ignored" })
+        yield* sup.deleteChild("wrapper")
+        const failed = yield* Effect.flip(sup.startChild(bridge(Effect.fail("testing"))))
+        assert.deepStrictEqual(failed.reason, { _tag: "Failed", cause: Cause.fail("testing") })
+
+        const wrapper = yield* names.start("name", sup.startChild(working), undefined)
+        const named = yield* Effect.flip(names.start("name", sup.startChild(working), undefined))
+        assert(named._tag === "RegistryError" && named.reason._tag === "AlreadyRegistered")
+        assert.strictEqual(named.reason.holder, wrapper)
+        const again = yield* Effect.flip(sup.startChild(working))
+        assert.deepStrictEqual(again.reason, { _tag: "AlreadyStarted", process: wrapper[processOf] })
+        yield* told
+
+        for (const [incarnation, reason] of [[1, killed], [2, died]] as const) {
+          yield* Deferred.succeed(opened.at(-1)!.over, reason)
+          yield* harness.awaitIncarnation(wrapper, incarnation + 1)
+          assert.deepStrictEqual(yield* told, [
+            `wrapper#${incarnation} exited: ${toText(reason)}`,
+            `wrapper#${incarnation + 1} started`
+          ])
+        }
+        assert.deepStrictEqual(terminated, ["crashed: died"])
+        yield* GenServer.exit(wrapper, killed)
+        yield* TestClock.adjust("200 millis")
+        assert.deepStrictEqual(yield* told, ["wrapper#3 exited: killed", "wrapper#4 started"])
+        assert.deepStrictEqual(yield* names.whereis("name"), Option.some(wrapper))
+        assert.isTrue(isAlive(wrapper))
+        assert.deepStrictEqual(opened.map(({ closed }) => closed), [true, true, true, false])
+      }).pipe(Effect.provideContext(services))
     })
   )
 })
