@@ -8,7 +8,6 @@
  *
  * @since 0.1.0
  */
-import { HashMap } from "effect"
 import { type ExitReason, killed, shutdown } from "../server/ExitReason.ts"
 import { group, inOrder } from "./Strategy.ts"
 import { type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
@@ -21,7 +20,7 @@ export const begin = (
   delay: number,
   wanted: "restart" | "park"
 ): void => {
-  const members = group(draft.options.strategy, root, HashMap.values(draft.children)).filter((entry) =>
+  const members = group(draft.options.strategy, root, draft.children.values).filter((entry) =>
     entry === root || belongs(draft, entry)
   )
   const overlapped = draft.plans.filter((plan) => members.some((entry) => entry.plan === plan.id))
@@ -106,7 +105,7 @@ export const beginEnd = (draft: Draft, reason: ExitReason): void => {
   }
   const id = draft.ticket()
   const stops: Array<string> = []
-  for (const entry of inOrder(HashMap.values(draft.children))) {
+  for (const entry of inOrder(draft.children.values)) {
     const { status } = entry
     if (isAlive(entry)) {
       draft.replace(entry, { ...entry, plan: id })

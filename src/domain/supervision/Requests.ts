@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import { HashMap } from "effect"
 import * as Group from "./GroupPlan.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Answer, Event } from "./SupervisionEvents.ts"
@@ -143,7 +142,7 @@ const deleteChild = (draft: Draft, entry: Entry): Answer => {
 const resumeChild = (draft: Draft, entry: Entry): Answer => {
   const { status } = entry
   if (status._tag !== "Parked") return { _tag: "NotParked" }
-  const group = inOrder(HashMap.values(draft.children)).filter((other) =>
+  const group = inOrder(draft.children.values).filter((other) =>
     other.status._tag === "Parked" && other.status.by === status.by
   )
   draft.do({ _tag: "ResetBudget" })

@@ -17,7 +17,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, HashMap } from "effect"
+import type { Cause } from "effect"
 import { crashed, type ExitReason, isOrderly, toCause } from "../server/ExitReason.ts"
 import { isRestarted } from "./ChildSpec.ts"
 import * as Group from "./GroupPlan.ts"
@@ -104,7 +104,7 @@ export const isCurrent = (state: State, event: Event): boolean => {
  *
  * @since 0.1.0
  */
-export const newestFirst = (state: State): ReadonlyArray<Entry> => inOrder(HashMap.values(state.children)).reverse()
+export const newestFirst = (state: State): ReadonlyArray<Entry> => inOrder(state.children.values).reverse()
 
 const handle = (draft: Draft, event: Event): void => {
   switch (event._tag) {
@@ -147,14 +147,14 @@ const boot = (draft: Draft): void => {
   draft.consulting = 0
   draft.do({ _tag: "ResetBudget" })
   leaveRunTimeChildren(draft)
-  Group.beginStarts(draft, HashMap.values(draft.children), "", startedAgain)
+  Group.beginStarts(draft, draft.children.values, "", startedAgain)
 }
 
 const startedAgain: ExitReason = { _tag: "Shutdown", detail: "its supervisor was restarted" }
 
 /** Children that were added at run time do not come back with their supervisor. */
 const leaveRunTimeChildren = (draft: Draft): void => {
-  for (const entry of HashMap.values(draft.children)) {
+  for (const entry of draft.children.values) {
     if (entry.initial) continue
     draft.do({ _tag: "Settle", id: entry.spec.id, fate: "stopped" })
     draft.remove(entry)
@@ -181,7 +181,7 @@ const settled = (draft: Draft, fate: Fate): void => {
   for (const entry of ordered(draft)) draft.do({ _tag: "Settle", id: entry.spec.id, fate: own })
 }
 
-const ordered = (draft: Draft): Array<Entry> => inOrder(HashMap.values(draft.children))
+const ordered = (draft: Draft): Array<Entry> => inOrder(draft.children.values)
 
 const giveUp = (draft: Draft, entry: Entry, reason: ExitReason): void => {
   const { id } = entry.spec

@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
-import { type Cause, HashMap, Option } from "effect"
+import type { Cause } from "effect"
 import type { ExitReason } from "../server/ExitReason.ts"
+import { Children } from "./Children.ts"
 import type { AutoShutdown, ChildSpec } from "./ChildSpec.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { Command, Fate } from "./SupervisionEvents.ts"
@@ -115,7 +116,7 @@ export interface Counts {
 export interface State {
   readonly options: Options
   readonly phase: Phase
-  readonly children: HashMap.HashMap<string, Entry>
+  readonly children: Children<Entry>
   readonly counts: Counts
   readonly plans: ReadonlyArray<Plan>
   readonly nextOrder: number
@@ -128,7 +129,7 @@ export interface State {
 export const make = (options: Options): State => ({
   options,
   phase: { _tag: "Down" },
-  children: HashMap.empty(),
+  children: Children.none(),
   counts: { specs: 0, active: 0, supervisors: 0, workers: 0, significant: 0 },
   plans: [],
   nextOrder: 0,
@@ -151,8 +152,7 @@ export const withChild = (state: State, spec: ChildSpec): State => {
 }
 
 /** The child of that id. */
-export const find = (state: State, id: string): Entry | undefined =>
-  Option.getOrUndefined(HashMap.get(state.children, id))
+export const find = (state: State, id: string): Entry | undefined => state.children.get(id)
 
 /** Whether a child's incarnation is alive, or may be. */
 export const isAlive = (entry: Entry): boolean => {
@@ -169,7 +169,7 @@ export class Draft {
   readonly options: Options
   readonly commands: Array<Command> = []
   phase: Phase
-  children: HashMap.HashMap<string, Entry>
+  children: Children<Entry>
   plans: ReadonlyArray<Plan>
   nextOrder: number
   nextTicket: number
@@ -196,13 +196,13 @@ export class Draft {
   }
 
   get(id: string): Entry | undefined {
-    return Option.getOrUndefined(HashMap.get(this.children, id))
+    return this.children.get(id)
   }
 
   /** A child that was not there before. */
   add(entry: Entry): void {
     this.count(entry, 1)
-    this.children = HashMap.set(this.children, entry.spec.id, entry)
+    this.children = this.children.set(entry)
   }
 
   /** What is known of a child from now on, in place of what is known of it now: nobody has to look for that again. */
@@ -217,7 +217,7 @@ export class Draft {
 
   remove(entry: Entry): void {
     this.count(entry, -1)
-    this.children = HashMap.remove(this.children, entry.spec.id)
+    this.children = this.children.without(entry.spec.id)
     this.commands.push({ _tag: "Forget", id: entry.spec.id })
   }
 
