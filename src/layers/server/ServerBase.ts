@@ -1,7 +1,7 @@
 /**
  * What a server is and has: the process that others see, what one incarnation hands down to the next, what is told of it.
  *
- * The engine is one object in three layers, each a class over the one before: this one, `ServerLife` (how incarnations
+ * The engine is one object in four layers, each a class over the one before: this one, `ServerLife` (how incarnations
  * begin and end), `ServerWork` (how messages are handled), and `ServerProcess` (how they come in).
  *
  * @since 0.1.0
