@@ -1,7 +1,9 @@
 /**
  * A process that keeps journals in a store: what the tests of this folder kill.
  *
- *   node journal.ts PLACE CLIENTS KEY...
+ *   node journal.ts PLACE WHEN CLIENTS KEY...
+ *
+ * WHEN is `commit`, or `late` for a process that does not keep its promise: to show that it is found out.
  *
  * It tells `at KEY LAST DIGEST` for every journal as it finds it, then `ready`. So many clients a journal append to it, one
  * entry after the other, and each acknowledgement is told: `ack KEY N`.
@@ -58,9 +60,9 @@ const program = Effect.fnUntraced(function*(keys: ReadonlyArray<string>, clients
 })
 
 if (import.meta.main) {
-  const [place, clients, ...keys] = process.argv.slice(2)
+  const [place, when, clients, ...keys] = process.argv.slice(2)
   const App = Supervisor.layer({ strategy: "one_for_one" }, [
-    StateContainer.layerStore(Journal, { store: Store }),
+    StateContainer.layerStore(Journal, { store: Store, when: when === "late" ? { every: "50 millis" } : "commit" }),
     Pool.layer(),
     JournalsLive
   ]).pipe(Layer.provide(storeLayer(Store, Schema.decodeUnknownSync(Place)(place))))

@@ -6,7 +6,7 @@ import { Postgres } from "../fixtures/stores/Postgres.ts"
 import { killJournals } from "./journals.ts"
 import { build, folder } from "./processes.ts"
 
-const kills = Number(process.env["KILLS"] ?? 8)
+const kills = Number(process.env["KILLS"] ?? 6)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
 const scope = Scope.makeUnsafe()
@@ -39,4 +39,14 @@ describe(`every acknowledged update is found in the store after kill -9 (seed ${
       30_000 + kills * 5_000
     )
   }
+
+  it.live(
+    "and the client would find out: with states written late it does",
+    () =>
+      Effect.gen(function*() {
+        const { wrong } = yield* killJournals(program, yield* places["a SQLite database"], 5, "late")
+        assert.isAbove(wrong.length, 0)
+      }).pipe(Random.withSeed(`late ${seed}`)),
+    60_000
+  )
 })

@@ -43,7 +43,12 @@ class Known {
  *
  * One process in six is killed while it is starting.
  */
-export const killJournals = Effect.fnUntraced(function*(program: string, place: string, kills: number) {
+export const killJournals = Effect.fnUntraced(function*(
+  program: string,
+  place: string,
+  kills: number,
+  when: "commit" | "late" = "commit"
+) {
   const known = new Map(keys.map((key) => [key, new Known()]))
   const wrong: Array<string> = []
   const look = (lines: ReadonlyArray<string>) => {
@@ -54,7 +59,7 @@ export const killJournals = Effect.fnUntraced(function*(program: string, place: 
     }
   }
   for (let i = 0; i < kills; i++) {
-    const running = yield* start(program, [place, "3", ...keys])
+    const running = yield* start(program, [place, when, "3", ...keys])
     if ((yield* Random.nextIntBetween(0, 6)) === 0) yield* Effect.sleep(yield* Random.nextIntBetween(0, 200))
     else {
       yield* running.told("ready")
@@ -65,7 +70,7 @@ export const killJournals = Effect.fnUntraced(function*(program: string, place: 
     look(running.lines)
     if (end !== "SIGKILL") return yield* Effect.die(new Error(`it ended by itself (${end}): ${running.errors()}`))
   }
-  const last = yield* start(program, [place, "0", ...keys])
+  const last = yield* start(program, [place, when, "0", ...keys])
   yield* last.told("ready")
   yield* last.kill
   look(last.lines)
