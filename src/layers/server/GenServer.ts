@@ -217,7 +217,10 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
 
-  /** The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. */
+  /**
+   * The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. One that is
+   * about to end is waited for: it comes back, or another one is started in its place.
+   */
   at(key: string): Effect.Effect<Ref<Self, S, Ms>, StartError, Keyed<Self>>
 }
 

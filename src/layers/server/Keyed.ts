@@ -1,17 +1,22 @@
 /**
  * Servers by key: got when they are there, started when they are not, once, however many ask at the same time.
  *
- * *Tricky*: between two askers for one key only one may start it. Who has the key is known to the class's container; who is
- * being started is known here, so that the second asker waits for the first one's start and shares its outcome, and a
- * start that fails leaves the key free.
+ * *Tricky*
+ * - Between two askers for one key only one may start it. Who has the key is known to the class's container; who is being
+ *   started is known here, so that the second asker waits for the first one's start and shares its outcome, and a start
+ *   that fails leaves the key free.
+ * - Who asks for a server that is about to end (it goes idle, it is told to stop) would get one that is gone before it is
+ *   called. Nobody knows yet whether it comes back, so the asker waits for its end and looks again.
+ * - What runs in a server's own name, its init and its clean-up above all, would wait for itself: it gets itself at once.
  *
  * @since 0.1.0
  */
-import { type Context, Deferred, Effect, Exit } from "effect"
+import { Context, Deferred, Effect, Exit } from "effect"
 import type { StateContainer } from "../state/StateContainer.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import type { StartError } from "../supervision/SupervisorErrors.ts"
 import type { SupervisorHandle } from "../supervision/SupervisorHandle.ts"
+import { HandlerOf } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 
@@ -32,24 +37,40 @@ export const make = (options: {
 }): At<AnyClient> => {
   const starting = new Map<string, Deferred.Deferred<AnyClient, StartError>>()
 
-  const start = (key: string): Effect.Effect<AnyClient, StartError> =>
-    Effect.suspend(() => {
-      const outcome = Deferred.makeUnsafe<AnyClient, StartError>()
-      starting.set(key, outcome)
-      // The one who asked first may be interrupted: the others still want it, so the start is nobody's in particular.
-      const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key)))
-      fiber.addObserver((exit) => {
-        starting.delete(key)
-        Deferred.doneUnsafe(outcome, exit)
-      })
-      return fiber.pollUnsafe() ?? Deferred.await(outcome)
+  const start = (key: string): Effect.Effect<AnyClient, StartError> => {
+    const outcome = Deferred.makeUnsafe<AnyClient, StartError>()
+    starting.set(key, outcome)
+    // The one who asked first may be interrupted: the others still want it, so the start is nobody's in particular.
+    const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key)))
+    fiber.addObserver((exit) => {
+      starting.delete(key)
+      Deferred.doneUnsafe(outcome, exit)
     })
+    return fiber.pollUnsafe() ?? Deferred.await(outcome)
+  }
 
-  return (key) =>
-    Effect.suspend(() => {
+  const at: At<AnyClient> = (key) =>
+    Effect.withFiber((asker) => {
+      const owner = options.container.owner(key)
+      const server = owner instanceof ServerProcess ? owner : undefined
+      if (server !== undefined && Context.get(asker.context, HandlerOf) === server) return Exit.succeed(server.ref)
       const pending = starting.get(key)
       if (pending !== undefined) return Deferred.await(pending)
-      const owner = options.container.owner(key)
-      return owner instanceof ServerProcess ? Exit.succeed(owner.ref) : start(key)
+      // Here and now: between two steps of this fiber another one may come by.
+      if (server === undefined) return start(key)
+      return server.isLeaving ? Effect.andThen(endOf(server), at(key)) : Exit.succeed(server.ref)
     })
+  return at
 }
+
+/** Waits for the end of an incarnation, and for what its supervisor makes of it. */
+const endOf = (server: ServerProcess): Effect.Effect<void> =>
+  Effect.andThen(
+    Effect.callback<void>((resume) => {
+      const observer = () => resume(Exit.void)
+      if (!server.addExitObserver(observer)) return resume(Exit.void)
+      return Effect.sync(() => server.removeExitObserver(observer))
+    }),
+    // Observers are told before anybody else.
+    Effect.yieldNow
+  )

@@ -124,6 +124,11 @@ export abstract class ServerBase implements Process {
     }
   }
 
+  /** Whether the incarnation is about to end: what is sent now is for the next one, if there is one. */
+  get isLeaving(): boolean {
+    return this.phase === Ending || (this.order !== undefined && this.phase < Ending)
+  }
+
   /** How many messages wait. */
   get mailboxSize(): number {
     return this.mailbox?.size ?? 0
