@@ -1,0 +1,77 @@
+/**
+ * Kills processes for as long as it is told: `npm run soak -- --minutes 60`.
+ *
+ * By turns, a client remembers what journals over each store acknowledge, and tally counts all the sources of effect; both
+ * are killed at moments drawn at random. The same seed draws the same moments. It fails when anything acknowledged is
+ * missing, or a count is not that of a single pass.
+ */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Clock, Console, Context, Effect, Layer, Random } from "effect"
+import { Command, Flag } from "effect/cli"
+import { join } from "node:path"
+import { Postgres } from "../fixtures/stores/Postgres.ts"
+import { killJournals } from "./journals.ts"
+import { build, folder } from "./processes.ts"
+import { killTally } from "./tallies.ts"
+
+/** Kills in one turn. */
+const turn = 25
+
+interface Total {
+  kills: number
+  acknowledged: number
+  wrong: number
+}
+
+const soak = Effect.fnUntraced(function*(minutes: number) {
+  const journal = yield* build("test/durable/journal.ts")
+  const tally = yield* build("src/programs/tally.ts")
+  const { port } = Context.get(yield* Layer.build(Postgres.layer), Postgres)
+  const until = (yield* Clock.currentTimeMillis) + minutes * 60_000
+  const places = {
+    SQLite: Effect.map(folder, (directory) => `sqlite:${join(directory, "states.db")}`),
+    files: Effect.map(folder, (directory) => `file:${join(directory, "states")}`),
+    PostgreSQL: Effect.sync(() => `postgres:postgres://postgres:test@127.0.0.1:${port}/postgres`)
+  }
+  const totals = new Map<string, Total>()
+  const add = (name: string, kills: number, acknowledged: number, wrong: ReadonlyArray<string>) => {
+    const total = totals.get(name) ?? { kills: 0, acknowledged: 0, wrong: 0 }
+    total.kills += kills
+    total.acknowledged += acknowledged
+    total.wrong += wrong.length
+    totals.set(name, total)
+    const text = `${name}: killed ${total.kills} times, ${total.acknowledged} acknowledged, ${total.wrong} wrong`
+    return Console.log([text, ...wrong.slice(0, 10).map((line) => `  ${line}`)].join("\n"))
+  }
+  const isTime = Effect.map(Clock.currentTimeMillis, (now) => now < until)
+
+  while (yield* isTime) {
+    for (const [name, place] of Object.entries(places)) {
+      if (!(yield* isTime)) continue
+      const { acknowledged, kills, wrong } = yield* Effect.scoped(
+        Effect.flatMap(place, (place) => killJournals(journal, place, turn))
+      )
+      yield* add(`journals in ${name}`, kills, acknowledged, wrong)
+    }
+    for (const name of ["SQLite", "files"] as const) {
+      if (!(yield* isTime)) continue
+      const { kills, result } = yield* killTally(tally, places[name], ["--chunk", "1000"], turn, 2000)
+      const wrong = result.matches ? [] : [`${result.words} words counted, which are not those of a single pass`]
+      yield* add(`tally in ${name}`, kills, result.acknowledged, wrong)
+    }
+  }
+  const all = [...totals.values()]
+  const wrong = all.reduce((sum, one) => sum + one.wrong, 0)
+  yield* Console.log(`${all.reduce((sum, one) => sum + one.kills, 0)} kills, ${wrong} wrong`)
+  if (wrong > 0) return yield* Effect.die(new Error("something acknowledged was lost"))
+})
+
+Command.make("soak", {
+  minutes: Flag.Finite("minutes").pipe(Flag.withDefault(10), Flag.withDescription("How long (10)")),
+  seed: Flag.String("seed").pipe(Flag.withDefault("1"), Flag.withDescription("What the moments are drawn from (1)"))
+}, ({ minutes, seed }) => Effect.scoped(soak(minutes)).pipe(Random.withSeed(seed))).pipe(
+  Command.withDescription("Kills processes of durable servers, again and again, and looks for what is missing"),
+  Command.run({ version: "0.1.0" }),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain
+)
