@@ -194,8 +194,10 @@ export class ServerProcess extends ServerWork {
 
   /** Answers a caller that was promised a later reply. */
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
-    this.extras?.deferred.delete(envelope)
     if (envelope.exit !== undefined) return
+    // An answer goes on record with a state; a server that is down has none, and its caller is told what became of it.
+    if (envelope.idempotencyKey !== undefined && this.phase > Attentive) return
+    this.extras?.deferred.delete(envelope)
     if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
     this.answer(envelope, exit)
   }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from "effect"
 import { CallError } from "../../../src/domain/Errors.ts"
-import { GenServer, Restart, Supervisor } from "../../../src/index.ts"
+import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { branch, Cell, gates, now, Top, tree } from "./cell.ts"
 
@@ -157,3 +157,47 @@ describe("a parked server", () => {
 })
 
 const parked = (own: ReturnType<typeof gates>) => tree("a plain handler", own, {}, { restart: never, onGiveUp: "park" })
+
+it.effect("a later reply that is to be put on record comes too late when the server is down: no state is made up", () => {
+  class Slow extends GenServer.Service<Slow>()("test/Slow", {
+    state: Schema.Int,
+    messages: {
+      Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+      Later: GenServer.call({ reply: Schema.Int })
+    }
+  }) {}
+  const callers: Array<GenServer.From<number, never>> = []
+  const gate = Latch.makeUnsafe()
+  const slow = Slow.layer({
+    init: 0,
+    handlers: {
+      Add: (n, { by }) => [n + by, n + by],
+      Later: (n, _payload, { from }) => {
+        callers.push(from)
+        return Next.noReply(n)
+      }
+    }
+  })
+  const sibling = Supervisor.worker("sibling", Effect.ensuring(Effect.never, gate.await))
+  const app = Supervisor.layer({ strategy: "one_for_one", restart: often }, [
+    Supervisor.layer({ id: "inner", strategy: "one_for_one", restart: never }, [
+      StateContainer.layerMemory(Slow),
+      sibling,
+      slow
+    ])
+  ])
+  return Effect.gen(function*() {
+    const slow = yield* Slow
+    yield* slow.Add({ by: 41 })
+    const caller = yield* now(slow.Later({}, { idempotencyKey: "once" }))
+    yield* slow.Add({ by: 0 })
+    assert.lengthOf(callers, 1)
+    yield* GenServer.kill(slow)
+    // Its supervisor has given up, and waits for the sibling: nobody has said yet what becomes of the server.
+    yield* GenServer.reply(callers[0]!, Exit.succeed(7))
+    assert.isUndefined(caller.pollUnsafe())
+    yield* gate.open
+    assert.strictEqual(reasonOf(yield* Fiber.await(caller)), "Crashed")
+    assert.strictEqual(yield* slow.Add({ by: 1 }), 42)
+  }).pipe(Effect.ensuring(gate.open), Effect.provide(app))
+})
