@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type { From, HandlerContext } from "../../domain/server/Message.ts"
-import type { Envelope } from "./Envelope.ts"
+import { inHand } from "./CallChain.ts"
+import { Envelope, type MessageType, type Receiver } from "./Envelope.ts"
 
 /** A message as its handler sees it: the message itself is the address of a later reply. */
 export class HandlerView implements HandlerContext<never, never> {
@@ -13,6 +14,35 @@ export class HandlerView implements HandlerContext<never, never> {
   constructor(envelope: Envelope, incarnation: number) {
     this.envelope = envelope
     this.incarnation = incarnation
+  }
+  get from(): From<never, never> {
+    return this.envelope
+  }
+  get attempt(): number {
+    return this.envelope.attempts
+  }
+}
+
+/** The same on the direct path, where there is no message yet: it is made when somebody looks. */
+export class DirectView implements HandlerContext<never, never> {
+  /** The message, if somebody has looked. */
+  made: Envelope | undefined = undefined
+  readonly incarnation: number
+  private readonly server: Receiver
+  private readonly type: MessageType
+  private readonly payload: unknown
+  constructor(server: Receiver, type: MessageType, payload: unknown, incarnation: number) {
+    this.server = server
+    this.type = type
+    this.payload = payload
+    this.incarnation = incarnation
+  }
+  get envelope(): Envelope {
+    if (this.made === undefined) {
+      this.made = new Envelope(this.server, this.type, this.payload, inHand())
+      this.made.attempts = 1
+    }
+    return this.made
   }
   get from(): From<never, never> {
     return this.envelope

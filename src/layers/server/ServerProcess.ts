@@ -16,6 +16,7 @@ import { inHand, selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Envelope, type MessageType, ownCall, ownTell } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
+import { DirectView } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, Parked, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
@@ -43,23 +44,21 @@ export class ServerProcess extends ServerWork {
   protected callNow(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
     const spec = this.spec
     const handler = this.behavior.handlers[type.tag]
-    // A handler that may look at the message (`fnUntraced` has no arity), or a fault plan, needs an envelope to look at.
-    if (
-      handler === undefined || handler.length === 0 || handler.length > 2 || spec.faults !== undefined ||
-      spec.protect !== undefined
-    ) {
+    if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined) {
       return this.handle(new Envelope(this, type, payload, inHand())).wait(millis)
     }
     this.phase = Busy
+    const view = new DirectView(this, type, payload, this.incarnation)
     Turn.enter()
     try {
       let next: unknown
       try {
-        next = handler(this.state, payload, undefined)
+        next = handler(this.state, payload, view)
       } catch (defect) {
         next = Exit.die(defect)
       }
-      if (Array.isArray(next) && next.length === 2) {
+      // Who has looked at the message may have answered it by now.
+      if (Array.isArray(next) && next.length === 2 && view.made === undefined) {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
         this.state = next[1]
         this.proven = true
@@ -70,8 +69,7 @@ export class ServerProcess extends ServerWork {
         }
         next = Exit.die(this.fenced())
       }
-      const envelope = new Envelope(this, type, payload, inHand())
-      envelope.attempts = 1
+      const { envelope } = view
       this.current = envelope
       this.proceed(envelope, next)
       return envelope.wait(millis)
