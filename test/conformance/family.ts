@@ -157,9 +157,9 @@ const keepers = Supervisor.layer({ strategy: "one_for_one", id: "keepers" }, [St
 type Services = Layer.Success<typeof keepers> | Harness | Scope.Scope
 
 /** A case: its id and title, and what it says. */
-export const testCase = <A, E>(name: string, body: Effect.Effect<A, E, Services>) =>
+export const testCase = <A, E>(name: string, body: Effect.Effect<A, E, Services>, timeout?: number) =>
   it.effect(name, () =>
     body.pipe(
       Effect.provide(Layer.provideMerge(keepers, Harness.layer)),
       Effect.provideService(References.MinimumLogLevel, "None")
-    ))
+    ), timeout)
