@@ -71,19 +71,19 @@ export class StaticHandle implements SupervisorHandle {
     this.events = eventsBelow(process.telemetry, process.path)
   }
 
-  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: SpecOverride): Effect.Effect<A, StartError<E>, R> {
-    return Effect.map(this.startChildInfo(recipe, override), refOf)
-  }
-
-  startChildInfo<A, E, R>(
+  readonly startChild = <A, E, R>(
     recipe: StartRecipe<A, E, R>,
     override?: SpecOverride
-  ): Effect.Effect<StartedChild<A>, StartError<E>, R> {
-    return Effect.contextWith((context: Context.Context<R>) => this.run(recipe, override, false, context))
-  }
+  ): Effect.Effect<A, StartError<E>, R> => Effect.map(this.startChildInfo(recipe, override), refOf)
 
-  register<A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> {
-    return Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+  readonly startChildInfo = <A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: SpecOverride
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R> =>
+    Effect.contextWith((context: Context.Context<R>) => this.run(recipe, override, false, context))
+
+  readonly register = <A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+    Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
       const override = Context.get(context, CurrentOverride)
       const open = override?.open === true ? override : undefined
       if (open !== undefined) open.registered++
@@ -100,14 +100,12 @@ export class StaticHandle implements SupervisorHandle {
         { interruptible: true }
       ).pipe(Effect.map(refOf))
     })
-  }
 
-  terminateChild(id: string): Effect.Effect<void, ChildError> {
-    return Effect.flatMap(this.process.request("TerminateChild", id), (answer) => this.done(id, answer))
-  }
+  readonly terminateChild = (id: string): Effect.Effect<void, ChildError> =>
+    Effect.flatMap(this.process.request("TerminateChild", id), (answer) => this.done(id, answer))
 
-  restartChild(id: string): Effect.Effect<Started, ChildError | StartError> {
-    return Effect.flatMap(
+  readonly restartChild = (id: string): Effect.Effect<Started, ChildError | StartError> =>
+    Effect.flatMap(
       this.process.request("RestartChild", id),
       (answer): Effect.Effect<Started, ChildError | StartError> => {
         switch (answer._tag) {
@@ -123,29 +121,23 @@ export class StaticHandle implements SupervisorHandle {
         }
       }
     )
-  }
 
-  deleteChild(id: string): Effect.Effect<void, ChildError> {
-    return Effect.flatMap(this.process.request("DeleteChild", id), (answer) => this.done(id, answer))
-  }
+  readonly deleteChild = (id: string): Effect.Effect<void, ChildError> =>
+    Effect.flatMap(this.process.request("DeleteChild", id), (answer) => this.done(id, answer))
 
-  resumeChild(id: string): Effect.Effect<void, ChildError> {
-    return Effect.flatMap(this.process.request("ResumeChild", id), (answer) => this.done(id, answer))
-  }
+  readonly resumeChild = (id: string): Effect.Effect<void, ChildError> =>
+    Effect.flatMap(this.process.request("ResumeChild", id), (answer) => this.done(id, answer))
 
-  whichChild(id: string): Effect.Effect<ChildInfo, ChildError> {
-    return Effect.suspend(() => {
+  readonly whichChild = (id: string): Effect.Effect<ChildInfo, ChildError> =>
+    Effect.suspend(() => {
       const entry = find(this.process.state, id)
       const slot = this.process.slots.get(id)
       return entry === undefined || slot === undefined
         ? Exit.fail(this.childError(id, { _tag: "NotFound" }))
         : Exit.succeed(infoOf(entry, slot))
     })
-  }
 
-  stop(reason?: ExitReason): Effect.Effect<void> {
-    return this.process.endAndWait(reason)
-  }
+  readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.process.endAndWait(reason)
 
   private run<A, E, R>(
     recipe: StartRecipe<A, E, R>,

@@ -97,6 +97,24 @@ describe("starting children", () => {
       ])
     }))
 
+  it.effect("its methods may be taken off it", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top(one)
+      const { deleteChild, restartChild, resumeChild, startChild, startChildInfo, stop, terminateChild, whichChild } =
+        supervisor
+      yield* startChild(recipe("a"))
+      assert.deepStrictEqual((yield* startChildInfo(recipe("b"))).started, { _tag: "Started" })
+      yield* terminateChild("a")
+      assert.deepStrictEqual(yield* restartChild("a"), { _tag: "Started" })
+      assert.strictEqual((yield* Effect.flip(resumeChild("a"))).reason._tag, "NotParked")
+      yield* terminateChild("b")
+      yield* deleteChild("b")
+      assert.strictEqual((yield* whichChild("a")).status, "running")
+      assert.deepStrictEqual(yield* listing(supervisor), ["a#2"])
+      yield* stop()
+      assert.strictEqual(supervisor[processOf].status, "stopped")
+    }))
+
   it.effect("startChild of an invalid spec names the field and touches nothing", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* top(one)
