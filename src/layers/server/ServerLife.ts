@@ -51,7 +51,6 @@ export abstract class ServerLife extends ServerBase implements Child {
     if (this.incarnation === 0) this.incarnation = this.keeper.youngest
     this.incarnation++
     this.phase = Starting
-    this.lastExit = undefined
     this.proven = false
     this.callback = undefined
     if (this.keeper.owner !== this) {
