@@ -46,13 +46,15 @@ import * as Words from "./tally/Words.ts"
 
 // ---- The server: how often each word occurred, and how far in the input it is.
 
+const Counted = Schema.Struct({ position: Schema.Int, counts: Schema.HashMap(Schema.String, Schema.Int) })
+
 class Tally extends GenServer.Service<Tally>()("tally/Tally", {
-  state: Schema.Struct({ position: Schema.Int, counts: Schema.HashMap(Schema.String, Schema.Int) }),
+  state: Counted,
   messages: {
     /** Counts the lines that begin at a position; answers with the position after them. */
     Add: GenServer.call({ payload: { from: Schema.Int, lines: Schema.Array(Schema.String) }, reply: Schema.Int }),
     Position: GenServer.call({ reply: Schema.Int }),
-    Counts: GenServer.call({ reply: Schema.HashMap(Schema.String, Schema.Int) })
+    Counts: GenServer.call({ reply: Counted })
   }
 }) {}
 
@@ -66,7 +68,7 @@ const TallyLive = Tally.layer({
       return [position, { position, counts: Words.add(tally.counts, lines) }]
     },
     Position: (tally) => [tally.position, tally],
-    Counts: (tally) => [tally.counts, tally]
+    Counts: (tally) => [tally, tally]
   }
 })
 
@@ -150,7 +152,9 @@ const feed = Effect.fnUntraced(function*(lines: ReadonlyArray<string>, chunk: nu
     )
     yield* tick(ledger.position)
   }
-  return { begun, ledger, counts: yield* Effect.retry(tally.Counts(), { while: isInDoubt }) }
+  // It may have crashed since the last chunk, or while it was asked: what it has counted is up to where it stands by now.
+  const { counts, position } = yield* Effect.retry(tally.Counts(), { while: isInDoubt })
+  return { begun, ledger: Ledger.settle(ledger, position), counts }
 })
 
 const otherInput = (position: number) =>

@@ -11,7 +11,7 @@ const lines = 1001
 const chunk = 10
 
 /** A file in which every line is one word of its own: words that are missing tell how many lines are. */
-const distinct = Effect.gen(function*() {
+const distinct = Effect.fnUntraced(function*(lines: number) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const file = path.join(yield* fs.makeTempDirectoryScoped(), "distinct.txt")
@@ -20,7 +20,7 @@ const distinct = Effect.gen(function*() {
 })
 
 const tally = (...args: ReadonlyArray<string>) =>
-  Effect.flatMap(distinct, (file) => run("tally", [...args, "--chunk", `${chunk}`, file])).pipe(
+  Effect.flatMap(distinct(lines), (file) => run("tally", [...args, "--chunk", `${chunk}`, file])).pipe(
     Effect.scoped,
     Effect.provide(NodeServices.layer)
   )
@@ -60,6 +60,17 @@ describe("tally", () => {
       { timeout: 60_000 }
     )
   }
+
+  it.live("what a crash after the last chunk costs is counted as well", () =>
+    Effect.gen(function*() {
+      // Two chunks and a question: most of the faults strike the question.
+      const file = yield* distinct(15)
+      const { code, stderr, stdout } = yield* run("tally", ["--json", "--faults", "30", "--chunk", "10", file])
+      assert.strictEqual(code, 0, stderr)
+      const results = Many(stdout)
+      for (const { lost, words } of results) assert.strictEqual(Math.ceil((15 - words) / 10), lost)
+      assert.isAbove(results[0]?.lost ?? 0, 0)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), { timeout: 60_000 })
 
   it.live(
     "runs one companion alone, with as many faults as asked for, the same for the same seed",
