@@ -175,3 +175,53 @@ describe("noReply", () => {
     }).pipe(Effect.provide(over(parking(callers))))
   })
 })
+
+describe("what a handler may know of the message in its hands", () => {
+  class Seen extends GenServer.Service<Seen>()("test/Seen", {
+    state: Schema.Int,
+    messages: {
+      Rest: GenServer.call({ reply: Schema.String }),
+      Default: GenServer.call({ reply: Schema.String }),
+      Later: GenServer.call({ reply: Schema.String }),
+      Early: GenServer.call({ reply: Schema.String })
+    }
+  }) {}
+
+  it.effect("is there however it takes its parameters, and the first answer counts", () =>
+    Effect.gen(function*() {
+      const seen = yield* Seen
+      assert.deepStrictEqual(
+        [yield* seen.Rest(), yield* seen.Default(), yield* seen.Later(), yield* seen.Early()],
+        ["1 1", "1 1", "later", "early"]
+      )
+      assert.strictEqual(yield* seen.Rest(), "1 1")
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerMemory(Seen),
+        Seen.layer({
+          init: 0,
+          handlers: {
+            Rest: (n, ...[, { attempt, incarnation }]) => [`${attempt} ${incarnation}`, n + 1],
+            Default: (n, _payload = {}, { attempt, incarnation } = nobody) => [`${attempt} ${incarnation}`, n + 1],
+            Later: (n, ...[, context]) =>
+              Effect.andThen(
+                Effect.yieldNow,
+                Effect.as(GenServer.reply(context.from, Exit.succeed("later")), Next.noReply(n))
+              ),
+            Early: (n, ...[, { from }]) => {
+              Effect.runSync(GenServer.reply(from, Exit.succeed("early")))
+              return ["late", n]
+            }
+          }
+        })
+      ])
+    )))
+
+  const nobody: GenServer.HandlerContext<string, never> = {
+    get from(): never {
+      throw new Error("no context")
+    },
+    attempt: 0,
+    incarnation: 0
+  }
+})
