@@ -46,19 +46,18 @@ export class Handling extends Effectable.Class<unknown, unknown> {
   }
 }
 
-/** The message in the hands of the current fiber, if that fiber is a handler in progress. */
-export const inHand = (): Envelope | undefined => {
-  const fiber = Fiber.getCurrent()
-  if (fiber === undefined) return undefined
+/** The message in the hands of a fiber, if that fiber is a handler in progress. */
+export const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined => {
   const server = Context.get(fiber.context, HandlerOf)
   return server !== undefined && server.fiber === fiber ? server.current : undefined
 }
 
-/** The servers between `target` and the message that is about to wait for it; `undefined` when it would not wait for itself. */
-export const selfCall = (target: Handler, cause: Envelope | undefined): ReadonlyArray<string> | undefined => {
+/** The servers between `target` and a call that is about to wait for it; `undefined` when it would not wait for itself. */
+export const selfCall = (target: Handler, call: Envelope): ReadonlyArray<string> | undefined => {
   const inHand = target.current
   // A server that handles nothing waits for nobody: chains may be long, and most calls are none of this.
   if (inHand === undefined) return undefined
+  const { cause } = call
   let message = cause
   while (message !== undefined && message !== inHand) {
     if (message.gone || message.exit !== undefined) return undefined

@@ -8,12 +8,13 @@
  *
  * @since 0.1.0
  */
-import { Effect, Effectable, Exit } from "effect"
+import { Effect, Effectable, Exit, type Fiber } from "effect"
 import { callError, type CallErrorReason } from "../../domain/Errors.ts"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
 import type { Held } from "../state/Companion.ts"
 import * as Turn from "../supervision/Turn.ts"
+import { inHandOf } from "./CallChain.ts"
 import { Deadline } from "./Deadlines.ts"
 import type { Deadlines } from "./Deadlines.ts"
 import type { Work } from "./Extras.ts"
@@ -57,12 +58,15 @@ export interface Receiver {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
 }
 
+/** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
+type Sender = Fiber.Fiber<unknown, unknown> | undefined
+
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {
   readonly type: MessageType
   readonly payload: unknown
-  /** The message whose handler sent this one, when a handler in progress did: the call chain. */
-  readonly cause: Envelope | undefined
+  /** The fiber that waits for the answer. */
+  private readonly sender: Sender
   readonly server: Receiver
   /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
   readonly work: Work | undefined
@@ -84,16 +88,24 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined = undefined
 
-  constructor(server: Receiver, type: MessageType, payload: unknown, cause: Envelope | undefined, work?: Work) {
+  constructor(server: Receiver, type: MessageType, payload: unknown, sender: Sender, work?: Work) {
     super()
     this.server = server
     this.type = type
     this.payload = payload
-    this.cause = cause
+    this.sender = sender
     this.work = work
   }
 
   declare readonly "~heirloom/From": (_: readonly [never, never]) => void
+
+  /**
+   * The message whose handler sent this one, when a handler in progress did: the call chain. Looked up by whoever asks, since
+   * next to nobody does: while its sender waits, the answer stays the same.
+   */
+  get cause(): Envelope | undefined {
+    return this.sender === undefined ? undefined : inHandOf(this.sender)
+  }
 
   /** Answers the caller, once; later answers are dropped. Every stack it may resume is bounded by `Turn`. */
   answer(exit: Exit.Exit<unknown, unknown>): void {

@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
+import { Fiber } from "effect"
 import type { From, HandlerContext } from "../../domain/server/Message.ts"
-import { inHand } from "./CallChain.ts"
 import { Envelope, type MessageType, type Receiver } from "./Envelope.ts"
 
 /** A message as its handler sees it: the message itself is the address of a later reply. */
@@ -39,7 +39,7 @@ export class DirectView implements HandlerContext<never, never> {
   }
   get envelope(): Envelope {
     if (this.made === undefined) {
-      this.made = new Envelope(this.server, this.type, this.payload, inHand())
+      this.made = new Envelope(this.server, this.type, this.payload, Fiber.getCurrent())
       this.made.attempts = 1
     }
     return this.made

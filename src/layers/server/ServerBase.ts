@@ -6,14 +6,13 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Context, type Exit, type Fiber, Scope } from "effect"
+import { type Cause, Context, Effect, type Exit, type Fiber, Scope } from "effect"
 import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
 import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
-import { isLogging } from "../observation/Telemetry.ts"
 import type { Keeper } from "../state/Companion.ts"
 import type { Fate } from "../supervision/Child.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
@@ -31,7 +30,8 @@ import type { AnyBehavior, ServerSpec } from "./ServerSpec.ts"
 export interface Life {
   behavior: AnyBehavior | undefined
   readonly scope: Scope.Closeable
-  context: Context.Context<never>
+  /** Starts a fiber with the services of the incarnation. */
+  fork: (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
   /** Tells who waits for the start that it has failed. */
   fail?: (cause: Cause.Cause<unknown>) => void
 }
@@ -166,11 +166,11 @@ export abstract class ServerBase implements Process {
   protected live(): Life {
     if (this.life !== undefined) return this.life
     const scope = Scope.makeUnsafe()
-    return this.life = { behavior: this.spec.shared, scope, context: this.contextOf(scope) }
+    return this.life = { behavior: this.spec.shared, scope, fork: this.forkIn(scope) }
   }
 
-  protected contextOf(scope: Scope.Closeable): Context.Context<never> {
-    return Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope)
+  protected forkIn(scope: Scope.Closeable): Life["fork"] {
+    return Effect.runForkWith(Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope))
   }
 
   protected openMailbox(): Mailbox {
@@ -222,7 +222,7 @@ export abstract class ServerBase implements Process {
   }
 
   protected report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined, lastWord: LastWord): void {
-    if (!isLogging(this.spec.context)) return
+    if (!this.spec.isLogging) return
     const shown = this.shownOf(reason, fallen, lastWord)
     this.spec.parent.telemetry.crashed({
       path: this.path,

@@ -196,17 +196,23 @@ export abstract class ServerLife extends ServerBase implements Child {
     done: (exit: Exit.Exit<unknown, unknown>) => void,
     writes = false
   ): void {
+    const fiber = this.live().fork(new Handling(this, effect))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined && this.fiber === fiber) done(exit)
+    else this.whenDone(fiber, done, writes)
+  }
+
+  // Apart from `run`, so that an Effect that is done at once makes none of these closures.
+  protected whenDone(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    done: (exit: Exit.Exit<unknown, unknown>) => void,
+    writes: boolean
+  ): void {
     const { incarnation } = this
-    const fiber = Effect.runForkWith(this.live().context)(new Handling(this, effect))
     const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
       if (this.fiber === fiber) return false
       if (writes && exit._tag === "Success") this.publish("WriteFenced", { incarnation, current: this.incarnation })
       return true
-    }
-    const exit = fiber.pollUnsafe()
-    if (exit !== undefined) {
-      if (!isStale(exit)) done(exit)
-      return
     }
     fiber.addObserver((exit) => {
       if (isStale(exit)) return

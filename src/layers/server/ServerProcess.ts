@@ -12,7 +12,7 @@
 import { Effect, Exit, Fiber } from "effect"
 import { callError } from "../../domain/Errors.ts"
 import * as Turn from "../supervision/Turn.ts"
-import { inHand, selfCall } from "./CallChain.ts"
+import { selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Envelope, type MessageType, ownCall, ownTell } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
@@ -45,7 +45,7 @@ export class ServerProcess extends ServerWork {
     const spec = this.spec
     const handler = this.behavior.handlers[type.tag]
     if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined) {
-      return this.handle(new Envelope(this, type, payload, inHand())).wait(millis)
+      return this.handle(new Envelope(this, type, payload, Fiber.getCurrent())).wait(millis)
     }
     this.phase = Busy
     const view = new DirectView(this, type, payload, this.incarnation)
@@ -85,7 +85,7 @@ export class ServerProcess extends ServerWork {
     exit: Exit.Exit<unknown, unknown>,
     millis: number
   ): Effect.Effect<unknown, unknown> {
-    const envelope = new Envelope(this, type, payload, inHand())
+    const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
     this.idle()
     this.answer(envelope, exit)
     return envelope.wait(millis)
@@ -94,21 +94,21 @@ export class ServerProcess extends ServerWork {
   /** A call that may be made again: what it was answered is on record, or will be. */
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown> {
     this.spec.parent.telemetry.counters.calls++
-    const envelope = new Envelope(this, type, payload, inHand())
+    const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
     envelope.idempotencyKey = key
     return envelope.sendAndWait(millis)
   }
 
   /** The queued path: the caller waits for its turn. */
   protected callLater(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
-    return new Envelope(this, type, payload, inHand()).sendAndWait(millis)
+    return new Envelope(this, type, payload, Fiber.getCurrent()).sendAndWait(millis)
   }
 
   /** Takes a call whose caller has begun to wait. */
   post(envelope: Envelope): void {
     if (this.phase === Stopped) return envelope.refuse({ _tag: "NotRunning" })
     if (this.phase === Parked) return envelope.refuse({ _tag: "Parked" })
-    const chain = selfCall(this, envelope.cause)
+    const chain = selfCall(this, envelope)
     if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
     // Its init or its clean-up: no message is in hand, and none will be while that waits.
     if (this.fiber !== undefined && Fiber.getCurrent() === this.fiber) {
@@ -168,7 +168,7 @@ export class ServerProcess extends ServerWork {
 
   /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
   ask(work: Work, millis: number, type: MessageType = ownCall): Effect.Effect<unknown, unknown> {
-    return new Envelope(this, type, undefined, inHand(), work).sendAndWait(millis)
+    return new Envelope(this, type, undefined, Fiber.getCurrent(), work).sendAndWait(millis)
   }
 
   /** A message of the system that nobody waits for. */
@@ -179,7 +179,7 @@ export class ServerProcess extends ServerWork {
   /** Sends one of them again, that was taken out; it is back there when the server did not even begin with it. */
   replay(message: QuarantinedMessage, millis: number): Effect.Effect<unknown, unknown> {
     const { payload, type } = message
-    const envelope = new Envelope(this, type, payload, inHand())
+    const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
     const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
       if (this.phase < Parked) return this.enqueue(envelope)
       return Exit.fail(callError(this.name, type.tag, { _tag: this.phase === Parked ? "Parked" : "NotRunning" }))

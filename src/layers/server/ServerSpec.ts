@@ -11,6 +11,7 @@ import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
 import { freeze, type Isolation } from "../../domain/state/Isolation.ts"
 import type { Pure } from "../../domain/state/StateSchema.ts"
 import type { FaultPoints as Points } from "../../domain/testing/Fault.ts"
+import { isLogging } from "../observation/Telemetry.ts"
 import type { StateContainer, StateOf } from "../state/StateContainer.ts"
 import type { ChildOptions, Parent } from "../supervision/Child.ts"
 import { type RunQueue, runQueue } from "../supervision/Turn.ts"
@@ -68,6 +69,8 @@ export interface ServerSpec {
   /** Gives a handler a state of its own; absent unless states are copied. */
   readonly copy: ((state: unknown) => unknown) | undefined
   readonly faults: Points | undefined
+  /** Whether crash reports are shown to anybody. */
+  readonly isLogging: boolean
   readonly clock: Clock.Clock
   readonly turns: RunQueue
   readonly deadlines: Deadlines
@@ -134,6 +137,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       protect: isolation === "freeze" ? freeze : copy,
       copy,
       faults: Context.get(context, FaultPoints),
+      isLogging: isLogging(context),
       clock: Context.get(context, Clock.Clock),
       turns: runQueue(Context.get(context, Scheduler.Scheduler)),
       deadlines: new Deadlines(context)

@@ -192,7 +192,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     this.spec = spec
     if (this.life === undefined) return
     this.life.behavior = behavior
-    this.life.context = this.contextOf(this.life.scope)
+    this.life.fork = this.forkIn(this.life.scope)
   }
 
   protected accept(
