@@ -223,14 +223,15 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
       }
     }
     const { type } = envelope
-    return this.commit(state, type === ownCast ? "callback" : type.isCall ? "call" : "cast", answer)
+    const by = type === ownCast ? "callback" : type.isCall ? "call" : "cast"
+    return this.commit(state, by, answer === undefined ? undefined : [answer])
   }
 
   /**
    * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has
    * taken over, or it is no state that can be kept.
    */
-  protected commit(state: unknown, by: Origin, answer?: NewAnswer): boolean {
+  protected commit(state: unknown, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     let kept = state
     const { protect } = this.spec
     if (protect !== undefined) {
@@ -243,7 +244,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     }
     this.state = kept
     if (by === "call" || by === "cast") this.proven = true
-    if (this.keeper!.commit(this.incarnation, kept, by, answer)) return true
+    if (this.keeper!.commit(this.incarnation, kept, by, answers)) return true
     this.crash(Cause.die(this.fenced()))
     return false
   }

@@ -90,10 +90,10 @@ export interface Keeper<in out S> extends Companion<S> {
   /** Fences off an incarnation that was abandoned. */
   fenceOff(incarnation: number): void
   /**
-   * Commits the state after a handled message, or after a callback, together with the answer to be put on record, if any;
+   * Commits the state after a handled message, or after a callback, together with the answers to be put on record, if any;
    * false when the incarnation is fenced off.
    */
-  commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean
+  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean
   /** The answer on record for an idempotency key. */
   recorded(id: string): RecordedAnswer | undefined
   /** The incarnation ends in a way that leaves it its last word (not by a kill). */
@@ -157,8 +157,8 @@ export abstract class Kept<in out S> implements Keeper<S> {
     if (incarnation >= this.fence) this.fence = incarnation + 1
   }
 
-  commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
-    return this.commitOver(this.read(), incarnation, state, by, answer)
+  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
+    return this.commitOver(this.read(), incarnation, state, by, answers)
   }
 
   // What is there is looked up once: every message of every server commits.
@@ -167,12 +167,13 @@ export abstract class Kept<in out S> implements Keeper<S> {
     incarnation: number,
     state: S,
     by: Origin,
-    answer: NewAnswer | undefined
+    answers: ReadonlyArray<NewAnswer> | undefined
   ): boolean {
     const snapshot = accept(before, this.fence, incarnation, state)
     if (snapshot === undefined) return false
     this.write(snapshot, by, before)
-    if (answer !== undefined) this.book.record(answer, this.read()?.seq ?? 0)
+    if (answers === undefined) return true
+    for (const answer of answers) this.book.record(answer, this.read()?.seq ?? 0)
     return true
   }
 
@@ -263,11 +264,11 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     return this.read() === undefined && (this.trouble === undefined || this.trouble.aside.length === 0)
   }
 
-  override commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
+  override commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     const before = this.read()
     // A callback that changed nothing has not made another snapshot of it.
     if (by === "callback" && incarnation >= this.fence && Object.is(state, before?.state)) return true
-    return this.commitOver(before, incarnation, state, by, answer)
+    return this.commitOver(before, incarnation, state, by, answers)
   }
 
   protected write(snapshot: Snapshot<S>, by: Origin, before: Snapshot<S> | undefined): void {
@@ -397,14 +398,20 @@ export class Forgetful<in out S> extends Immediate<S> {
 interface Pending<out S> {
   readonly incarnation: number
   readonly state: S
+  /** What it came of; a message, if one was handled for any part of it. */
+  readonly by: Origin
   readonly answers: ReadonlyArray<NewAnswer>
 }
 
 /**
  * Conserves late: at intervals, or with the last word of an incarnation only.
  *
- * *Tricky*: a new incarnation that takes over gets what is pending when it was only waiting for its interval, and never
- * when it needed a last word that was not spoken.
+ * *Tricky*
+ * - A new incarnation that takes over gets what is pending when it was only waiting for its interval, and never when it
+ *   needed a last word that was not spoken. So does one that takes over from an incarnation that was abandoned: what that
+ *   one had committed until then counts.
+ * - What is pending is written as one commit, of whatever it came of: a commit more, or one that claims that a message was
+ *   handled, would make a state that crashes everybody the last good one.
  */
 export class Delayed<in out S> implements Keeper<S> {
   private readonly kept: Keeper<S>
@@ -464,15 +471,25 @@ export class Delayed<in out S> implements Keeper<S> {
   }
 
   fenceOff(incarnation: number): void {
+    if (!this.needsLastWord) this.flush()
     this.fence = Math.max(this.fence, incarnation + 1)
     this.kept.fenceOff(incarnation)
   }
 
-  commit(incarnation: number, state: S, _by: Origin, answer?: NewAnswer): boolean {
+  commit(incarnation: number, state: S, by: Origin, answers: ReadonlyArray<NewAnswer> = []): boolean {
     if (incarnation < this.fence) return false
-    if (this.pending === undefined && !this.needsLastWord) this.late.add(this)
-    const answers = this.pending?.answers ?? []
-    this.pending = { incarnation, state, answers: answer === undefined ? answers : [...answers, answer] }
+    const { pending } = this
+    if (pending === undefined) {
+      if (!this.needsLastWord) this.late.add(this)
+      this.pending = { incarnation, state, by, answers }
+    } else {
+      this.pending = {
+        incarnation,
+        state,
+        by: by === "callback" || isHandled(pending.by) ? pending.by : by,
+        answers: [...pending.answers, ...answers]
+      }
+    }
     return true
   }
 
@@ -481,8 +498,9 @@ export class Delayed<in out S> implements Keeper<S> {
     return pending === undefined ? this.kept.recorded(id) : { ...pending, seq: 0 }
   }
 
-  conclude(incarnation: number, state: S): void {
-    if (this.commit(incarnation, state, "call")) this.flush()
+  conclude(incarnation: number, _state: S): void {
+    // With nothing pending nothing was committed since it started, or what was is replaced by now.
+    if (incarnation >= this.fence) this.flush()
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
@@ -502,9 +520,8 @@ export class Delayed<in out S> implements Keeper<S> {
     const pending = this.pending
     this.pending = undefined
     if (pending === undefined) return
-    const { answers, incarnation, state } = pending
-    this.kept.commit(incarnation, state, "call")
-    for (const answer of answers) this.kept.commit(incarnation, state, "call", answer)
+    const { answers, by, incarnation, state } = pending
+    this.kept.commit(incarnation, state, by, answers.length === 0 ? undefined : answers)
   }
 
   forget(): void {

@@ -141,10 +141,10 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     return this.newest
   }
 
-  override commit(incarnation: number, state: S, by: Origin, answer?: NewAnswer): boolean {
+  override commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     const { newest } = this
-    if (newest === undefined || answer !== undefined || incarnation < this.fence || !Object.is(state, newest.state)) {
-      return super.commit(incarnation, state, by, answer)
+    if (newest === undefined || answers !== undefined || incarnation < this.fence || !Object.is(state, newest.state)) {
+      return super.commit(incarnation, state, by, answers)
     }
     if (isHandled(by)) this.trustedUpTo = newest.seq
     if (by !== "callback") this.evidence = undefined

@@ -16,13 +16,19 @@ class Purse extends GenServer.Service<Purse>()("test/Purse", {
 
 class Store extends StateStore.Service<Store>()("test/IdempotencyStore", "crash") {}
 
+/** A sum that no incarnation starts from. */
+const unlucky = 13
+
 const purse = (options: { readonly later: Deferred.Deferred<void>; readonly crashes: { left: number } }) =>
   Purse.layer({
     init: 0,
+    restore: (coins) => coins === unlucky ? Effect.die("bad luck") : coins,
     handlers: {
       Earn: (coins, { amount }) => [coins + amount, coins + amount],
       Spend: (coins, { amount }) =>
-        amount > coins ? Effect.fail(new Broke({ missing: amount - coins })) : Effect.succeed([coins - amount, coins - amount]),
+        amount > coins
+          ? Effect.fail(new Broke({ missing: amount - coins }))
+          : Effect.succeed([coins - amount, coins - amount]),
       EarnLater: Effect.fnUntraced(function*(coins, { amount }, { from }) {
         yield* Effect.forkDetach(
           Effect.andThen(Deferred.await(options.later), GenServer.reply(from, Exit.succeed(amount)))
@@ -36,10 +42,11 @@ const purse = (options: { readonly later: Deferred.Deferred<void>; readonly cras
 
 const trees = {
   memory: StateContainer.layerMemory(Purse),
+  "memory, late": StateContainer.layerMemory(Purse, { when: { every: "1 minute" } }),
   store: StateContainer.layerStore(Purse, { store: Store })
 }
 
-describe.each(["memory", "store"] as const)("idempotency keys over %s", (name) => {
+describe.each(["memory", "memory, late", "store"] as const)("idempotency keys over %s", (name) => {
   const setUp = Effect.gen(function*() {
     const later = yield* Deferred.make<void>()
     const crashes = { left: 0 }
@@ -109,7 +116,80 @@ describe.each(["memory", "store"] as const)("idempotency keys over %s", (name) =
         assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
+
+  it.effect("the key of a call that was promised a later reply is taken: another payload fails at once", () =>
+    Effect.gen(function*() {
+      const { later, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const key = { idempotencyKey: "l" }
+        const first = yield* Effect.forkChild(purse.EarnLater({ amount: 5 }, key), { startImmediately: true })
+        const payload = yield* Effect.flip(purse.EarnLater({ amount: 6 }, key))
+        assert.deepStrictEqual(payload.reason, { _tag: "KeyReused", key: "l" })
+        const message = yield* Effect.flip(purse.Earn({ amount: 5 }, key))
+        assert.deepStrictEqual(message.reason, { _tag: "KeyReused", key: "l" })
+        yield* Deferred.succeed(later, undefined)
+        assert.strictEqual(yield* Fiber.join(first), 5)
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("an answer is forgotten with the state it was recorded with: cleared by hand", () =>
+    Effect.gen(function*() {
+      const { tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const companion = (yield* Purse.StateContainer).for()
+        yield* purse.Earn({ amount: 100 })
+        const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
+        assert.strictEqual(yield* earn, 105)
+        yield* companion.clear
+        yield* GenServer.kill(purse)
+        assert.strictEqual(yield* earn, 5)
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("or rolled back; those recorded before it are kept", () =>
+    Effect.gen(function*() {
+      const { tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const first = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
+        const second = purse.Earn({ amount: 8 }, { idempotencyKey: "b" })
+        assert.strictEqual(yield* first, 5)
+        // a last state of its own, also where they are written late
+        yield* GenServer.kill(purse)
+        assert.strictEqual(yield* second, unlucky)
+        yield* GenServer.kill(purse)
+        assert.strictEqual(yield* purse.Earn({ amount: 100 }), 105)
+        assert.strictEqual(yield* first, 5)
+        assert.strictEqual(yield* second, 113)
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 113)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
 })
+
+it.effect("conserved with the last word alone, an answer is lost along with the state: a kill leaves none", () =>
+  Effect.gen(function*() {
+    const later = yield* Deferred.make<void>()
+    yield* Effect.gen(function*() {
+      const purse = yield* Purse
+      const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
+      assert.deepStrictEqual([yield* earn, yield* earn], [5, 5])
+      yield* GenServer.kill(purse)
+      yield* purse.Earn({ amount: 100 })
+      assert.strictEqual(yield* earn, 105)
+      yield* Effect.exit(purse.Crash({ amount: 0 }))
+      assert.strictEqual(yield* earn, 105)
+      assert.strictEqual(yield* purse.Earn({ amount: 0 }), 105)
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerMemory(Purse, { when: "terminate" }),
+        purse({ later, crashes: { left: 1 } })
+      ])
+    ))
+  }))
 
 it.effect("recorded answers outlive the tree in a store, bounded by number", () =>
   Effect.gen(function*() {

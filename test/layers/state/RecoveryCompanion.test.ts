@@ -1,10 +1,11 @@
 /** Restore that learns, as servers over every kind of companion see it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option } from "effect"
+import { TestClock } from "effect/testing"
 import { CallError, StateRefused } from "../../../src/domain/Errors.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import { toCause } from "../../../src/domain/server/ExitReason.ts"
-import { GenServer } from "../../../src/index.ts"
+import { GenServer, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { fork, turns } from "./account.ts"
 import { Fragile, kinds, poison, Refused, tree } from "./fragile.ts"
@@ -115,6 +116,20 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
         const { why } = yield* harness.awaitTag("StateRolledBack", fragile)
         assert.strictEqual(why, "3 different messages (Add, Get) crashed on snapshot 2 before any was handled")
+      }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 4))))
+
+    it.effect("also when somebody has looked at it, and put it back, meanwhile: that handles nothing", () =>
+      Effect.gen(function*() {
+        const fragile = yield* Fragile
+        yield* fragile.Set({ to: 41 })
+        yield* fragile.Set({ to: poison.handlers })
+        yield* GenServer.kill(fragile)
+        assert.strictEqual(yield* Sys.getState(fragile), poison.handlers)
+        assert.strictEqual(yield* Sys.replaceState(fragile, (state) => state), poison.handlers)
+        yield* crashes(fragile.Get())
+        yield* crashes(fragile.Add({ by: 1 }))
+        yield* crashes(fragile.Add({ by: 2 }))
+        assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 4))))
 
     it.effect("also when every start makes another state of it", () =>
@@ -248,3 +263,48 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
   })
 })
+
+const late = [{ every: "1 minute" }, "terminate"] as const
+
+describe.each(kinds.flatMap((kind) => late.map((when) => [kind, when] as const)))(
+  "over a companion in %s that conserves late (%j)",
+  (kind, when) => {
+    /** A good state that is conserved, and then one that is not good; each with the last word of an incarnation. */
+    const spoil = (fragile: Server, to: number) =>
+      Effect.gen(function*() {
+        yield* fragile.Set({ to: 41 })
+        yield* crashes(fragile.Crash({}))
+        yield* TestClock.adjust("1 minute")
+        yield* fragile.Set({ to })
+        yield* crashes(fragile.Crash({}))
+      })
+
+    for (const callback of ["restore", "continueWith"] as const) {
+      it.effect(`a state that kills ${callback} gives way to the last good one`, () =>
+        Effect.gen(function*() {
+          const fragile = yield* Fragile
+          yield* spoil(fragile, poison[callback])
+          assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+          assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
+        }).pipe(Effect.provide(tree(kind, { when }))))
+    }
+
+    it.effect("so does one that kills whatever is asked of it, where that is wanted", () =>
+      Effect.gen(function*() {
+        const fragile = yield* Fragile
+        yield* spoil(fragile, poison.handlers)
+        for (const by of [1, 2, 3]) yield* crashes(fragile.Add({ by }))
+        assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+        assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
+      }).pipe(Effect.provide(tree(kind, { when, onSuspect: "rollback" }, 10))))
+
+    it.effect("also when every start makes another state of it", () =>
+      Effect.gen(function*() {
+        const fragile = yield* Fragile
+        yield* spoil(fragile, poison.changing)
+        for (const by of [1, 2, 3]) yield* crashes(fragile.Add({ by }))
+        assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+        assert.deepStrictEqual((yield* losses).at(-1)?.[2], 1)
+      }).pipe(Effect.provide(tree(kind, { when, onSuspect: "rollback" }, 10))))
+  }
+)

@@ -10,6 +10,7 @@ import {
   StateTable,
   Supervisor
 } from "../../../src/index.ts"
+import { processOf } from "../../../src/layers/naming/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
@@ -21,8 +22,12 @@ class Num extends GenServer.Service<Num>()("test/Num", {
   }
 }) {}
 
+/** A state that no incarnation starts from. */
+const unlucky = 13
+
 const behavior = Num.behavior({
   init: 0,
+  restore: (n) => n === unlucky ? Effect.die("bad luck") : n,
   handlers: {
     Add: (n, { by }) => [n + by, n + by],
     Finish: () => Next.stop("normal", { reply: undefined }),
@@ -93,6 +98,50 @@ for (const kind of ["memory", "table"] as const) {
         yield* GenServer.kill(a)
         assert.strictEqual(yield* a.Add({ by: 1 }), 1)
       }).pipe(Effect.provide(app(kind))))
+
+    it.effect("what was cleared does not come back, not even when what came after it is set aside", () =>
+      Effect.gen(function*() {
+        const a = yield* start("a")
+        const companion = (yield* Num.StateContainer).for("a")
+        yield* a.Add({ by: 5 })
+        yield* a.Add({ by: 1 })
+        yield* companion.clear
+        yield* companion.set(unlucky)
+        yield* GenServer.kill(a)
+        assert.strictEqual(yield* a.Add({ by: 1 }), 1)
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("what was set aside is there as long as the companion is, also when nothing else is left", () =>
+      Effect.gen(function*() {
+        const pool = yield* Pool
+        const companion = (yield* Num.StateContainer).for("a")
+        const a = yield* start("a")
+        yield* a.Add({ by: unlucky })
+        yield* GenServer.kill(a)
+        const states = Effect.map(companion.aside, (aside) => aside.map(({ state }) => state))
+        assert.deepStrictEqual(yield* states, [unlucky])
+        yield* pool.terminateChild(a)
+        assert.deepStrictEqual([yield* companion.get, yield* states], [Option.none(), [unlucky]])
+      }).pipe(Effect.provide(app(kind))))
+
+    for (const when of ["commit", "terminate", { every: "1 second" }] as const) {
+      it.effect(`refuse a commit of an incarnation that is over, when: ${JSON.stringify(when)}`, () =>
+        Effect.gen(function*() {
+          const container = yield* Num.StateContainer
+          // anybody may own a companion that nobody else does
+          const keeper = container.claim("a", container[processOf])
+          keeper.takeOver(1)
+          assert.isTrue(keeper.commit(1, 1, "call"))
+          keeper.takeOver(2)
+          assert.isFalse(keeper.commit(1, 100, "call"))
+          assert.isTrue(keeper.commit(2, 2, "call"))
+          keeper.fenceOff(2)
+          assert.isFalse(keeper.commit(2, 200, "call"))
+          keeper.conclude(2, 300)
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(yield* conserved("a"), when === "terminate" ? Option.none() : Option.some(2))
+        }).pipe(Effect.provide(app(kind, { when }))))
+    }
 
     it.effect("a companion in hand is the one of its key for ever, whatever becomes of the servers", () =>
       Effect.gen(function*() {
@@ -188,6 +237,27 @@ for (const kind of ["memory", "table"] as const) {
           yield* TestClock.adjust("1 second")
           yield* GenServer.kill(a)
           assert.strictEqual(yield* a.Add({ by: 1 }), 42)
+        }).pipe(Effect.provide(app(kind, every))))
+
+      it.effect("what was cleared by hand is not written again", () =>
+        Effect.gen(function*() {
+          const a = yield* start("a")
+          yield* a.Add({ by: 5 })
+          yield* (yield* Num.StateContainer).for("a").clear
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual(yield* conserved("a"), Option.none())
+          yield* GenServer.kill(a)
+          assert.strictEqual(yield* a.Add({ by: 1 }), 1)
+        }).pipe(Effect.provide(app(kind, every))))
+
+      it.effect("a server that was killed and not started again loses nothing by it either", () =>
+        Effect.gen(function*() {
+          const pool = yield* Pool
+          const a = yield* start("a", { shutdown: "brutal_kill" })
+          yield* a.Add({ by: 1 })
+          yield* pool.terminateChild(a)
+          const again = yield* start("a")
+          assert.strictEqual(yield* again.Add({ by: 1 }), 2)
         }).pipe(Effect.provide(app(kind, every))))
 
       it.effect("a crash of the container's fiber changes nothing", () =>
