@@ -19,7 +19,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, type Context, Effect, Exit, MutableList, Option, type Result, type Schedule } from "effect"
+import { type Cause, type Context, Effect, Exit, Option, type Result, type Schedule } from "effect"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import type { Limits, NewAnswer } from "../../domain/server/Idempotency.ts"
 import * as Generations from "../../domain/state/Generations.ts"
@@ -57,20 +57,23 @@ export interface Session<in out S> {
   /** How often, and how long, a store that is away is asked again. */
   readonly retry: Schedule.Schedule<unknown, StoreError>
   readonly context: Context.Context<never>
-  readonly now: () => number
   /** Why the session is over: another has taken over. */
   fenced: Cause.Cause<unknown> | undefined
 }
 
+/** An answer that waits, in the order in which they do. */
 interface Waiting {
   readonly seq: number
   readonly answer: Held
+  next: Waiting | undefined
 }
 
 /** A companion whose snapshots go to a store. */
 export class Durable<in out S> extends Kept<S> implements Unsaved {
   undone = 0
+  ticket = 0
   private readonly session: Session<S>
+  private readonly storeKey: string
   private newest: Snapshot<S> | undefined = undefined
   private isLoaded = false
   /** The highest number ever given: those of snapshots that were lost or set aside are not used again. */
@@ -84,7 +87,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   private casts = 0
   private castsWritten = 0
   private castsStored = 0
-  private readonly held = MutableList.make<Waiting>()
+  private firstHeld: Waiting | undefined = undefined
+  private lastHeld: Waiting | undefined = undefined
   private room: (() => void) | undefined = undefined
   private removals = 0
   private onSpare: (() => void) | undefined = undefined
@@ -92,6 +96,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   constructor(key: string, session: Session<S>) {
     super(key)
     this.session = session
+    // Made once: a text that is used again is found again without looking at all of it.
+    this.storeKey = session.storeKey(key)
   }
 
   protected get limits(): Limits | undefined {
@@ -124,7 +130,10 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
 
   hold(answer: Held): void {
     if (this.ahead === 0) return answer.stored()
-    MutableList.append(this.held, { seq: this.lastSeq, answer })
+    const waiting: Waiting = { seq: this.lastSeq, answer, next: undefined }
+    if (this.lastHeld === undefined) this.firstHeld = waiting
+    else this.lastHeld.next = waiting
+    this.lastHeld = waiting
     if (this.session.when === "late") this.writeNow()
   }
 
@@ -183,7 +192,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
 
   // ---------------------------------------------------------------------------------------- what the writer asks
 
-  record(): Exit.Exit<SnapshotRecord, unknown> | undefined {
+  record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined {
     const { newest, session } = this
     if (newest === undefined) return undefined
     if (session.fenced !== undefined) return Exit.failCause(session.fenced)
@@ -195,16 +204,16 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
       )
     }
     this.castsWritten = this.casts
-    return Exit.succeed({
-      key: session.storeKey(this.key),
+    const record: SnapshotRecord = {
+      key: this.storeKey,
       epoch: session.epoch,
       seq: newest.seq,
       version: encoded.success.version,
       state: encoded.success.state,
       trusted: this.trustedUpTo,
-      at: session.now(),
-      ...(this.answers === undefined ? {} : this.unsavedAnswers(this.answers))
-    })
+      at
+    }
+    return Exit.succeed(this.answers === undefined ? record : { ...record, ...this.unsavedAnswers(this.answers) })
   }
 
   /** What was recorded since the last record goes with this one; taken back into the book if it cannot be written. */
@@ -248,11 +257,10 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
 
   /** Takes out the answers that were computed from states up to `seq`. */
   private release(seq: number, tell: (answer: Held) => void): void {
-    while (this.held.length > 0) {
-      const waiting = MutableList.take(this.held)
-      if (waiting === MutableList.Empty) return
-      if (waiting.seq > seq) return MutableList.prepend(this.held, waiting)
-      tell(waiting.answer)
+    for (let first = this.firstHeld; first !== undefined && first.seq <= seq; first = this.firstHeld) {
+      this.firstHeld = first.next
+      if (first.next === undefined) this.lastHeld = undefined
+      tell(first.answer)
     }
   }
 
@@ -296,8 +304,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   private get stored(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
-    const { store, storeKey } = this.session
-    return this.patiently(store.load(storeKey(this.key)))
+    const { store } = this.session
+    return this.patiently(store.load(this.storeKey))
   }
 
   private patiently<A>(effect: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> {
@@ -356,8 +364,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     chosen: Generations.Generation<S> | undefined,
     decision: Recovery.Decision<S>
   ): Effect.Effect<Taken<S>, StoreError> {
-    const { epoch, store, storeKey } = this.session
-    const key = storeKey(this.key)
+    const { epoch, store } = this.session
+    const key = this.storeKey
     return Effect.map(
       Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why })), {
         discard: true
@@ -405,14 +413,14 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   private readonly remove: Effect.Effect<void, StoreError> = Effect.callback((resume) => {
-    const { epoch, store, storeKey, writer } = this.session
+    const { epoch, store, writer } = this.session
     const upTo = this.lastSeq
     this.giveUp()
     this.isLoaded = true
     this.answers = undefined
     this.removals++
     writer.run(
-      store.remove([storeKey(this.key)], epoch),
+      store.remove([this.storeKey], epoch),
       (exit) => {
         this.removals--
         this.release(
@@ -470,8 +478,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
-    const { store, storeKey } = this.session
-    return Effect.orDie(store.listAside(storeKey(this.key)))
+    return Effect.orDie(this.session.store.listAside(this.storeKey))
   }
 }
 

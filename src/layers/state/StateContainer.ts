@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, type Context, Duration, Effect, Layer, Schedule, type Scope } from "effect"
+import { type Context, Duration, Effect, Layer, Schedule, type Scope } from "effect"
 import { defaultLimits } from "../../domain/server/Idempotency.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
@@ -402,7 +402,6 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
       const { afterStop = "keep", maxAhead = 10_000, retry = defaultRetry, when = "commit" } = options
       const store = yield* options.store
       const context = yield* Effect.context<never>()
-      const clock = yield* Clock.Clock
       const writer = writerOf(store, context, retry)
       const late = new Set<Unsaved>()
       const writeLate = () => {
@@ -425,7 +424,6 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         storeKey: (key) => key === "" ? server.key : `${server.key}/${key}`,
         retry,
         context,
-        now: () => clock.currentTimeMillisUnsafe(),
         fenced: undefined
       }
       // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.

@@ -17,7 +17,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Effect, type Exit, type Fiber, type Schedule, Scheduler } from "effect"
+import { Cause, Clock, Context, Effect, type Exit, type Fiber, type Schedule, Scheduler } from "effect"
 import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
@@ -27,8 +27,10 @@ import type { StateStore } from "./StateStore.ts"
 export interface Unsaved {
   /** The session it belongs to: all of one epoch are refused together. */
   readonly epoch: number
+  /** Its place in the writer's queue, 0 when it has none; the writer's own. */
+  ticket: number
   /** The newest record; a failure when the state cannot be encoded, nothing when there is nothing any more. */
-  record(): Exit.Exit<SnapshotRecord, unknown> | undefined
+  record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined
   /** The record is stored. */
   saved(record: SnapshotRecord): void
   /** It is not, and will not be tried again. */
@@ -43,6 +45,7 @@ const maxBatchLength = 16 * 1024 * 1024
 
 /** Something to do between batches. */
 class Job {
+  ticket = 0
   readonly effect: Effect.Effect<void, StoreError>
   readonly done: (exit: Exit.Exit<void, StoreError>) => void
 
@@ -54,13 +57,18 @@ class Job {
 
 /** The writer of one store. */
 export class StoreWriter {
-  private readonly queue = new Set<Unsaved | Job>()
+  /** First in, first out, from `head` on; an entry counts while its ticket is the one that was given with it. */
+  private queue: Array<Unsaved | Job> = []
+  private tickets: Array<number> = []
+  private head = 0
+  private lastTicket = 0
   private writing: Fiber.Fiber<void> | undefined = undefined
   private armed = false
   private readonly store: StateStore<Grade>
   private readonly context: Context.Context<never>
   private readonly dispatcher: Scheduler.SchedulerDispatcher
   private readonly retry: Schedule.Schedule<unknown, StoreError>
+  private readonly clock: Clock.Clock
 
   constructor(
     store: StateStore<Grade>,
@@ -70,6 +78,7 @@ export class StoreWriter {
     this.store = store
     this.context = context
     this.retry = retry
+    this.clock = Context.get(context, Clock.Clock)
     this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
   }
 
@@ -87,7 +96,7 @@ export class StoreWriter {
     done: (exit: Exit.Exit<void, StoreError>) => void,
     instead?: Unsaved
   ): void {
-    if (instead !== undefined) this.queue.delete(instead)
+    if (instead !== undefined) instead.ticket = 0
     this.enqueue(new Job(effect, done))
   }
 
@@ -95,7 +104,10 @@ export class StoreWriter {
   readonly settled: Effect.Effect<void> = Effect.callback((resume) => this.run(Effect.void, () => resume(Effect.void)))
 
   private enqueue(one: Unsaved | Job): void {
-    this.queue.add(one)
+    if (one.ticket !== 0) return
+    one.ticket = ++this.lastTicket
+    this.queue.push(one)
+    this.tickets.push(one.ticket)
     if (this.armed || this.writing !== undefined) return
     this.armed = true
     this.dispatcher.scheduleTask(this.begin, 0)
@@ -107,7 +119,7 @@ export class StoreWriter {
     const fiber = Effect.runForkWith(this.context)(this.work)
     const done = () => {
       this.writing = undefined
-      if (this.queue.size > 0) this.begin()
+      if (this.head < this.queue.length) this.begin()
     }
     if (fiber.pollUnsafe() !== undefined) return done()
     this.writing = fiber
@@ -115,66 +127,115 @@ export class StoreWriter {
   }
 
   private readonly work: Effect.Effect<void> = Effect.whileLoop({
-    while: () => this.queue.size > 0,
+    while: () => this.head < this.queue.length,
     body: () => this.next(),
     step: () => {}
   })
 
   /** The next batch, or the job that is first. */
   private next(): Effect.Effect<void> {
-    const batch = new Map<Unsaved, SnapshotRecord>()
+    const batch: Array<Unsaved> = []
+    const records: Array<SnapshotRecord> = []
+    const at = this.clock.currentTimeMillisUnsafe()
     let length = 0
-    for (const one of this.queue) {
-      if (one instanceof Job) {
-        if (batch.size > 0) break
-        this.queue.delete(one)
-        return Effect.map(Effect.exit(this.patiently(one.effect)), one.done)
+    while (this.head < this.queue.length && batch.length < maxBatch && length < maxBatchLength) {
+      const one = this.queue[this.head]!
+      if (one.ticket !== this.tickets[this.head]) {
+        this.head++
+        continue
       }
-      this.queue.delete(one)
-      const record = one.record()
+      const isJob = one instanceof Job
+      if (isJob && batch.length > 0) break
+      this.head++
+      one.ticket = 0
+      if (isJob) {
+        this.trim()
+        return Effect.map(Effect.exit(this.again(one.effect, undefined)), one.done)
+      }
+      const record = one.record(at)
       if (record === undefined) continue
-      if (record._tag === "Success") {
-        batch.set(one, record.value)
+      if (record._tag === "Failure") one.failed(record.cause)
+      else {
+        batch.push(one)
+        records.push(record.value)
         length += record.value.state.length
-      } else one.failed(record.cause)
-      if (batch.size === maxBatch || length >= maxBatchLength) break
-    }
-    return this.write(batch)
-  }
-
-  private patiently(effect: Effect.Effect<void, StoreError>): Effect.Effect<void, StoreError> {
-    return Effect.retry(effect, { schedule: this.retry, while: (error) => error.isRetryable })
-  }
-
-  private write(batch: ReadonlyMap<Unsaved, SnapshotRecord>): Effect.Effect<void> {
-    if (batch.size === 0) return Effect.void
-    return Effect.flatMap(Effect.exit(this.patiently(this.store.save(Array.from(batch.values())))), (exit) => {
-      if (exit._tag === "Success") {
-        for (const [one, record] of batch) one.saved(record)
-        return Effect.void
       }
-      const others = this.blame(batch, exit.cause)
-      if (others.length < batch.size) return this.write(new Map(others))
-      const half = others.length >> 1
-      return Effect.andThen(this.write(new Map(others.slice(0, half))), this.write(new Map(others.slice(half))))
+    }
+    this.trim()
+    return this.write(batch, records)
+  }
+
+  private trim(): void {
+    if (this.head < this.queue.length && this.head < 4 * maxBatch) return
+    this.queue = this.queue.slice(this.head)
+    this.tickets = this.tickets.slice(this.head)
+    this.head = 0
+  }
+
+  private write(batch: ReadonlyArray<Unsaved>, records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void> {
+    if (batch.length === 0) return Effect.void
+    const save = this.store.save(records)
+    const onSuccess = () => {
+      for (let i = 0; i < batch.length; i++) batch[i]!.saved(records[i]!)
+      return Effect.void
+    }
+    return Effect.matchCauseEffect(save, {
+      onSuccess,
+      onFailure: (cause) =>
+        Effect.matchCauseEffect(this.again(save, cause), {
+          onSuccess,
+          onFailure: (cause) => this.give(batch, records, cause)
+        })
     })
   }
 
-  /** Tells those whose records a batch was refused for, as far as that is known; answers with the others. */
-  private blame(
-    batch: ReadonlyMap<Unsaved, SnapshotRecord>,
+  /** Tries again for as long as the Schedule says. Its steps cost more than a write: the first attempt does without. */
+  private again(
+    effect: Effect.Effect<void, StoreError>,
+    failed: Cause.Cause<StoreError> | undefined
+  ): Effect.Effect<void, StoreError> {
+    let first = failed
+    const attempt = Effect.suspend(() => {
+      const cause = first
+      first = undefined
+      return cause === undefined ? effect : Effect.failCause(cause)
+    })
+    return Effect.retry(attempt, { schedule: this.retry, while: (error) => error.isRetryable })
+  }
+
+  /**
+   * A batch will not be written as it is. Those whose records it was refused for, as far as that is known, are told; the
+   * others are written without them.
+   */
+  private give(
+    batch: ReadonlyArray<Unsaved>,
+    records: ReadonlyArray<SnapshotRecord>,
     cause: Cause.Cause<unknown>
-  ): ReadonlyArray<[Unsaved, SnapshotRecord]> {
-    const entries = Array.from(batch)
+  ): Effect.Effect<void> {
     const stale = staleEpoch(cause)
-    const ofSession = entries.filter(([, { epoch }]) => epoch === stale)
-    if (ofSession.length === 0 && entries.length > 1 && !isNobodysFault(cause)) return entries
-    const blamed = ofSession.length === 0 ? entries : ofSession
-    for (const [one] of blamed) {
-      this.queue.delete(one)
-      one.failed(cause)
+    const isOfSession = (record: SnapshotRecord): boolean => record.epoch === stale
+    if (records.some(isOfSession)) {
+      const rest: Array<number> = []
+      for (let i = 0; i < batch.length; i++) {
+        if (isOfSession(records[i]!)) this.tell(batch[i]!, cause)
+        else rest.push(i)
+      }
+      return this.write(rest.map((i) => batch[i]!), rest.map((i) => records[i]!))
     }
-    return ofSession.length === 0 ? [] : entries.filter(([, { epoch }]) => epoch !== stale)
+    if (batch.length === 1 || isNobodysFault(cause)) {
+      for (const one of batch) this.tell(one, cause)
+      return Effect.void
+    }
+    const half = batch.length >> 1
+    return Effect.andThen(
+      this.write(batch.slice(0, half), records.slice(0, half)),
+      this.write(batch.slice(half), records.slice(half))
+    )
+  }
+
+  private tell(one: Unsaved, cause: Cause.Cause<unknown>): void {
+    one.ticket = 0
+    one.failed(cause)
   }
 }
 

@@ -14,6 +14,7 @@ class Thing implements Unsaved {
   readonly told: Array<string> = []
   readonly key: string
   readonly epoch: number
+  ticket = 0
   seq = 0
   length = 1
   state: "fits" | "does not fit" | "gone" = "fits"
