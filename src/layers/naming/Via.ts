@@ -9,12 +9,14 @@ import { type HasProcess, type Process, processOf } from "./Process.ts"
 
 /**
  * The client of whoever has the name when it is called: the same methods; each may also fail with a `CallError` whose
- * reason is `NotRunning`, when nobody has it.
+ * reason is `NotRunning`, when nobody has it. What a handle has beside methods (`countChildren`) has no counterpart: look
+ * the handle up (`whereis`) for that.
  */
 export type Via<R extends HasProcess> = {
   readonly [K in keyof R]: R[K] extends (...args: infer A) => Effect.Effect<infer X, infer E, infer Q>
     ? (...args: A) => Effect.Effect<X, E | CallError, Q>
-    : R[K]
+    : K extends keyof HasProcess ? R[K]
+    : never
 }
 
 /** A process that is not there: what a name stands for that nobody has. */
