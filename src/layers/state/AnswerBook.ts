@@ -6,7 +6,13 @@
  *
  * @since 0.1.0
  */
-import { defaultLimits, expired, type Limits, type NewAnswer, type RecordedAnswer } from "../../domain/server/Idempotency.ts"
+import {
+  defaultLimits,
+  expired,
+  type Limits,
+  type NewAnswer,
+  type RecordedAnswer
+} from "../../domain/server/Idempotency.ts"
 
 /** The answers a server has on record. */
 export class AnswerBook {
@@ -28,7 +34,10 @@ export class AnswerBook {
     this.answers.delete(answer.id)
     this.answers.set(answer.id, recorded)
     this.unsaved.push(recorded)
-    for (const { id } of expired(this.answers.values(), this.answers.size, answer.at, this.limits)) this.answers.delete(id)
+    const gone = expired(this.answers.values(), this.answers.size, answer.at, this.limits)
+    for (const { id } of gone) this.answers.delete(id)
+    // A store need not know of them, and a companion in memory writes to none.
+    if (gone.length > 0) { while (this.unsaved.length > this.answers.size) this.unsaved.shift() }
   }
 
   /** What a store holds, oldest first. */

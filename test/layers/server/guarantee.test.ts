@@ -1,9 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option } from "effect"
-import { CallError, InvalidResult } from "../../../src/domain/Errors.ts"
-import { GenServer } from "../../../src/index.ts"
+import { Cause, Effect, Exit, Option, Schema } from "effect"
+import { CallError, Fenced, InvalidResult } from "../../../src/domain/Errors.ts"
+import { GenServer, StateContainer, Supervisor } from "../../../src/index.ts"
+import { processOf } from "../../../src/layers/naming/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "./cell.ts"
+
+class Clumsy extends GenServer.Service<Clumsy>()("test/Clumsy", {
+  state: Schema.Int,
+  messages: { Refuse: GenServer.call({ error: Refused }) }
+}) {}
 
 const errorOf = <A, E>(exit: Exit.Exit<A, E>): E | undefined =>
   exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
@@ -59,6 +65,26 @@ promise(
     })
 )
 
+describe("a reply whose state is refused is never given: an incarnation that was left behind ends", () => {
+  for (const [path, style] of everyWay.filter(([path]) => path === "idle" || path === "deep")) {
+    const own = gates()
+    it.effect(`${style}, ${path}`, () =>
+      Effect.gen(function*() {
+        const cell = yield* Cell
+        const harness = yield* Harness
+        yield* cell.Add({ by: 40 })
+        const keeper = (yield* Cell.StateContainer).claim("", cell[processOf])
+        keeper.fenceOff(1)
+        const reason = errorOf(yield* along(path, cell, own, cell.Add({ by: 1 })))?.reason
+        assert.strictEqual(reason?._tag, "Crashed")
+        if (reason?._tag === "Crashed") assert.instanceOf(Cause.squash(reason.cause), Fenced)
+        assert.deepInclude(yield* harness.awaitTag("WriteFenced", cell), { incarnation: 1, current: 2 })
+        assert.strictEqual(yield* cell.Get(), 40)
+        assert.strictEqual(yield* GenServer.incarnation(cell), 2)
+      }).pipe(Effect.provide(tree(style, own))))
+  }
+})
+
 const crash = (
   name: string,
   send: (cell: typeof Cell.Service) => Effect.Effect<unknown, CallError>,
@@ -106,3 +132,20 @@ promise(
       assert.deepStrictEqual(yield* run(Effect.andThen(cell.DieUnasked(), cell.Add({ by: 1 }))), Exit.succeed(41))
     })
 )
+
+it.effect("a typed failure that comes with a defect is a crash", () =>
+  Effect.gen(function*() {
+    const clumsy = yield* Clumsy
+    const error = yield* Effect.flip(clumsy.Refuse())
+    assert.instanceOf(error, CallError)
+    if (error instanceof CallError) assert.strictEqual(error.reason._tag, "Crashed")
+    assert.strictEqual(yield* GenServer.incarnation(clumsy), 2)
+  }).pipe(Effect.provide(
+    Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Clumsy),
+      Clumsy.layer({
+        init: 0,
+        handlers: { Refuse: () => Effect.ensuring(Effect.fail(new Refused({ by: 1 })), Effect.die(new Error("boom"))) }
+      })
+    ])
+  )))

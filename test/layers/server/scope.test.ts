@@ -184,6 +184,21 @@ describe("a handler that cannot be interrupted", () => {
     }).pipe(Effect.provide(app(options)))
   })
 
+  it.effect("and that was told to exit may be killed then: the kill is what it ends with", () => {
+    const { gate, options } = stuck()
+    return Effect.gen(function*() {
+      const harness = yield* Harness
+      const num = yield* Num
+      const working = yield* now(Effect.exit(num.Do()))
+      yield* GenServer.exit(num, { _tag: "Shutdown" })
+      yield* GenServer.kill(num)
+      yield* GenServer.exit(num, { _tag: "Normal" })
+      yield* gate.open
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(working)))
+      assert.deepStrictEqual((yield* harness.awaitTag("Exited", num)).reason, { _tag: "Killed" })
+    }).pipe(Effect.provide(app(options)))
+  })
+
   it.effect("is abandoned at once when its supervisor uses brutal_kill", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {

@@ -64,6 +64,20 @@ describe("answers wait for the store, the server does not", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
+  it.effect("a state that was replaced by hand is acknowledged when it is stored", () => {
+    const { gate, inside, script } = gated()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      const replaced = yield* fork(Sys.replaceState(account, () => 41))
+      yield* turns
+      assert.deepStrictEqual(script.batches, [["Account#1"]])
+      assert.isUndefined(poll(replaced))
+      yield* gate.open
+      assert.strictEqual(yield* Fiber.join(replaced), 41)
+      assert.deepStrictEqual(yield* script.states("test/Account"), ["41"])
+    }).pipe(Effect.provide(one(inside)))
+  })
+
   it.effect("what was computed from a stored state is answered at once", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
@@ -255,6 +269,10 @@ it.effect("a container names every server that has conserved state, alive or not
     yield* Effect.gen(function*() {
       for (const key of ["a", "b/c"]) yield* Effect.flatMap(start(inside, key), (account) => account.Add({ by: 1 }))
     }).pipe(Effect.provide(many(inside)))
+    // another class, whose name begins as this one's does
+    const epoch = yield* script.memory.acquireEpoch("test/Accounts")
+    const foreign = { epoch, seq: 1, version: 1, state: "1", trusted: 0, at: 0 }
+    yield* script.memory.save([{ ...foreign, key: "test/Accounts" }, { ...foreign, key: "test/Accounts/z" }])
     yield* Effect.gen(function*() {
       const container: StateContainer.StateContainer<number> = yield* Account.StateContainer
       yield* start(inside, "new")

@@ -169,6 +169,27 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
+  it.effect("a cast that came while a batch was being written is not stored with it, and counts when it is undone", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    script.before = onSave(() => gate.await)
+    return Effect.gen(function*() {
+      const all = yield* reports
+      const account = yield* Account
+      yield* account.Put({ to: 1 })
+      yield* turns
+      yield* account.Put({ to: 10 })
+      yield* turns
+      assert.deepStrictEqual(script.batches, [["Account#1"]])
+      script.before = onSave(away)
+      yield* gate.open
+      yield* TestClock.adjust("3 seconds")
+      script.before = () => Effect.void
+      assert.strictEqual(yield* account.Get(), 1)
+      assert.deepStrictEqual(all.map(({ reason, undone }) => [reason._tag, undone]), [["NotConserved", 1]])
+    }).pipe(Effect.provide(one(inside, { retry: patience })))
+  })
+
   it.effect("messages in the mailbox wait for the next incarnation; the one in hand is told", () => {
     const { inside, script } = scripted()
     inside.slow = Latch.makeUnsafe(false)

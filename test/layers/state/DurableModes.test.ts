@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { GenServer } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/naming/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { Account, fork, Inside, many, one, poll, Saving, start, turns } from "./account.ts"
+import { Account, fork, Inside, many, one, poll, Pool, Saving, start, turns } from "./account.ts"
 import { away, onSave, Scripted } from "./scripted.ts"
 
 const scripted = () => {
@@ -217,6 +217,25 @@ describe("after a normal end", () => {
       yield* Fiber.join(ended)
       yield* turns
       assert.notStrictEqual(keeper("b"), second, "stored later")
+    }).pipe(Effect.provide(many(inside)))
+  })
+
+  it.effect("one that is started again before it is stored is the server of that key when it is", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    script.before = onSave(() => gate.await)
+    return Effect.gen(function*() {
+      const container = yield* Account.StateContainer
+      const account = yield* start(inside, "a")
+      yield* account.Put({ to: 5 })
+      yield* turns
+      yield* Effect.flatMap(Pool, (pool) => pool.terminateChild(account))
+      const again = yield* start(inside, "a")
+      yield* gate.open
+      yield* turns
+      assert.deepStrictEqual(yield* script.states("test/Account/a"), ["5"])
+      assert.strictEqual(container.owner("a"), again[processOf])
+      assert.deepStrictEqual(yield* container.for("a").get, Option.some(5))
     }).pipe(Effect.provide(many(inside)))
   })
 

@@ -8,7 +8,7 @@ import { toCause } from "../../../src/domain/server/ExitReason.ts"
 import { GenServer, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { fork, turns } from "./account.ts"
-import { Fragile, kinds, poison, Refused, tree } from "./fragile.ts"
+import { Fragile, kinds, mood, poison, Refused, tree, turning } from "./fragile.ts"
 
 const server = Fragile
 type Server = typeof Fragile.Service
@@ -99,6 +99,19 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       yield* GenServer.kill(fragile)
       assert.strictEqual(yield* fragile.Get(), 7)
     }).pipe(Effect.provide(tree(kind))))
+
+  it.effect("a state that a callback made of a good one gives way to that one", () =>
+    Effect.gen(function*() {
+      const fragile = yield* Fragile
+      yield* fragile.Set({ to: turning })
+      // handled from what it was restored from: that one is trusted
+      yield* GenServer.kill(fragile)
+      assert.deepStrictEqual(yield* Effect.exit(fragile.Refuse()), Exit.fail(new Refused()))
+      mood.isBad = true
+      yield* crashes(fragile.Crash({}))
+      mood.isBad = false
+      assert.strictEqual(yield* fragile.Get(), turning)
+    }).pipe(Effect.provide(tree(kind, {}, 10))))
 
   describe("when only messages crash on it", () => {
     it.effect("onSuspect \"rollback\": the third different one leads to the last good state, within the budget", () =>

@@ -209,6 +209,20 @@ for (const kind of ["memory", "table"] as const) {
           yield* top.deleteChild("test/Num/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
         }).pipe(Effect.provide(app(kind))))
+
+      it.effect("but not when another server has had the key since", () =>
+        Effect.gen(function*() {
+          const top = yield* Top
+          const pool = yield* Pool
+          const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          yield* a.Add({ by: 1 })
+          yield* top.terminateChild("test/Num/a")
+          const other = yield* start("a")
+          assert.strictEqual(yield* other.Add({ by: 1 }), 2)
+          yield* pool.terminateChild(other)
+          yield* top.deleteChild("test/Num/a")
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
+        }).pipe(Effect.provide(app(kind))))
     })
 
     describe("conserved late, { every }", () => {

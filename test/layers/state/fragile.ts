@@ -10,10 +10,22 @@ import { layer as storeLayer, Scripted, Store } from "./scripted.ts"
  */
 export const poison = { restore: -1, continueWith: -2, handlers: -3, changing: -1000 } as const
 
+/** A state that what it continues with turns into one that kills whoever restores it, while the mood is bad. */
+export const turning = 1000
+
+/** What is outside the state, and may be mended. */
+export const mood = { isBad: false }
+
 const kills = (state: number): boolean => state === poison.handlers || state <= poison.changing
 
 const continued = (state: number): number | Effect.Effect<never> =>
-  state === poison.continueWith ? Effect.die("bad state") : state <= poison.changing ? state - 1 : state
+  state === poison.continueWith
+    ? Effect.die("bad state")
+    : state <= poison.changing
+    ? state - 1
+    : state === turning && mood.isBad
+    ? poison.restore
+    : state
 
 export class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 
