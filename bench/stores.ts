@@ -6,19 +6,15 @@
  * rounds is shown. Then what large states cost, and how long the event loop stands still for them.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Layer, Result, Schema } from "effect"
-import { SqlClient } from "effect/sql"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
+import { Effect, Result, Schema } from "effect"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import type { SnapshotRecord } from "../src/domain/state/SnapshotRecord.ts"
 import * as StateSchema from "../src/domain/state/StateSchema.ts"
 import type { Grade } from "../src/domain/state/Survival.ts"
 import type { StateStore } from "../src/layers/state/StateStore.ts"
 import * as StateStoreFile from "../src/layers/state/StateStoreFile.ts"
-import * as StateStoreSql from "../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../src/layers/state/StateStoreSqlite.ts"
+import { directory, file, type Medium, postgres, sqlite } from "./media.ts"
 
 const quick = process.env["BENCH_QUICK"] === "1"
 const rounds = quick ? 2 : 9
@@ -30,9 +26,6 @@ const State = StateSchema.make(
 /** About 200 bytes as JSON. */
 const stateOf = (count: number) => ({ name: "n".repeat(120), count, tags: ["red", "green", "blue", "white"] })
 const encoded = (count: number) => Result.getOrThrow(State.encode(stateOf(count)))
-
-const directory = fs.mkdtempSync(join(tmpdir(), "heirloom-bench-"))
-process.on("exit", () => fs.rmSync(directory, { recursive: true, force: true }))
 
 const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 
@@ -50,16 +43,9 @@ const times = <E, R>(n: number, one: (i: number) => Effect.Effect<unknown, E, R>
     return Effect.whileLoop({ while: () => i < n, body: () => one(i++), step: () => {} })
   })
 
-interface Contest {
-  readonly name: string
-  readonly single: number
-  readonly batches: number
-  readonly store: StateStore<Grade>
-  /** The least: stores these states at once, and makes them last. */
-  readonly raw: (states: ReadonlyArray<readonly [key: string, state: string]>) => Effect.Effect<unknown, unknown>
-}
-
-const contest = Effect.fnUntraced(function*({ batches, name, raw, single, store }: Contest) {
+const contest = Effect.fnUntraced(function*({ name, raw, single: cost, store }: Medium) {
+  const single = Math.ceil(90_000 / cost)
+  const batches = Math.ceil(single / 8)
   const epoch = yield* store.acquireEpoch("bench")
   let seq = 0
   const keyOf = (i: number) => `bench/Counter/${i % keys}`
@@ -93,65 +79,6 @@ const contest = Effect.fnUntraced(function*({ batches, name, raw, single, store 
   }
   show("one by one", singles)
   show(`batches of ${keys}`, batched)
-})
-
-const sqlite = (synchronous: "NORMAL" | "FULL") =>
-  Effect.gen(function*() {
-    const store = yield* StateStoreSqlite.make({ filename: join(directory, `store-${synchronous}.db`), synchronous })
-    const db = new DatabaseSync(join(directory, `raw-${synchronous}.db`))
-    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
-    db.exec("CREATE TABLE t (key TEXT PRIMARY KEY, state TEXT)")
-    const upsert = db.prepare("INSERT INTO t VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET state = excluded.state")
-    yield* contest({
-      name: `SQLite, ${synchronous}`,
-      single: synchronous === "FULL" ? 300 : 3000,
-      batches: synchronous === "FULL" ? 50 : 300,
-      store,
-      raw: (states) =>
-        Effect.sync(() => {
-          if (states.length === 1) return upsert.run(...states[0]!)
-          db.exec("BEGIN")
-          for (const one of states) upsert.run(...one)
-          db.exec("COMMIT")
-        })
-    })
-  })
-
-const file = Effect.gen(function*() {
-  const store = yield* StateStoreFile.make({ directory: join(directory, "files") })
-  const fd = fs.openSync(join(directory, "raw.log"), "a")
-  yield* contest({
-    name: "files",
-    single: 300,
-    batches: 50,
-    store,
-    raw: (states) =>
-      Effect.sync(() => {
-        fs.writeSync(fd, states.map(([key, state]) => `${key} ${state}\n`).join(""))
-        fs.fsyncSync(fd)
-      })
-  })
-})
-
-const postgres = Effect.gen(function*() {
-  const { Postgres } = yield* Effect.promise(() => import("../test/fixtures/stores/Postgres.ts"))
-  const server = Context.get(yield* Layer.build(Postgres.layer), Postgres)
-  const context = yield* Layer.build(server.client)
-  const sql = Context.get(context, SqlClient.SqlClient)
-  yield* sql.unsafe("CREATE TABLE t (key text PRIMARY KEY, state text)")
-  const store = yield* Effect.provideContext(StateStoreSql.make(), context)
-  yield* contest({
-    name: "PostgreSQL, on this machine",
-    single: 200,
-    batches: 50,
-    store,
-    raw: (states) =>
-      sql.unsafe(
-        `INSERT INTO t SELECT * FROM unnest($1::text[], $2::text[])
-         ON CONFLICT (key) DO UPDATE SET state = excluded.state`,
-        [states.map((one) => one[0]), states.map((one) => one[1])]
-      )
-  })
 })
 
 /** The longest time in which the event loop did nothing else. */
@@ -192,10 +119,10 @@ const large = Effect.fnUntraced(function*(name: string, store: StateStore<Grade>
 })
 
 const program = Effect.gen(function*() {
-  yield* sqlite("NORMAL")
-  yield* sqlite("FULL")
-  yield* file
-  if (process.argv.includes("--postgres")) yield* postgres
+  yield* contest(yield* sqlite("NORMAL"))
+  yield* contest(yield* sqlite("FULL"))
+  yield* contest(yield* file)
+  if (process.argv.includes("--postgres")) yield* contest(yield* postgres)
   yield* large("SQLite, NORMAL", yield* StateStoreSqlite.make({ filename: join(directory, "large.db") }))
   yield* large("files", yield* StateStoreFile.make({ directory: join(directory, "large") }))
 }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
