@@ -157,7 +157,7 @@ class Blob extends GenServer.Service<Blob>()("bench/Blob", {
 }) {}
 
 /** What a commit of a large state costs: how long its answer waits, and how much of that is work. */
-const large = Effect.fnUntraced(function*({ name, store }: Medium) {
+const large = Effect.fnUntraced(function*({ store }: Medium) {
   const graded = Object.assign({ ...store }, { grade: "process" as const })
   for (const [bytes, text, n] of [[1e3, "1 kB", 200], [1e5, "100 kB", 30], [1e7, "10 MB", 5]] as const) {
     const rows = Array.from({ length: bytes / 100 }, (_, id) => ({ id, text: "x".repeat(78) }))
