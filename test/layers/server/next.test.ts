@@ -90,6 +90,25 @@ describe("continueWith", () => {
     }).pipe(Effect.provide(over(server)))
   })
 
+  it.effect("ends with the incarnation that asked for it", () => {
+    const server = Box.layer({
+      init: [],
+      handlers: {
+        Say: say,
+        Note: (log, { what }) => [...log, what],
+        Work: (log) => Next.reply("done", log, { continueWith: (log) => [...log, "continued"] }),
+        Settle: (log) => log
+      }
+    })
+    return Effect.gen(function*() {
+      const box = yield* Box
+      // told of the reply, the caller kills it before it has continued
+      yield* Effect.andThen(box.Work(), GenServer.kill(box))
+      assert.strictEqual(yield* GenServer.incarnation(box), 2)
+      assert.deepStrictEqual(yield* box.Say({ what: "last" }), ["last"])
+    }).pipe(Effect.provide(over(server)))
+  })
+
   it.effect("that dies is a crash: the state is the one from before it, what is queued is kept", () => {
     const server = Box.layer({
       init: [],

@@ -74,6 +74,18 @@ describe("what an incarnation acquires is released when it ends", () => {
     )
   })
 
+  it.effect("and its finalizers are told whether that was a crash", () => {
+    const log: Array<string> = []
+    const make = () => Effect.addFinalizer((exit) => Effect.sync(() => log.push(exit._tag)))
+    return Effect.gen(function*() {
+      const num = yield* Num
+      yield* Effect.exit(num.Crash())
+      yield* GenServer.stop(num)
+      yield* num.Add({ by: 1 })
+      assert.deepStrictEqual(log, ["Failure", "Success"])
+    }).pipe(Effect.provide(app({ make })))
+  })
+
   it.effect("by a handler: it outlives the message, not the incarnation", () => {
     const log: Array<string> = []
     return Effect.gen(function*() {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Option, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { crashed } from "../../../src/domain/server/ExitReason.ts"
 import {
   DynamicSupervisor,
   GenServer,
@@ -135,6 +136,7 @@ for (const kind of ["memory", "table"] as const) {
           keeper.takeOver(2)
           assert.isFalse(keeper.commit(1, 100, "call"))
           assert.isTrue(keeper.commit(2, 2, "call"))
+          keeper.conclude(1, 100)
           keeper.fenceOff(2)
           assert.isFalse(keeper.commit(2, 200, "call"))
           keeper.conclude(2, 300)
@@ -251,6 +253,26 @@ for (const kind of ["memory", "table"] as const) {
           yield* TestClock.adjust("1 second")
           yield* GenServer.kill(a)
           assert.strictEqual(yield* a.Add({ by: 1 }), 42)
+        }).pipe(Effect.provide(app(kind, every))))
+
+      it.effect("what a message and then a callback made is written as a message's: the state before it was good", () =>
+        Effect.gen(function*() {
+          const container = yield* Num.StateContainer
+          const keeper = container.claim("a", container[processOf])
+          keeper.takeOver(1)
+          keeper.commit(1, 1, "call")
+          yield* TestClock.adjust("1 second")
+          keeper.commit(1, 2, "call")
+          keeper.commit(1, unlucky, "callback")
+          yield* TestClock.adjust("1 second")
+          const activity = { _tag: "InCallback", callback: "restore", why: "bad luck" } as const
+          keeper.takeOver(2)
+          keeper.observe(crashed(Cause.die("bad luck")), { restored: 2, handled: false, activity })
+          const taken = keeper.takeOver(3)
+          assert.deepInclude(taken, {
+            aside: [{ seq: 2, state: unlucky, why: "restore crashed on snapshot 2: bad luck" }]
+          })
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
         }).pipe(Effect.provide(app(kind, every))))
 
       it.effect("what was cleared by hand is not written again", () =>
