@@ -185,11 +185,11 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
 
 /** The key of a server is taken by another that lives. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
-  name: Schema.String,
+  server: Schema.String,
   holder: Schema.Unknown
 }) {
   override get message(): string {
-    return `${this.name} is already running: a key has one server at a time. Use the one there is, or stop it first.`
+    return `${this.server} is already running: a key has one server at a time. Use the one there is, or stop it first.`
   }
 }
 
@@ -201,7 +201,7 @@ export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefus
 }) {
   override get message(): string {
     return `${this.server} does not start on its conserved state (snapshot ${this.seq}): ${this.why}. Nothing was deleted. ` +
-      'Mend the handlers, or look at the state and clear or replace it, or choose onSuspect: "rollback".'
+      "Mend the handlers, or look at the state and clear or replace it, or choose onSuspect: \"rollback\"."
   }
 }
 

@@ -15,6 +15,12 @@ import { HashMap, HashSet, Option, Predicate, Result } from "effect"
  */
 export type Isolation = "share" | "freeze" | "copy"
 
+/**
+ * What carries this stands for something that lives: a reference to a process, a caller who waits. A state may hold it, and
+ * it is no part of the state.
+ */
+export const isAlive = "~heirloom/isAlive"
+
 // What has been frozen through and through: states share most of what they are made of with the ones before them.
 const frozen = new WeakSet<object>()
 
@@ -22,11 +28,13 @@ const frozen = new WeakSet<object>()
  * Freezes a value and everything it is made of; returns it.
  *
  * Effect's own data types (`HashMap`, `Option`, `Chunk`, `DateTime`, ...) are immutable to begin with and keep what they
- * have computed, hashes for one, in themselves: they are left alone, and only what they hold is frozen. Maps, Sets, Dates
+ * have computed, hashes for one, in themselves: they are left alone, and only what they hold is frozen. So are references and callers to be
+ * answered later: they stand for what is not state. Maps, Sets, Dates
  * and typed arrays have contents that freezing does not reach: use effect's HashMap and HashSet, or `"copy"`.
  */
 export const freeze = <A>(value: A): A => {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || frozen.has(value)) return value
+  if (isAlive in value) return value
   frozen.add(value)
   if (Predicate.hasProperty(value, "~effect/Hash")) {
     for (const held of heldBy(value)) freeze(held)

@@ -8,7 +8,8 @@
  */
 import { Duration, type Effect, Effectable, Schema } from "effect"
 import type { Messages } from "../../domain/server/Message.ts"
-import { type HasProcess, processOf } from "../naming/Process.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
+import { processOf } from "../naming/Process.ts"
 import type { MessageType } from "./Envelope.ts"
 import type { ServerProcess } from "./ServerProcess.ts"
 
@@ -61,9 +62,10 @@ class Casting extends Effectable.Class<void> {
 }
 
 /** What every client is made of. */
-export class AnyClient implements HasProcess {
+export class AnyClient extends InspectedReference {
   readonly [processOf]: ServerProcess
   constructor(server: ServerProcess) {
+    super()
     this[processOf] = server
   }
 }

@@ -8,10 +8,11 @@
  *
  * @since 0.1.0
  */
-import { Effect, Effectable, Exit, type Fiber } from "effect"
+import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable } from "effect"
 import { callError, type CallErrorReason } from "../../domain/Errors.ts"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
+import { isAlive } from "../../domain/state/Isolation.ts"
 import type { Held } from "../state/Companion.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { inHandOf } from "./CallChain.ts"
@@ -99,6 +100,20 @@ export class Envelope extends Deadline implements From<never, never>, Held {
 
   declare readonly "~heirloom/From": (_: readonly [never, never]) => void
 
+  // A server may keep it in its state, to answer later: it is not to be frozen with it, nor to be shown with all it reaches.
+  get [isAlive](): true {
+    return true
+  }
+  toJSON(): unknown {
+    return { _id: "heirloom/From", server: this.server.name, request: this.type.tag }
+  }
+  override toString(): string {
+    return Formatter.format(this.toJSON())
+  }
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+
   /**
    * The message whose handler sent this one, when a handler in progress did: the call chain. Looked up by whoever asks, since
    * next to nobody does: while its sender waits, the answer stays the same.
@@ -113,6 +128,11 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     this.exit = exit
     this.list?.remove(this)
     if (this.followers !== undefined) { for (const follower of this.followers) follower.answer(exit) }
+    this.tell(exit)
+  }
+
+  /** Lets the caller go on, if it still waits. */
+  private tell(exit: Exit.Exit<unknown, unknown>): void {
     const resume = this.resume
     if (resume === undefined || this.gone) return
     this.resume = undefined
@@ -176,7 +196,9 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   // Taken out of the mailbox before its caller is told: what the caller does then may set the server free.
   expire(millis: number): void {
     this.server.withdrawn(this)
-    this.refuse({ _tag: "Timeout", millis })
+    // A call that may be made again is not over with this: its answer is recorded, and waited for by whoever makes it again.
+    if (this.idempotencyKey === undefined) this.refuse({ _tag: "Timeout", millis })
+    else this.tell(Exit.fail(callError(this.server.name, this.type.tag, { _tag: "Timeout", millis })))
     this.gone = true
   }
 }

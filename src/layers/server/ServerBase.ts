@@ -12,6 +12,7 @@ import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
+import { InspectedProcess } from "../naming/Inspection.ts"
 import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
 import type { Keeper } from "../state/Companion.ts"
 import type { Fate } from "../supervision/Child.ts"
@@ -50,7 +51,7 @@ export interface Order {
 }
 
 /** What a server is and has. */
-export abstract class ServerBase implements Process {
+export abstract class ServerBase extends InspectedProcess implements Process {
   /** Shared with others of its class, until its behaviour is replaced. */
   spec: ServerSpec
   readonly key: string
@@ -80,6 +81,7 @@ export abstract class ServerBase implements Process {
   protected unreported: LastWord | undefined = undefined
 
   constructor(spec: ServerSpec, key: string) {
+    super()
     this.spec = spec
     this.key = key
   }

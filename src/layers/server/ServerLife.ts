@@ -54,7 +54,7 @@ export abstract class ServerLife extends ServerBase implements Child {
     this.proven = false
     this.callback = undefined
     if (this.keeper.owner !== this) {
-      return this.failStart(Cause.die(new NameTaken({ name: this.id, holder: this.keeper.owner! })))
+      return this.failStart(Cause.die(new NameTaken({ server: this.name, holder: this.keeper.owner! })))
     }
     if (make !== undefined) {
       const life = this.live()

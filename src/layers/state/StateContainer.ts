@@ -17,6 +17,7 @@ import { type Context, Duration, Effect, Layer, Schedule, type Scope } from "eff
 import { defaultLimits } from "../../domain/server/Idempotency.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
@@ -129,13 +130,14 @@ class View<in out S> implements Companion<S> {
   }
 }
 
-class Container<in out S> implements StateContainer<S> {
+class Container<in out S> extends InspectedReference implements StateContainer<S> {
   readonly survives: Grade
   readonly [processOf]: Process
   private readonly design: Design<S>
   private readonly keepers: Map<string, Keeper<S>>
 
   constructor(process: Process, design: Design<S>, keepers: Map<string, Keeper<S>>) {
+    super()
     this[processOf] = process
     this.survives = design.survives
     this.design = design

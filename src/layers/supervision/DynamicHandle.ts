@@ -7,6 +7,7 @@ import { Context, Effect, Exit, Result, type Scope, type Stream } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec, InvalidSpec } from "../../domain/supervision/ChildSpec.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "./Child.ts"
 import { isExceptional, type Outcome } from "./DynamicChild.ts"
@@ -71,7 +72,7 @@ export interface DynamicHandle extends HasProcess {
 }
 
 /** The one implementation of it. */
-export class Handle implements DynamicHandle {
+export class Handle extends InspectedReference implements DynamicHandle {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>
@@ -83,6 +84,7 @@ export class Handle implements DynamicHandle {
   private last: { readonly options: ChildOptions; readonly spec: ChildSpec } | undefined = undefined
 
   constructor(process: DynamicProcess) {
+    super()
     this.process = process
     this.path = process.path
     this[processOf] = process
@@ -230,7 +232,7 @@ const statuses = {
 const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target
 
 /** A dynamic supervisor as the nearest supervisor: starting works, ids do not. */
-class View implements SupervisorHandle {
+class View extends InspectedReference implements SupervisorHandle {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>
@@ -239,6 +241,7 @@ class View implements SupervisorHandle {
   private readonly handle: Handle
 
   constructor(handle: Handle, process: DynamicProcess) {
+    super()
     this.handle = handle
     this.path = handle.path
     this.whichChildren = handle.whichChildren

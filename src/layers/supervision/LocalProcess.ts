@@ -7,12 +7,13 @@
  */
 import { type Context, Effect, Exit } from "effect"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
+import { InspectedProcess } from "../naming/Inspection.ts"
 import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
 import type { Fate, Parent, Started } from "./Child.ts"
 
 /** A process of this JavaScript thread, supervised by `parent`. */
-export abstract class LocalProcess implements Process {
-  abstract readonly kind: "worker" | "supervisor"
+export abstract class LocalProcess extends InspectedProcess implements Process {
+  abstract override readonly kind: "worker" | "supervisor"
   readonly id: string
   readonly path: ReadonlyArray<string>
   readonly parent: Parent
@@ -24,6 +25,7 @@ export abstract class LocalProcess implements Process {
   private unreported = false
 
   constructor(parent: Parent, id: string) {
+    super()
     this.parent = parent
     this.id = id
     this.path = [...parent.path, id]

@@ -13,6 +13,7 @@ import { Effect, Exit, Formatter, Hash, Semaphore, type Stream } from "effect"
 import * as Partition from "../../domain/naming/Partition.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
 import { type HasProcess, hasProcess, type Process, processOf } from "../naming/Process.ts"
 import { type Via, via } from "../naming/Via.ts"
 import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
@@ -77,7 +78,7 @@ export interface PartitionHandle<out Ref extends HasProcess> extends HasProcess 
 const hashOf = (key: unknown): number => Hash.hash(hasProcess(key) ? pathText(key[processOf].path) : key)
 
 /** The handle of a supervisor whose children, in order, are `refs`. */
-export class TreeHandle<Ref extends HasProcess> implements PartitionHandle<Ref> {
+export class TreeHandle<Ref extends HasProcess> extends InspectedReference implements PartitionHandle<Ref> {
   readonly path: ReadonlyArray<string>
   readonly partitions: Effect.Effect<number, PartitionError>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, PartitionError>
@@ -91,6 +92,7 @@ export class TreeHandle<Ref extends HasProcess> implements PartitionHandle<Ref> 
   private current = { incarnation: 0, size: 0 }
 
   constructor(tree: SupervisorHandle, refs: ReadonlyArray<Ref>) {
+    super()
     this.tree = tree
     this.refs = refs
     this.path = tree.path

@@ -9,6 +9,7 @@ import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { newestFirst } from "../../domain/supervision/Supervision.ts"
 import type { Answer } from "../../domain/supervision/SupervisionEvents.ts"
 import { type Entry, find, isRestarting } from "../../domain/supervision/SupervisionState.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
 import { type Process, processOf, type Status } from "../naming/Process.ts"
 import type { Started, StartRecipe } from "./Child.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
@@ -42,7 +43,7 @@ const statusOf = (entry: Entry): Status => {
 }
 
 /** The handle of a static supervisor. */
-export class StaticHandle implements SupervisorHandle {
+export class StaticHandle extends InspectedReference implements SupervisorHandle {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>
@@ -53,6 +54,7 @@ export class StaticHandle implements SupervisorHandle {
   sealed = false
 
   constructor(process: SupervisorProcess) {
+    super()
     this.process = process
     this.path = process.path
     this[processOf] = process

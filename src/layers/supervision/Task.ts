@@ -14,6 +14,7 @@
 import { Cause, Context, Duration, Effect, Exit, type Fiber, Latch, Option, Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import { TaskError, type TaskErrorReason } from "./TaskError.ts"
 
@@ -88,7 +89,7 @@ export const recording = <A, E, R>(
 }
 
 /** A task whose child has been started. */
-export class ChildTask<A, E> implements Task<A, E> {
+export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
   readonly [processOf]: Process
   private readonly result: Result<A, E>
   private readonly context: Context.Context<never>
@@ -103,6 +104,7 @@ export class ChildTask<A, E> implements Task<A, E> {
   private link: Scope.Closeable | undefined = undefined
 
   constructor(process: Process, result: Result<A, E>, context: Context.Context<never>, end: Effect.Effect<unknown>) {
+    super()
     this[processOf] = process
     this.result = result
     this.context = context

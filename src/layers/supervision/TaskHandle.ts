@@ -6,6 +6,7 @@
 import { type Context, type Duration, Effect, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
 import { type HasProcess, type Process, processOf, reference } from "../naming/Process.ts"
 import type { ChildOptions } from "./Child.ts"
 import type { DynamicHandle, Target } from "./DynamicSupervisor.ts"
@@ -154,7 +155,7 @@ export interface TaskHandle extends HasProcess {
 const temporary: ChildOptions = { restart: "temporary" }
 
 /** The handle of a task supervisor over the dynamic supervisor of its children. */
-export class ChildrenHandle implements TaskHandle {
+export class ChildrenHandle extends InspectedReference implements TaskHandle {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>
@@ -164,6 +165,7 @@ export class ChildrenHandle implements TaskHandle {
   private count = 0
 
   constructor(children: DynamicHandle) {
+    super()
     this.children = children
     this.path = children.path
     this.whichChildren = children.whichChildren

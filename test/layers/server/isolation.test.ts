@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Option, Predicate, Schema } from "effect"
 import { CallError } from "../../../src/domain/Errors.ts"
 import type { Isolation } from "../../../src/domain/state/Isolation.ts"
-import { GenServer, StateContainer, Supervisor } from "../../../src/index.ts"
+import { GenServer, Next, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { along, gates, type Path, paths } from "./cell.ts"
 
@@ -186,3 +186,45 @@ class Count extends GenServer.Service<Count>()("test/Count", {
   state: Schema.Int,
   messages: { Get: GenServer.call({ reply: Schema.Int }) }
 }) {}
+
+type Caller = GenServer.From<number, never>
+
+class Desk extends GenServer.Service<Desk>()("test/Desk", {
+  state: Schema.Struct({
+    waiting: Schema.Array(Schema.declare((u): u is Caller => Predicate.isObject(u))),
+    known: Schema.Array(Schema.Unknown)
+  }),
+  messages: {
+    /** Answered when somebody gives. */
+    Take: GenServer.call({ reply: Schema.Int, timeout: "infinity" }),
+    Give: GenServer.call({ payload: { n: Schema.Int }, reply: Schema.Int }),
+    Know: GenServer.call({ payload: { who: Schema.Unknown }, reply: Schema.Int })
+  }
+}) {}
+
+it.effect("frozen, a state may hold callers to answer later and references: they live on", () =>
+  Effect.gen(function*() {
+    const desk = yield* Desk
+    const taken = yield* Effect.forkChild(desk.Take(), { startImmediately: true })
+    assert.strictEqual(yield* desk.Know({ who: desk }), 1)
+    assert.strictEqual(yield* desk.Know({ who: yield* Desk.StateContainer }), 2)
+    assert.strictEqual(yield* desk.Give({ n: 7 }), 1)
+    assert.strictEqual(yield* Fiber.join(taken), 7)
+    assert.strictEqual(yield* desk.Give({ n: 8 }), 0)
+  }).pipe(Effect.provide(
+    Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Desk),
+      Desk.layer({
+        init: { waiting: [], known: [] },
+        handlers: {
+          Take: (desk, _, { from }) => Next.noReply({ ...desk, waiting: [...desk.waiting, from] }),
+          Give: (desk, { n }) =>
+            Effect.as(
+              Effect.forEach(desk.waiting, (from) => GenServer.reply(from, Exit.succeed(n))),
+              [desk.waiting.length, { ...desk, waiting: [] }]
+            ),
+          Know: (desk, { who }) => [desk.known.length + 1, { ...desk, known: [...desk.known, who] }]
+        }
+      }, { isolation: "freeze" })
+    ])
+  )))
