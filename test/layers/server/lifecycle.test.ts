@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Option, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { NameTaken } from "../../../src/domain/Errors.ts"
 import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
@@ -95,6 +95,27 @@ describe("stop", () => {
       assert.strictEqual(yield* num.Add({ by: 1 }), 2)
       assert.strictEqual(yield* GenServer.status(num), "running")
     }).pipe(Effect.provide(app)))
+
+  it.effect("of one that is starting is answered, also when that start fails", () => {
+    const gate = Latch.makeUnsafe()
+    let starts = 0
+    return Effect.gen(function*() {
+      const pool = yield* Pool
+      const made = behavior().behavior
+      const num = yield* pool.startChild(Num.recipe({
+        ...made,
+        init: Effect.suspend(() => ++starts === 2 ? Effect.andThen(gate.await, Effect.die("no")) : Effect.succeed(0))
+      }, { key: "a" }))
+      yield* GenServer.kill(num)
+      assert.strictEqual(yield* GenServer.status(num), "starting")
+      const stopping = yield* now(Effect.exit(GenServer.stop(num)))
+      yield* gate.open
+      assert.include(String(yield* Fiber.join(stopping)), "StopFailed")
+      assert.strictEqual(yield* num.Add({ by: 1 }), 1)
+      assert.strictEqual(yield* num.Add({ by: 1 }), 2)
+      assert.strictEqual(starts, 3)
+    }).pipe(Effect.provide(app))
+  })
 
   it.effect("of one that does not run fails with NotRunning", () =>
     Effect.gen(function*() {
