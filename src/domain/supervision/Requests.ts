@@ -73,7 +73,10 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
       return undefined
     }
     case "Stopping": {
-      draft.replace(entry, { ...entry, status: { ...status, terminated: true, requests: [...status.requests, request] } })
+      draft.replace(entry, {
+        ...entry,
+        status: { ...status, terminated: true, requests: [...status.requests, request] }
+      })
       return undefined
     }
     case "Restarting": {
