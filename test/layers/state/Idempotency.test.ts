@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
 
 class Broke extends Schema.TaggedError<Broke>()("Broke", { missing: Schema.Int }) {}
@@ -10,6 +11,9 @@ class Purse extends GenServer.Service<Purse>()("test/Purse", {
     Earn: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     Spend: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int, error: Broke }),
     EarnLater: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
+    /** Earns, and promises the reply, after 2 seconds. */
+    EarnSlowly: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
+    Hold: GenServer.call({ timeout: "infinity" }),
     Crash: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int })
   }
 }) {}
@@ -35,6 +39,12 @@ const purse = (options: { readonly later: Deferred.Deferred<void>; readonly cras
         )
         return Next.noReply(coins + amount)
       }),
+      EarnSlowly: Effect.fnUntraced(function*(coins, { amount }, { from }) {
+        yield* Effect.sleep("2 seconds")
+        yield* Effect.forkDetach(GenServer.reply(from, Exit.succeed(amount)))
+        return Next.noReply(coins + amount)
+      }),
+      Hold: (coins) => Effect.as(Deferred.await(options.later), [undefined, coins]),
       Crash: (coins, { amount }) =>
         options.crashes.left-- > 0 ? Effect.die("boom") : Effect.succeed([coins + amount, coins + amount])
     }
@@ -114,6 +124,50 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         assert.deepStrictEqual(yield* Fiber.joinAll([first, second]), [5, 5])
         assert.strictEqual(yield* earn, 5)
         assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("also when whoever made the first does not wait any longer: it is still handled once", () =>
+    Effect.gen(function*() {
+      const { later, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const earn = purse.EarnLater({ amount: 5 }, { idempotencyKey: "l", timeout: "1 second" })
+        const first = yield* Effect.forkChild(Effect.flip(earn), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(first)).reason._tag, "Timeout")
+        const second = yield* Effect.forkChild(earn, { startImmediately: true })
+        yield* TestClock.adjust("500 millis")
+        const third = yield* Effect.forkChild(earn, { startImmediately: true })
+        yield* TestClock.adjust("500 millis")
+        assert.strictEqual((yield* Effect.flip(Fiber.join(second))).reason._tag, "Timeout")
+        assert.isUndefined(third.pollUnsafe())
+        yield* Deferred.succeed(later, undefined)
+        assert.strictEqual(yield* Fiber.join(third), 5)
+        assert.deepStrictEqual([yield* earn, yield* purse.Earn({ amount: 0 })], [5, 5])
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("nor when that was before its handler had promised anything", () =>
+    Effect.gen(function*() {
+      const { later, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const held = yield* Effect.forkChild(purse.Hold(), { startImmediately: true })
+        const earn = purse.EarnLater({ amount: 5 }, { idempotencyKey: "l", timeout: "1 second" })
+        const slow = purse.EarnSlowly({ amount: 5 }, { idempotencyKey: "s", timeout: "1 second" })
+        const queued = yield* Effect.forkChild(Effect.flip(earn), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(queued)).reason._tag, "Timeout")
+        yield* Deferred.succeed(later, undefined)
+        yield* Fiber.join(held)
+        // it had not begun: this is the first time
+        assert.strictEqual(yield* earn, 5)
+        const begun = yield* Effect.forkChild(Effect.flip(slow), { startImmediately: true })
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(begun)).reason._tag, "Timeout")
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual([yield* slow, yield* purse.Earn({ amount: 0 })], [5, 10])
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 

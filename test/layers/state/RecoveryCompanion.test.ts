@@ -264,6 +264,17 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
 
+    it.effect("when one of the crashes was of an incarnation that had handled something", () =>
+      Effect.gen(function*() {
+        const fragile = yield* Fragile
+        yield* fragile.Set({ to: 41 })
+        yield* GenServer.kill(fragile)
+        assert.strictEqual(yield* fragile.Get(), 41)
+        yield* crashOn(fragile, 3)
+        assert.deepStrictEqual(yield* losses, [])
+        assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+      }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
+
     it.effect("for crashes of incarnations that had handled something", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile

@@ -291,6 +291,43 @@ describe("a disk that fails", () => {
     }
   })
 
+  it.live("nothing is relied on before it is flushed: a new segment, its name, and what it replaces, in this order", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      yield* life(directory, disk, new Map())
+      /** Files with bytes that are not flushed, and names that are not. */
+      const unflushed = new Set<string>()
+      let renames = 0
+      let removals = 0
+      for (const { operation, path } of disk.requests) {
+        switch (operation) {
+          case "write":
+            unflushed.add(path)
+            break
+          case "sync":
+            if (path === directory) unflushed.clear()
+            else unflushed.delete(path)
+            break
+          case "rename":
+            renames++
+            assert.isFalse(unflushed.has(`${path}.tmp`), `${path} gets its name before its bytes are flushed`)
+            unflushed.add(path)
+            break
+          case "remove":
+            if (!path.endsWith(".log")) break
+            removals++
+            assert.deepStrictEqual([...unflushed], [], `${path} is removed before what replaces it is flushed`)
+            break
+          case "open":
+            // A session is over, or another begins: all that it has acknowledged is flushed.
+            if (path.endsWith(".claim")) assert.deepStrictEqual([...unflushed], [])
+        }
+      }
+      assert.isAbove(renames, 2)
+      assert.isAbove(removals, 0)
+    }))
+
   it.live(
     "a process that stops at any request to the disk leaves all that was acknowledged",
     () =>
