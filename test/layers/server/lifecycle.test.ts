@@ -166,22 +166,32 @@ describe("kill and exit", () => {
   it.effect("from its own handler end the server when the handler is done, before any other message", () =>
     Effect.gen(function*() {
       const ref: { num?: typeof Num.Service } = {}
+      const handledBy: Array<number> = []
       const pool = yield* Pool
       const made = behavior().behavior
+      const killing = (by: number) => by === 0 ? undefined : Effect.runSync(GenServer.kill(ref.num!))
       ref.num = yield* pool.startChild(Num.recipe({
         ...made,
         handlers: {
           ...made.handlers,
-          Put: (_n: number, { to }: { readonly to: number }) => {
-            Effect.runSync(GenServer.kill(ref.num!))
+          Put: (_n: number, { to }: { readonly to: number }, { incarnation }) => {
+            handledBy.push(incarnation)
+            killing(to)
             return to
+          },
+          Add: (n: number, { by }: { readonly by: number }, { incarnation }) => {
+            handledBy.push(incarnation)
+            killing(by)
+            return [n + by, n + by] as const
           }
         }
       }, { key: "suicide" }))
       const { num } = ref
       yield* num.Put({ to: 7 })
-      assert.strictEqual(yield* num.Add({ by: 1 }), 8)
-      assert.strictEqual(yield* GenServer.incarnation(num), 2)
+      assert.strictEqual(yield* num.Add({ by: 0 }), 7)
+      // Served at once, and killed while it answers: the very next call finds another incarnation.
+      assert.strictEqual(yield* Effect.flatMap(num.Add({ by: 1 }), () => num.Add({ by: 0 })), 8)
+      assert.deepStrictEqual(handledBy, [1, 2, 2, 3])
     }).pipe(Effect.provide(app)))
 })
 
