@@ -19,7 +19,6 @@ class Job extends GenServer.Service<Job>()("test/Job", {
       redeliver: { maxAttempts: 3 }
     }),
     Wait: GenServer.call({ payload: { name: Schema.String }, redeliver: { maxAttempts: 3 }, timeout: "infinity" }),
-    Leave: GenServer.call({ redeliver: { maxAttempts: 3 } }),
     Read: GenServer.call({ reply: Schema.Array(Schema.String), timeout: "infinity" })
   }
 }) {}
@@ -48,7 +47,6 @@ const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Optio
               attempt <= failures ? Effect.die(new Error(name)) : Effect.succeed([...log, `${name} at ${attempt}`])
             ),
           Wait: (log: Log, { name }) => Effect.as(gate.await, [undefined, [...log, name]] as const),
-          Leave: (log) => Next.stop("normal", { state: [...log, "left"] }),
           Read: (log) => [log, log]
         }
       })
@@ -62,16 +60,6 @@ const errorOf = (exit: Exit.Exit<unknown, unknown>) => {
 }
 
 describe("a message with redeliver", () => {
-  it.effect("is not handled again when its handler ended the incarnation on purpose", () =>
-    Effect.gen(function*() {
-      const harness = yield* Harness
-      const job = yield* Job
-      assert.strictEqual(errorOf(yield* Effect.exit(job.Leave()))?._tag, "Crashed")
-      assert.deepStrictEqual(yield* job.Read(), ["left"])
-      assert.strictEqual(yield* GenServer.incarnation(job), 2)
-      assert.notInclude(yield* harness.historyOf(job), "Redelivered")
-    }).pipe(Effect.provide(app())))
-
   it.effect("is handled again by the next incarnation, before anything queued, and its caller gets that answer", () =>
     Effect.gen(function*() {
       const harness = yield* Harness
@@ -153,7 +141,6 @@ describe("a message with redeliver", () => {
             attempt === 1 ? Effect.die("boom") : [[...log, name], [...log, name]],
           TryUnasked: (log: Log) => log,
           Wait: (log: Log) => [undefined, log],
-          Leave: (log) => [undefined, log],
           Read: (log: Log) => [log, log]
         }
       })
