@@ -189,6 +189,7 @@ describe("kill and exit", () => {
       const { num } = ref
       yield* num.Put({ to: 7 })
       assert.strictEqual(yield* num.Add({ by: 0 }), 7)
+      yield* Effect.yieldNow
       // Served at once, and killed while it answers: the very next call finds another incarnation.
       assert.strictEqual(yield* Effect.flatMap(num.Add({ by: 1 }), () => num.Add({ by: 0 })), 8)
       assert.deepStrictEqual(handledBy, [1, 2, 2, 3])
