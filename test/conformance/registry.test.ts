@@ -42,6 +42,9 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, Registry.RegistryError, R>) =>
 const spied = (process: Process) => {
   let watchers = 0
   const spy: Process = {
+    get [processOf]() {
+      return spy
+    },
     id: process.id,
     path: process.path,
     kind: process.kind,

@@ -30,12 +30,13 @@ const inspect = ({ incarnation, kind, path, status }: Inspection): Inspected => 
 
 type Inspection = Pick<Process, "path" | "kind" | "status" | "incarnation">
 
-/** A process that is shown so. */
-export abstract class InspectedProcess implements Inspection {
+/** A process that is shown so, and stands for itself. */
+export abstract class InspectedProcess implements Inspection, HasProcess {
   abstract readonly path: ReadonlyArray<string>
   abstract readonly kind: Process["kind"]
   abstract readonly status: Process["status"]
   abstract readonly incarnation: number
+  abstract get [processOf](): Process
   get [isAlive](): true {
     return true
   }

@@ -26,8 +26,16 @@ export type ExitObserver = (incarnation: number, reason: ExitReason) => void
  */
 export type GoneObserver = (reason: ExitReason) => void
 
-/** What everybody may know of a process. */
-export interface Process {
+/** Where a reference carries the process it stands for. */
+export const processOf: unique symbol = Symbol.for("heirloom/processOf")
+
+/** A value that stands for a process: the client of a server, the handle of a supervisor or of a worker. */
+export interface HasProcess {
+  readonly [processOf]: Process
+}
+
+/** What everybody may know of a process. It stands for itself: it can be watched, registered and ended as it is. */
+export interface Process extends HasProcess {
   /** Its id under its supervisor. */
   readonly id: string
   /** Its address: the ids from the root supervisor down to itself. */
@@ -52,14 +60,6 @@ export interface Process {
    * exit and acts on it. `Killed` skips `terminate`. Returns at once; does nothing when no incarnation is alive.
    */
   exit(reason: ExitReason): void
-}
-
-/** Where a reference carries the process it stands for. */
-export const processOf: unique symbol = Symbol.for("heirloom/processOf")
-
-/** A value that stands for a process: the client of a server, the handle of a supervisor or of a worker. */
-export interface HasProcess {
-  readonly [processOf]: Process
 }
 
 /** Whether a value stands for a process. */

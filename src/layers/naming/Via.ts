@@ -21,6 +21,9 @@ export type Via<R extends HasProcess> = {
 
 /** A process that is not there: what a name stands for that nobody has. */
 const nobody = (registry: string, name: string): Process => ({
+  get [processOf]() {
+    return this
+  },
   id: name,
   path: [registry, name],
   kind: "worker",

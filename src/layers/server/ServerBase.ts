@@ -13,7 +13,7 @@ import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
 import { InspectedProcess } from "../naming/Inspection.ts"
-import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
+import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { Keeper } from "../state/Companion.ts"
 import type { Fate } from "../supervision/Child.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
@@ -105,6 +105,10 @@ export abstract class ServerBase extends InspectedProcess implements Process {
   /** The path, for messages. */
   get name(): string {
     return this.spec.address + this.id
+  }
+
+  get [processOf](): Process {
+    return this
   }
 
   get kind(): "worker" {

@@ -8,7 +8,7 @@
 import { type Context, Effect, Exit } from "effect"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
 import { InspectedProcess } from "../naming/Inspection.ts"
-import type { ExitObserver, GoneObserver, Process, Status } from "../naming/Process.ts"
+import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { Fate, Parent, Started } from "./Child.ts"
 
 /** A process of this JavaScript thread, supervised by `parent`. */
@@ -29,6 +29,10 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
     this.parent = parent
     this.id = id
     this.path = [...parent.path, id]
+  }
+
+  get [processOf](): Process {
+    return this
   }
 
   abstract exit(reason: ExitReason): void

@@ -2,7 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Ref, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { killed } from "../../../src/domain/server/ExitReason.ts"
+import * as Monitor from "../../../src/layers/naming/Monitor.ts"
 import type { Process } from "../../../src/layers/naming/Process.ts"
+import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import { listing, top } from "./probe.ts"
 
@@ -170,6 +172,19 @@ describe("Supervisor.worker", () => {
       assert.isFalse(process.addExitObserver(counted))
       assert.isFalse(process.addGoneObserver(() => gone++))
     }))
+
+  it.effect("a worker stands for itself: what is started, or listed, can be watched and ended as it is", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top(one)
+      const worker = yield* supervisor.startChild(Supervisor.workerRecipe("a", Effect.never))
+      const [listed] = yield* supervisor.whichChildren
+      assert.strictEqual(listed?.process, worker)
+      const { down } = yield* Monitor.watch(worker)
+      yield* GenServer.kill(worker)
+      const { reason, ref } = yield* down
+      assert.strictEqual(ref, worker)
+      assert.deepStrictEqual(reason, killed)
+    }).pipe(Effect.scoped))
 
   it.effect("a worker may terminate itself through its supervisor", () =>
     Effect.gen(function*() {
