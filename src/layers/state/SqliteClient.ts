@@ -160,8 +160,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
  *
  * **Gotchas**
  *
- * `node:sqlite` is synchronous: every statement runs on the event loop. Keep the file on a local disk; WAL does not work
- * over a network file system.
+ * Needs Node 22.13 or later: before, `node:sqlite` is not there. It is synchronous: every statement runs on the event
+ * loop. Keep the file on a local disk; WAL does not work over a network file system.
  *
  * **Example**
  *

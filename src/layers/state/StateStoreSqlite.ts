@@ -75,6 +75,8 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
  *
  * **Gotchas**
  *
+ * Needs Node 22.13 or later: before, `node:sqlite` is not there.
+ *
  * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: 15 µs for one small state, 2 to 4 µs
  * for each in a batch (with `"FULL"` one flush of the disk on top), some 4 ms for each megabyte of state. A thread of its
  * own would cost every single commit more than that. Keep states of many megabytes in the file store, which blocks for a
