@@ -149,3 +149,18 @@ it.effect("a typed failure that comes with a defect is a crash", () =>
       })
     ])
   )))
+
+it.effect("an idle server answers a plain handler's call on its caller's stack, also after it was busy, and after a crash", () => {
+  const own = gates()
+  return Effect.gen(function*() {
+    const cell = yield* Cell
+    assert.strictEqual(Effect.runSync(cell.Add({ by: 1 })), 1)
+    for (const path of ["busy", "deep", "restarting"] as const) {
+      yield* along(path, cell, own, cell.Get())
+      yield* Effect.yieldNow
+      assert.strictEqual(Effect.runSync(cell.Add({ by: 0 })), 1)
+    }
+    yield* Effect.exit(cell.Die())
+    assert.strictEqual(Effect.runSync(cell.Add({ by: 0 })), 1)
+  }).pipe(Effect.provide(tree("a plain handler", own)))
+})
