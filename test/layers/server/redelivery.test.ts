@@ -123,6 +123,32 @@ describe("a message with redeliver", () => {
     }).pipe(Effect.provide(app(gate)))
   })
 
+  it.effect("whose handler stopped the server on purpose has been handled, and does not come back", () => {
+    const handled: Array<string> = []
+    const stopping = Job.layer({
+      init: [],
+      handlers: {
+        Try: (_log: Log, { name }) => {
+          handled.push(name)
+          return Next.stop(name === "orderly" ? "normal" : { _tag: "Crashed", cause: Cause.die(name) })
+        },
+        TryUnasked: (log: Log) => log,
+        Wait: (log: Log) => [undefined, log],
+        Read: (log: Log) => [log, log]
+      }
+    })
+    return Effect.gen(function*() {
+      const job = yield* Job
+      for (const name of ["orderly", "angry"]) {
+        assert.strictEqual(errorOf(yield* Effect.exit(job.Try({ name, failures: 0 })))?._tag, "Crashed")
+      }
+      assert.deepStrictEqual(yield* job.Read(), [])
+      assert.deepStrictEqual(handled, ["orderly", "angry"])
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Job), stopping])
+    ))
+  })
+
   it.effect("is answered Crashed when no incarnation will follow", () =>
     Effect.gen(function*() {
       const job = yield* Job

@@ -317,6 +317,25 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
         const exit = yield* Effect.exit(store.save([record("b", 1, one), record("a", 2, one)]))
         assert.deepStrictEqual(reasonOf(exit), { _tag: "Fenced", key: "a", epoch: one, current: two })
         assert.deepStrictEqual(yield* store.keys(), ["a"])
+        yield* store.save([record("b", 1, one)])
+        const removed = yield* Effect.exit(store.remove(["b", "a"], one))
+        assert.deepStrictEqual(reasonOf(removed), { _tag: "Fenced", key: "a", epoch: one, current: two })
+        assert.deepStrictEqual(yield* store.keys(), ["a", "b"], "removed whole or not at all")
+      })
+    )
+
+    test(
+      "what was set aside or removed makes room: those that are left are kept",
+      Effect.fnUntraced(function*(open) {
+        const store = yield* open()
+        const epoch = yield* store.acquireEpoch("app")
+        for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
+        yield* store.setAside({ key: "a", seq: 3, epoch, why: "poisoned" })
+        yield* store.save([record("a", 4, epoch)])
+        assert.deepStrictEqual(seqs(yield* store.load("a")), [4, 2, 1])
+        yield* store.remove(["a"], epoch)
+        for (let seq = 5; seq <= 7; seq++) yield* store.save([record("a", seq, epoch)])
+        assert.deepStrictEqual(seqs(yield* store.load("a")), [7, 6, 5])
       })
     )
 
@@ -512,6 +531,23 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
     )
 
     if (!durable) return
+
+    test(
+      "what another process has written meanwhile is kept, fenced, and counted as what this one wrote itself",
+      Effect.fnUntraced(function*(open) {
+        const here = yield* open()
+        const one = yield* here.acquireEpoch("one")
+        for (let seq = 1; seq <= 3; seq++) yield* here.save([record("a", seq, one)])
+        const there = yield* open()
+        const two = yield* there.acquireEpoch("two")
+        for (let seq = 4; seq <= 5; seq++) yield* there.save([record("a", seq, two)])
+        assert.strictEqual(reasonOf(yield* Effect.exit(here.save([record("a", 6, one)])))?._tag, "Fenced")
+        assert.deepStrictEqual(seqs(yield* there.load("a")), [5, 4, 3])
+        const again = yield* here.acquireEpoch("one")
+        yield* here.save([record("a", 6, again)])
+        assert.deepStrictEqual(seqs(yield* here.load("a")), [6, 5, 4])
+      })
+    )
 
     test(
       "a store that is opened again holds the same, and a new session goes on",

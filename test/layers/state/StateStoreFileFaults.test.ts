@@ -5,6 +5,7 @@ import { Deferred, Effect, Exit, Fiber, Layer, References, Schema, type Scope } 
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as LogFrame from "../../../src/domain/state/LogFrame.ts"
 import type { StoreError } from "../../../src/domain/state/StoreError.ts"
 import type { StateStore } from "../../../src/layers/state/StateStore.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
@@ -117,6 +118,50 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.deepStrictEqual(yield* seqs(store), [2, 1])
       assert.deepStrictEqual(yield* seqs(store, "b"), [1])
       assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole"])
+    }))
+
+  it.live("to whoever only looks, a torn end is nothing to tell: the owner may just be writing it", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = yield* written(directory, 2)
+      fs.appendFileSync(file, fs.readFileSync(file).subarray(0, 60))
+      const { damages, store } = yield* open(directory)
+      assert.deepStrictEqual(yield* seqs(store), [2, 1])
+      assert.deepStrictEqual(damages, [])
+    }))
+
+  it.live("a segment that was whole when others were built on it, and is short now, is told", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = yield* written(directory, 3)
+      const size = fs.statSync(file).size
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory)
+        yield* store.save([record("b", 1, yield* store.acquireEpoch("app"))])
+      }))
+      // between two frames, so that nothing is torn
+      const { length } = LogFrame.read(fs.readFileSync(file), 0)!
+      fs.truncateSync(file, length)
+      const { damages, store } = yield* open(directory)
+      assert.deepStrictEqual(yield* store.keys(), ["b"])
+      assert.deepStrictEqual(damages, [{ _tag: "Hole", file: file.slice(-16), at: length, bytes: size - length }])
+    }))
+
+  it.live("frames of another session are never taken for a segment's own", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const first = yield* written(directory, 2)
+      const bytes = fs.readFileSync(first)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory)
+        yield* store.remove(["a"], yield* store.acquireEpoch("app"))
+      }))
+      // as a file system may leave them behind, that has lost the end of a file and not its length
+      fs.appendFileSync(segments(directory).at(-1)!, bytes)
+      const { damages, store } = yield* open(directory)
+      yield* store.acquireEpoch("app")
+      assert.deepStrictEqual(yield* seqs(store), [])
+      assert.isNotEmpty(damages)
     }))
 
   it.live("a segment that is gone is told, and the rest is read", () =>
@@ -245,6 +290,24 @@ describe("a disk that fails", () => {
       yield* Fiber.join(first)
       yield* Fiber.join(third)
       assert.deepStrictEqual(yield* seqs(store), [3, 1])
+    }))
+
+  it.live("a log of very many sessions is compacted for their number alone", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      for (let session = 1; session <= 40; session++) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { store } = yield* open(directory)
+          yield* store.save([record("a", session, yield* store.acquireEpoch("app"))])
+        }))
+      }
+      const { damages, store } = yield* open(directory)
+      const epoch = yield* store.acquireEpoch("app")
+      // a compaction has its turn among those that write
+      for (let seq = 41; seq <= 50; seq++) yield* store.save([record("a", seq, epoch)])
+      assert.lengthOf(segments(directory), 1)
+      assert.deepStrictEqual(yield* seqs(store), [50, 49, 48])
+      assert.deepStrictEqual(damages, [])
     }))
 
   it.live("a compaction that fails loses nothing and is tried again later", () =>
@@ -420,6 +483,72 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(yield* seqs(store), [1])
       assert.deepStrictEqual(damages, [])
     }))
+
+  it.live("what the younger session has read is known also when a third has taken over from it", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const one = yield* open(directory, disk)
+      const two = yield* open(directory)
+      const three = yield* open(directory)
+      const old = yield* one.store.acquireEpoch("app")
+      const both = Effect.andThen(two.store.acquireEpoch("app"), three.store.acquireEpoch("app"))
+      disk.answer = ({ operation }) => {
+        if (operation !== "exists") return "well"
+        disk.answer = () => "well"
+        return { after: Effect.orDie(Effect.asVoid(both)) }
+      }
+      yield* one.store.save([record("a", 1, old)])
+      assert.deepStrictEqual(yield* seqs(three.store), [1])
+    }))
+
+  it.live("of two that claim it at the same moment, one comes first", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const one = yield* open(directory, disk)
+      const two = yield* open(directory)
+      let first = 0
+      disk.answer = ({ operation, path }) => {
+        if (operation !== "open" || !path.endsWith(".claim")) return "well"
+        disk.answer = () => "well"
+        const claimed = Effect.gen(function*() {
+          first = yield* two.store.acquireEpoch("two")
+          yield* two.store.save([record("b", 1, first)])
+        })
+        return { after: Effect.orDie(claimed) }
+      }
+      const second = yield* one.store.acquireEpoch("one")
+      assert.isAbove(second, first)
+      assert.strictEqual(reason(yield* Effect.exit(two.store.save([record("b", 2, first)]))), "Fenced")
+      assert.deepStrictEqual(yield* seqs(one.store, "b"), [1])
+    }))
+
+  it.live("a compaction that ends too late changes nothing, and removes nothing that the younger session builds on", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const one = yield* open(directory, disk, { compactAbove: 500 })
+      const two = yield* open(directory)
+      const old = yield* one.store.acquireEpoch("app")
+      yield* one.store.save([record("b", 1, old)])
+      let current = 0
+      disk.answer = ({ operation, path }) => {
+        if (operation !== "rename" || !path.endsWith(".log")) return "well"
+        disk.answer = () => "well"
+        return { after: Effect.orDie(Effect.map(two.store.acquireEpoch("app"), (epoch) => void (current = epoch))) }
+      }
+      const refused = Effect.forEach(
+        Array.from({ length: 100 }, (_, i) => i + 1),
+        (seq) => one.store.save([record("a", seq, old)])
+      )
+      assert.strictEqual(reason(yield* Effect.exit(refused)), "Fenced")
+      assert.isAbove(current, old)
+      yield* two.store.save([record("c", 1, current)])
+      const { damages, store } = yield* open(directory)
+      assert.deepStrictEqual([yield* seqs(store, "b"), yield* seqs(store, "c")], [[1], [1]])
+      assert.deepStrictEqual([damages, two.damages], [[], []])
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
 
   it.live("when the younger process dies before it has said what it read, nobody knows, and the next one decides", () =>
     Effect.gen(function*() {
