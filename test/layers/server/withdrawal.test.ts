@@ -178,6 +178,7 @@ it.live("the timer of a call is gone with its last caller, and keeps no process 
       const held = yield* now(cell.Hold({}, { timeout: "1 hour" }))
       const callers = yield* Effect.forEach([1, 2, 3], (n) => now(cell.Add({ by: n }, { timeout: `${n} hours` })))
       assert.isAbove(timers(), before)
+      yield* Fiber.interrupt(yield* now(cell.Add({ by: 1 }, { timeout: "4 hours" })))
       yield* own.hold.open
       yield* Fiber.join(held)
       yield* Effect.forEach(callers, (caller) => Fiber.join(caller))
