@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Schema } from "effect"
+import { Cause, Schema } from "effect"
 import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
@@ -80,9 +80,12 @@ const explain = (reason: CallErrorReason): string => {
       return (reason.reason === undefined
         ? "the server is not running and nobody is about to start it. "
         : `the server ended (${toText(reason.reason)}) without an answer. `) +
-        "Start it (restartChild, or its layer), or look at the crash report for why it ended."
+        "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
     case "Crashed":
-      return `the server ${toText(crashed(reason.cause))} while it handled this message. ` + (reason.willRestart
+      // An interruption here is an end that somebody ordered, the server itself included: no news of a defect.
+      return `the server ${
+        Cause.hasInterruptsOnly(reason.cause) ? "was ended" : toText(crashed(reason.cause))
+      } while it handled this message. ` + (reason.willRestart
         ? "It is being restarted with its conserved state: whether to send the message again is yours to decide."
         : "It will not be restarted: see the crash report.")
     case "Timeout":

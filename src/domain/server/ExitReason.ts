@@ -81,5 +81,6 @@ export const toText = (reason: ExitReason): string => {
 const summary = (cause: Cause.Cause<unknown>): string => {
   if (cause.reasons.length > 0 && Cause.hasInterruptsOnly(cause)) return "interrupted"
   const error = Cause.squash(cause)
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  // Texts of messages end with a full stop, and so does the sentence this becomes a part of.
+  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).replace(/\.$/, "")
 }
