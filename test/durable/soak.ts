@@ -8,11 +8,20 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
 import { Command, Flag } from "effect/cli"
+import * as fs from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { Postgres } from "../fixtures/stores/Postgres.ts"
 import { killJournals } from "./journals.ts"
 import { build, folder } from "./processes.ts"
 import { killTally } from "./tallies.ts"
+
+/** All the sources of effect. */
+const folderOfEffect = fileURLToPath(new URL("src", import.meta.resolve("effect/package.json")))
+const sources = fs.readdirSync(folderOfEffect, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .sort()
+  .map((name) => join(folderOfEffect, name))
 
 /** Kills in one turn. */
 const turn = 25
@@ -55,7 +64,7 @@ const soak = Effect.fnUntraced(function*(minutes: number) {
     }
     for (const name of ["SQLite", "files"] as const) {
       if (!(yield* isTime)) continue
-      const { kills, result } = yield* killTally(tally, places[name], ["--chunk", "1000"], turn, 2000)
+      const { kills, result } = yield* killTally(tally, places[name], ["--chunk", "1000", ...sources], turn, 2000)
       const wrong = result.matches ? [] : [`${result.words} words counted, which are not those of a single pass`]
       yield* add(`tally in ${name}`, kills, result.acknowledged, wrong)
     }

@@ -34,7 +34,9 @@ export const killTally = (
       yield* Effect.sleep(yield* Random.nextIntBetween(0, moment))
       const end = yield* running.kill
       if (end === 0) return yield* killTally(program, place, args, kills, moment / 2)
-      if (end !== "SIGKILL") return yield* Effect.die(new Error(`it failed (${end}): ${running.errors()}`))
+      if (end !== "SIGKILL") {
+        return yield* Effect.die(new Error(`it failed (${end}): ${running.errors()} ${running.lines.join("\n")}`))
+      }
     }
     const last = yield* start(program, [...command, "--json"])
     const end = yield* last.ended

@@ -266,9 +266,13 @@ export abstract class Volatile<in out S> extends Immediate<S> {
 
   override commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     const before = this.read()
-    // A callback that changed nothing has not made another snapshot of it.
-    if (by === "callback" && incarnation >= this.fence && Object.is(state, before?.state)) return true
-    return this.commitOver(before, incarnation, state, by, answers)
+    if (before === undefined || answers !== undefined || incarnation < this.fence || !Object.is(state, before.state)) {
+      return this.commitOver(before, incarnation, state, by, answers)
+    }
+    // What changed nothing makes no other snapshot; if it was a message, it was handled from this one.
+    if (isHandled(by)) this.trusted = before
+    if (by !== "callback" && this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
+    return true
   }
 
   protected write(snapshot: Snapshot<S>, by: Origin, before: Snapshot<S> | undefined): void {

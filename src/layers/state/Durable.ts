@@ -280,8 +280,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     const { newest, session } = this
     // Whoever took over writes now; the cause is what the store answered, a StoreError.
     if (session.fenced !== undefined) return Effect.failCause(session.fenced as Cause.Cause<StoreError>)
-    if (!this.isLoaded) return this.load(this.fence)
-    if (this.evidence !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load(this.fence))
+    if (!this.isLoaded) return this.load
+    if (this.evidence !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load)
     return { decision: newest === undefined ? nothing : restore({ ...newest, trusted: false }), aside: [] }
   }
 
@@ -294,12 +294,12 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     })
   )
 
-  /** Asks the store, and judges what it holds, for one incarnation. */
-  private load(incarnation: number): Effect.Effect<Taken<S>, StoreError> {
+  /** Asks the store, and judges what it holds. */
+  private get load(): Effect.Effect<Taken<S>, StoreError> {
     return Effect.flatMap(this.stored, (records) => {
       const from = records[0]?.seq
       const evidence = this.evidence?.on === from ? this.evidence?.against : undefined
-      return this.judge(incarnation, { ...Generations.fromStored(records), evidence }, [], from)
+      return this.judge({ ...Generations.fromStored(records), evidence }, [], from)
     })
   }
 
@@ -313,7 +313,6 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   }
 
   private judge(
-    incarnation: number,
     before: Generations.Generations<SnapshotRecord>,
     setAside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
     from: number | undefined
@@ -325,10 +324,9 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     switch (decision._tag) {
       case "Refuse":
       case "GiveUp":
-        return this.perform(incarnation, books, all, undefined, decision)
+        return this.perform(books, all, undefined, decision)
       case "Init":
         return this.perform(
-          incarnation,
           books,
           all,
           undefined,
@@ -341,7 +339,6 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
         if (read._tag === "Decoded") {
           const to = { seq, state: read.state, trusted }
           return this.perform(
-            incarnation,
             books,
             all,
             to,
@@ -350,15 +347,14 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
         }
         const unreadable = Recovery.unreadable(books, explain(read), policy)
         return unreadable.decision._tag === "Refuse"
-          ? this.perform(incarnation, books, all, undefined, unreadable.decision)
-          : this.judge(incarnation, unreadable.books, [...all, ...unreadable.aside], from)
+          ? this.perform(books, all, undefined, unreadable.decision)
+          : this.judge(unreadable.books, [...all, ...unreadable.aside], from)
       }
     }
   }
 
   /** What is set aside is set aside in the store; what is chosen is what memory holds from now on. */
   private perform(
-    incarnation: number,
     books: Generations.Generations<SnapshotRecord>,
     aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>,
     chosen: Generations.Generation<S> | undefined,
@@ -371,8 +367,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
         discard: true
       }),
       () => {
-        // A start that was given up may come here late: memory belongs to a younger incarnation.
-        if (this.fence === incarnation) this.adopt(books, aside, chosen, decision)
+        this.adopt(books, aside, chosen, decision)
         return { decision, aside }
       }
     )

@@ -219,9 +219,13 @@ describe("a write that finally fails", () => {
       inside.uninterruptible = true
       const inHand = yield* fork(Effect.exit(account.AddSlowly({ by: 1 }, { timeout: "infinity" })))
       yield* TestClock.adjust("3 seconds")
-      script.before = () => Effect.void
+      // the next incarnation is slow to ask the store: what the last one would commit would be there before
+      const asked = Latch.makeUnsafe(false)
+      script.before = (operation) => operation === "load" ? asked.await : Effect.void
       yield* inside.slow!.open
       assertAway(yield* Fiber.join(inHand))
+      yield* turns
+      yield* asked.open
       assert.strictEqual(yield* account.Add({ by: 1 }), 1)
       assert.deepStrictEqual(yield* script.states("test/Account"), ["1"])
     }).pipe(Effect.provide(one(inside, { retry: patience })))

@@ -1,6 +1,6 @@
 /** Restore that learns, as servers over every kind of companion see it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, Latch, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError, StateRefused } from "../../../src/domain/Errors.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
@@ -9,6 +9,7 @@ import { GenServer, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { fork, turns } from "./account.ts"
 import { Fragile, kinds, mood, poison, Refused, tree, turning } from "./fragile.ts"
+import { Scripted } from "./scripted.ts"
 
 const server = Fragile
 type Server = typeof Fragile.Service
@@ -275,6 +276,16 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
 
+    it.effect("once a message was handled that changed nothing, by the incarnation that made it", () =>
+      Effect.gen(function*() {
+        const fragile = yield* Fragile
+        yield* fragile.Set({ to: 41 })
+        assert.strictEqual(yield* fragile.Get(), 41)
+        yield* crashOn(fragile, 10)
+        assert.deepStrictEqual(yield* losses, [])
+        assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+      }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
+
     it.effect("for crashes of incarnations that had handled something", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
@@ -332,3 +343,21 @@ describe.each(kinds.flatMap((kind) => late.map((when) => [kind, when] as const))
       }).pipe(Effect.provide(tree(kind, { when, onSuspect: "rollback" }, 10))))
   }
 )
+
+it.effect("what spoke against a snapshot does not speak against another that a person put in its place", () => {
+  const script = new Scripted()
+  return Effect.gen(function*() {
+    const fragile = yield* Fragile
+    const harness = yield* Harness
+    yield* fragile.Set({ to: 41 })
+    yield* fragile.Set({ to: poison.restore })
+    const [newest] = yield* script.memory.load("test/Fragile")
+    const gate = Latch.makeUnsafe(false)
+    script.before = (operation) => operation === "load" ? gate.await : Effect.void
+    yield* crashes(fragile.Crash({}))
+    yield* harness.awaitTag("StartFailed", fragile)
+    yield* script.memory.setAside({ key: "test/Fragile", seq: 2, epoch: newest!.epoch, why: "looked at" })
+    yield* gate.open
+    assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+  }).pipe(Effect.provide(tree("store", { onSuspect: "refuse" }, 3, script)))
+})
