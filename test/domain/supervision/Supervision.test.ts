@@ -259,6 +259,17 @@ describe("dependents", () => {
     assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
   })
 
+  it("a child that the first group is stopping is waited for, and comes back with both", () => {
+    const world = new World({ strategy: "dependents" })
+    world.add("a", "b", { id: "c", needs: ["a"] }, { id: "d", needs: ["a", "b"] })
+    world.stops.set("c", ["hang"])
+    world.exit("a")
+    world.exit("b")
+    assert.deepStrictEqual(world.list(), ["a restarting", "b restarting", "c stopping", "d restarting"])
+    world.release("c")
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2", "d#2"])
+  })
+
   it("refuses a need that no child started before can meet", () => {
     const world = new World({ strategy: "dependents" })
     assert.deepInclude(world.start({ id: "web", needs: ["db"] }), { _tag: "InvalidSpec", field: "needs" })
@@ -362,6 +373,18 @@ describe("significant children", () => {
     }
   })
 
+  it("all_significant: one that is parked does not hold the end up", () => {
+    const world = new World({ autoShutdown: "all_significant", onGiveUp: "park" })
+    const significant = { restart: "transient", significant: true } as const
+    world.add({ id: "a", ...significant }, { id: "b", ...significant })
+    world.budget = [exhausted]
+    world.exit("a")
+    assert.deepStrictEqual(world.list(), ["a parked", "b#1"])
+    world.take()
+    world.finish("b")
+    assert.deepStrictEqual(world.take().at(-1), "ended Shutdown")
+  })
+
   it("any_significant: a transient one is restarted after a crash, and ends the supervisor when it finishes", () => {
     const world = new World({ autoShutdown: "any_significant" })
     world.add(spec("a", "transient"), spec("b", "transient"))
@@ -435,7 +458,39 @@ describe("giving up", () => {
     assert.deepStrictEqual(world.list(), ["a#1", "b#2", "c#2"])
   })
 
-  it("a parked child can be terminated and deleted, and stays out of its group", () => {
+  it("park: what is parked stays out of the group of a sibling that is restarted", () => {
+    const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
+    world.add("a", "b", "c")
+    world.budget = [exhausted]
+    world.exit("c")
+    world.take()
+    world.exit("a")
+    assert.deepStrictEqual(world.take(), [
+      "a is restarting",
+      "stop b",
+      "b is restarting",
+      "start a#2",
+      "start b#2"
+    ])
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c parked"])
+    world.resume("c")
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
+  })
+
+  it("park: a group that is being parked is parked whoever else crashes meanwhile", () => {
+    const world = new World({ onGiveUp: "park", strategy: "one_for_all" })
+    world.add("a", "b", "c")
+    world.stops.set("c", ["hang"])
+    world.budget = [exhausted, delay(0)]
+    world.exit("b")
+    world.exit("a")
+    world.release("c")
+    assert.deepStrictEqual(world.list(), ["a parked", "b parked", "c parked"])
+    world.resume("a")
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
+  })
+
+  it("a parked child can be terminated and deleted", () => {
     const world = new World({ onGiveUp: "park", strategy: "one_for_one" })
     world.add("a")
     world.budget = [exhausted]
@@ -523,6 +578,26 @@ describe("the supervisor's own life", () => {
       "start b#2",
       "Booted"
     ])
+  })
+
+  it("those added at run time are gone also when it was stopped, and is started again by hand", () => {
+    const world = new World()
+    world.add("a")
+    world.start({ id: "c" })
+    end(world)
+    world.send({ _tag: "Settled", fate: "stopped" })
+    world.send({ _tag: "Boot" })
+    assert.deepStrictEqual(world.list(), ["a#2"])
+  })
+
+  it("the timer of a group that waits is cancelled when it ends", () => {
+    const world = new World({ strategy: "one_for_all" })
+    world.add("a", "b")
+    world.budget = [delay(10)]
+    world.exit("a")
+    world.take()
+    end(world)
+    assert.deepStrictEqual(world.take(), ["cancel timer", "ended Shutdown"])
   })
 
   it("a child that fails to start while booting: what was started is stopped in reverse, and the boot fails", () => {

@@ -283,6 +283,21 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(a.fates, ["parked", "restarting"])
     }))
 
+  it.effect("park: whoever resumes it begins the budget anew", () =>
+    Effect.gen(function*() {
+      const once = Restart.intensity({ restarts: 1, within: "1 hour" })
+      const { supervisor } = yield* jobs({ onGiveUp: "park", restart: once })
+      const script = new Script()
+      const child = yield* supervisor.startChild(recipe("a", script))
+      for (const status of ["running", "parked"]) {
+        script.end()
+        assert.deepStrictEqual(yield* statuses(supervisor), [`a ${status}`])
+      }
+      yield* supervisor.resumeChild(child)
+      script.end()
+      assert.deepStrictEqual(yield* statuses(supervisor), ["a running"])
+    }))
+
   it.effect("under a parent that restarts it, it comes back empty, and its children are stopped", () =>
     Effect.gen(function*() {
       const { telemetry } = record()
@@ -299,6 +314,24 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
       yield* supervisor.startChild(recipe("c"))
       assert.deepStrictEqual(yield* statuses(supervisor), ["c running"])
+    }))
+
+  it.effect("and begins its budget anew", () =>
+    Effect.gen(function*() {
+      const { telemetry } = record()
+      const once = Restart.intensity({ restarts: 1, within: "1 hour" })
+      const context = yield* Layer.build(
+        Supervisor.layer({ strategy: "one_for_one", restart: often }, [Jobs.layer({ restart: once })])
+      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      const supervisor = Context.get(context, Jobs)
+      for (const incarnation of [1, 2, 3]) {
+        const script = new Script()
+        yield* supervisor.startChild(recipe("a", script))
+        script.end()
+        assert.deepStrictEqual(yield* statuses(supervisor), ["a running"])
+        assert.strictEqual(supervisor[processOf].incarnation, incarnation)
+        script.end()
+      }
     }))
 
   it.effect("can stand in for the nearest supervisor", () =>
