@@ -7,6 +7,7 @@ import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts
 import { StoreError } from "../../../src/domain/state/StoreError.ts"
 import { GenServer, Restart } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { FakeProcess } from "../naming/FakeProcess.ts"
 import { Account, fork, Inside, many, one, poll, Saving, start, turns } from "./account.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "./scripted.ts"
 
@@ -228,6 +229,25 @@ describe("a write that finally fails", () => {
       yield* asked.open
       assert.strictEqual(yield* account.Add({ by: 1 }), 1)
       assert.deepStrictEqual(yield* script.states("test/Account"), ["1"])
+    }).pipe(Effect.provide(one(inside, { retry: patience })))
+  })
+
+  it.effect("its incarnation is fenced off at once, whatever it still tries", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const container = yield* Account.StateContainer
+      const process = new FakeProcess("test/Account/x")
+      const keeper = container.claim("x", process)
+      const taken = keeper.takeOver(1)
+      assert.isTrue(Effect.isEffect(taken))
+      if (Effect.isEffect(taken)) yield* taken
+      script.before = onSave(away)
+      assert.isTrue(keeper.commit(process.incarnation, 1, "call"))
+      yield* TestClock.adjust("3 seconds")
+      assert.isFalse(keeper.commit(process.incarnation, 2, "call"))
+      script.before = () => Effect.void
+      yield* turns
+      assert.deepStrictEqual(yield* script.states("test/Account/x"), [])
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
