@@ -2,7 +2,7 @@
  * The survival table: what each fault leaves of the acknowledged state, of the queued messages, and of the one in flight.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
+import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { CallError } from "../src/domain/Errors.ts"
 import { GenServer, Restart, StateContainer, StateTable, Supervisor } from "../src/index.ts"
 import { type HasProcess, type Process, processOf } from "../src/layers/naming/Process.ts"
