@@ -27,6 +27,8 @@ import {
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 
+export { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
+
 /**
  * A store of snapshots that survives `G`.
  *
