@@ -96,6 +96,21 @@ describe("SQLite that fails", () => {
       assert.deepStrictEqual(yield* seqs(store), [2, 1])
     }))
 
+  it.live("what could not be written takes nobody's place: the newest are kept", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      const store = yield* StateStoreSqlite.make({ filename, busyTimeout: 1 })
+      const epoch = yield* store.acquireEpoch("app")
+      for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
+      const other = new DatabaseSync(filename)
+      other.exec("BEGIN IMMEDIATE")
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 4, epoch)])))?._tag, "Unavailable")
+      other.exec("ROLLBACK")
+      other.close()
+      yield* store.save([record("a", 5, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [5, 3, 2])
+    }))
+
   it.live("a file that is not a database, and a folder that is not there, are told when it is opened", () =>
     Effect.gen(function*() {
       const directory = yield* folder

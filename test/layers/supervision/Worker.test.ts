@@ -41,6 +41,18 @@ describe("Supervisor.worker", () => {
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
     }))
 
+  it.effect("tells finalizers how it ended", () =>
+    Effect.gen(function*() {
+      const log: Array<string> = []
+      const noting = Effect.addFinalizer((exit) => Effect.sync(() => log.push(exit._tag)))
+      yield* top(
+        one,
+        Supervisor.worker("a", noting, { restart: "temporary" }),
+        Supervisor.worker("b", Effect.andThen(noting, Effect.die("boom")), { restart: "temporary" })
+      )
+      assert.deepStrictEqual(log, ["Success", "Failure"])
+    }))
+
   it.effect("completing is a normal end, failing and dying are crashes", () =>
     Effect.gen(function*() {
       const { take } = yield* top(
