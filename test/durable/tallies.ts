@@ -16,7 +16,7 @@ const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Result))
  * Kills it `kills` times, each time some moments after it has begun to work, or while it is starting; then lets it end.
  *
  * `moment` bounds how long it may work, in milliseconds. On a machine so fast that it ends before it was killed so often,
- * all begins again in a fresh place with half of that.
+ * all begins again in a fresh place with half of that; on one so slow that nothing was stored in between, with twice of it.
  */
 export const killTally = (
   program: string,
@@ -41,5 +41,8 @@ export const killTally = (
     const last = yield* start(program, [...command, "--json"])
     const end = yield* last.ended
     if (end !== 0) return yield* Effect.die(new Error(`it failed (${end}): ${last.errors()}`))
-    return { kills, result: yield* decode(last.lines.join("\n")) }
+    const result = yield* decode(last.lines.join("\n"))
+    return result.from === undefined
+      ? yield* killTally(program, place, args, kills, moment * 2)
+      : { kills, result }
   }))
