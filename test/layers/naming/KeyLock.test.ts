@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import * as KeyLock from "../../../src/layers/naming/KeyLock.ts"
 
 describe("locks by key", () => {
@@ -29,6 +30,37 @@ describe("locks by key", () => {
       yield* Deferred.succeed(gates[1], undefined)
       yield* Fiber.await(second)
       assert.deepStrictEqual(log, ["first in", "other key", "first out", "second in", "second out"])
+      assert.strictEqual(locks.size(), 0)
+    }))
+
+  it.effect("whoever comes while another has it next waits for that one, too", () =>
+    Effect.gen(function*() {
+      const locks = KeyLock.make<string>()
+      let inside = 0
+      const held = (gate: Deferred.Deferred<void>) =>
+        locks.withLock(
+          "k",
+          Effect.acquireUseRelease(
+            Effect.sync(() => assert.strictEqual(++inside, 1)),
+            () => Deferred.await(gate),
+            () => Effect.sync(() => inside--)
+          )
+        )
+      const gates = yield* Effect.replicateEffect(Deferred.make<void>(), 3)
+      const fibers: Array<Fiber.Fiber<void>> = []
+      for (const gate of gates) {
+        fibers.push(yield* Effect.forkChild(held(gate), { startImmediately: true }))
+        // the first leaves while the second waits, and the third comes after that
+        if (fibers.length === 2) {
+          yield* Deferred.succeed(gates[0]!, undefined)
+          yield* Fiber.join(fibers[0]!)
+          yield* TestClock.adjust(0)
+          assert.strictEqual(inside, 1)
+        }
+      }
+      assert.strictEqual(inside, 1)
+      yield* Effect.forEach(gates, (gate) => Deferred.succeed(gate, undefined))
+      yield* Fiber.joinAll(fibers)
       assert.strictEqual(locks.size(), 0)
     }))
 

@@ -341,6 +341,22 @@ describe("a duplicate registry", () => {
       yield* topics.register("news", new FakeProcess("b"), 2)
     }).pipe(Effect.provide(Topics.layer)))
 
+  it.effect("who ends one of several registrations under a key keeps the others until it is gone", () =>
+    Effect.gen(function*() {
+      const topics = yield* Topics
+      const a = new FakeProcess("a")
+      yield* topics.register("news", a, 1)
+      yield* topics.register("news", a, 2)
+      assert.strictEqual(yield* topics.unregisterMatch("news", a, (value) => value === 1), 1)
+      assert.deepStrictEqual([yield* topics.keys(a), yield* topics.values("news", a)], [["news"], [2]])
+      const events = yield* topics.listen
+      a.gone()
+      assert.deepStrictEqual((yield* Queue.takeAll(events)).map(({ _tag, value }) => [_tag, value]), [[
+        "Unregistered",
+        2
+      ]])
+    }).pipe(Effect.scoped, Effect.provide(Topics.layer)))
+
   it.effect("keeps metadata under names", () =>
     Effect.gen(function*() {
       const topics = yield* Topics

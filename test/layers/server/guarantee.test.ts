@@ -145,7 +145,10 @@ it.effect("a typed failure that comes with a defect is a crash", () =>
       StateContainer.layerMemory(Clumsy),
       Clumsy.layer({
         init: 0,
-        handlers: { Refuse: () => Effect.ensuring(Effect.fail(new Refused({ by: 1 })), Effect.die(new Error("boom"))) }
+        handlers: {
+          Refuse: () =>
+            Effect.failCause(Cause.combine(Cause.fail(new Refused({ by: 1 })), Cause.die(new Error("boom"))))
+        }
       })
     ])
   )))

@@ -110,7 +110,10 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       assert.deepStrictEqual(yield* Effect.exit(fragile.Refuse()), Exit.fail(new Refused()))
       mood.isBad = true
       yield* crashes(fragile.Crash({}))
+      yield* turns
       mood.isBad = false
+      assert.deepStrictEqual(yield* Effect.flatMap(companionOf, (one) => one.get), Option.some(poison.restore))
+      yield* GenServer.kill(fragile)
       assert.strictEqual(yield* fragile.Get(), turning)
     }).pipe(Effect.provide(tree(kind, {}, 10))))
 
