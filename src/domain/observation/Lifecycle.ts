@@ -59,9 +59,6 @@ export const StateSetAside = Schema.TaggedStruct("StateSetAside", { ...process, 
 /** A write of an older incarnation was refused by the companion. */
 export const WriteFenced = Schema.TaggedStruct("WriteFenced", { ...process, current: Schema.Int })
 
-/** The supervised fiber of a state container crashed; the states it keeps did not. */
-export const ContainerCrashed = Schema.TaggedStruct("ContainerCrashed", { ...process, reason: ExitReason })
-
 /** A message whose handler crashed is handled again; `attempt` counts from 2. */
 export const Redelivered = Schema.TaggedStruct("Redelivered", {
   ...process,
@@ -95,7 +92,6 @@ export const Lifecycle = Schema.Union([
   StateRolledBack,
   StateSetAside,
   WriteFenced,
-  ContainerCrashed,
   Redelivered,
   Quarantined,
   Dropped
