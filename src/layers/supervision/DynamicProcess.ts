@@ -192,7 +192,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
     const asked = exceptional(spec, "restarting")
     this.put(child, asked)
-    this.budget.consult(this.news.now, reason, (answer) => {
+    this.budget.consult(reason, (answer) => {
       if (this.children.get(child) !== asked || this.ending !== undefined) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")

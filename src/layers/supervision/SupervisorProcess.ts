@@ -17,14 +17,22 @@ import { type Context, Effect, Exit, type Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { crashed, killed } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
+import { revivable, revived, steps } from "../../domain/supervision/Revival.ts"
 import { decide } from "../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../domain/supervision/SupervisionEvents.ts"
-import { find, make, type Options, type State, withChild } from "../../domain/supervision/SupervisionState.ts"
+import {
+  type Entry,
+  find,
+  make,
+  type Options,
+  type State,
+  withChild
+} from "../../domain/supervision/SupervisionState.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
 import { ChildNews } from "./ChildNews.ts"
-import { attempt, execute, guarded, started as startedAs, startOf } from "./Execute.ts"
+import { attempt, execute, guarded, isExit, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import { type Slot, tellEvent, tellNews } from "./SupervisorNews.ts"
 import * as Turn from "./Turn.ts"
@@ -46,11 +54,13 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   readonly kind = "supervisor"
   readonly telemetry: Telemetry
   readonly slots = new Map<string, Slot>()
-  state: State
   recorder: Recorder | undefined = undefined
   /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
   seeds: (() => void) | undefined = undefined
   protected readonly reportContext: Context.Context<never>
+  private known: State
+  /** The end of a child that is dealt with right now, while nobody has looked. */
+  private reviving: { readonly entry: Entry; readonly reason: ExitReason } | undefined = undefined
   private readonly news: ChildNews
   private readonly budget: Budget
   private readonly timers = new Map<number, Fiber.Fiber<void>>()
@@ -75,7 +85,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   ) {
     super(parent, id)
     this.telemetry = parent.telemetry
-    this.state = make(options)
+    this.known = make(options)
     this.reportContext = context
     this.news = new ChildNews(this, parent.telemetry, context)
     this.budget = new Budget(schedule, context)
@@ -144,15 +154,77 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
     // A child that was forgotten, or replaced by another of its id, is no longer ours.
-    if (this.slots.get(child.id)?.child !== child) return
-    this.post({ _tag: "ChildExited", id: child.id, incarnation, reason })
+    const slot = this.slots.get(child.id)
+    if (slot?.child !== child) return
+    if (this.revive(slot, incarnation, reason)) return
+    this.post({ _tag: "ChildExited", id: slot.child.id, incarnation, reason })
+  }
+
+  // ---- the commonest restart
+
+  /**
+   * Restarts a child whose end calls for nothing else, in one pass without events; false when it calls for more, or when
+   * this is not the moment.
+   */
+  private revive(slot: Slot, incarnation: number, reason: ExitReason): boolean {
+    // What is in progress or waits already comes first.
+    if (this.draining || this.head < this.events.length || !Turn.isShallow()) return false
+    const { child } = slot
+    const before = this.known
+    const entry = revivable(before, child.id, incarnation, reason)
+    if (entry === undefined) return false
+    const downSince = this.news.instant
+    if (!this.budget.grants(downSince, reason)) return false
+    this.draining = true
+    this.reviving = { entry, reason }
+    Turn.enter()
+    try {
+      this.news.exited(child, incarnation, reason)
+      child.settle("restarting")
+      this.news.restarting(child, reason, 0)
+      const start = startOf(child)
+      if (this.reviving !== undefined && isExit(start) && start._tag === "Success" && start.value._tag === "Started") {
+        this.reviving = undefined
+        if (this.recorder !== undefined) this.walk(steps(before, entry, reason, child.incarnation))
+        this.known = revived(before, entry, child.incarnation)
+        this.news.started(child, child.incarnation, downSince)
+      } else {
+        slot.downSince = downSince
+        const { status } = find(this.state, child.id)!
+        if (status._tag === "Starting") this.starting(slot, status.ticket, start)
+      }
+    } finally {
+      this.draining = false
+      if (this.outcomes.length > 0 || this.head < this.events.length) this.pass()
+      Turn.leave()
+    }
+    return true
+  }
+
+  /** What it knows. Whoever looks in the middle of a revival sees the steps that it did not take for nobody. */
+  get state(): State {
+    const { reviving } = this
+    if (reviving !== undefined) {
+      this.reviving = undefined
+      this.walk(steps(this.known, reviving.entry, reviving.reason))
+    }
+    return this.known
+  }
+
+  /** Decides on events whose commands are performed otherwise. */
+  private walk(events: ReadonlyArray<Event>): void {
+    for (const event of events) {
+      const [state, commands] = decide(this.known, event)
+      this.known = state
+      this.recorder?.(event, commands)
+    }
   }
 
   // ---- requests
 
   /** Adds a child that the first boot starts, like every later one. */
   seed(spec: ChildSpec, made: { readonly child: Child; readonly ref: unknown }): void {
-    this.state = withChild(this.state, spec)
+    this.known = withChild(this.known, spec)
     this.slots.set(spec.id, { child: made.child, ref: made.ref, downSince: undefined })
   }
 
@@ -227,9 +299,9 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   }
 
   private handle(event: Event): void {
-    const before = this.state
+    const before = this.known
     const [state, commands] = decide(before, event)
-    this.state = state
+    this.known = state
     tellEvent(this.news, this.slots, before, event)
     this.recorder?.(event, commands)
     for (const command of commands) this.perform(command)
@@ -257,7 +329,6 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       case "ConsultBudget": {
         const { id, ticket } = command
         return this.budget.consult(
-          this.news.now,
           command.reason,
           (answer) => this.outcome({ _tag: "BudgetAnswered", id, ticket, answer })
         )
@@ -309,8 +380,12 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       this.slots.set(id, { child: made.value.child, ref: made.value.ref, downSince: undefined })
     }
     const slot = this.slots.get(id)
-    if (slot === undefined) return
-    execute(this.reportContext, startOf(slot.child), (come) => {
+    if (slot !== undefined) this.starting(slot, ticket, startOf(slot.child))
+  }
+
+  private starting(slot: Slot, ticket: number, start: Effect.Effect<Started, unknown>): void {
+    const { id } = slot.child
+    execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
       if (exit._tag === "Failure") return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
       if (exit.value._tag === "Ignored") return this.outcome({ _tag: "ChildIgnored", id, ticket })
