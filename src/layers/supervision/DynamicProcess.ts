@@ -37,7 +37,7 @@ import {
   outcomeOf,
   stopped
 } from "./DynamicChild.ts"
-import { execute, guarded, started as startedAs, startOf } from "./Execute.ts"
+import { execute, guarded, isExit, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import * as Turn from "./Turn.ts"
 
@@ -48,12 +48,15 @@ const passLength = 4096
 export class DynamicProcess extends LocalProcess implements Child, Parent {
   readonly kind = "supervisor"
   readonly telemetry: Telemetry
-  children = new Map<Child, ChildSpec | Exceptional>()
   readonly maxChildren: number
   supervisors = 0
   /** Children without an incarnation alive. */
   inactive = 0
   protected readonly reportContext: Context.Context<never>
+  private known = new Map<Child, ChildSpec | Exceptional>()
+  /** A child that is brought back right now, while nobody has looked; and its record once somebody has. */
+  private reviving: Child | undefined = undefined
+  private seen: Exceptional | undefined = undefined
   private readonly news: ChildNews
   private readonly budget: Budget
   private readonly onGiveUp: "escalate" | "park"
@@ -135,7 +138,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   private forget(fate: Fate): void {
     const { children } = this
-    this.children = new Map()
+    this.known = new Map()
     this.supervisors = 0
     this.inactive = 0
     if (children.size === 0) return
@@ -147,8 +150,60 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   // ---- as a parent
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
+    if (this.revive(child, incarnation, reason)) return
     this.ends.push({ child, incarnation, reason, failedSince: undefined })
     if (!this.busy) Turn.run(this.pass)
+  }
+
+  /**
+   * The commonest restart: the budget lets a child that ended come back at once, and it is up again before anybody looks.
+   * Then nothing has to be written down. False when it calls for more, or when this is not the moment.
+   */
+  private revive(child: Child, incarnation: number, reason: ExitReason): boolean {
+    // What is in progress or waits already comes first.
+    if (this.busy || this.ends.length > 0 || this.ending !== undefined || !Turn.isShallow()) return false
+    const spec = this.known.get(child)
+    if (spec === undefined || isExceptional(spec) || incarnation !== child.incarnation) return false
+    if (!isRestarted(spec.restart, reason)) return false
+    const downSince = this.news.instant
+    if (!this.budget.grants(downSince, reason)) return false
+    this.busy = true
+    this.reviving = child
+    Turn.enter()
+    try {
+      this.news.exited(child, incarnation, reason)
+      child.settle("restarting")
+      this.news.restarting(child, reason, 0)
+      const start = startOf(child)
+      if (this.reviving !== undefined && isExit(start) && start._tag === "Success" && start.value._tag === "Started") {
+        this.reviving = undefined
+        this.news.started(child, child.incarnation, downSince)
+      } else {
+        this.look()
+        this.starting(child, this.seen!, start, downSince)
+      }
+    } finally {
+      this.seen = undefined
+      this.busy = false
+      if (this.ends.length > 0) this.pass()
+      Turn.leave()
+    }
+    return true
+  }
+
+  /** The children, as whoever looks may see them. */
+  get children(): Map<Child, ChildSpec | Exceptional> {
+    this.look()
+    return this.known
+  }
+
+  private look(): void {
+    const { reviving } = this
+    if (reviving === undefined) return
+    this.reviving = undefined
+    const entry = this.known.get(reviving)!
+    this.seen = exceptional(isExceptional(entry) ? entry.spec : entry, "reviving")
+    this.put(reviving, this.seen)
   }
 
   private readonly pass = (): void => {
@@ -212,10 +267,19 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   private restart(child: Child, spec: ChildSpec, downSince: number): void {
     const starting = exceptional(spec, "reviving")
     this.put(child, starting)
-    execute(this.reportContext, startOf(child), (come) => {
+    this.starting(child, starting, startOf(child), downSince)
+  }
+
+  private starting(
+    child: Child,
+    starting: Exceptional,
+    start: Effect.Effect<Started, unknown>,
+    downSince: number
+  ): void {
+    const { spec } = starting
+    execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
-      const current = this.children.get(child)
-      if (current !== starting) return
+      if (this.children.get(child) !== starting) return
       if (exit._tag === "Failure") {
         const reason = crashed(exit.cause)
         this.news.startFailed(child, reason, "another attempt, if the budget allows")
