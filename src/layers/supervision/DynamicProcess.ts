@@ -173,6 +173,8 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     try {
       this.news.exited(child, incarnation, reason)
       child.settle("restarting")
+      // A caller who was told may have stopped it, or everything.
+      if (this.seen !== undefined && this.known.get(child) !== this.seen) return true
       this.news.restarting(child, reason, 0)
       const start = startOf(child)
       if (this.reviving !== undefined && isExit(start) && start._tag === "Success" && start.value._tag === "Started") {
@@ -251,6 +253,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       if (this.children.get(child) !== asked || this.ending !== undefined) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")
+      if (this.children.get(child) !== asked) return
       this.news.restarting(child, reason, answer.millis)
       if (answer.millis <= 0) return this.restart(child, spec, downSince)
       const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(answer.millis))
