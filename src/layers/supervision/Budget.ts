@@ -63,7 +63,7 @@ export class Budget {
 
   /**
    * Asks for one more restart at once, at this instant of monotonic time. False says that {@link consult} has to be asked:
-   * the budget is a Schedule, or refuses, and then it will refuse again.
+   * the budget is a Schedule, or refuses. A refusal is not counted, so asking again costs nothing.
    */
   grants(instant: number, reason: ExitReason): boolean {
     return !isCharged(reason) || (this.window !== undefined && this.window.allow(instant))

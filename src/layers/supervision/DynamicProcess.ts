@@ -7,7 +7,8 @@
  *
  * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
  * attempts go through one queue that is worked off by whoever is first; a restart that fails again and again is therefore
- * a loop that gives way to others, never a recursion.
+ * a loop that gives way to others, never a recursion. The commonest restart needs neither queue nor record (`revive`): it is
+ * over before anybody looks, and whoever does look, at `children`, has the record made.
  *
  * @since 0.1.0
  */

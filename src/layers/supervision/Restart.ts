@@ -36,7 +36,8 @@ const refuse = (name: string, problem: string | undefined): void => {
  * **Details**
  *
  * Defaults: 3 restarts within 5 seconds. No delay. A restart at exactly `now - within` still counts. The output is the
- * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash.
+ * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash. As the whole
+ * budget of a supervisor it goes by monotonic time; combined with others it goes by the time that they are given.
  *
  * **Gotchas**
  *

@@ -4,7 +4,8 @@
  * It has no fiber of its own. Whoever brings an event (a child that ended, a timer, a request) drives it, and every command
  * is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a fiber whose
  * observer brings the outcome as one more event. So a crash, the decision and the restart of a child that has nothing to
- * wait for are one synchronous pass.
+ * wait for are one synchronous pass. The commonest of these, a child that comes back alone and at once, is not even told
+ * in events (`revive`): it is written down when it is over, or as soon as somebody looks, whichever comes first.
  *
  * *Tricky*: an event may arrive in the middle of a decision, in the stack of a command; it is queued, outcomes of commands
  * before anything else, so that `decide` never sees a world that is half told. Callers are answered after the pass, each
@@ -34,17 +35,12 @@ import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
 import { ChildNews } from "./ChildNews.ts"
 import { attempt, execute, guarded, isExit, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import { type Make, Pending } from "./Pending.ts"
 import { type Slot, tellEvent, tellNews } from "./SupervisorNews.ts"
 import * as Turn from "./Turn.ts"
 
 /** Told of every event and of what was decided, for tests that replay the rule. */
 export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
-
-interface Pending {
-  readonly make: (() => { readonly child: Child; readonly ref: unknown }) | undefined
-  exit: Exit.Exit<Answer> | undefined
-  resume: ((exit: Exit.Exit<Answer>) => void) | undefined
-}
 
 /** Events handled before the event loop gets a turn. */
 const passLength = 4096
@@ -64,8 +60,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   private readonly news: ChildNews
   private readonly budget: Budget
   private readonly timers = new Map<number, Fiber.Fiber<void>>()
-  private readonly pending = new Map<number, Pending>()
-  private nextRequest = 1
+  private readonly pending = new Pending()
   private events: Array<Event> = []
   private outcomes: Array<Event> = []
   private head = 0
@@ -168,7 +163,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
    */
   private revive(slot: Slot, incarnation: number, reason: ExitReason): boolean {
     // What is in progress or waits already comes first.
-    if (this.draining || this.head < this.events.length || !Turn.isShallow()) return false
+    if (this.draining || this.isBehind || !Turn.isShallow()) return false
     const { child } = slot
     const before = this.known
     const entry = revivable(before, child.id, incarnation, reason)
@@ -177,6 +172,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     if (!this.budget.grants(downSince, reason)) return false
     this.draining = true
     this.reviving = { entry, reason }
+    // From here on the order is that of the full pass: told, settled, told, started, told.
     Turn.enter()
     try {
       this.news.exited(child, incarnation, reason)
@@ -195,7 +191,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       }
     } finally {
       this.draining = false
-      if (this.outcomes.length > 0 || this.head < this.events.length) this.pass()
+      if (this.isBehind) this.pass()
       Turn.leave()
     }
     return true
@@ -223,7 +219,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   // ---- requests
 
   /** Adds a child that the first boot starts, like every later one. */
-  seed(spec: ChildSpec, made: { readonly child: Child; readonly ref: unknown }): void {
+  seed(spec: ChildSpec, made: ReturnType<Make>): void {
     this.known = withChild(this.known, spec)
     this.slots.set(spec.id, { child: made.child, ref: made.ref, downSince: undefined })
   }
@@ -232,7 +228,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   startChild(
     spec: ChildSpec,
     initial: boolean,
-    make: () => { readonly child: Child; readonly ref: unknown }
+    make: Make
   ): Effect.Effect<Answer> {
     return this.ask((request) => ({ _tag: "StartChild", request, spec, initial }), make)
   }
@@ -242,17 +238,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     return this.ask((request) => ({ _tag, request, id }), undefined)
   }
 
-  private ask(event: (request: number) => Event, make: Pending["make"]): Effect.Effect<Answer> {
-    return Effect.suspend(() => {
-      const request = this.nextRequest++
-      const pending: Pending = { make, exit: undefined, resume: undefined }
-      this.pending.set(request, pending)
-      this.post(event(request))
-      return pending.exit ?? Effect.callback<Answer>((resume) => {
-        if (pending.exit === undefined) pending.resume = resume
-        else resume(pending.exit)
-      })
-    })
+  private ask(event: (request: number) => Event, make: Make | undefined): Effect.Effect<Answer> {
+    return this.pending.ask((request) => this.post(event(request)), make)
   }
 
   // ---- the pass
@@ -273,13 +260,17 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       }
     } finally {
       this.draining = false
-      if (this.outcomes.length > 0 || this.head < this.events.length) this.passLater()
+      if (this.isBehind) this.passLater()
     }
     while (this.answers.length > 0) {
       const answers = this.answers
       this.answers = []
       for (const answer of answers) Turn.run(answer)
     }
+  }
+
+  private get isBehind(): boolean {
+    return this.outcomes.length > 0 || this.head < this.events.length
   }
 
   private passLater(): void {
@@ -371,7 +362,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   }
 
   private startIncarnation(id: string, ticket: number, request: number | undefined): void {
-    const make = request === undefined ? undefined : this.pending.get(request)?.make
+    const make = request === undefined ? undefined : this.pending.makeOf(request)
     if (make !== undefined) {
       const made = attempt(make)
       if (made._tag !== "Success") {
@@ -410,12 +401,9 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   }
 
   private answer(request: number, answer: Answer): void {
-    const pending = this.pending.get(request)
-    if (pending === undefined) return
-    this.pending.delete(request)
-    pending.exit = Exit.succeed(answer)
-    // Looked at after the pass: whoever asked from inside it has had no chance to wait yet.
-    this.answers.push(() => pending.resume?.(pending.exit!))
+    // Told after the pass: whoever asked from inside it has had no chance to wait yet.
+    const tell = this.pending.answer(request, answer)
+    if (tell !== undefined) this.answers.push(tell)
   }
 
   private bootedAs(exit: Exit.Exit<Started, unknown>): void {
