@@ -48,7 +48,7 @@ export const problem = (limit: Limit): string | undefined => {
 export class Window {
   private readonly limit: Limit
   // Its length is a power of two, so that an index wraps around by a mask.
-  private times = new Float64Array(smallest)
+  private times = none
   private oldest = 0
   /** How many count. */
   size = 0
@@ -73,7 +73,7 @@ export class Window {
       this.size--
     }
     if (this.size >= this.limit.restarts) return false
-    if (this.size === this.times.length) this.resize(this.size * 2)
+    if (this.size === this.times.length) this.resize(Math.max(smallest, this.size * 2))
     else if (this.size === 0 && this.times.length > largeEmpty) this.resize(smallest)
     this.times[(this.oldest + this.size++) & (this.times.length - 1)] = now
     return true
@@ -87,6 +87,8 @@ export class Window {
   }
 }
 
+// Most supervisors never restart anything: the first restart makes the ring.
+const none = new Float64Array(0)
 const smallest = 4
 /** What an empty window may go on holding. */
 const largeEmpty = 1024
