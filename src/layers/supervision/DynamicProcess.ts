@@ -194,7 +194,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     return true
   }
 
-  /** The children, as whoever looks may see them. */
+  /** The children, as whoever looks may see them; what follows from having looked goes by `known`. */
   get children(): Map<Child, ChildSpec | Exceptional> {
     this.look()
     return this.known
@@ -226,7 +226,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   private onEnd(end: Ended): void {
     const { child, failedSince, incarnation, reason } = end
-    const entry = this.children.get(child)
+    const entry = this.known.get(child)
     if (entry === undefined) return
     if (isExceptional(entry)) {
       if (failedSince !== undefined) {
@@ -239,7 +239,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     if (incarnation !== child.incarnation) return
     this.news.exited(child, incarnation, reason)
     if (this.ending !== undefined) {
-      this.children.set(child, exceptional(entry, "ended"))
+      this.known.set(child, exceptional(entry, "ended"))
       this.inactive++
       return
     }
@@ -251,17 +251,17 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     const asked = exceptional(spec, "restarting")
     this.put(child, asked)
     this.budget.consult(reason, (answer) => {
-      if (this.children.get(child) !== asked || this.ending !== undefined) return
+      if (this.known.get(child) !== asked || this.ending !== undefined) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")
-      if (this.children.get(child) !== asked) return
+      if (this.known.get(child) !== asked) return
       this.news.restarting(child, reason, answer.millis)
       if (answer.millis <= 0) return this.restart(child, spec, downSince)
       const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(answer.millis))
       const waiting: Exceptional = { ...asked, timer }
       this.put(child, waiting)
       timer.addObserver((exit) => {
-        if (exit._tag === "Success" && this.children.get(child) === waiting) {
+        if (exit._tag === "Success" && this.known.get(child) === waiting) {
           Turn.run(() => this.restart(child, spec, downSince))
         }
       })
@@ -283,7 +283,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     const { spec } = starting
     execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
-      if (this.children.get(child) !== starting) return
+      if (this.known.get(child) !== starting) return
       if (exit._tag === "Failure") {
         const reason = crashed(exit.cause)
         this.news.startFailed(child, reason, "another attempt, if the budget allows")
@@ -312,13 +312,13 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   /** Starts a child that was just made. Synchronous when its start is. */
   startChild(child: Child, spec: ChildSpec): Effect.Effect<Outcome> {
     const starting = exceptional(spec, "starting")
-    this.children.set(child, starting)
+    this.known.set(child, starting)
     this.inactive++
     if (child.kind === "supervisor") this.supervisors++
     execute(this.reportContext, startOf(child), (come) => {
       const exit = startedAs(come)
       // It was told to stop meanwhile: whoever did that has answered.
-      if (this.children.get(child) !== starting) return
+      if (this.known.get(child) !== starting) return
       if (exit._tag === "Failure") {
         this.news.startFailed(child, crashed(exit.cause), "nothing is left of it")
         this.drop(child, "stopped")
@@ -348,7 +348,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     }
     const spec = isExceptional(entry) ? entry.spec : entry
     const stopping = this.stopChild(child, entry, spec.shutdown)
-    return this.children.get(child) === stopping ? outcomeOf(stopping) : done
+    return this.known.get(child) === stopping ? outcomeOf(stopping) : done
   }
 
   /** Starts a parked child again. */
@@ -372,7 +372,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     if (isExceptional(entry)) answer(entry, stopped)
     const reason = shutdown === "brutal_kill" ? killed : orderly
     execute(this.reportContext, guarded(() => child.stop(reason, shutdown)), (exit) => {
-      if (this.children.get(child) !== stopping) return
+      if (this.known.get(child) !== stopping) return
       if (wasUp) {
         this.news.stopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
       }
@@ -411,7 +411,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       this.stopping++
       const stopping = this.stopChild(child, entry, patience)
       // Children that need time share one timer for each length of it.
-      if (!brutal && typeof shutdown === "number" && this.children.get(child) === stopping) {
+      if (!brutal && typeof shutdown === "number" && this.known.get(child) === stopping) {
         const others = slow.get(shutdown)
         if (others === undefined) slow.set(shutdown, [child])
         else others.push(child)
@@ -423,7 +423,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   private overdue(children: ReadonlyArray<Child>): void {
     for (const child of children) {
-      const entry = this.children.get(child)
+      const entry = this.known.get(child)
       if (entry === undefined || !isExceptional(entry) || entry.status !== "stopping") continue
       execute(this.reportContext, guarded(() => child.stop(killed, "brutal_kill")), () => {})
     }
@@ -454,16 +454,16 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   // ---- bookkeeping
 
   private put(child: Child, entry: Exceptional): void {
-    const before = this.children.get(child)
+    const before = this.known.get(child)
     if (before === undefined) return
     this.count(before, -1)
     this.count(entry, 1)
-    this.children.set(child, entry)
+    this.known.set(child, entry)
   }
 
   private up(child: Child, starting: Exceptional, downSince: number | undefined): void {
     this.count(starting, -1)
-    this.children.set(child, starting.spec)
+    this.known.set(child, starting.spec)
     const { incarnation } = child
     if (starting.spec.restart === "temporary") child.startsNoMore?.()
     this.news.started(child, incarnation, downSince)
@@ -471,10 +471,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private drop(child: Child, fate: Fate): void {
-    const entry = this.children.get(child)
+    const entry = this.known.get(child)
     if (entry === undefined) return
     this.count(entry, -1)
-    this.children.delete(child)
+    this.known.delete(child)
     if (child.kind === "supervisor") this.supervisors--
     child.settle(fate)
   }
