@@ -298,7 +298,10 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     const { trouble } = this
     if (trouble?.evidence === undefined || trouble.on !== snapshot) {
       const { seq, state } = snapshot
-      return { decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted === snapshot } }, aside: noneAside }
+      return {
+        decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted === snapshot } },
+        aside: noneAside
+      }
     }
     const { aside, books, decision } = Recovery.decide(this.books(snapshot), this.policy)
     this.trouble = { evidence: books.evidence, aside: books.aside, on: snapshot }
