@@ -59,6 +59,18 @@ export interface Receiver {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
 }
 
+/**
+ * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
+ * handler looks at it, takes time or crashes, and most never do.
+ */
+export interface Letter {
+  readonly type: MessageType
+  readonly payload: unknown
+}
+
+/** What a mailbox holds. */
+export type Mail = Envelope | Letter
+
 /** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
 type Sender = Fiber.Fiber<unknown, unknown> | undefined
 

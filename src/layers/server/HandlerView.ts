@@ -23,7 +23,7 @@ export class HandlerView implements HandlerContext<never, never> {
   }
 }
 
-/** The same on the direct path, where there is no message yet: it is made when somebody looks. */
+/** The same on the direct path and for casts, where there is no message yet: it is made when somebody looks. */
 export class DirectView implements HandlerContext<never, never> {
   /** The message, if somebody has looked. */
   made: Envelope | undefined = undefined
@@ -39,7 +39,7 @@ export class DirectView implements HandlerContext<never, never> {
   }
   get envelope(): Envelope {
     if (this.made === undefined) {
-      this.made = new Envelope(this.server, this.type, this.payload, Fiber.getCurrent())
+      this.made = new Envelope(this.server, this.type, this.payload, this.type.isCall ? Fiber.getCurrent() : undefined)
       this.made.attempts = 1
     }
     return this.made

@@ -22,7 +22,7 @@ import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.
 import { attempt, guarded } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling } from "./CallChain.ts"
-import { type Envelope, ownCast } from "./Envelope.ts"
+import { Envelope, type Mail, ownCast } from "./Envelope.ts"
 import { Attentive, Ending, Idle, isEffect, isExit, Parked, Restarting, Starting, Stopped } from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
 import { ServerBase } from "./ServerBase.ts"
@@ -388,12 +388,12 @@ export abstract class ServerLife extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : []
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const envelope of waiting) envelope.refuse({ _tag: "NotRunning" })
+    for (const mail of waiting) { if (mail instanceof Envelope) mail.refuse({ _tag: "NotRunning" }) }
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
   }
 
   /** It is down, and nobody is about to start it: what waits is handed over, its name is free. */
-  protected close(fate: Fate, reason: ExitReason): ReadonlyArray<Envelope> {
+  protected close(fate: Fate, reason: ExitReason): ReadonlyArray<Mail> {
     const waiting = this.mailbox?.clear() ?? []
     this.mailbox = undefined
     this.spec.parent.telemetry.counters.queued -= waiting.length

@@ -14,7 +14,7 @@ import { callError } from "../../domain/Errors.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
-import { Envelope, type MessageType, ownCall, ownTell } from "./Envelope.ts"
+import { Envelope, type Letter, type MessageType, ownCall, ownTell } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, Parked, Stopped } from "./Phase.ts"
@@ -129,10 +129,16 @@ export class ServerProcess extends ServerWork {
   }
 
   /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
-  cast(type: MessageType, payload: unknown): Effect.Effect<void> {
-    this.spec.parent.telemetry.counters.casts++
+  cast(letter: Letter): Effect.Effect<void> {
+    const { counters } = this.spec.parent.telemetry
+    counters.casts++
     if (this.phase === Stopped) return Exit.void
-    return this.enqueue(new Envelope(this, type, payload, undefined))
+    if (!this.openMailbox().post(letter)) {
+      return this.enqueue(new Envelope(this, letter.type, letter.payload, undefined))
+    }
+    counters.queued++
+    if (this.phase === Idle || this.phase === Attentive) this.wantTurn()
+    return Exit.void
   }
 
   protected enqueue(envelope: Envelope): Effect.Effect<void> {

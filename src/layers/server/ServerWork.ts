@@ -18,9 +18,9 @@ import type { Origin } from "../state/Companion.ts"
 import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
-import { Envelope, ownCast } from "./Envelope.ts"
+import { Envelope, type Letter, ownCast } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
-import { HandlerView } from "./HandlerView.ts"
+import { DirectView, HandlerView } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isEffect, isExit } from "./Phase.ts"
 import { ServerLife } from "./ServerLife.ts"
 import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
@@ -53,10 +53,11 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
             this.spec.turns.push(this)
             break
           }
-          const envelope = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
-          if (envelope === undefined) break
+          const mail = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
+          if (mail === undefined) break
           this.spec.parent.telemetry.counters.queued--
-          this.handle(envelope)
+          if (mail instanceof Envelope) this.handle(mail)
+          else this.handleLetter(mail)
           mailbox.resumeSenders()
         }
       }
@@ -68,6 +69,39 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
 
   protected wantTurn(): void {
     if (!this.draining) this.spec.turns.push(this)
+  }
+
+  /** Handles a cast. What its handler answers at once is committed without more ado: nobody is to be told. */
+  protected handleLetter({ payload, type }: Letter): void {
+    const { copy, faults, protect } = this.spec
+    const handler = this.behavior.handlers[type.tag]
+    if (
+      handler === undefined || this.extras !== undefined || faults !== undefined || protect !== undefined ||
+      copy !== undefined
+    ) {
+      this.handle(new Envelope(this, type, payload, undefined))
+      return
+    }
+    this.phase = Busy
+    const view = new DirectView(this, type, payload, this.incarnation)
+    let next: unknown
+    Turn.enter()
+    try {
+      next = handler(this.state, payload, view)
+    } catch (defect) {
+      next = Exit.die(defect)
+    } finally {
+      Turn.leave()
+    }
+    if (!isEffect(next) && !isNext(next)) {
+      this.state = next
+      this.proven = true
+      if (this.keeper!.commit(this.incarnation, next, "cast")) return this.idle()
+      next = Exit.die(this.fenced())
+    }
+    const { envelope } = view
+    this.current = envelope
+    this.proceed(envelope, next)
   }
 
   /** Handles one message, from the first step to wherever it has to wait. */
