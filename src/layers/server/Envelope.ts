@@ -66,6 +66,8 @@ export interface Receiver {
 export interface Letter {
   readonly type: MessageType
   readonly payload: unknown
+  /** It has no place to lose, which tells it from an `Envelope`. */
+  readonly place?: undefined
 }
 
 /** What a mailbox holds. */

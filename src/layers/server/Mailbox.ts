@@ -15,7 +15,7 @@
  */
 import { Effect, MutableList } from "effect"
 import * as Turn from "../supervision/Turn.ts"
-import { Envelope, type Letter, type Mail } from "./Envelope.ts"
+import type { Envelope, Letter, Mail } from "./Envelope.ts"
 
 /** What happens to a message for a full mailbox. */
 export type Overflow = "suspend" | "fail" | "drop_oldest"
@@ -47,7 +47,7 @@ interface Sender {
 const tolerated = 32
 
 /** Whether its sender has not withdrawn it. */
-const isWanted = (mail: Mail): boolean => !(mail instanceof Envelope) || mail.place === "inside"
+const isWanted = ({ place }: Mail): boolean => place !== "nowhere"
 
 /** Messages that wait for one server. */
 export class Mailbox {
@@ -127,7 +127,7 @@ export class Mailbox {
 
   private takeOldest(): Envelope | undefined {
     const oldest = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
-      mail instanceof Envelope && mail.place === "inside" && mail.work === undefined
+      mail.place === "inside" && mail.work === undefined
     )
     if (oldest !== undefined) {
       MutableList.remove(this.messages, oldest)
@@ -147,7 +147,7 @@ export class Mailbox {
     while (true) {
       const mail = MutableList.take(this.messages)
       if (mail === MutableList.Empty) return undefined
-      if (!(mail instanceof Envelope)) return mail
+      if (mail.place === undefined) return mail
       if (mail.place === "inside") return this.taken(mail)
       this.withdrawn--
     }
@@ -157,7 +157,7 @@ export class Mailbox {
   takeOwn(): Envelope | undefined {
     if (this.own === 0) return undefined
     const own = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
-      mail instanceof Envelope && mail.place === "inside" && mail.work !== undefined
+      mail.place === "inside" && mail.work !== undefined
     )
     if (own === undefined) return undefined
     MutableList.remove(this.messages, own)
@@ -218,7 +218,7 @@ export class Mailbox {
     }
     this.senders = undefined
     const all = MutableList.takeAll(this.messages).filter(isWanted)
-    for (const mail of all) { if (mail instanceof Envelope) mail.place = "nowhere" }
+    for (const mail of all) { if (mail.place !== undefined) mail.place = "nowhere" }
     this.own = 0
     this.withdrawn = 0
     return all

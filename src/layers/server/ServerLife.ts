@@ -22,7 +22,7 @@ import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.
 import { attempt, guarded } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling } from "./CallChain.ts"
-import { Envelope, type Mail, ownCast } from "./Envelope.ts"
+import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
 import { Attentive, Ending, Idle, isEffect, isExit, Parked, Restarting, Starting, Stopped } from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
 import { ServerBase } from "./ServerBase.ts"
@@ -388,7 +388,7 @@ export abstract class ServerLife extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : []
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const mail of waiting) { if (mail instanceof Envelope) mail.refuse({ _tag: "NotRunning" }) }
+    for (const mail of waiting) { if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" }) }
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
   }
 

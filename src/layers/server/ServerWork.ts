@@ -56,8 +56,8 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
           const mail = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
           if (mail === undefined) break
           this.spec.parent.telemetry.counters.queued--
-          if (mail instanceof Envelope) this.handle(mail)
-          else this.handleLetter(mail)
+          if (mail.place === undefined) this.handleLetter(mail)
+          else this.handle(mail)
           mailbox.resumeSenders()
         }
       }
