@@ -218,7 +218,7 @@ export class Mailbox {
     }
     this.senders = undefined
     const all = MutableList.takeAll(this.messages).filter(isWanted)
-    for (const mail of all) { if (mail.place !== undefined) mail.place = "nowhere" }
+    for (const mail of all) if (mail.place !== undefined) mail.place = "nowhere"
     this.own = 0
     this.withdrawn = 0
     return all

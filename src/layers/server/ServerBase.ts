@@ -62,7 +62,7 @@ export abstract class ServerBase extends InspectedProcess implements Process {
    * The message in hand, unless it is handled and answered on its caller's stack. When the incarnation has ended it stays
    * until it is known what happens next.
    */
-  current: Envelope | undefined = undefined
+  protected inHand: { readonly envelope: Envelope } | undefined = undefined
   /** The fiber of init, of the handler in progress, or of the clean-up. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   protected phase: Phase = Stopped
@@ -96,6 +96,10 @@ export abstract class ServerBase extends InspectedProcess implements Process {
 
   get id(): string {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
+  }
+
+  get current(): Envelope | undefined {
+    return this.inHand?.envelope
   }
 
   get path(): ReadonlyArray<string> {

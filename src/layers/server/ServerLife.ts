@@ -373,7 +373,7 @@ export abstract class ServerLife extends ServerBase implements Child {
   settle(fate: Fate): void {
     if (this.phase < Restarting) return
     const { current: fallen, lastExit: reason, unreported } = this
-    this.current = undefined
+    this.inHand = undefined
     this.unreported = undefined
     this.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
     if (unreported !== undefined && reason !== undefined) {
@@ -388,7 +388,7 @@ export abstract class ServerLife extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : []
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const mail of waiting) { if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" }) }
+    for (const mail of waiting) if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" })
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
   }
 

@@ -20,7 +20,7 @@ import { DirectView } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, Parked, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
-import { ServerWork } from "./ServerWork.ts"
+import { isRunnable, later, ServerWork } from "./ServerWork.ts"
 
 /** One server, over all its incarnations. */
 export class ServerProcess extends ServerWork {
@@ -57,6 +57,7 @@ export class ServerProcess extends ServerWork {
       } catch (defect) {
         next = Exit.die(defect)
       }
+      if (isRunnable(next)) next = this.runHandler(view, next)
       // Who has looked at the message may have answered it by now.
       if (Array.isArray(next) && next.length === 2 && view.made === undefined) {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
@@ -70,8 +71,10 @@ export class ServerProcess extends ServerWork {
         next = Exit.die(this.fenced())
       }
       const { envelope } = view
-      this.current = envelope
-      this.proceed(envelope, next)
+      if (next !== later) {
+        this.inHand = envelope
+        this.proceed(envelope, next)
+      }
       return envelope.wait(millis)
     } finally {
       Turn.leave()

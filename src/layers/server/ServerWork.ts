@@ -18,13 +18,21 @@ import type { Origin } from "../state/Companion.ts"
 import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
+import { Handling } from "./CallChain.ts"
 import { Envelope, type Letter, ownCast } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
-import { DirectView, HandlerView } from "./HandlerView.ts"
+import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isEffect, isExit } from "./Phase.ts"
 import { ServerLife } from "./ServerLife.ts"
 import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
 import { SystemAnswer } from "./SystemAnswer.ts"
+
+/** Whether a handler's answer is an Effect that is still to be run; asked of every message, so the commonest answer is first. */
+export const isRunnable = (next: unknown): next is Effect.Effect<unknown, unknown> =>
+  !Array.isArray(next) && isEffect(next) && !isExit(next)
+
+/** The answer takes time. */
+export const later: unique symbol = Symbol()
 
 const noOptions: NextOptions<never, unknown> & { readonly info?: unknown } = {}
 
@@ -93,6 +101,8 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     } finally {
       Turn.leave()
     }
+    if (isRunnable(next)) next = this.runHandler(view, next)
+    if (next === later) return
     if (!isEffect(next) && !isNext(next)) {
       this.state = next
       this.proven = true
@@ -100,8 +110,23 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
       next = Exit.die(this.fenced())
     }
     const { envelope } = view
-    this.current = envelope
+    this.inHand = envelope
     this.proceed(envelope, next)
+  }
+
+  /** Runs a handler's Effect: its value, or how it ended; `later` when that takes time, and is seen to when it is known. */
+  protected runHandler(view: DirectView, effect: Effect.Effect<unknown, unknown>): unknown {
+    view.sender = senderOf(view.type)
+    this.inHand = view
+    const fiber = this.live().fork(new Handling(this, effect))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined && this.fiber === fiber) {
+      return exit._tag === "Failure" || isEffect(exit.value) ? exit : exit.value
+    }
+    const { envelope } = view
+    this.inHand = envelope
+    this.whenDone(fiber, (exit) => this.finished(envelope, exit), true)
+    return later
   }
 
   /** Handles one message, from the first step to wherever it has to wait. */
@@ -111,7 +136,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
       this.extras.debug?.received(envelope, this.state)
     }
     this.phase = Busy
-    this.current = envelope
+    this.inHand = envelope
     envelope.attempts++
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
     if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
@@ -293,7 +318,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
 
   /** The message in hand is done with: what comes next is whatever waits. */
   protected idle(options: NextOptions<never, unknown> = noOptions): void {
-    this.current = undefined
+    this.inHand = undefined
     this.fiber = undefined
     if (options !== noOptions) this.attend(options)
     this.phase = this.order === undefined && (this.extras === undefined || this.extras.isCalm) ? Idle : Attentive
