@@ -17,7 +17,7 @@ import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "..
 import { Ignore, type NextOptions, Start, Stop } from "../../domain/server/Next.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
-import type { Taken } from "../state/Companion.ts"
+import { nothing, type Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { attempt, guarded } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
@@ -46,15 +46,16 @@ export abstract class ServerLife extends ServerBase implements Child {
 
   start(): Effect.Effect<Started, unknown> {
     const { container, make, shared } = this.spec
-    this.keeper = container.claim(this.key, this)
+    this.keeper = container.enter(this.key, this)
     // Another process may have had this key before: its incarnations are older than this one.
-    if (this.incarnation === 0) this.incarnation = this.keeper.youngest
+    if (this.incarnation === 0) this.incarnation = this.keeper?.youngest ?? 0
     this.incarnation++
     this.phase = Starting
     this.proven = false
     this.callback = undefined
-    if (this.keeper.owner !== this) {
-      return this.failStart(Cause.die(new NameTaken({ server: this.name, holder: this.keeper.owner! })))
+    const holder = this.keeper?.owner
+    if (holder !== undefined && holder !== this) {
+      return this.failStart(Cause.die(new NameTaken({ server: this.name, holder })))
     }
     if (make !== undefined) {
       const life = this.live()
@@ -71,7 +72,7 @@ export abstract class ServerLife extends ServerBase implements Child {
 
   /** What the incarnation starts from: what is conserved, or `init`. */
   protected firstState(behavior: AnyBehavior): Effect.Effect<unknown, unknown> {
-    const taken = this.keeper!.takeOver(this.incarnation)
+    const taken = this.keeper === undefined ? nothing : this.keeper.takeOver(this.incarnation)
     return isEffect(taken)
       ? Effect.flatMap(taken, (taken) => this.stateFrom(behavior, taken))
       : this.stateFrom(behavior, taken)
@@ -255,7 +256,7 @@ export abstract class ServerLife extends ServerBase implements Child {
   /** The incarnation is over: its last word, its clean-up, and then everybody else. */
   protected end(reason: ExitReason): void {
     this.phase = Ending
-    this.keeper!.observe(reason, this.endOf(reason))
+    this.keeper?.observe(reason, this.endOf(reason))
     this.fiber = undefined
     if (this.extras !== undefined) {
       this.extras.cancelIdle()
@@ -264,7 +265,7 @@ export abstract class ServerLife extends ServerBase implements Child {
     }
     // Neither a kill nor a state that could not be stored leaves it a last word.
     const alive = reason._tag !== "Killed" && reason._tag !== "NotConserved"
-    if (alive) this.keeper!.conclude(this.incarnation, this.state)
+    if (alive) this.keeper?.conclude(this.incarnation, this.state)
     const terminate = alive ? this.behavior.terminate : undefined
     if (terminate === undefined && this.life === undefined) return this.ended(reason)
     const state = this.state
@@ -292,7 +293,7 @@ export abstract class ServerLife extends ServerBase implements Child {
   /** The incarnation does not end: it is left behind, and fenced off from the state. */
   protected abandon(cause: Cause.Cause<unknown> = Cause.interrupt()): ExitReason {
     this.publish("Abandoned", {})
-    this.keeper!.fenceOff(this.incarnation)
+    this.ownKeeper.fenceOff(this.incarnation)
     // What it holds is released when it is done with it, if ever.
     const { fiber, life, phase } = this
     if (life !== undefined && phase !== Ending) {
@@ -397,10 +398,12 @@ export abstract class ServerLife extends ServerBase implements Child {
     const waiting = this.mailbox?.clear() ?? []
     this.mailbox = undefined
     this.spec.parent.telemetry.counters.queued -= waiting.length
-    if (this.keeper?.owner === this) this.spec.container.release(this.key, fate === "stopped" ? "keep" : "forget")
-    // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
-    else if (fate === "deleted" && this.keeper?.owner === undefined && this.keeper?.youngest === this.incarnation) {
-      this.spec.container.release(this.key, "forget")
+    const { keeper } = this
+    if (keeper === undefined || keeper.owner === this) {
+      this.spec.container.release(this.key, this, fate === "stopped" ? "keep" : "forget")
+      // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
+    } else if (fate === "deleted" && keeper.owner === undefined && keeper.youngest === this.incarnation) {
+      this.spec.container.release(this.key, this, "forget")
     }
     this.extras?.processGone(reason)
     return waiting

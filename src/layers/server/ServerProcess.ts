@@ -34,7 +34,7 @@ export class ServerProcess extends ServerWork {
   /** A call: the caller's fiber goes on with what this returns. */
   call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
     this.spec.parent.telemetry.counters.calls++
-    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow() && !this.keeper!.isFull) {
+    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow() && this.keeper?.isFull !== true) {
       return this.callNow(type, payload, millis)
     }
     return this.callLater(type, payload, millis)
@@ -63,8 +63,9 @@ export class ServerProcess extends ServerWork {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
         this.state = next[1]
         this.proven = true
-        if (this.keeper!.commit(this.incarnation, next[1], "call")) {
-          if (this.keeper!.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
+        const keeper = this.ownKeeper
+        if (keeper.commit(this.incarnation, next[1], "call")) {
+          if (keeper.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
           this.idle()
           return Exit.succeed(next[0])
         }

@@ -53,8 +53,8 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
         } else {
           const mailbox = this.mailbox
           if (mailbox === undefined) break
-          if (this.keeper!.isFull) {
-            this.keeper!.whenRoom(() => this.wantTurn())
+          if (this.keeper?.isFull === true) {
+            this.keeper.whenRoom(() => this.wantTurn())
             break
           }
           if (this.spec.turns.spend()) {
@@ -106,7 +106,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     if (!isEffect(next) && !isNext(next)) {
       this.state = next
       this.proven = true
-      if (this.keeper!.commit(this.incarnation, next, "cast")) return this.idle()
+      if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
       next = Exit.die(this.fenced())
     }
     const { envelope } = view
@@ -166,7 +166,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
   /** Whether the message was handled before, or is promised a reply: it then gets that one. */
   protected recall(envelope: Envelope, key: string): boolean {
     const { payload, type } = envelope
-    const recorded = this.keeper!.recorded(key)
+    const recorded = this.keeper?.recorded(key)
     if (recorded !== undefined) {
       this.idle()
       const exit = AnswerText.read(type, payload, recorded.body)
@@ -303,7 +303,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     }
     this.state = kept
     if (by === "call" || by === "cast") this.proven = true
-    if (this.keeper!.commit(this.incarnation, kept, by, answers)) return true
+    if (this.ownKeeper.commit(this.incarnation, kept, by, answers)) return true
     this.crash(Cause.die(this.fenced()))
     return false
   }
@@ -311,9 +311,9 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
   /** Answers a caller as soon as what the answer was computed from is conserved. */
   protected answer(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
     if (envelope.work === undefined) this.extras?.debug?.sent(envelope, exit, this.state)
-    if (!this.keeper!.isBehind) return envelope.answer(exit)
+    if (this.keeper?.isBehind !== true) return envelope.answer(exit)
     envelope.held = exit
-    this.keeper!.hold(envelope)
+    this.keeper.hold(envelope)
   }
 
   /** The message in hand is done with: what comes next is whatever waits. */
