@@ -22,7 +22,7 @@ export type Overflow = "suspend" | "fail" | "drop_oldest"
 
 /** How many messages may wait, and what happens then. */
 export interface MailboxOptions {
-  /** Messages that may wait at a time, at least 1; unbounded by default. */
+  /** Messages that may wait at a time, at least 1 (anything less is refused); unbounded by default. */
   readonly capacity?: number | undefined
   /** `"suspend"` by default. */
   readonly overflow?: Overflow | undefined
