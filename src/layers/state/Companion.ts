@@ -115,7 +115,7 @@ export interface Keeper<in out S> extends Companion<S> {
 const noneAside: Taken<never>["aside"] = []
 
 /** Nothing is conserved. */
-const nothing: Taken<never> = {
+export const nothing: Taken<never> = {
   decision: { _tag: "Init", why: "nothing is conserved", from: undefined },
   aside: noneAside
 }

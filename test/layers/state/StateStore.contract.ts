@@ -438,6 +438,19 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
       })
     )
 
+    test(
+      "the answers that are set aside with a snapshot are in the order they were given",
+      Effect.fnUntraced(function*(open) {
+        const store = yield* open()
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("a", 1, epoch, { answers: [answer("z", 1)] })])
+        yield* store.save([record("a", 2, epoch, { answers: [answer("y", 2)] })])
+        yield* store.setAside({ key: "a", seq: 1, epoch, why: "unreadable" })
+        yield* store.setAside({ key: "a", seq: 2, epoch, why: "poisoned" })
+        assert.deepStrictEqual((yield* store.listAside("a"))[1]?.answers, [answer("z", 1), answer("y", 2)])
+      })
+    )
+
     const Op = Schema.Union([
       Schema.TaggedStruct("Save", {
         records: Schema.Array(Schema.Struct({
