@@ -21,12 +21,9 @@ import { Attentive, Busy, Idle, Parked, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
 import { isRunnable, later, ServerWork } from "./ServerWork.ts"
-import { specimens } from "./Specimens.ts"
 
 /** One server, over all its incarnations. */
 export class ServerProcess extends ServerWork {
-  /** Held here for as long as there may be servers. */
-  protected static readonly specimens = specimens
   readonly ref: AnyClient
 
   constructor(spec: ServerSpec, key: string) {
