@@ -62,6 +62,12 @@ export const startOf = <E>(child: Child<E>): Effect.Effect<Started, E> => {
   }
 }
 
+/** Whether a start has come up at once. */
+export const isUp = <A extends { readonly _tag: string }, E>(
+  start: Effect.Effect<A, E>
+): start is Exit.Success<Extract<A, { readonly _tag: "Started" }>> =>
+  isExit(start) && start._tag === "Success" && start.value._tag === "Started"
+
 /** What a start came to, when it came to what a start may come to. */
 export const started = <E>(exit: Exit.Exit<Started, E>): Exit.Exit<Started, E> => {
   if (exit._tag === "Failure") return exit

@@ -33,7 +33,7 @@ import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
 import { ChildNews } from "./ChildNews.ts"
-import { attempt, execute, guarded, isExit, started as startedAs, startOf } from "./Execute.ts"
+import { attempt, execute, guarded, isUp, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import { type Make, Pending } from "./Pending.ts"
 import { type Slot, tellEvent, tellNews } from "./SupervisorNews.ts"
@@ -179,7 +179,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       child.settle("restarting")
       this.news.restarting(child, reason, 0)
       const start = startOf(child)
-      if (this.reviving !== undefined && isExit(start) && start._tag === "Success" && start.value._tag === "Started") {
+      if (this.reviving !== undefined && isUp(start)) {
         this.reviving = undefined
         if (this.recorder !== undefined) this.walk(steps(before, entry, reason, child.incarnation))
         this.known = revived(before, entry, child.incarnation)

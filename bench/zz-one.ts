@@ -1,0 +1,98 @@
+/** Heirloom's own figures with many servers, each a child of one `DynamicSupervisor`. */
+import { Effect, Exit, Layer, Scope } from "effect"
+import { DynamicSupervisor, Supervisor } from "../src/index.ts"
+import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
+import { clients, type Cost, cost, heap, main, median, report, scaled, timed, warmUp } from "./measure.ts"
+import { curve } from "./metrics.ts"
+
+class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
+
+const Tree = Supervisor.layer(options, [memory, Pool.layer({ restart })])
+
+/** A tree of its own for `body`, and what stops it. */
+const planted = <A, E>(body: Effect.Effect<A, E, Layer.Success<typeof Tree>>) =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const services = yield* Layer.buildWithScope(Tree, scope)
+    return { value: yield* Effect.provide(body, services), services, stop: Scope.close(scope, Exit.void) }
+  })
+
+const start = Effect.fnUntraced(function*(servers: Array<Server>) {
+  const pool = yield* Pool
+  for (let i = 0; i < servers.length; i++) {
+    servers[i] = yield* pool.startChild(Counter.recipe(plain, { key: `counter-${i}` }))
+  }
+})
+
+const room = (n: number): Array<Server> => Array.from({ length: n })
+
+const callAll = (servers: ReadonlyArray<Server>) =>
+  Effect.gen(function*() {
+    let sum = 0
+    for (const server of servers) sum += yield* server.Increment()
+    if (sum < servers.length) return yield* Effect.die(`${servers.length - sum} servers did not answer`)
+  })
+
+const crashAll = (servers: ReadonlyArray<Server>) =>
+  Effect.gen(function*() {
+    for (const server of servers) {
+      yield* Effect.exit(server.Crash())
+      yield* server.Increment()
+    }
+  })
+
+const show = (metric: string, { cpu, wall }: Cost) => report(metric, wall, cpu)
+
+/** A tree of `n` servers from start to stop: what each step costs per server. */
+const life = Effect.fnUntraced(function*(n: number) {
+  const servers = room(n)
+  const { services, stop, value } = yield* planted(cost(n, start(servers)))
+  const some = servers.filter((_, i) => i % Math.ceil(n / 1_000) === 0)
+  const listing = Effect.flatMap(Pool, (pool) => pool.whichChildren).pipe(Effect.provide(services))
+  return [
+    ["start", value],
+    ["call", yield* cost(n, callAll(servers))],
+    ["crash", yield* cost(some.length, crashAll(some))],
+    ["which", yield* cost(n, listing)],
+    ["stop", yield* cost(n, stop)]
+  ] satisfies ReadonlyArray<readonly [typeof curve.what[number], Cost]>
+})
+
+main({
+  "fan-many": Effect.gen(function*() {
+    const servers = room(100)
+    yield* start(servers)
+    yield* timed("fan.many", 1_000_000, (n) => clients(n, (client) => servers[client]!.Increment()))
+  }).pipe(Effect.provide(Tree), Effect.provide(quiet)),
+  "start": Effect.gen(function*() {
+    const servers = room(scaled(100_000))
+    const one = room(1)
+    yield* planted(start(one))
+    ;(globalThis as any).one = one
+    yield* warmUp(servers.length, (n) => Effect.flatMap(planted(start(room(n))), ({ stop }) => stop))
+    const before = yield* heap
+    const { stop, value } = yield* planted(cost(servers.length, start(servers)))
+    show("start", value)
+    report("memory", ((yield* heap) - before) / servers.length)
+    show("stop", yield* cost(servers.length, stop))
+  }).pipe(Effect.provide(quiet)),
+  "million": Effect.gen(function*() {
+    const servers = room(scaled(1_000_000))
+    const before = yield* heap
+    show("million.start", yield* cost(servers.length, start(servers)))
+    report("million.memory", ((yield* heap) - before) / servers.length)
+    show("million.call", yield* cost(servers.length, callAll(servers)))
+  }).pipe(Effect.provide(Tree), Effect.provide(quiet)),
+  [curve.section]: Effect.gen(function*() {
+    for (const size of curve.sizes) {
+      const rounds = new Map<string, Array<Cost>>()
+      // Small trees so often that they are compiled and outlast a hiccup.
+      for (let i = 0; i < Math.max(1, 40_000 / size); i++) {
+        for (const [what, one] of yield* life(scaled(size))) rounds.set(what, [...rounds.get(what) ?? [], one])
+      }
+      for (const [what, costs] of rounds) {
+        report(`curve.${what}.${size}`, median(costs.map(({ wall }) => wall)), median(costs.map(({ cpu }) => cpu)))
+      }
+    }
+  }).pipe(Effect.provide(quiet))
+})
