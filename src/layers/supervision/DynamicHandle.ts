@@ -102,9 +102,9 @@ export class Handle extends InspectedReference implements DynamicHandle {
     override?: ChildOptions
   ): Effect.Effect<A, StartError<E>, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
-      const made = this.make(recipe, override, context)
-      if (Result.isFailure(made)) return Exit.fail(made.failure)
-      const { child, ref, spec } = made.success
+      const spec = this.admit(recipe, override)
+      if (spec instanceof StartError) return Exit.fail(spec)
+      const { child, ref } = recipe.make(this.process, context, recipe.id)
       const outcome = this.process.startChild(child, spec)
       // A start that came up at once needs no further Effect.
       if (isUp(outcome)) return Exit.succeed(ref)
@@ -122,9 +122,9 @@ export class Handle extends InspectedReference implements DynamicHandle {
     override?: ChildOptions
   ): Effect.Effect<StartedChild<A>, StartError<E>, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
-      const made = this.make(recipe, override, context)
-      if (Result.isFailure(made)) return Exit.fail(made.failure)
-      const { child, ref, spec } = made.success
+      const spec = this.admit(recipe, override)
+      if (spec instanceof StartError) return Exit.fail(spec)
+      const { child, ref } = recipe.make(this.process, context, recipe.id)
       return Effect.flatMap(
         this.process.startChild(child, spec),
         (outcome): Effect.Effect<StartedChild<A>, StartError<E>> =>
@@ -170,40 +170,34 @@ export class Handle extends InspectedReference implements DynamicHandle {
     return { id, kind, status, spec: spec.id === id ? spec : { ...spec, id }, process: child }
   }
 
-  private make<A, E, R>(
+  /** The spec of one more child; or why there may not be one. */
+  private admit<A, E, R>(
     recipe: StartRecipe<A, E, R>,
-    override: ChildOptions | undefined,
-    context: Context.Context<R>
-  ): Result.Result<{ readonly child: Child<E>; readonly ref: A; readonly spec: ChildSpec }, StartError<E>> {
+    override: ChildOptions | undefined
+  ): ChildSpec | StartError<E> {
     const spec = this.specOf(recipe, override)
-    if (Result.isFailure(spec)) return Result.fail(this.failure<E>(spec.failure.id, spec.failure))
+    if ("problem" in spec) return this.failure<E>(spec.id, spec)
     const { children, isUp, maxChildren } = this.process
-    if (!isUp) return Result.fail(this.failure<E>(recipe.id, { _tag: "NotRunning" }))
-    if (children.size >= maxChildren) {
-      return Result.fail(this.failure<E>(recipe.id, { _tag: "MaxChildren", max: maxChildren }))
-    }
-    const { child, ref } = recipe.make(this.process, context, recipe.id)
-    return Result.succeed({ child, ref, spec: spec.success })
+    if (!isUp) return this.failure<E>(recipe.id, { _tag: "NotRunning" })
+    return children.size < maxChildren ? spec : this.failure<E>(recipe.id, { _tag: "MaxChildren", max: maxChildren })
   }
 
-  private specOf(
-    recipe: StartRecipe<unknown, unknown, unknown>,
-    override: ChildOptions | undefined
-  ): Result.Result<ChildSpec, InvalidSpec> {
+  private specOf<A, E, R>(recipe: StartRecipe<A, E, R>, override: ChildOptions | undefined): ChildSpec | InvalidSpec {
     const { last } = this
     // Past the type checker a recipe may be anything: `specOf` says what is wrong with it, also when it is an odd one out.
     const isAlike = override === undefined && last !== undefined && recipe?.options === last.options &&
       recipe.kind === last.spec.kind && typeof recipe.make === "function" && typeof recipe.id === "string" &&
       recipe.id !== ""
-    if (isAlike) return Result.succeed(last.spec)
+    if (isAlike) return last.spec
     const significant = override?.significant ?? recipe?.options?.significant
     if (significant !== undefined && significant !== false) {
       const problem = "a dynamic child can't be significant: a dynamic supervisor has no autoShutdown"
-      return Result.fail({ _tag: "InvalidSpec", id: String(recipe.id), field: "significant", problem })
+      return { _tag: "InvalidSpec", id: String(recipe.id), field: "significant", problem }
     }
     const spec = specOf(recipe, override, "never")
-    if (Result.isSuccess(spec) && override === undefined) this.last = { options: recipe.options, spec: spec.success }
-    return spec
+    if (Result.isFailure(spec)) return spec.failure
+    if (override === undefined) this.last = { options: recipe.options, spec: spec.success }
+    return spec.success
   }
 
   private failure<E>(child: string, why: Outcome | StartErrorReason<E>): StartError<E> {
