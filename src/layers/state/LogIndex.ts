@@ -83,6 +83,8 @@ export const textOf = (entry: LogEntry): string =>
 /** Where a state's text lies. */
 export interface Place {
   readonly file: string
+  /** Where its frame begins. */
+  readonly frame: number
   readonly at: number
   readonly length: number
 }
@@ -147,12 +149,12 @@ export class LogIndex {
         this.newest = Math.max(this.newest, entry.epoch)
         return
       case "Put":
-        return this.put(entry.record, { file, at: at + text.offset, length: text.length })
+        return this.put(entry.record, { file, frame: at, at: at + text.offset, length: text.length })
       case "Aside":
         return this.setAside(entry)
       case "KeptAside": {
         const { answers = [], asideAt, why } = entry.record
-        const place = { file, at: at + text.offset, length: text.length }
+        const place = { file, frame: at, at: at + text.offset, length: text.length }
         const one: IndexedAside = { ...indexed(entry.record, place), answers, why, asideAt }
         this.aside.push(one)
         this.live += sizeOf(one)

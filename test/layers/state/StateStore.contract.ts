@@ -438,6 +438,17 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
       })
     )
 
+    it.live("what is set aside with a snapshot are its answers, oldest first, whatever their ids are", () =>
+      Effect.scoped(Effect.gen(function*() {
+        const store = yield* (yield* fresh)()
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("a", 1, epoch, { answers: [answer("z", 1)] })])
+        yield* store.save([record("a", 2, epoch, { answers: [answer("x", 2)] })])
+        for (const seq of [1, 2]) yield* store.setAside({ key: "a", seq, epoch, why: "poisoned" })
+        const aside = yield* store.listAside("a")
+        assert.deepStrictEqual(aside.map((one) => one.answers?.map(({ id }) => id)), [[], ["z", "x"]])
+      })))
+
     const Op = Schema.Union([
       Schema.TaggedStruct("Save", {
         records: Schema.Array(Schema.Struct({
