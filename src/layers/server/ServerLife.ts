@@ -23,7 +23,18 @@ import { attempt, guarded } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling } from "./CallChain.ts"
 import { type Envelope, ownCast } from "./Envelope.ts"
-import { Attentive, Ending, Idle, isEffect, isExit, Parked, Restarting, Starting, Stopped } from "./Phase.ts"
+import {
+  Attentive,
+  Ending,
+  Idle,
+  isEffect,
+  isExit,
+  Parked,
+  passivated,
+  Restarting,
+  Starting,
+  Stopped
+} from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
 import { ServerBase } from "./ServerBase.ts"
 import type { AnyBehavior } from "./ServerSpec.ts"
@@ -269,11 +280,13 @@ export abstract class ServerLife extends ServerBase implements Child {
     if (terminate === undefined && this.life === undefined) return this.ended(reason)
     const state = this.state
     const { scope } = this.live()
+    const speak = (state: unknown) => {
+      const word = terminate?.(reason, state)
+      return isEffect(word) ? word : Exit.succeed(word)
+    }
+    const isAway = state === passivated && terminate !== undefined
     const cleanUp = Effect.onExit(
-      Effect.suspend(() => {
-        const word = terminate?.(reason, state)
-        return isEffect(word) ? word : Exit.succeed(word)
-      }),
+      isAway ? Effect.flatMap(this.keeper!.activate, speak) : Effect.suspend(() => speak(state)),
       () => Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
     )
     this.run(Effect.uninterruptible(cleanUp), (exit) => this.ended(endedAs(reason, exit)))
