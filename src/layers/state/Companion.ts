@@ -33,7 +33,7 @@ export interface Companion<in out S> {
   readonly get: Effect.Effect<Option.Option<S>>
   /**
    * Replaces what is conserved. A server that is alive goes on with its own state: the next incarnation starts from this
-   * one, unless the server commits before.
+   * one, unless the server commits before. One whose state has left memory (`hibernate`) has no own: it goes on with this.
    */
   readonly set: (state: S) => Effect.Effect<void>
   /** Forgets what is conserved: the next incarnation starts from `init`. */
