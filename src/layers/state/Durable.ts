@@ -255,6 +255,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   /** Forgets what memory holds, stored or not. */
   private giveUp(): void {
     this.newest = undefined
+    this.passivated = undefined
     this.evidence = undefined
     this.storedSeq = this.lastSeq
     this.castsStored = this.casts
@@ -393,6 +394,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     if (answers !== undefined && answers.length > 0) this.book.load(answers)
     else this.answers = undefined
     this.learn(books, aside)
+    this.passivated = undefined
     if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
     this.isLoaded = true
     this.newest = chosen === undefined ? undefined : { ...chosen, incarnation: this.fence }
@@ -429,9 +431,9 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
 
   /** Not judged: it is the state of an incarnation that is well. */
   private get reload(): Effect.Effect<S, StoreError> {
-    const { fenced } = this.session
+    const { passivated, session: { fenced } } = this
     const found = fenced === undefined
-      ? Effect.flatMap(this.stored, (records) => this.readmit(records[0]))
+      ? Effect.flatMap(this.stored, (records) => this.readmit(records[0], passivated))
       : Effect.failCause(fenced as Cause.Cause<StoreError>)
     return Effect.tapCause(found, (cause) =>
       Effect.sync(() => {
@@ -440,8 +442,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
       }))
   }
 
-  private readmit(record: SnapshotRecord | undefined): Effect.Effect<S, StoreError> {
-    // Somebody may have set one while this was read.
+  private readmit(record: SnapshotRecord | undefined, passivated: number | undefined): Effect.Effect<S, StoreError> {
+    // While this was read somebody may have set another one, or its incarnation was abandoned and the next has taken over.
     if (this.newest !== undefined) return Effect.succeed(this.newest.state)
     const { epoch, schema, store } = this.session
     const fail = (reason: StoreErrorReason) =>
@@ -449,15 +451,16 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     if (record !== undefined && record.epoch > epoch) {
       return fail({ _tag: "Fenced", epoch, current: record.epoch, key: this.storeKey })
     }
-    if (record?.seq !== this.passivated || record === undefined) {
+    if (record === undefined || record.seq !== passivated || passivated !== this.passivated) {
       const what = record === undefined ? "nothing" : `snapshot ${record.seq}`
-      return fail({ _tag: "Corrupt", what: `of "${this.key}" it has ${what} where it had ${this.passivated}` })
+      return fail({ _tag: "Corrupt", what: `of "${this.key}" it has ${what}, not the snapshot that left memory` })
     }
     const read = schema.decode(record.version, record.state)
     if (read._tag !== "Decoded") return fail({ _tag: "Corrupt", what: explain(read) })
     if (record.answers !== undefined && record.answers.length > 0) this.book.load(record.answers)
     this.newest = { seq: record.seq, state: read.state, incarnation: this.fence }
     this.isLoaded = true
+    this.passivated = undefined
     return Effect.succeed(read.state)
   }
 

@@ -450,6 +450,73 @@ describe("a state that others change while it is in its store alone", () => {
   })
 })
 
+describe("any life of a server that hibernates", () => {
+  const Op = Schema.Union([
+    Schema.TaggedStruct("Call", { tag: Schema.Literals(["Sleep", "Add"]), by: Schema.Int }),
+    Schema.TaggedStruct("Cast", { to: Schema.Int }),
+    Schema.TaggedStruct("Turns", {}),
+    Schema.TaggedStruct("Kill", {}),
+    Schema.TaggedStruct("Stop", {}),
+    /** The store is away until it was asked that often. */
+    Schema.TaggedStruct("Away", { times: Schema.Literals([1, 2, 3]) })
+  ])
+
+  it.effect.prop(
+    "answers are those of one that never sleeps, and none that was given is lost",
+    { ops: Schema.Array(Op), late: Schema.Boolean },
+    ({ late, ops }) => {
+      const inside = new Inside()
+      return Effect.gen(function*() {
+        const sleeper = yield* Sleeper
+        let n = 0
+        const expected: Array<number> = []
+        const calls: Array<Fiber.Fiber<number, unknown>> = []
+        const quiet = Effect.andThen(TestClock.adjust("20 seconds"), turns)
+        for (const op of ops) {
+          switch (op._tag) {
+            case "Call": {
+              n += op.by
+              expected.push(n)
+              calls.push(yield* fork(sleeper[op.tag]({ by: op.by }, { timeout: "infinity" })))
+              break
+            }
+            case "Cast":
+              n = op.to
+              yield* sleeper.Put({ to: op.to })
+              break
+            case "Turns":
+              yield* turns
+              break
+            case "Kill":
+            case "Stop":
+              // a message in hand would fail with it
+              yield* quiet
+              yield* op._tag === "Kill" ? GenServer.kill(sleeper) : GenServer.stop(sleeper)
+              yield* quiet
+              break
+            case "Away": {
+              let left = op.times
+              inside.script.before = (operation) => left-- > 0 ? away(operation) : Effect.void
+            }
+          }
+        }
+        yield* quiet
+        assert.deepStrictEqual(yield* Effect.forEach(calls, Fiber.join), expected)
+        inside.script.before = () => Effect.void
+        assert.strictEqual(yield* sleeper.Read(), n)
+      }).pipe(Effect.provide(setUp(
+        inside,
+        {
+          retry: Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(3)]),
+          when: late ? { every: "1 second" } : "commit"
+        },
+        { restart: Restart.intensity({ restarts: 1000, within: "1 second" }) }
+      )))
+    },
+    { arbitrary: { runs: 200 }, timeout: 60_000 }
+  )
+})
+
 describe("ten thousand servers that hibernate", () => {
   class Store extends StateStore.Service<Store>()("test/Sqlite", "process") {}
 
