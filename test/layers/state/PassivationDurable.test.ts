@@ -164,6 +164,27 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
+  it.effect("a state that the system changes while it is being written leaves memory when that one is stored", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      const gates = [Latch.makeUnsafe(false), Latch.makeUnsafe(false)]
+      inside.script.before = onSave(() => gates[inside.script.batches.length - 1]?.await ?? Effect.void)
+      const slept = yield* fork(sleeper.Sleep({ by: 1 }))
+      yield* turns
+      const replaced = yield* fork(Sys.replaceState(sleeper, () => ({ n: 100 })))
+      yield* turns
+      yield* gates[0]!.open
+      assert.strictEqual(yield* Fiber.join(slept), 1)
+      yield* turns
+      yield* gates[1]!.open
+      yield* Fiber.join(replaced)
+      yield* turns
+      assert.strictEqual(yield* sleeper.Read(), 100)
+      assert.strictEqual(loads(inside), 1)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
   it.effect("keeps its state while a caller is promised a later reply", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
