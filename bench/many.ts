@@ -2,7 +2,7 @@
 import { Effect, Exit, Layer, Scope } from "effect"
 import { DynamicSupervisor, Supervisor } from "../src/index.ts"
 import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
-import { clients, type Cost, cost, heap, main, median, report, scaled, timed } from "./measure.ts"
+import { clients, type Cost, cost, heap, main, median, report, scaled, timed, warmUp } from "./measure.ts"
 import { curve } from "./metrics.ts"
 
 class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
@@ -65,8 +65,8 @@ main({
     yield* timed("fan.many", 1_000_000, (n) => clients(n, (client) => servers[client]!.Increment()))
   }).pipe(Effect.provide(Tree), Effect.provide(quiet)),
   "start": Effect.gen(function*() {
-    yield* Effect.flatMap(planted(start(room(2_000))), ({ stop }) => stop)
     const servers = room(scaled(100_000))
+    yield* warmUp(servers.length, (n) => Effect.flatMap(planted(start(room(n))), ({ stop }) => stop))
     const before = yield* heap
     const { stop, value } = yield* planted(cost(servers.length, start(servers)))
     show("start", value)

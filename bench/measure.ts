@@ -38,13 +38,19 @@ export const cost = <E, R>(n: number, work: Effect.Effect<unknown, E, R>): Effec
     return { wall: wall / n, cpu: (cpu() - before.cpu) / n }
   })
 
-/** Two warm-up passes over a quarter of the work, then one that counts. */
-export const timed = <E, R>(metric: string, count: number, work: (n: number) => Effect.Effect<unknown, E, R>) =>
+/** Two passes over a quarter of the work, before the one that counts. */
+export const warmUp = <E, R>(n: number, work: (n: number) => Effect.Effect<unknown, E, R>) =>
   Effect.gen(function*() {
-    const n = scaled(count)
     yield* work(Math.ceil(n / 4))
     yield* work(Math.ceil(n / 4))
     collect()
+  })
+
+/** Warms up, and reports what the pass that counts has cost. */
+export const timed = <E, R>(metric: string, count: number, work: (n: number) => Effect.Effect<unknown, E, R>) =>
+  Effect.gen(function*() {
+    const n = scaled(count)
+    yield* warmUp(n, work)
     const { cpu, wall } = yield* cost(n, work(n))
     report(metric, wall, cpu)
   })

@@ -186,6 +186,18 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
   }
 }
 
+/** A server was given an option that makes no sense; what the type checker cannot see. */
+export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
+  server: Schema.String,
+  option: Schema.String,
+  given: Schema.Unknown,
+  expected: Schema.String
+}) {
+  override get message(): string {
+    return `${this.server} was given ${String(this.given)} as ${this.option}: it must be ${this.expected}.`
+  }
+}
+
 /** The key of a server is taken by another that lives. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
   server: Schema.String,

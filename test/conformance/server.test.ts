@@ -875,7 +875,7 @@ describe("server", () => {
       const anonymous = yield* started("")
       assert.deepStrictEqual(anonymous[processOf].path, ["test/Root", "test/Stack"])
       assert.strictEqual(yield* anonymous.Pop(), "")
-      for (const invalid of [42, { name: "no string" }, ["stack"]]) {
+      for (const invalid of [undefined, 42, { name: "no string" }, ["stack"]]) {
         const { reason } = yield* Effect.flip(started(invalid as never))
         assert(reason._tag === "Failed")
         const error = Cause.squash(reason.cause)

@@ -10,7 +10,7 @@ import { Duration, type Effect, Effectable, Schema } from "effect"
 import type { Messages } from "../../domain/server/Message.ts"
 import { InspectedReference } from "../naming/Inspection.ts"
 import { processOf } from "../naming/Process.ts"
-import type { MessageType } from "./Envelope.ts"
+import type { Letter, MessageType } from "./Envelope.ts"
 import type { ServerProcess } from "./ServerProcess.ts"
 
 /** OTP's default. */
@@ -45,10 +45,10 @@ class Calling extends Effectable.Class<unknown, unknown> {
 }
 
 /** A message sent when it is run. */
-class Casting extends Effectable.Class<void> {
+class Casting extends Effectable.Class<void> implements Letter {
   private readonly server: ServerProcess
-  private readonly type: MessageType
-  private readonly payload: unknown
+  readonly type: MessageType
+  readonly payload: unknown
   constructor(server: ServerProcess, type: MessageType, payload: unknown) {
     super()
     this.server = server
@@ -57,7 +57,8 @@ class Casting extends Effectable.Class<void> {
   }
   override asEffect(): Effect.Effect<void> {
     const { complete } = this.type
-    return this.server.cast(this.type, complete === undefined ? this.payload : complete(this.payload))
+    // Sent more than once, it is the same letter each time.
+    return this.server.cast(complete === undefined ? this : { type: this.type, payload: complete(this.payload) })
   }
 }
 

@@ -59,8 +59,22 @@ export interface Receiver {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
 }
 
+/**
+ * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
+ * handler looks at it, takes time or crashes, and most never do.
+ */
+export interface Letter {
+  readonly type: MessageType
+  readonly payload: unknown
+  /** It has no place to lose, which tells it from an `Envelope`. */
+  readonly place?: undefined
+}
+
+/** What a mailbox holds. */
+export type Mail = Envelope | Letter
+
 /** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
-type Sender = Fiber.Fiber<unknown, unknown> | undefined
+export type Sender = Fiber.Fiber<unknown, unknown> | undefined
 
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {
@@ -99,6 +113,11 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   }
 
   declare readonly "~heirloom/From": (_: readonly [never, never]) => void
+
+  /** As a `DirectView` has one. */
+  get envelope(): this {
+    return this
+  }
 
   // A server may keep it in its state, to answer later: it is not to be frozen with it, nor to be shown with all it reaches.
   get [isAlive](): true {

@@ -5,7 +5,7 @@
  */
 import { Fiber } from "effect"
 import type { From, HandlerContext } from "../../domain/server/Message.ts"
-import { Envelope, type MessageType, type Receiver } from "./Envelope.ts"
+import { Envelope, type MessageType, type Receiver, type Sender } from "./Envelope.ts"
 
 /** A message as its handler sees it: the message itself is the address of a later reply. */
 export class HandlerView implements HandlerContext<never, never> {
@@ -23,14 +23,19 @@ export class HandlerView implements HandlerContext<never, never> {
   }
 }
 
-/** The same on the direct path, where there is no message yet: it is made when somebody looks. */
+/** Who sends a message of this type, asked on the sender's own stack. */
+export const senderOf = (type: MessageType): Sender => type.isCall ? Fiber.getCurrent() : undefined
+
+/** The same on the direct path and for casts, where there is no message yet: it is made when somebody looks. */
 export class DirectView implements HandlerContext<never, never> {
   /** The message, if somebody has looked. */
   made: Envelope | undefined = undefined
+  /** Who waits, once it is another fiber that runs the handler. */
+  sender: Sender = undefined
   readonly incarnation: number
   private readonly server: Receiver
-  private readonly type: MessageType
-  private readonly payload: unknown
+  readonly type: MessageType
+  readonly payload: unknown
   constructor(server: Receiver, type: MessageType, payload: unknown, incarnation: number) {
     this.server = server
     this.type = type
@@ -39,7 +44,7 @@ export class DirectView implements HandlerContext<never, never> {
   }
   get envelope(): Envelope {
     if (this.made === undefined) {
-      this.made = new Envelope(this.server, this.type, this.payload, Fiber.getCurrent())
+      this.made = new Envelope(this.server, this.type, this.payload, this.sender ?? senderOf(this.type))
       this.made.attempts = 1
     }
     return this.made

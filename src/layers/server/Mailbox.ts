@@ -15,14 +15,14 @@
  */
 import { Effect, MutableList } from "effect"
 import * as Turn from "../supervision/Turn.ts"
-import type { Envelope } from "./Envelope.ts"
+import type { Envelope, Letter, Mail } from "./Envelope.ts"
 
 /** What happens to a message for a full mailbox. */
 export type Overflow = "suspend" | "fail" | "drop_oldest"
 
 /** How many messages may wait, and what happens then. */
 export interface MailboxOptions {
-  /** Messages that may wait at a time, at least 1; unbounded by default. */
+  /** Messages that may wait at a time, at least 1 (anything less is refused); unbounded by default. */
   readonly capacity?: number | undefined
   /** `"suspend"` by default. */
   readonly overflow?: Overflow | undefined
@@ -46,11 +46,14 @@ interface Sender {
 /** Withdrawn messages that may stay in the list however few others there are. */
 const tolerated = 32
 
+/** Whether its sender has not withdrawn it. */
+const isWanted = ({ place }: Mail): boolean => place !== "nowhere"
+
 /** Messages that wait for one server. */
 export class Mailbox {
   private readonly capacity: number
   private readonly overflow: Overflow
-  private readonly messages = MutableList.make<Envelope>()
+  private readonly messages = MutableList.make<Mail>()
   private senders: MutableList.MutableList<Sender> | undefined = undefined
   private admitted: Array<() => void> | undefined = undefined
   /** How many of the messages are the system's. */
@@ -71,6 +74,13 @@ export class Mailbox {
   /** Whether a message waits that is not the system's. */
   get hasUsers(): boolean {
     return this.size > this.own
+  }
+
+  /** Takes a cast as it is, where messages never have to wait for room nor give way; false elsewhere. */
+  post(letter: Letter): boolean {
+    if (this.capacity !== Infinity) return false
+    MutableList.append(this.messages, letter)
+    return true
   }
 
   /** A message of the system: it takes nobody's room, is never refused, and never gives way. */
@@ -116,8 +126,8 @@ export class Mailbox {
   }
 
   private takeOldest(): Envelope | undefined {
-    const oldest = MutableList.toArray(this.messages).find(({ place, work }) =>
-      place === "inside" && work === undefined
+    const oldest = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
+      mail.place === "inside" && mail.work === undefined
     )
     if (oldest !== undefined) {
       MutableList.remove(this.messages, oldest)
@@ -133,22 +143,22 @@ export class Mailbox {
   }
 
   /** The next message whose sender still wants it. */
-  take(): Envelope | undefined {
+  take(): Mail | undefined {
     while (true) {
-      const envelope = MutableList.take(this.messages)
-      if (envelope === MutableList.Empty) return undefined
-      if (envelope.place !== "inside") {
-        this.withdrawn--
-        continue
-      }
-      return this.taken(envelope)
+      const mail = MutableList.take(this.messages)
+      if (mail === MutableList.Empty) return undefined
+      if (mail.place === undefined) return mail
+      if (mail.place === "inside") return this.taken(mail)
+      this.withdrawn--
     }
   }
 
   /** The next message of the system: all that a suspended server handles. */
   takeOwn(): Envelope | undefined {
     if (this.own === 0) return undefined
-    const own = MutableList.toArray(this.messages).find(({ place, work }) => place === "inside" && work !== undefined)
+    const own = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
+      mail.place === "inside" && mail.work !== undefined
+    )
     if (own === undefined) return undefined
     MutableList.remove(this.messages, own)
     return this.taken(own)
@@ -170,7 +180,7 @@ export class Mailbox {
     if (envelope.work !== undefined) this.own--
     else this.admit()
     if (this.withdrawn > tolerated && this.withdrawn > this.size) {
-      const kept = MutableList.takeAll(this.messages).filter(({ place }) => place === "inside")
+      const kept = MutableList.takeAll(this.messages).filter(isWanted)
       MutableList.appendAll(this.messages, kept)
       this.withdrawn = 0
     }
@@ -200,15 +210,15 @@ export class Mailbox {
   }
 
   /** Everything that waits, taken out; senders that wait for room included, who may then go on. */
-  clear(): ReadonlyArray<Envelope> {
+  clear(): ReadonlyArray<Mail> {
     while (this.senders !== undefined) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty) break
       if (sender.envelope.place === "outside") this.letIn(sender)
     }
     this.senders = undefined
-    const all = MutableList.takeAll(this.messages).filter(({ place }) => place === "inside")
-    for (const envelope of all) envelope.place = "nowhere"
+    const all = MutableList.takeAll(this.messages).filter(isWanted)
+    for (const mail of all) if (mail.place !== undefined) mail.place = "nowhere"
     this.own = 0
     this.withdrawn = 0
     return all

@@ -62,10 +62,11 @@ export abstract class ServerBase extends InspectedProcess implements Process {
    * The message in hand, unless it is handled and answered on its caller's stack. When the incarnation has ended it stays
    * until it is known what happens next.
    */
-  current: Envelope | undefined = undefined
+  protected inHand: { readonly envelope: Envelope } | undefined = undefined
   /** The fiber of init, of the handler in progress, or of the clean-up. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   protected phase: Phase = Stopped
+  /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
   protected keeper: Keeper<unknown> | undefined = undefined
   protected state: unknown = undefined
   protected mailbox: Mailbox | undefined = undefined
@@ -96,6 +97,10 @@ export abstract class ServerBase extends InspectedProcess implements Process {
 
   get id(): string {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
+  }
+
+  get current(): Envelope | undefined {
+    return this.inHand?.envelope
   }
 
   get path(): ReadonlyArray<string> {
@@ -138,6 +143,15 @@ export abstract class ServerBase extends InspectedProcess implements Process {
   /** How many messages wait. */
   get mailboxSize(): number {
     return this.mailbox?.size ?? 0
+  }
+
+  /** Its companion, which it may have needed for nothing so far. */
+  protected get ownKeeper(): Keeper<unknown> {
+    if (this.keeper === undefined) {
+      this.keeper = this.spec.container.claim(this.key, this)
+      this.keeper.fenceOff(this.incarnation - 1)
+    }
+    return this.keeper
   }
 
   protected get rare(): Extras {
@@ -237,7 +251,7 @@ export abstract class ServerBase extends InspectedProcess implements Process {
       ...(fallen === undefined ? {} : { message: fallen.type.tag }),
       ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
       ...(shown === undefined ? {} : { shown }),
-      ...(reason._tag === "NotConserved" ? { undone: this.keeper!.undone } : {}),
+      ...(reason._tag === "NotConserved" ? { undone: this.keeper?.undone ?? 0 } : {}),
       next: nextText[fate]
     }, this.spec.context)
   }

@@ -59,7 +59,8 @@ export const make = <Self>() =>
     behavior: AnyBehaviorInput,
     options: AnyOptions & { readonly key?: string } = {}
   ): StartRecipe<AnyClient, unknown> => {
-    const key = options.key ?? ""
+    // One that was asked for by the key `undefined` is not the one without a key.
+    const key = "key" in options ? options.key : ""
     const own = key === "" ? id : `${id}/${key}`
     return {
       id: own,

@@ -17,12 +17,12 @@ import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "..
 import { Ignore, type NextOptions, Start, Stop } from "../../domain/server/Next.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
-import type { Taken } from "../state/Companion.ts"
+import { nothing, type Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { attempt, guarded } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling } from "./CallChain.ts"
-import { type Envelope, ownCast } from "./Envelope.ts"
+import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
 import {
   Attentive,
   Ending,
@@ -57,15 +57,16 @@ export abstract class ServerLife extends ServerBase implements Child {
 
   start(): Effect.Effect<Started, unknown> {
     const { container, make, shared } = this.spec
-    this.keeper = container.claim(this.key, this)
+    this.keeper = container.enter(this.key, this)
     // Another process may have had this key before: its incarnations are older than this one.
-    if (this.incarnation === 0) this.incarnation = this.keeper.youngest
+    if (this.incarnation === 0) this.incarnation = this.keeper?.youngest ?? 0
     this.incarnation++
     this.phase = Starting
     this.proven = false
     this.callback = undefined
-    if (this.keeper.owner !== this) {
-      return this.failStart(Cause.die(new NameTaken({ server: this.name, holder: this.keeper.owner! })))
+    const holder = this.keeper?.owner
+    if (holder !== undefined && holder !== this) {
+      return this.failStart(Cause.die(new NameTaken({ server: this.name, holder })))
     }
     if (make !== undefined) {
       const life = this.live()
@@ -82,7 +83,7 @@ export abstract class ServerLife extends ServerBase implements Child {
 
   /** What the incarnation starts from: what is conserved, or `init`. */
   protected firstState(behavior: AnyBehavior): Effect.Effect<unknown, unknown> {
-    const taken = this.keeper!.takeOver(this.incarnation)
+    const taken = this.keeper === undefined ? nothing : this.keeper.takeOver(this.incarnation)
     return isEffect(taken)
       ? Effect.flatMap(taken, (taken) => this.stateFrom(behavior, taken))
       : this.stateFrom(behavior, taken)
@@ -266,7 +267,7 @@ export abstract class ServerLife extends ServerBase implements Child {
   /** The incarnation is over: its last word, its clean-up, and then everybody else. */
   protected end(reason: ExitReason): void {
     this.phase = Ending
-    this.keeper!.observe(reason, this.endOf(reason))
+    this.keeper?.observe(reason, this.endOf(reason))
     this.fiber = undefined
     if (this.extras !== undefined) {
       this.extras.cancelIdle()
@@ -275,7 +276,7 @@ export abstract class ServerLife extends ServerBase implements Child {
     }
     // Neither a kill nor a state that could not be stored leaves it a last word.
     const alive = reason._tag !== "Killed" && reason._tag !== "NotConserved"
-    if (alive) this.keeper!.conclude(this.incarnation, this.state)
+    if (alive) this.keeper?.conclude(this.incarnation, this.state)
     const terminate = alive ? this.behavior.terminate : undefined
     if (terminate === undefined && this.life === undefined) return this.ended(reason)
     const state = this.state
@@ -305,7 +306,7 @@ export abstract class ServerLife extends ServerBase implements Child {
   /** The incarnation does not end: it is left behind, and fenced off from the state. */
   protected abandon(cause: Cause.Cause<unknown> = Cause.interrupt()): ExitReason {
     this.publish("Abandoned", {})
-    this.keeper!.fenceOff(this.incarnation)
+    this.ownKeeper.fenceOff(this.incarnation)
     // What it holds is released when it is done with it, if ever.
     const { fiber, life, phase } = this
     if (life !== undefined && phase !== Ending) {
@@ -386,7 +387,7 @@ export abstract class ServerLife extends ServerBase implements Child {
   settle(fate: Fate): void {
     if (this.phase < Restarting) return
     const { current: fallen, lastExit: reason, unreported } = this
-    this.current = undefined
+    this.inHand = undefined
     this.unreported = undefined
     this.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
     if (unreported !== undefined && reason !== undefined) {
@@ -401,19 +402,21 @@ export abstract class ServerLife extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : []
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const envelope of waiting) envelope.refuse({ _tag: "NotRunning" })
+    for (const mail of waiting) if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" })
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
   }
 
   /** It is down, and nobody is about to start it: what waits is handed over, its name is free. */
-  protected close(fate: Fate, reason: ExitReason): ReadonlyArray<Envelope> {
+  protected close(fate: Fate, reason: ExitReason): ReadonlyArray<Mail> {
     const waiting = this.mailbox?.clear() ?? []
     this.mailbox = undefined
     this.spec.parent.telemetry.counters.queued -= waiting.length
-    if (this.keeper?.owner === this) this.spec.container.release(this.key, fate === "stopped" ? "keep" : "forget")
-    // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
-    else if (fate === "deleted" && this.keeper?.owner === undefined && this.keeper?.youngest === this.incarnation) {
-      this.spec.container.release(this.key, "forget")
+    const { keeper } = this
+    if (keeper === undefined || keeper.owner === this) {
+      this.spec.container.release(this.key, this, fate === "stopped" ? "keep" : "forget")
+      // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
+    } else if (fate === "deleted" && keeper.owner === undefined && keeper.youngest === this.incarnation) {
+      this.spec.container.release(this.key, this, "forget")
     }
     this.extras?.processGone(reason)
     return waiting

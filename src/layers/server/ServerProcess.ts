@@ -14,13 +14,13 @@ import { callError } from "../../domain/Errors.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
-import { Envelope, type MessageType, ownCall, ownTell } from "./Envelope.ts"
+import { Envelope, type Letter, type MessageType, ownCall, ownTell } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, Parked, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
-import { ServerWork } from "./ServerWork.ts"
+import { isRunnable, later, ServerWork } from "./ServerWork.ts"
 
 /** One server, over all its incarnations. */
 export class ServerProcess extends ServerWork {
@@ -34,7 +34,7 @@ export class ServerProcess extends ServerWork {
   /** A call: the caller's fiber goes on with what this returns. */
   call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown> {
     this.spec.parent.telemetry.counters.calls++
-    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow() && !this.keeper!.isFull) {
+    if (this.phase === Idle && this.mailbox === undefined && Turn.isShallow() && this.keeper?.isFull !== true) {
       return this.callNow(type, payload, millis)
     }
     return this.callLater(type, payload, millis)
@@ -57,21 +57,25 @@ export class ServerProcess extends ServerWork {
       } catch (defect) {
         next = Exit.die(defect)
       }
+      if (isRunnable(next)) next = this.runHandler(view, next)
       // Who has looked at the message may have answered it by now.
       if (Array.isArray(next) && next.length === 2 && view.made === undefined) {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.
         this.state = next[1]
         this.proven = true
-        if (this.keeper!.commit(this.incarnation, next[1], "call")) {
-          if (this.keeper!.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
+        const keeper = this.ownKeeper
+        if (keeper.commit(this.incarnation, next[1], "call")) {
+          if (keeper.isBehind) return this.answerWhenStored(type, payload, Exit.succeed(next[0]), millis)
           this.idle()
           return Exit.succeed(next[0])
         }
         next = Exit.die(this.fenced())
       }
       const { envelope } = view
-      this.current = envelope
-      this.proceed(envelope, next)
+      if (next !== later) {
+        this.inHand = envelope
+        this.proceed(envelope, next)
+      }
       return envelope.wait(millis)
     } finally {
       Turn.leave()
@@ -129,10 +133,16 @@ export class ServerProcess extends ServerWork {
   }
 
   /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
-  cast(type: MessageType, payload: unknown): Effect.Effect<void> {
-    this.spec.parent.telemetry.counters.casts++
+  cast(letter: Letter): Effect.Effect<void> {
+    const { counters } = this.spec.parent.telemetry
+    counters.casts++
     if (this.phase === Stopped) return Exit.void
-    return this.enqueue(new Envelope(this, type, payload, undefined))
+    if (!this.openMailbox().post(letter)) {
+      return this.enqueue(new Envelope(this, letter.type, letter.payload, undefined))
+    }
+    counters.queued++
+    if (this.phase === Idle || this.phase === Attentive) this.wantTurn()
+    return Exit.void
   }
 
   protected enqueue(envelope: Envelope): Effect.Effect<void> {

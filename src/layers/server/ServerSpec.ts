@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect"
+import { InvalidOption } from "../../domain/Errors.ts"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { HandlerContext } from "../../domain/server/Message.ts"
@@ -130,7 +131,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       shared: Effect.isEffect(behavior) ? undefined : behavior,
       make: Effect.isEffect(behavior) ? behavior : undefined,
       Client: description.Client,
-      capacity: Math.max(options.mailbox?.capacity ?? Infinity, 1),
+      capacity: capacityOf(description.id, options.mailbox),
       overflow: options.mailbox?.overflow ?? "suspend",
       initTimeout: options.initTimeout === undefined ? Infinity : toMillis(options.initTimeout),
       shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown),
@@ -145,6 +146,17 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     last.set(behavior, { spec, options })
     return spec
   }
+}
+
+const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
+  const given = mailbox?.capacity ?? Infinity
+  if (given >= 1) return given
+  throw new InvalidOption({
+    server,
+    option: "mailbox.capacity",
+    given,
+    expected: "at least 1, or left out for no limit"
+  })
 }
 
 const copier = (state: Pure): (value: unknown) => unknown => {

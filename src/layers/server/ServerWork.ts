@@ -19,13 +19,21 @@ import type { Origin } from "../state/Companion.ts"
 import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
-import { Envelope, ownCast } from "./Envelope.ts"
+import { Handling } from "./CallChain.ts"
+import { Envelope, type Letter, ownCast } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
-import { HandlerView } from "./HandlerView.ts"
+import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isEffect, isExit, passivated } from "./Phase.ts"
 import { ServerLife } from "./ServerLife.ts"
 import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
 import { SystemAnswer } from "./SystemAnswer.ts"
+
+/** Whether a handler's answer is an Effect that is still to be run; asked of every message, so the commonest answer is first. */
+export const isRunnable = (next: unknown): next is Effect.Effect<unknown, unknown> =>
+  !Array.isArray(next) && isEffect(next) && !isExit(next)
+
+/** The answer takes time. */
+export const later: unique symbol = Symbol()
 
 const noOptions: NextOptions<never, unknown> & { readonly info?: unknown } = {}
 
@@ -48,18 +56,19 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
         } else {
           const mailbox = this.mailbox
           if (mailbox === undefined) break
-          if (this.keeper!.isFull) {
-            this.keeper!.whenRoom(() => this.wantTurn())
+          if (this.keeper?.isFull === true) {
+            this.keeper.whenRoom(() => this.wantTurn())
             break
           }
           if (this.spec.turns.spend()) {
             this.spec.turns.push(this)
             break
           }
-          const envelope = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
-          if (envelope === undefined) break
+          const mail = this.extras?.suspended === true ? mailbox.takeOwn() : mailbox.take()
+          if (mail === undefined) break
           this.spec.parent.telemetry.counters.queued--
-          this.handle(envelope)
+          if (mail.place === undefined) this.handleLetter(mail)
+          else this.handle(mail)
           mailbox.resumeSenders()
         }
       }
@@ -74,6 +83,56 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     if (!this.draining) this.spec.turns.push(this)
   }
 
+  /** Handles a cast. What its handler answers at once is committed without more ado: nobody is to be told. */
+  protected handleLetter({ payload, type }: Letter): void {
+    const { copy, faults, protect } = this.spec
+    const handler = this.behavior.handlers[type.tag]
+    if (
+      handler === undefined || this.extras !== undefined || faults !== undefined || protect !== undefined ||
+      copy !== undefined
+    ) {
+      this.handle(new Envelope(this, type, payload, undefined))
+      return
+    }
+    this.phase = Busy
+    const view = new DirectView(this, type, payload, this.incarnation)
+    let next: unknown
+    Turn.enter()
+    try {
+      next = handler(this.state, payload, view)
+    } catch (defect) {
+      next = Exit.die(defect)
+    } finally {
+      Turn.leave()
+    }
+    if (isRunnable(next)) next = this.runHandler(view, next)
+    if (next === later) return
+    if (!isEffect(next) && !isNext(next)) {
+      this.state = next
+      this.proven = true
+      if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
+      next = Exit.die(this.fenced())
+    }
+    const { envelope } = view
+    this.inHand = envelope
+    this.proceed(envelope, next)
+  }
+
+  /** Runs a handler's Effect: its value, or how it ended; `later` when that takes time, and is seen to when it is known. */
+  protected runHandler(view: DirectView, effect: Effect.Effect<unknown, unknown>): unknown {
+    view.sender = senderOf(view.type)
+    this.inHand = view
+    const fiber = this.live().fork(new Handling(this, effect))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined && this.fiber === fiber) {
+      return exit._tag === "Failure" || isEffect(exit.value) ? exit : exit.value
+    }
+    const { envelope } = view
+    this.inHand = envelope
+    this.whenDone(fiber, (exit) => this.finished(envelope, exit), true)
+    return later
+  }
+
   /** Handles one message, from the first step to wherever it has to wait. */
   protected handle(envelope: Envelope): Envelope {
     if (this.extras !== undefined && envelope.work === undefined) {
@@ -81,7 +140,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
       this.extras.debug?.received(envelope, this.state)
     }
     this.phase = Busy
-    this.current = envelope
+    this.inHand = envelope
     envelope.attempts++
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
     if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
@@ -111,7 +170,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
   /** Whether the message was handled before, or is promised a reply: it then gets that one. */
   protected recall(envelope: Envelope, key: string): boolean {
     const { payload, type } = envelope
-    const recorded = this.keeper!.recorded(key)
+    const recorded = this.keeper?.recorded(key)
     if (recorded !== undefined) {
       this.idle()
       const exit = AnswerText.read(type, payload, recorded.body)
@@ -248,7 +307,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     }
     this.state = kept
     if (by === "call" || by === "cast") this.proven = true
-    if (this.keeper!.commit(this.incarnation, kept, by, answers)) return true
+    if (this.ownKeeper.commit(this.incarnation, kept, by, answers)) return true
     this.crash(Cause.die(this.fenced()))
     return false
   }
@@ -256,14 +315,14 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
   /** Answers a caller as soon as what the answer was computed from is conserved. */
   protected answer(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
     if (envelope.work === undefined) this.extras?.debug?.sent(envelope, exit, this.state)
-    if (!this.keeper!.isBehind) return envelope.answer(exit)
+    if (this.keeper?.isBehind !== true) return envelope.answer(exit)
     envelope.held = exit
-    this.keeper!.hold(envelope)
+    this.keeper.hold(envelope)
   }
 
   /** The message in hand is done with: what comes next is whatever waits. */
   protected idle(options: NextOptions<never, unknown> = noOptions): void {
-    this.current = undefined
+    this.inHand = undefined
     this.fiber = undefined
     if (options !== noOptions) this.attend(options)
     this.phase = this.order === undefined && (this.extras === undefined || this.extras.isCalm) ? Idle : Attentive

@@ -120,7 +120,7 @@ export interface Keeper<in out S> extends Companion<S> {
 }
 
 /** Nothing is conserved. */
-const nothing: Taken<never> = {
+export const nothing: Taken<never> = {
   decision: { _tag: "Init", why: "nothing is conserved", from: undefined },
   aside: []
 }

@@ -133,7 +133,7 @@ export const make = (dialect: Dialect, table: string) => {
     snapshots: statement(
       `SELECT key, epoch, seq, version, state, trusted, at FROM ${table} WHERE key = ? ORDER BY seq DESC`
     ),
-    answers: statement(`SELECT id, seq, at, body FROM ${answers} WHERE key = ?`),
+    answers: statement(`SELECT id, seq, at, body FROM ${answers} WHERE key = ? ORDER BY seq, id`),
     saveAnswer: statement(
       `INSERT INTO ${answers} (key, id, seq, at, body) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (key, id) DO UPDATE SET seq = excluded.seq, at = excluded.at, body = excluded.body`

@@ -43,12 +43,17 @@ export interface StateContainer<in out S> extends HasProcess {
   readonly for: (key?: string) => Companion<S>
   /** The keys of all servers that have conserved state or are alive. */
   readonly keys: Effect.Effect<ReadonlyArray<string>>
+  /**
+   * Takes a key for its server: the companion, whose owner says whether another server was first, or nothing where there is
+   * nothing to take over. Most of a million servers wait for their first message, and have no companion until then.
+   */
+  readonly enter: (key: string, process: Process) => Keeper<S> | undefined
   /** Takes the companion of a key for its server; whoever has it is its owner afterwards. */
   readonly claim: (key: string, process: Process) => Keeper<S>
   /** The server of a key, if one lives. */
   readonly owner: (key: string) => Process | undefined
   /** The server of a key is down for now (`keep`) or for good (`forget`). */
-  readonly release: (key: string, what: "keep" | "forget") => void
+  readonly release: (key: string, process: Process, what: "keep" | "forget") => void
 }
 
 /** What a container needs to know of a server class. */
@@ -130,13 +135,18 @@ class View<in out S> implements Companion<S> {
   }
 }
 
+/** By key: a companion, or a server that needed none so far. */
+type Keepers<S> = Map<string, Keeper<S> | Process>
+
+const isKeeper = <S>(held: Keeper<S> | Process): held is Keeper<S> => "takeOver" in held
+
 class Container<in out S> extends InspectedReference implements StateContainer<S> {
   readonly survives: Grade
   readonly [processOf]: Process
   private readonly design: Design<S>
-  private readonly keepers: Map<string, Keeper<S>>
+  private readonly keepers: Keepers<S>
 
-  constructor(process: Process, design: Design<S>, keepers: Map<string, Keeper<S>>) {
+  constructor(process: Process, design: Design<S>, keepers: Keepers<S>) {
     super()
     this[processOf] = process
     this.survives = design.survives
@@ -145,8 +155,11 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
   }
 
   private keeper(key: string): Keeper<S> {
-    let keeper = this.keepers.get(key)
-    if (keeper === undefined) this.keepers.set(key, keeper = this.design.make(key))
+    const held = this.keepers.get(key)
+    if (held !== undefined && isKeeper(held)) return held
+    const keeper = this.design.make(key)
+    keeper.owner = held
+    this.keepers.set(key, keeper)
     return keeper
   }
 
@@ -165,20 +178,33 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return Effect.map(this.design.stored, (stored) => Array.from(new Set([...stored, ...this.keepers.keys()])).sort())
   }
 
+  readonly enter = (key: string, process: Process): Keeper<S> | undefined => {
+    if (this.design.isLazy) {
+      const held = this.keepers.get(key)
+      if (held === undefined) this.keepers.set(key, process)
+      if (held === undefined || held === process) return undefined
+    }
+    return this.claim(key, process)
+  }
+
   readonly claim = (key: string, process: Process): Keeper<S> => {
     const keeper = this.keeper(key)
     keeper.owner ??= process
     return keeper
   }
 
-  readonly owner = (key: string): Process | undefined => this.keepers.get(key)?.owner
+  readonly owner = (key: string): Process | undefined => {
+    const held = this.keepers.get(key)
+    return held !== undefined && isKeeper(held) ? held.owner : held
+  }
 
-  readonly release = (key: string, what: "keep" | "forget"): void => {
-    const keeper = this.keepers.get(key)
-    if (keeper === undefined) return
-    keeper.owner = undefined
-    if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
-    this.tidy(key, keeper)
+  readonly release = (key: string, process: Process, what: "keep" | "forget"): void => {
+    const held = this.keepers.get(key)
+    if (held === process) this.keepers.delete(key)
+    if (held === undefined || !isKeeper(held) || (held.owner ?? process) !== process) return
+    held.owner = undefined
+    if (what === "forget" && this.design.afterStop === "forget") held.forget()
+    this.tidy(key, held)
   }
 
   private tidy(key: string, keeper: Keeper<S>): void {
@@ -195,6 +221,8 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
 interface Design<in out S> {
   readonly survives: Grade
   readonly make: Make<S>
+  /** Whether a key that is new to the container has nothing conserved: its companion can wait for the first commit. */
+  readonly isLazy: boolean
   readonly afterStop: "keep" | "forget"
   /** The keys that something is conserved for beyond what the container knows of. */
   readonly stored: Effect.Effect<ReadonlyArray<string>>
@@ -207,7 +235,7 @@ const container = <Self, Id extends string, S>(
   design: Design<S>
 ): Effect.Effect<StateContainer<S>, never, Supervisor | Scope.Scope> =>
   Effect.flatMap(Supervisor, (supervisor) => {
-    const keepers = new Map<string, Keeper<S>>()
+    const keepers: Keepers<S> = new Map()
     const recipe: StartRecipe<StateContainer<S>> = {
       id: `${server.key}/StateContainer`,
       kind: "worker",
@@ -221,13 +249,14 @@ const container = <Self, Id extends string, S>(
   })
 
 /** Companions that lose nothing but with the process, conserved when `options` says. */
-const volatile = <S>(options: Options | undefined, make: Make<S>): Design<S> => {
+const volatile = <S>(options: Options | undefined, isLazy: boolean, make: Make<S>): Design<S> => {
   const { afterStop = "forget", when = "commit" } = options ?? {}
   const late = new Set<Delayed<S>>()
   return {
     survives: "crash",
     afterStop,
     stored: noKeys,
+    isLazy: isLazy && when === "commit",
     make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late),
     work: typeof when !== "object" ? Effect.never : repeatedly(when.every, () => {
       for (const keeper of late) keeper.flush()
@@ -291,7 +320,7 @@ export const layerMemory = <Self, Id extends string, S>(
     server.StateContainer,
     Effect.suspend(() => {
       const policy = policyOf(options)
-      return container(server, volatile(options, (key) => new InMemory<S>(key, policy)))
+      return container(server, volatile(options, true, (key) => new InMemory<S>(key, policy)))
     })
   ))
 
@@ -321,7 +350,7 @@ export const layerTable = <Self, Id extends string, S>(
       StateTable,
       (table) => {
         const policy = policyOf(options)
-        return container(server, volatile(options, (key) => new InTable<S>(key, row(key), table.unsafe, policy)))
+        return container(server, volatile(options, false, (key) => new InTable<S>(key, row(key), table.unsafe, policy)))
       }
     )
   ))
@@ -345,6 +374,7 @@ export const layerForget = <Self, Id extends string, S>(
     container(server, {
       survives: "nothing",
       make: (key) => new Forgetful<S>(key),
+      isLazy: true,
       afterStop: "forget",
       stored: noKeys,
       work: Effect.never
@@ -448,6 +478,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
             key === server.key ? [""] : key.startsWith(prefix) ? [key.slice(prefix.length)] : []
           )
         })),
+        isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)
           return when === "terminate" ? new Delayed<S>(durable, true, new Set()) : durable

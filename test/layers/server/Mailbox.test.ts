@@ -34,6 +34,18 @@ const busy = (
   }).pipe(Effect.provide(tree("a plain handler", own, { mailbox })))
 }
 
+describe("capacity", () => {
+  for (const capacity of [0, -1, NaN]) {
+    it.effect(`${capacity} is refused, with what it must be`, () =>
+      Effect.gen(function*() {
+        const exit = yield* Effect.exit(
+          Effect.provide(Cell, tree("a plain handler", gates(), { mailbox: { capacity } }))
+        )
+        assert.include(String(exit), `was given ${capacity} as mailbox.capacity: it must be at least 1`)
+      }))
+  }
+})
+
 describe("overflow fail", () => {
   it.effect("a call to a full mailbox fails with MailboxFull, which names the capacity", () =>
     busy({ capacity: 2, overflow: "fail" }, (cell, own) =>
