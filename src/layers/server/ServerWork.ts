@@ -366,7 +366,8 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
   /** Drops what is made again when it is needed; a state that a store holds, too, as soon as it does. */
   protected hibernate(): void {
     this.dropSpare()
-    if (this.keeper!.standing(this.state) !== "kept") this.rest()
+    const standing = this.keeper?.standing(this.state) ?? "kept"
+    if (standing !== "kept") this.rest()
   }
 
   /** An incarnation that has acquired nothing needs no Scope to wait in. */

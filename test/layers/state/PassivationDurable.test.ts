@@ -164,26 +164,31 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("a state that the system changes while it is being written leaves memory when that one is stored", () => {
-    const inside = new Inside()
-    return Effect.gen(function*() {
-      const sleeper = yield* Sleeper
-      const gates = [Latch.makeUnsafe(false), Latch.makeUnsafe(false)]
-      inside.script.before = onSave(() => gates[inside.script.batches.length - 1]?.await ?? Effect.void)
-      const slept = yield* fork(sleeper.Sleep({ by: 1 }))
-      yield* turns
-      const replaced = yield* fork(Sys.replaceState(sleeper, () => ({ n: 100 })))
-      yield* turns
-      yield* gates[0]!.open
-      assert.strictEqual(yield* Fiber.join(slept), 1)
-      yield* turns
-      yield* gates[1]!.open
-      yield* Fiber.join(replaced)
-      yield* turns
-      assert.strictEqual(yield* sleeper.Read(), 100)
-      assert.strictEqual(loads(inside), 1)
-    }).pipe(Effect.provide(setUp(inside)))
-  })
+  for (const wanted of [true, false]) {
+    it.effect(`a state that the system changes while it is being written ${wanted ? "and wanted stays" : "leaves later"}`, () => {
+      const inside = new Inside()
+      return Effect.gen(function*() {
+        const sleeper = yield* Sleeper
+        const gates = [Latch.makeUnsafe(false), Latch.makeUnsafe(false)]
+        inside.script.before = onSave(() => gates[inside.script.batches.length - 1]?.await ?? Effect.void)
+        const slept = yield* fork(sleeper.Sleep({ by: 1 }))
+        yield* turns
+        const replaced = yield* fork(Sys.replaceState(sleeper, () => ({ n: 100 })))
+        yield* turns
+        yield* gates[0]!.open
+        assert.strictEqual(yield* Fiber.join(slept), 1)
+        yield* turns
+        const early = wanted ? yield* fork(sleeper.Read()) : undefined
+        yield* turns
+        yield* gates[1]!.open
+        yield* Fiber.join(replaced)
+        yield* turns
+        assert.strictEqual(yield* (early === undefined ? sleeper.Read() : Fiber.join(early)), 100)
+        assert.strictEqual(loads(inside), wanted ? 0 : 1)
+        assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      }).pipe(Effect.provide(setUp(inside)))
+    })
+  }
 
   it.effect("keeps its state while a caller is promised a later reply", () => {
     const inside = new Inside()
@@ -509,12 +514,14 @@ describe("any life of a server that hibernates", () => {
               yield* turns
               break
             case "Kill":
-            case "Stop":
+            case "Stop": {
               // a message in hand would fail with it
               yield* quiet
-              yield* op._tag === "Kill" ? GenServer.kill(sleeper) : GenServer.stop(sleeper)
+              const ending = yield* fork(op._tag === "Kill" ? GenServer.kill(sleeper) : GenServer.stop(sleeper))
               yield* quiet
+              yield* Fiber.join(ending)
               break
+            }
             case "Away": {
               let left = op.times
               inside.script.before = (operation) => left-- > 0 ? away(operation) : Effect.void
@@ -528,7 +535,7 @@ describe("any life of a server that hibernates", () => {
       }).pipe(Effect.provide(setUp(
         inside,
         {
-          retry: Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(3)]),
+          retry: Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)]),
           when: late ? { every: "1 second" } : "commit"
         },
         { restart: Restart.intensity({ restarts: 1000, within: "1 second" }) }
