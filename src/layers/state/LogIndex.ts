@@ -199,12 +199,15 @@ export class LogIndex {
     // What `keep` does with the next snapshot in order, in place: this runs for every commit.
     const { snapshots } = kept
     this.live += sizeOf(record)
-    if (snapshots.length === this.limit) {
-      const last = snapshots.length - 1
+    let free = snapshots.length
+    if (free === this.limit) {
+      const last = free - 1
       const isNewestTrusted = snapshots[last]!.seq <= trusted && snapshots[last - 1]!.seq > trusted
-      this.live -= sizeOf(snapshots.splice(isNewestTrusted ? last - 1 : last, 1)[0]!)
+      free = isNewestTrusted ? last - 1 : last
+      this.live -= sizeOf(snapshots[free]!)
     }
-    snapshots.unshift(record)
+    for (; free > 0; free--) snapshots[free] = snapshots[free - 1]!
+    snapshots[0] = record
   }
 
   private setAside({ asideAt, key, seq, why }: LogEntry & { readonly _tag: "Aside" }): void {
