@@ -15,6 +15,7 @@ import { Fenced, InitTimeout, MissingCallback, NameTaken, StateRefused } from ".
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
 import { Ignore, type NextOptions, Start, Stop } from "../../domain/server/Next.ts"
+import { StartUndone } from "../../domain/server/StartFailure.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
 import { nothing, type Taken } from "../state/Companion.ts"
@@ -166,7 +167,11 @@ export abstract class ServerLife extends ServerBase implements Child {
     // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
     const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
     if (this.keeper?.owner === this && !isTyped) this.keeper.observe(reason, this.endOf(reason))
-    return this.leaveStart(reason, Exit.failCause(cause))
+    const isUndone = reason._tag === "NotConserved"
+    return this.leaveStart(
+      reason,
+      isUndone ? Exit.fail(new StartUndone({ server: this.name, cause: reason.cause })) : Exit.failCause(cause)
+    )
   }
 
   /** No incarnation came up: what it had acquired is released before anybody hears of it. */
