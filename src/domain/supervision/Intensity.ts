@@ -1,9 +1,9 @@
 /**
  * Restart intensity: at most so many restarts within so much time, counted in a true sliding window.
  *
- * The window is a queue of the times that still count, as two linked lists: new times are pushed on `back`, expired ones
- * are popped off `front`, which is `back` reversed whenever it runs out. So a decision costs the same however many restarts
- * there have been (OTP walks the list of all of them), and the window stays a value.
+ * The window is a ring of the times that still count. A decision costs the same however many restarts there have been (OTP
+ * walks the list of all of them), and leaves nothing to the collector: a budget of many restarts a second keeps that many
+ * times, and as list cells every one of them would be copied by it.
  *
  * @since 0.1.0
  */
@@ -16,25 +16,6 @@
 export interface Limit {
   readonly restarts: number
   readonly within: number
-}
-
-interface Times {
-  readonly time: number
-  readonly next: Times | undefined
-}
-
-/**
- * The restarts that still counted at the last decision.
- *
- * @since 0.1.0
- */
-export interface Window {
-  readonly limit: Limit
-  /** Oldest first. */
-  readonly front: Times | undefined
-  /** Newest first; all of them newer than those in `front`. */
-  readonly back: Times | undefined
-  readonly size: number
 }
 
 /**
@@ -60,33 +41,54 @@ export const problem = (limit: Limit): string | undefined => {
 }
 
 /**
- * A window in which nothing has been restarted yet.
+ * The restarts that still counted at the last decision.
  *
  * @since 0.1.0
  */
-export const make = (limit: Limit): Window => ({ limit, front: undefined, back: undefined, size: 0 })
+export class Window {
+  private readonly limit: Limit
+  // Its length is a power of two, so that an index wraps around by a mask.
+  private times = none
+  private oldest = 0
+  /** How many count. */
+  size = 0
 
-/**
- * Decides on one more restart: the window to go on with, whether it is allowed, and how many count now, this one included.
- *
- * **Details**
- *
- * A restart at exactly `now - within` still counts, as in OTP. One that is refused is not counted: it does not happen.
- *
- * @since 0.1.0
- */
-export const allow = (window: Window, now: number): readonly [window: Window, allowed: boolean, count: number] => {
-  const { limit } = window
-  const since = now - limit.within
-  let { back, front, size } = window
-  for (;;) {
-    if (front === undefined) {
-      for (; back !== undefined; back = back.next) front = { time: back.time, next: front }
-    }
-    if (front === undefined || front.time >= since) break
-    front = front.next
-    size--
+  constructor(limit: Limit) {
+    this.limit = limit
   }
-  if (size >= limit.restarts) return [{ limit, front, back, size }, false, size + 1]
-  return [{ limit, front, back: { time: now, next: back }, size: size + 1 }, true, size + 1]
+
+  /**
+   * Decides on one more restart.
+   *
+   * **Details**
+   *
+   * A restart at exactly `now - within` still counts, as in OTP. One that is refused is not counted: it does not happen.
+   *
+   * @since 0.1.0
+   */
+  allow(now: number): boolean {
+    const since = now - this.limit.within
+    while (this.size > 0 && this.times[this.oldest]! < since) {
+      this.oldest = (this.oldest + 1) & (this.times.length - 1)
+      this.size--
+    }
+    if (this.size >= this.limit.restarts) return false
+    if (this.size === this.times.length) this.resize(Math.max(smallest, this.size * 2))
+    else if (this.size === 0 && this.times.length > largeEmpty) this.resize(smallest)
+    this.times[(this.oldest + this.size++) & (this.times.length - 1)] = now
+    return true
+  }
+
+  private resize(length: number): void {
+    const times = new Float64Array(length)
+    for (let i = 0; i < this.size; i++) times[i] = this.times[(this.oldest + i) & (this.times.length - 1)]!
+    this.times = times
+    this.oldest = 0
+  }
 }
+
+// Most supervisors never restart anything: the first restart makes the ring.
+const none = new Float64Array(0)
+const smallest = 4
+/** What an empty window may go on holding. */
+const largeEmpty = 1024

@@ -21,7 +21,7 @@ export const toMillis = (input: Duration.Input | "infinity"): number =>
   input === "infinity" ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /** A message sent when it is run, and its answer. */
-class Calling extends Effectable.Class<unknown, unknown> {
+export class Calling extends Effectable.Class<unknown, unknown> {
   private readonly server: ServerProcess
   private readonly type: MessageType
   private readonly payload: unknown
@@ -45,7 +45,7 @@ class Calling extends Effectable.Class<unknown, unknown> {
 }
 
 /** A message sent when it is run. */
-class Casting extends Effectable.Class<void> implements Letter {
+export class Casting extends Effectable.Class<void> implements Letter {
   private readonly server: ServerProcess
   readonly type: MessageType
   readonly payload: unknown

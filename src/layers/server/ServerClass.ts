@@ -20,6 +20,7 @@ import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import type { RunOptions } from "./ServerSpec.ts"
 import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
+import { keepSpecimens } from "./Specimens.ts"
 
 /** A behaviour, or how each incarnation makes one. */
 export type AnyBehaviorInput = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
@@ -108,5 +109,6 @@ export const make = <Self>() =>
       ),
     at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
   })
+  keepSpecimens(Self, Client)
   return Self
 }

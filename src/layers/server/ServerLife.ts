@@ -20,7 +20,7 @@ import type { Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
 import { nothing, type Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
-import { attempt, guarded } from "../supervision/Execute.ts"
+import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling } from "./CallChain.ts"
 import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
@@ -41,6 +41,7 @@ import { ServerBase } from "./ServerBase.ts"
 import type { AnyBehavior } from "./ServerSpec.ts"
 
 const started: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })
+const nobody: ReadonlyArray<Envelope> = []
 const ignored: Started = { _tag: "Ignored" }
 
 /** How it ended after its clean-up: one that fails makes an orderly end a crash, one that answers has the last word. */
@@ -58,7 +59,8 @@ export abstract class ServerLife extends ServerBase implements Child {
 
   start(): Effect.Effect<Started, unknown> {
     const { container, make, shared } = this.spec
-    this.keeper = container.enter(this.key, this)
+    // Whoever owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
+    if (this.keeper?.owner !== this) this.keeper = container.enter(this.key, this)
     // Another process may have had this key before: its incarnations are older than this one.
     if (this.incarnation === 0) this.incarnation = this.keeper?.youngest ?? 0
     this.incarnation++
@@ -77,9 +79,17 @@ export abstract class ServerLife extends ServerBase implements Child {
         return this.firstState(behavior)
       }))
     }
-    const first = guarded(() => this.firstState(shared!))
+    const first = this.firstStateOf(shared!)
     if (!isExit(first)) return this.startInFiber(first)
     return first._tag === "Success" ? this.begin(first.value) : this.failStart(first.cause)
+  }
+
+  private firstStateOf(shared: AnyBehavior): Effect.Effect<unknown, unknown> {
+    try {
+      return this.firstState(shared)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
   }
 
   /** What the incarnation starts from: what is conserved, or `init`. */
@@ -154,10 +164,13 @@ export abstract class ServerLife extends ServerBase implements Child {
     const initial = first instanceof Start ? first : undefined
     const { protect } = this.spec
     const state = initial === undefined ? first : initial.state
-    const kept = protect === undefined ? Exit.succeed(state) : attempt(() => protect(state))
-    if (kept._tag === "Failure") return this.failStart(kept.cause)
+    if (protect === undefined) this.state = state
+    else {
+      const kept = attempt(() => protect(state))
+      if (kept._tag === "Failure") return this.failStart(kept.cause)
+      this.state = kept.value
+    }
     this.callback = undefined
-    this.state = kept.value
     this.idle(initial?.options)
     return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
   }
@@ -400,11 +413,11 @@ export abstract class ServerLife extends ServerBase implements Child {
       const inHand = fallen?.work === undefined || fallen.type === ownCast ? fallen : undefined
       this.report(reason, fate, inHand, unreported)
     }
-    const deferred = this.extras === undefined ? [] : Array.from(this.extras.deferred)
+    const deferred = this.extras === undefined ? nobody : Array.from(this.extras.deferred)
     this.extras?.deferred.clear()
     // The books first: whoever is answered below may start another server of this name at once.
     const { mailbox } = this
-    const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : []
+    const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : nobody
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
     for (const mail of waiting) if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" })

@@ -119,10 +119,12 @@ export interface Keeper<in out S> extends Companion<S> {
   forget(): void
 }
 
+const noneAside: Taken<never>["aside"] = []
+
 /** Nothing is conserved. */
 export const nothing: Taken<never> = {
   decision: { _tag: "Init", why: "nothing is conserved", from: undefined },
-  aside: []
+  aside: noneAside
 }
 
 /** The fence and the owner, which every companion has, over wherever the snapshot is. */
@@ -313,7 +315,10 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     const { trouble } = this
     if (trouble?.evidence === undefined || trouble.on !== snapshot) {
       const { seq, state } = snapshot
-      return { decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted === snapshot } }, aside: [] }
+      return {
+        decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted === snapshot } },
+        aside: noneAside
+      }
     }
     const { aside, books, decision } = Recovery.decide(this.books(snapshot), this.policy)
     this.trouble = { evidence: books.evidence, aside: books.aside, on: snapshot }

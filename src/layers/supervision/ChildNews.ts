@@ -10,6 +10,9 @@ import { type ExitReason, isOrderly } from "../../domain/server/ExitReason.ts"
 import type { Process } from "../naming/Process.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
 
+/** Milliseconds of monotonic time, with a fraction: restarting takes microseconds. */
+export const instantOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
 /** The voice of one supervisor. */
 export class ChildNews {
   private readonly supervisor: Process
@@ -24,14 +27,14 @@ export class ChildNews {
     this.clock = Context.get(context, Clock.Clock)
   }
 
-  /** Milliseconds of wall-clock time. */
-  get now(): number {
+  /** Milliseconds of wall-clock time, for events. */
+  private get now(): number {
     return this.clock.currentTimeMillisUnsafe()
   }
 
-  /** Milliseconds with a fraction, for spans: restarting takes microseconds. */
+  /** For spans. */
   get instant(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return instantOf(this.clock)
   }
 
   /** It is up; `downSince` is the instant at which its last incarnation ended, when this is a restart. */

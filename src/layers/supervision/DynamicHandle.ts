@@ -12,7 +12,7 @@ import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "./Child.ts"
 import { isExceptional, type Outcome } from "./DynamicChild.ts"
 import type { DynamicProcess } from "./DynamicProcess.ts"
-import { isExit } from "./Execute.ts"
+import { isUp } from "./Execute.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
 import {
   type ChildCounts,
@@ -88,10 +88,10 @@ export class Handle extends InspectedReference implements DynamicHandle {
     this.process = process
     this.path = process.path
     this[processOf] = process
-    this.whichChildren = Effect.sync(() => Array.from(process.children.keys(), (child) => this.info(child)!))
+    this.whichChildren = Effect.sync(() => Array.from(process.children.all.keys(), (child) => this.info(child)!))
     this.countChildren = Effect.sync(() => {
-      const { children: { size }, inactive, supervisors } = process
-      return { specs: size, active: size - inactive, supervisors, workers: size - supervisors }
+      const { active, size, supervisors } = process.children
+      return { specs: size, active, supervisors, workers: size - supervisors }
     })
     this.events = eventsBelow(process.telemetry, process.path)
     this.asSupervisor = new View(this, process)
@@ -107,7 +107,7 @@ export class Handle extends InspectedReference implements DynamicHandle {
       const { child, ref, spec } = made.success
       const outcome = this.process.startChild(child, spec)
       // A start that came up at once needs no further Effect.
-      if (isExit(outcome) && outcome._tag === "Success" && outcome.value._tag === "Started") return Exit.succeed(ref)
+      if (isUp(outcome)) return Exit.succeed(ref)
       return Effect.flatMap(
         outcome,
         (outcome) =>
@@ -162,7 +162,7 @@ export class Handle extends InspectedReference implements DynamicHandle {
   readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.process.endAndWait(reason)
 
   private info(child: Child): ChildInfo | undefined {
-    const entry = this.process.children.get(child)
+    const entry = this.process.children.all.get(child)
     if (entry === undefined) return undefined
     const { id, kind } = child
     const [spec, status] = isExceptional(entry) ? [entry.spec, statuses[entry.status]] : [entry, "running"] as const

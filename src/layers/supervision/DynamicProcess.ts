@@ -7,7 +7,8 @@
  *
  * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
  * attempts go through one queue that is worked off by whoever is first; a restart that fails again and again is therefore
- * a loop that gives way to others, never a recursion.
+ * a loop that gives way to others, never a recursion. The commonest restart needs neither queue nor record (`revive`): it is
+ * over before anybody looks, and whoever does look has the record made (`DynamicChildren`).
  *
  * @since 0.1.0
  */
@@ -31,14 +32,14 @@ import {
   done,
   type Ended,
   type Exceptional,
-  exceptional,
   isAlive,
   isExceptional,
   type Outcome,
   outcomeOf,
   stopped
 } from "./DynamicChild.ts"
-import { execute, guarded, started as startedAs, startOf } from "./Execute.ts"
+import { DynamicChildren } from "./DynamicChildren.ts"
+import { execute, guarded, isUp, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
 import * as Turn from "./Turn.ts"
 
@@ -49,11 +50,8 @@ const passLength = 4096
 export class DynamicProcess extends LocalProcess implements Child, Parent {
   readonly kind = "supervisor"
   readonly telemetry: Telemetry
-  children = new Map<Child, ChildSpec | Exceptional>()
   readonly maxChildren: number
-  supervisors = 0
-  /** Children without an incarnation alive. */
-  inactive = 0
+  readonly children = new DynamicChildren()
   protected readonly reportContext: Context.Context<never>
   private readonly news: ChildNews
   private readonly budget: Budget
@@ -135,10 +133,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private forget(fate: Fate): void {
-    const { children } = this
-    this.children = new Map()
-    this.supervisors = 0
-    this.inactive = 0
+    const children = this.children.clear()
     if (children.size === 0) return
     Turn.run(() => {
       for (const child of children.keys()) child.settle(fate)
@@ -148,8 +143,47 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   // ---- as a parent
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
+    if (this.revive(child, incarnation, reason)) return
+    this.children.look()
     this.ends.push({ child, incarnation, reason, failedSince: undefined })
     if (!this.busy) Turn.run(this.pass)
+  }
+
+  /**
+   * The commonest restart: the budget lets a child that ended come back at once, and it is up again before anybody looks.
+   * Then nothing has to be written down. False when it calls for more, or when this is not the moment.
+   */
+  private revive(child: Child, incarnation: number, reason: ExitReason): boolean {
+    // What is in progress or waits already comes first.
+    if (this.busy || this.ends.length > 0 || this.ending !== undefined || !Turn.isShallow()) return false
+    const spec = this.children.get(child)
+    if (spec === undefined || isExceptional(spec) || incarnation !== child.incarnation) return false
+    if (!isRestarted(spec.restart, reason)) return false
+    const downSince = this.news.instant
+    if (!this.children.bring(child, spec, "reviving")) return false
+    if (!this.budget.grants(downSince, reason)) {
+      this.children.brought()
+      return false
+    }
+    this.busy = true
+    Turn.enter()
+    try {
+      this.news.exited(child, incarnation, reason)
+      child.settle("restarting")
+      // A caller who was told may have stopped it, or everything.
+      if (this.children.isTaken(child)) return true
+      this.news.restarting(child, reason, 0)
+      const start = startOf(child)
+      const seen = this.children.brought()
+      if (seen === undefined && isUp(start)) this.news.started(child, child.incarnation, downSince)
+      else this.starting(child, seen ?? this.children.note(child, spec, "reviving"), start, downSince)
+    } finally {
+      this.children.brought()
+      this.busy = false
+      if (this.ends.length > 0) this.pass()
+      Turn.leave()
+    }
+    return true
   }
 
   private readonly pass = (): void => {
@@ -182,8 +216,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     if (incarnation !== child.incarnation) return
     this.news.exited(child, incarnation, reason)
     if (this.ending !== undefined) {
-      this.children.set(child, exceptional(entry, "ended"))
-      this.inactive++
+      this.children.note(child, entry, "ended")
       return
     }
     this.decide(child, entry, reason, this.news.instant)
@@ -191,17 +224,17 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   private decide(child: Child, spec: ChildSpec, reason: ExitReason, downSince: number): void {
     if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
-    const asked = exceptional(spec, "restarting")
-    this.put(child, asked)
-    this.budget.consult(this.news.now, reason, (answer) => {
+    const asked = this.children.note(child, spec, "restarting")
+    this.budget.consult(reason, (answer) => {
       if (this.children.get(child) !== asked || this.ending !== undefined) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")
+      if (this.children.get(child) !== asked) return
       this.news.restarting(child, reason, answer.millis)
       if (answer.millis <= 0) return this.restart(child, spec, downSince)
       const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(answer.millis))
       const waiting: Exceptional = { ...asked, timer }
-      this.put(child, waiting)
+      this.children.put(child, waiting)
       timer.addObserver((exit) => {
         if (exit._tag === "Success" && this.children.get(child) === waiting) {
           Turn.run(() => this.restart(child, spec, downSince))
@@ -211,16 +244,24 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   }
 
   private restart(child: Child, spec: ChildSpec, downSince: number): void {
-    const starting = exceptional(spec, "reviving")
-    this.put(child, starting)
-    execute(this.reportContext, startOf(child), (come) => {
+    const starting = this.children.note(child, spec, "reviving")
+    this.starting(child, starting, startOf(child), downSince)
+  }
+
+  private starting(
+    child: Child,
+    starting: Exceptional,
+    start: Effect.Effect<Started, unknown>,
+    downSince: number
+  ): void {
+    const { spec } = starting
+    execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
-      const current = this.children.get(child)
-      if (current !== starting) return
+      if (this.children.get(child) !== starting) return
       if (exit._tag === "Failure") {
         const reason = reasonOfStart(exit.cause)
         this.news.startFailed(child, reason, "another attempt, if the budget allows")
-        this.put(child, exceptional(spec, "restarting"))
+        this.children.note(child, spec, "restarting")
         this.ends.push({ child, incarnation: child.incarnation, reason, failedSince: downSince })
         if (!this.busy) Turn.run(this.pass)
         return
@@ -233,7 +274,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   private exhausted(child: Child, spec: ChildSpec, reason: ExitReason): void {
     this.news.gaveUp(child.id, reason)
     if (this.onGiveUp === "park") {
-      this.put(child, exceptional(spec, "parked"))
+      this.children.note(child, spec, "parked")
       child.settle("parked")
       return this.news.decided("Parked", child)
     }
@@ -244,11 +285,16 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   /** Starts a child that was just made. Synchronous when its start is. */
   startChild(child: Child, spec: ChildSpec): Effect.Effect<Outcome> {
-    const starting = exceptional(spec, "starting")
-    this.children.set(child, starting)
-    this.inactive++
-    if (child.kind === "supervisor") this.supervisors++
-    execute(this.reportContext, startOf(child), (come) => {
+    const noted = this.children.bring(child, spec, "starting") ? undefined : this.children.note(child, spec, "starting")
+    const start = startOf(child)
+    const seen = noted ?? this.children.brought()
+    if (seen === undefined && isUp(start)) {
+      this.children.join(child, spec)
+      this.tellUp(child, spec, undefined)
+      return start
+    }
+    const starting = seen ?? this.children.note(child, spec, "starting")
+    execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
       // It was told to stop meanwhile: whoever did that has answered.
       if (this.children.get(child) !== starting) return
@@ -269,6 +315,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   /** Stops a child and forgets it. `undefined` when it is none of ours. */
   terminateChild(child: Child): Effect.Effect<Outcome> | undefined {
+    this.children.look()
     const entry = this.children.get(child)
     if (entry === undefined) return undefined
     if (isExceptional(entry)) {
@@ -286,6 +333,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   /** Starts a parked child again. */
   resumeChild(child: Child): "Done" | "NotParked" | "NotFound" {
+    this.children.look()
     const entry = this.children.get(child)
     if (entry === undefined) return "NotFound"
     if (!isExceptional(entry) || entry.status !== "parked") return "NotParked"
@@ -300,8 +348,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     const spec = isExceptional(entry) ? entry.spec : entry
     const { incarnation } = child
     const wasUp = !isExceptional(entry)
-    const stopping = exceptional(spec, "stopping")
-    this.put(child, stopping)
+    const stopping = this.children.note(child, spec, "stopping")
     if (isExceptional(entry)) answer(entry, stopped)
     const reason = shutdown === "brutal_kill" ? killed : orderly
     execute(this.reportContext, guarded(() => child.stop(reason, shutdown)), (exit) => {
@@ -310,7 +357,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
         this.news.stopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
       }
       if (this.ending === undefined) this.drop(child, "stopped")
-      else this.put(child, exceptional(spec, "ended"))
+      else this.children.note(child, spec, "ended")
       answer(stopping, done)
       this.stopped()
     })
@@ -328,10 +375,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     // Held open, so that children that stop at once do not end it before all of them were asked.
     this.stopping = 1
     const slow = new Map<number, Array<Child>>()
-    for (const [child, entry] of this.children) {
+    for (const [child, entry] of this.children.all) {
       if (isExceptional(entry) && !isAlive(entry)) {
         entry.timer?.interruptUnsafe()
-        this.put(child, exceptional(entry.spec, "ended"))
+        this.children.note(child, entry.spec, "ended")
         continue
       }
       const spec = isExceptional(entry) ? entry.spec : entry
@@ -386,38 +433,24 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
 
   // ---- bookkeeping
 
-  private put(child: Child, entry: Exceptional): void {
-    const before = this.children.get(child)
-    if (before === undefined) return
-    this.count(before, -1)
-    this.count(entry, 1)
-    this.children.set(child, entry)
+  private up(child: Child, { early, spec }: Exceptional, downSince: number | undefined): void {
+    this.children.put(child, spec)
+    const { incarnation } = child
+    this.tellUp(child, spec, downSince)
+    if (early?.incarnation === incarnation) this.exited(child, incarnation, early.reason)
   }
 
-  private up(child: Child, starting: Exceptional, downSince: number | undefined): void {
-    this.count(starting, -1)
-    this.children.set(child, starting.spec)
-    const { incarnation } = child
-    if (starting.spec.restart === "temporary") child.startsNoMore?.()
-    this.news.started(child, incarnation, downSince)
-    if (starting.early?.incarnation === incarnation) this.exited(child, incarnation, starting.early.reason)
+  private tellUp(child: Child, { restart }: ChildSpec, downSince: number | undefined): void {
+    if (restart === "temporary") child.startsNoMore?.()
+    this.news.started(child, child.incarnation, downSince)
   }
 
   private drop(child: Child, fate: Fate): void {
-    const entry = this.children.get(child)
-    if (entry === undefined) return
-    this.count(entry, -1)
-    this.children.delete(child)
-    if (child.kind === "supervisor") this.supervisors--
-    child.settle(fate)
+    if (this.children.drop(child)) child.settle(fate)
   }
 
   private ignored(child: Child): void {
     this.news.ignored(child)
     this.drop(child, "stopped")
-  }
-
-  private count(entry: ChildSpec | Exceptional, by: 1 | -1): void {
-    if (isExceptional(entry) && entry.status !== "stopping") this.inactive += by
   }
 }

@@ -8,8 +8,11 @@
 import { type Context, Effect, Exit } from "effect"
 import type { Child, Started } from "./Child.ts"
 
+const effectKey = Effect.TypeId
+const exitKey = "~effect/Exit"
 /** Whether an Effect is an outcome already: nothing has to be run. */
-export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> => "~effect/Exit" in effect
+export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>
+  (effect as { readonly [exitKey]?: unknown })[exitKey] !== undefined
 
 /**
  * Runs `effect` and calls `done` with its exit: before this returns when it does not wait, from the observer of its fiber
@@ -48,10 +51,22 @@ export const guarded = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A,
 
 /** Starts the next incarnation of a child; whatever else a recipe in plain JavaScript answers or throws is a defect. */
 export const startOf = <E>(child: Child<E>): Effect.Effect<Started, E> => {
-  const made = guarded(() => child.start())
-  const effect: unknown = made
-  return Effect.isEffect(effect) ? made : Exit.die(unstarted(effect))
+  try {
+    const made = child.start()
+    // `Effect.isEffect` asks the same, at the price of a whole restart's bookkeeping.
+    const effect: unknown = made
+    const isEffect = typeof effect === "object" && effect !== null && effectKey in effect
+    return isEffect ? made : Exit.die(unstarted(effect))
+  } catch (defect) {
+    return Exit.die(defect)
+  }
 }
+
+/** Whether a start has come up at once. */
+export const isUp = <A extends { readonly _tag: string }, E>(
+  start: Effect.Effect<A, E>
+): start is Exit.Success<Extract<A, { readonly _tag: "Started" }>> =>
+  isExit(start) && start._tag === "Success" && start.value._tag === "Started"
 
 /** What a start came to, when it came to what a start may come to. */
 export const started = <E>(exit: Exit.Exit<Started, E>): Exit.Exit<Started, E> => {

@@ -14,6 +14,7 @@ import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import * as Backoff from "../../domain/supervision/Backoff.ts"
 import * as Intensity from "../../domain/supervision/Intensity.ts"
+import { plainLimits } from "./Budget.ts"
 
 const millis = (input: Duration.Input): number => {
   const duration = Duration.fromInput(input)
@@ -35,7 +36,8 @@ const refuse = (name: string, problem: string | undefined): void => {
  * **Details**
  *
  * Defaults: 3 restarts within 5 seconds. No delay. A restart at exactly `now - within` still counts. The output is the
- * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash.
+ * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash. As the whole
+ * budget of a supervisor it goes by monotonic time; combined with others it goes by the time that they are given.
  *
  * **Gotchas**
  *
@@ -52,14 +54,15 @@ export const intensity = (options?: {
     within: options?.within === undefined ? Intensity.defaultLimit.within : millis(options.within)
   }
   refuse("Restart.intensity", Intensity.problem(limit))
-  return Schedule.fromStep(Effect.sync(() => {
-    let window = Intensity.make(limit)
-    return (now: number, _reason: ExitReason) => {
-      const [next, allowed, count] = Intensity.allow(window, now)
-      window = next
-      return allowed ? Exit.succeed<[number, Duration.Duration]>([count, Duration.zero]) : Cause.done(count)
-    }
+  const schedule = Schedule.fromStep(Effect.sync(() => {
+    const window = new Intensity.Window(limit)
+    return (now: number, _reason: ExitReason) =>
+      window.allow(now)
+        ? Exit.succeed<[number, Duration.Duration]>([window.size, Duration.zero])
+        : Cause.done(window.size + 1)
   }))
+  plainLimits.set(schedule, limit)
+  return schedule
 }
 
 /**

@@ -4,7 +4,8 @@
  * It has no fiber of its own. Whoever brings an event (a child that ended, a timer, a request) drives it, and every command
  * is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a fiber whose
  * observer brings the outcome as one more event. So a crash, the decision and the restart of a child that has nothing to
- * wait for are one synchronous pass.
+ * wait for are one synchronous pass. The commonest of these, a child that comes back alone and at once, is not even told
+ * in events (`revive`): it is written down when it is over, or as soon as somebody looks, whichever comes first.
  *
  * *Tricky*: an event may arrive in the middle of a decision, in the stack of a command; it is queued, outcomes of commands
  * before anything else, so that `decide` never sees a world that is half told. Callers are answered after the pass, each
@@ -17,26 +18,29 @@ import { type Context, Effect, Exit, type Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { crashed, killed } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
+import { revivable, revived, steps } from "../../domain/supervision/Revival.ts"
 import { decide } from "../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../domain/supervision/SupervisionEvents.ts"
-import { find, make, type Options, type State, withChild } from "../../domain/supervision/SupervisionState.ts"
+import {
+  type Entry,
+  find,
+  make,
+  type Options,
+  type State,
+  withChild
+} from "../../domain/supervision/SupervisionState.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
 import { ChildNews } from "./ChildNews.ts"
-import { attempt, execute, guarded, started as startedAs, startOf } from "./Execute.ts"
+import { attempt, execute, guarded, isUp, started as startedAs, startOf } from "./Execute.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import { type Make, Pending } from "./Pending.ts"
 import { type Slot, tellEvent, tellNews } from "./SupervisorNews.ts"
 import * as Turn from "./Turn.ts"
 
 /** Told of every event and of what was decided, for tests that replay the rule. */
 export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
-
-interface Pending {
-  readonly make: (() => { readonly child: Child; readonly ref: unknown }) | undefined
-  exit: Exit.Exit<Answer> | undefined
-  resume: ((exit: Exit.Exit<Answer>) => void) | undefined
-}
 
 /** Events handled before the event loop gets a turn. */
 const passLength = 4096
@@ -46,16 +50,17 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   readonly kind = "supervisor"
   readonly telemetry: Telemetry
   readonly slots = new Map<string, Slot>()
-  state: State
   recorder: Recorder | undefined = undefined
   /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
   seeds: (() => void) | undefined = undefined
   protected readonly reportContext: Context.Context<never>
+  private known: State
+  /** The end of a child that is dealt with right now, while nobody has looked. */
+  private reviving: { readonly entry: Entry; readonly reason: ExitReason } | undefined = undefined
   private readonly news: ChildNews
   private readonly budget: Budget
   private readonly timers = new Map<number, Fiber.Fiber<void>>()
-  private readonly pending = new Map<number, Pending>()
-  private nextRequest = 1
+  private readonly pending = new Pending()
   private events: Array<Event> = []
   private outcomes: Array<Event> = []
   private head = 0
@@ -75,7 +80,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   ) {
     super(parent, id)
     this.telemetry = parent.telemetry
-    this.state = make(options)
+    this.known = make(options)
     this.reportContext = context
     this.news = new ChildNews(this, parent.telemetry, context)
     this.budget = new Budget(schedule, context)
@@ -144,15 +149,78 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
     // A child that was forgotten, or replaced by another of its id, is no longer ours.
-    if (this.slots.get(child.id)?.child !== child) return
-    this.post({ _tag: "ChildExited", id: child.id, incarnation, reason })
+    const slot = this.slots.get(child.id)
+    if (slot?.child !== child) return
+    if (this.revive(slot, incarnation, reason)) return
+    this.post({ _tag: "ChildExited", id: slot.child.id, incarnation, reason })
+  }
+
+  // ---- the commonest restart
+
+  /**
+   * Restarts a child whose end calls for nothing else, in one pass without events; false when it calls for more, or when
+   * this is not the moment.
+   */
+  private revive(slot: Slot, incarnation: number, reason: ExitReason): boolean {
+    // What is in progress or waits already comes first.
+    if (this.draining || this.isBehind || !Turn.isShallow()) return false
+    const { child } = slot
+    const before = this.known
+    const entry = revivable(before, child.id, incarnation, reason)
+    if (entry === undefined) return false
+    const downSince = this.news.instant
+    if (!this.budget.grants(downSince, reason)) return false
+    this.draining = true
+    this.reviving = { entry, reason }
+    // From here on the order is that of the full pass: told, settled, told, started, told.
+    Turn.enter()
+    try {
+      this.news.exited(child, incarnation, reason)
+      child.settle("restarting")
+      this.news.restarting(child, reason, 0)
+      const start = startOf(child)
+      if (this.reviving !== undefined && isUp(start)) {
+        this.reviving = undefined
+        if (this.recorder !== undefined) this.walk(steps(before, entry, reason, child.incarnation))
+        this.known = revived(before, entry, child.incarnation)
+        this.news.started(child, child.incarnation, downSince)
+      } else {
+        slot.downSince = downSince
+        const { status } = find(this.state, child.id)!
+        if (status._tag === "Starting") this.starting(slot, status.ticket, start)
+      }
+    } finally {
+      this.draining = false
+      if (this.isBehind) this.pass()
+      Turn.leave()
+    }
+    return true
+  }
+
+  /** What it knows. Whoever looks in the middle of a revival sees the steps that it did not take for nobody. */
+  get state(): State {
+    const { reviving } = this
+    if (reviving !== undefined) {
+      this.reviving = undefined
+      this.walk(steps(this.known, reviving.entry, reviving.reason))
+    }
+    return this.known
+  }
+
+  /** Decides on events whose commands are performed otherwise. */
+  private walk(events: ReadonlyArray<Event>): void {
+    for (const event of events) {
+      const [state, commands] = decide(this.known, event)
+      this.known = state
+      this.recorder?.(event, commands)
+    }
   }
 
   // ---- requests
 
   /** Adds a child that the first boot starts, like every later one. */
-  seed(spec: ChildSpec, made: { readonly child: Child; readonly ref: unknown }): void {
-    this.state = withChild(this.state, spec)
+  seed(spec: ChildSpec, made: ReturnType<Make>): void {
+    this.known = withChild(this.known, spec)
     this.slots.set(spec.id, { child: made.child, ref: made.ref, downSince: undefined })
   }
 
@@ -160,7 +228,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   startChild(
     spec: ChildSpec,
     initial: boolean,
-    make: () => { readonly child: Child; readonly ref: unknown }
+    make: Make
   ): Effect.Effect<Answer> {
     return this.ask((request) => ({ _tag: "StartChild", request, spec, initial }), make)
   }
@@ -170,17 +238,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     return this.ask((request) => ({ _tag, request, id }), undefined)
   }
 
-  private ask(event: (request: number) => Event, make: Pending["make"]): Effect.Effect<Answer> {
-    return Effect.suspend(() => {
-      const request = this.nextRequest++
-      const pending: Pending = { make, exit: undefined, resume: undefined }
-      this.pending.set(request, pending)
-      this.post(event(request))
-      return pending.exit ?? Effect.callback<Answer>((resume) => {
-        if (pending.exit === undefined) pending.resume = resume
-        else resume(pending.exit)
-      })
-    })
+  private ask(event: (request: number) => Event, make: Make | undefined): Effect.Effect<Answer> {
+    return this.pending.ask((request) => this.post(event(request)), make)
   }
 
   // ---- the pass
@@ -201,13 +260,17 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       }
     } finally {
       this.draining = false
-      if (this.outcomes.length > 0 || this.head < this.events.length) this.passLater()
+      if (this.isBehind) this.passLater()
     }
     while (this.answers.length > 0) {
       const answers = this.answers
       this.answers = []
       for (const answer of answers) Turn.run(answer)
     }
+  }
+
+  private get isBehind(): boolean {
+    return this.outcomes.length > 0 || this.head < this.events.length
   }
 
   private passLater(): void {
@@ -227,9 +290,9 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   }
 
   private handle(event: Event): void {
-    const before = this.state
+    const before = this.known
     const [state, commands] = decide(before, event)
-    this.state = state
+    this.known = state
     tellEvent(this.news, this.slots, before, event)
     this.recorder?.(event, commands)
     for (const command of commands) this.perform(command)
@@ -257,7 +320,6 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       case "ConsultBudget": {
         const { id, ticket } = command
         return this.budget.consult(
-          this.news.now,
           command.reason,
           (answer) => this.outcome({ _tag: "BudgetAnswered", id, ticket, answer })
         )
@@ -300,7 +362,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   }
 
   private startIncarnation(id: string, ticket: number, request: number | undefined): void {
-    const make = request === undefined ? undefined : this.pending.get(request)?.make
+    const make = request === undefined ? undefined : this.pending.makeOf(request)
     if (make !== undefined) {
       const made = attempt(make)
       if (made._tag !== "Success") {
@@ -309,8 +371,12 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
       this.slots.set(id, { child: made.value.child, ref: made.value.ref, downSince: undefined })
     }
     const slot = this.slots.get(id)
-    if (slot === undefined) return
-    execute(this.reportContext, startOf(slot.child), (come) => {
+    if (slot !== undefined) this.starting(slot, ticket, startOf(slot.child))
+  }
+
+  private starting(slot: Slot, ticket: number, start: Effect.Effect<Started, unknown>): void {
+    const { id } = slot.child
+    execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
       if (exit._tag === "Failure") return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
       if (exit.value._tag === "Ignored") return this.outcome({ _tag: "ChildIgnored", id, ticket })
@@ -335,12 +401,9 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
   }
 
   private answer(request: number, answer: Answer): void {
-    const pending = this.pending.get(request)
-    if (pending === undefined) return
-    this.pending.delete(request)
-    pending.exit = Exit.succeed(answer)
-    // Looked at after the pass: whoever asked from inside it has had no chance to wait yet.
-    this.answers.push(() => pending.resume?.(pending.exit!))
+    // Told after the pass: whoever asked from inside it has had no chance to wait yet.
+    const tell = this.pending.answer(request, answer)
+    if (tell !== undefined) this.answers.push(tell)
   }
 
   private bootedAs(exit: Exit.Exit<Started, unknown>): void {

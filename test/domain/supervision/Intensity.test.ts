@@ -15,11 +15,10 @@ const byList = (limit: Intensity.Limit, times: ReadonlyArray<number>) => {
 }
 
 const byRing = (limit: Intensity.Limit, times: ReadonlyArray<number>) => {
-  let window = Intensity.make(limit)
+  const window = new Intensity.Window(limit)
   return times.map((now) => {
-    const [next, allowed, count] = Intensity.allow(window, now)
-    window = next
-    return [allowed, count] as const
+    const allowed = window.allow(now)
+    return [allowed, allowed ? window.size : window.size + 1] as const
   })
 }
 
@@ -57,9 +56,17 @@ describe("Intensity", () => {
   )
 
   it("keeps no more than those that count, however many restarts there were", () => {
-    let window = Intensity.make({ restarts: 3, within: 10 })
-    for (let now = 0; now < 20_000; now++) window = Intensity.allow(window, now * 11)[0]
+    const window = new Intensity.Window({ restarts: 3, within: 10 })
+    for (let now = 0; now < 20_000; now++) window.allow(now * 11)
     assert.strictEqual(window.size, 1)
+  })
+
+  it("answers so as well when the ring has grown, wrapped around and shrunk", () => {
+    const limit = { restarts: 3000, within: 1000 }
+    // 4 a millisecond until it is full, then pauses after which some, and then none of them count any more.
+    const times = Array.from({ length: 20_000 }, (_, i) => Math.floor(i / 4) + 700 * Math.floor(i / 2500))
+    times.push(1_000_000, 1_000_001, 1_000_999, 1_001_001)
+    assert.deepStrictEqual(byRing(limit, times), byList(limit, times))
   })
 
   it("names what is wrong with a limit", () => {

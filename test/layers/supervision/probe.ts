@@ -30,6 +30,8 @@ export class Script {
   readonly log: Array<string>
   process: Probe | undefined = undefined
   started = 0
+  /** Done once, in the stack of the next of these. */
+  readonly meanwhile: { settle?: () => void; start?: () => void } = {}
 
   constructor(log: Array<string> = []) {
     this.log = log
@@ -42,6 +44,12 @@ export class Script {
 
   finish(): void {
     this.end(normal)
+  }
+
+  during(what: "settle" | "start"): void {
+    const act = this.meanwhile[what]
+    delete this.meanwhile[what]
+    act?.()
   }
 
   /** Lets the start or stop that hangs come to its end. */
@@ -78,6 +86,9 @@ export class Probe extends LocalProcess implements Child<string> {
     this.incarnation++
     this.script.started++
     this.script.log.push(`start ${this.id}`)
+    if (this.script.meanwhile.start !== undefined && this.isStoppedMeanwhile()) {
+      return Exit.fail("stopped on its way up")
+    }
     if (order === "throw") throw new Error("thrown by start")
     if (order === "fail") return Exit.fail("no")
     if (order === "ignore") return Exit.succeed({ _tag: "Ignored" })
@@ -89,6 +100,15 @@ export class Probe extends LocalProcess implements Child<string> {
     }
     this.status = "running"
     return order === "ok" ? startedExit : Exit.succeed({ _tag: "Started", info: order.info })
+  }
+
+  private isStoppedMeanwhile(): boolean {
+    const { status } = this
+    this.status = "starting"
+    this.script.during("start")
+    if (this.status !== "starting") return true
+    this.status = status
+    return false
   }
 
   stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
@@ -127,6 +147,7 @@ export class Probe extends LocalProcess implements Child<string> {
     this.script.fates.push(fate)
     this.script.log.push(`${this.id} is ${fate}`)
     this.fated(fate)
+    this.script.during("settle")
   }
 
   over(reason: ExitReason): void {
