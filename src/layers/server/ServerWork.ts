@@ -47,7 +47,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
       while (this.phase === Idle || this.phase === Attentive) {
         if (this.order !== undefined) {
           this.end(this.order.reason)
-        } else if (this.state === passivated && this.isWanted) {
+        } else if (this.phase === Attentive && this.state === passivated && this.isWanted) {
           this.activate()
         } else if (this.extras?.pending !== undefined) {
           this.handlePending()
@@ -73,7 +73,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
         }
       }
       if (this.mailbox?.size === 0) this.mailbox = undefined
-      if (this.extras?.rest?.isStored === true) this.passivate()
+      if (this.phase === Attentive && this.extras?.rest?.isStored === true) this.passivate()
     } finally {
       this.draining = false
     }
@@ -383,14 +383,13 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     extras.rest = rest
     const stored = () => {
       rest.isStored = true
-      if (extras.rest === rest && (this.phase === Idle || this.phase === Attentive)) this.wantTurn()
+      if (extras.rest === rest && this.phase === Attentive) this.wantTurn()
     }
     this.keeper!.hold({ stored, lost: () => {} })
   }
 
   /** The state leaves memory, unless it is needed by now. */
   protected passivate(): void {
-    if (this.phase !== Idle && this.phase !== Attentive) return
     const extras = this.rare
     const standing = this.keeper!.standing(this.state)
     const decision = Passivation.decide({ standing, waiting: this.mailboxSize, promised: extras.deferred.size })
