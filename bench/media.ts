@@ -47,7 +47,7 @@ export const sqlite = (synchronous: "NORMAL" | "FULL"): Effect.Effect<Medium, un
   })
 
 export const file: Effect.Effect<Medium, unknown, Scope.Scope> = Effect.gen(function*() {
-  const store = yield* StateStoreFile.make({ directory: join(directory, "files") })
+  const store = yield* StateStoreFile.makeDirect({ directory: join(directory, "files") })
   const fd = fs.openSync(join(directory, "raw.log"), "a")
   return {
     name: "files",

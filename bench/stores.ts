@@ -124,7 +124,7 @@ const program = Effect.gen(function*() {
   yield* contest(yield* file)
   if (process.argv.includes("--postgres")) yield* contest(yield* postgres)
   yield* large("SQLite, NORMAL", yield* StateStoreSqlite.make({ filename: join(directory, "large.db") }))
-  yield* large("files", yield* StateStoreFile.make({ directory: join(directory, "large") }))
+  yield* large("files", yield* StateStoreFile.makeDirect({ directory: join(directory, "large") }))
 }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 await Effect.runPromise(program)

@@ -18,7 +18,15 @@ export interface NextOptions<in S, out T = S> {
   readonly continueWith?: Continue<S, T> | undefined
   /** Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). */
   readonly idleAfter?: Duration.Input | undefined
-  /** Drops everything but state and mailbox until the next message (OTP: `hibernate`). */
+  /**
+   * Drops everything but state and mailbox until the next message (OTP: `hibernate`).
+   *
+   * With a durable companion the state leaves memory, too, as soon as it is stored, and the next message (or timeout, or
+   * request of the system) loads it before it is handled; others wait in their order. It stays when a message comes before
+   * that, or while a caller is promised a later reply. What the state's Schema does not write down does not come back, and
+   * `restore` is not run: it is the same incarnation. A store that does not answer is asked again by `retry`; when it gives
+   * up, the incarnation ends as `NotConserved`. A companion with `when: "terminate"` keeps the state in memory.
+   */
   readonly hibernate?: boolean | undefined
 }
 

@@ -38,8 +38,11 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables as [
   Uint32Array
 ]
 
-/** CRC-32 (that of zip and gzip) of a range, eight bytes at a time. */
-export const checksum = (bytes: Uint8Array, from: number, to: number): number => {
+/** CRC-32 (that of zip and gzip) of a range. */
+export type Checksum = (bytes: Uint8Array, from: number, to: number) => number
+
+/** The checksum where the platform has none of its own: eight bytes at a time. */
+export const checksum: Checksum = (bytes, from, to) => {
   let c = -1
   let i = from
   for (; i + 8 <= to; i += 8) {
@@ -70,12 +73,23 @@ export interface TextAt {
   readonly length: number
 }
 
+/** Where an entry's two lengths go. */
+const roomForLengths = "\0".repeat(8)
+
+/** Characters that are encoded at once. */
+const maxJoined = 32 * 1024
+
 /**
  * Makes frames in a buffer of its own, which is used again for the next one: write a frame out before beginning another.
  */
 export class FrameWriter {
   private bytes = new Uint8Array(64 * 1024)
   private end = headerBytes
+  private readonly checksum: Checksum
+
+  constructor(sum: Checksum = checksum) {
+    this.checksum = sum
+  }
 
   /** Bytes of the frame so far. */
   get length(): number {
@@ -95,13 +109,60 @@ export class FrameWriter {
     return { offset, length }
   }
 
+  /**
+   * Adds entries; answers where their texts lie.
+   *
+   * A call into the encoder costs more than the bytes of a small entry, so many are encoded by one. Where each of them lies
+   * is known by that only if a character is a byte, as in most JSON; otherwise they are added one by one.
+   */
+  addAll(entries: ReadonlyArray<{ readonly json: string; readonly text: string }>): ReadonlyArray<TextAt> {
+    const places: Array<TextAt> = []
+    let first = 0
+    while (first < entries.length) {
+      let joined = ""
+      let after = first
+      for (; after < entries.length; after++) {
+        const { json, text } = entries[after]!
+        if (joined.length + json.length + text.length > maxJoined) break
+        joined += roomForLengths + json + text
+      }
+      if (after > first && this.addJoined(joined)) {
+        let start = this.end - joined.length
+        for (; first < after; first++) {
+          const { json, text } = entries[first]!
+          writeU32(this.bytes, start, json.length)
+          writeU32(this.bytes, start + 4, text.length)
+          start += 8 + json.length
+          places.push({ offset: start, length: text.length })
+          start += text.length
+        }
+      } else {
+        // At least the one that is too large to be joined to others.
+        for (const until = Math.max(after, first + 1); first < until; first++) {
+          const { json, text } = entries[first]!
+          places.push(this.add(json, text))
+        }
+      }
+    }
+    return places
+  }
+
+  /** Adds a text if each of its characters is a byte. */
+  private addJoined(joined: string): boolean {
+    this.reserve(joined.length)
+    const { read, written } = encoder.encodeInto(joined, this.bytes.subarray(this.end))
+    if (written !== joined.length || read !== written) return false
+    this.end += written
+    return true
+  }
+
   /** The frame, and an empty one is begun. */
   finish(session: number): Uint8Array {
     const { bytes, end } = this
     writeU32(bytes, 0, mark)
     writeU32(bytes, 4, end - headerBytes)
     writeU32(bytes, 12, session)
-    writeU32(bytes, 8, checksum(bytes, 12, end))
+    writeU32(bytes, 8, this.checksum(bytes, 12, end))
     this.clear()
     return bytes.subarray(0, end)
   }
@@ -139,10 +200,10 @@ export const lengthAt = (bytes: Uint8Array, at: number): number =>
   at + headerBytes <= bytes.length && readU32(bytes, at) === mark ? headerBytes + readU32(bytes, at + 4) : 0
 
 /** The frame at `at`, or `undefined` when there is no whole one. */
-export const read = (bytes: Uint8Array, at: number): Frame | undefined => {
+export const read = (bytes: Uint8Array, at: number, sum: Checksum = checksum): Frame | undefined => {
   const length = lengthAt(bytes, at)
   if (length === 0 || at + length > bytes.length) return undefined
-  if (checksum(bytes, at + 12, at + length) !== readU32(bytes, at + 8)) return undefined
+  if (sum(bytes, at + 12, at + length) !== readU32(bytes, at + 8)) return undefined
   const entries: Array<{ readonly json: unknown; readonly text: TextAt }> = []
   let next = at + headerBytes
   while (next < at + length) {
@@ -160,11 +221,11 @@ export const read = (bytes: Uint8Array, at: number): Frame | undefined => {
 }
 
 /** Where the next whole frame begins, from `from` on; -1 if none does. */
-export const find = (bytes: Uint8Array, from: number): number => {
+export const find = (bytes: Uint8Array, from: number, sum: Checksum = checksum): number => {
   for (let at = bytes.indexOf(0x48, from); at !== -1; at = bytes.indexOf(0x48, at + 1)) {
     const length = lengthAt(bytes, at)
     if (length === 0 || at + length > bytes.length) continue
-    if (checksum(bytes, at + 12, at + length) === readU32(bytes, at + 8)) return at
+    if (sum(bytes, at + 12, at + length) === readU32(bytes, at + 8)) return at
   }
   return -1
 }

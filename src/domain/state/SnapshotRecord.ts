@@ -118,7 +118,7 @@ export const keep = <R extends { readonly seq: number; readonly trusted: number 
   return { snapshots: snapshots.sort((a, b) => b.seq - a.seq), answers }
 }
 
-/** What is kept of a key after a snapshot was set aside, and the answers that went with it. */
+/** What is kept of a key after a snapshot was set aside, and the answers that went with it, oldest first. */
 export const withoutSnapshot = <R extends { readonly seq: number; readonly trusted: number }>(
   kept: Kept<R>,
   seq: number
@@ -129,7 +129,7 @@ export const withoutSnapshot = <R extends { readonly seq: number; readonly trust
   const all = Array.from(kept.answers.values())
   return {
     kept: { snapshots, answers: new Map(all.filter((one) => one.seq <= before).map((one) => [one.id, one])) },
-    answers: all.filter((one) => one.seq > before)
+    answers: all.filter((one) => one.seq > before).sort((a, b) => a.seq - b.seq)
   }
 }
 

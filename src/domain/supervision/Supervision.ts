@@ -19,6 +19,7 @@
  */
 import type { Cause } from "effect"
 import { crashed, type ExitReason, isOrderly, toCause } from "../server/ExitReason.ts"
+import { reasonOfStart } from "../server/StartFailure.ts"
 import { isRestarted } from "./ChildSpec.ts"
 import * as Group from "./GroupPlan.ts"
 import { request } from "./Requests.ts"
@@ -232,7 +233,7 @@ const startFailed = (draft: Draft, id: string, ticket: number, cause: Cause.Caus
     draft.phase = { _tag: "Ending", reason, brutal: false, boot: { id, cause } }
     return Group.beginEnd(draft, reason)
   } else {
-    consult(draft, entry, crashed(cause))
+    consult(draft, entry, reasonOfStart(cause))
   }
   if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Failed", cause } })
   Group.arrived(draft, id, entry.plan)

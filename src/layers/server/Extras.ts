@@ -24,6 +24,8 @@ export class Extras {
   idleTimer: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** The time without a message is over, and the callback for that has not run yet. */
   idleDue = false
+  /** It hibernates, and its state leaves memory when that is stored. */
+  rest: { isStored: boolean } | undefined = undefined
   /** Handles messages of the system only (`Sys.suspend`). */
   suspended = false
   /** What is switched on to watch its messages. */
@@ -64,7 +66,7 @@ export class Extras {
   /** Whether nothing here needs the engine's attention before the next message. */
   get isCalm(): boolean {
     return this.pending === undefined && this.idleTimer === undefined && !this.idleDue && !this.suspended &&
-      this.debug === undefined
+      this.debug === undefined && this.rest === undefined
   }
 
   /** Whether nothing would be lost with this object. */
@@ -73,7 +75,9 @@ export class Extras {
       this.exitObservers.length === 0 && this.goneObservers.length === 0
   }
 
+  /** Something is done again: it neither waits for a timeout nor hibernates. */
   cancelIdle(): void {
+    this.rest = undefined
     const timer = this.idleTimer
     this.idleDue = false
     this.idleTimer = undefined

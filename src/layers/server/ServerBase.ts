@@ -23,7 +23,7 @@ import { Debug } from "./Debug.ts"
 import { type Envelope } from "./Envelope.ts"
 import { Extras } from "./Extras.ts"
 import { Mailbox } from "./Mailbox.ts"
-import { Ending, Parked, type Phase, Restarting, Starting, Stopped } from "./Phase.ts"
+import { Ending, Parked, passivated, type Phase, Restarting, Starting, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { AnyBehavior, ServerSpec } from "./ServerSpec.ts"
 
@@ -259,7 +259,7 @@ export abstract class ServerBase extends InspectedProcess implements Process {
   /** States and payloads may be secret, or large: they are shown as the behaviour's hook leaves them, or not at all. */
   protected shownOf(reason: ExitReason, fallen: Envelope | undefined, lastWord: LastWord): CrashReport["shown"] {
     const hook = (lastWord.behavior ?? this.spec.shared)?.formatStatus
-    if (hook === undefined) return undefined
+    if (hook === undefined || lastWord.state === passivated) return undefined
     const message = fallen === undefined ? undefined : { request: fallen.type.tag, payload: fallen.payload }
     const shown = format({
       state: lastWord.state,

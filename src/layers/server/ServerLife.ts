@@ -15,6 +15,7 @@ import { Fenced, InitTimeout, MissingCallback, NameTaken, StateRefused } from ".
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
 import { Ignore, type NextOptions, Start, Stop } from "../../domain/server/Next.ts"
+import { StartUndone } from "../../domain/server/StartFailure.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
 import { nothing, type Taken } from "../state/Companion.ts"
@@ -23,7 +24,18 @@ import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import { Handling } from "./CallChain.ts"
 import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
-import { Attentive, Ending, Idle, isEffect, isExit, Parked, Restarting, Starting, Stopped } from "./Phase.ts"
+import {
+  Attentive,
+  Ending,
+  Idle,
+  isEffect,
+  isExit,
+  Parked,
+  passivated,
+  Restarting,
+  Starting,
+  Stopped
+} from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
 import { ServerBase } from "./ServerBase.ts"
 import type { AnyBehavior } from "./ServerSpec.ts"
@@ -168,7 +180,11 @@ export abstract class ServerLife extends ServerBase implements Child {
     // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
     const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
     if (this.keeper?.owner === this && !isTyped) this.keeper.observe(reason, this.endOf(reason))
-    return this.leaveStart(reason, Exit.failCause(cause))
+    const isUndone = reason._tag === "NotConserved"
+    return this.leaveStart(
+      reason,
+      isUndone ? Exit.fail(new StartUndone({ server: this.name, cause: reason.cause })) : Exit.failCause(cause)
+    )
   }
 
   /** No incarnation came up: what it had acquired is released before anybody hears of it. */
@@ -283,11 +299,13 @@ export abstract class ServerLife extends ServerBase implements Child {
     if (terminate === undefined && this.life === undefined) return this.ended(reason)
     const state = this.state
     const { scope } = this.live()
+    const speak = (state: unknown) => {
+      const word = terminate?.(reason, state)
+      return isEffect(word) ? word : Exit.succeed(word)
+    }
+    const isAway = state === passivated && terminate !== undefined
     const cleanUp = Effect.onExit(
-      Effect.suspend(() => {
-        const word = terminate?.(reason, state)
-        return isEffect(word) ? word : Exit.succeed(word)
-      }),
+      isAway ? Effect.flatMap(this.keeper!.activate, speak) : Effect.suspend(() => speak(state)),
       () => Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
     )
     this.run(Effect.uninterruptible(cleanUp), (exit) => this.ended(endedAs(reason, exit)))

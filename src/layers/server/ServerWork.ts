@@ -13,6 +13,7 @@ import { InvalidResult, MissingCallback } from "../../domain/Errors.ts"
 import { killed } from "../../domain/server/ExitReason.ts"
 import type { NewAnswer } from "../../domain/server/Idempotency.ts"
 import { isNext, type NextOptions } from "../../domain/server/Next.ts"
+import * as Passivation from "../../domain/state/Passivation.ts"
 import type { Point } from "../../domain/testing/Fault.ts"
 import type { Origin } from "../state/Companion.ts"
 import { attempt } from "../supervision/Execute.ts"
@@ -22,7 +23,7 @@ import { Handling } from "./CallChain.ts"
 import { Envelope, type Letter, ownCast } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
-import { Attentive, Busy, Idle, isEffect, isExit } from "./Phase.ts"
+import { Attentive, Busy, Idle, isEffect, isExit, passivated } from "./Phase.ts"
 import { ServerLife } from "./ServerLife.ts"
 import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
 import { SystemAnswer } from "./SystemAnswer.ts"
@@ -46,6 +47,8 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
       while (this.phase === Idle || this.phase === Attentive) {
         if (this.order !== undefined) {
           this.end(this.order.reason)
+        } else if (this.phase === Attentive && this.state === passivated && this.isWanted) {
+          this.activate()
         } else if (this.extras?.pending !== undefined) {
           this.handlePending()
         } else if (this.extras?.idleDue === true && !this.extras.suspended) {
@@ -70,6 +73,7 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
         }
       }
       if (this.mailbox?.size === 0) this.mailbox = undefined
+      if (this.phase === Attentive && this.extras?.rest?.isStored === true) this.passivate()
     } finally {
       this.draining = false
     }
@@ -359,15 +363,67 @@ export abstract class ServerWork extends ServerLife implements Turn.Ready {
     else this.phase = this.rare.isCalm ? Idle : Attentive
   }
 
-  /** Drops what is made again when it is needed: an incarnation that has acquired nothing needs no Scope to wait in. */
+  /** Drops what is made again when it is needed; a state that a store holds, too, as soon as it does. */
   protected hibernate(): void {
+    this.dropSpare()
+    const standing = this.keeper?.standing(this.state) ?? "kept"
+    if (standing !== "kept") this.rest()
+  }
+
+  /** An incarnation that has acquired nothing needs no Scope to wait in. */
+  protected dropSpare(): void {
     if (this.spec.shared !== undefined && this.life?.scope.state._tag === "Empty") this.life = undefined
     if (this.extras?.isSpare === true) this.extras = undefined
+  }
+
+  /** Waits until the state is stored: held as an answer is, and after those that are held already. */
+  protected rest(): void {
+    const extras = this.rare
+    const rest = { isStored: false }
+    extras.rest = rest
+    const stored = () => {
+      rest.isStored = true
+      if (extras.rest === rest && this.phase === Attentive) this.wantTurn()
+    }
+    this.keeper!.hold({ stored, lost: () => {} })
+  }
+
+  /** The state leaves memory, unless it is needed by now. */
+  protected passivate(): void {
+    const extras = this.rare
+    const standing = this.keeper!.standing(this.state)
+    const decision = Passivation.decide({ standing, waiting: this.mailboxSize, promised: extras.deferred.size })
+    if (decision === "wait") return this.rest()
+    extras.rest = undefined
+    this.phase = extras.isCalm ? Idle : Attentive
+    if (decision === "stay") return
+    this.keeper!.passivate()
+    this.state = passivated
+    this.phase = Attentive
+    this.dropSpare()
+  }
+
+  /** Whether there is something to do that needs the state. */
+  protected get isWanted(): boolean {
+    return this.extras?.pending !== undefined || this.extras?.idleDue === true || this.mailboxSize > 0
+  }
+
+  /** Brings the state back, in a fiber of its own; messages wait meanwhile. */
+  protected activate(): void {
+    this.phase = Busy
+    const { protect } = this.spec
+    const loaded = Effect.map(this.keeper!.activate, (state) => protect === undefined ? state : protect(state))
+    this.run(loaded, (exit) => {
+      if (exit._tag === "Failure") return this.end(this.order?.reason ?? { _tag: "NotConserved", cause: exit.cause })
+      this.state = exit.value
+      this.idle()
+    })
   }
 
   /** Runs what comes before anything queued, as a message that nobody waits for. */
   protected handlePending(): void {
     const work = this.rare.pending
+    this.rare.rest = undefined
     this.rare.pending = undefined
     this.handle(new Envelope(this, ownCast, undefined, undefined, work))
   }

@@ -19,6 +19,7 @@ import { Effect, Option, Ref } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Limits, NewAnswer, RecordedAnswer } from "../../domain/server/Idempotency.ts"
 import type * as Generations from "../../domain/state/Generations.ts"
+import type { Standing } from "../../domain/state/Passivation.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import { accept, type Snapshot } from "../../domain/state/Snapshot.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
@@ -32,7 +33,7 @@ export interface Companion<in out S> {
   readonly get: Effect.Effect<Option.Option<S>>
   /**
    * Replaces what is conserved. A server that is alive goes on with its own state: the next incarnation starts from this
-   * one, unless the server commits before.
+   * one, unless the server commits before. One whose state has left memory (`hibernate`) has no own: it goes on with this.
    */
   readonly set: (state: S) => Effect.Effect<void>
   /** Forgets what is conserved: the next incarnation starts from `init`. */
@@ -104,6 +105,12 @@ export interface Keeper<in out S> extends Companion<S> {
   hold(answer: Held): void
   /** Runs `f` once, when there may be room again. */
   whenRoom(f: () => void): void
+  /** Where the state of its server is, which has this one: what may leave memory is stored as it is. */
+  standing(state: S): Standing
+  /** Lets go of the state that is stored, with all that belongs to it: its server has let go of it, too. */
+  passivate(): void
+  /** Brings it back for the same incarnation; fails when the store gives up, or does not hold it any more. */
+  readonly activate: Effect.Effect<S, StoreError>
   /** Its server is down and will not come back soon: whether nothing would be lost with this object. */
   readonly isSpare: boolean
   /** Runs `f` when that becomes so by itself, if it ever does: everything is stored by then. */
@@ -188,6 +195,16 @@ export abstract class Kept<in out S> implements Keeper<S> {
   }
 
   conclude(_incarnation: number, _state: S): void {}
+
+  standing(_state: S): Standing {
+    return "kept"
+  }
+
+  passivate(): void {}
+
+  get activate(): Effect.Effect<S, StoreError> {
+    return Effect.die(new Error(`the state of "${this.key}" never left memory`))
+  }
 
   whenSpare(_f: () => void): void {}
 
@@ -462,6 +479,17 @@ export class Delayed<in out S> implements Keeper<S> {
 
   get undone(): number {
     return this.kept.undone
+  }
+
+  // What waits for an interval or a last word is in memory alone.
+  standing(_state: S): Standing {
+    return "kept"
+  }
+
+  passivate(): void {}
+
+  get activate(): Effect.Effect<S, StoreError> {
+    return this.kept.activate
   }
 
   get isSpare(): boolean {

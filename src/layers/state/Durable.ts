@@ -14,6 +14,9 @@
  * - **Suspects** are judged on what the store holds, so a rollback first waits until this server's last word is written.
  * - **A removal** has its place in the writer's queue, and the companion lives until it is done: a server that is started
  *   again meanwhile must not find what is about to be removed, nor be removed with it.
+ * - **A state that has left memory** (`passivate`) is the store's alone, until its server asks for it. What comes back must be
+ *   what went: if somebody has put another one there, the incarnation ends, and the next one asks what there is. What a
+ *   person sets meanwhile is what comes back, since the server has no other.
  * - **A session that was fenced off** stays so: another process has taken over, and to acquire a new epoch would only
  *   take it back. Its servers do not start again.
  *
@@ -23,11 +26,12 @@ import { type Cause, type Context, Effect, Exit, Option, type Result, type Sched
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import type { Limits, NewAnswer } from "../../domain/server/Idempotency.ts"
 import * as Generations from "../../domain/state/Generations.ts"
+import type * as Passivation from "../../domain/state/Passivation.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
 import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import { type Decoded, type Encoded, explain, type Unreadable } from "../../domain/state/StateSchema.ts"
-import { StoreError } from "../../domain/state/StoreError.ts"
+import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { AnswerBook } from "./AnswerBook.ts"
 import { type Held, isHandled, Kept, type Origin, type Policy, type Taken } from "./Companion.ts"
@@ -76,6 +80,8 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   private readonly storeKey: string
   private newest: Snapshot<S> | undefined = undefined
   private isLoaded = false
+  /** The number of the snapshot that has left memory. */
+  private passivated: number | undefined = undefined
   /** The highest number ever given: those of snapshots that were lost or set aside are not used again. */
   private lastSeq = 0
   /** All that is committed up to this one is stored, or given up. */
@@ -249,6 +255,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
   /** Forgets what memory holds, stored or not. */
   private giveUp(): void {
     this.newest = undefined
+    this.passivated = undefined
     this.evidence = undefined
     this.storedSeq = this.lastSeq
     this.castsStored = this.casts
@@ -387,6 +394,7 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     if (answers !== undefined && answers.length > 0) this.book.load(answers)
     else this.answers = undefined
     this.learn(books, aside)
+    this.passivated = undefined
     if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
     this.isLoaded = true
     this.newest = chosen === undefined ? undefined : { ...chosen, incarnation: this.fence }
@@ -399,6 +407,61 @@ export class Durable<in out S> extends Kept<S> implements Unsaved {
     this.trustedUpTo = Generations.trustedUpTo(books)
     this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
     this.storedSeq = this.lastSeq
+  }
+
+  // --------------------------------------------------------------------------------------- what may leave memory
+
+  override standing(state: S): Passivation.Standing {
+    const { evidence, newest, session } = this
+    const isKept = newest === undefined || !Object.is(newest.state, state) || evidence !== undefined
+    if (isKept || session.fenced !== undefined) return "kept"
+    return this.ahead > 0 ? "pending" : "stored"
+  }
+
+  override passivate(): void {
+    this.passivated = this.newest?.seq
+    this.newest = undefined
+    this.answers = undefined
+    this.isLoaded = false
+  }
+
+  override get activate(): Effect.Effect<S, StoreError> {
+    return Effect.suspend(() => this.newest === undefined ? this.reload : Effect.succeed(this.newest.state))
+  }
+
+  /** Not judged: it is the state of an incarnation that is well. */
+  private get reload(): Effect.Effect<S, StoreError> {
+    const { passivated, session: { fenced } } = this
+    const found = fenced === undefined
+      ? Effect.flatMap(this.stored, (records) => this.readmit(records[0], passivated))
+      : Effect.failCause(fenced as Cause.Cause<StoreError>)
+    return Effect.tapCause(found, (cause) =>
+      Effect.sync(() => {
+        if (staleEpoch(cause) !== undefined) this.session.fenced ??= cause
+        this.undone = 0
+      }))
+  }
+
+  private readmit(record: SnapshotRecord | undefined, passivated: number | undefined): Effect.Effect<S, StoreError> {
+    // While this was read somebody may have set another one, or its incarnation was abandoned and the next has taken over.
+    if (this.newest !== undefined) return Effect.succeed(this.newest.state)
+    const { epoch, schema, store } = this.session
+    const fail = (reason: StoreErrorReason) =>
+      Effect.fail(new StoreError({ store: store.name, operation: "load", reason }))
+    if (record !== undefined && record.epoch > epoch) {
+      return fail({ _tag: "Fenced", epoch, current: record.epoch, key: this.storeKey })
+    }
+    if (record === undefined || record.seq !== passivated || passivated !== this.passivated) {
+      const what = record === undefined ? "nothing" : `snapshot ${record.seq}`
+      return fail({ _tag: "Corrupt", what: `of "${this.key}" it has ${what}, not the snapshot that left memory` })
+    }
+    const read = schema.decode(record.version, record.state)
+    if (read._tag !== "Decoded") return fail({ _tag: "Corrupt", what: explain(read) })
+    if (record.answers !== undefined && record.answers.length > 0) this.book.load(record.answers)
+    this.newest = { seq: record.seq, state: read.state, incarnation: this.fence }
+    this.isLoaded = true
+    this.passivated = undefined
+    return Effect.succeed(read.state)
   }
 
   // ------------------------------------------------------------------------------------------------- for everybody

@@ -56,11 +56,58 @@ export type OnFrame = (
   position: number
 ) => Effect.Effect<void, PlatformError.PlatformError> | undefined
 
-const chunkBytes = 4 * 1024 * 1024
+const chunkBytes = 1024 * 1024
+
+/** A file up to `to`, read from front to back, a good piece at a time. */
+class ReadAhead {
+  /** What was read last, and where in it that which was asked for lies. */
+  bytes: Uint8Array = new Uint8Array(0)
+  at = 0
+  private readonly handle: FileSystem.File
+  private readonly to: number
+
+  constructor(handle: FileSystem.File, to: number) {
+    this.handle = handle
+    this.to = to
+  }
+
+  private base = 0
+
+  /** Has `length` bytes from `position` of the file on, unless it ends before. */
+  have(position: number, length: number): Effect.Effect<void, PlatformError.PlatformError> {
+    const { base, bytes } = this
+    this.at = position - base
+    const end = Math.min(position + length, this.to)
+    return this.at >= 0 && end <= base + bytes.length ? Effect.void : this.read(position, length)
+  }
+
+  private readonly read = Effect.fnUntraced(
+    function*(this: ReadAhead, position: number, length: number) {
+      const left = this.at >= 0 && this.at < this.bytes.length ? this.bytes.subarray(this.at) : new Uint8Array(0)
+      const wanted = new Uint8Array(Math.min(this.to - position, Math.max(length, chunkBytes)))
+      wanted.set(left)
+      let filled = left.length
+      while (filled < wanted.length) {
+        const read = yield* this.handle.read(wanted.subarray(filled), { position: BigInt(position + filled) })
+        if (read === 0) break
+        filled += read
+      }
+      this.base = position
+      this.at = 0
+      this.bytes = wanted.subarray(0, filled)
+    }
+  ).bind(this)
+}
+
 const digits = (session: number): string => String(session).padStart(10, "0")
 
 /** The log in a folder. */
-export const make = (fs: FileSystem.FileSystem, path: Path.Path, directory: string) => {
+export const make = (
+  fs: FileSystem.FileSystem,
+  path: Path.Path,
+  directory: string,
+  checksum: LogFrame.Checksum = LogFrame.checksum
+) => {
   const at = (name: string): string => path.join(directory, name)
   const claimName = (session: number): string => `${digits(session)}.claim`
   const ignoreMissing = (effect: Effect.Effect<void, PlatformError.PlatformError>) =>
@@ -133,53 +180,55 @@ export const make = (fs: FileSystem.FileSystem, path: Path.Path, directory: stri
     onDamage: (damage: Damage) => void
   ) {
     const session = sessionOf(file)
-    let bytes: Uint8Array = new Uint8Array(0)
-    /** Where `bytes` begins in the file, and where in `bytes` the next frame does. */
-    let base = from
-    let next = 0
-
-    /** Has at least `length` bytes from `next` on, unless the range ends before. */
-    const have = Effect.fnUntraced(function*(length: number) {
-      const left = bytes.subarray(next)
-      if (left.length >= length || base + bytes.length >= to) return
-      const wanted = Math.min(to - base - next, Math.max(length, chunkBytes))
-      const larger = new Uint8Array(wanted)
-      larger.set(left)
-      base += next
-      next = 0
-      let filled = left.length
-      while (filled < wanted) {
-        const read = yield* handle.read(larger.subarray(filled), { position: BigInt(base + filled) })
-        if (read === 0) break
-        filled += read
-      }
-      bytes = larger.subarray(0, filled)
-    })
-
-    while (base + next < to) {
-      yield* have(LogFrame.headerBytes)
-      const length = LogFrame.lengthAt(bytes, next)
-      const position = base + next
+    const ahead = new ReadAhead(handle, to)
+    let position = from
+    while (position < to) {
+      yield* ahead.have(position, LogFrame.headerBytes)
+      const length = LogFrame.lengthAt(ahead.bytes, ahead.at)
       if (length > 0 && position + length <= to) {
-        yield* have(length)
-        const frame = LogFrame.read(bytes, next)
+        yield* ahead.have(position, length)
+        const { at, bytes } = ahead
+        const frame = LogFrame.read(bytes, at, checksum)
         if (frame !== undefined && frame.session === session) {
-          const done = onFrame(frame, bytes, next, position)
+          const done = onFrame(frame, bytes, at, position)
           if (done !== undefined) yield* done
-          next += length
+          position += length
           continue
         }
       }
-      yield* have(to - position)
-      const found = LogFrame.find(bytes, next + 1)
+      yield* ahead.have(position, to - position)
+      const found = LogFrame.find(ahead.bytes, ahead.at + 1, checksum)
       if (found === -1) {
         onDamage({ _tag: "TornTail", file, at: position, bytes: to - position })
         return position
       }
-      onDamage({ _tag: "Hole", file, at: position, bytes: found - next })
-      next = found
+      onDamage({ _tag: "Hole", file, at: position, bytes: found - ahead.at })
+      position += found - ahead.at
     }
-    return base + next
+    return position
+  })
+
+  /** Reads the frames of a segment that begin at `positions`, which ascend. One that is damaged by now is left out. */
+  const pick = Effect.fnUntraced(function*(
+    file: string,
+    handle: FileSystem.File,
+    positions: ReadonlyArray<number>,
+    to: number,
+    onFrame: OnFrame
+  ) {
+    const session = sessionOf(file)
+    const ahead = new ReadAhead(handle, to)
+    for (const position of positions) {
+      yield* ahead.have(position, LogFrame.headerBytes)
+      const length = LogFrame.lengthAt(ahead.bytes, ahead.at)
+      if (length === 0 || position + length > to) continue
+      yield* ahead.have(position, length)
+      const { at, bytes } = ahead
+      const frame = LogFrame.read(bytes, at, checksum)
+      if (frame === undefined || frame.session !== session) continue
+      const done = onFrame(frame, bytes, at, position)
+      if (done !== undefined) yield* done
+    }
   })
 
   /** The first entry of a segment, if it can be read. */
@@ -208,10 +257,12 @@ export const make = (fs: FileSystem.FileSystem, path: Path.Path, directory: stri
     list,
     claim,
     /** Whether the folder is still the session's. */
-    isOwner: (session: number) => fs.exists(at(claimName(session))),
+    isOwner: (session: number): Effect.Effect<boolean, PlatformError.PlatformError> =>
+      fs.exists(at(claimName(session))),
     nameOf,
     create,
     scan,
+    pick,
     header,
     remove: (file: string) => ignoreMissing(fs.remove(at(file)))
   }

@@ -83,6 +83,8 @@ export const textOf = (entry: LogEntry): string =>
 /** Where a state's text lies. */
 export interface Place {
   readonly file: string
+  /** Where its frame begins. */
+  readonly frame: number
   readonly at: number
   readonly length: number
 }
@@ -147,12 +149,12 @@ export class LogIndex {
         this.newest = Math.max(this.newest, entry.epoch)
         return
       case "Put":
-        return this.put(entry.record, { file, at: at + text.offset, length: text.length })
+        return this.put(entry.record, { file, frame: at, at: at + text.offset, length: text.length })
       case "Aside":
         return this.setAside(entry)
       case "KeptAside": {
         const { answers = [], asideAt, why } = entry.record
-        const place = { file, at: at + text.offset, length: text.length }
+        const place = { file, frame: at, at: at + text.offset, length: text.length }
         const one: IndexedAside = { ...indexed(entry.record, place), answers, why, asideAt }
         this.aside.push(one)
         this.live += sizeOf(one)
@@ -197,12 +199,15 @@ export class LogIndex {
     // What `keep` does with the next snapshot in order, in place: this runs for every commit.
     const { snapshots } = kept
     this.live += sizeOf(record)
-    if (snapshots.length === this.limit) {
-      const last = snapshots.length - 1
+    let free = snapshots.length
+    if (free === this.limit) {
+      const last = free - 1
       const isNewestTrusted = snapshots[last]!.seq <= trusted && snapshots[last - 1]!.seq > trusted
-      this.live -= sizeOf(snapshots.splice(isNewestTrusted ? last - 1 : last, 1)[0]!)
+      free = isNewestTrusted ? last - 1 : last
+      this.live -= sizeOf(snapshots[free]!)
     }
-    snapshots.unshift(record)
+    for (; free > 0; free--) snapshots[free] = snapshots[free - 1]!
+    snapshots[0] = record
   }
 
   private setAside({ asideAt, key, seq, why }: LogEntry & { readonly _tag: "Aside" }): void {

@@ -58,13 +58,15 @@ export const readText = Effect.fnUntraced(function*(file: FileSystem.File, { at,
 /** The session that owns a log. All its operations take turns. */
 export class LogSession {
   readonly number: number
+  /** Whether the folder is still the session's. */
+  readonly isOwner: Effect.Effect<boolean, PlatformError.PlatformError>
   index: LogIndex
   private readonly fs: FileSystem.FileSystem
   private readonly log: LogDirectory
   private readonly parent: Scope.Scope
   private readonly limit: number
   private readonly cuts: Cuts
-  private readonly writer = new LogFrame.FrameWriter()
+  private readonly writer: LogFrame.FrameWriter
   private scope: Scope.Closeable
   private bases: ReadonlyArray<Base>
   private segment: Segment
@@ -75,14 +77,17 @@ export class LogSession {
     { fs, limit, log, parent }: LogSession.Environment,
     number: number,
     replayed: Replayed,
+    writer: LogFrame.FrameWriter,
     scope: Scope.Closeable,
     segment: Segment
   ) {
+    this.writer = writer
     this.fs = fs
     this.log = log
     this.parent = parent
     this.limit = limit
     this.number = number
+    this.isOwner = log.isOwner(number)
     this.index = replayed.index
     this.bases = replayed.bases
     this.cuts = replayed.cuts
@@ -98,8 +103,9 @@ export class LogSession {
   ): Effect.fn.Return<LogSession, PlatformError.PlatformError> {
     const scope = yield* Scope.fork(environment.parent)
     const header: LogEntry = { _tag: "Segment", bases: replayed.bases, cuts: replayed.cuts }
-    const segment = yield* create(environment.log, new LogFrame.FrameWriter(), scope, number, 0, header)
-    return new LogSession(environment, number, replayed, scope, segment)
+    const writer = new LogFrame.FrameWriter(environment.checksum)
+    const segment = yield* create(environment.log, writer, scope, number, 0, header)
+    return new LogSession(environment, number, replayed, writer, scope, segment)
   })
 
   /** About how many bytes of the log are no longer needed. */
@@ -110,11 +116,6 @@ export class LogSession {
   /** How many segments the log consists of. */
   get pieces(): number {
     return this.bases.length + 1
-  }
-
-  /** Whether the folder is still the session's. */
-  get isOwner(): Effect.Effect<boolean, PlatformError.PlatformError> {
-    return this.log.isOwner(this.number)
   }
 
   /** Closes the files. */
@@ -128,21 +129,22 @@ export class LogSession {
       if (this.segment.broken) return Effect.andThen(this.roll, this.append(entries))
       const { writer } = this
       const { file, name, size } = this.segment
-      const texts = entries.map((entry) => writer.add(encode(entry), textOf(entry)))
+      const texts = writer.addAll(entries.map((entry) => ({ json: encode(entry), text: textOf(entry) })))
       const frame = writer.finish(this.number)
       const end = size + frame.length
       // Broken until it is known to be whole.
       this.segment = { ...this.segment, broken: true }
       const written = Effect.onError(file.writeAll(frame), () => Effect.ignore(file.truncate(size)))
-      // The flush and the look at the claim need not wait for each other: both must come after the write.
-      const flushed = Effect.all([this.isOwner, file.sync], { concurrency: 2 })
-      return Effect.map(Effect.andThen(written, flushed), ([isOwner]) => {
+      const applied = (isOwner: boolean): Appended => {
         if (isOwner) {
           this.segment = { name, file, size: end, broken: false }
           for (let i = 0; i < entries.length; i++) this.index.apply(entries[i]!, name, size, texts[i]!)
         }
         return { isOwner, file: name, end }
-      })
+      }
+      // After the write, both of them.
+      const flushed = Effect.flatMap(this.isOwner, (isOwner) => Effect.map(file.sync, () => applied(isOwner)))
+      return Effect.andThen(written, flushed)
     })
   }
 
@@ -198,7 +200,7 @@ export class LogSession {
     })
   }
 
-  /** Writes all that the index has, in the order in which it lies in the files: they are read once, from end to end. */
+  /** Writes all that the index has, in the order in which it lies in the files; frames that hold nothing of it are not read. */
   private copy(
     write: (entry: LogEntry) => Effect.Effect<void, PlatformError.PlatformError> | undefined
   ): Effect.Effect<void, PlatformError.PlatformError> {
@@ -206,9 +208,18 @@ export class LogSession {
       const { aside, epochs, kept } = this.index
       const byEpoch = Array.from(epochs).sort((a, b) => a[1] - b[1])
       for (const [owner, epoch] of byEpoch) write({ _tag: "Epoch", owner, epoch })
+      const needed = new Map<string, Set<number>>()
+      for (const { snapshots } of kept.values()) {
+        for (const { place: { file, frame } } of snapshots) {
+          const frames = needed.get(file)
+          if (frames === undefined) needed.set(file, new Set([frame]))
+          else frames.add(frame)
+        }
+      }
       for (const { file, upTo } of [...this.bases, { file: this.segment.name, upTo: this.segment.size }]) {
         const handle = yield* this.reader(file)
-        yield* this.log.scan(file, handle, 0, upTo, (frame, bytes, at, position) => {
+        const frames = Array.from(needed.get(file) ?? []).sort((a, b) => a - b)
+        yield* this.log.pick(file, handle, frames, upTo, (frame, bytes, at, position) => {
           let flush: Effect.Effect<void, PlatformError.PlatformError> | undefined
           for (const { json, text } of frame.entries) {
             const entry = decode(json)
@@ -222,7 +233,7 @@ export class LogSession {
             flush = write({ _tag: "Put", record: { ...withState(one, state), answers } })
           }
           return flush
-        }, () => {})
+        })
       }
       for (const one of aside) {
         const { answers, asideAt, why } = one
@@ -310,5 +321,6 @@ export declare namespace LogSession {
     readonly parent: Scope.Scope
     /** Snapshots kept of a key. */
     readonly limit: number
+    readonly checksum: LogFrame.Checksum
   }
 }

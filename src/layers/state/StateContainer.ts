@@ -415,7 +415,8 @@ const lastPatience = "30 seconds"
  * one transaction with every other server's that has something new. When a write has finally failed (`retry`), held
  * answers fail with `NotConserved`, the incarnation ends, and the next one starts from what the store really holds; that
  * is not charged to the restart budget. With `when: { every }` nothing is held, and the death of the process loses up to
- * that much. Grants what the store's grade says. `afterStop` is `"keep"` here.
+ * that much. A server that answers with `hibernate` keeps its state in the store alone until the next message. Grants what
+ * the store's grade says. `afterStop` is `"keep"` here.
  *
  * **Gotchas**
  *

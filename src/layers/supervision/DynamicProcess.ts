@@ -21,6 +21,7 @@ import {
   shutdown as orderly,
   toCause
 } from "../../domain/server/ExitReason.ts"
+import { reasonOfStart } from "../../domain/server/StartFailure.ts"
 import { type ChildSpec, isRestarted, type Shutdown } from "../../domain/supervision/ChildSpec.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
 import { Budget, type RestartSchedule } from "./Budget.ts"
@@ -258,7 +259,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
       const exit = startedAs(come)
       if (this.children.get(child) !== starting) return
       if (exit._tag === "Failure") {
-        const reason = crashed(exit.cause)
+        const reason = reasonOfStart(exit.cause)
         this.news.startFailed(child, reason, "another attempt, if the budget allows")
         this.children.note(child, spec, "restarting")
         this.ends.push({ child, incarnation: child.incarnation, reason, failedSince: downSince })

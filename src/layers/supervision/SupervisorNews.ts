@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { crashed } from "../../domain/server/ExitReason.ts"
+import { reasonOfStart } from "../../domain/server/StartFailure.ts"
 import { type ChildEvent, concerned } from "../../domain/supervision/Supervision.ts"
 import type { Event, News } from "../../domain/supervision/SupervisionEvents.ts"
 import type { Entry, State, Status } from "../../domain/supervision/SupervisionState.ts"
@@ -52,7 +52,7 @@ const tellOf = (
     case "ChildIgnored":
       return news.ignored(child)
     case "ChildStartFailed":
-      return news.startFailed(child, crashed(event.cause), nextAfterFailure(before, status))
+      return news.startFailed(child, reasonOfStart(event.cause), nextAfterFailure(before, status))
     case "ChildExited": {
       slot.downSince = news.instant
       return news.exited(child, event.incarnation, event.reason)

@@ -13,6 +13,8 @@ const frameOf = (entries: ReadonlyArray<typeof Entry.Type>, session = 7) => {
   return writer.finish(session).slice()
 }
 
+const crc: LogFrame.Checksum = (bytes, from, to) => crc32(bytes.subarray(from, to))
+
 const contents = (bytes: Uint8Array, at: number) => {
   const frame = LogFrame.read(bytes, at)
   return frame?.entries.map(({ json, text: { length, offset } }) => ({
@@ -42,6 +44,21 @@ describe("LogFrame", () => {
         JSON.stringify(contents(bytes, 0)),
         JSON.stringify(entries.map(({ json, text }) => ({ json, text })))
       )
+    }
+  )
+
+  it.prop(
+    "entries added together make the frame that they make one by one",
+    { entries: Schema.Array(Entry), large: Schema.Boolean },
+    ({ entries, large }) => {
+      const all = entries.map(({ json, text }) => ({
+        json: JSON.stringify(json),
+        text: textual(large ? `${text.slice(0, 1)}${"x".repeat(20_000)}${text}` : text)
+      }))
+      const writer = new LogFrame.FrameWriter()
+      const together = new LogFrame.FrameWriter(crc)
+      assert.deepStrictEqual(together.addAll(all), all.map(({ json, text }) => writer.add(json, text)))
+      assert.deepStrictEqual(together.finish(7), writer.finish(7))
     }
   )
 

@@ -278,6 +278,33 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(many(inside, { retry: Schedule.recurs(0) })))
   })
 
+  it.effect("a start that is under way when the write before it fails is broken off, and not charged either", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      const [account, harness] = [yield* Account, yield* Harness]
+      yield* account.Add({ by: 1 })
+      script.before = onSave(away)
+      yield* account.Put({ to: 100 })
+      // charged: the only restart there is
+      const died = yield* fork(Effect.exit(account.Die({}, { timeout: "infinity" })))
+      yield* TestClock.adjust("3 seconds")
+      script.before = () => Effect.void
+      const failed = yield* harness.awaitTag("StartFailed", account)
+      assert.strictEqual(failed.reason._tag, "NotConserved")
+      yield* gate.open
+      yield* turns
+      assert.strictEqual(yield* account.Get(), 1)
+      assert.strictEqual(yield* GenServer.incarnation(account), 3)
+      assert.strictEqual(reasonOf(yield* Fiber.join(died))?._tag, "Crashed")
+    }).pipe(Effect.provide(one(
+      inside,
+      { retry: patience },
+      { restart: Restart.intensity({ restarts: 1, within: "1 minute" }) },
+      (conserved) => Effect.as(gate.await, conserved)
+    )))
+  })
+
   it.effect("while the store is still away the next incarnation waits for it, and calls wait for that one", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {

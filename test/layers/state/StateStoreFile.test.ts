@@ -16,6 +16,15 @@ contract("files", {
   fresh: Effect.map(
     folder,
     (directory) => (options) =>
+      Effect.provide(StateStoreFile.makeDirect({ directory: join(directory, "store"), ...options }), NodeServices.layer)
+  )
+})
+
+contract("files, by whatever file system there is", {
+  durable: true,
+  fresh: Effect.map(
+    folder,
+    (directory) => (options) =>
       Effect.provide(StateStoreFile.make({ directory: join(directory, "store"), ...options }), NodeServices.layer)
   )
 })
@@ -24,7 +33,7 @@ contract("files, compacted all the time", {
   durable: true,
   fresh: Effect.map(folder, (directory) => (options) =>
     Effect.provide(
-      StateStoreFile.make({ directory: join(directory, "store"), compactAbove: 0, ...options }),
+      StateStoreFile.makeDirect({ directory: join(directory, "store"), compactAbove: 0, ...options }),
       NodeServices.layer
     ))
 })

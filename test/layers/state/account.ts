@@ -114,10 +114,15 @@ export type StoreOptions = Omit<
 >
 
 /** One account, under a supervisor that forgives `restarts` crashes. */
-export const one = (inside: Inside, options: StoreOptions = {}, supervisor: Partial<Supervisor.Options> = {}) =>
+export const one = (
+  inside: Inside,
+  options: StoreOptions = {},
+  supervisor: Partial<Supervisor.Options> = {},
+  restore?: (conserved: number) => Effect.Effect<number>
+) =>
   Supervisor.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerStore(Account, { store: Store, ...options }),
-    Account.layerEffect(behavior(inside))
+    Account.layerEffect(behavior(inside, restore))
   ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
 
 /** A pool for accounts by key, and a single server of another class beside it. */

@@ -1,0 +1,27 @@
+/**
+ * Why a start failed, as far as a restart budget is concerned.
+ *
+ * A start that is under way when a write of the incarnation before it finally fails has begun from a state that is not
+ * stored. It is broken off, and the next attempt asks the store. That was the store's doing, as it is when an incarnation
+ * that is up is ended for it.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Schema } from "effect"
+import { crashed, type ExitReason } from "./ExitReason.ts"
+
+/** A start was broken off: the state it began from could not be stored. */
+export class StartUndone extends Schema.TaggedError<StartUndone>()("StartUndone", {
+  server: Schema.String,
+  cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+}) {
+  override get message(): string {
+    return `${this.server} was starting from a state that could not be stored. It is started again from what the store holds.`
+  }
+}
+
+/** The reason behind the cause of a failed start. */
+export const reasonOfStart = (cause: Cause.Cause<unknown>): ExitReason => {
+  const error = Cause.squash(cause)
+  return error instanceof StartUndone ? { _tag: "NotConserved", cause: error.cause } : crashed(cause)
+}

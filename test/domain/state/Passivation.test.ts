@@ -1,0 +1,27 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import * as Passivation from "../../../src/domain/state/Passivation.ts"
+
+const Hibernation = Schema.Struct({
+  standing: Schema.Literals(["kept", "pending", "stored"]),
+  waiting: Schema.Natural,
+  promised: Schema.Natural
+})
+
+describe("Passivation", () => {
+  it("a state that is stored leaves when nothing waits and nothing is promised; one on its way waits", () => {
+    const calm = { waiting: 0, promised: 0 }
+    assert.strictEqual(Passivation.decide({ ...calm, standing: "stored" }), "leave")
+    assert.strictEqual(Passivation.decide({ ...calm, standing: "pending" }), "wait")
+    assert.strictEqual(Passivation.decide({ ...calm, standing: "kept" }), "stay")
+    assert.strictEqual(Passivation.decide({ waiting: 1, promised: 0, standing: "stored" }), "stay")
+    assert.strictEqual(Passivation.decide({ waiting: 0, promised: 1, standing: "stored" }), "stay")
+  })
+
+  it.prop("a state leaves memory only if a store holds it and nobody needs it", { at: Hibernation }, ({ at }) => {
+    const decision = Passivation.decide(at)
+    const needed = at.waiting > 0 || at.promised > 0
+    assert.strictEqual(decision === "leave", at.standing === "stored" && !needed)
+    assert.strictEqual(decision === "wait", at.standing === "pending" && !needed)
+  })
+})
