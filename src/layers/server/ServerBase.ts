@@ -14,7 +14,7 @@ import { format } from "../../domain/server/SystemEvent.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
 import { InspectedProcess } from "../naming/Inspection.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../naming/Process.ts"
-import type { Keeper } from "../state/Companion.ts"
+import type { Keeper, Owner } from "../state/Companion.ts"
 import type { Fate } from "../supervision/Child.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
 import { HandlerOf } from "./CallChain.ts"
@@ -51,7 +51,7 @@ export interface Order {
 }
 
 /** What a server is and has. */
-export abstract class ServerBase extends InspectedProcess implements Process {
+export abstract class ServerBase extends InspectedProcess implements Owner<unknown> {
   /** Shared with others of its class, until its behaviour is replaced. */
   spec: ServerSpec
   readonly key: string
@@ -66,8 +66,7 @@ export abstract class ServerBase extends InspectedProcess implements Process {
   /** The fiber of init, of the handler in progress, or of the clean-up. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   protected phase: Phase = Stopped
-  /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
-  protected keeper: Keeper<unknown> | undefined = undefined
+  keeper: Keeper<unknown> | undefined = undefined
   protected state: unknown = undefined
   protected mailbox: Mailbox | undefined = undefined
   protected draining = false
@@ -147,11 +146,7 @@ export abstract class ServerBase extends InspectedProcess implements Process {
 
   /** Its companion, which it may have needed for nothing so far. */
   protected get ownKeeper(): Keeper<unknown> {
-    if (this.keeper === undefined) {
-      this.keeper = this.spec.container.claim(this.key, this)
-      this.keeper.fenceOff(this.incarnation - 1)
-    }
-    return this.keeper
+    return this.keeper ??= this.spec.container.open(this.key, this)
   }
 
   protected get rare(): Extras {

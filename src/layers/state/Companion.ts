@@ -121,6 +121,12 @@ export interface Keeper<in out S> extends Companion<S> {
 
 const noneAside: Taken<never>["aside"] = []
 
+/** A server, as what keeps companions sees it. */
+export interface Owner<in out S> extends Process {
+  /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
+  keeper: Keeper<S> | undefined
+}
+
 /** Nothing is conserved. */
 export const nothing: Taken<never> = {
   decision: { _tag: "Init", why: "nothing is conserved", from: undefined },

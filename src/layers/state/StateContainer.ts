@@ -22,7 +22,7 @@ import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { Worker } from "../supervision/Worker.ts"
-import { type Companion, Delayed, Forgetful, InMemory, type Keeper, type Policy } from "./Companion.ts"
+import { type Companion, Delayed, Forgetful, InMemory, type Keeper, type Owner, type Policy } from "./Companion.ts"
 import { type Codec, Durable, type Session } from "./Durable.ts"
 import type { StateStoreKey } from "./StateStore.ts"
 import { InTable, StateTable } from "./StateTable.ts"
@@ -47,7 +47,9 @@ export interface StateContainer<in out S> extends HasProcess {
    * Takes a key for its server: the companion, whose owner says whether another server was first, or nothing where there is
    * nothing to take over. Most of a million servers wait for their first message, and have no companion until then.
    */
-  readonly enter: (key: string, process: Process) => Keeper<S> | undefined
+  readonly enter: (key: string, server: Owner<S>) => Keeper<S> | undefined
+  /** Makes the companion of a server that has entered without one. */
+  readonly open: (key: string, server: Owner<S>) => Keeper<S>
   /** Takes the companion of a key for its server; whoever has it is its owner afterwards. */
   readonly claim: (key: string, process: Process) => Keeper<S>
   /** The server of a key, if one lives. */
@@ -135,10 +137,10 @@ class View<in out S> implements Companion<S> {
   }
 }
 
-/** By key: a companion, or a server that needed none so far. */
-type Keepers<S> = Map<string, Keeper<S> | Process>
+/** By key: a companion, or the server that has it, or will have it when it needs one. */
+type Keepers<S> = Map<string, Keeper<S> | Owner<S>>
 
-const isKeeper = <S>(held: Keeper<S> | Process): held is Keeper<S> => "takeOver" in held
+const isKeeper = <S>(held: Keeper<S> | Owner<S>): held is Keeper<S> => "takeOver" in held
 
 class Container<in out S> extends InspectedReference implements StateContainer<S> {
   readonly survives: Grade
@@ -156,9 +158,8 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
 
   private keeper(key: string): Keeper<S> {
     const held = this.keepers.get(key)
-    if (held !== undefined && isKeeper(held)) return held
+    if (held !== undefined) return isKeeper(held) ? held : held.keeper ??= this.open(key, held)
     const keeper = this.design.make(key)
-    keeper.owner = held
     this.keepers.set(key, keeper)
     return keeper
   }
@@ -178,13 +179,20 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return Effect.map(this.design.stored, (stored) => Array.from(new Set([...stored, ...this.keepers.keys()])).sort())
   }
 
-  readonly enter = (key: string, process: Process): Keeper<S> | undefined => {
+  readonly enter = (key: string, server: Owner<S>): Keeper<S> | undefined => {
     if (this.design.isLazy) {
       const held = this.keepers.get(key)
-      if (held === undefined) this.keepers.set(key, process)
-      if (held === undefined || held === process) return undefined
+      if (held === undefined) this.keepers.set(key, server)
+      if (held === undefined || held === server) return undefined
     }
-    return this.claim(key, process)
+    return this.claim(key, server)
+  }
+
+  readonly open = (key: string, server: Owner<S>): Keeper<S> => {
+    const keeper = this.design.make(key)
+    keeper.owner = server
+    keeper.fenceOff(server.incarnation - 1)
+    return keeper
   }
 
   readonly claim = (key: string, process: Process): Keeper<S> => {
@@ -200,11 +208,15 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
 
   readonly release = (key: string, process: Process, what: "keep" | "forget"): void => {
     const held = this.keepers.get(key)
-    if (held === process) this.keepers.delete(key)
-    if (held === undefined || !isKeeper(held) || (held.owner ?? process) !== process) return
-    held.owner = undefined
-    if (what === "forget" && this.design.afterStop === "forget") held.forget()
-    this.tidy(key, held)
+    if (held === undefined) return
+    const keeper = isKeeper(held) ? held : held.keeper
+    if (keeper === undefined) return held === process ? void this.keepers.delete(key) : undefined
+    if ((keeper.owner ?? process) !== process) return
+    keeper.owner = undefined
+    if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
+    // What it leaves behind takes its place.
+    if (held === process) this.keepers.set(key, keeper)
+    this.tidy(key, keeper)
   }
 
   private tidy(key: string, keeper: Keeper<S>): void {
