@@ -291,12 +291,16 @@ export abstract class Volatile<in out S> extends Immediate<S> {
 
   override commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     const before = this.read()
-    if (before === undefined || answers !== undefined || incarnation < this.fence || !Object.is(state, before.state)) {
+    if (before === undefined || answers !== undefined || incarnation < this.fence) {
       return this.commitOver(before, incarnation, state, by, answers)
     }
-    // What changed nothing makes no other snapshot; if it was a message, it was handled from this one.
-    if (isHandled(by)) this.trusted = before
-    if (by !== "callback" && this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
+    if (Object.is(state, before.state)) {
+      // What changed nothing makes no other snapshot; if it was a message, it was handled from this one.
+      if (isHandled(by)) this.trusted = before
+      if (by !== "callback" && this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
+      return true
+    }
+    this.write(accept(before, this.fence, incarnation, state)!, by, before)
     return true
   }
 
