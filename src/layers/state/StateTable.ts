@@ -13,7 +13,8 @@
  */
 import { Context, Effect, Layer, Option } from "effect"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import { type Policy, Volatile } from "./Companion.ts"
+import type { Policy } from "./Companion.ts"
+import { Volatile } from "./MemoryCompanion.ts"
 
 /** The rows, by key: the engine's side of a table. */
 export interface Rows {

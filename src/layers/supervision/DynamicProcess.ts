@@ -3,7 +3,8 @@
  *
  * A static supervisor keeps a full entry per child; here a running child is one entry of a map from the child to its spec,
  * which all children of one recipe share. Only a child that is starting, stopping, waiting for its restart or parked has a
- * record of its own. Decisions come from the restart types' truth table and the budget.
+ * record of its own. Decisions come from the restart types' truth table and the budget. How the supervisor itself begins and
+ * ends is `DynamicLife`.
  *
  * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
  * attempts go through one queue that is worked off by whoever is first; a restart that fails again and again is therefore
@@ -12,58 +13,26 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, type Fiber } from "effect"
-import {
-  crashed,
-  type ExitReason,
-  isOrderly,
-  killed,
-  shutdown as orderly,
-  toCause
-} from "../../domain/server/ExitReason.ts"
+import { type Context, Effect, Exit } from "effect"
+import { crashed, type ExitReason, isOrderly, toCause } from "../../domain/server/ExitReason.ts"
 import { reasonOfStart } from "../../domain/server/StartFailure.ts"
-import { type ChildSpec, isRestarted, type Shutdown } from "../../domain/supervision/ChildSpec.ts"
-import type { Telemetry } from "../observation/Telemetry.ts"
-import { Budget, type RestartSchedule } from "./Budget.ts"
-import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
-import { ChildNews } from "./ChildNews.ts"
-import {
-  answer,
-  done,
-  type Ended,
-  type Exceptional,
-  isAlive,
-  isExceptional,
-  type Outcome,
-  outcomeOf,
-  stopped
-} from "./DynamicChild.ts"
-import { DynamicChildren } from "./DynamicChildren.ts"
-import { execute, guarded, isUp, started as startedAs, startOf } from "./Execute.ts"
-import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import { type ChildSpec, isRestarted } from "../../domain/supervision/ChildSpec.ts"
+import type { RestartSchedule } from "./Budget.ts"
+import type { Child, Parent, Started } from "./Child.ts"
+import { answer, done, type Ended, type Exceptional, isExceptional, type Outcome, outcomeOf } from "./DynamicChild.ts"
+import { DynamicLife } from "./DynamicLife.ts"
+import { execute, isUp, started as startedAs, startOf } from "./Execute.ts"
 import * as Turn from "./Turn.ts"
 
 /** Ends handled before the event loop gets a turn. */
 const passLength = 4096
 
 /** The process behind `DynamicSupervisor`. */
-export class DynamicProcess extends LocalProcess implements Child, Parent {
-  readonly kind = "supervisor"
-  readonly telemetry: Telemetry
+export class DynamicProcess extends DynamicLife {
   readonly maxChildren: number
-  readonly children = new DynamicChildren()
-  protected readonly reportContext: Context.Context<never>
-  private readonly news: ChildNews
-  private readonly budget: Budget
   private readonly onGiveUp: "escalate" | "park"
   private ends: Array<Ended> = []
   private busy = false
-  private ending: ExitReason | undefined = undefined
-  private brutal = false
-  private stopping = 0
-  private deadlines: Array<Fiber.Fiber<void>> = []
-  private stopWaiters: Array<(reason: ExitReason) => void> | undefined = undefined
-  private told: ExitReason | undefined = undefined
 
   constructor(
     parent: Parent,
@@ -72,72 +41,9 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     schedule: RestartSchedule,
     context: Context.Context<never>
   ) {
-    super(parent, id)
-    this.telemetry = parent.telemetry
+    super(parent, id, schedule, context)
     this.maxChildren = options.maxChildren
     this.onGiveUp = options.onGiveUp
-    this.reportContext = context
-    this.news = new ChildNews(this, parent.telemetry, context)
-    this.budget = new Budget(schedule, context)
-  }
-
-  get isUp(): boolean {
-    return this.status === "running" && this.ending === undefined
-  }
-
-  // ---- as a child
-
-  start(): Effect.Effect<Started> {
-    this.forget("stopped")
-    this.incarnation++
-    this.status = "running"
-    this.ending = undefined
-    this.brutal = false
-    this.told = undefined
-    return startedExit
-  }
-
-  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
-    if (this.status !== "running") return Exit.succeed(this.lastExit ?? reason)
-    const brutal = shutdown === "brutal_kill"
-    const stopped: Array<ExitReason> = []
-    let arrived = (reason: ExitReason): void => {
-      stopped.push(reason)
-    }
-    this.stopWaiters = [...this.stopWaiters ?? [], (reason) => arrived(reason)]
-    const told = brutal ? killed : reason
-    this.told = told
-    // A tree of these is stopped level by level, each a hand-off of its own.
-    Turn.run(() => this.end(told, brutal))
-    if (stopped.length > 0) return Exit.succeed(stopped[0]!)
-    return Effect.callback<ExitReason>((resume) => {
-      if (stopped.length > 0) return resume(Exit.succeed(stopped[0]!))
-      if (typeof shutdown === "number") {
-        this.deadline(shutdown, () => {
-          this.told = killed
-          this.end(killed, true)
-        })
-      }
-      arrived = (reason) => resume(Exit.succeed(reason))
-    })
-  }
-
-  exit(reason: ExitReason): void {
-    if (this.isUp) Turn.run(() => this.end(reason, reason._tag === "Killed"))
-  }
-
-  settle(fate: Fate): void {
-    this.fated(fate)
-    // The children of a dynamic supervisor do not come back with it: nothing says which there should be.
-    if (this.status !== "running") this.forget(fate === "deleted" ? "deleted" : "stopped")
-  }
-
-  private forget(fate: Fate): void {
-    const children = this.children.clear()
-    if (children.size === 0) return
-    Turn.run(() => {
-      for (const child of children.keys()) child.settle(fate)
-    })
   }
 
   // ---- as a parent
@@ -344,93 +250,6 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
     return "Done"
   }
 
-  private stopChild(child: Child, entry: ChildSpec | Exceptional, shutdown: Shutdown): Exceptional {
-    const spec = isExceptional(entry) ? entry.spec : entry
-    const { incarnation } = child
-    const wasUp = !isExceptional(entry)
-    const stopping = this.children.note(child, spec, "stopping")
-    if (isExceptional(entry)) answer(entry, stopped)
-    const reason = shutdown === "brutal_kill" ? killed : orderly
-    execute(this.reportContext, guarded(() => child.stop(reason, shutdown)), (exit) => {
-      if (this.children.get(child) !== stopping) return
-      if (wasUp) {
-        this.news.stopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
-      }
-      if (this.ending === undefined) this.drop(child, "stopped")
-      else this.children.note(child, spec, "ended")
-      answer(stopping, done)
-      this.stopped()
-    })
-    return stopping
-  }
-
-  // ---- the end
-
-  private end(reason: ExitReason, brutal: boolean): void {
-    if (this.status !== "running") return
-    const begun = this.ending !== undefined
-    if (begun && (!brutal || this.brutal)) return
-    this.ending = begun && !brutal ? this.ending : reason
-    this.brutal = brutal
-    // Held open, so that children that stop at once do not end it before all of them were asked.
-    this.stopping = 1
-    const slow = new Map<number, Array<Child>>()
-    for (const [child, entry] of this.children.all) {
-      if (isExceptional(entry) && !isAlive(entry)) {
-        entry.timer?.interruptUnsafe()
-        this.children.note(child, entry.spec, "ended")
-        continue
-      }
-      const spec = isExceptional(entry) ? entry.spec : entry
-      const { shutdown } = spec
-      const patience = brutal ? "brutal_kill" : typeof shutdown === "number" ? "infinity" : shutdown
-      if (isExceptional(entry) && entry.status === "stopping" && !brutal) {
-        this.stopping++
-        continue
-      }
-      this.stopping++
-      const stopping = this.stopChild(child, entry, patience)
-      // Children that need time share one timer for each length of it.
-      if (!brutal && typeof shutdown === "number" && this.children.get(child) === stopping) {
-        const others = slow.get(shutdown)
-        if (others === undefined) slow.set(shutdown, [child])
-        else others.push(child)
-      }
-    }
-    for (const [millis, children] of slow) this.deadline(millis, () => this.overdue(children))
-    this.stopped()
-  }
-
-  private overdue(children: ReadonlyArray<Child>): void {
-    for (const child of children) {
-      const entry = this.children.get(child)
-      if (entry === undefined || !isExceptional(entry) || entry.status !== "stopping") continue
-      execute(this.reportContext, guarded(() => child.stop(killed, "brutal_kill")), () => {})
-    }
-  }
-
-  private stopped(): void {
-    if (this.ending === undefined || --this.stopping > 0) return
-    const reason = this.ending
-    const { incarnation, stopWaiters } = this
-    for (const deadline of this.deadlines) deadline.interruptUnsafe()
-    this.deadlines = []
-    this.stopWaiters = undefined
-    this.budget.close()
-    this.ended(reason, reason !== this.told)
-    if (stopWaiters === undefined) this.parent.exited(this, incarnation, reason)
-    else for (const waiter of stopWaiters) Turn.run(() => waiter(reason))
-  }
-
-  private deadline(millis: number, act: () => void): void {
-    const { incarnation } = this
-    const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(millis))
-    this.deadlines.push(timer)
-    timer.addObserver((exit) => {
-      if (exit._tag === "Success" && this.incarnation === incarnation && this.status === "running") Turn.run(act)
-    })
-  }
-
   // ---- bookkeeping
 
   private up(child: Child, { early, spec }: Exceptional, downSince: number | undefined): void {
@@ -443,10 +262,6 @@ export class DynamicProcess extends LocalProcess implements Child, Parent {
   private tellUp(child: Child, { restart }: ChildSpec, downSince: number | undefined): void {
     if (restart === "temporary") child.startsNoMore?.()
     this.news.started(child, child.incarnation, downSince)
-  }
-
-  private drop(child: Child, fate: Fate): void {
-    if (this.children.drop(child)) child.settle(fate)
   }
 
   private ignored(child: Child): void {

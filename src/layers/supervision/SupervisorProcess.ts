@@ -1,90 +1,40 @@
 /**
- * The supervisor at work: takes events, lets `Supervision.decide` decide, and performs the commands.
+ * The supervisor at work: turns what happens into events, and performs what is decided on them.
  *
  * It has no fiber of its own. Whoever brings an event (a child that ended, a timer, a request) drives it, and every command
  * is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a fiber whose
  * observer brings the outcome as one more event. So a crash, the decision and the restart of a child that has nothing to
  * wait for are one synchronous pass. The commonest of these, a child that comes back alone and at once, is not even told
- * in events (`revive`): it is written down when it is over, or as soon as somebody looks, whichever comes first.
- *
- * *Tricky*: an event may arrive in the middle of a decision, in the stack of a command; it is queued, outcomes of commands
- * before anything else, so that `decide` never sees a world that is half told. Callers are answered after the pass, each
- * through a {@link Turn}: what they do next finds the supervisor consistent, and deep trees do not deepen the stack. A pass
- * that does not end by itself (a child that dies in its own start, with a boundless budget) gives way to the event loop.
+ * in events (`revive`): it is written down when it is over, or as soon as somebody looks, whichever comes first. How events
+ * are taken and decided on is `SupervisorPass`.
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, type Fiber } from "effect"
-import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { crashed, killed } from "../../domain/server/ExitReason.ts"
+import { Effect, Exit, type Fiber } from "effect"
+import { crashed, type ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
 import { revivable, revived, steps } from "../../domain/supervision/Revival.ts"
 import { decide } from "../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../domain/supervision/SupervisionEvents.ts"
-import {
-  type Entry,
-  find,
-  make,
-  type Options,
-  type State,
-  withChild
-} from "../../domain/supervision/SupervisionState.ts"
-import type { Telemetry } from "../observation/Telemetry.ts"
-import { Budget, type RestartSchedule } from "./Budget.ts"
-import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
-import { ChildNews } from "./ChildNews.ts"
+import { type Entry, find, type State, withChild } from "../../domain/supervision/SupervisionState.ts"
+import type { Child, Fate, Started } from "./Child.ts"
 import { attempt, execute, guarded, isUp, started as startedAs, startOf } from "./Execute.ts"
-import { LocalProcess, startedExit } from "./LocalProcess.ts"
+import { startedExit } from "./LocalProcess.ts"
 import { type Make, Pending } from "./Pending.ts"
-import { type Slot, tellEvent, tellNews } from "./SupervisorNews.ts"
+import { type Slot, tellNews } from "./SupervisorNews.ts"
+import { SupervisorPass } from "./SupervisorPass.ts"
 import * as Turn from "./Turn.ts"
 
-/** Told of every event and of what was decided, for tests that replay the rule. */
-export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
-
-/** Events handled before the event loop gets a turn. */
-const passLength = 4096
-
 /** The process behind `Supervisor.layer`. */
-export class SupervisorProcess extends LocalProcess implements Child, Parent {
-  readonly kind = "supervisor"
-  readonly telemetry: Telemetry
-  readonly slots = new Map<string, Slot>()
-  recorder: Recorder | undefined = undefined
+export class SupervisorProcess extends SupervisorPass {
   /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
   seeds: (() => void) | undefined = undefined
-  protected readonly reportContext: Context.Context<never>
-  private known: State
   /** The end of a child that is dealt with right now, while nobody has looked. */
   private reviving: { readonly entry: Entry; readonly reason: ExitReason } | undefined = undefined
-  private readonly news: ChildNews
-  private readonly budget: Budget
   private readonly timers = new Map<number, Fiber.Fiber<void>>()
   private readonly pending = new Pending()
-  private events: Array<Event> = []
-  private outcomes: Array<Event> = []
-  private head = 0
-  private draining = false
-  private answers: Array<() => void> = []
   private booted: Exit.Exit<Started, unknown> | undefined = undefined
   private bootWaiter: ((exit: Exit.Exit<Started, unknown>) => void) | undefined = undefined
-  private stopWaiters: Array<(reason: ExitReason) => void> | undefined = undefined
-  private told: ExitReason | undefined = undefined
-
-  constructor(
-    parent: Parent,
-    id: string,
-    options: Options,
-    schedule: RestartSchedule,
-    context: Context.Context<never>
-  ) {
-    super(parent, id)
-    this.telemetry = parent.telemetry
-    this.known = make(options)
-    this.reportContext = context
-    this.news = new ChildNews(this, parent.telemetry, context)
-    this.budget = new Budget(schedule, context)
-  }
 
   // ---- as a child
 
@@ -102,47 +52,18 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     })
   }
 
-  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
-    if (this.status !== "running" && this.status !== "starting") return Exit.succeed(this.lastExit ?? reason)
-    const brutal = shutdown === "brutal_kill"
-    const stopped: Array<ExitReason> = []
-    let arrived = (reason: ExitReason): void => {
-      stopped.push(reason)
-    }
-    this.stopWaiters = [...this.stopWaiters ?? [], (reason) => arrived(reason)]
-    this.told = brutal ? killed : reason
-    this.post({ _tag: "Shutdown", reason: this.told, brutal })
-    if (stopped.length > 0) return Exit.succeed(stopped[0]!)
-    return Effect.callback<ExitReason>((resume) => {
-      if (stopped.length > 0) return resume(Exit.succeed(stopped[0]!))
-      const { incarnation } = this
-      const timer = typeof shutdown === "number"
-        ? Effect.runForkWith(this.reportContext)(Effect.sleep(shutdown))
-        : undefined
-      timer?.addObserver((exit) => {
-        if (exit._tag === "Success" && this.incarnation === incarnation) this.overdue()
-      })
-      arrived = (reason) => {
-        timer?.interruptUnsafe()
-        resume(Exit.succeed(reason))
-      }
-    })
-  }
-
   exit(reason: ExitReason): void {
     if (this.status !== "running" && this.status !== "starting") return
-    this.post({ _tag: "Shutdown", reason, brutal: reason._tag === "Killed" })
+    this.shutdown(reason, reason._tag === "Killed")
+  }
+
+  protected shutdown(reason: ExitReason, brutal: boolean): void {
+    this.post({ _tag: "Shutdown", reason, brutal })
   }
 
   settle(fate: Fate): void {
     this.fated(fate)
     this.post({ _tag: "Settled", fate })
-  }
-
-  private overdue(): void {
-    if (this.status !== "running" && this.status !== "starting") return
-    this.told = killed
-    this.post({ _tag: "Shutdown", reason: killed, brutal: true })
   }
 
   // ---- as a parent
@@ -242,69 +163,9 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent {
     return this.pending.ask((request) => this.post(event(request)), make)
   }
 
-  // ---- the pass
+  // ---- what is performed
 
-  private post(event: Event): void {
-    this.events.push(event)
-    if (!this.draining) Turn.run(this.pass)
-  }
-
-  private readonly pass = (): void => {
-    if (this.draining) return
-    this.draining = true
-    try {
-      for (let handled = 0; handled < passLength; handled++) {
-        const event = this.next()
-        if (event === undefined) break
-        this.handle(event)
-      }
-    } finally {
-      this.draining = false
-      if (this.isBehind) this.passLater()
-    }
-    while (this.answers.length > 0) {
-      const answers = this.answers
-      this.answers = []
-      for (const answer of answers) Turn.run(answer)
-    }
-  }
-
-  private get isBehind(): boolean {
-    return this.outcomes.length > 0 || this.head < this.events.length
-  }
-
-  private passLater(): void {
-    Effect.runForkWith(this.reportContext)(Effect.yieldNow).addObserver(() => Turn.run(this.pass))
-  }
-
-  private next(): Event | undefined {
-    const outcome = this.outcomes.shift()
-    if (outcome !== undefined) return outcome
-    const event = this.events[this.head]
-    if (event === undefined) return undefined
-    if (++this.head === this.events.length) {
-      this.events = []
-      this.head = 0
-    }
-    return event
-  }
-
-  private handle(event: Event): void {
-    const before = this.known
-    const [state, commands] = decide(before, event)
-    this.known = state
-    tellEvent(this.news, this.slots, before, event)
-    this.recorder?.(event, commands)
-    for (const command of commands) this.perform(command)
-  }
-
-  /** An outcome that is known while a command is performed goes before everything queued; a later one is an event. */
-  private outcome(event: Event): void {
-    if (this.draining) this.outcomes.push(event)
-    else this.post(event)
-  }
-
-  private perform(command: Command): void {
+  protected perform(command: Command): void {
     switch (command._tag) {
       case "Start":
         return this.startIncarnation(command.id, command.ticket, command.request)

@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { Delayed, Forgetful, InMemory, type Keeper, type Taken } from "../../../src/layers/state/Companion.ts"
+import type { Keeper, Taken } from "../../../src/layers/state/Companion.ts"
+import { Forgetful } from "../../../src/layers/state/FencedCompanion.ts"
+import { Delayed } from "../../../src/layers/state/LateCompanion.ts"
+import { InMemory } from "../../../src/layers/state/MemoryCompanion.ts"
 
 const late = () => new Set<Delayed<number>>()
 

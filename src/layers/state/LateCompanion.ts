@@ -1,0 +1,183 @@
+/**
+ * A companion that conserves late: at intervals, or with the last word of an incarnation only.
+ *
+ * It wraps another companion, which gets fewer commits that way: for states that change far more often than they are worth
+ * writing.
+ *
+ * *Tricky*
+ * - A new incarnation that takes over gets what is pending when it was only waiting for its interval, and never when it
+ *   needed a last word that was not spoken. So does one that takes over from an incarnation that was abandoned: what that
+ *   one had committed until then counts.
+ * - What is pending is written as one commit, of whatever it came of: a commit more, or one that claims that a message was
+ *   handled, would make a state that crashes everybody the last good one.
+ *
+ * @since 0.1.0
+ */
+import { Effect, type Option } from "effect"
+import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import type { NewAnswer, RecordedAnswer } from "../../domain/server/Idempotency.ts"
+import type * as Generations from "../../domain/state/Generations.ts"
+import type { Standing } from "../../domain/state/Passivation.ts"
+import type * as Recovery from "../../domain/state/Recovery.ts"
+import type { Snapshot } from "../../domain/state/Snapshot.ts"
+import type { StoreError } from "../../domain/state/StoreError.ts"
+import type { Process } from "../naming/Process.ts"
+import { type Held, isHandled, type Keeper, type Origin, type Taken } from "./Companion.ts"
+
+interface Pending<out S> {
+  readonly incarnation: number
+  readonly state: S
+  /** What it came of; a message, if one was handled for any part of it. */
+  readonly by: Origin
+  readonly answers: ReadonlyArray<NewAnswer>
+}
+
+/** Keeps what is committed to itself until it is flushed, and only then hands it to the companion it wraps. */
+export class Delayed<in out S> implements Keeper<S> {
+  private readonly kept: Keeper<S>
+  private readonly needsLastWord: boolean
+  /** Those that have something pending; the container flushes them at its intervals. */
+  private readonly late: Set<Delayed<S>>
+  private pending: Pending<S> | undefined = undefined
+  private fence = 0
+
+  constructor(kept: Keeper<S>, needsLastWord: boolean, late: Set<Delayed<S>>) {
+    this.kept = kept
+    this.needsLastWord = needsLastWord
+    this.late = late
+  }
+
+  get key(): string {
+    return this.kept.key
+  }
+
+  get owner(): Process | undefined {
+    return this.kept.owner
+  }
+
+  set owner(owner: Process | undefined) {
+    this.kept.owner = owner
+  }
+
+  get youngest(): number {
+    return this.kept.youngest
+  }
+
+  get isBehind(): boolean {
+    return false
+  }
+
+  get isFull(): boolean {
+    return false
+  }
+
+  get undone(): number {
+    return this.kept.undone
+  }
+
+  // What waits for an interval or a last word is in memory alone.
+  standing(_state: S): Standing {
+    return "kept"
+  }
+
+  passivate(): void {}
+
+  get activate(): Effect.Effect<S, StoreError> {
+    return this.kept.activate
+  }
+
+  get isSpare(): boolean {
+    return this.pending === undefined && this.kept.isSpare
+  }
+
+  whenSpare(f: () => void): void {
+    this.kept.whenSpare(f)
+  }
+
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+    if (!this.needsLastWord) this.flush()
+    this.pending = undefined
+    this.fence = Math.max(this.fence, incarnation)
+    return this.kept.takeOver(incarnation)
+  }
+
+  fenceOff(incarnation: number): void {
+    if (!this.needsLastWord) this.flush()
+    this.fence = Math.max(this.fence, incarnation + 1)
+    this.kept.fenceOff(incarnation)
+  }
+
+  commit(incarnation: number, state: S, by: Origin, answers: ReadonlyArray<NewAnswer> = []): boolean {
+    if (incarnation < this.fence) return false
+    const { pending } = this
+    if (pending === undefined) {
+      if (!this.needsLastWord) this.late.add(this)
+      this.pending = { incarnation, state, by, answers }
+    } else {
+      this.pending = {
+        incarnation,
+        state,
+        by: by === "callback" || isHandled(pending.by) ? pending.by : by,
+        answers: [...pending.answers, ...answers]
+      }
+    }
+    return true
+  }
+
+  recorded(id: string): RecordedAnswer | undefined {
+    const pending = this.pending?.answers.find((answer) => answer.id === id)
+    return pending === undefined ? this.kept.recorded(id) : { ...pending, seq: 0 }
+  }
+
+  conclude(incarnation: number, _state: S): void {
+    // With nothing pending nothing was committed since it started, or what was is replaced by now.
+    if (incarnation >= this.fence) this.flush()
+  }
+
+  observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
+    this.kept.observe(reason, end)
+  }
+
+  hold(answer: Held): void {
+    answer.stored()
+  }
+
+  whenRoom(f: () => void): void {
+    f()
+  }
+
+  /** Writes what is pending. */
+  flush(): void {
+    const pending = this.pending
+    this.pending = undefined
+    if (pending === undefined) return
+    const { answers, by, incarnation, state } = pending
+    this.kept.commit(incarnation, state, by, answers.length === 0 ? undefined : answers)
+  }
+
+  forget(): void {
+    this.pending = undefined
+    this.kept.forget()
+  }
+
+  get get(): Effect.Effect<Option.Option<S>> {
+    return this.kept.get
+  }
+
+  // Newer than what is pending, which must not be written over it.
+  set(state: S): Effect.Effect<void> {
+    return Effect.andThen(Effect.sync(() => (this.pending = undefined)), this.kept.set(state))
+  }
+
+  get clear(): Effect.Effect<void> {
+    return Effect.sync(() => this.forget())
+  }
+
+  get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
+    return this.kept.snapshots
+  }
+
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
+    return this.kept.aside
+  }
+}
