@@ -6,7 +6,7 @@
 import * as Group from "./GroupPlan.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Answer, Event } from "./SupervisionEvents.ts"
-import { down, type Draft, type Entry, isAlive, isRestarting } from "./SupervisionState.ts"
+import { down, type Draft, type Entry, isAlive, isRestarting, type Status } from "./SupervisionState.ts"
 
 type Request = Extract<Event, { readonly request: number }>
 
@@ -96,15 +96,7 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
 
 const restartChild = (draft: Draft, entry: Entry, request: number): Answer | undefined => {
   const { status } = entry
-  if (isRestarting(entry)) return { _tag: "Restarting" }
   switch (status._tag) {
-    case "Starting":
-    case "Running":
-      return { _tag: "Running" }
-    case "Stopping":
-      return status.terminated ? { _tag: "Running" } : { _tag: "Restarting" }
-    case "Restarting":
-      return { _tag: "Restarting" }
     case "Parked":
       return { _tag: "Parked" }
     case "Down": {
@@ -117,20 +109,14 @@ const restartChild = (draft: Draft, entry: Entry, request: number): Answer | und
       draft.do({ _tag: "Start", id: entry.spec.id, ticket, request: undefined })
       return undefined
     }
+    default:
+      return notDown(entry, status)
   }
 }
 
 const deleteChild = (draft: Draft, entry: Entry): Answer => {
   const { status } = entry
-  if (isRestarting(entry)) return { _tag: "Restarting" }
   switch (status._tag) {
-    case "Starting":
-    case "Running":
-      return { _tag: "Running" }
-    case "Stopping":
-      return status.terminated ? { _tag: "Running" } : { _tag: "Restarting" }
-    case "Restarting":
-      return { _tag: "Restarting" }
     case "Parked":
     case "Down": {
       draft.do({ _tag: "Settle", id: entry.spec.id, fate: "deleted" })
@@ -138,6 +124,22 @@ const deleteChild = (draft: Draft, entry: Entry): Answer => {
       draft.remove(entry)
       return { _tag: "Done" }
     }
+    default:
+      return notDown(entry, status)
+  }
+}
+
+/** The answer to whoever wants a child to be down that is not: it is up, or about to be. */
+const notDown = (entry: Entry, status: Exclude<Status, { readonly _tag: "Parked" | "Down" }>): Answer => {
+  switch (status._tag) {
+    case "Starting":
+      return isRestarting(entry) ? { _tag: "Restarting" } : { _tag: "Running" }
+    case "Running":
+      return { _tag: "Running" }
+    case "Stopping":
+      return status.terminated ? { _tag: "Running" } : { _tag: "Restarting" }
+    case "Restarting":
+      return { _tag: "Restarting" }
   }
 }
 

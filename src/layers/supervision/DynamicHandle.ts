@@ -3,25 +3,27 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Result, type Scope, type Stream } from "effect"
+import { type Context, Effect, Exit, Result, type Scope, type Stream } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec, InvalidSpec } from "../../domain/supervision/ChildSpec.ts"
-import { InspectedReference } from "../naming/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../naming/Process.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "./Child.ts"
-import { isExceptional, type Outcome } from "./DynamicChild.ts"
+import { type Exceptional, isExceptional, type Outcome } from "./DynamicChild.ts"
 import type { DynamicProcess } from "./DynamicProcess.ts"
 import { isUp } from "./Execute.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
 import {
+  asChildFailure,
   type ChildCounts,
   type ChildInfo,
   CurrentOverride,
   specOf,
   type SpecOverride,
   type StartedChild,
-  type SupervisorHandle
+  type SupervisorHandle,
+  SupervisorReference,
+  takeOverride
 } from "./SupervisorHandle.ts"
 import { eventsBelow } from "./TreeEvents.ts"
 
@@ -72,29 +74,25 @@ export interface DynamicHandle extends HasProcess {
 }
 
 /** The one implementation of it. */
-export class Handle extends InspectedReference implements DynamicHandle {
-  readonly path: ReadonlyArray<string>
-  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  readonly countChildren: Effect.Effect<ChildCounts>
-  readonly events: Stream.Stream<Lifecycle>
+export class Handle extends SupervisorReference implements DynamicHandle {
   readonly asSupervisor: SupervisorHandle
-  readonly [processOf]: Process
   private readonly process: DynamicProcess
   /** The last spec that was completed: most children are started from the same options, one after the other. */
   private last: { readonly options: ChildOptions; readonly spec: ChildSpec } | undefined = undefined
 
   constructor(process: DynamicProcess) {
-    super()
-    this.process = process
-    this.path = process.path
-    this[processOf] = process
-    this.whichChildren = Effect.sync(() => Array.from(process.children.all.keys(), (child) => this.info(child)!))
-    this.countChildren = Effect.sync(() => {
-      const { active, size, supervisors } = process.children
-      return { specs: size, active, supervisors, workers: size - supervisors }
+    super({
+      path: process.path,
+      whichChildren: Effect.sync(() => Array.from(process.children.all, ([child, entry]) => infoOf(child, entry))),
+      countChildren: Effect.sync(() => {
+        const { active, size, supervisors } = process.children
+        return { specs: size, active, supervisors, workers: size - supervisors }
+      }),
+      events: eventsBelow(process.telemetry, process.path),
+      [processOf]: process
     })
-    this.events = eventsBelow(process.telemetry, process.path)
-    this.asSupervisor = new View(this, process)
+    this.process = process
+    this.asSupervisor = new View(this)
   }
 
   readonly startChild = <A, E, R>(
@@ -155,20 +153,14 @@ export class Handle extends InspectedReference implements DynamicHandle {
   readonly whichChild = (target: Target): Effect.Effect<ChildInfo, ChildError> =>
     Effect.suspend(() => {
       const process = processFrom(target)
-      const info = this.info(process as Child)
-      return info === undefined ? this.childError(process.id, { _tag: "NotFound" }) : Exit.succeed(info)
+      const child = process as Child
+      const entry = this.process.children.all.get(child)
+      return entry === undefined
+        ? this.childError(process.id, { _tag: "NotFound" })
+        : Exit.succeed(infoOf(child, entry))
     })
 
   readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.process.endAndWait(reason)
-
-  private info(child: Child): ChildInfo | undefined {
-    const entry = this.process.children.all.get(child)
-    if (entry === undefined) return undefined
-    const { id, kind } = child
-    const [spec, status] = isExceptional(entry) ? [entry.spec, statuses[entry.status]] : [entry, "running"] as const
-    // Children that are alike share a spec, which has the id of the first of them.
-    return { id, kind, status, spec: spec.id === id ? spec : { ...spec, id }, process: child }
-  }
 
   /** The spec of one more child; or why there may not be one. */
   private admit<A, E, R>(
@@ -223,25 +215,22 @@ const statuses = {
   ended: "stopped"
 } as const
 
+const infoOf = (child: Child, entry: ChildSpec | Exceptional): ChildInfo => {
+  const { id, kind } = child
+  const [spec, status] = isExceptional(entry) ? [entry.spec, statuses[entry.status]] : [entry, "running"] as const
+  // Children that are alike share a spec, which has the id of the first of them.
+  return { id, kind, status, spec: spec.id === id ? spec : { ...spec, id }, process: child }
+}
+
 const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target
 
 /** A dynamic supervisor as the nearest supervisor: starting works, ids do not. */
-class View extends InspectedReference implements SupervisorHandle {
-  readonly path: ReadonlyArray<string>
-  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  readonly countChildren: Effect.Effect<ChildCounts>
-  readonly events: Stream.Stream<Lifecycle>
-  readonly [processOf]: Process
+class View extends SupervisorReference implements SupervisorHandle {
   private readonly handle: Handle
 
-  constructor(handle: Handle, process: DynamicProcess) {
-    super()
+  constructor(handle: Handle) {
+    super(handle)
     this.handle = handle
-    this.path = handle.path
-    this.whichChildren = handle.whichChildren
-    this.countChildren = handle.countChildren
-    this.events = handle.events
-    this[processOf] = process
   }
 
   readonly startChild = <A, E, R>(
@@ -256,12 +245,10 @@ class View extends InspectedReference implements SupervisorHandle {
 
   readonly register = <A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
     Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
-      const override = Context.get(context, CurrentOverride)
-      const open = override?.open === true ? override : undefined
-      if (open !== undefined) open.registered++
+      const override = takeOverride(context)
       const made: Array<Child> = []
       const known: StartRecipe<A, E, R> = {
-        ...renamed(recipe, open?.spec),
+        ...renamed(recipe, override),
         make: (parent, context, id) => {
           const child = recipe.make(parent, context, id)
           made.push(child.child)
@@ -269,12 +256,7 @@ class View extends InspectedReference implements SupervisorHandle {
         }
       }
       return Effect.acquireRelease(
-        this.handle.startChild(known, open?.spec).pipe(
-          Effect.catch((error: StartError<E>) =>
-            error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
-          ),
-          Effect.provideService(CurrentOverride, undefined)
-        ),
+        Effect.provideService(asChildFailure(this.handle.startChild(known, override)), CurrentOverride, undefined),
         () => Effect.forEach(made, (child) => Effect.ignore(this.handle.terminateChild(child))),
         { interruptible: true }
       )

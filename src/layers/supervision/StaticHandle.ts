@@ -3,24 +3,25 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, type Scope, type Stream } from "effect"
-import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
+import { Context, Effect, Exit, type Scope } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import { newestFirst } from "../../domain/supervision/Supervision.ts"
 import type { Answer } from "../../domain/supervision/SupervisionEvents.ts"
 import { type Entry, find, isRestarting } from "../../domain/supervision/SupervisionState.ts"
-import { InspectedReference } from "../naming/Inspection.ts"
-import { type Process, processOf, type Status } from "../naming/Process.ts"
+import { processOf, type Status } from "../naming/Process.ts"
 import type { Started, StartRecipe } from "./Child.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
 import {
-  type ChildCounts,
+  asChildFailure,
   type ChildInfo,
   CurrentOverride,
   specOf,
   type SpecOverride,
   type StartedChild,
-  type SupervisorHandle
+  type SupervisorHandle,
+  SupervisorReference,
+  takeOverride
 } from "./SupervisorHandle.ts"
 import type { Slot } from "./SupervisorNews.ts"
 import type { SupervisorProcess } from "./SupervisorProcess.ts"
@@ -43,34 +44,30 @@ const statusOf = (entry: Entry): Status => {
 }
 
 /** The handle of a static supervisor. */
-export class StaticHandle extends InspectedReference implements SupervisorHandle {
-  readonly path: ReadonlyArray<string>
-  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  readonly countChildren: Effect.Effect<ChildCounts>
-  readonly events: Stream.Stream<Lifecycle>
-  readonly [processOf]: Process
+export class StaticHandle extends SupervisorReference implements SupervisorHandle {
   private readonly process: SupervisorProcess
   /** Whether the children registered now belong to the supervisor's own specification. */
   sealed = false
 
   constructor(process: SupervisorProcess) {
-    super()
+    super({
+      path: process.path,
+      whichChildren: Effect.sync(() => {
+        const infos: Array<ChildInfo> = []
+        for (const entry of newestFirst(process.state)) {
+          const slot = process.slots.get(entry.spec.id)
+          if (slot !== undefined) infos.push(infoOf(entry, slot))
+        }
+        return infos
+      }),
+      countChildren: Effect.sync(() => {
+        const { active, specs, supervisors, workers } = process.state.counts
+        return { specs, active, supervisors, workers }
+      }),
+      events: eventsBelow(process.telemetry, process.path),
+      [processOf]: process
+    })
     this.process = process
-    this.path = process.path
-    this[processOf] = process
-    this.whichChildren = Effect.sync(() => {
-      const infos: Array<ChildInfo> = []
-      for (const entry of newestFirst(process.state)) {
-        const slot = process.slots.get(entry.spec.id)
-        if (slot !== undefined) infos.push(infoOf(entry, slot))
-      }
-      return infos
-    })
-    this.countChildren = Effect.sync(() => {
-      const { active, specs, supervisors, workers } = process.state.counts
-      return { specs, active, supervisors, workers }
-    })
-    this.events = eventsBelow(process.telemetry, process.path)
   }
 
   readonly startChild = <A, E, R>(
@@ -86,25 +83,20 @@ export class StaticHandle extends InspectedReference implements SupervisorHandle
 
   readonly register = <A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
     Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
-      const override = Context.get(context, CurrentOverride)
-      const open = override?.open === true ? override : undefined
-      if (open !== undefined) open.registered++
+      const override = takeOverride(context)
       // What the child's own code builds later is not what the override was for.
       const clean = Context.add(context, CurrentOverride, undefined)
       return Effect.acquireRelease(
-        this.run(recipe, open?.spec, !this.sealed, clean).pipe(
-          Effect.map((child) => ({ ...child, id: open?.spec.id ?? recipe.id })),
-          Effect.catch((error: StartError<E>) =>
-            error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
-          )
+        Effect.map(
+          asChildFailure(this.run(recipe, override, !this.sealed, clean)),
+          (child) => ({ ...child, id: override?.id ?? recipe.id })
         ),
         (child) => this.remove(child.id, child.ref),
         { interruptible: true }
       ).pipe(Effect.map(refOf))
     })
 
-  readonly terminateChild = (id: string): Effect.Effect<void, ChildError> =>
-    Effect.flatMap(this.process.request("TerminateChild", id), (answer) => this.done(id, answer))
+  readonly terminateChild = (id: string): Effect.Effect<void, ChildError> => this.ask("TerminateChild", id)
 
   readonly restartChild = (id: string): Effect.Effect<Started, ChildError | StartError> =>
     Effect.flatMap(
@@ -124,11 +116,9 @@ export class StaticHandle extends InspectedReference implements SupervisorHandle
       }
     )
 
-  readonly deleteChild = (id: string): Effect.Effect<void, ChildError> =>
-    Effect.flatMap(this.process.request("DeleteChild", id), (answer) => this.done(id, answer))
+  readonly deleteChild = (id: string): Effect.Effect<void, ChildError> => this.ask("DeleteChild", id)
 
-  readonly resumeChild = (id: string): Effect.Effect<void, ChildError> =>
-    Effect.flatMap(this.process.request("ResumeChild", id), (answer) => this.done(id, answer))
+  readonly resumeChild = (id: string): Effect.Effect<void, ChildError> => this.ask("ResumeChild", id)
 
   readonly whichChild = (id: string): Effect.Effect<ChildInfo, ChildError> =>
     Effect.suspend(() => {
@@ -183,6 +173,10 @@ export class StaticHandle extends InspectedReference implements SupervisorHandle
       child: id,
       reason: startReason<E>(answer, slot)
     })
+  }
+
+  private ask(request: "TerminateChild" | "DeleteChild" | "ResumeChild", id: string): Effect.Effect<void, ChildError> {
+    return Effect.flatMap(this.process.request(request, id), (answer) => this.done(id, answer))
   }
 
   private done(id: string, answer: Answer): Effect.Effect<void, ChildError> {

@@ -40,7 +40,8 @@ export abstract class SupervisingProcess extends LocalProcess implements Child, 
   /** Begins to end it, in order or brutally; the stop waiters are told when it has ended. */
   protected abstract shutdown(reason: ExitReason, brutal: boolean): void
 
-  private get isStoppable(): boolean {
+  /** Whether it has an incarnation that can be ended. */
+  protected get isStoppable(): boolean {
     return this.status === "running" || this.status === "starting"
   }
 

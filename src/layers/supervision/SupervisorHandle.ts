@@ -3,11 +3,12 @@
  *
  * @since 0.1.0
  */
-import { Context, type Effect, Predicate, Result, type Scope, type Stream } from "effect"
+import { Context, Effect, Exit, Predicate, Result, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
-import type { HasProcess, Process, Status } from "../naming/Process.ts"
+import { InspectedReference } from "../naming/Inspection.ts"
+import { type HasProcess, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { ChildOptions, Started, StartRecipe } from "./Child.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
 
@@ -100,6 +101,30 @@ export interface SupervisorHandle extends HasProcess {
   stop(reason?: ExitReason): Effect.Effect<void>
 }
 
+/** What every handle of a supervisor shows, whatever its children are called by. */
+export type Shown = Pick<
+  SupervisorHandle,
+  "path" | "whichChildren" | "countChildren" | "events" | typeof processOf
+>
+
+/** A handle of a supervisor, showing what its process shows, or another handle of the same one. */
+export abstract class SupervisorReference extends InspectedReference implements Shown {
+  readonly path: ReadonlyArray<string>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly [processOf]: Process
+
+  constructor(shown: Shown) {
+    super()
+    this.path = shown.path
+    this.whichChildren = shown.whichChildren
+    this.countChildren = shown.countChildren
+    this.events = shown.events
+    this[processOf] = shown[processOf]
+  }
+}
+
 /**
  * The nearest supervisor: what every child layer needs, and what code started under a supervisor may ask for.
  *
@@ -119,6 +144,21 @@ export const CurrentOverride: Context.Reference<Override | undefined> = Context.
   "heirloom/Supervisor/CurrentOverride",
   { defaultValue: () => undefined }
 )
+
+/** What the child that is being registered was told anew, if it was; from here on it counts as registered. */
+export const takeOverride = (context: Context.Context<never>): SpecOverride | undefined => {
+  const override = Context.get(context, CurrentOverride)
+  if (override?.open !== true) return undefined
+  override.registered++
+  return override.spec
+}
+
+/** Fails as the child's init did; any other reason not to start is a mistake in the layer, and a defect. */
+export const asChildFailure = <A, E, R>(start: Effect.Effect<A, StartError<E>, R>): Effect.Effect<A, E, R> =>
+  Effect.catch(
+    start,
+    (error) => error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
+  )
 
 /** Completes a recipe's spec; what is no recipe, which only untyped code can write, is refused like a bad spec. */
 export const specOf = (

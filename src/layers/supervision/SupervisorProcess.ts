@@ -53,8 +53,7 @@ export class SupervisorProcess extends SupervisorPass {
   }
 
   exit(reason: ExitReason): void {
-    if (this.status !== "running" && this.status !== "starting") return
-    this.shutdown(reason, reason._tag === "Killed")
+    if (this.isStoppable) this.shutdown(reason, reason._tag === "Killed")
   }
 
   protected shutdown(reason: ExitReason, brutal: boolean): void {

@@ -6,12 +6,11 @@
 import { type Context, type Duration, Effect, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { InspectedReference } from "../naming/Inspection.ts"
-import { type HasProcess, type Process, processOf, reference } from "../naming/Process.ts"
+import { type HasProcess, reference } from "../naming/Process.ts"
 import type { ChildOptions } from "./Child.ts"
 import type { DynamicHandle, Target } from "./DynamicSupervisor.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
-import type { ChildCounts, ChildInfo } from "./SupervisorHandle.ts"
+import { type ChildCounts, type ChildInfo, SupervisorReference } from "./SupervisorHandle.ts"
 import { ChildTask, recording, type Result, type Task } from "./Task.ts"
 import type { TaskError } from "./TaskError.ts"
 import { type Outcome, type OutcomeOptions, outcomes, type StreamOptions, values } from "./TaskStream.ts"
@@ -155,23 +154,13 @@ export interface TaskHandle extends HasProcess {
 const temporary: ChildOptions = { restart: "temporary" }
 
 /** The handle of a task supervisor over the dynamic supervisor of its children. */
-export class ChildrenHandle extends InspectedReference implements TaskHandle {
-  readonly path: ReadonlyArray<string>
-  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  readonly countChildren: Effect.Effect<ChildCounts>
-  readonly events: Stream.Stream<Lifecycle>
-  readonly [processOf]: Process
+export class ChildrenHandle extends SupervisorReference implements TaskHandle {
   private readonly children: DynamicHandle
   private count = 0
 
   constructor(children: DynamicHandle) {
-    super()
+    super(children)
     this.children = children
-    this.path = children.path
-    this.whichChildren = children.whichChildren
-    this.countChildren = children.countChildren
-    this.events = children.events
-    this[processOf] = children[processOf]
   }
 
   readonly async = <A, E, R>(
