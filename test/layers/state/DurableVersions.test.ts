@@ -3,10 +3,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Redacted, Schema, SchemaGetter } from "effect"
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { Pure } from "../../../src/domain/state/StateSchema.ts"
 import {
   DynamicSupervisor,
@@ -19,6 +16,7 @@ import {
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { copy } from "../../fixtures/stores/copies.ts"
 import { layer as storeLayer, Scripted, Store } from "./scripted.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int })
@@ -257,17 +255,6 @@ describe("what version 0.1 wrote, read by a server of today", () => {
     StateContainer.layerStore(Shop, { store: Disk }),
     Shops.layer()
   ])
-
-  const copy = Effect.acquireRelease(
-    Effect.sync(() => {
-      const directory = fs.mkdtempSync(join(tmpdir(), "heirloom-fixture-"))
-      fs.cpSync(fileURLToPath(new URL("../../fixtures/stores/written-by-0.1", import.meta.url)), directory, {
-        recursive: true
-      })
-      return directory
-    }),
-    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-  )
 
   const stores: ReadonlyArray<readonly [string, (directory: string) => Layer.Layer<Disk, unknown>]> = [
     [

@@ -44,6 +44,20 @@ const crashes = (call: Effect.Effect<unknown, unknown>) =>
 const crashOn = (fragile: Server, n: number) =>
   Effect.forEach(Array.from({ length: n }, (_, n) => n), (n) => crashes(fragile.Crash({ n })), { discard: true })
 
+/** Crashes it on a call that reads and two that would write: three different messages. */
+const crashThrice = (fragile: Server) =>
+  Effect.gen(function*() {
+    yield* crashes(fragile.Get())
+    yield* crashes(fragile.Add({ by: 1 }))
+    yield* crashes(fragile.Add({ by: 2 }))
+  })
+
+/** A good state, and after it one that is not good. */
+const worsen = (fragile: Server, to: number) => Effect.andThen(fragile.Set({ to: 41 }), fragile.Set({ to }))
+
+/** An incarnation that has started from a good state, and has handled nothing yet. */
+const restored = (fragile: Server) => Effect.andThen(fragile.Set({ to: 41 }), GenServer.kill(fragile))
+
 const companionOf = Effect.map(server.StateContainer, (container) => container.for())
 
 describe.each(kinds)("over a companion in %s", (kind) => {
@@ -51,8 +65,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     Effect.gen(function*() {
       const fragile = yield* Fragile
       const harness = yield* Harness
-      yield* fragile.Set({ to: 41 })
-      yield* fragile.Set({ to: poison.restore })
+      yield* worsen(fragile, poison.restore)
       yield* crashes(fragile.Crash({}))
       assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
@@ -64,8 +77,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
   it.effect("so does one that kills what it continues with", () =>
     Effect.gen(function*() {
       const fragile = yield* Fragile
-      yield* fragile.Set({ to: 41 })
-      yield* fragile.Set({ to: poison.continueWith })
+      yield* worsen(fragile, poison.continueWith)
       yield* crashes(fragile.Crash({}))
       assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
@@ -75,8 +87,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     Effect.gen(function*() {
       const fragile = yield* Fragile
       const companion = yield* companionOf
-      yield* fragile.Set({ to: 41 })
-      yield* fragile.Set({ to: poison.restore })
+      yield* worsen(fragile, poison.restore)
       yield* crashes(fragile.Crash({}))
       yield* fragile.Add({ by: 1 })
       const aside = yield* companion.aside
@@ -122,8 +133,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       Effect.gen(function*() {
         const fragile = yield* Fragile
         const harness = yield* Harness
-        yield* fragile.Set({ to: 41 })
-        yield* fragile.Set({ to: poison.handlers })
+        yield* worsen(fragile, poison.handlers)
         yield* GenServer.kill(fragile)
         yield* crashes(fragile.Get())
         yield* crashes(fragile.Add({ by: 1 }))
@@ -138,22 +148,18 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("also when somebody has looked at it, and put it back, meanwhile: that handles nothing", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        yield* fragile.Set({ to: 41 })
-        yield* fragile.Set({ to: poison.handlers })
+        yield* worsen(fragile, poison.handlers)
         yield* GenServer.kill(fragile)
         assert.strictEqual(yield* Sys.getState(fragile), poison.handlers)
         assert.strictEqual(yield* Sys.replaceState(fragile, (state) => state), poison.handlers)
-        yield* crashes(fragile.Get())
-        yield* crashes(fragile.Add({ by: 1 }))
-        yield* crashes(fragile.Add({ by: 2 }))
+        yield* crashThrice(fragile)
         assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 4))))
 
     it.effect("also when every start makes another state of it", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        yield* fragile.Set({ to: 41 })
-        yield* fragile.Set({ to: poison.changing })
+        yield* worsen(fragile, poison.changing)
         yield* GenServer.kill(fragile)
         for (const by of [1, 2, 3]) yield* crashes(fragile.Add({ by }))
         assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
@@ -167,12 +173,9 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       Effect.gen(function*() {
         const fragile = yield* Fragile
         const harness = yield* Harness
-        yield* fragile.Set({ to: 41 })
-        yield* fragile.Set({ to: poison.handlers })
+        yield* worsen(fragile, poison.handlers)
         yield* GenServer.kill(fragile)
-        yield* crashes(fragile.Get())
-        yield* crashes(fragile.Add({ by: 1 }))
-        yield* crashes(fragile.Add({ by: 2 }))
+        yield* crashThrice(fragile)
         const error = refusal(yield* harness.awaitTag("StartFailed", fragile))
         assert.include(error.message, "does not start on its conserved state (snapshot 2)")
         assert.include(error.message, "3 different messages (Add, Get) crashed on snapshot 2 before any was handled")
@@ -187,9 +190,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         const harness = yield* Harness
         yield* fragile.Set({ to: poison.handlers })
         yield* GenServer.kill(fragile)
-        yield* crashes(fragile.Get())
-        yield* crashes(fragile.Add({ by: 1 }))
-        yield* crashes(fragile.Add({ by: 2 }))
+        yield* crashThrice(fragile)
         yield* harness.awaitTag("StartFailed", fragile)
         assert.strictEqual(yield* fragile.Set({ to: 5 }), 5)
         assert.deepStrictEqual(yield* losses, [])
@@ -201,8 +202,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       Effect.gen(function*() {
         const fragile = yield* Fragile
         const harness = yield* Harness
-        yield* fragile.Set({ to: 41 })
-        yield* fragile.Set({ to: poison.restore })
+        yield* worsen(fragile, poison.restore)
         yield* crashes(fragile.Crash({}))
         const error = refusal(yield* harness.awaitTag("StartFailed", fragile, 2))
         assert.include(
@@ -232,8 +232,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("for fifty times the same crashing call, with retries and redeliveries", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        yield* fragile.Set({ to: 41 })
-        yield* GenServer.kill(fragile)
+        yield* restored(fragile)
         yield* Effect.exit(Effect.retry(fragile.Crash({ n: 1 }), { times: 49 }))
         const exit = yield* Effect.exit(Effect.retry(fragile.CrashAgain({ n: 1 }), { times: 9 }))
         const error = Option.getOrUndefined(Exit.findErrorOption(exit))
@@ -245,8 +244,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("for kills and interruptions, whatever was in hand", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        yield* fragile.Set({ to: 41 })
-        yield* GenServer.kill(fragile)
+        yield* restored(fragile)
         for (let n = 0; n < 10; n++) {
           yield* fork(Effect.exit(fragile.Hang({ n })))
           yield* turns
@@ -260,8 +258,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("once any message was handled from it, were it a typed failure: it is trusted for good", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        yield* fragile.Set({ to: 41 })
-        yield* GenServer.kill(fragile)
+        yield* restored(fragile)
         assert.deepStrictEqual(yield* Effect.exit(fragile.Refuse()), Exit.fail(new Refused()))
         yield* crashOn(fragile, 10)
         assert.deepStrictEqual(yield* losses, [])
@@ -271,8 +268,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("when one of the crashes was of an incarnation that had handled something", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        yield* fragile.Set({ to: 41 })
-        yield* GenServer.kill(fragile)
+        yield* restored(fragile)
         assert.strictEqual(yield* fragile.Get(), 41)
         yield* crashOn(fragile, 3)
         assert.deepStrictEqual(yield* losses, [])
@@ -352,8 +348,7 @@ it.effect("what spoke against a snapshot does not speak against another that a p
   return Effect.gen(function*() {
     const fragile = yield* Fragile
     const harness = yield* Harness
-    yield* fragile.Set({ to: 41 })
-    yield* fragile.Set({ to: poison.restore })
+    yield* worsen(fragile, poison.restore)
     const [newest] = yield* script.memory.load("test/Fragile")
     const gate = Latch.makeUnsafe(false)
     script.before = (operation) => operation === "load" ? gate.await : Effect.void

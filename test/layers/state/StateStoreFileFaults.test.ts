@@ -52,14 +52,25 @@ const segments = (directory: string) =>
 const seqs = (store: StateStore<"process">, key = "a") =>
   Effect.map(store.load(key), (records) => records.map((one) => one.seq))
 
-/** Writes snapshots 1 to n of "a", each a batch of its own, and closes the store. */
-const written = (directory: string, n: number) =>
+/** Writes snapshots 1 to n of a key, each a batch of its own, and closes the store. */
+const written = (directory: string, n: number, key = "a") =>
   Effect.scoped(Effect.gen(function*() {
     const { store } = yield* open(directory)
     const epoch = yield* store.acquireEpoch("app")
-    for (let seq = 1; seq <= n; seq++) yield* store.save([record("a", seq, epoch)])
+    for (let seq = 1; seq <= n; seq++) yield* store.save([record(key, seq, epoch)])
     return segments(directory).at(-1)!
   }))
+
+/** A store on a disk that can be told to fail, with snapshot 1 of "a" in it. */
+const saved = Effect.gen(function*() {
+  const directory = yield* folder
+  const disk = makeDisk()
+  const { store } = yield* open(directory, disk)
+  const epoch = yield* store.acquireEpoch("app")
+  const save = (seq: number) => store.save([record("a", seq, epoch)])
+  yield* save(1)
+  return { directory, disk, save, store }
+})
 
 describe("a log that was not written whole, or has rotted", () => {
   it.live("a torn end is cut off and told, once; what was acknowledged before it is there", () =>
@@ -104,11 +115,7 @@ describe("a log that was not written whole, or has rotted", () => {
       const file = yield* written(directory, 3)
       const bytes = fs.readFileSync(file)
       // somewhere in the state of snapshot 3, with a batch of another key behind it
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { store } = yield* open(directory)
-        const epoch = yield* store.acquireEpoch("app")
-        yield* store.save([record("b", 1, epoch)])
-      }))
+      yield* written(directory, 1, "b")
       const first = segments(directory)[0]!
       assert.strictEqual(first, file)
       bytes[bytes.length - 3]! ^= 1
@@ -135,10 +142,7 @@ describe("a log that was not written whole, or has rotted", () => {
       const directory = yield* folder
       const file = yield* written(directory, 3)
       const size = fs.statSync(file).size
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { store } = yield* open(directory)
-        yield* store.save([record("b", 1, yield* store.acquireEpoch("app"))])
-      }))
+      yield* written(directory, 1, "b")
       // between two frames, so that nothing is torn
       const { length } = LogFrame.read(fs.readFileSync(file), 0)!
       fs.truncateSync(file, length)
@@ -168,10 +172,7 @@ describe("a log that was not written whole, or has rotted", () => {
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 2)
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { store } = yield* open(directory)
-        yield* store.save([record("b", 1, yield* store.acquireEpoch("app"))])
-      }))
+      yield* written(directory, 1, "b")
       fs.rmSync(file)
       const { damages, store } = yield* open(directory)
       assert.deepStrictEqual(yield* seqs(store, "b"), [1])
@@ -201,16 +202,12 @@ describe("a log that was not written whole, or has rotted", () => {
 describe("a disk that fails", () => {
   it.live("a write that fails half-way stores nothing, and the next one goes on", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
-      const disk = makeDisk()
-      const { store } = yield* open(directory, disk)
-      const epoch = yield* store.acquireEpoch("app")
-      yield* store.save([record("a", 1, epoch)])
+      const { directory, disk, save, store } = yield* saved
       disk.answer = ({ operation }) => operation === "write" ? "half" : "well"
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)]))), "Unavailable")
+      assert.strictEqual(reason(yield* Effect.exit(save(2))), "Unavailable")
       assert.deepStrictEqual(yield* seqs(store), [1])
       disk.answer = () => "well"
-      yield* store.save([record("a", 3, epoch)])
+      yield* save(3)
       assert.deepStrictEqual(yield* seqs(store), [3, 1])
       const { damages, store: again } = yield* open(directory)
       yield* again.acquireEpoch("app")
@@ -220,18 +217,14 @@ describe("a disk that fails", () => {
 
   it.live("the same when the torn end cannot even be cut off", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
-      const disk = makeDisk()
-      const { store } = yield* open(directory, disk)
-      const epoch = yield* store.acquireEpoch("app")
-      yield* store.save([record("a", 1, epoch)])
+      const { directory, disk, save } = yield* saved
       disk.answer = ({ operation }) =>
         operation === "write" ? "half" : operation === "truncate" ? { code: "EIO" } : "well"
       for (let i = 0; i < 3; i++) {
-        assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)]))), "Unavailable")
+        assert.strictEqual(reason(yield* Effect.exit(save(2))), "Unavailable")
       }
       disk.answer = () => "well"
-      yield* store.save([record("a", 3, epoch)])
+      yield* save(3)
       const { store: again } = yield* open(directory)
       yield* again.acquireEpoch("app")
       assert.deepStrictEqual(yield* seqs(again), [3, 1])
@@ -239,16 +232,12 @@ describe("a disk that fails", () => {
 
   it.live("a flush that fails is not believed the next time: the batch is written again elsewhere", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
-      const disk = makeDisk()
-      const { store } = yield* open(directory, disk)
-      const epoch = yield* store.acquireEpoch("app")
-      yield* store.save([record("a", 1, epoch)])
+      const { directory, disk, save } = yield* saved
       disk.answer = ({ operation }) => operation === "sync" ? { code: "EIO" } : "well"
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)]))), "Unavailable")
+      assert.strictEqual(reason(yield* Effect.exit(save(2))), "Unavailable")
       disk.answer = () => "well"
       const before = segments(directory).length
-      yield* store.save([record("a", 2, epoch)])
+      yield* save(2)
       assert.strictEqual(segments(directory).length, before + 1)
       const { store: again } = yield* open(directory)
       assert.deepStrictEqual(yield* seqs(again), [2, 1])
@@ -256,16 +245,12 @@ describe("a disk that fails", () => {
 
   it.live("a full disk says so, may be tried again, and costs nothing that was stored", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
-      const disk = makeDisk()
-      const { store } = yield* open(directory, disk)
-      const epoch = yield* store.acquireEpoch("app")
-      yield* store.save([record("a", 1, epoch)])
+      const { disk, save, store } = yield* saved
       disk.answer = ({ operation }) => operation === "write" ? { code: "ENOSPC" } : "well"
-      const exit = yield* Effect.exit(store.save([record("a", 2, epoch)]))
+      const exit = yield* Effect.exit(save(2))
       assert.strictEqual(reason(exit), "Full")
       disk.answer = () => "well"
-      yield* store.save([record("a", 2, epoch)])
+      yield* save(2)
       assert.deepStrictEqual(yield* seqs(store), [2, 1])
     }))
 
@@ -558,11 +543,7 @@ describe("two processes that race for a folder", () => {
 
   it.live("when the younger process dies before it has said what it read, nobody knows, and the next one decides", () =>
     Effect.gen(function*() {
-      const directory = yield* folder
-      const disk = makeDisk()
-      const { store } = yield* open(directory, disk)
-      const epoch = yield* store.acquireEpoch("app")
-      yield* store.save([record("a", 1, epoch)])
+      const { directory, disk, save } = yield* saved
       // it has claimed the folder and removed the older claim, and that was all
       const claim = fs.readdirSync(directory).find((name) => name.endsWith(".claim"))!
       disk.answer = ({ operation }) => {
@@ -571,11 +552,11 @@ describe("two processes that race for a folder", () => {
         fs.writeFileSync(join(directory, "0000000099.claim"), "")
         return "well"
       }
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)]))), "Unavailable")
+      assert.strictEqual(reason(yield* Effect.exit(save(2))), "Unavailable")
       const next = yield* open(directory)
       yield* next.store.acquireEpoch("app")
       assert.deepStrictEqual(yield* seqs(next.store), [2, 1])
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)]))), "Fenced")
+      assert.strictEqual(reason(yield* Effect.exit(save(2))), "Fenced")
     }))
 
   it.live("while the owner compacts, another process reads the log whole", () =>

@@ -2,31 +2,18 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import * as Generations from "../../../src/domain/state/Generations.ts"
 import * as Recovery from "../../../src/domain/state/Recovery.ts"
 import * as StateSchema from "../../../src/domain/state/StateSchema.ts"
 import type { StateStore } from "../../../src/layers/state/StateStore.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
+import { copy } from "../../fixtures/stores/copies.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int, names: Schema.Array(Schema.String) })
 const V2 = Schema.Struct({ total: Schema.Int, names: Schema.ReadonlySet(Schema.String) })
 const State = StateSchema.make(V1).next(V2, ({ count, names }) => ({ total: count, names: new Set(names) }))
-
-const copy = Effect.acquireRelease(
-  Effect.sync(() => {
-    const directory = fs.mkdtempSync(join(tmpdir(), "heirloom-fixture-"))
-    fs.cpSync(fileURLToPath(new URL("../../fixtures/stores/written-by-0.1", import.meta.url)), directory, {
-      recursive: true
-    })
-    return directory
-  }),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-)
 
 const keys = ["shop/till/1", "shop/till/ü\u0000\ud800"]
 

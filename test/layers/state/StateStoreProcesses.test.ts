@@ -1,22 +1,17 @@
 /** Stores with real processes: killed at any moment, and two at once. `KILLS=100` kills more often. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Random, Scope } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Random, type Scope } from "effect"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Postgres } from "../../fixtures/stores/Postgres.ts"
 import { failures, last, numbers, start, type Writer } from "../../fixtures/stores/processes.ts"
+import { usePostgres } from "../../fixtures/stores/usePostgres.ts"
 
 const kills = Number(process.env["KILLS"] ?? 4)
 const takeovers = Math.max(4, kills / 3)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
-const scope = Scope.makeUnsafe()
-let postgres: Context.Service.Shape<typeof Postgres>
-beforeAll(async () => {
-  postgres = Context.get(await Effect.runPromise(Layer.buildWithScope(Postgres.layer, scope)), Postgres)
-}, 60_000)
-afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
+const postgres = usePostgres()
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-processes-"))),
@@ -28,7 +23,7 @@ const subjects: ReadonlyArray<readonly [name: string, args: Effect.Effect<Readon
   [
     ["files", Effect.map(folder, (directory) => ["file", join(directory, "store")])],
     ["SQLite", Effect.map(folder, (directory) => ["sqlite", join(directory, "test.db"), "NORMAL"])],
-    ["PostgreSQL", Effect.sync(() => ["postgres", String(postgres.port), `writers_${++tables}`])]
+    ["PostgreSQL", Effect.sync(() => ["postgres", String(postgres().port), `writers_${++tables}`])]
   ]
 
 /** What every writer promises: it acknowledges in order, from what it found on. */

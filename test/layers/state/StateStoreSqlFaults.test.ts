@@ -1,6 +1,6 @@
 /** What the SQL stores make of databases that are full, locked, away or restarted, and of clients that come between. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
@@ -12,8 +12,8 @@ import * as SqliteClient from "../../../src/layers/state/SqliteClient.ts"
 import * as StateStore from "../../../src/layers/state/StateStore.ts"
 import * as StateStoreSql from "../../../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
-import { Postgres } from "../../fixtures/stores/Postgres.ts"
 import { start } from "../../fixtures/stores/processes.ts"
+import { usePostgres } from "../../fixtures/stores/usePostgres.ts"
 import { record } from "./StateStore.contract.ts"
 
 const folder = Effect.acquireRelease(
@@ -151,16 +151,11 @@ describe("SQLite that fails", () => {
 })
 
 describe("PostgreSQL that fails", () => {
-  const scope = Scope.makeUnsafe()
-  let postgres: Context.Service.Shape<typeof Postgres>
-  beforeAll(async () => {
-    postgres = Context.get(await Effect.runPromise(Layer.buildWithScope(Postgres.layer, scope)), Postgres)
-  }, 60_000)
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
+  const postgres = usePostgres()
 
   let tables = 0
   const opened = Effect.fnUntraced(function*(table = `faults_${++tables}`) {
-    const context = yield* Layer.build(postgres.client)
+    const context = yield* Layer.build(postgres().client)
     const store = yield* Effect.provideContext(StateStoreSql.make({ table }), context)
     return { store, table, sql: Context.get(context, SqlClient.SqlClient) }
   })
@@ -186,10 +181,10 @@ describe("PostgreSQL that fails", () => {
           }
         }))
         yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => acknowledged > 20 })
-        yield* postgres.stop
+        yield* postgres().stop
         const atStop = acknowledged
         assert.strictEqual(reason(yield* Effect.exit(store.load("a")))?._tag, "Unavailable")
-        yield* postgres.start
+        yield* postgres().start
         yield* Fiber.join(writing)
         assert.isBelow(atStop, 400)
         assert.deepStrictEqual(yield* seqs(store), [400, 399, 398])

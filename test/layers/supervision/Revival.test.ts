@@ -5,6 +5,8 @@ import type { Process } from "../../../src/layers/naming/Process.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../../src/layers/supervision/Restart.ts"
+import type { ChildError } from "../../../src/layers/supervision/SupervisorErrors.ts"
+import type { ChildInfo, SupervisorHandle } from "../../../src/layers/supervision/SupervisorHandle.ts"
 import { recipe, record, Script, top } from "./probe.ts"
 
 const often = Restart.intensity({ restarts: 1000, within: "1 hour" })
@@ -25,46 +27,47 @@ interface Family {
 const nameOf = ({ process, status }: { readonly process: Process; readonly status: string }): string =>
   status === "running" ? `${process.id}#${process.incarnation}` : `${process.id} ${status}`
 
-const statically = Effect.fnUntraced(function*(restart = often) {
-  const { supervisor, take, telemetry } = yield* top({ strategy: "one_for_one", restart })
+/** What both kinds of handle do alike; they differ in what a child is called by. */
+interface Kin<Target> extends Pick<SupervisorHandle, "startChild" | "whichChildren" | "countChildren" | "stop"> {
+  whichChild(target: Target): Effect.Effect<ChildInfo, ChildError>
+  terminateChild(target: Target): Effect.Effect<void, ChildError>
+}
+
+const familyOf = Effect.fnUntraced(function*<Target>(
+  supervisor: Kin<Target>,
+  target: (process: Process) => Target,
+  told: Pick<Family, "take" | "telemetry">
+) {
   const [a, b] = [new Script(), new Script()]
   yield* supervisor.startChild(recipe("a", a))
   yield* supervisor.startChild(recipe("b", b))
   const family: Family = {
     a,
     b,
-    take,
-    telemetry,
+    ...told,
     list: Effect.map(supervisor.whichChildren, (children) => children.map(nameOf).sort()),
     active: Effect.map(supervisor.countChildren, ({ active }) => active),
-    status: (script) => Effect.map(Effect.orDie(supervisor.whichChild(script.process!.id)), ({ status }) => status),
-    terminate: (script) => Effect.orDie(supervisor.terminateChild(script.process!.id)),
+    status: (script) =>
+      Effect.map(Effect.orDie(supervisor.whichChild(target(script.process!))), ({ status }) => status),
+    terminate: (script) => Effect.orDie(supervisor.terminateChild(target(script.process!))),
     stop: supervisor.stop()
   }
   return family
 })
 
+const statically = Effect.fnUntraced(function*(restart = often) {
+  const { supervisor, ...told } = yield* top({ strategy: "one_for_one", restart })
+  return yield* familyOf(supervisor, ({ id }) => id, told)
+})
+
 class Pool extends DynamicSupervisor.Service<Pool>()("top") {}
 
 const dynamically = Effect.fnUntraced(function*(restart = often) {
-  const { take, telemetry } = record()
-  const context = yield* Layer.build(Pool.layer({ restart })).pipe(Effect.provideService(Telemetry.Current, telemetry))
-  const supervisor = Context.get(context, Pool)
-  const [a, b] = [new Script(), new Script()]
-  yield* supervisor.startChild(recipe("a", a))
-  yield* supervisor.startChild(recipe("b", b))
-  const family: Family = {
-    a,
-    b,
-    take,
-    telemetry,
-    list: Effect.map(supervisor.whichChildren, (children) => children.map(nameOf).sort()),
-    active: Effect.map(supervisor.countChildren, ({ active }) => active),
-    status: (script) => Effect.map(Effect.orDie(supervisor.whichChild(script.process!)), ({ status }) => status),
-    terminate: (script) => Effect.orDie(supervisor.terminateChild(script.process!)),
-    stop: supervisor.stop()
-  }
-  return family
+  const told = record()
+  const context = yield* Layer.build(Pool.layer({ restart })).pipe(
+    Effect.provideService(Telemetry.Current, told.telemetry)
+  )
+  return yield* familyOf(Context.get(context, Pool), (process) => process, told)
 })
 
 const told = ["Exited a#1 crashed: boom", "Restarting a in 0", "Started a#2"]
