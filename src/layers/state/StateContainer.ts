@@ -20,8 +20,8 @@ import { Delayed } from "./LateCompanion.ts"
 import { InMemory } from "./MemoryCompanion.ts"
 import type { StateStoreKey } from "./StateStore.ts"
 import { InTable, StateTable } from "./StateTable.ts"
-import type { Session } from "./StoreSession.ts"
-import { type Unsaved, writerOf } from "./StoreWriter.ts"
+import { openSession, writeLate } from "./StoreSession.ts"
+import type { Unsaved } from "./StoreWriter.ts"
 
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
 export type { Make, StateContainer, Stateful, StateOf } from "./Container.ts"
@@ -82,6 +82,15 @@ const volatile = <S>(options: Options | undefined, isLazy: boolean, make: Make<S
 }
 
 const noKeys: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
+
+/** What a state is called where those of other classes are, too: its class, and the key of its server if it has one. */
+const nameOf = (server: string) => (key: string): string => key === "" ? server : `${server}/${key}`
+
+/** The keys of a class's servers, of names among which are theirs. */
+const keysOf = (server: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const prefix = `${server}/`
+  return names.flatMap((name) => name === server ? [""] : name.startsWith(prefix) ? [name.slice(prefix.length)] : [])
+}
 
 const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> =>
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
@@ -159,7 +168,7 @@ export const layerTable = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
   options?: Options & { readonly row?: ((key: string) => string) | undefined }
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor | StateTable> => {
-  const row = options?.row ?? ((key: string) => key === "" ? server.key : `${server.key}/${key}`)
+  const row = options?.row ?? nameOf(server.key)
   return granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.flatMap(
@@ -215,9 +224,6 @@ const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
   Schedule.during("30 seconds")
 ])
 
-/** How long a store may take to write what is left when everything is shut down. */
-const lastPatience = "30 seconds"
-
 /**
  * Companions in a store: what is acknowledged survives what the store survives.
  *
@@ -250,56 +256,26 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
     Effect.gen(function*() {
       const { afterStop = "keep", maxAhead = 10_000, retry = defaultRetry, when = "commit" } = options
       const store = yield* options.store
-      const context = yield* Effect.context<never>()
-      const writer = writerOf(store, context, retry)
       const late = new Set<Unsaved>()
-      const writeLate = () => {
-        for (const keeper of late) writer.add(keeper)
-        late.clear()
-      }
-      const session: Session<S> = {
-        store,
-        writer,
-        epoch: yield* Effect.retry(store.acquireEpoch(server.key), {
-          schedule: retry,
-          while: (error) => error.isRetryable
-        }),
-        schema: server.stateSchema,
+      const session = yield* openSession(server, store, {
         policy: policyOf(options),
         // The last word alone is written as soon as it is spoken.
         when: typeof when === "object" ? "late" : "commit",
         late,
         maxAhead,
-        storeKey: (key) => key === "" ? server.key : `${server.key}/${key}`,
-        retry,
-        context,
-        fenced: undefined
-      }
-      // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.
-      yield* Effect.addFinalizer(() =>
-        Effect.andThen(Effect.sync(writeLate), writer.settled).pipe(
-          Effect.timeoutOrElse({
-            duration: lastPatience,
-            orElse: () =>
-              Effect.logError(`${store.name} did not answer: the last states of ${server.key} may not be stored.`)
-          })
-        )
-      )
+        storeKey: nameOf(server.key),
+        retry
+      })
       return yield* container(server, {
         survives: options.store.grade,
         afterStop,
-        stored: Effect.orDie(Effect.map(store.keys(server.key), (keys) => {
-          const prefix = `${server.key}/`
-          return keys.flatMap((key) =>
-            key === server.key ? [""] : key.startsWith(prefix) ? [key.slice(prefix.length)] : []
-          )
-        })),
+        stored: Effect.orDie(Effect.map(store.keys(server.key), (names) => keysOf(server.key, names))),
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)
           return when === "terminate" ? new Delayed<S>(durable, true, new Set()) : durable
         },
-        work: typeof when === "object" ? repeatedly(when.every, writeLate) : Effect.never
+        work: typeof when === "object" ? repeatedly(when.every, () => writeLate(session)) : Effect.never
       })
     })
   ))

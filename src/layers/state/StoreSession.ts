@@ -7,13 +7,13 @@
  *
  * @since 0.1.0
  */
-import type { Cause, Context, Result, Schedule } from "effect"
+import { type Cause, type Context, Effect, type Result, type Schedule, type Scope } from "effect"
 import type { Decoded, Encoded, Unreadable } from "../../domain/state/StateSchema.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { Policy } from "./Companion.ts"
 import type { StateStore } from "./StateStore.ts"
-import type { StoreWriter, Unsaved } from "./StoreWriter.ts"
+import { type StoreWriter, type Unsaved, writerOf } from "./StoreWriter.ts"
 
 /** How states become text and come back. */
 export interface Codec<in out S> {
@@ -40,4 +40,49 @@ export interface Session<in out S> {
   readonly context: Context.Context<never>
   /** Why the session is over: another has taken over. */
   fenced: Cause.Cause<unknown> | undefined
+}
+
+/** How long a store may take to write what is left when everything is shut down. */
+const lastPatience = "30 seconds"
+
+/** Begins the session of a server class, under a new epoch; when the scope closes, what is left is written. */
+export const openSession = <S>(
+  server: { readonly key: string; readonly stateSchema: Codec<S> },
+  store: StateStore<Grade>,
+  settings: Pick<Session<S>, "policy" | "when" | "late" | "maxAhead" | "storeKey" | "retry">
+): Effect.Effect<Session<S>, StoreError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { retry } = settings
+    const context = yield* Effect.context<never>()
+    const writer = writerOf(store, context, retry)
+    const epoch = yield* Effect.retry(store.acquireEpoch(server.key), {
+      schedule: retry,
+      while: (error) => error.isRetryable
+    })
+    const session: Session<S> = {
+      ...settings,
+      store,
+      writer,
+      epoch,
+      schema: server.stateSchema,
+      context,
+      fenced: undefined
+    }
+    // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(Effect.sync(() => writeLate(session)), writer.settled).pipe(
+        Effect.timeoutOrElse({
+          duration: lastPatience,
+          orElse: () =>
+            Effect.logError(`${store.name} did not answer: the last states of ${server.key} may not be stored.`)
+        })
+      )
+    )
+    return session
+  })
+
+/** Hands the writer those that wait for the interval. */
+export const writeLate = <S>({ late, writer }: Session<S>): void => {
+  for (const keeper of late) writer.add(keeper)
+  late.clear()
 }
