@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Exit } from "effect"
+import { Cause, type Effect, Exit } from "effect"
 import { InvalidResult, MissingCallback } from "../../domain/Errors.ts"
 import { killed } from "../../domain/server/ExitReason.ts"
 import type { NewAnswer } from "../../domain/server/Idempotency.ts"
@@ -73,12 +73,9 @@ export abstract class ServerWork extends ServerRest {
 
   /** Handles a cast. What its handler answers at once is committed without more ado: nobody is to be told. */
   protected handleLetter({ payload, type }: Letter): void {
-    const { copy, faults, protect } = this.spec
+    const { faults, protect } = this.spec
     const handler = this.behavior.handlers[type.tag]
-    if (
-      handler === undefined || this.extras !== undefined || faults !== undefined || protect !== undefined ||
-      copy !== undefined
-    ) {
+    if (handler === undefined || this.extras !== undefined || faults !== undefined || protect !== undefined) {
       this.handle(new Envelope(this, type, payload, undefined))
       return
     }
