@@ -84,7 +84,7 @@ main({
     for (const size of curve.sizes) {
       const rounds = new Map<string, Array<Cost>>()
       // Small trees so often that they are compiled and outlast a hiccup.
-      for (let i = 0; i < Math.max(1, 40_000 / size); i++) {
+      for (let i = 0; i < Math.max(3, 40_000 / size); i++) {
         for (const [what, one] of yield* life(scaled(size))) rounds.set(what, [...rounds.get(what) ?? [], one])
       }
       for (const [what, costs] of rounds) {

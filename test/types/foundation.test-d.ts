@@ -149,6 +149,10 @@ describe("clients", () => {
     counter.Increment({})
     // @ts-expect-error the payload is missing
     counter.Increment()
+    // @ts-expect-error a call without a payload has its options second, like every other
+    counter.Get({ timeout: "1 second" })
+    // @ts-expect-error a cast without a payload takes nothing
+    counter.Reset({ by: 1 })
     // @ts-expect-error there is no such message
     counter.Decrement()
     // @ts-expect-error a cast's sender waits for nothing, so there is nothing to time out

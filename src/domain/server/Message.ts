@@ -104,8 +104,13 @@ export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 /** What the handler of a message receives. */
 export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
 
+// `{}` would let anything pass, a call's options among it.
+/** What the sender of a message passes when it has no payload. */
+export type NoPayload = Readonly<Record<string, never>>
+
 /** What the sender of a message passes: fields with a constructor default may be left out. */
-export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["~type.make.in"]
+export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields }
+  ? [keyof P] extends [never] ? NoPayload : Schema.Struct<P>["~type.make.in"]
   : never
 
 /** Who asked, for an answer that follows later (OTP: `From`). */

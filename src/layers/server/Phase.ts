@@ -29,3 +29,7 @@ const exitKey = "~effect/Exit"
 /** Whether it is known already. */
 export const isExit = (u: Effect.Effect<unknown, unknown>): u is Exit.Exit<unknown, unknown> =>
   (u as { readonly [exitKey]?: unknown })[exitKey] !== undefined
+
+/** Whether a handler's answer is an Effect that is still to be run; asked of every message, so the commonest answer is first. */
+export const isRunnable = (next: unknown): next is Effect.Effect<unknown, unknown> =>
+  !Array.isArray(next) && isEffect(next) && !isExit(next)

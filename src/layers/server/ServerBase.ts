@@ -1,29 +1,27 @@
 /**
  * What a server is and has: the process that others see, what one incarnation hands down to the next, what is told of it.
  *
- * The engine is one object in four layers, each a class over the one before: this one, `ServerLife` (how incarnations
- * begin and end), `ServerWork` (how messages are handled), and `ServerProcess` (how they come in).
+ * The engine is one object, told in six chapters, each a class over the one before: what it is and has (here), how
+ * incarnations end (`ServerEnd`), how they begin (`ServerStart`), what happens between messages (`ServerRest`), how messages
+ * are handled (`ServerWork`), and how they come in (`ServerProcess`).
  *
  * @since 0.1.0
  */
 import { type Cause, Context, Effect, type Exit, type Fiber, Scope } from "effect"
-import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { format } from "../../domain/server/SystemEvent.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
 import { InspectedProcess } from "../naming/Inspection.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { Keeper, Owner } from "../state/Companion.ts"
-import type { Fate } from "../supervision/Child.ts"
-import { nextText } from "../supervision/LocalProcess.ts"
-import { HandlerOf } from "./CallChain.ts"
+import * as Turn from "../supervision/Turn.ts"
+import { HandlerOf, Handling } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Debug } from "./Debug.ts"
 import { type Envelope } from "./Envelope.ts"
 import { Extras } from "./Extras.ts"
 import { Mailbox } from "./Mailbox.ts"
-import { Ending, Parked, passivated, type Phase, Restarting, Starting, Stopped } from "./Phase.ts"
+import { Ending, Parked, type Phase, Restarting, Starting, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { AnyBehavior, ServerSpec } from "./ServerSpec.ts"
 
@@ -93,6 +91,7 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   abstract withdrawn(envelope: Envelope): void
   abstract answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
   abstract whenStored(f: () => void): void
+  abstract drain(): void
 
   get id(): string {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
@@ -188,6 +187,44 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
     return Effect.runForkWith(Context.add(Context.add(this.spec.context, HandlerOf, this), Scope.Scope, scope))
   }
 
+  /**
+   * Runs an Effect in a fiber of the server's own; `done` hears of its end unless it was abandoned before. What a handler
+   * (`writes`) computes after that is refused.
+   */
+  protected run(
+    effect: Effect.Effect<unknown, unknown>,
+    done: (exit: Exit.Exit<unknown, unknown>) => void,
+    writes = false
+  ): void {
+    const fiber = this.live().fork(new Handling(this, effect))
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined && this.fiber === fiber) done(exit)
+    else this.whenDone(fiber, done, writes)
+  }
+
+  // Apart from `run`, so that an Effect that is done at once makes none of these closures.
+  protected whenDone(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    done: (exit: Exit.Exit<unknown, unknown>) => void,
+    writes: boolean
+  ): void {
+    const { incarnation } = this
+    const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
+      if (this.fiber === fiber) return false
+      if (writes && exit._tag === "Success") this.publish("WriteFenced", { incarnation, current: this.incarnation })
+      return true
+    }
+    fiber.addObserver((exit) => {
+      if (isStale(exit)) return
+      // On a deep stack this is later, and the fiber may have been abandoned by then.
+      Turn.run(() => {
+        if (isStale(exit)) return
+        done(exit)
+        this.drain()
+      })
+    })
+  }
+
   protected openMailbox(): Mailbox {
     return this.mailbox ??= new Mailbox(this.spec.capacity, this.spec.overflow)
   }
@@ -234,40 +271,6 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
 
   get suspended(): boolean {
     return this.extras?.suspended === true
-  }
-
-  protected report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined, lastWord: LastWord): void {
-    if (!this.spec.isLogging) return
-    const shown = this.shownOf(reason, fallen, lastWord)
-    this.spec.parent.telemetry.crashed({
-      path: this.path,
-      incarnation: this.incarnation,
-      reason,
-      ...(fallen === undefined ? {} : { message: fallen.type.tag }),
-      ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
-      ...(shown === undefined ? {} : { shown }),
-      ...(reason._tag === "NotConserved" ? { undone: this.keeper?.undone ?? 0 } : {}),
-      next: nextText[fate]
-    }, this.spec.context)
-  }
-
-  /** States and payloads may be secret, or large: they are shown as the behaviour's hook leaves them, or not at all. */
-  protected shownOf(reason: ExitReason, fallen: Envelope | undefined, lastWord: LastWord): CrashReport["shown"] {
-    const hook = (lastWord.behavior ?? this.spec.shared)?.formatStatus
-    if (hook === undefined || lastWord.state === passivated) return undefined
-    const message = fallen === undefined ? undefined : { request: fallen.type.tag, payload: fallen.payload }
-    const shown = format({
-      state: lastWord.state,
-      ...(message === undefined ? {} : { message }),
-      reason,
-      log: this.extras?.debug?.log ?? []
-    }, hook)
-    return {
-      state: shown.state,
-      ...(shown.message === undefined ? {} : { message: shown.message }),
-      ...(shown.reason === reason ? {} : { reason: shown.reason }),
-      ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
-    }
   }
 
   protected publish<Tag extends OwnEvent["_tag"]>(

@@ -17,10 +17,10 @@ import type { AnyClient } from "./Client.ts"
 import { Envelope, type Letter, type MessageType, ownCall, ownTell } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView } from "./HandlerView.ts"
-import { Attentive, Busy, Idle, Parked, Stopped } from "./Phase.ts"
+import { Attentive, Busy, Idle, isRunnable, Parked, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
-import { isRunnable, later, ServerWork } from "./ServerWork.ts"
+import { later, ServerWork } from "./ServerWork.ts"
 
 /** One server, over all its incarnations. */
 export class ServerProcess extends ServerWork {

@@ -1,5 +1,5 @@
 /**
- * How incarnations begin and end.
+ * How incarnations end, and what becomes of what they leave behind.
  *
  * *Tricky*
  * - **Who is told what when**: an incarnation ends (`end`), its clean-up runs, its observers and its supervisor hear of it
@@ -11,38 +11,21 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import { Fenced, InitTimeout, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import { Fenced } from "../../domain/Errors.ts"
+import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import { afterCrash } from "../../domain/server/Delivery.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../domain/server/ExitReason.ts"
-import { Ignore, type NextOptions, Start, Stop } from "../../domain/server/Next.ts"
-import { StartUndone } from "../../domain/server/StartFailure.ts"
-import type { Generation } from "../../domain/state/Generations.ts"
+import { type NextOptions, Stop } from "../../domain/server/Next.ts"
+import { format } from "../../domain/server/SystemEvent.ts"
 import type { Crash } from "../../domain/state/Recovery.ts"
-import { nothing, type Taken } from "../state/Companion.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
-import { attempt } from "../supervision/Execute.ts"
-import * as Turn from "../supervision/Turn.ts"
-import { Handling } from "./CallChain.ts"
+import { nextText } from "../supervision/LocalProcess.ts"
 import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
-import {
-  Attentive,
-  Ending,
-  Idle,
-  isEffect,
-  isExit,
-  Parked,
-  passivated,
-  Restarting,
-  Starting,
-  Stopped
-} from "./Phase.ts"
+import { Attentive, Ending, Idle, isEffect, Parked, passivated, Restarting, Starting, Stopped } from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
-import { ServerBase } from "./ServerBase.ts"
-import type { AnyBehavior } from "./ServerSpec.ts"
+import { type LastWord, ServerBase } from "./ServerBase.ts"
 
-const started: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })
 const nobody: ReadonlyArray<Envelope> = []
-const ignored: Started = { _tag: "Ignored" }
 
 /** How it ended after its clean-up: one that fails makes an orderly end a crash, one that answers has the last word. */
 const endedAs = (reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): ExitReason => {
@@ -50,161 +33,12 @@ const endedAs = (reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): Exit
   return cleanUp.value instanceof Stop ? cleanUp.value.reason : reason
 }
 
-/** How incarnations begin and end. */
-export abstract class ServerLife extends ServerBase implements Child {
+/** How incarnations end. */
+export abstract class ServerEnd extends ServerBase implements Child {
+  abstract start(): Effect.Effect<Started, unknown>
   /** The incarnation is up, or done with a message: what comes next is whatever waits. */
   protected abstract idle(options?: NextOptions<never, unknown>): void
   protected abstract answer(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
-  abstract drain(): void
-
-  start(): Effect.Effect<Started, unknown> {
-    const { container, make, shared } = this.spec
-    // Whoever owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
-    if (this.keeper?.owner !== this) this.keeper = container.enter(this.key, this)
-    // Another process may have had this key before: its incarnations are older than this one.
-    if (this.incarnation === 0) this.incarnation = this.keeper?.youngest ?? 0
-    this.incarnation++
-    this.phase = Starting
-    this.proven = false
-    this.callback = undefined
-    const holder = this.keeper?.owner
-    if (holder !== undefined && holder !== this) {
-      return this.failStart(Cause.die(new NameTaken({ server: this.name, holder })))
-    }
-    if (make !== undefined) {
-      const life = this.live()
-      return this.startInFiber(Effect.flatMap(make, (behavior) => {
-        if (this.life !== life) return Effect.interrupt
-        life.behavior = behavior
-        return this.firstState(behavior)
-      }))
-    }
-    const first = this.firstStateOf(shared!)
-    if (!isExit(first)) return this.startInFiber(first)
-    return first._tag === "Success" ? this.begin(first.value) : this.failStart(first.cause)
-  }
-
-  private firstStateOf(shared: AnyBehavior): Effect.Effect<unknown, unknown> {
-    try {
-      return this.firstState(shared)
-    } catch (defect) {
-      return Exit.die(defect)
-    }
-  }
-
-  /** What the incarnation starts from: what is conserved, or `init`. */
-  protected firstState(behavior: AnyBehavior): Effect.Effect<unknown, unknown> {
-    const taken = this.keeper === undefined ? nothing : this.keeper.takeOver(this.incarnation)
-    return isEffect(taken)
-      ? Effect.flatMap(taken, (taken) => this.stateFrom(behavior, taken))
-      : this.stateFrom(behavior, taken)
-  }
-
-  protected stateFrom(behavior: AnyBehavior, { aside, decision }: Taken<unknown>): Effect.Effect<unknown, unknown> {
-    for (const { seq, why } of aside) this.publish("StateSetAside", { seq, why })
-    switch (decision._tag) {
-      case "Refuse":
-      case "GiveUp":
-        return Exit.die(new StateRefused({ server: this.name, seq: decision.from, why: decision.why }))
-      case "Init": {
-        if (decision.from !== undefined) this.publish("StateRolledBack", { from: decision.from, why: decision.why })
-        this.restoredFrom = 0
-        this.callback = "init"
-        if (behavior.init === undefined && !("init" in behavior)) {
-          return Exit.die(new MissingCallback({ server: this.name, callback: "init" }))
-        }
-        return isEffect(behavior.init) ? behavior.init : Exit.succeed(behavior.init)
-      }
-      case "RollBack":
-        this.publish("StateRolledBack", { from: decision.from, to: decision.to.seq, why: decision.why })
-        return this.restored(behavior, decision.to)
-      case "Restore":
-        return this.restored(behavior, decision.snapshot)
-    }
-  }
-
-  protected restored(behavior: AnyBehavior, snapshot: Generation<unknown>): Effect.Effect<unknown, unknown> {
-    this.restoredFrom = snapshot.seq
-    this.publish("StateRestored", { seq: snapshot.seq })
-    if (behavior.restore === undefined) return Exit.succeed(snapshot.state)
-    this.callback = "restore"
-    const first = behavior.restore(this.spec.copy === undefined ? snapshot.state : this.spec.copy(snapshot.state))
-    return isEffect(first) ? first : Exit.succeed(first)
-  }
-
-  protected startInFiber(first: Effect.Effect<unknown, unknown>): Effect.Effect<Started, unknown> {
-    const millis = this.spec.initTimeout
-    const timeout = Cause.die(new InitTimeout({ server: this.name, millis }))
-    const bounded = millis === Infinity
-      ? first
-      : Effect.timeoutOrElse(first, { duration: millis, orElse: () => Effect.failCause(timeout) })
-    let result: Effect.Effect<Started, unknown> | undefined
-    let resume: ((result: Effect.Effect<Started, unknown>) => void) | undefined
-    const over = (come: Effect.Effect<Started, unknown>) => {
-      result = come
-      resume?.(come)
-    }
-    this.live().fail = (cause) => over(Exit.failCause(cause))
-    this.run(bounded, (exit) => {
-      this.fiber = undefined
-      over(exit._tag === "Success" ? this.begin(exit.value) : this.failStart(exit.cause))
-    })
-    if (result !== undefined) return result
-    // An init that cannot be interrupted is not waited for beyond that.
-    if (millis !== Infinity) this.bound(millis + this.spec.shutdown, timeout)
-    return Effect.callback((later) => {
-      if (result !== undefined) later(result)
-      else resume = later
-    })
-  }
-
-  /** The incarnation is up. */
-  protected begin(first: unknown): Effect.Effect<Started, unknown> {
-    if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
-    const initial = first instanceof Start ? first : undefined
-    const { protect } = this.spec
-    const state = initial === undefined ? first : initial.state
-    if (protect === undefined) this.state = state
-    else {
-      const kept = attempt(() => protect(state))
-      if (kept._tag === "Failure") return this.failStart(kept.cause)
-      this.state = kept.value
-    }
-    this.callback = undefined
-    this.idle(initial?.options)
-    return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
-  }
-
-  protected failStart(cause: Cause.Cause<unknown>): Effect.Effect<Started, unknown> {
-    const reason = this.order?.reason ?? crashed(cause)
-    // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
-    const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
-    if (this.keeper?.owner === this && !isTyped) this.keeper.observe(reason, this.endOf(reason))
-    const isUndone = reason._tag === "NotConserved"
-    return this.leaveStart(
-      reason,
-      isUndone ? Exit.fail(new StartUndone({ server: this.name, cause: reason.cause })) : Exit.failCause(cause)
-    )
-  }
-
-  /** No incarnation came up: what it had acquired is released before anybody hears of it. */
-  protected leaveStart<E>(reason: ExitReason, result: Effect.Effect<Started, E>): Effect.Effect<Started, E> {
-    const { life } = this
-    if (life === undefined || life.scope.state._tag === "Empty") {
-      this.left(reason)
-      return result
-    }
-    const closing = Effect.runForkWith(this.spec.context)(Scope.close(life.scope, Exit.void))
-    return Effect.flatMap(Effect.timeoutOption(Fiber.await(closing), this.spec.shutdown), (closed) => {
-      // A supervisor may have given up waiting meanwhile.
-      if (this.life === life) {
-        if (closed._tag === "None") this.publish("Abandoned", {})
-        this.left(reason)
-      }
-      return result
-    })
-  }
-
   /** The start is over, and nothing is up; what happens next is for the supervisor to say. */
   protected left(reason: ExitReason): void {
     this.phase = Restarting
@@ -215,44 +49,6 @@ export abstract class ServerLife extends ServerBase implements Child {
     this.order = undefined
     this.extras?.incarnationEnded(this.incarnation, reason)
     order?.done?.(reason)
-  }
-
-  /**
-   * Runs an Effect in a fiber of the server's own; `done` hears of its end unless it was abandoned before. What a handler
-   * (`writes`) computes after that is refused.
-   */
-  protected run(
-    effect: Effect.Effect<unknown, unknown>,
-    done: (exit: Exit.Exit<unknown, unknown>) => void,
-    writes = false
-  ): void {
-    const fiber = this.live().fork(new Handling(this, effect))
-    const exit = fiber.pollUnsafe()
-    if (exit !== undefined && this.fiber === fiber) done(exit)
-    else this.whenDone(fiber, done, writes)
-  }
-
-  // Apart from `run`, so that an Effect that is done at once makes none of these closures.
-  protected whenDone(
-    fiber: Fiber.Fiber<unknown, unknown>,
-    done: (exit: Exit.Exit<unknown, unknown>) => void,
-    writes: boolean
-  ): void {
-    const { incarnation } = this
-    const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
-      if (this.fiber === fiber) return false
-      if (writes && exit._tag === "Success") this.publish("WriteFenced", { incarnation, current: this.incarnation })
-      return true
-    }
-    fiber.addObserver((exit) => {
-      if (isStale(exit)) return
-      // On a deep stack this is later, and the fiber may have been abandoned by then.
-      Turn.run(() => {
-        if (isStale(exit)) return
-        done(exit)
-        this.drain()
-      })
-    })
   }
 
   /** How the incarnation ended, as far as its state is concerned. */
@@ -478,5 +274,39 @@ export abstract class ServerLife extends ServerBase implements Child {
     }
     const cause = reason === undefined ? Cause.empty : toCause(reason)
     envelope.refuse({ _tag: "Crashed", cause: cause.reasons.length === 0 ? Cause.interrupt() : cause, willRestart })
+  }
+
+  protected report(reason: ExitReason, fate: Fate, fallen: Envelope | undefined, lastWord: LastWord): void {
+    if (!this.spec.isLogging) return
+    const shown = this.shownOf(reason, fallen, lastWord)
+    this.spec.parent.telemetry.crashed({
+      path: this.path,
+      incarnation: this.incarnation,
+      reason,
+      ...(fallen === undefined ? {} : { message: fallen.type.tag }),
+      ...(this.restoredFrom === 0 ? {} : { restoredFrom: this.restoredFrom }),
+      ...(shown === undefined ? {} : { shown }),
+      ...(reason._tag === "NotConserved" ? { undone: this.keeper?.undone ?? 0 } : {}),
+      next: nextText[fate]
+    }, this.spec.context)
+  }
+
+  /** States and payloads may be secret, or large: they are shown as the behaviour's hook leaves them, or not at all. */
+  protected shownOf(reason: ExitReason, fallen: Envelope | undefined, lastWord: LastWord): CrashReport["shown"] {
+    const hook = (lastWord.behavior ?? this.spec.shared)?.formatStatus
+    if (hook === undefined || lastWord.state === passivated) return undefined
+    const message = fallen === undefined ? undefined : { request: fallen.type.tag, payload: fallen.payload }
+    const shown = format({
+      state: lastWord.state,
+      ...(message === undefined ? {} : { message }),
+      reason,
+      log: this.extras?.debug?.log ?? []
+    }, hook)
+    return {
+      state: shown.state,
+      ...(shown.message === undefined ? {} : { message: shown.message }),
+      ...(shown.reason === reason ? {} : { reason: shown.reason }),
+      ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
+    }
   }
 }
