@@ -60,9 +60,11 @@ export abstract class ServerLife extends ServerBase implements Child {
   start(): Effect.Effect<Started, unknown> {
     const { container, make, shared } = this.spec
     // Whoever owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
-    if (this.keeper?.owner !== this) this.keeper = container.enter(this.key, this)
-    // Another process may have had this key before: its incarnations are older than this one.
-    if (this.incarnation === 0) this.incarnation = this.keeper?.youngest ?? 0
+    if (this.keeper?.owner !== this) {
+      this.keeper = container.enter(this.key, this)
+      // Another process may have had this key before, or since: its incarnations are older than this one.
+      this.incarnation = Math.max(this.incarnation, this.keeper?.youngest ?? 0)
+    }
     this.incarnation++
     this.phase = Starting
     this.proven = false
@@ -226,19 +228,20 @@ export abstract class ServerLife extends ServerBase implements Child {
     done: (exit: Exit.Exit<unknown, unknown>) => void,
     writes = false
   ): void {
+    const { incarnation } = this
     const fiber = this.live().fork(new Handling(this, effect))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined && this.fiber === fiber) done(exit)
-    else this.whenDone(fiber, done, writes)
+    else this.whenDone(fiber, incarnation, done, writes)
   }
 
   // Apart from `run`, so that an Effect that is done at once makes none of these closures.
   protected whenDone(
     fiber: Fiber.Fiber<unknown, unknown>,
+    incarnation: number,
     done: (exit: Exit.Exit<unknown, unknown>) => void,
     writes: boolean
   ): void {
-    const { incarnation } = this
     const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
       if (this.fiber === fiber) return false
       if (writes && exit._tag === "Success") this.publish("WriteFenced", { incarnation, current: this.incarnation })
