@@ -260,20 +260,3 @@ it.effect("recorded answers outlive the tree in a store, bounded by number", () 
     const [newest] = yield* store.load("test/Purse")
     assert.deepStrictEqual(newest?.answers?.map((answer) => answer.id), ["c", "a"])
   }).pipe(Effect.provide(Layer.fresh(StateStore.layerMemory(Store)))))
-
-it.effect("they stay on record in a store when a person sets another state before the server is started", () =>
-  Effect.gen(function*() {
-    const later = yield* Deferred.make<void>()
-    const container = StateContainer.layerStore(Purse, { store: Store })
-    const tree = Supervisor.layer({ strategy: "one_for_one" }, [
-      container,
-      purse({ later, crashes: { left: 0 } })
-    ])
-    const earn = Effect.flatMap(Purse, (purse) => purse.Earn({ amount: 1 }, { idempotencyKey: "a" }))
-    assert.strictEqual(yield* Effect.provide(earn, tree), 1)
-    yield* Effect.flatMap(Purse.StateContainer, (container) => container.for().set(100)).pipe(
-      Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [container]))
-    )
-    const read = Effect.flatMap(Purse, (purse) => purse.Earn({ amount: 0 }))
-    assert.deepStrictEqual(yield* Effect.provide(Effect.all([earn, read]), tree), [1, 100])
-  }).pipe(Effect.provide(Layer.fresh(StateStore.layerMemory(Store)))))
