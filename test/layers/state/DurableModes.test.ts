@@ -331,21 +331,6 @@ describe("by hand", () => {
       assert.strictEqual((yield* script.states("test/Account/a"))[0], "42")
     })
   })
-
-  it.effect("and leaves the answers on record there, for that server to find", () => {
-    const { inside } = scripted()
-    const keyed = { idempotencyKey: "once" }
-    return Effect.gen(function*() {
-      yield* Effect.flatMap(start(inside, "a"), (account) => account.Add({ by: 1 }, keyed)).pipe(
-        Effect.provide(many(inside))
-      )
-      yield* Effect.gen(function*() {
-        yield* (yield* Account.StateContainer).for("a").set(41)
-        const account = yield* start(inside, "a")
-        assert.strictEqual(yield* account.Add({ by: 1 }, keyed), 1)
-        assert.strictEqual(yield* account.Add({ by: 1 }), 42)
-      }).pipe(Effect.provide(many(inside)))
-    })
   })
 })
 
