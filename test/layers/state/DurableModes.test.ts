@@ -331,7 +331,6 @@ describe("by hand", () => {
       assert.strictEqual((yield* script.states("test/Account/a"))[0], "42")
     })
   })
-  })
 })
 
 it.effect("a server that was stopped by its supervisor keeps its state, and has it when it is started again", () => {
