@@ -196,19 +196,20 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
     done: (exit: Exit.Exit<unknown, unknown>) => void,
     writes = false
   ): void {
+    const { incarnation } = this
     const fiber = this.live().fork(new Handling(this, effect))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined && this.fiber === fiber) done(exit)
-    else this.whenDone(fiber, done, writes)
+    else this.whenDone(fiber, incarnation, done, writes)
   }
 
   // Apart from `run`, so that an Effect that is done at once makes none of these closures.
   protected whenDone(
     fiber: Fiber.Fiber<unknown, unknown>,
+    incarnation: number,
     done: (exit: Exit.Exit<unknown, unknown>) => void,
     writes: boolean
   ): void {
-    const { incarnation } = this
     const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
       if (this.fiber === fiber) return false
       if (writes && exit._tag === "Success") this.publish("WriteFenced", { incarnation, current: this.incarnation })

@@ -57,7 +57,10 @@ export class ServerProcess extends ServerWork {
       } catch (defect) {
         next = Exit.die(defect)
       }
-      if (isRunnable(next)) next = this.runHandler(view, next)
+      if (this.isTorn(view.incarnation)) {
+        this.tear(view)
+        next = later
+      } else if (isRunnable(next)) next = this.runHandler(view, next)
       // Who has looked at the message may have answered it by now.
       if (Array.isArray(next) && next.length === 2 && view.made === undefined) {
         // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on.

@@ -21,7 +21,7 @@ import * as AnswerText from "./AnswerText.ts"
 import { Handling } from "./CallChain.ts"
 import { Envelope, type Letter, ownCast } from "./Envelope.ts"
 import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
-import { Attentive, Busy, Idle, isEffect, isExit, isRunnable, passivated } from "./Phase.ts"
+import { Attentive, Busy, Idle, isEffect, isExit, isRunnable, passivated, Stopped } from "./Phase.ts"
 import { noOptions, ServerRest } from "./ServerRest.ts"
 import type { AnyBehavior, AnyHandler, ServerSpec } from "./ServerSpec.ts"
 import { SystemAnswer } from "./SystemAnswer.ts"
@@ -90,6 +90,7 @@ export abstract class ServerWork extends ServerRest {
     } finally {
       Turn.leave()
     }
+    if (this.isTorn(view.incarnation)) return this.tear(view)
     if (isRunnable(next)) next = this.runHandler(view, next)
     if (next === later) return
     if (!isEffect(next) && !isNext(next)) {
@@ -112,10 +113,23 @@ export abstract class ServerWork extends ServerRest {
     if (exit !== undefined && this.fiber === fiber) {
       return exit._tag === "Failure" || isEffect(exit.value) ? exit : exit.value
     }
-    const { envelope } = view
-    this.inHand = envelope
-    this.whenDone(fiber, (exit) => this.finished(envelope, exit), true)
+    const { envelope, incarnation } = view
+    // It may have had its own server stopped, and is in nobody's hands then.
+    if (this.inHand === view) this.inHand = envelope
+    this.whenDone(fiber, incarnation, (exit) => this.finished(envelope, exit), true)
     return later
+  }
+
+  /** Whether the incarnation whose handler has just answered was stopped by it, and left behind. */
+  protected isTorn(incarnation: number): boolean {
+    return this.phase !== Busy || this.incarnation !== incarnation
+  }
+
+  /** Nobody listens to such a handler, and its message was in nobody's hands: it is settled as one that was. */
+  protected tear({ envelope, incarnation }: DirectView): void {
+    this.publish("WriteFenced", { incarnation, current: this.incarnation })
+    this.settleFallen(envelope, this.phase === Stopped ? "stopped" : "restarting", this.lastExit)
+    if (this.phase === Idle || this.phase === Attentive) this.wantTurn()
   }
 
   /** Handles one message, from the first step to wherever it has to wait. */
@@ -130,19 +144,21 @@ export abstract class ServerWork extends ServerRest {
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
     if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
     if (this.struck("beforeHandler", envelope)) return envelope
+    const { incarnation } = this
     let next: unknown
     Turn.enter()
     try {
       const state = this.spec.copy === undefined ? this.state : this.spec.copy(this.state)
       next = envelope.work === undefined
-        ? this.handlerOf(envelope)(state, envelope.payload, new HandlerView(envelope, this.incarnation))
+        ? this.handlerOf(envelope)(state, envelope.payload, new HandlerView(envelope, incarnation))
         : envelope.work(state)
     } catch (defect) {
       next = Exit.die(defect)
     } finally {
       Turn.leave()
     }
-    this.proceed(envelope, next)
+    if (!this.isTorn(incarnation)) this.proceed(envelope, next)
+    else this.publish("WriteFenced", { incarnation, current: this.incarnation })
     return envelope
   }
 

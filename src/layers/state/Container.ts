@@ -44,7 +44,7 @@ export interface StateContainer<in out S> extends HasProcess {
   /** The server of a key, if one lives. */
   readonly owner: (key: string) => Process | undefined
   /** The server of a key is down for now (`keep`) or for good (`forget`). */
-  readonly release: (key: string, process: Process, what: "keep" | "forget") => void
+  readonly release: (key: string, server: Owner<S>, what: "keep" | "forget") => void
 }
 
 /** What a container needs to know of a server class. */
@@ -157,16 +157,20 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return held !== undefined && isKeeper(held) ? held.owner : held
   }
 
-  readonly release = (key: string, process: Process, what: "keep" | "forget"): void => {
+  readonly release = (key: string, server: Owner<S>, what: "keep" | "forget"): void => {
     const held = this.keepers.get(key)
     if (held === undefined) return
     const keeper = isKeeper(held) ? held : held.keeper
-    if (keeper === undefined) return held === process ? void this.keepers.delete(key) : undefined
-    if ((keeper.owner ?? process) !== process) return
+    if (keeper === undefined) return held === server ? void this.keepers.delete(key) : undefined
+    // One that nobody owns may be what another server has left since; what a person put there is nobody's.
+    const isOwn = keeper.owner === undefined
+      ? keeper === server.keeper || keeper.youngest === 0
+      : keeper.owner === server
+    if (!isOwn) return
     keeper.owner = undefined
     if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
     // What it leaves behind takes its place.
-    if (held === process) this.keepers.set(key, keeper)
+    if (held === server) this.keepers.set(key, keeper)
     this.tidy(key, keeper)
   }
 

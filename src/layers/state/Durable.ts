@@ -99,9 +99,6 @@ export class Durable<in out S> extends DurableWrites<S> {
     this.evidence = newest === undefined || books.evidence === undefined
       ? undefined
       : { on: newest.seq, against: books.evidence }
-    const answers = newest?.state.answers
-    if (answers !== undefined && answers.length > 0) this.book.load(answers)
-    else this.answers = undefined
     this.learn(books, aside)
     this.passivated = undefined
     if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
@@ -113,6 +110,9 @@ export class Durable<in out S> extends DurableWrites<S> {
     books: Generations.Generations<SnapshotRecord>,
     aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>
   ): void {
+    const answers = books.kept[0]?.state.answers
+    if (answers !== undefined && answers.length > 0) this.book.load(answers)
+    else this.answers = undefined
     this.trustedUpTo = Generations.trustedUpTo(books)
     this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
     this.storedSeq = this.lastSeq

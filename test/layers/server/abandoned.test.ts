@@ -1,7 +1,8 @@
 /** Fibers that come to their end when nobody waits for them any more. */
-import { assert, it } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { DynamicSupervisor, GenServer, StateContainer, Supervisor } from "../../../src/index.ts"
+import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
+import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import * as Turn from "../../../src/layers/supervision/Turn.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { now } from "./cell.ts"
@@ -10,7 +11,11 @@ class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
   messages: {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
-    Do: GenServer.call({ reply: Schema.Int })
+    Do: GenServer.call({ reply: Schema.Int }),
+    DoAgain: GenServer.call({ reply: Schema.Int, redeliver: { maxAttempts: 2 } }),
+    Note: GenServer.cast(),
+    NoteAgain: GenServer.cast({ redeliver: { maxAttempts: 2 } }),
+    Hold: GenServer.call({ timeout: "infinity" })
   }
 }) {}
 
@@ -21,15 +26,46 @@ const app = Layer.provideMerge(
   Harness.layer
 )
 
-const start = (work: Effect.Effect<unknown>) =>
-  Effect.flatMap(Pool, (pool) =>
-    pool.startChild(Num.recipe({
-      init: 0,
-      handlers: {
-        Add: (n: number, { by }: { readonly by: number }) => [n + by, n + by] as const,
-        Do: (n: number) => Effect.as(work, [n + 1, n + 1] as const)
-      }
-    }, { key: "a", shutdown: "brutal_kill" })))
+/** When a handler does something to its server: while it makes its answer, or while that is run, with or without a wait. */
+const styles = {
+  "a plain handler": (work, answer) => {
+    Effect.runFork(work)
+    return answer
+  },
+  "an effectful handler": (work, answer) => Effect.as(beside(work), answer),
+  "one that cannot be interrupted": (work, answer) => Effect.uninterruptible(Effect.as(beside(work), answer)),
+  "one that waits afterwards": (work, answer) =>
+    Effect.uninterruptible(Effect.as(Effect.andThen(beside(work), Effect.yieldNow), answer))
+} satisfies Record<
+  string,
+  <A>(work: Effect.Effect<unknown>, answer: A) => A | Effect.Effect<A>
+>
+
+type Style = typeof styles[keyof typeof styles]
+
+const beside = (work: Effect.Effect<unknown>) => Effect.forkDetach(work, { startImmediately: true })
+
+const hold = Latch.makeUnsafe(true)
+
+const behaving = (style: Style, work: Effect.Effect<unknown>) => ({
+  init: 0,
+  handlers: {
+    Add: (n: number, { by }: { readonly by: number }) => [n + by, n + by] as const,
+    Do: (n: number) => style(work, [n + 1, n + 1] as const),
+    DoAgain: (n: number, _: object, { attempt }: { readonly attempt: number }) =>
+      attempt > 1 ? [n + 1, n + 1] as const : style(work, [n + 1, n + 1] as const),
+    Note: (n: number) => style(work, n + 1),
+    NoteAgain: (n: number, _: object, { attempt }: { readonly attempt: number }) =>
+      attempt > 1 ? n + 1 : style(work, n + 1),
+    Hold: (n: number) => Effect.as(hold.await, [undefined, n] as const)
+  }
+})
+
+const start = (work: Effect.Effect<unknown>, style: Style = Effect.as) =>
+  Effect.flatMap(
+    Pool,
+    (pool) => pool.startChild(Num.recipe(behaving(style, work), { key: "a", shutdown: "brutal_kill" }))
+  )
 
 const conserved = Effect.flatMap(Num.StateContainer, (container) => container.for("a").get)
 
@@ -72,3 +108,97 @@ it.effect("a handler that ends on a deep stack, and is abandoned before anybody 
     assert.strictEqual(yield* again.Add({ by: 1 }), 42)
   }).pipe(Effect.provide(app))
 })
+
+class Elder extends GenServer.Service<Elder>()("test/Elder", { state: Schema.Int, messages: {} }) {}
+
+/** A server that is replaced, without being waited for, when the one before it is killed. */
+const group = (style: Style) =>
+  Layer.provideMerge(
+    Supervisor.layer({ id: "root", strategy: "rest_for_one", restart: Restart.intensity({ restarts: 100 }) }, [
+      StateContainer.layerMemory(Num),
+      StateContainer.layerForget(Elder),
+      Elder.layer({ init: 0, handlers: {} }),
+      Num.layerEffect(Effect.map(Elder, (elder) => Num.behavior(behaving(style, GenServer.kill(elder)))), {
+        shutdown: "brutal_kill"
+      })
+    ]),
+    Harness.layer
+  )
+
+for (const [name, style] of Object.entries(styles)) {
+  describe(`${name} that has its own server killed at once`, () => {
+    for (const path of ["idle", "busy"] as const) {
+      for (const message of ["Do", "Note"] as const) {
+        it.effect(`ends it once, and nothing of what it computes is kept: ${message}, ${path}`, () =>
+          Effect.gen(function*() {
+            const harness = yield* Harness
+            const pool = yield* Pool
+            const ref: { num?: typeof Num.Service } = {}
+            ref.num = yield* start(Effect.suspend(() => Effect.exit(pool.terminateChild(ref.num!))), style)
+            const { num } = ref
+            yield* num.Add({ by: 41 })
+            if (path === "busy") yield* hold.close
+            const held = yield* now(Effect.exit(num.Hold()))
+            const asking: Effect.Effect<unknown, unknown> = message === "Do" ? num.Do() : num.Note()
+            const asked = yield* now(Effect.isFailure(asking))
+            const behind = yield* now(Effect.exit(num.Add({ by: 1 })))
+            yield* hold.open
+            yield* Fiber.join(held)
+            assert.strictEqual(yield* Fiber.join(asked), message === "Do")
+            assert.isTrue(Exit.isFailure(yield* Fiber.join(behind)))
+            for (let i = 0; i < 3; i++) yield* Effect.yieldNow
+            assert.strictEqual(yield* GenServer.status(num), "stopped")
+            assert.deepStrictEqual(yield* conserved, Option.some(41))
+            const again = yield* start(Effect.void)
+            assert.strictEqual(yield* again.Add({ by: 1 }), 42)
+            const history = yield* harness.historyOf(num)
+            assert.strictEqual(history.filter((tag) => tag === "Exited").length, 1)
+            assert.strictEqual(harness.telemetry.counters.queued, 0)
+          }).pipe(Effect.provide(app)))
+      }
+    }
+  })
+
+  describe(`${name} that has its own server restarted at once, with its group`, () => {
+    it.effect("is answered Crashed, and the next incarnation knows nothing of it", () =>
+      Effect.gen(function*() {
+        const harness = yield* Harness
+        const num = yield* Num
+        yield* num.Add({ by: 41 })
+        const { reason } = yield* Effect.flip(num.Do())
+        assert.isTrue(reason._tag === "Crashed" && reason.willRestart)
+        const reports: Array<CrashReport> = []
+        const { telemetry } = harness
+        const { crashed } = telemetry
+        telemetry.crashed = (report, context) => {
+          reports.push(report)
+          crashed.call(telemetry, report, context)
+        }
+        yield* GenServer.kill(num)
+        assert.deepStrictEqual(reports.map(({ message }) => message), [undefined], "nothing was in hand any more")
+        yield* num.Note()
+        assert.strictEqual(yield* num.Add({ by: 0 }), 41)
+        yield* Effect.yieldNow
+        const fenced = (yield* harness.eventsOf(num)).filter((event) => event._tag === "WriteFenced")
+        // An Effect is interrupted, and computes nothing that would have to be refused.
+        assert.deepStrictEqual(
+          fenced.map(({ current, incarnation }) => [incarnation, current]),
+          name === "a plain handler" ? [[1, 2], [3, 4]] : []
+        )
+        assert.strictEqual(yield* num.Add({ by: 1 }), 42)
+        assert.strictEqual(yield* GenServer.incarnation(num), 4)
+      }).pipe(Effect.provide(group(style))))
+
+    it.effect("is handled again, if it says so", () =>
+      Effect.gen(function*() {
+        const { telemetry } = yield* Harness
+        const num = yield* Num
+        yield* num.NoteAgain()
+        assert.strictEqual(yield* num.DoAgain(), 2)
+        yield* num.NoteAgain()
+        assert.strictEqual(yield* num.Add({ by: 0 }), 3)
+        assert.strictEqual(yield* GenServer.incarnation(num), 4)
+        assert.strictEqual(telemetry.counters.queued, 0)
+      }).pipe(Effect.provide(group(style))))
+  })
+}

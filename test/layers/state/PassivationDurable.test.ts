@@ -283,6 +283,19 @@ describe("a server that hibernates over a store", () => {
       assert.strictEqual(yield* sleeper.Read(), 5)
     }).pipe(Effect.provide(setUp(inside)))
   })
+
+  it.effect("also when a person has set another state meanwhile: the answers on record stay there", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      const companion = (yield* Sleeper.StateContainer).for()
+      assert.strictEqual(yield* sleeper.Sleep({ by: 5 }, keyed), 5)
+      yield* turns
+      yield* companion.set({ n: 100 })
+      assert.strictEqual(yield* sleeper.Sleep({ by: 5 }, keyed), 5)
+      assert.strictEqual(yield* sleeper.Read(), 100)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
 })
 
 describe("a store that is away when the state is wanted", () => {

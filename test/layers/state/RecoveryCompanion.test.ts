@@ -285,6 +285,17 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
 
+    for (const message of ["Set", "Put"] as const) {
+      it.effect(`when the first of the crashes was of the incarnation that made it (${message})`, () =>
+        Effect.gen(function*() {
+          const fragile = yield* Fragile
+          yield* fragile[message]({ to: 41 })
+          yield* crashOn(fragile, 3)
+          assert.deepStrictEqual(yield* losses, [])
+          assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+        }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
+    }
+
     it.effect("for crashes of incarnations that had handled something", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile

@@ -58,6 +58,8 @@ const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
 const start = (key: string, options: GenServer.Options = {}) =>
   Effect.flatMap(Pool, (pool) => pool.startChild(Num.recipe(behavior, { key, ...options })))
 
+const clear = (key: string) => Effect.flatMap(Num.StateContainer, (container) => container.for(key).clear)
+
 const conserved = (key: string) => Effect.flatMap(Num.StateContainer, (container) => container.for(key).get)
 
 for (const kind of ["memory", "table"] as const) {
@@ -162,6 +164,28 @@ for (const kind of ["memory", "table"] as const) {
         assert.strictEqual(yield* again.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(app(kind))))
 
+    it.effect("before the first message, and between crashes, what a person sets is what the next incarnation starts from", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        const companion = container.for("a")
+        const a = yield* start("a")
+        yield* companion.set(41)
+        assert.strictEqual(yield* a.Add({ by: 0 }), 0)
+        yield* companion.set(41)
+        yield* GenServer.kill(a)
+        assert.strictEqual(yield* a.Add({ by: 1 }), 42)
+        const b = yield* start("b")
+        yield* GenServer.kill(b)
+        yield* container.for("b").set(7)
+        yield* GenServer.kill(b)
+        assert.strictEqual(yield* b.Add({ by: 1 }), 8)
+        assert.deepStrictEqual((yield* container.for("b").snapshots).map(({ incarnation }) => incarnation), [3])
+        assert.deepStrictEqual(yield* container.keys, ["a", "b"])
+        yield* (yield* Pool).terminateChild(b)
+        yield* container.for("b").clear
+        assert.deepStrictEqual(yield* container.keys, ["a"])
+      }).pipe(Effect.provide(app(kind))))
+
     it.effect("looking leaves nothing behind", () =>
       Effect.gen(function*() {
         const container = yield* Num.StateContainer
@@ -225,6 +249,52 @@ for (const kind of ["memory", "table"] as const) {
           yield* top.deleteChild("test/Num/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
         }).pipe(Effect.provide(app(kind))))
+
+      for (const [what, make] of [["handled nothing", Effect.void], ["was cleared", clear("a")]] as const) {
+        it.effect(`and not what another server has left since, were it the first to leave anything (it ${what})`, () =>
+          Effect.gen(function*() {
+            const top = yield* Top
+            const pool = yield* Pool
+            const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            if (what === "was cleared") yield* a.Add({ by: 1 })
+            yield* top.terminateChild("test/Num/a")
+            yield* make
+            const other = yield* start("a")
+            yield* other.Add({ by: 2 })
+            yield* pool.terminateChild(other)
+            yield* top.deleteChild("test/Num/a")
+            assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
+          }).pipe(Effect.provide(app(kind))))
+      }
+
+      it.effect("what a person put there is forgotten with it, when no other server has had it", () =>
+        Effect.gen(function*() {
+          const top = yield* Top
+          yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          yield* top.terminateChild("test/Num/a")
+          yield* (yield* Num.StateContainer).for("a").set(41)
+          yield* top.deleteChild("test/Num/a")
+          assert.deepStrictEqual(yield* conserved("a"), Option.none())
+        }).pipe(Effect.provide(app(kind))))
+
+      for (const by of [0, 1]) {
+        it.effect(`started again, it goes on with what another has left since, and may commit (${by} messages before)`, () =>
+          Effect.gen(function*() {
+            const top = yield* Top
+            const pool = yield* Pool
+            const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            if (by > 0) yield* a.Add({ by })
+            yield* top.terminateChild("test/Num/a")
+            const other = yield* start("a")
+            yield* other.Add({ by: 40 })
+            for (let i = 0; i < 5; i++) yield* GenServer.kill(other)
+            const before = yield* GenServer.incarnation(other)
+            yield* pool.terminateChild(other)
+            yield* top.restartChild("test/Num/a")
+            assert.strictEqual(yield* a.Add({ by: 1 }), 41 + by)
+            assert.isAbove(yield* GenServer.incarnation(a), before, "the number only grows")
+          }).pipe(Effect.provide(app(kind))))
+      }
     })
 
     describe("conserved late, { every }", () => {

@@ -35,6 +35,7 @@ export class Fragile extends GenServer.Service<Fragile>()("test/Fragile", {
   state: Schema.Int,
   messages: {
     Set: GenServer.call({ payload: { to: Schema.Int }, reply: Schema.Int }),
+    Put: GenServer.cast({ payload: { to: Schema.Int } }),
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
     Get: GenServer.call({ reply: Schema.Int }),
     Refuse: GenServer.call({ error: Refused }),
@@ -52,6 +53,7 @@ export const FragileLive = Fragile.layer({
       : Next.start(state, { continueWith: continued }),
   handlers: {
     Set: (_state, { to }) => [to, to],
+    Put: (_state, { to }) => to,
     Add: (state, { by }) => kills(state) ? Effect.die("bad state") : Effect.succeed([state + by, state + by]),
     Get: (state) => kills(state) ? Effect.die("bad state") : Effect.succeed([state, state]),
     Refuse: (state) => kills(state) ? Effect.die("bad state") : Effect.fail(new Refused()),
