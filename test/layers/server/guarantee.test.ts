@@ -167,3 +167,53 @@ it.effect("an idle server answers a plain handler's call on its caller's stack, 
     assert.strictEqual(Effect.runSync(cell.Add({ by: 0 })), 1)
   }).pipe(Effect.provide(tree("a plain handler", own)))
 })
+
+class Nesting extends GenServer.Service<Nesting>()("test/Nesting", {
+  state: Schema.Int,
+  messages: { Nest: GenServer.call({ reply: Schema.Int }), Get: GenServer.call({ reply: Schema.Int }) }
+}) {}
+
+for (const [what, inner] of [["fails", Exit.fail(7)], ["succeeds", Exit.succeed([7, 7])]] as const) {
+  it.effect(`an Effect that a handler's Effect comes to is no answer, and nobody is told what it comes to (it ${what})`, () =>
+    Effect.gen(function*() {
+      const nesting = yield* Nesting
+      const { reason } = yield* Effect.flip(nesting.Nest())
+      assert.strictEqual(reason._tag, "Crashed")
+      assert.strictEqual(yield* nesting.Get(), 0)
+    }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Nesting),
+      Nesting.layer({
+        init: 0,
+        handlers: {
+          // What no handler may return: the type checker knows it, the engine has to.
+          Nest: () => Effect.sync(() => inner as unknown as readonly [number, number]),
+          Get: (n) => [n, n]
+        }
+      })
+    ]))))
+}
+
+class Twice extends GenServer.Service<Twice>()("test/Twice", {
+  state: Schema.Int,
+  messages: { Ask: GenServer.call({ reply: Schema.Int }), AskSoftly: GenServer.call({ reply: Schema.Int }) }
+}) {}
+
+for (const message of ["Ask", "AskSoftly"] as const) {
+  it.effect(`of a handler that has given its answer by GenServer.reply and then returns another, the first counts (${message})`, () =>
+    Effect.gen(function*() {
+      const twice = yield* Twice
+      assert.deepStrictEqual([yield* twice[message](), yield* twice[message]()], [100, 101])
+    }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Twice),
+      Twice.layer({
+        init: 0,
+        handlers: {
+          Ask: (n, _, { from }) => {
+            Effect.runSync(GenServer.reply(from, Exit.succeed(100 + n)))
+            return [n, n + 1]
+          },
+          AskSoftly: (n, _, { from }) => Effect.as(GenServer.reply(from, Exit.succeed(100 + n)), [n, n + 1] as const)
+        }
+      })
+    ]))))
+}

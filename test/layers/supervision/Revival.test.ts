@@ -1,15 +1,37 @@
 /** A restart that is over before anybody looks, and one that somebody looks into: both supervisors, the same promises. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, type Scope } from "effect"
+import { Cause, Context, Effect, Fiber, Layer, Schema, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import type { ExitReason } from "../../../src/domain/server/ExitReason.ts"
+import { StoreError } from "../../../src/domain/state/StoreError.ts"
 import type { Process } from "../../../src/layers/naming/Process.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../../src/layers/supervision/Restart.ts"
 import type { ChildError } from "../../../src/layers/supervision/SupervisorErrors.ts"
 import type { ChildInfo, SupervisorHandle } from "../../../src/layers/supervision/SupervisorHandle.ts"
-import { recipe, record, Script, top } from "./probe.ts"
+import { boom, recipe, record, Script, top } from "./probe.ts"
 
 const often = Restart.intensity({ restarts: 1000, within: "1 hour" })
+
+const within = 100
+const lost: ExitReason = {
+  _tag: "NotConserved",
+  cause: Cause.fail(
+    new StoreError({ store: "a store", operation: "save", reason: { _tag: "Unavailable", cause: "away" } })
+  )
+}
+
+/** An end of one child, some time after the last, and what happens in the middle of the restart that it calls for. */
+const End = Schema.Struct({
+  who: Schema.Literals(["a", "b"]),
+  charged: Schema.Boolean,
+  after: Schema.Literals([0, 0, 1, 60, 100, 101]),
+  during: Schema.UndefinedOr(Schema.Struct({
+    when: Schema.Literals(["settle", "start"]),
+    what: Schema.Literals(["look", "charged", "lost"])
+  }))
+})
 
 /** A supervisor with children `a` and `b`, as far as both kinds are alike. */
 interface Family {
@@ -197,6 +219,48 @@ const promises = (
         a.end()
         assert.include(take(), "GaveUp top on a")
       }))
+
+    it.effect.prop(
+      "the budget is exact for any ends at any times, charged or not, whoever looks, and also when one brings another",
+      [Schema.Array(End)],
+      ([ends]) =>
+        Effect.gen(function*() {
+          const { a, b, list, take } = yield* family(Restart.intensity({ restarts: 2, within: within }))
+          const next = { a: 1, b: 1 }
+          let counted: Array<number> = []
+          let now = 0
+          let isUp = true
+          const expected = (who: "a" | "b", charged: boolean) => {
+            if (!isUp) return
+            if (charged) {
+              counted = counted.filter((at) => at >= now - within)
+              isUp = counted.length < 2
+              if (isUp) counted.push(now)
+            }
+            if (isUp) next[who]++
+          }
+          for (const { charged, during, after, who } of ends) {
+            yield* TestClock.adjust(after)
+            now += after
+            const [first, second] = who === "a" ? [a, b] : [b, a]
+            delete first.meanwhile.settle
+            delete first.meanwhile.start
+            expected(who, charged)
+            if (during !== undefined) {
+              const { when, what } = during
+              first.meanwhile[when] = () => {
+                if (what === "look") Effect.runSync(list)
+                else second.end(what === "charged" ? boom : lost)
+              }
+              if (what !== "look" && isUp) expected(who === "a" ? "b" : "a", what === "charged")
+            }
+            first.end(charged ? boom : lost)
+            if (!isUp) break
+          }
+          assert.strictEqual(take().some((told) => told.startsWith("GaveUp")), !isUp)
+          if (isUp) assert.deepStrictEqual(yield* list, [`a#${next.a}`, `b#${next.b}`])
+        }).pipe(Effect.scoped)
+    )
   })
 
 promises("Supervisor", statically, false)
