@@ -1,9 +1,10 @@
 /**
- * Where an incarnation is, and how the engine tells values, Effects and Exits apart.
+ * Where an incarnation is, and whether its handler's answer has to be run.
  *
  * @since 0.1.0
  */
-import { Effect, type Exit } from "effect"
+import type { Effect } from "effect"
+import { isEffect, isExit } from "../supervision/Execute.ts"
 
 // Numbers, because the first question of every call is "idle?".
 export const Idle = 0
@@ -19,16 +20,6 @@ export type Phase = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7
 
 /** In the place of a state that has left memory: the next message brings it back. */
 export const passivated = Symbol("heirloom/passivated")
-
-/** Whether a handler's answer still has to be run. */
-export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
-  typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
-
-// `Exit.isExit` costs more than the whole direct path; every Exit carries this key, and no other Effect does.
-const exitKey = "~effect/Exit"
-/** Whether it is known already. */
-export const isExit = (u: Effect.Effect<unknown, unknown>): u is Exit.Exit<unknown, unknown> =>
-  (u as { readonly [exitKey]?: unknown })[exitKey] !== undefined
 
 /** Whether a handler's answer is an Effect that is still to be run; asked of every message, so the commonest answer is first. */
 export const isRunnable = (next: unknown): next is Effect.Effect<unknown, unknown> =>

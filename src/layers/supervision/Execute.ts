@@ -8,7 +8,12 @@
 import { type Context, Effect, Exit } from "effect"
 import type { Child, Started } from "./Child.ts"
 
-const effectKey = Effect.TypeId
+// Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more than a
+// call that is answered at once. Every Exit carries its key, and no other Effect does.
+/** Whether it is an Effect, and not a plain value. */
+export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
+  typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
+
 const exitKey = "~effect/Exit"
 /** Whether an Effect is an outcome already: nothing has to be run. */
 export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>
@@ -53,10 +58,8 @@ export const guarded = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A,
 export const startOf = <E>(child: Child<E>): Effect.Effect<Started, E> => {
   try {
     const made = child.start()
-    // `Effect.isEffect` asks the same, at the price of a whole restart's bookkeeping.
-    const effect: unknown = made
-    const isEffect = typeof effect === "object" && effect !== null && effectKey in effect
-    return isEffect ? made : Exit.die(unstarted(effect))
+    const answer: unknown = made
+    return isEffect(answer) ? made : Exit.die(unstarted(answer))
   } catch (defect) {
     return Exit.die(defect)
   }
