@@ -97,11 +97,17 @@ export abstract class SupervisorPass extends SupervisingProcess {
 
   private handle(event: Event): void {
     const before = this.known
-    const [state, commands] = decide(before, event)
-    this.known = state
+    const commands = this.decide(event)
     tellEvent(this.news, this.slots, before, event)
-    this.recorder?.(event, commands)
     for (const command of commands) this.perform(command)
+  }
+
+  /** Knows what follows from an event; answers what is to be performed. */
+  protected decide(event: Event): ReadonlyArray<Command> {
+    const [state, commands] = decide(this.known, event)
+    this.known = state
+    this.recorder?.(event, commands)
+    return commands
   }
 
   /** An outcome that is known while a command is performed goes before everything queued; a later one is an event. */

@@ -14,7 +14,6 @@ import { Effect, Exit, type Fiber } from "effect"
 import { crashed, type ExitReason } from "../../domain/server/ExitReason.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
 import { revivable, revived, steps } from "../../domain/supervision/Revival.ts"
-import { decide } from "../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../domain/supervision/SupervisionEvents.ts"
 import { type Entry, find, type State, withChild } from "../../domain/supervision/SupervisionState.ts"
 import type { Child, Fate, Started } from "./Child.ts"
@@ -129,11 +128,7 @@ export class SupervisorProcess extends SupervisorPass {
 
   /** Decides on events whose commands are performed otherwise. */
   private walk(events: ReadonlyArray<Event>): void {
-    for (const event of events) {
-      const [state, commands] = decide(this.known, event)
-      this.known = state
-      this.recorder?.(event, commands)
-    }
+    for (const event of events) this.decide(event)
   }
 
   // ---- requests
@@ -145,11 +140,7 @@ export class SupervisorProcess extends SupervisorPass {
   }
 
   /** Starts a child; `make` is called when its id is free. */
-  startChild(
-    spec: ChildSpec,
-    initial: boolean,
-    make: Make
-  ): Effect.Effect<Answer> {
+  startChild(spec: ChildSpec, initial: boolean, make: Make): Effect.Effect<Answer> {
     return this.ask((request) => ({ _tag: "StartChild", request, spec, initial }), make)
   }
 
