@@ -18,7 +18,6 @@ export class DynamicChildren {
   supervisors = 0
   private known = new Map<Child, ChildSpec | Exceptional>()
   private inactive = 0
-  private isBringing = false
   /** The child that is being brought up, while nobody has looked; and its record once somebody has. */
   private unseen: Child | undefined = undefined
   private spec: ChildSpec | undefined = undefined
@@ -47,8 +46,7 @@ export class DynamicChildren {
 
   /** Remembers that a child is being brought up; false when another one is already, and it has to be written down. */
   bring(child: Child, spec: ChildSpec, status: "starting" | "reviving"): boolean {
-    if (this.isBringing) return false
-    this.isBringing = true
+    if (this.unseen !== undefined || this.seen !== undefined) return false
     this.unseen = child
     this.spec = spec
     this.status = status
@@ -58,7 +56,6 @@ export class DynamicChildren {
   /** The attempt is over: the record, if somebody has looked meanwhile. */
   brought(): Exceptional | undefined {
     const { seen } = this
-    this.isBringing = false
     this.unseen = undefined
     this.spec = undefined
     this.seen = undefined
