@@ -167,6 +167,16 @@ export const make = (
     return handle
   })
 
+  /** The session's frame at a position, if there is a whole one; it lies in what was read last. */
+  const frameAt = Effect.fnUntraced(function*(ahead: ReadAhead, position: number, to: number, session: number) {
+    yield* ahead.have(position, LogFrame.headerBytes)
+    const length = LogFrame.lengthAt(ahead.bytes, ahead.at)
+    if (length === 0 || position + length > to) return undefined
+    yield* ahead.have(position, length)
+    const frame = LogFrame.read(ahead.bytes, ahead.at, checksum)
+    return frame?.session === session ? frame : undefined
+  })
+
   /**
    * Reads the frames of a segment from `from` up to `to`, in order; answers where the last whole one ends. Damaged parts
    * are skipped and told.
@@ -183,18 +193,12 @@ export const make = (
     const ahead = new ReadAhead(handle, to)
     let position = from
     while (position < to) {
-      yield* ahead.have(position, LogFrame.headerBytes)
-      const length = LogFrame.lengthAt(ahead.bytes, ahead.at)
-      if (length > 0 && position + length <= to) {
-        yield* ahead.have(position, length)
-        const { at, bytes } = ahead
-        const frame = LogFrame.read(bytes, at, checksum)
-        if (frame !== undefined && frame.session === session) {
-          const done = onFrame(frame, bytes, at, position)
-          if (done !== undefined) yield* done
-          position += length
-          continue
-        }
+      const frame = yield* frameAt(ahead, position, to, session)
+      if (frame !== undefined) {
+        const done = onFrame(frame, ahead.bytes, ahead.at, position)
+        if (done !== undefined) yield* done
+        position += frame.length
+        continue
       }
       yield* ahead.have(position, to - position)
       const found = LogFrame.find(ahead.bytes, ahead.at + 1, checksum)
@@ -219,14 +223,8 @@ export const make = (
     const session = sessionOf(file)
     const ahead = new ReadAhead(handle, to)
     for (const position of positions) {
-      yield* ahead.have(position, LogFrame.headerBytes)
-      const length = LogFrame.lengthAt(ahead.bytes, ahead.at)
-      if (length === 0 || position + length > to) continue
-      yield* ahead.have(position, length)
-      const { at, bytes } = ahead
-      const frame = LogFrame.read(bytes, at, checksum)
-      if (frame === undefined || frame.session !== session) continue
-      const done = onFrame(frame, bytes, at, position)
+      const frame = yield* frameAt(ahead, position, to, session)
+      const done = frame === undefined ? undefined : onFrame(frame, ahead.bytes, ahead.at, position)
       if (done !== undefined) yield* done
     }
   })
