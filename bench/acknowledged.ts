@@ -11,10 +11,9 @@ import { Effect, Layer, Result, Schema } from "effect"
 import * as StateSchema from "../src/domain/state/StateSchema.ts"
 import { GenServer, StateContainer, StateStore, Supervisor } from "../src/index.ts"
 import { quiet, restart } from "./counter.ts"
-import { median } from "./measure.ts"
+import { type Cost, cost, median, quick } from "./measure.ts"
 import { file, type Medium, postgres, sqlite } from "./media.ts"
 
-const quick = process.env["BENCH_QUICK"] === "1"
 const rounds = quick ? 2 : 9
 const clients = 100
 /** Microseconds that each pass takes, roughly. */
@@ -42,20 +41,8 @@ const tree = (store: StateStore.StateStore<"process">) =>
   ]).pipe(Layer.provide(Layer.succeed(Store, store)), Layer.provide(quiet))
 
 /** Microseconds for each of `n`: what passes, and what the process works. */
-interface Cost {
-  readonly wall: number
-  readonly cpu: number
-}
-
 const timed = <E, R>(n: number, work: Effect.Effect<unknown, E, R>) =>
-  Effect.gen(function*() {
-    const before = process.cpuUsage()
-    const from = process.hrtime.bigint()
-    yield* work
-    const wall = Number(process.hrtime.bigint() - from) / 1000
-    const { system, user } = process.cpuUsage(before)
-    return { wall: wall / n, cpu: (user + system) / n } satisfies Cost
-  })
+  Effect.map(cost(n, work), ({ cpu, wall }): Cost => ({ wall: wall / 1000, cpu: cpu / 1000 }))
 
 const times = <E, R>(n: number, one: (i: number) => Effect.Effect<unknown, E, R>) =>
   Effect.suspend(() => {
