@@ -54,6 +54,7 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   spec: ServerSpec
   readonly key: string
   incarnation = 0
+  slot = -1
   lastExit: ExitReason | undefined = undefined
   queued = false
   /**
@@ -145,7 +146,7 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
 
   /** Its companion, which it may have needed for nothing so far. */
   protected get ownKeeper(): Keeper<unknown> {
-    return this.keeper ??= this.spec.container.open(this.key, this)
+    return this.keeper ??= this.spec.container.open(this)
   }
 
   protected get rare(): Extras {

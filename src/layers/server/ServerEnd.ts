@@ -228,10 +228,10 @@ export abstract class ServerEnd extends ServerBase implements Child {
     this.spec.parent.telemetry.counters.queued -= waiting.length
     const { keeper } = this
     if (keeper === undefined || keeper.owner === this) {
-      this.spec.container.release(this.key, this, fate === "stopped" ? "keep" : "forget")
+      this.spec.container.release(this, fate === "stopped" ? "keep" : "forget")
       // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
     } else if (fate === "deleted" && keeper.owner === undefined && keeper.youngest === this.incarnation) {
-      this.spec.container.release(this.key, this, "forget")
+      this.spec.container.release(this, "forget")
     }
     this.extras?.processGone(reason)
     return waiting

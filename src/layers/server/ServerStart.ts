@@ -28,7 +28,7 @@ export abstract class ServerStart extends ServerEnd implements Child {
     const { container, make, shared } = this.spec
     // Whoever owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
     if (this.keeper?.owner !== this) {
-      this.keeper = container.enter(this.key, this)
+      this.keeper = container.enter(this)
       // Another process may have had this key before, or since: its incarnations are older than this one.
       this.incarnation = Math.max(this.incarnation, this.keeper?.youngest ?? 0)
     }

@@ -115,6 +115,7 @@ export interface Keeper<in out S> extends Companion<S> {
 
 /** A server, as what keeps companions sees it. */
 export interface Owner<in out S> extends Process {
+  readonly key: string
   /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
   keeper: Keeper<S> | undefined
 }

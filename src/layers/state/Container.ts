@@ -17,6 +17,7 @@ import type { StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { Worker } from "../supervision/Worker.ts"
 import type { Companion, Keeper, Owner } from "./Companion.ts"
+import { KeyTable } from "./KeyTable.ts"
 import type { Codec } from "./StoreSession.ts"
 
 /** The identity of the companions of server class `Self`, as a service. */
@@ -33,18 +34,18 @@ export interface StateContainer<in out S> extends HasProcess {
   /** The keys of all servers that have conserved state or are alive. */
   readonly keys: Effect.Effect<ReadonlyArray<string>>
   /**
-   * Takes a key for its server: the companion, whose owner says whether another server was first, or nothing where there is
+   * Takes its key for a server: the companion, whose owner says whether another server was first, or nothing where there is
    * nothing to take over. Most of a million servers wait for their first message, and have no companion until then.
    */
-  readonly enter: (key: string, server: Owner<S>) => Keeper<S> | undefined
+  readonly enter: (server: Owner<S>) => Keeper<S> | undefined
   /** Makes the companion of a server that has entered without one. */
-  readonly open: (key: string, server: Owner<S>) => Keeper<S>
+  readonly open: (server: Owner<S>) => Keeper<S>
   /** Takes the companion of a key for its server; whoever has it is its owner afterwards. */
   readonly claim: (key: string, process: Process) => Keeper<S>
   /** The server of a key, if one lives. */
   readonly owner: (key: string) => Process | undefined
-  /** The server of a key is down for now (`keep`) or for good (`forget`). */
-  readonly release: (key: string, server: Owner<S>, what: "keep" | "forget") => void
+  /** A server is down for now (`keep`) or for good (`forget`). */
+  readonly release: (server: Owner<S>, what: "keep" | "forget") => void
 }
 
 /** What a container needs to know of a server class. */
@@ -89,7 +90,7 @@ class View<in out S> implements Companion<S> {
 }
 
 /** By key: a companion, or the server that has it, or will have it when it needs one. */
-type Keepers<S> = Map<string, Keeper<S> | Owner<S>>
+type Keepers<S> = KeyTable<Keeper<S> | Owner<S>>
 
 const isKeeper = <S>(held: Keeper<S> | Owner<S>): held is Keeper<S> => "takeOver" in held
 
@@ -109,9 +110,9 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
 
   private keeper(key: string): Keeper<S> {
     const held = this.keepers.get(key)
-    if (held !== undefined) return isKeeper(held) ? held : held.keeper ??= this.open(key, held)
+    if (held !== undefined) return isKeeper(held) ? held : held.keeper ??= this.open(held)
     const keeper = this.design.make(key)
-    this.keepers.set(key, keeper)
+    this.keepers.put(keeper)
     return keeper
   }
 
@@ -122,7 +123,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return <A>(f: (keeper: Keeper<S>) => Effect.Effect<A>): Effect.Effect<A> =>
       Effect.suspend(() => {
         const keeper = this.keeper(key)
-        return Effect.ensuring(f(keeper), Effect.sync(() => this.tidy(key, keeper)))
+        return Effect.ensuring(f(keeper), Effect.sync(() => this.tidy(keeper)))
       })
   }
 
@@ -130,17 +131,16 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return Effect.map(this.design.stored, (stored) => Array.from(new Set([...stored, ...this.keepers.keys()])).sort())
   }
 
-  readonly enter = (key: string, server: Owner<S>): Keeper<S> | undefined => {
+  readonly enter = (server: Owner<S>): Keeper<S> | undefined => {
     if (this.design.isLazy) {
-      const held = this.keepers.get(key)
-      if (held === undefined) this.keepers.set(key, server)
-      if (held === undefined || held === server) return undefined
+      const first = this.keepers.add(server)
+      if (first === undefined || first === server) return undefined
     }
-    return this.claim(key, server)
+    return this.claim(server.key, server)
   }
 
-  readonly open = (key: string, server: Owner<S>): Keeper<S> => {
-    const keeper = this.design.make(key)
+  readonly open = (server: Owner<S>): Keeper<S> => {
+    const keeper = this.design.make(server.key)
     keeper.owner = server
     keeper.fenceOff(server.incarnation - 1)
     return keeper
@@ -157,7 +157,8 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return held !== undefined && isKeeper(held) ? held.owner : held
   }
 
-  readonly release = (key: string, server: Owner<S>, what: "keep" | "forget"): void => {
+  readonly release = (server: Owner<S>, what: "keep" | "forget"): void => {
+    const { key } = server
     const held = this.keepers.get(key)
     if (held === undefined) return
     const keeper = isKeeper(held) ? held : held.keeper
@@ -170,11 +171,12 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     keeper.owner = undefined
     if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
     // What it leaves behind takes its place.
-    if (held === server) this.keepers.set(key, keeper)
-    this.tidy(key, keeper)
+    if (held === server) this.keepers.put(keeper)
+    this.tidy(keeper)
   }
 
-  private tidy(key: string, keeper: Keeper<S>): void {
+  private tidy(keeper: Keeper<S>): void {
+    const { key } = keeper
     if (keeper.owner !== undefined) return
     const drop = () => {
       if (keeper.owner === undefined && this.keepers.get(key) === keeper) this.keepers.delete(key)
@@ -203,7 +205,7 @@ export const container = <Self, Id extends string, S>(
   design: Design<S>
 ): Effect.Effect<StateContainer<S>, never, Supervisor | Scope.Scope> =>
   Effect.flatMap(Supervisor, (supervisor) => {
-    const keepers: Keepers<S> = new Map()
+    const keepers: Keepers<S> = new KeyTable()
     const recipe: StartRecipe<StateContainer<S>> = {
       id: `${server.key}/StateContainer`,
       kind: "worker",

@@ -11,6 +11,7 @@ import type { Cause, Context, Duration, Effect } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Process } from "../naming/Process.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
+import type { Member } from "./Roster.ts"
 
 /** What a start came to. `info` is whatever extra the child's init handed to its starter (OTP: `{ok, Pid, Info}`). */
 export type Started = { readonly _tag: "Started"; readonly info?: unknown } | { readonly _tag: "Ignored" }
@@ -29,7 +30,7 @@ export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
 export type ShutdownMillis = number | "infinity" | "brutal_kill"
 
 /** A process as its supervisor sees it. */
-export interface Child<out E = unknown> extends Process {
+export interface Child<out E = unknown> extends Process, Member {
   /**
    * Starts the next incarnation and completes when its init has: one number higher, in a fresh Scope. Never called while
    * an incarnation is alive. A failure means: nothing was left behind.

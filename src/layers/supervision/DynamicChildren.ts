@@ -11,12 +11,13 @@
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
 import type { Child } from "./Child.ts"
 import { type Exceptional, exceptional, isExceptional } from "./DynamicChild.ts"
+import { Roster } from "./Roster.ts"
 
 /** The children of one dynamic supervisor. */
 export class DynamicChildren {
   /** How many of them are supervisors. */
   supervisors = 0
-  private known = new Map<Child, ChildSpec | Exceptional>()
+  private known = new Roster<Child, ChildSpec | Exceptional>()
   private inactive = 0
   /** The child that is being brought up, while nobody has looked; and its record once somebody has. */
   private unseen: Child | undefined = undefined
@@ -25,9 +26,9 @@ export class DynamicChildren {
   private seen: Exceptional | undefined = undefined
 
   /** All of them, as whoever looks may see them. */
-  get all(): ReadonlyMap<Child, ChildSpec | Exceptional> {
+  list(): ReadonlyArray<Child> {
     this.look()
-    return this.known
+    return this.known.list()
   }
 
   get size(): number {
@@ -94,7 +95,7 @@ export class DynamicChildren {
   /** A child came up before anybody knew of it. */
   join(child: Child, spec: ChildSpec): void {
     this.count(child, 1)
-    this.known.set(child, spec)
+    this.known.add(child, spec)
   }
 
   /** Forgets a child; false when it is none of these. */
@@ -108,12 +109,12 @@ export class DynamicChildren {
   }
 
   /** Forgets them all: who they were. */
-  clear(): ReadonlyMap<Child, unknown> {
-    const { all } = this
-    this.known = new Map()
+  clear(): ReadonlyArray<Child> {
+    const children = this.list()
+    this.known = new Roster()
     this.supervisors = 0
     this.inactive = 0
-    return all
+    return children
   }
 
   private count(child: Child, by: 1 | -1): void {

@@ -83,7 +83,7 @@ export class Handle extends SupervisorReference implements DynamicHandle {
   constructor(process: DynamicProcess) {
     super({
       path: process.path,
-      whichChildren: Effect.sync(() => Array.from(process.children.all, ([child, entry]) => infoOf(child, entry))),
+      whichChildren: Effect.sync(() => process.children.list().map((child) => infoOf(child, process.children.get(child)!))),
       countChildren: Effect.sync(() => {
         const { active, size, supervisors } = process.children
         return { specs: size, active, supervisors, workers: size - supervisors }
@@ -154,7 +154,9 @@ export class Handle extends SupervisorReference implements DynamicHandle {
     Effect.suspend(() => {
       const process = processFrom(target)
       const child = process as Child
-      const entry = this.process.children.all.get(child)
+      const { children } = this.process
+      children.look()
+      const entry = children.get(child)
       return entry === undefined
         ? this.childError(process.id, { _tag: "NotFound" })
         : Exit.succeed(infoOf(child, entry))

@@ -58,9 +58,9 @@ export abstract class DynamicLife extends SupervisingProcess {
 
   private forget(fate: Fate): void {
     const children = this.children.clear()
-    if (children.size === 0) return
+    if (children.length === 0) return
     Turn.run(() => {
-      for (const child of children.keys()) child.settle(fate)
+      for (const child of children) child.settle(fate)
     })
   }
 
@@ -73,7 +73,9 @@ export abstract class DynamicLife extends SupervisingProcess {
     // Held open, so that children that stop at once do not end it before all of them were asked.
     this.stopping = 1
     const slow = new Map<number, Array<Child>>()
-    for (const [child, entry] of this.children.all) {
+    for (const child of this.children.list()) {
+      const entry = this.children.get(child)
+      if (entry === undefined) continue
       if (isExceptional(entry) && !isAlive(entry)) {
         entry.timer?.interruptUnsafe()
         this.children.note(child, entry.spec, "ended")

@@ -18,6 +18,7 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
   readonly path: ReadonlyArray<string>
   readonly parent: Parent
   incarnation = 0
+  slot = -1
   status: Status = "stopped"
   lastExit: ExitReason | undefined = undefined
   private exitObservers: Array<ExitObserver> | undefined = undefined
