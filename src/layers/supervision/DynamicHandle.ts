@@ -83,7 +83,9 @@ export class Handle extends SupervisorReference implements DynamicHandle {
   constructor(process: DynamicProcess) {
     super({
       path: process.path,
-      whichChildren: Effect.sync(() => process.children.list().map((child) => infoOf(child, process.children.get(child)!))),
+      whichChildren: Effect.sync(() =>
+        process.children.list().map((child) => infoOf(child, process.children.get(child)!))
+      ),
       countChildren: Effect.sync(() => {
         const { active, size, supervisors } = process.children
         return { specs: size, active, supervisors, workers: size - supervisors }

@@ -37,7 +37,7 @@ it.effect.prop(
         for (const child of everybody) assert.strictEqual(roster.get(child), map.get(child))
       }
     }),
-  { fastCheck: { numRuns: 200 } }
+  { arbitrary: { runs: 200 } }
 )
 
 it("a member of another roster is none of this one's", () => {
