@@ -226,15 +226,13 @@ export abstract class ServerEnd extends ServerBase implements Child {
     const waiting = this.mailbox?.clear() ?? []
     this.mailbox = undefined
     this.spec.parent.telemetry.counters.queued -= waiting.length
-    const { keeper } = this
-    if (keeper === undefined || keeper.owner === this) {
-      this.spec.container.release(this, fate === "stopped" ? "keep" : "forget")
-      // Deleted after it was stopped: what was kept is its own still, unless another server has had it since.
-    } else if (fate === "deleted" && keeper.owner === undefined && keeper.youngest === this.incarnation) {
-      this.spec.container.release(this, "forget")
-    }
+    this.spec.container.release(this, fate === "stopped" ? "keep" : "forget")
     this.extras?.processGone(reason)
     return waiting
+  }
+
+  removed(): void {
+    if (this.phase === Stopped) this.spec.container.leave(this)
   }
 
   /** The message that was in hand: answered, or handled again by the next incarnation. */

@@ -38,6 +38,7 @@ export abstract class ServerStart extends ServerEnd implements Child {
     this.callback = undefined
     const holder = this.keeper?.owner
     if (holder !== undefined && holder !== this) {
+      this.keeper = undefined
       return this.failStart(Cause.die(new NameTaken({ server: this.name, holder })))
     }
     if (make !== undefined) {

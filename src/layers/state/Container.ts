@@ -46,6 +46,8 @@ export interface StateContainer<in out S> extends HasProcess {
   readonly owner: (key: string) => Process | undefined
   /** A server is down for now (`keep`) or for good (`forget`). */
   readonly release: (server: Owner<S>, what: "keep" | "forget") => void
+  /** A server that is down is gone for good, and what it has left stays: nobody is going to have it forgotten. */
+  readonly leave: (server: Owner<S>) => void
 }
 
 /** What a container needs to know of a server class. */
@@ -99,6 +101,8 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
   readonly [processOf]: Process
   private readonly design: Design<S>
   private readonly keepers: Keepers<S>
+  /** Servers that are down, but may have forgotten yet what they have left: it is all in a store, and not known otherwise. */
+  private readonly standby = new Map<Keeper<S>, Set<Owner<S>>>()
 
   constructor(process: Process, design: Design<S>, keepers: Keepers<S>) {
     super()
@@ -165,22 +169,41 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     if (keeper === undefined) return held === server ? void this.keepers.delete(key) : undefined
     // One that nobody owns may be what another server has left since; what a person put there is nobody's.
     const isOwn = keeper.owner === undefined
-      ? keeper === server.keeper || keeper.youngest === 0
+      ? keeper.youngest === 0 || (keeper === server.keeper && keeper.youngest === server.incarnation)
       : keeper.owner === server
     if (!isOwn) return
     keeper.owner = undefined
-    if (what === "forget" && this.design.afterStop === "forget") keeper.forget()
     // What it leaves behind takes its place.
     if (held === server) this.keepers.put(keeper)
+    if (this.design.afterStop === "forget") {
+      if (what === "forget") keeper.forget()
+      else if (!this.design.isLazy) return this.standBy(keeper, server)
+    }
+    this.leave(server)
+    this.tidy(keeper)
+  }
+
+  private standBy(keeper: Keeper<S>, server: Owner<S>): void {
+    const servers = this.standby.get(keeper)
+    if (servers === undefined) this.standby.set(keeper, new Set([server]))
+    else servers.add(server)
+  }
+
+  readonly leave = (server: Owner<S>): void => {
+    const { keeper } = server
+    const servers = keeper === undefined ? undefined : this.standby.get(keeper)
+    if (keeper === undefined || servers?.delete(server) !== true || servers.size > 0) return
+    this.standby.delete(keeper)
     this.tidy(keeper)
   }
 
   private tidy(keeper: Keeper<S>): void {
     const { key } = keeper
-    if (keeper.owner !== undefined) return
+    const isNeeded = () => keeper.owner !== undefined || this.standby.has(keeper)
     const drop = () => {
-      if (keeper.owner === undefined && this.keepers.get(key) === keeper) this.keepers.delete(key)
+      if (!isNeeded() && this.keepers.get(key) === keeper) this.keepers.delete(key)
     }
+    if (isNeeded()) return
     if (keeper.isSpare) drop()
     else keeper.whenSpare(drop)
   }

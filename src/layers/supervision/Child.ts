@@ -46,6 +46,8 @@ export interface Child<out E = unknown> extends Process, Member {
    * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child cares.
    */
   startsNoMore?(): void
+  /** It has left the tree, as it was settled: nobody starts or deletes it any more. Not every child cares. */
+  removed?(): void
   /** Tells it what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
   settle(fate: Fate): void
 }

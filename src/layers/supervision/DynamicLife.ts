@@ -60,7 +60,7 @@ export abstract class DynamicLife extends SupervisingProcess {
     const children = this.children.clear()
     if (children.length === 0) return
     Turn.run(() => {
-      for (const child of children) child.settle(fate)
+      for (const child of children) left(child, fate)
     })
   }
 
@@ -152,6 +152,11 @@ export abstract class DynamicLife extends SupervisingProcess {
   }
 
   protected drop(child: Child, fate: Fate): void {
-    if (this.children.drop(child)) child.settle(fate)
+    if (this.children.drop(child)) left(child, fate)
   }
+}
+
+const left = (child: Child, fate: Fate): void => {
+  child.settle(fate)
+  child.removed?.()
 }

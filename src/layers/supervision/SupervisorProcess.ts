@@ -64,6 +64,10 @@ export class SupervisorProcess extends SupervisorPass {
     this.post({ _tag: "Settled", fate })
   }
 
+  removed(): void {
+    for (const { child } of this.slots.values()) child.removed?.()
+  }
+
   // ---- as a parent
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
@@ -192,8 +196,9 @@ export class SupervisorProcess extends SupervisorPass {
         return slot.child.settle(command.fate)
       }
       case "Forget": {
+        const slot = this.slots.get(command.id)
         this.slots.delete(command.id)
-        return
+        return slot?.child.removed?.()
       }
       case "Answer":
         return this.answer(command.request, command.answer)

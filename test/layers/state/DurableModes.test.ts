@@ -250,6 +250,21 @@ describe("after a normal end", () => {
     }).pipe(Effect.provide(many(inside, { afterStop: "forget" })))
   })
 
+  for (const afterStop of ["keep", "forget"] as const) {
+    it.effect(`what a terminated child of a dynamic supervisor has left is in the store alone (afterStop: ${afterStop})`, () => {
+      const { inside, script } = scripted()
+      return Effect.gen(function*() {
+        const account = yield* start(inside, "a")
+        yield* account.Add({ by: 5 })
+        yield* Effect.flatMap(Pool, (pool) => pool.terminateChild(account))
+        yield* turns
+        const before = script.count("load")
+        assert.strictEqual(yield* Effect.flatMap(start(inside, "a"), (account) => account.Get()), 5)
+        assert.strictEqual(script.count("load"), before + 1)
+      }).pipe(Effect.provide(many(inside, { afterStop })))
+    })
+  }
+
   it.effect("a server that is started again before the removal is done is not removed with it", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)

@@ -8,11 +8,13 @@ import {
   Next,
   Restart,
   StateContainer,
+  StateStore,
   StateTable,
   Supervisor
 } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/naming/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { turns } from "./account.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -37,13 +39,17 @@ const behavior = Num.behavior({
 })
 
 class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
+class Store extends StateStore.Service<Store>()("test/Store", "crash") {}
 class Top extends Supervisor.Service<Top>()("test/Top") {}
 
 const often = Restart.intensity({ restarts: 100, within: "1 second" })
 
 const kinds = {
   memory: (options?: StateContainer.Options) => StateContainer.layerMemory(Num, options),
-  table: (options?: StateContainer.Options) => StateContainer.layerTable(Num, options)
+  table: (options?: StateContainer.Options) => StateContainer.layerTable(Num, options),
+  // Elsewhere a store keeps what finished servers leave.
+  store: (options?: StateContainer.Options) =>
+    StateContainer.layerStore(Num, { store: Store, afterStop: "forget", ...options })
 }
 
 const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
@@ -52,7 +58,7 @@ const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
       kinds[kind](options),
       Pool.layer({ restart: often })
     ]),
-    Layer.merge(Harness.layer, StateTable.StateTable.layer)
+    Layer.mergeAll(Harness.layer, StateTable.StateTable.layer, StateStore.layerMemory(Store))
   )
 
 const start = (key: string, options: GenServer.Options = {}) =>
@@ -60,9 +66,11 @@ const start = (key: string, options: GenServer.Options = {}) =>
 
 const clear = (key: string) => Effect.flatMap(Num.StateContainer, (container) => container.for(key).clear)
 
-const conserved = (key: string) => Effect.flatMap(Num.StateContainer, (container) => container.for(key).get)
+/** What is there once all that was asked of the companions is done. */
+const conserved = (key: string) =>
+  Effect.andThen(turns, Effect.flatMap(Num.StateContainer, (container) => container.for(key).get))
 
-for (const kind of ["memory", "table"] as const) {
+for (const kind of ["memory", "table", "store"] as const) {
   describe(`companions in ${kind}`, () => {
     it.effect("belong to one server each: neither sees another's state", () =>
       Effect.gen(function*() {
@@ -73,19 +81,6 @@ for (const kind of ["memory", "table"] as const) {
         yield* GenServer.kill(a)
         assert.deepStrictEqual([yield* a.Add({ by: 0 }), yield* b.Add({ by: 0 })], [1, 2])
         assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, ["a", "b"])
-      }).pipe(Effect.provide(app(kind))))
-
-    it.effect("count commits over all incarnations, and say which made the last one", () =>
-      Effect.gen(function*() {
-        const a = yield* start("a")
-        const companion = (yield* Num.StateContainer).for("a")
-        for (let i = 0; i < 3; i++) {
-          yield* a.Add({ by: 1 })
-          yield* GenServer.kill(a)
-        }
-        yield* a.Add({ by: 1 })
-        const [newest] = yield* companion.snapshots
-        assert.deepInclude(newest, { state: 4, seq: 4, incarnation: 4 })
       }).pipe(Effect.provide(app(kind))))
 
     it.effect("set replaces what the next incarnation starts from; clear makes it start from init", () =>
@@ -112,19 +107,6 @@ for (const kind of ["memory", "table"] as const) {
         yield* companion.set(unlucky)
         yield* GenServer.kill(a)
         assert.strictEqual(yield* a.Add({ by: 1 }), 1)
-      }).pipe(Effect.provide(app(kind))))
-
-    it.effect("what was set aside is there as long as the companion is, also when nothing else is left", () =>
-      Effect.gen(function*() {
-        const pool = yield* Pool
-        const companion = (yield* Num.StateContainer).for("a")
-        const a = yield* start("a")
-        yield* a.Add({ by: unlucky })
-        yield* GenServer.kill(a)
-        const states = Effect.map(companion.aside, (aside) => aside.map(({ state }) => state))
-        assert.deepStrictEqual(yield* states, [unlucky])
-        yield* pool.terminateChild(a)
-        assert.deepStrictEqual([yield* companion.get, yield* states], [Option.none(), [unlucky]])
       }).pipe(Effect.provide(app(kind))))
 
     for (const when of ["commit", "terminate", { every: "1 second" }] as const) {
@@ -155,6 +137,7 @@ for (const kind of ["memory", "table"] as const) {
         yield* a.Add({ by: 1 })
         assert.deepStrictEqual(yield* companion.get, Option.some(1))
         yield* a.Finish()
+        yield* turns
         assert.deepStrictEqual(yield* companion.get, Option.none())
         const again = yield* start("a")
         yield* again.Add({ by: 2 })
@@ -162,28 +145,6 @@ for (const kind of ["memory", "table"] as const) {
         yield* companion.set(41)
         yield* GenServer.kill(again)
         assert.strictEqual(yield* again.Add({ by: 1 }), 42)
-      }).pipe(Effect.provide(app(kind))))
-
-    it.effect("before the first message, and between crashes, what a person sets is what the next incarnation starts from", () =>
-      Effect.gen(function*() {
-        const container = yield* Num.StateContainer
-        const companion = container.for("a")
-        const a = yield* start("a")
-        yield* companion.set(41)
-        assert.strictEqual(yield* a.Add({ by: 0 }), 0)
-        yield* companion.set(41)
-        yield* GenServer.kill(a)
-        assert.strictEqual(yield* a.Add({ by: 1 }), 42)
-        const b = yield* start("b")
-        yield* GenServer.kill(b)
-        yield* container.for("b").set(7)
-        yield* GenServer.kill(b)
-        assert.strictEqual(yield* b.Add({ by: 1 }), 8)
-        assert.deepStrictEqual((yield* container.for("b").snapshots).map(({ incarnation }) => incarnation), [3])
-        assert.deepStrictEqual(yield* container.keys, ["a", "b"])
-        yield* (yield* Pool).terminateChild(b)
-        yield* container.for("b").clear
-        assert.deepStrictEqual(yield* container.keys, ["a"])
       }).pipe(Effect.provide(app(kind))))
 
     it.effect("looking leaves nothing behind", () =>
@@ -201,6 +162,7 @@ for (const kind of ["memory", "table"] as const) {
             yield* num.Add({ by: 1 })
             yield* num.Finish()
           }
+          yield* turns
           assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, [])
         }).pipe(Effect.provide(app(kind))))
 
@@ -267,6 +229,36 @@ for (const kind of ["memory", "table"] as const) {
           }).pipe(Effect.provide(app(kind))))
       }
 
+      for (const kills of [0, 1, 2]) {
+        it.effect(`nor what another has left that kept it from starting, and was restarted since (${kills} times)`, () =>
+          Effect.gen(function*() {
+            const top = yield* Top
+            const pool = yield* Pool
+            const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            yield* a.Add({ by: 1 })
+            yield* top.terminateChild("test/Num/a")
+            const other = yield* start("a")
+            yield* other.Add({ by: 1 })
+            assert.isTrue(Exit.isFailure(yield* Effect.exit(top.restartChild("test/Num/a"))))
+            for (let i = 0; i < kills; i++) yield* GenServer.kill(other)
+            yield* pool.terminateChild(other)
+            yield* top.deleteChild("test/Num/a")
+            assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
+          }).pipe(Effect.provide(app(kind))))
+      }
+
+      it.effect("looking at what a stopped server has left does not keep it from being forgotten", () =>
+        Effect.gen(function*() {
+          const top = yield* Top
+          const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          yield* a.Add({ by: 1 })
+          yield* top.terminateChild("test/Num/a")
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
+          assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
+          yield* top.deleteChild("test/Num/a")
+          assert.deepStrictEqual(yield* conserved("a"), Option.none())
+        }).pipe(Effect.provide(app(kind))))
+
       it.effect("what a person put there is forgotten with it, when no other server has had it", () =>
         Effect.gen(function*() {
           const top = yield* Top
@@ -296,6 +288,58 @@ for (const kind of ["memory", "table"] as const) {
           }).pipe(Effect.provide(app(kind))))
       }
     })
+  })
+}
+
+for (const kind of ["memory", "table"] as const) {
+  describe(`companions in ${kind} alone`, () => {
+    it.effect("count commits over all incarnations, and say which made the last one", () =>
+      Effect.gen(function*() {
+        const a = yield* start("a")
+        const companion = (yield* Num.StateContainer).for("a")
+        for (let i = 0; i < 3; i++) {
+          yield* a.Add({ by: 1 })
+          yield* GenServer.kill(a)
+        }
+        yield* a.Add({ by: 1 })
+        const [newest] = yield* companion.snapshots
+        assert.deepInclude(newest, { state: 4, seq: 4, incarnation: 4 })
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("what was set aside is there as long as the companion is, also when nothing else is left", () =>
+      Effect.gen(function*() {
+        const pool = yield* Pool
+        const companion = (yield* Num.StateContainer).for("a")
+        const a = yield* start("a")
+        yield* a.Add({ by: unlucky })
+        yield* GenServer.kill(a)
+        const states = Effect.map(companion.aside, (aside) => aside.map(({ state }) => state))
+        assert.deepStrictEqual(yield* states, [unlucky])
+        yield* pool.terminateChild(a)
+        assert.deepStrictEqual([yield* companion.get, yield* states], [Option.none(), [unlucky]])
+      }).pipe(Effect.provide(app(kind))))
+
+    it.effect("before the first message, and between crashes, what a person sets is what the next incarnation starts from", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        const companion = container.for("a")
+        const a = yield* start("a")
+        yield* companion.set(41)
+        assert.strictEqual(yield* a.Add({ by: 0 }), 0)
+        yield* companion.set(41)
+        yield* GenServer.kill(a)
+        assert.strictEqual(yield* a.Add({ by: 1 }), 42)
+        const b = yield* start("b")
+        yield* GenServer.kill(b)
+        yield* container.for("b").set(7)
+        yield* GenServer.kill(b)
+        assert.strictEqual(yield* b.Add({ by: 1 }), 8)
+        assert.deepStrictEqual((yield* container.for("b").snapshots).map(({ incarnation }) => incarnation), [3])
+        assert.deepStrictEqual(yield* container.keys, ["a", "b"])
+        yield* (yield* Pool).terminateChild(b)
+        yield* container.for("b").clear
+        assert.deepStrictEqual(yield* container.keys, ["a"])
+      }).pipe(Effect.provide(app(kind))))
 
     describe("conserved late, { every }", () => {
       const every = { when: { every: "1 second" } } as const
