@@ -22,10 +22,17 @@ import { decode, type LogEntry } from "./LogIndex.ts"
 export type Damage =
   /** The end of a segment was not written whole: it is cut off. It was never acknowledged. */
   | { readonly _tag: "TornTail"; readonly file: string; readonly at: number; readonly bytes: number }
-  /** A part in the middle cannot be read. What it held is lost; older generations take its place. */
-  | { readonly _tag: "Hole"; readonly file: string; readonly at: number; readonly bytes: number }
+  | Hole
   /** A segment is missing, or does not say what it builds on. */
   | { readonly _tag: "Unusable"; readonly file: string; readonly why: string }
+
+/** A part in the middle cannot be read. What it held is lost; older generations take its place. */
+export interface Hole {
+  readonly _tag: "Hole"
+  readonly file: string
+  readonly at: number
+  readonly bytes: number
+}
 
 /** A damage, for people. */
 export const explain = (damage: Damage): string => {
@@ -152,10 +159,10 @@ export const make = (
   const nameOf = (session: number, number: number): string => `${digits(session)}-${number}.log`
 
   /** Creates a segment that begins with `frames`, and is there whole or not at all. */
-  const create = Effect.fnUntraced(function*(
+  const create = Effect.fnUntraced(function*<E>(
     file: string,
-    write: (handle: FileSystem.File) => Effect.Effect<void, PlatformError.PlatformError>
-  ): Effect.fn.Return<FileSystem.File, PlatformError.PlatformError, Scope.Scope> {
+    write: (handle: FileSystem.File) => Effect.Effect<void, E>
+  ): Effect.fn.Return<FileSystem.File, E | PlatformError.PlatformError, Scope.Scope> {
     const temporary = at(`${file}.tmp`)
     // A left-over of the same name is this session's own: an attempt that failed.
     yield* fs.remove(temporary, { force: true })
@@ -212,19 +219,24 @@ export const make = (
     return position
   })
 
-  /** Reads the frames of a segment that begin at `positions`, which ascend. One that is damaged by now is left out. */
+  /**
+   * Reads some frames of a segment: those that begin at the `from` of `frames`, which ascend. One that is damaged by now is
+   * told, with what it is known to have held.
+   */
   const pick = Effect.fnUntraced(function*(
     file: string,
     handle: FileSystem.File,
-    positions: ReadonlyArray<number>,
+    frames: ReadonlyArray<{ readonly from: number; readonly end: number }>,
     to: number,
-    onFrame: OnFrame
+    onFrame: OnFrame,
+    onHole: (hole: Hole) => void
   ) {
     const session = sessionOf(file)
     const ahead = new ReadAhead(handle, to)
-    for (const position of positions) {
-      const frame = yield* frameAt(ahead, position, to, session)
-      const done = frame === undefined ? undefined : onFrame(frame, ahead.bytes, ahead.at, position)
+    for (const { end, from } of frames) {
+      const frame = yield* frameAt(ahead, from, to, session)
+      if (frame === undefined) onHole({ _tag: "Hole", file, at: from, bytes: end - from })
+      const done = frame === undefined ? undefined : onFrame(frame, ahead.bytes, ahead.at, from)
       if (done !== undefined) yield* done
     }
   })

@@ -111,6 +111,17 @@ export interface KeptInLog extends Kept<Indexed> {
   readonly snapshots: Array<Indexed>
 }
 
+/** A snapshot with its state. */
+export const withState = ({ at, epoch, key, seq, trusted, version }: Indexed, state: string): SnapshotRecord => ({
+  key,
+  epoch,
+  seq,
+  version,
+  trusted,
+  at,
+  state
+})
+
 const indexed = ({ at, epoch, key, seq, trusted, version }: SnapshotRecord, place: Place): Indexed => ({
   key,
   epoch,
@@ -218,6 +229,26 @@ export class LogIndex {
     if (after.kept.snapshots.length === 0) this.kept.delete(key)
     else this.kept.set(key, { snapshots: after.kept.snapshots.slice(), answers: after.kept.answers })
     this.aside.push({ ...record, answers: after.answers, why, asideAt })
+  }
+
+  /** A frame has rotted: what is kept of it is lost, and older snapshots take its place. */
+  lose(file: string, frame: number): void {
+    const isLost = ({ place }: Indexed) => place.file === file && place.frame === frame
+    for (const [key, kept] of this.kept) {
+      for (const { seq } of kept.snapshots.filter(isLost)) {
+        this.replace(key, withoutSnapshot(this.kept.get(key)!, seq).kept)
+      }
+    }
+    for (const one of this.aside.splice(0)) {
+      if (isLost(one)) this.live -= sizeOf(one)
+      else this.aside.push(one)
+    }
+  }
+
+  private replace(key: string, after: Kept<Indexed>): void {
+    this.live += this.sizes(after) - this.sizes(this.kept.get(key))
+    if (after.snapshots.length === 0) this.kept.delete(key)
+    else this.kept.set(key, { snapshots: after.snapshots.slice(), answers: after.answers })
   }
 
   private remove(key: string): void {

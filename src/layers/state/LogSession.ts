@@ -7,14 +7,15 @@
  * - Compaction writes what is still needed to a new segment, flushes it and renames it into place; from then on it is the
  *   log, whoever reads it. So nothing may be appended to the old one any more: when it cannot be told whether the folder is
  *   still the session's, the session ends.
+ * - What compaction finds rotted (`LogCompaction`) is told, and is lost as it would have been when the session began.
  *
  * @since 0.1.0
  */
 import { Effect, Exit, type FileSystem, type PlatformError, Scope } from "effect"
 import * as LogFrame from "../../domain/state/LogFrame.ts"
-import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
-import type { LogDirectory } from "./LogDirectory.ts"
-import { type Base, decode, encode, type Indexed, type LogEntry, LogIndex, type Place, textOf } from "./LogIndex.ts"
+import { copyNeeded, type Rotten, type Source } from "./LogCompaction.ts"
+import type { Damage, LogDirectory } from "./LogDirectory.ts"
+import { type Base, encode, type LogEntry, LogIndex, type Place, textOf } from "./LogIndex.ts"
 import type { Cuts, Replayed } from "./LogReplay.ts"
 
 interface Segment {
@@ -32,17 +33,6 @@ export type Appended = { readonly isOwner: boolean; readonly file: string; reado
 /** A frame is written out when it has become as large as this, where several make one segment. */
 const frameBytes = 1024 * 1024
 
-/** A snapshot with its state. */
-export const withState = ({ at, epoch, key, seq, trusted, version }: Indexed, state: string): SnapshotRecord => ({
-  key,
-  epoch,
-  seq,
-  version,
-  trusted,
-  at,
-  state
-})
-
 /** The text at a place of a file. */
 export const readText = Effect.fnUntraced(function*(file: FileSystem.File, { at, length }: Place) {
   const bytes = new Uint8Array(length)
@@ -56,15 +46,16 @@ export const readText = Effect.fnUntraced(function*(file: FileSystem.File, { at,
 })
 
 /** The session that owns a log. All its operations take turns. */
-export class LogSession {
+export class LogSession implements Source {
   readonly number: number
   /** Whether the folder is still the session's. */
   readonly isOwner: Effect.Effect<boolean, PlatformError.PlatformError>
   index: LogIndex
   private readonly fs: FileSystem.FileSystem
-  private readonly log: LogDirectory
+  readonly log: LogDirectory
   private readonly parent: Scope.Scope
   private readonly limit: number
+  private readonly onDamage: (damage: Damage) => Effect.Effect<void>
   private readonly cuts: Cuts
   private readonly writer: LogFrame.FrameWriter
   private scope: Scope.Closeable
@@ -74,7 +65,7 @@ export class LogSession {
   private opened = new Map<string, FileSystem.File>()
 
   private constructor(
-    { fs, limit, log, parent }: LogSession.Environment,
+    { fs, limit, log, onDamage, parent }: LogSession.Environment,
     number: number,
     replayed: Replayed,
     writer: LogFrame.FrameWriter,
@@ -86,6 +77,7 @@ export class LogSession {
     this.log = log
     this.parent = parent
     this.limit = limit
+    this.onDamage = onDamage
     this.number = number
     this.isOwner = log.isOwner(number)
     this.index = replayed.index
@@ -110,12 +102,12 @@ export class LogSession {
 
   /** About how many bytes of the log are no longer needed. */
   get garbage(): number {
-    return this.bases.reduce((sum, base) => sum + base.upTo, this.segment.size) - this.index.live
+    return this.pieces.reduce((sum, { upTo }) => sum + upTo, 0) - this.index.live
   }
 
-  /** How many segments the log consists of. */
-  get pieces(): number {
-    return this.bases.length + 1
+  /** The segments that the log consists of. */
+  get pieces(): ReadonlyArray<Base> {
+    return [...this.bases, { file: this.segment.name, upTo: this.segment.size }]
   }
 
   /** Closes the files. */
@@ -166,7 +158,14 @@ export class LogSession {
    * Writes what is still needed to one segment, which then is the log; answers whether the folder is still the session's.
    * When it fails, the log is as it was.
    */
-  get compact(): Effect.Effect<boolean, PlatformError.PlatformError> {
+  compact(): Effect.Effect<boolean, PlatformError.PlatformError> {
+    return Effect.catchTag(this.compactOnce, "Rotten", ({ holes }) => {
+      for (const { at, file } of holes) this.index.lose(file, at)
+      return Effect.andThen(Effect.forEach(holes, this.onDamage, { discard: true }), this.compact())
+    })
+  }
+
+  private get compactOnce(): Effect.Effect<boolean, PlatformError.PlatformError | Rotten> {
     return Effect.gen({ self: this }, function*() {
       const index = new LogIndex(this.limit)
       const scope = yield* Scope.fork(this.parent)
@@ -174,7 +173,7 @@ export class LogSession {
       const header: LogEntry = { _tag: "Segment", bases: [], cuts: this.cuts }
       const segment = yield* Effect.onError(
         create(this.log, this.writer, scope, this.number, number, header, (add) =>
-          this.copy((entry) => {
+          copyNeeded(this, (entry) => {
             const { at, flush, name, place } = add(entry)
             index.apply(entry, name, at, place)
             return flush
@@ -200,50 +199,6 @@ export class LogSession {
     })
   }
 
-  /** Writes all that the index has, in the order in which it lies in the files; frames that hold nothing of it are not read. */
-  private copy(
-    write: (entry: LogEntry) => Effect.Effect<void, PlatformError.PlatformError> | undefined
-  ): Effect.Effect<void, PlatformError.PlatformError> {
-    return Effect.gen({ self: this }, function*() {
-      const { aside, epochs, kept } = this.index
-      const byEpoch = Array.from(epochs).sort((a, b) => a[1] - b[1])
-      for (const [owner, epoch] of byEpoch) write({ _tag: "Epoch", owner, epoch })
-      const needed = new Map<string, Set<number>>()
-      for (const { snapshots } of kept.values()) {
-        for (const { place: { file, frame } } of snapshots) {
-          const frames = needed.get(file)
-          if (frames === undefined) needed.set(file, new Set([frame]))
-          else frames.add(frame)
-        }
-      }
-      for (const { file, upTo } of [...this.bases, { file: this.segment.name, upTo: this.segment.size }]) {
-        const handle = yield* this.reader(file)
-        const frames = Array.from(needed.get(file) ?? []).sort((a, b) => a - b)
-        yield* this.log.pick(file, handle, frames, upTo, (frame, bytes, at, position) => {
-          let flush: Effect.Effect<void, PlatformError.PlatformError> | undefined
-          for (const { json, text } of frame.entries) {
-            const entry = decode(json)
-            if (entry._tag !== "Put") continue
-            const found = kept.get(entry.record.key)
-            const one = found?.snapshots.find(({ place }) => place.at === position + text.offset && place.file === file)
-            if (found === undefined || one === undefined) continue
-            const answers = one === found.snapshots[0] ? Array.from(found.answers.values()) : undefined
-            const from = at + text.offset
-            const state = LogFrame.textOf(bytes.subarray(from, from + text.length))
-            flush = write({ _tag: "Put", record: { ...withState(one, state), answers } })
-          }
-          return flush
-        })
-      }
-      for (const one of aside) {
-        const { answers, asideAt, why } = one
-        const state = yield* this.text(one.place)
-        const flush = write({ _tag: "KeptAside", record: { ...withState(one, state), answers, asideAt, why } })
-        if (flush !== undefined) yield* flush
-      }
-    })
-  }
-
   /** Gives up the segment behind its last good byte and goes on in a new one. */
   private get roll(): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.suspend(() => {
@@ -260,7 +215,8 @@ export class LogSession {
     })
   }
 
-  private reader(file: string): Effect.Effect<FileSystem.File, PlatformError.PlatformError> {
+  /** A file of the log, open for reading as long as it belongs to it. */
+  reader(file: string): Effect.Effect<FileSystem.File, PlatformError.PlatformError> {
     return Effect.suspend(() => {
       const known = file === this.segment.name ? this.segment.file : this.opened.get(file)
       if (known !== undefined) return Effect.succeed(known)
@@ -281,15 +237,15 @@ type Add = (entry: LogEntry) => {
 }
 
 /** A new segment that begins with `header` and what `write` adds to it; it is there whole or not at all. */
-const create = Effect.fnUntraced(function*(
+const create = Effect.fnUntraced(function*<E = never>(
   log: LogDirectory,
   writer: LogFrame.FrameWriter,
   scope: Scope.Scope,
   session: number,
   number: number,
   header: LogEntry,
-  write?: (add: Add) => Effect.Effect<void, PlatformError.PlatformError>
-): Effect.fn.Return<Segment, PlatformError.PlatformError> {
+  write?: (add: Add) => Effect.Effect<void, E | PlatformError.PlatformError>
+): Effect.fn.Return<Segment, E | PlatformError.PlatformError> {
   const name = log.nameOf(session, number)
   let size = 0
   const file = yield* Scope.provide(
@@ -322,5 +278,7 @@ export declare namespace LogSession {
     /** Snapshots kept of a key. */
     readonly limit: number
     readonly checksum: LogFrame.Checksum
+    /** Told what is found damaged. */
+    readonly onDamage: (damage: Damage) => Effect.Effect<void>
   }
 }

@@ -28,9 +28,9 @@ import {
 } from "../../domain/state/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import * as LogDirectory from "./LogDirectory.ts"
-import type { Indexed, LogEntry, LogIndex, Place } from "./LogIndex.ts"
+import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./LogIndex.ts"
 import { replay } from "./LogReplay.ts"
-import { LogSession, readText, withState } from "./LogSession.ts"
+import { LogSession, readText } from "./LogSession.ts"
 import * as NodeDisk from "./NodeDisk.ts"
 import type * as StateStore from "./StateStore.ts"
 
@@ -164,10 +164,10 @@ export const make = Effect.fnUntraced(function*(
   /** In a turn of its own, after those that wait already. */
   const compactIfNeeded = (current: LogSession): Effect.Effect<void> => {
     const { garbage, index, pieces } = current
-    if (compacting || (garbage <= Math.max(compactFrom, index.live) && pieces <= maxPieces)) return Effect.void
+    if (compacting || (garbage <= Math.max(compactFrom, index.live) && pieces.length <= maxPieces)) return Effect.void
     compacting = true
     const compact = Effect.suspend(() =>
-      session === current ? Effect.flatMap(current.compact, (isOwner) => isOwner ? Effect.void : lose) : Effect.void
+      session === current ? Effect.flatMap(current.compact(), (isOwner) => isOwner ? Effect.void : lose) : Effect.void
     )
     const reported = Effect.matchEffect(turn("compact")(compact), {
       onSuccess: () => Effect.sync(() => compactFrom = compactAbove),
@@ -182,7 +182,11 @@ export const make = Effect.fnUntraced(function*(
   const takeOver = Effect.gen(function*() {
     yield* lose
     const number = yield* log.claim
-    const begun = yield* LogSession.begin({ fs, log, parent, limit, checksum }, number, yield* readAs("owner"))
+    const begun = yield* LogSession.begin(
+      { fs, log, parent, limit, checksum, onDamage },
+      number,
+      yield* readAs("owner")
+    )
     if (!(yield* begun.isOwner)) {
       yield* begun.close
       return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })

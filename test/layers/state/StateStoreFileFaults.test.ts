@@ -295,6 +295,39 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
+  it.live("what has rotted since the session began is told by compaction, and is lost as it would be at opening", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const { damages, store } = yield* open(directory, makeDisk(), { compactAbove: 4000 })
+      const epoch = yield* store.acquireEpoch("app")
+      const state = JSON.stringify("s".repeat(900))
+      const answer = (id: string, seq: number) => ({ id, seq, at: 0, body: "{}" })
+      for (let seq = 1; seq <= 3; seq++) {
+        yield* store.save([{ ...record("a", seq, epoch), state, answers: [answer(`a${seq}`, seq)] }])
+      }
+      yield* store.save([{ ...record("b", 1, epoch), state: JSON.stringify("aside") }])
+      yield* store.setAside({ key: "b", seq: 1, epoch, why: "a test" })
+      const file = segments(directory).at(-1)!
+      const bytes = fs.readFileSync(file)
+      const newest = bytes.lastIndexOf(Buffer.from("s".repeat(900)))
+      const aside = bytes.lastIndexOf(Buffer.from("\"aside\""))
+      bytes[newest + 5]! ^= 1
+      bytes[aside + 2]! ^= 1
+      fs.writeFileSync(file, bytes)
+      for (let seq = 1; segments(directory).includes(file); seq++) {
+        yield* store.save([{ ...record("c", seq, epoch), state }])
+        assert.isBelow(seq, 50)
+      }
+      assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole", "Hole"])
+      for (const one of [store, (yield* open(directory)).store]) {
+        const [first, second] = yield* one.load("a")
+        assert.deepStrictEqual([first?.seq, second?.seq], [2, 1])
+        assert.deepStrictEqual(first?.answers?.map(({ id }) => id), ["a1", "a2"])
+        assert.deepStrictEqual(yield* one.listAside(), [])
+        assert.strictEqual((yield* seqs(one, "c")).length, 3)
+      }
+    }))
+
   it.live("a compaction that fails loses nothing and is tried again later", () =>
     Effect.gen(function*() {
       const directory = yield* folder
