@@ -56,6 +56,12 @@ export const StateRolledBack = Schema.TaggedStruct("StateRolledBack", {
 /** A snapshot was set aside: kept for inspection, never deleted, not restored again. */
 export const StateSetAside = Schema.TaggedStruct("StateSetAside", { ...process, seq: Schema.Int, why: Schema.String })
 
+/** A server that hibernates has let go of its state, which its store has (`hibernate` over `layerStore`). */
+export const StatePassivated = Schema.TaggedStruct("StatePassivated", process)
+
+/** Something needed the state that had left memory: it is back. */
+export const StateActivated = Schema.TaggedStruct("StateActivated", process)
+
 /** A write of an older incarnation was refused by the companion. */
 export const WriteFenced = Schema.TaggedStruct("WriteFenced", { ...process, current: Schema.Int })
 
@@ -91,6 +97,8 @@ export const Lifecycle = Schema.Union([
   StateRestored,
   StateRolledBack,
   StateSetAside,
+  StatePassivated,
+  StateActivated,
   WriteFenced,
   Redelivered,
   Quarantined,

@@ -306,5 +306,7 @@ type OwnEvent = Extract<
       | "StateRestored"
       | "StateRolledBack"
       | "StateSetAside"
+      | "StatePassivated"
+      | "StateActivated"
   }
 >

@@ -107,6 +107,7 @@ export abstract class ServerRest extends ServerStart implements Turn.Ready {
     this.state = passivated
     this.phase = Attentive
     this.dropSpare()
+    this.publish("StatePassivated", {})
   }
 
   /** Whether there is something to do that needs the state. */
@@ -122,6 +123,7 @@ export abstract class ServerRest extends ServerStart implements Turn.Ready {
     this.run(loaded, (exit) => {
       if (exit._tag === "Failure") return this.end(this.order?.reason ?? { _tag: "NotConserved", cause: exit.cause })
       this.state = exit.value
+      this.publish("StateActivated", {})
       this.idle()
     })
   }

@@ -10,7 +10,17 @@ import { runInNewContext } from "node:vm"
 import { CallError } from "../../../src/domain/Errors.ts"
 import type { ExitReason } from "../../../src/domain/server/ExitReason.ts"
 import type { StoreError } from "../../../src/domain/state/StoreError.ts"
-import { GenServer, Next, Restart, StateContainer, StateStore, Supervisor, Sys } from "../../../src/index.ts"
+import {
+  GenServer,
+  Next,
+  Restart,
+  StateContainer,
+  StateStore,
+  StateTable,
+  Supervisor,
+  Sys
+} from "../../../src/index.ts"
+import { processOf } from "../../../src/layers/naming/Process.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { fork, poll, turns } from "./account.ts"
@@ -32,6 +42,8 @@ class Sleeper extends GenServer.Service<Sleeper>()("test/Sleeper", {
     Die: GenServer.call()
   }
 }) {}
+
+class Top extends Supervisor.Service<Top>()("test/Top") {}
 
 interface State {
   readonly n: number
@@ -78,7 +90,7 @@ const behavior = (inside: Inside) => {
 }
 
 const setUp = (inside: Inside, options: Options = {}, supervisor: Partial<Supervisor.Options> = {}) =>
-  Supervisor.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
+  Top.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerStore(Sleeper, { store: Store, ...options }),
     Sleeper.layer(behavior(inside))
   ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
@@ -96,6 +108,36 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>) => {
 
 const keyed = { idempotencyKey: "once" } as const
 
+describe("a server that hibernates over anything else", () => {
+  const others = {
+    memory: StateContainer.layerMemory(Sleeper),
+    table: Layer.provide(StateContainer.layerTable(Sleeper), StateTable.StateTable.layer),
+    nothing: StateContainer.layerForget(Sleeper)
+  }
+  for (const [what, container] of Object.entries(others)) {
+    it.effect(`keeps its state: the next message has the very same (${what})`, () => {
+      const inside = new Inside()
+      return Effect.gen(function*() {
+        const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+        yield* sleeper.Sleep({ by: 1 })
+        yield* turns
+        yield* sleeper.Read()
+        yield* sleeper.Read()
+        assert.deepStrictEqual(inside.states, [{ n: 0 }, { n: 1 }, { n: 1 }])
+        assert.strictEqual(inside.states[1], inside.states[2])
+        assert.deepStrictEqual(yield* harness.historyOf(sleeper), ["Started"])
+        yield* Effect.exit(sleeper.Die())
+        assert.strictEqual(yield* sleeper.Read(), what === "nothing" ? 0 : 1)
+      }).pipe(
+        Effect.provide(Layer.provideMerge(
+          Supervisor.layer({ id: "root", strategy: "one_for_one" }, [container, Sleeper.layer(behavior(inside))]),
+          Harness.layer
+        ))
+      )
+    })
+  }
+})
+
 describe("a server that hibernates over a store", () => {
   it.effect("lets its state leave memory when it is stored; the next message loads it before its handler runs", () => {
     const inside = new Inside()
@@ -110,10 +152,24 @@ describe("a server that hibernates over a store", () => {
       assert.deepStrictEqual(inside.states, [{ n: 0 }, { n: 41 }])
       assert.strictEqual(yield* sleeper.Add({ by: 1 }), 43)
       assert.strictEqual(loads(inside), 1)
-      // no restart, and no restored state
+      // told, and neither a restart nor a restored state
       assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
-      assert.deepStrictEqual(yield* harness.historyOf(sleeper), ["Started"])
+      assert.deepStrictEqual(yield* harness.historyOf(sleeper), ["Started", "StatePassivated", "StateActivated"])
       assert.deepStrictEqual(inside.life, [])
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("is running, to its supervisor and to whoever asks: nothing is loaded for that", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      yield* sleeper.Sleep({ by: 41 })
+      yield* harness.awaitTag("StatePassivated", sleeper)
+      const top = yield* Top
+      const { status } = yield* top.whichChild("test/Sleeper")
+      assert.deepStrictEqual([status, sleeper[processOf].status], ["running", "running"])
+      assert.deepStrictEqual(yield* top.countChildren, { specs: 2, active: 2, supervisors: 0, workers: 2 })
+      assert.strictEqual(loads(inside), 0)
     }).pipe(Effect.provide(setUp(inside)))
   })
 
