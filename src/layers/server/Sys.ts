@@ -7,56 +7,27 @@
  * of its own. Supervisors, workers and containers are no servers and have nothing to suspend: their handles tell what they
  * do, and {@link getStatus} takes them too.
  *
- * *Tricky*: what is observed is on the server's way, not beside it: while statistics, a log, a trace or a debug function
- * is on, calls leave the direct path, and debug functions run on the server's stack. Switched off, it costs nothing. What is
- * switched on stays on over restarts, since it belongs to the server; a suspended server that ends is not suspended any more.
+ * *Tricky*: what watches a server's messages is on its way (`SystemDebug`), and stays on over restarts; a suspended server
+ * that ends is not suspended any more.
  *
  * @since 0.1.0
  */
-import { Cause, type Context, Effect, Exit, Formatter, Option } from "effect"
-import { type CallError, callError, NotQuarantined, ReplaceFailed } from "../../domain/Errors.ts"
+import { type Context, Effect, Exit, Option } from "effect"
+import { type CallError, NotQuarantined, ReplaceFailed } from "../../domain/Errors.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
-import { format, type SystemEvent } from "../../domain/server/SystemEvent.ts"
+import { format } from "../../domain/server/SystemEvent.ts"
 import { type HasProcess, type Process, processOf, reference, type Status as ProcessStatus } from "../naming/Process.ts"
 import { toMillis } from "./Client.ts"
-import type { DebugFunction } from "./Debug.ts"
-import { ownCall } from "./Envelope.ts"
 import type { QuarantinedMessage } from "./Quarantine.ts"
-import type { ServerProcess } from "./ServerProcess.ts"
 import { type AnyServer, serverOf, type WithState } from "./ServerRef.ts"
 import { SystemAnswer } from "./SystemAnswer.ts"
+import { ask, look } from "./SystemRequest.ts"
 
 export type { Formatted, In, NoReply, Out, Shown, SystemEvent } from "../../domain/server/SystemEvent.ts"
 export { type DebugFunction, done } from "./Debug.ts"
 export type { QuarantinedMessage } from "./Quarantine.ts"
 export { stop as terminate } from "./Stop.ts"
-
-/** What is asked of the server behind a reference, when its turn comes. */
-const ask = (
-  ref: HasProcess,
-  what: string,
-  options: CallOptions | undefined,
-  work: (server: ServerProcess, state: unknown) => unknown
-): Effect.Effect<unknown, unknown> =>
-  Effect.suspend(() => {
-    const server = serverOf(ref)
-    return server === undefined
-      ? Exit.fail(callError(ref[processOf].path.join("/"), what, { _tag: "NotRunning" }))
-      : server.ask((state) => work(server, state), toMillis(options?.timeout ?? ownCall.timeout), {
-        ...ownCall,
-        tag: what
-      })
-  })
-
-/** A look at a server: nothing of it is changed, and only a call can fail. */
-const look = <A>(
-  ref: HasProcess,
-  what: string,
-  options: CallOptions | undefined,
-  f: (server: ServerProcess, state: unknown) => A
-): Effect.Effect<A, CallError> =>
-  // The engine carries answers without their types; this one is an `A` because `f` makes it, and `f` cannot fail.
-  ask(ref, what, options, (server, state) => new SystemAnswer(f(server, state))) as Effect.Effect<A, CallError>
+export { install, log, noDebug, remove, type Statistics, statistics, toText, trace } from "./SystemDebug.ts"
 
 /**
  * The server behind the handle of a process, such as one from `whichChildren`: none when it is no server.
@@ -165,174 +136,6 @@ export const resume = (ref: AnyServer, options?: CallOptions): Effect.Effect<voi
   look(ref, "Sys.resume", options, (server) => {
     server.suspended = false
   })
-
-/** Counts of messages: those handled, and the replies that callers were given. */
-export interface Statistics {
-  /** When counting began, and what time it is: milliseconds of the Clock. */
-  readonly startTime: number
-  readonly currentTime: number
-  readonly messagesIn: number
-  readonly messagesOut: number
-}
-
-/**
- * Counts messages, stops counting, or tells the counts (OTP: `sys:statistics/3`).
- *
- * **Details**
- *
- * `true` begins anew, `false` stops, `"get"` answers none when nothing is counted. System requests are not counted.
- *
- * @since 0.1.0
- */
-export function statistics(
-  ref: AnyServer,
-  flag: "get",
-  options?: CallOptions
-): Effect.Effect<Option.Option<Statistics>, CallError>
-export function statistics(ref: AnyServer, flag: boolean, options?: CallOptions): Effect.Effect<void, CallError>
-export function statistics(
-  ref: AnyServer,
-  flag: boolean | "get",
-  options?: CallOptions
-): Effect.Effect<Option.Option<Statistics> | void, CallError> {
-  return look(ref, "Sys.statistics", options, (server) => {
-    const now = server.spec.clock.currentTimeMillisUnsafe()
-    if (flag === "get") {
-      return Option.map(
-        Option.fromUndefinedOr(server.debug?.counts),
-        ({ messagesIn, messagesOut, startTime }): Statistics => ({
-          startTime,
-          currentTime: now,
-          messagesIn,
-          messagesOut
-        })
-      )
-    }
-    server.observe((debug) => {
-      debug.counts = flag ? { startTime: now, messagesIn: 0, messagesOut: 0 } : undefined
-    })
-  })
-}
-
-/** OTP's default. */
-const defaultLogSize = 10
-
-/**
- * Keeps the newest events of a server, stops, or tells them, the oldest first (OTP: `sys:log/3`).
- *
- * **Details**
- *
- * `true` keeps 10, a number that many, `false` and 0 none; `"get"` answers an empty list when the log is off. A crash
- * report shows the log, too.
- *
- * @since 0.1.0
- */
-export function log(
-  ref: AnyServer,
-  flag: "get",
-  options?: CallOptions
-): Effect.Effect<ReadonlyArray<SystemEvent>, CallError>
-export function log(ref: AnyServer, flag: boolean | number, options?: CallOptions): Effect.Effect<void, CallError>
-export function log(
-  ref: AnyServer,
-  flag: boolean | number | "get",
-  options?: CallOptions
-): Effect.Effect<ReadonlyArray<SystemEvent> | void, CallError> {
-  return look(ref, "Sys.log", options, (server) => {
-    if (flag === "get") return server.debug?.log ?? []
-    const keep = flag === true ? defaultLogSize : flag === false ? 0 : flag
-    server.observe((debug) => debug.logLast(keep))
-  })
-}
-
-/**
- * Sees every event of a server: of the messages it takes and the replies it gives.
- *
- * **Details**
- *
- * A `state` of its own goes from one event to the next; {@link done} removes the function, and so does throwing. A function
- * that is installed already is not installed twice; with an `id`, a second one of that id is not. OTP's `sys:install/3`.
- *
- * @since 0.1.0
- */
-export const install = <A>(
-  ref: AnyServer,
-  f: DebugFunction<A>,
-  state: A,
-  options?: CallOptions & { readonly id?: string | undefined }
-): Effect.Effect<void, CallError> =>
-  look(ref, "Sys.install", options, (server) => server.observe((debug) => debug.install(options?.id ?? f, f, state)))
-
-/**
- * Removes a debug function, by its id or itself (OTP: `sys:remove/3`).
- *
- * @since 0.1.0
- */
-export const remove = <A>(
-  ref: AnyServer,
-  idOrFunction: string | DebugFunction<A>,
-  options?: CallOptions
-): Effect.Effect<void, CallError> =>
-  look(ref, "Sys.remove", options, (server) => server.observe((debug) => debug.remove(idOrFunction)))
-
-/**
- * Switches everything off: statistics, log, trace, debug functions (OTP: `sys:no_debug/2`).
- *
- * @since 0.1.0
- */
-export const noDebug = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
-  look(ref, "Sys.noDebug", options, (server) => server.forgetDebug())
-
-const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
-
-/**
- * Hands every event of a server to a sink, or stops (OTP: `sys:trace/3`).
- *
- * **Details**
- *
- * `true` writes one line an event to the loggers of the server's context, at level `Info`. A sink runs on the server's
- * stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
- *
- * @since 0.1.0
- */
-export const trace = (
-  ref: AnyServer,
-  sink: ((event: SystemEvent) => void) | boolean,
-  options?: CallOptions
-): Effect.Effect<void, CallError> =>
-  look(ref, "Sys.trace", options, (server) =>
-    server.observe((debug) => {
-      debug.remove(traceId)
-      if (sink === false) return
-      const { context } = server.spec
-      const write = (event: SystemEvent): void =>
-        void Effect.runForkWith(context)(Effect.logInfo(`${server.name} ${toText(event)}`))
-      const told = sink === true ? write : sink
-      debug.install<void>(traceId, (_, event) => told(event), undefined)
-    }))
-
-/**
- * An event on one line: `got call Withdraw {"amount":3}`.
- *
- * @since 0.1.0
- */
-export const toText = (event: SystemEvent): string => {
-  switch (event._tag) {
-    case "In": {
-      const from = event.from === undefined ? "" : ` from ${event.from}`
-      return `got ${event.kind} ${event.request} ${Formatter.format(event.payload)}${from}`
-    }
-    case "Out": {
-      const { reply } = event
-      const to = event.to === undefined ? "" : ` to ${event.to}`
-      return reply._tag === "Success"
-        ? `sent ${Formatter.format(reply.value)}${to}, for ${event.request}`
-        : `failed with ${Formatter.format(Cause.squash(reply.cause))}${to}, for ${event.request}`
-    }
-    case "NoReply":
-      return `new state ${Formatter.format(event.state)}, after ${event.request}`
-  }
-}
 
 /** What {@link getStatus} tells. */
 export interface Status {
