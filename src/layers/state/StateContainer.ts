@@ -96,7 +96,7 @@ const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> 
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
 
 /**
- * Companions in memory: a `Ref` per server, which survives everything but the process.
+ * Companions in memory: a cell per server, outside of any fiber, which survives everything but the process.
  *
  * **When to use**
  *
