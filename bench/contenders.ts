@@ -11,9 +11,10 @@ export interface Contender {
   readonly command: (section: string) => readonly [program: string, ...args: ReadonlyArray<string>]
 }
 
+/** A figure of one process; bytes have no CPU. */
 export interface Figure {
   readonly wall: number
-  readonly cpu: number
+  readonly cpu?: number
 }
 
 const here = import.meta.dirname
@@ -48,7 +49,18 @@ export const otp = (): Contender | undefined => {
   const erl = "+S 1 +sbwt none +sbwtdcpu none +sbwtdio none"
   return {
     name: "otp",
-    sections: [...calls, "call-fn", "busy", "cast", "start", "crash-die", "crash-error", "conserve", "mailbox"],
+    sections: [
+      ...calls,
+      "call-fn",
+      "busy",
+      "cast",
+      "start",
+      "crash-die",
+      "crash-error",
+      "conserve",
+      "mailbox",
+      "mailbox-call"
+    ],
     command: (section) => ["elixir", "--erl", erl, "-pa", folder, "-e", "Bench.main()", section]
   }
 }
@@ -86,7 +98,7 @@ export const measure = (contender: Contender, section: string, quick: boolean): 
   return new Map(
     (ran.stdout ?? "").split("\n").filter((line) => line.includes("\t")).map((line) => {
       const [metric = "", wall, cpu] = line.split("\t")
-      return [metric, { wall: Number(wall), cpu: Number(cpu) }]
+      return [metric, { wall: Number(wall), ...(cpu !== undefined && { cpu: Number(cpu) }) }]
     })
   )
 }

@@ -2,7 +2,7 @@
 import { Effect, Exit, Layer, Scope } from "effect"
 import { DynamicSupervisor, Supervisor } from "../src/index.ts"
 import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
-import { clients, type Cost, cost, heap, main, median, report, scaled, timed, warmUp } from "./measure.ts"
+import { clients, type Cost, cost, heap, main, report, scaled, show, summary, timed, warmUp } from "./measure.ts"
 import { curve } from "./metrics.ts"
 
 class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
@@ -40,8 +40,6 @@ const crashAll = (servers: ReadonlyArray<Server>) =>
       yield* server.Increment()
     }
   })
-
-const show = (metric: string, { cpu, wall }: Cost) => report(metric, wall, cpu)
 
 /** A tree of `n` servers from start to stop: what each step costs per server. */
 const life = Effect.fnUntraced(function*(n: number) {
@@ -89,7 +87,7 @@ main({
         for (const [what, one] of yield* life(scaled(size))) rounds.set(what, [...rounds.get(what) ?? [], one])
       }
       for (const [what, costs] of rounds) {
-        report(`curve.${what}.${size}`, median(costs.map(({ wall }) => wall)), median(costs.map(({ cpu }) => cpu)))
+        show(`curve.${what}.${size}`, summary(costs))
       }
     }
   }).pipe(Effect.provide(quiet))

@@ -48,6 +48,8 @@ export const metrics: ReadonlyArray<Metric> = [
   { metric: "conserve.table", section: "conserve", title: "the same in a shared table (OTP: ETS)", unit: "%" },
   { metric: "mailbox.short", section: "mailbox", title: "queued cast, 1,000 waiting", unit: "ns" },
   { metric: "mailbox.long", section: "mailbox", title: "queued cast, 1,000,000 waiting", unit: "ns" },
+  { metric: "mailbox.call.short", section: "mailbox-call", title: "send one more call, 1,000 waiting", unit: "ns" },
+  { metric: "mailbox.call.long", section: "mailbox-call", title: "send one more call, 1,000,000 waiting", unit: "ns" },
   {
     metric: "mailbox.kept",
     section: "mailbox",

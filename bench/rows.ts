@@ -8,7 +8,7 @@ export type Round = ReadonlyMap<string, ReadonlyMap<string, Figure>>
 
 export interface Compared {
   readonly wall: number
-  readonly cpu: number
+  readonly cpu?: number
   /** To Erlang/OTP: the median of the ratios of each round; smaller is faster. Absent without Erlang/OTP. */
   readonly ratio?: number
 }
@@ -19,7 +19,8 @@ export interface Row {
   readonly title: string
   readonly unit: Metric["unit"]
   readonly ours: number
-  readonly oursCpu: number
+  /** CPU time in the same unit; bytes have none. */
+  readonly oursCpu?: number
   readonly otp?: number
   readonly otpCpu?: number
   readonly ratio?: number
@@ -34,48 +35,47 @@ export interface Row {
 }
 
 export const toRow = (rounds: ReadonlyArray<Round>, row: Metric): Row | undefined => {
-  const figures = (contender: string, of: (figure: Figure) => number): ReadonlyArray<number> =>
-    rounds.flatMap((round) => {
-      const figure = round.get(contender)?.get(row.metric)
-      return figure === undefined ? [] : [of(figure)]
-    })
-  const wall = (figure: Figure) => figure.wall
-  const cpu = (figure: Figure) => figure.cpu
-  const ratios = (contender: string, of: (figure: Figure) => number): ReadonlyArray<number> =>
+  const figures = (contender: string, of: keyof Figure): ReadonlyArray<number> =>
+    rounds.flatMap((round) => round.get(contender)?.get(row.metric)?.[of] ?? [])
+  const ratios = (contender: string, of: keyof Figure): ReadonlyArray<number> =>
     row.unit === "%" ? [] : rounds.flatMap((round) => {
-      const [one, other] = [round.get(contender)?.get(row.metric), round.get("otp")?.get(row.metric)]
-      return one === undefined || other === undefined || of(other) === 0 ? [] : [of(one) / of(other)]
+      const [one, other] = [contender, "otp"].map((name) => round.get(name)?.get(row.metric)?.[of])
+      return one === undefined || other === undefined || other === 0 ? [] : [one / other]
     })
 
-  const ours = figures("ours", wall)
+  const ours = figures("ours", "wall")
   if (ours.length === 0) return undefined
-  const otp = figures("otp", wall)
-  const ratio = ratios("ours", wall)
-  const cpuRatio = ratios("ours", cpu)
+  const oursCpu = figures("ours", "cpu")
+  const otp = figures("otp", "wall")
+  const otpCpu = figures("otp", "cpu")
+  const ratio = ratios("ours", "wall")
+  const cpuRatio = ratios("ours", "cpu")
   const kept = [
     ...(row.target === undefined || ratio.length === 0 ? [] : [median(ratio) <= row.target]),
     ...(row.limit === undefined ? [] : [median(ours) <= row.limit])
   ]
   const others = [...new Set(rounds.flatMap((round) => [...round.keys()]))].filter((name) =>
-    name !== "ours" && name !== "otp" && figures(name, wall).length > 0
+    name !== "ours" && name !== "otp" && figures(name, "wall").length > 0
   )
   return {
     metric: row.metric,
     title: row.title,
     unit: row.unit,
     ours: median(ours),
-    oursCpu: median(figures("ours", cpu)),
-    ...(otp.length > 0 && { otp: median(otp), otpCpu: median(figures("otp", cpu)) }),
+    ...(oursCpu.length > 0 && { oursCpu: median(oursCpu) }),
+    ...(otp.length > 0 && { otp: median(otp) }),
+    ...(otpCpu.length > 0 && { otpCpu: median(otpCpu) }),
     ...(ratio.length > 0 && { ratio: median(ratio), ratioMin: Math.min(...ratio), ratioMax: Math.max(...ratio) }),
     ...(cpuRatio.length > 0 && { cpuRatio: median(cpuRatio) }),
     ...(row.target !== undefined && { target: row.target }),
     ...(row.limit !== undefined && { limit: row.limit }),
     ...(kept.length > 0 && { reached: kept.every(Boolean) }),
     peers: Object.fromEntries(others.map((name) => {
-      const ratio = ratios(name, wall)
+      const ratio = ratios(name, "wall")
+      const cpu = figures(name, "cpu")
       const compared: Compared = {
-        wall: median(figures(name, wall)),
-        cpu: median(figures(name, cpu)),
+        wall: median(figures(name, "wall")),
+        ...(cpu.length > 0 && { cpu: median(cpu) }),
         ...(ratio.length > 0 && { ratio: median(ratio) })
       }
       return [name, compared]
@@ -101,6 +101,10 @@ const amount = (value: number, unit: Row["unit"]): string =>
   Math.abs(value) >= 10_000
     ? `${(value / 1000).toFixed(1)} ${larger[unit] ?? unit}`
     : `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} ${unit}`
+
+/** A ratio in two digits after the point, or as many as it takes to see one. */
+const toText = (ratio: number): string =>
+  ratio === 0 || ratio >= 0.01 ? ratio.toFixed(2) : `${Number(ratio.toPrecision(1))}`
 
 const markdown = (header: ReadonlyArray<string>, lines: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = header.map((title, i) => Math.max(title.length, 3, ...lines.map((line) => line[i]!.length)))
@@ -132,17 +136,27 @@ export const toTables = (rows: ReadonlyArray<Row>): string => {
 
 const inCurve = ({ metric }: Row): boolean => metric.startsWith(`${curve.section}.`)
 
+const cpu = ({ cpuRatio, otpCpu, oursCpu, unit }: Row): string => {
+  if (oursCpu === undefined) return "–"
+  const against = cpuRatio !== undefined
+    ? toText(cpuRatio)
+    : otpCpu === undefined
+    ? undefined
+    : `OTP ${amount(otpCpu, unit)}`
+  return `${amount(oursCpu, unit)}${against === undefined ? "" : ` (${against})`}`
+}
+
 const toTable = (rows: ReadonlyArray<Row>): string => {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))]
-  const header = ["", "ours", "OTP", "ratio (min–max)", "CPU ratio", "must be", "", ...names]
+  const header = ["", "ours", "OTP", "ratio (min–max)", "CPU (ratio)", "must be", "", ...names]
   const lines = rows.map((row) => [
     row.title,
     amount(row.ours, row.unit),
     row.otp === undefined ? "–" : amount(row.otp, row.unit),
     row.ratio === undefined
       ? "–"
-      : `**${row.ratio.toFixed(2)}** (${row.ratioMin!.toFixed(2)}–${row.ratioMax!.toFixed(2)})`,
-    row.cpuRatio === undefined ? "–" : row.cpuRatio.toFixed(2),
+      : `**${toText(row.ratio)}** (${toText(row.ratioMin!)}–${toText(row.ratioMax!)})`,
+    cpu(row),
     row.target !== undefined ? `≤ ${row.target}` : row.limit === undefined ? "" : `≤ ${amount(row.limit, row.unit)}`,
     row.reached === undefined ? "" : row.reached ? "yes" : "**no**",
     ...names.map((name) => {

@@ -57,13 +57,13 @@ const start = Effect.fnUntraced(function*(handler: Handler) {
 const calls = (metric: string, handler: Handler) =>
   Effect.gen(function*() {
     const server = yield* start(handler)
-    yield* timed(metric, 50_000, (n) => times(n, () => server.call("increment")))
+    yield* timed(metric, 300_000, (n) => times(n, () => server.call("increment")))
   })
 
 const crashes = (metric: string, how: "crash" | "raise") =>
   Effect.gen(function*() {
     const server = yield* start(plain)
-    yield* timed(metric, 20_000, (n) =>
+    yield* timed(metric, 100_000, (n) =>
       times(n, () =>
         Effect.andThen(Effect.exit(server.call(how)), server.call("increment"))))
   })
@@ -73,17 +73,17 @@ main({
   "call-fn": calls("call.fn", fn),
   "fan-one": Effect.gen(function*() {
     const server = yield* start(plain)
-    yield* timed("fan.one", 50_000, (n) => clients(n, () => server.call("increment")))
+    yield* timed("fan.one", 300_000, (n) => clients(n, () => server.call("increment")))
   }),
   "fan-many": Effect.gen(function*() {
     const servers = yield* Effect.forEach(Array.from({ length: 100 }), () => start(plain))
-    yield* timed("fan.many", 50_000, (n) => clients(n, (client) => servers[client]!.call("increment")))
+    yield* timed("fan.many", 300_000, (n) => clients(n, (client) => servers[client]!.call("increment")))
   }),
   "busy": Effect.gen(function*() {
     const server = yield* start(plain)
     yield* timed(
       "busy",
-      50_000,
+      300_000,
       (n) => times(n, () => Effect.andThen(server.cast("increment"), server.call("increment")))
     )
   }),
@@ -91,7 +91,7 @@ main({
     const server = yield* start(plain)
     yield* timed(
       "cast",
-      200_000,
+      1_000_000,
       (n) => Effect.andThen(times(n, () => server.cast("increment")), server.call("increment"))
     )
   }),

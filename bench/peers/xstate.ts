@@ -33,7 +33,7 @@ const clients = (n: number, body: (client: number) => Promise<unknown>) =>
   }))
 
 const crashes = (metric: string, type: "crash" | "raise") =>
-  promised(metric, 20_000, async (n) => {
+  promised(metric, 100_000, async (n) => {
     let server = start()
     for (let i = 0; i < n; i++) {
       const crashed = server
@@ -49,17 +49,17 @@ const crashes = (metric: string, type: "crash" | "raise") =>
   })
 
 main({
-  "call-plain": promised("call.plain", 300_000, async (n) => {
+  "call-plain": promised("call.plain", 1_000_000, async (n) => {
     const server = start()
     for (let i = 0; i < n; i++) await call(server)
   }),
   "fan-one": Effect.suspend(() => {
     const server = start()
-    return promised("fan.one", 300_000, (n) => clients(n, () => call(server)))
+    return promised("fan.one", 1_000_000, (n) => clients(n, () => call(server)))
   }),
   "fan-many": Effect.suspend(() => {
     const servers = Array.from({ length: 100 }, start)
-    return promised("fan.many", 300_000, (n) => clients(n, (client) => call(servers[client]!)))
+    return promised("fan.many", 1_000_000, (n) => clients(n, (client) => call(servers[client]!)))
   }),
   "cast": promised("cast", 1_000_000, async (n) => {
     const server = start()
