@@ -22,7 +22,14 @@ export const metrics: ReadonlyArray<Metric> = [
   { metric: "fan.many", section: "fan-many", title: "100 clients → 100 servers, per call", unit: "ns", target: 0.3 },
   { metric: "cast", section: "cast", title: "cast", unit: "ns", target: 0.9 },
   { metric: "start", section: "start", title: "start a supervised server, 100,000", unit: "ns", target: 0.25 },
-  { metric: "memory", section: "start", title: "memory per idle supervised server", unit: "bytes", target: 0.14 },
+  {
+    metric: "memory.used",
+    section: "start",
+    title: "memory per idle server with companion, called twice",
+    unit: "bytes",
+    target: 0.14
+  },
+  { metric: "memory.new", section: "start", title: "memory per server before its first message", unit: "bytes" },
   { metric: "stop", section: "start", title: "stop, per server, 100,000 (OTP: 20,000)", unit: "ns", limit: 2000 },
   {
     metric: "crash.die",
@@ -59,11 +66,17 @@ export const metrics: ReadonlyArray<Metric> = [
   },
   { metric: "million.start", section: "million", title: "start, 1,000,000 servers", unit: "ns" },
   {
-    metric: "million.memory",
+    metric: "million.memory.used",
     section: "million",
-    title: "memory per server, 1,000,000 servers",
+    title: "memory per server with companion, called twice, 1,000,000 servers",
     unit: "bytes",
     limit: 600
+  },
+  {
+    metric: "million.memory.new",
+    section: "million",
+    title: "memory per server before its first message, 1,000,000 servers",
+    unit: "bytes"
   },
   { metric: "million.call", section: "million", title: "first call to each of 1,000,000 servers", unit: "ns" },
   {

@@ -122,7 +122,10 @@ defmodule Bench do
     {wall, cpu, sup} = start_many(n)
     report("start", wall / n, cpu / n)
     :erlang.garbage_collect(sup)
-    report("memory", (settled_memory() - before) / n)
+    report("memory.new", (settled_memory() - before) / n)
+    for count <- 1..2, do: call_children(sup, count)
+    :erlang.garbage_collect(sup)
+    report("memory.used", (settled_memory() - before) / n)
     reap(sup)
 
     n = scaled(20_000)
@@ -250,6 +253,14 @@ defmodule Bench do
     spec = %{id: Counter, start: {Counter, :start_link, [0]}, restart: :permanent}
     {wall, cpu, _} = cost(fn -> repeat(n, fn -> {:ok, _} = DynamicSupervisor.start_child(sup, spec) end) end)
     {wall, cpu, sup}
+  end
+
+  # Nobody keeps the list of the children: it would count as theirs.
+  defp call_children(sup, count) do
+    for {_, server, _, _} <- DynamicSupervisor.which_children(sup) do
+      if GenServer.call(server, :increment) != count, do: raise("a server did not count")
+    end
+    :ok
   end
 
   defp settled_memory do

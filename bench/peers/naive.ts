@@ -3,7 +3,7 @@
  * loop for the state.
  */
 import { Deferred, Effect, Queue, Ref, Schedule } from "effect"
-import { clients, cost, heap, main, report, scaled, timed, times } from "../measure.ts"
+import { clients, cost, heap, main, report, scaled, show, timed, times, warmUp } from "../measure.ts"
 
 interface Request {
   readonly message: "increment" | "crash" | "raise"
@@ -96,17 +96,19 @@ main({
     )
   }),
   "start": Effect.gen(function*() {
-    const n = scaled(50_000)
-    const keep: Array<unknown> = Array.from({ length: n })
+    const n = scaled(100_000)
+    const keep: Array<Effect.Success<ReturnType<typeof start>>> = []
     const fill = (count: number) =>
       Effect.gen(function*() {
         for (let i = 0; i < count; i++) keep[i] = yield* start(plain)
       })
-    yield* fill(1_000)
+    yield* warmUp(n, fill)
+    keep.length = 0
     const before = yield* heap
-    const { cpu, wall } = yield* cost(n, fill(n))
-    report("start", wall, cpu)
-    report("memory", ((yield* heap) - before) / n)
+    show("start", yield* cost(n, fill(n)))
+    report("memory.new", ((yield* heap) - before) / n)
+    for (let i = 0; i < 2 * n; i++) yield* keep[i % n]!.call("increment")
+    report("memory.used", ((yield* heap) - before) / n)
   }),
   "crash-die": crashes("crash.die", "crash"),
   "crash-error": crashes("crash.error", "raise")
