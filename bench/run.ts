@@ -15,6 +15,7 @@ import { type Contender, type Figure, measure, type Options, otp, otpVersion, ou
 import { quick } from "./measure.ts"
 import { all, sectionsOf } from "./metrics.ts"
 import { type Round, toRows, toTables } from "./rows.ts"
+import { toVerdict } from "./verdict.ts"
 
 const here = import.meta.dirname
 
@@ -125,7 +126,8 @@ const bench = Command.make(
     ].join("; ")
     const rows = toRows(rounds)
     const json = JSON.stringify({ machine, rows }, null, 2)
-    yield* Console.log(flags.json ? json : `${machine}\n\n${toTables(rows)}`)
+    const results = `${machine}\n\n${toTables(rows)}\n\n${toVerdict(rows)}`
+    yield* Console.log(flags.json ? json : results)
 
     const failed = contenders.filter(({ name }) => rounds.some((round) => round.get(name)!.failed.size > 0))
     if (failed.length > 0) {
@@ -139,10 +141,10 @@ const bench = Command.make(
       yield* files.writeFileString(join(here, "ratios.svg"), toRatios(rows, machine))
       yield* files.writeFileString(join(here, "curve.svg"), toCurve(rows))
       const readme = yield* files.readFileString(join(here, "README.md"))
-      const table = `<!-- results -->\n\n${machine}\n\n${toTables(rows)}\n\n<!-- /results -->`
+      const published = `<!-- results -->\n\n${results}\n\n<!-- /results -->`
       yield* files.writeFileString(
         join(here, "README.md"),
-        readme.replace(/<!-- results -->[^]*<!-- \/results -->/, () => table)
+        readme.replace(/<!-- results -->[^]*<!-- \/results -->/, () => published)
       )
     }
   }, Effect.scoped)
