@@ -16,12 +16,13 @@ const share = ({ limit, ours, ratio, target }: Row): number | undefined => {
   return shares.length === 0 ? undefined : Math.max(...shares)
 }
 
-const goal = (row: Row): string =>
-  row.target !== undefined && row.ratio !== undefined
-    ? `${row.title}: ${toText(row.ratio)} of at most ${row.target}`
-    : `${row.title}: ${row.ours === undefined ? "failed" : amount(row.ours, row.unit)} of at most ${
-      amount(row.limit!, row.unit)
-    }`
+const goal = ({ failed, limit, ours, ratio, target, title, unit }: Row): string => {
+  const [value, most] = target === undefined
+    ? [ours === undefined ? undefined : amount(ours, unit), limit === undefined ? "" : amount(limit, unit)]
+    : [ratio === undefined ? undefined : toText(ratio), `${target}`]
+  const failures = failed?.ours === undefined ? "" : `, failed in ${failed.ours} of the rounds`
+  return `${title}: ${value ?? "no figure"} of at most ${most}${failures}`
+}
 
 const against = (row: Row, value: number, other: number): string =>
   `${row.title} (${amount(value, row.unit)}; ${amount(other, row.unit)})`
