@@ -180,6 +180,41 @@ describe("a stranger's project", () => {
     assert.isNotEmpty(rim("effect/cluster"), "the probe sees the rim when it is loaded")
   })
 
+  it("brings a command that looks into a store, and says which package it needs", { timeout: 60_000 }, () => {
+    writeFileSync(
+      join(stranger, "write.mjs"),
+      [
+        `import { Effect } from "effect"`,
+        `import * as StateStoreSqlite from "heirloom/StateStoreSqlite"`,
+        `const program = Effect.gen(function*() {`,
+        `  const store = yield* StateStoreSqlite.make({ filename: "app.db" })`,
+        `  const epoch = yield* store.acquireEpoch("stranger")`,
+        `  yield* store.save([{ key: "app/Counter", epoch, seq: 1, version: 1, state: "41", trusted: 0, at: 0 }])`,
+        `})`,
+        `await Effect.runPromise(Effect.scoped(program))`
+      ].join("\n")
+    )
+    const wrote = run(process.execPath, ["write.mjs"], stranger)
+    assert.strictEqual(wrote.code, 0, wrote.output)
+    const heirloom = (...args: ReadonlyArray<string>) =>
+      run("npm", ["exec", "--offline", "--no", "--", "heirloom", ...args], stranger)
+
+    const without = heirloom("snapshots", "keys", "sqlite:app.db")
+    assert.strictEqual(without.code, 1, without.output)
+    assert.include(without.output, "This needs the package @effect/platform-node, which is not installed here")
+
+    mkdirSync(join(stranger, "node_modules/@effect"))
+    const platform = "node_modules/@effect/platform-node"
+    symlinkSync(join(repository, platform), join(stranger, platform), "junction")
+    const keys = heirloom("snapshots", "keys", "sqlite:app.db")
+    assert.deepStrictEqual([keys.code, keys.stdout], [0, "app/Counter\n"], keys.output)
+    const state = heirloom("snapshots", "show", "sqlite:app.db", "app/Counter", "1")
+    assert.deepStrictEqual([state.code, state.stdout], [0, "41\n"], state.output)
+    const postgres = heirloom("snapshots", "keys", "postgres:nowhere")
+    assert.strictEqual(postgres.code, 1, postgres.output)
+    assert.include(postgres.output, "This needs the package @effect/sql-pg, which is not installed here")
+  })
+
   it("publint has nothing to say", () => {
     const linted = run(bin("publint"), ["--strict", tarball], repository)
     assert.include(linted.output, "All good!")
