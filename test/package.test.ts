@@ -6,9 +6,19 @@
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
-import { join, relative, resolve } from "node:path"
+import { dirname, join, relative, resolve } from "node:path"
 
 const repository = resolve(import.meta.dirname, "..")
 const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"))
@@ -76,6 +86,19 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   return { code: ran.status, output: `${ran.stdout}${ran.stderr}`.trim(), stdout: ran.stdout }
 }
 const bin = (name: string): string => join(repository, "node_modules/.bin", name)
+
+/** Whether a link of a page leads somewhere: to a file, and to a heading of it if it names one. */
+const leads = (page: string, link: string): boolean => {
+  const [path = "", heading] = link.split("#")
+  const target = path === "" ? page : join(dirname(page), path)
+  if (!existsSync(target)) return false
+  const slugs = () =>
+    Array.from(
+      readFileSync(target, "utf8").matchAll(/^#+ (.+)$/gm),
+      ([, title]) => title!.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-")
+    )
+  return heading === undefined || slugs().includes(heading)
+}
 
 describe("the public surface", () => {
   it("package.json exports what src/index.ts does", () => {
@@ -213,6 +236,18 @@ describe("a stranger's project", () => {
     const postgres = heirloom("snapshots", "keys", "postgres:nowhere")
     assert.strictEqual(postgres.code, 1, postgres.output)
     assert.include(postgres.output, "This needs the package @effect/sql-pg, which is not installed here")
+  })
+
+  it("links to nothing that is not in it", () => {
+    const pages = globSync("**/*.md", { cwd: installed })
+    const broken = pages.flatMap((page) => {
+      const text = readFileSync(join(installed, page), "utf8").replaceAll(/^```[^]*?^```/gm, "")
+      return Array.from(text.matchAll(/\]\(([^)\s]+)\)/g), ([, link]) => link!)
+        .filter((link) => !/^[a-z]+:/.test(link) && !leads(join(installed, page), link))
+        .map((link) => `${page}: ${link}`)
+    })
+    assert.isAbove(pages.length, 10)
+    assert.deepStrictEqual(broken, [])
   })
 
   it("publint has nothing to say", () => {
