@@ -134,6 +134,12 @@ describe.for(["sqlite", "file"] as const)("a deploy that could not read the stat
         "test/Till/dan | 1 | 2 | left: chosen by hand"
       ])
 
+      // What cat did since is not in its state, and not gone.
+      const numbers = (yield* snapshots("list", place, "test/Till/cat")).slice(1).map((line) =>
+        line.trim().split(/ +/)[1]
+      )
+      assert.deepStrictEqual(numbers.slice(0, 2), ["4", "3"])
+
       const totals = yield* Effect.forEach(
         ["ann", "bob", "cat", "dan", "eve"],
         (key) => Effect.flatMap(mended.After.at(key), (till) => till.Total())
