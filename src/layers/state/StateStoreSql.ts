@@ -56,10 +56,12 @@ const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
  */
 export const makeOn = Effect.fnUntraced(function*(
   database: Database,
-  options: Options = {}
+  options: Options = {},
+  /** What it is called in messages, where more is known of it than its table. */
+  known?: string
 ): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError> {
   const table = options.table ?? "heirloom_state"
-  const name = `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
+  const name = known ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
   const sql = SqlStatements.make(database.dialect, table)
   const lock = Semaphore.makeUnsafe(1)
   const rings = new SlotRings(Math.max(2, options.generations ?? defaultGenerations))

@@ -52,14 +52,14 @@ const open = Effect.fnUntraced(
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
-  open(options).pipe(
-    Effect.mapError((error) => {
-      const reason = reasonOf(error)
-      return new StoreError({ store: `sqlite ${options.filename}`, operation: "open", reason })
-    }),
-    Effect.flatMap((database) => StateStoreSql.makeOn(database, options)),
-    Effect.map((store) => Object.assign(store, { grade: "process" as const, name: `sqlite ${options.filename}` }))
-  )
+  Effect.suspend(() => {
+    const name = `sqlite ${options.filename}`
+    return open(options).pipe(
+      Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: reasonOf(error) })),
+      Effect.flatMap((database) => StateStoreSql.makeOn(database, options, name)),
+      Effect.map((store) => Object.assign(store, { grade: "process" as const }))
+    )
+  })
 
 /**
  * The store in a SQLite database of its own.
