@@ -15,8 +15,8 @@ export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Schema.De
 export const Full = Schema.TaggedStruct("Full", { cause: Schema.Defect() })
 
 /**
- * A younger session has taken over: nothing of the batch was stored. `owner` and `key` as far as they are known; `current`
- * is the epoch that is in force.
+ * A younger session has taken over: nothing of this batch was stored, and nothing under this epoch ever will be. `owner`
+ * and `key` as far as they are known; `current` is the epoch that is in force.
  */
 export const Fenced = Schema.TaggedStruct("Fenced", {
   epoch: Schema.Number,
@@ -69,7 +69,9 @@ const explain = (reason: StoreErrorReason): string => {
     case "Fenced":
       return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
         reason.key === undefined ? "" : `, which wrote "${reason.key}"`
-      } (epoch ${reason.epoch}, in force is ${reason.current}). Nothing was stored: stop this one, or acquire a new epoch.`
+      } (epoch ${reason.epoch}, in force is ${reason.current}): another process, or another runtime of this one, has ` +
+        "opened the store since. This write was refused, as every later one is, and servers of this session do not start " +
+        "again. Stop this process; or stop the other one, and start this one anew."
     case "Corrupt":
       return `what it holds is damaged: ${reason.what}. Older snapshots may be whole: see what was set aside, or a backup.`
     case "Invalid":

@@ -42,8 +42,10 @@ describe("StateStore", () => {
       new StoreError({ store: "file ./data", operation: "save", reason }).message
     assert.strictEqual(
       text({ _tag: "Fenced", owner: "app", epoch: 3, current: 4 }),
-      `save in the state store "file ./data": a younger session has taken over from "app" (epoch 3, in force is 4). ` +
-        "Nothing was stored: stop this one, or acquire a new epoch."
+      `save in the state store "file ./data": a younger session has taken over from "app" (epoch 3, in force is 4): ` +
+        "another process, or another runtime of this one, has opened the store since. This write was refused, as every " +
+        "later one is, and servers of this session do not start again. Stop this process; or stop the other one, and " +
+        "start this one anew."
     )
     assert.match(
       text({ _tag: "Unavailable", cause: new Error("gone") }),
