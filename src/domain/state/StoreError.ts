@@ -25,6 +25,12 @@ export const Fenced = Schema.TaggedStruct("Fenced", {
   key: Schema.optionalKey(Schema.String)
 })
 
+/**
+ * It will not do what it is asked until somebody changes it: a table or a right is missing, it is read-only, its tables are
+ * not what they should be.
+ */
+export const Unusable = Schema.TaggedStruct("Unusable", { cause: Schema.Defect() })
+
 /** What the store holds is damaged: it cannot be read. */
 export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 
@@ -32,7 +38,7 @@ export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
 
 /** Every reason a store can fail for. */
-export const StoreErrorReason = Schema.Union([Unavailable, Full, Fenced, Corrupt, Invalid])
+export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Fenced, Corrupt, Invalid])
 
 /** Why a store failed. */
 export type StoreErrorReason = typeof StoreErrorReason.Type
@@ -66,6 +72,11 @@ const explain = (reason: StoreErrorReason): string => {
         "read what it holds."
     case "Full":
       return `there is no room (${textOf(reason.cause)}). Free some, then try again.`
+    case "Unusable":
+      return `it cannot be used as it is (${
+        textOf(reason.cause)
+      }). To try again does not help: see to the database, its ` +
+        "tables, the rights on it, and whether it is read-only; then start anew."
     case "Fenced":
       return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
         reason.key === undefined ? "" : `, which wrote "${reason.key}"`

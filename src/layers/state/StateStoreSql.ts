@@ -170,7 +170,8 @@ export const makeOn = Effect.fnUntraced(function*(
         error.reason._tag === "ConstraintError"
           ? Effect.flatMap(
             stale(new Set(records.map((one) => one.epoch)), records.map((one) => one.key)),
-            (reason) => Effect.fail(reason === undefined ? error : fail("save", reason))
+            // The fence is the only constraint that the store has put there to be hit.
+            (reason) => Effect.fail(fail("save", reason ?? { _tag: "Unusable", cause: error }))
           )
           : Effect.fail(error)
     )

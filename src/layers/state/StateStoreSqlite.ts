@@ -17,7 +17,10 @@ import type * as StateStore from "./StateStore.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
 
 /** How to open the database, and what the store can be told. */
-export interface Options extends SqliteClient.Options, StateStoreSql.Options {}
+export interface Options extends Omit<SqliteClient.Options, "readOnly">, StateStoreSql.Options {
+  /** A store writes: one that is only looked at is opened as usual, and disturbs nobody either. */
+  readonly readOnly?: never
+}
 
 const open = Effect.fnUntraced(
   function*(options: Options): Effect.fn.Return<StateStoreSql.Database, SqlError.SqlError, Scope.Scope> {

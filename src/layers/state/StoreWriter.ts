@@ -239,10 +239,10 @@ export class StoreWriter {
   }
 }
 
-/** Whether no record is to blame: the store did not answer. */
+/** Whether no record is to blame: the store did not answer, or would have refused any. */
 const isNobodysFault = (cause: Cause.Cause<unknown>): boolean => {
   const error = Cause.squash(cause)
-  return isStoreError(error) ? error.isRetryable : Cause.hasInterruptsOnly(cause)
+  return isStoreError(error) ? error.isRetryable || error.reason._tag === "Unusable" : Cause.hasInterruptsOnly(cause)
 }
 
 const writers = new WeakMap<object, WeakMap<object, StoreWriter>>()

@@ -180,6 +180,7 @@ describe("ChildSpec.isCharged", () => {
       crashed(Cause.die("boom")),
       lost({ _tag: "Corrupt", what: "it" }),
       lost({ _tag: "Invalid", what: "it" }),
+      lost({ _tag: "Unusable", cause: "no such table" }),
       lost({ _tag: "Fenced", epoch: 1, current: 2 }),
       { _tag: "NotConserved", cause: Cause.die("no error of a store") }
     ]
