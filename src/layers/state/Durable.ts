@@ -162,7 +162,7 @@ export class Durable<in out S> extends DurableWrites<S> {
     }
     if (record === undefined || record.seq !== passivated || passivated !== this.passivated) {
       const what = record === undefined ? "nothing" : `snapshot ${record.seq}`
-      return fail({ _tag: "Corrupt", what: `of "${this.key}" it has ${what}, not the snapshot that left memory` })
+      return fail({ _tag: "Corrupt", what: `of ${this.storeKey} it has ${what}, not the snapshot that left memory` })
     }
     const read = schema.decode(record.version, record.state)
     if (read._tag !== "Decoded") return fail({ _tag: "Corrupt", what: explain(read) })

@@ -148,7 +148,7 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     if (session.fenced !== undefined) return Exit.failCause(session.fenced)
     const encoded = session.schema.encode(newest.state)
     if (encoded._tag === "Failure") {
-      const what = `the state of "${this.key}" does not fit its schema: ${encoded.failure}`
+      const what = `the state of ${this.storeKey} does not fit its schema: ${encoded.failure}`
       return Exit.fail(
         new StoreError({ store: session.store.name, operation: "encode", reason: { _tag: "Invalid", what } })
       )

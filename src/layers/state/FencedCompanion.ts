@@ -97,7 +97,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   passivate(): void {}
 
   get activate(): Effect.Effect<S, StoreError> {
-    return Effect.die(new Error(`the state of "${this.key}" never left memory`))
+    return Effect.die(new Error("a state that never left memory was asked back"))
   }
 
   whenSpare(_f: () => void): void {}

@@ -52,11 +52,8 @@ const meaningOf = (code: unknown): Exclude<StoreErrorReason["_tag"], "Fenced"> =
 /** What a database's error means for a store: whether it may pass, is there to stay, or is about what was to be stored. */
 export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   const _tag = meaningOf(codeOf(error.reason.cause))
-  return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: textOf(error) } : { _tag, cause: error }
+  return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: error.message } : { _tag, cause: error }
 }
-
-// A sentence of ours goes on behind it.
-const textOf = (error: SqlError.SqlError): string => error.message.replace(/\.$/, "")
 
 /** A snapshot out of its row. */
 export const snapshotOf = (row: SqlConnection.Row): SnapshotRecord => ({

@@ -122,7 +122,18 @@ describe("SQLite that fails", () => {
       fs.writeFileSync(join(directory, "text.db"), "this is not a database, however long it may be".repeat(100))
       const text = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "text.db") }))
       const missing = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "none", "test.db") }))
-      assert.deepStrictEqual([text, missing].map((exit) => reason(exit)?._tag), ["Corrupt", "Unavailable"])
+      const folderItself = yield* Effect.exit(StateStoreSqlite.make({ filename: directory }))
+      assert.deepStrictEqual([text, missing, folderItself].map((exit) => reason(exit)?._tag), [
+        "Corrupt",
+        "Unavailable",
+        "Unavailable"
+      ])
+      for (const exit of [missing, folderItself]) {
+        const error = Exit.findErrorOption(exit)
+        const message = error._tag === "Some" ? error.value.message : ""
+        assert.include(message, `open of the state store "sqlite ${directory}`)
+        assert.include(message, "Nothing was written")
+      }
     }))
 
   it.live("what no trying again can mend is told as such: a table that is gone, or is another one", () =>
