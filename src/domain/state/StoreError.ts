@@ -65,6 +65,11 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
     return `${operation} ${operation === "open" ? "of" : "in"} the state store "${store}": ${explain(reason)}`
   }
 
+  /** Whether the store does not do what it is there for, whatever it is asked: it is away, full, or cannot be used. */
+  get isOutage(): boolean {
+    return this.isRetryable || this.reason._tag === "Unusable"
+  }
+
   /** Whether the same call may succeed later: the store was away, or full. */
   get isRetryable(): boolean {
     return this.reason._tag === "Unavailable" || this.reason._tag === "Full"

@@ -24,6 +24,7 @@ import { judge, type Judgement } from "../../domain/state/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import { nothing, type Taken } from "./Companion.ts"
 import { DurableWrites } from "./DurableWrites.ts"
+import type { Use } from "./StoreHealth.ts"
 import { staleEpoch } from "./StoreWriter.ts"
 
 /** A companion whose snapshots go to a store. */
@@ -71,11 +72,11 @@ export class Durable<in out S> extends DurableWrites<S> {
 
   private get stored(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
     const { store } = this.session
-    return this.patiently(store.load(this.storeKey))
+    return this.patiently(store.load(this.storeKey), "read")
   }
 
-  private patiently<A>(effect: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> {
-    return Effect.retry(effect, { schedule: this.session.retry, while: (error) => error.isRetryable })
+  private patiently<A>(effect: Effect.Effect<A, StoreError>, use: Use): Effect.Effect<A, StoreError> {
+    return this.session.health.ask(effect, this.session.retry, () => 1, use)
   }
 
   /** What is set aside is set aside in the store; what is chosen is what memory holds from now on. */
@@ -84,7 +85,7 @@ export class Durable<in out S> extends DurableWrites<S> {
     const { epoch, store } = this.session
     const key = this.storeKey
     return Effect.map(
-      Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why })), {
+      Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why }), "write"), {
         discard: true
       }),
       () => {

@@ -90,6 +90,10 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     return this.session.when === "commit" && this.ahead >= this.session.maxAhead
   }
 
+  get outage(): StoreError | undefined {
+    return this.session.health.outage
+  }
+
   get isSpare(): boolean {
     return this.ahead === 0 && this.removals === 0
   }

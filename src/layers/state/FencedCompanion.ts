@@ -40,6 +40,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   abstract readonly isBehind: boolean
   abstract readonly isFull: boolean
   abstract readonly undone: number
+  abstract readonly outage: StoreError | undefined
   abstract readonly isSpare: boolean
   protected abstract read(): Snapshot<S> | undefined
   /** Keeps a snapshot in place of the one `before`. */
@@ -134,6 +135,10 @@ export abstract class Immediate<in out S> extends Kept<S> {
 
   get undone(): number {
     return 0
+  }
+
+  get outage(): undefined {
+    return undefined
   }
 
   hold(answer: Held): void {
