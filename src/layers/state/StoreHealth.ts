@@ -95,7 +95,7 @@ export class StoreHealth {
         ? "It is tried again; answers wait until what they were computed from is stored"
         : "It is not tried again by itself"
       return Effect.logWarning(`${error.what}. ${next}.`).pipe(
-        Effect.annotateLogs({ store: this.name, since: isoOf(now) }),
+        Effect.annotateLogs({ store: this.name, since: now }),
         Effect.andThen(this.mark)
       )
     })
@@ -112,7 +112,7 @@ export class StoreHealth {
         Effect.logInfo(
           `the state store "${this.name}" answers again after ${now - this.since} ms: ${waited} waited for it.`
         ).pipe(
-          Effect.annotateLogs({ store: this.name, since: isoOf(this.since) }),
+          Effect.annotateLogs({ store: this.name, since: this.since }),
           Effect.andThen(this.mark)
         ))
     })
@@ -131,8 +131,6 @@ export class StoreHealth {
     )
   }
 }
-
-const isoOf = (millis: number): string => new Date(millis).toISOString()
 
 const known = new WeakMap<object, StoreHealth>()
 
