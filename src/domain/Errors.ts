@@ -203,7 +203,7 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
   }
 }
 
-/** A server was given an option that makes no sense; what the type checker cannot see. */
+/** A server, its companions or a store (`server` is its name) was given an option that makes no sense. */
 export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
   server: Schema.String,
   option: Schema.String,
@@ -211,7 +211,8 @@ export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidO
   expected: Schema.String
 }) {
   override get message(): string {
-    return `${this.server} was given ${String(this.given)} as ${this.option}: it must be ${this.expected}.`
+    const given = typeof this.given === "string" ? `"${this.given}"` : String(this.given)
+    return `${this.server} was given ${given} as ${this.option}: it must be ${this.expected}.`
   }
 }
 

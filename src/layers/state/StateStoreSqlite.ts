@@ -10,6 +10,7 @@
 import { Effect, Layer, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
+import { InvalidOption } from "../../domain/Errors.ts"
 import { StoreError } from "../../domain/state/StoreError.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import { reasonOf } from "./SqlRows.ts"
@@ -57,6 +58,16 @@ const open = Effect.fnUntraced(
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
   Effect.suspend(() => {
     const name = `sqlite ${options.filename}`
+    if (options.readOnly === true) {
+      return Effect.die(
+        new InvalidOption({
+          server: name,
+          option: "readOnly",
+          given: true,
+          expected: "left out: a store writes, and one that is only looked at disturbs nobody"
+        })
+      )
+    }
     return open(options).pipe(
       Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: reasonOf(error) })),
       Effect.flatMap((database) => StateStoreSql.makeOn(database, options, name)),
