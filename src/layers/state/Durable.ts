@@ -18,7 +18,7 @@ import * as Generations from "../../domain/state/Generations.ts"
 import type { Standing } from "../../domain/state/Passivation.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
+import { invalidKey, type SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import { explain } from "../../domain/state/StateSchema.ts"
 import { judge, type Judgement } from "../../domain/state/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
@@ -35,7 +35,7 @@ export class Durable<in out S> extends DurableWrites<S> {
     const { newest, session } = this
     // Whoever took over writes now; the cause is what the store answered, a StoreError.
     if (session.fenced !== undefined) return Effect.failCause(session.fenced as Cause.Cause<StoreError>)
-    if (!this.isLoaded) return this.load
+    if (!this.isLoaded) return this.begin
     if (this.evidence !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load)
     if (newest === undefined) return nothing
     return { decision: { _tag: "Restore", snapshot: { ...newest, trusted: false } }, aside: [] }
@@ -57,6 +57,15 @@ export class Durable<in out S> extends DurableWrites<S> {
     }
     const against = Recovery.observe(books, { ...end, activity, on: newest.seq }).evidence
     this.evidence = against === undefined ? undefined : { on: newest.seq, against }
+  }
+
+  /** Under a key that no store takes nothing could be kept: whoever asks for such a server is told, and nobody else. */
+  private get begin(): Effect.Effect<Taken<S>, StoreError> {
+    const what = invalidKey(this.storeKey)
+    if (what === undefined) return this.load
+    const { name } = this.session.store
+    const reason = { _tag: "Invalid", what: `${what}: choose a shorter one, such as a hash of it` } as const
+    return Effect.fail(new StoreError({ store: name, operation: "start", reason }))
   }
 
   /** Asks the store, and judges what it holds. */

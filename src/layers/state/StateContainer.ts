@@ -254,7 +254,8 @@ const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
  * **Gotchas**
  *
  * Messages that a handler sends to others are not held back: `GenServer.stored` is a barrier for one that needs it. A
- * store belongs to one process at a time: a younger one that opens it fences the older one off.
+ * store belongs to one process at a time: a younger one that opens it fences the older one off, for good. A class's id, a
+ * slash and a server's key may have 512 bytes of UTF-8 together; a server with a longer key is not started.
  *
  * @since 0.1.0
  */

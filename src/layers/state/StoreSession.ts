@@ -8,8 +8,9 @@
  * @since 0.1.0
  */
 import { type Cause, type Context, Effect, type Result, type Schedule, type Scope } from "effect"
+import { invalidKey } from "../../domain/state/SnapshotRecord.ts"
 import type { Decoded, Encoded, Unreadable } from "../../domain/state/StateSchema.ts"
-import type { StoreError } from "../../domain/state/StoreError.ts"
+import { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { Policy } from "./Companion.ts"
 import type { StateStore } from "./StateStore.ts"
@@ -57,6 +58,10 @@ export const openSession = <S>(
     const { retry } = settings
     const context = yield* Effect.context<never>()
     const writer = writerOf(store, context, retry)
+    const what = invalidKey(server.key)
+    if (what !== undefined) {
+      return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
+    }
     const health = healthOf(store)
     yield* health.begin
     const epoch = yield* health.ask(store.acquireEpoch(server.key), retry, () => 1, "write")

@@ -386,10 +386,14 @@ describe("a write that finally fails", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const saving = yield* Saving
-      const long = yield* start(inside, "x".repeat(600))
+      const bad = yield* start(inside, "bad")
       const others = yield* Effect.forEach(["a", "b", "c", "d"], (key) => start(inside, key))
+      script.before = (operation, records) =>
+        records.some(({ key }) => key === "test/Account/bad")
+          ? fail({ _tag: "Invalid", what: "no" })(operation)
+          : Effect.void
       const exits = yield* Effect.all(
-        [long, saving, ...others].map((server) => Effect.exit(server.Add({ by: 1 }))),
+        [bad, saving, ...others].map((server) => Effect.exit(server.Add({ by: 1 }))),
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual(exits.map((exit) => exit._tag), ["Failure", ...Array.from({ length: 5 }, () => "Success")])
