@@ -67,7 +67,7 @@ export interface StateStore<out G extends Grade> {
 
 /** What every store can be told. */
 export interface Options {
-  /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least. */
+  /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least (fewer are refused). */
   readonly generations?: number | undefined
 }
 
