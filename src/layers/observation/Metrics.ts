@@ -13,6 +13,10 @@
  * | `heirloom_rollbacks_total` | counter | starts from an older state than was acknowledged, or from `init` for want of one |
  * | `heirloom_mailbox_depth` | gauge | messages waiting now, in all mailboxes |
  * | `heirloom_recovery_seconds` | histogram | from a crash to the next incarnation being up |
+ * | `heirloom_store_failures_total` | counter, by `store` | attempts that failed because the store was away, full or unusable |
+ * | `heirloom_store_unavailable` | gauge, by `store` | 1 from such a failure on until the store answers again, else 0 |
+ *
+ * The last two are pushed, since a failure is rare: by each store that a `StateContainer.layerStore` uses, under its name.
  *
  * You do not need this module to see the metrics: a root supervisor attaches its tree by itself. Use it to name a series
  * (`Metric.value(Metrics.restarts)`) or to report a `Telemetry` into a registry of your own.
@@ -81,6 +85,17 @@ export const recoveryBounds: ReadonlyArray<number> = Metric.exponentialBoundarie
 export const recovery: Metric.Histogram<number> = Metric.histogram("heirloom_recovery_seconds", {
   description: "Seconds from a crash to the next incarnation being up",
   boundaries: recoveryBounds
+})
+
+/** Attempts that failed because a store was away, full or unusable; one series for each `store`. */
+export const storeFailures: Metric.Counter<number> = Metric.counter("heirloom_store_failures_total", {
+  description: "Attempts that failed because a state store was away, full or unusable",
+  incremental: true
+})
+
+/** 1 while a store is away, full or unusable, else 0; one series for each `store`. */
+export const storeUnavailable: Metric.Gauge<number> = Metric.gauge("heirloom_store_unavailable", {
+  description: "Whether a state store is away, full or unusable"
 })
 
 /** Makes counters, all at zero. */

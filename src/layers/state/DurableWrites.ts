@@ -91,6 +91,10 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     return this.session.when === "commit" && this.ahead >= this.session.maxAhead
   }
 
+  get outage(): StoreError | undefined {
+    return this.session.health.outage
+  }
+
   get isSpare(): boolean {
     return this.ahead === 0 && this.removals === 0
   }
@@ -149,7 +153,7 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     if (session.fenced !== undefined) return Exit.failCause(session.fenced)
     const encoded = session.schema.encode(newest.state)
     if (encoded._tag === "Failure") {
-      const what = `the state of "${this.key}" does not fit its schema: ${encoded.failure}`
+      const what = `the state of ${this.storeKey} does not fit its schema: ${encoded.failure}`
       return Exit.fail(
         new StoreError({ store: session.store.name, operation: "encode", reason: { _tag: "Invalid", what } })
       )

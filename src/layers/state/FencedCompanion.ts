@@ -40,6 +40,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   abstract readonly isBehind: boolean
   abstract readonly isFull: boolean
   abstract readonly undone: number
+  abstract readonly outage: StoreError | undefined
   abstract readonly isSpare: boolean
   protected abstract read(): Snapshot<S> | undefined
   /** Keeps a snapshot in place of the one `before`. */
@@ -97,7 +98,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   passivate(): void {}
 
   get activate(): Effect.Effect<S, StoreError> {
-    return Effect.die(new Error(`the state of "${this.key}" never left memory`))
+    return Effect.die(new Error("a state that never left memory was asked back"))
   }
 
   whenSpare(_f: () => void): void {}
@@ -134,6 +135,10 @@ export abstract class Immediate<in out S> extends Kept<S> {
 
   get undone(): number {
     return 0
+  }
+
+  get outage(): undefined {
+    return undefined
   }
 
   hold(answer: Held): void {

@@ -79,6 +79,10 @@ export class Delayed<in out S> implements Keeper<S> {
     return this.kept.undone
   }
 
+  get outage(): StoreError | undefined {
+    return this.kept.outage
+  }
+
   // What waits for an interval or a last word is in memory alone.
   standing(_state: S): Standing {
     return "kept"
