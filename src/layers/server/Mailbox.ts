@@ -126,13 +126,17 @@ export class Mailbox {
   }
 
   private takeOldest(): Envelope | undefined {
-    const oldest = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
-      mail.place === "inside" && mail.work === undefined
-    )
-    if (oldest !== undefined) {
-      MutableList.remove(this.messages, oldest)
-      oldest.place = "nowhere"
+    const before: Array<Mail> = []
+    let oldest: Envelope | undefined
+    while (oldest === undefined) {
+      const mail = MutableList.take(this.messages)
+      if (mail === MutableList.Empty) break
+      if (mail.place === "nowhere") this.withdrawn--
+      else if (mail.place === "inside" && mail.work === undefined) oldest = mail
+      else before.push(mail)
     }
+    MutableList.prependAllUnsafe(this.messages, before, true)
+    if (oldest !== undefined) oldest.place = "nowhere"
     return oldest
   }
 
