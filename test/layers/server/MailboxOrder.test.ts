@@ -116,7 +116,7 @@ for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
                 const put = mailbox.put(envelope)
                 const expected = model.put(envelope)
                 if (put._tag === "Dropped") assert.strictEqual(put.envelope, expected)
-                else assert.strictEqual(put._tag.toLowerCase(), expected)
+                else assert.strictEqual<unknown>(put._tag.toLowerCase(), expected)
                 break
               }
               case "putOwn": {
