@@ -27,12 +27,21 @@ export const remove = <A extends object>(known: OneOrMany<A>, one: A): OneOrMany
   return known.size === 0 ? undefined : known
 }
 
-/** How many there are. */
-export const size = <A extends object>(known: OneOrMany<A>): number =>
-  known === undefined ? 0 : isMany(known) ? known.size : 1
+/** The oldest. */
+export const first = <A extends object>(known: OneOrMany<A>): A | undefined =>
+  isMany(known) ? known.values().next().value : known
 
 /** Does something with each, the oldest first. */
 export const forEach = <A extends object>(known: OneOrMany<A>, f: (one: A) => void): void => {
   if (isMany(known)) { for (const one of known) f(one) }
   else if (known !== undefined) f(known)
+}
+
+/** Those that are accepted, the oldest first. */
+export const filter = <A extends object>(known: OneOrMany<A>, isAccepted: (one: A) => boolean): Array<A> => {
+  const accepted: Array<A> = []
+  forEach(known, (one) => {
+    if (isAccepted(one)) accepted.push(one)
+  })
+  return accepted
 }
