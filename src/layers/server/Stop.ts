@@ -44,11 +44,11 @@ export const stop = (
   options?: StopOptions
 ): Effect.Effect<ExitReason, CallError | StopFailed> =>
   Effect.suspend(() => {
+    // Here and not below: with a timeout it is another fiber that waits, in the name of this one.
+    const sender = Fiber.getCurrent()
     const process = ref[processOf]
     const name = process.path.join("/")
     const millis = toMillis(options?.timeout ?? "infinity")
-    // Here and not below: with a timeout it is another fiber that waits, in the name of this one.
-    const sender = Fiber.getCurrent()
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))
       if (!process.addExitObserver(observer)) {
