@@ -10,6 +10,7 @@
  * | `heirloom_messages_total` | counter | messages taken by servers: calls and casts |
  * | `heirloom_crashes_total` | counter | incarnations that ended abnormally |
  * | `heirloom_restarts_total` | counter | incarnations started in place of one that ended |
+ * | `heirloom_rollbacks_total` | counter | starts from an older state than was acknowledged, or from `init` for want of one |
  * | `heirloom_mailbox_depth` | gauge | messages waiting now, in all mailboxes |
  * | `heirloom_recovery_seconds` | histogram | from a crash to the next incarnation being up |
  *
@@ -31,6 +32,7 @@ export interface Counters {
   /** Incarnations that ended abnormally. The engines count them; `Telemetry.crashed` only logs. */
   crashes: number
   restarts: number
+  rollbacks: number
   /** Messages waiting in all mailboxes now. */
   queued: number
   /** Notes how long, in milliseconds, it took from a crash to the next incarnation being up. */
@@ -54,6 +56,12 @@ export const crashes: Metric.Counter<number> = Metric.counter("heirloom_crashes_
 /** Incarnations started in place of one that ended. */
 export const restarts: Metric.Counter<number> = Metric.counter("heirloom_restarts_total", {
   description: "Incarnations started in place of one that ended",
+  incremental: true
+})
+
+/** Starts from an older state than was acknowledged, or from `init` for want of one: updates were lost. */
+export const rollbacks: Metric.Counter<number> = Metric.counter("heirloom_rollbacks_total", {
+  description: "Starts from an older state than was acknowledged",
   incremental: true
 })
 
@@ -87,6 +95,7 @@ export const makeCounters = (): Counters => {
     casts: 0,
     crashes: 0,
     restarts: 0,
+    rollbacks: 0,
     queued: 0,
     recovered: (millis) => {
       const seconds = millis / 1000
@@ -110,6 +119,7 @@ interface Report {
   messages: number
   crashes: number
   restarts: number
+  rollbacks: number
   recoveries: Metric.HistogramState
 }
 
@@ -148,6 +158,7 @@ const reportOf = (registry: Metric.MetricRegistry): Report => {
     messages: 0,
     crashes: 0,
     restarts: 0,
+    rollbacks: 0,
     recoveries: makeCounters().recoveries()
   }
   reports.set(registry, report)
@@ -161,6 +172,10 @@ const reportOf = (registry: Metric.MetricRegistry): Report => {
   }))
   pull(registry, restarts, () => ({
     count: total(report, report.restarts, (counters) => counters.restarts),
+    incremental: true
+  }))
+  pull(registry, rollbacks, () => ({
+    count: total(report, report.rollbacks, (counters) => counters.rollbacks),
     incremental: true
   }))
   pull(registry, mailboxDepth, () => ({ value: total(report, 0, (counters) => counters.queued) }))
@@ -198,6 +213,7 @@ export const attach = (counters: Counters, registry: Metric.MetricRegistry): () 
     report.messages += counters.calls + counters.casts
     report.crashes += counters.crashes
     report.restarts += counters.restarts
+    report.rollbacks += counters.rollbacks
     report.recoveries = mergeHistograms(report.recoveries, counters.recoveries())
   }
 }

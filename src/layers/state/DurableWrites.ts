@@ -43,6 +43,7 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
   protected readonly session: Session<S>
   protected readonly storeKey: string
   protected newest: Snapshot<S> | undefined = undefined
+  protected answers: AnswerBook | undefined = undefined
   protected isLoaded = false
   /** The number of the snapshot that has left memory. */
   protected passivated: number | undefined = undefined

@@ -26,7 +26,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   readonly key: string
   owner: Process | undefined = undefined
   protected fence = 0
-  protected answers: AnswerBook | undefined = undefined
+  protected abstract answers: AnswerBook | undefined
 
   constructor(key: string) {
     this.key = key
@@ -147,6 +147,8 @@ export abstract class Immediate<in out S> extends Kept<S> {
 
 /** Keeps nothing: the next incarnation starts from `init` (OTP's default). Still fences, and still has an owner. */
 export class Forgetful<in out S> extends Immediate<S> {
+  protected answers = undefined
+
   protected get limits(): undefined {
     return undefined
   }
@@ -155,8 +157,9 @@ export class Forgetful<in out S> extends Immediate<S> {
     return true
   }
 
-  override recorded(_id: string): undefined {
-    return undefined
+  // Nothing to keep, and no answer either: it does not make what nobody will see.
+  override commit(incarnation: number): boolean {
+    return incarnation >= this.fence
   }
 
   protected read(): undefined {

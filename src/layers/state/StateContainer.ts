@@ -65,7 +65,12 @@ const policyOf = (options: Options | undefined): Policy => ({
 })
 
 /** Companions that lose nothing but with the process, conserved when `options` says. */
-const volatile = <S>(options: Options | undefined, isLazy: boolean, make: Make<S>): Design<S> => {
+const volatile = <S>(
+  options: Options | undefined,
+  policy: Policy,
+  isLazy: boolean,
+  make: Make<S>
+): Design<S> => {
   const { afterStop = "forget", when = "commit" } = options ?? {}
   const late = new Set<Delayed<S>>()
   return {
@@ -73,7 +78,7 @@ const volatile = <S>(options: Options | undefined, isLazy: boolean, make: Make<S
     afterStop,
     stored: noKeys,
     isLazy: isLazy && when === "commit",
-    make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late),
+    make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late, policy.answers),
     work: typeof when !== "object" ? Effect.never : repeatedly(when.every, () => {
       for (const keeper of late) keeper.flush()
       late.clear()
@@ -96,7 +101,7 @@ const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> 
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
 
 /**
- * Companions in memory: a `Ref` per server, which survives everything but the process.
+ * Companions in memory: a cell per server, outside of any fiber, which survives everything but the process.
  *
  * **When to use**
  *
@@ -145,7 +150,7 @@ export const layerMemory = <Self, Id extends string, S>(
     server.StateContainer,
     Effect.suspend(() => {
       const policy = policyOf(options)
-      return container(server, volatile(options, true, (key) => new InMemory<S>(key, policy)))
+      return container(server, volatile(options, policy, true, (key) => new InMemory<S>(key, policy)))
     })
   ))
 
@@ -175,7 +180,10 @@ export const layerTable = <Self, Id extends string, S>(
       StateTable,
       (table) => {
         const policy = policyOf(options)
-        return container(server, volatile(options, false, (key) => new InTable<S>(key, row(key), table.unsafe, policy)))
+        return container(
+          server,
+          volatile(options, policy, false, (key) => new InTable<S>(key, row(key), table.unsafe, policy))
+        )
       }
     )
   ))
@@ -256,9 +264,10 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
     Effect.gen(function*() {
       const { afterStop = "keep", maxAhead = 10_000, retry = defaultRetry, when = "commit" } = options
       const store = yield* options.store
+      const policy = policyOf(options)
       const late = new Set<Unsaved>()
       const session = yield* openSession(server, store, {
-        policy: policyOf(options),
+        policy,
         // The last word alone is written as soon as it is spoken.
         when: typeof when === "object" ? "late" : "commit",
         late,
@@ -273,7 +282,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)
-          return when === "terminate" ? new Delayed<S>(durable, true, new Set()) : durable
+          return when === "terminate" ? new Delayed<S>(durable, true, new Set(), policy.answers) : durable
         },
         work: typeof when === "object" ? repeatedly(when.every, () => writeLate(session)) : Effect.never
       })
