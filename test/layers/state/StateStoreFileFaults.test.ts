@@ -230,6 +230,23 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(yield* seqs(again), [3, 1])
     }))
 
+  it.live("a session that has had to go on elsewhere a dozen times is read to its end", () =>
+    Effect.gen(function*() {
+      const { directory, disk, save, store } = yield* saved
+      for (let seq = 2; seq <= 13; seq++) {
+        disk.answer = ({ operation }) => operation === "write" ? "half" : "well"
+        assert.strictEqual(reason(yield* Effect.exit(save(seq))), "Unavailable")
+        disk.answer = () => "well"
+        yield* save(seq)
+      }
+      assert.lengthOf(segments(directory), 13)
+      assert.deepStrictEqual(yield* seqs(store), [13, 12, 11])
+      const { damages, store: again } = yield* open(directory)
+      yield* again.acquireEpoch("app")
+      assert.deepStrictEqual(yield* seqs(again), [13, 12, 11])
+      assert.deepStrictEqual(damages, [])
+    }))
+
   it.live("a flush that fails is not believed the next time: the batch is written again elsewhere", () =>
     Effect.gen(function*() {
       const { directory, disk, save } = yield* saved
@@ -507,6 +524,25 @@ describe("two processes that race for a folder", () => {
       assert.isAbove(second, first)
       assert.strictEqual(reason(yield* Effect.exit(two.store.save([record("b", 2, first)]))), "Fenced")
       assert.deepStrictEqual(yield* seqs(one.store, "b"), [1])
+    }))
+
+  it.live("of two that claim it one after the other the later one has it, however slow the first is", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const one = yield* open(directory, disk)
+      const two = yield* open(directory)
+      let current = 0
+      let claimed = false
+      disk.answer = ({ operation, path }) => {
+        if (operation === "open" && path.endsWith(".claim")) claimed = true
+        // it has claimed the folder, and is about to look who else has
+        if (operation !== "list" || !claimed || current > 0) return "well"
+        return { after: Effect.orDie(Effect.map(two.store.acquireEpoch("two"), (epoch) => void (current = epoch))) }
+      }
+      assert.strictEqual(reason(yield* Effect.exit(one.store.acquireEpoch("one"))), "Unavailable")
+      yield* two.store.save([record("a", 1, current)])
+      assert.deepStrictEqual(yield* seqs(two.store), [1])
     }))
 
   it.live("a compaction that ends too late removes nothing that the younger session builds on", () =>
