@@ -127,6 +127,21 @@ for (const kind of ["memory", "table"] as const) {
         assert.deepStrictEqual([yield* companion.get, yield* states], [Option.none(), [unlucky]])
       }).pipe(Effect.provide(app(kind))))
 
+    it.effect("clear forgets also what was set aside", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        const companion = container.for("a")
+        const a = yield* start("a")
+        yield* a.Add({ by: unlucky })
+        yield* GenServer.kill(a)
+        assert.lengthOf(yield* companion.aside, 1)
+        yield* Effect.flatMap(Pool, (pool) => pool.terminateChild(a))
+        assert.deepStrictEqual(yield* container.keys, ["a"])
+        yield* companion.clear
+        assert.deepStrictEqual(yield* companion.aside, [])
+        assert.deepStrictEqual(yield* container.keys, [])
+      }).pipe(Effect.provide(app(kind))))
+
     for (const when of ["commit", "terminate", { every: "1 second" }] as const) {
       it.effect(`refuse a commit of an incarnation that is over, when: ${JSON.stringify(when)}`, () =>
         Effect.gen(function*() {
@@ -375,6 +390,28 @@ for (const kind of ["memory", "table"] as const) {
     })
   })
 }
+
+it.effect("companions that forget leave nothing behind: not the key, nor anything for the next server that has it", () =>
+  Effect.gen(function*() {
+    const pool = yield* Pool
+    const container = yield* Num.StateContainer
+    for (let i = 0; i < 10; i++) {
+      const a = yield* start("a", { restart: i % 2 === 0 ? "transient" : "permanent" })
+      assert.strictEqual(yield* a.Add({ by: 1 }), 1)
+      yield* Effect.exit(a.Crash())
+      assert.strictEqual(yield* a.Add({ by: 2 }), 2)
+      assert.deepStrictEqual(yield* container.keys, ["a"])
+      if (i % 2 === 0) yield* a.Finish()
+      else yield* pool.terminateChild(a)
+      assert.deepStrictEqual(yield* container.keys, [])
+    }
+  }).pipe(Effect.provide(Layer.provideMerge(
+    Top.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+      StateContainer.layerForget(Num),
+      Pool.layer({ restart: often })
+    ]),
+    Harness.layer
+  ))))
 
 it.effect("a table's companions outlive the supervisor, as an ETS table with an heir does", () =>
   Effect.gen(function*() {
