@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
+import { Account, Inside, one } from "./account.ts"
+import { Scripted } from "./scripted.ts"
 
 class Broke extends Schema.TaggedError<Broke>()("Broke", { missing: Schema.Int }) {}
 
@@ -244,6 +246,40 @@ it.effect("conserved with the last word alone, an answer is lost along with the 
       ])
     ))
   }))
+
+it.effect("over a companion that forgets the state, answers are forgotten with it", () =>
+  Effect.gen(function*() {
+    const later = yield* Deferred.make<void>()
+    yield* Effect.gen(function*() {
+      const purse = yield* Purse
+      yield* purse.Earn({ amount: 100 })
+      const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
+      assert.strictEqual(yield* earn, 105)
+      yield* GenServer.kill(purse)
+      assert.strictEqual(yield* earn, 5)
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerForget(Purse),
+        purse({ later, crashes: { left: 0 } })
+      ])
+    ))
+  }))
+
+it.effect("an answer is written once, with the state it was recorded with", () => {
+  const script = new Scripted()
+  const written: Array<ReadonlyArray<string>> = []
+  script.before = (operation, records) => {
+    if (operation === "save") written.push(...records.map(({ answers = [] }) => answers.map(({ id }) => id)))
+    return Effect.void
+  }
+  return Effect.gen(function*() {
+    const account = yield* Account
+    yield* account.Add({ by: 1 }, { idempotencyKey: "a" })
+    yield* account.Add({ by: 1 }, { idempotencyKey: "b" })
+    yield* account.Add({ by: 1 })
+    assert.deepStrictEqual(written, [["a"], ["b"], []])
+  }).pipe(Effect.provide(one(new Inside(script))))
+})
 
 it.effect("recorded answers outlive the tree in a store, bounded by number", () =>
   Effect.gen(function*() {
