@@ -56,6 +56,31 @@ describe("{ every }: at intervals", () => {
     }).pipe(Effect.provide(one(inside, every)))
   })
 
+  it.effect("what was written for somebody who waited is not written again at the interval", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      yield* account.Add({ by: 1 })
+      yield* account.Barrier()
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(script.batches, [["Account#1"]])
+    }).pipe(Effect.provide(one(inside, every)))
+  })
+
+  it.effect("a server is never held up for the store, however far it is ahead", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      for (let to = 1; to <= 10; to++) yield* account.Put({ to })
+      yield* turns
+      assert.lengthOf(inside.handled, 10)
+      const got = yield* fork(account.Get())
+      yield* turns
+      assert.deepStrictEqual(poll(got), Exit.succeed(10))
+      assert.strictEqual(script.count("save"), 0)
+    }).pipe(Effect.provide(one(inside, { ...every, maxAhead: 2 })))
+  })
+
   it.effect("a shutdown writes what the last interval did not", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
@@ -298,6 +323,28 @@ describe("by hand", () => {
       assert.strictEqual(yield* Fiber.join(added), 1)
       yield* Fiber.join(cleared)
       assert.deepStrictEqual(yield* script.memory.keys(), [])
+    }).pipe(Effect.provide(one(inside)))
+  })
+
+  it.effect("nobody waits for a state that was cleared while the one before it was being written", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      const account = yield* Account
+      const companion = (yield* Account.StateContainer).for()
+      script.before = onSave(() => gate.await)
+      yield* account.Put({ to: 1 })
+      yield* turns
+      yield* account.Put({ to: 2 })
+      yield* turns
+      const cleared = yield* fork(companion.clear)
+      yield* gate.open
+      yield* Fiber.join(cleared)
+      assert.deepStrictEqual(yield* script.memory.keys(), [])
+      const stored = yield* fork(account.Barrier())
+      yield* turns
+      assert.deepStrictEqual(poll(stored), Exit.succeed(1))
+      assert.deepStrictEqual(script.batches, [["Account#1"], ["Account#3"]])
     }).pipe(Effect.provide(one(inside)))
   })
 
