@@ -206,8 +206,7 @@ export class LogSession {
   ): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.gen({ self: this }, function*() {
       const { aside, epochs, kept } = this.index
-      const byEpoch = Array.from(epochs).sort((a, b) => a[1] - b[1])
-      for (const [owner, epoch] of byEpoch) write({ _tag: "Epoch", owner, epoch })
+      for (const [owner, epoch] of epochs) write({ _tag: "Epoch", owner, epoch })
       const needed = new Map<string, Set<number>>()
       for (const { snapshots } of kept.values()) {
         for (const { place: { file, frame } } of snapshots) {
