@@ -201,6 +201,14 @@ for (const kind of ["memory", "table"] as const) {
         assert.deepStrictEqual(yield* container.keys, ["a"])
       }).pipe(Effect.provide(app(kind))))
 
+    it.effect("the keys are those of all that live or have left something, in order", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        for (const key of ["c", "a", "d"]) yield* start(key)
+        yield* container.for("b").set(1)
+        assert.deepStrictEqual(yield* container.keys, ["a", "b", "c", "d"])
+      }).pipe(Effect.provide(app(kind))))
+
     it.effect("looking leaves nothing behind", () =>
       Effect.gen(function*() {
         const container = yield* Num.StateContainer
@@ -279,6 +287,23 @@ for (const kind of ["memory", "table"] as const) {
             yield* pool.terminateChild(other)
             yield* top.deleteChild("test/Num/a")
             assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
+          }).pipe(Effect.provide(app(kind))))
+      }
+
+      for (const by of [0, 1]) {
+        it.effect(`nor is another server touched that has the key now, and has handled ${by} messages`, () =>
+          Effect.gen(function*() {
+            const top = yield* Top
+            yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            yield* top.terminateChild("test/Num/a")
+            const other = yield* start("a")
+            if (by > 0) yield* other.Add({ by })
+            yield* top.deleteChild("test/Num/a")
+            const error = yield* Effect.flip(start("a"))
+            assert.strictEqual(error.reason._tag, "Failed")
+            assert.strictEqual(yield* other.Add({ by: 1 }), by + 1)
+            yield* GenServer.kill(other)
+            assert.strictEqual(yield* other.Add({ by: 1 }), by + 2)
           }).pipe(Effect.provide(app(kind))))
       }
 
