@@ -264,6 +264,23 @@ describe("after a normal end", () => {
     }).pipe(Effect.provide(many(inside)))
   })
 
+  it.effect("who has looked for long at what is stored does not let go of a server that has started meanwhile", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      const container = yield* Account.StateContainer
+      const companion = container.for("a")
+      script.before = (operation) => operation === "load" ? gate.await : Effect.void
+      const slow = yield* fork(companion.get)
+      script.before = () => Effect.void
+      assert.deepStrictEqual(yield* companion.get, Option.none())
+      const account = yield* start(inside, "a")
+      yield* gate.open
+      assert.deepStrictEqual(yield* Fiber.join(slow), Option.none())
+      assert.strictEqual(container.owner("a"), account[processOf])
+    }).pipe(Effect.provide(many(inside)))
+  })
+
   it.effect("\"forget\" removes it from the store", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
