@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
 import { Account, Inside, one } from "./account.ts"
-import { Scripted } from "./scripted.ts"
+import { full, onSave, Scripted } from "./scripted.ts"
 
 class Broke extends Schema.TaggedError<Broke>()("Broke", { missing: Schema.Int }) {}
 
@@ -264,6 +264,19 @@ it.effect("over a companion that forgets the state, answers are forgotten with i
       ])
     ))
   }))
+
+it.effect("an answer whose state could not be stored is lost with it: the call is handled when it is made again", () => {
+  const script = new Scripted()
+  return Effect.gen(function*() {
+    const account = yield* Account
+    const add = account.Add({ by: 1 }, { idempotencyKey: "a" })
+    script.before = onSave(full)
+    assert.strictEqual((yield* Effect.flip(add)).reason._tag, "NotConserved")
+    script.before = () => Effect.void
+    assert.deepStrictEqual([yield* add, yield* add], [1, 1])
+    assert.strictEqual(yield* account.Get(), 1)
+  }).pipe(Effect.provide(one(new Inside(script), { retry: Schedule.recurs(0) })))
+})
 
 it.effect("an answer is written once, with the state it was recorded with", () => {
   const script = new Scripted()

@@ -1,6 +1,6 @@
 /** Restore that learns, as servers over every kind of companion see it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Latch, Layer, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError, StateRefused } from "../../../src/domain/Errors.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
@@ -9,7 +9,7 @@ import { GenServer, Restart, StateContainer, StateTable, Supervisor, Sys } from 
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { fork, turns } from "./account.ts"
 import { Fragile, FragileLive, kinds, mood, poison, Refused, tree, turning } from "./fragile.ts"
-import { Scripted } from "./scripted.ts"
+import { away, Scripted } from "./scripted.ts"
 
 const server = Fragile
 type Server = typeof Fragile.Service
@@ -203,6 +203,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         yield* GenServer.kill(fragile)
         yield* crashThrice(fragile)
         yield* harness.awaitTag("StartFailed", fragile)
+        assert.strictEqual(yield* Sys.getState(fragile), poison.handlers)
         assert.strictEqual(yield* fragile.Set({ to: 5 }), 5)
         assert.deepStrictEqual(yield* losses, [])
       }).pipe(Effect.provide(tree(kind, {}, 10))))
@@ -318,6 +319,25 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.strictEqual(yield* fragile.Get(), 10)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
   })
+})
+
+it.effect("a store that is away when a snapshot is set aside is asked again, and nothing is charged", () => {
+  const script = new Scripted()
+  return Effect.gen(function*() {
+    const fragile = yield* Fragile
+    const harness = yield* Harness
+    yield* worsen(fragile, poison.restore)
+    script.before = (operation) => operation === "setAside" ? away(operation) : Effect.void
+    const crashed = yield* fork(Effect.exit(fragile.Crash({})))
+    yield* TestClock.adjust("1 second")
+    script.before = () => Effect.void
+    yield* TestClock.adjust("3 seconds")
+    yield* Fiber.join(crashed)
+    assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+    assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
+    const history = yield* harness.historyOf(fragile)
+    assert.lengthOf(history.filter((tag) => tag === "StartFailed"), 1)
+  }).pipe(Effect.provide(tree("store", {}, 3, script)))
 })
 
 for (const [what, to] of [["", 50], [", or of what a callback made of that", poison.changing]] as const) {
