@@ -173,6 +173,25 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 
+  it.effect("one whose incarnation ended before the reply is handled anew when it is made again", () =>
+    Effect.gen(function*() {
+      const { later, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const earn = Effect.forkChild(Effect.exit(purse.EarnLater({ amount: 5 }, { idempotencyKey: "a" })), {
+          startImmediately: true
+        })
+        const first = yield* earn
+        yield* TestClock.adjust(0)
+        yield* GenServer.kill(purse)
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
+        const second = yield* earn
+        yield* Deferred.succeed(later, undefined)
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed(Exit.succeed(5)))
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
   it.effect("the key of a call that was promised a later reply is taken: another payload fails at once", () =>
     Effect.gen(function*() {
       const { later, tree } = yield* setUp
