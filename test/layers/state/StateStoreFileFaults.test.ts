@@ -264,6 +264,16 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(yield* seqs(store), [105, 104, 103])
     }))
 
+  it.live("a log is not compacted while more of it is needed than not", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([record("large", 1, epoch, { state: JSON.stringify("x".repeat(20_000)) })])
+      for (let seq = 1; seq <= 30; seq++) yield* store.save([record("a", seq, epoch)])
+      assert.deepStrictEqual(segments(directory).map((file) => file.endsWith("-0.log")), [true])
+    }))
+
   it.live("what was set aside keeps its answers through a compaction", () =>
     Effect.gen(function*() {
       const directory = yield* folder
@@ -671,6 +681,21 @@ describe("two processes that race for a folder", () => {
       }
       yield* one.store.save([record("a", 1, old)])
       assert.deepStrictEqual(yield* seqs(two.store), [1])
+    }))
+
+  it.live("who was taken over may take the folder back", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const [one, two] = [yield* open(directory), yield* open(directory)]
+      const owners = [one, two, one, two].entries()
+      let before = 0
+      for (const [n, { store }] of owners) {
+        const epoch = yield* store.acquireEpoch("app")
+        assert.isAbove(epoch, before)
+        before = epoch
+        yield* store.save([record("a", n + 1, epoch)])
+      }
+      assert.deepStrictEqual(yield* seqs(two.store), [4, 3, 2])
     }))
 
   it.live("of two that claim it at the same moment, one comes first", () =>
