@@ -104,27 +104,24 @@ export class Durable<in out S> extends DurableWrites<S> {
     )
   }
 
-  private adopt({ aside, books, decision, from }: Judgement<SnapshotRecord, S>): void {
+  private adopt({ books, decision, from }: Judgement<SnapshotRecord, S>): void {
     const newest = books.kept[0]
     this.evidence = newest === undefined || books.evidence === undefined
       ? undefined
       : { on: newest.seq, against: books.evidence }
-    this.learn(books, aside)
+    this.learn(books)
     this.passivated = undefined
     if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
     this.isLoaded = true
     this.newest = from === undefined ? undefined : { ...from, incarnation: this.fence }
   }
 
-  private learn(
-    books: Generations.Generations<SnapshotRecord>,
-    aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>
-  ): void {
+  private learn(books: Generations.Generations<SnapshotRecord>): void {
     const answers = books.kept[0]?.state.answers
     if (answers !== undefined && answers.length > 0) this.book.load(answers)
     else this.answers = undefined
     this.trustedUpTo = Generations.trustedUpTo(books)
-    this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
+    this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1)
     this.storedSeq = this.lastSeq
   }
 
@@ -191,7 +188,7 @@ export class Durable<in out S> extends DurableWrites<S> {
       this.isLoaded ? Effect.void : Effect.map(this.stored, (records) => {
         if (this.isLoaded) return
         this.isLoaded = true
-        this.learn(Generations.fromStored(records), [])
+        this.learn(Generations.fromStored(records))
       })
     )
     return known.pipe(

@@ -191,6 +191,23 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
+  it.effect("a second loss counts its own casts, not those of the first again", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const all = yield* reports
+      const account = yield* Account
+      script.before = onSave(away)
+      for (const casts of [3, 1]) {
+        for (let to = 1; to <= casts; to++) yield* account.Put({ to })
+        yield* TestClock.adjust("3 seconds")
+      }
+      assert.deepStrictEqual(all.map(({ reason, undone }) => [reason._tag, undone]), [
+        ["NotConserved", 3],
+        ["NotConserved", 1]
+      ])
+    }).pipe(Effect.provide(one(inside, { retry: patience })))
+  })
+
   it.effect("messages in the mailbox wait for the next incarnation; the one in hand is told", () => {
     const { inside, script } = scripted()
     inside.slow = Latch.makeUnsafe(false)
