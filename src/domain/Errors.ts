@@ -186,17 +186,24 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
   }
 }
 
-/** A server was given an option that makes no sense; what the type checker cannot see. */
+/**
+ * A server was given an option that makes no sense; what the type checker cannot see. `request` is the message, or the
+ * callback, that the option was for.
+ */
 export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
   server: Schema.String,
+  request: Schema.optionalKey(Schema.String),
   option: Schema.String,
   given: Schema.Unknown,
   expected: Schema.String
 }) {
   override get message(): string {
-    return `${this.server} was given ${String(this.given)} as ${this.option}: it must be ${this.expected}.`
+    const whose = this.request === undefined ? this.server : `${this.request} of ${this.server}`
+    return `${whose} was given ${show(this.given)} as ${this.option}: it must be ${this.expected}.`
   }
 }
+
+const show = (given: unknown): string => typeof given === "string" ? `"${given}"` : String(given)
 
 /** The key of a server is taken by another that lives. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {

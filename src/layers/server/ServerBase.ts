@@ -93,6 +93,7 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   abstract answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
   abstract whenStored(f: () => void): void
   abstract drain(): void
+  protected abstract mishap(defect: unknown): void
 
   get id(): string {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
@@ -221,7 +222,11 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
       // On a deep stack this is later, and the fiber may have been abandoned by then.
       Turn.run(() => {
         if (isStale(exit)) return
-        done(exit)
+        try {
+          done(exit)
+        } catch (defect) {
+          this.mishap(defect)
+        }
         this.drain()
       })
     })

@@ -74,6 +74,26 @@ export abstract class ServerEnd extends ServerBase implements Child {
     this.end(this.order?.reason ?? crashed(cause))
   }
 
+  /**
+   * Something threw where nothing may, in a turn or on a caller's stack: that ends this incarnation, and nobody else. Let go
+   * any further it would end the program, or leave a server behind that is busy for ever.
+   */
+  protected mishap(defect: unknown): void {
+    const cause = Cause.die(defect)
+    if (this.phase === Starting) {
+      const { life } = this
+      this.left(crashed(cause))
+      life?.fail?.(cause)
+    } else if (this.phase < Ending) this.crash(cause)
+    else if (this.phase === Ending) this.ended(crashed(cause))
+    else this.complain(cause)
+  }
+
+  /** Something failed that changes nothing about the end of an incarnation: it is not to be silent. */
+  private complain(cause: Cause.Cause<unknown>): void {
+    Effect.runForkWith(this.spec.context)(Effect.logError(`while ${this.name} ended, something else went wrong`, cause))
+  }
+
   protected fenced(): Fenced {
     this.publish("WriteFenced", { current: this.incarnation + 1 })
     return new Fenced({ server: this.name, incarnation: this.incarnation })
@@ -82,7 +102,12 @@ export abstract class ServerEnd extends ServerBase implements Child {
   /** The incarnation is over: its last word, its clean-up, and then everybody else. */
   protected end(reason: ExitReason): void {
     this.phase = Ending
-    this.keeper?.observe(reason, this.endOf(reason))
+    try {
+      this.keeper?.observe(reason, this.endOf(reason))
+    } catch (defect) {
+      // Payloads are compared there, and may be anything.
+      this.complain(Cause.die(defect))
+    }
     this.fiber = undefined
     if (this.extras !== undefined) {
       this.extras.cancelIdle()

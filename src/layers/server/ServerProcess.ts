@@ -45,7 +45,7 @@ export class ServerProcess extends ServerWork {
     const spec = this.spec
     const handler = this.behavior.handlers[type.tag]
     if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined) {
-      return this.handle(new Envelope(this, type, payload, Fiber.getCurrent())).wait(millis)
+      return this.handleNow(new Envelope(this, type, payload, Fiber.getCurrent())).wait(millis)
     }
     this.phase = Busy
     const view = new DirectView(this, type, payload, this.incarnation)
@@ -80,8 +80,21 @@ export class ServerProcess extends ServerWork {
         this.proceed(envelope, next)
       }
       return envelope.wait(millis)
+    } catch (defect) {
+      this.mishapWith(view, defect)
+      return view.envelope.wait(millis)
     } finally {
       Turn.leave()
+    }
+  }
+
+  /** The same where each step is needed. */
+  protected handleNow(envelope: Envelope): Envelope {
+    try {
+      return this.handle(envelope)
+    } catch (defect) {
+      this.mishap(defect)
+      return envelope
     }
   }
 

@@ -7,9 +7,10 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import { InitTimeout, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import { InitTimeout, InvalidOption, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
-import { Ignore, Start } from "../../domain/server/Next.ts"
+import * as Millis from "../../domain/server/Millis.ts"
+import { Ignore, type NextOptions, Start } from "../../domain/server/Next.ts"
 import { StartUndone } from "../../domain/server/StartFailure.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
 import { nothing, type Taken } from "../state/Companion.ts"
@@ -132,6 +133,8 @@ export abstract class ServerStart extends ServerEnd implements Child {
   protected begin(first: unknown): Effect.Effect<Started, unknown> {
     if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
     const initial = first instanceof Start ? first : undefined
+    const problem = initial === undefined ? undefined : this.problemOf(initial.options, this.callback ?? "init")
+    if (problem !== undefined) return this.failStart(Cause.die(problem))
     const { protect } = this.spec
     const state = initial === undefined ? first : initial.state
     if (protect === undefined) this.state = state
@@ -143,6 +146,18 @@ export abstract class ServerStart extends ServerEnd implements Child {
     this.callback = undefined
     this.idle(initial?.options)
     return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
+  }
+
+  /** What is wrong with what accompanies an answer, if anything is: found before any of it is done. */
+  protected problemOf({ idleAfter }: NextOptions<never, unknown>, request: string): InvalidOption | undefined {
+    if (idleAfter === undefined || Millis.fromInput(idleAfter) !== undefined) return undefined
+    return new InvalidOption({
+      server: this.name,
+      request,
+      option: "idleAfter",
+      given: idleAfter,
+      expected: Millis.expected
+    })
   }
 
   protected failStart(cause: Cause.Cause<unknown>): Effect.Effect<Started, unknown> {

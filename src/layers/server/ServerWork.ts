@@ -66,6 +66,10 @@ export abstract class ServerWork extends ServerRest {
       }
       if (this.mailbox?.size === 0) this.mailbox = undefined
       if (this.phase === Attentive && this.extras?.rest?.isStored === true) this.passivate()
+    } catch (defect) {
+      this.mishap(defect)
+      // It may be up again by now.
+      this.spec.turns.push(this)
     } finally {
       this.draining = false
     }
@@ -91,17 +95,27 @@ export abstract class ServerWork extends ServerRest {
       Turn.leave()
     }
     if (this.isTorn(view.incarnation)) return this.tear(view)
-    if (isRunnable(next)) next = this.runHandler(view, next)
-    if (next === later) return
-    if (!isEffect(next) && !isNext(next)) {
-      this.state = next
-      this.proven = true
-      if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
-      next = Exit.die(this.fenced())
+    try {
+      if (isRunnable(next)) next = this.runHandler(view, next)
+      if (next === later) return
+      if (!isEffect(next) && !isNext(next)) {
+        this.state = next
+        this.proven = true
+        if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
+        next = Exit.die(this.fenced())
+      }
+      const { envelope } = view
+      this.inHand = envelope
+      this.proceed(envelope, next)
+    } catch (defect) {
+      this.mishapWith(view, defect)
     }
-    const { envelope } = view
-    this.inHand = envelope
-    this.proceed(envelope, next)
+  }
+
+  /** A mishap with a message that was in nobody's hands. */
+  protected mishapWith({ envelope, incarnation }: DirectView, defect: unknown): void {
+    if (!this.isTorn(incarnation)) this.inHand = envelope
+    this.mishap(defect)
   }
 
   /** Runs a handler's Effect: its value, or how it ended; `later` when that takes time, and is seen to when it is known. */
@@ -214,6 +228,8 @@ export abstract class ServerWork extends ServerRest {
     if (this.struck("afterHandler", envelope)) return
     if (envelope.work !== undefined && next instanceof SystemAnswer) return this.concludeSystem(envelope, next)
     if (isNext(next)) {
+      const problem = next._tag === "Stop" ? undefined : this.problemOf(next.options, envelope.type.tag)
+      if (problem !== undefined) return this.crash(Cause.die(problem))
       switch (next._tag) {
         case "Reply":
           return this.accept(envelope, next.state, next.options, Exit.succeed(next.reply))
