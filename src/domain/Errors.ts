@@ -8,6 +8,7 @@
  */
 import { Cause, Schema } from "effect"
 import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
+import { bytesOf } from "./state/SnapshotRecord.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
@@ -41,6 +42,12 @@ export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: AnyCaus
 /** The idempotency key was used before, for another call: nothing was done. */
 export const KeyReused = Schema.TaggedStruct("KeyReused", { key: Schema.String })
 
+/** The idempotency key is empty, or too long: nothing was done. */
+export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey", {
+  key: Schema.String,
+  maxBytes: Schema.Number
+})
+
 /** Every reason a call can fail for. */
 export const CallErrorReason = Schema.Union([
   NotRunning,
@@ -51,7 +58,8 @@ export const CallErrorReason = Schema.Union([
   Parked,
   CallingSelf,
   NotConserved,
-  KeyReused
+  KeyReused,
+  InvalidIdempotencyKey
 ])
 
 /** Why a call failed. */
@@ -106,6 +114,12 @@ const explain = (reason: CallErrorReason): string => {
     case "KeyReused":
       return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
         "made again with the same message and payload."
+    case "InvalidIdempotencyKey":
+      return `"${reason.key.length > 40 ? `${reason.key.slice(0, 40)}…` : reason.key}" is no idempotency key: ` +
+        `it has ${
+          bytesOf(reason.key)
+        } bytes, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
+        "own (a hash, if what you have is long), or none."
   }
 }
 

@@ -158,6 +158,10 @@ export interface CallOptions {
   /**
    * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same key,
    * message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are not.
+   *
+   * A key has 1 to 256 bytes (in UTF-8); any other fails this call, with `InvalidIdempotencyKey`, before it is sent. The
+   * payload has to fit its schemas, since it is compared as text: one that does not is a defect of the caller. Over
+   * `StateContainer.layerForget` nothing is on record, so a key does nothing there: the call is handled again.
    */
   readonly idempotencyKey?: string | undefined
 }

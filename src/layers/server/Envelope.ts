@@ -76,6 +76,12 @@ export type Mail = Envelope | Letter
 /** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
 export type Sender = Fiber.Fiber<unknown, unknown> | undefined
 
+/** What makes a call safe to make again: its key, and the call as text. */
+export interface Once {
+  readonly key: string
+  readonly call: string
+}
+
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {
   readonly type: MessageType
@@ -89,7 +95,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   attempts = 0
   gone = false
   /** The caller may make this call again, under this key. */
-  idempotencyKey: string | undefined = undefined
+  once: Once | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
   followers: Array<Envelope> | undefined = undefined
   /** Its handler has ended the server on purpose: it is not handled again. */
@@ -216,7 +222,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   expire(millis: number): void {
     this.server.withdrawn(this)
     // A call that may be made again is not over with this: its answer is recorded, and waited for by whoever makes it again.
-    if (this.idempotencyKey === undefined) this.refuse({ _tag: "Timeout", millis })
+    if (this.once === undefined) this.refuse({ _tag: "Timeout", millis })
     else this.tell(Exit.fail(callError(this.server.name, this.type.tag, { _tag: "Timeout", millis })))
     this.gone = true
   }

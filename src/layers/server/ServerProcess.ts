@@ -9,9 +9,12 @@
  *
  * @since 0.1.0
  */
-import { Effect, Exit, Fiber } from "effect"
-import { callError } from "../../domain/Errors.ts"
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { callError, InvalidOption } from "../../domain/Errors.ts"
+import { isKey, maxKeyBytes } from "../../domain/server/Idempotency.ts"
+import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
+import { callText } from "./AnswerText.ts"
 import { selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Envelope, type Letter, type MessageType, ownCall, ownTell } from "./Envelope.ts"
@@ -113,10 +116,32 @@ export class ServerProcess extends ServerWork {
 
   /** A call that may be made again: what it was answered is on record, or will be. */
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown> {
+    // Whatever is wrong with these is the caller's affair: found here, it does not reach the server.
+    if (!isKey(key)) {
+      const reason = { _tag: "InvalidIdempotencyKey", key: String(key), maxBytes: maxKeyBytes } as const
+      return Exit.fail(callError(this.name, type.tag, reason))
+    }
+    const call = attempt(() => callText(type, payload))
+    if (call._tag === "Failure") return this.unfit(type, payload, call.cause)
     this.spec.parent.telemetry.counters.calls++
     const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
-    envelope.idempotencyKey = key
+    envelope.once = { key, call: call.value }
     return envelope.sendAndWait(millis)
+  }
+
+  private unfit({ tag }: MessageType, given: unknown, cause: Cause.Cause<unknown>): Exit.Exit<never> {
+    const why = Cause.squash(cause)
+    return Exit.die(
+      new InvalidOption({
+        server: this.name,
+        request: tag,
+        option: "payload",
+        given,
+        expected: `what its schemas write down, for a call with an idempotencyKey (${
+          why instanceof Error ? why.message : String(why)
+        })`
+      })
+    )
   }
 
   /** The queued path: the caller waits for its turn. */
@@ -140,7 +165,7 @@ export class ServerProcess extends ServerWork {
   /** A message's sender is gone, or told that it waited long enough. */
   withdrawn(envelope: Envelope): void {
     // A call that may be made again is kept: whoever makes it again waits for the same answer.
-    if (envelope.idempotencyKey === undefined) this.extras?.deferred.delete(envelope)
+    if (envelope.once === undefined) this.extras?.deferred.delete(envelope)
     if (envelope.place === "nowhere") return
     this.spec.parent.telemetry.counters.queued--
     const { mailbox } = this
@@ -220,9 +245,9 @@ export class ServerProcess extends ServerWork {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
     if (envelope.exit !== undefined) return
     // An answer goes on record with a state; a server that is down has none, and its caller is told what became of it.
-    if (envelope.idempotencyKey !== undefined && this.phase > Attentive) return
+    if (envelope.once !== undefined && this.phase > Attentive) return
     this.extras?.deferred.delete(envelope)
-    if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
+    if (envelope.once !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
     this.answer(envelope, exit)
   }
 }

@@ -19,7 +19,7 @@ import { attempt, isEffect, isExit } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
 import { Handling } from "./CallChain.ts"
-import { Envelope, type Letter, ownCast } from "./Envelope.ts"
+import { Envelope, type Letter, type Once, ownCast } from "./Envelope.ts"
 import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isRunnable, passivated, Stopped } from "./Phase.ts"
 import { noOptions, ServerRest } from "./ServerRest.ts"
@@ -156,7 +156,7 @@ export abstract class ServerWork extends ServerRest {
     this.inHand = envelope
     envelope.attempts++
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
-    if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
+    if (envelope.once !== undefined && this.recall(envelope, envelope.once)) return envelope
     if (this.struck("beforeHandler", envelope)) return envelope
     const { incarnation } = this
     let next: unknown
@@ -183,20 +183,19 @@ export abstract class ServerWork extends ServerRest {
   }
 
   /** Whether the message was handled before, or is promised a reply: it then gets that one. */
-  protected recall(envelope: Envelope, key: string): boolean {
-    const { payload, type } = envelope
+  protected recall(envelope: Envelope, { call, key }: Once): boolean {
     const recorded = this.keeper?.recorded(key)
     if (recorded !== undefined) {
       this.idle()
-      const exit = AnswerText.read(type, payload, recorded.body)
+      const exit = AnswerText.read(envelope.type, call, recorded.body)
       if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
       else this.answer(envelope, exit)
       return true
     }
     for (const first of this.extras?.deferred ?? []) {
-      if (first.idempotencyKey !== key) continue
+      if (first.once?.key !== key) continue
       this.idle()
-      if (AnswerText.callText(first.type, first.payload) !== AnswerText.callText(type, payload)) {
+      if (first.once.call !== call) {
         envelope.refuse({ _tag: "KeyReused", key })
       } else (first.followers ??= []).push(envelope)
       return true
@@ -216,7 +215,7 @@ export abstract class ServerWork extends ServerRest {
     // A typed failure is a reply, not a crash: the state is as it was.
     if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
       if (envelope.work === undefined) this.proven = true
-      if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
+      if (envelope.once !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
       this.idle()
       return this.answer(envelope, exit)
     }
@@ -291,12 +290,12 @@ export abstract class ServerWork extends ServerRest {
 
   /** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
   protected commitAnswer(envelope: Envelope, state: unknown, reply: Exit.Exit<unknown, unknown> | undefined): boolean {
-    const key = envelope.idempotencyKey
+    const { once } = envelope
     let answer: NewAnswer | undefined
-    if (key !== undefined && reply !== undefined) {
+    if (once !== undefined && reply !== undefined) {
       try {
         const at = this.spec.clock.currentTimeMillisUnsafe()
-        answer = { id: key, at, body: AnswerText.write(envelope.type, envelope.payload, reply) }
+        answer = { id: once.key, at, body: AnswerText.write(envelope.type, once.call, reply) }
       } catch (defect) {
         this.crash(Cause.die(defect))
         return false
