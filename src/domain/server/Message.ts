@@ -153,7 +153,10 @@ export type HandlersServices<H> = {
 
 /** What a caller may say about one call. */
 export interface CallOptions {
-  /** How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. */
+  /**
+   * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. What is no time (`NaN`, a
+   * negative one) is a defect of the caller, `InvalidOption`: nothing is sent.
+   */
   readonly timeout?: Duration.Input | "infinity" | undefined
   /**
    * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same key,

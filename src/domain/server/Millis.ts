@@ -14,6 +14,7 @@ export const expected = "a duration, zero or longer"
 /** Milliseconds of a duration of zero or longer, `Infinity` for one without end; `undefined` for anything else. */
 export const fromInput = (input: Duration.Input | "infinity"): number | undefined => {
   if (input === "infinity") return Infinity
+  if (typeof input === "number") return input >= 0 ? input : undefined
   if (numbersOf(input).some(Number.isNaN)) return undefined
   const duration = Duration.fromInput(input)
   if (Option.isNone(duration)) return undefined

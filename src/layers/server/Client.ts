@@ -6,8 +6,10 @@
  *
  * @since 0.1.0
  */
-import { Duration, type Effect, Effectable, Schema } from "effect"
+import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
+import { InvalidOption } from "../../domain/Errors.ts"
 import type { Messages } from "../../domain/server/Message.ts"
+import * as Millis from "../../domain/server/Millis.ts"
 import { InspectedReference } from "../naming/Inspection.ts"
 import { processOf } from "../naming/Process.ts"
 import type { Letter, MessageType } from "./Envelope.ts"
@@ -16,9 +18,29 @@ import type { ServerProcess } from "./ServerProcess.ts"
 /** OTP's default. */
 const defaultTimeout = 5000
 
-/** Milliseconds of a timeout, `Infinity` for none. */
-export const toMillis = (input: Duration.Input | "infinity"): number =>
-  input === "infinity" ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(input))
+/** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
+export const toMillis = (
+  input: Duration.Input | "infinity",
+  { option = "timeout", request, server }: {
+    readonly server: string
+    readonly request?: string
+    readonly option?: string
+  }
+): number => {
+  const millis = Millis.fromInput(input)
+  if (millis !== undefined) return millis
+  if (option === "timeout") throw noTimeout(server, request, input)
+  throw new InvalidOption({ server, option, given: input, expected: Millis.expected })
+}
+
+const noTimeout = (server: string, request: string | undefined, given: unknown): InvalidOption =>
+  new InvalidOption({
+    server,
+    ...(request === undefined ? {} : { request }),
+    option: "timeout",
+    given,
+    expected: `${Millis.expected}, or "infinity"`
+  })
 
 /** A message sent when it is run, and its answer. */
 export class Calling extends Effectable.Class<unknown, unknown> {
@@ -76,6 +98,7 @@ interface Options {
   readonly idempotencyKey?: string | undefined
 }
 
+const noOptions: Options = {}
 const nothing: unknown = Object.freeze({})
 
 /** A payload with its constructor defaults, for a message that has any. */
@@ -90,16 +113,22 @@ const completing = (fields: Schema.Struct.Fields): MessageType["complete"] => {
 
 /** All that is computed of a class's messages, once. */
 export const messageTypes = (
+  server: string,
   messages: Messages,
-  timeout: Duration.Input | "infinity" | undefined
-): ReadonlyArray<MessageType> =>
-  Object.entries(messages).map(([tag, message]) => ({
-    tag,
-    message,
-    isCall: message._tag === "Call",
-    timeout: toMillis((message._tag === "Call" ? message.timeout : undefined) ?? timeout ?? defaultTimeout),
-    complete: completing(message.payload)
-  }))
+  timeout: Duration.Input | "infinity" = defaultTimeout
+): ReadonlyArray<MessageType> => {
+  const usual = toMillis(timeout, { server })
+  return Object.entries(messages).map(([tag, message]) => {
+    const own = message._tag === "Call" ? message.timeout : undefined
+    return {
+      tag,
+      message,
+      isCall: message._tag === "Call",
+      timeout: own === undefined ? usual : toMillis(own, { server, request: tag }),
+      complete: completing(message.payload)
+    }
+  })
+}
 
 /** The class of a server class's clients. */
 export type ClientClass = new(server: ServerProcess) => AnyClient
@@ -110,8 +139,11 @@ export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass
   for (const type of types) {
     const method = type.isCall
       ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {
-        const millis = options?.timeout === undefined ? type.timeout : toMillis(options.timeout)
-        return new Calling(this[processOf], type, payload, millis, options?.idempotencyKey)
+        const server = this[processOf]
+        const { idempotencyKey, timeout } = options ?? noOptions
+        const millis = timeout === undefined ? type.timeout : Millis.fromInput(timeout)
+        if (millis === undefined) return Exit.die(noTimeout(server.name, type.tag, timeout))
+        return new Calling(server, type, payload, millis, idempotencyKey)
       }
       : function(this: AnyClient, payload: unknown = nothing): Effect.Effect<void> {
         return new Casting(this[processOf], type, payload)

@@ -271,7 +271,7 @@ export const Service =
     id: Id,
     description: Description<S, Ms>
   ): ServerClass<Self, Id, TypeOf<S>, Ms> => {
-    const types = messageTypes(description.messages, description.timeout)
+    const types = messageTypes(id, description.messages, description.timeout)
     const Client = clientClass(types.filter(({ message }) => message.internal !== true))
     const SelfClient = types.some(({ message }) => message.internal === true) ? clientClass(types, Client) : Client
     // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs

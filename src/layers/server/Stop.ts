@@ -39,7 +39,7 @@ export const stop = (
   Effect.suspend(() => {
     const process = ref[processOf]
     const name = process.path.join("/")
-    const millis = toMillis(options?.timeout ?? "infinity")
+    const millis = toMillis(options?.timeout ?? "infinity", { server: name, request: "stop" })
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))
       if (!process.addExitObserver(observer)) {

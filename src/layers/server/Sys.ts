@@ -231,7 +231,13 @@ export const replay = (
       // Whoever had it in quarantine is a server.
       const server = serverOf(ref)!
       const { type } = message
-      return server.replay(message, options?.timeout === undefined ? type.timeout : toMillis(options.timeout))
+      const { name } = server
+      return server.replay(
+        message,
+        options?.timeout === undefined
+          ? type.timeout
+          : toMillis(options.timeout, { server: name, request: "Sys.replay" })
+      )
     })
   )
 
