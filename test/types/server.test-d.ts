@@ -39,6 +39,18 @@ describe("clients", () => {
     expectTypeOf(ticking).toEqualTypeOf<Effect.Effect<void, never, GenServer.SelfOf<Account>>>()
   })
 
+  it("have no method that makes something else of them", () => {
+    const state = Schema.Int
+    // @ts-expect-error a client would be a thenable
+    GenServer.Service<never>()("types/Then", { state, messages: { Get: GenServer.call(), then: GenServer.call() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Constructor", { state, messages: { constructor: GenServer.cast() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Json", { state, messages: { toJSON: GenServer.cast() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Text", { state, messages: { toString: GenServer.cast() } })
+  })
+
   it("self is met by a server of the class, and by nothing else", () => {
     const server = Account.layer({
       init: Effect.as(Account.self, { balance: 0, open: true }),

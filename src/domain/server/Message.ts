@@ -101,6 +101,17 @@ export const cast = <const O extends CastDescription = {}>(description?: O): Cas
 /** The messages of one server, by tag. */
 export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 
+/**
+ * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for a
+ * promise wherever one is awaited, and the others are what every object is shown and told apart by.
+ */
+export const reservedNames = ["then", "constructor", "toJSON", "toString"] as const
+
+/** Makes a message of such a name an error of its own. */
+export type NoReserved<Ms> = {
+  readonly [K in Extract<keyof Ms, typeof reservedNames[number]>]: "no message can have this name"
+}
+
 /** What the handler of a message receives. */
 export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
 

@@ -8,7 +8,7 @@
  */
 import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
 import { InvalidOption } from "../../domain/Errors.ts"
-import type { Messages } from "../../domain/server/Message.ts"
+import { type Messages, reservedNames } from "../../domain/server/Message.ts"
 import * as Millis from "../../domain/server/Millis.ts"
 import { InspectedReference } from "../naming/Inspection.ts"
 import { processOf } from "../naming/Process.ts"
@@ -118,6 +118,15 @@ export const messageTypes = (
   timeout: Duration.Input | "infinity" = defaultTimeout
 ): ReadonlyArray<MessageType> => {
   const usual = toMillis(timeout, { server })
+  const reserved = reservedNames.find((name) => Object.hasOwn(messages, name))
+  if (reserved !== undefined) {
+    throw new InvalidOption({
+      server,
+      option: "the name of a message",
+      given: reserved,
+      expected: `one that its clients can have as a method, which ${reservedNames.join(", ")} are not`
+    })
+  }
   return Object.entries(messages).map(([tag, message]) => {
     const own = message._tag === "Call" ? message.timeout : undefined
     return {

@@ -16,7 +16,8 @@ import type {
   Handlers,
   HandlersServices,
   Messages,
-  NoExtra
+  NoExtra,
+  NoReserved
 } from "../../domain/server/Message.ts"
 import type { CastNext, Initial, TerminateNext } from "../../domain/server/Next.ts"
 import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
@@ -244,7 +245,7 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
  * **Details**
  *
  * `id` names it in the context, in paths, and in stores: use `package/Name`. Messages are described with {@link call} and
- * {@link cast}; their tags become the client's methods.
+ * {@link cast}; their tags become the client's methods, so `then`, `constructor`, `toJSON` and `toString` cannot be one.
  *
  * **Example**
  *
@@ -269,7 +270,7 @@ export const Service =
   <Self>() =>
   <const Id extends string, S extends Pure | StateSchema<Pure>, const Ms extends Messages>(
     id: Id,
-    description: Description<S, Ms>
+    description: Description<S, Ms> & { readonly messages: NoReserved<Ms> }
   ): ServerClass<Self, Id, TypeOf<S>, Ms> => {
     const types = messageTypes(id, description.messages, description.timeout)
     const Client = clientClass(types.filter(({ message }) => message.internal !== true))

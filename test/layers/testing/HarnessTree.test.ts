@@ -59,7 +59,7 @@ describe("a tree under observation", () => {
       ])
       assert.deepStrictEqual(SystemView.toText(yield* harness.view).split("\n"), [
         "app                            #1 running",
-        "├─ app/Counter/StateContainer  #1 running",
+        "├─ app/Counter:StateContainer  #1 running",
         "└─ app/Counter                 #2 running  1 restart, last exit crashed: Error: boom"
       ])
     }).pipe(Effect.provide(Layer.provide(Live, quiet))))
