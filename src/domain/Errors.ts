@@ -14,15 +14,36 @@ const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
 /**
  * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
- * with this very message in hand (OTP: the exit reason).
+ * with this very message in hand (OTP: the exit reason); `key` is the server's, when it has one.
  */
-export const NotRunning = Schema.TaggedStruct("NotRunning", { reason: Schema.optionalKey(ExitReason) })
+export const NotRunning = Schema.TaggedStruct("NotRunning", {
+  reason: Schema.optionalKey(ExitReason),
+  key: Schema.optionalKey(Schema.String)
+})
 
 /** The server crashed while it handled this message; `willRestart` tells whether another incarnation follows. */
 export const Crashed = Schema.TaggedStruct("Crashed", { cause: AnyCause, willRestart: Schema.Boolean })
 
-/** No answer came in time. A handler in progress goes on, a request that had not begun is withdrawn. */
-export const Timeout = Schema.TaggedStruct("Timeout", { millis: Schema.Number })
+/**
+ * What a message can still wait for when its caller gives up.
+ *
+ * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a reply
+ * that was promised (`Next.noReply`), the store; the end of a server that was told to stop.
+ */
+export const WaitsFor = Schema.Literals(["turn", "room", "start", "resume", "handler", "reply", "store", "end"])
+
+/** What a message waited for. */
+export type WaitsFor = typeof WaitsFor.Type
+
+/**
+ * No answer came in time. `begun`: a handler had begun with the message, which goes on, so what it does may be done. One that
+ * had not begun was withdrawn: nothing was done, and sending it again is safe.
+ */
+export const Timeout = Schema.TaggedStruct("Timeout", {
+  millis: Schema.Number,
+  begun: Schema.Boolean,
+  waitsFor: WaitsFor
+})
 
 /** The mailbox was full. */
 export const MailboxFull = Schema.TaggedStruct("MailboxFull", { capacity: Schema.Number })
@@ -88,7 +109,9 @@ const explain = (reason: CallErrorReason): string => {
       return (reason.reason === undefined
         ? "the server is not running and nobody is about to start it. "
         : `the server ended (${toText(reason.reason)}) without an answer. `) +
-        "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
+        (reason.key === undefined
+          ? "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
+          : `Ask for it again: at("${reason.key}") answers with the server that has this key by then, and starts one if none has.`)
     case "Crashed":
       // An interruption here is an end that somebody ordered, the server itself included: no news of a defect.
       return `the server ${
@@ -97,7 +120,7 @@ const explain = (reason: CallErrorReason): string => {
         ? "It is being restarted with its conserved state: whether to send the message again is yours to decide."
         : "It will not be restarted: see the crash report.")
     case "Timeout":
-      return `no answer within ${reason.millis} ms. The server may be busy: raise the timeout, or make its handlers faster.`
+      return `no answer within ${reason.millis} ms. ${waited(reason)}`
     case "MailboxFull":
       return `the mailbox is full (capacity ${reason.capacity}). Slow down, raise the capacity, or choose overflow "suspend".`
     case "Quarantined":
@@ -122,6 +145,32 @@ const explain = (reason: CallErrorReason): string => {
         "own (a hash, if what you have is long), or none."
   }
 }
+
+const waited = ({ begun, waitsFor }: typeof Timeout.Type): string => {
+  switch (waitsFor) {
+    case "handler":
+      return "Its handler has begun, and goes on: what it does may still be done. Raise the timeout, or make the handler faster."
+    case "reply":
+      return "It was handled, and the reply that its handler promised (Next.noReply) has not come."
+    case "end":
+      return "The server has been told, and stops as soon as it comes to it."
+    default:
+      if (begun) {
+        return waitsFor === "store"
+          ? "It was handled, and its answer waits for the store: the update may or may not be kept. Look at the store."
+          : "It was begun by an incarnation that crashed, and waited to be handled again: it was withdrawn."
+      }
+      return `It had not begun, and was withdrawn: nothing was done. ${waiting[waitsFor]}`
+  }
+}
+
+const waiting = {
+  turn: "The server is busy: raise the timeout, or make its handlers faster.",
+  room: "The mailbox is full: slow down, raise its capacity, or choose overflow \"fail\".",
+  start: "The server is not up: look at its init, and at its crash reports.",
+  resume: "The server is suspended: Sys.resume lets it go on.",
+  store: "The server waits for its store: look at the store."
+} as const
 
 // An instance that no constructor ran for has no stack of its own; whoever prints one gets the message.
 Object.defineProperty(CallError.prototype, "stack", {
@@ -162,13 +211,23 @@ export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidR
   result: Schema.Unknown
 }) {
   override get message(): string {
-    return `the handler of ${this.request} in ${this.server} returned ${describe(this.result)}, which is no answer: ` +
-      "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next."
+    const what = `the handler of ${this.request} in ${this.server} returned ${
+      describe(this.result)
+    }, which is no answer: `
+    return what + (this.result instanceof Promise
+      ? "wrap it with Effect.promise or Effect.tryPromise."
+      : "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next.")
   }
 }
 
 const describe = (value: unknown): string =>
-  value === null ? "null" : Array.isArray(value) ? `an array of ${value.length}` : typeof value
+  value === null
+    ? "null"
+    : value instanceof Promise
+    ? "a Promise"
+    : Array.isArray(value)
+    ? `an array of ${value.length}`
+    : typeof value
 
 /** `init` took longer than `initTimeout`. */
 export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout", {

@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable } from "effect"
-import { callError, type CallErrorReason } from "../../domain/Errors.ts"
+import { callError, type CallErrorReason, type WaitsFor } from "../../domain/Errors.ts"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
 import { isAlive } from "../../domain/state/Isolation.ts"
@@ -55,6 +55,8 @@ export interface Receiver {
   post(envelope: Envelope): void
   /** A message's sender is gone, or told that it waited long enough. */
   withdrawn(envelope: Envelope): void
+  /** What a message waits for now. */
+  waitsFor(envelope: Envelope): WaitsFor
   /** Answers a caller that was promised a later reply. */
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
 }
@@ -220,10 +222,12 @@ export class Envelope extends Deadline implements From<never, never>, Held {
 
   // Taken out of the mailbox before its caller is told: what the caller does then may set the server free.
   expire(millis: number): void {
+    const begun = this.attempts > 0 || this.held !== undefined
+    const timeout: CallErrorReason = { _tag: "Timeout", millis, begun, waitsFor: this.server.waitsFor(this) }
     this.server.withdrawn(this)
     // A call that may be made again is not over with this: its answer is recorded, and waited for by whoever makes it again.
-    if (this.once === undefined) this.refuse({ _tag: "Timeout", millis })
-    else this.tell(Exit.fail(callError(this.server.name, this.type.tag, { _tag: "Timeout", millis })))
+    if (this.once === undefined) this.refuse(timeout)
+    else this.tell(Exit.fail(callError(this.server.name, this.type.tag, timeout)))
     this.gone = true
   }
 }

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { type Cause, Context, Effect, type Exit, type Fiber, Scope } from "effect"
+import type { CallErrorReason, WaitsFor } from "../../domain/Errors.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
@@ -90,6 +91,7 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   abstract exit(reason: ExitReason): void
   abstract post(envelope: Envelope): void
   abstract withdrawn(envelope: Envelope): void
+  abstract waitsFor(envelope: Envelope): WaitsFor
   abstract answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
   abstract whenStored(f: () => void): void
   abstract drain(): void
@@ -132,6 +134,15 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
         return "stopped"
       default:
         return "running"
+    }
+  }
+
+  /** Why nobody answers here. */
+  notRunning(reason?: ExitReason): Extract<CallErrorReason, { readonly _tag: "NotRunning" }> {
+    return {
+      _tag: "NotRunning",
+      ...(reason === undefined ? {} : { reason }),
+      ...(this.key === "" ? {} : { key: this.key })
     }
   }
 

@@ -242,7 +242,7 @@ export abstract class ServerEnd extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : nobody
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const mail of waiting) if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" })
+    for (const mail of waiting) if (mail.place !== undefined) mail.refuse(this.notRunning())
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
   }
 
@@ -294,7 +294,7 @@ export abstract class ServerEnd extends ServerBase implements Child {
     if (reason?._tag === "NotConserved") return envelope.refuse({ _tag: "NotConserved", cause: reason.cause })
     const willRestart = fate === "restarting"
     if (!willRestart && reason !== undefined && isOrderly(reason)) {
-      return envelope.refuse({ _tag: "NotRunning", reason })
+      return envelope.refuse(this.notRunning(reason))
     }
     const cause = reason === undefined ? Cause.empty : toCause(reason)
     envelope.refuse({ _tag: "Crashed", cause: cause.reasons.length === 0 ? Cause.interrupt() : cause, willRestart })

@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
-import { callError, InvalidOption } from "../../domain/Errors.ts"
+import { callError, InvalidOption, type WaitsFor } from "../../domain/Errors.ts"
 import { isKey, maxKeyBytes } from "../../domain/server/Idempotency.ts"
 import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
@@ -20,7 +20,7 @@ import type { AnyClient } from "./Client.ts"
 import { Envelope, type Letter, type MessageType, ownCall, ownTell } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView } from "./HandlerView.ts"
-import { Attentive, Busy, Idle, isRunnable, Parked, Stopped } from "./Phase.ts"
+import { Attentive, Busy, Idle, isRunnable, Parked, passivated, Starting, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
 import { later, ServerWork } from "./ServerWork.ts"
@@ -151,7 +151,7 @@ export class ServerProcess extends ServerWork {
 
   /** Takes a call whose caller has begun to wait. */
   post(envelope: Envelope): void {
-    if (this.phase === Stopped) return envelope.refuse({ _tag: "NotRunning" })
+    if (this.phase === Stopped) return envelope.refuse(this.notRunning())
     if (this.phase === Parked) return envelope.refuse({ _tag: "Parked" })
     const chain = selfCall(this, envelope)
     if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
@@ -171,6 +171,16 @@ export class ServerProcess extends ServerWork {
     const { mailbox } = this
     mailbox?.withdraw(envelope)
     mailbox?.resumeSenders()
+  }
+
+  waitsFor(envelope: Envelope): WaitsFor {
+    if (envelope.held !== undefined) return "store"
+    if (this.inHand?.envelope === envelope) return "handler"
+    if (envelope.place === "nowhere" && envelope.attempts > 0) return "reply"
+    if (envelope.place === "outside") return "room"
+    if (this.phase >= Starting) return "start"
+    if (this.suspended && envelope.work === undefined) return "resume"
+    return this.keeper?.isFull === true || this.state === passivated ? "store" : "turn"
   }
 
   /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
@@ -233,7 +243,7 @@ export class ServerProcess extends ServerWork {
     const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
     const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
       if (this.phase < Parked) return this.enqueue(envelope)
-      return Exit.fail(callError(this.name, type.tag, { _tag: this.phase === Parked ? "Parked" : "NotRunning" }))
+      return Exit.fail(callError(this.name, type.tag, this.phase === Parked ? { _tag: "Parked" } : this.notRunning()))
     })
     return Effect.onExit(sent, (exit) =>
       Effect.sync(() => {

@@ -7,7 +7,14 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import { InitTimeout, InvalidOption, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import {
+  InitTimeout,
+  InvalidOption,
+  InvalidResult,
+  MissingCallback,
+  NameTaken,
+  StateRefused
+} from "../../domain/Errors.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
 import * as Millis from "../../domain/server/Millis.ts"
 import { Ignore, type NextOptions, Start } from "../../domain/server/Next.ts"
@@ -133,7 +140,12 @@ export abstract class ServerStart extends ServerEnd implements Child {
   protected begin(first: unknown): Effect.Effect<Started, unknown> {
     if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
     const initial = first instanceof Start ? first : undefined
-    const problem = initial === undefined ? undefined : this.problemOf(initial.options, this.callback ?? "init")
+    const request = this.callback ?? "init"
+    const problem = initial !== undefined
+      ? this.problemOf(initial.options, request)
+      : first instanceof Promise
+      ? new InvalidResult({ server: this.name, request, result: first })
+      : undefined
     if (problem !== undefined) return this.failStart(Cause.die(problem))
     const { protect } = this.spec
     const state = initial === undefined ? first : initial.state

@@ -98,7 +98,7 @@ export abstract class ServerWork extends ServerRest {
     try {
       if (isRunnable(next)) next = this.runHandler(view, next)
       if (next === later) return
-      if (!isEffect(next) && !isNext(next)) {
+      if (!isEffect(next) && !isNext(next) && !(next instanceof Promise)) {
         this.state = next
         this.proven = true
         if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
@@ -247,8 +247,8 @@ export abstract class ServerWork extends ServerRest {
         }
       }
     }
-    if (!envelope.type.isCall) return this.accept(envelope, next, noOptions, undefined)
-    if (Array.isArray(next) && next.length === 2) {
+    if (!envelope.type.isCall && !(next instanceof Promise)) return this.accept(envelope, next, noOptions, undefined)
+    if (envelope.type.isCall && Array.isArray(next) && next.length === 2) {
       return this.accept(envelope, next[1], noOptions, Exit.succeed(next[0]))
     }
     this.crash(Cause.die(new InvalidResult({ server: this.name, request: envelope.type.tag, result: next })))

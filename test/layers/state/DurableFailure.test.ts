@@ -97,7 +97,12 @@ describe("a store that is away for a while", () => {
       script.before = onSave(() => gate.await)
       const early = yield* fork(Effect.flip(account.Add({ by: 1 })))
       yield* TestClock.adjust("5 seconds")
-      assert.deepStrictEqual((yield* Fiber.join(early)).reason, { _tag: "Timeout", millis: 5000 })
+      assert.deepStrictEqual((yield* Fiber.join(early)).reason, {
+        _tag: "Timeout",
+        millis: 5000,
+        begun: true,
+        waitsFor: "store"
+      })
       const late = yield* fork(account.Add({ by: 1 }))
       yield* turns
       yield* gate.open
@@ -440,13 +445,17 @@ describe("another process takes over", () => {
 it.effect("what could not be stored is told in a crash report that anybody understands", () => {
   const { inside, script } = scripted()
   const lines: Array<string> = []
-  const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+  const logger = Logger.make<unknown, void>(({ cause, message }) =>
+    void lines.push(`${message}\n${Cause.pretty(cause)}`)
+  )
   return Effect.gen(function*() {
     const account = yield* Account
     script.before = onSave(away)
     yield* account.Put({ to: 1 })
     yield* turns
     assert.lengthOf(lines, 1)
-    assert.include(lines[0], "root/test/Account #1 state not conserved: StoreError: save in the state store")
+    const [headline, cause] = lines[0]!.split("\n")
+    assert.include(headline, "root/test/Account #1 state not conserved; ")
+    assert.include(cause, "StoreError: save in the state store")
   }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(Logger.layer([logger])))
 })

@@ -73,7 +73,7 @@ describe("a tree under observation", () => {
       yield* crashOnce
       assert.deepStrictEqual(logged, [[
         "Error",
-        ["app/app/Counter #1 crashed: Error: boom; it is restarted"],
+        ["app/app/Counter #1 crashed; it is restarted"],
         { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
       ]])
     }).pipe(Effect.provide(Layer.provide(Live, Layer.succeed(References.CurrentLoggers, new Set([logger])))))
