@@ -300,13 +300,18 @@ export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefus
   }
 }
 
-/** A behaviour lacks a callback that is needed; possible only past the type checker (OTP: `undef`). */
+/**
+ * A behaviour lacks a callback that is needed (OTP: `undef`): `idle`, if it answers with `idleAfter`; any other only past the
+ * type checker.
+ */
 export class MissingCallback extends Schema.TaggedError<MissingCallback>()("MissingCallback", {
   server: Schema.String,
   callback: Schema.String
 }) {
   override get message(): string {
-    return `the behaviour of ${this.server} has no ${this.callback}. Add it: a behaviour has init, and one handler per message.`
+    return `the behaviour of ${this.server} has no ${this.callback}` + (this.callback === "idle"
+      ? ": add it, or leave idleAfter out of what its handlers answer."
+      : ". Add it: a behaviour has init, and one handler per message.")
   }
 }
 

@@ -164,3 +164,11 @@ describe("agents", () => {
     visits.update((n) => Effect.map(Rate, (rate) => n * rate))
   })
 })
+
+describe("orCrash", () => {
+  it("takes CallError out of what can fail, and nothing else", () => {
+    expectTypeOf(GenServer.orCrash(account.Pay({ by: 1 }))).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(account.Pay({ by: 1 }).pipe(GenServer.orCrash)).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(GenServer.orCrash(Effect.void)).toEqualTypeOf<Effect.Effect<void>>()
+  })
+})

@@ -18,7 +18,8 @@ export interface NextOptions<in S, out T = S> {
   readonly continueWith?: Continue<S, T> | undefined
   /**
    * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). What is no
-   * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed.
+   * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed; so
+   * does any time where the behaviour has no `idle` (`MissingCallback`).
    */
   readonly idleAfter?: Duration.Input | undefined
   /**

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope } from "effect"
+import { CallError } from "../../domain/Errors.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
 import type {
   Client,
@@ -365,6 +366,33 @@ export const castAfter = (
     Effect.forkScoped(Effect.delay(message, delay), { startImmediately: true }),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
   )
+
+/**
+ * Makes a call that gets no answer the crash of whoever called: `CallError` becomes a defect, the message's own errors stay
+ * (OTP: what `gen_server:call/2` does to its caller).
+ *
+ * **When to use**
+ *
+ * In a handler that calls another server it cannot do without: no message declares `CallError` among its errors, and a crash
+ * is what the restart strategy of the two is for. Where the caller can do without the answer, catch `CallError`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * handlers: {
+ *   Pay: (state, { by }) =>
+ *     Effect.gen(function*() {
+ *       const ledger = yield* Ledger
+ *       const balance = yield* GenServer.orCrash(ledger.Book({ by }))
+ *       return [balance, state]
+ *     })
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const orCrash = <A, E, R>(call: Effect.Effect<A, E | CallError, R>): Effect.Effect<A, E, R> =>
+  Effect.catch(call, (error) => error instanceof CallError ? Effect.die(error) : Effect.fail(error))
 
 /**
  * Waits until all that the server of the running handler has committed before is stored.

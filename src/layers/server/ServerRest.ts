@@ -111,6 +111,11 @@ export abstract class ServerRest extends ServerStart implements Turn.Ready {
     this.publish("StatePassivated", {})
   }
 
+  /** Whether its state has left memory, and nothing waits that would bring it back. */
+  get isHibernating(): boolean {
+    return this.phase === Attentive && this.state === passivated && !this.isWanted
+  }
+
   /** Whether there is something to do that needs the state. */
   protected get isWanted(): boolean {
     return this.extras?.pending !== undefined || this.extras?.idleDue === true || this.mailboxSize > 0

@@ -161,8 +161,11 @@ export abstract class ServerStart extends ServerEnd implements Child {
   }
 
   /** What is wrong with what accompanies an answer, if anything is: found before any of it is done. */
-  protected problemOf({ idleAfter }: NextOptions<never, unknown>, request: string): InvalidOption | undefined {
-    if (idleAfter === undefined || Millis.fromInput(idleAfter) !== undefined) return undefined
+  protected problemOf({ idleAfter }: NextOptions<never, unknown>, request: string): Error | undefined {
+    if (idleAfter === undefined) return undefined
+    if (Millis.fromInput(idleAfter) !== undefined) {
+      return this.behavior.idle === undefined ? new MissingCallback({ server: this.name, callback: "idle" }) : undefined
+    }
     return new InvalidOption({
       server: this.name,
       request,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, type Exit, Layer, Option, Schema } from "effect"
-import { CallError, InvalidOption } from "../../../src/domain/Errors.ts"
+import { CallError, InvalidOption, MissingCallback } from "../../../src/domain/Errors.ts"
 import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, type Style, styles } from "./cell.ts"
@@ -33,7 +33,12 @@ const inStyle = (style: Style) => <A>(answer: A): A | Effect.Effect<A> => {
 // What a caller sent need not be what the type checker takes it for.
 const idle = (after: unknown) => ({ idleAfter: after as Duration.Input })
 
-const app = (style: Style, { boot, hold }: Gates, first: unknown = 1000) => {
+const app = (
+  style: Style,
+  { boot, hold }: Gates,
+  first?: unknown,
+  callbacks = { idle: (n: number) => n } as object
+) => {
   const answer = inStyle(style)
   const server = Dozer.layer({
     init: Effect.as(boot.await, Next.start(0, idle(first))),
@@ -48,7 +53,7 @@ const app = (style: Style, { boot, hold }: Gates, first: unknown = 1000) => {
       Get: (n) => [n, n],
       Hold: (n) => Effect.as(hold.await, [undefined, n])
     },
-    idle: (n) => n
+    ...callbacks
   })
   return Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "one_for_one", restart }, [StateContainer.layerMemory(Dozer), server]),
@@ -122,6 +127,22 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
       assert.strictEqual(yield* dozer.Get(), 1)
     }).pipe(Effect.provide(app("a plain handler", own)))
   })
+})
+
+describe("an idleAfter of a server without an idle callback is a crash that names it", () => {
+  for (const [path, style] of everyWay) {
+    it.effect(`${path}, ${style}`, () => {
+      const own = gates()
+      return Effect.gen(function*() {
+        const dozer = yield* Dozer
+        const error = defectOf(yield* along(path, dozer, own, dozer.Doze({ after: 1000 })))
+        assert(error instanceof MissingCallback)
+        assert.deepStrictEqual([error.server, error.callback], ["root/test/Dozer", "idle"])
+        assert.include(error.message, "has no idle: add it, or leave idleAfter out of what its handlers answer")
+        assert.strictEqual(yield* dozer.Get(), 0)
+      }).pipe(Effect.provide(app(style, own, undefined, {})))
+    })
+  }
 })
 
 describe("an answer that cannot even be looked at is a crash like any other", () => {
