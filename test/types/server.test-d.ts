@@ -169,6 +169,7 @@ describe("orCrash", () => {
   it("takes CallError out of what can fail, and nothing else", () => {
     expectTypeOf(GenServer.orCrash(account.Pay({ by: 1 }))).toEqualTypeOf<Effect.Effect<number, Refused>>()
     expectTypeOf(account.Pay({ by: 1 }).pipe(GenServer.orCrash)).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(GenServer.orCrash(visits.get())).toEqualTypeOf<Effect.Effect<number>>()
     expectTypeOf(GenServer.orCrash(Effect.void)).toEqualTypeOf<Effect.Effect<void>>()
   })
 })

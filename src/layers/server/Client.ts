@@ -66,9 +66,27 @@ export class Calling extends Effectable.Class<unknown, unknown> {
   }
 }
 
+// Whoever runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
+const sending = Effectable.Prototype<Casting>({
+  label: "Casting",
+  evaluate({ cache }) {
+    const { complete } = this.type
+    // Sent more than once, it is the same letter each time.
+    const letter = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
+    return this.server.cast(letter, cache.span)
+  }
+})
+
+// What a class extends is a constructor; this one has nothing to do.
+const Sending: new() => Effect.Effect<void> = (() => {
+  function Sending() {}
+  Sending.prototype = sending
+  return Sending as unknown as new() => Effect.Effect<void>
+})()
+
 /** A message sent when it is run. */
-export class Casting extends Effectable.Class<void> implements Letter {
-  private readonly server: ServerProcess
+export class Casting extends Sending implements Letter {
+  readonly server: ServerProcess
   readonly type: MessageType
   readonly payload: unknown
   constructor(server: ServerProcess, type: MessageType, payload: unknown) {
@@ -76,11 +94,6 @@ export class Casting extends Effectable.Class<void> implements Letter {
     this.server = server
     this.type = type
     this.payload = payload
-  }
-  override asEffect(): Effect.Effect<void> {
-    const { complete } = this.type
-    // Sent more than once, it is the same letter each time.
-    return this.server.cast(complete === undefined ? this : { type: this.type, payload: complete(this.payload) })
   }
 }
 

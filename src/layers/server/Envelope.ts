@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable } from "effect"
+import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable, type Tracer } from "effect"
 import { callError, type CallErrorReason, type WaitsFor } from "../../domain/Errors.ts"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
@@ -93,6 +93,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   readonly server: Receiver
   /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
   readonly work: Work | undefined
+  /** The span its sender was in, if it is a cast; a caller that waits is asked. */
+  private castSpan: Tracer.AnySpan | undefined = undefined
   /** How often it has been handled, this time included. */
   attempts = 0
   gone = false
@@ -118,6 +120,18 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     this.payload = payload
     this.sender = sender
     this.work = work
+  }
+
+  /** A cast sent from within a span. */
+  static traced(server: Receiver, { payload, type }: Letter, span: Tracer.AnySpan): Envelope {
+    const envelope = new Envelope(server, type, payload, undefined)
+    envelope.castSpan = span
+    return envelope
+  }
+
+  /** The span its sender is in: its handler continues that trace. */
+  get span(): Tracer.AnySpan | undefined {
+    return this.sender === undefined ? this.castSpan : this.sender.cache.span
   }
 
   declare readonly "~heirloom/From": (_: readonly [never, never]) => void

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope } from "effect"
+import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope, Tracer } from "effect"
 import { CallError } from "../../domain/Errors.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
 import type {
@@ -332,13 +332,16 @@ export const reply = <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Eff
     if (from instanceof Envelope) from.server.answerLater(from, exit)
   })
 
+const untraced = (context: Context.Context<never>): Context.Context<never> => Context.omit(Tracer.ParentSpan)(context)
+
 /**
  * Sends a message after a delay, unless the scope is closed before (OTP: `erlang:send_after/3`).
  *
  * **When to use**
  *
  * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
- * outlive the incarnation that set it. Answers an Effect that cancels it.
+ * outlive the incarnation that set it. Answers an Effect that cancels it. What it sends has no part in the trace of whoever
+ * made the handler set it.
  *
  * **Example** (a tick that only the server itself sends)
  *
@@ -363,7 +366,8 @@ export const castAfter = (
   message: Effect.Effect<void>
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
-    Effect.forkScoped(Effect.delay(message, delay), { startImmediately: true }),
+    // A tick that sets the next one would otherwise belong to the trace of whoever made the first one tick, for ever.
+    Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), { startImmediately: true }),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
   )
 
@@ -391,8 +395,12 @@ export const castAfter = (
  *
  * @since 0.1.0
  */
-export const orCrash = <A, E, R>(call: Effect.Effect<A, E | CallError, R>): Effect.Effect<A, E, R> =>
-  Effect.catch(call, (error) => error instanceof CallError ? Effect.die(error) : Effect.fail(error))
+export const orCrash = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, Exclude<E, CallError>, R> =>
+  Effect.catch(
+    call,
+    // What the test has left is no CallError; of a type parameter TypeScript does not conclude that.
+    (error) => error instanceof CallError ? Effect.die(error) : Effect.fail(error as Exclude<E, CallError>)
+  )
 
 /**
  * Waits until all that the server of the running handler has committed before is stored.

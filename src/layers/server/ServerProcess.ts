@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Exit, Fiber } from "effect"
+import { Cause, Effect, Exit, Fiber, type Tracer } from "effect"
 import { callError, InvalidOption, type WaitsFor } from "../../domain/Errors.ts"
 import { isKey, maxKeyBytes } from "../../domain/server/Idempotency.ts"
 import { attempt } from "../supervision/Execute.ts"
@@ -183,11 +183,12 @@ export class ServerProcess extends ServerWork {
     return this.keeper?.isFull === true || this.state === passivated ? "store" : "turn"
   }
 
-  /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
-  cast(letter: Letter): Effect.Effect<void> {
+  /** A cast: the sender, who may be in a span, goes on at once, or when there is room. To nobody it is dropped, as in OTP. */
+  cast(letter: Letter, span: Tracer.AnySpan | undefined): Effect.Effect<void> {
     const { counters } = this.spec.parent.telemetry
     counters.casts++
     if (this.phase === Stopped) return Exit.void
+    if (span !== undefined) return this.enqueue(Envelope.traced(this, letter, span))
     if (!this.openMailbox().post(letter)) {
       return this.enqueue(new Envelope(this, letter.type, letter.payload, undefined))
     }

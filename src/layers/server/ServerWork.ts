@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Tracer } from "effect"
 import { InvalidResult, MissingCallback } from "../../domain/Errors.ts"
 import { killed } from "../../domain/server/ExitReason.ts"
 import type { NewAnswer } from "../../domain/server/Idempotency.ts"
@@ -28,6 +28,10 @@ import { SystemAnswer } from "./SystemAnswer.ts"
 
 /** The answer takes time. */
 export const later: unique symbol = Symbol()
+
+/** A handler's Effect, in the span of whoever sent the message. */
+const within = (span: Tracer.AnySpan, effect: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
+  Effect.provideService(effect, Tracer.ParentSpan, span)
 
 /** How messages are handled. */
 export abstract class ServerWork extends ServerRest {
@@ -122,7 +126,8 @@ export abstract class ServerWork extends ServerRest {
   protected runHandler(view: DirectView, effect: Effect.Effect<unknown, unknown>): unknown {
     view.sender = senderOf(view.type)
     this.inHand = view
-    const fiber = this.live().fork(new Handling(this, effect))
+    const span = view.sender?.cache.span
+    const fiber = this.live().fork(new Handling(this, span === undefined ? effect : within(span, effect)))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined && this.fiber === fiber) {
       return exit._tag === "Failure" || isEffect(exit.value) ? exit : exit.value
@@ -207,7 +212,10 @@ export abstract class ServerWork extends ServerRest {
   protected proceed(envelope: Envelope, next: unknown): void {
     if (!isEffect(next)) this.conclude(envelope, next)
     else if (isExit(next)) this.finished(envelope, next)
-    else this.run(next, (exit) => this.finished(envelope, exit), true)
+    else {
+      const span = envelope.work === undefined ? envelope.span : undefined
+      this.run(span === undefined ? next : within(span, next), (exit) => this.finished(envelope, exit), true)
+    }
   }
 
   protected finished(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
