@@ -21,7 +21,7 @@ import type { Crash } from "../../domain/state/Recovery.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { isEffect } from "../supervision/Execute.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
-import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
+import { type Envelope, type Mail, ownCast, ownTell } from "./Envelope.ts"
 import { Attentive, Ending, Idle, Parked, passivated, Restarting, Starting, Stopped } from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
 import { type LastWord, ServerBase } from "./ServerBase.ts"
@@ -242,8 +242,16 @@ export abstract class ServerEnd extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : nobody
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const mail of waiting) if (mail.place !== undefined) mail.refuse(this.notRunning())
+    for (const mail of waiting) {
+      if (!mail.type.isCall) this.lose(mail)
+      else if (mail.place !== undefined) mail.refuse(this.notRunning())
+    }
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
+  }
+
+  /** A cast that nobody is going to handle: its sender is not told, whoever watches is. */
+  protected lose({ type }: Mail): void {
+    if (type !== ownTell) this.publish("Dropped", { message: type.tag, reason: "NotRunning" })
   }
 
   /** It is down, and nobody is about to start it: what waits is handed over, its name is free. */

@@ -183,11 +183,14 @@ export class ServerProcess extends ServerWork {
     return this.keeper?.isFull === true || this.state === passivated ? "store" : "turn"
   }
 
-  /** A cast: the sender, who may be in a span, goes on at once, or when there is room. To nobody it is dropped, as in OTP. */
+  /** A cast: the sender, who may be in a span, goes on at once, or when there is room. To nobody it is dropped. */
   cast(letter: Letter, span: Tracer.AnySpan | undefined): Effect.Effect<void> {
     const { counters } = this.spec.parent.telemetry
     counters.casts++
-    if (this.phase === Stopped) return Exit.void
+    if (this.phase === Stopped) {
+      this.lose(letter)
+      return Exit.void
+    }
     if (span !== undefined) return this.enqueue(Envelope.traced(this, letter, span))
     if (!this.openMailbox().post(letter)) {
       return this.enqueue(new Envelope(this, letter.type, letter.payload, undefined))
@@ -219,7 +222,7 @@ export class ServerProcess extends ServerWork {
   protected drop(envelope: Envelope): void {
     this.spec.parent.telemetry.counters.queued--
     envelope.refuse({ _tag: "MailboxFull", capacity: this.spec.capacity })
-    this.publish("Dropped", { message: envelope.type.tag })
+    this.publish("Dropped", { message: envelope.type.tag, reason: "MailboxFull" })
   }
 
   /** Runs `f` when all that is committed by now is conserved, or cannot be. */
