@@ -684,13 +684,17 @@ describe("server", () => {
       const [root, names, harness] = [yield* Root, yield* Names, yield* Harness]
       const dead = yield* names.start("dead", start("dead"))
       yield* GenServer.stop(dead)
-      const before = [yield* root.countChildren, yield* harness.events]
+      const before = yield* root.countChildren
+      yield* harness.clear
       assert.deepStrictEqual(yield* Effect.exit(dead.Ping()), Exit.void)
       // To a name: whoever has it gets it, and nobody does.
       for (const name of ["dead", "never registered"]) {
         assert.deepStrictEqual(yield* Effect.exit(names.dispatch(name, ({ ref }) => ref.Ping())), Exit.void)
       }
-      assert.deepStrictEqual([yield* root.countChildren, yield* harness.events], before)
+      assert.deepStrictEqual(yield* root.countChildren, before)
+      // Nothing happens, but that whoever watches is told of the one to a process.
+      assert.deepStrictEqual(yield* harness.historyOf(dead), ["Dropped"])
+      assert.lengthOf(yield* harness.events, 1)
     }).pipe(Effect.provide(Live)))
 
   it.effect("SRV-023 An idle timeout fires once, and any message cancels it", () => {
