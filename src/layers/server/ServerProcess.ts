@@ -51,7 +51,8 @@ export class ServerProcess extends ServerWork {
       return this.handleNow(new Envelope(this, type, payload, Fiber.getCurrent())).wait(millis)
     }
     this.phase = Busy
-    const view = new DirectView(this, type, payload, this.incarnation)
+    const { incarnation } = this
+    const view = new DirectView(this, type, payload, incarnation)
     Turn.enter()
     try {
       let next: unknown
@@ -84,8 +85,7 @@ export class ServerProcess extends ServerWork {
       }
       return envelope.wait(millis)
     } catch (defect) {
-      this.mishapWith(view, defect)
-      return view.envelope.wait(millis)
+      return this.mishapWith(type, payload, incarnation, defect)?.wait(millis) ?? Exit.die(defect)
     } finally {
       Turn.leave()
     }

@@ -19,7 +19,7 @@ import { attempt, isEffect, isExit } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
 import { Handling } from "./CallChain.ts"
-import { Envelope, type Letter, type Once, ownCast } from "./Envelope.ts"
+import { Envelope, type Letter, type MessageType, type Once, ownCast } from "./Envelope.ts"
 import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isRunnable, passivated, Stopped } from "./Phase.ts"
 import { noOptions, ServerRest } from "./ServerRest.ts"
@@ -88,7 +88,8 @@ export abstract class ServerWork extends ServerRest {
       return
     }
     this.phase = Busy
-    const view = new DirectView(this, type, payload, this.incarnation)
+    const { incarnation } = this
+    const view = new DirectView(this, type, payload, incarnation)
     let next: unknown
     Turn.enter()
     try {
@@ -112,14 +113,29 @@ export abstract class ServerWork extends ServerRest {
       this.inHand = envelope
       this.proceed(envelope, next)
     } catch (defect) {
-      this.mishapWith(view, defect)
+      // Not with the view, which costs next to nothing as long as it cannot get this far.
+      this.mishapWith(type, payload, incarnation, defect)
     }
   }
 
-  /** A mishap with a message that was in nobody's hands. */
-  protected mishapWith({ envelope, incarnation }: DirectView, defect: unknown): void {
-    if (!this.isTorn(incarnation)) this.inHand = envelope
+  /** A mishap with a message that may be in nobody's hands so far: the message, unless its incarnation is gone. */
+  protected mishapWith(
+    type: MessageType,
+    payload: unknown,
+    incarnation: number,
+    defect: unknown
+  ): Envelope | undefined {
+    let envelope: Envelope | undefined
+    if (!this.isTorn(incarnation)) {
+      envelope = this.inHand?.envelope
+      if (envelope === undefined) {
+        envelope = new Envelope(this, type, payload, senderOf(type))
+        envelope.attempts = 1
+      }
+      this.inHand = envelope
+    }
     this.mishap(defect)
+    return envelope
   }
 
   /** Runs a handler's Effect: its value, or how it ended; `later` when that takes time, and is seen to when it is known. */
