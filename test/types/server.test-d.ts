@@ -41,8 +41,10 @@ describe("clients", () => {
 
   it("have no method that makes something else of them", () => {
     const state = Schema.Int
+    const thenable = "then"
+    const messages = { Get: GenServer.call(), [thenable]: GenServer.call() } as const
     // @ts-expect-error a client would be a thenable
-    GenServer.Service<never>()("types/Then", { state, messages: { Get: GenServer.call(), then: GenServer.call() } })
+    GenServer.Service<never>()("types/Then", { state, messages })
     // @ts-expect-error
     GenServer.Service<never>()("types/Constructor", { state, messages: { constructor: GenServer.cast() } })
     // @ts-expect-error
