@@ -8,21 +8,45 @@
  */
 import { Cause, Schema } from "effect"
 import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
+import { bytesOf } from "./state/SnapshotRecord.ts"
 import { StoreError } from "./state/StoreError.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
 /**
  * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
- * with this very message in hand (OTP: the exit reason).
+ * with this very message in hand (OTP: the exit reason); `key` is the server's, when it has one.
  */
-export const NotRunning = Schema.TaggedStruct("NotRunning", { reason: Schema.optionalKey(ExitReason) })
+export const NotRunning = Schema.TaggedStruct("NotRunning", {
+  reason: Schema.optionalKey(ExitReason),
+  key: Schema.optionalKey(Schema.String)
+})
 
 /** The server crashed while it handled this message; `willRestart` tells whether another incarnation follows. */
 export const Crashed = Schema.TaggedStruct("Crashed", { cause: AnyCause, willRestart: Schema.Boolean })
 
-/** No answer came in time. A handler in progress goes on, a request that had not begun is withdrawn. */
-export const Timeout = Schema.TaggedStruct("Timeout", { millis: Schema.Number })
+/**
+ * What a message can still wait for when its caller gives up.
+ *
+ * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a reply
+ * that was promised (`Next.noReply`), the store; the end of a server that was told to stop.
+ */
+export const WaitsFor = Schema.Literals(["turn", "room", "start", "resume", "handler", "reply", "store", "end"])
+
+/** What a message waited for. */
+export type WaitsFor = typeof WaitsFor.Type
+
+/**
+ * No answer came in time. `begun`: a handler had begun with the message, which goes on, so what it does may be done. One that
+ * had not begun was withdrawn: nothing was done, and sending it again is safe.
+ */
+export const Timeout = Schema.TaggedStruct("Timeout", {
+  millis: Schema.Number,
+  begun: Schema.Boolean,
+  waitsFor: WaitsFor,
+  /** What its store said last, where it waits for one that is away. */
+  outage: Schema.optionalKey(Schema.String)
+})
 
 /** The mailbox was full. */
 export const MailboxFull = Schema.TaggedStruct("MailboxFull", { capacity: Schema.Number })
@@ -42,6 +66,12 @@ export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: AnyCaus
 /** The idempotency key was used before, for another call: nothing was done. */
 export const KeyReused = Schema.TaggedStruct("KeyReused", { key: Schema.String })
 
+/** The idempotency key is empty, or too long: nothing was done. */
+export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey", {
+  key: Schema.String,
+  maxBytes: Schema.Number
+})
+
 /** Every reason a call can fail for. */
 export const CallErrorReason = Schema.Union([
   NotRunning,
@@ -52,7 +82,8 @@ export const CallErrorReason = Schema.Union([
   Parked,
   CallingSelf,
   NotConserved,
-  KeyReused
+  KeyReused,
+  InvalidIdempotencyKey
 ])
 
 /** Why a call failed. */
@@ -81,7 +112,9 @@ const explain = (reason: CallErrorReason): string => {
       return (reason.reason === undefined
         ? "the server is not running and nobody is about to start it. "
         : `the server ended (${toText(reason.reason)}) without an answer. `) +
-        "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
+        (reason.key === undefined
+          ? "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
+          : `Ask for it again: at("${reason.key}") answers with the server that has this key by then, and starts one if none has.`)
     case "Crashed":
       // An interruption here is an end that somebody ordered, the server itself included: no news of a defect.
       return `the server ${
@@ -90,7 +123,7 @@ const explain = (reason: CallErrorReason): string => {
         ? "It is being restarted with its conserved state: whether to send the message again is yours to decide."
         : "It will not be restarted: see the crash report.")
     case "Timeout":
-      return `no answer within ${reason.millis} ms. The server may be busy: raise the timeout, or make its handlers faster.`
+      return `no answer within ${reason.millis} ms. ${waited(reason)}`
     case "MailboxFull":
       return `the mailbox is full (capacity ${reason.capacity}). Slow down, raise the capacity, or choose overflow "suspend".`
     case "Quarantined":
@@ -106,6 +139,12 @@ const explain = (reason: CallErrorReason): string => {
     case "KeyReused":
       return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
         "made again with the same message and payload."
+    case "InvalidIdempotencyKey":
+      return `"${reason.key.length > 40 ? `${reason.key.slice(0, 40)}…` : reason.key}" is no idempotency key: ` +
+        `it has ${
+          bytesOf(reason.key)
+        } bytes, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
+        "own (a hash, if what you have is long), or none."
   }
 }
 
@@ -125,6 +164,33 @@ const notConserved = (cause: Cause.Cause<unknown>): string => {
 }
 
 const inDoubt = "The update may or may not be kept: ask the server where it stands before you send it again."
+
+const waited = ({ begun, outage, waitsFor }: typeof Timeout.Type): string => {
+  const store = outage === undefined ? "Look at the store." : `The store does not take it: ${outage}.`
+  switch (waitsFor) {
+    case "handler":
+      return "Its handler has begun, and goes on: what it does may still be done. Raise the timeout, or make the handler faster."
+    case "reply":
+      return "It was handled, and the reply that its handler promised (Next.noReply) has not come."
+    case "end":
+      return "The server has been told, and stops as soon as it comes to it."
+    default:
+      if (begun) {
+        return waitsFor === "store"
+          ? `It was handled, and its answer waits for the store: the update may or may not be kept. ${store}`
+          : "It was begun by an incarnation that crashed, and waited to be handled again: it was withdrawn."
+      }
+      const why = waitsFor === "store" ? `The server waits for its store. ${store}` : waiting[waitsFor]
+      return `It had not begun, and was withdrawn: nothing was done. ${why}`
+  }
+}
+
+const waiting = {
+  turn: "The server is busy: raise the timeout, or make its handlers faster.",
+  room: "The mailbox is full: slow down, raise its capacity, or choose overflow \"fail\".",
+  start: "The server is not up: look at its init, and at its crash reports.",
+  resume: "The server is suspended: Sys.resume lets it go on."
+} as const
 
 // An instance that no constructor ran for has no stack of its own; whoever prints one gets the message.
 Object.defineProperty(CallError.prototype, "stack", {
@@ -165,13 +231,23 @@ export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidR
   result: Schema.Unknown
 }) {
   override get message(): string {
-    return `the handler of ${this.request} in ${this.server} returned ${describe(this.result)}, which is no answer: ` +
-      "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next."
+    const what = `the handler of ${this.request} in ${this.server} returned ${
+      describe(this.result)
+    }, which is no answer: `
+    return what + (this.result instanceof Promise
+      ? "wrap it with Effect.promise or Effect.tryPromise."
+      : "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next.")
   }
 }
 
 const describe = (value: unknown): string =>
-  value === null ? "null" : Array.isArray(value) ? `an array of ${value.length}` : typeof value
+  value === null
+    ? "null"
+    : value instanceof Promise
+    ? "a Promise"
+    : Array.isArray(value)
+    ? `an array of ${value.length}`
+    : typeof value
 
 /** `init` took longer than `initTimeout`. */
 export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout", {
@@ -203,18 +279,24 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
   }
 }
 
-/** A server, its companions or a store (`server` is its name) was given an option that makes no sense. */
+/**
+ * A server, its companions or a store (`server` is its name) was given an option that makes no sense; what the type checker
+ * cannot see. `request` is the message, or the callback, that the option was for.
+ */
 export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
   server: Schema.String,
+  request: Schema.optionalKey(Schema.String),
   option: Schema.String,
   given: Schema.Unknown,
   expected: Schema.String
 }) {
   override get message(): string {
-    const given = typeof this.given === "string" ? `"${this.given}"` : String(this.given)
-    return `${this.server} was given ${given} as ${this.option}: it must be ${this.expected}.`
+    const whose = this.request === undefined ? this.server : `${this.request} of ${this.server}`
+    return `${whose} was given ${show(this.given)} as ${this.option}: it must be ${this.expected}.`
   }
 }
+
+const show = (given: unknown): string => typeof given === "string" ? `"${given}"` : String(given)
 
 /** The key of a server is taken by another that lives. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
@@ -238,13 +320,18 @@ export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefus
   }
 }
 
-/** A behaviour lacks a callback that is needed; possible only past the type checker (OTP: `undef`). */
+/**
+ * A behaviour lacks a callback that is needed (OTP: `undef`): `idle`, if it answers with `idleAfter`; any other only past the
+ * type checker.
+ */
 export class MissingCallback extends Schema.TaggedError<MissingCallback>()("MissingCallback", {
   server: Schema.String,
   callback: Schema.String
 }) {
   override get message(): string {
-    return `the behaviour of ${this.server} has no ${this.callback}. Add it: a behaviour has init, and one handler per message.`
+    return `the behaviour of ${this.server} has no ${this.callback}` + (this.callback === "idle"
+      ? ": add it, or leave idleAfter out of what its handlers answer."
+      : ". Add it: a behaviour has init, and one handler per message.")
   }
 }
 

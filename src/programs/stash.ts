@@ -5,7 +5,7 @@
  *
  *   Sequences
  *   └─ Supervisor, Supervisor2, …     one for each sequence; rest_for_one: who loses the stash starts again
- *      ├─ Sequence/StateContainer     the stash
+ *      ├─ Sequence:StateContainer     the stash
  *      └─ SubSupervisor               its own budget: the stash is out of reach of what the server does
  *         └─ Sequence
  *

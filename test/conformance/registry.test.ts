@@ -439,7 +439,7 @@ describe("registry", () => {
       })
       assert.deepStrictEqual((yield* (yield* Peers).whichChildren).map(({ id }) => id), [
         "test/Peer/first",
-        "test/Peer/StateContainer"
+        "test/Peer:StateContainer"
       ])
       assert.strictEqual(Option.getOrThrow(yield* names.whereis("my_actor")), actor)
     })

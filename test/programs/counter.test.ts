@@ -34,7 +34,7 @@ describe("counter", () => {
       ])
       assert.match(tree(answers)[0] ?? "", /^ProcSupervisor/)
       assert.deepStrictEqual(tree(answers).slice(1), [
-        "├─ Server/StateContainer #2 running 1 restart, last exit killed",
+        "├─ Server:StateContainer #2 running 1 restart, last exit killed",
         "└─ Server #4 running 3 restarts, last exit killed"
       ])
       // Nothing dies silently: four crashes, four reports.
@@ -81,7 +81,7 @@ describe("counter", () => {
       assert.match(answers[1] ?? "", /It will not be restarted/)
       assert.match(answers[2] ?? "", /^Get to ProcSupervisor\/Server: the server is not running/)
       assert.deepStrictEqual(tree(answers).slice(1), [
-        "├─ Server/StateContainer #1 stopped last exit shutdown",
+        "├─ Server:StateContainer #1 stopped last exit shutdown",
         "└─ Server #2 stopped 1 restart, last exit crashed: Error: crashed, as you wished"
       ])
     }), { timeout: 30_000 })

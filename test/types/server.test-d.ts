@@ -39,6 +39,19 @@ describe("clients", () => {
     expectTypeOf(ticking).toEqualTypeOf<Effect.Effect<void, never, GenServer.SelfOf<Account>>>()
   })
 
+  it("have no method that makes something else of them", () => {
+    const state = Schema.Int
+    const thenable = Object.create(null) as { readonly [K in "Get" | "then"]: GenServer.Cast<{}> }
+    // @ts-expect-error a client would be a thenable
+    GenServer.Service<never>()("types/Then", { state, messages: thenable })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Constructor", { state, messages: { constructor: GenServer.cast() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Json", { state, messages: { toJSON: GenServer.cast() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Text", { state, messages: { toString: GenServer.cast() } })
+  })
+
   it("self is met by a server of the class, and by nothing else", () => {
     const server = Account.layer({
       init: Effect.as(Account.self, { balance: 0, open: true }),
@@ -150,5 +163,14 @@ describe("agents", () => {
     visits.cast(() => Effect.fail("nobody hears of it"))
     // @ts-expect-error
     visits.update((n) => Effect.map(Rate, (rate) => n * rate))
+  })
+})
+
+describe("orCrash", () => {
+  it("takes CallError out of what can fail, and nothing else", () => {
+    expectTypeOf(GenServer.orCrash(account.Pay({ by: 1 }))).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(account.Pay({ by: 1 }).pipe(GenServer.orCrash)).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(GenServer.orCrash(visits.get())).toEqualTypeOf<Effect.Effect<number>>()
+    expectTypeOf(GenServer.orCrash(Effect.void)).toEqualTypeOf<Effect.Effect<void>>()
   })
 })

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
-import { ExitReason, toText as reasonText } from "../server/ExitReason.ts"
+import { ExitReason, toText as reasonText, toWords } from "../server/ExitReason.ts"
 import { pathText } from "./Lifecycle.ts"
 
 /** The schema of a crash report. */
@@ -40,9 +40,17 @@ export type CrashReport = typeof CrashReport.Type
  * @since 0.1.0
  */
 export const headline = (report: CrashReport): string =>
-  `${pathText(report.path)} #${report.incarnation} ${
-    report.shown?.reason === undefined ? reasonText(report.reason) : String(report.shown.reason)
-  }`
+  `${who(report)} ${report.shown?.reason === undefined ? reasonText(report.reason) : String(report.shown.reason)}`
+
+/**
+ * The headline for a log entry that shows the cause beside it: `app/Counter #2 crashed`.
+ *
+ * @since 0.1.0
+ */
+export const title = (report: CrashReport): string =>
+  report.shown?.reason === undefined ? `${who(report)} ${toWords(report.reason)}` : headline(report)
+
+const who = ({ incarnation, path }: CrashReport): string => `${pathText(path)} #${incarnation}`
 
 /**
  * The whole report for people: the headline, then one indented line for each thing that is known.

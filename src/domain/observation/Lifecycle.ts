@@ -79,8 +79,15 @@ export const Quarantined = Schema.TaggedStruct("Quarantined", {
   attempts: Schema.Int
 })
 
-/** A message was dropped because the mailbox was full. */
-export const Dropped = Schema.TaggedStruct("Dropped", { ...process, message: Schema.String })
+/**
+ * A message was dropped: the mailbox was full, or nobody is there to handle it, now or later. Of the latter only casts are
+ * told, since the caller of a call is answered.
+ */
+export const Dropped = Schema.TaggedStruct("Dropped", {
+  ...process,
+  message: Schema.String,
+  reason: Schema.Literals(["MailboxFull", "NotRunning"])
+})
 
 /** The schema of every event. */
 export const Lifecycle = Schema.Union([

@@ -82,6 +82,8 @@ export const apply = (view: SystemView, event: Lifecycle): SystemView => {
     }
   }
   const known = Option.getOrUndefined(HashMap.get(view.processes, event.path))
+  // What is sent to a process that is gone does not bring it back.
+  if (known === undefined && event._tag === "Dropped" && event.reason === "NotRunning") return view
   const process = told(known ?? firstHeard(view, event), event, known !== undefined)
   return {
     processes: HashMap.set(view.processes, event.path, process),

@@ -61,7 +61,11 @@ export const toCause = (reason: ExitReason): Cause.Cause<unknown> =>
   reason._tag === "Crashed" || reason._tag === "GaveUp" || reason._tag === "NotConserved" ? reason.cause : Cause.empty
 
 /** One line for logs and messages. */
-export const toText = (reason: ExitReason): string => {
+export const toText = (reason: ExitReason): string =>
+  "cause" in reason ? `${toWords(reason)}: ${summary(reason.cause)}` : toWords(reason)
+
+/** The same without the cause, for those who show that themselves. */
+export const toWords = (reason: ExitReason): string => {
   switch (reason._tag) {
     case "Normal":
       return "normal"
@@ -70,11 +74,11 @@ export const toText = (reason: ExitReason): string => {
     case "Killed":
       return "killed"
     case "Crashed":
-      return `crashed: ${summary(reason.cause)}`
+      return "crashed"
     case "GaveUp":
-      return `gave up on ${reason.child}: ${summary(reason.cause)}`
+      return `gave up on ${reason.child}`
     case "NotConserved":
-      return `state not conserved: ${summary(reason.cause)}`
+      return "state not conserved"
   }
 }
 

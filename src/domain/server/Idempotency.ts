@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import { bytesOf, maxAnswerIdBytes } from "../state/SnapshotRecord.ts"
 
 /** An answer on record. */
 export interface RecordedAnswer {
@@ -22,6 +23,16 @@ export interface RecordedAnswer {
 
 /** An answer about to be recorded. */
 export type NewAnswer = Omit<RecordedAnswer, "seq">
+
+/** Longest key of a call, in bytes of UTF-8: what every store can hold. */
+export const maxKeyBytes = maxAnswerIdBytes
+
+/**
+ * Whether a text can be the key of a call. The empty one is none: it is what a caller has whose request came without one, and
+ * two such callers are not one.
+ */
+export const isKey = (text: unknown): text is string =>
+  typeof text === "string" && text !== "" && (text.length * 3 <= maxKeyBytes || bytesOf(text) <= maxKeyBytes)
 
 /** How many answers a server keeps on record, and for how long. */
 export interface Limits {

@@ -101,6 +101,17 @@ export const cast = <const O extends CastDescription = {}>(description?: O): Cas
 /** The messages of one server, by tag. */
 export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 
+/**
+ * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for a
+ * promise wherever one is awaited, and the others are what every object is shown and told apart by.
+ */
+export const reservedNames = ["then", "constructor", "toJSON", "toString"] as const
+
+/** Makes a message of such a name an error of its own. */
+export type NoReserved<Ms> = {
+  readonly [K in Extract<keyof Ms, typeof reservedNames[number]>]: "no message can have this name"
+}
+
 /** What the handler of a message receives. */
 export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
 
@@ -153,11 +164,18 @@ export type HandlersServices<H> = {
 
 /** What a caller may say about one call. */
 export interface CallOptions {
-  /** How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. */
+  /**
+   * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. What is no time (`NaN`, a
+   * negative one) is a defect of the caller, `InvalidOption`: nothing is sent.
+   */
   readonly timeout?: Duration.Input | "infinity" | undefined
   /**
    * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same key,
    * message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are not.
+   *
+   * A key has 1 to 256 bytes (in UTF-8); any other fails this call, with `InvalidIdempotencyKey`, before it is sent. The
+   * payload has to fit its schemas, since it is compared as text: one that does not is a defect of the caller. Over
+   * `StateContainer.layerForget` nothing is on record, so a key does nothing there: the call is handled again.
    */
   readonly idempotencyKey?: string | undefined
 }

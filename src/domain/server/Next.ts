@@ -16,7 +16,11 @@ export type Continue<S, T = S> = (state: S) => CastNext<T> | Effect.Effect<CastN
 export interface NextOptions<in S, out T = S> {
   /** Runs before anything queued, on the state just committed (OTP: `{continue, Term}`). */
   readonly continueWith?: Continue<S, T> | undefined
-  /** Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). */
+  /**
+   * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). What is no
+   * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed; so
+   * does any time where the behaviour has no `idle` (`MissingCallback`).
+   */
   readonly idleAfter?: Duration.Input | undefined
   /**
    * Drops everything but state and mailbox until the next message (OTP: `hibernate`).

@@ -50,8 +50,12 @@ export const maxKeyBytes = 512
 export const maxAnswerIdBytes = 256
 
 const utf8 = new TextEncoder()
+
+/** Bytes of a text in UTF-8. */
+export const bytesOf = (text: string): number => utf8.encode(text).length
+
 const isLonger = (text: string, bytes: number): boolean =>
-  text.length * 3 > bytes && (text.length > bytes || utf8.encode(text).length > bytes)
+  text.length * 3 > bytes && (text.length > bytes || bytesOf(text) > bytes)
 
 /** What is wrong with a key, for stores to refuse it, and for whoever would keep states under it. */
 export const invalidKey = (key: string): string | undefined =>

@@ -14,7 +14,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, Effect, Layer, LogLevel, Metric, Queue, References, type Scope, Stream } from "effect"
-import { type CrashReport, headline } from "../../domain/observation/CrashReport.ts"
+import { type CrashReport, title } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { type Rollback, toText as rollbackText } from "../../domain/observation/Rollback.ts"
 import { toCause } from "../../domain/server/ExitReason.ts"
@@ -81,7 +81,8 @@ class Sink implements Telemetry {
 const logReport = (report: CrashReport): Effect.Effect<void> =>
   Effect.annotateLogs(
     Effect.logError(
-      `${headline(report)}; ${report.next}`,
+      // The loggers print the cause below it.
+      `${title(report)}; ${report.next}`,
       // A reason that its format hook changed is not to be seen as it is.
       report.shown?.reason === undefined ? toCause(report.reason) : Cause.empty
     ),

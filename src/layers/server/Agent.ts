@@ -129,8 +129,8 @@ const handlers = {
 type Method = (payload: { readonly f: AnyFunction }, options?: CallOptions) => Effect.Effect<unknown, unknown>
 
 /** The class of its references: the server's client, with functions in place of payloads. */
-const agentClient = (timeout: Description<Pure>["timeout"]): ClientClass => {
-  const Base = clientClass(messageTypes(messages, timeout))
+const agentClient = (id: string, timeout: Description<Pure>["timeout"]): ClientClass => {
+  const Base = clientClass(messageTypes(id, messages, timeout))
   class AgentClient extends Base {}
   for (const tag of Object.keys(messages)) {
     const send: Method = Reflect.get(Base.prototype, tag)
@@ -183,7 +183,7 @@ export const Service = <Self>() =>
   id: Id,
   { state, timeout }: Description<S>
 ): AgentClass<Self, Id, TypeOf<S>> => {
-  const Client = agentClient(timeout)
+  const Client = agentClient(id, timeout)
   const Class = makeClass<Self>()(id, { state, messages, Client, SelfClient: Client })
   let last = { init: undefined as unknown, handlers }
   // A thousand agents started alike share one behaviour, and with it all that is computed of it.

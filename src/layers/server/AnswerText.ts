@@ -51,15 +51,22 @@ const codecOf = (type: MessageType): AnswerCodec => {
   return codec
 }
 
-/** A call as text, for comparing. */
+/** A call as text, for comparing; throws for a payload that does not fit its schemas. */
 export const callText = (type: MessageType, payload: unknown): string => `${type.tag} ${codecOf(type).call(payload)}`
 
 /** An answer, with what it answers, as text. */
-export const write = (type: MessageType, payload: unknown, exit: Exit.Exit<unknown, unknown>): string =>
-  JSON.stringify({ call: callText(type, payload), exit: codecOf(type).encode(exit) } satisfies Body)
+export const write = (type: MessageType, call: string, exit: Exit.Exit<unknown, unknown>): string =>
+  JSON.stringify({ call, exit: codecOf(type).encode(exit) } satisfies Body)
 
-/** The answer back from its text; `undefined` when it answers another call. */
-export const read = (type: MessageType, payload: unknown, text: string): Exit.Exit<unknown, unknown> | undefined => {
-  const body = JSON.parse(text) as Body
-  return body.call === callText(type, payload) ? codecOf(type).decode(body.exit) : undefined
+/**
+ * The answer back from its text; `undefined` when it answers another call, a defect when it is not what this message answers
+ * any more.
+ */
+export const read = (type: MessageType, call: string, text: string): Exit.Exit<unknown, unknown> | undefined => {
+  try {
+    const body = JSON.parse(text) as Body
+    return body.call === call ? codecOf(type).decode(body.exit) : undefined
+  } catch (defect) {
+    return Exit.die(defect)
+  }
 }

@@ -6,8 +6,10 @@
  *
  * @since 0.1.0
  */
-import { Duration, type Effect, Effectable, Schema } from "effect"
-import type { Messages } from "../../domain/server/Message.ts"
+import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
+import { InvalidOption } from "../../domain/Errors.ts"
+import { type Messages, reservedNames } from "../../domain/server/Message.ts"
+import * as Millis from "../../domain/server/Millis.ts"
 import { InspectedReference } from "../naming/Inspection.ts"
 import { processOf } from "../naming/Process.ts"
 import type { Letter, MessageType } from "./Envelope.ts"
@@ -16,9 +18,29 @@ import type { ServerProcess } from "./ServerProcess.ts"
 /** OTP's default. */
 const defaultTimeout = 5000
 
-/** Milliseconds of a timeout, `Infinity` for none. */
-export const toMillis = (input: Duration.Input | "infinity"): number =>
-  input === "infinity" ? Infinity : Duration.toMillis(Duration.fromInputUnsafe(input))
+/** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
+export const toMillis = (
+  input: Duration.Input | "infinity",
+  { option = "timeout", request, server }: {
+    readonly server: string
+    readonly request?: string
+    readonly option?: string
+  }
+): number => {
+  const millis = Millis.fromInput(input)
+  if (millis !== undefined) return millis
+  if (option === "timeout") throw noTimeout(server, request, input)
+  throw new InvalidOption({ server, option, given: input, expected: Millis.expected })
+}
+
+const noTimeout = (server: string, request: string | undefined, given: unknown): InvalidOption =>
+  new InvalidOption({
+    server,
+    ...(request === undefined ? {} : { request }),
+    option: "timeout",
+    given,
+    expected: `${Millis.expected}, or "infinity"`
+  })
 
 /** A message sent when it is run, and its answer. */
 export class Calling extends Effectable.Class<unknown, unknown> {
@@ -44,9 +66,27 @@ export class Calling extends Effectable.Class<unknown, unknown> {
   }
 }
 
+// Whoever runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
+const sending = Effectable.Prototype<Casting>({
+  label: "Casting",
+  evaluate({ cache }) {
+    const { complete } = this.type
+    // Sent more than once, it is the same letter each time.
+    const letter = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
+    return this.server.cast(letter, cache.span)
+  }
+})
+
+// What a class extends is a constructor; this one has nothing to do.
+const Sending: new() => Effect.Effect<void> = (() => {
+  function Sending() {}
+  Sending.prototype = sending
+  return Sending as unknown as new() => Effect.Effect<void>
+})()
+
 /** A message sent when it is run. */
-export class Casting extends Effectable.Class<void> implements Letter {
-  private readonly server: ServerProcess
+export class Casting extends Sending implements Letter {
+  readonly server: ServerProcess
   readonly type: MessageType
   readonly payload: unknown
   constructor(server: ServerProcess, type: MessageType, payload: unknown) {
@@ -54,11 +94,6 @@ export class Casting extends Effectable.Class<void> implements Letter {
     this.server = server
     this.type = type
     this.payload = payload
-  }
-  override asEffect(): Effect.Effect<void> {
-    const { complete } = this.type
-    // Sent more than once, it is the same letter each time.
-    return this.server.cast(complete === undefined ? this : { type: this.type, payload: complete(this.payload) })
   }
 }
 
@@ -76,6 +111,7 @@ interface Options {
   readonly idempotencyKey?: string | undefined
 }
 
+const noOptions: Options = {}
 const nothing: unknown = Object.freeze({})
 
 /** A payload with its constructor defaults, for a message that has any. */
@@ -90,16 +126,31 @@ const completing = (fields: Schema.Struct.Fields): MessageType["complete"] => {
 
 /** All that is computed of a class's messages, once. */
 export const messageTypes = (
+  server: string,
   messages: Messages,
-  timeout: Duration.Input | "infinity" | undefined
-): ReadonlyArray<MessageType> =>
-  Object.entries(messages).map(([tag, message]) => ({
-    tag,
-    message,
-    isCall: message._tag === "Call",
-    timeout: toMillis((message._tag === "Call" ? message.timeout : undefined) ?? timeout ?? defaultTimeout),
-    complete: completing(message.payload)
-  }))
+  timeout: Duration.Input | "infinity" = defaultTimeout
+): ReadonlyArray<MessageType> => {
+  const usual = toMillis(timeout, { server })
+  const reserved = reservedNames.find((name) => Object.hasOwn(messages, name))
+  if (reserved !== undefined) {
+    throw new InvalidOption({
+      server,
+      option: "the name of a message",
+      given: reserved,
+      expected: `one that its clients can have as a method, which ${reservedNames.join(", ")} are not`
+    })
+  }
+  return Object.entries(messages).map(([tag, message]) => {
+    const own = message._tag === "Call" ? message.timeout : undefined
+    return {
+      tag,
+      message,
+      isCall: message._tag === "Call",
+      timeout: own === undefined ? usual : toMillis(own, { server, request: tag }),
+      complete: completing(message.payload)
+    }
+  })
+}
 
 /** The class of a server class's clients. */
 export type ClientClass = new(server: ServerProcess) => AnyClient
@@ -110,8 +161,11 @@ export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass
   for (const type of types) {
     const method = type.isCall
       ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {
-        const millis = options?.timeout === undefined ? type.timeout : toMillis(options.timeout)
-        return new Calling(this[processOf], type, payload, millis, options?.idempotencyKey)
+        const server = this[processOf]
+        const { idempotencyKey, timeout } = options ?? noOptions
+        const millis = timeout === undefined ? type.timeout : Millis.fromInput(timeout)
+        if (millis === undefined) return Exit.die(noTimeout(server.name, type.tag, timeout))
+        return new Calling(server, type, payload, millis, idempotencyKey)
       }
       : function(this: AnyClient, payload: unknown = nothing): Effect.Effect<void> {
         return new Casting(this[processOf], type, payload)

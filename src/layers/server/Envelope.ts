@@ -8,8 +8,8 @@
  *
  * @since 0.1.0
  */
-import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable } from "effect"
-import { callError, type CallErrorReason } from "../../domain/Errors.ts"
+import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable, type Tracer } from "effect"
+import { callError, type CallErrorReason, type WaitsFor } from "../../domain/Errors.ts"
 import { type ExitReason, toCause } from "../../domain/server/ExitReason.ts"
 import { type Call, call, type Cast, cast, type From } from "../../domain/server/Message.ts"
 import { isAlive } from "../../domain/state/Isolation.ts"
@@ -55,6 +55,10 @@ export interface Receiver {
   post(envelope: Envelope): void
   /** A message's sender is gone, or told that it waited long enough. */
   withdrawn(envelope: Envelope): void
+  /** What a message waits for now. */
+  waitsFor(envelope: Envelope): WaitsFor
+  /** What its store said last, if it is away. */
+  readonly outage: string | undefined
   /** Answers a caller that was promised a later reply. */
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
 }
@@ -76,6 +80,12 @@ export type Mail = Envelope | Letter
 /** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
 export type Sender = Fiber.Fiber<unknown, unknown> | undefined
 
+/** What makes a call safe to make again: its key, and the call as text. */
+export interface Once {
+  readonly key: string
+  readonly call: string
+}
+
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {
   readonly type: MessageType
@@ -85,11 +95,13 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   readonly server: Receiver
   /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
   readonly work: Work | undefined
+  /** The span its sender was in, if it is a cast; a caller that waits is asked. */
+  private castSpan: Tracer.AnySpan | undefined = undefined
   /** How often it has been handled, this time included. */
   attempts = 0
   gone = false
   /** The caller may make this call again, under this key. */
-  idempotencyKey: string | undefined = undefined
+  once: Once | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
   followers: Array<Envelope> | undefined = undefined
   /** Its handler has ended the server on purpose: it is not handled again. */
@@ -110,6 +122,18 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     this.payload = payload
     this.sender = sender
     this.work = work
+  }
+
+  /** A cast sent from within a span. */
+  static traced(server: Receiver, { payload, type }: Letter, span: Tracer.AnySpan): Envelope {
+    const envelope = new Envelope(server, type, payload, undefined)
+    envelope.castSpan = span
+    return envelope
+  }
+
+  /** The span its sender is in: its handler continues that trace. */
+  get span(): Tracer.AnySpan | undefined {
+    return this.sender === undefined ? this.castSpan : this.sender.cache.span
   }
 
   declare readonly "~heirloom/From": (_: readonly [never, never]) => void
@@ -214,10 +238,15 @@ export class Envelope extends Deadline implements From<never, never>, Held {
 
   // Taken out of the mailbox before its caller is told: what the caller does then may set the server free.
   expire(millis: number): void {
+    const begun = this.attempts > 0 || this.held !== undefined
+    const { outage } = this.server
+    const waitsFor = this.server.waitsFor(this)
+    const said = waitsFor === "store" && outage !== undefined ? { outage } : {}
+    const timeout: CallErrorReason = { _tag: "Timeout", millis, begun, waitsFor, ...said }
     this.server.withdrawn(this)
     // A call that may be made again is not over with this: its answer is recorded, and waited for by whoever makes it again.
-    if (this.idempotencyKey === undefined) this.refuse({ _tag: "Timeout", millis })
-    else this.tell(Exit.fail(callError(this.server.name, this.type.tag, { _tag: "Timeout", millis })))
+    if (this.once === undefined) this.refuse(timeout)
+    else this.tell(Exit.fail(callError(this.server.name, this.type.tag, timeout)))
     this.gone = true
   }
 }

@@ -7,7 +7,8 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope } from "effect"
+import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope, Tracer } from "effect"
+import { CallError } from "../../domain/Errors.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
 import type {
   Client,
@@ -16,7 +17,8 @@ import type {
   Handlers,
   HandlersServices,
   Messages,
-  NoExtra
+  NoExtra,
+  NoReserved
 } from "../../domain/server/Message.ts"
 import type { CastNext, Initial, TerminateNext } from "../../domain/server/Next.ts"
 import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
@@ -244,7 +246,7 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
  * **Details**
  *
  * `id` names it in the context, in paths, and in stores: use `package/Name`. Messages are described with {@link call} and
- * {@link cast}; their tags become the client's methods.
+ * {@link cast}; their tags become the client's methods, so `then`, `constructor`, `toJSON` and `toString` cannot be one.
  *
  * **Example**
  *
@@ -269,9 +271,9 @@ export const Service =
   <Self>() =>
   <const Id extends string, S extends Pure | StateSchema<Pure>, const Ms extends Messages>(
     id: Id,
-    description: Description<S, Ms>
+    description: Description<S, Ms> & { readonly messages: NoReserved<Ms> }
   ): ServerClass<Self, Id, TypeOf<S>, Ms> => {
-    const types = messageTypes(description.messages, description.timeout)
+    const types = messageTypes(id, description.messages, description.timeout)
     const Client = clientClass(types.filter(({ message }) => message.internal !== true))
     const SelfClient = types.some(({ message }) => message.internal === true) ? clientClass(types, Client) : Client
     // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
@@ -330,13 +332,16 @@ export const reply = <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Eff
     if (from instanceof Envelope) from.server.answerLater(from, exit)
   })
 
+const untraced = (context: Context.Context<never>): Context.Context<never> => Context.omit(Tracer.ParentSpan)(context)
+
 /**
  * Sends a message after a delay, unless the scope is closed before (OTP: `erlang:send_after/3`).
  *
  * **When to use**
  *
  * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
- * outlive the incarnation that set it. Answers an Effect that cancels it.
+ * outlive the incarnation that set it. Answers an Effect that cancels it. What it sends has no part in the trace of whoever
+ * made the handler set it.
  *
  * **Example** (a tick that only the server itself sends)
  *
@@ -361,8 +366,40 @@ export const castAfter = (
   message: Effect.Effect<void>
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
-    Effect.forkScoped(Effect.delay(message, delay), { startImmediately: true }),
+    // A tick that sets the next one would otherwise belong to the trace of whoever made the first one tick, for ever.
+    Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), { startImmediately: true }),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
+  )
+
+/**
+ * Makes a call that gets no answer the crash of whoever called: `CallError` becomes a defect, the message's own errors stay
+ * (OTP: what `gen_server:call/2` does to its caller).
+ *
+ * **When to use**
+ *
+ * In a handler that calls another server it cannot do without: no message declares `CallError` among its errors, and a crash
+ * is what the restart strategy of the two is for. Where the caller can do without the answer, catch `CallError`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * handlers: {
+ *   Pay: (state, { by }) =>
+ *     Effect.gen(function*() {
+ *       const ledger = yield* Ledger
+ *       const balance = yield* GenServer.orCrash(ledger.Book({ by }))
+ *       return [balance, state]
+ *     })
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const orCrash = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, Exclude<E, CallError>, R> =>
+  Effect.catch(
+    call,
+    // What the test has left is no CallError; of a type parameter TypeScript does not conclude that.
+    (error) => error instanceof CallError ? Effect.die(error) : Effect.fail(error as Exclude<E, CallError>)
   )
 
 /**

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Scope, Tracer } from "effect"
+import { Context, type Duration, Effect, Exit, Scope, Tracer } from "effect"
 import { type CallError, callError, ReplaceFailed } from "../../domain/Errors.ts"
 import type { CallOptions, Handlers, HandlersServices, Messages, NoExtra } from "../../domain/server/Message.ts"
 import { type HasProcess, processOf } from "../naming/Process.ts"
@@ -67,20 +67,21 @@ export const replace = <
     ref,
     behavior as AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
     migrate as ((state: unknown) => unknown) | undefined,
-    toMillis(options?.timeout ?? request.timeout)
+    options?.timeout ?? request.timeout
   ) as Effect.Effect<void, CallError | ReplaceFailed>
 
 const replaceAny = (
   ref: HasProcess,
   input: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
   migrate: ((state: unknown) => unknown) | undefined,
-  millis: number
+  timeout: Duration.Input | "infinity"
 ): Effect.Effect<unknown, unknown> =>
   Effect.contextWith((caller: Context.Context<never>) => {
     const server = serverOf(ref)
     if (server === undefined) {
       return Exit.fail(callError(ref[processOf].path.join("/"), request.tag, { _tag: "NotRunning" }))
     }
+    const millis = toMillis(timeout, { server: server.name, request: request.tag })
     const lent = Context.omit(HandlerOf, Scope.Scope, Tracer.ParentSpan)(caller)
     const make = Effect.isEffect(input) ? input : undefined
     const change = (state: unknown) =>

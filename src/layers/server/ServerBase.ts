@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { type Cause, Context, Effect, type Exit, type Fiber, Scope } from "effect"
+import type { CallErrorReason, WaitsFor } from "../../domain/Errors.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Callback } from "../../domain/state/Generations.ts"
@@ -97,9 +98,11 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   abstract exit(reason: ExitReason): void
   abstract post(envelope: Envelope): void
   abstract withdrawn(envelope: Envelope): void
+  abstract waitsFor(envelope: Envelope): WaitsFor
   abstract answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
   abstract whenStored(f: () => void): void
   abstract drain(): void
+  protected abstract mishap(defect: unknown): void
 
   get id(): string {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
@@ -168,9 +171,23 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
     }
   }
 
+  /** Why nobody answers here. */
+  notRunning(reason?: ExitReason): Extract<CallErrorReason, { readonly _tag: "NotRunning" }> {
+    return {
+      _tag: "NotRunning",
+      ...(reason === undefined ? {} : { reason }),
+      ...(this.key === "" ? {} : { key: this.key })
+    }
+  }
+
   /** Whether the incarnation is about to end: what is sent now is for the next one, if there is one. */
   get isLeaving(): boolean {
     return this.phase === Ending || (this.order !== undefined && this.phase < Ending)
+  }
+
+  /** What its store said last, if it is away. */
+  get outage(): string | undefined {
+    return this.keeper?.outage?.what
   }
 
   /** How many messages wait. */
@@ -255,7 +272,11 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
       // On a deep stack this is later, and the fiber may have been abandoned by then.
       Turn.run(() => {
         if (isStale(exit)) return
-        done(exit)
+        try {
+          done(exit)
+        } catch (defect) {
+          this.mishap(defect)
+        }
         this.drain()
       })
     })

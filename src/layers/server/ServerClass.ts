@@ -19,7 +19,7 @@ import type { AnyClient, ClientClass } from "./Client.ts"
 import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import type { RunOptions } from "./ServerSpec.ts"
-import { type AnyBehavior, makeSpec } from "./ServerSpec.ts"
+import { type AnyBehavior, limitsOf, makeSpec } from "./ServerSpec.ts"
 import { keepSpecimens } from "./Specimens.ts"
 
 /** A behaviour, or how each incarnation makes one. */
@@ -95,10 +95,12 @@ export const make = <Self>() =>
     recipe,
     start: (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key: string }) =>
       Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
-    layerKeyed: (behavior: AnyBehaviorInput, options?: AnyOptions) =>
+    layerKeyed: (behavior: AnyBehaviorInput, options: AnyOptions = {}) =>
       Layer.effect(
         keyed,
         Effect.gen(function*() {
+          // Here, and not at the first who asks for one.
+          limitsOf(id, options)
           return makeKeyed({
             supervisor: yield* Supervisor,
             container: yield* container,

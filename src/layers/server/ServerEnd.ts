@@ -21,7 +21,7 @@ import type { Crash } from "../../domain/state/Recovery.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../supervision/Child.ts"
 import { isEffect } from "../supervision/Execute.ts"
 import { nextText } from "../supervision/LocalProcess.ts"
-import { type Envelope, type Mail, ownCast } from "./Envelope.ts"
+import { type Envelope, type Mail, ownCast, ownTell } from "./Envelope.ts"
 import { Attentive, Ending, Idle, Parked, passivated, Restarting, Starting, Stopped } from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
 import { LastWord, ServerBase } from "./ServerBase.ts"
@@ -74,6 +74,26 @@ export abstract class ServerEnd extends ServerBase implements Child {
     this.end(this.order?.reason ?? crashed(cause))
   }
 
+  /**
+   * Something threw where nothing may, in a turn or on a caller's stack: that ends this incarnation, and nobody else. Let go
+   * any further it would end the program, or leave a server behind that is busy for ever.
+   */
+  protected mishap(defect: unknown): void {
+    const cause = Cause.die(defect)
+    if (this.phase === Starting) {
+      const { life } = this
+      this.left(crashed(cause))
+      life?.fail?.(cause)
+    } else if (this.phase < Ending) this.crash(cause)
+    else if (this.phase === Ending) this.ended(crashed(cause))
+    else this.complain(cause)
+  }
+
+  /** Something failed that changes nothing about the end of an incarnation: it is not to be silent. */
+  private complain(cause: Cause.Cause<unknown>): void {
+    Effect.runForkWith(this.spec.context)(Effect.logError(`while ${this.name} ended, something else went wrong`, cause))
+  }
+
   protected fenced(): Fenced {
     this.publish("WriteFenced", { current: this.incarnation + 1 })
     return new Fenced({ server: this.name, incarnation: this.incarnation })
@@ -82,7 +102,12 @@ export abstract class ServerEnd extends ServerBase implements Child {
   /** The incarnation is over: its last word, its clean-up, and then everybody else. */
   protected end(reason: ExitReason): void {
     this.phase = Ending
-    this.keeper?.observe(reason, this.endOf(reason))
+    try {
+      this.keeper?.observe(reason, this.endOf(reason))
+    } catch (defect) {
+      // Payloads are compared there, and may be anything.
+      this.complain(Cause.die(defect))
+    }
     this.fiber = undefined
     if (this.extras !== undefined) {
       this.extras.cancelIdle()
@@ -215,8 +240,16 @@ export abstract class ServerEnd extends ServerBase implements Child {
     const waiting = this.phase === Stopped ? this.close(fate, reason ?? killed) : nobody
     if (fallen !== undefined) this.settleFallen(fallen, fate, reason)
     for (const envelope of deferred) this.refuseEnded(envelope, fate, reason)
-    for (const mail of waiting) if (mail.place !== undefined) mail.refuse({ _tag: "NotRunning" })
+    for (const mail of waiting) {
+      if (!mail.type.isCall) this.lose(mail)
+      else if (mail.place !== undefined) mail.refuse(this.notRunning())
+    }
     if (waiting.length > 0 || this.phase === Stopped) mailbox?.resumeSenders()
+  }
+
+  /** A cast that nobody is going to handle: its sender is not told, whoever watches is. */
+  protected lose({ type }: Mail): void {
+    if (type !== ownTell) this.publish("Dropped", { message: type.tag, reason: "NotRunning" })
   }
 
   /** It is down, and nobody is about to start it: what waits is handed over, its name is free. */
@@ -267,7 +300,7 @@ export abstract class ServerEnd extends ServerBase implements Child {
     if (reason?._tag === "NotConserved") return envelope.refuse({ _tag: "NotConserved", cause: reason.cause })
     const willRestart = fate === "restarting"
     if (!willRestart && reason !== undefined && isOrderly(reason)) {
-      return envelope.refuse({ _tag: "NotRunning", reason })
+      return envelope.refuse(this.notRunning(reason))
     }
     const cause = reason === undefined ? Cause.empty : toCause(reason)
     envelope.refuse({ _tag: "Crashed", cause: cause.reasons.length === 0 ? Cause.interrupt() : cause, willRestart })

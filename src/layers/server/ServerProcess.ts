@@ -9,15 +9,18 @@
  *
  * @since 0.1.0
  */
-import { Effect, Exit, Fiber } from "effect"
-import { callError } from "../../domain/Errors.ts"
+import { Cause, Effect, Exit, Fiber, type Tracer } from "effect"
+import { callError, InvalidOption, type WaitsFor } from "../../domain/Errors.ts"
+import { isKey, maxKeyBytes } from "../../domain/server/Idempotency.ts"
+import { attempt } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
+import { callText } from "./AnswerText.ts"
 import { selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
 import { Envelope, type Letter, type MessageType, ownCall } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView } from "./HandlerView.ts"
-import { Attentive, Busy, Idle, isRunnable, Parked, Stopped } from "./Phase.ts"
+import { Attentive, Busy, Idle, isRunnable, Parked, passivated, Starting, Stopped } from "./Phase.ts"
 import { type QuarantinedMessage } from "./Quarantine.ts"
 import type { ServerSpec } from "./ServerSpec.ts"
 import { later, ServerWork } from "./ServerWork.ts"
@@ -45,10 +48,11 @@ export class ServerProcess extends ServerWork {
     const spec = this.spec
     const handler = this.behavior.handlers[type.tag]
     if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined) {
-      return this.handle(new Envelope(this, type, payload, Fiber.getCurrent())).wait(millis)
+      return this.handleNow(new Envelope(this, type, payload, Fiber.getCurrent())).wait(millis)
     }
     this.phase = Busy
-    const view = new DirectView(this, type, payload, this.incarnation)
+    const { incarnation } = this
+    const view = new DirectView(this, type, payload, incarnation)
     Turn.enter()
     try {
       let next: unknown
@@ -80,8 +84,20 @@ export class ServerProcess extends ServerWork {
         this.proceed(envelope, next)
       }
       return envelope.wait(millis)
+    } catch (defect) {
+      return this.mishapWith(type, payload, incarnation, defect)?.wait(millis) ?? Exit.die(defect)
     } finally {
       Turn.leave()
+    }
+  }
+
+  /** The same where each step is needed. */
+  protected handleNow(envelope: Envelope): Envelope {
+    try {
+      return this.handle(envelope)
+    } catch (defect) {
+      this.mishap(defect)
+      return envelope
     }
   }
 
@@ -100,10 +116,32 @@ export class ServerProcess extends ServerWork {
 
   /** A call that may be made again: what it was answered is on record, or will be. */
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown> {
+    // Whatever is wrong with these is the caller's affair: found here, it does not reach the server.
+    if (!isKey(key)) {
+      const reason = { _tag: "InvalidIdempotencyKey", key: String(key), maxBytes: maxKeyBytes } as const
+      return Exit.fail(callError(this.name, type.tag, reason))
+    }
+    const call = attempt(() => callText(type, payload))
+    if (call._tag === "Failure") return this.unfit(type, payload, call.cause)
     this.spec.parent.telemetry.counters.calls++
     const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
-    envelope.idempotencyKey = key
+    envelope.once = { key, call: call.value }
     return envelope.sendAndWait(millis)
+  }
+
+  private unfit({ tag }: MessageType, given: unknown, cause: Cause.Cause<unknown>): Exit.Exit<never> {
+    const why = Cause.squash(cause)
+    return Exit.die(
+      new InvalidOption({
+        server: this.name,
+        request: tag,
+        option: "payload",
+        given,
+        expected: `what its schemas write down, for a call with an idempotencyKey (${
+          why instanceof Error ? why.message : String(why)
+        })`
+      })
+    )
   }
 
   /** The queued path: the caller waits for its turn. */
@@ -113,7 +151,7 @@ export class ServerProcess extends ServerWork {
 
   /** Takes a call whose caller has begun to wait. */
   post(envelope: Envelope): void {
-    if (this.phase === Stopped) return envelope.refuse({ _tag: "NotRunning" })
+    if (this.phase === Stopped) return envelope.refuse(this.notRunning())
     if (this.phase === Parked) return envelope.refuse({ _tag: "Parked" })
     const chain = this.chainOf(envelope)
     if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
@@ -131,7 +169,7 @@ export class ServerProcess extends ServerWork {
   /** A message's sender is gone, or told that it waited long enough. */
   withdrawn(envelope: Envelope): void {
     // A call that may be made again is kept: whoever makes it again waits for the same answer.
-    if (envelope.idempotencyKey === undefined) this.extras?.deferred.delete(envelope)
+    if (envelope.once === undefined) this.extras?.deferred.delete(envelope)
     if (envelope.place === "nowhere") return
     this.spec.parent.telemetry.counters.queued--
     const { mailbox } = this
@@ -139,11 +177,25 @@ export class ServerProcess extends ServerWork {
     mailbox?.resumeSenders()
   }
 
-  /** A cast: the sender goes on at once, or when there is room. To nobody it is silently dropped, as in OTP. */
-  cast(letter: Letter): Effect.Effect<void> {
+  waitsFor(envelope: Envelope): WaitsFor {
+    if (envelope.held !== undefined) return "store"
+    if (this.inHand?.envelope === envelope) return "handler"
+    if (envelope.place === "nowhere" && envelope.attempts > 0) return "reply"
+    if (envelope.place === "outside") return "room"
+    if (this.phase >= Starting) return "start"
+    if (this.suspended && envelope.work === undefined) return "resume"
+    return this.keeper?.isFull === true || this.state === passivated ? "store" : "turn"
+  }
+
+  /** A cast: the sender, who may be in a span, goes on at once, or when there is room. To nobody it is dropped. */
+  cast(letter: Letter, span: Tracer.AnySpan | undefined): Effect.Effect<void> {
     const { counters } = this.spec.parent.telemetry
     counters.casts++
-    if (this.phase === Stopped) return Exit.void
+    if (this.phase === Stopped) {
+      this.lose(letter)
+      return Exit.void
+    }
+    if (span !== undefined) return this.enqueue(Envelope.traced(this, letter, span))
     if (!this.openMailbox().post(letter)) {
       return this.enqueue(new Envelope(this, letter.type, letter.payload, undefined))
     }
@@ -174,7 +226,7 @@ export class ServerProcess extends ServerWork {
   protected drop(envelope: Envelope): void {
     this.spec.parent.telemetry.counters.queued--
     envelope.refuse({ _tag: "MailboxFull", capacity: this.spec.capacity })
-    this.publish("Dropped", { message: envelope.type.tag })
+    this.publish("Dropped", { message: envelope.type.tag, reason: "MailboxFull" })
   }
 
   /** Runs `f` when all that is committed by now is conserved, or cannot be. */
@@ -204,7 +256,7 @@ export class ServerProcess extends ServerWork {
     const envelope = new Envelope(this, type, payload, Fiber.getCurrent())
     const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
       if (this.phase < Parked) return this.enqueue(envelope)
-      return Exit.fail(callError(this.name, type.tag, { _tag: this.phase === Parked ? "Parked" : "NotRunning" }))
+      return Exit.fail(callError(this.name, type.tag, this.phase === Parked ? { _tag: "Parked" } : this.notRunning()))
     })
     return Effect.onExit(sent, (exit) =>
       Effect.sync(() => {
@@ -216,9 +268,9 @@ export class ServerProcess extends ServerWork {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
     if (envelope.exit !== undefined) return
     // An answer goes on record with a state; a server that is down has none, and its caller is told what became of it.
-    if (envelope.idempotencyKey !== undefined && this.phase > Attentive) return
+    if (envelope.once !== undefined && this.phase > Attentive) return
     this.extras?.deferred.delete(envelope)
-    if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
+    if (envelope.once !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
     this.answer(envelope, exit)
   }
 }

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Duration, Effect } from "effect"
+import * as Millis from "../../domain/server/Millis.ts"
 import type { NextOptions } from "../../domain/server/Next.ts"
 import * as Passivation from "../../domain/state/Passivation.ts"
 import type * as Turn from "../supervision/Turn.ts"
@@ -46,7 +47,7 @@ export abstract class ServerRest extends ServerStart implements Turn.Ready {
   protected awaitIdle(duration: Duration.Input): void {
     const extras = this.rare
     extras.cancelIdle()
-    const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+    const millis = Millis.fromInput(duration)!
     if (millis <= 0) {
       extras.idleDue = true
       return
@@ -108,6 +109,11 @@ export abstract class ServerRest extends ServerStart implements Turn.Ready {
     this.phase = Attentive
     this.dropSpare()
     this.publish("StatePassivated", {})
+  }
+
+  /** Whether its state has left memory, and nothing waits that would bring it back. */
+  get isHibernating(): boolean {
+    return this.phase === Attentive && this.state === passivated && !this.isWanted
   }
 
   /** Whether there is something to do that needs the state. */

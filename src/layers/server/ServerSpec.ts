@@ -119,7 +119,6 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     ) return known.spec
     const isolation = options.isolation ?? "share"
     const copy = isolation === "copy" ? copier(description.state) : undefined
-    const { shutdown = defaultShutdown } = options
     const spec: ServerSpec = {
       id: description.id,
       renamed,
@@ -131,10 +130,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       shared: Effect.isEffect(behavior) ? undefined : behavior,
       make: Effect.isEffect(behavior) ? behavior : undefined,
       Client: description.Client,
-      capacity: capacityOf(description.id, options.mailbox),
+      ...limitsOf(description.id, options),
       overflow: options.mailbox?.overflow ?? "suspend",
-      initTimeout: options.initTimeout === undefined ? Infinity : toMillis(options.initTimeout),
-      shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown),
       protect: isolation === "freeze" ? freeze : copy,
       copy,
       faults: Context.get(context, FaultPoints),
@@ -147,6 +144,16 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     return spec
   }
 }
+
+/** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
+export const limitsOf = (
+  server: string,
+  { initTimeout = Infinity, mailbox, shutdown = defaultShutdown }: RunOptions
+): Pick<ServerSpec, "capacity" | "initTimeout" | "shutdown"> => ({
+  capacity: capacityOf(server, mailbox),
+  initTimeout: toMillis(initTimeout, { server, option: "initTimeout" }),
+  shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" })
+})
 
 const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
   const given = mailbox?.capacity ?? Infinity

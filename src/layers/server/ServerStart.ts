@@ -7,9 +7,17 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import { InitTimeout, MissingCallback, NameTaken, StateRefused } from "../../domain/Errors.ts"
+import {
+  InitTimeout,
+  InvalidOption,
+  InvalidResult,
+  MissingCallback,
+  NameTaken,
+  StateRefused
+} from "../../domain/Errors.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
-import { Ignore, Start } from "../../domain/server/Next.ts"
+import * as Millis from "../../domain/server/Millis.ts"
+import { Ignore, type NextOptions, Start } from "../../domain/server/Next.ts"
 import { StartUndone } from "../../domain/server/StartFailure.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
 import { nothing, type Taken } from "../state/Companion.ts"
@@ -139,6 +147,13 @@ export abstract class ServerStart extends ServerEnd implements Child {
   protected begin(first: unknown): Effect.Effect<Started, unknown> {
     if (first instanceof Ignore) return this.leaveStart(killed, Effect.succeed(ignored))
     const initial = first instanceof Start ? first : undefined
+    const request = this.callback ?? "init"
+    const problem = initial !== undefined
+      ? this.problemOf(initial.options, request)
+      : first instanceof Promise
+      ? new InvalidResult({ server: this.name, request, result: first })
+      : undefined
+    if (problem !== undefined) return this.failStart(Cause.die(problem))
     const { protect } = this.spec
     const state = initial === undefined ? first : initial.state
     if (protect === undefined) this.state = state
@@ -150,6 +165,21 @@ export abstract class ServerStart extends ServerEnd implements Child {
     this.callback = undefined
     this.idle(initial?.options)
     return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
+  }
+
+  /** What is wrong with what accompanies an answer, if anything is: found before any of it is done. */
+  protected problemOf({ idleAfter }: NextOptions<never, unknown>, request: string): Error | undefined {
+    if (idleAfter === undefined) return undefined
+    if (Millis.fromInput(idleAfter) !== undefined) {
+      return this.behavior.idle === undefined ? new MissingCallback({ server: this.name, callback: "idle" }) : undefined
+    }
+    return new InvalidOption({
+      server: this.name,
+      request,
+      option: "idleAfter",
+      given: idleAfter,
+      expected: Millis.expected
+    })
   }
 
   protected failStart(cause: Cause.Cause<unknown>): Effect.Effect<Started, unknown> {

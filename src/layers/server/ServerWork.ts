@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Tracer } from "effect"
 import { InvalidResult, MissingCallback } from "../../domain/Errors.ts"
 import { killed } from "../../domain/server/ExitReason.ts"
 import type { NewAnswer } from "../../domain/server/Idempotency.ts"
@@ -19,7 +19,7 @@ import { attempt, isEffect, isExit } from "../supervision/Execute.ts"
 import * as Turn from "../supervision/Turn.ts"
 import * as AnswerText from "./AnswerText.ts"
 import { Handling } from "./CallChain.ts"
-import { Envelope, type Letter, ownCast } from "./Envelope.ts"
+import { Envelope, type Letter, type MessageType, type Once, ownCast } from "./Envelope.ts"
 import { DirectView, HandlerView, senderOf } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isRunnable, passivated, Stopped } from "./Phase.ts"
 import { noOptions, ServerRest } from "./ServerRest.ts"
@@ -28,6 +28,10 @@ import { SystemAnswer } from "./SystemAnswer.ts"
 
 /** The answer takes time. */
 export const later: unique symbol = Symbol()
+
+/** A handler's Effect, in the span of whoever sent the message. */
+const within = (span: Tracer.AnySpan, effect: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
+  Effect.provideService(effect, Tracer.ParentSpan, span)
 
 /** How messages are handled. */
 export abstract class ServerWork extends ServerRest {
@@ -66,6 +70,10 @@ export abstract class ServerWork extends ServerRest {
       }
       if (this.mailbox?.size === 0) this.mailbox = undefined
       if (this.phase === Attentive && this.extras?.rest?.isStored === true) this.passivate()
+    } catch (defect) {
+      this.mishap(defect)
+      // It may be up again by now.
+      this.spec.turns.push(this)
     } finally {
       this.draining = false
     }
@@ -80,7 +88,8 @@ export abstract class ServerWork extends ServerRest {
       return
     }
     this.phase = Busy
-    const view = new DirectView(this, type, payload, this.incarnation)
+    const { incarnation } = this
+    const view = new DirectView(this, type, payload, incarnation)
     let next: unknown
     Turn.enter()
     try {
@@ -91,24 +100,50 @@ export abstract class ServerWork extends ServerRest {
       Turn.leave()
     }
     if (this.isTorn(view.incarnation)) return this.tear(view)
-    if (isRunnable(next)) next = this.runHandler(view, next)
-    if (next === later) return
-    if (!isEffect(next) && !isNext(next)) {
-      this.state = next
-      this.proven = true
-      if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
-      next = Exit.die(this.fenced())
+    try {
+      if (isRunnable(next)) next = this.runHandler(view, next)
+      if (next === later) return
+      if (!isEffect(next) && !isNext(next) && !(next instanceof Promise)) {
+        this.state = next
+        this.proven = true
+        if (this.ownKeeper.commit(this.incarnation, next, "cast")) return this.idle()
+        next = Exit.die(this.fenced())
+      }
+      const { envelope } = view
+      this.inHand = envelope
+      this.proceed(envelope, next)
+    } catch (defect) {
+      // Not with the view, which costs next to nothing as long as it cannot get this far.
+      this.mishapWith(type, payload, incarnation, defect)
     }
-    const { envelope } = view
-    this.inHand = envelope
-    this.proceed(envelope, next)
+  }
+
+  /** A mishap with a message that may be in nobody's hands so far: the message, unless its incarnation is gone. */
+  protected mishapWith(
+    type: MessageType,
+    payload: unknown,
+    incarnation: number,
+    defect: unknown
+  ): Envelope | undefined {
+    let envelope: Envelope | undefined
+    if (!this.isTorn(incarnation)) {
+      envelope = this.inHand?.envelope
+      if (envelope === undefined) {
+        envelope = new Envelope(this, type, payload, senderOf(type))
+        envelope.attempts = 1
+      }
+      this.inHand = envelope
+    }
+    this.mishap(defect)
+    return envelope
   }
 
   /** Runs a handler's Effect: its value, or how it ended; `later` when that takes time, and is seen to when it is known. */
   protected runHandler(view: DirectView, effect: Effect.Effect<unknown, unknown>): unknown {
     view.sender = senderOf(view.type)
     this.inHand = view
-    const fiber = this.live().fork(new Handling(this, effect))
+    const span = view.sender?.cache.span
+    const fiber = this.live().fork(new Handling(this, span === undefined ? effect : within(span, effect)))
     const exit = fiber.pollUnsafe()
     if (exit !== undefined && this.fiber === fiber) {
       return exit._tag === "Failure" || isEffect(exit.value) ? exit : exit.value
@@ -142,7 +177,7 @@ export abstract class ServerWork extends ServerRest {
     this.inHand = envelope
     envelope.attempts++
     if (envelope.attempts > 1) this.publish("Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
-    if (envelope.idempotencyKey !== undefined && this.recall(envelope, envelope.idempotencyKey)) return envelope
+    if (envelope.once !== undefined && this.recall(envelope, envelope.once)) return envelope
     if (this.struck("beforeHandler", envelope)) return envelope
     const { incarnation } = this
     let next: unknown
@@ -169,20 +204,19 @@ export abstract class ServerWork extends ServerRest {
   }
 
   /** Whether the message was handled before, or is promised a reply: it then gets that one. */
-  protected recall(envelope: Envelope, key: string): boolean {
-    const { payload, type } = envelope
+  protected recall(envelope: Envelope, { call, key }: Once): boolean {
     const recorded = this.keeper?.recorded(key)
     if (recorded !== undefined) {
       this.idle()
-      const exit = AnswerText.read(type, payload, recorded.body)
+      const exit = AnswerText.read(envelope.type, call, recorded.body)
       if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
       else this.answer(envelope, exit)
       return true
     }
     for (const first of this.extras?.deferred ?? []) {
-      if (first.idempotencyKey !== key) continue
+      if (first.once?.key !== key) continue
       this.idle()
-      if (AnswerText.callText(first.type, first.payload) !== AnswerText.callText(type, payload)) {
+      if (first.once.call !== call) {
         envelope.refuse({ _tag: "KeyReused", key })
       } else (first.followers ??= []).push(envelope)
       return true
@@ -194,7 +228,10 @@ export abstract class ServerWork extends ServerRest {
   protected proceed(envelope: Envelope, next: unknown): void {
     if (!isEffect(next)) this.conclude(envelope, next)
     else if (isExit(next)) this.finished(envelope, next)
-    else this.run(next, (exit) => this.finished(envelope, exit), true)
+    else {
+      const span = envelope.work === undefined ? envelope.span : undefined
+      this.run(span === undefined ? next : within(span, next), (exit) => this.finished(envelope, exit), true)
+    }
   }
 
   protected finished(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
@@ -202,7 +239,7 @@ export abstract class ServerWork extends ServerRest {
     // A typed failure is a reply, not a crash: the state is as it was.
     if (Cause.hasFails(exit.cause) && !Cause.hasDies(exit.cause) && envelope.type.isCall) {
       if (envelope.work === undefined) this.proven = true
-      if (envelope.idempotencyKey !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
+      if (envelope.once !== undefined && !this.commitAnswer(envelope, this.state, exit)) return
       this.idle()
       return this.answer(envelope, exit)
     }
@@ -214,6 +251,8 @@ export abstract class ServerWork extends ServerRest {
     if (this.struck("afterHandler", envelope)) return
     if (envelope.work !== undefined && next instanceof SystemAnswer) return this.concludeSystem(envelope, next)
     if (isNext(next)) {
+      const problem = next._tag === "Stop" ? undefined : this.problemOf(next.options, envelope.type.tag)
+      if (problem !== undefined) return this.crash(Cause.die(problem))
       switch (next._tag) {
         case "Reply":
           return this.accept(envelope, next.state, next.options, Exit.succeed(next.reply))
@@ -232,8 +271,8 @@ export abstract class ServerWork extends ServerRest {
         }
       }
     }
-    if (!envelope.type.isCall) return this.accept(envelope, next, noOptions, undefined)
-    if (Array.isArray(next) && next.length === 2) {
+    if (!envelope.type.isCall && !(next instanceof Promise)) return this.accept(envelope, next, noOptions, undefined)
+    if (envelope.type.isCall && Array.isArray(next) && next.length === 2) {
       return this.accept(envelope, next[1], noOptions, Exit.succeed(next[0]))
     }
     this.crash(Cause.die(new InvalidResult({ server: this.name, request: envelope.type.tag, result: next })))
@@ -275,12 +314,12 @@ export abstract class ServerWork extends ServerRest {
 
   /** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
   protected commitAnswer(envelope: Envelope, state: unknown, reply: Exit.Exit<unknown, unknown> | undefined): boolean {
-    const key = envelope.idempotencyKey
+    const { once } = envelope
     let answer: NewAnswer | undefined
-    if (key !== undefined && reply !== undefined) {
+    if (once !== undefined && reply !== undefined) {
       try {
         const at = this.spec.clock.currentTimeMillisUnsafe()
-        answer = { id: key, at, body: AnswerText.write(envelope.type, envelope.payload, reply) }
+        answer = { id: once.key, at, body: AnswerText.write(envelope.type, once.call, reply) }
       } catch (defect) {
         this.crash(Cause.die(defect))
         return false

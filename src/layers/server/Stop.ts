@@ -48,11 +48,11 @@ export const stop = (
     const sender = Fiber.getCurrent()
     const process = ref[processOf]
     const name = process.path.join("/")
-    const millis = toMillis(options?.timeout ?? "infinity")
+    const millis = toMillis(options?.timeout ?? "infinity", { server: name, request: "stop" })
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))
       if (!process.addExitObserver(observer)) {
-        return resume(Exit.fail(callError(name, "stop", { _tag: "NotRunning" })))
+        return resume(Exit.fail(callError(name, "stop", serverOf(ref)?.notRunning() ?? { _tag: "NotRunning" })))
       }
       const server = serverOf(ref)
       if (server === undefined) {
@@ -81,7 +81,7 @@ export const stop = (
     })
     const waited = millis === Infinity ? ended : Effect.timeoutOrElse(ended, {
       duration: Duration.millis(millis),
-      orElse: () => Exit.fail(callError(name, "stop", { _tag: "Timeout", millis }))
+      orElse: () => Exit.fail(callError(name, "stop", { _tag: "Timeout", millis, begun: true, waitsFor: "end" }))
     })
     // The caller goes on in a turn of its own: here its supervisor has not yet heard of the end.
     return Effect.onExit(waited, () => Effect.yieldNow)

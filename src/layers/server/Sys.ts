@@ -144,12 +144,16 @@ export interface Status {
   /** The path of its supervisor. */
   readonly parent: ReadonlyArray<string>
   readonly incarnation: number
-  readonly status: ProcessStatus | "suspended"
+  /**
+   * `hibernating`: its state has left memory, and is in its store. One that hibernates over a companion in memory, or whose
+   * state is not stored yet, is `running`.
+   */
+  readonly status: ProcessStatus | "suspended" | "hibernating"
   /** Messages that wait; 0 for a process without a mailbox. */
   readonly queued: number
   /** Messages in quarantine. */
   readonly quarantined: number
-  /** The state, as the behaviour's format hook shows it; absent for a process that is no server. */
+  /** The state, as the behaviour's format hook shows it; absent for a process that is no server, and while it hibernates. */
   readonly state?: unknown
   /** The event log, when it is on, as the hook shows it. */
   readonly log: ReadonlyArray<unknown>
@@ -161,7 +165,9 @@ export interface Status {
  * **Details**
  *
  * A server answers in its turn; its state goes through the behaviour's `formatStatus`, whose failure is contained: a
- * placeholder is shown instead. A process that is no server is told of at once.
+ * placeholder is shown instead. A server that hibernates is told of at once and goes on hibernating: its state is not loaded
+ * for this, so it is not shown, and neither is its event log where a format hook would have to see both. A process that is
+ * no server is told of at once.
  *
  * @since 0.1.0
  */
@@ -178,7 +184,16 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
       quarantined: 0,
       log: []
     })
-    if (serverOf(ref) === undefined) return Effect.sync(about)
+    const server = serverOf(ref)
+    if (server === undefined) return Effect.sync(about)
+    if (server.isHibernating) {
+      return Exit.succeed<Status>({
+        ...about(),
+        status: "hibernating",
+        quarantined: server.quarantined.length,
+        log: server.formatStatus === undefined ? server.debug?.log ?? [] : []
+      })
+    }
     return look(ref, "Sys.getStatus", options, (server, state): Status => {
       const shown = format({ state, log: server.debug?.log ?? [] }, server.formatStatus)
       return {
@@ -231,7 +246,13 @@ export const replay = (
       // Whoever had it in quarantine is a server.
       const server = serverOf(ref)!
       const { type } = message
-      return server.replay(message, options?.timeout === undefined ? type.timeout : toMillis(options.timeout))
+      const { name } = server
+      return server.replay(
+        message,
+        options?.timeout === undefined
+          ? type.timeout
+          : toMillis(options.timeout, { server: name, request: "Sys.replay" })
+      )
     })
   )
 

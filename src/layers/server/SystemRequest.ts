@@ -22,12 +22,11 @@ export const ask = (
 ): Effect.Effect<unknown, unknown> =>
   Effect.suspend(() => {
     const server = serverOf(ref)
-    return server === undefined
-      ? Exit.fail(callError(ref[processOf].path.join("/"), what, { _tag: "NotRunning" }))
-      : server.ask((state) => work(server, state), toMillis(options?.timeout ?? ownCall.timeout), {
-        ...ownCall,
-        tag: what
-      })
+    if (server === undefined) {
+      return Exit.fail(callError(ref[processOf].path.join("/"), what, { _tag: "NotRunning" }))
+    }
+    const millis = toMillis(options?.timeout ?? ownCall.timeout, { server: server.name, request: what })
+    return server.ask((state) => work(server, state), millis, { ...ownCall, tag: what })
   })
 
 /** A look at a server: nothing of it is changed, and only a call can fail. */

@@ -230,7 +230,8 @@ export const container = <Self, Id extends string, S>(
   Effect.flatMap(Supervisor, (supervisor) => {
     const keepers: Keepers<S> = new KeyTable()
     const recipe: StartRecipe<StateContainer<S>> = {
-      id: `${server.key}/StateContainer`,
+      // After the class's id no server has anything but a slash and its key: no key can be in the way of this.
+      id: `${server.key}:StateContainer`,
       kind: "worker",
       options: {},
       make: (parent, context, id) => {

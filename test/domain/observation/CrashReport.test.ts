@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
-import { type CrashReport, headline, toText } from "../../../src/domain/observation/CrashReport.ts"
+import { type CrashReport, headline, title, toText } from "../../../src/domain/observation/CrashReport.ts"
 import { crashed, killed } from "../../../src/domain/server/ExitReason.ts"
 
 const report: CrashReport = {
@@ -13,6 +13,11 @@ const report: CrashReport = {
 describe("a crash report", () => {
   it("says on one line who ended how", () => {
     assert.strictEqual(headline(report), "app/Counter #2 crashed: Error: boom")
+  })
+
+  it("leaves out the cause for who shows it beside, unless its format hook changed the reason", () => {
+    assert.strictEqual(title(report), "app/Counter #2 crashed")
+    assert.strictEqual(title({ ...report, shown: { state: 1, reason: "hidden" } }), "app/Counter #2 hidden")
   })
 
   it("says what happens next, and nothing about what is not known", () => {

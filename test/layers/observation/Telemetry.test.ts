@@ -105,7 +105,7 @@ describe("a crash report in the log", () => {
     assert.strictEqual(logged.length, 1)
     const [entry] = logged
     assert.strictEqual(entry!.logLevel, "Error")
-    assert.deepStrictEqual(entry!.message, ["app/Counter #2 crashed: Error: boom; it is restarted"])
+    assert.deepStrictEqual(entry!.message, ["app/Counter #2 crashed; it is restarted"])
     assert.strictEqual(Cause.squash(entry!.cause), boom)
     assert.deepStrictEqual(entry!.annotations, {
       path: "app/Counter",

@@ -64,7 +64,8 @@ describe("overflow fail", () => {
         const harness = yield* Harness
         yield* cell.Put({ to: 1 })
         yield* cell.Put({ to: 2 })
-        assert.strictEqual((yield* harness.awaitTag("Dropped", cell)).message, "Put")
+        const { message, reason } = yield* harness.awaitTag("Dropped", cell)
+        assert.deepStrictEqual([message, reason], ["Put", "MailboxFull"])
         yield* release
         assert.strictEqual(yield* cell.Get(), 1)
       })))

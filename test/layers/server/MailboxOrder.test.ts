@@ -11,6 +11,8 @@ const nobody = (deadlines: Deadlines): Receiver => ({
   current: undefined,
   post: () => {},
   withdrawn: () => {},
+  waitsFor: () => "turn",
+  outage: undefined,
   answerLater: () => {}
 })
 

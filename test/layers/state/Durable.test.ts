@@ -100,7 +100,12 @@ describe("answers wait for the store, the server does not", () => {
       yield* turns
       gone.interruptUnsafe()
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual((yield* Fiber.join(late)).reason, { _tag: "Timeout", millis: 1000 })
+      assert.deepStrictEqual((yield* Fiber.join(late)).reason, {
+        _tag: "Timeout",
+        millis: 1000,
+        begun: true,
+        waitsFor: "store"
+      })
       yield* gate.open
       assert.strictEqual(yield* account.Get(), 2)
       assert.strictEqual((yield* script.states("test/Account"))[0], "2")

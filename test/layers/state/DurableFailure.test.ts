@@ -89,6 +89,20 @@ describe("a store that is away for a while", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
+  it.effect("while a store is away, whoever times out is told what it says", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      script.before = onSave(away)
+      const early = yield* fork(Effect.flip(account.Add({ by: 1 })))
+      yield* TestClock.adjust("5 seconds")
+      const { message, reason } = yield* Fiber.join(early)
+      assert.deepInclude(reason, { _tag: "Timeout", begun: true, waitsFor: "store" })
+      assert.include(message, "its answer waits for the store: the update may or may not be kept.")
+      assert.include(message, "The store does not take it: save in the state store \"scripted\": it is not available")
+    }).pipe(Effect.provide(one(inside)))
+  })
+
   it.effect("a store that hangs holds nobody up but those who wait for it, and all goes on when it comes back", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
@@ -97,7 +111,12 @@ describe("a store that is away for a while", () => {
       script.before = onSave(() => gate.await)
       const early = yield* fork(Effect.flip(account.Add({ by: 1 })))
       yield* TestClock.adjust("5 seconds")
-      assert.deepStrictEqual((yield* Fiber.join(early)).reason, { _tag: "Timeout", millis: 5000 })
+      assert.deepStrictEqual((yield* Fiber.join(early)).reason, {
+        _tag: "Timeout",
+        millis: 5000,
+        begun: true,
+        waitsFor: "store"
+      })
       const late = yield* fork(account.Add({ by: 1 }))
       yield* turns
       yield* gate.open
@@ -492,7 +511,9 @@ describe("another process takes over", () => {
 it.effect("what could not be stored is told in a crash report that anybody understands", () => {
   const { inside, script } = scripted()
   const lines: Array<string> = []
-  const logger = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
+  const logger = Logger.make<unknown, void>(({ cause, message }) =>
+    void lines.push(`${message}\n${Cause.pretty(cause)}`)
+  )
   return Effect.gen(function*() {
     const account = yield* Account
     script.before = onSave(away)
@@ -500,6 +521,8 @@ it.effect("what could not be stored is told in a crash report that anybody under
     yield* turns
     // and one that the store is away
     assert.lengthOf(lines, 2)
-    assert.include(lines[1], "root/test/Account #1 state not conserved: StoreError: save in the state store")
+    const [headline, cause] = lines[1]!.split("\n")
+    assert.include(headline, "root/test/Account #1 state not conserved; ")
+    assert.include(cause, "StoreError: save in the state store")
   }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(Logger.layer([logger])))
 })

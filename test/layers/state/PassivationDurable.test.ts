@@ -173,6 +173,41 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
+  it.effect("is hibernating, to whoever asks for its status: nothing is loaded for that", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      yield* sleeper.Sleep({ by: 41 })
+      // Not before it is stored.
+      const before = yield* Sys.getStatus(sleeper)
+      assert.deepStrictEqual([before.status, before.state], ["running", { n: 41 }])
+      yield* sleeper.Sleep({ by: 0 })
+      yield* harness.awaitTag("StatePassivated", sleeper)
+      const status = yield* Sys.getStatus(sleeper)
+      assert.deepStrictEqual([status.status, status.incarnation, status.queued, status.log], ["hibernating", 1, 0, []])
+      assert.isFalse("state" in status)
+      yield* turns
+      assert.strictEqual(loads(inside), 0)
+      assert.notInclude(yield* harness.historyOf(sleeper), "StateActivated")
+      assert.strictEqual(yield* sleeper.Add({ by: 1 }), 42)
+      const after = yield* Sys.getStatus(sleeper)
+      assert.deepStrictEqual([after.status, after.state], ["running", { n: 42 }])
+      assert.strictEqual(loads(inside), 1)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("a status asked for while others wait is told in its turn", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      yield* sleeper.Sleep({ by: 41 })
+      yield* harness.awaitTag("StatePassivated", sleeper)
+      yield* sleeper.Put({ to: 7 })
+      const status = yield* Sys.getStatus(sleeper)
+      assert.deepStrictEqual([status.status, status.state], ["running", { n: 7 }])
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
   it.effect("messages that come while the state is loaded wait in their order", () => {
     const inside = new Inside()
     return Effect.gen(function*() {

@@ -69,7 +69,7 @@ describe("chaos", () => {
       )
       const of = (id: string) => crashes.filter(({ path }) => path.at(-1) === id).length
       assert.strictEqual(of("Counter"), injected.filter(({ server }) => server !== undefined).length)
-      assert.strictEqual(of("Counter/StateContainer"), injected.filter(({ container }) => container).length)
+      assert.strictEqual(of("Counter:StateContainer"), injected.filter(({ container }) => container).length)
       assert.strictEqual(failed.length, of("Counter"))
       assert.strictEqual(of("Bystander"), 0)
     }).pipe(Effect.provide(app({ seed: 3, faults: 2 * ways.length, messages: 150 }))))

@@ -59,7 +59,7 @@ describe("a tree under observation", () => {
       ])
       assert.deepStrictEqual(SystemView.toText(yield* harness.view).split("\n"), [
         "app                            #1 running",
-        "├─ app/Counter/StateContainer  #1 running",
+        "├─ app/Counter:StateContainer  #1 running",
         "└─ app/Counter                 #2 running  1 restart, last exit crashed: Error: boom"
       ])
     }).pipe(Effect.provide(Layer.provide(Live, quiet))))
@@ -73,7 +73,7 @@ describe("a tree under observation", () => {
       yield* crashOnce
       assert.deepStrictEqual(logged, [[
         "Error",
-        ["app/app/Counter #1 crashed: Error: boom; it is restarted"],
+        ["app/app/Counter #1 crashed; it is restarted"],
         { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
       ]])
     }).pipe(Effect.provide(Layer.provide(Live, Layer.succeed(References.CurrentLoggers, new Set([logger])))))

@@ -1,0 +1,29 @@
+/**
+ * Times that were given by hand, in milliseconds.
+ *
+ * The type checker lets `NaN`, `-1` and `` `${seconds} seconds` `` pass. Effect reads the first as no time at all, and throws at
+ * the last without saying who gave it to whom. Here all of them are no time, and whoever asked says so.
+ *
+ * @since 0.1.0
+ */
+import { Duration, Option } from "effect"
+
+/** What {@link fromInput} takes, in words. */
+export const expected = "a duration, zero or longer"
+
+/** Milliseconds of a duration of zero or longer, `Infinity` for one without end; `undefined` for anything else. */
+export const fromInput = (input: Duration.Input | "infinity"): number | undefined => {
+  if (input === "infinity") return Infinity
+  if (typeof input === "number") return input >= 0 ? input : undefined
+  if (numbersOf(input).some(Number.isNaN)) return undefined
+  const duration = Duration.fromInput(input)
+  if (Option.isNone(duration)) return undefined
+  const millis = Duration.toMillis(duration.value)
+  return millis >= 0 ? millis : undefined
+}
+
+// What Effect takes for zero when it is NaN.
+const numbersOf = (input: Duration.Input): ReadonlyArray<unknown> => {
+  if (typeof input !== "object" || input === null || Duration.isDuration(input)) return [input]
+  return Array.isArray(input) ? input : Object.values(input)
+}
