@@ -8,7 +8,7 @@ const colors: Readonly<Record<string, string>> = {
   cluster: "#8250df",
   xstate: "#57606a"
 }
-const [left, width, rowHeight, top] = [330, 560, 30, 64]
+const [left, width, rowHeight, top] = [350, 560, 30, 64]
 const [low, high] = [0.03, 100]
 
 const x = (ratio: number): number => {
@@ -90,7 +90,7 @@ export const toCurve = (rows: ReadonlyArray<Row>): string => {
     tint: tints[i],
     points: curve.sizes.flatMap((size) => {
       const row = rows.find(({ metric }) => metric === `curve.${what}.${size}`)
-      return row === undefined ? [] : [[x(size), y(row.ours)] as const]
+      return row?.ours === undefined ? [] : [[x(size), y(row.ours)] as const]
     })
   })).filter(({ points }) => points.length > 0)
     .sort((a, b) => a.points.at(-1)![1] - b.points.at(-1)![1])

@@ -1,7 +1,5 @@
 /** Who is measured, and how one section of it is run: a process of its own that prints its figures. */
 import { spawnSync } from "node:child_process"
-import { mkdtempSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 export interface Contender {
@@ -11,9 +9,10 @@ export interface Contender {
   readonly command: (section: string) => readonly [program: string, ...args: ReadonlyArray<string>]
 }
 
+/** A figure of one process; bytes have no CPU. */
 export interface Figure {
   readonly wall: number
-  readonly cpu: number
+  readonly cpu?: number
 }
 
 const here = import.meta.dirname
@@ -37,18 +36,29 @@ export const ours: Contender = {
   command: (section) => node(elsewhere[section] ?? "ours.ts")(section)
 }
 
-/** Erlang/OTP where it is installed: one scheduler that does not spin, so that both sides do their work on one thread. */
-export const otp = (): Contender | undefined => {
-  const folder = mkdtempSync(join(tmpdir(), "heirloom-bench-"))
+/**
+ * Erlang/OTP where it is installed, compiled into `folder`: one scheduler that does not spin, so that both sides do their
+ * work on one thread. A sentence that says why, where it cannot take part.
+ */
+export const otp = (folder: string): Contender | string => {
   const compiled = spawnSync("elixirc", ["-o", folder, join(here, "otp/bench.ex")], { encoding: "utf8" })
-  if (compiled.status !== 0) {
-    console.error(`Erlang/OTP left out: ${compiled.error?.message ?? compiled.stderr}`)
-    return undefined
-  }
+  if (compiled.error !== undefined) return `elixirc cannot be run: ${compiled.error.message}`
+  if (compiled.status !== 0) throw new Error(`elixirc ${compiled.status}: ${compiled.stderr}`)
   const erl = "+S 1 +sbwt none +sbwtdcpu none +sbwtdio none"
   return {
     name: "otp",
-    sections: [...calls, "call-fn", "busy", "cast", "start", "crash-die", "crash-error", "conserve", "mailbox"],
+    sections: [
+      ...calls,
+      "call-fn",
+      "busy",
+      "cast",
+      "start",
+      "crash-die",
+      "crash-error",
+      "conserve",
+      "mailbox",
+      "mailbox-call"
+    ],
     command: (section) => ["elixir", "--erl", erl, "-pa", folder, "-e", "Bench.main()", section]
   }
 }
@@ -74,19 +84,40 @@ export const otpVersion = (): string => {
   return `${erlang} (+S 1${said.includes("[jit") ? ", JIT" : ""}), ${elixir}`
 }
 
-/** The figures of one section, by metric; empty when the contender has no such section or failed (and said why). */
-export const measure = (contender: Contender, section: string, quick: boolean): ReadonlyMap<string, Figure> => {
+export interface Options {
+  readonly quick: boolean
+  /** Where it may leave what it does not remove. */
+  readonly folder: string
+}
+
+/** The figures of one section, by metric, or a sentence that says how it failed; nothing when it has no such section. */
+export const measure = (
+  contender: Contender,
+  section: string,
+  { folder, quick }: Options
+): ReadonlyMap<string, Figure> | string => {
   if (contender.sections?.includes(section) === false) return new Map()
   const [program, ...args] = contender.command(section)
   const ran = spawnSync(program, args, {
     encoding: "utf8",
-    env: { ...process.env, BENCH_QUICK: quick ? "1" : "0", NODE_ENV: "production" }
+    env: {
+      ...process.env,
+      TMPDIR: folder,
+      TMP: folder,
+      TEMP: folder,
+      BENCH_QUICK: quick ? "1" : "0",
+      NODE_ENV: "production"
+    }
   })
-  if (ran.status !== 0) console.error(`${contender.name} ${section} failed: ${ran.error?.message ?? ran.stderr}`)
-  return new Map(
-    (ran.stdout ?? "").split("\n").filter((line) => line.includes("\t")).map((line) => {
-      const [metric = "", wall, cpu] = line.split("\t")
-      return [metric, { wall: Number(wall), cpu: Number(cpu) }]
-    })
-  )
+  if (ran.status !== 0) {
+    return ran.error?.message ?? (ran.signal === null ? ran.stderr.trim() : `ended by ${ran.signal}`)
+  }
+  const figures = new Map<string, Figure>()
+  for (const line of ran.stdout.split("\n").filter((line) => line.includes("\t"))) {
+    const [metric = "", ...numbers] = line.split("\t")
+    const [wall, cpu] = numbers.map(Number)
+    if (wall === undefined || !numbers.every((text) => Number.isFinite(Number(text)))) return `no figure: ${line}`
+    figures.set(metric, { wall, ...(cpu !== undefined && { cpu }) })
+  }
+  return figures.size === 0 ? "it printed no figure" : figures
 }

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { DynamicSupervisor, StateContainer, StateStore, Supervisor } from "../src/index.ts"
 import * as StateStoreSqlite from "../src/layers/state/StateStoreSqlite.ts"
 import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
-import { clients, type Cost, cost, main, median, report, scaled } from "./measure.ts"
+import { clients, type Cost, cost, extra, main, scaled, show, summary } from "./measure.ts"
 
 class Store extends StateStore.Service<Store>()("bench/Store", "process") {}
 class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
@@ -39,23 +39,27 @@ const updates = <E, R>(tree: Layer.Layer<Pool | Layer.Success<typeof memory>, E,
     }
   })
 
-const show = (metric: string, { cpu, wall }: Cost) => report(metric, wall, cpu)
-
 main({
   "durable": Effect.gen(function*() {
     const n = scaled(500_000)
     const every = { every: "100 millis" } as const
-    const extra: Array<number> = []
-    let last: { readonly accepted: Cost; readonly stored: Cost } | undefined
+    const accepted: Array<Cost> = []
+    const stored: Array<Cost> = []
+    const extras: Array<Cost> = []
     // In turns, so that what slows one slows the other.
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i < 7; i++) {
       const inMemory = yield* updates(Supervisor.layer(options, [memory, pool]), n)
-      last = yield* updates(yield* durable(every), n)
-      if (i > 0) extra.push((last.accepted.wall / inMemory.accepted.wall - 1) * 100)
+      const inStore = yield* updates(yield* durable(every), n)
+      if (i === 0) continue
+      accepted.push(inStore.accepted)
+      stored.push(inStore.stored)
+      extras.push(extra(inStore.accepted, inMemory.accepted))
     }
-    show("durable.every", last!.accepted)
-    show("durable.stored", last!.stored)
-    report("durable.extra", median(extra))
-    show("durable.commit", (yield* updates(yield* durable("commit"), Math.ceil(n / 5))).accepted)
+    show("durable.every", summary(accepted))
+    show("durable.stored", summary(stored))
+    show("durable.extra", summary(extras))
+    const commits: Array<Cost> = []
+    for (let i = 0; i < 3; i++) commits.push((yield* updates(yield* durable("commit"), Math.ceil(n / 5))).accepted)
+    show("durable.commit", summary(commits))
   }).pipe(Effect.scoped, Effect.provide(quiet), Effect.provide(NodeServices.layer))
 })

@@ -2,7 +2,7 @@
 import { Effect, Exit, Layer, Scope } from "effect"
 import { DynamicSupervisor, Supervisor } from "../src/index.ts"
 import { Counter, memory, options, plain, quiet, restart, type Server } from "./counter.ts"
-import { clients, type Cost, cost, heap, main, median, report, scaled, timed, warmUp } from "./measure.ts"
+import { clients, type Cost, cost, heap, main, report, scaled, show, summary, timed, warmUp } from "./measure.ts"
 import { curve } from "./metrics.ts"
 
 class Pool extends DynamicSupervisor.Service<Pool>()("bench/Pool") {}
@@ -26,12 +26,24 @@ const start = Effect.fnUntraced(function*(servers: Array<Server>) {
 
 const room = (n: number): Array<Server> => Array.from({ length: n })
 
-const callAll = (servers: ReadonlyArray<Server>) =>
+/** Every server is called once, and must answer with `count`. */
+const callAll = (servers: ReadonlyArray<Server>, count: number) =>
   Effect.gen(function*() {
-    let sum = 0
-    for (const server of servers) sum += yield* server.Increment()
-    if (sum < servers.length) return yield* Effect.die(`${servers.length - sum} servers did not answer`)
+    for (const server of servers) {
+      const answer = yield* server.Increment()
+      if (answer !== count) return yield* Effect.die(`a server answered ${answer}, not ${count}`)
+    }
   })
+
+/** What each server takes beyond what the heap held `before`: as started, and with a companion that was written twice. */
+const memories = Effect.fnUntraced(function*(metric: string, servers: ReadonlyArray<Server>, before: number) {
+  const each = Effect.map(heap, (now) => (now - before) / servers.length)
+  report(`${metric}.new`, yield* each)
+  const first = yield* cost(servers.length, callAll(servers, 1))
+  yield* callAll(servers, 2)
+  report(`${metric}.used`, yield* each)
+  return first
+})
 
 const crashAll = (servers: ReadonlyArray<Server>) =>
   Effect.gen(function*() {
@@ -40,8 +52,6 @@ const crashAll = (servers: ReadonlyArray<Server>) =>
       yield* server.Increment()
     }
   })
-
-const show = (metric: string, { cpu, wall }: Cost) => report(metric, wall, cpu)
 
 /** A tree of `n` servers from start to stop: what each step costs per server. */
 const life = Effect.fnUntraced(function*(n: number) {
@@ -52,7 +62,7 @@ const life = Effect.fnUntraced(function*(n: number) {
   const listing = Effect.flatMap(Pool, (pool) => pool.whichChildren).pipe(Effect.provide(services))
   return [
     ["start", value],
-    ["call", yield* cost(n, callAll(servers))],
+    ["call", yield* cost(n, callAll(servers, 1))],
     ["crash", yield* cost(some.length, crashAll(some))],
     ["which", yield* cost(n, listing)],
     ["stop", yield* cost(n, stop)]
@@ -71,15 +81,14 @@ main({
     const before = yield* heap
     const { stop, value } = yield* planted(cost(servers.length, start(servers)))
     show("start", value)
-    report("memory", ((yield* heap) - before) / servers.length)
+    yield* memories("memory", servers, before)
     show("stop", yield* cost(servers.length, stop))
   }).pipe(Effect.provide(quiet)),
   "million": Effect.gen(function*() {
     const servers = room(scaled(1_000_000))
     const before = yield* heap
     show("million.start", yield* cost(servers.length, start(servers)))
-    report("million.memory", ((yield* heap) - before) / servers.length)
-    show("million.call", yield* cost(servers.length, callAll(servers)))
+    show("million.call", yield* memories("million.memory", servers, before))
   }).pipe(Effect.provide(Tree), Effect.provide(quiet)),
   [curve.section]: Effect.gen(function*() {
     for (const size of curve.sizes) {
@@ -89,7 +98,7 @@ main({
         for (const [what, one] of yield* life(scaled(size))) rounds.set(what, [...rounds.get(what) ?? [], one])
       }
       for (const [what, costs] of rounds) {
-        report(`curve.${what}.${size}`, median(costs.map(({ wall }) => wall)), median(costs.map(({ cpu }) => cpu)))
+        show(`curve.${what}.${size}`, summary(costs))
       }
     }
   }).pipe(Effect.provide(quiet))

@@ -1,8 +1,8 @@
 /**
  * Measuring: every program of this folder prints one line per figure, `metric <tab> wall <tab> cpu`.
  *
- * Wall and CPU in nanoseconds per operation (CPU is that of the whole process, collector and compiler included); bytes
- * and percentages have no CPU.
+ * Wall and CPU in nanoseconds per operation (CPU is that of the whole process, collector and compiler included), or both
+ * in percent of another figure; bytes have no CPU, and their lines end after the first number.
  */
 import { Effect } from "effect"
 
@@ -15,8 +15,8 @@ export const quick = process.env.BENCH_QUICK === "1"
 /** Fewer operations when somebody only wants to see it work. */
 export const scaled = (n: number): number => quick ? Math.max(100, Math.ceil(n / 20)) : n
 
-export const report = (metric: string, wall: number, cpu = 0): void => {
-  console.log(`${metric}\t${wall.toFixed(2)}\t${cpu.toFixed(2)}`)
+export const report = (metric: string, wall: number, cpu?: number): void => {
+  console.log([metric, wall.toFixed(2), ...(cpu === undefined ? [] : [cpu.toFixed(2)])].join("\t"))
 }
 
 const cpu = (): number => {
@@ -28,6 +28,8 @@ export interface Cost {
   readonly wall: number
   readonly cpu: number
 }
+
+export const show = (metric: string, { cpu, wall }: Cost): void => report(metric, wall, cpu)
 
 /** Cost per operation of one pass over work that does `n` of them. */
 export const cost = <E, R>(n: number, work: Effect.Effect<unknown, E, R>): Effect.Effect<Cost, E, R> =>
@@ -51,8 +53,7 @@ export const timed = <E, R>(metric: string, count: number, work: (n: number) => 
   Effect.gen(function*() {
     const n = scaled(count)
     yield* warmUp(n, work)
-    const { cpu, wall } = yield* cost(n, work(n))
-    report(metric, wall, cpu)
+    show(metric, yield* cost(n, work(n)))
   })
 
 /** Bytes in use, after letting finalizers and the collector run. */
@@ -67,6 +68,20 @@ export const median = (values: ReadonlyArray<number>): number => {
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
+
+const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** One figure out of many passes: the median of wall time; the mean of CPU time, which Erlang counts in milliseconds. */
+export const summary = (passes: ReadonlyArray<Cost>): Cost => ({
+  wall: median(passes.map(({ wall }) => wall)),
+  cpu: mean(passes.map(({ cpu }) => cpu))
+})
+
+/** What `one` costs more than `base`, in percent of it. */
+export const extra = (one: Cost, base: Cost): Cost => ({
+  wall: (one.wall / base.wall - 1) * 100,
+  cpu: (one.cpu / base.cpu - 1) * 100
+})
 
 /** Runs `body` so often, one after the other, in the caller's fiber. */
 export const times = <E, R>(n: number, body: () => Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R> =>

@@ -24,6 +24,7 @@ export interface Medium {
 
 export const directory = fs.mkdtempSync(join(tmpdir(), "heirloom-bench-"))
 process.on("exit", () => fs.rmSync(directory, { recursive: true, force: true }))
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130))
 
 export const sqlite = (synchronous: "NORMAL" | "FULL"): Effect.Effect<Medium, unknown, Scope.Scope> =>
   Effect.gen(function*() {

@@ -1,8 +1,22 @@
 /** Heirloom's own figures, one server at a time, through its public API: what a user's program would pay. */
 import { Deferred, Effect, Exit, Layer } from "effect"
-import { StateContainer, StateTable, Supervisor } from "../src/index.ts"
+import { Requests, StateContainer, StateTable, Supervisor } from "../src/index.ts"
 import { Counter, effectful, gate, memory, options, plain, quiet, type Server } from "./counter.ts"
-import { clients, cost, heap, main, median, report, scaled, timed, times } from "./measure.ts"
+import {
+  clients,
+  type Cost,
+  cost,
+  extra,
+  heap,
+  main,
+  report,
+  scaled,
+  show,
+  summary,
+  timed,
+  times,
+  warmUp
+} from "./measure.ts"
 
 const Plain = Supervisor.layer(options, [memory, Counter.layer(plain)])
 const Effectful = Supervisor.layer(options, [memory, Counter.layer(effectful)])
@@ -28,27 +42,55 @@ const crashes = (metric: string, how: "Crash" | "Raise") =>
       }))
   )
 
-/** Casts sent while the server is held; the time from its release until all are handled. */
-const burst = (counter: Server, n: number) =>
+/** Holds the server, and sends it so many casts that wait. */
+const hold = (counter: Server, waiting: number) =>
   Effect.gen(function*() {
     gate.open = yield* Deferred.make<void>()
     yield* counter.Hold()
     yield* Effect.yieldNow
-    yield* times(n, () => counter.Add())
-    return yield* cost(n, Effect.andThen(Deferred.succeed(gate.open, undefined), counter.Increment()))
+    yield* times(waiting, () => counter.Add())
   })
 
-/** Median cost of a call to each of several servers, called in turns, so that what slows one slows the others. */
+const release = Effect.suspend(() => Deferred.succeed(gate.open, undefined))
+
+/** Casts sent while the server is held; the time from its release until all are handled. */
+const burst = (counter: Server, n: number) =>
+  Effect.andThen(hold(counter, n), cost(n, Effect.andThen(release, counter.Increment())))
+
+const repeated = <A, E>(n: number, pass: Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    const all: Array<A> = []
+    for (let i = 0; i < n; i++) all.push(yield* pass)
+    return all
+  })
+
+/** What it costs to send one more call, in passes of a thousand, while so many casts and the calls before it wait. */
+const sending = (counter: Server, waiting: number, passes: number) =>
+  Effect.gen(function*() {
+    const sent: Array<Requests.Request<number, unknown>> = []
+    const send = Effect.map(Requests.send(counter.Increment()), (request) => sent.push(request))
+    yield* hold(counter, waiting)
+    const costs = yield* repeated(passes, cost(1_000, times(1_000, () => send)))
+    yield* release
+    const first = yield* Requests.wait(sent[0]!)
+    for (const [i, request] of sent.entries()) {
+      const answer = yield* Requests.wait(request)
+      if (answer !== first + i) return yield* Effect.die(`answer ${i} is ${answer}, not ${first + i}`)
+    }
+    return costs
+  })
+
+/** Cost of a call to each of several servers, called in turns, so that what slows one slows the others. */
 const inTurns = Effect.fnUntraced(function*(servers: ReadonlyArray<Server>) {
-  const walls = servers.map((): Array<number> => [])
+  const costs = servers.map((): Array<Cost> => [])
   for (let pass = 0; pass < 12; pass++) {
     for (const [i, server] of servers.entries()) {
       const n = scaled(300_000)
-      const { wall } = yield* cost(n, times(n, () => server.Increment()))
-      if (pass >= 2) walls[i]!.push(wall)
+      const one = yield* cost(n, times(n, () => server.Increment()))
+      if (pass >= 2) costs[i]!.push(one)
     }
   }
-  return walls.map(median)
+  return costs.map(summary)
 })
 
 const build = <E, R>(layer: Layer.Layer<Counter, E, R>) =>
@@ -81,20 +123,26 @@ main({
         )
       )
     ])
-    report("conserve.memory", (inMemory! / none! - 1) * 100)
-    report("conserve.table", (inTable! / none! - 1) * 100)
+    show("conserve.memory", extra(inMemory!, none!))
+    show("conserve.table", extra(inTable!, none!))
   }).pipe(Effect.scoped, Effect.provide(quiet)),
   "mailbox": withServer((counter) =>
     Effect.gen(function*() {
-      yield* times(20, () => burst(counter, 1_000))
-      const before = yield* heap
-      const short: Array<{ readonly wall: number; readonly cpu: number }> = []
-      for (let i = 0; i < scaled(1_000); i++) short.push(yield* burst(counter, 1_000))
-      report("mailbox.short", median(short.map(({ wall }) => wall)), median(short.map(({ cpu }) => cpu)))
+      const bursts = (count: number) => repeated(count, burst(counter, 1_000))
+      yield* warmUp(scaled(1_000), bursts)
+      show("mailbox.short", summary(yield* bursts(scaled(1_000))))
       const n = scaled(1_000_000)
-      const { cpu, wall } = yield* burst(counter, n)
-      report("mailbox.long", wall, cpu)
+      const before = yield* heap
+      show("mailbox.long", yield* burst(counter, n))
       report("mailbox.kept", Math.max(0, (yield* heap) - before) / n)
+    })
+  ),
+  "mailbox-call": withServer((counter) =>
+    Effect.gen(function*() {
+      const short = (passes: number) => Effect.map(repeated(passes, sending(counter, 1_000, 1)), (all) => all.flat())
+      yield* warmUp(100, short)
+      show("mailbox.call.short", summary(yield* short(100)))
+      show("mailbox.call.long", summary(yield* sending(counter, scaled(1_000_000), 100)))
     })
   ),
   "limit": timed("limit.primitive", 3_000_000, (n) => times(n, () => Effect.withFiber(() => Exit.succeed(1))))

@@ -1,14 +1,21 @@
 /** From figures to rows: medians over the rounds, ratios within a round. */
 import type { Figure } from "./contenders.ts"
 import { median } from "./measure.ts"
-import { curve, type Metric, metrics } from "./metrics.ts"
+import { all, curve, type Metric } from "./metrics.ts"
 
-/** One round: by contender, by metric. */
-export type Round = ReadonlyMap<string, ReadonlyMap<string, Figure>>
+/** What one contender did in a round, by metric. */
+export interface Outcome {
+  readonly figures: ReadonlyMap<string, Figure>
+  /** What it should have measured, and did not. */
+  readonly failed: ReadonlySet<string>
+}
+
+/** One round: by contender. */
+export type Round = ReadonlyMap<string, Outcome>
 
 export interface Compared {
   readonly wall: number
-  readonly cpu: number
+  readonly cpu?: number
   /** To Erlang/OTP: the median of the ratios of each round; smaller is faster. Absent without Erlang/OTP. */
   readonly ratio?: number
 }
@@ -18,8 +25,10 @@ export interface Row {
   readonly metric: string
   readonly title: string
   readonly unit: Metric["unit"]
-  readonly ours: number
-  readonly oursCpu: number
+  /** Absent when it failed in every round. */
+  readonly ours?: number
+  /** CPU time in the same unit; bytes have none. */
+  readonly oursCpu?: number
   readonly otp?: number
   readonly otpCpu?: number
   readonly ratio?: number
@@ -28,54 +37,63 @@ export interface Row {
   readonly cpuRatio?: number
   readonly target?: number
   readonly limit?: number
-  /** Whether target and limit are kept; absent when the row has neither, or the target's contender is missing. */
+  /**
+   * Whether target and limit are kept; not when we failed in any round. Absent when the row has neither, or the target's
+   * contender is missing.
+   */
   readonly reached?: boolean
+  /** In how many rounds a contender failed; absent when none did. */
+  readonly failed?: Readonly<Record<string, number>>
   readonly peers: Readonly<Record<string, Compared>>
 }
 
 export const toRow = (rounds: ReadonlyArray<Round>, row: Metric): Row | undefined => {
-  const figures = (contender: string, of: (figure: Figure) => number): ReadonlyArray<number> =>
-    rounds.flatMap((round) => {
-      const figure = round.get(contender)?.get(row.metric)
-      return figure === undefined ? [] : [of(figure)]
-    })
-  const wall = (figure: Figure) => figure.wall
-  const cpu = (figure: Figure) => figure.cpu
-  const ratios = (contender: string, of: (figure: Figure) => number): ReadonlyArray<number> =>
+  const figures = (contender: string, of: keyof Figure): ReadonlyArray<number> =>
+    rounds.flatMap((round) => round.get(contender)?.figures.get(row.metric)?.[of] ?? [])
+  const ratios = (contender: string, of: keyof Figure): ReadonlyArray<number> =>
     row.unit === "%" ? [] : rounds.flatMap((round) => {
-      const [one, other] = [round.get(contender)?.get(row.metric), round.get("otp")?.get(row.metric)]
-      return one === undefined || other === undefined || of(other) === 0 ? [] : [of(one) / of(other)]
+      const [one, other] = [contender, "otp"].map((name) => round.get(name)?.figures.get(row.metric)?.[of])
+      return one === undefined || other === undefined || other === 0 ? [] : [one / other]
     })
 
-  const ours = figures("ours", wall)
-  if (ours.length === 0) return undefined
-  const otp = figures("otp", wall)
-  const ratio = ratios("ours", wall)
-  const cpuRatio = ratios("ours", cpu)
+  const names = [...new Set(rounds.flatMap((round) => [...round.keys()]))]
+  const failed = Object.fromEntries(names.flatMap((name) => {
+    const count = rounds.filter((round) => round.get(name)?.failed.has(row.metric)).length
+    return count === 0 ? [] : [[name, count]]
+  }))
+  const ours = figures("ours", "wall")
+  if (ours.length === 0 && failed.ours === undefined) return undefined
+  const oursCpu = figures("ours", "cpu")
+  const otp = figures("otp", "wall")
+  const otpCpu = figures("otp", "cpu")
+  const ratio = ratios("ours", "wall")
+  const cpuRatio = ratios("ours", "cpu")
   const kept = [
     ...(row.target === undefined || ratio.length === 0 ? [] : [median(ratio) <= row.target]),
-    ...(row.limit === undefined ? [] : [median(ours) <= row.limit])
+    ...(row.limit === undefined || ours.length === 0 ? [] : [median(ours) <= row.limit]),
+    ...((row.target ?? row.limit) === undefined || failed.ours === undefined ? [] : [false])
   ]
-  const others = [...new Set(rounds.flatMap((round) => [...round.keys()]))].filter((name) =>
-    name !== "ours" && name !== "otp" && figures(name, wall).length > 0
-  )
+  const others = names.filter((name) => name !== "ours" && name !== "otp" && figures(name, "wall").length > 0)
   return {
     metric: row.metric,
     title: row.title,
     unit: row.unit,
-    ours: median(ours),
-    oursCpu: median(figures("ours", cpu)),
-    ...(otp.length > 0 && { otp: median(otp), otpCpu: median(figures("otp", cpu)) }),
+    ...(ours.length > 0 && { ours: median(ours) }),
+    ...(oursCpu.length > 0 && { oursCpu: median(oursCpu) }),
+    ...(otp.length > 0 && { otp: median(otp) }),
+    ...(otpCpu.length > 0 && { otpCpu: median(otpCpu) }),
     ...(ratio.length > 0 && { ratio: median(ratio), ratioMin: Math.min(...ratio), ratioMax: Math.max(...ratio) }),
     ...(cpuRatio.length > 0 && { cpuRatio: median(cpuRatio) }),
     ...(row.target !== undefined && { target: row.target }),
     ...(row.limit !== undefined && { limit: row.limit }),
     ...(kept.length > 0 && { reached: kept.every(Boolean) }),
+    ...(Object.keys(failed).length > 0 && { failed }),
     peers: Object.fromEntries(others.map((name) => {
-      const ratio = ratios(name, wall)
+      const ratio = ratios(name, "wall")
+      const cpu = figures(name, "cpu")
       const compared: Compared = {
-        wall: median(figures(name, wall)),
-        cpu: median(figures(name, cpu)),
+        wall: median(figures(name, "wall")),
+        ...(cpu.length > 0 && { cpu: median(cpu) }),
         ...(ratio.length > 0 && { ratio: median(ratio) })
       }
       return [name, compared]
@@ -83,24 +101,22 @@ export const toRow = (rounds: ReadonlyArray<Round>, row: Metric): Row | undefine
   }
 }
 
-export const toRows = (rounds: ReadonlyArray<Round>): ReadonlyArray<Row> => {
-  const curves = curve.what.flatMap((what) =>
-    curve.sizes.map((size): Metric => ({
-      metric: `curve.${what}.${size}`,
-      section: curve.section,
-      title: `${what}, per server, ${size.toLocaleString("en")} servers`,
-      unit: "ns"
-    }))
-  )
-  return [...metrics, ...curves].flatMap((row) => toRow(rounds, row) ?? [])
-}
+export const toRows = (rounds: ReadonlyArray<Round>): ReadonlyArray<Row> =>
+  all.flatMap((row) => toRow(rounds, row) ?? [])
 
 const larger: Partial<Record<Row["unit"], string>> = { ns: "µs", bytes: "kB" }
 
-const amount = (value: number, unit: Row["unit"]): string =>
-  Math.abs(value) >= 10_000
+/** A figure with its unit. */
+export const amount = (value: number, unit: Row["unit"]): string =>
+  unit === "×" ?
+    `${value.toFixed(2)} ×` :
+    Math.abs(value) >= 10_000
     ? `${(value / 1000).toFixed(1)} ${larger[unit] ?? unit}`
     : `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} ${unit}`
+
+/** A ratio in two digits after the point, or as many as it takes to see one. */
+export const toText = (ratio: number): string =>
+  ratio === 0 || ratio >= 0.01 ? ratio.toFixed(2) : `${Number(ratio.toPrecision(1))}`
 
 const markdown = (header: ReadonlyArray<string>, lines: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = header.map((title, i) => Math.max(title.length, 3, ...lines.map((line) => line[i]!.length)))
@@ -110,11 +126,18 @@ const markdown = (header: ReadonlyArray<string>, lines: ReadonlyArray<ReadonlyAr
   )
 }
 
+/** What a cell says of a contender: its figure, and whether it failed to give one. */
+const said = ({ failed, unit }: Row, contender: string, value: number | undefined): string => {
+  const times = failed?.[contender]
+  if (value === undefined) return times === undefined ? "–" : "**failed**"
+  return `${amount(value, unit)}${times === undefined ? "" : `, **failed ${times} ×**`}`
+}
+
 /** The curve as a table: a line per kind of work, a column per size. */
 const toCurveTable = (rows: ReadonlyArray<Row>): string => {
   const cell = (metric: string): string => {
     const row = rows.find((row) => row.metric === metric)
-    return row === undefined ? "–" : amount(row.ours, row.unit)
+    return row === undefined ? "–" : said(row, "ours", row.ours)
   }
   return markdown(
     ["per server, of", ...curve.sizes.map((size) => size.toLocaleString("en"))],
@@ -132,23 +155,32 @@ export const toTables = (rows: ReadonlyArray<Row>): string => {
 
 const inCurve = ({ metric }: Row): boolean => metric.startsWith(`${curve.section}.`)
 
+const cpu = ({ cpuRatio, otpCpu, oursCpu, unit }: Row): string => {
+  if (oursCpu === undefined) return "–"
+  const against = cpuRatio !== undefined
+    ? toText(cpuRatio)
+    : otpCpu === undefined
+    ? undefined
+    : `OTP ${amount(otpCpu, unit)}`
+  return `${amount(oursCpu, unit)}${against === undefined ? "" : ` (${against})`}`
+}
+
 const toTable = (rows: ReadonlyArray<Row>): string => {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))]
-  const header = ["", "ours", "OTP", "ratio (min–max)", "CPU ratio", "must be", "", ...names]
+  const names = [
+    ...new Set(rows.flatMap((row) => [...Object.keys(row.peers), ...Object.keys(row.failed ?? {})]))
+  ].filter((name) => name !== "ours" && name !== "otp")
+  const header = ["", "ours", "OTP", "ratio (min–max)", "CPU (ratio)", "must be", "", ...names]
   const lines = rows.map((row) => [
     row.title,
-    amount(row.ours, row.unit),
-    row.otp === undefined ? "–" : amount(row.otp, row.unit),
+    said(row, "ours", row.ours),
+    said(row, "otp", row.otp),
     row.ratio === undefined
       ? "–"
-      : `**${row.ratio.toFixed(2)}** (${row.ratioMin!.toFixed(2)}–${row.ratioMax!.toFixed(2)})`,
-    row.cpuRatio === undefined ? "–" : row.cpuRatio.toFixed(2),
+      : `**${toText(row.ratio)}** (${toText(row.ratioMin!)}–${toText(row.ratioMax!)})`,
+    cpu(row),
     row.target !== undefined ? `≤ ${row.target}` : row.limit === undefined ? "" : `≤ ${amount(row.limit, row.unit)}`,
     row.reached === undefined ? "" : row.reached ? "yes" : "**no**",
-    ...names.map((name) => {
-      const peer = row.peers[name]
-      return peer === undefined ? "–" : amount(peer.wall, row.unit)
-    })
+    ...names.map((name) => said(row, name, row.peers[name]?.wall))
   ])
   return markdown(header, lines)
 }

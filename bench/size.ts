@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { build } from "esbuild"
 import { execFileSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { gzipSync } from "node:zlib"
@@ -13,6 +13,7 @@ const repository = resolve(import.meta.dirname, "..")
 /** The package as it is published, in a project of its own. */
 const project = (): string => {
   const folder = mkdtempSync(join(tmpdir(), "heirloom-size-"))
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
   const installed = join(folder, "node_modules/heirloom")
   mkdirSync(installed, { recursive: true })
   execFileSync(process.execPath, ["scripts/build.mjs", join(installed, "dist")], { cwd: repository })

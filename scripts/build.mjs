@@ -1,14 +1,23 @@
-// Builds the package: `node scripts/build.mjs [folder]`, `dist` by default.
+// Builds the package: `node scripts/build.mjs [folder]`, `dist` by default. Begins with nothing there: whatever is in
+// `dist` is published, so what an older build left must go. A folder of another name is not ours to empty: it is refused
+// unless it is empty already.
 //
 // The sources import from "effect"; what is published imports module by module ("effect/Schema"). The one name costs a
 // consumer all of effect, sql, persistence and http code included, at every start; the many cost what is used.
 import { spawnSync } from "node:child_process"
-import { globSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const dist = resolve(root, process.argv[2] ?? "dist")
+const ours = resolve(root, "dist")
+const dist = process.argv[2] === undefined ? ours : resolve(root, process.argv[2])
+
+if (dist === ours) rmSync(dist, { recursive: true, force: true })
+else if (existsSync(dist) && readdirSync(dist).length > 0) {
+  console.error(`${dist} is not empty: name a folder that is, or none for dist`)
+  process.exit(1)
+}
 
 const tsc = spawnSync(process.execPath, [
   "node_modules/typescript/bin/tsc",

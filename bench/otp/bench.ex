@@ -91,7 +91,7 @@ defmodule Bench do
 
   defp run("busy") do
     {:ok, server} = Counter.start_link(0)
-    timed("busy", 200_000, fn n -> repeat(n, fn ->
+    timed("busy", 300_000, fn n -> repeat(n, fn ->
       GenServer.cast(server, :increment)
       GenServer.call(server, :increment)
     end) end)
@@ -99,12 +99,12 @@ defmodule Bench do
 
   defp run("fan-one") do
     {:ok, server} = Counter.start_link(0)
-    timed("fan.one", 500_000, fn n -> clients(n, fn _ -> server end) end)
+    timed("fan.one", 1_000_000, fn n -> clients(n, fn _ -> server end) end)
   end
 
   defp run("fan-many") do
     servers = for i <- 0..99, into: %{}, do: {i, elem(Counter.start_link(0), 1)}
-    timed("fan.many", 500_000, fn n -> clients(n, fn i -> servers[i] end) end)
+    timed("fan.many", 1_000_000, fn n -> clients(n, fn i -> servers[i] end) end)
   end
 
   defp run("cast") do
@@ -122,7 +122,10 @@ defmodule Bench do
     {wall, cpu, sup} = start_many(n)
     report("start", wall / n, cpu / n)
     :erlang.garbage_collect(sup)
-    report("memory", (settled_memory() - before) / n)
+    report("memory.new", (settled_memory() - before) / n)
+    for count <- 1..2, do: call_children(sup, count)
+    :erlang.garbage_collect(sup)
+    report("memory.used", (settled_memory() - before) / n)
     reap(sup)
 
     n = scaled(20_000)
@@ -140,27 +143,27 @@ defmodule Bench do
     {:ok, plain} = Counter.start_link(0)
     servers = for how <- [:ets, :stash], do: {how, elem(Conserving.start_link(how), 1)}
     n = scaled(100_000)
-    # In turns, so that what slows one slows the other.
-    costs = for _ <- 1..5, {how, server} <- [{:none, plain} | servers], reduce: %{} do
+    # In turns, so that what slows one slows the other; the first two passes are not counted.
+    costs = for pass <- 1..12, {how, server} <- [{:none, plain} | servers], reduce: %{} do
       acc ->
-        {wall, _, _} = cost(fn -> repeat(n, fn -> GenServer.call(server, :increment) end) end)
-        Map.update(acc, how, [wall], &[wall | &1])
+        {wall, cpu, _} = cost(fn -> repeat(n, fn -> GenServer.call(server, :increment) end) end)
+        if pass <= 2, do: acc, else: Map.update(acc, how, [{wall, cpu}], &[{wall, cpu} | &1])
     end
-    base = median(costs.none)
-    extra = fn how -> (median(costs[how]) / base - 1) * 100 end
-    report("conserve.memory", extra.(:stash))
-    report("conserve.table", extra.(:ets))
+    {base_wall, base_cpu} = summary(costs.none)
+    for {metric, how} <- [{"conserve.memory", :stash}, {"conserve.table", :ets}] do
+      {wall, cpu} = summary(costs[how])
+      report(metric, (wall / base_wall - 1) * 100, (cpu / base_cpu - 1) * 100)
+    end
   end
 
   defp run("mailbox") do
     {:ok, server} = Counter.start_link(0)
-    burst(server, 1_000)
-    {wall, cpu} = Enum.reduce(1..scaled(1_000), {0, 0}, fn _, {wall, cpu} ->
-      {w, c} = burst(server, 1_000)
-      {wall + w, cpu + c}
-    end)
-    report("mailbox.short", wall / scaled(1_000) / 1_000, cpu / scaled(1_000) / 1_000)
+    bursts = fn n -> for _ <- 1..n, do: burst(server, 1_000) end
+    warm_up(scaled(1_000), bursts)
+    {wall, cpu} = summary(bursts.(scaled(1_000)))
+    report("mailbox.short", wall / 1_000, cpu / 1_000)
     n = scaled(1_000_000)
+    :erlang.garbage_collect(server)
     before = settled_memory()
     {wall, cpu} = burst(server, n)
     report("mailbox.long", wall / n, cpu / n)
@@ -168,22 +171,30 @@ defmodule Bench do
     report("mailbox.kept", max(0, settled_memory() - before) / n)
   end
 
+  defp run("mailbox-call") do
+    {:ok, server} = Counter.start_link(0)
+    short = fn passes -> Enum.flat_map(1..passes, fn _ -> sending(server, 1_000, 1) end) end
+    warm_up(100, short)
+    {wall, cpu} = summary(short.(100))
+    report("mailbox.call.short", wall / 1_000, cpu / 1_000)
+    {wall, cpu} = summary(sending(server, scaled(1_000_000), 100))
+    report("mailbox.call.long", wall / 1_000, cpu / 1_000)
+  end
+
   defp call(metric) do
     {:ok, server} = Counter.start_link(0)
-    timed(metric, 300_000, fn n -> repeat(n, fn -> GenServer.call(server, :increment) end) end)
+    timed(metric, 1_000_000, fn n -> repeat(n, fn -> GenServer.call(server, :increment) end) end)
   end
 
   # A supervisor keeps its restarts in a list that it walks at every restart: batches of a hundred crashes, each under a
   # fresh supervisor, keep that out of the figure.
   defp crash(metric) do
     {:ok, _} = Stash.start_link(0)
-    crash_batch()
-    batches = scaled(100)
-    {wall, cpu} = Enum.reduce(1..batches, {0, 0}, fn _, {wall, cpu} ->
-      {w, c} = crash_batch()
-      {wall + w, cpu + c}
-    end)
-    report(metric, wall / batches / 100, cpu / batches / 100)
+    batches = fn n -> for _ <- 1..n, do: crash_batch() end
+    n = scaled(1_000)
+    warm_up(n, batches)
+    {walls, cpus} = Enum.unzip(batches.(n))
+    report(metric, Enum.sum(walls) / n / 100, Enum.sum(cpus) / n / 100)
   end
 
   defp crash_batch do
@@ -218,11 +229,38 @@ defmodule Bench do
     {wall, cpu}
   end
 
+  # The sending half of a call, in passes of a thousand, while so many casts and the calls before it wait. The server is
+  # suspended: waiting in a `receive` it would look at every message that comes, and that would count.
+  defp sending(server, waiting, passes) do
+    :erlang.suspend_process(server)
+    repeat(waiting, fn -> GenServer.cast(server, :increment) end)
+    all = for _ <- 1..passes do
+      cost(fn -> for _ <- 1..1_000, do: :gen_server.send_request(server, :increment) end)
+    end
+    :erlang.resume_process(server)
+    requests = Enum.flat_map(all, &elem(&1, 2))
+    answers = for request <- requests do
+      {:reply, n} = :gen_server.receive_response(request, :infinity)
+      n
+    end
+    first = hd(answers)
+    if answers != Enum.to_list(first..(first + length(answers) - 1)), do: raise("an answer is missing")
+    for {wall, cpu, _} <- all, do: {wall, cpu}
+  end
+
   defp start_many(n) do
     {:ok, sup} = DynamicSupervisor.start_link(strategy: :one_for_one)
     spec = %{id: Counter, start: {Counter, :start_link, [0]}, restart: :permanent}
     {wall, cpu, _} = cost(fn -> repeat(n, fn -> {:ok, _} = DynamicSupervisor.start_child(sup, spec) end) end)
     {wall, cpu, sup}
+  end
+
+  # Nobody keeps the list of the children: it would count as theirs.
+  defp call_children(sup, count) do
+    for {_, server, _, _} <- DynamicSupervisor.which_children(sup) do
+      if GenServer.call(server, :increment) != count, do: raise("a server did not count")
+    end
+    :ok
   end
 
   defp settled_memory do
@@ -258,11 +296,15 @@ defmodule Bench do
 
   defp timed(metric, count, work) do
     n = scaled(count)
-    work.(div(n, 4))
-    work.(div(n, 4))
-    :erlang.garbage_collect()
+    warm_up(n, work)
     {wall, cpu, _} = cost(fn -> work.(n) end)
     report(metric, wall / n, cpu / n)
+  end
+
+  # Two passes over a quarter of the work, before the one that counts.
+  defp warm_up(n, work) do
+    for _ <- 1..2, do: work.(div(n, 4))
+    :erlang.garbage_collect()
   end
 
   defp cost(work) do
@@ -276,11 +318,21 @@ defmodule Bench do
 
   defp decimal(x), do: :erlang.float_to_binary(x * 1.0, decimals: 2)
 
-  defp median(list), do: list |> Enum.sort() |> Enum.at(div(length(list), 2))
+  defp median(list) do
+    sorted = Enum.sort(list)
+    n = length(list)
+    (Enum.at(sorted, div(n - 1, 2)) + Enum.at(sorted, div(n, 2))) / 2
+  end
+
+  # One figure out of many passes: the median of wall time; the mean of CPU time, which is counted in milliseconds.
+  defp summary(costs) do
+    {walls, cpus} = Enum.unzip(costs)
+    {median(walls), Enum.sum(cpus) / length(cpus)}
+  end
 
   defp scaled(n), do: if(System.get_env("BENCH_QUICK") == "1", do: max(100, div(n, 20)), else: n)
 
-  defp report(metric, wall, cpu \\ 0) do
-    IO.puts("#{metric}\t#{decimal(wall)}\t#{decimal(cpu)}")
-  end
+  # Bytes have no CPU time.
+  defp report(metric, bytes), do: IO.puts("#{metric}\t#{decimal(bytes)}")
+  defp report(metric, wall, cpu), do: IO.puts("#{metric}\t#{decimal(wall)}\t#{decimal(cpu)}")
 end

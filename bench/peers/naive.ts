@@ -3,7 +3,7 @@
  * loop for the state.
  */
 import { Deferred, Effect, Queue, Ref, Schedule } from "effect"
-import { clients, cost, heap, main, report, scaled, timed, times } from "../measure.ts"
+import { clients, cost, heap, main, report, scaled, show, timed, times, warmUp } from "../measure.ts"
 
 interface Request {
   readonly message: "increment" | "crash" | "raise"
@@ -57,13 +57,13 @@ const start = Effect.fnUntraced(function*(handler: Handler) {
 const calls = (metric: string, handler: Handler) =>
   Effect.gen(function*() {
     const server = yield* start(handler)
-    yield* timed(metric, 50_000, (n) => times(n, () => server.call("increment")))
+    yield* timed(metric, 300_000, (n) => times(n, () => server.call("increment")))
   })
 
 const crashes = (metric: string, how: "crash" | "raise") =>
   Effect.gen(function*() {
     const server = yield* start(plain)
-    yield* timed(metric, 20_000, (n) =>
+    yield* timed(metric, 100_000, (n) =>
       times(n, () =>
         Effect.andThen(Effect.exit(server.call(how)), server.call("increment"))))
   })
@@ -73,17 +73,17 @@ main({
   "call-fn": calls("call.fn", fn),
   "fan-one": Effect.gen(function*() {
     const server = yield* start(plain)
-    yield* timed("fan.one", 50_000, (n) => clients(n, () => server.call("increment")))
+    yield* timed("fan.one", 300_000, (n) => clients(n, () => server.call("increment")))
   }),
   "fan-many": Effect.gen(function*() {
     const servers = yield* Effect.forEach(Array.from({ length: 100 }), () => start(plain))
-    yield* timed("fan.many", 50_000, (n) => clients(n, (client) => servers[client]!.call("increment")))
+    yield* timed("fan.many", 300_000, (n) => clients(n, (client) => servers[client]!.call("increment")))
   }),
   "busy": Effect.gen(function*() {
     const server = yield* start(plain)
     yield* timed(
       "busy",
-      50_000,
+      300_000,
       (n) => times(n, () => Effect.andThen(server.cast("increment"), server.call("increment")))
     )
   }),
@@ -91,22 +91,24 @@ main({
     const server = yield* start(plain)
     yield* timed(
       "cast",
-      200_000,
+      1_000_000,
       (n) => Effect.andThen(times(n, () => server.cast("increment")), server.call("increment"))
     )
   }),
   "start": Effect.gen(function*() {
-    const n = scaled(50_000)
-    const keep: Array<unknown> = Array.from({ length: n })
+    const n = scaled(100_000)
+    const keep: Array<Effect.Success<ReturnType<typeof start>>> = []
     const fill = (count: number) =>
       Effect.gen(function*() {
         for (let i = 0; i < count; i++) keep[i] = yield* start(plain)
       })
-    yield* fill(1_000)
+    yield* warmUp(n, fill)
+    keep.length = 0
     const before = yield* heap
-    const { cpu, wall } = yield* cost(n, fill(n))
-    report("start", wall, cpu)
-    report("memory", ((yield* heap) - before) / n)
+    show("start", yield* cost(n, fill(n)))
+    report("memory.new", ((yield* heap) - before) / n)
+    for (let i = 0; i < 2 * n; i++) yield* keep[i % n]!.call("increment")
+    report("memory.used", ((yield* heap) - before) / n)
   }),
   "crash-die": crashes("crash.die", "crash"),
   "crash-error": crashes("crash.error", "raise")

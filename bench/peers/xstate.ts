@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { type Actor, createActor, fromTransition, type TransitionActorLogic } from "xstate"
-import { cost, heap, main, report, scaled, timed } from "../measure.ts"
+import { cost, heap, main, report, scaled, show, timed, warmUp } from "../measure.ts"
 
 interface Message {
   readonly type: "increment" | "crash" | "raise"
@@ -33,7 +33,7 @@ const clients = (n: number, body: (client: number) => Promise<unknown>) =>
   }))
 
 const crashes = (metric: string, type: "crash" | "raise") =>
-  promised(metric, 20_000, async (n) => {
+  promised(metric, 100_000, async (n) => {
     let server = start()
     for (let i = 0; i < n; i++) {
       const crashed = server
@@ -49,17 +49,17 @@ const crashes = (metric: string, type: "crash" | "raise") =>
   })
 
 main({
-  "call-plain": promised("call.plain", 300_000, async (n) => {
+  "call-plain": promised("call.plain", 1_000_000, async (n) => {
     const server = start()
     for (let i = 0; i < n; i++) await call(server)
   }),
   "fan-one": Effect.suspend(() => {
     const server = start()
-    return promised("fan.one", 300_000, (n) => clients(n, () => call(server)))
+    return promised("fan.one", 1_000_000, (n) => clients(n, () => call(server)))
   }),
   "fan-many": Effect.suspend(() => {
     const servers = Array.from({ length: 100 }, start)
-    return promised("fan.many", 300_000, (n) => clients(n, (client) => call(servers[client]!)))
+    return promised("fan.many", 1_000_000, (n) => clients(n, (client) => call(servers[client]!)))
   }),
   "cast": promised("cast", 1_000_000, async (n) => {
     const server = start()
@@ -68,16 +68,18 @@ main({
   }),
   "start": Effect.gen(function*() {
     const n = scaled(100_000)
-    const keep: Array<unknown> = Array.from({ length: n })
+    const keep: Array<Counter> = []
     const fill = (count: number) =>
       Effect.sync(() => {
         for (let i = 0; i < count; i++) keep[i] = start()
       })
-    yield* fill(1_000)
+    yield* warmUp(n, fill)
+    keep.length = 0
     const before = yield* heap
-    const { cpu, wall } = yield* cost(n, fill(n))
-    report("start", wall, cpu)
-    report("memory", ((yield* heap) - before) / n)
+    show("start", yield* cost(n, fill(n)))
+    report("memory.new", ((yield* heap) - before) / n)
+    for (let i = 0; i < 2 * n; i++) yield* Effect.promise(() => call(keep[i % n]!))
+    report("memory.used", ((yield* heap) - before) / n)
   }),
   "crash-die": crashes("crash.die", "crash"),
   "crash-error": crashes("crash.error", "raise")

@@ -9,6 +9,7 @@
 import { Cause, Schema } from "effect"
 import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
 import { bytesOf } from "./state/SnapshotRecord.ts"
+import { StoreError } from "./state/StoreError.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
@@ -57,7 +58,7 @@ export const Parked = Schema.TaggedStruct("Parked", {})
 /** The call would wait for a handler that waits for this very call; `chain` are the servers on the way. */
 export const CallingSelf = Schema.TaggedStruct("CallingSelf", { chain: Schema.Array(Schema.String) })
 
-/** The answer was computed, but its state could not be stored: it may or may not be. */
+/** The answer was computed, but its state could not be stored; the text says whether it may be all the same. */
 export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: AnyCause })
 
 /** The idempotency key was used before, for another call: nothing was done. */
@@ -132,8 +133,7 @@ const explain = (reason: CallErrorReason): string => {
       return `the call would wait for itself (${reason.chain.join(" -> ")}). ` +
         "Use a cast, or answer later with Next.noReply, or move the work into the handler."
     case "NotConserved":
-      return `its state could not be stored (${toText(crashed(reason.cause))}): the update may or may not be kept. ` +
-        "Ask the server where it stands before you send it again."
+      return notConserved(reason.cause)
     case "KeyReused":
       return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
         "made again with the same message and payload."
@@ -171,6 +171,23 @@ const waiting = {
   resume: "The server is suspended: Sys.resume lets it go on.",
   store: "The server waits for its store: look at the store."
 } as const
+
+const notConserved = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  if (!(error instanceof StoreError)) return `its state could not be stored, ${toText(crashed(cause))}. ${inDoubt}`
+  const what = `its state could not be ${error.operation === "load" ? "loaded" : "stored"} (${error.what}). `
+  switch (error.reason._tag) {
+    case "Invalid":
+      return `${what}The update is not kept: the same would be refused again.`
+    case "Fenced":
+      // An attempt before may have been stored, although the store did not say so.
+      return `${what}Whether the update is kept, the server that has taken over can tell: ask it before you send it again.`
+    default:
+      return what + inDoubt
+  }
+}
+
+const inDoubt = "The update may or may not be kept: ask the server where it stands before you send it again."
 
 // An instance that no constructor ran for has no stack of its own; whoever prints one gets the message.
 Object.defineProperty(CallError.prototype, "stack", {
@@ -260,8 +277,8 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
 }
 
 /**
- * A server was given an option that makes no sense; what the type checker cannot see. `request` is the message, or the
- * callback, that the option was for.
+ * A server, its companions or a store (`server` is its name) was given an option that makes no sense. `request` is the
+ * message, or the callback, that the option was for.
  */
 export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
   server: Schema.String,

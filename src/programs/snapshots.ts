@@ -7,11 +7,15 @@
  *   npm start -- snapshots diff sqlite:app.db app/Counter 40 41     what changed
  *   npm start -- snapshots aside sqlite:app.db                      everything that was set aside
  *   npm start -- snapshots restore sqlite:app.db app/Counter 40     what the server starts from next; stop the app first
+ *   npm start -- snapshots restore-aside sqlite:app.db app/Counter --dry-run    what was set aside, of all its servers
+ *
+ * The package has it too: `npx heirloom snapshots ...`.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Console, Effect, FileSystem, Schema } from "effect"
+import { Console, DateTime, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { Snapshots, StateStore } from "../index.ts"
+import * as SetAside from "./snapshots/SetAside.ts"
 import * as Place from "./stores/Place.ts"
 import { columns } from "./text/Columns.ts"
 
@@ -159,10 +163,78 @@ const restore = Command.make(
   )
 )
 
+/** What becomes of a server, or became of it. */
+const fates = {
+  out: "to be restored",
+  back: "is back",
+  wentOn: "left: went on",
+  chosen: "left: chosen by hand"
+}
+
+const counted = (steps: ReadonlyArray<SetAside.Step>, { dryRun, over }: { dryRun: boolean; over: boolean }) => {
+  const count = (standing: SetAside.Standing) => steps.filter((one) => one.standing === standing).length
+  const [restored, left] = over ? [count("out") + count("wentOn"), 0] : [count("out"), count("wentOn")]
+  return `${restored} ${dryRun ? "to be restored" : "restored"}, ${count("back")} back already, ${count("chosen")} ` +
+    `chosen by hand, ${left} that went on` +
+    (left === 0 ? "." : " left as they are. With --over they are restored as well, without what they did since.")
+}
+
+const restoreAside = Command.make(
+  "restore-aside",
+  {
+    place,
+    id: Argument.String("class").pipe(
+      Argument.withDefault(""),
+      Argument.withDescription("The id of a server class: its servers only")
+    ),
+    since: Flag.String("since").pipe(
+      Flag.filterMap((text) => Option.map(DateTime.make(text), DateTime.toEpochMillis), (text) => `${text} is no time`),
+      Flag.withDefault(0),
+      Flag.withDescription("Only what was set aside then or later: a time as 2026-11-23T08:30:00Z")
+    ),
+    over: Flag.Boolean("over").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Also where the server has committed something since, which is then not in its state")
+    ),
+    dryRun: Flag.Boolean("dry-run").pipe(Flag.withDefault(false), Flag.withDescription("Only tells what it would do"))
+  },
+  ({ dryRun, id, over, place, since }) =>
+    withStore(place, (store) =>
+      Effect.gen(function*() {
+        const steps = yield* Effect.forEach(
+          SetAside.newest(yield* store.listAside(), { id, since }),
+          (aside) => Effect.map(store.load(aside.key), (kept) => SetAside.step(aside, kept))
+        )
+        const rows = yield* Effect.forEach(steps, (step) =>
+          Effect.gen(function*() {
+            const { aside, key, kept } = step
+            const told = [key, kept === undefined ? "nothing" : `${kept}`, `${aside.seq}`]
+            const when = [new Date(aside.asideAt).toISOString(), aside.why]
+            const isWanted = step.standing === "out" || (step.standing === "wentOn" && over)
+            if (!isWanted || dryRun) return [...told, fates[isWanted ? "out" : step.standing], ...when]
+            const seq = yield* Snapshots.restore(store, { key, seq: aside.seq, aside: true })
+            return [...told, `restored as ${seq}`, ...when]
+          }))
+        yield* Console.log(
+          rows.length === 0
+            ? "  none"
+            : columns([["key", "newest", "set aside", "becomes of it", "when", "why"], ...rows])
+        )
+        yield* Console.log(counted(steps, { dryRun, over }))
+      }))
+).pipe(
+  Command.withShortDescription("Takes back what was set aside, of all servers or of a class"),
+  Command.withDescription(
+    "Takes back what was set aside, of all servers or of a class: after a deploy that could not read their states. Each " +
+      "starts next from the newest of its snapshots that was set aside. Stop the app first; one that runs is fenced off. " +
+      "Broken off, it goes on when it is run again"
+  )
+)
+
 export const command = Command.make("snapshots").pipe(
   Command.withShortDescription("Looks into a store of states, and goes back to one by hand"),
   Command.withDescription("Looks into a store of states, and goes back to one by hand"),
-  Command.withSubcommands([keys, list, show, diff, listAside, restore])
+  Command.withSubcommands([keys, list, show, diff, listAside, restore, restoreAside])
 )
 
 if (import.meta.main) {

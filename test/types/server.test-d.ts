@@ -41,10 +41,9 @@ describe("clients", () => {
 
   it("have no method that makes something else of them", () => {
     const state = Schema.Int
-    const thenable = "then"
-    const messages = { Get: GenServer.call(), [thenable]: GenServer.call() } as const
+    const thenable = Object.create(null) as { readonly [K in "Get" | "then"]: GenServer.Cast<{}> }
     // @ts-expect-error a client would be a thenable
-    GenServer.Service<never>()("types/Then", { state, messages })
+    GenServer.Service<never>()("types/Then", { state, messages: thenable })
     // @ts-expect-error
     GenServer.Service<never>()("types/Constructor", { state, messages: { constructor: GenServer.cast() } })
     // @ts-expect-error

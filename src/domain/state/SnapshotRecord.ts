@@ -57,10 +57,19 @@ export const bytesOf = (text: string): number => utf8.encode(text).length
 const isLonger = (text: string, bytes: number): boolean =>
   text.length * 3 > bytes && (text.length > bytes || bytesOf(text) > bytes)
 
+/** What is wrong with a key, for stores to refuse it, and for whoever would keep states under it. */
+export const invalidKey = (key: string): string | undefined =>
+  isLonger(key, maxKeyBytes)
+    ? `the key "${key.slice(0, 40)}…" has ${
+      utf8.encode(key).length
+    } bytes, and a store holds keys of up to ${maxKeyBytes}`
+    : undefined
+
 /** What is wrong with a batch, for stores to refuse it. */
 export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefined => {
   for (const { answers, at, epoch, key, seq, trusted, version } of records) {
-    if (isLonger(key, maxKeyBytes)) return `the key "${key.slice(0, 40)}…" is longer than ${maxKeyBytes} bytes`
+    const what = invalidKey(key)
+    if (what !== undefined) return what
     if (!Number.isSafeInteger(seq) || seq < 1) return `sequence number ${seq} of "${key}" is not a positive integer`
     if (!Number.isSafeInteger(epoch) || epoch < 1) return `epoch ${epoch} of "${key}" was never acquired`
     if (!Number.isSafeInteger(trusted) || !Number.isSafeInteger(version) || !Number.isFinite(at)) {

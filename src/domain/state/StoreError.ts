@@ -15,8 +15,8 @@ export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Schema.De
 export const Full = Schema.TaggedStruct("Full", { cause: Schema.Defect() })
 
 /**
- * A younger session has taken over: nothing of the batch was stored. `owner` and `key` as far as they are known; `current`
- * is the epoch that is in force.
+ * A younger session has taken over: nothing of this batch was stored, and nothing under this epoch ever will be. `owner`
+ * and `key` as far as they are known; `current` is the epoch that is in force.
  */
 export const Fenced = Schema.TaggedStruct("Fenced", {
   epoch: Schema.Number,
@@ -25,6 +25,12 @@ export const Fenced = Schema.TaggedStruct("Fenced", {
   key: Schema.optionalKey(Schema.String)
 })
 
+/**
+ * It will not do what it is asked until somebody changes it: a table or a right is missing, it is read-only, its tables are
+ * not what they should be.
+ */
+export const Unusable = Schema.TaggedStruct("Unusable", { cause: Schema.Defect() })
+
 /** What the store holds is damaged: it cannot be read. */
 export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 
@@ -32,7 +38,7 @@ export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
 
 /** Every reason a store can fail for. */
-export const StoreErrorReason = Schema.Union([Unavailable, Full, Fenced, Corrupt, Invalid])
+export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Fenced, Corrupt, Invalid])
 
 /** Why a store failed. */
 export type StoreErrorReason = typeof StoreErrorReason.Type
@@ -50,7 +56,18 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   reason: StoreErrorReason
 }) {
   override get message(): string {
-    return `${this.operation} in the state store "${this.store}": ${explain(this.reason)}`
+    return `${this.what}. ${adviceOn(this.reason, writes.has(this.operation))}`
+  }
+
+  /** What happened, without what to do about it, and without a full stop. */
+  get what(): string {
+    const { operation, reason, store } = this
+    return `${operation} ${operation === "open" ? "of" : "in"} the state store "${store}": ${explain(reason)}`
+  }
+
+  /** Whether the store does not do what it is there for, whatever it is asked: it is away, full, or cannot be used. */
+  get isOutage(): boolean {
+    return this.isRetryable || this.reason._tag === "Unusable"
   }
 
   /** Whether the same call may succeed later: the store was away, or full. */
@@ -59,22 +76,51 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   }
 }
 
+/** What changes what is kept. To open a store makes at most empty tables. */
+const writes: ReadonlySet<string> = new Set(["save", "setAside", "remove", "encode"])
+
 const explain = (reason: StoreErrorReason): string => {
   switch (reason._tag) {
     case "Unavailable":
-      return `it is not available (${textOf(reason.cause)}). A write may or may not have been stored: try again, or ` +
-        "read what it holds."
+      return `it is not available (${textOf(reason.cause)})`
     case "Full":
-      return `there is no room (${textOf(reason.cause)}). Free some, then try again.`
+      return `there is no room (${textOf(reason.cause)})`
+    case "Unusable":
+      return `it cannot be used as it is (${textOf(reason.cause)})`
     case "Fenced":
       return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
         reason.key === undefined ? "" : `, which wrote "${reason.key}"`
-      } (epoch ${reason.epoch}, in force is ${reason.current}). Nothing was stored: stop this one, or acquire a new epoch.`
+      } (epoch ${reason.epoch}, in force is ${reason.current}): another process, or another runtime of this one, has ` +
+        "opened the store since"
     case "Corrupt":
-      return `what it holds is damaged: ${reason.what}. Older snapshots may be whole: see what was set aside, or a backup.`
+      return `what it holds is damaged: ${reason.what}`
     case "Invalid":
-      return `${reason.what}. Nothing was stored.`
+      return reason.what
   }
 }
 
-const textOf = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)
+const adviceOn = (reason: StoreErrorReason, isWrite: boolean): string => {
+  switch (reason._tag) {
+    case "Unavailable":
+      return isWrite
+        ? "The write may or may not have been stored: try again, or read what it holds."
+        : "Nothing was written. See to it that it is there and may be used, then try again."
+    case "Full":
+      return "Free some, then try again."
+    case "Unusable":
+      return `${
+        isWrite ? "" : "Nothing was written. "
+      }To try again does not help: see to the database, its tables, the ` +
+        "rights on it, and whether it is read-only; then start anew."
+    case "Fenced":
+      return "This write was refused, as every later one is, and servers of this session do not start again. Stop this " +
+        "process; or stop the other one, and start this one anew."
+    case "Corrupt":
+      return "Older snapshots may be whole: see what was set aside, or a backup."
+    case "Invalid":
+      return `Nothing was ${isWrite ? "stored" : "written"}.`
+  }
+}
+
+// A sentence goes on behind it.
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, "")

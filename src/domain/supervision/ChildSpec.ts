@@ -206,3 +206,27 @@ export const isCharged = (reason: ExitReason): boolean => {
   const error = Cause.squash(reason.cause)
   return !(error instanceof StoreError) || !error.isRetryable
 }
+
+/**
+ * Whether a restart after this end would be futile, so that no budget is asked: a younger owner has taken the store over.
+ *
+ * **Details**
+ *
+ * A session that was fenced off stays so, and no start over it can succeed. What is final for a child is final for its
+ * supervisor, which cannot start it again either. An error of a store that somebody's code died of is a crash like any other.
+ *
+ * @since 0.1.0
+ */
+export const isFinal = (reason: ExitReason): boolean => {
+  switch (reason._tag) {
+    case "Normal":
+    case "Shutdown":
+    case "Killed":
+      return false
+    default:
+      return reason.cause.reasons.some(isTakenOver)
+  }
+}
+
+const isTakenOver = (reason: Cause.Reason<unknown>): boolean =>
+  reason._tag === "Fail" && reason.error instanceof StoreError && reason.error.reason._tag === "Fenced"

@@ -3,14 +3,17 @@
  *
  * Every method is one synchronous step. Use `Groups`; this is its inside.
  *
- * *Tricky*: a member is observed while it has a membership anywhere, counted, so that its end finds exactly what is left of
- * it, and nothing is left on any member of groups that were shut down.
+ * *Tricky*
+ * - A member is observed while it has a membership anywhere, so that its end finds exactly what is left of it, and nothing
+ *   is left on any member of groups that were shut down.
+ * - Every membership is known twice, in its group by age and with its member: joining, leaving and ending take as long as
+ *   what they concern, however many members a group has. What they do is what `Membership` says of plain lists.
  *
  * @since 0.1.0
  */
-import { type Cause, Equal, HashMap, Option, Queue } from "effect"
-import * as Membership from "../../domain/naming/Membership.ts"
+import { type Cause, HashMap, Option, Queue } from "effect"
 import type { GroupsErrorReason } from "./GroupsError.ts"
+import * as OneOrMany from "./OneOrMany.ts"
 import { type GoneObserver, type HasProcess, type Process, processOf } from "./Process.ts"
 
 /** What a monitor is told: who joined or left, as often as they did. */
@@ -26,55 +29,80 @@ export interface Listener<G, R> {
   readonly queue: Queue.Queue<GroupEvent<G, R>, Cause.Done>
 }
 
-/** The groups a member is in, each with how often it joined. */
-interface Joined<G> {
-  readonly groups: HashMap.HashMap<G, number>
-  readonly observer: GoneObserver
+/** One joining of one member. */
+interface Membership<R> {
+  readonly ref: R
 }
 
-/** Two references to one process are the same member. */
-const isSameProcess = (a: HasProcess, b: HasProcess): boolean => a[processOf] === b[processOf]
+/** A group that has members. */
+interface Group<G, R> {
+  readonly name: G
+  members: OneOrMany.OneOrMany<Membership<R>>
+}
+
+/** The groups a member is in, each with its memberships, the youngest last. */
+interface Joined<G, R> {
+  readonly groups: Map<Group<G, R>, Array<Membership<R>>>
+  readonly observer: GoneObserver
+}
 
 const isAlive = (ref: HasProcess): boolean => ref[processOf].status !== "stopped"
 
 /** Who is a member of what, and who is told. */
 export class MemberTable<G, R extends HasProcess> {
-  private groups = HashMap.empty<G, ReadonlyArray<R>>()
-  private readonly joined = new Map<Process, Joined<G>>()
+  private groups = HashMap.empty<G, Group<G, R>>()
+  private readonly joined = new Map<Process, Joined<G, R>>()
+  /** Who listens to all groups. */
   private readonly listeners = new Set<Listener<G, R>>()
+  /** Who listens to one. */
+  private groupListeners = HashMap.empty<G, OneOrMany.OneOrMany<Listener<G, R>>>()
   private isClosed = false
 
-  join(group: G, joining: ReadonlyArray<R>): GroupsErrorReason | undefined {
-    if (this.isClosed) return { _tag: "GroupsClosed", group }
+  join(name: G, joining: ReadonlyArray<R>): GroupsErrorReason | undefined {
+    if (this.isClosed) return { _tag: "GroupsClosed", group: name }
     const ended = joining.find((ref) => !isAlive(ref))
-    if (ended !== undefined) return { _tag: "NotAlive", group, path: ended[processOf].path }
-    for (const ref of joining) this.remember(ref[processOf], group)
-    this.groups = HashMap.set(this.groups, group, Membership.join(this.raw(group), joining))
-    this.tell("Joined", group, joining)
+    if (ended !== undefined) return { _tag: "NotAlive", group: name, path: ended[processOf].path }
+    if (joining.length > 0) {
+      const group = this.opened(name)
+      for (const ref of joining) this.enter(group, ref)
+    }
+    this.tell("Joined", name, joining)
     return undefined
   }
 
-  leave(group: G, leaving: ReadonlyArray<R>): GroupsErrorReason | undefined {
-    if (this.isClosed) return { _tag: "GroupsClosed", group }
-    return this.remove(group, leaving) ? undefined : { _tag: "NotJoined", group }
+  leave(name: G, leaving: ReadonlyArray<R>): GroupsErrorReason | undefined {
+    if (this.isClosed) return { _tag: "GroupsClosed", group: name }
+    const group = Option.getOrUndefined(HashMap.get(this.groups, name))
+    const left: Array<R> = []
+    if (group !== undefined) {
+      for (const ref of leaving) {
+        const membership = this.quit(group, ref[processOf])
+        if (membership !== undefined) left.push(membership.ref)
+      }
+    }
+    if (group === undefined || left.length === 0) return { _tag: "NotJoined", group: name }
+    this.left(group, left)
+    return undefined
   }
 
-  of(group: G): ReadonlyArray<R> {
-    return this.raw(group).filter(isAlive)
+  of(name: G): ReadonlyArray<R> {
+    return Option.match(HashMap.get(this.groups, name), { onNone: () => [], onSome: living })
   }
 
   all(): ReadonlyArray<readonly [group: G, members: ReadonlyArray<R>]> {
-    return Array.from(this.groups, ([group, members]) => [group, members.filter(isAlive)] as const)
+    return Array.from(HashMap.values(this.groups), (group) => [group.name, living(group)] as const)
       .filter(([, members]) => members.length > 0)
   }
 
   listen(listener: Listener<G, R>): void {
     if (this.isClosed) Queue.endUnsafe(listener.queue)
-    else this.listeners.add(listener)
+    else if (Option.isNone(listener.group)) this.listeners.add(listener)
+    else this.setListeners(listener.group.value, OneOrMany.add(this.listenersOf(listener.group.value), listener))
   }
 
   unlisten(listener: Listener<G, R>): void {
-    this.listeners.delete(listener)
+    if (Option.isNone(listener.group)) this.listeners.delete(listener)
+    else this.setListeners(listener.group.value, OneOrMany.remove(this.listenersOf(listener.group.value), listener))
   }
 
   close(): void {
@@ -82,47 +110,52 @@ export class MemberTable<G, R extends HasProcess> {
     for (const [member, { observer }] of this.joined) member.removeGoneObserver(observer)
     this.joined.clear()
     this.groups = HashMap.empty()
-    for (const { queue } of this.listeners) Queue.endUnsafe(queue)
+    const end = ({ queue }: Listener<G, R>) => void Queue.endUnsafe(queue)
+    this.listeners.forEach(end)
     this.listeners.clear()
+    for (const listeners of HashMap.values(this.groupListeners)) OneOrMany.forEach(listeners, end)
+    this.groupListeners = HashMap.empty()
   }
 
-  private raw(group: G): ReadonlyArray<R> {
-    return Option.getOrElse(HashMap.get(this.groups, group), () => [])
+  private opened(name: G): Group<G, R> {
+    const known = HashMap.get(this.groups, name)
+    if (Option.isSome(known)) return known.value
+    const group: Group<G, R> = { name, members: undefined }
+    this.groups = HashMap.set(this.groups, name, group)
+    return group
   }
 
-  private remove(group: G, leaving: ReadonlyArray<R>): boolean {
-    const { left, members } = Membership.leave(this.raw(group), leaving, isSameProcess)
-    if (left.length === 0) return false
-    this.groups = members.length === 0
-      ? HashMap.remove(this.groups, group)
-      : HashMap.set(this.groups, group, members)
-    for (const ref of left) this.forget(ref[processOf], group)
-    this.tell("Left", group, left)
-    return true
+  private enter(group: Group<G, R>, ref: R): void {
+    const membership = { ref }
+    group.members = OneOrMany.add(group.members, membership)
+    const { groups } = this.remember(ref[processOf])
+    const own = groups.get(group)
+    if (own === undefined) groups.set(group, [membership])
+    else own.push(membership)
   }
 
-  private remember(member: Process, group: G): void {
+  /** Ends the youngest membership of a process in a group, if it has any. */
+  private quit(group: Group<G, R>, member: Process): Membership<R> | undefined {
     const known = this.joined.get(member)
-    const count = known === undefined ? 0 : Option.getOrElse(HashMap.get(known.groups, group), () => 0)
-    const observer = known?.observer ?? (() => this.gone(member))
-    if (known === undefined) member.addGoneObserver(observer)
-    this.joined.set(member, {
-      groups: HashMap.set(known?.groups ?? HashMap.empty<G, number>(), group, count + 1),
-      observer
-    })
-  }
-
-  private forget(member: Process, group: G): void {
-    const known = this.joined.get(member)
-    if (known === undefined) return
-    const count = Option.getOrElse(HashMap.get(known.groups, group), () => 0) - 1
-    const groups = count > 0 ? HashMap.set(known.groups, group, count) : HashMap.remove(known.groups, group)
-    if (!HashMap.isEmpty(groups)) {
-      this.joined.set(member, { ...known, groups })
-      return
+    const own = known?.groups.get(group)
+    const membership = own?.pop()
+    if (known === undefined || own === undefined || membership === undefined) return undefined
+    group.members = OneOrMany.remove(group.members, membership)
+    if (own.length === 0) known.groups.delete(group)
+    if (known.groups.size === 0) {
+      this.joined.delete(member)
+      member.removeGoneObserver(known.observer)
     }
-    this.joined.delete(member)
-    member.removeGoneObserver(known.observer)
+    return membership
+  }
+
+  private remember(member: Process): Joined<G, R> {
+    const known = this.joined.get(member)
+    if (known !== undefined) return known
+    const joined: Joined<G, R> = { groups: new Map(), observer: () => this.gone(member) }
+    this.joined.set(member, joined)
+    member.addGoneObserver(joined.observer)
+    return joined
   }
 
   private gone(member: Process): void {
@@ -130,16 +163,40 @@ export class MemberTable<G, R extends HasProcess> {
     if (groups === undefined) return
     // First, so that nothing is taken off a member that is telling its observers.
     this.joined.delete(member)
-    for (const group of HashMap.keys(groups)) {
-      this.remove(group, this.raw(group).filter((ref) => ref[processOf] === member))
+    for (const [group, memberships] of groups) {
+      memberships.reverse()
+      for (const membership of memberships) group.members = OneOrMany.remove(group.members, membership)
+      this.left(group, memberships.map(({ ref }) => ref))
     }
   }
 
-  private tell(_tag: GroupEvent<G, R>["_tag"], group: G, members: ReadonlyArray<R>): void {
-    for (const listener of this.listeners) {
-      if (Option.isNone(listener.group) || Equal.equals(listener.group.value, group)) {
-        Queue.offerUnsafe(listener.queue, { _tag, group, members })
-      }
-    }
+  private left(group: Group<G, R>, left: ReadonlyArray<R>): void {
+    if (group.members === undefined) this.groups = HashMap.remove(this.groups, group.name)
+    this.tell("Left", group.name, left)
   }
+
+  private listenersOf(name: G): OneOrMany.OneOrMany<Listener<G, R>> {
+    return Option.getOrUndefined(HashMap.get(this.groupListeners, name))
+  }
+
+  private setListeners(name: G, listeners: OneOrMany.OneOrMany<Listener<G, R>>): void {
+    this.groupListeners = listeners === undefined
+      ? HashMap.remove(this.groupListeners, name)
+      : HashMap.set(this.groupListeners, name, listeners)
+  }
+
+  private tell(_tag: GroupEvent<G, R>["_tag"], group: G, members: ReadonlyArray<R>): void {
+    const event: GroupEvent<G, R> = { _tag, group, members }
+    const offer = ({ queue }: Listener<G, R>) => void Queue.offerUnsafe(queue, event)
+    this.listeners.forEach(offer)
+    if (!HashMap.isEmpty(this.groupListeners)) OneOrMany.forEach(this.listenersOf(group), offer)
+  }
+}
+
+const living = <R extends HasProcess>({ members }: Group<unknown, R>): ReadonlyArray<R> => {
+  const refs: Array<R> = []
+  OneOrMany.forEach(members, ({ ref }) => {
+    if (isAlive(ref)) refs.push(ref)
+  })
+  return refs
 }

@@ -3,14 +3,18 @@
  *
  * Every method is one synchronous step. Use `Registry`; this is its inside.
  *
- * *Tricky*: the two indexes and the observers on the owners change together or not at all. A registration enters only when
- * the observer is on (an owner that has ended refuses it), and the last registration of an owner takes its observer along,
- * so that an owner's end finds exactly what is left of it, and nothing is left of a closed table anywhere.
+ * *Tricky*
+ * - The two indexes and the observers on the owners change together or not at all. A registration enters only when the
+ *   observer is on (an owner that has ended refuses it), and the last registration of an owner takes its observer along,
+ *   so that an owner's end finds exactly what is left of it, and nothing is left of a closed table anywhere.
+ * - Every registration is known twice, under its key by age and with its owner: registering, unregistering and an owner's
+ *   end take as long as what they concern, however many hold the same key.
  *
  * @since 0.1.0
  */
 import { HashMap, HashSet, Option, Queue, Result } from "effect"
 import * as Names from "../../domain/naming/Names.ts"
+import * as OneOrMany from "./OneOrMany.ts"
 import { type GoneObserver, type HasProcess, type Process, processOf } from "./Process.ts"
 
 /** One name of one process. */
@@ -32,24 +36,34 @@ export type Refusal<R> =
   | { readonly _tag: "NotAlive" }
   | { readonly _tag: "Closed" }
 
-interface Held<K, R, V> extends Names.Holder<Process, V> {
-  readonly registration: Registration<K, R, V>
+/** A registration in its place, which it keeps when its value is replaced. */
+interface Held<K, R, V> {
+  /** Whom its reference stood for when it was registered. */
+  readonly owner: Process
+  registration: Registration<K, R, V>
 }
 
-interface Owner<K> {
-  keys: HashSet.HashSet<K>
+/** A key that somebody holds. */
+interface Place<K, R, V> {
+  readonly key: K
+  holders: OneOrMany.OneOrMany<Held<K, R, V>>
+}
+
+/** The registrations of one process, by their keys. */
+interface Owner<K, R, V> {
+  readonly places: Map<Place<K, R, V>, OneOrMany.OneOrMany<Held<K, R, V>>>
   readonly observer: GoneObserver
 }
 
 // A process that is being restarted, or is parked, keeps its names; one that is down for good has none, even when its end
 // has not been told to the table yet.
-const isAlive = <V>(held: Names.Holder<Process, V>): boolean => held.owner.status !== "stopped"
+const isAlive = ({ owner }: { readonly owner: Process }): boolean => owner.status !== "stopped"
 
 /** The registrations of one registry. */
 export class NameTable<K, R extends HasProcess, V> {
   private readonly keys: Names.Keys
-  private held = HashMap.empty<K, ReadonlyArray<Held<K, R, V>>>()
-  private readonly owners = new Map<Process, Owner<K>>()
+  private places = HashMap.empty<K, Place<K, R, V>>()
+  private readonly owners = new Map<Process, Owner<K, R, V>>()
   private readonly listeners = new Set<Queue.Enqueue<RegistryEvent<K, R, V>>>()
   private reserved = HashSet.empty<K>()
   private isClosed = false
@@ -66,7 +80,7 @@ export class NameTable<K, R extends HasProcess, V> {
   /** Keeps a key free for a process that is being started; the one that holds it when it is not free. */
   reserve(key: K): Result.Result<void, Refusal<R>> {
     if (this.isClosed) return Result.fail({ _tag: "Closed" })
-    const [holder] = this.under(key)
+    const holder = OneOrMany.first(this.place(key)?.holders)
     if (holder !== undefined) return Result.fail({ _tag: "AlreadyRegistered", holder: holder.registration.ref })
     this.reserved = HashSet.add(this.reserved, key)
     return Result.void
@@ -79,50 +93,49 @@ export class NameTable<K, R extends HasProcess, V> {
   }
 
   /** Ends an owner's registrations under a key, all or those whose value matches; returns how many. */
-  unregister(key: K, owner: Process, matches?: (value: V) => boolean): number {
-    const { kept, released } = Names.release(
-      this.under(key),
-      owner,
-      matches === undefined ? undefined : (holder) => matches(holder.value)
-    )
+  unregister(key: K, owner: Process, matches: (value: V) => boolean = () => true): number {
+    const place = this.place(key)
+    const own = this.ownAt(place, owner)
+    if (place === undefined || own === undefined) return 0
+    const released = OneOrMany.filter(own, ({ registration }) => matches(registration.value))
     if (released.length === 0) return 0
-    this.put(key, kept)
-    if (!kept.some((holder) => holder.owner === owner)) this.forgetKey(owner, key)
-    for (const holder of released) this.tell("Unregistered", holder.registration)
+    this.forget(owner, place, released)
+    this.release(place, released)
     return released.length
   }
 
   /** Replaces the value an owner has under a key; nothing when it has none. */
   update(key: K, owner: Process, f: (value: V) => V): Option.Option<readonly [current: V, previous: V]> {
-    const holders = this.under(key)
-    const at = holders.findIndex((holder) => holder.owner === owner && isAlive(holder))
-    const found = holders[at]
-    if (found === undefined) return Option.none()
-    const value = f(found.value)
-    const updated = { owner, value, registration: { ...found.registration, value } }
-    this.put(key, holders.map((holder, i) => i === at ? updated : holder))
-    return Option.some([value, found.value])
+    const found = OneOrMany.first(this.ownAt(this.place(key), owner))
+    if (found === undefined || !isAlive(found)) return Option.none()
+    const previous = found.registration.value
+    const value = f(previous)
+    found.registration = { ...found.registration, value }
+    return Option.some([value, previous])
   }
 
   /** The registrations of the living under a key, the oldest first. */
   lookup(key: K): ReadonlyArray<Registration<K, R, V>> {
-    return this.under(key).filter(isAlive).map((holder) => holder.registration)
+    return living(this.place(key)?.holders, [])
   }
 
   /** The registrations of the living, all of them. */
   all(): ReadonlyArray<Registration<K, R, V>> {
     const found: Array<Registration<K, R, V>> = []
-    for (const holders of HashMap.values(this.held)) {
-      for (const holder of holders) if (isAlive(holder)) found.push(holder.registration)
-    }
+    for (const { holders } of HashMap.values(this.places)) living(holders, found)
     return found
   }
 
   /** The registrations of one owner. */
   of(owner: Process): ReadonlyArray<Registration<K, R, V>> {
-    const keys = this.owners.get(owner)?.keys
-    if (keys === undefined) return []
-    return Array.from(keys).flatMap((key) => this.lookup(key).filter(({ ref }) => ref[processOf] === owner))
+    const found: Array<Registration<K, R, V>> = []
+    for (const own of this.owners.get(owner)?.places.values() ?? []) living(own, found)
+    return found
+  }
+
+  /** The registrations of one owner under a key, the oldest first. */
+  at(key: K, owner: Process): ReadonlyArray<Registration<K, R, V>> {
+    return living(this.ownAt(this.place(key), owner), [])
   }
 
   listen(listener: Queue.Enqueue<RegistryEvent<K, R, V>>): () => void {
@@ -136,62 +149,87 @@ export class NameTable<K, R extends HasProcess, V> {
     for (const [owner, { observer }] of this.owners) owner.removeGoneObserver(observer)
     this.owners.clear()
     this.listeners.clear()
-    this.held = HashMap.empty()
+    this.places = HashMap.empty()
   }
 
-  private under(key: K): ReadonlyArray<Held<K, R, V>> {
-    return Option.getOrElse(HashMap.get(this.held, key), () => [])
+  private place(key: K): Place<K, R, V> | undefined {
+    return Option.getOrUndefined(HashMap.get(this.places, key))
   }
 
-  private put(key: K, holders: ReadonlyArray<Held<K, R, V>>): void {
-    this.held = holders.length === 0 ? HashMap.remove(this.held, key) : HashMap.set(this.held, key, holders)
+  private ownAt(place: Place<K, R, V> | undefined, owner: Process): OneOrMany.OneOrMany<Held<K, R, V>> {
+    return place === undefined ? undefined : this.owners.get(owner)?.places.get(place)
+  }
+
+  private opened(key: K): Place<K, R, V> {
+    const place: Place<K, R, V> = { key, holders: undefined }
+    this.places = HashMap.set(this.places, key, place)
+    return place
   }
 
   private claim(key: K, ref: R, value: V): Result.Result<void, Refusal<R>> {
     if (this.isClosed) return Result.fail({ _tag: "Closed" })
+    const known = this.place(key)
+    const obstacle = Names.obstacle(this.keys, OneOrMany.first(known?.holders))
+    if (obstacle !== undefined) return Result.fail({ _tag: "AlreadyRegistered", holder: obstacle.registration.ref })
     const owner = ref[processOf]
-    const registration = { key, ref, value }
-    const claimed = Names.claim(this.keys, this.under(key), { owner, value, registration })
-    if (Result.isFailure(claimed)) {
-      return Result.fail({ _tag: "AlreadyRegistered", holder: claimed.failure.registration.ref })
-    }
-    if (!this.rememberKey(owner, key)) return Result.fail({ _tag: "NotAlive" })
-    this.put(key, claimed.success)
-    this.tell("Registered", registration)
+    const own = this.remember(owner)
+    if (own === undefined) return Result.fail({ _tag: "NotAlive" })
+    const held = { owner, registration: { key, ref, value } }
+    const place = known ?? this.opened(key)
+    place.holders = OneOrMany.add(place.holders, held)
+    own.places.set(place, OneOrMany.add(own.places.get(place), held))
+    this.tell("Registered", held.registration)
     return Result.void
   }
 
-  private rememberKey(owner: Process, key: K): boolean {
-    if (owner.status === "stopped") return false
-    const known = this.owners.get(owner)
-    if (known !== undefined) {
-      known.keys = HashSet.add(known.keys, key)
-      return true
-    }
-    const observer = () => this.gone(owner)
-    if (!owner.addGoneObserver(observer)) return false
-    this.owners.set(owner, { keys: HashSet.make(key), observer })
-    return true
+  private remember(process: Process): Owner<K, R, V> | undefined {
+    if (process.status === "stopped") return undefined
+    const known = this.owners.get(process)
+    if (known !== undefined) return known
+    const owner: Owner<K, R, V> = { places: new Map(), observer: () => this.gone(process) }
+    if (!process.addGoneObserver(owner.observer)) return undefined
+    this.owners.set(process, owner)
+    return owner
   }
 
-  private forgetKey(owner: Process, key: K): void {
-    const known = this.owners.get(owner)
-    if (known === undefined) return
-    known.keys = HashSet.remove(known.keys, key)
-    if (HashSet.size(known.keys) > 0) return
-    this.owners.delete(owner)
-    owner.removeGoneObserver(known.observer)
+  private forget(process: Process, place: Place<K, R, V>, released: ReadonlyArray<Held<K, R, V>>): void {
+    const owner = this.owners.get(process)
+    if (owner === undefined) return
+    const left = released.reduce(OneOrMany.remove, owner.places.get(place))
+    if (left === undefined) owner.places.delete(place)
+    else owner.places.set(place, left)
+    if (owner.places.size > 0) return
+    this.owners.delete(process)
+    process.removeGoneObserver(owner.observer)
   }
 
-  private gone(owner: Process): void {
-    const keys = this.owners.get(owner)?.keys
-    if (keys === undefined) return
+  private gone(process: Process): void {
+    const places = this.owners.get(process)?.places
+    if (places === undefined) return
     // First, so that nothing is taken off an owner that is telling its observers.
-    this.owners.delete(owner)
-    for (const key of keys) this.unregister(key, owner)
+    this.owners.delete(process)
+    for (const [place, own] of places) this.release(place, OneOrMany.filter(own, () => true))
+  }
+
+  /** Takes registrations off their key, and tells of it. */
+  private release(place: Place<K, R, V>, released: ReadonlyArray<Held<K, R, V>>): void {
+    for (const held of released) place.holders = OneOrMany.remove(place.holders, held)
+    if (place.holders === undefined) this.places = HashMap.remove(this.places, place.key)
+    for (const { registration } of released) this.tell("Unregistered", registration)
   }
 
   private tell(_tag: RegistryEvent<K, R, V>["_tag"], registration: Registration<K, R, V>): void {
     for (const listener of this.listeners) Queue.offerUnsafe(listener, { _tag, ...registration })
   }
+}
+
+/** Adds what is registered by the living. */
+const living = <K, R extends HasProcess, V>(
+  holders: OneOrMany.OneOrMany<Held<K, R, V>>,
+  found: Array<Registration<K, R, V>>
+): ReadonlyArray<Registration<K, R, V>> => {
+  OneOrMany.forEach(holders, (held) => {
+    if (isAlive(held)) found.push(held.registration)
+  })
+  return found
 }

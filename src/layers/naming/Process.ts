@@ -46,7 +46,10 @@ export interface Process extends HasProcess {
   readonly status: Status
   /** How the last incarnation ended; `undefined` while none has. */
   readonly lastExit: ExitReason | undefined
-  /** Observes the end of the incarnation that is alive. Returns false, and keeps nothing, when none is. */
+  /**
+   * Observes the end of the incarnation that is alive. Returns false, and keeps nothing, when none is. An observer is kept
+   * once, however often it is added; adding and removing one takes the same time however many there are.
+   */
   addExitObserver(observer: ExitObserver): boolean
   removeExitObserver(observer: ExitObserver): void
   /**

@@ -255,11 +255,7 @@ const duplicate = <K, R extends HasProcess, V>({ answer, id, locks, table }: Ins
     countSelect: (matches) => Effect.sync(() => table.all().filter(matches).length),
     count: Effect.sync(() => table.all().length),
     keys: (ref) => Effect.sync(() => table.of(ref[processOf]).map(({ key }) => key)),
-    values: (key, ref) =>
-      Effect.sync(() => {
-        const owner = ref[processOf]
-        return table.lookup(key).filter(({ ref }) => ref[processOf] === owner).map(({ value }) => value)
-      }),
+    values: (key, ref) => Effect.sync(() => table.at(key, ref[processOf]).map(({ value }) => value)),
     dispatch: (key, f, options) =>
       Effect.suspend(() =>
         Effect.forEach(

@@ -10,8 +10,13 @@
  * | `heirloom_messages_total` | counter | messages taken by servers: calls and casts |
  * | `heirloom_crashes_total` | counter | incarnations that ended abnormally |
  * | `heirloom_restarts_total` | counter | incarnations started in place of one that ended |
+ * | `heirloom_rollbacks_total` | counter | starts from an older state than was acknowledged, or from `init` for want of one |
  * | `heirloom_mailbox_depth` | gauge | messages waiting now, in all mailboxes |
  * | `heirloom_recovery_seconds` | histogram | from a crash to the next incarnation being up |
+ * | `heirloom_store_failures_total` | counter, by `store` | attempts that failed because the store was away, full or unusable |
+ * | `heirloom_store_unavailable` | gauge, by `store` | 1 from such a failure on until the store answers again, else 0 |
+ *
+ * The last two are pushed, since a failure is rare: by each store that a `StateContainer.layerStore` uses, under its name.
  *
  * You do not need this module to see the metrics: a root supervisor attaches its tree by itself. Use it to name a series
  * (`Metric.value(Metrics.restarts)`) or to report a `Telemetry` into a registry of your own.
@@ -31,6 +36,7 @@ export interface Counters {
   /** Incarnations that ended abnormally. The engines count them; `Telemetry.crashed` only logs. */
   crashes: number
   restarts: number
+  rollbacks: number
   /** Messages waiting in all mailboxes now. */
   queued: number
   /** Notes how long, in milliseconds, it took from a crash to the next incarnation being up. */
@@ -57,6 +63,12 @@ export const restarts: Metric.Counter<number> = Metric.counter("heirloom_restart
   incremental: true
 })
 
+/** Starts from an older state than was acknowledged, or from `init` for want of one: updates were lost. */
+export const rollbacks: Metric.Counter<number> = Metric.counter("heirloom_rollbacks_total", {
+  description: "Starts from an older state than was acknowledged",
+  incremental: true
+})
+
 /** Messages waiting now, in all mailboxes. */
 export const mailboxDepth: Metric.Gauge<number> = Metric.gauge("heirloom_mailbox_depth", {
   description: "Messages waiting in all mailboxes"
@@ -75,6 +87,17 @@ export const recovery: Metric.Histogram<number> = Metric.histogram("heirloom_rec
   boundaries: recoveryBounds
 })
 
+/** Attempts that failed because a store was away, full or unusable; one series for each `store`. */
+export const storeFailures: Metric.Counter<number> = Metric.counter("heirloom_store_failures_total", {
+  description: "Attempts that failed because a state store was away, full or unusable",
+  incremental: true
+})
+
+/** 1 while a store is away, full or unusable, else 0; one series for each `store`. */
+export const storeUnavailable: Metric.Gauge<number> = Metric.gauge("heirloom_store_unavailable", {
+  description: "Whether a state store is away, full or unusable"
+})
+
 /** Makes counters, all at zero. */
 export const makeCounters = (): Counters => {
   const buckets = recoveryBounds.map(() => 0)
@@ -87,6 +110,7 @@ export const makeCounters = (): Counters => {
     casts: 0,
     crashes: 0,
     restarts: 0,
+    rollbacks: 0,
     queued: 0,
     recovered: (millis) => {
       const seconds = millis / 1000
@@ -110,6 +134,7 @@ interface Report {
   messages: number
   crashes: number
   restarts: number
+  rollbacks: number
   recoveries: Metric.HistogramState
 }
 
@@ -148,6 +173,7 @@ const reportOf = (registry: Metric.MetricRegistry): Report => {
     messages: 0,
     crashes: 0,
     restarts: 0,
+    rollbacks: 0,
     recoveries: makeCounters().recoveries()
   }
   reports.set(registry, report)
@@ -161,6 +187,10 @@ const reportOf = (registry: Metric.MetricRegistry): Report => {
   }))
   pull(registry, restarts, () => ({
     count: total(report, report.restarts, (counters) => counters.restarts),
+    incremental: true
+  }))
+  pull(registry, rollbacks, () => ({
+    count: total(report, report.rollbacks, (counters) => counters.rollbacks),
     incremental: true
   }))
   pull(registry, mailboxDepth, () => ({ value: total(report, 0, (counters) => counters.queued) }))
@@ -198,6 +228,7 @@ export const attach = (counters: Counters, registry: Metric.MetricRegistry): () 
     report.messages += counters.calls + counters.casts
     report.crashes += counters.crashes
     report.restarts += counters.restarts
+    report.rollbacks += counters.rollbacks
     report.recoveries = mergeHistograms(report.recoveries, counters.recoveries())
   }
 }

@@ -16,6 +16,7 @@
 import { Cause, Context, Effect, Layer, LogLevel, Metric, Queue, References, type Scope, Stream } from "effect"
 import { type CrashReport, title } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
+import { type Rollback, toText as rollbackText } from "../../domain/observation/Rollback.ts"
 import { toCause } from "../../domain/server/ExitReason.ts"
 import { attach, type Counters, makeCounters } from "./Metrics.ts"
 
@@ -36,6 +37,8 @@ export interface Telemetry {
    * these loggers would not show it. Does not touch `counters.crashes`.
    */
   crashed(report: CrashReport, context: Context.Context<never>): void
+  /** Logs, likewise, that a server goes on from an older state than it had acknowledged. */
+  rolledBack(rollback: Rollback, context: Context.Context<never>): void
   /** Counters, plainly incremented by the engines and read by the metrics. */
   readonly counters: Counters
 }
@@ -62,6 +65,16 @@ class Sink implements Telemetry {
 
   crashed(report: CrashReport, context: Context.Context<never>): void {
     if (isLogging(context)) Effect.runForkWith(context)(logReport(report))
+  }
+
+  rolledBack(rollback: Rollback, context: Context.Context<never>): void {
+    this.counters.rollbacks++
+    if (!isLogging(context)) return
+    const { from, incarnation, path, to } = rollback
+    Effect.runForkWith(context)(Effect.annotateLogs(
+      Effect.logError(rollbackText(rollback)),
+      { path: pathText(path), incarnation, from, ...(to === undefined ? {} : { to }) }
+    ))
   }
 }
 

@@ -89,7 +89,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   readonly type: MessageType
   readonly payload: unknown
   /** The fiber that waits for the answer. */
-  private readonly sender: Sender
+  readonly sender: Sender
   readonly server: Receiver
   /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
   readonly work: Work | undefined

@@ -5,6 +5,7 @@
  */
 import type { Fiber } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
+import * as OneOrMany from "../naming/OneOrMany.ts"
 import type { ExitObserver, GoneObserver } from "../naming/Process.ts"
 import type { Debug } from "./Debug.ts"
 import type { Envelope } from "./Envelope.ts"
@@ -30,37 +31,37 @@ export class Extras {
   suspended = false
   /** What is switched on to watch its messages. */
   debug: Debug | undefined = undefined
-  private exitObservers: ReadonlyArray<ExitObserver> = []
-  private goneObservers: ReadonlyArray<GoneObserver> = []
+  private exitObservers: OneOrMany.OneOrMany<ExitObserver> = undefined
+  private goneObservers: OneOrMany.OneOrMany<GoneObserver> = undefined
 
   addExitObserver(observer: ExitObserver): void {
-    this.exitObservers = [...this.exitObservers, observer]
+    this.exitObservers = OneOrMany.add(this.exitObservers, observer)
   }
 
   removeExitObserver(observer: ExitObserver): void {
-    this.exitObservers = this.exitObservers.filter((other) => other !== observer)
+    this.exitObservers = OneOrMany.remove(this.exitObservers, observer)
   }
 
   addGoneObserver(observer: GoneObserver): void {
-    this.goneObservers = [...this.goneObservers, observer]
+    this.goneObservers = OneOrMany.add(this.goneObservers, observer)
   }
 
   removeGoneObserver(observer: GoneObserver): void {
-    this.goneObservers = this.goneObservers.filter((other) => other !== observer)
+    this.goneObservers = OneOrMany.remove(this.goneObservers, observer)
   }
 
   /** Tells those who watched this incarnation, once. */
   incarnationEnded(incarnation: number, reason: ExitReason): void {
     const observers = this.exitObservers
-    this.exitObservers = []
-    for (const observer of observers) observer(incarnation, reason)
+    this.exitObservers = undefined
+    OneOrMany.forEach(observers, (observer) => observer(incarnation, reason))
   }
 
   /** Tells those who watched the process, once. */
   processGone(reason: ExitReason): void {
     const observers = this.goneObservers
-    this.goneObservers = []
-    for (const observer of observers) observer(reason)
+    this.goneObservers = undefined
+    OneOrMany.forEach(observers, (observer) => observer(reason))
   }
 
   /** Whether nothing here needs the engine's attention before the next message. */
@@ -72,7 +73,7 @@ export class Extras {
   /** Whether nothing would be lost with this object. */
   get isSpare(): boolean {
     return this.isCalm && this.deferred.size === 0 && this.quarantined.length === 0 &&
-      this.exitObservers.length === 0 && this.goneObservers.length === 0
+      this.exitObservers === undefined && this.goneObservers === undefined
   }
 
   /** Something is done again: it neither waits for a timeout nor hibernates. */

@@ -9,7 +9,10 @@
  *   again, so that a sender resumed later cannot be overtaken by its own next message. It is resumed by the engine when
  *   the message that made room is being handled (`resumeSenders`): what it does then finds the server consistent.
  * - A withdrawn message gives its room back at once, and stays in the list until it is its turn, or until such messages
- *   are the greater part: withdrawing costs no search, and a server that is stuck keeps no million of them.
+ *   are the greater part: withdrawing costs no search, and a server that is stuck keeps no million of them. One of the
+ *   system's that was taken before its turn leaves its place in the same way.
+ * - Nothing here looks through what waits: a suspended server takes what is the system's from a list of its own, and the
+ *   oldest message is at the head, but for the few of the system's that may be before it.
  *
  * @since 0.1.0
  */
@@ -58,7 +61,9 @@ export class Mailbox {
   private admitted: Array<() => void> | undefined = undefined
   /** How many of the messages are the system's. */
   private own = 0
-  /** How many in the list were withdrawn. */
+  /** These alone, in the same order, while there are any. */
+  private ownMessages: MutableList.MutableList<Envelope> | undefined = undefined
+  /** How many in the list were withdrawn, or taken before their turn. */
   private withdrawn = 0
 
   constructor(capacity: number, overflow: Overflow) {
@@ -86,6 +91,8 @@ export class Mailbox {
   /** A message of the system: it takes nobody's room, is never refused, and never gives way. */
   putOwn(envelope: Envelope): Put {
     this.own++
+    this.ownMessages ??= MutableList.make<Envelope>()
+    MutableList.append(this.ownMessages, envelope)
     return this.append(envelope)
   }
 
@@ -126,13 +133,17 @@ export class Mailbox {
   }
 
   private takeOldest(): Envelope | undefined {
-    const oldest = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
-      mail.place === "inside" && mail.work === undefined
-    )
-    if (oldest !== undefined) {
-      MutableList.remove(this.messages, oldest)
-      oldest.place = "nowhere"
+    const before: Array<Mail> = []
+    let oldest: Envelope | undefined
+    while (oldest === undefined) {
+      const mail = MutableList.take(this.messages)
+      if (mail === MutableList.Empty) break
+      if (mail.place === "nowhere") this.withdrawn--
+      else if (mail.place === "inside" && mail.work === undefined) oldest = mail
+      else before.push(mail)
     }
+    MutableList.prependAllUnsafe(this.messages, before, true)
+    if (oldest !== undefined) oldest.place = "nowhere"
     return oldest
   }
 
@@ -148,27 +159,39 @@ export class Mailbox {
       const mail = MutableList.take(this.messages)
       if (mail === MutableList.Empty) return undefined
       if (mail.place === undefined) return mail
-      if (mail.place === "inside") return this.taken(mail)
+      if (mail.place === "inside") {
+        if (mail.work !== undefined) return this.nextOwn()
+        mail.place = "nowhere"
+        this.admit()
+        return mail
+      }
       this.withdrawn--
     }
   }
 
   /** The next message of the system: all that a suspended server handles. */
   takeOwn(): Envelope | undefined {
-    if (this.own === 0) return undefined
-    const own = MutableList.toArray(this.messages).find((mail): mail is Envelope =>
-      mail.place === "inside" && mail.work !== undefined
-    )
-    if (own === undefined) return undefined
-    MutableList.remove(this.messages, own)
-    return this.taken(own)
+    const own = this.nextOwn()
+    if (own !== undefined) this.leftBehind()
+    return own
   }
 
-  private taken(envelope: Envelope): Envelope {
-    envelope.place = "nowhere"
-    if (envelope.work !== undefined) this.own--
-    else this.admit()
-    return envelope
+  /** The first of the system's messages that is still wanted; it keeps its place among the others. */
+  private nextOwn(): Envelope | undefined {
+    while (this.ownMessages !== undefined) {
+      const mail = MutableList.take(this.ownMessages)
+      if (mail === MutableList.Empty) break
+      if (mail.place !== "inside") continue
+      mail.place = "nowhere"
+      this.oneOwnLess()
+      return mail
+    }
+    return undefined
+  }
+
+  private oneOwnLess(): void {
+    this.own--
+    if (this.own === 0) this.ownMessages = undefined
   }
 
   /** Its sender is gone: it will not be taken, and its room is free. */
@@ -176,14 +199,19 @@ export class Mailbox {
     const { place } = envelope
     envelope.place = "nowhere"
     if (place !== "inside") return
+    if (envelope.work !== undefined) this.oneOwnLess()
+    this.leftBehind()
+    if (envelope.work === undefined) this.admit()
+  }
+
+  /** One more in the list that will not be taken from there. */
+  private leftBehind(): void {
     this.withdrawn++
-    if (envelope.work !== undefined) this.own--
-    else this.admit()
-    if (this.withdrawn > tolerated && this.withdrawn > this.size) {
-      const kept = MutableList.takeAll(this.messages).filter(isWanted)
-      MutableList.appendAll(this.messages, kept)
-      this.withdrawn = 0
-    }
+    if (this.withdrawn <= tolerated || this.withdrawn <= this.size) return
+    const kept = MutableList.takeAll(this.messages).filter(isWanted)
+    MutableList.appendAll(this.messages, kept)
+    if (this.ownMessages !== undefined) MutableList.filter(this.ownMessages, isWanted)
+    this.withdrawn = 0
   }
 
   // One left, so one may come in.
@@ -220,6 +248,7 @@ export class Mailbox {
     const all = MutableList.takeAll(this.messages).filter(isWanted)
     for (const mail of all) if (mail.place !== undefined) mail.place = "nowhere"
     this.own = 0
+    this.ownMessages = undefined
     this.withdrawn = 0
     return all
   }

@@ -37,10 +37,19 @@ export interface Life {
 }
 
 /** What a crash report shows of an incarnation that has ended. */
-export interface LastWord {
+export class LastWord {
   readonly state: unknown
   readonly behavior: AnyBehavior | undefined
+  constructor(state: unknown, behavior: AnyBehavior | undefined) {
+    this.state = state
+    this.behavior = behavior
+  }
 }
+
+/** Marks of a server. */
+const queued = 1
+const draining = 2
+const proven = 4
 
 /** An end that somebody ordered. A supervisor waits for those it ordered, and is not told of them as exits. */
 export interface Order {
@@ -57,7 +66,6 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   incarnation = 0
   slot = -1
   lastExit: ExitReason | undefined = undefined
-  queued = false
   /**
    * The message in hand, unless it is handled and answered on its caller's stack. When the incarnation has ended it stays
    * until it is known what happens next.
@@ -67,18 +75,17 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   protected phase: Phase = Stopped
   keeper: Keeper<unknown> | undefined = undefined
+  /** The state; of an incarnation that has ended, its {@link LastWord} as long as that is unreported. */
   protected state: unknown = undefined
   protected mailbox: Mailbox | undefined = undefined
-  protected draining = false
   protected life: Life | undefined = undefined
   protected order: Order | undefined = undefined
   protected extras: Extras | undefined = undefined
   protected restoredFrom = 0
-  /** Whether this incarnation has handled any message. */
-  protected proven = false
   /** The callback that runs on the state, while one does. */
   protected callback: Callback | undefined = undefined
-  protected unreported: LastWord | undefined = undefined
+  /** Several yes and no in one field: there may be a million servers. */
+  private marks = 0
 
   constructor(spec: ServerSpec, key: string) {
     super()
@@ -99,6 +106,33 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
 
   get id(): string {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
+  }
+
+  /** Whether it waits for its turn; kept by the queue. */
+  get queued(): boolean {
+    return (this.marks & queued) !== 0
+  }
+
+  set queued(is: boolean) {
+    this.marks = is ? this.marks | queued : this.marks & ~queued
+  }
+
+  /** Whether it works off what waits at this moment. */
+  protected get draining(): boolean {
+    return (this.marks & draining) !== 0
+  }
+
+  protected set draining(is: boolean) {
+    this.marks = is ? this.marks | draining : this.marks & ~draining
+  }
+
+  /** Whether this incarnation has handled any message. */
+  protected get proven(): boolean {
+    return (this.marks & proven) !== 0
+  }
+
+  protected set proven(is: boolean) {
+    this.marks = is ? this.marks | proven : this.marks & ~proven
   }
 
   get current(): Envelope | undefined {

@@ -24,7 +24,7 @@ import { nextText } from "../supervision/LocalProcess.ts"
 import { type Envelope, type Mail, ownCast, ownTell } from "./Envelope.ts"
 import { Attentive, Ending, Idle, Parked, passivated, Restarting, Starting, Stopped } from "./Phase.ts"
 import { QuarantinedMessage } from "./Quarantine.ts"
-import { type LastWord, ServerBase } from "./ServerBase.ts"
+import { LastWord, ServerBase } from "./ServerBase.ts"
 
 const nobody: ReadonlyArray<Envelope> = []
 
@@ -164,17 +164,15 @@ export abstract class ServerEnd extends ServerBase implements Child {
   }
 
   protected ended(reason: ExitReason): void {
-    const lastWord = { state: this.state, behavior: this.life?.behavior }
+    const { life, order, state } = this
     this.phase = Restarting
     this.lastExit = reason
     this.life = undefined
     this.fiber = undefined
-    this.state = undefined
-    const order = this.order
     this.order = undefined
     // What its supervisor asked for is no news to it.
     const isNews = !isOrderly(reason) && !(order?.byParent === true && order.reason === reason)
-    this.unreported = isNews ? lastWord : undefined
+    this.state = isNews ? new LastWord(state, life?.behavior) : undefined
     this.extras?.incarnationEnded(this.incarnation, reason)
     if (order?.byParent === true) order.done?.(reason)
     else this.spec.parent.exited(this, this.incarnation, reason)
@@ -226,14 +224,14 @@ export abstract class ServerEnd extends ServerBase implements Child {
 
   settle(fate: Fate): void {
     if (this.phase < Restarting) return
-    const { current: fallen, lastExit: reason, unreported } = this
+    const { current: fallen, lastExit: reason, state: lastWord } = this
     this.inHand = undefined
-    this.unreported = undefined
+    this.state = undefined
     this.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
-    if (unreported !== undefined && reason !== undefined) {
+    if (lastWord instanceof LastWord && reason !== undefined) {
       // What the system asks is nobody's message; what a server does of its own accord is worth telling.
       const inHand = fallen?.work === undefined || fallen.type === ownCast ? fallen : undefined
-      this.report(reason, fate, inHand, unreported)
+      this.report(reason, fate, inHand, lastWord)
     }
     const deferred = this.extras === undefined ? nobody : Array.from(this.extras.deferred)
     this.extras?.deferred.clear()

@@ -17,7 +17,7 @@ import * as Turn from "../supervision/Turn.ts"
 import { callText } from "./AnswerText.ts"
 import { selfCall } from "./CallChain.ts"
 import type { AnyClient } from "./Client.ts"
-import { Envelope, type Letter, type MessageType, ownCall, ownTell } from "./Envelope.ts"
+import { Envelope, type Letter, type MessageType, ownCall } from "./Envelope.ts"
 import type { Work } from "./Extras.ts"
 import { DirectView } from "./HandlerView.ts"
 import { Attentive, Busy, Idle, isRunnable, Parked, passivated, Starting, Stopped } from "./Phase.ts"
@@ -153,13 +153,17 @@ export class ServerProcess extends ServerWork {
   post(envelope: Envelope): void {
     if (this.phase === Stopped) return envelope.refuse(this.notRunning())
     if (this.phase === Parked) return envelope.refuse({ _tag: "Parked" })
-    const chain = selfCall(this, envelope)
+    const chain = this.chainOf(envelope)
     if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
-    // Its init or its clean-up: no message is in hand, and none will be while that waits.
-    if (this.fiber !== undefined && Fiber.getCurrent() === this.fiber) {
-      return envelope.refuse({ _tag: "CallingSelf", chain: [this.name, this.name] })
-    }
     this.enqueue(envelope)
+  }
+
+  /** The servers between this one and a sender that would wait for itself; `undefined` when it would not. */
+  protected chainOf(envelope: Envelope): ReadonlyArray<string> | undefined {
+    const chain = selfCall(this, envelope)
+    if (chain !== undefined) return chain
+    // Its init or its clean-up: no message is in hand, and none will be while that waits.
+    return this.fiber !== undefined && envelope.sender === this.fiber ? [this.name, this.name] : undefined
   }
 
   /** A message's sender is gone, or told that it waited long enough. */
@@ -236,9 +240,14 @@ export class ServerProcess extends ServerWork {
     return new Envelope(this, type, undefined, Fiber.getCurrent(), work).sendAndWait(millis)
   }
 
-  /** A message of the system that nobody waits for. */
-  tell(work: Work): void {
-    if (this.phase !== Stopped) this.enqueue(new Envelope(this, ownTell, undefined, undefined, work))
+  /**
+   * Takes a message of the system that is not answered, from a sender that waits for what comes of it; the way by which it
+   * would wait for itself, if it would.
+   */
+  tell(envelope: Envelope): ReadonlyArray<string> | undefined {
+    const chain = this.chainOf(envelope)
+    if (chain === undefined && this.phase !== Stopped) this.enqueue(envelope)
+    return chain
   }
 
   /** Sends one of them again, that was taken out; it is back there when the server did not even begin with it. */

@@ -85,7 +85,7 @@ export abstract class ServerStart extends ServerEnd implements Child {
       case "GiveUp":
         return Exit.die(new StateRefused({ server: this.name, seq: decision.from, why: decision.why }))
       case "Init": {
-        if (decision.from !== undefined) this.publish("StateRolledBack", { from: decision.from, why: decision.why })
+        if (decision.from !== undefined) this.rolledBack(decision.from, undefined, decision.why)
         this.restoredFrom = 0
         this.callback = "init"
         if (behavior.init === undefined && !("init" in behavior)) {
@@ -94,11 +94,18 @@ export abstract class ServerStart extends ServerEnd implements Child {
         return isEffect(behavior.init) ? behavior.init : Exit.succeed(behavior.init)
       }
       case "RollBack":
-        this.publish("StateRolledBack", { from: decision.from, to: decision.to.seq, why: decision.why })
+        this.rolledBack(decision.from, decision.to.seq, decision.why)
         return this.restored(behavior, decision.to)
       case "Restore":
         return this.restored(behavior, decision.snapshot)
     }
+  }
+
+  /** Acknowledged updates are lost: that is told wherever somebody may hear it. */
+  protected rolledBack(from: number, to: number | undefined, why: string): void {
+    const { incarnation, path } = this
+    this.publish("StateRolledBack", { from, why, ...(to === undefined ? {} : { to }) })
+    this.spec.parent.telemetry.rolledBack({ path, incarnation, from, to, why }, this.spec.context)
   }
 
   protected restored(behavior: AnyBehavior, snapshot: Generation<unknown>): Effect.Effect<unknown, unknown> {

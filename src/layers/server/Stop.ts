@@ -3,12 +3,13 @@
  *
  * @since 0.1.0
  */
-import { Duration, Effect, Exit } from "effect"
+import { Duration, Effect, Exit, Fiber } from "effect"
 import { type CallError, callError, StopFailed } from "../../domain/Errors.ts"
 import { type ExitReason, isOrderly, normal } from "../../domain/server/ExitReason.ts"
 import { stop as stopNext } from "../../domain/server/Next.ts"
 import { type HasProcess, processOf } from "../naming/Process.ts"
 import { toMillis } from "./Client.ts"
+import { Envelope, ownTell } from "./Envelope.ts"
 import { serverOf } from "./ServerRef.ts"
 import { SystemAnswer } from "./SystemAnswer.ts"
 
@@ -27,7 +28,13 @@ export interface StopOptions {
  * is started again: a `permanent` child is. Any other process is sent the reason as an exit signal.
  *
  * Fails with `StopFailed` when it ended for another reason than was asked for: its `terminate` failed, or it crashed
- * before. Fails with a `CallError`: `NotRunning` when no incarnation lives, `Timeout` when it has not ended in time.
+ * before. Fails with a `CallError`: `NotRunning` when no incarnation lives, `Timeout` when it has not ended in time,
+ * `CallingSelf` when the end would wait for whoever waits for it (OTP: `calling_self`).
+ *
+ * **Gotchas**
+ *
+ * A handler ends its own server by its answer, `Next.stop`: it cannot wait for an end that waits for it, directly or by way
+ * of others.
  *
  * @since 0.1.0
  */
@@ -37,6 +44,8 @@ export const stop = (
   options?: StopOptions
 ): Effect.Effect<ExitReason, CallError | StopFailed> =>
   Effect.suspend(() => {
+    // Here and not below: with a timeout it is another fiber that waits, in the name of this one.
+    const sender = Fiber.getCurrent()
     const process = ref[processOf]
     const name = process.path.join("/")
     const millis = toMillis(options?.timeout ?? "infinity", { server: name, request: "stop" })
@@ -46,11 +55,29 @@ export const stop = (
         return resume(Exit.fail(callError(name, "stop", serverOf(ref)?.notRunning() ?? { _tag: "NotRunning" })))
       }
       const server = serverOf(ref)
+      if (server === undefined) {
+        process.exit(reason)
+        return Effect.sync(() => process.removeExitObserver(observer))
+      }
       const { incarnation } = process
-      if (server === undefined) process.exit(reason)
-      // The incarnation that was meant may be gone when its turn comes: the next one is not to suffer for it.
-      else server.tell(() => server.incarnation === incarnation ? stopNext(reason) : new SystemAnswer(undefined))
-      return Effect.sync(() => process.removeExitObserver(observer))
+      const request = new Envelope(
+        server,
+        ownTell,
+        undefined,
+        sender,
+        // The incarnation that was meant may be gone when its turn comes: the next one is not to suffer for it.
+        () => server.incarnation === incarnation ? stopNext(reason) : new SystemAnswer(undefined)
+      )
+      const chain = server.tell(request)
+      if (chain !== undefined) {
+        process.removeExitObserver(observer)
+        return resume(Exit.fail(callError(name, "stop", { _tag: "CallingSelf", chain })))
+      }
+      return Effect.sync(() => {
+        // It goes on stopping, but nobody waits for that any more.
+        request.gone = true
+        process.removeExitObserver(observer)
+      })
     })
     const waited = millis === Infinity ? ended : Effect.timeoutOrElse(ended, {
       duration: Duration.millis(millis),

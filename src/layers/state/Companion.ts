@@ -78,6 +78,8 @@ export interface Keeper<in out S> extends Companion<S> {
   readonly isBehind: boolean
   /** Whether so much is waiting to be stored that the server has to wait, too: see {@link whenRoom}. */
   readonly isFull: boolean
+  /** What its store said last, while it is away: what answers and loads are waiting for. Always absent in memory. */
+  readonly outage: StoreError | undefined
   /** Casts that the last failed write undid: their senders are not told. */
   readonly undone: number
   /** A new incarnation takes over: older ones are fenced off, and it is told what to start from. */

@@ -31,7 +31,7 @@ export interface StateContainer<in out S> extends HasProcess {
   readonly survives: Grade
   /** The companion of one server: of the one with that key, or of the only one. */
   readonly for: (key?: string) => Companion<S>
-  /** The keys of all servers that have conserved state or are alive. */
+  /** The keys of all servers that have conserved state or are alive, in order. */
   readonly keys: Effect.Effect<ReadonlyArray<string>>
   /**
    * Takes its key for a server: the companion, whose owner says whether another server was first, or nothing where there is

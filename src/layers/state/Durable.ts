@@ -18,12 +18,13 @@ import * as Generations from "../../domain/state/Generations.ts"
 import type { Standing } from "../../domain/state/Passivation.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
+import { invalidKey, type SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import { explain } from "../../domain/state/StateSchema.ts"
 import { judge, type Judgement } from "../../domain/state/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import { nothing, type Taken } from "./Companion.ts"
 import { DurableWrites } from "./DurableWrites.ts"
+import type { Use } from "./StoreHealth.ts"
 import { staleEpoch } from "./StoreWriter.ts"
 
 /** A companion whose snapshots go to a store. */
@@ -34,7 +35,7 @@ export class Durable<in out S> extends DurableWrites<S> {
     const { newest, session } = this
     // Whoever took over writes now; the cause is what the store answered, a StoreError.
     if (session.fenced !== undefined) return Effect.failCause(session.fenced as Cause.Cause<StoreError>)
-    if (!this.isLoaded) return this.load
+    if (!this.isLoaded) return this.begin
     if (this.evidence !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load)
     if (newest === undefined) return nothing
     return { decision: { _tag: "Restore", snapshot: { ...newest, trusted: false } }, aside: [] }
@@ -58,6 +59,15 @@ export class Durable<in out S> extends DurableWrites<S> {
     this.evidence = against === undefined ? undefined : { on: newest.seq, against }
   }
 
+  /** Under a key that no store takes nothing could be kept: whoever asks for such a server is told, and nobody else. */
+  private get begin(): Effect.Effect<Taken<S>, StoreError> {
+    const what = invalidKey(this.storeKey)
+    if (what === undefined) return this.load
+    const { name } = this.session.store
+    const reason = { _tag: "Invalid", what: `${what}: choose a shorter one, such as a hash of it` } as const
+    return Effect.fail(new StoreError({ store: name, operation: "start", reason }))
+  }
+
   /** Asks the store, and judges what it holds. */
   private get load(): Effect.Effect<Taken<S>, StoreError> {
     return Effect.flatMap(this.stored, (records) => {
@@ -71,11 +81,11 @@ export class Durable<in out S> extends DurableWrites<S> {
 
   private get stored(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
     const { store } = this.session
-    return this.patiently(store.load(this.storeKey))
+    return this.patiently(store.load(this.storeKey), "read")
   }
 
-  private patiently<A>(effect: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> {
-    return Effect.retry(effect, { schedule: this.session.retry, while: (error) => error.isRetryable })
+  private patiently<A>(effect: Effect.Effect<A, StoreError>, use: Use): Effect.Effect<A, StoreError> {
+    return this.session.health.ask(effect, this.session.retry, () => 1, use)
   }
 
   /** What is set aside is set aside in the store; what is chosen is what memory holds from now on. */
@@ -84,7 +94,7 @@ export class Durable<in out S> extends DurableWrites<S> {
     const { epoch, store } = this.session
     const key = this.storeKey
     return Effect.map(
-      Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why })), {
+      Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why }), "write"), {
         discard: true
       }),
       () => {
@@ -94,27 +104,24 @@ export class Durable<in out S> extends DurableWrites<S> {
     )
   }
 
-  private adopt({ aside, books, decision, from }: Judgement<SnapshotRecord, S>): void {
+  private adopt({ books, decision, from }: Judgement<SnapshotRecord, S>): void {
     const newest = books.kept[0]
     this.evidence = newest === undefined || books.evidence === undefined
       ? undefined
       : { on: newest.seq, against: books.evidence }
-    this.learn(books, aside)
+    this.learn(books)
     this.passivated = undefined
     if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
     this.isLoaded = true
     this.newest = from === undefined ? undefined : { ...from, incarnation: this.fence }
   }
 
-  private learn(
-    books: Generations.Generations<SnapshotRecord>,
-    aside: ReadonlyArray<Generations.Aside<SnapshotRecord>>
-  ): void {
+  private learn(books: Generations.Generations<SnapshotRecord>): void {
     const answers = books.kept[0]?.state.answers
     if (answers !== undefined && answers.length > 0) this.book.load(answers)
     else this.answers = undefined
     this.trustedUpTo = Generations.trustedUpTo(books)
-    this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1, ...aside.map((one) => one.seq))
+    this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1)
     this.storedSeq = this.lastSeq
   }
 
@@ -162,7 +169,7 @@ export class Durable<in out S> extends DurableWrites<S> {
     }
     if (record === undefined || record.seq !== passivated || passivated !== this.passivated) {
       const what = record === undefined ? "nothing" : `snapshot ${record.seq}`
-      return fail({ _tag: "Corrupt", what: `of "${this.key}" it has ${what}, not the snapshot that left memory` })
+      return fail({ _tag: "Corrupt", what: `of ${this.storeKey} it has ${what}, not the snapshot that left memory` })
     }
     const read = schema.decode(record.version, record.state)
     if (read._tag !== "Decoded") return fail({ _tag: "Corrupt", what: explain(read) })
@@ -181,7 +188,7 @@ export class Durable<in out S> extends DurableWrites<S> {
       this.isLoaded ? Effect.void : Effect.map(this.stored, (records) => {
         if (this.isLoaded) return
         this.isLoaded = true
-        this.learn(Generations.fromStored(records), [])
+        this.learn(Generations.fromStored(records))
       })
     )
     return known.pipe(

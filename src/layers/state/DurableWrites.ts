@@ -43,6 +43,7 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
   protected readonly session: Session<S>
   protected readonly storeKey: string
   protected newest: Snapshot<S> | undefined = undefined
+  protected answers: AnswerBook | undefined = undefined
   protected isLoaded = false
   /** The number of the snapshot that has left memory. */
   protected passivated: number | undefined = undefined
@@ -88,6 +89,10 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
 
   get isFull(): boolean {
     return this.session.when === "commit" && this.ahead >= this.session.maxAhead
+  }
+
+  get outage(): StoreError | undefined {
+    return this.session.health.outage
   }
 
   get isSpare(): boolean {
@@ -148,7 +153,7 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     if (session.fenced !== undefined) return Exit.failCause(session.fenced)
     const encoded = session.schema.encode(newest.state)
     if (encoded._tag === "Failure") {
-      const what = `the state of "${this.key}" does not fit its schema: ${encoded.failure}`
+      const what = `the state of ${this.storeKey} does not fit its schema: ${encoded.failure}`
       return Exit.fail(
         new StoreError({ store: session.store.name, operation: "encode", reason: { _tag: "Invalid", what } })
       )

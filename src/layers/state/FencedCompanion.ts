@@ -26,7 +26,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   readonly key: string
   owner: Process | undefined = undefined
   protected fence = 0
-  protected answers: AnswerBook | undefined = undefined
+  protected abstract answers: AnswerBook | undefined
 
   constructor(key: string) {
     this.key = key
@@ -40,6 +40,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   abstract readonly isBehind: boolean
   abstract readonly isFull: boolean
   abstract readonly undone: number
+  abstract readonly outage: StoreError | undefined
   abstract readonly isSpare: boolean
   protected abstract read(): Snapshot<S> | undefined
   /** Keeps a snapshot in place of the one `before`. */
@@ -97,7 +98,7 @@ export abstract class Kept<in out S> implements Keeper<S> {
   passivate(): void {}
 
   get activate(): Effect.Effect<S, StoreError> {
-    return Effect.die(new Error(`the state of "${this.key}" never left memory`))
+    return Effect.die(new Error("a state that never left memory was asked back"))
   }
 
   whenSpare(_f: () => void): void {}
@@ -136,6 +137,10 @@ export abstract class Immediate<in out S> extends Kept<S> {
     return 0
   }
 
+  get outage(): undefined {
+    return undefined
+  }
+
   hold(answer: Held): void {
     answer.stored()
   }
@@ -147,6 +152,8 @@ export abstract class Immediate<in out S> extends Kept<S> {
 
 /** Keeps nothing: the next incarnation starts from `init` (OTP's default). Still fences, and still has an owner. */
 export class Forgetful<in out S> extends Immediate<S> {
+  protected answers = undefined
+
   protected get limits(): undefined {
     return undefined
   }
@@ -155,8 +162,9 @@ export class Forgetful<in out S> extends Immediate<S> {
     return true
   }
 
-  override recorded(_id: string): undefined {
-    return undefined
+  // Nothing to keep, and no answer either: it does not make what nobody will see.
+  override commit(incarnation: number): boolean {
+    return incarnation >= this.fence
   }
 
   protected read(): undefined {

@@ -15,13 +15,14 @@
  */
 import { Effect, type Option } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import type { NewAnswer, RecordedAnswer } from "../../domain/server/Idempotency.ts"
+import type { Limits, NewAnswer, RecordedAnswer } from "../../domain/server/Idempotency.ts"
 import type * as Generations from "../../domain/state/Generations.ts"
 import type { Standing } from "../../domain/state/Passivation.ts"
 import type * as Recovery from "../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Process } from "../naming/Process.ts"
+import { AnswerBook } from "./AnswerBook.ts"
 import { type Held, isHandled, type Keeper, type Origin, type Taken } from "./Companion.ts"
 
 interface Pending<out S> {
@@ -29,7 +30,6 @@ interface Pending<out S> {
   readonly state: S
   /** What it came of; a message, if one was handled for any part of it. */
   readonly by: Origin
-  readonly answers: ReadonlyArray<NewAnswer>
 }
 
 /** Keeps what is committed to itself until it is flushed, and only then hands it to the companion it wraps. */
@@ -39,12 +39,16 @@ export class Delayed<in out S> implements Keeper<S> {
   /** Those that have something pending; the container flushes them at its intervals. */
   private readonly late: Set<Delayed<S>>
   private pending: Pending<S> | undefined = undefined
+  /** The answers that are to be put on record with it; as many of them as there may be on record at all. */
+  private answers: AnswerBook | undefined = undefined
+  private readonly limits: Limits | undefined
   private fence = 0
 
-  constructor(kept: Keeper<S>, needsLastWord: boolean, late: Set<Delayed<S>>) {
+  constructor(kept: Keeper<S>, needsLastWord: boolean, late: Set<Delayed<S>>, limits?: Limits) {
     this.kept = kept
     this.needsLastWord = needsLastWord
     this.late = late
+    this.limits = limits
   }
 
   get key(): string {
@@ -75,6 +79,10 @@ export class Delayed<in out S> implements Keeper<S> {
     return this.kept.undone
   }
 
+  get outage(): StoreError | undefined {
+    return this.kept.outage
+  }
+
   // What waits for an interval or a last word is in memory alone.
   standing(_state: S): Standing {
     return "kept"
@@ -96,7 +104,7 @@ export class Delayed<in out S> implements Keeper<S> {
 
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
     if (!this.needsLastWord) this.flush()
-    this.pending = undefined
+    this.take()
     this.fence = Math.max(this.fence, incarnation)
     return this.kept.takeOver(incarnation)
   }
@@ -107,26 +115,32 @@ export class Delayed<in out S> implements Keeper<S> {
     this.kept.fenceOff(incarnation)
   }
 
-  commit(incarnation: number, state: S, by: Origin, answers: ReadonlyArray<NewAnswer> = []): boolean {
+  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     if (incarnation < this.fence) return false
     const { pending } = this
     if (pending === undefined) {
       if (!this.needsLastWord) this.late.add(this)
-      this.pending = { incarnation, state, by, answers }
+      this.pending = { incarnation, state, by }
     } else {
-      this.pending = {
-        incarnation,
-        state,
-        by: by === "callback" || isHandled(pending.by) ? pending.by : by,
-        answers: [...pending.answers, ...answers]
-      }
+      this.pending = { incarnation, state, by: by === "callback" || isHandled(pending.by) ? pending.by : by }
     }
+    if (answers === undefined) return true
+    this.answers ??= new AnswerBook(this.limits)
+    // The number of its state is not known yet.
+    for (const answer of answers) this.answers.record(answer, 0)
     return true
   }
 
   recorded(id: string): RecordedAnswer | undefined {
-    const pending = this.pending?.answers.find((answer) => answer.id === id)
-    return pending === undefined ? this.kept.recorded(id) : { ...pending, seq: 0 }
+    return this.answers?.find(id) ?? this.kept.recorded(id)
+  }
+
+  /** Takes out what is pending. */
+  private take(): [Pending<S> | undefined, AnswerBook | undefined] {
+    const { answers, pending } = this
+    this.pending = undefined
+    this.answers = undefined
+    return [pending, answers]
   }
 
   conclude(incarnation: number, _state: S): void {
@@ -148,15 +162,12 @@ export class Delayed<in out S> implements Keeper<S> {
 
   /** Writes what is pending. */
   flush(): void {
-    const pending = this.pending
-    this.pending = undefined
-    if (pending === undefined) return
-    const { answers, by, incarnation, state } = pending
-    this.kept.commit(incarnation, state, by, answers.length === 0 ? undefined : answers)
+    const [pending, answers] = this.take()
+    if (pending !== undefined) this.kept.commit(pending.incarnation, pending.state, pending.by, answers?.unsaved)
   }
 
   forget(): void {
-    this.pending = undefined
+    this.take()
     this.kept.forget()
   }
 
@@ -166,7 +177,7 @@ export class Delayed<in out S> implements Keeper<S> {
 
   // Newer than what is pending, which must not be written over it.
   set(state: S): Effect.Effect<void> {
-    return Effect.andThen(Effect.sync(() => (this.pending = undefined)), this.kept.set(state))
+    return Effect.andThen(Effect.sync(() => this.take()), this.kept.set(state))
   }
 
   get clear(): Effect.Effect<void> {

@@ -34,8 +34,7 @@ export const copyNeeded = Effect.fnUntraced(function*(
   write: Write
 ): Effect.fn.Return<void, PlatformError.PlatformError | Rotten> {
   const { aside, epochs, kept } = source.index
-  const byEpoch = Array.from(epochs).sort((a, b) => a[1] - b[1])
-  for (const [owner, epoch] of byEpoch) write({ _tag: "Epoch", owner, epoch })
+  for (const [owner, epoch] of epochs) write({ _tag: "Epoch", owner, epoch })
   const needed = framesOf(source.index)
   const holes: Array<Hole> = []
   for (const { file, upTo } of source.pieces) {

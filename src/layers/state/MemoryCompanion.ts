@@ -1,5 +1,5 @@
 /**
- * Companions that lose nothing but with the process: in memory a `Ref`, and with `InTable` a row of a table.
+ * Companions that lose nothing but with the process: in memory, and with `InTable` in a row of a table.
  *
  * What is committed is conserved, and judged when somebody crashes on it. Where the newest snapshot is kept is all that is
  * left to the two kinds. What has to outlive the process is not for these: see `Durable`.
@@ -10,17 +10,18 @@
  *
  * @since 0.1.0
  */
-import { Effect, Ref } from "effect"
+import { Effect } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
 import type { Limits, NewAnswer } from "../../domain/server/Idempotency.ts"
 import type * as Generations from "../../domain/state/Generations.ts"
 import * as Recovery from "../../domain/state/Recovery.ts"
 import { accept, type Snapshot } from "../../domain/state/Snapshot.ts"
+import type { AnswerBook } from "./AnswerBook.ts"
 import { isHandled, nothing, type Origin, type Policy, type Taken } from "./Companion.ts"
 import { Immediate } from "./FencedCompanion.ts"
 
 /** What speaks against the newest snapshot, and what was set aside before. */
-interface Trouble<out S> {
+export interface Trouble<out S> {
   readonly evidence: Generations.Evidence | undefined
   /** What the evidence is about: somebody else may have replaced it since. */
   readonly on: Snapshot<S>
@@ -29,23 +30,20 @@ interface Trouble<out S> {
 
 /** Companions that lose nothing but with the process: what is committed is conserved. */
 export abstract class Volatile<in out S> extends Immediate<S> {
-  /** The snapshot that is trusted, if the newest one is: a message was handled from it. */
-  protected trusted: Snapshot<S> | undefined = undefined
+  /** Whether the newest snapshot is trusted: a message was handled from it. */
+  protected abstract isTrusted: boolean
   /** The newest older snapshot that one was handled from. */
-  protected previous: Snapshot<S> | undefined = undefined
-  protected trouble: Trouble<S> | undefined = undefined
-  private readonly policy: Policy | undefined
-
-  constructor(key: string, policy: Policy | undefined) {
-    super(key)
-    this.policy = policy
-  }
+  protected abstract previous: Snapshot<S> | undefined
+  protected abstract trouble: Trouble<S> | undefined
+  protected abstract readonly policy: Policy | undefined
 
   protected get limits(): Limits | undefined {
     return this.policy?.answers
   }
 
   protected abstract put(snapshot: Snapshot<S>): void
+  /** Whether a snapshot is the newest still. */
+  protected abstract isNewest(snapshot: Snapshot<S>): boolean
 
   get isSpare(): boolean {
     return this.read() === undefined && (this.trouble === undefined || this.trouble.aside.length === 0)
@@ -58,7 +56,7 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     }
     if (Object.is(state, before.state)) {
       // What changed nothing makes no other snapshot; if it was a message, it was handled from this one.
-      if (isHandled(by)) this.trusted = before
+      if (isHandled(by)) this.isTrusted = true
       if (by !== "callback" && this.trouble !== undefined) this.trouble = { ...this.trouble, evidence: undefined }
       return true
     }
@@ -67,8 +65,8 @@ export abstract class Volatile<in out S> extends Immediate<S> {
   }
 
   protected write(snapshot: Snapshot<S>, by: Origin, before: Snapshot<S> | undefined): void {
-    if (isHandled(by) || (before !== undefined && before === this.trusted)) this.previous = before
-    this.trusted = undefined
+    if (isHandled(by) || (before !== undefined && this.isTrusted)) this.previous = before
+    this.isTrusted = false
     this.put(this.trouble === undefined ? snapshot : this.afterTrouble(snapshot, this.trouble, by))
   }
 
@@ -76,7 +74,7 @@ export abstract class Volatile<in out S> extends Immediate<S> {
   private afterTrouble(snapshot: Snapshot<S>, { aside, evidence, on }: Trouble<S>, by: Origin): Snapshot<S> {
     const last = aside.reduce((max, one) => Math.max(max, one.seq), 0)
     const next = snapshot.seq > last ? snapshot : { ...snapshot, seq: last + 1 }
-    if (by === "callback" && on === this.read()) this.trouble = { aside, evidence, on: next }
+    if (by === "callback" && this.isNewest(on)) this.trouble = { aside, evidence, on: next }
     else this.trouble = aside.length === 0 ? undefined : { aside, evidence: undefined, on: next }
     return next
   }
@@ -85,10 +83,10 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     const snapshot = this.read()
     if (snapshot === undefined) return nothing
     const { trouble } = this
-    if (trouble?.evidence === undefined || trouble.on !== snapshot) {
+    if (trouble?.evidence === undefined || !this.isNewest(trouble.on)) {
       const { seq, state } = snapshot
       return {
-        decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.trusted === snapshot } },
+        decision: { _tag: "Restore", snapshot: { seq, state, trusted: this.isTrusted } },
         aside: nothing.aside
       }
     }
@@ -97,7 +95,10 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     if (books.kept[0]?.seq !== snapshot.seq) {
       this.forgetNewest()
       this.answers?.rollBack(this.previous?.seq ?? 0)
-      if (this.previous !== undefined) this.put(this.trusted = this.previous)
+      if (this.previous !== undefined) {
+        this.put(this.previous)
+        this.isTrusted = true
+      }
     }
     return { decision, aside }
   }
@@ -106,23 +107,23 @@ export abstract class Volatile<in out S> extends Immediate<S> {
     const snapshot = this.read()
     if (snapshot === undefined) return
     if (end.handled) {
-      if (snapshot.seq === end.restored) this.trusted = snapshot
+      if (snapshot.seq === end.restored) this.isTrusted = true
       return
     }
     const activity = Recovery.activityOf(reason, end.activity)
-    if (activity._tag === "Outside" || this.trusted === snapshot) return
+    if (activity._tag === "Outside" || this.isTrusted) return
     const books = Recovery.observe(this.books(snapshot), { ...end, activity, on: snapshot.seq })
     this.trouble = { evidence: books.evidence, aside: books.aside, on: snapshot }
   }
 
   private books(snapshot: Snapshot<S>): Generations.Generations<S> {
-    const newest = { seq: snapshot.seq, state: snapshot.state, trusted: this.trusted === snapshot }
+    const newest = { seq: snapshot.seq, state: snapshot.state, trusted: this.isTrusted }
     const { previous, trouble } = this
     return {
       limit: 2,
       kept: previous === undefined ? [newest] : [newest, { seq: previous.seq, state: previous.state, trusted: true }],
       aside: trouble?.aside ?? [],
-      evidence: trouble?.on === snapshot ? trouble.evidence : undefined
+      evidence: trouble !== undefined && this.isNewest(trouble.on) ? trouble.evidence : undefined
     }
   }
 
@@ -130,7 +131,7 @@ export abstract class Volatile<in out S> extends Immediate<S> {
 
   forget(): void {
     this.previous = undefined
-    this.trusted = undefined
+    this.isTrusted = false
     this.trouble = undefined
     this.answers = undefined
     this.forgetNewest()
@@ -141,41 +142,130 @@ export abstract class Volatile<in out S> extends Immediate<S> {
   }
 }
 
-/** Keeps every commit in a `Ref`. */
-export class InMemory<in out S> extends Volatile<S> {
-  /** Made with the first commit: most of a million servers are waiting for their first message. */
-  private ref: Ref.Ref<Snapshot<S> | undefined> | undefined = undefined
+/** What most companions never have. */
+class Rare<in out S> {
+  readonly policy: Policy | undefined
+  trouble: Trouble<S> | undefined = undefined
+  answers: AnswerBook | undefined = undefined
 
-  protected read(): Snapshot<S> | undefined {
-    return this.ref?.ref.current
+  constructor(policy: Policy | undefined) {
+    this.policy = policy
+  }
+}
+
+/** Marks of a companion in memory. */
+const trusted = 1
+const troubled = 2
+
+/**
+ * Keeps every commit in a cell: the companion itself is it.
+ *
+ * Two snapshots lie in its fields, and are made into objects for whoever asks. So a commit writes a few fields and makes
+ * nothing, and a server with its state conserved is small: there may be a million of them.
+ */
+export class InMemory<in out S> extends Volatile<S> {
+  /** The newest snapshot; its number is 0 as long as there is none. */
+  private seq = 0
+  private state: S | undefined = undefined
+  private incarnation = 0
+  private previousSeq = 0
+  private previousState: S | undefined = undefined
+  private previousIncarnation = 0
+  private marks = 0
+  private rare: Policy | Rare<S> | undefined
+
+  constructor(key: string, policy: Policy | undefined) {
+    super(key)
+    this.rare = policy
   }
 
   // What nearly every commit is, in one function: every message pays for it, and V8 takes a longer chain of calls in on some
   // days only. A test holds it equal to the rule above, by which companions in a table go.
   override commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
-    const cell = this.ref?.ref
-    const before = cell?.current
     if (
-      cell === undefined || before === undefined || answers !== undefined || this.trouble !== undefined ||
-      incarnation < this.fence || by === "callback" || by === "person"
+      this.seq === 0 || this.marks >= troubled || answers !== undefined || incarnation < this.fence ||
+      by === "callback" || by === "person"
     ) {
       return super.commit(incarnation, state, by, answers)
     }
-    if (Object.is(state, before.state)) this.trusted = before
-    else {
-      this.previous = before
-      this.trusted = undefined
-      cell.current = accept(before, this.fence, incarnation, state)
+    if (Object.is(state, this.state)) {
+      this.marks = trusted
+      return true
     }
+    this.previousSeq = this.seq
+    this.previousState = this.state
+    this.previousIncarnation = this.incarnation
+    this.marks = 0
+    this.seq++
+    this.state = state
+    this.incarnation = incarnation
     return true
   }
 
-  protected put(snapshot: Snapshot<S>): void {
-    if (this.ref === undefined) this.ref = Ref.makeUnsafe<Snapshot<S> | undefined>(snapshot)
-    else this.ref.ref.current = snapshot
+  protected read(): Snapshot<S> | undefined {
+    // With a number there is a state, which may be `undefined` itself.
+    return this.seq === 0 ? undefined : { state: this.state as S, seq: this.seq, incarnation: this.incarnation }
+  }
+
+  protected put({ incarnation, seq, state }: Snapshot<S>): void {
+    this.seq = seq
+    this.state = state
+    this.incarnation = incarnation
+  }
+
+  protected isNewest({ seq }: Snapshot<S>): boolean {
+    return seq === this.seq
   }
 
   protected forgetNewest(): void {
-    this.ref = undefined
+    this.seq = 0
+    this.state = undefined
+    this.incarnation = 0
+  }
+
+  protected get previous(): Snapshot<S> | undefined {
+    const { previousIncarnation: incarnation, previousSeq: seq, previousState: state } = this
+    return seq === 0 ? undefined : { state: state as S, seq, incarnation }
+  }
+
+  protected set previous(previous: Snapshot<S> | undefined) {
+    this.previousSeq = previous?.seq ?? 0
+    this.previousState = previous?.state
+    this.previousIncarnation = previous?.incarnation ?? 0
+  }
+
+  protected get isTrusted(): boolean {
+    return (this.marks & trusted) !== 0
+  }
+
+  protected set isTrusted(isTrusted: boolean) {
+    this.marks = isTrusted ? this.marks | trusted : this.marks & ~trusted
+  }
+
+  protected get policy(): Policy | undefined {
+    return this.rare instanceof Rare ? this.rare.policy : this.rare
+  }
+
+  private get own(): Rare<S> {
+    if (!(this.rare instanceof Rare)) this.rare = new Rare(this.rare)
+    return this.rare
+  }
+
+  protected get trouble(): Trouble<S> | undefined {
+    return this.rare instanceof Rare ? this.rare.trouble : undefined
+  }
+
+  protected set trouble(trouble: Trouble<S> | undefined) {
+    if (trouble === this.trouble) return
+    this.own.trouble = trouble
+    this.marks = trouble === undefined ? this.marks & ~troubled : this.marks | troubled
+  }
+
+  protected get answers(): AnswerBook | undefined {
+    return this.rare instanceof Rare ? this.rare.answers : undefined
+  }
+
+  protected set answers(answers: AnswerBook | undefined) {
+    if (answers !== this.answers) this.own.answers = answers
   }
 }

@@ -90,12 +90,24 @@ class Direct implements FileSystem.File {
     })
   }
 
-  read(buffer: Uint8Array, { position = BigInt(this.position) }: FileSystem.File.ReadOptions = {}) {
-    return this.handle.read(buffer, { position })
+  read(buffer: Uint8Array, options?: FileSystem.File.ReadOptions) {
+    return Effect.suspend(() => {
+      if (options?.position !== undefined) return this.handle.read(buffer, options)
+      return Effect.map(this.handle.read(buffer, { position: BigInt(this.position) }), (read) => {
+        this.position += read
+        return read
+      })
+    })
   }
 
-  readAlloc(size: number, { position = BigInt(this.position) }: FileSystem.File.ReadOptions = {}) {
-    return this.handle.readAlloc(size, { position })
+  readAlloc(size: number, options?: FileSystem.File.ReadOptions) {
+    return Effect.suspend(() => {
+      if (options?.position !== undefined) return this.handle.readAlloc(size, options)
+      return Effect.map(this.handle.readAlloc(size, { position: BigInt(this.position) }), (read) => {
+        if (read._tag === "Some") this.position += read.value.length
+        return read
+      })
+    })
   }
 }
 

@@ -13,17 +13,46 @@ const codeOf = (cause: unknown): unknown => {
   return error.errcode ?? error.code ?? (error.cause === undefined ? undefined : codeOf(error.cause))
 }
 
-/**
- * What a database's error means for a store: SQLITE_FULL and PostgreSQL's disk_full; SQLITE_CORRUPT, SQLITE_NOTADB and
- * PostgreSQL's data_corrupted; anything else may pass.
- */
+/** SQLite's primary result codes, by what they mean for a store; those that are not here may pass. */
+const sqliteCodes: { readonly [code: number]: Exclude<StoreErrorReason["_tag"], "Fenced"> } = {
+  1: "Unusable", // ERROR: no such table or column, syntax
+  3: "Unusable", // PERM
+  8: "Unusable", // READONLY
+  11: "Corrupt", // CORRUPT
+  13: "Full", // FULL
+  18: "Invalid", // TOOBIG: the state, not the database
+  21: "Unusable", // MISUSE
+  23: "Unusable", // AUTH
+  25: "Unusable", // RANGE: more parameters than it knows
+  26: "Corrupt" // NOTADB
+}
+
+/** Extended codes of ERROR that stand for something that passes: it asks to be asked again. */
+const sqliteRetry = 513
+
+/** PostgreSQL's conditions, by code or by class. A server that is read-only may be about to be promoted: that passes. */
+const pgCodes: { readonly [code: string]: Exclude<StoreErrorReason["_tag"], "Fenced"> } = {
+  "22": "Invalid", // what one record holds
+  "3D": "Unusable", // no such database
+  "3F": "Unusable", // no such schema
+  "42": "Unusable", // no such table or column, syntax, a right that is missing
+  "53100": "Full",
+  "54": "Invalid", // larger than it can hold
+  XX001: "Corrupt",
+  XX002: "Corrupt"
+}
+
+const meaningOf = (code: unknown): Exclude<StoreErrorReason["_tag"], "Fenced"> => {
+  if (typeof code === "number") return (code === sqliteRetry ? undefined : sqliteCodes[code & 0xff]) ?? "Unavailable"
+  return typeof code === "string" && code.length === 5
+    ? pgCodes[code] ?? pgCodes[code.slice(0, 2)] ?? "Unavailable"
+    : "Unavailable"
+}
+
+/** What a database's error means for a store: whether it may pass, is there to stay, or is about what was to be stored. */
 export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
-  const code = codeOf(error.reason.cause)
-  if (code === 13 || code === "53100") return { _tag: "Full", cause: error }
-  if (code === 11 || code === 26 || code === "XX001" || code === "XX002") {
-    return { _tag: "Corrupt", what: error.message }
-  }
-  return { _tag: "Unavailable", cause: error }
+  const _tag = meaningOf(codeOf(error.reason.cause))
+  return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: error.message } : { _tag, cause: error }
 }
 
 /** A snapshot out of its row. */

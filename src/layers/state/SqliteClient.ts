@@ -11,10 +11,11 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, Layer, Predicate, Semaphore, Stream } from "effect"
+import { Context, type Duration, Effect, Layer, Predicate, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import * as GivenOption from "../../domain/state/GivenOption.ts"
 
 /** How to open a database. */
 export interface Options {
@@ -67,11 +68,16 @@ interface Prepared {
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
   const readOnly = options.readOnly ?? false
+  const busyTimeout = GivenOption.patience({
+    of: `sqlite ${options.filename}`,
+    option: "busyTimeout",
+    given: options.busyTimeout ?? 250
+  })
   const db = yield* Effect.acquireRelease(
     Effect.try({
       try: () => {
         const db = new DatabaseSync(options.filename, { readOnly })
-        db.exec(`PRAGMA busy_timeout = ${Math.ceil(Duration.toMillis(options.busyTimeout ?? 250))}`)
+        db.exec(`PRAGMA busy_timeout = ${Math.ceil(busyTimeout)}`)
         db.exec(`PRAGMA synchronous = ${options.synchronous ?? "NORMAL"}`)
         if (!readOnly) db.exec("PRAGMA journal_mode = WAL")
         return db

@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
-import { Duration, Effect, Layer, Schedule } from "effect"
+import { type Duration, Effect, Layer, Schedule } from "effect"
 import { defaultLimits } from "../../domain/server/Idempotency.ts"
+import * as GivenOption from "../../domain/state/GivenOption.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
@@ -29,7 +30,7 @@ export type { Make, StateContainer, Stateful, StateOf } from "./Container.ts"
 /** When a state is conserved. */
 export type When = "commit" | "terminate" | { readonly every: Duration.Input }
 
-/** What every companion may be told. */
+/** What every companion may be told; what makes no sense is refused as an `InvalidOption` when the layer is built. */
 export interface Options {
   /**
    * `"commit"` (default): after every handled message, before the reply. `{ every }`: late, at that interval; a crash of
@@ -54,27 +55,40 @@ export interface Options {
     | undefined
 }
 
-const policyOf = (options: Options | undefined): Policy => ({
-  onSuspect: options?.onSuspect,
+const policyOf = (of: string, { answers, onSuspect }: Options): Policy => ({
+  onSuspect,
   answers: {
-    maxCount: options?.answers?.maxCount ?? defaultLimits.maxCount,
-    maxAge: options?.answers?.maxAge === undefined
+    maxCount: answers?.maxCount === undefined
+      ? defaultLimits.maxCount
+      : GivenOption.limit({ of, option: "answers.maxCount", given: answers.maxCount }, 1),
+    maxAge: answers?.maxAge === undefined
       ? defaultLimits.maxAge
-      : Duration.toMillis(Duration.fromInputUnsafe(options.answers.maxAge))
+      : GivenOption.millis({ of, option: "answers.maxAge", given: answers.maxAge })
   }
 })
 
+/** Milliseconds between two writes, for those that are late. */
+const intervalOf = (of: string, when: When): number | undefined =>
+  typeof when === "object" ? GivenOption.millis({ of, option: "when.every", given: when.every }) : undefined
+
 /** Companions that lose nothing but with the process, conserved when `options` says. */
-const volatile = <S>(options: Options | undefined, isLazy: boolean, make: Make<S>): Design<S> => {
-  const { afterStop = "forget", when = "commit" } = options ?? {}
+const volatile = <S>(
+  of: string,
+  options: Options,
+  policy: Policy,
+  isLazy: boolean,
+  make: Make<S>
+): Design<S> => {
+  const { afterStop = "forget", when = "commit" } = options
+  const interval = intervalOf(of, when)
   const late = new Set<Delayed<S>>()
   return {
     survives: "crash",
     afterStop,
     stored: noKeys,
     isLazy: isLazy && when === "commit",
-    make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late),
-    work: typeof when !== "object" ? Effect.never : repeatedly(when.every, () => {
+    make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late, policy.answers),
+    work: interval === undefined ? Effect.never : repeatedly(interval, () => {
       for (const keeper of late) keeper.flush()
       late.clear()
     })
@@ -92,11 +106,11 @@ const keysOf = (server: string, names: ReadonlyArray<string>): ReadonlyArray<str
   return names.flatMap((name) => name === server ? [""] : name.startsWith(prefix) ? [name.slice(prefix.length)] : [])
 }
 
-const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> =>
+const repeatedly = (every: number, f: () => void): Effect.Effect<never> =>
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
 
 /**
- * Companions in memory: a `Ref` per server, which survives everything but the process.
+ * Companions in memory: a cell per server, outside of any fiber, which survives everything but the process.
  *
  * **When to use**
  *
@@ -139,13 +153,13 @@ const repeatedly = (every: Duration.Input, f: () => void): Effect.Effect<never> 
  */
 export const layerMemory = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
-  options?: Options
+  options: Options = {}
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor> =>
   granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.suspend(() => {
-      const policy = policyOf(options)
-      return container(server, volatile(options, true, (key) => new InMemory<S>(key, policy)))
+      const policy = policyOf(server.key, options)
+      return container(server, volatile(server.key, options, policy, true, (key) => new InMemory<S>(key, policy)))
     })
   ))
 
@@ -166,16 +180,19 @@ export const layerMemory = <Self, Id extends string, S>(
  */
 export const layerTable = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
-  options?: Options & { readonly row?: ((key: string) => string) | undefined }
+  options: Options & { readonly row?: ((key: string) => string) | undefined } = {}
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor | StateTable> => {
-  const row = options?.row ?? nameOf(server.key)
+  const row = options.row ?? nameOf(server.key)
   return granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.flatMap(
       StateTable,
       (table) => {
-        const policy = policyOf(options)
-        return container(server, volatile(options, false, (key) => new InTable<S>(key, row(key), table.unsafe, policy)))
+        const policy = policyOf(server.key, options)
+        return container(
+          server,
+          volatile(server.key, options, policy, false, (key) => new InTable<S>(key, row(key), table.unsafe, policy))
+        )
       }
     )
   ))
@@ -215,7 +232,7 @@ export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
    * from 50 ms on, doubling up to 2 s, for half a minute.
    */
   readonly retry?: Schedule.Schedule<unknown, StoreError> | undefined
-  /** Commits a server may be ahead of a slow store before it waits; 10,000 by default. */
+  /** Commits a server may be ahead of a slow store before it waits; 10,000 by default, 1 at least. */
   readonly maxAhead?: number | undefined
 }
 
@@ -243,7 +260,8 @@ const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
  * **Gotchas**
  *
  * Messages that a handler sends to others are not held back: `GenServer.stored` is a barrier for one that needs it. A
- * store belongs to one process at a time: a younger one that opens it fences the older one off.
+ * store belongs to one process at a time: a younger one that opens it fences the older one off, for good. A class's id, a
+ * slash and a server's key may have 512 bytes of UTF-8 together; a server with a longer key is not started.
  *
  * @since 0.1.0
  */
@@ -254,13 +272,17 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
   granting<Self, G>()(Layer.effect(
     server.StateContainer,
     Effect.gen(function*() {
-      const { afterStop = "keep", maxAhead = 10_000, retry = defaultRetry, when = "commit" } = options
+      const { afterStop = "keep", retry = defaultRetry, when = "commit" } = options
+      const of = server.key
+      const policy = policyOf(of, options)
+      const interval = intervalOf(of, when)
+      const maxAhead = GivenOption.limit({ of, option: "maxAhead", given: options.maxAhead ?? 10_000 }, 1)
       const store = yield* options.store
       const late = new Set<Unsaved>()
       const session = yield* openSession(server, store, {
-        policy: policyOf(options),
+        policy,
         // The last word alone is written as soon as it is spoken.
-        when: typeof when === "object" ? "late" : "commit",
+        when: interval === undefined ? "commit" : "late",
         late,
         maxAhead,
         storeKey: nameOf(server.key),
@@ -273,9 +295,9 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)
-          return when === "terminate" ? new Delayed<S>(durable, true, new Set()) : durable
+          return when === "terminate" ? new Delayed<S>(durable, true, new Set(), policy.answers) : durable
         },
-        work: typeof when === "object" ? repeatedly(when.every, () => writeLate(session)) : Effect.never
+        work: interval === undefined ? Effect.never : repeatedly(interval, () => writeLate(session))
       })
     })
   ))

@@ -14,9 +14,9 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, Layer } from "effect"
+import * as GivenOption from "../../domain/state/GivenOption.ts"
 import {
   type AsideRecord,
-  defaultGenerations,
   invalid,
   keep,
   type Kept,
@@ -67,7 +67,7 @@ export interface StateStore<out G extends Grade> {
 
 /** What every store can be told. */
 export interface Options {
-  /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least. */
+  /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least (fewer are refused). */
   readonly generations?: number | undefined
 }
 
@@ -127,7 +127,7 @@ export const Service = <Self>() =>
  */
 export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
   const name = "memory"
-  const limit = Math.max(2, options.generations ?? defaultGenerations)
+  const limit = GivenOption.generations(name, options.generations)
   const epochs = new Map<string, number>()
   const owners = new Map<number, string>()
   const keys = new Map<string, Kept<SnapshotRecord>>()

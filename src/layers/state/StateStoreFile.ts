@@ -18,14 +18,9 @@
  */
 import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
 import * as zlib from "node:zlib"
+import * as GivenOption from "../../domain/state/GivenOption.ts"
 import * as LogFrame from "../../domain/state/LogFrame.ts"
-import {
-  type AsideRecord,
-  defaultGenerations,
-  invalid,
-  type Kept,
-  withAnswers
-} from "../../domain/state/SnapshotRecord.ts"
+import { type AsideRecord, invalid, type Kept, withAnswers } from "../../domain/state/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
 import * as LogDirectory from "./LogDirectory.ts"
 import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./LogIndex.ts"
@@ -86,12 +81,14 @@ export const make = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const log = LogDirectory.make(fs, yield* Path.Path, options.directory, checksum)
   const parent = yield* Effect.scope
-  const limit = Math.max(2, options.generations ?? defaultGenerations)
+  const limit = GivenOption.generations(name, options.generations)
   const onDamage = options.onDamage ??
     ((damage: LogDirectory.Damage) => Effect.logWarning(`state store "${name}": ${LogDirectory.explain(damage)}`))
   const lock = Semaphore.makeUnsafe(1)
   let session: LogSession | undefined
-  const compactAbove = options.compactAbove ?? 8 * 1024 * 1024
+  const compactAbove = options.compactAbove === undefined
+    ? 8 * 1024 * 1024
+    : GivenOption.limit({ of: name, option: "compactAbove", given: options.compactAbove }, 0)
   // Grows when a compaction has failed, so that it is not tried again with every write.
   let compactFrom = compactAbove
   let compacting = false

@@ -12,9 +12,9 @@
  */
 import { Array, Cause, Clock, Effect, Layer, Semaphore } from "effect"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
+import * as GivenOption from "../../domain/state/GivenOption.ts"
 import * as KeyText from "../../domain/state/KeyText.ts"
 import {
-  defaultGenerations,
   invalid,
   maxKeyBytes,
   type SnapshotRecord,
@@ -56,13 +56,15 @@ const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
  */
 export const makeOn = Effect.fnUntraced(function*(
   database: Database,
-  options: Options = {}
+  options: Options = {},
+  /** What it is called in messages, where more is known of it than its table. */
+  known?: string
 ): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError> {
   const table = options.table ?? "heirloom_state"
-  const name = `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
+  const name = known ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
   const sql = SqlStatements.make(database.dialect, table)
   const lock = Semaphore.makeUnsafe(1)
-  const rings = new SlotRings(Math.max(2, options.generations ?? defaultGenerations))
+  const rings = new SlotRings(GivenOption.generations(name, options.generations))
   /** Owners of the epochs acquired here, for messages. */
   const owners = new Map<number, string>()
 
@@ -168,7 +170,8 @@ export const makeOn = Effect.fnUntraced(function*(
         error.reason._tag === "ConstraintError"
           ? Effect.flatMap(
             stale(new Set(records.map((one) => one.epoch)), records.map((one) => one.key)),
-            (reason) => Effect.fail(reason === undefined ? error : fail("save", reason))
+            // The fence is the only constraint that the store has put there to be hit.
+            (reason) => Effect.fail(fail("save", reason ?? { _tag: "Unusable", cause: error }))
           )
           : Effect.fail(error)
     )

@@ -10,6 +10,7 @@
 import { Effect, Layer, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
+import { InvalidOption } from "../../domain/Errors.ts"
 import { StoreError } from "../../domain/state/StoreError.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import { reasonOf } from "./SqlRows.ts"
@@ -17,7 +18,10 @@ import type * as StateStore from "./StateStore.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
 
 /** How to open the database, and what the store can be told. */
-export interface Options extends SqliteClient.Options, StateStoreSql.Options {}
+export interface Options extends Omit<SqliteClient.Options, "readOnly">, StateStoreSql.Options {
+  /** A store writes: one that is only looked at is opened as usual, and disturbs nobody either. */
+  readonly readOnly?: never
+}
 
 const open = Effect.fnUntraced(
   function*(options: Options): Effect.fn.Return<StateStoreSql.Database, SqlError.SqlError, Scope.Scope> {
@@ -52,14 +56,24 @@ const open = Effect.fnUntraced(
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
-  open(options).pipe(
-    Effect.mapError((error) => {
-      const reason = reasonOf(error)
-      return new StoreError({ store: `sqlite ${options.filename}`, operation: "open", reason })
-    }),
-    Effect.flatMap((database) => StateStoreSql.makeOn(database, options)),
-    Effect.map((store) => Object.assign(store, { grade: "process" as const, name: `sqlite ${options.filename}` }))
-  )
+  Effect.suspend(() => {
+    const name = `sqlite ${options.filename}`
+    if (options.readOnly === true) {
+      return Effect.die(
+        new InvalidOption({
+          server: name,
+          option: "readOnly",
+          given: true,
+          expected: "left out: a store writes, and one that is only looked at disturbs nobody"
+        })
+      )
+    }
+    return open(options).pipe(
+      Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: reasonOf(error) })),
+      Effect.flatMap((database) => StateStoreSql.makeOn(database, options, name)),
+      Effect.map((store) => Object.assign(store, { grade: "process" as const }))
+    )
+  })
 
 /**
  * The store in a SQLite database of its own.

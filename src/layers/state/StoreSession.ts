@@ -8,11 +8,13 @@
  * @since 0.1.0
  */
 import { type Cause, type Context, Effect, type Result, type Schedule, type Scope } from "effect"
+import { invalidKey } from "../../domain/state/SnapshotRecord.ts"
 import type { Decoded, Encoded, Unreadable } from "../../domain/state/StateSchema.ts"
-import type { StoreError } from "../../domain/state/StoreError.ts"
+import { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { Policy } from "./Companion.ts"
 import type { StateStore } from "./StateStore.ts"
+import { healthOf, type StoreHealth } from "./StoreHealth.ts"
 import { type StoreWriter, type Unsaved, writerOf } from "./StoreWriter.ts"
 
 /** How states become text and come back. */
@@ -25,6 +27,7 @@ export interface Codec<in out S> {
 export interface Session<in out S> {
   readonly store: StateStore<Grade>
   readonly writer: StoreWriter
+  readonly health: StoreHealth
   readonly epoch: number
   readonly schema: Codec<S>
   readonly policy: Policy | undefined
@@ -55,14 +58,18 @@ export const openSession = <S>(
     const { retry } = settings
     const context = yield* Effect.context<never>()
     const writer = writerOf(store, context, retry)
-    const epoch = yield* Effect.retry(store.acquireEpoch(server.key), {
-      schedule: retry,
-      while: (error) => error.isRetryable
-    })
+    const what = invalidKey(server.key)
+    if (what !== undefined) {
+      return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
+    }
+    const health = healthOf(store)
+    yield* health.begin
+    const epoch = yield* health.ask(store.acquireEpoch(server.key), retry, () => 1, "write")
     const session: Session<S> = {
       ...settings,
       store,
       writer,
+      health,
       epoch,
       schema: server.stateSchema,
       context,

@@ -12,16 +12,18 @@
  *   blame is alone: nobody loses a state because of somebody else's.
  * - What is not a snapshot (a removal) has its place among the records: those committed before it are written before it,
  *   those committed after it, after it. However busy the writer is, its turn comes.
+ * - The steps of a Schedule cost more than a write: the first attempt does without one.
  * - A server may commit while its record is being written: it is dirty again, and its next record follows. What it holds
  *   back is released up to what the written record said, not up to what it has by now.
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Effect, type Exit, type Fiber, type Schedule, Scheduler } from "effect"
+import { Cause, Clock, Context, Effect, Exit, type Fiber, type Schedule, Scheduler } from "effect"
 import type { SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
 import type { StoreError } from "../../domain/state/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { StateStore } from "./StateStore.ts"
+import { healthOf, type StoreHealth } from "./StoreHealth.ts"
 
 /** What has something to be written. */
 export interface Unsaved {
@@ -46,10 +48,11 @@ const maxBatchLength = 16 * 1024 * 1024
 /** Something to do between batches. */
 class Job {
   ticket = 0
-  readonly effect: Effect.Effect<void, StoreError>
+  /** What the store is asked; nothing for one who only waits for its turn. */
+  readonly effect: Effect.Effect<void, StoreError> | undefined
   readonly done: (exit: Exit.Exit<void, StoreError>) => void
 
-  constructor(effect: Effect.Effect<void, StoreError>, done: (exit: Exit.Exit<void, StoreError>) => void) {
+  constructor(effect: Effect.Effect<void, StoreError> | undefined, done: (exit: Exit.Exit<void, StoreError>) => void) {
     this.effect = effect
     this.done = done
   }
@@ -69,6 +72,7 @@ export class StoreWriter {
   private readonly dispatcher: Scheduler.SchedulerDispatcher
   private readonly retry: Schedule.Schedule<unknown, StoreError>
   private readonly clock: Clock.Clock
+  private readonly health: StoreHealth
 
   constructor(
     store: StateStore<Grade>,
@@ -78,6 +82,7 @@ export class StoreWriter {
     this.store = store
     this.context = context
     this.retry = retry
+    this.health = healthOf(store)
     this.clock = Context.get(context, Clock.Clock)
     this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
   }
@@ -101,7 +106,9 @@ export class StoreWriter {
   }
 
   /** Waits until all that was added before is written, or cannot be. */
-  readonly settled: Effect.Effect<void> = Effect.callback((resume) => this.run(Effect.void, () => resume(Effect.void)))
+  readonly settled: Effect.Effect<void> = Effect.callback((resume) =>
+    this.enqueue(new Job(undefined, () => resume(Effect.void)))
+  )
 
   private enqueue(one: Unsaved | Job): void {
     if (one.ticket !== 0) return
@@ -150,7 +157,7 @@ export class StoreWriter {
       one.ticket = 0
       if (isJob) {
         this.trim()
-        return Effect.map(Effect.exit(this.again(one.effect, undefined)), one.done)
+        return this.perform(one)
       }
       const record = one.record(at)
       if (record === undefined) continue
@@ -165,6 +172,11 @@ export class StoreWriter {
     return this.write(batch, records)
   }
 
+  private perform({ done, effect }: Job): Effect.Effect<void> {
+    if (effect === undefined) return Effect.sync(() => done(Exit.void))
+    return Effect.map(Effect.exit(this.health.ask(effect, this.retry, () => 1 + this.waiting, "write")), done)
+  }
+
   private trim(): void {
     if (this.head < this.queue.length && this.head < 4 * maxBatch) return
     this.queue = this.queue.slice(this.head)
@@ -177,30 +189,28 @@ export class StoreWriter {
     const save = this.store.save(records)
     const onSuccess = () => {
       for (let i = 0; i < batch.length; i++) batch[i]!.saved(records[i]!)
-      return Effect.void
+      return this.health.outage === undefined
+        ? Effect.void
+        : this.health.recovered("write", batch.length + this.waiting)
     }
     return Effect.matchCauseEffect(save, {
       onSuccess,
       onFailure: (cause) =>
-        Effect.matchCauseEffect(this.again(save, cause), {
-          onSuccess,
-          onFailure: (cause) => this.give(batch, records, cause)
-        })
+        Effect.matchCauseEffect(
+          this.health.askAgain(save, cause, this.retry, () => batch.length + this.waiting, "write"),
+          {
+            onSuccess,
+            onFailure: (cause) => this.give(batch, records, cause)
+          }
+        )
     })
   }
 
-  /** Tries again for as long as the Schedule says. Its steps cost more than a write: the first attempt does without. */
-  private again(
-    effect: Effect.Effect<void, StoreError>,
-    failed: Cause.Cause<StoreError> | undefined
-  ): Effect.Effect<void, StoreError> {
-    let first = failed
-    const attempt = Effect.suspend(() => {
-      const cause = first
-      first = undefined
-      return cause === undefined ? effect : Effect.failCause(cause)
-    })
-    return Effect.retry(attempt, { schedule: this.retry, while: (error) => error.isRetryable })
+  /** How many are in its queue. */
+  private get waiting(): number {
+    let count = 0
+    for (let i = this.head; i < this.queue.length; i++) if (this.queue[i]!.ticket === this.tickets[i]) count++
+    return count
   }
 
   /**
@@ -239,10 +249,10 @@ export class StoreWriter {
   }
 }
 
-/** Whether no record is to blame: the store did not answer. */
+/** Whether no record is to blame: the store did not answer, or would have refused any. */
 const isNobodysFault = (cause: Cause.Cause<unknown>): boolean => {
   const error = Cause.squash(cause)
-  return isStoreError(error) ? error.isRetryable : Cause.hasInterruptsOnly(cause)
+  return isStoreError(error) ? error.isOutage : Cause.hasInterruptsOnly(cause)
 }
 
 const writers = new WeakMap<object, WeakMap<object, StoreWriter>>()

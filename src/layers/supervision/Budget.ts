@@ -3,7 +3,7 @@
  *
  * A plain `Restart.intensity`, which is what most supervisors have, is known as the limit it is: it is answered from its
  * window, with no Schedule in between, and by monotonic time, so that no change of the clock on the wall is a restart more
- * or less.
+ * or less. An end that is final (`isFinal`) is answered before anybody is asked.
  *
  * *Tricky*: a Schedule keeps its progress between its steps, so they are taken one after the other, in the order of the
  * questions; one that answers without waiting is answered without a fiber, or in a fiber that has ended already. Answers to
@@ -13,7 +13,7 @@
  */
 import { type Cause, Clock, Context, Duration, Effect, type Exit, type Pull, Schedule } from "effect"
 import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { isCharged } from "../../domain/supervision/ChildSpec.ts"
+import { isCharged, isFinal } from "../../domain/supervision/ChildSpec.ts"
 import * as Intensity from "../../domain/supervision/Intensity.ts"
 import type { BudgetAnswer } from "../../domain/supervision/SupervisionEvents.ts"
 import { instantOf } from "./ChildNews.ts"
@@ -66,11 +66,13 @@ export class Budget {
    * the budget is a Schedule, or refuses. A refusal is not counted, so asking again costs nothing.
    */
   grants(instant: number, reason: ExitReason): boolean {
+    if (isFinal(reason)) return false
     return !isCharged(reason) || (this.window !== undefined && this.window.allow(instant))
   }
 
   /** Asks; `answered` is called at once when the Schedule does not wait. A Schedule that fails or dies is exhausted. */
   consult(reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
+    if (isFinal(reason)) return answered(exhausted)
     if (!isCharged(reason)) return answered(atOnce)
     if (this.window !== undefined) return answered(this.window.allow(instantOf(this.clock)) ? atOnce : exhausted)
     const now = this.clock.currentTimeMillisUnsafe()

@@ -32,7 +32,7 @@ export abstract class DynamicLife extends SupervisingProcess {
   }
 
   start(): Effect.Effect<Started> {
-    this.forget("stopped")
+    this.forget()
     this.incarnation++
     this.status = "running"
     this.ending = undefined
@@ -53,22 +53,21 @@ export abstract class DynamicLife extends SupervisingProcess {
   settle(fate: Fate): void {
     this.fated(fate)
     // The children of a dynamic supervisor do not come back with it: nothing says which there should be.
-    if (this.status !== "running") this.forget(fate === "deleted" ? "deleted" : "stopped")
+    if (this.status !== "running") this.forget()
   }
 
-  private forget(fate: Fate): void {
+  private forget(): void {
     const children = this.children.clear()
     if (children.length === 0) return
     Turn.run(() => {
-      for (const child of children) left(child, fate)
+      for (const child of children) left(child, "stopped")
     })
   }
 
   protected end(reason: ExitReason, brutal: boolean): void {
     if (this.status !== "running") return
-    const begun = this.ending !== undefined
-    if (begun && (!brutal || this.brutal)) return
-    this.ending = begun && !brutal ? this.ending : reason
+    if (this.ending !== undefined && (!brutal || this.brutal)) return
+    this.ending = reason
     this.brutal = brutal
     // Held open, so that children that stop at once do not end it before all of them were asked.
     this.stopping = 1
@@ -81,13 +80,14 @@ export abstract class DynamicLife extends SupervisingProcess {
         this.children.note(child, entry.spec, "ended")
         continue
       }
-      const spec = isExceptional(entry) ? entry.spec : entry
-      const { shutdown } = spec
-      const patience = brutal ? "brutal_kill" : typeof shutdown === "number" ? "infinity" : shutdown
-      if (isExceptional(entry) && entry.status === "stopping" && !brutal) {
+      // Told to stop before: how it ends is told by then.
+      if (isExceptional(entry) && entry.status === "stopping") {
         this.stopping++
+        if (brutal) this.kill(child)
         continue
       }
+      const { shutdown } = isExceptional(entry) ? entry.spec : entry
+      const patience = brutal ? "brutal_kill" : typeof shutdown === "number" ? "infinity" : shutdown
       this.stopping++
       const stopping = this.stopChild(child, entry, patience)
       // Children that need time share one timer for each length of it.
@@ -105,8 +105,13 @@ export abstract class DynamicLife extends SupervisingProcess {
     for (const child of children) {
       const entry = this.children.get(child)
       if (entry === undefined || !isExceptional(entry) || entry.status !== "stopping") continue
-      execute(this.reportContext, guarded(() => child.stop(killed, "brutal_kill")), () => {})
+      this.kill(child)
     }
+  }
+
+  /** Kills a child that was told to stop: whoever did that hears of it. */
+  private kill(child: Child): void {
+    execute(this.reportContext, guarded(() => child.stop(killed, "brutal_kill")), () => {})
   }
 
   private stopped(): void {

@@ -132,7 +132,7 @@ export class DynamicProcess extends DynamicLife {
     if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
     const asked = this.children.note(child, spec, "restarting")
     this.budget.consult(reason, (answer) => {
-      if (this.children.get(child) !== asked || this.ending !== undefined) return
+      if (this.children.get(child) !== asked) return
       if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
       child.settle("restarting")
       if (this.children.get(child) !== asked) return

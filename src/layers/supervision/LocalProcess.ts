@@ -1,13 +1,14 @@
 /**
  * The part of a process that is the same for workers and supervisors: who it is, how it ended, and who wants to know.
  *
- * Observers are kept in lists made on first use: most processes are never observed.
+ * Most processes are never observed: what holds observers is made on first use.
  *
  * @since 0.1.0
  */
 import { type Context, Effect, Exit } from "effect"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/server/ExitReason.ts"
 import { InspectedProcess } from "../naming/Inspection.ts"
+import * as OneOrMany from "../naming/OneOrMany.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../naming/Process.ts"
 import type { Fate, Parent, Started } from "./Child.ts"
 
@@ -21,8 +22,8 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
   slot = -1
   status: Status = "stopped"
   lastExit: ExitReason | undefined = undefined
-  private exitObservers: Array<ExitObserver> | undefined = undefined
-  private goneObservers: Array<GoneObserver> | undefined = undefined
+  private exitObservers: OneOrMany.OneOrMany<ExitObserver> = undefined
+  private goneObservers: OneOrMany.OneOrMany<GoneObserver> = undefined
   private unreported = false
 
   constructor(parent: Parent, id: string) {
@@ -41,22 +42,22 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
 
   addExitObserver(observer: ExitObserver): boolean {
     if (this.status !== "running" && this.status !== "starting") return false
-    this.exitObservers = [...this.exitObservers ?? [], observer]
+    this.exitObservers = OneOrMany.add(this.exitObservers, observer)
     return true
   }
 
   removeExitObserver(observer: ExitObserver): void {
-    this.exitObservers = this.exitObservers?.filter((other) => other !== observer)
+    this.exitObservers = OneOrMany.remove(this.exitObservers, observer)
   }
 
   addGoneObserver(observer: GoneObserver): boolean {
     if (this.status === "stopped") return false
-    this.goneObservers = [...this.goneObservers ?? [], observer]
+    this.goneObservers = OneOrMany.add(this.goneObservers, observer)
     return true
   }
 
   removeGoneObserver(observer: GoneObserver): void {
-    this.goneObservers = this.goneObservers?.filter((other) => other !== observer)
+    this.goneObservers = OneOrMany.remove(this.goneObservers, observer)
   }
 
   /** Ends it and completes when it has ended: for good as the owner of a root, as an exit of its own under a parent. */
@@ -76,7 +77,7 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
     this.unreported = report && !isOrderly(reason)
     const observers = this.exitObservers
     this.exitObservers = undefined
-    if (observers !== undefined) { for (const observer of observers) observer(this.incarnation, reason) }
+    OneOrMany.forEach(observers, (observer) => observer(this.incarnation, reason))
   }
 
   /** The supervisor has said it. */
@@ -91,7 +92,7 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
     if (this.status !== "stopped") return
     const observers = this.goneObservers
     this.goneObservers = undefined
-    if (observers !== undefined) { for (const observer of observers) observer(this.lastExit ?? shutdown) }
+    OneOrMany.forEach(observers, (observer) => observer(this.lastExit ?? shutdown))
   }
 }
 

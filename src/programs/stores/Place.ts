@@ -8,6 +8,7 @@ import type { StateStore } from "../../index.ts"
 import * as StateStoreFile from "../../layers/state/StateStoreFile.ts"
 import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../../layers/state/StateStoreSqlite.ts"
+import { load, type MissingPackage } from "../text/Packages.ts"
 
 /** A place of one of the kinds; what follows the colon says where. */
 export const Place = Schema.TemplateLiteral([
@@ -38,8 +39,8 @@ const urlOf = (where: string): string => where.startsWith("//") ? `postgres:${wh
 // Loaded only by those who use it: the other stores need no client.
 const pgClient = (url: string) =>
   Layer.unwrap(Effect.map(
-    Effect.promise(() => import("@effect/sql-pg")),
-    ({ PgClient }) => PgClient.layer({ url: Redacted.make(url), maxConnections: 2 })
+    load("@effect/sql-pg", () => import("@effect/sql-pg")),
+    ({ PgClient }) => Layer.orDie(PgClient.layer({ url: Redacted.make(url), maxConnections: 2 }))
   ))
 
 /** The file or folder of a place that has one. */
@@ -52,7 +53,7 @@ export const pathOf = (place: Place): string | undefined => {
 export const layer = <Self>(
   store: StateStore.StateStoreKey<Self, "process">,
   place: Place
-): Layer.Layer<Self, StoreError> => {
+): Layer.Layer<Self, StoreError | MissingPackage> => {
   const [kind, where] = kindOf(place)
   switch (kind) {
     case "sqlite":
@@ -60,6 +61,6 @@ export const layer = <Self>(
     case "file":
       return StateStoreFile.layer(store, { directory: where }).pipe(Layer.provide(NodeServices.layer))
     case "postgres":
-      return StateStoreSql.layer(store).pipe(Layer.provide(Layer.orDie(pgClient(urlOf(where)))))
+      return StateStoreSql.layer(store).pipe(Layer.provide(pgClient(urlOf(where))))
   }
 }

@@ -74,6 +74,30 @@ describe("LogFrame", () => {
     assert.strictEqual(writer.length, LogFrame.headerBytes)
   })
 
+  for (const [where, text] of [["first", (x: string) => `é${x}`], ["last", (x: string) => `${x}é`]] as const) {
+    it(`entries added together are whole also where the room ends in them, and a character of two bytes is ${where}`, () => {
+      // The buffer holds two such entries to the byte, if a character is a byte.
+      const room = (64 * 1024 - LogFrame.headerBytes) / 2
+      const full = { json: "1", text: "x".repeat(room - 9) }
+      const more = { json: "2", text: text("x".repeat(room - 10)) }
+      const writer = new LogFrame.FrameWriter()
+      const together = new LogFrame.FrameWriter()
+      const all = [full, more]
+      assert.deepStrictEqual(together.addAll(all), all.map(({ json, text }) => writer.add(json, text)))
+      const bytes = together.finish(7).slice()
+      assert.deepStrictEqual(bytes, writer.finish(7))
+      const texts = LogFrame.read(bytes, 0)?.entries.map(({ text: { length, offset } }) =>
+        LogFrame.textOf(bytes.subarray(offset, offset + length))
+      )
+      assert.deepStrictEqual(texts, [full.text, more.text])
+    })
+  }
+
+  it("there is room for characters of three bytes each, however many", () => {
+    const state = "日".repeat(100_000)
+    assert.deepStrictEqual(contents(frameOf([{ json: 1, text: state }]), 0), [{ json: 1, text: state }])
+  })
+
   it.prop(
     "a frame that was cut short anywhere is not whole",
     { entries: Schema.Array(Entry), cut: Schema.Natural },

@@ -145,12 +145,34 @@ describe("ChildSpec.isRestarted", () => {
   })
 })
 
-describe("ChildSpec.isCharged", () => {
-  const lost = (reason: StoreError["reason"]): ExitReason => ({
-    _tag: "NotConserved",
-    cause: Cause.fail(new StoreError({ store: "test", operation: "save", reason }))
-  })
+const refusal = (reason: StoreError["reason"]) => new StoreError({ store: "test", operation: "save", reason })
+const lost = (reason: StoreError["reason"]): ExitReason => ({
+  _tag: "NotConserved",
+  cause: Cause.fail(refusal(reason))
+})
 
+describe("ChildSpec.isFinal", () => {
+  it("is every end, also of a start and of a supervisor, that a younger owner of the store is the cause of", () => {
+    const fenced = Cause.fail(refusal({ _tag: "Fenced", epoch: 1, current: 2 }))
+    const final: ReadonlyArray<ExitReason> = [
+      { _tag: "NotConserved", cause: fenced },
+      crashed(fenced),
+      { _tag: "GaveUp", child: "a", cause: fenced }
+    ]
+    const others: ReadonlyArray<ExitReason> = [
+      normal,
+      killed,
+      crashed(Cause.die("boom")),
+      crashed(Cause.die(refusal({ _tag: "Fenced", epoch: 1, current: 2 }))),
+      lost({ _tag: "Unavailable", cause: "away" }),
+      lost({ _tag: "Invalid", what: "it" })
+    ]
+    assert.deepStrictEqual(final.map(ChildSpec.isFinal), final.map(() => true))
+    assert.deepStrictEqual(others.map(ChildSpec.isFinal), others.map(() => false))
+  })
+})
+
+describe("ChildSpec.isCharged", () => {
   it("charges every end but one that a store caused by being away or full", () => {
     const charged: ReadonlyArray<ExitReason> = [
       normal,
@@ -158,6 +180,7 @@ describe("ChildSpec.isCharged", () => {
       crashed(Cause.die("boom")),
       lost({ _tag: "Corrupt", what: "it" }),
       lost({ _tag: "Invalid", what: "it" }),
+      lost({ _tag: "Unusable", cause: "no such table" }),
       lost({ _tag: "Fenced", epoch: 1, current: 2 }),
       { _tag: "NotConserved", cause: Cause.die("no error of a store") }
     ]

@@ -86,11 +86,14 @@ describe("Revival", () => {
     {
       walk: Schema.Array(Step),
       strategy: Schema.Literals(["one_for_one", "one_for_one", "one_for_one", "rest_for_one"]),
-      onGiveUp: Schema.Literals(["park", "park", "escalate"])
+      onGiveUp: Schema.Literals(["park", "park", "escalate"]),
+      isJoined: Schema.Boolean
     },
-    ({ onGiveUp, strategy, walk: past }) => {
+    ({ isJoined, onGiveUp, strategy, walk: past }) => {
       const world = new World({ strategy, onGiveUp })
       world.add("a", { id: "b", restart: "transient" }, { id: "c", restart: "temporary" })
+      // One that was added at run time.
+      if (isJoined) perform(world, { what: "start", id: "d" })
       for (const step of past) perform(world, step)
       for (const { incarnation, spec: { id } } of newestFirst(world.state)) {
         for (const reason of reasons) {

@@ -37,6 +37,7 @@ describe("metrics", () => {
           ["heirloom_messages_total", "Counter"],
           ["heirloom_crashes_total", "Counter"],
           ["heirloom_restarts_total", "Counter"],
+          ["heirloom_rollbacks_total", "Counter"],
           ["heirloom_mailbox_depth", "Gauge"],
           ["heirloom_recovery_seconds", "Histogram"]
         ])

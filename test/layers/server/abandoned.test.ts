@@ -1,8 +1,10 @@
 /** Fibers that come to their end when nobody waits for them any more. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
 import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
+import { processOf } from "../../../src/layers/naming/Process.ts"
 import * as Turn from "../../../src/layers/supervision/Turn.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { now } from "./cell.ts"
@@ -19,10 +21,12 @@ class Num extends GenServer.Service<Num>()("test/Num", {
   }
 }) {}
 
+class Top extends Supervisor.Service<Top>()("test/Top") {}
+
 class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 
 const app = Layer.provideMerge(
-  Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Num), Pool.layer({})]),
+  Top.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Num), Pool.layer({})]),
   Harness.layer
 )
 
@@ -68,6 +72,45 @@ const start = (work: Effect.Effect<unknown>, style: Style = Effect.as) =>
   )
 
 const conserved = Effect.flatMap(Num.StateContainer, (container) => container.for("a").get)
+
+it.effect("a supervisor that was told to be more patient than its child's recipe is", () =>
+  Effect.gen(function*() {
+    const pool = yield* Pool
+    const harness = yield* Harness
+    const recipe = Num.recipe({ ...behaving(Effect.as, Effect.void), terminate: () => Effect.sleep("1 minute") }, {
+      key: "a"
+    })
+    const num = yield* pool.startChild(recipe, { shutdown: "infinity" })
+    const terminated = yield* Effect.forkChild(pool.terminateChild(num), { startImmediately: true })
+    yield* TestClock.adjust("59 seconds")
+    assert.isUndefined(terminated.pollUnsafe())
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.join(terminated)
+    assert.notInclude(yield* harness.historyOf(num), "Abandoned")
+  }).pipe(Effect.provide(app)))
+
+it.effect("a patience that has run out for an incarnation that is gone says nothing to the next one", () =>
+  Effect.gen(function*() {
+    const [top, harness] = [yield* Top, yield* Harness]
+    const { handlers, init } = behaving(Effect.as, Effect.void)
+    const Hold = (n: number) => Effect.uninterruptible(handlers.Hold(n))
+    yield* hold.close
+    const num = yield* top.startChild(Num.recipe({ init, handlers: { ...handlers, Hold } }, { key: "a" }), {
+      shutdown: "brutal_kill"
+    })
+    const held = yield* Effect.forkChild(Effect.exit(num.Hold()), { startImmediately: true })
+    // Its patience is the recipe's, 5 seconds; its supervisor has none.
+    num[processOf].exit({ _tag: "Shutdown" })
+    yield* top.terminateChild("test/Num/a")
+    yield* Fiber.join(held)
+    yield* top.restartChild("test/Num/a")
+    const again = yield* Effect.forkChild(Effect.exit(num.Hold()), { startImmediately: true })
+    yield* TestClock.adjust("1 minute")
+    assert.deepStrictEqual([yield* GenServer.incarnation(num), yield* GenServer.status(num)], [2, "running"])
+    assert.lengthOf((yield* harness.historyOf(num)).filter((tag) => tag === "Abandoned"), 1)
+    yield* hold.open
+    yield* Fiber.join(again)
+  }).pipe(Effect.provide(app)))
 
 it.effect("a handler that has its own server terminated ends nothing twice", () =>
   Effect.gen(function*() {

@@ -60,6 +60,20 @@ const watched = (options: {
 }
 
 describe("every abnormal end makes one crash report", () => {
+  it.effect("but for those that its supervisor brought about: they are no news to it", () => {
+    const { app, messages } = watched({ server: { shutdown: "brutal_kill" } })
+    return Effect.gen(function*() {
+      const num = yield* Num
+      const top = yield* Top
+      yield* num.Add({ by: 1 })
+      yield* top.terminateChild("test/Num")
+      assert.deepStrictEqual(messages(), [])
+      yield* top.restartChild("test/Num")
+      yield* GenServer.kill(num)
+      assert.lengthOf(messages(), 1)
+    }).pipe(Effect.provide(app))
+  })
+
   it.effect("that says who, which incarnation, why, with what in hand, restored from what, and what happens next", () => {
     const { app, logged } = watched({})
     return Effect.gen(function*() {

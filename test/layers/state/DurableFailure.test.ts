@@ -196,6 +196,23 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
+  it.effect("a second loss counts its own casts, not those of the first again", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const all = yield* reports
+      const account = yield* Account
+      script.before = onSave(away)
+      for (const casts of [3, 1]) {
+        for (let to = 1; to <= casts; to++) yield* account.Put({ to })
+        yield* TestClock.adjust("3 seconds")
+      }
+      assert.deepStrictEqual(all.map(({ reason, undone }) => [reason._tag, undone]), [
+        ["NotConserved", 3],
+        ["NotConserved", 1]
+      ])
+    }).pipe(Effect.provide(one(inside, { retry: patience })))
+  })
+
   it.effect("messages in the mailbox wait for the next incarnation; the one in hand is told", () => {
     const { inside, script } = scripted()
     inside.slow = Latch.makeUnsafe(false)
@@ -356,14 +373,49 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(many(inside)))
   })
 
+  it.effect("what its callers read names the server, says what is kept, and does not contradict itself", () => {
+    const { inside, script } = scripted()
+    const told = <A>(call: Effect.Effect<A, CallError>) => Effect.map(Effect.flip(call), (error) => error.message)
+    return Effect.gen(function*() {
+      const account = yield* start(inside, "ann")
+      const path = "root/test/Pool/test/Account/ann"
+      assert.strictEqual(
+        yield* told(account.Add({ by: 0.5 })),
+        `Add to ${path}: its state could not be stored (encode in the state store "scripted": the state of ` +
+          "test/Account/ann does not fit its schema: Expected an integer). The update is not kept: the same would be " +
+          "refused again."
+      )
+      script.before = onSave(away)
+      assert.strictEqual(
+        yield* told(account.Add({ by: 1 })),
+        `Add to ${path}: its state could not be stored (save in the state store "scripted": it is not available ` +
+          "(away)). The update may or may not be kept: ask the server where it stands before you send it again."
+      )
+      script.before = () => Effect.void
+      assert.strictEqual(yield* account.Add({ by: 1 }), 1)
+      yield* script.memory.acquireEpoch("test/Account")
+      assert.strictEqual(
+        yield* told(account.Add({ by: 1 })),
+        `Add to ${path}: its state could not be stored (save in the state store "memory": a younger session has taken ` +
+          "over from \"test/Account\" (epoch 1, in force is 3): another process, or another runtime of this one, has " +
+          "opened the store since). Whether the update is kept, the server that has taken over can tell: ask it before " +
+          "you send it again."
+      )
+    }).pipe(Effect.provide(many(inside, { retry: Schedule.recurs(0) })))
+  })
+
   it.effect("a record that the store refuses does not take others' states along", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const saving = yield* Saving
-      const long = yield* start(inside, "x".repeat(600))
+      const bad = yield* start(inside, "bad")
       const others = yield* Effect.forEach(["a", "b", "c", "d"], (key) => start(inside, key))
+      script.before = (operation, records) =>
+        records.some(({ key }) => key === "test/Account/bad")
+          ? fail({ _tag: "Invalid", what: "no" })(operation)
+          : Effect.void
       const exits = yield* Effect.all(
-        [long, saving, ...others].map((server) => Effect.exit(server.Add({ by: 1 }))),
+        [bad, saving, ...others].map((server) => Effect.exit(server.Add({ by: 1 }))),
         { concurrency: "unbounded" }
       )
       assert.deepStrictEqual(exits.map((exit) => exit._tag), ["Failure", ...Array.from({ length: 5 }, () => "Success")])
@@ -408,7 +460,7 @@ describe("another process takes over", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
-  it.effect("servers of other classes go on, even in the same batch", () => {
+  it.effect("servers of other classes are stored, even in the same batch, and go on where theirs are parked", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const saving = yield* Saving
@@ -422,7 +474,7 @@ describe("another process takes over", () => {
       assert.strictEqual(kept, 1)
       assert.deepStrictEqual(yield* script.states("test/Saving"), ["1"])
       assert.strictEqual(yield* saving.Add({ by: 1 }), 2)
-    }).pipe(Effect.provide(many(inside)))
+    }).pipe(Effect.provide(many(inside, {}, { onGiveUp: "park" })))
   })
 
   it.effect("whoever opens the store last goes on from what the other acknowledged", () => {
@@ -453,8 +505,9 @@ it.effect("what could not be stored is told in a crash report that anybody under
     script.before = onSave(away)
     yield* account.Put({ to: 1 })
     yield* turns
-    assert.lengthOf(lines, 1)
-    const [headline, cause] = lines[0]!.split("\n")
+    // and one that the store is away
+    assert.lengthOf(lines, 2)
+    const [headline, cause] = lines[1]!.split("\n")
     assert.include(headline, "root/test/Account #1 state not conserved; ")
     assert.include(cause, "StoreError: save in the state store")
   }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(Logger.layer([logger])))

@@ -1,12 +1,12 @@
 /** When a durable companion writes, and what it keeps: intervals, last words, shutdown, normal ends, what is set by hand. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Option } from "effect"
+import { Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/naming/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { Account, fork, Inside, many, one, poll, Pool, Saving, start, turns } from "./account.ts"
-import { away, onSave, Scripted } from "./scripted.ts"
+import { away, full, onSave, Scripted } from "./scripted.ts"
 
 const scripted = () => {
   const script = new Scripted()
@@ -54,6 +54,31 @@ describe("{ every }: at intervals", () => {
       assert.strictEqual(yield* account.Barrier(), 1)
       assert.deepStrictEqual(script.batches, [["Account#1"]])
     }).pipe(Effect.provide(one(inside, every)))
+  })
+
+  it.effect("what was written for somebody who waited is not written again at the interval", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      yield* account.Add({ by: 1 })
+      yield* account.Barrier()
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(script.batches, [["Account#1"]])
+    }).pipe(Effect.provide(one(inside, every)))
+  })
+
+  it.effect("a server is never held up for the store, however far it is ahead", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      for (let to = 1; to <= 10; to++) yield* account.Put({ to })
+      yield* turns
+      assert.lengthOf(inside.handled, 10)
+      const got = yield* fork(account.Get())
+      yield* turns
+      assert.deepStrictEqual(poll(got), Exit.succeed(10))
+      assert.strictEqual(script.count("save"), 0)
+    }).pipe(Effect.provide(one(inside, { ...every, maxAhead: 2 })))
   })
 
   it.effect("a shutdown writes what the last interval did not", () => {
@@ -220,6 +245,28 @@ describe("after a normal end", () => {
     }).pipe(Effect.provide(many(inside)))
   })
 
+  it.effect("one that is started again before its last commit is stored goes on from that one", () => {
+    const { inside, script } = scripted()
+    const gates = [Latch.makeUnsafe(false), Latch.makeUnsafe(false)]
+    script.before = onSave(() => gates[script.batches.length - 1]?.await ?? Effect.void)
+    return Effect.gen(function*() {
+      const account = yield* start(inside, "a")
+      for (const [to, gate] of [[1, undefined], [2, gates[0]]] as const) {
+        yield* account.Put({ to })
+        yield* turns
+        if (gate === undefined) continue
+        yield* Effect.flatMap(Pool, (pool) => pool.terminateChild(account))
+        yield* gate.open
+        yield* turns
+      }
+      assert.deepStrictEqual(script.batches, [["a#1"], ["a#2"]])
+      const again = yield* start(inside, "a")
+      const got = yield* fork(again.Get())
+      yield* gates[1]!.open
+      assert.strictEqual(yield* Fiber.join(got), 2)
+    }).pipe(Effect.provide(many(inside)))
+  })
+
   it.effect("one that is started again before it is stored is the server of that key when it is", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
@@ -236,6 +283,23 @@ describe("after a normal end", () => {
       assert.deepStrictEqual(yield* script.states("test/Account/a"), ["5"])
       assert.strictEqual(container.owner("a"), again[processOf])
       assert.deepStrictEqual(yield* container.for("a").get, Option.some(5))
+    }).pipe(Effect.provide(many(inside)))
+  })
+
+  it.effect("who has looked for long at what is stored does not let go of a server that has started meanwhile", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      const container = yield* Account.StateContainer
+      const companion = container.for("a")
+      script.before = (operation) => operation === "load" ? gate.await : Effect.void
+      const slow = yield* fork(companion.get)
+      script.before = () => Effect.void
+      assert.deepStrictEqual(yield* companion.get, Option.none())
+      const account = yield* start(inside, "a")
+      yield* gate.open
+      assert.deepStrictEqual(yield* Fiber.join(slow), Option.none())
+      assert.strictEqual(container.owner("a"), account[processOf])
     }).pipe(Effect.provide(many(inside)))
   })
 
@@ -313,6 +377,98 @@ describe("by hand", () => {
       assert.strictEqual(yield* Fiber.join(added), 1)
       yield* Fiber.join(cleared)
       assert.deepStrictEqual(yield* script.memory.keys(), [])
+    }).pipe(Effect.provide(one(inside)))
+  })
+
+  it.effect("nobody waits for a state that was cleared while the one before it was being written", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      const account = yield* Account
+      const companion = (yield* Account.StateContainer).for()
+      script.before = onSave(() => gate.await)
+      yield* account.Put({ to: 1 })
+      yield* turns
+      yield* account.Put({ to: 2 })
+      yield* turns
+      const cleared = yield* fork(companion.clear)
+      yield* gate.open
+      yield* Fiber.join(cleared)
+      assert.deepStrictEqual(yield* script.memory.keys(), [])
+      const stored = yield* fork(account.Barrier())
+      yield* turns
+      assert.deepStrictEqual(poll(stored), Exit.succeed(1))
+      assert.deepStrictEqual(script.batches, [["Account#1"], ["Account#3"]])
+    }).pipe(Effect.provide(one(inside)))
+  })
+
+  it.effect("an answer that waits for a state that could not be cleared fails as not conserved", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      const companion = (yield* Account.StateContainer).for()
+      script.before = (operation) => operation === "remove" ? full(operation) : Effect.void
+      const added = yield* fork(Effect.exit(account.Add({ by: 1 })))
+      const cleared = yield* fork(Effect.exit(companion.clear))
+      yield* turns
+      const error = Exit.findErrorOption(yield* Fiber.join(added))
+      assert.strictEqual(error._tag === "Some" ? error.value.reason._tag : "answered", "NotConserved")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(cleared)))
+    }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })))
+  })
+
+  it.effect("what an earlier process stored, and is being cleared, is not what a server starts from", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      yield* Effect.flatMap(start(inside, "a"), (account) => account.Add({ by: 5 })).pipe(
+        Effect.provide(many(inside))
+      )
+      yield* Effect.gen(function*() {
+        script.before = (operation) => operation === "remove" ? gate.await : Effect.void
+        const cleared = yield* fork(Effect.flatMap(Account.StateContainer, (container) => container.for("a").clear))
+        const account = yield* start(inside, "a")
+        const added = yield* fork(account.Add({ by: 1 }))
+        yield* turns
+        yield* gate.open
+        assert.strictEqual(yield* Fiber.join(added), 1)
+        yield* Fiber.join(cleared)
+        assert.deepStrictEqual(yield* script.states("test/Account/a"), ["1"])
+      }).pipe(Effect.provide(many(inside)))
+    })
+  })
+
+  it.effect("set takes nothing from a server that has started meanwhile", () => {
+    const { inside, script } = scripted()
+    const gate = Latch.makeUnsafe(false)
+    return Effect.gen(function*() {
+      script.after = (operation) => operation === "load" ? gate.await : Effect.void
+      const set = yield* fork(Effect.flatMap(Account.StateContainer, (container) => container.for("a").set(50)))
+      script.after = () => Effect.void
+      const account = yield* start(inside, "a")
+      const add = account.Add({ by: 1 }, { idempotencyKey: "once" })
+      assert.strictEqual(yield* add, 1)
+      yield* gate.open
+      yield* Fiber.join(set)
+      assert.strictEqual(yield* add, 1)
+      assert.strictEqual(yield* account.Get(), 1)
+    }).pipe(Effect.provide(many(inside)))
+  })
+
+  it.effect("what is stored is shown once, and what is not stored yet before it", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      const companion = (yield* Account.StateContainer).for()
+      const shown = Effect.map(companion.snapshots, (all) => all.map(({ seq, state }) => [seq, state]))
+      yield* account.Add({ by: 41 })
+      assert.deepStrictEqual(yield* shown, [[1, 41]])
+      const gate = Latch.makeUnsafe(false)
+      script.before = onSave(() => gate.await)
+      yield* account.Put({ to: 42 })
+      yield* turns
+      assert.deepStrictEqual(yield* shown, [[2, 42], [1, 41]])
+      yield* gate.open
     }).pipe(Effect.provide(one(inside)))
   })
 

@@ -1,7 +1,7 @@
 /** States written by code that was older, younger, or had another key: what a server makes of them. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Layer, Redacted, Schema, SchemaGetter } from "effect"
+import { Cause, Effect, Layer, Logger, Metric, Redacted, Schema, SchemaGetter } from "effect"
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import type { Pure } from "../../../src/domain/state/StateSchema.ts"
@@ -13,6 +13,7 @@ import {
   StateStore,
   Supervisor
 } from "../../../src/index.ts"
+import * as Metrics from "../../../src/layers/observation/Metrics.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
@@ -120,6 +121,32 @@ describe("a state written before a deploy", () => {
         assert.deepStrictEqual((yield* script.memory.listAside()).map((one) => one.seq).sort(), [1, 2, 3])
         assert.deepStrictEqual((yield* told).slice(-2), ["StateRolledBack", "Started"])
       })))
+
+  for (
+    const [states, lost] of [
+      [[1, 13], "starts from snapshot 1, and not from 2: 1 update is given up"],
+      [[13, 13], "starts from init, and not from snapshot 2: no snapshot of it can be used"]
+    ] as const
+  ) {
+    it.effect(`is told at Error level and counted, while the tree is only being built: ${lost.slice(0, 20)}`, () => {
+      const lines: Array<readonly [string, string]> = []
+      const logger = Logger.make<unknown, void>(({ logLevel, message }) => void lines.push([logLevel, String(message)]))
+      return deploy(states, () =>
+        Effect.gen(function*() {
+          yield* New
+          const [line, ...more] = lines
+          assert.deepStrictEqual(more, [])
+          assert.strictEqual(line?.[0], "Error")
+          assert.include(line?.[1], `root/test/Till #1 ${lost}`)
+          assert.include(line?.[1], "the migration to version 2 died: thirteen")
+          assert.include(line?.[1], "set aside and not deleted")
+          assert.deepInclude(yield* Metric.value(Metrics.rollbacks), { count: 1 })
+        })).pipe(
+          Effect.provide(Logger.layer([logger])),
+          Effect.provideService(Metric.MetricRegistry, new Map())
+        )
+    })
+  }
 
   it.effect("\"refuse\" does not start on it, and says why", () =>
     Effect.gen(function*() {

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
+import { Account, Inside, one } from "./account.ts"
+import { full, onSave, Scripted } from "./scripted.ts"
 
 class Broke extends Schema.TaggedError<Broke>()("Broke", { missing: Schema.Int }) {}
 
@@ -171,6 +173,25 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 
+  it.effect("one whose incarnation ended before the reply is handled anew when it is made again", () =>
+    Effect.gen(function*() {
+      const { later, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const earn = Effect.forkChild(Effect.exit(purse.EarnLater({ amount: 5 }, { idempotencyKey: "a" })), {
+          startImmediately: true
+        })
+        const first = yield* earn
+        yield* TestClock.adjust(0)
+        yield* GenServer.kill(purse)
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
+        const second = yield* earn
+        yield* Deferred.succeed(later, undefined)
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed(Exit.succeed(5)))
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
   it.effect("the key of a call that was promised a later reply is taken: another payload fails at once", () =>
     Effect.gen(function*() {
       const { later, tree } = yield* setUp
@@ -244,6 +265,53 @@ it.effect("conserved with the last word alone, an answer is lost along with the 
       ])
     ))
   }))
+
+it.effect("over a companion that forgets the state, answers are forgotten with it", () =>
+  Effect.gen(function*() {
+    const later = yield* Deferred.make<void>()
+    yield* Effect.gen(function*() {
+      const purse = yield* Purse
+      yield* purse.Earn({ amount: 100 })
+      const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
+      assert.strictEqual(yield* earn, 105)
+      yield* GenServer.kill(purse)
+      assert.strictEqual(yield* earn, 5)
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerForget(Purse),
+        purse({ later, crashes: { left: 0 } })
+      ])
+    ))
+  }))
+
+it.effect("an answer whose state could not be stored is lost with it: the call is handled when it is made again", () => {
+  const script = new Scripted()
+  return Effect.gen(function*() {
+    const account = yield* Account
+    const add = account.Add({ by: 1 }, { idempotencyKey: "a" })
+    script.before = onSave(full)
+    assert.strictEqual((yield* Effect.flip(add)).reason._tag, "NotConserved")
+    script.before = () => Effect.void
+    assert.deepStrictEqual([yield* add, yield* add], [1, 1])
+    assert.strictEqual(yield* account.Get(), 1)
+  }).pipe(Effect.provide(one(new Inside(script), { retry: Schedule.recurs(0) })))
+})
+
+it.effect("an answer is written once, with the state it was recorded with", () => {
+  const script = new Scripted()
+  const written: Array<ReadonlyArray<string>> = []
+  script.before = (operation, records) => {
+    if (operation === "save") written.push(...records.map(({ answers = [] }) => answers.map(({ id }) => id)))
+    return Effect.void
+  }
+  return Effect.gen(function*() {
+    const account = yield* Account
+    yield* account.Add({ by: 1 }, { idempotencyKey: "a" })
+    yield* account.Add({ by: 1 }, { idempotencyKey: "b" })
+    yield* account.Add({ by: 1 })
+    assert.deepStrictEqual(written, [["a"], ["b"], []])
+  }).pipe(Effect.provide(one(new Inside(script))))
+})
 
 it.effect("recorded answers outlive the tree in a store, bounded by number", () =>
   Effect.gen(function*() {

@@ -543,6 +543,90 @@ describe("a state that others change while it is in its store alone", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
+  /** A server whose state is being loaded: the store has read it, and has not said so yet. */
+  const loading = (inside: Inside) =>
+    Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      yield* sleeper.Sleep({ by: 1 })
+      yield* turns
+      const gate = Latch.makeUnsafe(false)
+      inside.script.after = (operation) => operation === "load" ? gate.await : Effect.void
+      const read = yield* fork(sleeper.Read())
+      yield* turns
+      inside.script.after = () => Effect.void
+      return { sleeper, read, gate }
+    })
+
+  it.effect("what a person sets while it is loaded is what the server goes on with", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const companion = (yield* Sleeper.StateContainer).for()
+      const { gate, read, sleeper } = yield* loading(inside)
+      yield* companion.set({ n: 50 })
+      yield* gate.open
+      assert.strictEqual(yield* Fiber.join(read), 50)
+      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("what is cleared while it is loaded is gone with its incarnation", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const companion = (yield* Sleeper.StateContainer).for()
+      const { gate, read, sleeper } = yield* loading(inside)
+      yield* companion.clear
+      yield* gate.open
+      assert.strictEqual(yield* Fiber.join(read), 0)
+      assert.strictEqual(yield* GenServer.incarnation(sleeper), 2)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("set by a person, it is there without the store", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      yield* sleeper.Sleep({ by: 1 })
+      yield* turns
+      yield* Effect.flatMap(Sleeper.StateContainer, (container) => container.for().set({ n: 50 }))
+      inside.script.before = (operation) => operation === "load" ? Effect.never : Effect.void
+      const read = yield* fork(sleeper.Read())
+      yield* turns
+      assert.deepStrictEqual(poll(read), Exit.succeed(50))
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("one that a person sets before it has left is not the server's: that one keeps its own", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      const companion = (yield* Sleeper.StateContainer).for()
+      const gate = Latch.makeUnsafe(false)
+      inside.script.before = onSave(() => gate.await)
+      const slept = yield* fork(sleeper.Sleep({ by: 1 }))
+      yield* turns
+      const set = yield* fork(companion.set({ n: 50 }))
+      yield* turns
+      yield* gate.open
+      yield* Fiber.joinAll([slept, set])
+      yield* turns
+      assert.strictEqual(yield* sleeper.Read(), 1)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("another snapshot in its place ends the incarnation; the next one starts from that", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      yield* sleeper.Sleep({ by: 1 })
+      yield* turns
+      const { memory } = inside.script
+      const [before] = yield* memory.load("test/Sleeper")
+      yield* memory.save([{ ...before!, seq: before!.seq + 1, state: `{"n":1000}` }])
+      assert.strictEqual(yield* sleeper.Read(), 1000)
+      assert.strictEqual(yield* GenServer.incarnation(sleeper), 2)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
+
   it.effect("written by a younger owner, it is refused: the server ends, fenced off", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
@@ -561,6 +645,24 @@ describe("a state that others change while it is in its store alone", () => {
       assert.strictEqual(reasonOf(yield* Fiber.join(read))?._tag, "NotRunning")
       assert.deepStrictEqual(inside.states, [{ n: 0 }])
     }).pipe(Effect.provide(setUp(inside, {}, noRestarts)))
+  })
+
+  it.effect("nor does any other server of that session go on with what the younger owner has written", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      yield* sleeper.Sleep({ by: 1 })
+      yield* turns
+      const { memory } = inside.script
+      const epoch = yield* memory.acquireEpoch("another")
+      const [before] = yield* memory.load("test/Sleeper")
+      yield* memory.save([{ ...before!, epoch, seq: before!.seq + 1, state: `{"n":1000}` }])
+      yield* fork(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
+      yield* harness.awaitTag("Exited", sleeper)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(inside.states, [{ n: 0 }])
+      assert.notInclude(yield* harness.historyOf(sleeper), "StateRestored")
+    }).pipe(Effect.provide(setUp(inside)))
   })
 
   it.effect("one that does not decode any more ends the incarnation; the next one is given the last good one", () => {

@@ -1,15 +1,15 @@
 /** Restore that learns, as servers over every kind of companion see it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Latch, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError, StateRefused } from "../../../src/domain/Errors.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import { toCause } from "../../../src/domain/server/ExitReason.ts"
-import { GenServer, Sys } from "../../../src/index.ts"
+import { GenServer, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { fork, turns } from "./account.ts"
-import { Fragile, kinds, mood, poison, Refused, tree, turning } from "./fragile.ts"
-import { Scripted } from "./scripted.ts"
+import { Fragile, FragileLive, kinds, mood, poison, Refused, tree, turning } from "./fragile.ts"
+import { away, Scripted } from "./scripted.ts"
 
 const server = Fragile
 type Server = typeof Fragile.Service
@@ -112,6 +112,17 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       assert.strictEqual(yield* fragile.Get(), 7)
     }).pipe(Effect.provide(tree(kind))))
 
+  it.effect("a state that a person replaced is no better than it was: nothing was handled from it", () =>
+    Effect.gen(function*() {
+      const fragile = yield* Fragile
+      const companion = yield* companionOf
+      yield* fragile.Set({ to: 41 })
+      yield* companion.set(poison.restore)
+      yield* crashes(fragile.Crash({}))
+      assert.strictEqual(yield* fragile.Get(), 0)
+      assert.deepStrictEqual((yield* losses).at(-1), ["back", 2, undefined])
+    }).pipe(Effect.provide(tree(kind))))
+
   it.effect("a state that a callback made of a good one gives way to that one", () =>
     Effect.gen(function*() {
       const fragile = yield* Fragile
@@ -192,6 +203,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         yield* GenServer.kill(fragile)
         yield* crashThrice(fragile)
         yield* harness.awaitTag("StartFailed", fragile)
+        assert.strictEqual(yield* Sys.getState(fragile), poison.handlers)
         assert.strictEqual(yield* fragile.Set({ to: 5 }), 5)
         assert.deepStrictEqual(yield* losses, [])
       }).pipe(Effect.provide(tree(kind, {}, 10))))
@@ -308,6 +320,45 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 1000))))
   })
 })
+
+it.effect("a store that is away when a snapshot is set aside is asked again, and nothing is charged", () => {
+  const script = new Scripted()
+  return Effect.gen(function*() {
+    const fragile = yield* Fragile
+    const harness = yield* Harness
+    yield* worsen(fragile, poison.restore)
+    script.before = (operation) => operation === "setAside" ? away(operation) : Effect.void
+    const crashed = yield* fork(Effect.exit(fragile.Crash({})))
+    yield* TestClock.adjust("1 second")
+    script.before = () => Effect.void
+    yield* TestClock.adjust("3 seconds")
+    yield* Fiber.join(crashed)
+    assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
+    assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
+    const history = yield* harness.historyOf(fragile)
+    assert.lengthOf(history.filter((tag) => tag === "StartFailed"), 1)
+  }).pipe(Effect.provide(tree("store", {}, 3, script)))
+})
+
+for (const [what, to] of [["", 50], [", or of what a callback made of that", poison.changing]] as const) {
+  it.effect(`what spoke against a row says nothing of what somebody has put in its place${what}`, () =>
+    Effect.gen(function*() {
+      const fragile = yield* Fragile
+      const table = yield* StateTable.StateTable
+      yield* restored(fragile)
+      yield* crashOn(fragile, 2)
+      yield* table.put("row", to)
+      yield* GenServer.kill(fragile)
+      yield* crashes(fragile.Crash({ n: 2 }))
+      yield* turns
+      assert.deepStrictEqual(yield* losses, [])
+    }).pipe(Effect.provide(
+      Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.intensity({ restarts: 1000 }) }, [
+        StateContainer.layerTable(Fragile, { onSuspect: "rollback", row: () => "row" }),
+        FragileLive
+      ]).pipe(Layer.provideMerge(Layer.merge(Harness.layer, StateTable.StateTable.layer)))
+    )))
+}
 
 const late = [{ every: "1 minute" }, "terminate"] as const
 

@@ -147,6 +147,14 @@ for (const kind of ["memory", "table", "store"] as const) {
         assert.strictEqual(yield* again.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(app(kind))))
 
+    it.effect("the keys are those of all that live or have left something, in order", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        for (const key of ["c", "a", "d"]) yield* start(key)
+        yield* container.for("b").set(1)
+        assert.deepStrictEqual(yield* container.keys, ["a", "b", "c", "d"])
+      }).pipe(Effect.provide(app(kind))))
+
     it.effect("looking leaves nothing behind", () =>
       Effect.gen(function*() {
         const container = yield* Num.StateContainer
@@ -259,6 +267,23 @@ for (const kind of ["memory", "table", "store"] as const) {
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
         }).pipe(Effect.provide(app(kind))))
 
+      for (const by of [0, 1]) {
+        it.effect(`nor is another server touched that has the key now, and has handled ${by} messages`, () =>
+          Effect.gen(function*() {
+            const top = yield* Top
+            yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            yield* top.terminateChild("test/Num/a")
+            const other = yield* start("a")
+            if (by > 0) yield* other.Add({ by })
+            yield* top.deleteChild("test/Num/a")
+            const error = yield* Effect.flip(start("a"))
+            assert.strictEqual(error.reason._tag, "Failed")
+            assert.strictEqual(yield* other.Add({ by: 1 }), by + 1)
+            yield* GenServer.kill(other)
+            assert.strictEqual(yield* other.Add({ by: 1 }), by + 2)
+          }).pipe(Effect.provide(app(kind))))
+      }
+
       it.effect("what a person put there is forgotten with it, when no other server has had it", () =>
         Effect.gen(function*() {
           const top = yield* Top
@@ -341,6 +366,21 @@ for (const kind of ["memory", "table"] as const) {
         assert.deepStrictEqual(yield* container.keys, ["a"])
       }).pipe(Effect.provide(app(kind))))
 
+    it.effect("clear forgets also what was set aside", () =>
+      Effect.gen(function*() {
+        const container = yield* Num.StateContainer
+        const companion = container.for("a")
+        const a = yield* start("a")
+        yield* a.Add({ by: unlucky })
+        yield* GenServer.kill(a)
+        assert.lengthOf(yield* companion.aside, 1)
+        yield* Effect.flatMap(Pool, (pool) => pool.terminateChild(a))
+        assert.deepStrictEqual(yield* container.keys, ["a"])
+        yield* companion.clear
+        assert.deepStrictEqual(yield* companion.aside, [])
+        assert.deepStrictEqual(yield* container.keys, [])
+      }).pipe(Effect.provide(app(kind))))
+
     describe("conserved late, { every }", () => {
       const every = { when: { every: "1 second" } } as const
 
@@ -419,6 +459,28 @@ for (const kind of ["memory", "table"] as const) {
     })
   })
 }
+
+it.effect("companions that forget leave nothing behind: not the key, nor anything for the next server that has it", () =>
+  Effect.gen(function*() {
+    const pool = yield* Pool
+    const container = yield* Num.StateContainer
+    for (let i = 0; i < 10; i++) {
+      const a = yield* start("a", { restart: i % 2 === 0 ? "transient" : "permanent" })
+      assert.strictEqual(yield* a.Add({ by: 1 }), 1)
+      yield* Effect.exit(a.Crash())
+      assert.strictEqual(yield* a.Add({ by: 2 }), 2)
+      assert.deepStrictEqual(yield* container.keys, ["a"])
+      if (i % 2 === 0) yield* a.Finish()
+      else yield* pool.terminateChild(a)
+      assert.deepStrictEqual(yield* container.keys, [])
+    }
+  }).pipe(Effect.provide(Layer.provideMerge(
+    Top.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+      StateContainer.layerForget(Num),
+      Pool.layer({ restart: often })
+    ]),
+    Harness.layer
+  ))))
 
 it.effect("a table's companions outlive the supervisor, as an ETS table with an heir does", () =>
   Effect.gen(function*() {

@@ -42,16 +42,31 @@ describe("StateStore", () => {
       new StoreError({ store: "file ./data", operation: "save", reason }).message
     assert.strictEqual(
       text({ _tag: "Fenced", owner: "app", epoch: 3, current: 4 }),
-      `save in the state store "file ./data": a younger session has taken over from "app" (epoch 3, in force is 4). ` +
-        "Nothing was stored: stop this one, or acquire a new epoch."
+      `save in the state store "file ./data": a younger session has taken over from "app" (epoch 3, in force is 4): ` +
+        "another process, or another runtime of this one, has opened the store since. This write was refused, as every " +
+        "later one is, and servers of this session do not start again. Stop this process; or stop the other one, and " +
+        "start this one anew."
     )
     assert.match(
       text({ _tag: "Unavailable", cause: new Error("gone") }),
       /gone.*may or may not have been stored.*try again/
     )
+    assert.match(text({ _tag: "Unusable", cause: new Error("no table") }), /no table.*try again does not help/)
     assert.match(text({ _tag: "Full", cause: new Error("ENOSPC") }), /no room \(ENOSPC\)/)
     assert.match(text({ _tag: "Corrupt", what: "a hole" }), /damaged: a hole/)
     assert.match(text({ _tag: "Invalid", what: "no" }), /no\. Nothing was stored/)
+  })
+
+  it("what does not write says that nothing was written", () => {
+    for (const operation of ["open", "load", "keys", "listAside", "acquireEpoch"]) {
+      for (const reason of [{ _tag: "Unavailable", cause: "gone" }, { _tag: "Unusable", cause: "gone" }] as const) {
+        const { message } = new StoreError({ store: "file ./data", operation, reason })
+        assert.include(message, "(gone). Nothing was written.")
+        assert.notInclude(message, "may or may not")
+      }
+    }
+    const opened = new StoreError({ store: "s", operation: "open", reason: { _tag: "Invalid", what: "no" } })
+    assert.strictEqual(opened.message, "open of the state store \"s\": no. Nothing was written.")
   })
 
   it("what is away or full may be tried again, the rest may not", () => {

@@ -203,8 +203,11 @@ describe("a disk that fails", () => {
   it.live("a write that fails half-way stores nothing, and the next one goes on", () =>
     Effect.gen(function*() {
       const { directory, disk, save, store } = yield* saved
+      const [segment] = segments(directory)
+      const before = fs.statSync(segment!).size
       disk.answer = ({ operation }) => operation === "write" ? "half" : "well"
       assert.strictEqual(reason(yield* Effect.exit(save(2))), "Unavailable")
+      assert.strictEqual(fs.statSync(segment!).size, before, "the torn end is cut off")
       assert.deepStrictEqual(yield* seqs(store), [1])
       disk.answer = () => "well"
       yield* save(3)
@@ -228,6 +231,178 @@ describe("a disk that fails", () => {
       const { store: again } = yield* open(directory)
       yield* again.acquireEpoch("app")
       assert.deepStrictEqual(yield* seqs(again), [3, 1])
+    }))
+
+  it.live("a write that fails after a compaction costs nothing that was stored before it", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const { store } = yield* open(directory, disk, { compactAbove: 500 })
+      const epoch = yield* store.acquireEpoch("app")
+      for (let seq = 1; seq <= 30; seq++) yield* store.save([record("a", seq, epoch)])
+      assert.isFalse(segments(directory).some((file) => file.endsWith("-0.log")), "it was compacted")
+      disk.answer = ({ operation }) => operation === "write" ? "half" : "well"
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 31, epoch)]))), "Unavailable")
+      disk.answer = () => "well"
+      yield* store.save([record("b", 1, epoch)])
+      const { damages, store: again } = yield* open(directory)
+      yield* again.acquireEpoch("app")
+      assert.deepStrictEqual([yield* seqs(again), yield* seqs(again, "b")], [[30, 29, 28], [1]])
+      assert.deepStrictEqual(damages, [])
+    }))
+
+  it.live("what earlier sessions left unneeded counts when it is decided whether to compact", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* written(directory, 100)
+      const before = fs.statSync(segments(directory)[0]!).size
+      const { store } = yield* open(directory, makeDisk(), { compactAbove: 2000 })
+      const epoch = yield* store.acquireEpoch("app")
+      for (const seq of [101, 102, 103, 104, 105]) yield* store.save([record("a", seq, epoch)])
+      assert.lengthOf(segments(directory), 1)
+      assert.isBelow(fs.statSync(segments(directory)[0]!).size, before / 4)
+      assert.deepStrictEqual(yield* seqs(store), [105, 104, 103])
+    }))
+
+  it.live("a log is not compacted while more of it is needed than not", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([record("large", 1, epoch, { state: JSON.stringify("x".repeat(20_000)) })])
+      for (let seq = 1; seq <= 30; seq++) yield* store.save([record("a", seq, epoch)])
+      assert.deepStrictEqual(segments(directory).map((file) => file.endsWith("-0.log")), [true])
+    }))
+
+  it.live("what was set aside keeps its answers through a compaction", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
+      const epoch = yield* store.acquireEpoch("app")
+      const answers = [{ id: "once", seq: 1, at: 7, body: "\"body\"" }]
+      yield* store.save([record("x", 1, epoch, { answers })])
+      yield* store.setAside({ key: "x", seq: 1, epoch, why: "poisoned" })
+      const before = yield* store.listAside()
+      assert.deepStrictEqual(before[0]?.answers, answers)
+      for (let seq = 1; seq <= 30; seq++) yield* store.save([record("a", seq, epoch)])
+      assert.isFalse(segments(directory).some((file) => file.endsWith("-0.log")), "it was compacted")
+      const { store: again } = yield* open(directory)
+      assert.deepStrictEqual([yield* store.listAside(), yield* again.listAside()], [before, before])
+    }))
+
+  it.live.skipIf(!fs.existsSync("/proc/self/fd"))(
+    "a compaction closes the files that it replaces",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
+        const epoch = yield* store.acquireEpoch("app")
+        for (let seq = 1; seq <= 200; seq++) yield* store.save([record("a", seq, epoch)])
+        const links = fs.readdirSync("/proc/self/fd").map((fd) => join("/proc/self/fd", fd))
+        // as seen by Linux: one that is open and removed has another name
+        const isOpen = (link: string) => fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true
+        const files = links.filter(isOpen).map((link) => fs.readlinkSync(link)).filter((file) =>
+          file.startsWith(directory)
+        )
+        assert.deepStrictEqual(files.filter((file) => file.endsWith("(deleted)")), [])
+        assert.isAtLeast(files.length, 1)
+      })
+  )
+
+  it.live("a compaction that fails from any read on leaves the log as it was", () =>
+    Effect.gen(function*() {
+      for (let nth = 1, isDone = false; !isDone; nth++) {
+        const directory = yield* folder
+        const disk = makeDisk()
+        let reads = 0
+        disk.answer = ({ operation }) => operation === "read" && ++reads >= nth ? { code: "EIO" } : "well"
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { store } = yield* open(directory, disk, { compactAbove: 2000 })
+          const epoch = yield* store.acquireEpoch("app")
+          for (const key of ["x", "y", "z"]) {
+            yield* store.save([record(key, 1, epoch)])
+            yield* store.setAside({ key, seq: 1, epoch, why: key })
+          }
+          for (let seq = 1; seq <= 40; seq++) yield* store.save([record("a", seq, epoch), record("b", 1, epoch)])
+        }))
+        isDone = reads < nth
+        const { damages, store } = yield* open(directory)
+        yield* store.acquireEpoch("app")
+        assert.deepStrictEqual(yield* seqs(store), [40, 39, 38])
+        assert.deepStrictEqual((yield* store.listAside()).map(({ why }) => why), ["x", "y", "z"])
+        assert.deepStrictEqual(damages, [])
+        assert.isBelow(nth, 100)
+      }
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+
+  it.live("when it cannot be told whose the folder is after a compaction, nothing acknowledged is lost", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const { store } = yield* open(directory, disk, { compactAbove: 500 })
+      const epoch = yield* store.acquireEpoch("app")
+      let isCompacted = false
+      disk.answer = ({ operation, path }) => {
+        if (operation === "rename" && path.endsWith(".log")) isCompacted = true
+        if (operation !== "exists" || !isCompacted) return "well"
+        disk.answer = () => "well"
+        return { code: "EIO" }
+      }
+      let acknowledged = 0
+      for (let seq = 1; seq <= 60; seq++) {
+        if (Exit.isSuccess(yield* Effect.exit(store.save([record("a", seq, epoch)])))) acknowledged = seq
+      }
+      assert.isTrue(isCompacted)
+      const { store: again } = yield* open(directory)
+      yield* again.acquireEpoch("app")
+      assert.isAtLeast((yield* seqs(again))[0] ?? 0, acknowledged)
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+
+  it.live("snapshots of a key that lie at the same place of two files are two to a compaction", () =>
+    Effect.gen(function*() {
+      const texts = (store: StateStore<"process">) =>
+        Effect.map(store.load("a"), (records) => records.map(({ seq, state }) => [seq, state]))
+      let pad = 0
+      for (let attempt = 0; attempt < 5; attempt++) {
+        const directory = yield* folder
+        const size = () => fs.statSync(segments(directory).at(-1)!).size
+        const first = yield* Effect.scoped(Effect.gen(function*() {
+          const { store } = yield* open(directory)
+          const epoch = yield* store.acquireEpoch("app")
+          yield* store.save([record("b", 1, epoch, { state: JSON.stringify("x".repeat(pad)) })])
+          const at = size()
+          yield* store.save([record("a", 1, epoch)])
+          return at
+        }))
+        const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
+        const epoch = yield* store.acquireEpoch("app")
+        const second = size()
+        yield* store.save([record("a", 2, epoch)])
+        const expected = yield* texts(store)
+        for (let i = 0; i < 30; i++) yield* store.save([record("b", 1, epoch)])
+        assert.lengthOf(segments(directory), 1)
+        assert.deepStrictEqual(yield* texts(store), expected)
+        if (first === second) return
+        pad += second - first
+      }
+      assert.fail("they never lay at the same place")
+    }))
+
+  it.live("a session that has had to go on elsewhere a dozen times is read to its end", () =>
+    Effect.gen(function*() {
+      const { directory, disk, save, store } = yield* saved
+      for (let seq = 2; seq <= 13; seq++) {
+        disk.answer = ({ operation }) => operation === "write" ? "half" : "well"
+        assert.strictEqual(reason(yield* Effect.exit(save(seq))), "Unavailable")
+        disk.answer = () => "well"
+        yield* save(seq)
+      }
+      assert.lengthOf(segments(directory), 13)
+      assert.deepStrictEqual(yield* seqs(store), [13, 12, 11])
+      const { damages, store: again } = yield* open(directory)
+      yield* again.acquireEpoch("app")
+      assert.deepStrictEqual(yield* seqs(again), [13, 12, 11])
+      assert.deepStrictEqual(damages, [])
     }))
 
   it.live("a flush that fails is not believed the next time: the batch is written again elsewhere", () =>
@@ -520,6 +695,42 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(yield* seqs(three.store), [1])
     }))
 
+  it.live("or when it has compacted the log since", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const one = yield* open(directory, disk)
+      const two = yield* open(directory, makeDisk(), { compactAbove: 500 })
+      const old = yield* one.store.acquireEpoch("app")
+      const younger = Effect.gen(function*() {
+        const current = yield* two.store.acquireEpoch("app")
+        for (let seq = 1; seq <= 30; seq++) yield* two.store.save([record("b", seq, current)])
+        assert.lengthOf(segments(directory), 1)
+      })
+      disk.answer = ({ operation }) => {
+        if (operation !== "exists") return "well"
+        disk.answer = () => "well"
+        return { after: Effect.orDie(younger) }
+      }
+      yield* one.store.save([record("a", 1, old)])
+      assert.deepStrictEqual(yield* seqs(two.store), [1])
+    }))
+
+  it.live("who was taken over may take the folder back", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const [one, two] = [yield* open(directory), yield* open(directory)]
+      const owners = [one, two, one, two].entries()
+      let before = 0
+      for (const [n, { store }] of owners) {
+        const epoch = yield* store.acquireEpoch("app")
+        assert.isAbove(epoch, before)
+        before = epoch
+        yield* store.save([record("a", n + 1, epoch)])
+      }
+      assert.deepStrictEqual(yield* seqs(two.store), [4, 3, 2])
+    }))
+
   it.live("of two that claim it at the same moment, one comes first", () =>
     Effect.gen(function*() {
       const directory = yield* folder
@@ -542,37 +753,120 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(yield* seqs(one.store, "b"), [1])
     }))
 
-  it.live("a compaction that ends too late removes nothing that the younger session builds on", () =>
+  it.live("of two that claim it one after the other the later one has it, however slow the first is", () =>
     Effect.gen(function*() {
       const directory = yield* folder
-      const [disk, other] = [makeDisk(), makeDisk()]
-      const one = yield* open(directory, disk, { compactAbove: 500 })
-      const two = yield* open(directory, other)
-      const old = yield* one.store.acquireEpoch("app")
-      yield* one.store.save([record("b", 1, old)])
-      const [compacted, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const disk = makeDisk()
+      const one = yield* open(directory, disk)
+      const two = yield* open(directory)
+      let current = 0
+      let claimed = false
       disk.answer = ({ operation, path }) => {
-        if (operation !== "rename" || !path.endsWith(".log")) return "well"
-        return { after: Effect.andThen(Deferred.succeed(compacted, undefined), Deferred.await(goOn)) }
+        if (operation === "open" && path.endsWith(".claim")) claimed = true
+        // it has claimed the folder, and is about to look who else has
+        if (operation !== "list" || !claimed || current > 0) return "well"
+        return { after: Effect.orDie(Effect.map(two.store.acquireEpoch("two"), (epoch) => void (current = epoch))) }
       }
-      // the younger one has read the log, and is about to say so, when the compaction ends: reads wait for that
-      other.answer = ({ operation }) => {
-        if (operation !== "write") return "well"
-        other.answer = () => "well"
-        return { after: Effect.andThen(Deferred.succeed(goOn, undefined), Effect.orDie(one.store.keys())) }
+      assert.strictEqual(reason(yield* Effect.exit(one.store.acquireEpoch("one"))), "Unavailable")
+      yield* two.store.save([record("a", 1, current)])
+      assert.deepStrictEqual(yield* seqs(two.store), [1])
+    }))
+
+  it.live("a session that tidies up too late removes nothing of a younger one", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* written(directory, 1)
+      const disk = makeDisk()
+      const one = yield* open(directory, disk)
+      const two = yield* open(directory)
+      let asked = false
+      disk.answer = ({ operation }) => {
+        if (operation === "exists") asked = true
+        // the folder was its own a moment ago
+        if (operation !== "list" || !asked) return "well"
+        disk.answer = () => "well"
+        const younger = Effect.flatMap(
+          two.store.acquireEpoch("two"),
+          (epoch) => two.store.save([record("b", 1, epoch)])
+        )
+        return { after: Effect.orDie(younger) }
       }
-      const refused = yield* Effect.forkChild(Effect.forEach(
-        Array.from({ length: 100 }, (_, i) => i + 1),
-        (seq) => one.store.save([record("a", seq, old)])
-      ))
-      yield* Deferred.await(compacted)
-      const current = yield* two.store.acquireEpoch("app")
-      assert.strictEqual(reason(yield* Fiber.await(refused)), "Fenced")
-      yield* two.store.save([record("c", 1, current)])
+      yield* Effect.exit(one.store.acquireEpoch("one"))
       const { damages, store } = yield* open(directory)
-      assert.deepStrictEqual([yield* seqs(store, "b"), yield* seqs(store, "c")], [[1], [1]])
-      assert.deepStrictEqual([damages, two.damages], [[], []])
-    }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+      assert.deepStrictEqual([yield* seqs(store), yield* seqs(store, "b")], [[1], [1]])
+      assert.deepStrictEqual(damages, [])
+    }))
+
+  it.live("what another has removed already need not be removed", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* written(directory, 3)
+      fs.writeFileSync(join(directory, "0000000001-1.log.tmp"), "")
+      const disk = makeDisk()
+      let removals = 0
+      disk.answer = ({ operation, path }) => {
+        if (operation === "remove" && fs.existsSync(path)) {
+          removals++
+          fs.rmSync(path)
+        }
+        return "well"
+      }
+      const { store } = yield* open(directory, disk)
+      const epoch = yield* store.acquireEpoch("app")
+      assert.strictEqual(removals, 2, "the older claim, and the segment that was left half made")
+      yield* store.save([record("a", 4, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [4, 3, 2])
+    }))
+
+  it.live("a session is younger than all there were, also where only their segments are left", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      for (const n of [1, 2, 3]) yield* written(directory, n, String(n))
+      for (const name of fs.readdirSync(directory)) {
+        if (name.endsWith(".claim")) fs.rmSync(join(directory, name))
+      }
+      yield* written(directory, 4, "4")
+      const { damages, store } = yield* open(directory)
+      for (const n of [1, 2, 3, 4]) assert.strictEqual((yield* seqs(store, String(n)))[0], n)
+      assert.deepStrictEqual(damages, [])
+    }))
+
+  for (const [how, answer] of [["", "well"], [", nor one that cannot tell", { code: "EIO" }]] as const) {
+    it.live(`a compaction that ends too late removes nothing that the younger session builds on${how}`, () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        const [disk, other] = [makeDisk(), makeDisk()]
+        const one = yield* open(directory, disk, { compactAbove: 500 })
+        const two = yield* open(directory, other)
+        const old = yield* one.store.acquireEpoch("app")
+        yield* one.store.save([record("b", 1, old)])
+        const [compacted, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        let isCompacting = false
+        disk.answer = ({ operation, path }) => {
+          if (operation === "exists" && isCompacting) return answer
+          if (operation !== "rename" || !path.endsWith(".log")) return "well"
+          isCompacting = true
+          return { after: Effect.andThen(Deferred.succeed(compacted, undefined), Deferred.await(goOn)) }
+        }
+        // the younger one has read the log, and is about to say so, when the compaction ends: reads wait for that
+        other.answer = ({ operation }) => {
+          if (operation !== "write") return "well"
+          other.answer = () => "well"
+          return { after: Effect.andThen(Deferred.succeed(goOn, undefined), Effect.orDie(one.store.keys())) }
+        }
+        const refused = yield* Effect.forkChild(Effect.forEach(
+          Array.from({ length: 100 }, (_, i) => i + 1),
+          (seq) => one.store.save([record("a", seq, old)])
+        ))
+        yield* Deferred.await(compacted)
+        const current = yield* two.store.acquireEpoch("app")
+        assert.strictEqual(reason(yield* Fiber.await(refused)), "Fenced")
+        yield* two.store.save([record("c", 1, current)])
+        const { damages, store } = yield* open(directory)
+        assert.deepStrictEqual([yield* seqs(store, "b"), yield* seqs(store, "c")], [[1], [1]])
+        assert.deepStrictEqual([damages, two.damages], [[], []])
+      }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
+  }
 
   it.live("when the younger process dies before it has said what it read, nobody knows, and the next one decides", () =>
     Effect.gen(function*() {

@@ -6,14 +6,19 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { crashed, toText } from "../../../src/domain/server/ExitReason.ts"
 import type { StoreError } from "../../../src/domain/state/StoreError.ts"
 import type { Grade } from "../../../src/domain/state/Survival.ts"
+import { StateContainer, Supervisor } from "../../../src/index.ts"
 import * as SqliteClient from "../../../src/layers/state/SqliteClient.ts"
 import * as StateStore from "../../../src/layers/state/StateStore.ts"
 import * as StateStoreSql from "../../../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
+import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { start } from "../../fixtures/stores/processes.ts"
 import { usePostgres } from "../../fixtures/stores/usePostgres.ts"
+import { Account, behavior, Inside } from "./account.ts"
+import { Scripted } from "./scripted.ts"
 import { record } from "./StateStore.contract.ts"
 
 const folder = Effect.acquireRelease(
@@ -117,7 +122,86 @@ describe("SQLite that fails", () => {
       fs.writeFileSync(join(directory, "text.db"), "this is not a database, however long it may be".repeat(100))
       const text = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "text.db") }))
       const missing = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "none", "test.db") }))
-      assert.deepStrictEqual([text, missing].map((exit) => reason(exit)?._tag), ["Corrupt", "Unavailable"])
+      const folderItself = yield* Effect.exit(StateStoreSqlite.make({ filename: directory }))
+      assert.deepStrictEqual([text, missing, folderItself].map((exit) => reason(exit)?._tag), [
+        "Corrupt",
+        "Unavailable",
+        "Unavailable"
+      ])
+      for (const exit of [missing, folderItself]) {
+        const error = Exit.findErrorOption(exit)
+        const message = error._tag === "Some" ? error.value.message : ""
+        assert.include(message, `open of the state store "sqlite ${directory}`)
+        assert.include(message, "Nothing was written")
+      }
+    }))
+
+  it.live("what no trying again can mend is told as such: a table that is gone, or is another one", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const filename = join(directory, "test.db")
+      const store = yield* StateStoreSqlite.make({ filename })
+      const epoch = yield* store.acquireEpoch("app")
+      const other = new DatabaseSync(filename)
+      other.exec("CREATE TABLE odd (x); CREATE TABLE odd_owners (x)")
+      other.exec("ALTER TABLE heirloom_state RENAME TO away")
+      const gone = [yield* Effect.exit(store.save([record("a", 1, epoch)])), yield* Effect.exit(store.load("a"))]
+      const odd = yield* StateStoreSqlite.make({ filename, table: "odd" })
+      const others = [yield* Effect.exit(odd.acquireEpoch("app")), yield* Effect.exit(odd.load("a"))]
+      other.exec(
+        "ALTER TABLE away RENAME TO heirloom_state; ALTER TABLE heirloom_state ADD COLUMN more NOT NULL DEFAULT 1"
+      )
+      other.exec("CREATE TRIGGER t BEFORE INSERT ON heirloom_state BEGIN SELECT raise(ABORT, 'by somebody else'); END")
+      const constrained = yield* Effect.exit(store.save([record("a", 1, epoch)]))
+      other.exec("DROP TRIGGER t")
+      other.close()
+      for (const exit of [...gone, ...others, constrained]) {
+        assert.strictEqual(reason<unknown>(exit)?._tag, "Unusable")
+        const error = Exit.findErrorOption<unknown, StoreError>(exit)
+        assert.isFalse(error._tag === "Some" && error.value.isRetryable)
+      }
+      yield* store.save([record("a", 1, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [1])
+    }))
+
+  it.live("one that is read-only is not asked again and again, and is usable when it is not any more", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(SqliteClient.layer({ filename: join(yield* folder, "test.db") }))
+      const sql = Context.get(context, SqlClient.SqlClient)
+      const store = yield* Effect.provideContext(StateStoreSql.make(), context)
+      const epoch = yield* store.acquireEpoch("app")
+      yield* sql.unsafe("PRAGMA query_only = ON")
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
+      yield* sql.unsafe("PRAGMA query_only = OFF")
+      yield* store.save([record("a", 1, epoch)])
+    }))
+
+  it("a store cannot be asked to be read-only", () => {
+    // @ts-expect-error it writes
+    assert.isDefined(StateStoreSqlite.make({ filename: "x", readOnly: true }))
+  })
+
+  it.live("servers over such a store are told at once, not after half a minute of trying again", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      class Db extends StateStore.Service<Db>()("test/Db", "process") {}
+      const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(Account, { store: Db }),
+        Account.layerEffect(behavior(new Inside(new Scripted())))
+      ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename })), Layer.provideMerge(Harness.layer))
+      yield* Effect.gen(function*() {
+        const harness = yield* Harness
+        const account = yield* Account
+        yield* account.Add({ by: 1 })
+        const other = new DatabaseSync(filename)
+        other.exec("DROP TABLE heirloom_state")
+        other.close()
+        const { reason } = yield* Effect.flip(account.Add({ by: 1 }))
+        if (reason._tag !== "NotConserved") return assert.fail(reason._tag)
+        assert.match(toText(crashed(reason.cause)), /no such table: heirloom_state/)
+        const gaveUp = yield* harness.awaitTag("GaveUp", "root")
+        assert.match(toText(gaveUp.reason), /no such table: heirloom_state/)
+      }).pipe(Effect.provide(app))
     }))
 
   it.live("a table's name is a plain name", () =>
@@ -192,6 +276,18 @@ describe("PostgreSQL that fails", () => {
       }),
     60_000
   )
+
+  it.live("what no trying again can mend is told as such: a table of PostgreSQL's that is gone", () =>
+    Effect.gen(function*() {
+      const { sql, store, table } = yield* opened()
+      const epoch = yield* store.acquireEpoch("app")
+      yield* sql.unsafe(`ALTER TABLE ${table} RENAME TO ${table}_away`)
+      assert.strictEqual(reason(yield* Effect.exit(store.load("a")))?._tag, "Unusable")
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
+      yield* sql.unsafe(`ALTER TABLE ${table}_away RENAME TO ${table}`)
+      yield* store.save([record("a", 1, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [1])
+    }))
 
   it.live("a disk that is full says so", () =>
     Effect.gen(function*() {

@@ -126,8 +126,8 @@ export const one = (
   ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
 
 /** A pool for accounts by key, and a single server of another class beside it. */
-export const many = (inside: Inside, options: StoreOptions = {}) =>
-  Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+export const many = (inside: Inside, options: StoreOptions = {}, supervisor: Partial<Supervisor.Options> = {}) =>
+  Supervisor.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerStore(Account, { store: Store, ...options }),
     StateContainer.layerStore(Saving, { store: Store }),
     Saving.layer({ init: 0, handlers: { Add: (state, { by }) => [state + by, state + by] } }),

@@ -42,6 +42,22 @@ it.effect("children that are started while one starts are all there, counted onc
     assert.deepStrictEqual(take(), ["Started c#1", "Started b#1", "Started a#1"])
   }))
 
+it.effect("whoever looks while another child restarts in the middle of a start sees both on their way", () =>
+  Effect.gen(function*() {
+    const { list, supervisor } = yield* pool
+    const [a, b] = [new Script(), new Script()]
+    yield* supervisor.startChild(recipe("b", b))
+    const seen: Array<unknown> = []
+    b.meanwhile.start = () => {
+      seen.push(Effect.runSync(list), Effect.runSync(supervisor.countChildren))
+    }
+    a.meanwhile.start = () => b.end()
+    yield* supervisor.startChild(recipe("a", a))
+    assert.deepStrictEqual(seen, [["b restarting", "a starting"], { specs: 2, active: 0, supervisors: 0, workers: 2 }])
+    assert.deepStrictEqual(yield* list, ["b running", "a running"])
+    assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 2, active: 2, supervisors: 0, workers: 2 })
+  }))
+
 it.effect("a child that is told to stop on its way up is not there afterwards, and whoever started it is told", () =>
   Effect.gen(function*() {
     const { list, supervisor } = yield* pool

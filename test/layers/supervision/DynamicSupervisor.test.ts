@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
+import { type ExitReason, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
 import { processOf } from "../../../src/layers/naming/Process.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../../src/layers/supervision/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import { boom, probe, recipe, record, Script } from "./probe.ts"
+import { boom, probe, recipe, record, Script, Top } from "./probe.ts"
 
 class Jobs extends DynamicSupervisor.Service<Jobs>()("jobs") {}
 
@@ -183,6 +183,61 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual([a.started, b.started], [3, 2])
     }))
 
+  it.effect("one that is told to stop before its delay begins does not come back", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs({ restart: Schedule.spaced("1 second") })
+      const script = new Script()
+      const child = yield* supervisor.startChild(recipe("a", script))
+      script.meanwhile.settle = () => {
+        Effect.runFork(supervisor.terminateChild(child))
+      }
+      script.end()
+      assert.deepStrictEqual(yield* statuses(supervisor), [])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([yield* statuses(supervisor), script.started, child.status], [[], 1, "stopped"])
+    }))
+
+  it.effect("nor one that is told to stop, or whose supervisor is, while the Schedule takes its time", () =>
+    Effect.gen(function*() {
+      const slow = Schedule.fromStep(
+        Effect.sync(() => (now: number, _reason: ExitReason) =>
+          Effect.delay(Effect.succeed<[number, Duration.Duration]>([now, Duration.zero]), "1 second")
+        )
+      )
+      const { supervisor, take } = yield* jobs({ restart: slow })
+      const [a, b, c] = [new Script(), new Script(), new Script()]
+      const child = yield* supervisor.startChild(recipe("a", a))
+      yield* supervisor.startChild(recipe("b", b))
+      yield* supervisor.startChild(recipe("c", c, { shutdown: "infinity" }))
+      a.end()
+      yield* supervisor.terminateChild(child)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* statuses(supervisor), ["b running", "c running"])
+      c.stops.push("hang")
+      b.end()
+      take()
+      const stopped = yield* Effect.forkChild(supervisor.stop(), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(take(), [])
+      c.release()
+      yield* Fiber.join(stopped)
+      assert.deepStrictEqual([a.started, b.started, c.started], [1, 1, 1])
+      assert.deepStrictEqual([a.fates.at(-1), b.fates.at(-1)], ["stopped", "stopped"])
+    }))
+
+  it.effect("a child that is being stopped counts as active until it is down", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* jobs()
+      const script = new Script()
+      script.stops.push("hang")
+      const child = yield* supervisor.startChild(recipe("a", script, { kind: "supervisor", shutdown: "infinity" }))
+      const stopped = yield* Effect.forkChild(supervisor.terminateChild(child), { startImmediately: true })
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 1, supervisors: 1, workers: 0 })
+      script.release()
+      yield* Fiber.join(stopped)
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
+    }))
+
   it.effect("an attempt that takes its time is restarting to everybody else", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* jobs()
@@ -250,6 +305,23 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(take(), ["Exited job2#1 killed"])
     }))
 
+  it.effect("all that have not stopped when their time is over are killed", () =>
+    Effect.gen(function*() {
+      const { supervisor, take } = yield* jobs()
+      for (const [id, shutdown] of [["a", 1000], ["b", 2000], ["c", 1000]] as const) {
+        const script = new Script()
+        script.stops.push("hang")
+        yield* supervisor.startChild(recipe(id, script, { shutdown }))
+      }
+      take()
+      const stopping = yield* Effect.forkChild(supervisor.stop(), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(take(), ["Exited a#1 killed", "Exited c#1 killed"])
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(take(), ["Exited b#1 killed"])
+      yield* Fiber.join(stopping)
+    }))
+
   it.effect("brutal_kill and infinity mix; children choose their own reason; none is restarted", () =>
     Effect.gen(function*() {
       const { reports, supervisor, take } = yield* jobs()
@@ -267,6 +339,60 @@ describe("DynamicSupervisor", () => {
       ])
       assert.deepStrictEqual(reports(), [])
       assert.strictEqual(own.process?.status, "stopped")
+    }))
+
+  it.effect("killed, it kills its children, however patient it is with them", () =>
+    Effect.gen(function*() {
+      const { supervisor, take } = yield* jobs()
+      for (const [id, shutdown] of [["a", "infinity"], ["b", "1 minute"]] as const) {
+        const script = new Script()
+        script.stops.push("hang")
+        yield* supervisor.startChild(recipe(id, script, { shutdown }))
+      }
+      take()
+      supervisor[processOf].exit(killed)
+      assert.deepStrictEqual(take(), ["Exited a#1 killed", "Exited b#1 killed"])
+      assert.deepStrictEqual(supervisor[processOf].lastExit, killed)
+    }))
+
+  it.effect("an end that takes too long is overtaken by a brutal one", () =>
+    Effect.gen(function*() {
+      const { take, telemetry } = record()
+      const context = yield* Layer.build(
+        Top.layer({ strategy: "one_for_one" }, [Supervisor.child(Jobs.layer(), { id: "jobs", shutdown: "1 second" })])
+      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      const supervisor = Context.get(context, Jobs)
+      const [a, b] = [new Script(), new Script()]
+      a.stops.push("hang")
+      yield* supervisor.startChild(recipe("a", a, { shutdown: "infinity" }))
+      yield* supervisor.startChild(recipe("b", b))
+      take()
+      const stopped = yield* Effect.forkChild(Context.get(context, Top).terminateChild("jobs"), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("999 millis")
+      assert.deepStrictEqual(take(), ["Exited jobs/b#1 shutdown"])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(stopped)
+      assert.deepStrictEqual(take(), ["Exited jobs/a#1 killed", "Exited jobs#1 killed"])
+      assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
+    }))
+
+  it.effect("its end waits for a child that was told to stop before", () =>
+    Effect.gen(function*() {
+      const { supervisor, take } = yield* jobs()
+      const script = new Script()
+      script.stops.push("hang")
+      const child = yield* supervisor.startChild(recipe("a", script, { shutdown: "infinity" }))
+      yield* supervisor.startChild(recipe("b"))
+      take()
+      const terminated = yield* Effect.forkChild(supervisor.terminateChild(child), { startImmediately: true })
+      const stopped = yield* Effect.forkChild(supervisor.stop(), { startImmediately: true })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([take(), stopped.pollUnsafe()], [["Exited b#1 shutdown"], undefined])
+      script.release()
+      yield* Fiber.joinAll([terminated, stopped])
+      assert.deepStrictEqual(take(), ["Exited a#1 shutdown"])
     }))
 
   it.effect("park: the one child waits, the others go on", () =>
@@ -307,13 +433,15 @@ describe("DynamicSupervisor", () => {
       const supervisor = Context.get(context, Jobs)
       const [a, b] = [new Script(), new Script()]
       yield* supervisor.startChild(recipe("a", a))
-      yield* supervisor.startChild(recipe("b", b))
+      yield* supervisor.startChild(recipe("b", b, { kind: "supervisor" }))
       a.end()
       assert.strictEqual(supervisor[processOf].incarnation, 2)
       assert.deepStrictEqual(yield* statuses(supervisor), [])
       assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
       yield* supervisor.startChild(recipe("c"))
       assert.deepStrictEqual(yield* statuses(supervisor), ["c running"])
+      assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
     }))
 
   it.effect("and begins its budget anew", () =>

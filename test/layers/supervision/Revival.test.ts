@@ -156,6 +156,20 @@ const promises = (
         }))
     }
 
+    it.effect("news of an incarnation that is long over changes nothing, whatever goes on", () =>
+      Effect.gen(function*() {
+        const { a, b, list, take } = yield* family()
+        const late = () => a.process!.parent.exited(a.process!, 1, boom)
+        a.end()
+        take()
+        late()
+        assert.deepStrictEqual([yield* list, take()], [["a#2", "b#1"], []])
+        b.meanwhile.start = late
+        b.end()
+        assert.deepStrictEqual(yield* list, ["a#2", "b#2"])
+        assert.deepStrictEqual(take(), ["Exited b#1 crashed: boom", "Restarting b in 0", "Started b#2"])
+      }))
+
     it.effect("one that does not come up asks the budget again, and is tried again", () =>
       Effect.gen(function*() {
         const { a, list, take } = yield* family(Restart.intensity({ restarts: 3, within: "1 hour" }))

@@ -302,6 +302,33 @@ describe("requests", () => {
       assert.strictEqual((yield* Effect.flip(supervisor.restartChild("a"))).reason._tag, "NotRunning")
     }))
 
+  it.effect("requests that take their time are answered each with what it came to", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top(one)
+      const [a, b, c] = [new Script(), new Script(), new Script()]
+      for (const script of [a, b, c]) script.starts.push("hang")
+      const starts = yield* Effect.forEach([["a", a], ["b", b], ["c", c]] as const, ([id, script]) =>
+        Effect.forkChild(Effect.exit(supervisor.startChild(recipe(id, script))), { startImmediately: true }))
+      b.release("fail")
+      c.release()
+      a.release()
+      const [first, second, third] = yield* Effect.forEach(starts, Fiber.join)
+      assert.deepStrictEqual([first, third], [Exit.succeed(a.process), Exit.succeed(c.process)])
+      assert.isTrue(second !== undefined && Exit.isFailure(second))
+      assert.deepStrictEqual((yield* listing(supervisor)).slice().sort(), ["a#1", "c#1"])
+    }))
+
+  it.effect("what ends while a child starts is dealt with when that is up", () =>
+    Effect.gen(function*() {
+      const { supervisor, take } = yield* top(one)
+      const [a, b] = [new Script(), new Script()]
+      yield* supervisor.startChild(recipe("b", b))
+      take()
+      a.meanwhile.start = () => b.end()
+      yield* supervisor.startChild(recipe("a", a))
+      assert.deepStrictEqual(take(), ["Started a#1", "Exited b#1 crashed: boom", "Restarting b in 0", "Started b#2"])
+    }))
+
   it.effect("the starter may be interrupted: the child is there all the same", () =>
     Effect.gen(function*() {
       const script = new Script()
@@ -389,7 +416,10 @@ describe("restarting", () => {
         Supervisor.worker("a", Effect.andThen(Ref.update(crashes, (n) => n + 1), Effect.die("at once")))
       )
       for (let i = 0; i < 3; i++) yield* Effect.yieldNow
-      assert.isAbove(yield* Ref.get(crashes), 1000)
+      const first = yield* Ref.get(crashes)
+      assert.isAbove(first, 1000)
+      for (let i = 0; i < 3; i++) yield* Effect.yieldNow
+      assert.isAbove(yield* Ref.get(crashes), first, "it goes on after their turn")
       yield* supervisor.terminateChild("a")
       const before = yield* Ref.get(crashes)
       for (let i = 0; i < 3; i++) yield* Effect.yieldNow

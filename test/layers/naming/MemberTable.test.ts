@@ -1,0 +1,141 @@
+/** What a scope of groups holds, beside the rules of membership on plain lists. */
+import { assert, describe, it } from "@effect/vitest"
+import { type Cause, Effect, Option, Queue, Schema } from "effect"
+import * as Membership from "../../../src/domain/naming/Membership.ts"
+import { type GroupEvent, type Listener, MemberTable } from "../../../src/layers/naming/MemberTable.ts"
+import { type HasProcess, type Process, processOf } from "../../../src/layers/naming/Process.ts"
+import { FakeProcess } from "./FakeProcess.ts"
+
+type Event = GroupEvent<string, HasProcess>
+
+const listener = (group: Option.Option<string>): Effect.Effect<Listener<string, HasProcess>> =>
+  Effect.map(Queue.unbounded<Event, Cause.Done>(), (queue) => ({ group, queue }))
+
+const names = ["hall", "attic", "cellar"] as const
+
+const Step = Schema.Struct({
+  what: Schema.Literals(["join", "join", "leave", "gone"]),
+  group: Schema.Literals(names),
+  who: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))).check(Schema.isMaxLength(3))
+})
+
+const partsOf = ({ _tag, group, members }: Event): ReadonlyArray<unknown> => [_tag, group, members]
+
+const isSame = (a: HasProcess, b: HasProcess): boolean => a[processOf] === b[processOf]
+
+describe("a table of members", () => {
+  it.effect.prop(
+    "holds what the rules of membership say, tells every change, and observes its members and nobody else",
+    [Schema.Array(Step).check(Schema.isMinLength(20), Schema.isMaxLength(60))],
+    ([steps]) =>
+      Effect.gen(function*() {
+        const table = new MemberTable<string, HasProcess>()
+        const all = yield* listener(Option.none())
+        const one = yield* listener(Option.some("attic"))
+        table.listen(all)
+        table.listen(one)
+        let processes: ReadonlyArray<FakeProcess> = []
+        // Two references to each of three processes.
+        const refs: Array<HasProcess> = []
+        const replace = (n: number) => {
+          processes = processes.map((process, i) => i === n ? new FakeProcess(`again ${n}`) : process)
+          for (const i of [n, n + 3]) refs[i] = { [processOf]: processes[n]! }
+        }
+        processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
+        for (const n of [0, 1, 2]) replace(n)
+        const model: Record<string, ReadonlyArray<HasProcess>> = { hall: [], attic: [], cellar: [] }
+        const everything: Array<ReadonlyArray<unknown>> = []
+        const expected: Array<ReadonlyArray<unknown>> = []
+        const leave = (group: string, leaving: ReadonlyArray<HasProcess>): boolean => {
+          const { left, members } = Membership.leave(model[group]!, leaving, isSame)
+          model[group] = members
+          if (left.length > 0) expected.push(["Left", group, left])
+          return left.length > 0
+        }
+        for (const { group, what, who } of steps) {
+          const named = who.map((n) => refs[n]!)
+          switch (what) {
+            case "join":
+              assert.isUndefined(table.join(group, named))
+              model[group] = Membership.join(model[group]!, named)
+              expected.push(["Joined", group, named])
+              break
+            case "leave":
+              assert.strictEqual(table.leave(group, named)?._tag, leave(group, named) ? undefined : "NotJoined")
+              break
+            case "gone": {
+              const n = (who[0] ?? 0) % 3
+              const ended = processes[n]!
+              ended.gone()
+              // Which of its groups hears of it first is nobody's business.
+              const told = (yield* Queue.clear(all.queue)).map(partsOf)
+              everything.push(...told)
+              const before = expected.splice(0)
+              for (const group of names) leave(group, model[group]!.filter((ref) => ref[processOf] === ended))
+              assert.deepStrictEqual(told.slice(0, before.length), before)
+              assert.sameDeepMembers(told.slice(before.length), expected.splice(0))
+              assert.strictEqual(ended.goneObservers.length, 0)
+              replace(n)
+              break
+            }
+          }
+          for (const name of names) assert.deepStrictEqual(table.of(name), model[name])
+          assert.sameMembers(table.all().map(([name]) => name), names.filter((name) => model[name]!.length > 0))
+          for (const process of processes) {
+            const isMember = Object.values(model).flat().some((ref) => ref[processOf] === process)
+            assert.strictEqual(process.goneObservers.length, isMember ? 1 : 0)
+          }
+        }
+        const told = (yield* Queue.clear(all.queue)).map(partsOf)
+        assert.deepStrictEqual(told, expected)
+        assert.deepStrictEqual(
+          (yield* Queue.clear(one.queue)).map(partsOf),
+          [...everything, ...told].filter(([, group]) => group === "attic")
+        )
+        table.close()
+        for (const process of processes) assert.strictEqual(process.goneObservers.length, 0)
+      })
+  )
+
+  it("looks at no other member when one joins, leaves or ends, however many there are", () => {
+    const table = new MemberTable<string, HasProcess>()
+    let looked = 0
+    const others = Array.from({ length: 1000 }, (_, n): HasProcess => {
+      const process: Process = new FakeProcess(String(n))
+      return {
+        get [processOf]() {
+          looked++
+          return process
+        }
+      }
+    })
+    table.join("hall", others)
+    const member = new FakeProcess("member")
+    looked = 0
+    table.join("hall", [member, member])
+    table.leave("hall", [member])
+    member.gone()
+    assert.strictEqual(looked, 0)
+    assert.deepStrictEqual(table.of("hall"), others)
+  })
+
+  it.effect("tells a change to those who listen to its group, and to nobody who does not", () =>
+    Effect.gen(function*() {
+      const table = new MemberTable<string, HasProcess>()
+      const [hall, attic, twice] = [
+        yield* listener(Option.some("hall")),
+        yield* listener(Option.some("attic")),
+        yield* listener(Option.some("attic"))
+      ]
+      for (const each of [hall, attic, twice]) table.listen(each)
+      const member = new FakeProcess("member")
+      table.join("attic", [member])
+      table.unlisten(twice)
+      table.leave("attic", [member])
+      const told = (each: Listener<string, HasProcess>) =>
+        Effect.map(Queue.clear(each.queue), (events) => events.map(({ _tag }) => _tag))
+      assert.deepStrictEqual(yield* told(hall), [])
+      assert.deepStrictEqual(yield* told(attic), ["Joined", "Left"])
+      assert.deepStrictEqual(yield* told(twice), ["Joined"])
+    }))
+})

@@ -1,0 +1,113 @@
+/** What a registry holds, beside a plain list of its registrations. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Queue, Result, Schema } from "effect"
+import type { Keys } from "../../../src/domain/naming/Names.ts"
+import { NameTable, type Registration, type RegistryEvent } from "../../../src/layers/naming/NameTable.ts"
+import { type HasProcess, processOf } from "../../../src/layers/naming/Process.ts"
+import { FakeProcess } from "./FakeProcess.ts"
+
+const names = ["hall", "attic"] as const
+
+const Step = Schema.Struct({
+  what: Schema.Literals(["register", "register", "register", "unregister", "unregisterEven", "update", "gone"]),
+  key: Schema.Literals(names),
+  who: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 })),
+  value: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))
+})
+
+type Entry = Registration<string, HasProcess, number>
+
+const isEven = (value: number): boolean => value % 2 === 0
+
+const told = ({ _tag, key, ref, value }: RegistryEvent<string, HasProcess, number>) => [_tag, key, ref, value]
+
+for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys>) {
+  describe(`a table of names, ${keys} keys`, () => {
+    it.effect.prop(
+      "holds what was registered and not ended since, in its order, tells every change, and observes owners alone",
+      [Schema.Array(Step).check(Schema.isMinLength(20), Schema.isMaxLength(60))],
+      ([steps]) =>
+        Effect.gen(function*() {
+          const table = new NameTable<string, HasProcess, number>(keys)
+          const queue = yield* Queue.unbounded<RegistryEvent<string, HasProcess, number>>()
+          table.listen(queue)
+          const processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
+          let model: ReadonlyArray<Entry> = []
+          const release = (isReleased: (entry: Entry) => boolean): ReadonlyArray<Entry> => {
+            const released = model.filter(isReleased)
+            model = model.filter((entry) => !released.includes(entry))
+            return released
+          }
+          for (const { key, value, what, who } of steps) {
+            const owner = processes[who]!
+            const isOwn = (entry: Entry) => entry.key === key && entry.ref === owner
+            switch (what) {
+              case "register": {
+                const result = table.register(key, owner, value)
+                const holder = model.find((entry) => entry.key === key)
+                if (keys === "unique" && holder !== undefined) {
+                  assert.deepStrictEqual(result, Result.fail({ _tag: "AlreadyRegistered", holder: holder.ref }))
+                  assert.deepStrictEqual(yield* Queue.clear(queue), [])
+                } else {
+                  assert.deepStrictEqual(result, Result.void)
+                  model = [...model, { key, ref: owner, value }]
+                  assert.deepStrictEqual((yield* Queue.clear(queue)).map(told), [["Registered", key, owner, value]])
+                }
+                break
+              }
+              case "unregister":
+              case "unregisterEven": {
+                const matches = what === "unregister" ? () => true : isEven
+                const released = release((entry) => isOwn(entry) && matches(entry.value))
+                const count = what === "unregister"
+                  ? table.unregister(key, owner)
+                  : table.unregister(key, owner, matches)
+                assert.strictEqual(count, released.length)
+                assert.deepStrictEqual(
+                  (yield* Queue.clear(queue)).map(told),
+                  released.map(({ key, ref, value }) => ["Unregistered", key, ref, value])
+                )
+                break
+              }
+              case "update": {
+                const found = model.find(isOwn)
+                assert.deepStrictEqual(
+                  table.update(key, owner, (before) => before + value),
+                  found === undefined ? Option.none() : Option.some([found.value + value, found.value])
+                )
+                model = model.map((entry) => entry === found ? { ...entry, value: entry.value + value } : entry)
+                break
+              }
+              case "gone": {
+                owner.gone()
+                const released = release((entry) => entry.ref === owner)
+                assert.sameDeepMembers(
+                  (yield* Queue.clear(queue)).map(told),
+                  released.map(({ key, ref, value }) => ["Unregistered", key, ref, value])
+                )
+                processes[who] = new FakeProcess(`again ${who}`)
+                break
+              }
+            }
+            for (const name of names) {
+              assert.deepStrictEqual(table.lookup(name), model.filter((entry) => entry.key === name))
+            }
+            assert.sameDeepMembers([...table.all()], [...model])
+            for (const process of processes) {
+              const own = model.filter((entry) => entry.ref === process)
+              assert.sameDeepMembers([...table.of(process[processOf])], own)
+              for (const name of names) {
+                assert.deepStrictEqual(
+                  table.at(name, process),
+                  own.filter(({ key }) => key === name)
+                )
+              }
+              assert.strictEqual(process.goneObservers.length, own.length > 0 ? 1 : 0)
+            }
+          }
+          table.close()
+          for (const process of processes) assert.strictEqual(process.goneObservers.length, 0)
+        })
+    )
+  })
+}

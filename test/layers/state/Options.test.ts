@@ -1,0 +1,128 @@
+/** What companions and stores are told and cannot mean is refused where the layer is built, by name. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, type Duration, Effect, type Exit, Layer } from "effect"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { InvalidOption } from "../../../src/domain/Errors.ts"
+import { StateContainer, StateStore, StateTable, Supervisor } from "../../../src/index.ts"
+import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
+import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
+import { Account, behavior, Inside, type StoreOptions } from "./account.ts"
+import { layer as storeLayer, Scripted, Store } from "./scripted.ts"
+
+const refusal = (exit: Exit.Exit<unknown, unknown>): InvalidOption => {
+  const error = exit._tag === "Failure" ? Cause.squash(exit.cause) : undefined
+  assert.instanceOf(error, InvalidOption)
+  return error
+}
+
+/** A duration whose number went wrong. */
+const broken = `${Number.NaN} seconds` as Duration.Input
+const unsound: ReadonlyArray<readonly [option: string, given: unknown, options: StoreOptions]> = [
+  ...[0, -1, Number.NaN, 1.5].map((maxAhead) => ["maxAhead", maxAhead, { maxAhead }] as const),
+  ...[0, -1, Number.NaN, 1.5].map((maxCount) => ["answers.maxCount", maxCount, { answers: { maxCount } }] as const),
+  ...[0, -5, Number.NaN, broken, "a while" as Duration.Input].map((maxAge) =>
+    ["answers.maxAge", maxAge, { answers: { maxAge } }] as const
+  ),
+  ...[0, -1, Number.NaN, broken, "soon" as Duration.Input].map((every) =>
+    ["when.every", every, { when: { every } }] as const
+  )
+]
+
+describe("companions", () => {
+  const script = new Scripted()
+  const Below = Layer.mergeAll(storeLayer(script), StateTable.StateTable.layer)
+  const layers = {
+    layerStore: (options: StoreOptions) => StateContainer.layerStore(Account, { store: Store, ...options }),
+    layerMemory: (options: StoreOptions) => StateContainer.layerMemory(Account, options),
+    layerTable: (options: StoreOptions) => StateContainer.layerTable(Account, options)
+  }
+
+  for (const [name, companions] of Object.entries(layers)) {
+    it.effect(`${name} refuses what makes no sense, with server, option, what was given and what it must be`, () =>
+      Effect.gen(function*() {
+        for (const [option, given, options] of unsound) {
+          if (option === "maxAhead" && name !== "layerStore") continue
+          const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+            companions(options),
+            Account.layerEffect(behavior(new Inside(script)))
+          ])
+          const error = refusal(yield* Effect.exit(Layer.build(app).pipe(Effect.provide(Below))))
+          assert.deepStrictEqual([error.server, error.option, error.given], ["test/Account", option, given])
+          assert.match(error.message, /^test\/Account was given .* as .*: it must be /)
+        }
+        // refused before the store is asked for anything
+        assert.deepStrictEqual(script.operations, [])
+      }))
+
+    it.effect(`${name} takes what makes sense, having no limit included`, () =>
+      Effect.gen(function*() {
+        const some = {
+          answers: { maxCount: Infinity, maxAge: Infinity },
+          when: { every: "1 second" as const }
+        }
+        const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+          companions({ ...some, maxAhead: Infinity } as StoreOptions),
+          Account.layerEffect(behavior(new Inside(script)))
+        ])
+        yield* Layer.build(app).pipe(
+          Effect.provide(Layer.mergeAll(storeLayer(new Scripted()), StateTable.StateTable.layer))
+        )
+      }))
+  }
+})
+
+describe("stores", () => {
+  class Db extends StateStore.Service<Db>()("test/Db", "process") {}
+  class Cell extends StateStore.Service<Cell>()("test/Cell", "crash") {}
+
+  it.live("refuse what makes no sense, by their name, before anything is opened", () =>
+    Effect.gen(function*() {
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-options-"))),
+        (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+      )
+      const filename = join(directory, "app.db")
+      const build = <A, E, R>(layer: Layer.Layer<A, E, R>) => Effect.exit(Layer.build(layer))
+      for (const generations of [0, 1, -1, Number.NaN, 2.5, Infinity]) {
+        for (
+          const exit of [
+            yield* build(StateStoreSqlite.layer(Db, { filename, generations })),
+            yield* build(StateStoreFile.layer(Db, { directory, generations })),
+            yield* build(StateStore.layerMemory(Cell, { generations }))
+          ]
+        ) {
+          const error = refusal(exit)
+          assert.deepStrictEqual([error.option, error.given], ["generations", generations])
+          assert.include([`sqlite ${filename}`, `file ${directory}`, "memory"], error.server)
+        }
+      }
+      fs.rmSync(filename, { force: true })
+      for (const busyTimeout of [-1, Number.NaN, Infinity, broken, "soon" as Duration.Input]) {
+        const error = refusal(yield* build(StateStoreSqlite.layer(Db, { filename, busyTimeout })))
+        assert.deepStrictEqual([error.server, error.option, error.given], [
+          `sqlite ${filename}`,
+          "busyTimeout",
+          busyTimeout
+        ])
+      }
+      assert.isFalse(fs.existsSync(filename))
+      const soon = refusal(
+        yield* build(StateStoreSqlite.layer(Db, { filename, busyTimeout: "soon" as Duration.Input }))
+      )
+      assert.strictEqual(
+        soon.message,
+        `sqlite ${filename} was given "soon" as busyTimeout: it must be a duration of 0 or more that ends, such as ` +
+          "\"5 seconds\", or a number of milliseconds."
+      )
+      for (const compactAbove of [-1, Number.NaN]) {
+        const error = refusal(yield* build(StateStoreFile.layer(Db, { directory, compactAbove })))
+        assert.strictEqual(error.option, "compactAbove")
+      }
+      const untyped: object = { filename, readOnly: true }
+      const error = refusal(yield* build(StateStoreSqlite.layer(Db, untyped as StateStoreSqlite.Options)))
+      assert.strictEqual(error.option, "readOnly")
+    }).pipe(Effect.provide(NodeServices.layer)))
+})
