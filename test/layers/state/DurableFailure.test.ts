@@ -100,6 +100,9 @@ describe("a store that is away for a while", () => {
       assert.deepInclude(reason, { _tag: "Timeout", begun: true, waitsFor: "store" })
       assert.include(message, "its answer waits for the store: the update may or may not be kept.")
       assert.include(message, "The store does not take it: save in the state store \"scripted\": it is not available")
+      script.before = () => Effect.void
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* script.states("test/Account"), ["1"])
     }).pipe(Effect.provide(one(inside)))
   })
 
