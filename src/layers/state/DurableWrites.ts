@@ -62,6 +62,8 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
   private lastHeld: Waiting | undefined = undefined
   private room: (() => void) | undefined = undefined
   private removals = 0
+  /** Whether it waits for the interval, or has its place in the writer's queue since: what is newest then is written. */
+  private isLate = false
   private onSpare: (() => void) | undefined = undefined
 
   constructor(key: string, session: Session<S>) {
@@ -127,8 +129,12 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
 
   override commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     const { newest } = this
-    if (newest === undefined || answers !== undefined || incarnation < this.fence || !Object.is(state, newest.state)) {
+    if (newest === undefined || answers !== undefined || incarnation < this.fence) {
       return super.commit(incarnation, state, by, answers)
+    }
+    if (!Object.is(state, newest.state)) {
+      this.write({ state, seq: this.lastSeq + 1, incarnation }, by)
+      return true
     }
     if (isHandled(by)) this.trustedUpTo = newest.seq
     if (by !== "callback") this.evidence = undefined
@@ -144,11 +150,15 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     this.evidence = remains ? { ...evidence, on: this.lastSeq } : undefined
     this.newest = snapshot.seq === this.lastSeq ? snapshot : { ...snapshot, seq: this.lastSeq }
     if (this.session.when === "commit") this.session.writer.add(this)
-    else this.session.late.add(this)
+    else if (!this.isLate) {
+      this.isLate = true
+      this.session.late.add(this)
+    }
   }
 
   record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined {
     const { newest, session } = this
+    this.isLate = false
     if (newest === undefined) return undefined
     if (session.fenced !== undefined) return Exit.failCause(session.fenced)
     const encoded = session.schema.encode(newest.state)
@@ -208,6 +218,7 @@ export abstract class DurableWrites<in out S> extends Kept<S> implements Unsaved
     this.evidence = undefined
     this.storedSeq = this.lastSeq
     this.castsStored = this.casts
+    this.isLate = false
     this.session.late.delete(this)
   }
 
