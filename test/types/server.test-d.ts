@@ -52,6 +52,15 @@ describe("clients", () => {
     GenServer.Service<never>()("types/Text", { state, messages: { toString: GenServer.cast() } })
   })
 
+  it("of a key may fail to start their server, too", () => {
+    const client = Account.via("a")
+    expectTypeOf<Effect.Services<typeof client>>().toEqualTypeOf<GenServer.Keyed<Account>>()
+    const paid = Effect.flatMap(client, (account) => account.Pay({ by: 1 }))
+    const direct = Effect.flatMap(Account.at("a"), (account) => account.Pay({ by: 1 }))
+    expectTypeOf<Effect.Error<typeof paid>>().toEqualTypeOf<Effect.Error<typeof direct>>()
+    expectTypeOf<Effect.Success<typeof paid>>().toEqualTypeOf<Effect.Success<typeof direct>>()
+  })
+
   it("self is met by a server of the class, and by nothing else", () => {
     const server = Account.layer({
       init: Effect.as(Account.self, { balance: 0, open: true }),

@@ -180,21 +180,22 @@ export interface CallOptions {
   readonly idempotencyKey?: string | undefined
 }
 
-/** What sending a message comes to. */
-export type ClientResult<M> = M extends Call<any, infer A, infer E> ? Effect.Effect<A["Type"], E["Type"] | CallError>
-  : Effect.Effect<void>
+/** What sending a message comes to; `More` is how else it may fail. */
+export type ClientResult<M, More = never> = M extends Call<any, infer A, infer E>
+  ? Effect.Effect<A["Type"], E["Type"] | CallError | More>
+  : Effect.Effect<void, More>
 
 /** What may accompany a message: nothing, for a cast. */
 export type ClientOptions<M> = M extends Cast<any> ? [] : [options?: CallOptions]
 
 /** A client with every message of the server: what the server has of itself. */
-export type FullClient<Ms extends Messages> = {
+export type FullClient<Ms extends Messages, More = never> = {
   readonly [K in keyof Ms]: {} extends PayloadInput<Ms[K]>
-    ? (payload?: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
-    : (payload: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K]>
+    ? (payload?: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
+    : (payload: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
 }
 
 /** A server's client: one method per message, internal ones left out. */
-export type Client<Ms extends Messages> = {
-  readonly [K in keyof Ms as Ms[K] extends { readonly internal: true } ? never : K]: FullClient<Ms>[K]
+export type Client<Ms extends Messages, More = never> = {
+  readonly [K in keyof Ms as Ms[K] extends { readonly internal: true } ? never : K]: FullClient<Ms, More>[K]
 }

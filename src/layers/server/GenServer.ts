@@ -224,6 +224,16 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
    * about to end is waited for: it comes back, or another one is started in its place.
    */
   at(key: string): Effect.Effect<Ref<Self, S, Ms>, StartError, Keyed<Self>>
+
+  /**
+   * A client of a key, and of no server in particular: each message goes to the server that has the key when it is sent,
+   * which is started if need be. For servers that stop when they have been idle for a while: who holds such a client never
+   * holds one that is gone (Orleans: a grain reference).
+   *
+   * A call that came just when its server went, and was not begun, goes to the next one; its timeout begins anew. What had
+   * begun is never sent twice. Each message looks the key up: where a server is called often and does not stop, use `at`.
+   */
+  via(key: string): Effect.Effect<Client<Ms, StartError>, never, Keyed<Self>>
 }
 
 /** What a server class is made of. */

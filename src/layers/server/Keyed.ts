@@ -11,7 +11,10 @@
  *
  * @since 0.1.0
  */
-import { Context, Deferred, Effect, Exit } from "effect"
+import { Context, Deferred, Effect, Exit, Record } from "effect"
+import { CallError } from "../../domain/Errors.ts"
+import type { Messages } from "../../domain/server/Message.ts"
+import { processOf } from "../naming/Process.ts"
 import type { StateContainer } from "../state/StateContainer.ts"
 import type { StartRecipe } from "../supervision/Child.ts"
 import type { StartError } from "../supervision/SupervisorErrors.ts"
@@ -62,6 +65,28 @@ export const make = (options: {
     })
   return at
 }
+
+/** Servers that went one after the other, each with the message still in its mailbox, before its sender is told. */
+const maxServers = 10
+
+/** A client whose messages go to whoever has the key when they are sent. */
+export const via = (at: At<AnyClient>, key: string, messages: Messages): Readonly<Record<string, unknown>> =>
+  Record.map(messages, (_, tag) => (...args: ReadonlyArray<unknown>) => {
+    const send = (others: number): Effect.Effect<unknown, unknown> =>
+      Effect.flatMap(at(key), (ref) => {
+        // What methods a client has is known to its type alone.
+        const sent = Reflect.apply(Reflect.get(ref, tag), ref, args) as Effect.Effect<unknown, unknown>
+        // One that did not come up at all would not the next time either.
+        if (others === 0 || ref[processOf].status === "stopped") return sent
+        return Effect.catchIf(sent, (error) => isUnbegun(error, ref[processOf].name), () => send(others - 1))
+      })
+    return send(maxServers)
+  })
+
+/** Whether this very server, and not one that its handler has called, was gone before it began with a message. */
+const isUnbegun = (error: unknown, server: string): boolean =>
+  error instanceof CallError && error.server === server && error.reason._tag === "NotRunning" &&
+  error.reason.reason === undefined
 
 /** Waits for the end of an incarnation, and for what its supervisor makes of it. */
 const endOf = (server: ServerProcess): Effect.Effect<void> =>

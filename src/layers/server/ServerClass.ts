@@ -16,7 +16,7 @@ import type { ChildOptions, StartRecipe } from "../supervision/Child.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { HandlerOf } from "./CallChain.ts"
 import type { AnyClient, ClientClass } from "./Client.ts"
-import { type At, type Keyed, make as makeKeyed } from "./Keyed.ts"
+import { type At, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
 import { ServerProcess } from "./ServerProcess.ts"
 import type { RunOptions } from "./ServerSpec.ts"
 import { type AnyBehavior, limitsOf, makeSpec } from "./ServerSpec.ts"
@@ -109,7 +109,8 @@ export const make = <Self>() =>
           })
         })
       ),
-    at: (key: string) => Effect.flatMap(keyed, (at) => at(key))
+    at: (key: string) => Effect.flatMap(keyed, (at) => at(key)),
+    via: (key: string) => Effect.map(keyed, (at) => via(at, key, messages))
   })
   keepSpecimens(Self, Client)
   return Self

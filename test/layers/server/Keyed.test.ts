@@ -353,3 +353,90 @@ describe("a server by key", () => {
 })
 
 const isNot = (expected: ReadonlyArray<number>) => (found: ReadonlyArray<number>) => found.join() !== expected.join()
+
+describe("a client of a key", () => {
+  it.effect("starts the server with the first message, and again when it has gone since", () => {
+    const sessions = tree()
+    return within(
+      sessions,
+      Effect.gen(function*() {
+        const ada = yield* Session.via("ada")
+        assert.strictEqual(sessions.starts(), 0)
+        assert.strictEqual(yield* ada.Add({ by: 1 }), 1)
+        assert.strictEqual(yield* ada.Add({ by: 1 }), 2)
+        assert.strictEqual(sessions.starts(), 1)
+        yield* ada.Leave()
+        // it ends in order, and companions in memory forget those
+        assert.strictEqual(yield* ada.Add({ by: 5 }), 5)
+        assert.strictEqual(sessions.starts(), 2)
+      })
+    )
+  })
+
+  it.effect("a message that waits behind the one that ends its server goes to the next one", () => {
+    const gate = Latch.makeUnsafe()
+    const sessions = tree({ hold: gate.await })
+    return within(
+      sessions,
+      Effect.gen(function*() {
+        const [ada, ref] = [yield* Session.via("ada"), yield* Session.at("ada")]
+        const held = yield* now(ada.Hold())
+        yield* ada.Leave()
+        const added = yield* now(ada.Add({ by: 7 }))
+        const refused = yield* now(Effect.flip(ref.Add({ by: 1 })))
+        yield* gate.open
+        yield* Fiber.join(held)
+        assert.strictEqual(yield* Fiber.join(added), 7)
+        assert.strictEqual(sessions.starts(), 2)
+        // a reference to the first one is told that it is gone
+        assert.strictEqual((yield* Fiber.join(refused)).reason._tag, "NotRunning")
+      })
+    )
+  })
+
+  it.effect("a message that was begun is never sent again", () => {
+    const sessions = tree({ hold: Effect.never })
+    return within(
+      sessions,
+      Effect.gen(function*() {
+        const ada = yield* Session.via("ada")
+        const held = yield* now(Effect.flip(ada.Hold()))
+        yield* now(Effect.flatMap(Session.at("ada"), GenServer.kill))
+        // its handler cannot be interrupted, and is left behind
+        yield* TestClock.adjust("10 seconds")
+        const error = yield* Fiber.join(held)
+        assert.strictEqual(error._tag === "CallError" ? error.reason._tag : error._tag, "Crashed")
+      })
+    )
+  })
+
+  it.effect("servers that go as soon as they are up are not started for ever: the caller is told", () => {
+    const sessions = tree({
+      init: () => Effect.succeed(Next.start(0, { continueWith: () => Next.stop("normal") }))
+    })
+    return within(
+      sessions,
+      Effect.gen(function*() {
+        const ada = yield* Session.via("ada")
+        const error = yield* Effect.flip(ada.Add({ by: 1 }))
+        assert.strictEqual(error._tag === "CallError" ? error.reason._tag : error._tag, "NotRunning")
+        assert.isBelow(sessions.starts(), 20)
+      })
+    )
+  })
+
+  it.effect("a server that cannot be started is told as a StartError, one that does not want to be as NotRunning", () =>
+    Effect.gen(function*() {
+      const sent = Effect.flip(Effect.flatMap(Session.via("ada"), (ada) => ada.Add({ by: 1 })))
+      const failing = tree({ init: () => Effect.fail("no") })
+      yield* within(failing, Effect.map(sent, (error) => assert.strictEqual(error._tag, "StartError")))
+      const unwilling = tree({ init: () => Effect.succeed(Next.ignore as never) })
+      yield* within(
+        unwilling,
+        Effect.map(sent, (error) => {
+          assert.strictEqual(error._tag === "CallError" ? error.reason._tag : error._tag, "NotRunning")
+          assert.strictEqual(unwilling.starts(), 1)
+        })
+      )
+    }))
+})
