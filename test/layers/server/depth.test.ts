@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Logger, Schema } from "effect"
 import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { now } from "./cell.ts"
 
@@ -89,7 +89,7 @@ describe("10,000 servers that call each other in a chain do not overflow the sta
         assert.isTrue(Exit.isFailure(yield* Fiber.join(crashing)))
         yield* bottom.open
         assert.strictEqual(yield* link.Depth(), length)
-      }).pipe(Effect.provide(App)), 30_000)
+      }).pipe(Effect.provide(App), Effect.provide(Logger.layer([]))), 30_000)
   }
 })
 

@@ -1,6 +1,6 @@
 /** A key that is too long for a store: a mistake of whoever asked, and of nobody else. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, Schema } from "effect"
 import { StoreError } from "../../../src/domain/state/StoreError.ts"
 import { DynamicSupervisor, GenServer, Restart, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
@@ -59,7 +59,7 @@ describe("a key that is too long for the store", () => {
         assert.strictEqual((yield* carts.countChildren).specs, 1)
         const container = yield* Cart.StateContainer
         assert.deepStrictEqual(yield* container.keys, ["ann"])
-      }).pipe(Effect.provide(app))
+      }).pipe(Effect.provide(app), Effect.provide(Logger.layer([])))
     }))
 
   it.live("one that just fits is a key like any other", () =>

@@ -1,6 +1,6 @@
 /** What the SQL stores make of databases that are full, locked, away or restarted, and of clients that come between. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schedule } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Logger, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
@@ -201,7 +201,7 @@ describe("SQLite that fails", () => {
         assert.match(toText(crashed(reason.cause)), /no such table: heirloom_state/)
         const gaveUp = yield* harness.awaitTag("GaveUp", "root")
         assert.match(toText(gaveUp.reason), /no such table: heirloom_state/)
-      }).pipe(Effect.provide(app))
+      }).pipe(Effect.provide(app), Effect.provide(Logger.layer([])))
     }))
 
   it.live("a table's name is a plain name", () =>
