@@ -225,18 +225,17 @@ export class LogIndex {
     const kept = this.kept.get(key)
     const record = kept?.snapshots.find((one) => one.seq === seq)
     if (kept === undefined || record === undefined) return
-    const after = withoutSnapshot(kept, seq)
-    if (after.kept.snapshots.length === 0) this.kept.delete(key)
-    else this.kept.set(key, { snapshots: after.kept.snapshots.slice(), answers: after.kept.answers })
-    this.aside.push({ ...record, answers: after.answers, why, asideAt })
+    // It is still needed, in another place.
+    this.aside.push({ ...record, answers: this.takeOut(key, kept, seq), why, asideAt })
   }
 
   /** A frame has rotted: what is kept of it is lost, and older snapshots take its place. */
   lose(file: string, frame: number): void {
     const isLost = ({ place }: Indexed) => place.file === file && place.frame === frame
-    for (const [key, kept] of this.kept) {
-      for (const { seq } of kept.snapshots.filter(isLost)) {
-        this.replace(key, withoutSnapshot(this.kept.get(key)!, seq).kept)
+    for (const [key, { snapshots }] of this.kept) {
+      for (const one of snapshots.filter(isLost)) {
+        this.live -= sizeOf(one)
+        this.takeOut(key, this.kept.get(key)!, one.seq)
       }
     }
     for (const one of this.aside.splice(0)) {
@@ -245,10 +244,12 @@ export class LogIndex {
     }
   }
 
-  private replace(key: string, after: Kept<Indexed>): void {
-    this.live += this.sizes(after) - this.sizes(this.kept.get(key))
-    if (after.snapshots.length === 0) this.kept.delete(key)
-    else this.kept.set(key, { snapshots: after.snapshots.slice(), answers: after.answers })
+  /** Keeps a key without one of its snapshots; the answers that went with it. */
+  private takeOut(key: string, before: KeptInLog, seq: number): ReadonlyArray<RecordedAnswer> {
+    const { answers, kept } = withoutSnapshot(before, seq)
+    if (kept.snapshots.length === 0) this.kept.delete(key)
+    else this.kept.set(key, { snapshots: kept.snapshots.slice(), answers: kept.answers })
+    return answers
   }
 
   private remove(key: string): void {
