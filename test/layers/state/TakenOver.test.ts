@@ -34,6 +34,16 @@ const takenOver = (cause: Cause.Cause<unknown>): StoreError => {
   return error
 }
 
+/** What becomes of a supervisor above a server that commits, and whose next commit another session's is in the way of. */
+const overtaken = (script: Scripted) =>
+  Effect.gen(function*() {
+    const account = yield* Account
+    yield* account.Add({ by: 41 })
+    yield* script.memory.acquireEpoch("test/Account")
+    yield* Effect.exit(account.Add({ by: 1 }))
+    return yield* Effect.flatMap(Harness, (harness) => harness.awaitTag("GaveUp", "root"))
+  })
+
 describe("a session that another process has taken over from", () => {
   for (
     const [name, restart] of [
@@ -47,15 +57,10 @@ describe("a session that another process has taken over from", () => {
       const asked: Array<string> = []
       const budget = restart === "counting" ? counting(asked) : restart
       return Effect.gen(function*() {
-        const harness = yield* Harness
-        const account = yield* Account
-        yield* account.Add({ by: 41 })
-        yield* script.memory.acquireEpoch("test/Account")
-        yield* Effect.exit(account.Add({ by: 1 }))
-        const gaveUp = yield* harness.awaitTag("GaveUp", "root")
+        const gaveUp = yield* overtaken(script)
         assert.strictEqual(gaveUp.reason._tag, "NotConserved")
         yield* TestClock.adjust("1 hour")
-        const history = yield* harness.historyOf(account)
+        const history = yield* (yield* Harness).historyOf(yield* Account)
         assert.deepStrictEqual(history, ["Started", "Exited"])
         assert.deepStrictEqual(asked, [])
       }).pipe(Effect.provide(one(inside, {}, budget === undefined ? {} : { restart: budget })))
@@ -66,12 +71,7 @@ describe("a session that another process has taken over from", () => {
     const { inside, script } = scripted()
     const Below = Supervisor.layer({ id: "below", strategy: "one_for_one" }, [Account.layerEffect(behavior(inside))])
     return Effect.gen(function*() {
-      const harness = yield* Harness
-      const account = yield* Account
-      yield* account.Add({ by: 41 })
-      yield* script.memory.acquireEpoch("test/Account")
-      yield* Effect.exit(account.Add({ by: 1 }))
-      const gaveUp = yield* harness.awaitTag("GaveUp", "root")
+      const gaveUp = yield* overtaken(script)
       assert.strictEqual(gaveUp.child, "below")
       if (gaveUp.reason._tag !== "GaveUp") return assert.fail(gaveUp.reason._tag)
       const { message } = takenOver(gaveUp.reason.cause)
