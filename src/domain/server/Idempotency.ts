@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { bytesOf, maxAnswerIdBytes } from "../state/SnapshotRecord.ts"
+import { isLonger, maxAnswerIdBytes } from "../state/SnapshotRecord.ts"
 
 /** An answer on record. */
 export interface RecordedAnswer {
@@ -32,7 +32,7 @@ export const maxKeyBytes = maxAnswerIdBytes
  * two such callers are not one.
  */
 export const isKey = (text: unknown): text is string =>
-  typeof text === "string" && text !== "" && (text.length * 3 <= maxKeyBytes || bytesOf(text) <= maxKeyBytes)
+  typeof text === "string" && text !== "" && !isLonger(text, maxKeyBytes)
 
 /** How many answers a server keeps on record, and for how long. */
 export interface Limits {

@@ -54,15 +54,14 @@ const utf8 = new TextEncoder()
 /** Bytes of a text in UTF-8. */
 export const bytesOf = (text: string): number => utf8.encode(text).length
 
-const isLonger = (text: string, bytes: number): boolean =>
+/** Whether it has more bytes than that; a short one is not looked through. */
+export const isLonger = (text: string, bytes: number): boolean =>
   text.length * 3 > bytes && (text.length > bytes || bytesOf(text) > bytes)
 
 /** What is wrong with a key, for stores to refuse it, and for whoever would keep states under it. */
 export const invalidKey = (key: string): string | undefined =>
   isLonger(key, maxKeyBytes)
-    ? `the key "${key.slice(0, 40)}…" has ${
-      utf8.encode(key).length
-    } bytes, and a store holds keys of up to ${maxKeyBytes}`
+    ? `the key "${key.slice(0, 40)}…" has ${bytesOf(key)} bytes, and a store holds keys of up to ${maxKeyBytes}`
     : undefined
 
 /** What is wrong with a batch, for stores to refuse it. */
