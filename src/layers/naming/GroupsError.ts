@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Formatter, Schema } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 
 /** None of those who were to leave was a member. OTP's `not_joined`. */
 export const NotJoined = Schema.TaggedStruct("NotJoined", { group: Schema.Unknown })
@@ -39,7 +40,7 @@ const explain = (reason: GroupsErrorReason): string => {
     case "NotJoined":
       return "nobody of those who were to leave is a member. Who ended has left already."
     case "NotAlive":
-      return `${reason.path.join("/")} has ended for good: only a process that lives can join. Start it again.`
+      return `${pathText(reason.path)} has ended for good: only a process that lives can join. Start it again.`
     case "GroupsClosed":
       return "the groups have been shut down. Keep the layer that provides them open as long as they are used."
   }

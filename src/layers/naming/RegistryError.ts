@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Formatter, Schema } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { hasProcess, processOf } from "./Process.ts"
 
 const Ref = Schema.declare(hasProcess)
@@ -55,14 +56,14 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
 const explain = (reason: RegistryErrorReason): string => {
   switch (reason._tag) {
     case "AlreadyRegistered":
-      return `taken by ${reason.holder[processOf].path.join("/")}. Use that one (whereis), or another key; ` +
+      return `taken by ${pathText(reason.holder[processOf].path)}. Use that one (whereis), or another key; ` +
         "updateValue changes a value."
     case "BeingStarted":
       return "a process is being started under this key. Wait for it (start, or lock), or use another key."
     case "NotAlive":
-      return `${reason.path.join("/")} has ended for good: only a process that lives can be registered. Start it again.`
+      return `${pathText(reason.path)} has ended for good: only a process that lives can be registered. Start it again.`
     case "NotRegistered":
-      return `${reason.path.join("/")} has nothing registered here. Only the owner of a registration can change it.`
+      return `${pathText(reason.path)} has nothing registered here. Only the owner of a registration can change it.`
     case "RegistryClosed":
       return "the registry has been shut down. Keep the layer that provides it open as long as it is used."
   }

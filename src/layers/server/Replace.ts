@@ -5,6 +5,7 @@
  */
 import { Context, type Duration, Effect, Exit, Scope, Tracer } from "effect"
 import { type CallError, callError, ReplaceFailed } from "../../domain/Errors.ts"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallOptions, Handlers, HandlersServices, Messages, NoExtra } from "../../domain/server/Message.ts"
 import { type HasProcess, processOf } from "../naming/Process.ts"
 import { HandlerOf } from "./CallChain.ts"
@@ -79,7 +80,7 @@ const replaceAny = (
   Effect.contextWith((caller: Context.Context<never>) => {
     const server = serverOf(ref)
     if (server === undefined) {
-      return Exit.fail(callError(ref[processOf].path.join("/"), request.tag, { _tag: "NotRunning" }))
+      return Exit.fail(callError(pathText(ref[processOf].path), request.tag, { _tag: "NotRunning" }))
     }
     const millis = toMillis(timeout, { server: server.name, request: request.tag })
     const lent = Context.omit(HandlerOf, Scope.Scope, Tracer.ParentSpan)(caller)

@@ -5,6 +5,7 @@
  */
 import { Duration, Effect, Exit, Fiber } from "effect"
 import { type CallError, callError, StopFailed } from "../../domain/Errors.ts"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly, normal } from "../../domain/server/ExitReason.ts"
 import { stop as stopNext } from "../../domain/server/Next.ts"
 import { type HasProcess, processOf } from "../naming/Process.ts"
@@ -47,7 +48,7 @@ export const stop = (
     // Here and not below: with a timeout it is another fiber that waits, in the name of this one.
     const sender = Fiber.getCurrent()
     const process = ref[processOf]
-    const name = process.path.join("/")
+    const name = pathText(process.path)
     const millis = toMillis(options?.timeout ?? "infinity", { server: name, request: "stop" })
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))

@@ -14,6 +14,7 @@
  */
 import { type Context, Effect, Exit, Option } from "effect"
 import { type CallError, NotQuarantined, ReplaceFailed } from "../../domain/Errors.ts"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import { type HasProcess, type Process, processOf, reference, type Status as ProcessStatus } from "../naming/Process.ts"
@@ -265,5 +266,5 @@ export const discard = (ref: AnyServer, message: QuarantinedMessage): Effect.Eff
   Effect.suspend(() =>
     serverOf(ref)?.release(message) === true
       ? Exit.void
-      : new NotQuarantined({ server: ref[processOf].path.join("/"), request: message.request })
+      : new NotQuarantined({ server: pathText(ref[processOf].path), request: message.request })
   )

@@ -5,6 +5,7 @@
  */
 import { Effect, Exit } from "effect"
 import { type CallError, callError } from "../../domain/Errors.ts"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { type HasProcess, processOf } from "../naming/Process.ts"
 import { toMillis } from "./Client.ts"
@@ -23,7 +24,7 @@ export const ask = (
   Effect.suspend(() => {
     const server = serverOf(ref)
     if (server === undefined) {
-      return Exit.fail(callError(ref[processOf].path.join("/"), what, { _tag: "NotRunning" }))
+      return Exit.fail(callError(pathText(ref[processOf].path), what, { _tag: "NotRunning" }))
     }
     const millis = toMillis(options?.timeout ?? ownCall.timeout, { server: server.name, request: what })
     return server.ask((state) => work(server, state), millis, { ...ownCall, tag: what })

@@ -11,6 +11,7 @@
  * @since 0.1.0
  */
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, fromExit, killed, normal } from "../../domain/server/ExitReason.ts"
 import type { Child, Fate, Parent, ShutdownMillis, Started } from "./Child.ts"
 import { LocalProcess, startedExit } from "./LocalProcess.ts"
@@ -34,7 +35,7 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
   }
 
   start(): Effect.Effect<Started> {
-    if (this.body === undefined) return Exit.die(`${this.path.join("/")}: its effect was let go, it starts no more`)
+    if (this.body === undefined) return Exit.die(`${pathText(this.path)}: its effect was let go, it starts no more`)
     const incarnation = ++this.incarnation
     this.status = "running"
     this.told = undefined
