@@ -11,9 +11,12 @@ import { Duration, Option } from "effect"
 /** What {@link fromInput} takes, in words. */
 export const expected = "a duration, zero or longer"
 
+/** The same, where there may be no limit: `"infinity"`, as calls have it. */
+export const fromInput = (input: Duration.Input | "infinity"): number | undefined =>
+  input === "infinity" ? Infinity : fromDuration(input)
+
 /** Milliseconds of a duration of zero or longer, `Infinity` for one without end; `undefined` for anything else. */
-export const fromInput = (input: Duration.Input | "infinity"): number | undefined => {
-  if (input === "infinity") return Infinity
+export const fromDuration = (input: Duration.Input): number | undefined => {
   if (typeof input === "number") return input >= 0 ? input : undefined
   if (numbersOf(input).some(Number.isNaN)) return undefined
   const duration = Duration.fromInput(input)

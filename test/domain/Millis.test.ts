@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Schema } from "effect"
-import { fromInput } from "../../../src/domain/server/Millis.ts"
+import { fromInput } from "../../src/domain/Millis.ts"
 
 describe("times given by hand", () => {
   it.prop("any number of milliseconds from zero on is itself", [

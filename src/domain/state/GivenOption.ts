@@ -6,8 +6,9 @@
  *
  * @since 0.1.0
  */
-import { Duration } from "effect"
+import type { Duration } from "effect"
 import { InvalidOption } from "../Errors.ts"
+import * as Millis from "../Millis.ts"
 import { defaultGenerations } from "./SnapshotRecord.ts"
 
 /** Whose option, which, and what was given. */
@@ -34,14 +35,14 @@ export const limit = (one: Given<number>, least: number): number =>
 
 /** Milliseconds of a duration that is longer than nothing. */
 export const millis = (one: Given<Duration.Input>): number => {
-  const value = millisOf(one.given)
+  const value = Millis.fromDuration(one.given) ?? 0
   return value > 0 ? value : refuse(one, `a duration of more than nothing${example}`)
 }
 
 /** Milliseconds of a duration that ends, and may be nothing. */
 export const patience = (one: Given<Duration.Input>): number => {
-  const value = millisOf(one.given)
-  return value >= 0 && value < Infinity ? value : refuse(one, `a duration of 0 or more that ends${example}`)
+  const value = Millis.fromDuration(one.given) ?? Infinity
+  return value < Infinity ? value : refuse(one, `a duration of 0 or more that ends${example}`)
 }
 
 /** Snapshots that a store is told to keep of a key, or the usual number. */
@@ -49,10 +50,3 @@ export const generations = (of: string, given = defaultGenerations): number =>
   integer({ of, option: "generations", given }, 2)
 
 const example = ", such as \"5 seconds\", or a number of milliseconds"
-
-const millisOf = (given: Duration.Input): number => {
-  // To Duration, what is not a number is nothing at all.
-  if (Number.isNaN(given)) return Number.NaN
-  const duration = Duration.fromInput(given)
-  return duration._tag === "None" ? Number.NaN : Duration.toMillis(duration.value)
-}

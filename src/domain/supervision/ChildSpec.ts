@@ -7,7 +7,8 @@
  *
  * @since 0.1.0
  */
-import { Cause, Duration, Predicate, Result, Schema } from "effect"
+import { Cause, type Duration, Predicate, Result, Schema } from "effect"
+import * as Millis from "../Millis.ts"
 import { type ExitReason, isOrderly } from "../server/ExitReason.ts"
 import { StoreError } from "../state/StoreError.ts"
 
@@ -162,11 +163,8 @@ export const makeAll = (
  */
 export const millis = (input: Duration.Input | "infinity" | "brutal_kill"): Shutdown | undefined => {
   if (input === "infinity" || input === "brutal_kill") return input
-  if (typeof input === "number") return input >= 0 ? (input === Infinity ? "infinity" : Math.ceil(input)) : undefined
-  const duration = Duration.fromInput(input)
-  if (duration._tag === "None") return undefined
-  const value = Duration.toMillis(duration.value)
-  return value >= 0 ? (value === Infinity ? "infinity" : Math.ceil(value)) : undefined
+  const value = Millis.fromDuration(input)
+  return value === Infinity ? "infinity" : value === undefined ? undefined : Math.ceil(value)
 }
 
 const show = (u: unknown): string => typeof u === "string" ? `"${u}"` : String(u)

@@ -8,8 +8,8 @@
  */
 import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
 import { InvalidOption } from "../../domain/Errors.ts"
+import * as Millis from "../../domain/Millis.ts"
 import { type Messages, reservedNames } from "../../domain/server/Message.ts"
-import * as Millis from "../../domain/server/Millis.ts"
 import { InspectedReference } from "../naming/Inspection.ts"
 import { processOf } from "../naming/Process.ts"
 import type { Letter, MessageType } from "./Envelope.ts"

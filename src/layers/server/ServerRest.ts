@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import { Duration, Effect } from "effect"
-import * as Millis from "../../domain/server/Millis.ts"
+import * as Millis from "../../domain/Millis.ts"
 import type { NextOptions } from "../../domain/server/Next.ts"
 import * as Passivation from "../../domain/state/Passivation.ts"
 import type * as Turn from "../supervision/Turn.ts"

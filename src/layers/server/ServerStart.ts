@@ -15,8 +15,8 @@ import {
   NameTaken,
   StateRefused
 } from "../../domain/Errors.ts"
+import * as Millis from "../../domain/Millis.ts"
 import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
-import * as Millis from "../../domain/server/Millis.ts"
 import { Ignore, type NextOptions, Start } from "../../domain/server/Next.ts"
 import { StartUndone } from "../../domain/server/StartFailure.ts"
 import type { Generation } from "../../domain/state/Generations.ts"
