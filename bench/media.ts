@@ -7,10 +7,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { Grade } from "../src/domain/state/Survival.ts"
-import type { StateStore } from "../src/layers/state/StateStore.ts"
 import * as StateStoreFile from "../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSql from "../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../src/layers/state/StateStoreSqlite.ts"
+import type { StateStore } from "../src/layers/state/store/StateStore.ts"
 
 /** A store, and its rival. */
 export interface Medium {
@@ -63,7 +63,7 @@ export const file: Effect.Effect<Medium, unknown, Scope.Scope> = Effect.gen(func
 }).pipe(Effect.provide(NodeServices.layer))
 
 export const postgres: Effect.Effect<Medium, unknown, Scope.Scope> = Effect.gen(function*() {
-  const { Postgres } = yield* Effect.promise(() => import("../test/fixtures/stores/Postgres.ts"))
+  const { Postgres } = yield* Effect.promise(() => import("../test/kit/stores/Postgres.ts"))
   const server = Context.get(yield* Layer.build(Postgres.layer), Postgres)
   const context = yield* Layer.build(server.client)
   const sql = Context.get(context, SqlClient.SqlClient)

@@ -17,7 +17,7 @@ export * as DynamicSupervisor from "./layers/supervision/DynamicSupervisor.ts"
 export * as Errors from "./domain/Errors.ts"
 
 /** @since 0.1.0 */
-export * as ExitReason from "./domain/server/ExitReason.ts"
+export * as ExitReason from "./domain/process/ExitReason.ts"
 
 /** @since 0.1.0 */
 export * as GenServer from "./layers/server/GenServer.ts"
@@ -47,7 +47,7 @@ export * as Registry from "./layers/naming/Registry.ts"
 export * as Requests from "./layers/server/Requests.ts"
 
 /** @since 0.1.0 */
-export * as Restart from "./layers/supervision/Restart.ts"
+export * as Restart from "./layers/supervision/restart/Restart.ts"
 
 /** @since 0.1.0 */
 export * as Snapshots from "./layers/state/Snapshots.ts"
@@ -59,7 +59,7 @@ export * as StateContainer from "./layers/state/StateContainer.ts"
 export * as StateSchema from "./domain/state/StateSchema.ts"
 
 /** @since 0.1.0 */
-export * as StateStore from "./layers/state/StateStore.ts"
+export * as StateStore from "./layers/state/store/StateStore.ts"
 
 /** @since 0.1.0 */
 export * as StateTable from "./layers/state/StateTable.ts"

@@ -14,7 +14,7 @@ export * as Fault from "./domain/testing/Fault.ts"
 export * as FaultPlan from "./domain/testing/FaultPlan.ts"
 
 /** @since 0.1.0 */
-export * as FaultPoints from "./layers/server/FaultPoints.ts"
+export * as FaultPoints from "./layers/server/parts/FaultPoints.ts"
 
 /** @since 0.1.0 */
 export * as Harness from "./layers/testing/Harness.ts"

@@ -7,9 +7,9 @@
  * @since 0.1.0
  */
 import { Cause, Schema } from "effect"
-import { crashed, ExitReason, toText } from "./server/ExitReason.ts"
-import { bytesOf } from "./state/SnapshotRecord.ts"
-import { StoreError } from "./state/StoreError.ts"
+import { crashed, ExitReason, toText } from "./process/ExitReason.ts"
+import { bytesOf } from "./state/stored/SnapshotRecord.ts"
+import { StoreError } from "./state/stored/StoreError.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 

@@ -11,10 +11,10 @@ import { Command, Flag } from "effect/cli"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Postgres } from "../fixtures/stores/Postgres.ts"
-import { killJournals } from "./journals.ts"
-import { build, folder } from "./processes.ts"
-import { killTally } from "./tallies.ts"
+import { killJournals } from "../kit/durable/Journals.ts"
+import { build, folder } from "../kit/durable/Processes.ts"
+import { killTally } from "../kit/durable/Tallies.ts"
+import { Postgres } from "../kit/stores/Postgres.ts"
 
 /** All the sources of effect. */
 const folderOfEffect = fileURLToPath(new URL("src", import.meta.resolve("effect/package.json")))
@@ -33,7 +33,7 @@ interface Total {
 }
 
 const soak = Effect.fnUntraced(function*(minutes: number) {
-  const journal = yield* build("test/durable/journal.ts")
+  const journal = yield* build("test/kit/durable/Journal.ts")
   const tally = yield* build("src/programs/tally.ts")
   const { port } = Context.get(yield* Layer.build(Postgres.layer), Postgres)
   const until = (yield* Clock.currentTimeMillis) + minutes * 60_000

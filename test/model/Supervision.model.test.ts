@@ -15,18 +15,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Exit, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { type ExitReason, killed, normal } from "../../src/domain/server/ExitReason.ts"
+import { type ExitReason, killed, normal } from "../../src/domain/process/ExitReason.ts"
 import type { AutoShutdown, Restart as RestartType } from "../../src/domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../src/domain/supervision/Strategy.ts"
 import { decide, isCurrent, newestFirst } from "../../src/domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../src/domain/supervision/SupervisionEvents.ts"
 import { find, isRestarting, type State } from "../../src/domain/supervision/SupervisionState.ts"
-import { processOf } from "../../src/layers/naming/Process.ts"
 import * as Telemetry from "../../src/layers/observation/Telemetry.ts"
-import * as Restart from "../../src/layers/supervision/Restart.ts"
+import { processOf } from "../../src/layers/process/Process.ts"
+import * as Restart from "../../src/layers/supervision/restart/Restart.ts"
+import { SupervisorProcess } from "../../src/layers/supervision/static/SupervisorProcess.ts"
 import type * as Supervisor from "../../src/layers/supervision/Supervisor.ts"
-import { SupervisorProcess } from "../../src/layers/supervision/SupervisorProcess.ts"
-import { boom, recipe, record, Script, Top } from "../layers/supervision/probe.ts"
+import { boom, recipe, record, Script, Top } from "../kit/Probe.ts"
 
 /** A small generator, so that a seed tells the whole run (mulberry32). */
 class Dice {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { run } from "./run.ts"
+import { run } from "../kit/RunProgram.ts"
 
 const rows = (stdout: string) =>
   stdout.split("\n").flatMap((line) => {

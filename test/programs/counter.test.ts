@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { run } from "./run.ts"
+import { run } from "../kit/RunProgram.ts"
 
 const counter = (lines: ReadonlyArray<string>, ...args: ReadonlyArray<string>) =>
   Effect.map(run("counter", args, lines.map((line) => `${line}\n`).join("")), ({ code, stderr, stdout }) => ({

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { inRepository, run } from "./run.ts"
+import { inRepository, run } from "../kit/RunProgram.ts"
 
 describe("the menu", () => {
   it.live("names every program, and each has help of its own", () =>

@@ -4,7 +4,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as StateStoreSqlite from "../../src/layers/state/StateStoreSqlite.ts"
-import { build, start } from "../durable/processes.ts"
+import { build, start } from "../kit/durable/Processes.ts"
 
 const key = "app/Counter"
 

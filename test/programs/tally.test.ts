@@ -2,7 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Path, Schema } from "effect"
 import { Result } from "../../src/programs/tally/Result.ts"
-import { inRepository, run } from "./run.ts"
+import { inRepository, run } from "../kit/RunProgram.ts"
 
 const One = Schema.decodeUnknownSync(Schema.fromJsonString(Result))
 const Many = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Array(Result)))

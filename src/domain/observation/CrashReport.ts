@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
-import { ExitReason, toText as reasonText, toWords } from "../server/ExitReason.ts"
+import { ExitReason, toText as reasonText, toWords } from "../process/ExitReason.ts"
 import { pathText } from "./Lifecycle.ts"
 
 /** The schema of a crash report. */

@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
-import { ExitReason } from "../server/ExitReason.ts"
+import { ExitReason } from "../process/ExitReason.ts"
 
 const base = { path: Schema.Array(Schema.String), at: Schema.Number }
 const process = { ...base, kind: Schema.Literals(["worker", "supervisor"]), incarnation: Schema.Int }

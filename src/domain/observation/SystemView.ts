@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import { Array as Arr, HashMap, Option, Order } from "effect"
-import { type ExitReason, toText as reasonText } from "../server/ExitReason.ts"
+import { type ExitReason, toText as reasonText } from "../process/ExitReason.ts"
 import type { Lifecycle } from "./Lifecycle.ts"
 
 /** Where a process is in its life; as the handle of the process itself says it. */

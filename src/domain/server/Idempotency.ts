@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { isLonger, maxAnswerIdBytes } from "../state/SnapshotRecord.ts"
+import { isLonger, maxAnswerIdBytes } from "../state/stored/SnapshotRecord.ts"
 
 /** An answer on record. */
 export interface RecordedAnswer {

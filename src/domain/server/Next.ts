@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import type { Duration, Effect, Scope } from "effect"
-import { type ExitReason, normal, shutdown } from "./ExitReason.ts"
+import { type ExitReason, normal, shutdown } from "../process/ExitReason.ts"
 
 /** Work to be done right after this message and before anything queued (OTP: `handle_continue/2`). */
 export type Continue<S, T = S> = (state: S) => CastNext<T> | Effect.Effect<CastNext<T>, never, Scope.Scope>

@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import { type Exit, Result } from "effect"
-import type { ExitReason } from "./ExitReason.ts"
+import type { ExitReason } from "../process/ExitReason.ts"
 
 /** A message is about to be handled (OTP: `{in, Msg}`). `from` is the server whose handler sent it, if one did. */
 export interface In {

@@ -13,7 +13,7 @@
  * @since 0.1.0
  */
 import { Array, Cause, HashSet, Order } from "effect"
-import { type ExitReason, toCause } from "../server/ExitReason.ts"
+import { type ExitReason, toCause } from "../process/ExitReason.ts"
 import * as Generations from "./Generations.ts"
 
 /**

@@ -8,9 +8,9 @@
  * @since 0.1.0
  */
 import { Cause, type Duration, Predicate, Result, Schema } from "effect"
-import * as Millis from "../Millis.ts"
-import { type ExitReason, isOrderly } from "../server/ExitReason.ts"
-import { StoreError } from "../state/StoreError.ts"
+import * as Millis from "../options/Millis.ts"
+import { type ExitReason, isOrderly } from "../process/ExitReason.ts"
+import { StoreError } from "../state/stored/StoreError.ts"
 
 /**
  * When a child that ended is started again: always, after a disorderly end, or never.

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { type ExitReason, killed, shutdown } from "../server/ExitReason.ts"
+import { type ExitReason, killed, shutdown } from "../process/ExitReason.ts"
 import { group, inOrder } from "./Strategy.ts"
 import { type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
 

@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import type { ExitReason } from "../server/ExitReason.ts"
+import type { ExitReason } from "../process/ExitReason.ts"
 import { isRestarted } from "./ChildSpec.ts"
 import type { Event } from "./SupervisionEvents.ts"
 import { type Entry, find, type State } from "./SupervisionState.ts"

@@ -18,8 +18,8 @@
  * @since 0.1.0
  */
 import type { Cause } from "effect"
-import { crashed, type ExitReason, isOrderly, toCause } from "../server/ExitReason.ts"
-import { reasonOfStart } from "../server/StartFailure.ts"
+import { crashed, type ExitReason, isOrderly, toCause } from "../process/ExitReason.ts"
+import { reasonOfStart } from "../process/StartFailure.ts"
 import { isRestarted } from "./ChildSpec.ts"
 import * as Group from "./GroupPlan.ts"
 import { request } from "./Requests.ts"

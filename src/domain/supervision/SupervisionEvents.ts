@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import type { Cause } from "effect"
-import type { ExitReason } from "../server/ExitReason.ts"
+import type { ExitReason } from "../process/ExitReason.ts"
 import type { ChildSpec, InvalidSpec, Shutdown } from "./ChildSpec.ts"
 
 /** What the supervisor is told. */

@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import type { Cause } from "effect"
-import type { ExitReason } from "../server/ExitReason.ts"
+import type { ExitReason } from "../process/ExitReason.ts"
 import { Children } from "./Children.ts"
 import type { AutoShutdown, ChildSpec } from "./ChildSpec.ts"
 import type { Strategy } from "./Strategy.ts"

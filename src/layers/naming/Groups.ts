@@ -18,9 +18,9 @@
  */
 import { type Cause, Context, Effect, Layer, Option, Predicate, Queue, type Scope, Stream } from "effect"
 import * as Membership from "../../domain/naming/Membership.ts"
+import { type HasProcess, processOf } from "../process/Process.ts"
 import { GroupsError, type GroupsErrorReason } from "./GroupsError.ts"
 import { type GroupEvent, MemberTable } from "./MemberTable.ts"
-import { type HasProcess, processOf } from "./Process.ts"
 
 export { GroupsError } from "./GroupsError.ts"
 export type { GroupEvent } from "./MemberTable.ts"

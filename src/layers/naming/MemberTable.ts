@@ -12,9 +12,9 @@
  * @since 0.1.0
  */
 import { type Cause, HashMap, Option, Queue } from "effect"
+import * as OneOrMany from "../process/OneOrMany.ts"
+import { type GoneObserver, type HasProcess, type Process, processOf } from "../process/Process.ts"
 import type { GroupsErrorReason } from "./GroupsError.ts"
-import * as OneOrMany from "./OneOrMany.ts"
-import { type GoneObserver, type HasProcess, type Process, processOf } from "./Process.ts"
 
 /** What a monitor is told: who joined or left, as often as they did. */
 export interface GroupEvent<out G, out R> {

@@ -16,8 +16,8 @@
  * @since 0.1.0
  */
 import { type Context, Effect, Exit, type Fiber, Latch, Queue, Schema, type Scope } from "effect"
-import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import { type HasProcess, type Process, processOf } from "./Process.ts"
+import type { ExitReason } from "../../domain/process/ExitReason.ts"
+import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /** There was no incarnation to watch (OTP: `noproc`). */
 export const NoProcess = Schema.TaggedStruct("NoProcess", {})

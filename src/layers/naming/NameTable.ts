@@ -14,8 +14,8 @@
  */
 import { HashMap, HashSet, Option, Queue, Result } from "effect"
 import * as Names from "../../domain/naming/Names.ts"
-import * as OneOrMany from "./OneOrMany.ts"
-import { type GoneObserver, type HasProcess, type Process, processOf } from "./Process.ts"
+import * as OneOrMany from "../process/OneOrMany.ts"
+import { type GoneObserver, type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /** One name of one process. */
 export interface Registration<out K, out R, out V> {

@@ -21,9 +21,9 @@
  */
 import { Context, Effect, Exit, Formatter, Layer, Option, Queue, Result, type Scope, type Types } from "effect"
 import type { Keys } from "../../domain/naming/Names.ts"
+import { type HasProcess, processOf } from "../process/Process.ts"
 import * as KeyLock from "./KeyLock.ts"
 import { NameTable, type Refusal, type Registration, type RegistryEvent } from "./NameTable.ts"
-import { type HasProcess, processOf } from "./Process.ts"
 import { RegistryError, type RegistryErrorReason } from "./RegistryError.ts"
 import { type Via, via } from "./Via.ts"
 

@@ -5,7 +5,7 @@
  */
 import { Formatter, Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
-import { hasProcess, processOf } from "./Process.ts"
+import { hasProcess, processOf } from "../process/Process.ts"
 
 const Ref = Schema.declare(hasProcess)
 

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import { type CallError, callError } from "../../domain/Errors.ts"
-import { type HasProcess, type Process, processOf } from "./Process.ts"
+import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /**
  * The client of whoever has the name when it is called: the same methods; each may also fail with a `CallError` whose

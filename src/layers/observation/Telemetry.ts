@@ -17,7 +17,7 @@ import { Cause, Context, Effect, Layer, LogLevel, Metric, Queue, References, typ
 import { type CrashReport, title } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { type Rollback, toText as rollbackText } from "../../domain/observation/Rollback.ts"
-import { toCause } from "../../domain/server/ExitReason.ts"
+import { toCause } from "../../domain/process/ExitReason.ts"
 import { attach, type Counters, makeCounters } from "./Metrics.ts"
 
 export type { Counters } from "./Metrics.ts"

@@ -9,7 +9,7 @@
  */
 import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope, Tracer } from "effect"
 import { CallError } from "../../domain/Errors.ts"
-import { crashed, type ExitReason, killed } from "../../domain/server/ExitReason.ts"
+import { crashed, type ExitReason, killed } from "../../domain/process/ExitReason.ts"
 import type {
   Client,
   From,
@@ -25,19 +25,19 @@ import type { Formatted, Shown } from "../../domain/server/SystemEvent.ts"
 import type { Isolation } from "../../domain/state/Isolation.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
-import { type HasProcess, processOf, type Status } from "../naming/Process.ts"
+import type { ChildOptions, StartRecipe } from "../process/Child.ts"
+import { type HasProcess, processOf, type Status } from "../process/Process.ts"
+import * as Turn from "../process/Turn.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
-import type { ChildOptions, StartRecipe } from "../supervision/Child.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
-import type { StartError } from "../supervision/SupervisorErrors.ts"
-import * as Turn from "../supervision/Turn.ts"
-import { HandlerOf } from "./CallChain.ts"
-import { clientClass, messageTypes } from "./Client.ts"
-import { Envelope } from "./Envelope.ts"
-import type { Keyed } from "./Keyed.ts"
-import type { MailboxOptions } from "./Mailbox.ts"
-import { make as makeClass } from "./ServerClass.ts"
-import type { SelfOf, ServerOf } from "./ServerRef.ts"
+import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
+import { clientClass, messageTypes } from "./class/Client.ts"
+import type { Keyed } from "./class/Keyed.ts"
+import { make as makeClass } from "./class/ServerClass.ts"
+import type { SelfOf, ServerOf } from "./class/ServerRef.ts"
+import { HandlerOf } from "./message/CallChain.ts"
+import { Envelope } from "./message/Envelope.ts"
+import type { MailboxOptions } from "./message/Mailbox.ts"
 
 export {
   type Call,
@@ -48,10 +48,10 @@ export {
   type From,
   type HandlerContext
 } from "../../domain/server/Message.ts"
-export type { Keyed } from "./Keyed.ts"
-export { replace } from "./Replace.ts"
-export type { SelfOf, ServerOf } from "./ServerRef.ts"
-export { stop, type StopOptions } from "./Stop.ts"
+export type { Keyed } from "./class/Keyed.ts"
+export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
+export { replace } from "./system/Replace.ts"
+export { stop, type StopOptions } from "./system/Stop.ts"
 
 /**
  * A reference to a server: its client, and the process behind it. It follows the server across restarts and never points

@@ -17,18 +17,24 @@ import { type CallError, NotQuarantined, ReplaceFailed } from "../../domain/Erro
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
-import { type HasProcess, type Process, processOf, reference, type Status as ProcessStatus } from "../naming/Process.ts"
-import { toMillis } from "./Client.ts"
-import type { QuarantinedMessage } from "./Quarantine.ts"
-import { type AnyServer, serverOf, type WithState } from "./ServerRef.ts"
-import { SystemAnswer } from "./SystemAnswer.ts"
-import { ask, look } from "./SystemRequest.ts"
+import {
+  type HasProcess,
+  type Process,
+  processOf,
+  reference,
+  type Status as ProcessStatus
+} from "../process/Process.ts"
+import { toMillis } from "./class/Client.ts"
+import { type AnyServer, serverOf, type WithState } from "./class/ServerRef.ts"
+import type { QuarantinedMessage } from "./message/Quarantine.ts"
+import { SystemAnswer } from "./parts/SystemAnswer.ts"
+import { ask, look } from "./system/SystemRequest.ts"
 
 export type { Formatted, In, NoReply, Out, Shown, SystemEvent } from "../../domain/server/SystemEvent.ts"
-export { type DebugFunction, done } from "./Debug.ts"
-export type { QuarantinedMessage } from "./Quarantine.ts"
-export { stop as terminate } from "./Stop.ts"
-export { install, log, noDebug, remove, type Statistics, statistics, toText, trace } from "./SystemDebug.ts"
+export type { QuarantinedMessage } from "./message/Quarantine.ts"
+export { type DebugFunction, done } from "./parts/Debug.ts"
+export { stop as terminate } from "./system/Stop.ts"
+export { install, log, noDebug, remove, type Statistics, statistics, toText, trace } from "./system/SystemDebug.ts"
 
 /**
  * The server behind the handle of a process, such as one from `whichChildren`: none when it is no server.

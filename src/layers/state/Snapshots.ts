@@ -9,10 +9,10 @@
  */
 import { Clock, Effect, JsonPatch, Result, Schema } from "effect"
 import * as Generations from "../../domain/state/Generations.ts"
-import type { AsideRecord, SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
-import type { StoreError } from "../../domain/state/StoreError.ts"
+import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
+import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
-import type { StateStore } from "./StateStore.ts"
+import type { StateStore } from "./store/StateStore.ts"
 
 /** There is no such snapshot. */
 export const NotFound = Schema.TaggedStruct("NotFound", {})

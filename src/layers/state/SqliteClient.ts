@@ -15,7 +15,7 @@ import { Context, type Duration, Effect, Layer, Predicate, Semaphore, Stream } f
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
-import * as GivenOption from "../../domain/state/GivenOption.ts"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 
 /** How to open a database. */
 export interface Options {

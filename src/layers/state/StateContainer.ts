@@ -8,24 +8,24 @@
  * @since 0.1.0
  */
 import { type Duration, Effect, Layer, Schedule } from "effect"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { defaultLimits } from "../../domain/server/Idempotency.ts"
-import * as GivenOption from "../../domain/state/GivenOption.ts"
-import type { StoreError } from "../../domain/state/StoreError.ts"
+import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
-import type { Policy } from "./Companion.ts"
-import { container, type Design, type Make, type Stateful, type StateOf } from "./Container.ts"
-import { Durable } from "./Durable.ts"
-import { Forgetful } from "./FencedCompanion.ts"
-import { Delayed } from "./LateCompanion.ts"
-import { InMemory } from "./MemoryCompanion.ts"
-import type { StateStoreKey } from "./StateStore.ts"
+import type { Policy } from "./companion/Companion.ts"
+import { container, type Design, type Make, type Stateful, type StateOf } from "./companion/Container.ts"
+import { Forgetful } from "./companion/FencedCompanion.ts"
+import { Delayed } from "./companion/LateCompanion.ts"
+import { InMemory } from "./companion/MemoryCompanion.ts"
+import { Durable } from "./durable/Durable.ts"
+import { openSession, writeLate } from "./durable/StoreSession.ts"
 import { InTable, StateTable } from "./StateTable.ts"
-import { openSession, writeLate } from "./StoreSession.ts"
-import type { Unsaved } from "./StoreWriter.ts"
+import type { StateStoreKey } from "./store/StateStore.ts"
+import type { Unsaved } from "./store/StoreWriter.ts"
 
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
-export type { Make, StateContainer, Stateful, StateOf } from "./Container.ts"
+export type { Make, StateContainer, Stateful, StateOf } from "./companion/Container.ts"
 
 /** When a state is conserved. */
 export type When = "commit" | "terminate" | { readonly every: Duration.Input }

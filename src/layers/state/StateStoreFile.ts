@@ -18,16 +18,16 @@
  */
 import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
 import * as zlib from "node:zlib"
-import * as GivenOption from "../../domain/state/GivenOption.ts"
-import * as LogFrame from "../../domain/state/LogFrame.ts"
-import { type AsideRecord, invalid, type Kept, withAnswers } from "../../domain/state/SnapshotRecord.ts"
-import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
-import * as LogDirectory from "./LogDirectory.ts"
-import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./LogIndex.ts"
-import { replay } from "./LogReplay.ts"
-import { LogSession, readText } from "./LogSession.ts"
-import * as NodeDisk from "./NodeDisk.ts"
-import type * as StateStore from "./StateStore.ts"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
+import * as LogFrame from "../../domain/state/stored/LogFrame.ts"
+import { type AsideRecord, invalid, type Kept, withAnswers } from "../../domain/state/stored/SnapshotRecord.ts"
+import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
+import * as LogDirectory from "./file/LogDirectory.ts"
+import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
+import { replay } from "./file/LogReplay.ts"
+import { LogSession, readText } from "./file/LogSession.ts"
+import * as NodeDisk from "./file/NodeDisk.ts"
+import type * as StateStore from "./store/StateStore.ts"
 
 /** What the file store can be told. */
 export interface Options extends StateStore.Options {
@@ -39,7 +39,7 @@ export interface Options extends StateStore.Options {
   readonly onDamage?: ((damage: LogDirectory.Damage) => Effect.Effect<void>) | undefined
 }
 
-export type { Damage } from "./LogDirectory.ts"
+export type { Damage } from "./file/LogDirectory.ts"
 
 /** Segments a log may consist of before it is compacted for their number alone. */
 const maxPieces = 16

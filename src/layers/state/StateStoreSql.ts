@@ -12,21 +12,21 @@
  */
 import { Array, Cause, Clock, Effect, Layer, Semaphore } from "effect"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
-import * as GivenOption from "../../domain/state/GivenOption.ts"
-import * as KeyText from "../../domain/state/KeyText.ts"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
+import * as KeyText from "../../domain/state/stored/KeyText.ts"
 import {
   invalid,
   maxKeyBytes,
   type SnapshotRecord,
   withAnswers,
   withoutSnapshot
-} from "../../domain/state/SnapshotRecord.ts"
-import { StoreError, type StoreErrorReason } from "../../domain/state/StoreError.ts"
+} from "../../domain/state/stored/SnapshotRecord.ts"
+import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
-import { SlotRings } from "./SlotRings.ts"
-import { answerOf, asideOf, reasonOf, snapshotOf } from "./SqlRows.ts"
-import * as SqlStatements from "./SqlStatements.ts"
-import type * as StateStore from "./StateStore.ts"
+import { SlotRings } from "./sql/SlotRings.ts"
+import { answerOf, asideOf, reasonOf, snapshotOf } from "./sql/SqlRows.ts"
+import * as SqlStatements from "./sql/SqlStatements.ts"
+import type * as StateStore from "./store/StateStore.ts"
 
 /** What the SQL store can be told. */
 export interface Options extends StateStore.Options {

@@ -11,11 +11,11 @@ import { Effect, Layer, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
 import { InvalidOption } from "../../domain/Errors.ts"
-import { StoreError } from "../../domain/state/StoreError.ts"
+import { StoreError } from "../../domain/state/stored/StoreError.ts"
+import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqliteClient from "./SqliteClient.ts"
-import { reasonOf } from "./SqlRows.ts"
-import type * as StateStore from "./StateStore.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
+import type * as StateStore from "./store/StateStore.ts"
 
 /** How to open the database, and what the store can be told. */
 export interface Options extends Omit<SqliteClient.Options, "readOnly">, StateStoreSql.Options {

@@ -13,9 +13,9 @@
  */
 import { Context, Effect, Layer, Option } from "effect"
 import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import type { AnswerBook } from "./AnswerBook.ts"
-import type { Policy } from "./Companion.ts"
-import { type Trouble, Volatile } from "./MemoryCompanion.ts"
+import type { AnswerBook } from "./companion/AnswerBook.ts"
+import type { Policy } from "./companion/Companion.ts"
+import { type Trouble, Volatile } from "./companion/MemoryCompanion.ts"
 
 /** The rows, by key: the engine's side of a table. */
 export interface Rows {

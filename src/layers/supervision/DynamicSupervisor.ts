@@ -8,16 +8,16 @@
  */
 import { Context, Effect, Layer, Option, type Schedule, type Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
-import type { ExitReason } from "../../domain/server/ExitReason.ts"
-import type { ChildOptions, Parent, StartRecipe } from "./Child.ts"
-import { type DynamicHandle, Handle } from "./DynamicHandle.ts"
-import { DynamicProcess } from "./DynamicProcess.ts"
-import * as Restart from "./Restart.ts"
-import { startRoot } from "./Root.ts"
-import { InvalidSupervisor } from "./SupervisorErrors.ts"
-import { CurrentOverride, Supervisor } from "./SupervisorHandle.ts"
+import type { ExitReason } from "../../domain/process/ExitReason.ts"
+import type { ChildOptions, Parent, StartRecipe } from "../process/Child.ts"
+import { type DynamicHandle, Handle } from "./dynamic/DynamicHandle.ts"
+import { DynamicProcess } from "./dynamic/DynamicProcess.ts"
+import * as Restart from "./restart/Restart.ts"
+import { startRoot } from "./tree/Root.ts"
+import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
+import { CurrentOverride, Supervisor } from "./tree/SupervisorHandle.ts"
 
-export type { DynamicHandle, Target } from "./DynamicHandle.ts"
+export type { DynamicHandle, Target } from "./dynamic/DynamicHandle.ts"
 
 /**
  * How a dynamic supervisor works.

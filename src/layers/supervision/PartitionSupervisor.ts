@@ -11,15 +11,15 @@
  */
 import { Context, Effect, Layer, Predicate } from "effect"
 import * as Partition from "../../domain/naming/Partition.ts"
-import type { HasProcess } from "../naming/Process.ts"
-import type { StartRecipe } from "./Child.ts"
-import { type PartitionHandle, TreeHandle } from "./PartitionHandle.ts"
+import type { StartRecipe } from "../process/Child.ts"
+import type { HasProcess } from "../process/Process.ts"
+import { type PartitionHandle, TreeHandle } from "./partition/PartitionHandle.ts"
 import * as Supervisor from "./Supervisor.ts"
-import { InvalidSupervisor } from "./SupervisorErrors.ts"
+import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 
 export { defaultCount } from "../../domain/naming/Partition.ts"
-export { PartitionError, PartitionErrorReason } from "./PartitionError.ts"
-export type { PartitionHandle } from "./PartitionHandle.ts"
+export { PartitionError, PartitionErrorReason } from "./partition/PartitionError.ts"
+export type { PartitionHandle } from "./partition/PartitionHandle.ts"
 
 /**
  * What a partition supervisor runs, and how.

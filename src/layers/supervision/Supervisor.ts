@@ -12,10 +12,11 @@
  */
 import { Context, Effect, Exit, Layer, Result, type Scope } from "effect"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
-import type { Process } from "../naming/Process.ts"
-import type { ChildOptions, StartRecipe } from "./Child.ts"
-import { StaticHandle } from "./StaticHandle.ts"
-import { InvalidSupervisor } from "./SupervisorErrors.ts"
+import type { ChildOptions, StartRecipe } from "../process/Child.ts"
+import type { Process } from "../process/Process.ts"
+import { StaticHandle } from "./static/StaticHandle.ts"
+import { type AnyLayer, asChild, build, invalid, make, type Options } from "./static/SupervisorLayer.ts"
+import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 import {
   CurrentOverride,
   type Override,
@@ -23,13 +24,13 @@ import {
   type SpecOverride,
   Supervisor,
   type SupervisorHandle
-} from "./SupervisorHandle.ts"
-import { type AnyLayer, asChild, build, invalid, make, type Options } from "./SupervisorLayer.ts"
-import { Worker } from "./Worker.ts"
+} from "./tree/SupervisorHandle.ts"
+import { Worker } from "./tree/Worker.ts"
 
-export type { StartRecipe } from "./Child.ts"
-export { launch, type LaunchOptions } from "./Launch.ts"
-export { ChildError, InvalidSupervisor, RootEnded, StartError, type StartErrorReason } from "./SupervisorErrors.ts"
+export type { StartRecipe } from "../process/Child.ts"
+export type { Options } from "./static/SupervisorLayer.ts"
+export { launch, type LaunchOptions } from "./tree/Launch.ts"
+export { ChildError, InvalidSupervisor, RootEnded, StartError, type StartErrorReason } from "./tree/SupervisorErrors.ts"
 export {
   type ChildCounts,
   type ChildInfo,
@@ -37,8 +38,7 @@ export {
   type StartedChild,
   Supervisor,
   type SupervisorHandle
-} from "./SupervisorHandle.ts"
-export type { Options } from "./SupervisorLayer.ts"
+} from "./tree/SupervisorHandle.ts"
 
 /**
  * The Layer of a supervisor over `Children`: what they provide, what they may fail with, and what they need beyond what

@@ -23,14 +23,14 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer } from "effect"
-import type { StartRecipe } from "./Child.ts"
+import type { StartRecipe } from "../process/Child.ts"
 import * as DynamicSupervisor from "./DynamicSupervisor.ts"
-import { ChildrenHandle, type TaskHandle } from "./TaskHandle.ts"
+import { ChildrenHandle, type TaskHandle } from "./task/TaskHandle.ts"
 
-export { LinkBroken, type Task, type WaitOptions } from "./Task.ts"
-export { TaskError, TaskErrorReason } from "./TaskError.ts"
-export type { StartOptions, TaskHandle, TaskOptions } from "./TaskHandle.ts"
-export { defaultConcurrency, type Outcome, type OutcomeOptions, type StreamOptions } from "./TaskStream.ts"
+export { LinkBroken, type Task, type WaitOptions } from "./task/Task.ts"
+export { TaskError, TaskErrorReason } from "./task/TaskError.ts"
+export type { StartOptions, TaskHandle, TaskOptions } from "./task/TaskHandle.ts"
+export { defaultConcurrency, type Outcome, type OutcomeOptions, type StreamOptions } from "./task/TaskStream.ts"
 
 /**
  * How a task supervisor works: as a `DynamicSupervisor`, whose children are temporary unless they say otherwise.

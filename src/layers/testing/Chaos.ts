@@ -12,11 +12,11 @@
  * @since 0.1.0
  */
 import { Cause, Context, Effect, Layer, Random } from "effect"
-import { crashed } from "../../domain/server/ExitReason.ts"
+import { crashed } from "../../domain/process/ExitReason.ts"
 import { type Fault, type FaultPoints as Points, InjectedFault } from "../../domain/testing/Fault.ts"
 import * as FaultPlan from "../../domain/testing/FaultPlan.ts"
-import { processOf } from "../naming/Process.ts"
-import { FaultPoints } from "../server/FaultPoints.ts"
+import { processOf } from "../process/Process.ts"
+import { FaultPoints } from "../server/parts/FaultPoints.ts"
 import type { Stateful, StateOf } from "../state/StateContainer.ts"
 
 /**

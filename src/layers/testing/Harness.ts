@@ -15,8 +15,8 @@
 import { Context, Effect, Layer, Queue } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import * as SystemView from "../../domain/observation/SystemView.ts"
-import { type HasProcess, processOf } from "../naming/Process.ts"
 import * as Telemetry from "../observation/Telemetry.ts"
+import { type HasProcess, processOf } from "../process/Process.ts"
 
 /** A process, by the reference to it, its path, or its path as text (`"app/Counter"`). */
 export type Address = HasProcess | ReadonlyArray<string> | string

@@ -5,7 +5,7 @@
  * it back. Those that have committed something since, were it only what they began with anew, are another matter: what
  * they did is in no other snapshot, so a person has to say that it may go.
  */
-import type { AsideRecord, SnapshotRecord } from "../../domain/state/SnapshotRecord.ts"
+import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
 
 /**
  * How a server has fared since.

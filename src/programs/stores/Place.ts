@@ -3,7 +3,7 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Layer, Redacted, Schema } from "effect"
-import type { StoreError } from "../../domain/state/StoreError.ts"
+import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { StateStore } from "../../index.ts"
 import * as StateStoreFile from "../../layers/state/StateStoreFile.ts"
 import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"

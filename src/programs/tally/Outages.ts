@@ -2,7 +2,7 @@
  * Crashes, and how long it took to be back: a fold of lifecycle events with the moments at which they came. Pure.
  */
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
-import { isOrderly } from "../../domain/server/ExitReason.ts"
+import { isOrderly } from "../../domain/process/ExitReason.ts"
 
 /** An event, and when it came, in nanoseconds of a clock that is never put back. */
 export type Timed = readonly [event: Lifecycle, nanos: bigint]

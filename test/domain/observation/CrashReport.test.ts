@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
 import { type CrashReport, headline, title, toText } from "../../../src/domain/observation/CrashReport.ts"
-import { crashed, killed } from "../../../src/domain/server/ExitReason.ts"
+import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
 
 const report: CrashReport = {
   path: ["app", "Counter"],

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Array as Arr, Cause, HashMap, Option, Order, Schema } from "effect"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import * as SystemView from "../../../src/domain/observation/SystemView.ts"
-import { crashed, normal } from "../../../src/domain/server/ExitReason.ts"
+import { crashed, normal } from "../../../src/domain/process/ExitReason.ts"
 
 const boom = crashed(Cause.die(new Error("boom")))
 const root = { path: ["ProcSupervisor"], at: 0, kind: "supervisor", incarnation: 1 } as const

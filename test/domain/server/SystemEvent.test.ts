@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
-import { crashed } from "../../../src/domain/server/ExitReason.ts"
+import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import { format, formatFailed, type In, type Shown } from "../../../src/domain/server/SystemEvent.ts"
 
 const got: In = { _tag: "In", kind: "cast", request: "Put", payload: { to: 1 }, from: undefined }

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Schema } from "effect"
-import * as ExitReason from "../../../src/domain/server/ExitReason.ts"
+import * as ExitReason from "../../../src/domain/process/ExitReason.ts"
 import * as Generations from "../../../src/domain/state/Generations.ts"
 import * as Recovery from "../../../src/domain/state/Recovery.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Result } from "effect"
-import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
-import { StoreError } from "../../../src/domain/state/StoreError.ts"
+import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
+import { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import * as ChildSpec from "../../../src/domain/supervision/ChildSpec.ts"
 
 const problemOf = (draft: ChildSpec.Draft, autoShutdown: ChildSpec.AutoShutdown = "never") => {

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { type ExitReason, killed, normal } from "../../../src/domain/server/ExitReason.ts"
+import { type ExitReason, killed, normal } from "../../../src/domain/process/ExitReason.ts"
 import { revivable, revived, steps } from "../../../src/domain/supervision/Revival.ts"
 import { decide, newestFirst } from "../../../src/domain/supervision/Supervision.ts"
 import type { Command } from "../../../src/domain/supervision/SupervisionEvents.ts"
 import { find, type State } from "../../../src/domain/supervision/SupervisionState.ts"
-import { boom, World } from "./world.ts"
+import { boom, World } from "../../kit/World.ts"
 
 /** All that is known, with the children as a list: how a map came about is nobody's business. */
 const known = (state: State) => ({ ...state, children: newestFirst(state) })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
-import { type ExitReason, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
-import { boom, booted, World } from "./world.ts"
+import { type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
+import { boom, booted, World } from "../../kit/World.ts"
 
 const exhausted = { _tag: "Exhausted" } as const
 const delay = (millis: number) => ({ _tag: "Delay", millis }) as const

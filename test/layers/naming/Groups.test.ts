@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
-import { killed } from "../../../src/domain/server/ExitReason.ts"
+import { killed } from "../../../src/domain/process/ExitReason.ts"
 import * as Groups from "../../../src/layers/naming/Groups.ts"
-import { type HasProcess, processOf } from "../../../src/layers/naming/Process.ts"
-import { FakeProcess } from "./FakeProcess.ts"
+import { type HasProcess, processOf } from "../../../src/layers/process/Process.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 class Rooms extends Groups.Service<Rooms, { readonly group: string | readonly [string, number] }>()("test/Rooms") {}
 

@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Cause, Effect, Option, Queue, Schema } from "effect"
 import * as Membership from "../../../src/domain/naming/Membership.ts"
 import { type GroupEvent, type Listener, MemberTable } from "../../../src/layers/naming/MemberTable.ts"
-import { type HasProcess, type Process, processOf } from "../../../src/layers/naming/Process.ts"
-import { FakeProcess } from "./FakeProcess.ts"
+import { type HasProcess, type Process, processOf } from "../../../src/layers/process/Process.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 type Event = GroupEvent<string, HasProcess>
 

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue, Scope } from "effect"
-import { killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
+import { killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import * as Monitor from "../../../src/layers/naming/Monitor.ts"
-import { FakeProcess } from "./FakeProcess.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 const inbox = Queue.unbounded<Monitor.Down<FakeProcess>>()
 

@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Queue, Result, Schema } from "effect"
 import type { Keys } from "../../../src/domain/naming/Names.ts"
 import { NameTable, type Registration, type RegistryEvent } from "../../../src/layers/naming/NameTable.ts"
-import { type HasProcess, processOf } from "../../../src/layers/naming/Process.ts"
-import { FakeProcess } from "./FakeProcess.ts"
+import { type HasProcess, processOf } from "../../../src/layers/process/Process.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 const names = ["hall", "attic"] as const
 

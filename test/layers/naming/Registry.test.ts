@@ -2,10 +2,10 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../src/domain/Errors.ts"
-import { killed } from "../../../src/domain/server/ExitReason.ts"
-import { type Process, processOf } from "../../../src/layers/naming/Process.ts"
+import { killed } from "../../../src/domain/process/ExitReason.ts"
 import * as Registry from "../../../src/layers/naming/Registry.ts"
-import { FakeProcess } from "./FakeProcess.ts"
+import { type Process, processOf } from "../../../src/layers/process/Process.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 class Names extends Registry.Service<Names, { readonly ref: FakeProcess; readonly value: number }>()("test/Names", {
   keys: "unique"

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Metric, References, Scope, Stream } from "effect"
 import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
-import { crashed } from "../../../src/domain/server/ExitReason.ts"
+import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 
 const event = (at: number): Lifecycle => ({ _tag: "Parked", path: ["app"], at, kind: "worker", incarnation: 1 })

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { CallError, ReplaceFailed } from "../../../src/domain/Errors.ts"
 import type { SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
 import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/naming/Process.ts"
+import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 
 class Cell extends GenServer.Service<Cell>()("test/Cell", {

@@ -9,8 +9,8 @@ import { InvalidOption } from "../../../src/domain/Errors.ts"
 import { StateContainer, StateStore, StateTable, Supervisor } from "../../../src/index.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
-import { Account, behavior, Inside, type StoreOptions } from "./account.ts"
-import { layer as storeLayer, Scripted, Store } from "./scripted.ts"
+import { Account, behavior, Inside, type StoreOptions } from "../../kit/Account.ts"
+import { layer as storeLayer, Scripted, Store } from "../../kit/Scripted.ts"
 
 const refusal = (exit: Exit.Exit<unknown, unknown>): InvalidOption => {
   const error = exit._tag === "Failure" ? Cause.squash(exit.cause) : undefined

@@ -3,9 +3,9 @@ import { Effect } from "effect"
 import { GenServer, Snapshots, StateStore } from "../../../src/index.ts"
 import { SnapshotError } from "../../../src/layers/state/Snapshots.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { Account, Inside, one } from "./account.ts"
-import { Fragile, poison, tree } from "./fragile.ts"
-import { Scripted } from "./scripted.ts"
+import { Account, Inside, one } from "../../kit/Account.ts"
+import { Fragile, poison, tree } from "../../kit/Fragile.ts"
+import { Scripted } from "../../kit/Scripted.ts"
 
 const key = "shop/Till"
 

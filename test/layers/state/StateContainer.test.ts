@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { crashed } from "../../../src/domain/server/ExitReason.ts"
+import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import {
   DynamicSupervisor,
   GenServer,
@@ -12,9 +12,9 @@ import {
   StateTable,
   Supervisor
 } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/naming/Process.ts"
+import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { turns } from "./account.ts"
+import { turns } from "../../kit/Account.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,

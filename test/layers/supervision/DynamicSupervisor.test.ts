@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { type ExitReason, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
-import { processOf } from "../../../src/layers/naming/Process.ts"
+import { type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
+import { processOf } from "../../../src/layers/process/Process.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
-import * as Restart from "../../../src/layers/supervision/Restart.ts"
+import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import { boom, probe, recipe, record, Script, Top } from "./probe.ts"
+import { boom, probe, recipe, record, Script, Top } from "../../kit/Probe.ts"
 
 class Jobs extends DynamicSupervisor.Service<Jobs>()("jobs") {}
 

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Ref, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { type ExitReason, killed, shutdown } from "../../../src/domain/server/ExitReason.ts"
-import { processOf } from "../../../src/layers/naming/Process.ts"
+import { type ExitReason, killed, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
-import * as Restart from "../../../src/layers/supervision/Restart.ts"
+import { processOf } from "../../../src/layers/process/Process.ts"
+import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import { listing, probe, recipe, record, Script, Top, top } from "./probe.ts"
+import { listing, probe, recipe, record, Script, Top, top } from "../../kit/Probe.ts"
 
 const one = { strategy: "one_for_one" } as const
 const often = Restart.intensity({ restarts: 100_000, within: "1 hour" })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Layer, Result, Schema } from "effect"
-import { isOrderly } from "../../../src/domain/server/ExitReason.ts"
+import { isOrderly } from "../../../src/domain/process/ExitReason.ts"
 import { ways } from "../../../src/domain/testing/FaultPlan.ts"
 import { type Errors, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Chaos, Fault, Harness } from "../../../src/testing.ts"

@@ -3,10 +3,10 @@ import { Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import * as SystemView from "../../../src/domain/observation/SystemView.ts"
-import { killed } from "../../../src/domain/server/ExitReason.ts"
+import { killed } from "../../../src/domain/process/ExitReason.ts"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { FakeProcess } from "../naming/FakeProcess.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 const about = (id: string, incarnation: number) => ({ path: ["app", id], at: 0, kind: "worker", incarnation }) as const
 const started = (id: string, incarnation: number): Lifecycle => ({ _tag: "Started", ...about(id, incarnation) })

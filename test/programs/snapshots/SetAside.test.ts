@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { AsideRecord, SnapshotRecord } from "../../../src/domain/state/SnapshotRecord.ts"
+import type { AsideRecord, SnapshotRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { isOf, newest, step } from "../../../src/programs/snapshots/SetAside.ts"
 
 const record = (seq: number, more: Partial<SnapshotRecord> = {}): SnapshotRecord => ({

@@ -13,7 +13,7 @@ import {
 } from "../../../src/index.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
-import { build, folder, start } from "../../durable/processes.ts"
+import { build, folder, start } from "../../kit/durable/Processes.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int })
 const V2 = Schema.Struct({ total: Schema.Int })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
-import { crashed, killed, normal, shutdown } from "../../../src/domain/server/ExitReason.ts"
+import { crashed, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import * as Outages from "../../../src/programs/tally/Outages.ts"
 
 const about = (id: string, incarnation: number) => ({ path: ["app", id], at: 0, kind: "worker", incarnation }) as const

@@ -1,0 +1,152 @@
+/**
+ * A snapshot as a store holds it, and the rules of keeping: which generations, which answers.
+ *
+ * Every store keeps alike, whatever it keeps in: the rules are here, as functions of what was kept before.
+ *
+ * @since 0.1.0
+ */
+import type { RecordedAnswer } from "../../server/Idempotency.ts"
+
+export type { RecordedAnswer } from "../../server/Idempotency.ts"
+
+/** A snapshot as a store holds it. */
+export interface SnapshotRecord {
+  readonly key: string
+  /** The epoch it is written under. */
+  readonly epoch: number
+  /** Its place in the order of the key's commits, from 1. The same number again replaces the snapshot. */
+  readonly seq: number
+  /** Version of the state's schema. */
+  readonly version: number
+  /** The state, as JSON text (`JSON.stringify` makes what every store can hold). */
+  readonly state: string
+  /** Every older snapshot up to this number is trusted (0: none); see `Generations`. */
+  readonly trusted: number
+  /** When it was committed, in milliseconds. */
+  readonly at: number
+  /**
+   * Saved: answers recorded since the last record of the key that was saved, in one commit with the state. Loaded: every
+   * answer that was recorded up to this snapshot and not forgotten.
+   */
+  readonly answers?: ReadonlyArray<RecordedAnswer> | undefined
+  /** Saved: forget the key's answers with a lower `seq`, in the same commit. */
+  readonly forgetAnswersBefore?: number | undefined
+}
+
+/** A snapshot that was set aside. It carries the answers whose updates it took with it. */
+export interface AsideRecord extends SnapshotRecord {
+  readonly why: string
+  /** When it was set aside, in milliseconds. */
+  readonly asideAt: number
+}
+
+/** Snapshots kept of a key, unless told otherwise. */
+export const defaultGenerations = 3
+
+/** Longest key, in bytes of UTF-8: together with an answer's id, what an index of every database can hold. */
+export const maxKeyBytes = 512
+
+/** Longest id of a recorded answer, in bytes of UTF-8. */
+export const maxAnswerIdBytes = 256
+
+const utf8 = new TextEncoder()
+
+/** Bytes of a text in UTF-8. */
+export const bytesOf = (text: string): number => utf8.encode(text).length
+
+/** Whether it has more bytes than that; a short one is not looked through. */
+export const isLonger = (text: string, bytes: number): boolean =>
+  text.length * 3 > bytes && (text.length > bytes || bytesOf(text) > bytes)
+
+/** What is wrong with a key, for stores to refuse it, and for whoever would keep states under it. */
+export const invalidKey = (key: string): string | undefined =>
+  isLonger(key, maxKeyBytes)
+    ? `the key "${key.slice(0, 40)}…" has ${bytesOf(key)} bytes, and a store holds keys of up to ${maxKeyBytes}`
+    : undefined
+
+/** What is wrong with a batch, for stores to refuse it. */
+export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefined => {
+  for (const { answers, at, epoch, key, seq, trusted, version } of records) {
+    const what = invalidKey(key)
+    if (what !== undefined) return what
+    if (!Number.isSafeInteger(seq) || seq < 1) return `sequence number ${seq} of "${key}" is not a positive integer`
+    if (!Number.isSafeInteger(epoch) || epoch < 1) return `epoch ${epoch} of "${key}" was never acquired`
+    if (!Number.isSafeInteger(trusted) || !Number.isSafeInteger(version) || !Number.isFinite(at)) {
+      return `snapshot ${seq} of "${key}" has no proper version (${version}), trust (${trusted}) or time (${at})`
+    }
+    for (const { id } of answers ?? []) {
+      if (isLonger(id, maxAnswerIdBytes)) {
+        return `the answer id "${id.slice(0, 40)}…" of "${key}" is longer than ${maxAnswerIdBytes} bytes`
+      }
+    }
+  }
+  return undefined
+}
+
+/** A key's snapshots and answers, as the stores that keep them in memory do. */
+export interface Kept<R extends { readonly seq: number; readonly trusted: number }> {
+  /** Newest first. */
+  readonly snapshots: ReadonlyArray<R>
+  /** By id, oldest first. */
+  readonly answers: ReadonlyMap<string, RecordedAnswer>
+}
+
+const noAnswers: ReadonlyMap<string, RecordedAnswer> = new Map()
+
+/**
+ * Which snapshot gives way to a new one, when `limit` are kept: the oldest, but never the newest trusted one.
+ *
+ * `seqs` is what is kept, `trusted` what the new snapshot says. Answers the place, or the first free one.
+ */
+export const evict = (seqs: ReadonlyArray<number>, limit: number, trusted: number): number => {
+  if (seqs.length < limit) return seqs.length
+  let newestTrusted = -1
+  for (const seq of seqs) if (seq <= trusted && seq > newestTrusted) newestTrusted = seq
+  let oldest = -1
+  for (let i = 0; i < seqs.length; i++) {
+    if (seqs[i] !== newestTrusted && (oldest === -1 || seqs[i]! < seqs[oldest]!)) oldest = i
+  }
+  return oldest
+}
+
+/** What is kept of a key after a record was saved. */
+export const keep = <R extends { readonly seq: number; readonly trusted: number }>(
+  kept: Kept<R> | undefined,
+  record: R,
+  saved: Pick<SnapshotRecord, "answers" | "forgetAnswersBefore">,
+  limit: number
+): Kept<R> => {
+  const snapshots = (kept?.snapshots ?? []).filter((one) => one.seq !== record.seq)
+  const seqs = snapshots.map((one) => one.seq)
+  snapshots[evict(seqs, limit, record.trusted)] = record
+  let answers = kept?.answers ?? noAnswers
+  if (saved.answers !== undefined && saved.answers.length > 0) {
+    const merged = new Map(answers)
+    for (const answer of saved.answers) merged.set(answer.id, answer)
+    answers = merged
+  }
+  const floor = saved.forgetAnswersBefore ?? 0
+  if (floor > 0) answers = new Map(Array.from(answers).filter(([, answer]) => answer.seq >= floor))
+  return { snapshots: snapshots.sort((a, b) => b.seq - a.seq), answers }
+}
+
+/** What is kept of a key after a snapshot was set aside, and the answers that went with it, oldest first. */
+export const withoutSnapshot = <R extends { readonly seq: number; readonly trusted: number }>(
+  kept: Kept<R>,
+  seq: number
+): { readonly kept: Kept<R>; readonly answers: ReadonlyArray<RecordedAnswer> } => {
+  const snapshots = kept.snapshots.filter((one) => one.seq !== seq)
+  if (kept.snapshots[0]?.seq !== seq) return { kept: { snapshots, answers: kept.answers }, answers: [] }
+  const before = snapshots[0]?.seq ?? 0
+  const all = Array.from(kept.answers.values())
+  return {
+    kept: { snapshots, answers: new Map(all.filter((one) => one.seq <= before).map((one) => [one.id, one])) },
+    answers: all.filter((one) => one.seq > before).sort((a, b) => a.seq - b.seq)
+  }
+}
+
+/** A snapshot with the answers recorded up to it, oldest first. */
+export const withAnswers = <R extends SnapshotRecord>(record: R, answers: Iterable<RecordedAnswer>): R => ({
+  ...record,
+  answers: Array.from(answers).filter((one) => one.seq <= record.seq).sort((a, b) => a.seq - b.seq)
+})

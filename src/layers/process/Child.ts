@@ -1,0 +1,95 @@
+/**
+ * The seam between supervisors and what they supervise.
+ *
+ * A supervisor knows start recipes and children, not servers: everything it may ask of a server, a container, a worker
+ * or another supervisor is here. Whatever can finish without waiting answers with an `Exit`, so that starting, crashing
+ * and restarting a server that has nothing to wait for costs no fiber.
+ *
+ * @since 0.1.0
+ */
+import type { Cause, Context, Duration, Effect } from "effect"
+import type { ExitReason } from "../../domain/process/ExitReason.ts"
+import type { Telemetry } from "../observation/Telemetry.ts"
+import type { Member } from "../supervision/dynamic/Roster.ts"
+import type { Process } from "./Process.ts"
+
+/** What a start came to. `info` is whatever extra the child's init handed to its starter (OTP: `{ok, Pid, Info}`). */
+export type Started = { readonly _tag: "Started"; readonly info?: unknown } | { readonly _tag: "Ignored" }
+
+/**
+ * What a supervisor decided about a child whose incarnation has ended.
+ *
+ * `restarting`: another incarnation will follow, callers wait. `parked`: nobody restarts it until it is resumed; queued
+ * calls are held, new ones answered `Parked`. `stopped`: down with its spec kept; queued calls get `NotRunning`, its
+ * companion keeps the state. `finished`: it ended in order and is not to come back; a companion in memory forgets.
+ * `deleted`: the spec is gone; likewise.
+ */
+export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
+
+/** How long a child may take to stop, in milliseconds. `brutal_kill` does not ask it at all. */
+export type ShutdownMillis = number | "infinity" | "brutal_kill"
+
+/** A process as its supervisor sees it. */
+export interface Child<out E = unknown> extends Process, Member {
+  /**
+   * Starts the next incarnation and completes when its init has: one number higher, in a fresh Scope. Never called while
+   * an incarnation is alive. A failure means: nothing was left behind.
+   */
+  start(): Effect.Effect<Started, E>
+  /**
+   * Ends the incarnation that is alive or starting, and completes when it has ended, with the reason it really ended
+   * with: finalizers run, or abandoned (fenced and reported) when the time is over. `reason` is what it is told. Without
+   * an incarnation it completes at once. Does not report the end through `Parent.exited`.
+   */
+  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason>
+  /**
+   * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child cares.
+   */
+  startsNoMore?(): void
+  /** It has left the tree, as it was settled: nobody starts or deletes it any more. Not every child cares. */
+  removed?(): void
+  /** Tells it what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
+  settle(fate: Fate): void
+}
+
+/** What a child knows of its supervisor. */
+export interface Parent {
+  readonly path: ReadonlyArray<string>
+  readonly telemetry: Telemetry
+  /**
+   * The child's incarnation ended by itself (not through `stop`, and after a successful start): its finalizers have run.
+   * May be called inside any stack; the parent only enqueues, or acts at once when it is free to.
+   */
+  exited(child: Child, incarnation: number, reason: ExitReason): void
+}
+
+/** The defaults a child brings with it; `Supervisor.child` overrides them. */
+export interface ChildOptions {
+  readonly restart?: "permanent" | "transient" | "temporary" | undefined
+  readonly shutdown?: Duration.Input | "infinity" | "brutal_kill" | undefined
+  readonly significant?: boolean | undefined
+  readonly needs?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * How a process is made: registered with a supervisor once, run by it for every incarnation.
+ *
+ * `make` only builds the object (no incarnation is started); the supervisor then calls `start`. `A` is the reference
+ * that the starter gets. `id` is the recipe's own, or the one that `Supervisor.child` put in its place: the child must go by it.
+ */
+export interface StartRecipe<out A, out E = never, out R = never> {
+  readonly id: string
+  readonly kind: "worker" | "supervisor"
+  readonly options: ChildOptions
+  readonly make: (
+    parent: Parent,
+    context: Context.Context<R>,
+    id: string
+  ) => { readonly child: Child<E>; readonly ref: A }
+}
+
+/** Why `startChild` failed, before it is turned into the public `StartError`. */
+export type StartFailure<E> =
+  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<E> }
+  | { readonly _tag: "AlreadyStarted"; readonly child: Child }
+  | { readonly _tag: "AlreadyPresent"; readonly id: string }

@@ -1,0 +1,109 @@
+/**
+ * The part of a process that is the same for workers and supervisors: who it is, how it ended, and who wants to know.
+ *
+ * Most processes are never observed: what holds observers is made on first use.
+ *
+ * @since 0.1.0
+ */
+import { type Context, Effect, Exit } from "effect"
+import { type ExitReason, isOrderly, shutdown } from "../../domain/process/ExitReason.ts"
+import type { Fate, Parent, Started } from "./Child.ts"
+import { InspectedProcess } from "./Inspection.ts"
+import * as OneOrMany from "./OneOrMany.ts"
+import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "./Process.ts"
+
+/** A process of this JavaScript thread, supervised by `parent`. */
+export abstract class LocalProcess extends InspectedProcess implements Process {
+  abstract override readonly kind: "worker" | "supervisor"
+  readonly id: string
+  readonly path: ReadonlyArray<string>
+  readonly parent: Parent
+  incarnation = 0
+  slot = -1
+  status: Status = "stopped"
+  lastExit: ExitReason | undefined = undefined
+  private exitObservers: OneOrMany.OneOrMany<ExitObserver> = undefined
+  private goneObservers: OneOrMany.OneOrMany<GoneObserver> = undefined
+  private unreported = false
+
+  constructor(parent: Parent, id: string) {
+    super()
+    this.parent = parent
+    this.id = id
+    this.path = [...parent.path, id]
+  }
+
+  get [processOf](): Process {
+    return this
+  }
+
+  abstract exit(reason: ExitReason): void
+  protected abstract readonly reportContext: Context.Context<never>
+
+  addExitObserver(observer: ExitObserver): boolean {
+    if (this.status !== "running" && this.status !== "starting") return false
+    this.exitObservers = OneOrMany.add(this.exitObservers, observer)
+    return true
+  }
+
+  removeExitObserver(observer: ExitObserver): void {
+    this.exitObservers = OneOrMany.remove(this.exitObservers, observer)
+  }
+
+  addGoneObserver(observer: GoneObserver): boolean {
+    if (this.status === "stopped") return false
+    this.goneObservers = OneOrMany.add(this.goneObservers, observer)
+    return true
+  }
+
+  removeGoneObserver(observer: GoneObserver): void {
+    this.goneObservers = OneOrMany.remove(this.goneObservers, observer)
+  }
+
+  /** Ends it and completes when it has ended: for good as the owner of a root, as an exit of its own under a parent. */
+  endAndWait(reason: ExitReason = shutdown): Effect.Effect<void> {
+    const ended = Effect.callback<void>((resume) => {
+      if (this.addExitObserver(() => resume(Exit.void))) this.exit(reason)
+      else resume(Exit.void)
+    })
+    // Observers are told before anybody else: one turn later, what became of it and of its children is settled.
+    return Effect.andThen(ended, Effect.yieldNow)
+  }
+
+  /** The incarnation has ended; what becomes of the process is for its supervisor to say. */
+  protected ended(reason: ExitReason, report: boolean): void {
+    this.lastExit = reason
+    this.status = "restarting"
+    this.unreported = report && !isOrderly(reason)
+    const observers = this.exitObservers
+    this.exitObservers = undefined
+    OneOrMany.forEach(observers, (observer) => observer(this.incarnation, reason))
+  }
+
+  /** The supervisor has said it. */
+  protected fated(fate: Fate): void {
+    if (this.status === "running" || this.status === "starting") return
+    this.status = fate === "restarting" || fate === "parked" ? fate : "stopped"
+    if (this.unreported && this.lastExit !== undefined) {
+      this.unreported = false
+      const { incarnation, lastExit: reason, path } = this
+      this.parent.telemetry.crashed({ path, incarnation, reason, next: nextText[fate] }, this.reportContext)
+    }
+    if (this.status !== "stopped") return
+    const observers = this.goneObservers
+    this.goneObservers = undefined
+    OneOrMany.forEach(observers, (observer) => observer(this.lastExit ?? shutdown))
+  }
+}
+
+/** What a crash report says happens next. */
+export const nextText: Record<Fate, string> = {
+  restarting: "it is restarted",
+  parked: "it is parked until somebody resumes it",
+  stopped: "it stays down",
+  finished: "it stays down",
+  deleted: "it is gone"
+}
+
+/** A start that came to nothing but a running process, made once. */
+export const startedExit: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })

@@ -1,0 +1,176 @@
+/**
+ * A server's client: one method per message, on a prototype that all clients of the class share.
+ *
+ * A client follows its server over all incarnations; it never points at a dead one. Building an Effect here sends nothing:
+ * the message is sent each time the Effect is run.
+ *
+ * @since 0.1.0
+ */
+import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
+import { InvalidOption } from "../../../domain/Errors.ts"
+import * as Millis from "../../../domain/options/Millis.ts"
+import { type Messages, reservedNames } from "../../../domain/server/Message.ts"
+import { InspectedReference } from "../../process/Inspection.ts"
+import { processOf } from "../../process/Process.ts"
+import type { ServerProcess } from "../engine/ServerProcess.ts"
+import type { Letter, MessageType } from "../message/Envelope.ts"
+
+/** OTP's default. */
+const defaultTimeout = 5000
+
+/** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
+export const toMillis = (
+  input: Duration.Input | "infinity",
+  { option = "timeout", request, server }: {
+    readonly server: string
+    readonly request?: string
+    readonly option?: string
+  }
+): number => {
+  const millis = Millis.fromInput(input)
+  if (millis !== undefined) return millis
+  if (option === "timeout") throw noTimeout(server, request, input)
+  throw new InvalidOption({ server, option, given: input, expected: Millis.expected })
+}
+
+const noTimeout = (server: string, request: string | undefined, given: unknown): InvalidOption =>
+  new InvalidOption({
+    server,
+    ...(request === undefined ? {} : { request }),
+    option: "timeout",
+    given,
+    expected: `${Millis.expected}, or "infinity"`
+  })
+
+/** A message sent when it is run, and its answer. */
+export class Calling extends Effectable.Class<unknown, unknown> {
+  private readonly server: ServerProcess
+  private readonly type: MessageType
+  private readonly payload: unknown
+  private readonly millis: number
+  private readonly idempotencyKey: string | undefined
+  constructor(server: ServerProcess, type: MessageType, payload: unknown, millis: number, key: string | undefined) {
+    super()
+    this.idempotencyKey = key
+    this.server = server
+    this.type = type
+    this.payload = payload
+    this.millis = millis
+  }
+  override asEffect(): Effect.Effect<unknown, unknown> {
+    const { complete } = this.type
+    const payload = complete === undefined ? this.payload : complete(this.payload)
+    return this.idempotencyKey === undefined
+      ? this.server.call(this.type, payload, this.millis)
+      : this.server.callOnce(this.type, payload, this.millis, this.idempotencyKey)
+  }
+}
+
+// Whoever runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
+const sending = Effectable.Prototype<Casting>({
+  label: "Casting",
+  evaluate({ cache }) {
+    const { complete } = this.type
+    // Sent more than once, it is the same letter each time.
+    const letter = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
+    return this.server.cast(letter, cache.span)
+  }
+})
+
+// What a class extends is a constructor; this one has nothing to do.
+const Sending: new() => Effect.Effect<void> = (() => {
+  function Sending() {}
+  Sending.prototype = sending
+  return Sending as unknown as new() => Effect.Effect<void>
+})()
+
+/** A message sent when it is run. */
+export class Casting extends Sending implements Letter {
+  readonly server: ServerProcess
+  readonly type: MessageType
+  readonly payload: unknown
+  constructor(server: ServerProcess, type: MessageType, payload: unknown) {
+    super()
+    this.server = server
+    this.type = type
+    this.payload = payload
+  }
+}
+
+/** What every client is made of. */
+export class AnyClient extends InspectedReference {
+  readonly [processOf]: ServerProcess
+  constructor(server: ServerProcess) {
+    super()
+    this[processOf] = server
+  }
+}
+
+interface Options {
+  readonly timeout?: Duration.Input | "infinity" | undefined
+  readonly idempotencyKey?: string | undefined
+}
+
+const noOptions: Options = {}
+const nothing: unknown = Object.freeze({})
+
+/** A payload with its constructor defaults, for a message that has any. */
+const completing = (fields: Schema.Struct.Fields): MessageType["complete"] => {
+  const hasDefaults = Reflect.ownKeys(fields).some((name) =>
+    fields[name as string]!.ast.context?.constructorDefault !== undefined
+  )
+  if (!hasDefaults) return undefined
+  const payload = Schema.Struct(fields)
+  return (input) => payload.make(input as {})
+}
+
+/** All that is computed of a class's messages, once. */
+export const messageTypes = (
+  server: string,
+  messages: Messages,
+  timeout: Duration.Input | "infinity" = defaultTimeout
+): ReadonlyArray<MessageType> => {
+  const usual = toMillis(timeout, { server })
+  const reserved = reservedNames.find((name) => Object.hasOwn(messages, name))
+  if (reserved !== undefined) {
+    throw new InvalidOption({
+      server,
+      option: "the name of a message",
+      given: reserved,
+      expected: `one that its clients can have as a method, which ${reservedNames.join(", ")} are not`
+    })
+  }
+  return Object.entries(messages).map(([tag, message]) => {
+    const own = message._tag === "Call" ? message.timeout : undefined
+    return {
+      tag,
+      message,
+      isCall: message._tag === "Call",
+      timeout: own === undefined ? usual : toMillis(own, { server, request: tag }),
+      complete: completing(message.payload)
+    }
+  })
+}
+
+/** The class of a server class's clients. */
+export type ClientClass = new(server: ServerProcess) => AnyClient
+
+/** Makes the class of a server class's clients, from its messages; of a `base` to be told apart from others. */
+export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass = AnyClient): ClientClass => {
+  class Client extends base {}
+  for (const type of types) {
+    const method = type.isCall
+      ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {
+        const server = this[processOf]
+        const { idempotencyKey, timeout } = options ?? noOptions
+        const millis = timeout === undefined ? type.timeout : Millis.fromInput(timeout)
+        if (millis === undefined) return Exit.die(noTimeout(server.name, type.tag, timeout))
+        return new Calling(server, type, payload, millis, idempotencyKey)
+      }
+      : function(this: AnyClient, payload: unknown = nothing): Effect.Effect<void> {
+        return new Casting(this[processOf], type, payload)
+      }
+    Object.defineProperty(Client.prototype, type.tag, { value: method, enumerable: true })
+  }
+  return Client
+}

@@ -1,0 +1,101 @@
+/**
+ * Servers by key: got when they are there, started when they are not, once, however many ask at the same time.
+ *
+ * *Tricky*
+ * - Between two askers for one key only one may start it. Who has the key is known to the class's container; who is being
+ *   started is known here, so that the second asker waits for the first one's start and shares its outcome, and a start
+ *   that fails leaves the key free.
+ * - Who asks for a server that is about to end (it goes idle, it is told to stop) would get one that is gone before it is
+ *   called. Nobody knows yet whether it comes back, so the asker waits for its end and looks again.
+ * - What runs in a server's own name, its init and its clean-up above all, would wait for itself: it gets itself at once.
+ *
+ * @since 0.1.0
+ */
+import { Context, Deferred, Effect, Exit, Record } from "effect"
+import { CallError } from "../../../domain/Errors.ts"
+import type { Messages } from "../../../domain/server/Message.ts"
+import type { StartRecipe } from "../../process/Child.ts"
+import { processOf } from "../../process/Process.ts"
+import type { StateContainer } from "../../state/StateContainer.ts"
+import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
+import type { SupervisorHandle } from "../../supervision/tree/SupervisorHandle.ts"
+import { ServerProcess } from "../engine/ServerProcess.ts"
+import { HandlerOf } from "../message/CallChain.ts"
+import type { AnyClient } from "./Client.ts"
+
+/** The identity of the servers by key of class `Self`, as a service. */
+export interface Keyed<in out Self> {
+  readonly "~heirloom/Keyed": (_: Self) => Self
+}
+
+/** Gets or starts the server of a key. */
+export type At<out Ref> = (key: string) => Effect.Effect<Ref, StartError>
+
+/** Makes it, for one class under one supervisor. */
+export const make = (options: {
+  readonly supervisor: SupervisorHandle
+  readonly container: Pick<StateContainer<never>, "owner">
+  readonly context: Context.Context<never>
+  readonly recipe: (key: string) => StartRecipe<AnyClient, unknown>
+}): At<AnyClient> => {
+  const starting = new Map<string, Deferred.Deferred<AnyClient, StartError>>()
+
+  const start = (key: string): Effect.Effect<AnyClient, StartError> => {
+    const outcome = Deferred.makeUnsafe<AnyClient, StartError>()
+    starting.set(key, outcome)
+    // The one who asked first may be interrupted: the others still want it, so the start is nobody's in particular.
+    const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key)))
+    fiber.addObserver((exit) => {
+      starting.delete(key)
+      Deferred.doneUnsafe(outcome, exit)
+    })
+    return fiber.pollUnsafe() ?? Deferred.await(outcome)
+  }
+
+  const at: At<AnyClient> = (key) =>
+    Effect.withFiber((asker) => {
+      const owner = options.container.owner(key)
+      const server = owner instanceof ServerProcess ? owner : undefined
+      if (server !== undefined && Context.get(asker.context, HandlerOf) === server) return Exit.succeed(server.ref)
+      const pending = starting.get(key)
+      if (pending !== undefined) return Deferred.await(pending)
+      // Here and now: between two steps of this fiber another one may come by.
+      if (server === undefined) return start(key)
+      return server.isLeaving ? Effect.andThen(endOf(server), at(key)) : Exit.succeed(server.ref)
+    })
+  return at
+}
+
+/** Servers that went one after the other, each with the message still in its mailbox, before its sender is told. */
+const maxServers = 10
+
+/** A client whose messages go to whoever has the key when they are sent. */
+export const via = (at: At<AnyClient>, key: string, messages: Messages): Readonly<Record<string, unknown>> =>
+  Record.map(messages, (_, tag) => (...args: ReadonlyArray<unknown>) => {
+    const send = (others: number): Effect.Effect<unknown, unknown> =>
+      Effect.flatMap(at(key), (ref) => {
+        // What methods a client has is known to its type alone.
+        const sent = Reflect.apply(Reflect.get(ref, tag), ref, args) as Effect.Effect<unknown, unknown>
+        // One that did not come up at all would not the next time either.
+        if (others === 0 || ref[processOf].status === "stopped") return sent
+        return Effect.catchIf(sent, (error) => isUnbegun(error, ref[processOf].name), () => send(others - 1))
+      })
+    return send(maxServers)
+  })
+
+/** Whether this very server, and not one that its handler has called, was gone before it began with a message. */
+const isUnbegun = (error: unknown, server: string): boolean =>
+  error instanceof CallError && error.server === server && error.reason._tag === "NotRunning" &&
+  error.reason.reason === undefined
+
+/** Waits for the end of an incarnation, and for what its supervisor makes of it. */
+const endOf = (server: ServerProcess): Effect.Effect<void> =>
+  Effect.andThen(
+    Effect.callback<void>((resume) => {
+      const observer = () => resume(Exit.void)
+      if (!server.addExitObserver(observer)) return resume(Exit.void)
+      return Effect.sync(() => server.removeExitObserver(observer))
+    }),
+    // Observers are told before anybody else.
+    Effect.yieldNow
+  )

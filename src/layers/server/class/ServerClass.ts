@@ -1,0 +1,117 @@
+/**
+ * What a server class is at run time: the key of its client, and how its servers are made.
+ *
+ * The types of all this are in `GenServer.Service` and `Agent.Service`, which put them on; here is what they share.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Fiber, Layer } from "effect"
+import { InvalidKey } from "../../../domain/Errors.ts"
+import type { Messages } from "../../../domain/server/Message.ts"
+import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchema.ts"
+import { from as stateSchema } from "../../../domain/state/StateSchema.ts"
+import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
+import { processOf } from "../../process/Process.ts"
+import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
+import { Supervisor } from "../../supervision/Supervisor.ts"
+import { ServerProcess } from "../engine/ServerProcess.ts"
+import { HandlerOf } from "../message/CallChain.ts"
+import type { RunOptions } from "../parts/ServerSpec.ts"
+import { type AnyBehavior, limitsOf, makeSpec } from "../parts/ServerSpec.ts"
+import type { AnyClient, ClientClass } from "./Client.ts"
+import { type At, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
+import { keepSpecimens } from "./Specimens.ts"
+
+/** A behaviour, or how each incarnation makes one. */
+export type AnyBehaviorInput = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
+
+type AnyOptions = ChildOptions & RunOptions
+
+/** What a class is made of. */
+interface Parts<S extends Pure | StateSchema<Pure>> {
+  readonly state: S
+  readonly messages: Messages
+  /** The class of its clients, with the methods that everybody may call. */
+  readonly Client: ClientClass
+  /** The class of the client that its own handlers get. */
+  readonly SelfClient: ClientClass
+}
+
+const usual: ChildOptions = {}
+
+// A supervisor recognises children that are alike by their options: a million servers should not have a million of them.
+const childOptions = ({ needs, restart, shutdown, significant }: ChildOptions): ChildOptions =>
+  needs === undefined && restart === undefined && shutdown === undefined && significant === undefined
+    ? usual
+    : { needs, restart, shutdown, significant }
+
+/** Makes a server class. */
+export const make = <Self>() =>
+<const Id extends string, S extends Pure | StateSchema<Pure>>(
+  id: Id,
+  { Client, SelfClient, messages, state }: Parts<S>
+) => {
+  const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
+  const schema = stateSchema(state)
+  const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
+  const specs = makeSpec({ id, state: schema.schema, Client, container })
+
+  const recipe = (
+    behavior: AnyBehaviorInput,
+    options: AnyOptions & { readonly key?: string } = {}
+  ): StartRecipe<AnyClient, unknown> => {
+    // One that was asked for by the key `undefined` is not the one without a key.
+    const key = "key" in options ? options.key : ""
+    const own = key === "" ? id : `${id}/${key}`
+    return {
+      id: own,
+      kind: "worker",
+      options: childOptions(options),
+      make: (parent, context, id) => {
+        if (typeof key !== "string") throw new InvalidKey({ server: own, key })
+        const spec = specs(parent, context, behavior, options, id === own ? undefined : id)
+        const server = new ServerProcess(spec, key)
+        return { child: server, ref: server.ref }
+      }
+    }
+  }
+  const layer = (behavior: AnyBehaviorInput, options?: AnyOptions) =>
+    Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
+  const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
+    stateSchema: schema,
+    messages,
+    StateContainer: container,
+    self: Effect.suspend(() => {
+      const fiber = Fiber.getCurrent()
+      const server = fiber === undefined ? undefined : Context.get(fiber.context, HandlerOf)
+      if (server === undefined || !(server.ref instanceof Client)) {
+        return Effect.die(new Error(`${id}.self was asked for outside a server of this class`))
+      }
+      return Effect.succeed(Client === SelfClient ? server.ref : new SelfClient(server.ref[processOf]))
+    }),
+    behavior: (behavior: unknown) => behavior,
+    layer,
+    layerEffect: layer,
+    recipe,
+    start: (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key: string }) =>
+      Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
+    layerKeyed: (behavior: AnyBehaviorInput, options: AnyOptions = {}) =>
+      Layer.effect(
+        keyed,
+        Effect.gen(function*() {
+          // Here, and not at the first who asks for one.
+          limitsOf(id, options)
+          return makeKeyed({
+            supervisor: yield* Supervisor,
+            container: yield* container,
+            context: yield* Effect.context<never>(),
+            recipe: (key) => recipe(behavior, { ...options, key })
+          })
+        })
+      ),
+    at: (key: string) => Effect.flatMap(keyed, (at) => at(key)),
+    via: (key: string) => Effect.map(keyed, (at) => via(at, key, messages))
+  })
+  keepSpecimens(Self, Client)
+  return Self
+}

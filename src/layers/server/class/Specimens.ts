@@ -1,0 +1,37 @@
+/**
+ * One of each kind of object that the engine is compiled for, kept for ever.
+ *
+ * V8 forgets the shape of a class when a full collection finds no object of it, and with the shape all code that was
+ * compiled for it. Messages are short-lived, and servers of a class may all be gone for a while: a collection at such a
+ * moment would throw away the compiled engine, and the next ten thousand calls would run three times slower until it is
+ * compiled anew. As long as these are there, nothing is forgotten. Nobody reads them.
+ *
+ * @since 0.1.0
+ */
+import { callError } from "../../../domain/Errors.ts"
+import { ServerProcess } from "../engine/ServerProcess.ts"
+import { Envelope, ownCall, type Receiver } from "../message/Envelope.ts"
+import { DirectView, HandlerView } from "../message/HandlerView.ts"
+import type { ServerSpec } from "../parts/ServerSpec.ts"
+import { Calling, Casting, type ClientClass } from "./Client.ts"
+
+// No server is there when this module is loaded, and none is ever asked anything by a specimen.
+const nobody = {} as Receiver & ServerProcess
+
+const envelope = new Envelope(nobody, ownCall, undefined, undefined)
+
+const messages: ReadonlyArray<object> = [
+  envelope,
+  new HandlerView(envelope, 1),
+  new DirectView(nobody, ownCall, undefined, 1),
+  new Calling(nobody, ownCall, undefined, 5000, undefined),
+  new Casting(nobody, ownCall, undefined),
+  callError("", "", { _tag: "NotRunning" })
+]
+
+const kept = new WeakMap<object, ReadonlyArray<object>>()
+
+/** Keeps one of each for a server class, for as long as there is the class. */
+export const keepSpecimens = (server: object, Client: ClientClass): void => {
+  kept.set(server, [new ServerProcess({ Client } as ServerSpec, ""), messages])
+}

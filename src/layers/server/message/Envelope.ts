@@ -1,0 +1,265 @@
+/**
+ * A message on its way: what was sent, who waits for the answer, and how the answer gets there.
+ *
+ * *Tricky*: a caller may be gone (interrupted, timed out) by the time its message is taken from the mailbox, or answered.
+ * It says so from its own cancellation (`withdraw`): a request that has not begun loses its place, and one in progress goes
+ * on with its reply dropped. Whoever answers first wins:
+ * `answer` is idempotent.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable, type Tracer } from "effect"
+import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/Errors.ts"
+import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
+import { type Call, call, type Cast, cast, type From } from "../../../domain/server/Message.ts"
+import { isAlive } from "../../../domain/state/Isolation.ts"
+import * as Turn from "../../process/Turn.ts"
+import type { Held } from "../../state/companion/Companion.ts"
+import type { Work } from "../parts/Extras.ts"
+import { inHandOf } from "./CallChain.ts"
+import { Deadline } from "./Deadlines.ts"
+import type { Deadlines } from "./Deadlines.ts"
+
+/** A message of a server class, with all that is computed from its description once. */
+export interface MessageType {
+  readonly tag: string
+  readonly message: Call<any, any, any> | Cast<any>
+  readonly isCall: boolean
+  /** Milliseconds a caller waits by default; `Infinity` for ever. */
+  readonly timeout: number
+  /** Completes a payload with its constructor defaults; absent when it has none. */
+  readonly complete: ((payload: unknown) => unknown) | undefined
+}
+
+/** The engine's own messages. */
+export const ownCall: MessageType = {
+  tag: "system request",
+  message: call(),
+  isCall: true,
+  timeout: 5000,
+  complete: undefined
+}
+
+/** Work of the server's own: a continuation, an idle callback. */
+export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
+
+/** The system's own messages that nobody waits for. */
+export const ownTell: MessageType = { ...ownCast, tag: "system message" }
+
+/** A server as its messages see it. */
+export interface Receiver {
+  readonly name: string
+  readonly spec: { readonly deadlines: Deadlines }
+  readonly current: Envelope | undefined
+  /** Takes a call whose caller has begun to wait. */
+  post(envelope: Envelope): void
+  /** A message's sender is gone, or told that it waited long enough. */
+  withdrawn(envelope: Envelope): void
+  /** What a message waits for now. */
+  waitsFor(envelope: Envelope): WaitsFor
+  /** What its store said last, if it is away. */
+  readonly outage: string | undefined
+  /** Answers a caller that was promised a later reply. */
+  answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
+}
+
+/**
+ * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
+ * handler looks at it, takes time or crashes, and most never do.
+ */
+export interface Letter {
+  readonly type: MessageType
+  readonly payload: unknown
+  /** It has no place to lose, which tells it from an `Envelope`. */
+  readonly place?: undefined
+}
+
+/** What a mailbox holds. */
+export type Mail = Envelope | Letter
+
+/** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
+export type Sender = Fiber.Fiber<unknown, unknown> | undefined
+
+/** What makes a call safe to make again: its key, and the call as text. */
+export interface Once {
+  readonly key: string
+  readonly call: string
+}
+
+/** A message that waits, or is being handled outside its caller's stack. */
+export class Envelope extends Deadline implements From<never, never>, Held {
+  readonly type: MessageType
+  readonly payload: unknown
+  /** The fiber that waits for the answer. */
+  readonly sender: Sender
+  readonly server: Receiver
+  /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
+  readonly work: Work | undefined
+  /** The span its sender was in, if it is a cast; a caller that waits is asked. */
+  private castSpan: Tracer.AnySpan | undefined = undefined
+  /** How often it has been handled, this time included. */
+  attempts = 0
+  gone = false
+  /** The caller may make this call again, under this key. */
+  once: Once | undefined = undefined
+  /** The same call made again while this one was promised a later reply. */
+  followers: Array<Envelope> | undefined = undefined
+  /** Its handler has ended the server on purpose: it is not handled again. */
+  concluded = false
+  /** The answer of a handler that ended the server: given when it is known what happens next. */
+  promised: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** The answer, while it waits for the state to be stored. */
+  held: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** Where it is on its way to the server: before a full mailbox, in it, or neither (not yet, or not any more). */
+  place: "nowhere" | "outside" | "inside" = "nowhere"
+  exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined = undefined
+
+  constructor(server: Receiver, type: MessageType, payload: unknown, sender: Sender, work?: Work) {
+    super()
+    this.server = server
+    this.type = type
+    this.payload = payload
+    this.sender = sender
+    this.work = work
+  }
+
+  /** A cast sent from within a span. */
+  static traced(server: Receiver, { payload, type }: Letter, span: Tracer.AnySpan): Envelope {
+    const envelope = new Envelope(server, type, payload, undefined)
+    envelope.castSpan = span
+    return envelope
+  }
+
+  /** The span its sender is in: its handler continues that trace. */
+  get span(): Tracer.AnySpan | undefined {
+    return this.sender === undefined ? this.castSpan : this.sender.cache.span
+  }
+
+  declare readonly "~heirloom/From": (_: readonly [never, never]) => void
+
+  /** As a `DirectView` has one. */
+  get envelope(): this {
+    return this
+  }
+
+  // A server may keep it in its state, to answer later: it is not to be frozen with it, nor to be shown with all it reaches.
+  get [isAlive](): true {
+    return true
+  }
+  toJSON(): unknown {
+    return { _id: "heirloom/From", server: this.server.name, request: this.type.tag }
+  }
+  override toString(): string {
+    return Formatter.format(this.toJSON())
+  }
+  [Inspectable.NodeInspectSymbol](): unknown {
+    return this.toJSON()
+  }
+
+  /**
+   * The message whose handler sent this one, when a handler in progress did: the call chain. Looked up by whoever asks, since
+   * next to nobody does: while its sender waits, the answer stays the same.
+   */
+  get cause(): Envelope | undefined {
+    return this.sender === undefined ? undefined : inHandOf(this.sender)
+  }
+
+  /** Answers the caller, once; later answers are dropped. Every stack it may resume is bounded by `Turn`. */
+  answer(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.exit !== undefined) return
+    this.exit = exit
+    this.list?.remove(this)
+    if (this.followers !== undefined) { for (const follower of this.followers) follower.answer(exit) }
+    this.tell(exit)
+  }
+
+  /** Lets the caller go on, if it still waits. */
+  private tell(exit: Exit.Exit<unknown, unknown>): void {
+    const resume = this.resume
+    if (resume === undefined || this.gone) return
+    this.resume = undefined
+    if (!Turn.isShallow()) return Turn.run(() => resume(exit))
+    Turn.enter()
+    try {
+      resume(exit)
+    } finally {
+      Turn.leave()
+    }
+  }
+
+  /** What its state was computed from is stored: the answer may go. */
+  stored(): void {
+    if (this.held !== undefined) this.answer(this.held)
+  }
+
+  /** What its state was computed from could not be stored. */
+  lost(reason: ExitReason): void {
+    this.refuse({ _tag: "NotConserved", cause: toCause(reason) })
+  }
+
+  /** Answers with a `CallError`. */
+  refuse(reason: CallErrorReason): void {
+    if (this.exit === undefined && this.type.isCall) {
+      this.answer(Exit.fail(callError(this.server.name, this.type.tag, reason)))
+    }
+  }
+
+  /** Waits for the answer in the caller's fiber, at most `millis`. */
+  wait(millis: number): Effect.Effect<unknown, unknown> {
+    return this.exit ?? this.waiting(millis, false)
+  }
+
+  /**
+   * Sends it, and waits for the answer. It is sent when the caller has begun to wait and not before: a caller that is
+   * interrupted in between has sent nothing.
+   */
+  sendAndWait(millis: number): Effect.Effect<unknown, unknown> {
+    return this.waiting(millis, true)
+  }
+
+  private waiting(millis: number, send: boolean): Effect.Effect<unknown, unknown> {
+    return Effect.callback<unknown, unknown>((resume) => {
+      if (this.exit !== undefined) return resume(this.exit)
+      this.resume = resume
+      if (send) this.server.post(this)
+      if (this.exit !== undefined) return
+      if (millis !== Infinity) this.server.spec.deadlines.add(this, millis)
+      return new Withdrawal(this)
+    })
+  }
+
+  /** Its sender has given up: withdrawn if it has not begun; otherwise the server goes on, and the answer is dropped. */
+  withdraw(): void {
+    this.gone = true
+    this.list?.remove(this)
+    this.server.withdrawn(this)
+  }
+
+  // Taken out of the mailbox before its caller is told: what the caller does then may set the server free.
+  expire(millis: number): void {
+    const begun = this.attempts > 0 || this.held !== undefined
+    const { outage } = this.server
+    const waitsFor = this.server.waitsFor(this)
+    const said = waitsFor === "store" && outage !== undefined ? { outage } : {}
+    const timeout: CallErrorReason = { _tag: "Timeout", millis, begun, waitsFor, ...said }
+    this.server.withdrawn(this)
+    // A call that may be made again is not over with this: its answer is recorded, and waited for by whoever makes it again.
+    if (this.once === undefined) this.refuse(timeout)
+    else this.tell(Exit.fail(callError(this.server.name, this.type.tag, timeout)))
+    this.gone = true
+  }
+}
+
+/** Run when a waiting caller is interrupted; an object and not a closure, since every caller that waits makes one. */
+class Withdrawal extends Effectable.Class<void> {
+  private readonly envelope: Envelope
+  constructor(envelope: Envelope) {
+    super()
+    this.envelope = envelope
+  }
+  override asEffect(): Effect.Effect<void> {
+    this.envelope.withdraw()
+    return Exit.void
+  }
+}

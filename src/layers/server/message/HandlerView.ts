@@ -1,0 +1,58 @@
+/**
+ * What a handler sees of the message in its hands, beside state and payload.
+ *
+ * @since 0.1.0
+ */
+import { Fiber } from "effect"
+import type { From, HandlerContext } from "../../../domain/server/Message.ts"
+import { Envelope, type MessageType, type Receiver, type Sender } from "./Envelope.ts"
+
+/** A message as its handler sees it: the message itself is the address of a later reply. */
+export class HandlerView implements HandlerContext<never, never> {
+  readonly envelope: Envelope
+  readonly incarnation: number
+  constructor(envelope: Envelope, incarnation: number) {
+    this.envelope = envelope
+    this.incarnation = incarnation
+  }
+  get from(): From<never, never> {
+    return this.envelope
+  }
+  get attempt(): number {
+    return this.envelope.attempts
+  }
+}
+
+/** Who sends a message of this type, asked on the sender's own stack. */
+export const senderOf = (type: MessageType): Sender => type.isCall ? Fiber.getCurrent() : undefined
+
+/** The same on the direct path and for casts, where there is no message yet: it is made when somebody looks. */
+export class DirectView implements HandlerContext<never, never> {
+  /** The message, if somebody has looked. */
+  made: Envelope | undefined = undefined
+  /** Who waits, once it is another fiber that runs the handler. */
+  sender: Sender = undefined
+  readonly incarnation: number
+  private readonly server: Receiver
+  readonly type: MessageType
+  readonly payload: unknown
+  constructor(server: Receiver, type: MessageType, payload: unknown, incarnation: number) {
+    this.server = server
+    this.type = type
+    this.payload = payload
+    this.incarnation = incarnation
+  }
+  get envelope(): Envelope {
+    if (this.made === undefined) {
+      this.made = new Envelope(this.server, this.type, this.payload, this.sender ?? senderOf(this.type))
+      this.made.attempts = 1
+    }
+    return this.made
+  }
+  get from(): From<never, never> {
+    return this.envelope
+  }
+  get attempt(): number {
+    return this.envelope.attempts
+  }
+}

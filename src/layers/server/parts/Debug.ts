@@ -1,0 +1,115 @@
+/**
+ * What `Sys` switches on in a server: event log, statistics, debug functions.
+ *
+ * A server has one of these only while something is switched on, and it is left off the direct path for as long: when
+ * nothing is, observation costs nothing.
+ *
+ * *Tricky*: debug functions run on the server's own stack, between one message and the next. One that throws is removed,
+ * as in OTP, and harms nobody else.
+ *
+ * @since 0.1.0
+ */
+import type { Exit } from "effect"
+import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
+import type { Envelope } from "../message/Envelope.ts"
+
+/** Answered by a debug function that wants to be removed. */
+export const done: unique symbol = Symbol.for("heirloom/Sys/done")
+
+/** Sees every event; answers the state it is called with next time, or {@link done}. */
+export type DebugFunction<A> = (state: A, event: SystemEvent, serverState: unknown) => A | typeof done
+
+interface Installed {
+  /** The name it was given, or the function itself. */
+  readonly id: unknown
+  readonly step: (event: SystemEvent, serverState: unknown) => Installed | undefined
+}
+
+const installed = <A>(id: unknown, f: DebugFunction<A>, state: A): Installed => ({
+  id,
+  step: (event, serverState) => {
+    const next = f(state, event, serverState)
+    return next === done ? undefined : installed(id, f, next)
+  }
+})
+
+/** Counts of messages since they were switched on. */
+export interface Counts {
+  readonly startTime: number
+  messagesIn: number
+  messagesOut: number
+}
+
+/** What is switched on in one server. */
+export class Debug {
+  counts: Counts | undefined = undefined
+  private events: Array<SystemEvent> | undefined = undefined
+  private keep = 0
+  private functions: ReadonlyArray<Installed> = []
+
+  get isOff(): boolean {
+    return this.counts === undefined && this.events === undefined && this.functions.length === 0
+  }
+
+  /** The newest events, the oldest first; `undefined` when the log is off. */
+  get log(): ReadonlyArray<SystemEvent> | undefined {
+    return this.events?.slice()
+  }
+
+  /** Keeps the newest `keep` events from now on; 0 switches the log off. */
+  logLast(keep: number): void {
+    this.keep = keep
+    this.events = keep === 0 ? undefined : (this.events ?? []).slice(-keep)
+  }
+
+  /** Installs a function, unless one of that id is there. */
+  install<A>(id: unknown, f: DebugFunction<A>, state: A): void {
+    if (this.functions.some((other) => other.id === id)) return
+    this.functions = [...this.functions, installed(id, f, state)]
+  }
+
+  remove(id: unknown): void {
+    this.functions = this.functions.filter((other) => other.id !== id)
+  }
+
+  /** A message is about to be handled. */
+  received(envelope: Envelope, state: unknown): void {
+    if (this.counts !== undefined) this.counts.messagesIn++
+    this.emit({
+      _tag: "In",
+      kind: envelope.type.isCall ? "call" : "cast",
+      request: envelope.type.tag,
+      payload: envelope.payload,
+      from: envelope.cause?.server.name
+    }, state)
+  }
+
+  /** A caller is answered. */
+  sent(envelope: Envelope, reply: Exit.Exit<unknown, unknown>, state: unknown): void {
+    if (this.counts !== undefined) this.counts.messagesOut++
+    this.emit({ _tag: "Out", request: envelope.type.tag, reply, to: envelope.cause?.server.name }, state)
+  }
+
+  /** A message was handled, and nobody is answered. */
+  silent(envelope: Envelope, state: unknown): void {
+    this.emit({ _tag: "NoReply", request: envelope.type.tag, state }, state)
+  }
+
+  private emit(event: SystemEvent, state: unknown): void {
+    if (this.events !== undefined) {
+      this.events.push(event)
+      if (this.events.length > this.keep) this.events.shift()
+    }
+    if (this.functions.length === 0) return
+    const next: Array<Installed> = []
+    for (const one of this.functions) {
+      try {
+        const again = one.step(event, state)
+        if (again !== undefined) next.push(again)
+      } catch {
+        // As in OTP: a debug function that fails is removed.
+      }
+    }
+    this.functions = next
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * What all servers of one class under one supervisor share: so that one more server costs only what is its own.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect"
+import { InvalidOption } from "../../../domain/Errors.ts"
+import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { HandlerContext } from "../../../domain/server/Message.ts"
+import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
+import { freeze, type Isolation } from "../../../domain/state/Isolation.ts"
+import type { Pure } from "../../../domain/state/StateSchema.ts"
+import type { FaultPoints as Points } from "../../../domain/testing/Fault.ts"
+import { isLogging } from "../../observation/Telemetry.ts"
+import type { ChildOptions, Parent } from "../../process/Child.ts"
+import { type RunQueue, runQueue } from "../../process/Turn.ts"
+import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
+import { type ClientClass, toMillis } from "../class/Client.ts"
+import { Deadlines } from "../message/Deadlines.ts"
+import type { MailboxOptions, Overflow } from "../message/Mailbox.ts"
+import { FaultPoints } from "./FaultPoints.ts"
+
+/** A handler as the engine calls it. */
+export type AnyHandler = (
+  state: unknown,
+  payload: unknown,
+  context: HandlerContext<never, never> | undefined
+) => unknown
+
+/**
+ * A behaviour as the engine runs it: what the public types promised is erased here, once, at the seam.
+ *
+ * Every callback may answer with a value or an Effect; the engine tells them apart.
+ */
+export interface AnyBehavior {
+  readonly init: unknown
+  readonly restore?: ((conserved: unknown) => unknown) | undefined
+  readonly handlers: { readonly [tag: string]: AnyHandler }
+  readonly terminate?: ((reason: ExitReason, state: unknown) => unknown) | undefined
+  readonly idle?: ((state: unknown) => unknown) | undefined
+  readonly formatStatus?: ((shown: Shown<unknown>) => Formatted) | undefined
+}
+
+/** What all servers of one class under one supervisor share. */
+export interface ServerSpec {
+  /** The class's id. */
+  readonly id: string
+  /** What its supervisor calls it, if not by the class's id and its key. */
+  readonly renamed: string | undefined
+  readonly parent: Parent
+  /** What the name of each of them begins with: the supervisor's path. */
+  readonly address: string
+  /** The services of init, handlers and clean-up. */
+  readonly context: Context.Context<never>
+  readonly container: StateContainer<unknown>
+  /** The behaviour, when all incarnations share it. */
+  readonly shared: AnyBehavior | undefined
+  /** Or how an incarnation makes its own, in its Scope. */
+  readonly make: Effect.Effect<AnyBehavior, unknown> | undefined
+  readonly Client: ClientClass
+  readonly capacity: number
+  readonly overflow: Overflow
+  /** Milliseconds; `Infinity` for no limit. */
+  readonly initTimeout: number
+  /** Milliseconds that clean-up may take when a server ends by itself. */
+  readonly shutdown: number
+  /** Protects what is conserved from handlers that mutate it; absent when states are shared. */
+  readonly protect: ((state: unknown) => unknown) | undefined
+  /** Gives a handler a state of its own; absent unless states are copied. */
+  readonly copy: ((state: unknown) => unknown) | undefined
+  readonly faults: Points | undefined
+  /** Whether crash reports are shown to anybody. */
+  readonly isLogging: boolean
+  readonly clock: Clock.Clock
+  readonly turns: RunQueue
+  readonly deadlines: Deadlines
+}
+
+/** What a class tells about itself. */
+interface ClassDescription<Self> {
+  readonly id: string
+  readonly state: Pure
+  readonly Client: ClientClass
+  readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
+}
+
+/** How a server is run, as far as the engine is concerned. */
+export interface RunOptions extends ChildOptions {
+  readonly mailbox?: MailboxOptions | undefined
+  readonly isolation?: Isolation | undefined
+  readonly initTimeout?: Duration.Input | undefined
+}
+
+type Behavior = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
+
+// OTP's default for workers.
+const defaultShutdown = 5000
+
+/**
+ * Makes the specs of a class, and remembers the last one of each behaviour: a thousand servers started alike, one after
+ * the other, share one.
+ */
+export const makeSpec = <Self>(description: ClassDescription<Self>) => {
+  const last = new WeakMap<object, { readonly spec: ServerSpec; readonly options: RunOptions }>()
+  return (
+    parent: Parent,
+    context: Context.Context<never>,
+    behavior: Behavior,
+    options: RunOptions,
+    renamed?: string
+  ): ServerSpec => {
+    const known = last.get(behavior)
+    if (
+      known !== undefined && known.spec.parent === parent && known.spec.renamed === renamed &&
+      known.spec.context === context &&
+      known.options.mailbox === options.mailbox && known.options.isolation === options.isolation &&
+      known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown
+    ) return known.spec
+    const isolation = options.isolation ?? "share"
+    const copy = isolation === "copy" ? copier(description.state) : undefined
+    const spec: ServerSpec = {
+      id: description.id,
+      renamed,
+      parent,
+      address: `${pathText(parent.path)}/`,
+      context,
+      // The layer that registered the recipe asked for the container, so it is there.
+      container: Context.getUnsafe(context, description.container),
+      shared: Effect.isEffect(behavior) ? undefined : behavior,
+      make: Effect.isEffect(behavior) ? behavior : undefined,
+      Client: description.Client,
+      ...limitsOf(description.id, options),
+      overflow: options.mailbox?.overflow ?? "suspend",
+      protect: isolation === "freeze" ? freeze : copy,
+      copy,
+      faults: Context.get(context, FaultPoints),
+      isLogging: isLogging(context),
+      clock: Context.get(context, Clock.Clock),
+      turns: runQueue(Context.get(context, Scheduler.Scheduler)),
+      deadlines: new Deadlines(context)
+    }
+    last.set(behavior, { spec, options })
+    return spec
+  }
+}
+
+/** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
+export const limitsOf = (
+  server: string,
+  { initTimeout = Infinity, mailbox, shutdown = defaultShutdown }: RunOptions
+): Pick<ServerSpec, "capacity" | "initTimeout" | "shutdown"> => ({
+  capacity: capacityOf(server, mailbox),
+  initTimeout: toMillis(initTimeout, { server, option: "initTimeout" }),
+  shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" })
+})
+
+const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
+  const given = mailbox?.capacity ?? Infinity
+  if (given >= 1) return given
+  throw new InvalidOption({
+    server,
+    option: "mailbox.capacity",
+    given,
+    expected: "at least 1, or left out for no limit"
+  })
+}
+
+const copier = (state: Pure): (value: unknown) => unknown => {
+  const codec = Schema.toCodecJson(state)
+  const encode = Schema.encodeUnknownSync(codec)
+  const decode = Schema.decodeUnknownSync(codec)
+  return (value) => decode(encode(value))
+}

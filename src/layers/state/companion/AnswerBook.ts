@@ -1,0 +1,61 @@
+/**
+ * The answers a server has on record, bounded by number and age.
+ *
+ * *Tricky*: answers are in the order in which they were recorded, which is that of their sequence numbers: what is too old
+ * is always at the front.
+ *
+ * @since 0.1.0
+ */
+import {
+  defaultLimits,
+  expired,
+  type Limits,
+  type NewAnswer,
+  type RecordedAnswer
+} from "../../../domain/server/Idempotency.ts"
+
+/** The answers a server has on record. */
+export class AnswerBook {
+  private readonly answers = new Map<string, RecordedAnswer>()
+  private readonly limits: Limits
+  /** What is not written to a store yet. */
+  unsaved: Array<RecordedAnswer> = []
+
+  constructor(limits: Limits | undefined) {
+    this.limits = limits ?? defaultLimits
+  }
+
+  find(id: string): RecordedAnswer | undefined {
+    return this.answers.get(id)
+  }
+
+  record(answer: NewAnswer, seq: number): void {
+    const recorded = { ...answer, seq }
+    this.answers.delete(answer.id)
+    this.answers.set(answer.id, recorded)
+    this.unsaved.push(recorded)
+    const gone = expired(this.answers.values(), this.answers.size, answer.at, this.limits)
+    for (const { id } of gone) this.answers.delete(id)
+    // A store need not know of them, and a companion in memory writes to none.
+    if (gone.length > 0) { while (this.unsaved.length > this.answers.size) this.unsaved.shift() }
+  }
+
+  /** What a store holds, oldest first. */
+  load(answers: Iterable<RecordedAnswer>): void {
+    this.answers.clear()
+    this.unsaved = []
+    for (const answer of answers) this.answers.set(answer.id, answer)
+  }
+
+  /** Takes back what was recorded with states that were given up. */
+  rollBack(seq: number): void {
+    for (const answer of this.answers.values()) if (answer.seq > seq) this.answers.delete(answer.id)
+    this.unsaved = this.unsaved.filter((answer) => answer.seq <= seq)
+  }
+
+  /** Sequence number of the oldest answer on record: a store may forget those before; 0 when there is none. */
+  get oldest(): number {
+    for (const answer of this.answers.values()) return answer.seq
+    return 0
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * What all durable companions of one server class share: the store, its writer, the epoch under which they write, and how
+ * states become text.
+ *
+ * *Tricky*: a session that was fenced off stays so: another process has taken over, and to acquire a new epoch would only
+ * take it back. Its servers do not start again.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, type Context, Effect, type Result, type Schedule, type Scope } from "effect"
+import type { Decoded, Encoded, Unreadable } from "../../../domain/state/StateSchema.ts"
+import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+import type { Policy } from "../companion/Companion.ts"
+import type { StateStore } from "../store/StateStore.ts"
+import { healthOf, type StoreHealth } from "../store/StoreHealth.ts"
+import { type StoreWriter, type Unsaved, writerOf } from "../store/StoreWriter.ts"
+
+/** How states become text and come back. */
+export interface Codec<in out S> {
+  encode(state: S): Result.Result<Encoded, string>
+  decode(version: number, text: string): Decoded<S> | Unreadable
+}
+
+/** What all durable companions of one server class share. */
+export interface Session<in out S> {
+  readonly store: StateStore<Grade>
+  readonly writer: StoreWriter
+  readonly health: StoreHealth
+  readonly epoch: number
+  readonly schema: Codec<S>
+  readonly policy: Policy | undefined
+  /** When states are written: after each commit, or by the container at its intervals. */
+  readonly when: "commit" | "late"
+  /** Those that wait for the container's interval. */
+  readonly late: Set<Unsaved>
+  /** Commits a server may be ahead of the store before it has to wait. */
+  readonly maxAhead: number
+  readonly storeKey: (key: string) => string
+  /** How often, and how long, a store that is away is asked again. */
+  readonly retry: Schedule.Schedule<unknown, StoreError>
+  readonly context: Context.Context<never>
+  /** Why the session is over: another has taken over. */
+  fenced: Cause.Cause<unknown> | undefined
+}
+
+/** How long a store may take to write what is left when everything is shut down. */
+const lastPatience = "30 seconds"
+
+/** Begins the session of a server class, under a new epoch; when the scope closes, what is left is written. */
+export const openSession = <S>(
+  server: { readonly key: string; readonly stateSchema: Codec<S> },
+  store: StateStore<Grade>,
+  settings: Pick<Session<S>, "policy" | "when" | "late" | "maxAhead" | "storeKey" | "retry">
+): Effect.Effect<Session<S>, StoreError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const { retry } = settings
+    const context = yield* Effect.context<never>()
+    const writer = writerOf(store, context, retry)
+    const what = invalidKey(server.key)
+    if (what !== undefined) {
+      return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
+    }
+    const health = healthOf(store)
+    yield* health.begin
+    const epoch = yield* health.ask(store.acquireEpoch(server.key), retry, () => 1, "write")
+    const session: Session<S> = {
+      ...settings,
+      store,
+      writer,
+      health,
+      epoch,
+      schema: server.stateSchema,
+      context,
+      fenced: undefined
+    }
+    // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.
+    yield* Effect.addFinalizer(() =>
+      Effect.andThen(Effect.sync(() => writeLate(session)), writer.settled).pipe(
+        Effect.timeoutOrElse({
+          duration: lastPatience,
+          orElse: () =>
+            Effect.logError(`${store.name} did not answer: the last states of ${server.key} may not be stored.`)
+        })
+      )
+    )
+    return session
+  })
+
+/** Hands the writer those that wait for the interval. */
+export const writeLate = <S>({ late, writer }: Session<S>): void => {
+  for (const keeper of late) writer.add(keeper)
+  late.clear()
+}

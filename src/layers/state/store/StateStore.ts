@@ -1,0 +1,216 @@
+/**
+ * Where durable companions keep their snapshots: one small service, and the store in memory.
+ *
+ * A store knows keys, texts and epochs; what a state is, when it is written and what to make of a suspect is its callers'
+ * business. It keeps the last generations of every key, never drops the newest trusted one, and writes a batch whole or
+ * not at all. Every write is made under an epoch, which its owner acquired when its session began; when a younger session
+ * has acquired one, the older one's writes are refused. What a store survives is in its type.
+ *
+ * Use a `StateContainer` to conserve a server's state. Use a store directly for tools: to list, compare, back up.
+ *
+ * *Tricky*: the order "acquire an epoch, then load" is what makes a takeover safe. Once an epoch is acquired, no write of
+ * an older one is stored any more, so what is loaded then is the last word of the session before.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context, Effect, Layer } from "effect"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
+import {
+  type AsideRecord,
+  invalid,
+  keep,
+  type Kept,
+  type SnapshotRecord,
+  withAnswers,
+  withoutSnapshot
+} from "../../../domain/state/stored/SnapshotRecord.ts"
+import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+
+export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+
+/**
+ * A store of snapshots that survives `G`.
+ *
+ * @since 0.1.0
+ */
+export interface StateStore<out G extends Grade> {
+  /** What it is called in messages. */
+  readonly name: string
+  readonly grade: G
+  /**
+   * Begins a session of `owner`: older epochs of the same owner are refused from now on. Epochs only grow, over all owners
+   * of a store. One owner a service that writes (not one a server); two owners must not write the same keys.
+   */
+  readonly acquireEpoch: (owner: string) => Effect.Effect<number, StoreError>
+  /** The key's snapshots, newest first. */
+  readonly load: (key: string) => Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError>
+  /**
+   * Stores a batch, whole or not at all. When it has succeeded, the batch survives what the store's grade says. A batch
+   * that failed `Unavailable` may be saved again as it is.
+   */
+  readonly save: (records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StoreError>
+  /**
+   * Moves a snapshot aside: it is kept, not loaded any more, never deleted. With the newest one go the answers recorded
+   * since the one before. Does nothing when there is no such snapshot.
+   */
+  readonly setAside: (
+    snapshot: { readonly key: string; readonly seq: number; readonly epoch: number; readonly why: string }
+  ) => Effect.Effect<void, StoreError>
+  /** What was set aside of a key, or of every key, in the order in which it was. */
+  readonly listAside: (key?: string) => Effect.Effect<ReadonlyArray<AsideRecord>, StoreError>
+  /** The keys that have snapshots, sorted. */
+  readonly keys: (prefix?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
+  /** Removes the keys' snapshots and answers; what was set aside stays. */
+  readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
+}
+
+/** What every store can be told. */
+export interface Options {
+  /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least (fewer are refused). */
+  readonly generations?: number | undefined
+}
+
+/** The key of a store in the `Context`, with the grade it demands of it. */
+export interface StateStoreClass<Self, Id extends string, G extends Grade>
+  extends Context.ServiceClass<Self, Id, StateStore<G>>
+{
+  readonly grade: G
+}
+
+/** Any key of a store whose grade is `G`. */
+export interface StateStoreKey<Self, G extends Grade> extends Context.Service<Self, StateStore<G>> {
+  readonly grade: G
+}
+
+/** The grades that a store of grade `G` gives: its own and every lower one. */
+export type AtMost<G extends Grade> = G extends "machine" ? Grade
+  : G extends "process" ? "nothing" | "crash" | "process"
+  : G extends "crash" ? "nothing" | "crash"
+  : "nothing"
+
+/**
+ * Declares a store: a class that is the key of its service, with what it has to survive.
+ *
+ * **When to use**
+ *
+ * Once for every database or folder an app keeps states in.
+ *
+ * **Details**
+ *
+ * A layer that gives less than `grade` does not compile: memory survives `"crash"`, a folder or a SQLite database
+ * `"process"`, a database on another machine `"machine"`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { StateStore } from "heirloom"
+ * import * as StateStoreFile from "heirloom/StateStoreFile"
+ *
+ * class Store extends StateStore.Service<Store>()("app/Store", "process") {}
+ *
+ * const StoreLive = StateStoreFile.layer(Store, { directory: "./data" })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const Service = <Self>() =>
+<const Id extends string, const G extends Grade>(
+  id: Id,
+  grade: G
+): StateStoreClass<Self, Id, G> => Object.assign(Context.Service<Self, StateStore<G>>()(id), { grade })
+
+/**
+ * A store in memory, for tests and for apps that conserve over crashes only.
+ *
+ * @since 0.1.0
+ */
+export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
+  const name = "memory"
+  const limit = GivenOption.generations(name, options.generations)
+  const epochs = new Map<string, number>()
+  const owners = new Map<number, string>()
+  const keys = new Map<string, Kept<SnapshotRecord>>()
+  const aside: Array<AsideRecord> = []
+
+  const fail = (operation: string, reason: StoreErrorReason) =>
+    Effect.fail(new StoreError({ store: name, operation, reason }))
+
+  /** Why a write under `epoch` is refused, if it is. */
+  const stale = (epoch: number, key: string): StoreErrorReason | undefined => {
+    const owner = owners.get(epoch)
+    const current = owner === undefined ? undefined : epochs.get(owner)
+    if (owner === undefined || current === undefined) return { _tag: "Fenced", epoch, current: owners.size }
+    if (current !== epoch) return { _tag: "Fenced", owner, epoch, current }
+    const written = keys.get(key)?.snapshots[0]?.epoch ?? 0
+    return written > epoch ? { _tag: "Fenced", key, epoch, current: written } : undefined
+  }
+
+  return {
+    name,
+    grade: "crash",
+    acquireEpoch: (owner) =>
+      Effect.sync(() => {
+        const epoch = owners.size + 1
+        owners.set(epoch, owner)
+        epochs.set(owner, epoch)
+        return epoch
+      }),
+    load: (key) =>
+      Effect.sync(() => {
+        const kept = keys.get(key)
+        return kept === undefined ? [] : kept.snapshots.map((one) => withAnswers(one, kept.answers.values()))
+      }),
+    save: (records) =>
+      Effect.suspend(() => {
+        const what = invalid(records)
+        if (what !== undefined) return fail("save", { _tag: "Invalid", what })
+        for (const record of records) {
+          const reason = stale(record.epoch, record.key)
+          if (reason !== undefined) return fail("save", reason)
+        }
+        for (const { answers, forgetAnswersBefore, ...record } of records) {
+          keys.set(record.key, keep(keys.get(record.key), record, { answers, forgetAnswersBefore }, limit))
+        }
+        return Effect.void
+      }),
+    setAside: ({ epoch, key, seq, why }) =>
+      Effect.flatMap(Clock.currentTimeMillis, (asideAt) => {
+        const reason = stale(epoch, key)
+        if (reason !== undefined) return fail("setAside", reason)
+        const kept = keys.get(key)
+        const record = kept?.snapshots.find((one) => one.seq === seq)
+        if (kept === undefined || record === undefined) return Effect.void
+        const after = withoutSnapshot(kept, seq)
+        if (after.kept.snapshots.length === 0) keys.delete(key)
+        else keys.set(key, after.kept)
+        aside.push({ ...record, answers: after.answers, why, asideAt })
+        return Effect.void
+      }),
+    listAside: (key) => Effect.sync(() => key === undefined ? aside.slice() : aside.filter((one) => one.key === key)),
+    keys: (prefix = "") => Effect.sync(() => Array.from(keys.keys()).filter((key) => key.startsWith(prefix)).sort()),
+    remove: (removed, epoch) =>
+      Effect.suspend(() => {
+        for (const key of removed) {
+          const reason = stale(epoch, key)
+          if (reason !== undefined) return fail("remove", reason)
+        }
+        for (const key of removed) keys.delete(key)
+        return Effect.void
+      })
+  }
+}
+
+/**
+ * The store in memory, for tests and for apps that conserve over crashes only.
+ *
+ * **Gotchas**
+ *
+ * It lasts as long as the Layer it is built in.
+ *
+ * @since 0.1.0
+ */
+export const layerMemory = <Self, G extends AtMost<"crash">>(
+  store: StateStoreKey<Self, G>,
+  options?: Options
+): Layer.Layer<Self> => Layer.sync(store, () => Object.assign(makeMemory(options), { grade: store.grade }))

@@ -1,0 +1,142 @@
+/**
+ * Whether a store answers, as far as those who use it know: told once when it stops, and once when it is back.
+ *
+ * Whoever asks a store asks through it, so that an outage is one line in the log however many servers wait and however often
+ * they try again. It decides nothing: how often and how long a store is asked again is its askers' `Schedule`. You do not need
+ * it to see an outage: the log, the metrics (`Metrics.storeFailures`, `Metrics.storeUnavailable`) and the errors tell.
+ *
+ * *Tricky*: a store that is given up is still away. Not the end of somebody's patience ends an outage, but the next answer,
+ * whoever gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. A database may still be read when nothing can be
+ * written: an outage of writes ends with a write. Many wait for one store with patience of their own, and
+ * what is told at the end is how many of them waited then.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Clock, Effect, Exit, Metric, type Schedule } from "effect"
+import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+import { storeFailures, storeUnavailable } from "../../observation/Metrics.ts"
+import type { StateStore } from "./StateStore.ts"
+
+/** How many wait for one who asks. */
+type Waiting = () => number
+
+/** What it is asked to do. */
+export type Use = "read" | "write"
+
+/** What is known of one store. */
+export class StoreHealth {
+  /** What the store said last, while it is away; absent while it answers. */
+  outage: StoreError | undefined = undefined
+  private since = 0
+  private away: Use = "read"
+  private readonly name: string
+  private readonly waiting = new Set<Waiting>()
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /** Puts the store into the metrics, before anything is amiss. */
+  get begin(): Effect.Effect<void> {
+    return Effect.andThen(this.count(0), this.mark)
+  }
+
+  /** Asks the store, and again for as long as the Schedule says. */
+  ask<A>(
+    effect: Effect.Effect<A, StoreError>,
+    retry: Schedule.Schedule<unknown, StoreError>,
+    waiting: Waiting,
+    use: Use
+  ): Effect.Effect<A, StoreError> {
+    return Effect.matchCauseEffect(effect, {
+      onSuccess: (value) =>
+        this.outage === undefined ? Exit.succeed(value) : Effect.as(this.recovered(use, waiting()), value),
+      onFailure: (cause) => this.askAgain(effect, cause, retry, waiting, use)
+    })
+  }
+
+  /** Asks again after a first attempt that failed. */
+  askAgain<A>(
+    effect: Effect.Effect<A, StoreError>,
+    failed: Cause.Cause<StoreError>,
+    retry: Schedule.Schedule<unknown, StoreError>,
+    waiting: Waiting,
+    use: Use
+  ): Effect.Effect<A, StoreError> {
+    let first: Cause.Cause<StoreError> | undefined = failed
+    const attempt = Effect.suspend(() => {
+      const cause = first
+      first = undefined
+      return cause === undefined ? effect : Effect.failCause(cause)
+    })
+    return Effect.suspend(() => {
+      this.waiting.add(waiting)
+      return attempt.pipe(
+        Effect.tapError((error) => error.isOutage ? this.failed(error, use) : this.recovered(use)),
+        Effect.retry({ schedule: retry, while: (error) => error.isRetryable }),
+        Effect.tap(() => this.recovered(use)),
+        Effect.ensuring(Effect.sync(() => this.waiting.delete(waiting)))
+      )
+    })
+  }
+
+  private failed(error: StoreError, use: Use): Effect.Effect<void> {
+    const isFirst = this.outage === undefined
+    if (isFirst || use === "write") this.away = use
+    this.outage = error
+    return isFirst ? Effect.andThen(this.count(1), this.tellAway(error)) : this.count(1)
+  }
+
+  private tellAway(error: StoreError): Effect.Effect<void> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      this.since = now
+      const next = error.isRetryable
+        ? "It is tried again; answers wait until what they were computed from is stored"
+        : "It is not tried again by itself"
+      return Effect.logWarning(`${error.what}. ${next}.`).pipe(
+        Effect.annotateLogs({ store: this.name, since: now }),
+        Effect.andThen(this.mark)
+      )
+    })
+  }
+
+  /** It has answered: if it was away, that is over. `more` wait beside those who ask again. */
+  recovered(use: Use, more = 0): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.outage === undefined || (this.away === "write" && use === "read")) return Effect.void
+      this.outage = undefined
+      let waited = more
+      for (const waiting of this.waiting) waited += waiting()
+      return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.logInfo(
+          `the state store "${this.name}" answers again after ${now - this.since} ms: ${waited} waited for it.`
+        ).pipe(
+          Effect.annotateLogs({ store: this.name, since: this.since }),
+          Effect.andThen(this.mark)
+        ))
+    })
+  }
+
+  private count(failures: number): Effect.Effect<void> {
+    return Metric.update(Metric.withAttributes(storeFailures, { store: this.name }), failures)
+  }
+
+  private get mark(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      Metric.update(
+        Metric.withAttributes(storeUnavailable, { store: this.name }),
+        this.outage === undefined ? 0 : 1
+      )
+    )
+  }
+}
+
+const known = new WeakMap<object, StoreHealth>()
+
+/** What is known of a store. */
+export const healthOf = (store: StateStore<Grade>): StoreHealth => {
+  let health = known.get(store)
+  if (health === undefined) known.set(store, health = new StoreHealth(store.name))
+  return health
+}

@@ -1,0 +1,157 @@
+/**
+ * Restart budgets: when a supervisor restarts a child, after how long, and when it gives up.
+ *
+ * A budget is any `Schedule<unknown, ExitReason>`: its input is how the child ended, its delay is waited before the
+ * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here; {@link all} combines
+ * them with each other and with Effect's own.
+ *
+ * You most likely want the default, {@link intensity} of 3 in 5 seconds. `Schedule.recurs(n)` counts for ever: a server
+ * that crashes once a week is given up after `n` weeks.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import * as Backoff from "../../../domain/supervision/restart/Backoff.ts"
+import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
+import { plainLimits } from "./Budget.ts"
+
+const millis = (input: Duration.Input): number => {
+  const duration = Duration.fromInput(input)
+  return duration._tag === "None" ? Number.NaN : Duration.toMillis(duration.value)
+}
+
+const refuse = (name: string, problem: string | undefined): void => {
+  if (problem !== undefined) throw new RangeError(`${name}: ${problem}`)
+}
+
+/**
+ * At most `restarts` restarts within any stretch of `within`: OTP's `intensity` and `period`, as a true sliding window.
+ *
+ * **When to use**
+ *
+ * For every supervisor whose children should come back at once after a crash, and whose supervisor should hear of it when
+ * that does not help.
+ *
+ * **Details**
+ *
+ * Defaults: 3 restarts within 5 seconds. No delay. A restart at exactly `now - within` still counts. The output is the
+ * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash. As the whole
+ * budget of a supervisor it goes by monotonic time; combined with others it goes by the time that they are given.
+ *
+ * **Gotchas**
+ *
+ * It throws a `RangeError` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above 0.
+ *
+ * @since 0.1.0
+ */
+export const intensity = (options?: {
+  readonly restarts?: number | undefined
+  readonly within?: Duration.Input | undefined
+}): Schedule.Schedule<number, ExitReason> => {
+  const limit: Intensity.Limit = {
+    restarts: options?.restarts ?? Intensity.defaultLimit.restarts,
+    within: options?.within === undefined ? Intensity.defaultLimit.within : millis(options.within)
+  }
+  refuse("Restart.intensity", Intensity.problem(limit))
+  const schedule = Schedule.fromStep(Effect.sync(() => {
+    const window = new Intensity.Window(limit)
+    return (now: number, _reason: ExitReason) =>
+      window.allow(now)
+        ? Exit.succeed<[number, Duration.Duration]>([window.size, Duration.zero])
+        : Cause.done(window.size + 1)
+  }))
+  plainLimits.set(schedule, limit)
+  return schedule
+}
+
+/**
+ * Waits before each restart, longer and longer up to a cap; never gives up by itself.
+ *
+ * **When to use**
+ *
+ * For children that depend on something outside that may be down for a while: a database, a service, a device.
+ *
+ * **Details**
+ *
+ * Defaults: `base` 100 ms, `factor` 2, `cap` 30 seconds, `jitter` 0.2 (up to a fifth of the delay is taken off at random,
+ * drawn from the `Random` of the context), `resetAfter` 1 minute (a crash that comes this long after the last restart was
+ * due begins at `base` again). The output is the delay in milliseconds.
+ *
+ * **Gotchas**
+ *
+ * One supervisor has one budget: all its children share the delay. It throws a `RangeError` at once for options that make
+ * no sense.
+ *
+ * @since 0.1.0
+ */
+export const backoff = (options?: {
+  readonly base?: Duration.Input | undefined
+  readonly factor?: number | undefined
+  readonly cap?: Duration.Input | undefined
+  readonly jitter?: number | undefined
+  readonly resetAfter?: Duration.Input | undefined
+}): Schedule.Schedule<number, ExitReason> => {
+  const rule: Backoff.Rule = {
+    base: millis(options?.base ?? "100 millis"),
+    factor: options?.factor ?? 2,
+    cap: millis(options?.cap ?? "30 seconds"),
+    jitter: options?.jitter ?? 0.2,
+    resetAfter: millis(options?.resetAfter ?? "1 minute")
+  }
+  refuse("Restart.backoff", Backoff.problem(rule))
+  return Schedule.fromStep(Effect.sync(() => {
+    let progress = Backoff.initial
+    const step = (now: number, draw: number): [number, Duration.Duration] => {
+      const [next, delay] = Backoff.step(rule, progress, now, draw)
+      progress = next
+      return [delay, Duration.millis(delay)]
+    }
+    return (now: number, _reason: ExitReason) =>
+      rule.jitter === 0 ? Exit.succeed(step(now, 0)) : Effect.map(Random.next, (draw) => step(now, draw))
+  }))
+}
+
+/**
+ * Several budgets at once: waits the longest of their delays, and gives up as soon as one of them does.
+ *
+ * **When to use**
+ *
+ * Most often to bound a backoff: `Restart.all([Restart.backoff(), Restart.intensity({ restarts: 10, within: "1 hour" })])`.
+ *
+ * **Gotchas**
+ *
+ * It is `Schedule.max`, typed for exit reasons: that one takes the intersection of all of them as its input, which is none.
+ *
+ * @since 0.1.0
+ */
+export const all = (
+  budgets: readonly [
+    Schedule.Schedule<unknown, ExitReason>,
+    ...ReadonlyArray<Schedule.Schedule<unknown, ExitReason>>
+  ]
+): Schedule.Schedule<Duration.Duration, ExitReason> =>
+  // Every budget takes any exit reason, so what is passed on to all of them may be any.
+  Schedule.max(budgets) as Schedule.Schedule<Duration.Duration, unknown> as Schedule.Schedule<
+    Duration.Duration,
+    ExitReason
+  >
+
+/**
+ * Gives up at the first crash.
+ *
+ * **When to use**
+ *
+ * For a supervisor that only groups its children, so that every crash is its parent's to repair; or with
+ * `onGiveUp: "park"`, to have every crash looked at by a person.
+ *
+ * @since 0.1.0
+ */
+export const never: Schedule.Schedule<number, ExitReason> = intensity({ restarts: 0 })
+
+/**
+ * What supervisors do unless told otherwise: 3 restarts within 5 seconds.
+ *
+ * @since 0.1.0
+ */
+export const standard: Schedule.Schedule<number, ExitReason> = intensity()

@@ -1,0 +1,94 @@
+/**
+ * What supervisors tell of their children: lifecycle events to whoever listens, crash reports to the log, and counters.
+ *
+ * Nothing is built that nobody reads: while nobody listens, an event costs one look at a flag.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context } from "effect"
+import { type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
+import type { Telemetry } from "../../observation/Telemetry.ts"
+import type { Process } from "../../process/Process.ts"
+
+/** Milliseconds of monotonic time, with a fraction: restarting takes microseconds. */
+export const instantOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/** The voice of one supervisor. */
+export class ChildNews {
+  private readonly supervisor: Process
+  private readonly telemetry: Telemetry
+  private readonly context: Context.Context<never>
+  private readonly clock: Clock.Clock
+
+  constructor(supervisor: Process, telemetry: Telemetry, context: Context.Context<never>) {
+    this.supervisor = supervisor
+    this.telemetry = telemetry
+    this.context = context
+    this.clock = Context.get(context, Clock.Clock)
+  }
+
+  /** Milliseconds of wall-clock time, for events. */
+  private get now(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  /** For spans. */
+  get instant(): number {
+    return instantOf(this.clock)
+  }
+
+  /** It is up; `downSince` is the instant at which its last incarnation ended, when this is a restart. */
+  started(child: Process, incarnation: number, downSince: number | undefined): void {
+    if (downSince !== undefined) {
+      this.telemetry.counters.restarts++
+      this.telemetry.counters.recovered(this.instant - downSince)
+    }
+    if (!this.telemetry.listening) return
+    const { kind, path } = child
+    this.telemetry.publish({ _tag: "Started", path, at: this.now, kind, incarnation })
+  }
+
+  ignored(child: Process): void {
+    if (!this.telemetry.listening) return
+    const { incarnation, kind, path } = child
+    this.telemetry.publish({ _tag: "Ignored", path, at: this.now, kind, incarnation })
+  }
+
+  startFailed(child: Process, reason: ExitReason, next: string): void {
+    const { incarnation, kind, path } = child
+    if (this.telemetry.listening) {
+      this.telemetry.publish({ _tag: "StartFailed", path, at: this.now, kind, incarnation, reason })
+    }
+    this.telemetry.crashed({ path, incarnation, reason, next }, this.context)
+  }
+
+  /** It ended by itself: unless in order, a crash. */
+  exited(child: Process, incarnation: number, reason: ExitReason): void {
+    if (!isOrderly(reason)) this.telemetry.counters.crashes++
+    this.stopped(child, incarnation, reason)
+  }
+
+  /** It ended, by itself or as told. */
+  stopped(child: Process, incarnation: number, reason: ExitReason): void {
+    if (!this.telemetry.listening) return
+    const { kind, path } = child
+    this.telemetry.publish({ _tag: "Exited", path, at: this.now, kind, incarnation, reason })
+  }
+
+  restarting(child: Process, reason: ExitReason, delay: number): void {
+    if (!this.telemetry.listening) return
+    const { incarnation, kind, path } = child
+    this.telemetry.publish({ _tag: "Restarting", path, at: this.now, kind, incarnation, reason, delay })
+  }
+
+  decided(_tag: "Parked" | "Resumed" | "Deleted", child: Process): void {
+    if (!this.telemetry.listening) return
+    const { incarnation, kind, path } = child
+    this.telemetry.publish({ _tag, path, at: this.now, kind, incarnation })
+  }
+
+  gaveUp(child: string, reason: ExitReason): void {
+    if (!this.telemetry.listening) return
+    this.telemetry.publish({ _tag: "GaveUp", path: this.supervisor.path, at: this.now, child, reason })
+  }
+}

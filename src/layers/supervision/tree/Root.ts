@@ -1,0 +1,54 @@
+/**
+ * Roots: supervisors with nobody above them.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect } from "effect"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import { root as rootTelemetry } from "../../observation/Telemetry.ts"
+import type { Child, Parent } from "../../process/Child.ts"
+import type { LocalProcess } from "../../process/LocalProcess.ts"
+import type { Process } from "../../process/Process.ts"
+import { ChildNews } from "./ChildNews.ts"
+import { InvalidSupervisor } from "./SupervisorErrors.ts"
+
+/** Told when a root supervisor ended by itself. */
+export type RootObserver = (root: Process, reason: ExitReason) => void
+
+/** Who is told when a root supervisor ends by itself: nobody, unless an app is being launched. */
+export const RootObserver: Context.Reference<RootObserver | undefined> = Context.Reference<RootObserver | undefined>(
+  "heirloom/Supervisor/RootObserver",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Makes a root and starts it, until the scope closes.
+ *
+ * What stands in for its parent tells of its start and end, as parents do. A root that ended stays down, and so do its
+ * children; whoever launched the app is told.
+ */
+export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Child>(
+  context: Context.Context<never>,
+  make: (parent: Parent) => P
+) {
+  const telemetry = yield* rootTelemetry
+  const observer = Context.get(context, RootObserver)
+  const process = make({
+    path: [],
+    telemetry,
+    exited: (child, incarnation, reason) => {
+      new ChildNews(child, telemetry, context).exited(child, incarnation, reason)
+      child.settle("stopped")
+      observer?.(child, reason)
+    }
+  })
+  // Under a parent the id is part of the spec, and checked there.
+  if (typeof process.id !== "string" || process.id === "") {
+    const problem = "a root supervisor needs an id, a string that is not empty"
+    return yield* Effect.die(new InvalidSupervisor({ supervisor: String(process.id), field: "id", problem }))
+  }
+  yield* Effect.addFinalizer(() => process.endAndWait())
+  yield* Effect.orDie(process.start())
+  new ChildNews(process, telemetry, context).started(process, process.incarnation, undefined)
+  return process
+})

@@ -1,0 +1,166 @@
+/**
+ * What can go wrong when a supervisor is asked for something.
+ *
+ * @since 0.1.0
+ */
+import { type Cause, Runtime, Schema } from "effect"
+import { crashed, toText } from "../../../domain/process/ExitReason.ts"
+import { InvalidSpec } from "../../../domain/supervision/ChildSpec.ts"
+import type { Process } from "../../process/Process.ts"
+
+const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
+
+/**
+ * Why a child was not started: `E` is what its own init may fail with.
+ *
+ * `Failed`: its init failed, and nothing is left of it. `AlreadyStarted`: a child of that id is there, `process`.
+ * `AlreadyPresent`: so is its spec, but it is down or being restarted. `MaxChildren`: there are as many as there may be.
+ * `InvalidSpec`: its spec makes no sense. `Stopped`: it was told to stop before it was up. `NotRunning`: the supervisor is
+ * down, or on its way.
+ *
+ * @since 0.1.0
+ */
+export type StartErrorReason<E> =
+  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<E> }
+  | { readonly _tag: "AlreadyStarted"; readonly process: Process }
+  | { readonly _tag: "AlreadyPresent"; readonly process: Process }
+  | { readonly _tag: "MaxChildren"; readonly max: number }
+  | InvalidSpec
+  | { readonly _tag: "Stopped" }
+  | { readonly _tag: "NotRunning" }
+
+const StartReason = Schema.Union([
+  Schema.TaggedStruct("Failed", { cause: AnyCause }),
+  Schema.TaggedStruct("AlreadyStarted", { process: Schema.Unknown }),
+  Schema.TaggedStruct("AlreadyPresent", { process: Schema.Unknown }),
+  Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
+  InvalidSpec,
+  Schema.TaggedStruct("Stopped", {}),
+  Schema.TaggedStruct("NotRunning", {})
+])
+
+/**
+ * A child was not started.
+ *
+ * @since 0.1.0
+ */
+export class StartError<E = unknown> extends Schema.TaggedError<StartError<unknown>>()("StartError", {
+  /** Path of the supervisor. */
+  supervisor: Schema.String,
+  /** Id of the child. */
+  child: Schema.String,
+  reason: StartReason
+}) {
+  declare readonly reason: StartErrorReason<E>
+
+  override get message(): string {
+    return `${this.child} under ${this.supervisor}: ${explainStart(this.reason)}`
+  }
+}
+
+const explainStart = (reason: StartErrorReason<unknown>): string => {
+  switch (reason._tag) {
+    case "Failed":
+      return `it did not come up, ${
+        toText(crashed(reason.cause))
+      }. Nothing is left of it: repair the cause and start it again.`
+    case "AlreadyStarted":
+      return "a child of that id is running. Use it (reason.process), or give this one another id."
+    case "AlreadyPresent":
+      return "the supervisor has that spec already, and the child is down. Use restartChild, or deleteChild first."
+    case "MaxChildren":
+      return `there are ${reason.max} children, as many as maxChildren allows. Try again when one has ended, or raise it.`
+    case "InvalidSpec":
+      return `invalid ${reason.field}: ${reason.problem}.`
+    case "Stopped":
+      return "it was told to stop before it was up."
+    case "NotRunning":
+      return "the supervisor is not running, or shutting down. See its crash report for why."
+  }
+}
+
+/**
+ * Why a supervisor could not do what it was asked with a child it has, or has not.
+ *
+ * @since 0.1.0
+ */
+export const ChildErrorReason = Schema.Union([
+  /** There is no child of that id. */
+  Schema.TaggedStruct("NotFound", {}),
+  /** The child is running: terminate it first. */
+  Schema.TaggedStruct("Running", {}),
+  /** The child is about to be started again by the supervisor: terminate it first. */
+  Schema.TaggedStruct("Restarting", {}),
+  /** The child is parked: resume it, or terminate it first. */
+  Schema.TaggedStruct("Parked", {}),
+  /** The child is not parked, there is nothing to resume. */
+  Schema.TaggedStruct("NotParked", {}),
+  /** The supervisor itself is down, or on its way. */
+  Schema.TaggedStruct("NotRunning", {})
+])
+
+/**
+ * Why a supervisor could not do it.
+ *
+ * @since 0.1.0
+ */
+export type ChildErrorReason = typeof ChildErrorReason.Type
+
+/**
+ * A supervisor could not do what it was asked with a child.
+ *
+ * @since 0.1.0
+ */
+export class ChildError extends Schema.TaggedError<ChildError>()("ChildError", {
+  /** Path of the supervisor. */
+  supervisor: Schema.String,
+  /** Id of the child. */
+  child: Schema.String,
+  reason: ChildErrorReason
+}) {
+  override get message(): string {
+    return `${this.child} under ${this.supervisor}: ${explainChild[this.reason._tag]}`
+  }
+}
+
+const explainChild: Record<ChildErrorReason["_tag"], string> = {
+  NotFound: "there is no such child. whichChildren lists those there are.",
+  Running: "the child is running. terminateChild first.",
+  Restarting: "the child is being restarted. Wait for it, or terminateChild first.",
+  Parked: "the child is parked, because its supervisor gave up on it. resumeChild starts it again.",
+  NotParked: "the child is not parked, there is nothing to resume.",
+  NotRunning: "the supervisor is not running, or shutting down."
+}
+
+/**
+ * A supervisor was described in a way that makes no sense. A mistake in the program, so it is a defect.
+ *
+ * @since 0.1.0
+ */
+export class InvalidSupervisor extends Schema.TaggedError<InvalidSupervisor>()("InvalidSupervisor", {
+  supervisor: Schema.String,
+  field: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.supervisor}: invalid ${this.field}: ${this.problem}`
+  }
+}
+
+/**
+ * An app ended because its root supervisor gave up. Its exit code is 1.
+ *
+ * @since 0.1.0
+ */
+export class RootEnded extends Schema.TaggedError<RootEnded>()("RootEnded", {
+  supervisor: Schema.String,
+  cause: AnyCause
+}) {
+  override readonly [Runtime.errorExitCode] = 1
+
+  override get message(): string {
+    return `${this.supervisor} gave up, ${
+      toText(crashed(this.cause))
+    }. Its crash report and those of its children tell why; the app has been shut down in order.`
+  }
+}

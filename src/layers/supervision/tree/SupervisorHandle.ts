@@ -1,0 +1,185 @@
+/**
+ * What programs hold of a supervisor: the handle, and the key under which child layers find the nearest one.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Exit, Predicate, Result, type Scope, type Stream } from "effect"
+import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
+import type { ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
+import { InspectedReference } from "../../process/Inspection.ts"
+import { type HasProcess, type Process, processOf, type Status } from "../../process/Process.ts"
+import type { ChildError, StartError } from "./SupervisorErrors.ts"
+
+/** One line of a supervisor's listing. */
+export interface ChildInfo {
+  readonly id: string
+  readonly kind: "worker" | "supervisor"
+  readonly status: Status
+  readonly spec: ChildSpec.ChildSpec
+  readonly process: Process
+}
+
+/**
+ * How many children there are (OTP: `supervisor:count_children/1`).
+ *
+ * `specs` counts specifications, `active` those with an incarnation alive, `supervisors` and `workers` specifications by
+ * kind, whether alive or not.
+ */
+export interface ChildCounts {
+  readonly specs: number
+  readonly active: number
+  readonly supervisors: number
+  readonly workers: number
+}
+
+/** What a spec may be told anew when a recipe is started. */
+export interface SpecOverride extends ChildOptions {
+  readonly id?: string | undefined
+}
+
+/** A child that was started: its reference, and what its start came to. */
+export interface StartedChild<A> {
+  readonly ref: A
+  readonly started: Started
+}
+
+/**
+ * A supervisor in the hands of a program.
+ *
+ * @since 0.1.0
+ */
+export interface SupervisorHandle extends HasProcess {
+  readonly path: ReadonlyArray<string>
+  /**
+   * Starts a child at run time (OTP: `supervisor:start_child/2`).
+   *
+   * **Details**
+   *
+   * Succeeds when the child's init has. A child whose init answers `ignore` is kept with its spec (unless temporary) and
+   * no process; its reference is answered all the same, see {@link startChildInfo}. When the init fails nothing is left
+   * of it. A child added at run time does not come back when its supervisor is itself restarted.
+   */
+  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: SpecOverride): Effect.Effect<A, StartError<E>, R>
+  /** As `startChild`, and tells what the start came to: `Ignored`, or `Started` with the extra info of its init. */
+  startChildInfo<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: SpecOverride
+  ): Effect.Effect<StartedChild<A>, StartError<E>, R>
+  /**
+   * Registers a start recipe for the layer that is being built and starts it: what child layers do.
+   *
+   * **Details**
+   *
+   * Fails as the child's init does. The child is terminated and deleted when the layer's scope closes while the supervisor
+   * lives on. Any other reason not to start (its id is taken, its spec makes no sense) is a defect, a `StartError`.
+   */
+  register<A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope>
+  /**
+   * Stops a child and keeps its spec, or forgets it when temporary (OTP: `supervisor:terminate_child/2`). A child that is
+   * being restarted is left down. Succeeds also when it is down already.
+   */
+  terminateChild(id: string): Effect.Effect<void, ChildError>
+  /** Starts a child that is down (OTP: `supervisor:restart_child/2`). Not charged to the budget. */
+  restartChild(id: string): Effect.Effect<Started, ChildError | StartError>
+  /** Removes the spec of a child that is down (OTP: `supervisor:delete_child/2`). Its companion in memory forgets. */
+  deleteChild(id: string): Effect.Effect<void, ChildError>
+  /** Starts a parked child again, along with those parked for the same reason; the budget begins anew. */
+  resumeChild(id: string): Effect.Effect<void, ChildError>
+  /** The children, the newest first (OTP: `supervisor:which_children/1`). */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  /** One child (OTP: `supervisor:get_childspec/2`). */
+  whichChild(id: string): Effect.Effect<ChildInfo, ChildError>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  /**
+   * What happens to the supervisor and everything below it, from the moment the stream is run. A reader that falls far
+   * behind loses the oldest events; the stream does not end by itself.
+   */
+  readonly events: Stream.Stream<Lifecycle>
+  /** Stops it and everything below, as its parent would; a root stays down, another one's supervisor sees it exit. */
+  stop(reason?: ExitReason): Effect.Effect<void>
+}
+
+/** What every handle of a supervisor shows, whatever its children are called by. */
+export type Shown = Pick<
+  SupervisorHandle,
+  "path" | "whichChildren" | "countChildren" | "events" | typeof processOf
+>
+
+/** A handle of a supervisor, showing what its process shows, or another handle of the same one. */
+export abstract class SupervisorReference extends InspectedReference implements Shown {
+  readonly path: ReadonlyArray<string>
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<ChildCounts>
+  readonly events: Stream.Stream<Lifecycle>
+  readonly [processOf]: Process
+
+  constructor(shown: Shown) {
+    super()
+    this.path = shown.path
+    this.whichChildren = shown.whichChildren
+    this.countChildren = shown.countChildren
+    this.events = shown.events
+    this[processOf] = shown[processOf]
+  }
+}
+
+/**
+ * The nearest supervisor: what every child layer needs, and what code started under a supervisor may ask for.
+ *
+ * @since 0.1.0
+ */
+export class Supervisor extends Context.Service<Supervisor, SupervisorHandle>()("heirloom/Supervisor") {}
+
+/** What `Supervisor.child` tells the registration inside its layer; `registered` is how it learns of it. */
+export interface Override {
+  readonly spec: SpecOverride
+  registered: number
+  open: boolean
+}
+
+/** The override for the child that is being registered. */
+export const CurrentOverride: Context.Reference<Override | undefined> = Context.Reference<Override | undefined>(
+  "heirloom/Supervisor/CurrentOverride",
+  { defaultValue: () => undefined }
+)
+
+/** What the child that is being registered was told anew, if it was; from here on it counts as registered. */
+export const takeOverride = (context: Context.Context<never>): SpecOverride | undefined => {
+  const override = Context.get(context, CurrentOverride)
+  if (override?.open !== true) return undefined
+  override.registered++
+  return override.spec
+}
+
+/** Fails as the child's init did; any other reason not to start is a mistake in the layer, and a defect. */
+export const asChildFailure = <A, E, R>(start: Effect.Effect<A, StartError<E>, R>): Effect.Effect<A, E, R> =>
+  Effect.catch(
+    start,
+    (error) => error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
+  )
+
+/** Completes a recipe's spec; what is no recipe, which only untyped code can write, is refused like a bad spec. */
+export const specOf = (
+  recipe: StartRecipe<unknown, unknown, unknown>,
+  override: SpecOverride | undefined,
+  autoShutdown: ChildSpec.AutoShutdown
+): Result.Result<ChildSpec.ChildSpec, ChildSpec.InvalidSpec> => {
+  if (!Predicate.isObject(recipe)) return ChildSpec.noSpec(recipe, "no start recipe")
+  const { id, kind, options } = recipe
+  const spec = ChildSpec.make({
+    id: override?.id ?? id,
+    kind,
+    restart: override?.restart ?? options?.restart,
+    shutdown: override?.shutdown ?? options?.shutdown,
+    significant: override?.significant ?? options?.significant,
+    needs: override?.needs ?? options?.needs
+  }, autoShutdown)
+  return typeof recipe.make === "function" || Result.isFailure(spec) ? spec : Result.fail({
+    _tag: "InvalidSpec",
+    id: spec.success.id,
+    field: "make",
+    problem: "a start recipe needs make, the function that makes the child"
+  })
+}

@@ -1,0 +1,29 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { decode, encode } from "../../../../src/domain/state/stored/KeyText.ts"
+
+const Hard = Schema.Array(
+  Schema.Literals(["a", "%", "0", "2", "5", "u", "d", "8", "\0", "\ud800", "\udc00", "😀", "é"])
+)
+
+describe("KeyText", () => {
+  it.prop("every string comes back, and its text has no NUL and no half of a surrogate pair", {
+    text: Schema.String,
+    hard: Hard
+  }, ({ hard, text }) => {
+    for (const string of [text, hard.join("")]) {
+      const encoded = encode(string)
+      assert.strictEqual(decode(encoded), string)
+      assert.isFalse(/[\0\p{Surrogate}]/u.test(encoded))
+    }
+  })
+
+  it.prop("two strings never become one text", { one: Hard, two: Hard }, ({ one, two }) => {
+    assert.strictEqual(encode(one.join("")) === encode(two.join("")), one.join("") === two.join(""))
+  })
+
+  it("plain strings are kept as they are", () => {
+    assert.strictEqual(encode("app/Counter/日本/😀"), "app/Counter/日本/😀")
+    assert.strictEqual(encode("100%"), "100%25")
+  })
+})

@@ -1,0 +1,75 @@
+/**
+ * A process made of nothing but its handle, ended and restarted by hand.
+ */
+import { type ExitReason, normal } from "../../src/domain/process/ExitReason.ts"
+import type { ExitObserver, GoneObserver, HasProcess, Process, Status } from "../../src/layers/process/Process.ts"
+import { processOf } from "../../src/layers/process/Process.ts"
+
+export class FakeProcess implements Process, HasProcess {
+  readonly [processOf]: Process = this
+  readonly id: string
+  readonly path: ReadonlyArray<string>
+  readonly kind = "worker"
+  incarnation = 1
+  status: Status = "running"
+  lastExit: ExitReason | undefined = undefined
+  exitObservers: ReadonlyArray<ExitObserver> = []
+  goneObservers: ReadonlyArray<GoneObserver> = []
+
+  constructor(id: string) {
+    this.id = id
+    this.path = ["app", id]
+  }
+
+  addExitObserver(observer: ExitObserver): boolean {
+    if (this.status !== "running") return false
+    this.exitObservers = [...this.exitObservers, observer]
+    return true
+  }
+
+  removeExitObserver(observer: ExitObserver): void {
+    this.exitObservers = this.exitObservers.filter((other) => other !== observer)
+  }
+
+  addGoneObserver(observer: GoneObserver): boolean {
+    if (this.status === "stopped") return false
+    this.goneObservers = [...this.goneObservers, observer]
+    return true
+  }
+
+  removeGoneObserver(observer: GoneObserver): void {
+    this.goneObservers = this.goneObservers.filter((other) => other !== observer)
+  }
+
+  exit(reason: ExitReason): void {
+    this.crash(reason)
+    this.gone(reason)
+  }
+
+  /** The incarnation ends; another will follow. */
+  crash(reason: ExitReason): void {
+    if (this.status !== "running") return
+    this.status = "restarting"
+    this.lastExit = reason
+    const observers = this.exitObservers
+    this.exitObservers = []
+    for (const observer of observers) observer(this.incarnation, reason)
+  }
+
+  restart(): void {
+    this.incarnation++
+    this.status = "running"
+  }
+
+  /** Down, and nobody has been told. */
+  stopSilently(): void {
+    this.status = "stopped"
+  }
+
+  gone(reason: ExitReason = normal): void {
+    this.status = "stopped"
+    const observers = this.goneObservers
+    this.goneObservers = []
+    for (const observer of observers) observer(reason)
+  }
+}

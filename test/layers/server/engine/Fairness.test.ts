@@ -1,0 +1,117 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Scheduler, Schema } from "effect"
+import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { now } from "../../../kit/Cell.ts"
+
+/** Sends itself, or another, one more cast for every cast: it never comes to rest by itself. */
+class Busy extends GenServer.Service<Busy>()("test/Busy", {
+  state: Schema.Int,
+  messages: {
+    Again: GenServer.cast(),
+    AgainSlowly: GenServer.cast(),
+    Count: GenServer.cast(),
+    Rest: GenServer.cast(),
+    Get: GenServer.call({ reply: Schema.Int })
+  }
+}) {}
+class Other extends GenServer.Service<Other>()("test/Other", {
+  state: Schema.Int,
+  messages: { Back: GenServer.cast() }
+}) {}
+
+/** `next` is whom a tireless server goes on with. */
+const app = (next: { go: Effect.Effect<void> }) =>
+  Supervisor.layer({ strategy: "one_for_one" }, [
+    StateContainer.layerMemory(Busy),
+    StateContainer.layerMemory(Other),
+    Busy.layer({
+      init: 0,
+      handlers: {
+        Again: (n) => Effect.as(next.go, n + 1),
+        AgainSlowly: (n) => Effect.as(Effect.andThen(Effect.yieldNow, next.go), n + 1),
+        Count: (n) => n + 1,
+        Rest: (n) => n,
+        Get: (n) => [n, n]
+      }
+    }),
+    Other.layer({ init: 0, handlers: { Back: (n) => Effect.as(next.go, n + 1) } })
+  ])
+
+describe("a timer is not starved", () => {
+  const tireless = (
+    name: string,
+    start: (
+      busy: typeof Busy.Service,
+      other: typeof Other.Service,
+      next: { go: Effect.Effect<void> }
+    ) => Effect.Effect<void>
+  ) =>
+    it.live(name, () => {
+      const next = { go: Effect.void as Effect.Effect<void> }
+      return Effect.gen(function*() {
+        const busy = yield* Busy
+        const other = yield* Other
+        yield* start(busy, other, next)
+        // If it were starved, this would never be over.
+        yield* Effect.sleep("20 millis")
+        next.go = Effect.void
+        assert.isAbove(yield* busy.Get({}, { timeout: "infinity" }), 0)
+      }).pipe(Effect.provide(app(next)))
+    })
+
+  tireless("by a server that casts to itself for ever", (busy, _other, next) => {
+    next.go = busy.Again()
+    return busy.Again()
+  })
+
+  tireless("by a server that casts to itself for ever and waits in between", (busy, _other, next) => {
+    next.go = busy.AgainSlowly()
+    return busy.AgainSlowly()
+  })
+
+  tireless("by two servers that cast to each other for ever", (busy, other, next) => {
+    let turn = 0
+    next.go = Effect.suspend(() => turn++ % 2 === 0 ? other.Back() : busy.Again())
+    return busy.Again()
+  })
+
+  tireless("by a hundred senders of one server", (busy, _other, next) => {
+    let going = true
+    next.go = Effect.void
+    const caller = Effect.whileLoop({ while: () => going, body: () => busy.Get(), step: () => {} })
+    const counting = Effect.whileLoop({ while: () => going, body: () => busy.Count(), step: () => {} })
+    return Effect.gen(function*() {
+      for (let i = 0; i < 50; i++) {
+        yield* now(Effect.orDie(caller))
+        yield* now(counting)
+      }
+      yield* Effect.forkChild(Effect.delay(Effect.sync(() => going = false), "20 millis"))
+    })
+  })
+})
+
+it.live("a million casts are all handled, and a call after them sees them all", () =>
+  Effect.gen(function*() {
+    const busy = yield* Busy
+    let sent = 0
+    yield* Effect.whileLoop({ while: () => sent < 1_000_000, body: () => busy.Count(), step: () => void sent++ })
+    assert.strictEqual(yield* busy.Get({}, { timeout: "infinity" }), 1_000_000)
+  }).pipe(Effect.provide(app({ go: Effect.void }))), 30_000)
+
+it.live(
+  "one server with a hundred thousand messages waiting does not keep another from answering",
+  () =>
+    Effect.gen(function*() {
+      const busy = yield* Busy
+      const other = yield* Other
+      let sent = 0
+      const flood = Effect.whileLoop({ while: () => sent < 100_000, body: () => busy.Count(), step: () => void sent++ })
+      yield* Effect.provideService(flood, Scheduler.PreventSchedulerYield, true)
+      const flooded = yield* now(busy.Get({}, { timeout: "infinity" }))
+      yield* other.Back()
+      yield* GenServer.stop(other)
+      assert.isUndefined(flooded.pollUnsafe(), "the other one was served in between")
+      assert.strictEqual(yield* Fiber.join(flooded), 100_000)
+    }).pipe(Effect.provide(app({ go: Effect.void }))),
+  30_000
+)

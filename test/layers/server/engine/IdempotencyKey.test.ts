@@ -1,0 +1,141 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, type Exit, Layer, Schema } from "effect"
+import { InvalidOption } from "../../../../src/domain/Errors.ts"
+import { GenServer, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { along, everyWay, type Gates, gates, type Style } from "../../../kit/Cell.ts"
+
+class Till extends GenServer.Service<Till>()("test/Till", {
+  state: Schema.Int,
+  messages: {
+    Take: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
+    Get: GenServer.call({ reply: Schema.Int }),
+    Hold: GenServer.call({ timeout: "infinity" })
+  }
+}) {}
+
+/** The same class, after its answers have changed. */
+class LaterTill extends GenServer.Service<Till>()("test/Till", {
+  state: Schema.Int,
+  messages: {
+    Take: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.String }),
+    Get: GenServer.call({ reply: Schema.Int })
+  }
+}) {}
+
+class Store extends StateStore.Service<Store>()("test/TillStore", "crash") {}
+
+const app = (style: Style, { boot, hold }: Gates) =>
+  Layer.provideMerge(
+    Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+      StateContainer.layerStore(Till, { store: Store }),
+      Till.layer({
+        init: Effect.as(boot.await, 0),
+        restore: (n) => Effect.as(boot.await, n),
+        handlers: {
+          Take: (n, { amount }) => {
+            const answer = [n + amount, n + amount] as const
+            if (style === "a plain handler") return answer
+            return style === "an effectful handler" ? Effect.succeed(answer) : Effect.as(Effect.yieldNow, answer)
+          },
+          Get: (n) => [n, n],
+          Hold: (n) => Effect.as(hold.await, [undefined, n])
+        }
+      })
+    ]),
+    Layer.mergeAll(Harness.layer, Layer.fresh(StateStore.layerMemory(Store)))
+  )
+
+const text = (exit: Exit.Exit<unknown, unknown>) =>
+  exit._tag === "Failure" ? String(Cause.squash(exit.cause)) : "success"
+
+describe("an idempotency key that is none is refused before anything is sent", () => {
+  for (const [path, style] of everyWay) {
+    it.effect(`${path}, ${style}`, () => {
+      const own = gates()
+      return Effect.gen(function*() {
+        const till = yield* Till
+        yield* till.Take({ amount: 1 })
+        const incarnation = path === "restarting" ? 2 : 1
+        for (
+          const [key, bytes] of [["", 0], ["x".repeat(257), 257], ["é".repeat(129), 258]] as const
+        ) {
+          const take = Effect.flip(till.Take({ amount: 5 }, { idempotencyKey: key }))
+          const exit = yield* path === "restarting" ? Effect.exit(take) : along(path, till, own, take)
+          assert(exit._tag === "Success")
+          assert.strictEqual(exit.value._tag, "CallError")
+          assert.deepStrictEqual(exit.value.reason, { _tag: "InvalidIdempotencyKey", key, maxBytes: 256 })
+          assert.include(exit.value.message, `it has ${bytes} bytes`)
+          assert.include(exit.value.message, "Nothing was done")
+        }
+        if (path === "restarting") yield* GenServer.kill(till)
+        assert.strictEqual(yield* till.Get(), 1)
+        assert.strictEqual(yield* GenServer.incarnation(till), incarnation)
+      }).pipe(Effect.provide(app(style, own)))
+    })
+  }
+
+  it.effect("the longest key is one", () =>
+    Effect.gen(function*() {
+      const till = yield* Till
+      const take = till.Take({ amount: 5 }, { idempotencyKey: "é".repeat(128) })
+      assert.strictEqual(yield* take, 5)
+      assert.strictEqual(yield* take, 5)
+    }).pipe(Effect.provide(app("a plain handler", gates()))))
+})
+
+describe("what cannot be put on record is the caller's affair", () => {
+  for (const [path, style] of everyWay) {
+    it.effect(`a payload that does not fit its schema: ${path}, ${style}`, () => {
+      const own = gates()
+      return Effect.gen(function*() {
+        const till = yield* Till
+        const take = (amount: number) => till.Take({ amount }, { idempotencyKey: "a" })
+        // Before the key is used, and after.
+        for (const total of [0, 5]) {
+          const exit = yield* Effect.exit(take(1.5))
+          assert(exit._tag === "Failure")
+          const error = Cause.squash(exit.cause)
+          assert(error instanceof InvalidOption)
+          assert.include(error.message, "Take of root/test/Till")
+          assert.include(error.message, "idempotencyKey")
+          assert.strictEqual(yield* till.Get(), total)
+          yield* along(path, till, own, take(5))
+        }
+        assert.strictEqual(yield* till.Get(), 5)
+        assert.strictEqual(yield* GenServer.incarnation(till), path === "restarting" ? 3 : 1)
+      }).pipe(Effect.provide(app(style, own)))
+    })
+  }
+
+  it.effect("an answer on record that cannot be read any more fails its caller, and nobody else", () =>
+    Effect.gen(function*() {
+      const first = Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerStore(Till, { store: Store }),
+        Till.layer({
+          init: 0,
+          handlers: {
+            Take: (n, { amount }) => [n + amount, n + amount],
+            Get: (n) => [n, n],
+            Hold: (n) => [undefined, n]
+          }
+        })
+      ])
+      const later = Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerStore(LaterTill, { store: Store }),
+        LaterTill.layer({
+          init: 0,
+          handlers: { Take: (n, { amount }) => [`${n + amount}`, n + amount], Get: (n) => [n, n] }
+        })
+      ])
+      const options = { idempotencyKey: "a" }
+      yield* Effect.provide(Effect.flatMap(Till, (till) => till.Take({ amount: 5 }, options)), first)
+      yield* Effect.gen(function*() {
+        const till = yield* LaterTill
+        const exit = yield* Effect.exit(till.Take({ amount: 5 }, options))
+        assert.include(text(exit), "SchemaError")
+        assert.strictEqual(yield* till.Get(), 5)
+        assert.strictEqual(yield* GenServer.incarnation(till), 1)
+      }).pipe(Effect.provide(later))
+    }).pipe(Effect.provide(Layer.fresh(StateStore.layerMemory(Store)))))
+})

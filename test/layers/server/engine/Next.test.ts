@@ -1,0 +1,246 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { CallError } from "../../../../src/domain/Errors.ts"
+import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { now } from "../../../kit/Cell.ts"
+
+class Box extends GenServer.Service<Box>()("test/Box", {
+  state: Schema.Array(Schema.String),
+  messages: {
+    Say: GenServer.call({ payload: { what: Schema.String }, reply: Schema.Array(Schema.String) }),
+    Note: GenServer.cast({ payload: { what: Schema.String } }),
+    Work: GenServer.call({ reply: Schema.String }),
+    Settle: GenServer.cast()
+  }
+}) {}
+
+const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  return error instanceof CallError ? error.reason._tag : undefined
+}
+
+const say = (log: ReadonlyArray<string>, { what }: { readonly what: string }) => {
+  const next = [...log, what]
+  return [next, next] as const
+}
+
+const over = (server: Layer.Layer<Box, never, Supervisor.Supervisor | StateContainer.StateOf<Box>>) =>
+  Layer.provideMerge(
+    Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Box), server]),
+    Harness.layer
+  )
+
+describe("continueWith", () => {
+  for (const how of ["at once", "with an Effect", "with an Effect that waits"] as const) {
+    it.effect(`runs ${how} after the reply and before anything queued, on the state just committed`, () => {
+      const gate = Latch.makeUnsafe()
+      const go = (log: ReadonlyArray<string>) => [...log, "continued"]
+      const server = Box.layer({
+        init: [],
+        handlers: {
+          Say: say,
+          Note: (log, { what }) => [...log, what],
+          Work: (log) =>
+            Effect.as(
+              gate.await,
+              Next.reply("done", [...log, "worked"], {
+                continueWith: (log) =>
+                  how === "at once"
+                    ? go(log)
+                    : how === "with an Effect"
+                    ? Effect.sync(() => go(log))
+                    : Effect.as(Effect.yieldNow, go(log))
+              })
+            ),
+          Settle: (log) => log
+        }
+      })
+      return Effect.gen(function*() {
+        const box = yield* Box
+        const working = yield* now(box.Work())
+        yield* box.Note({ what: "queued" })
+        const caller = yield* now(box.Say({ what: "last" }))
+        yield* gate.open
+        assert.strictEqual(yield* Fiber.join(working), "done")
+        assert.deepStrictEqual(yield* Fiber.join(caller), ["worked", "continued", "queued", "last"])
+      }).pipe(Effect.provide(over(server)))
+    })
+  }
+
+  it.effect("may go on for as long as it likes: nothing queued comes in between", () => {
+    const server = Box.layer({
+      init: [],
+      handlers: {
+        Say: say,
+        Note: (log, { what }) => [...log, what],
+        Work: (log) => Next.reply("done", log, { continueWith: step }),
+        Settle: (log) => log
+      }
+    })
+    const step = (log: ReadonlyArray<string>): ReadonlyArray<string> | Next.NoReply<ReadonlyArray<string>> =>
+      log.length === 3 ? log : Next.noReply([...log, "step"], { continueWith: step })
+    return Effect.gen(function*() {
+      const box = yield* Box
+      const working = yield* now(box.Work())
+      const caller = yield* now(box.Say({ what: "last" }))
+      yield* Fiber.join(working)
+      assert.deepStrictEqual(yield* Fiber.join(caller), ["step", "step", "step", "last"])
+    }).pipe(Effect.provide(over(server)))
+  })
+
+  it.effect("ends with the incarnation that asked for it", () => {
+    const server = Box.layer({
+      init: [],
+      handlers: {
+        Say: say,
+        Note: (log, { what }) => [...log, what],
+        Work: (log) => Next.reply("done", log, { continueWith: (log) => [...log, "continued"] }),
+        Settle: (log) => log
+      }
+    })
+    return Effect.gen(function*() {
+      const box = yield* Box
+      // told of the reply, the caller kills it before it has continued
+      yield* Effect.andThen(box.Work(), GenServer.kill(box))
+      assert.strictEqual(yield* GenServer.incarnation(box), 2)
+      assert.deepStrictEqual(yield* box.Say({ what: "last" }), ["last"])
+    }).pipe(Effect.provide(over(server)))
+  })
+
+  it.effect("that dies is a crash: the state is the one from before it, what is queued is kept", () => {
+    const server = Box.layer({
+      init: [],
+      handlers: {
+        Say: say,
+        Note: (log, { what }) => [...log, what],
+        Work: (log) => Next.reply("done", [...log, "worked"], { continueWith: () => Effect.die("boom") }),
+        Settle: (log) => log
+      }
+    })
+    return Effect.gen(function*() {
+      const box = yield* Box
+      assert.strictEqual(yield* box.Work(), "done")
+      assert.deepStrictEqual(yield* box.Say({ what: "last" }), ["worked", "last"])
+      assert.strictEqual(yield* GenServer.incarnation(box), 2)
+    }).pipe(Effect.provide(over(server)))
+  })
+})
+
+describe("noReply", () => {
+  const parking = (callers: Array<GenServer.From<string, never>>) =>
+    Box.layer({
+      init: [],
+      handlers: {
+        Say: say,
+        Note: (_log, { what }) => Effect.die(what),
+        Work: (log, _payload, { from }) => {
+          callers.push(from)
+          return Next.noReply([...log, "parked"])
+        },
+        Settle: (log) =>
+          Effect.as(
+            Effect.forEach(callers.splice(0), (from, n) => GenServer.reply(from, Exit.succeed(`answer ${n}`))),
+            log
+          )
+      }
+    })
+
+  it.effect("the caller is answered later, by GenServer.reply; the server goes on meanwhile", () => {
+    const callers: Array<GenServer.From<string, never>> = []
+    return Effect.gen(function*() {
+      const box = yield* Box
+      const working = yield* Effect.forEach([1, 2], () => now(box.Work()))
+      assert.deepStrictEqual(yield* box.Say({ what: "meanwhile" }), ["parked", "parked", "meanwhile"])
+      assert.isUndefined(working[0]!.pollUnsafe())
+      yield* box.Settle()
+      assert.deepStrictEqual(yield* Effect.forEach(working, Fiber.join), ["answer 0", "answer 1"])
+    }).pipe(Effect.provide(over(parking(callers))))
+  })
+
+  it.effect("only the first answer counts", () => {
+    const callers: Array<GenServer.From<string, never>> = []
+    return Effect.gen(function*() {
+      const box = yield* Box
+      const working = yield* now(box.Work())
+      yield* GenServer.reply(callers[0]!, Exit.succeed("first"))
+      yield* GenServer.reply(callers[0]!, Exit.succeed("second"))
+      assert.strictEqual(yield* Fiber.join(working), "first")
+    }).pipe(Effect.provide(over(parking(callers))))
+  })
+
+  it.effect("a caller that is still waiting when the incarnation ends is answered Crashed", () => {
+    const callers: Array<GenServer.From<string, never>> = []
+    return Effect.gen(function*() {
+      const box = yield* Box
+      const working = yield* now(box.Work())
+      yield* box.Note({ what: "boom" })
+      assert.strictEqual(reasonOf(yield* Fiber.await(working)), "Crashed")
+      yield* GenServer.reply(callers[0]!, Exit.succeed("too late"))
+      assert.deepStrictEqual(yield* box.Say({ what: "back" }), ["parked", "back"])
+    }).pipe(Effect.provide(over(parking(callers))))
+  })
+
+  it.effect("a caller's timeout runs all the time", () => {
+    const callers: Array<GenServer.From<string, never>> = []
+    return Effect.gen(function*() {
+      const box = yield* Box
+      const working = yield* now(box.Work({}, { timeout: "1 second" }))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(reasonOf(yield* Fiber.await(working)), "Timeout")
+      yield* GenServer.reply(callers[0]!, Exit.succeed("too late"))
+      assert.strictEqual(yield* GenServer.incarnation(box), 1)
+    }).pipe(Effect.provide(over(parking(callers))))
+  })
+})
+
+describe("what a handler may know of the message in its hands", () => {
+  class Seen extends GenServer.Service<Seen>()("test/Seen", {
+    state: Schema.Int,
+    messages: {
+      Rest: GenServer.call({ reply: Schema.String }),
+      Default: GenServer.call({ reply: Schema.String }),
+      Later: GenServer.call({ reply: Schema.String }),
+      Early: GenServer.call({ reply: Schema.String })
+    }
+  }) {}
+
+  it.effect("is there however it takes its parameters, and the first answer counts", () =>
+    Effect.gen(function*() {
+      const seen = yield* Seen
+      assert.deepStrictEqual(
+        [yield* seen.Rest(), yield* seen.Default(), yield* seen.Later(), yield* seen.Early()],
+        ["1 1", "1 1", "later", "early"]
+      )
+      assert.strictEqual(yield* seen.Rest(), "1 1")
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerMemory(Seen),
+        Seen.layer({
+          init: 0,
+          handlers: {
+            Rest: (n, ...[, { attempt, incarnation }]) => [`${attempt} ${incarnation}`, n + 1],
+            Default: (n, _payload = {}, { attempt, incarnation } = nobody) => [`${attempt} ${incarnation}`, n + 1],
+            Later: (n, ...[, context]) =>
+              Effect.andThen(
+                Effect.yieldNow,
+                Effect.as(GenServer.reply(context.from, Exit.succeed("later")), Next.noReply(n))
+              ),
+            Early: (n, ...[, { from }]) => {
+              Effect.runSync(GenServer.reply(from, Exit.succeed("early")))
+              return ["late", n]
+            }
+          }
+        })
+      ])
+    )))
+
+  const nobody: GenServer.HandlerContext<string, never> = {
+    get from(): never {
+      throw new Error("no context")
+    },
+    attempt: 0,
+    incarnation: 0
+  }
+})

@@ -1,0 +1,96 @@
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { Deadline, Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
+
+class Waiting extends Deadline {
+  readonly name: string
+  readonly expired: Array<string>
+  constructor(name: string, expired: Array<string>) {
+    super()
+    this.name = name
+    this.expired = expired
+  }
+  expire(millis: number): void {
+    this.expired.push(`${this.name} after ${millis}`)
+  }
+}
+
+const deadlines = Effect.map(Effect.context<never>(), (context) => new Deadlines(context))
+
+it.effect("those who wait expire when their time is over, each at its own, and leave nothing behind", () =>
+  Effect.gen(function*() {
+    const all = yield* deadlines
+    const expired: Array<string> = []
+    all.add(new Waiting("a", expired), 100)
+    all.add(new Waiting("b", expired), 50)
+    yield* TestClock.adjust("40 millis")
+    all.add(new Waiting("c", expired), 50)
+    yield* TestClock.adjust("10 millis")
+    assert.deepStrictEqual(expired, ["b after 50"])
+    yield* TestClock.adjust("40 millis")
+    assert.deepStrictEqual(expired, ["b after 50", "c after 50"])
+    yield* TestClock.adjust("10 millis")
+    assert.deepStrictEqual(expired, ["b after 50", "c after 50", "a after 100"])
+    assert.strictEqual(all.size, 0)
+  }))
+
+it.effect("one that is answered leaves from wherever it stands", () =>
+  Effect.gen(function*() {
+    const all = yield* deadlines
+    for (const leaving of [[0], [1], [2], [0, 1], [2, 1], [0, 2], [1, 0, 2]]) {
+      const expired: Array<string> = []
+      const waiting = [0, 1, 2].map((n) => new Waiting(String(n), expired))
+      for (const one of waiting) all.add(one, 10)
+      for (const n of leaving) waiting[n]!.list?.remove(waiting[n]!)
+      yield* TestClock.adjust("10 millis")
+      assert.deepStrictEqual(expired, [0, 1, 2].filter((n) => !leaving.includes(n)).map((n) => `${n} after 10`))
+      assert.strictEqual(all.size, 0, `after ${leaving.join()} left`)
+    }
+  }))
+
+it.effect("a time nobody waits for any more is forgotten, however many different ones there were", () =>
+  Effect.gen(function*() {
+    const all = yield* deadlines
+    const waiting = Array.from({ length: 1000 }, (_, n) => new Waiting(String(n), []))
+    for (const [n, one] of waiting.entries()) all.add(one, 4000 + n)
+    assert.strictEqual(all.size, 1000)
+    for (const one of waiting) one.list?.remove(one)
+    yield* Effect.yieldNow
+    assert.strictEqual(all.size, 0)
+  }))
+
+it.effect("one that comes when the last has just left is still told", () =>
+  Effect.gen(function*() {
+    const all = yield* deadlines
+    const expired: Array<string> = []
+    const first = new Waiting("first", expired)
+    all.add(first, 10)
+    first.list?.remove(first)
+    all.add(new Waiting("second", expired), 10)
+    yield* Effect.yieldNow
+    yield* TestClock.adjust("10 millis")
+    assert.deepStrictEqual(expired, ["second after 10"])
+  }))
+
+it.effect("whoever is told may add and remove others", () =>
+  Effect.gen(function*() {
+    const all = yield* deadlines
+    const expired: Array<string> = []
+    const third = new Waiting("third", expired)
+    class First extends Waiting {
+      override expire(millis: number): void {
+        super.expire(millis)
+        third.list?.remove(third)
+        all.add(new Waiting("fourth", expired), 10)
+      }
+    }
+    all.add(new First("first", expired), 10)
+    all.add(new Waiting("second", expired), 10)
+    all.add(third, 10)
+    yield* TestClock.adjust("10 millis")
+    assert.deepStrictEqual(expired, ["first after 10", "second after 10"])
+    yield* TestClock.adjust("10 millis")
+    assert.deepStrictEqual(expired, ["first after 10", "second after 10", "fourth after 10"])
+    assert.strictEqual(all.size, 0)
+  }))

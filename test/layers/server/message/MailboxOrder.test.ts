@@ -1,0 +1,164 @@
+/** A mailbox beside a plain list of what waits: whatever is done to both, they hold the same, in the same order. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
+import { Envelope, type Mail, ownCall, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
+import { Mailbox, type Overflow } from "../../../../src/layers/server/message/Mailbox.ts"
+
+const nobody = (deadlines: Deadlines): Receiver => ({
+  name: "test",
+  spec: { deadlines },
+  current: undefined,
+  post: () => {},
+  withdrawn: () => {},
+  waitsFor: () => "turn",
+  outage: undefined,
+  answerLater: () => {}
+})
+
+const Step = Schema.Struct({
+  // Twice what fills it, so that it is not empty most of the time.
+  what: Schema.Literals(["put", "put", "putOwn", "take", "takeOwn", "withdraw", "again", "clear"]),
+  at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 50 }))
+})
+
+/** What a mailbox promises, without any of its speed. */
+class Model {
+  private inside: ReadonlyArray<Envelope> = []
+  private outside: ReadonlyArray<Envelope> = []
+  private readonly capacity: number
+  private readonly overflow: Overflow
+
+  constructor(capacity: number, overflow: Overflow) {
+    this.capacity = capacity
+    this.overflow = overflow
+  }
+
+  get waiting(): ReadonlyArray<Envelope> {
+    return [...this.inside, ...this.outside]
+  }
+
+  get size(): number {
+    return this.inside.length
+  }
+
+  private get users(): ReadonlyArray<Envelope> {
+    return this.inside.filter(({ work }) => work === undefined)
+  }
+
+  put(envelope: Envelope): Envelope | "queued" | "full" | "waits" {
+    if (envelope.work !== undefined || (this.users.length < this.capacity && this.outside.length === 0)) {
+      this.inside = [...this.inside, envelope]
+      return "queued"
+    }
+    switch (this.overflow) {
+      case "fail":
+        return "full"
+      case "suspend":
+        this.outside = [...this.outside, envelope]
+        return "waits"
+      case "drop_oldest": {
+        const oldest = this.users[0]!
+        this.inside = [...this.inside.filter((other) => other !== oldest), envelope]
+        return oldest
+      }
+    }
+  }
+
+  putBack(envelope: Envelope): void {
+    this.inside = [envelope, ...this.inside]
+  }
+
+  remove(envelope: Envelope | undefined): Envelope | undefined {
+    this.inside = this.inside.filter((other) => other !== envelope)
+    this.outside = this.outside.filter((other) => other !== envelope)
+    while (this.outside.length > 0 && this.users.length < this.capacity) {
+      const [first, ...others] = this.outside
+      this.outside = others
+      this.inside = [...this.inside, first!]
+    }
+    return envelope
+  }
+
+  take(): Envelope | undefined {
+    return this.remove(this.inside[0])
+  }
+
+  takeOwn(): Envelope | undefined {
+    return this.remove(this.inside.find(({ work }) => work !== undefined))
+  }
+
+  clear(): ReadonlyArray<Envelope> {
+    const all = this.waiting
+    this.inside = this.outside = []
+    return all
+  }
+}
+
+const numbered = (all: ReadonlyArray<Mail | undefined>): ReadonlyArray<unknown> => all.map((mail) => mail?.payload)
+
+for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
+  // Without a capacity nothing overflows.
+  for (const capacity of overflow === "suspend" ? [1, 3, 40, Infinity] : [1, 3, 40]) {
+    it.effect.prop(
+      `what is taken is what has waited longest (${overflow}, capacity ${capacity})`,
+      [Schema.Array(Step).check(Schema.isMinLength(120), Schema.isMaxLength(250))],
+      ([steps]) =>
+        Effect.gen(function*() {
+          const server = nobody(new Deadlines(yield* Effect.context<never>()))
+          const mailbox = new Mailbox(capacity, overflow)
+          const model = new Model(capacity, overflow)
+          let number = 0
+          let last: Envelope | undefined
+          const next = (work?: () => unknown) => new Envelope(server, ownCall, number++, undefined, work)
+          for (const { at, what } of steps) {
+            switch (what) {
+              case "put": {
+                const envelope = next()
+                const put = mailbox.put(envelope)
+                const expected = model.put(envelope)
+                if (put._tag === "Dropped") assert.strictEqual(put.envelope, expected)
+                else assert.strictEqual<unknown>(put._tag.toLowerCase(), expected)
+                break
+              }
+              case "putOwn": {
+                const envelope = next(() => undefined)
+                mailbox.putOwn(envelope)
+                model.put(envelope)
+                break
+              }
+              case "take": {
+                const taken = mailbox.take()
+                assert.deepStrictEqual(numbered([taken]), numbered([model.take()]))
+                if (taken instanceof Envelope && taken.work === undefined) last = taken
+                break
+              }
+              case "takeOwn":
+                assert.deepStrictEqual(numbered([mailbox.takeOwn()]), numbered([model.takeOwn()]))
+                break
+              case "withdraw": {
+                const { waiting } = model
+                const envelope = waiting[at % waiting.length]
+                if (envelope === undefined) break
+                mailbox.withdraw(envelope)
+                model.remove(envelope)
+                break
+              }
+              case "again":
+                if (last === undefined) break
+                mailbox.putBack(last)
+                model.putBack(last)
+                last = undefined
+                break
+              case "clear":
+                if (at > 2) break
+                assert.deepStrictEqual(numbered(mailbox.clear()), numbered(model.clear()))
+                break
+            }
+            assert.strictEqual(mailbox.size, model.size)
+          }
+          assert.deepStrictEqual(numbered(mailbox.clear()), numbered(model.clear()))
+        })
+    )
+  }
+}

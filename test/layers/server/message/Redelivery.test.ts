@@ -1,0 +1,192 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
+import { CallError } from "../../../../src/domain/Errors.ts"
+import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { now } from "../../../kit/Cell.ts"
+
+class Job extends GenServer.Service<Job>()("test/Job", {
+  state: Schema.Array(Schema.String),
+  messages: {
+    Try: GenServer.call({
+      payload: { name: Schema.String, failures: Schema.Int },
+      reply: Schema.Array(Schema.String),
+      redeliver: { maxAttempts: 3 },
+      timeout: "infinity"
+    }),
+    TryUnasked: GenServer.cast({
+      payload: { name: Schema.String, failures: Schema.Int },
+      redeliver: { maxAttempts: 3 }
+    }),
+    Wait: GenServer.call({ payload: { name: Schema.String }, redeliver: { maxAttempts: 3 }, timeout: "infinity" }),
+    Read: GenServer.call({ reply: Schema.Array(Schema.String), timeout: "infinity" })
+  }
+}) {}
+
+type Log = ReadonlyArray<string>
+
+const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Options> = {}) =>
+  Layer.provideMerge(
+    Supervisor.layer({
+      id: "root",
+      strategy: "one_for_one",
+      restart: Restart.intensity({ restarts: 100, within: "1 second" }),
+      ...supervisor
+    }, [
+      StateContainer.layerMemory(Job),
+      Job.layer({
+        init: [],
+        handlers: {
+          Try: (log: Log, { failures, name }, { attempt, incarnation }) =>
+            attempt <= failures
+              ? Effect.die(new Error(name))
+              : [[...log, `${name} in ${incarnation}`], [...log, `${name} at ${attempt}`]],
+          TryUnasked: (log: Log, { failures, name }, { attempt }) =>
+            Effect.andThen(
+              Effect.yieldNow,
+              attempt <= failures ? Effect.die(new Error(name)) : Effect.succeed([...log, `${name} at ${attempt}`])
+            ),
+          Wait: (log: Log, { name }) => Effect.as(gate.await, [undefined, [...log, name]] as const),
+          Read: (log) => [log, log]
+        }
+      })
+    ]),
+    Harness.layer
+  )
+
+const errorOf = (exit: Exit.Exit<unknown, unknown>) => {
+  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  return error instanceof CallError ? error.reason : undefined
+}
+
+describe("a message with redeliver", () => {
+  it.effect("is handled again by the next incarnation, before anything queued, and its caller gets that answer", () =>
+    Effect.gen(function*() {
+      const harness = yield* Harness
+      const job = yield* Job
+      const caller = yield* now(job.Try({ name: "a", failures: 2 }))
+      const behind = yield* now(job.Read())
+      assert.deepStrictEqual(yield* Fiber.join(caller), ["a in 3"])
+      assert.deepStrictEqual(yield* Fiber.join(behind), ["a at 3"])
+      const again = (yield* harness.eventsOf(job)).filter((event) => event._tag === "Redelivered")
+      assert.deepStrictEqual(again.map((event) => [event.message, event.attempt]), [["Try", 2], ["Try", 3]])
+    }).pipe(Effect.provide(app())))
+
+  it.effect("is quarantined at the cap: its caller gets a typed answer, what waits behind it is handled", () =>
+    Effect.gen(function*() {
+      const harness = yield* Harness
+      const job = yield* Job
+      const caller = yield* now(job.Try({ name: "poison", failures: 100 }))
+      const behind = yield* now(job.Try({ name: "good", failures: 0 }))
+      assert.deepStrictEqual(errorOf(yield* Fiber.await(caller)), { _tag: "Quarantined", attempts: 3 })
+      assert.deepStrictEqual(yield* Fiber.join(behind), ["good in 4"])
+      const quarantined = yield* harness.awaitTag("Quarantined", job)
+      assert.deepStrictEqual([quarantined.message, quarantined.attempts], ["Try", 3])
+    }).pipe(Effect.provide(app())))
+
+  it.effect("may be a cast", () =>
+    Effect.gen(function*() {
+      const job = yield* Job
+      yield* job.TryUnasked({ name: "poison", failures: 100 })
+      yield* job.TryUnasked({ name: "shaky", failures: 2 })
+      yield* job.TryUnasked({ name: "good", failures: 0 })
+      assert.deepStrictEqual(yield* job.Read(), ["shaky at 3", "good at 1"])
+    }).pipe(Effect.provide(app())))
+
+  it.effect("comes back after a kill and after an interruption, too", () => {
+    const gate = Latch.makeUnsafe()
+    return Effect.gen(function*() {
+      const job = yield* Job
+      const caller = yield* now(job.Wait({ name: "patient" }))
+      yield* GenServer.kill(job)
+      yield* Effect.yieldNow
+      yield* GenServer.kill(job)
+      yield* Effect.yieldNow
+      yield* gate.open
+      yield* Fiber.join(caller)
+      assert.deepStrictEqual(yield* job.Read(), ["patient"])
+    }).pipe(Effect.provide(app(gate)))
+  })
+
+  it.effect("is withdrawn with its caller: nobody handles it again", () => {
+    const gate = Latch.makeUnsafe()
+    return Effect.gen(function*() {
+      const harness = yield* Harness
+      const job = yield* Job
+      const caller = yield* now(job.Wait({ name: "gone" }))
+      yield* Fiber.interrupt(caller)
+      yield* GenServer.kill(job)
+      yield* gate.open
+      assert.deepStrictEqual(yield* job.Read(), [])
+      assert.notInclude(yield* harness.historyOf(job), "Redelivered")
+      assert.strictEqual(harness.telemetry.counters.queued, 0)
+    }).pipe(Effect.provide(app(gate)))
+  })
+
+  it.effect("whose handler stopped the server on purpose has been handled, and does not come back", () => {
+    const handled: Array<string> = []
+    const stopping = Job.layer({
+      init: [],
+      handlers: {
+        Try: (_log: Log, { name }) => {
+          handled.push(name)
+          return Next.stop(name === "orderly" ? "normal" : { _tag: "Crashed", cause: Cause.die(name) })
+        },
+        TryUnasked: (log: Log) => log,
+        Wait: (log: Log) => [undefined, log],
+        Read: (log: Log) => [log, log]
+      }
+    })
+    return Effect.gen(function*() {
+      const job = yield* Job
+      for (const name of ["orderly", "angry"]) {
+        assert.strictEqual(errorOf(yield* Effect.exit(job.Try({ name, failures: 0 })))?._tag, "Crashed")
+      }
+      assert.deepStrictEqual(yield* job.Read(), [])
+      assert.deepStrictEqual(handled, ["orderly", "angry"])
+    }).pipe(Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Job), stopping])
+    ))
+  })
+
+  it.effect("is answered Crashed when no incarnation will follow", () =>
+    Effect.gen(function*() {
+      const job = yield* Job
+      const exit = yield* Effect.exit(job.Try({ name: "last", failures: 1 }))
+      assert.strictEqual(errorOf(exit)?._tag, "Crashed")
+      assert.strictEqual(yield* GenServer.status(job), "stopped")
+    }).pipe(Effect.provide(app(undefined, { restart: Restart.intensity({ restarts: 0, within: "1 second" }) }))))
+
+  it.effect("waits in the mailbox of a parked server, and is handled when that is resumed", () =>
+    Effect.gen(function*() {
+      class Top extends Supervisor.Service<Top>()("test/Top") {}
+      const job = Job.layer({
+        init: [],
+        handlers: {
+          Try: (log: Log, { name }, { attempt }) =>
+            attempt === 1 ? Effect.die("boom") : [[...log, name], [...log, name]],
+          TryUnasked: (log: Log) => log,
+          Wait: (log: Log) => [undefined, log],
+          Read: (log: Log) => [log, log]
+        }
+      })
+      yield* Effect.gen(function*() {
+        const job = yield* Job
+        const top = yield* Top
+        const caller = yield* now(job.Try({ name: "parked", failures: 1 }))
+        assert.strictEqual(yield* GenServer.status(job), "parked")
+        assert.isUndefined(caller.pollUnsafe())
+        yield* top.resumeChild("test/Job")
+        assert.deepStrictEqual(yield* Fiber.join(caller), ["parked"])
+      }).pipe(Effect.provide(
+        Top.layer(
+          {
+            strategy: "one_for_one",
+            onGiveUp: "park",
+            restart: Restart.intensity({ restarts: 0, within: "1 second" })
+          },
+          [StateContainer.layerMemory(Job), job]
+        )
+      ))
+    }))
+})

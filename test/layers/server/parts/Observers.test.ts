@@ -1,0 +1,59 @@
+/** What observers of a process are told, by a server and by its supervisor alike. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { killed, shutdown } from "../../../../src/domain/process/ExitReason.ts"
+import { type Process, processOf } from "../../../../src/layers/process/Process.ts"
+import { branch, Cell, gates, Top } from "../../../kit/Cell.ts"
+
+const app = branch("a plain handler", gates())
+
+const each: ReadonlyArray<readonly [string, Effect.Effect<Process, never, Cell | Top>]> = [
+  ["a server", Effect.map(Cell, (cell) => cell[processOf])],
+  ["a supervisor", Effect.map(Top, (top) => top[processOf])]
+]
+
+for (const [who, find] of each) {
+  describe(`observers of ${who}`, () => {
+    it.effect("are told once, in the order in which they came; who was taken off is not", () => {
+      const told: Array<string> = []
+      return Effect.gen(function*() {
+        const process = yield* find
+        const exits = Array.from({ length: 9 }, (_, n) => () => void told.push(`exit ${n}`))
+        const ends = Array.from({ length: 9 }, (_, n) => () => void told.push(`gone ${n}`))
+        // The last one twice: it is kept once.
+        for (const observer of [...exits, exits[8]!]) assert.isTrue(process.addExitObserver(observer))
+        for (const observer of [...ends, ends[8]!]) assert.isTrue(process.addGoneObserver(observer))
+        for (const n of [0, 3, 8]) process.removeExitObserver(exits[n]!)
+        for (const n of [7, 0, 1]) process.removeGoneObserver(ends[n]!)
+        process.exit(killed)
+      }).pipe(
+        // The server is started again, and gone with its tree.
+        Effect.provide(app),
+        Effect.andThen(Effect.sync(() => {
+          assert.deepStrictEqual(told, [
+            ...[1, 2, 4, 5, 6, 7].map((n) => `exit ${n}`),
+            ...[2, 3, 4, 5, 6, 8].map((n) => `gone ${n}`)
+          ])
+        }))
+      )
+    })
+
+    it.effect("may take one another off, and come again, while they are told", () =>
+      Effect.gen(function*() {
+        const process = yield* find
+        const told: Array<string> = []
+        const second = () => void told.push("second")
+        const again = () => void told.push("again")
+        const first = () => {
+          told.push("first")
+          process.removeExitObserver(second)
+          process.addExitObserver(again)
+        }
+        process.addExitObserver(first)
+        process.addExitObserver(second)
+        process.exit(shutdown)
+        // The end is the one they were all there for: it is told to each of them, and to nobody who came after.
+        assert.deepStrictEqual(told, ["first", "second"])
+      }).pipe(Effect.provide(app)))
+  })
+}

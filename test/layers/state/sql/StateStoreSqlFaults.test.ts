@@ -1,0 +1,364 @@
+/** What the SQL stores make of databases that are full, locked, away or restarted, and of clients that come between. */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Layer, Logger, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { crashed, toText } from "../../../../src/domain/process/ExitReason.ts"
+import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../../src/domain/state/Survival.ts"
+import { StateContainer, Supervisor } from "../../../../src/index.ts"
+import * as SqliteClient from "../../../../src/layers/state/SqliteClient.ts"
+import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
+import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
+import * as StateStore from "../../../../src/layers/state/store/StateStore.ts"
+import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Account, behavior, Inside } from "../../../kit/Account.ts"
+import { Scripted } from "../../../kit/Scripted.ts"
+import { record } from "../../../kit/StoreContract.ts"
+import { start } from "../../../kit/stores/Processes.ts"
+import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-sql-"))),
+  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+)
+
+const reason = <A>(exit: Exit.Exit<A, StoreError>) => {
+  const error = Exit.findErrorOption(exit)
+  return error._tag === "Some" ? error.value.reason : undefined
+}
+
+const seqs = (store: StateStore.StateStore<Grade>, key = "a") =>
+  Effect.map(store.load(key), (records) => records.map((one) => one.seq))
+
+const big = (seq: number, epoch: number) => record("a", seq, epoch, { state: JSON.stringify("x".repeat(20_000)) })
+
+describe("SQLite that fails", () => {
+  it.live("a database that is full says so, keeps what it has, and goes on when there is room", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      const context = yield* Layer.build(SqliteClient.layer({ filename }))
+      const sql = Context.get(context, SqlClient.SqlClient)
+      const store = yield* Effect.provideContext(StateStoreSql.make(), context)
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([big(1, epoch)])
+      yield* sql.unsafe("PRAGMA max_page_count = 1")
+      const one = yield* Effect.exit(store.save([big(2, epoch)]))
+      const many = yield* Effect.exit(
+        store.save([{ ...big(2, epoch), answers: [{ id: "x", seq: 2, at: 2, body: "1" }] }])
+      )
+      assert.deepStrictEqual([one, many].map((exit) => reason(exit)?._tag), ["Full", "Full"])
+      assert.deepStrictEqual(yield* seqs(store), [1])
+      yield* sql.unsafe("PRAGMA max_page_count = 1000000")
+      yield* store.save([big(3, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [3, 1])
+    }))
+
+  it.live(
+    "the same with a database of its own: the connection is fit for use afterwards",
+    () =>
+      Effect.gen(function*() {
+        if (process.platform === "win32") return
+        const filename = join(yield* folder, "test.db")
+        const writer = yield* start(["sqlite", filename, "NORMAL"], "ulimit -f 400")
+        yield* writer.told("failed")
+        yield* writer.ended
+        const acked = writer.lines.filter((line) => line.startsWith("acked")).length
+        assert.isAbove(acked, 5)
+        const store = yield* StateStoreSqlite.make({ filename })
+        assert.strictEqual((yield* seqs(store))[0], acked)
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("c", acked + 1, epoch)])
+      }),
+    30_000
+  )
+
+  it.live("a database that another process has locked is unavailable, and may be tried again", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      const store = yield* StateStoreSqlite.make({ filename, busyTimeout: 1 })
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([record("a", 1, epoch)])
+      const other = new DatabaseSync(filename)
+      other.exec("BEGIN IMMEDIATE")
+      for (
+        const write of [
+          store.save([record("a", 2, epoch)]),
+          store.save([{ ...record("a", 2, epoch), forgetAnswersBefore: 1 }]),
+          Effect.asVoid(store.acquireEpoch("app")),
+          store.remove(["a"], epoch)
+        ]
+      ) {
+        assert.strictEqual(reason(yield* Effect.exit(write))?._tag, "Unavailable")
+      }
+      assert.deepStrictEqual(yield* seqs(store), [1])
+      other.exec("ROLLBACK")
+      other.close()
+      yield* store.save([record("a", 2, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [2, 1])
+    }))
+
+  it.live("what could not be written takes nobody's place: the newest are kept", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      const store = yield* StateStoreSqlite.make({ filename, busyTimeout: 1 })
+      const epoch = yield* store.acquireEpoch("app")
+      for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
+      const other = new DatabaseSync(filename)
+      other.exec("BEGIN IMMEDIATE")
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 4, epoch)])))?._tag, "Unavailable")
+      other.exec("ROLLBACK")
+      other.close()
+      yield* store.save([record("a", 5, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [5, 3, 2])
+    }))
+
+  it.live("a file that is not a database, and a folder that is not there, are told when it is opened", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      fs.writeFileSync(join(directory, "text.db"), "this is not a database, however long it may be".repeat(100))
+      const text = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "text.db") }))
+      const missing = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "none", "test.db") }))
+      const folderItself = yield* Effect.exit(StateStoreSqlite.make({ filename: directory }))
+      assert.deepStrictEqual([text, missing, folderItself].map((exit) => reason(exit)?._tag), [
+        "Corrupt",
+        "Unavailable",
+        "Unavailable"
+      ])
+      for (const exit of [missing, folderItself]) {
+        const error = Exit.findErrorOption(exit)
+        const message = error._tag === "Some" ? error.value.message : ""
+        assert.include(message, `open of the state store "sqlite ${directory}`)
+        assert.include(message, "Nothing was written")
+      }
+    }))
+
+  it.live("what no trying again can mend is told as such: a table that is gone, or is another one", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const filename = join(directory, "test.db")
+      const store = yield* StateStoreSqlite.make({ filename })
+      const epoch = yield* store.acquireEpoch("app")
+      const other = new DatabaseSync(filename)
+      other.exec("CREATE TABLE odd (x); CREATE TABLE odd_owners (x)")
+      other.exec("ALTER TABLE heirloom_state RENAME TO away")
+      const gone = [yield* Effect.exit(store.save([record("a", 1, epoch)])), yield* Effect.exit(store.load("a"))]
+      const odd = yield* StateStoreSqlite.make({ filename, table: "odd" })
+      const others = [yield* Effect.exit(odd.acquireEpoch("app")), yield* Effect.exit(odd.load("a"))]
+      other.exec(
+        "ALTER TABLE away RENAME TO heirloom_state; ALTER TABLE heirloom_state ADD COLUMN more NOT NULL DEFAULT 1"
+      )
+      other.exec("CREATE TRIGGER t BEFORE INSERT ON heirloom_state BEGIN SELECT raise(ABORT, 'by somebody else'); END")
+      const constrained = yield* Effect.exit(store.save([record("a", 1, epoch)]))
+      other.exec("DROP TRIGGER t")
+      other.close()
+      for (const exit of [...gone, ...others, constrained]) {
+        assert.strictEqual(reason<unknown>(exit)?._tag, "Unusable")
+        const error = Exit.findErrorOption<unknown, StoreError>(exit)
+        assert.isFalse(error._tag === "Some" && error.value.isRetryable)
+      }
+      yield* store.save([record("a", 1, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [1])
+    }))
+
+  it.live("one that is read-only is not asked again and again, and is usable when it is not any more", () =>
+    Effect.gen(function*() {
+      const context = yield* Layer.build(SqliteClient.layer({ filename: join(yield* folder, "test.db") }))
+      const sql = Context.get(context, SqlClient.SqlClient)
+      const store = yield* Effect.provideContext(StateStoreSql.make(), context)
+      const epoch = yield* store.acquireEpoch("app")
+      yield* sql.unsafe("PRAGMA query_only = ON")
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
+      yield* sql.unsafe("PRAGMA query_only = OFF")
+      yield* store.save([record("a", 1, epoch)])
+    }))
+
+  it("a store cannot be asked to be read-only", () => {
+    // @ts-expect-error it writes
+    assert.isDefined(StateStoreSqlite.make({ filename: "x", readOnly: true }))
+  })
+
+  it.live("servers over such a store are told at once, not after half a minute of trying again", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      class Db extends StateStore.Service<Db>()("test/Db", "process") {}
+      const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(Account, { store: Db }),
+        Account.layerEffect(behavior(new Inside(new Scripted())))
+      ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename })), Layer.provideMerge(Harness.layer))
+      yield* Effect.gen(function*() {
+        const harness = yield* Harness
+        const account = yield* Account
+        yield* account.Add({ by: 1 })
+        const other = new DatabaseSync(filename)
+        other.exec("DROP TABLE heirloom_state")
+        other.close()
+        const { reason } = yield* Effect.flip(account.Add({ by: 1 }))
+        if (reason._tag !== "NotConserved") return assert.fail(reason._tag)
+        assert.match(toText(crashed(reason.cause)), /no such table: heirloom_state/)
+        const gaveUp = yield* harness.awaitTag("GaveUp", "root")
+        assert.match(toText(gaveUp.reason), /no such table: heirloom_state/)
+      }).pipe(Effect.provide(app), Effect.provide(Logger.layer([])))
+    }))
+
+  it.live("a table's name is a plain name", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      for (const table of ["a b", "1st", "x;drop", "", "x".repeat(41)]) {
+        assert.strictEqual(reason(yield* Effect.exit(StateStoreSqlite.make({ filename, table })))?._tag, "Invalid")
+      }
+    }))
+
+  it.live("SQLite for a store that has to survive the machine is refused, and says why", () =>
+    Effect.gen(function*() {
+      class Far extends StateStore.Service<Far>()("test/Far", "machine") {}
+      class Near extends StateStore.Service<Near>()("test/Near", "process") {}
+      const client = SqliteClient.layer({ filename: join(yield* folder, "test.db") })
+      const near = yield* Effect.exit(Layer.build(StateStoreSql.layer(Near).pipe(Layer.provide(client))))
+      assert.isTrue(Exit.isSuccess(near))
+      const far = yield* Effect.exit(Layer.build(StateStoreSql.layer(Far).pipe(Layer.provide(client))))
+      const error = Exit.findErrorOption(far)
+      assert.match(
+        error._tag === "Some" ? error.value.message : "",
+        /it survives the process, and "test\/Far" has to survive the machine/
+      )
+    }))
+
+  it("a store that has to survive the machine in a SQLite database of its own does not compile", () => {
+    class Far extends StateStore.Service<Far>()("test/Far", "machine") {}
+    // @ts-expect-error SQLite survives the process, not the machine
+    assert.isTrue(Layer.isLayer(StateStoreSqlite.layer(Far, { filename: "x" })))
+  })
+})
+
+describe("PostgreSQL that fails", () => {
+  const postgres = usePostgres()
+
+  let tables = 0
+  const opened = Effect.fnUntraced(function*(table = `faults_${++tables}`) {
+    const context = yield* Layer.build(postgres().client)
+    const store = yield* Effect.provideContext(StateStoreSql.make({ table }), context)
+    return { store, table, sql: Context.get(context, SqlClient.SqlClient) }
+  })
+
+  it.live(
+    "a server that is restarted in the middle: what was acknowledged is there, what failed may be saved again",
+    () =>
+      Effect.gen(function*() {
+        const { store } = yield* opened()
+        const epoch = yield* store.acquireEpoch("app")
+        let acknowledged = 0
+        const writing = yield* Effect.forkChild(Effect.gen(function*() {
+          for (let seq = 1; seq <= 400; seq++) {
+            // as a writer does: the same batch again until it is stored
+            yield* Effect.retry(store.save([record("a", seq, epoch), record("b", seq, epoch)]), {
+              while: (error) => {
+                assert.strictEqual(error.reason._tag, "Unavailable")
+                return error.isRetryable
+              },
+              schedule: Schedule.spaced("20 millis")
+            })
+            acknowledged = seq
+          }
+        }))
+        yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => acknowledged > 20 })
+        yield* postgres().stop
+        const atStop = acknowledged
+        assert.strictEqual(reason(yield* Effect.exit(store.load("a")))?._tag, "Unavailable")
+        yield* postgres().start
+        yield* Fiber.join(writing)
+        assert.isBelow(atStop, 400)
+        assert.deepStrictEqual(yield* seqs(store), [400, 399, 398])
+        assert.deepStrictEqual(yield* seqs(store, "b"), [400, 399, 398])
+      }),
+    60_000
+  )
+
+  it.live("what no trying again can mend is told as such: a table of PostgreSQL's that is gone", () =>
+    Effect.gen(function*() {
+      const { sql, store, table } = yield* opened()
+      const epoch = yield* store.acquireEpoch("app")
+      yield* sql.unsafe(`ALTER TABLE ${table} RENAME TO ${table}_away`)
+      assert.strictEqual(reason(yield* Effect.exit(store.load("a")))?._tag, "Unusable")
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
+      yield* sql.unsafe(`ALTER TABLE ${table}_away RENAME TO ${table}`)
+      yield* store.save([record("a", 1, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [1])
+    }))
+
+  it.live("a disk that is full says so", () =>
+    Effect.gen(function*() {
+      const { sql, store, table } = yield* opened()
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([record("a", 1, epoch)])
+      // the server itself raises its own error for a full disk
+      yield* sql.unsafe(`CREATE FUNCTION full_${table}() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$`)
+      yield* sql.unsafe(`CREATE TRIGGER t BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION full_${table}()`)
+      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)])))?._tag, "Full")
+      yield* sql.unsafe(`DROP TRIGGER t ON ${table}`)
+      yield* store.save([record("a", 2, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [2, 1])
+    }))
+
+  it.live(
+    "a write that hangs on somebody else's lock goes on when that is gone, and can be given up before",
+    () =>
+      Effect.gen(function*() {
+        const { store, table } = yield* opened()
+        const { sql: other } = yield* opened(table)
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("a", 1, epoch)])
+        yield* other.withTransaction(Effect.gen(function*() {
+          yield* other.unsafe(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`)
+          const given = yield* Effect.timeoutOption(store.save([record("a", 2, epoch)]), "100 millis")
+          assert.strictEqual(given._tag, "None")
+        }))
+        yield* store.save([record("a", 3, epoch)])
+        const [newest, ...older] = yield* seqs(store)
+        assert.strictEqual(newest, 3)
+        // the one that was given up may have been stored, or not: the newest is what was acknowledged
+        assert.isTrue(older.join() === "1" || older.join() === "2,1", older.join())
+      }),
+    30_000
+  )
+
+  it.live(
+    "an epoch acquired while a write is on its way: the write comes before it, or is refused",
+    () =>
+      Effect.gen(function*() {
+        const one = yield* opened()
+        const two = yield* opened(one.table)
+        for (let round = 0; round < 40; round++) {
+          const old = yield* one.store.acquireEpoch("app")
+          const key = `k${round}`
+          const saving = yield* Effect.forkChild(
+            Effect.exit(one.store.save([record(key, 1, old), record(key, 2, old)])),
+            { startImmediately: true }
+          )
+          const current = yield* two.store.acquireEpoch("app")
+          const found = yield* two.store.load(key)
+          const exit = yield* Fiber.join(saving)
+          if (Exit.isSuccess(exit)) assert.deepStrictEqual(found.map((record) => record.seq), [2, 1])
+          else {
+            assert.deepStrictEqual(reason(exit), { _tag: "Fenced", owner: "app", epoch: old, current })
+            assert.deepStrictEqual(yield* two.store.load(key), [])
+          }
+        }
+      }),
+    30_000
+  )
+
+  it.live("two clients that open a store for the first time at once both do", () =>
+    Effect.gen(function*() {
+      const table = "first_time"
+      const stores = yield* Effect.all(Array.from({ length: 6 }, () => opened(table)), { concurrency: "unbounded" })
+      const epochs = yield* Effect.forEach(stores, ({ store }) => store.acquireEpoch("app"), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(epochs.slice().sort(), [1, 2, 3, 4, 5, 6])
+    }), 30_000)
+})

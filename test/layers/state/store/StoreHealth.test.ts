@@ -1,0 +1,228 @@
+/** A store that is away is told: once when it goes, once when it is back, and in the metrics meanwhile. */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Metric, References, Schedule } from "effect"
+import { TestClock } from "effect/testing"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
+import { GenServer, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
+import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
+import { Account, behavior, fork, Inside, many, one, start, turns } from "../../../kit/Account.ts"
+import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
+
+const scripted = () => {
+  const script = new Scripted()
+  return { script, inside: new Inside(script) }
+}
+
+interface Line {
+  readonly level: string
+  readonly text: string
+  readonly annotations: { readonly [key: string]: unknown }
+}
+
+/** What is logged about stores, and nothing else: crash reports have tests of their own. */
+const logged = (told: (line: Line) => void = () => {}) => {
+  const lines: Array<Line> = []
+  const logger = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
+    const annotations = Context.get(fiber.context, References.CurrentLogAnnotations)
+    if (!("store" in annotations)) return
+    const line = { level: logLevel, text: Array.isArray(message) ? message.join(" ") : String(message), annotations }
+    lines.push(line)
+    told(line)
+  })
+  return { lines, layer: Logger.layer([logger]) }
+}
+
+const patience = Schedule.spaced("1 second")
+
+const metric = (store: string) =>
+  Effect.all([
+    Metric.value(Metric.withAttributes(Metrics.storeFailures, { store })),
+    Metric.value(Metric.withAttributes(Metrics.storeUnavailable, { store }))
+  ]).pipe(Effect.map(([failures, unavailable]) => [failures.count, unavailable.value]))
+
+const withMetrics = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.provideService(effect, Metric.MetricRegistry, new Map())
+
+describe("a store that is away", () => {
+  for (const [name, reason] of [["away", away], ["full", full]] as const) {
+    it.effect(`is told once when it is (${name}), however often it is tried again, and once when it is back`, () => {
+      const { inside, script } = scripted()
+      const { layer, lines } = logged()
+      return Effect.gen(function*() {
+        const [a, b] = [yield* start(inside, "a"), yield* start(inside, "b")]
+        yield* TestClock.adjust("1 hour")
+        assert.lengthOf(lines, 0)
+        script.before = onAll(reason)
+        const first = yield* fork(a.Add({ by: 1 }, { timeout: "infinity" }))
+        yield* TestClock.adjust("3 seconds")
+        const second = yield* fork(b.Add({ by: 1 }, { timeout: "infinity" }))
+        yield* TestClock.adjust("7 seconds")
+        assert.lengthOf(lines, 1)
+        assert.strictEqual(lines[0]!.level, "Warn")
+        assert.include(lines[0]!.text, "save in the state store \"scripted\"")
+        assert.include(lines[0]!.text, `(${name})`)
+        assert.include(lines[0]!.text, "answers wait")
+        assert.deepStrictEqual(lines[0]!.annotations, { store: "scripted", since: 3_600_000 })
+        script.before = () => Effect.void
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(first)
+        yield* Fiber.join(second)
+        assert.lengthOf(lines, 2)
+        assert.strictEqual(lines[1]!.level, "Info")
+        assert.strictEqual(
+          lines[1]!.text,
+          "the state store \"scripted\" answers again after 11000 ms: 2 waited for it."
+        )
+        assert.deepStrictEqual(lines[1]!.annotations, { store: "scripted", since: 3_600_000 })
+      }).pipe(Effect.provide(many(inside, { retry: patience })), Effect.provide(layer))
+    })
+  }
+
+  it.effect("is not back because somebody gave it up, nor because it can be read", () => {
+    const { inside, script } = scripted()
+    const { layer, lines } = logged()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      script.before = onSave(away)
+      // after each of these the state is loaded anew, which it answers
+      for (let i = 0; i < 3; i++) yield* Effect.exit(account.Add({ by: 1 }))
+      assert.strictEqual(yield* GenServer.incarnation(account), 4)
+      assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn"])
+      script.before = () => Effect.void
+      yield* account.Add({ by: 1 })
+      yield* turns
+      assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn", "Info"])
+    }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(layer))
+  })
+
+  it.effect("one that cannot even be read is told when a server starts, and is back when it can", () => {
+    const { inside, script } = scripted()
+    const { layer, lines } = logged()
+    return Effect.gen(function*() {
+      script.before = onAll(away)
+      const starting = yield* fork(start(inside, "a"))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn"])
+      assert.include(lines[0]!.text, "load in the state store \"scripted\"")
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(starting)
+      assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn", "Info"])
+      assert.include(lines[1]!.text, "1 waited for it")
+    }).pipe(Effect.provide(many(inside, { retry: patience })), Effect.provide(layer))
+  })
+
+  it.effect("a write that succeeds at once after it was given up says that it is back", () => {
+    const { inside, script } = scripted()
+    const { layer, lines } = logged()
+    return Effect.gen(function*() {
+      const container = yield* Account.StateContainer
+      script.before = onSave(away)
+      yield* Effect.exit(container.for("a").set(1))
+      script.before = () => Effect.void
+      yield* container.for("b").set(1)
+      yield* turns
+      assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn", "Info"])
+    }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(layer))
+  })
+
+  it.effect("one that nobody but a person can mend is told likewise, and says that it is not tried again", () => {
+    const { inside, script } = scripted()
+    const { layer, lines } = logged()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      script.before = onAll(fail({ _tag: "Unusable", cause: "no such table" }))
+      yield* Effect.exit(account.Add({ by: 1 }))
+      yield* turns
+      assert.lengthOf(lines, 1)
+      assert.include(lines[0]!.text, "no such table")
+      assert.include(lines[0]!.text, "not tried again by itself")
+    }).pipe(Effect.provide(one(inside)), Effect.provide(layer))
+  })
+
+  it.effect("is in the metrics by its name: attempts that failed, and whether it is away now", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      assert.deepStrictEqual(yield* metric("scripted"), [0, 0])
+      script.before = onSave(away)
+      const call = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* metric("scripted"), [3, 1])
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(call)
+      assert.deepStrictEqual(yield* metric("scripted"), [3, 0])
+    }).pipe(Effect.provide(one(inside, { retry: patience })), withMetrics)
+  })
+
+  it.effect("a refusal is an answer: a store that refuses is not away", () => {
+    const { inside, script } = scripted()
+    const { layer, lines } = logged()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      script.before = onSave(fail({ _tag: "Invalid", what: "too large" }))
+      yield* Effect.exit(account.Add({ by: 1 }))
+      yield* script.memory.acquireEpoch("test/Account")
+      script.before = () => Effect.void
+      yield* Effect.exit(account.Add({ by: 1 }))
+      assert.deepStrictEqual(lines, [])
+      assert.deepStrictEqual(yield* metric("scripted"), [0, 0])
+    }).pipe(Effect.provide(one(inside)), Effect.provide(layer), withMetrics)
+  })
+
+  it.effect("while it is, a server's keeper knows what answers are waiting for", () => {
+    const { inside, script } = scripted()
+    return Effect.gen(function*() {
+      const account = yield* start(inside, "a")
+      const keeper = (yield* Account.StateContainer).claim("a", account as never)
+      assert.isUndefined(keeper.outage)
+      script.before = onSave(away)
+      const call = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+      yield* turns
+      const said = keeper.outage as StoreError | undefined
+      assert.strictEqual(said?.reason._tag, "Unavailable")
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(call)
+      assert.isUndefined(keeper.outage)
+    }).pipe(Effect.provide(many(inside, { retry: patience })))
+  })
+
+  it.live("over SQLite: a database that somebody has locked is told, and so is that it is free again", () =>
+    Effect.gen(function*() {
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-away-"))),
+        (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+      )
+      const filename = join(directory, "app.db")
+      class Db extends StateStore.Service<Db>()("test/Db", "process") {}
+      const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(Account, { store: Db, retry: Schedule.spaced("5 millis") }),
+        Account.layerEffect(behavior(new Inside(new Scripted())))
+      ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename, busyTimeout: 1 })))
+      const isAway = Deferred.makeUnsafe<void>()
+      const { layer, lines } = logged(({ level }) => {
+        if (level === "Warn") Deferred.doneUnsafe(isAway, Effect.void)
+      })
+      yield* Effect.gen(function*() {
+        const account = yield* Account
+        yield* account.Add({ by: 1 })
+        const other = new DatabaseSync(filename)
+        other.exec("BEGIN EXCLUSIVE")
+        const call = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+        yield* Deferred.await(isAway)
+        other.exec("ROLLBACK")
+        other.close()
+        assert.strictEqual(yield* Fiber.join(call), 2)
+        assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn", "Info"])
+        assert.include(lines[0]!.text, `save in the state store "sqlite ${filename}"`)
+        assert.include(lines[0]!.text, "database is locked")
+      }).pipe(Effect.provide(app), Effect.provide(layer))
+    }))
+})

@@ -1,0 +1,109 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Fiber, Layer, Runtime } from "effect"
+import { TestClock } from "effect/testing"
+import * as Telemetry from "../../../../src/layers/observation/Telemetry.ts"
+import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
+import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
+import { probe, record, Script, Top } from "../../../kit/Probe.ts"
+
+const launched = Effect.fnUntraced(function*(
+  app: Layer.Layer<never, string>,
+  options?: Supervisor.LaunchOptions
+) {
+  const recording = record()
+  const fiber = yield* Effect.forkChild(
+    Supervisor.launch(app, options).pipe(Effect.provideService(Telemetry.Current, recording.telemetry)),
+    { startImmediately: true }
+  )
+  return { fiber, ...recording }
+})
+
+describe("Supervisor.launch", () => {
+  const escalating = { strategy: "one_for_one", restart: Restart.never } as const
+
+  it.effect("fails with exit code 1 when its root gives up, after everything has been released", () =>
+    Effect.gen(function*() {
+      const a = new Script()
+      const log: Array<string> = []
+      const resource = Layer.effectDiscard(
+        Effect.acquireRelease(Effect.void, () => Effect.sync(() => log.push("released")))
+      )
+      const { fiber, take } = yield* launched(Top.layer(escalating, [resource, probe("a", a), probe("b")]))
+      a.end()
+      const exit = yield* Fiber.await(fiber)
+      const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+      assert.instanceOf(error, Supervisor.RootEnded)
+      assert.strictEqual(Runtime.getErrorExitCode(error), 1)
+      assert.include(error.message, "top gave up, crashed: boom")
+      assert.deepStrictEqual(log, ["released"])
+      assert.deepStrictEqual(take().slice(2), ["Exited a#1 crashed: boom", "GaveUp top on a", "Exited b#1 shutdown"])
+    }))
+
+  it.effect("completes when its root shuts itself down in order", () =>
+    Effect.gen(function*() {
+      const a = new Script()
+      const { fiber } = yield* launched(Top.layer(
+        { strategy: "one_for_one", autoShutdown: "any_significant" },
+        [probe("a", a, { restart: "transient", significant: true })]
+      ))
+      a.finish()
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.void)
+    }))
+
+  it.effect("interrupted, it drains in shutdown order", () =>
+    Effect.gen(function*() {
+      const slow = new Script()
+      slow.stops.push("hang")
+      const { fiber, take } = yield* launched(
+        Top.layer(escalating, [probe("a"), probe("b", slow, { shutdown: "3 seconds" }), probe("c")])
+      )
+      take()
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(take(), ["Exited c#1 shutdown"])
+      slow.release()
+      yield* Fiber.join(interrupting)
+      assert.deepStrictEqual(take(), ["Exited b#1 shutdown", "Exited a#1 shutdown"])
+      const exit = yield* Fiber.await(fiber)
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+    }))
+
+  it.effect("the drain is bounded", () =>
+    Effect.gen(function*() {
+      const slow = new Script()
+      slow.stops.push("hang")
+      const { fiber } = yield* launched(
+        Top.layer(escalating, [probe("a", slow, { shutdown: "infinity" })]),
+        { drain: "10 seconds" }
+      )
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+      yield* TestClock.adjust("9999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(interrupting)
+      assert.isDefined(fiber.pollUnsafe())
+    }))
+
+  it.effect("fails with the app's own error when it does not come up", () =>
+    Effect.gen(function*() {
+      const bad = new Script()
+      bad.starts.push("fail")
+      const { fiber, take } = yield* launched(Top.layer(escalating, [probe("a"), probe("b", bad)]))
+      assert.deepStrictEqual(yield* Fiber.await(fiber), Exit.fail("no"))
+      assert.deepStrictEqual(take().at(-1), "Exited a#1 shutdown")
+    }))
+
+  it.effect("watches every root of the app", () =>
+    Effect.gen(function*() {
+      const a = new Script()
+      const b = new Script()
+      const { fiber } = yield* launched(Layer.mergeAll(
+        Supervisor.layer({ ...escalating, id: "left" }, [probe("a", a)]),
+        Supervisor.layer({ ...escalating, id: "right" }, [probe("b", b)])
+      ))
+      b.end()
+      const exit = yield* Fiber.await(fiber)
+      assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), "right gave up")
+      assert.strictEqual(a.process?.status, "stopped")
+    }))
+})

@@ -1,0 +1,185 @@
+/** What of servers and agents compiles, and what does not. */
+import { Context, Effect, Schema } from "effect"
+import { describe, expectTypeOf, it } from "vitest"
+import { Agent, type Errors, GenServer, Next, StateContainer, Supervisor, Sys } from "../../src/index.ts"
+import type { HasProcess } from "../../src/layers/process/Process.ts"
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
+class Rate extends Context.Service<Rate, number>()("types/Rate") {}
+
+class Account extends GenServer.Service<Account>()("types/Account", {
+  state: Schema.Struct({ balance: Schema.Int, open: Schema.Boolean }),
+  messages: {
+    Pay: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, error: Refused }),
+    Tick: GenServer.cast({ internal: true })
+  }
+}) {}
+
+class Visits extends Agent.Service<Visits>()("types/Visits", { state: Schema.Int }) {}
+
+type State = { readonly balance: number; readonly open: boolean }
+
+const behavior = Account.behavior({
+  init: { balance: 0, open: true },
+  handlers: {
+    Pay: (state, { by }) => by > 0 ? [by, { ...state, balance: state.balance + by }] : Effect.fail(new Refused()),
+    Tick: (state) => state
+  }
+})
+
+declare const account: Account["Service"]
+declare const visits: Visits["Service"]
+declare const anyProcess: HasProcess
+
+describe("clients", () => {
+  it("have no internal messages; the server's own has them", () => {
+    expectTypeOf(account).toHaveProperty("Pay")
+    expectTypeOf(account).not.toHaveProperty("Tick")
+    const ticking = Effect.flatMap(Account.self, (self) => self.Tick())
+    expectTypeOf(ticking).toEqualTypeOf<Effect.Effect<void, never, GenServer.SelfOf<Account>>>()
+  })
+
+  it("have no method that makes something else of them", () => {
+    const state = Schema.Int
+    const thenable = Object.create(null) as { readonly [K in "Get" | "then"]: GenServer.Cast<{}> }
+    // @ts-expect-error a client would be a thenable
+    GenServer.Service<never>()("types/Then", { state, messages: thenable })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Constructor", { state, messages: { constructor: GenServer.cast() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Json", { state, messages: { toJSON: GenServer.cast() } })
+    // @ts-expect-error
+    GenServer.Service<never>()("types/Text", { state, messages: { toString: GenServer.cast() } })
+  })
+
+  it("of a key may fail to start their server, too", () => {
+    const client = Account.via("a")
+    expectTypeOf<Effect.Services<typeof client>>().toEqualTypeOf<GenServer.Keyed<Account>>()
+    const paid = Effect.flatMap(client, (account) => account.Pay({ by: 1 }))
+    const direct = Effect.flatMap(Account.at("a"), (account) => account.Pay({ by: 1 }))
+    expectTypeOf<Effect.Error<typeof paid>>().toEqualTypeOf<Effect.Error<typeof direct>>()
+    expectTypeOf<Effect.Success<typeof paid>>().toEqualTypeOf<Effect.Success<typeof direct>>()
+  })
+
+  it("self is met by a server of the class, and by nothing else", () => {
+    const server = Account.layer({
+      init: Effect.as(Account.self, { balance: 0, open: true }),
+      handlers: { ...behavior.handlers, Tick: (state) => Effect.as(Account.self, state) }
+    })
+    const app = Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerForget(Account), server])
+    expectTypeOf(Effect.provide(Account, app)).toEqualTypeOf<Effect.Effect<Account["Service"]>>()
+    // @ts-expect-error outside a server there is no self
+    Effect.runFork(Account.self)
+  })
+})
+
+describe("answers", () => {
+  it("are as good as their state, written in place", () => {
+    Account.behavior({
+      init: Next.start({ balance: 0, open: true }, { idleAfter: 10 }),
+      handlers: {
+        Pay: (state) => Next.reply(1, { balance: 0, open: false }, { continueWith: () => state }),
+        Tick: () => Next.noReply({ balance: 0, open: true }, { idleAfter: 10 })
+      }
+    })
+    Account.behavior({
+      init: { balance: 0, open: true },
+      handlers: {
+        Pay: (state) => [1, state],
+        // @ts-expect-error a state lacks a field
+        Tick: () => Next.noReply({ balance: 0 })
+      }
+    })
+    Account.behavior({
+      init: { balance: 0, open: true },
+      handlers: {
+        Pay: (state) => [1, state],
+        // @ts-expect-error a continuation makes no state of it
+        Tick: (state) => Next.noReply(state, { continueWith: () => "nonsense" })
+      }
+    })
+  })
+})
+
+describe("Sys", () => {
+  it("knows the state of a server from its reference", () => {
+    expectTypeOf(Sys.getState(account)).toEqualTypeOf<Effect.Effect<State, Errors.CallError>>()
+    expectTypeOf(Sys.getState(visits)).toEqualTypeOf<Effect.Effect<number, Errors.CallError>>()
+    expectTypeOf(Sys.replaceState(visits, (n) => Effect.map(Rate, (rate) => n * rate))).toEqualTypeOf<
+      Effect.Effect<number, Errors.CallError | Errors.ReplaceFailed, Rate>
+    >()
+  })
+
+  it("refuses another state, and a process that is no server", () => {
+    // @ts-expect-error
+    Sys.replaceState(account, () => 1)
+    // @ts-expect-error
+    Sys.getState(anyProcess)
+    // @ts-expect-error
+    Sys.suspend(anyProcess)
+    expectTypeOf(Sys.getStatus(anyProcess)).toEqualTypeOf<Effect.Effect<Sys.Status, Errors.CallError>>()
+  })
+})
+
+describe("replace", () => {
+  it("takes a behaviour of the class, and what it needs from the caller", () => {
+    expectTypeOf(GenServer.replace(account, behavior)).toEqualTypeOf<
+      Effect.Effect<void, Errors.CallError | Errors.ReplaceFailed>
+    >()
+    const needing = GenServer.replace(account, {
+      ...behavior,
+      handlers: {
+        Pay: (state, { by }) => Effect.map(Rate, (rate) => [rate, { ...state, balance: by }] as const),
+        Tick: (state) => Effect.as(Account.self, state)
+      }
+    }, (state) => Effect.map(Rate, (rate) => ({ ...state, balance: state.balance * rate })))
+    expectTypeOf(needing).toEqualTypeOf<Effect.Effect<void, Errors.CallError | Errors.ReplaceFailed, Rate>>()
+  })
+
+  it("refuses a behaviour that lacks a handler, has one too many, or fails otherwise than declared", () => {
+    const { Pay } = behavior.handlers
+    const init = { balance: 0, open: true }
+    // @ts-expect-error no handler for Tick
+    GenServer.replace(account, { init, handlers: { Pay } })
+    // @ts-expect-error a handler for nothing
+    GenServer.replace(account, { init, handlers: { ...behavior.handlers, Other: () => init } })
+    // @ts-expect-error a failure that is not declared
+    GenServer.replace(account, { init, handlers: { ...behavior.handlers, Pay: () => Effect.fail("undeclared") } })
+    // @ts-expect-error a state of another class
+    GenServer.replace(account, behavior, () => 1)
+  })
+})
+
+describe("agents", () => {
+  it("answer what functions answer, and fail as they fail", () => {
+    expectTypeOf(visits.get()).toEqualTypeOf<Effect.Effect<number, Errors.CallError>>()
+    expectTypeOf(visits.get(String)).toEqualTypeOf<Effect.Effect<string, Errors.CallError>>()
+    expectTypeOf(visits.get((n) => n > 0 ? Effect.succeed(n) : Effect.fail(new Refused()))).toEqualTypeOf<
+      Effect.Effect<number, Errors.CallError | Refused>
+    >()
+    expectTypeOf(visits.getAndUpdate((n) => [String(n), n + 1])).toEqualTypeOf<
+      Effect.Effect<string, Errors.CallError>
+    >()
+    expectTypeOf(visits.update(() => Effect.fail(new Refused()))).toEqualTypeOf<
+      Effect.Effect<void, Errors.CallError | Refused>
+    >()
+  })
+
+  it("refuse a function that makes another state, or needs what the agent has not", () => {
+    // @ts-expect-error
+    visits.update(String)
+    // @ts-expect-error
+    visits.cast(() => Effect.fail("nobody hears of it"))
+    // @ts-expect-error
+    visits.update((n) => Effect.map(Rate, (rate) => n * rate))
+  })
+})
+
+describe("orCrash", () => {
+  it("takes CallError out of what can fail, and nothing else", () => {
+    expectTypeOf(GenServer.orCrash(account.Pay({ by: 1 }))).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(account.Pay({ by: 1 }).pipe(GenServer.orCrash)).toEqualTypeOf<Effect.Effect<number, Refused>>()
+    expectTypeOf(GenServer.orCrash(visits.get())).toEqualTypeOf<Effect.Effect<number>>()
+    expectTypeOf(GenServer.orCrash(Effect.void)).toEqualTypeOf<Effect.Effect<void>>()
+  })
+})
