@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { HashMap, HashSet, Option, Predicate, Result } from "effect"
+import { isAlive } from "../process/Living.ts"
 
 /**
  * `share`: the reference itself; the readonly types are all that protects it. `freeze`: frozen through and through, so
@@ -14,12 +15,6 @@ import { HashMap, HashSet, Option, Predicate, Result } from "effect"
  * codec, and what they return is copied again.
  */
 export type Isolation = "share" | "freeze" | "copy"
-
-/**
- * What carries this stands for something that lives: a reference to a process, a caller who waits. A state may hold it, and
- * it is no part of the state.
- */
-export const isAlive = "~heirloom/isAlive"
 
 // What has been frozen through and through: states share most of what they are made of with the ones before them.
 const frozen = new WeakSet<object>()

@@ -10,7 +10,7 @@
 import { Cause, type Duration, Predicate, Result, Schema } from "effect"
 import * as Millis from "../options/Millis.ts"
 import { type ExitReason, isOrderly } from "../process/ExitReason.ts"
-import { StoreError } from "../state/stored/StoreError.ts"
+import { adviceOf } from "../process/RestartAdvice.ts"
 
 /**
  * When a child that ended is started again: always, after a disorderly end, or never.
@@ -199,11 +199,8 @@ export const isRestarted = (restart: Restart, reason: ExitReason): boolean =>
  *
  * @since 0.1.0
  */
-export const isCharged = (reason: ExitReason): boolean => {
-  if (reason._tag !== "NotConserved") return true
-  const error = Cause.squash(reason.cause)
-  return !(error instanceof StoreError) || !error.isRetryable
-}
+export const isCharged = (reason: ExitReason): boolean =>
+  reason._tag !== "NotConserved" || adviceOf(Cause.squash(reason.cause)) !== "uncharged"
 
 /**
  * Whether a restart after this end would be futile, so that no budget is asked: a younger owner has taken the store over.
@@ -222,9 +219,9 @@ export const isFinal = (reason: ExitReason): boolean => {
     case "Killed":
       return false
     default:
-      return reason.cause.reasons.some(isTakenOver)
+      return reason.cause.reasons.some(isFutile)
   }
 }
 
-const isTakenOver = (reason: Cause.Reason<unknown>): boolean =>
-  reason._tag === "Fail" && reason.error instanceof StoreError && reason.error.reason._tag === "Fenced"
+const isFutile = (reason: Cause.Reason<unknown>): boolean =>
+  reason._tag === "Fail" && adviceOf(reason.error) === "futile"

@@ -10,7 +10,6 @@
 import type { Cause, Context, Duration, Effect } from "effect"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
-import type { Member } from "../supervision/dynamic/Roster.ts"
 import type { Process } from "./Process.ts"
 
 /** What a start came to. `info` is whatever extra the child's init handed to its starter (OTP: `{ok, Pid, Info}`). */
@@ -30,7 +29,9 @@ export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
 export type ShutdownMillis = number | "infinity" | "brutal_kill"
 
 /** A process as its supervisor sees it. */
-export interface Child<out E = unknown> extends Process, Member {
+export interface Child<out E = unknown> extends Process {
+  /** Its place among the children of a dynamic supervisor, which keeps it; `-1` before it has one. */
+  slot: number
   /**
    * Starts the next incarnation and completes when its init has: one number higher, in a fresh Scope. Never called while
    * an incarnation is alive. A failure means: nothing was left behind.

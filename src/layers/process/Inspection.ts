@@ -8,7 +8,7 @@
  */
 import { Formatter, Inspectable } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
-import { isAlive } from "../../domain/state/Isolation.ts"
+import { isAlive } from "../../domain/process/Living.ts"
 import { type HasProcess, type Process, processOf } from "./Process.ts"
 
 /** What is shown of a process. */

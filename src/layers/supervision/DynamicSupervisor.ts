@@ -10,14 +10,15 @@ import { Context, Effect, Layer, Option, type Schedule, type Scope } from "effec
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { ChildOptions, Parent, StartRecipe } from "../process/Child.ts"
-import { type DynamicHandle, Handle } from "./dynamic/DynamicHandle.ts"
 import { DynamicProcess } from "./dynamic/DynamicProcess.ts"
+import { ReferenceHandle } from "./dynamic/ReferenceHandle.ts"
 import * as Restart from "./restart/Restart.ts"
+import type { DynamicHandle } from "./tree/DynamicHandle.ts"
 import { startRoot } from "./tree/Root.ts"
 import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 import { CurrentOverride, Supervisor } from "./tree/SupervisorHandle.ts"
 
-export type { DynamicHandle, Target } from "./dynamic/DynamicHandle.ts"
+export type { DynamicHandle, Target } from "./tree/DynamicHandle.ts"
 
 /**
  * How a dynamic supervisor works.
@@ -89,7 +90,7 @@ export const recipe = (options: Options & { readonly id: string }): StartRecipe<
   options: { shutdown: options.shutdown },
   make: (parent, context, id) => {
     const process = make(parent, id, options, context)
-    return { child: process, ref: new Handle(process) }
+    return { child: process, ref: new ReferenceHandle(process) }
   }
 })
 
@@ -98,7 +99,7 @@ const build = Effect.fnUntraced(function*(options: Options & { readonly id: stri
   const nearest = Context.getOption(context, Supervisor)
   if (Option.isSome(nearest)) return yield* nearest.value.register(recipe(options))
   const own = Context.add(context, CurrentOverride, undefined)
-  return new Handle(yield* startRoot(own, (parent) => make(parent, options.id, options, own)))
+  return new ReferenceHandle(yield* startRoot(own, (parent) => make(parent, options.id, options, own)))
 })
 
 const make = (parent: Parent, id: string, options: Options, context: Context.Context<never>): DynamicProcess => {

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
+import { type RestartAdvice, restartAdvice } from "../../process/RestartAdvice.ts"
 
 /** The store did not answer, or answered that it cannot just now. A write may or may not have been stored. */
 export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Schema.Defect() })
@@ -73,6 +74,12 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   /** Whether the same call may succeed later: the store was away, or full. */
   get isRetryable(): boolean {
     return this.reason._tag === "Unavailable" || this.reason._tag === "Full"
+  }
+
+  /** What it says to a supervisor about starting the server again. */
+  get [restartAdvice](): RestartAdvice {
+    if (this.reason._tag === "Fenced") return "futile"
+    return this.isRetryable ? "uncharged" : "charged"
   }
 }
 

@@ -17,7 +17,7 @@ import { isCharged, isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
 import type { BudgetAnswer } from "../../../domain/supervision/SupervisionEvents.ts"
 import { execute } from "../../process/Execute.ts"
-import { instantOf } from "../tree/ChildNews.ts"
+import { instantOf } from "../../process/Timer.ts"
 
 /** Decides on restarts: done means give up. */
 export type RestartSchedule = Schedule.Schedule<unknown, ExitReason>

@@ -9,9 +9,7 @@ import { Clock, Context } from "effect"
 import { type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
 import type { Telemetry } from "../../observation/Telemetry.ts"
 import type { Process } from "../../process/Process.ts"
-
-/** Milliseconds of monotonic time, with a fraction: restarting takes microseconds. */
-export const instantOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+import { instantOf } from "../../process/Timer.ts"
 
 /** The voice of one supervisor. */
 export class ChildNews {

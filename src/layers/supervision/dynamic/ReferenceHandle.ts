@@ -1,80 +1,31 @@
 /**
- * The handle of a dynamic supervisor: children by reference.
+ * The handle of a dynamic supervisor at work: requests to its process, answers out.
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, Result, type Scope, type Stream } from "effect"
-import { type Lifecycle, pathText } from "../../../domain/observation/Lifecycle.ts"
+import { type Context, Effect, Exit, Result } from "effect"
+import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec, InvalidSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { isUp } from "../../process/Execute.ts"
-import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
+import { type Process, processOf } from "../../process/Process.ts"
+import type { DynamicHandle, Target } from "../tree/DynamicHandle.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "../tree/SupervisorErrors.ts"
 import {
-  asChildFailure,
-  type ChildCounts,
   type ChildInfo,
-  CurrentOverride,
   specOf,
-  type SpecOverride,
   type StartedChild,
   type SupervisorHandle,
-  SupervisorReference,
-  takeOverride
+  SupervisorReference
 } from "../tree/SupervisorHandle.ts"
 import { eventsBelow } from "../tree/TreeEvents.ts"
 import { type Exceptional, isExceptional, type Outcome } from "./DynamicChild.ts"
 import type { DynamicProcess } from "./DynamicProcess.ts"
+import { SupervisorView } from "./SupervisorView.ts"
 
-/** A child, or what stands for it. */
-export type Target = Process | HasProcess
-
-/**
- * A dynamic supervisor in the hands of a program.
- *
- * @since 0.1.0
- */
-export interface DynamicHandle extends HasProcess {
-  readonly path: ReadonlyArray<string>
-  /**
-   * Starts a child (OTP: `supervisor:start_child/2`, Elixir: `DynamicSupervisor.start_child/2`).
-   *
-   * **Details**
-   *
-   * Succeeds with its reference when its init has. A child whose init answers `ignore` is not kept. Options are the recipe's,
-   * or the override's; the default is a permanent worker. A dynamic child cannot be significant.
-   *
-   * **Gotchas**
-   *
-   * Ids are names here, not keys: children of recipes with one id share a path, and events tell them apart no better.
-   */
-  startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: ChildOptions): Effect.Effect<A, StartError<E>, R>
-  /** As `startChild`, and tells what the start came to. */
-  startChildInfo<A, E, R>(
-    recipe: StartRecipe<A, E, R>,
-    override?: ChildOptions
-  ): Effect.Effect<StartedChild<A>, StartError<E>, R>
-  /** Stops a child and forgets it, also one that is being restarted (Elixir: `DynamicSupervisor.terminate_child/2`). */
-  terminateChild(target: Target): Effect.Effect<void, ChildError>
-  /** Starts a parked child again; the budget begins anew. */
-  resumeChild(target: Target): Effect.Effect<void, ChildError>
-  /** The children, in no promised order. */
-  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  /** One child. */
-  whichChild(target: Target): Effect.Effect<ChildInfo, ChildError>
-  /** How many there are; `specs` counts one for each child, as in Elixir. */
-  readonly countChildren: Effect.Effect<ChildCounts>
-  /** What happens to it and its children, from the moment the stream is run. */
-  readonly events: Stream.Stream<Lifecycle>
-  /** Stops it and its children; a root stays down, another one's supervisor sees it exit. */
-  stop(reason?: ExitReason): Effect.Effect<void>
-  /** Itself as the nearest supervisor, for code that starts its processes under `Supervisor`; ids mean nothing to it. */
-  readonly asSupervisor: SupervisorHandle
-}
-
-/** The one implementation of it. */
-export class Handle extends SupervisorReference implements DynamicHandle {
+/** The handle of `process`. */
+export class ReferenceHandle extends SupervisorReference implements DynamicHandle {
   readonly asSupervisor: SupervisorHandle
   private readonly process: DynamicProcess
   /** The last spec that was completed: most children are started from the same options, one after the other. */
@@ -94,7 +45,7 @@ export class Handle extends SupervisorReference implements DynamicHandle {
       [processOf]: process
     })
     this.process = process
-    this.asSupervisor = new View(this)
+    this.asSupervisor = new SupervisorView(this)
   }
 
   readonly startChild = <A, E, R>(
@@ -227,61 +178,3 @@ const infoOf = (child: Child, entry: ChildSpec | Exceptional): ChildInfo => {
 }
 
 const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target
-
-/** A dynamic supervisor as the nearest supervisor: starting works, ids do not. */
-class View extends SupervisorReference implements SupervisorHandle {
-  private readonly handle: Handle
-
-  constructor(handle: Handle) {
-    super(handle)
-    this.handle = handle
-  }
-
-  readonly startChild = <A, E, R>(
-    recipe: StartRecipe<A, E, R>,
-    override?: SpecOverride
-  ): Effect.Effect<A, StartError<E>, R> => this.handle.startChild(renamed(recipe, override), override)
-
-  readonly startChildInfo = <A, E, R>(
-    recipe: StartRecipe<A, E, R>,
-    override?: SpecOverride
-  ): Effect.Effect<StartedChild<A>, StartError<E>, R> => this.handle.startChildInfo(renamed(recipe, override), override)
-
-  readonly register = <A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
-    Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
-      const override = takeOverride(context)
-      const made: Array<Child> = []
-      const known: StartRecipe<A, E, R> = {
-        ...renamed(recipe, override),
-        make: (parent, context, id) => {
-          const child = recipe.make(parent, context, id)
-          made.push(child.child)
-          return child
-        }
-      }
-      return Effect.acquireRelease(
-        Effect.provideService(asChildFailure(this.handle.startChild(known, override)), CurrentOverride, undefined),
-        () => Effect.forEach(made, (child) => Effect.ignore(this.handle.terminateChild(child))),
-        { interruptible: true }
-      )
-    })
-
-  readonly terminateChild = (id: string): Effect.Effect<void, ChildError> => this.unknown(id)
-
-  readonly restartChild = (id: string): Effect.Effect<Started, ChildError> => this.unknown(id)
-
-  readonly deleteChild = (id: string): Effect.Effect<void, ChildError> => this.unknown(id)
-
-  readonly resumeChild = (id: string): Effect.Effect<void, ChildError> => this.unknown(id)
-
-  readonly whichChild = (id: string): Effect.Effect<ChildInfo, ChildError> => this.unknown(id)
-
-  readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.handle.stop(reason)
-
-  private unknown(child: string): Effect.Effect<never, ChildError> {
-    return Effect.fail(new ChildError({ supervisor: pathText(this.path), child, reason: { _tag: "NotFound" } }))
-  }
-}
-
-const renamed = <A, E, R>(recipe: StartRecipe<A, E, R>, override: SpecOverride | undefined): StartRecipe<A, E, R> =>
-  override?.id === undefined ? recipe : { ...recipe, id: override.id }
