@@ -8,6 +8,12 @@ import { make, type Options, type State, withChild } from "../../src/domain/supe
 
 export const boom = crashed(Cause.die("boom"))
 
+/** The budget has no restart left. */
+export const exhausted = { _tag: "Exhausted" } as const
+
+/** The budget allows a restart after a delay. */
+export const delay = (millis: number) => ({ _tag: "Delay", millis }) as const
+
 type Start = "ok" | "fail" | "ignore" | "hang"
 type Stop = "ok" | "hang"
 

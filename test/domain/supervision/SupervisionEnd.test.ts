@@ -1,0 +1,228 @@
+/** The rule of a supervisor: when it gives up, how it boots, and how it ends. */
+import { assert, describe, it } from "@effect/vitest"
+import { type ExitReason, killed, shutdown } from "../../../src/domain/process/ExitReason.ts"
+import { booted, delay, exhausted, World } from "../../kit/World.ts"
+
+const end = (world: World, reason: ExitReason = shutdown, brutal = false) =>
+  world.send({ _tag: "Shutdown", reason, brutal })
+
+describe("giving up", () => {
+  it("escalate: the children are stopped in reverse and their fate is left to the parent", () => {
+    const world = new World()
+    world.add("a", "b", "c")
+    world.budget = [exhausted]
+    world.exit("b")
+    assert.deepStrictEqual(world.take(), ["gave up on b", "stop c", "stop a", "ended GaveUp"])
+    world.send({ _tag: "Settled", fate: "restarting" })
+    assert.deepStrictEqual(world.take(), ["a is restarting", "b is restarting", "c is restarting"])
+  })
+
+  it("park: the child waits for somebody to resume it, and the others go on", () => {
+    const world = new World({ onGiveUp: "park" })
+    world.add("a", "b")
+    world.budget = [exhausted]
+    world.exit("a")
+    assert.deepStrictEqual(world.take(), ["gave up on a", "a is parked"])
+    assert.deepStrictEqual(world.list(), ["a parked", "b#1"])
+    assert.strictEqual(world.restart("a")?._tag, "Parked")
+    assert.strictEqual(world.resume("a")?._tag, "Done")
+    assert.deepStrictEqual(world.take(), ["budget anew", "a is restarting", "start a#2"])
+  })
+
+  it("park: a group is parked, and resumed, as a whole", () => {
+    const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
+    world.add("a", "b", "c", { id: "d", restart: "temporary" })
+    world.budget = [exhausted]
+    world.exit("b")
+    assert.deepStrictEqual(world.take(), [
+      "gave up on b",
+      "b is parked",
+      "stop d",
+      "d is stopped",
+      "stop c",
+      "c is parked"
+    ])
+    assert.deepStrictEqual(world.list(), ["a#1", "b parked", "c parked"])
+    world.resume("c")
+    assert.deepStrictEqual(world.list(), ["a#1", "b#2", "c#2"])
+  })
+
+  it("park: what is parked stays out of the group of a sibling that is restarted", () => {
+    const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
+    world.add("a", "b", "c")
+    world.budget = [exhausted]
+    world.exit("c")
+    world.take()
+    world.exit("a")
+    assert.deepStrictEqual(world.take(), [
+      "a is restarting",
+      "stop b",
+      "b is restarting",
+      "start a#2",
+      "start b#2"
+    ])
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c parked"])
+    world.resume("c")
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
+  })
+
+  it("park: a group that is being parked is parked whoever else crashes meanwhile", () => {
+    const world = new World({ onGiveUp: "park", strategy: "one_for_all" })
+    world.add("a", "b", "c")
+    world.stops.set("c", ["hang"])
+    world.budget = [exhausted, delay(0)]
+    world.exit("b")
+    world.exit("a")
+    world.release("c")
+    assert.deepStrictEqual(world.list(), ["a parked", "b parked", "c parked"])
+    world.resume("a")
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
+  })
+
+  it("a parked child can be terminated and deleted", () => {
+    const world = new World({ onGiveUp: "park", strategy: "one_for_one" })
+    world.add("a")
+    world.budget = [exhausted]
+    world.exit("a")
+    assert.strictEqual(world.terminate("a")?._tag, "Done")
+    assert.deepStrictEqual(world.list(), ["a down"])
+    world.restart("a")
+    world.budget = [exhausted]
+    world.exit("a")
+    assert.strictEqual(world.delete("a")?._tag, "Done")
+    assert.deepStrictEqual(world.list(), [])
+  })
+})
+
+describe("the supervisor's own life", () => {
+  it("stops its children in reverse start order", () => {
+    const world = new World()
+    world.add("a", "b", "c")
+    end(world)
+    assert.deepStrictEqual(world.take(), ["stop c", "stop b", "stop a", "ended Shutdown"])
+    assert.strictEqual(world.start({ id: "d" })?._tag, "NotRunning")
+    assert.strictEqual(world.terminate("a")?._tag, "NotRunning")
+  })
+
+  it("does not start what was about to be: timers are cancelled, starts in progress are stopped", () => {
+    const world = new World()
+    world.add("a", "b")
+    world.starts.set("c", ["hang"])
+    world.start({ id: "c" })
+    world.budget = [delay(10)]
+    world.exit("a")
+    world.take()
+    end(world)
+    assert.deepStrictEqual(world.take(), ["cancel timer", "stop c", "c is stopped", "stop b", "ended Shutdown"])
+    assert.strictEqual(world.answers.get(3)?._tag, "Stopped")
+    world.ring("a")
+    assert.deepStrictEqual(world.take(), [])
+  })
+
+  it("is heard in the middle of a group restart", () => {
+    const world = new World({ strategy: "one_for_all" })
+    world.add("a", "b", "c")
+    world.starts.set("b", ["hang"])
+    world.exit("c")
+    world.take()
+    end(world)
+    assert.deepStrictEqual(world.take(), ["stop b", "stop a", "ended Shutdown"])
+  })
+
+  it("a child that crashes while the others stop is not restarted", () => {
+    const world = new World()
+    world.add("a", "b")
+    world.stops.set("b", ["hang"])
+    end(world)
+    world.exit("a")
+    world.release("b")
+    assert.deepStrictEqual(world.take(), ["stop b", "ended Shutdown"])
+    assert.strictEqual(world.asked, 0)
+  })
+
+  it("a second, brutal shutdown waits for nobody", () => {
+    const world = new World()
+    world.add("a", "b")
+    world.stops.set("b", ["hang"])
+    end(world)
+    end(world, killed, true)
+    assert.deepStrictEqual(world.take(), ["stop b", "stop b brutally", "stop a brutally", "ended Killed"])
+  })
+
+  it("boots its own children in order, with a new budget; those added at run time are gone", () => {
+    const world = new World()
+    world.add("a", "b")
+    world.start({ id: "c" })
+    world.terminate("b")
+    end(world)
+    world.take()
+    world.send({ _tag: "Settled", fate: "restarting" })
+    world.send({ _tag: "Boot" })
+    assert.deepStrictEqual(world.take(), [
+      "c is stopped",
+      "a is restarting",
+      "b is restarting",
+      "budget anew",
+      "start a#2",
+      "start b#2",
+      "Booted"
+    ])
+  })
+
+  it("those added at run time are gone also when it was stopped, and is started again by hand", () => {
+    const world = new World()
+    world.add("a")
+    world.start({ id: "c" })
+    end(world)
+    world.send({ _tag: "Settled", fate: "stopped" })
+    world.send({ _tag: "Boot" })
+    assert.deepStrictEqual(world.list(), ["a#2"])
+  })
+
+  it("the timer of a group that waits is cancelled when it ends", () => {
+    const world = new World({ strategy: "one_for_all" })
+    world.add("a", "b")
+    world.budget = [delay(10)]
+    world.exit("a")
+    world.take()
+    end(world)
+    assert.deepStrictEqual(world.take(), ["cancel timer", "ended Shutdown"])
+  })
+
+  it("a child that fails to start while booting: what was started is stopped in reverse, and the boot fails", () => {
+    const world = booted({}, ["a", "b", "c", "d"])
+    world.starts.set("c", ["fail"])
+    world.send({ _tag: "Boot" })
+    assert.deepStrictEqual(world.take(), [
+      "budget anew",
+      "start a#1",
+      "start b#1",
+      "start c#1",
+      "stop b",
+      "stop a",
+      "BootFailed"
+    ])
+    assert.strictEqual(world.asked, 0)
+  })
+
+  it("a temporary child that has ended does not come back with its supervisor", () => {
+    const world = new World()
+    world.add("a", { id: "b", restart: "temporary" })
+    world.exit("b")
+    end(world)
+    world.send({ _tag: "Boot" })
+    assert.deepStrictEqual(world.list(), ["a#2"])
+  })
+
+  it("what becomes of it becomes of its children, except that a finished supervisor has not finished their work", () => {
+    const fates = (["parked", "stopped", "finished", "deleted"] as const).map((fate) => {
+      const world = new World()
+      world.add("a")
+      end(world)
+      world.take()
+      world.send({ _tag: "Settled", fate })
+      return world.take()
+    })
+    assert.deepStrictEqual(fates, [["a is parked"], ["a is stopped"], ["a is stopped"], ["a is deleted"]])
+  })
+})
