@@ -18,11 +18,12 @@ import type { HasProcess } from "../process/Process.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
-import { type AnyClient, type ClientClass, clientClass, messageTypes } from "./class/Client.ts"
+import { type AnyClient, clientClass, messageTypes } from "./class/Client.ts"
 import type { Keyed } from "./class/Keyed.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
 import type { ServerOf } from "./class/ServerRef.ts"
 import type { Description as ServerDescription, KeyOptions, Needs, Options } from "./GenServer.ts"
+import type { ClientClass } from "./parts/ServerSpec.ts"
 
 /**
  * A reference to an agent whose state is an `S`.

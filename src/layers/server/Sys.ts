@@ -24,9 +24,9 @@ import {
   reference,
   type Status as ProcessStatus
 } from "../process/Process.ts"
-import { toMillis } from "./class/Client.ts"
 import { type AnyServer, serverOf, type WithState } from "./class/ServerRef.ts"
 import type { QuarantinedMessage } from "./message/Quarantine.ts"
+import { toMillis } from "./parts/Limits.ts"
 import { SystemAnswer } from "./parts/SystemAnswer.ts"
 import { ask, look } from "./system/SystemRequest.ts"
 

@@ -12,44 +12,21 @@ import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, reservedNames } from "../../../domain/server/Message.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
-import type { ServerProcess } from "../engine/ServerProcess.ts"
-import type { Letter, MessageType } from "../message/Envelope.ts"
+import type { Letter, MessageType } from "../message/MessageType.ts"
+import { noTimeout, toMillis } from "../parts/Limits.ts"
+import type { ClientClass, Served, ServerClient } from "../parts/ServerSpec.ts"
 
 /** OTP's default. */
 const defaultTimeout = 5000
 
-/** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
-export const toMillis = (
-  input: Duration.Input | "infinity",
-  { option = "timeout", request, server }: {
-    readonly server: string
-    readonly request?: string
-    readonly option?: string
-  }
-): number => {
-  const millis = Millis.fromInput(input)
-  if (millis !== undefined) return millis
-  if (option === "timeout") throw noTimeout(server, request, input)
-  throw new InvalidOption({ server, option, given: input, expected: Millis.expected })
-}
-
-const noTimeout = (server: string, request: string | undefined, given: unknown): InvalidOption =>
-  new InvalidOption({
-    server,
-    ...(request === undefined ? {} : { request }),
-    option: "timeout",
-    given,
-    expected: `${Millis.expected}, or "infinity"`
-  })
-
 /** A message sent when it is run, and its answer. */
 export class Calling extends Effectable.Class<unknown, unknown> {
-  private readonly server: ServerProcess
+  private readonly server: Served
   private readonly type: MessageType
   private readonly payload: unknown
   private readonly millis: number
   private readonly idempotencyKey: string | undefined
-  constructor(server: ServerProcess, type: MessageType, payload: unknown, millis: number, key: string | undefined) {
+  constructor(server: Served, type: MessageType, payload: unknown, millis: number, key: string | undefined) {
     super()
     this.idempotencyKey = key
     this.server = server
@@ -86,10 +63,10 @@ const Sending: new() => Effect.Effect<void> = (() => {
 
 /** A message sent when it is run. */
 export class Casting extends Sending implements Letter {
-  readonly server: ServerProcess
+  readonly server: Served
   readonly type: MessageType
   readonly payload: unknown
-  constructor(server: ServerProcess, type: MessageType, payload: unknown) {
+  constructor(server: Served, type: MessageType, payload: unknown) {
     super()
     this.server = server
     this.type = type
@@ -98,9 +75,9 @@ export class Casting extends Sending implements Letter {
 }
 
 /** What every client is made of. */
-export class AnyClient extends InspectedReference {
-  readonly [processOf]: ServerProcess
-  constructor(server: ServerProcess) {
+export class AnyClient extends InspectedReference implements ServerClient {
+  readonly [processOf]: Served
+  constructor(server: Served) {
     super()
     this[processOf] = server
   }
@@ -151,9 +128,6 @@ export const messageTypes = (
     }
   })
 }
-
-/** The class of a server class's clients. */
-export type ClientClass = new(server: ServerProcess) => AnyClient
 
 /** Makes the class of a server class's clients, from its messages; of a `base` to be told apart from others. */
 export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass = AnyClient): ClientClass => {

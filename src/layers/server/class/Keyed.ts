@@ -21,7 +21,7 @@ import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
 import type { SupervisorHandle } from "../../supervision/tree/SupervisorHandle.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf } from "../message/CallChain.ts"
-import type { AnyClient } from "./Client.ts"
+import type { ServerClient } from "../parts/ServerSpec.ts"
 
 /** The identity of the servers by key of class `Self`, as a service. */
 export interface Keyed<in out Self> {
@@ -36,12 +36,12 @@ export const make = (options: {
   readonly supervisor: SupervisorHandle
   readonly container: Pick<StateContainer<never>, "owner">
   readonly context: Context.Context<never>
-  readonly recipe: (key: string) => StartRecipe<AnyClient, unknown>
-}): At<AnyClient> => {
-  const starting = new Map<string, Deferred.Deferred<AnyClient, StartError>>()
+  readonly recipe: (key: string) => StartRecipe<ServerClient, unknown>
+}): At<ServerClient> => {
+  const starting = new Map<string, Deferred.Deferred<ServerClient, StartError>>()
 
-  const start = (key: string): Effect.Effect<AnyClient, StartError> => {
-    const outcome = Deferred.makeUnsafe<AnyClient, StartError>()
+  const start = (key: string): Effect.Effect<ServerClient, StartError> => {
+    const outcome = Deferred.makeUnsafe<ServerClient, StartError>()
     starting.set(key, outcome)
     // The one who asked first may be interrupted: the others still want it, so the start is nobody's in particular.
     const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key)))
@@ -52,7 +52,7 @@ export const make = (options: {
     return fiber.pollUnsafe() ?? Deferred.await(outcome)
   }
 
-  const at: At<AnyClient> = (key) =>
+  const at: At<ServerClient> = (key) =>
     Effect.withFiber((asker) => {
       const owner = options.container.owner(key)
       const server = owner instanceof ServerProcess ? owner : undefined
@@ -70,7 +70,7 @@ export const make = (options: {
 const maxServers = 10
 
 /** A client whose messages go to whoever has the key when they are sent. */
-export const via = (at: At<AnyClient>, key: string, messages: Messages): Readonly<Record<string, unknown>> =>
+export const via = (at: At<ServerClient>, key: string, messages: Messages): Readonly<Record<string, unknown>> =>
   Record.map(messages, (_, tag) => (...args: ReadonlyArray<unknown>) => {
     const send = (others: number): Effect.Effect<unknown, unknown> =>
       Effect.flatMap(at(key), (ref) => {

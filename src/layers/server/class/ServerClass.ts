@@ -16,9 +16,9 @@ import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Supervisor } from "../../supervision/Supervisor.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf } from "../message/CallChain.ts"
-import type { RunOptions } from "../parts/ServerSpec.ts"
-import { type AnyBehavior, limitsOf, makeSpec } from "../parts/ServerSpec.ts"
-import type { AnyClient, ClientClass } from "./Client.ts"
+import type { RunOptions } from "../parts/Limits.ts"
+import { limitsOf } from "../parts/Limits.ts"
+import { type AnyBehavior, type ClientClass, makeSpec, type ServerClient } from "../parts/ServerSpec.ts"
 import { type At, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
 import { keepSpecimens } from "./Specimens.ts"
 
@@ -53,13 +53,13 @@ export const make = <Self>() =>
 ) => {
   const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
   const schema = stateSchema(state)
-  const keyed = Context.Service<Keyed<Self>, At<AnyClient>>(`${id}/Keyed`)
+  const keyed = Context.Service<Keyed<Self>, At<ServerClient>>(`${id}/Keyed`)
   const specs = makeSpec({ id, state: schema.schema, Client, container })
 
   const recipe = (
     behavior: AnyBehaviorInput,
     options: AnyOptions & { readonly key?: string } = {}
-  ): StartRecipe<AnyClient, unknown> => {
+  ): StartRecipe<ServerClient, unknown> => {
     // One that was asked for by the key `undefined` is not the one without a key.
     const key = "key" in options ? options.key : ""
     const own = key === "" ? id : `${id}/${key}`
@@ -77,7 +77,7 @@ export const make = <Self>() =>
   }
   const layer = (behavior: AnyBehaviorInput, options?: AnyOptions) =>
     Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
-  const Self = Object.assign(Context.Service<Self, AnyClient>()(id), {
+  const Self = Object.assign(Context.Service<Self, ServerClient>()(id), {
     stateSchema: schema,
     messages,
     StateContainer: container,

@@ -10,10 +10,12 @@
  */
 import { callError } from "../../../domain/Errors.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
-import { Envelope, ownCall, type Receiver } from "../message/Envelope.ts"
+import { Envelope, type Receiver } from "../message/Envelope.ts"
 import { DirectView, HandlerView } from "../message/HandlerView.ts"
+import { ownCall } from "../message/MessageType.ts"
 import type { ServerSpec } from "../parts/ServerSpec.ts"
-import { Calling, Casting, type ClientClass } from "./Client.ts"
+import type { ClientClass } from "../parts/ServerSpec.ts"
+import { Calling, Casting } from "./Client.ts"
 
 // No server is there when this module is loaded, and none is ever asked anything by a specimen.
 const nobody = {} as Receiver & ServerProcess

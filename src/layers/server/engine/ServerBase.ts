@@ -16,7 +16,6 @@ import { InspectedProcess } from "../../process/Inspection.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../../process/Process.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { Keeper, Owner } from "../../state/companion/Companion.ts"
-import type { AnyClient } from "../class/Client.ts"
 import { HandlerOf, Handling } from "../message/CallChain.ts"
 import { type Envelope } from "../message/Envelope.ts"
 import { Mailbox } from "../message/Mailbox.ts"
@@ -24,7 +23,7 @@ import { type QuarantinedMessage } from "../message/Quarantine.ts"
 import { Debug } from "../parts/Debug.ts"
 import { Extras } from "../parts/Extras.ts"
 import { Ending, Parked, type Phase, Restarting, Starting, Stopped } from "../parts/Phase.ts"
-import type { AnyBehavior, ServerSpec } from "../parts/ServerSpec.ts"
+import type { AnyBehavior, ServerClient, ServerSpec } from "../parts/ServerSpec.ts"
 
 /** What an incarnation has of its own, made when it first needs a fiber. */
 export interface Life {
@@ -94,7 +93,7 @@ export abstract class ServerBase extends InspectedProcess implements Owner<unkno
   }
 
   /** The client that everybody shares. */
-  abstract readonly ref: AnyClient
+  abstract readonly ref: ServerClient
   abstract exit(reason: ExitReason): void
   abstract post(envelope: Envelope): void
   abstract withdrawn(envelope: Envelope): void

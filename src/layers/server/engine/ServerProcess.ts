@@ -14,20 +14,20 @@ import { callError, InvalidOption, type WaitsFor } from "../../../domain/Errors.
 import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
-import type { AnyClient } from "../class/Client.ts"
 import { callText } from "../message/AnswerText.ts"
 import { selfCall } from "../message/CallChain.ts"
-import { Envelope, type Letter, type MessageType, ownCall } from "../message/Envelope.ts"
+import { Envelope } from "../message/Envelope.ts"
 import { DirectView } from "../message/HandlerView.ts"
+import { type Letter, type MessageType, ownCall } from "../message/MessageType.ts"
+import type { Work } from "../message/MessageType.ts"
 import { type QuarantinedMessage } from "../message/Quarantine.ts"
-import type { Work } from "../parts/Extras.ts"
 import { Attentive, Busy, Idle, isRunnable, Parked, passivated, Starting, Stopped } from "../parts/Phase.ts"
-import type { ServerSpec } from "../parts/ServerSpec.ts"
+import type { ServerClient, ServerSpec } from "../parts/ServerSpec.ts"
 import { later, ServerWork } from "./ServerWork.ts"
 
 /** One server, over all its incarnations. */
 export class ServerProcess extends ServerWork {
-  readonly ref: AnyClient
+  readonly ref: ServerClient
 
   constructor(spec: ServerSpec, key: string) {
     super(spec, key)

@@ -5,7 +5,7 @@
  */
 import { Cause, Exit, Schema } from "effect"
 import type { Call } from "../../../domain/server/Message.ts"
-import type { MessageType } from "./Envelope.ts"
+import type { MessageType } from "./MessageType.ts"
 
 /** How the payloads, replies and errors of one message become text and come back. */
 export interface AnswerCodec {

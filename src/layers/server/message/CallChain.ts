@@ -12,14 +12,14 @@
  */
 import { Context, type Effect, Effectable, Fiber } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { AnyClient } from "../class/Client.ts"
+import type { HasProcess } from "../../process/Process.ts"
 import type { Envelope, Receiver } from "./Envelope.ts"
 
 /** A server as its handlers' fibers know it. */
 export interface Handler extends Receiver {
   /** The fiber that runs the handler in progress. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
-  readonly ref: AnyClient
+  readonly ref: HasProcess
   readonly incarnation: number
   exit(reason: ExitReason): void
   whenStored(f: () => void): void
@@ -47,28 +47,35 @@ export class Handling extends Effectable.Class<unknown, unknown> {
 }
 
 /** The message in the hands of a fiber, if that fiber is a handler in progress. */
-export const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined => {
+const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined => {
   const server = Context.get(fiber.context, HandlerOf)
   return server !== undefined && server.fiber === fiber ? server.current : undefined
 }
+
+/**
+ * The message whose handler sent this one, when a handler in progress did. Looked up by whoever asks, since next to nobody
+ * does: while its sender waits, the answer stays the same.
+ */
+export const causeOf = ({ sender }: Envelope): Envelope | undefined =>
+  sender === undefined ? undefined : inHandOf(sender)
 
 /** The servers between `target` and a call that is about to wait for it; `undefined` when it would not wait for itself. */
 export const selfCall = (target: Handler, call: Envelope): ReadonlyArray<string> | undefined => {
   const inHand = target.current
   // A server that handles nothing waits for nobody: chains may be long, and most calls are none of this.
   if (inHand === undefined) return undefined
-  const { cause } = call
+  const cause = causeOf(call)
   let message = cause
   while (message !== undefined && message !== inHand) {
     if (message.gone || message.exit !== undefined) return undefined
-    message = message.cause
+    message = causeOf(message)
   }
   return message === undefined ? undefined : chainFrom(inHand, cause)
 }
 
 const chainFrom = (first: Envelope, last: Envelope | undefined): ReadonlyArray<string> => {
   const chain = [first.server.name]
-  for (let message = last; message !== undefined && message !== first; message = message.cause) {
+  for (let message = last; message !== undefined && message !== first; message = causeOf(message)) {
     chain.push(message.server.name)
   }
   chain.push(first.server.name)

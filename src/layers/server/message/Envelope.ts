@@ -12,39 +12,11 @@ import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable, type Trac
 import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/Errors.ts"
 import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
 import { isAlive } from "../../../domain/process/Living.ts"
-import { type Call, call, type Cast, cast, type From } from "../../../domain/server/Message.ts"
+import type { From } from "../../../domain/server/Message.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { Held } from "../../state/companion/Companion.ts"
-import type { Work } from "../parts/Extras.ts"
-import { inHandOf } from "./CallChain.ts"
-import { Deadline } from "./Deadlines.ts"
-import type { Deadlines } from "./Deadlines.ts"
-
-/** A message of a server class, with all that is computed from its description once. */
-export interface MessageType {
-  readonly tag: string
-  readonly message: Call<any, any, any> | Cast<any>
-  readonly isCall: boolean
-  /** Milliseconds a caller waits by default; `Infinity` for ever. */
-  readonly timeout: number
-  /** Completes a payload with its constructor defaults; absent when it has none. */
-  readonly complete: ((payload: unknown) => unknown) | undefined
-}
-
-/** The engine's own messages. */
-export const ownCall: MessageType = {
-  tag: "system request",
-  message: call(),
-  isCall: true,
-  timeout: 5000,
-  complete: undefined
-}
-
-/** Work of the server's own: a continuation, an idle callback. */
-export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
-
-/** The system's own messages that nobody waits for. */
-export const ownTell: MessageType = { ...ownCast, tag: "system message" }
+import { Deadline, type Deadlines } from "./Deadlines.ts"
+import type { Letter, MessageType, Once, Work } from "./MessageType.ts"
 
 /** A server as its messages see it. */
 export interface Receiver {
@@ -63,28 +35,11 @@ export interface Receiver {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
 }
 
-/**
- * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
- * handler looks at it, takes time or crashes, and most never do.
- */
-export interface Letter {
-  readonly type: MessageType
-  readonly payload: unknown
-  /** It has no place to lose, which tells it from an `Envelope`. */
-  readonly place?: undefined
-}
-
 /** What a mailbox holds. */
 export type Mail = Envelope | Letter
 
 /** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
 export type Sender = Fiber.Fiber<unknown, unknown> | undefined
-
-/** What makes a call safe to make again: its key, and the call as text. */
-export interface Once {
-  readonly key: string
-  readonly call: string
-}
 
 /** A message that waits, or is being handled outside its caller's stack. */
 export class Envelope extends Deadline implements From<never, never>, Held {
@@ -155,14 +110,6 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   }
   [Inspectable.NodeInspectSymbol](): unknown {
     return this.toJSON()
-  }
-
-  /**
-   * The message whose handler sent this one, when a handler in progress did: the call chain. Looked up by whoever asks, since
-   * next to nobody does: while its sender waits, the answer stays the same.
-   */
-  get cause(): Envelope | undefined {
-    return this.sender === undefined ? undefined : inHandOf(this.sender)
   }
 
   /** Answers the caller, once; later answers are dropped. Every stack it may resume is bounded by `Turn`. */

@@ -5,7 +5,8 @@
  */
 import { Fiber } from "effect"
 import type { From, HandlerContext } from "../../../domain/server/Message.ts"
-import { Envelope, type MessageType, type Receiver, type Sender } from "./Envelope.ts"
+import { Envelope, type Receiver, type Sender } from "./Envelope.ts"
+import type { MessageType } from "./MessageType.ts"
 
 /** A message as its handler sees it: the message itself is the address of a later reply. */
 export class HandlerView implements HandlerContext<never, never> {

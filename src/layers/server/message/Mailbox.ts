@@ -18,7 +18,8 @@
  */
 import { Effect, MutableList } from "effect"
 import * as Turn from "../../process/Turn.ts"
-import type { Envelope, Letter, Mail } from "./Envelope.ts"
+import type { Envelope, Mail } from "./Envelope.ts"
+import type { Letter } from "./MessageType.ts"
 
 /** What happens to a message for a full mailbox. */
 export type Overflow = "suspend" | "fail" | "drop_oldest"

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { MessageType } from "./Envelope.ts"
+import type { MessageType } from "./MessageType.ts"
 
 /** One of them. */
 export class QuarantinedMessage {

@@ -11,6 +11,7 @@
  */
 import type { Exit } from "effect"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
+import { causeOf } from "../message/CallChain.ts"
 import type { Envelope } from "../message/Envelope.ts"
 
 /** Answered by a debug function that wants to be removed. */
@@ -80,14 +81,14 @@ export class Debug {
       kind: envelope.type.isCall ? "call" : "cast",
       request: envelope.type.tag,
       payload: envelope.payload,
-      from: envelope.cause?.server.name
+      from: causeOf(envelope)?.server.name
     }, state)
   }
 
   /** A caller is answered. */
   sent(envelope: Envelope, reply: Exit.Exit<unknown, unknown>, state: unknown): void {
     if (this.counts !== undefined) this.counts.messagesOut++
-    this.emit({ _tag: "Out", request: envelope.type.tag, reply, to: envelope.cause?.server.name }, state)
+    this.emit({ _tag: "Out", request: envelope.type.tag, reply, to: causeOf(envelope)?.server.name }, state)
   }
 
   /** A message was handled, and nobody is answered. */

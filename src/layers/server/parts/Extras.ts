@@ -8,11 +8,9 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as OneOrMany from "../../process/OneOrMany.ts"
 import type { ExitObserver, GoneObserver } from "../../process/Process.ts"
 import type { Envelope } from "../message/Envelope.ts"
+import type { Work } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import type { Debug } from "./Debug.ts"
-
-/** Work of the server's own that comes before anything queued: a continuation, an idle callback. */
-export type Work = (state: unknown) => unknown
 
 /** What few servers have, and those only at times. */
 export class Extras {

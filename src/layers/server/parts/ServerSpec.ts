@@ -3,23 +3,24 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, type Duration, Effect, Scheduler, Schema } from "effect"
-import { InvalidOption } from "../../../domain/Errors.ts"
+import { Clock, Context, Effect, Scheduler, Schema, type Tracer } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
-import { freeze, type Isolation } from "../../../domain/state/Isolation.ts"
+import { freeze } from "../../../domain/state/Isolation.ts"
 import type { Pure } from "../../../domain/state/StateSchema.ts"
 import type { FaultPoints as Points } from "../../../domain/testing/Fault.ts"
 import { isLogging } from "../../observation/Telemetry.ts"
-import type { ChildOptions, Parent } from "../../process/Child.ts"
+import type { Parent } from "../../process/Child.ts"
+import { type HasProcess, type Process, type processOf } from "../../process/Process.ts"
 import { type RunQueue, runQueue } from "../../process/Turn.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
-import { type ClientClass, toMillis } from "../class/Client.ts"
 import { Deadlines } from "../message/Deadlines.ts"
-import type { MailboxOptions, Overflow } from "../message/Mailbox.ts"
+import type { Overflow } from "../message/Mailbox.ts"
+import type { Letter, MessageType } from "../message/MessageType.ts"
 import { FaultPoints } from "./FaultPoints.ts"
+import { type Limits, limitsOf, type RunOptions } from "./Limits.ts"
 
 /** A handler as the engine calls it. */
 export type AnyHandler = (
@@ -42,8 +43,25 @@ export interface AnyBehavior {
   readonly formatStatus?: ((shown: Shown<unknown>) => Formatted) | undefined
 }
 
+/** A server as its clients see it. */
+export interface Served extends Process {
+  /** Its path, for messages. */
+  readonly name: string
+  call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown>
+  callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown>
+  cast(letter: Letter, span: Tracer.AnySpan | undefined): Effect.Effect<void>
+}
+
+/** A client of a server. */
+export interface ServerClient extends HasProcess {
+  readonly [processOf]: Served
+}
+
+/** The class of a server class's clients. */
+export type ClientClass = new(server: Served) => ServerClient
+
 /** What all servers of one class under one supervisor share. */
-export interface ServerSpec {
+export interface ServerSpec extends Limits {
   /** The class's id. */
   readonly id: string
   /** What its supervisor calls it, if not by the class's id and its key. */
@@ -59,12 +77,7 @@ export interface ServerSpec {
   /** Or how an incarnation makes its own, in its Scope. */
   readonly make: Effect.Effect<AnyBehavior, unknown> | undefined
   readonly Client: ClientClass
-  readonly capacity: number
   readonly overflow: Overflow
-  /** Milliseconds; `Infinity` for no limit. */
-  readonly initTimeout: number
-  /** Milliseconds that clean-up may take when a server ends by itself. */
-  readonly shutdown: number
   /** Protects what is conserved from handlers that mutate it; absent when states are shared. */
   readonly protect: ((state: unknown) => unknown) | undefined
   /** Gives a handler a state of its own; absent unless states are copied. */
@@ -85,17 +98,7 @@ interface ClassDescription<Self> {
   readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
 }
 
-/** How a server is run, as far as the engine is concerned. */
-export interface RunOptions extends ChildOptions {
-  readonly mailbox?: MailboxOptions | undefined
-  readonly isolation?: Isolation | undefined
-  readonly initTimeout?: Duration.Input | undefined
-}
-
 type Behavior = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
-
-// OTP's default for workers.
-const defaultShutdown = 5000
 
 /**
  * Makes the specs of a class, and remembers the last one of each behaviour: a thousand servers started alike, one after
@@ -143,27 +146,6 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     last.set(behavior, { spec, options })
     return spec
   }
-}
-
-/** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
-export const limitsOf = (
-  server: string,
-  { initTimeout = Infinity, mailbox, shutdown = defaultShutdown }: RunOptions
-): Pick<ServerSpec, "capacity" | "initTimeout" | "shutdown"> => ({
-  capacity: capacityOf(server, mailbox),
-  initTimeout: toMillis(initTimeout, { server, option: "initTimeout" }),
-  shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" })
-})
-
-const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
-  const given = mailbox?.capacity ?? Infinity
-  if (given >= 1) return given
-  throw new InvalidOption({
-    server,
-    option: "mailbox.capacity",
-    given,
-    expected: "at least 1, or left out for no limit"
-  })
 }
 
 const copier = (state: Pure): (value: unknown) => unknown => {

@@ -9,9 +9,10 @@ import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly, normal } from "../../../domain/process/ExitReason.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
-import { toMillis } from "../class/Client.ts"
 import { serverOf } from "../class/ServerRef.ts"
-import { Envelope, ownTell } from "../message/Envelope.ts"
+import { Envelope } from "../message/Envelope.ts"
+import { ownTell } from "../message/MessageType.ts"
+import { toMillis } from "../parts/Limits.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
 
 /** How long to wait for a server to stop. */

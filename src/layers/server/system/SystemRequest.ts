@@ -8,10 +8,10 @@ import { type CallError, callError } from "../../../domain/Errors.ts"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
-import { toMillis } from "../class/Client.ts"
 import { serverOf } from "../class/ServerRef.ts"
 import type { ServerProcess } from "../engine/ServerProcess.ts"
-import { ownCall } from "../message/Envelope.ts"
+import { ownCall } from "../message/MessageType.ts"
+import { toMillis } from "../parts/Limits.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
 
 /** What is asked of the server behind a reference, when its turn comes. */

@@ -2,8 +2,9 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
-import { Envelope, type Mail, ownCall, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
+import { Envelope, type Mail, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
 import { Mailbox, type Overflow } from "../../../../src/layers/server/message/Mailbox.ts"
+import { ownCall } from "../../../../src/layers/server/message/MessageType.ts"
 
 const nobody = (deadlines: Deadlines): Receiver => ({
   name: "test",

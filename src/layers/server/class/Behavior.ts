@@ -1,0 +1,75 @@
+/**
+ * What users write of a server: its behaviour, how it is run, and the references to it, as types.
+ *
+ * @since 0.1.0
+ */
+import type { Duration, Effect, Scope } from "effect"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Client, FullClient, Messages } from "../../../domain/server/Message.ts"
+import type { CastNext, Initial, TerminateNext } from "../../../domain/server/Next.ts"
+import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
+import type { Isolation } from "../../../domain/state/Isolation.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+import type { ChildOptions } from "../../process/Child.ts"
+import type { HasProcess } from "../../process/Process.ts"
+import type { MailboxOptions } from "../message/Mailbox.ts"
+import type { SelfOf, ServerOf } from "./ServerRef.ts"
+
+/**
+ * A reference to a server: its client, and the process behind it. It follows the server across restarts and never points
+ * at a dead incarnation.
+ *
+ * @since 0.1.0
+ */
+export type Ref<Self, S, Ms extends Messages> = Client<Ms> & HasProcess & ServerOf<Self, S, Ms>
+
+/**
+ * What a server's own code gets of itself: a reference that takes its internal messages too.
+ *
+ * @since 0.1.0
+ */
+export type SelfRef<Self, S, Ms extends Messages> = FullClient<Ms> & HasProcess & ServerOf<Self, S, Ms>
+
+/** What a server's code needs of the context: its Scope and itself are there by themselves. */
+export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
+
+/**
+ * What a server does (OTP: the callback module).
+ *
+ * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from what
+ * is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the reason
+ * and the state from before the callback that crashed; skipped on a kill. It may answer `Next.stop(reason)`, to end for
+ * another reason than it was told (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has passed.
+ * `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
+ *
+ * @since 0.1.0
+ */
+export interface Behavior<S, H, E = never, R = never> {
+  readonly init: S | Initial<S> | Effect.Effect<S | Initial<S>, E, R>
+  readonly restore?: ((conserved: S) => S | Initial<S> | Effect.Effect<S | Initial<S>, E, R>) | undefined
+  readonly handlers: H
+  readonly terminate?:
+    | ((reason: ExitReason, state: S) => TerminateNext | Effect.Effect<TerminateNext, never, R>)
+    | undefined
+  readonly idle?: ((state: S) => CastNext<S> | Effect.Effect<CastNext<S>, never, R>) | undefined
+  readonly formatStatus?: ((shown: Shown<S>) => Formatted) | undefined
+}
+
+/**
+ * How a server is run.
+ *
+ * @since 0.1.0
+ */
+export interface Options<G extends Grade = "nothing"> extends ChildOptions {
+  /** What its state must survive; asks for nothing by default. More than its companion grants does not compile. */
+  readonly survives?: G | undefined
+  /** How many messages may wait, and what happens then; unbounded by default. */
+  readonly mailbox?: MailboxOptions | undefined
+  /** How far the state is kept apart from the handlers: `"share"` by default, `"freeze"` for tests and development. */
+  readonly isolation?: Isolation | undefined
+  /** How long init may take; for ever by default, as in OTP. */
+  readonly initTimeout?: Duration.Input | undefined
+}
+
+/** A behaviour, or how each incarnation makes one in its Scope. */
+export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Effect<Behavior<S, H, E, R>, BE, BR>

@@ -1,0 +1,52 @@
+/**
+ * The messages of a server as the engine knows them: what is computed once from a description, and the engine's own.
+ *
+ * @since 0.1.0
+ */
+import { type Call, call, type Cast, cast } from "../../../domain/server/Message.ts"
+
+/** A message of a server class, with all that is computed from its description once. */
+export interface MessageType {
+  readonly tag: string
+  readonly message: Call<any, any, any> | Cast<any>
+  readonly isCall: boolean
+  /** Milliseconds a caller waits by default; `Infinity` for ever. */
+  readonly timeout: number
+  /** Completes a payload with its constructor defaults; absent when it has none. */
+  readonly complete: ((payload: unknown) => unknown) | undefined
+}
+
+/** The engine's own messages. */
+export const ownCall: MessageType = {
+  tag: "system request",
+  message: call(),
+  isCall: true,
+  timeout: 5000,
+  complete: undefined
+}
+
+/** Work of the server's own: a continuation, an idle callback. */
+export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
+
+/** The system's own messages that nobody waits for. */
+export const ownTell: MessageType = { ...ownCast, tag: "system message" }
+
+/**
+ * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
+ * handler looks at it, takes time or crashes, and most never do.
+ */
+export interface Letter {
+  readonly type: MessageType
+  readonly payload: unknown
+  /** It has no place to lose, which tells it from an `Envelope`. */
+  readonly place?: undefined
+}
+
+/** What makes a call safe to make again: its key, and the call as text. */
+export interface Once {
+  readonly key: string
+  readonly call: string
+}
+
+/** Work of the server's own that comes before anything queued: a continuation, an idle callback. */
+export type Work = (state: unknown) => unknown

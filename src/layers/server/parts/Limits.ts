@@ -1,0 +1,76 @@
+/**
+ * The times and sizes that a server is given, read and checked.
+ *
+ * @since 0.1.0
+ */
+import type { Duration } from "effect"
+import { InvalidOption } from "../../../domain/Errors.ts"
+import * as Millis from "../../../domain/options/Millis.ts"
+import type { Isolation } from "../../../domain/state/Isolation.ts"
+import type { ChildOptions } from "../../process/Child.ts"
+import type { MailboxOptions } from "../message/Mailbox.ts"
+
+/** How a server is run, as far as the engine is concerned. */
+export interface RunOptions extends ChildOptions {
+  readonly mailbox?: MailboxOptions | undefined
+  readonly isolation?: Isolation | undefined
+  readonly initTimeout?: Duration.Input | undefined
+}
+
+/** What limits a server. */
+export interface Limits {
+  readonly capacity: number
+  /** Milliseconds; `Infinity` for no limit. */
+  readonly initTimeout: number
+  /** Milliseconds that clean-up may take when a server ends by itself. */
+  readonly shutdown: number
+}
+
+// OTP's default for workers.
+const defaultShutdown = 5000
+
+/** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
+export const toMillis = (
+  input: Duration.Input | "infinity",
+  { option = "timeout", request, server }: {
+    readonly server: string
+    readonly request?: string
+    readonly option?: string
+  }
+): number => {
+  const millis = Millis.fromInput(input)
+  if (millis !== undefined) return millis
+  if (option === "timeout") throw noTimeout(server, request, input)
+  throw new InvalidOption({ server, option, given: input, expected: Millis.expected })
+}
+
+/** What is wrong with a timeout that is no time. */
+export const noTimeout = (server: string, request: string | undefined, given: unknown): InvalidOption =>
+  new InvalidOption({
+    server,
+    ...(request === undefined ? {} : { request }),
+    option: "timeout",
+    given,
+    expected: `${Millis.expected}, or "infinity"`
+  })
+
+/** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
+export const limitsOf = (
+  server: string,
+  { initTimeout = Infinity, mailbox, shutdown = defaultShutdown }: RunOptions
+): Limits => ({
+  capacity: capacityOf(server, mailbox),
+  initTimeout: toMillis(initTimeout, { server, option: "initTimeout" }),
+  shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" })
+})
+
+const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
+  const given = mailbox?.capacity ?? Infinity
+  if (given >= 1) return given
+  throw new InvalidOption({
+    server,
+    option: "mailbox.capacity",
+    given,
+    expected: "at least 1, or left out for no limit"
+  })
+}
