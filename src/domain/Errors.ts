@@ -11,6 +11,8 @@ import { crashed, ExitReason, toText } from "./process/ExitReason.ts"
 import { bytesOf } from "./state/stored/SnapshotRecord.ts"
 import { StoreError } from "./state/stored/StoreError.ts"
 
+export { InvalidOption } from "./options/InvalidOption.ts"
+
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
 /**
@@ -278,25 +280,6 @@ export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
     return `${this.server} was given the key ${String(this.key)}, a ${typeof this.key}: a key is a string.`
   }
 }
-
-/**
- * A server, its companions or a store (`server` is its name) was given an option that makes no sense; what the type checker
- * cannot see. `request` is the message, or the callback, that the option was for.
- */
-export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
-  server: Schema.String,
-  request: Schema.optionalKey(Schema.String),
-  option: Schema.String,
-  given: Schema.Unknown,
-  expected: Schema.String
-}) {
-  override get message(): string {
-    const whose = this.request === undefined ? this.server : `${this.request} of ${this.server}`
-    return `${whose} was given ${show(this.given)} as ${this.option}: it must be ${this.expected}.`
-  }
-}
-
-const show = (given: unknown): string => typeof given === "string" ? `"${given}"` : String(given)
 
 /** The key of a server is taken by another that lives. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {

@@ -7,8 +7,7 @@
  * @since 0.1.0
  */
 import type { Duration } from "effect"
-import { InvalidOption } from "../Errors.ts"
-import { defaultGenerations } from "../state/stored/SnapshotRecord.ts"
+import { InvalidOption } from "./InvalidOption.ts"
 import * as Millis from "./Millis.ts"
 
 /** Whose option, which, and what was given. */
@@ -44,9 +43,5 @@ export const patience = (one: Given<Duration.Input>): number => {
   const value = Millis.fromDuration(one.given) ?? Infinity
   return value < Infinity ? value : refuse(one, `a duration of 0 or more that ends${example}`)
 }
-
-/** Snapshots that a store is told to keep of a key, or the usual number. */
-export const generations = (of: string, given = defaultGenerations): number =>
-  integer({ of, option: "generations", given }, 2)
 
 const example = ", such as \"5 seconds\", or a number of milliseconds"

@@ -55,6 +55,12 @@ export interface MigrationDied {
 /** Why a stored state cannot be used. */
 export type Unreadable = FromTheFuture | Undecodable | MigrationDied
 
+/** How states become text and come back. */
+export interface Codec<in out S> {
+  encode(state: S): Result.Result<Encoded, string>
+  decode(version: number, text: string): Decoded<S> | Unreadable
+}
+
 /** A state's schema with its versions; `S` is the newest one. */
 export interface StateSchema<out S extends Pure> {
   readonly [TypeId]: typeof TypeId

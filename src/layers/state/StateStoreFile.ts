@@ -20,7 +20,13 @@ import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope,
 import * as zlib from "node:zlib"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import * as LogFrame from "../../domain/state/stored/LogFrame.ts"
-import { type AsideRecord, invalid, type Kept, withAnswers } from "../../domain/state/stored/SnapshotRecord.ts"
+import {
+  type AsideRecord,
+  generationsOf,
+  invalid,
+  type Kept,
+  withAnswers
+} from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import * as LogDirectory from "./file/LogDirectory.ts"
 import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
@@ -81,7 +87,7 @@ export const make = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const log = LogDirectory.make(fs, yield* Path.Path, options.directory, checksum)
   const parent = yield* Effect.scope
-  const limit = GivenOption.generations(name, options.generations)
+  const limit = generationsOf(name, options.generations)
   const onDamage = options.onDamage ??
     ((damage: LogDirectory.Damage) => Effect.logWarning(`state store "${name}": ${LogDirectory.explain(damage)}`))
   const lock = Semaphore.makeUnsafe(1)

@@ -12,9 +12,9 @@
  */
 import { Array, Cause, Clock, Effect, Layer, Semaphore } from "effect"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
-import * as GivenOption from "../../domain/options/GivenOption.ts"
 import * as KeyText from "../../domain/state/stored/KeyText.ts"
 import {
+  generationsOf,
   invalid,
   maxKeyBytes,
   type SnapshotRecord,
@@ -64,7 +64,7 @@ export const makeOn = Effect.fnUntraced(function*(
   const name = known ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
   const sql = SqlStatements.make(database.dialect, table)
   const lock = Semaphore.makeUnsafe(1)
-  const rings = new SlotRings(GivenOption.generations(name, options.generations))
+  const rings = new SlotRings(generationsOf(name, options.generations))
   /** Owners of the epochs acquired here, for messages. */
   const owners = new Map<number, string>()
 

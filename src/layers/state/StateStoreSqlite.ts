@@ -10,7 +10,7 @@
 import { Effect, Layer, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
-import { InvalidOption } from "../../domain/Errors.ts"
+import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { StoreError } from "../../domain/state/stored/StoreError.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqliteClient from "./SqliteClient.ts"

@@ -5,9 +5,10 @@
  *
  * @since 0.1.0
  */
-import type { RecordedAnswer } from "../../server/Idempotency.ts"
+import * as GivenOption from "../../options/GivenOption.ts"
+import type { RecordedAnswer } from "../Answers.ts"
 
-export type { RecordedAnswer } from "../../server/Idempotency.ts"
+export type { RecordedAnswer } from "../Answers.ts"
 
 /** A snapshot as a store holds it. */
 export interface SnapshotRecord {
@@ -40,8 +41,12 @@ export interface AsideRecord extends SnapshotRecord {
   readonly asideAt: number
 }
 
-/** Snapshots kept of a key, unless told otherwise. */
+/** Snapshots kept of a key by default. */
 export const defaultGenerations = 3
+
+/** How many snapshots a store keeps of a key; fewer than two are refused with an `InvalidOption`. */
+export const generationsOf = (store: string, given = defaultGenerations): number =>
+  GivenOption.integer({ of: store, option: "generations", given }, 2)
 
 /** Longest key, in bytes of UTF-8: together with an answer's id, what an index of every database can hold. */
 export const maxKeyBytes = 512

@@ -12,7 +12,7 @@ import {
   type Limits,
   type NewAnswer,
   type RecordedAnswer
-} from "../../../domain/server/Idempotency.ts"
+} from "../../../domain/state/Answers.ts"
 
 /** The answers a server has on record. */
 export class AnswerBook {

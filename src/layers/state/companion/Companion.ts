@@ -12,7 +12,7 @@
  */
 import type { Effect, Option } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { Limits, NewAnswer, RecordedAnswer } from "../../../domain/server/Idempotency.ts"
+import type { Limits, NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
 import type * as Generations from "../../../domain/state/Generations.ts"
 import type { Standing } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"

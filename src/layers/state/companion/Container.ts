@@ -10,13 +10,13 @@
  * @since 0.1.0
  */
 import { type Context, Effect, type Scope } from "effect"
+import type { Codec } from "../../../domain/state/StateSchema.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import type { StartRecipe } from "../../process/Child.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
-import { Supervisor } from "../../supervision/Supervisor.ts"
+import { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { Worker } from "../../supervision/tree/Worker.ts"
-import type { Codec } from "../durable/StoreSession.ts"
 import type { Companion, Keeper, Owner } from "./Companion.ts"
 import { KeyTable } from "./KeyTable.ts"
 

@@ -12,7 +12,7 @@
  */
 import { Effect } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { Limits, NewAnswer } from "../../../domain/server/Idempotency.ts"
+import type { Limits, NewAnswer } from "../../../domain/state/Answers.ts"
 import type * as Generations from "../../../domain/state/Generations.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
 import { accept, type Snapshot } from "../../../domain/state/Snapshot.ts"

@@ -18,7 +18,7 @@
  */
 import { type Cause, Effect, Exit } from "effect"
 import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
-import type { Limits, NewAnswer } from "../../../domain/server/Idempotency.ts"
+import type { Limits, NewAnswer } from "../../../domain/state/Answers.ts"
 import type * as Generations from "../../../domain/state/Generations.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"

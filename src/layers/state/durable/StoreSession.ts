@@ -7,8 +7,8 @@
  *
  * @since 0.1.0
  */
-import { type Cause, type Context, Effect, type Result, type Schedule, type Scope } from "effect"
-import type { Decoded, Encoded, Unreadable } from "../../../domain/state/StateSchema.ts"
+import { type Cause, type Context, Effect, type Schedule, type Scope } from "effect"
+import type { Codec } from "../../../domain/state/StateSchema.ts"
 import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
@@ -16,12 +16,6 @@ import type { Policy } from "../companion/Companion.ts"
 import type { StateStore } from "../store/StateStore.ts"
 import { healthOf, type StoreHealth } from "../store/StoreHealth.ts"
 import { type StoreWriter, type Unsaved, writerOf } from "../store/StoreWriter.ts"
-
-/** How states become text and come back. */
-export interface Codec<in out S> {
-  encode(state: S): Result.Result<Encoded, string>
-  decode(version: number, text: string): Decoded<S> | Unreadable
-}
 
 /** What all durable companions of one server class share. */
 export interface Session<in out S> {

@@ -14,9 +14,9 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import {
   type AsideRecord,
+  generationsOf,
   invalid,
   keep,
   type Kept,
@@ -127,7 +127,7 @@ export const Service = <Self>() =>
  */
 export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
   const name = "memory"
-  const limit = GivenOption.generations(name, options.generations)
+  const limit = generationsOf(name, options.generations)
   const epochs = new Map<string, number>()
   const owners = new Map<number, string>()
   const keys = new Map<string, Kept<SnapshotRecord>>()

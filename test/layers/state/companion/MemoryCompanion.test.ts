@@ -2,8 +2,8 @@
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Schema } from "effect"
 import { crashed } from "../../../../src/domain/process/ExitReason.ts"
+import { InTable } from "../../../../src/layers/state/companion/InTable.ts"
 import { InMemory } from "../../../../src/layers/state/companion/MemoryCompanion.ts"
-import { InTable } from "../../../../src/layers/state/StateTable.ts"
 
 const State = Schema.Literals([0, 1, 2])
 const Op = Schema.Union([

@@ -1,0 +1,49 @@
+/**
+ * Recorded answers: how many of them a server keeps, and for how long.
+ *
+ * An answer is recorded in one commit with the state that it was computed from. A call that is made again with the same key
+ * gets that answer and is not handled again; which calls have a key is decided in `server/Idempotency`.
+ *
+ * @since 0.1.0
+ */
+
+/** An answer on record. */
+export interface RecordedAnswer {
+  /** The key that the call carried. */
+  readonly id: string
+  /** Sequence number of the state that was committed with it. */
+  readonly seq: number
+  /** When it was answered, in milliseconds of the wall clock. */
+  readonly at: number
+  /** The answer and what it answers, as JSON text. */
+  readonly body: string
+}
+
+/** An answer about to be recorded. */
+export type NewAnswer = Omit<RecordedAnswer, "seq">
+
+/** How many answers a server keeps on record, and for how long. */
+export interface Limits {
+  /** The oldest give way to the newest; 1,000 by default. */
+  readonly maxCount: number
+  /** In milliseconds; a day by default. */
+  readonly maxAge: number
+}
+
+/** The limits by default. */
+export const defaultLimits: Limits = { maxCount: 1000, maxAge: 86_400_000 }
+
+/** Which of the answers, oldest first, are too many or too old to be kept. */
+export const expired = (
+  answers: Iterable<RecordedAnswer>,
+  count: number,
+  now: number,
+  limits: Limits
+): ReadonlyArray<RecordedAnswer> => {
+  const gone: Array<RecordedAnswer> = []
+  for (const answer of answers) {
+    if (count - gone.length <= limits.maxCount && now - answer.at <= limits.maxAge) break
+    gone.push(answer)
+  }
+  return gone
+}
