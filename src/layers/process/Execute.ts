@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit } from "effect"
+import { type Context, Deferred, Effect, Exit } from "effect"
 import type { Child, Started } from "./Child.ts"
 
 // Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more than a
@@ -34,6 +34,10 @@ export const execute = <A, E>(
   if (exit === undefined) fiber.addObserver(done)
   else done(exit)
 }
+
+/** What a Deferred came to: itself an outcome when that is there, and an Effect that waits for it otherwise. */
+export const outcomeOf = <A, E>(deferred: Deferred.Deferred<A, E>): Effect.Effect<A, E> =>
+  deferred.effect ?? Deferred.await(deferred)
 
 /** Calls plain code; what it throws is a defect. */
 export const attempt = <A>(make: () => A): Exit.Exit<A> => {

@@ -20,7 +20,7 @@ export interface Inspected {
   readonly incarnation: number
 }
 
-const inspect = ({ incarnation, kind, path, status }: Inspection): Inspected => ({
+const inspect = ({ incarnation, kind, path, status }: Process): Inspected => ({
   _id: "heirloom/Process",
   path: pathText(path),
   kind,
@@ -28,42 +28,53 @@ const inspect = ({ incarnation, kind, path, status }: Inspection): Inspected => 
   incarnation
 })
 
-type Inspection = Pick<Process, "path" | "kind" | "status" | "incarnation">
+const looks: PropertyDescriptorMap & ThisType<HasProcess> = {
+  [isAlive]: { value: true },
+  toJSON: {
+    value(): unknown {
+      return inspect(this[processOf])
+    }
+  },
+  toString: {
+    value(): string {
+      return Formatter.format(inspect(this[processOf]))
+    }
+  },
+  [Inspectable.NodeInspectSymbol]: {
+    value(): unknown {
+      return inspect(this[processOf])
+    }
+  }
+}
+
+/**
+ * Has the instances of a class shown so: call it in a `static` block of a class of processes, or of references. It is no
+ * base class, since such a class often has another base.
+ */
+export const inspected = (clazz: { readonly prototype: HasProcess }): void => {
+  Object.defineProperties(clazz.prototype, looks)
+}
 
 /** A process that is shown so, and stands for itself. */
-export abstract class InspectedProcess implements Inspection, HasProcess {
+export abstract class InspectedProcess
+  implements Pick<Process, "path" | "kind" | "status" | "incarnation">, HasProcess
+{
   abstract readonly path: ReadonlyArray<string>
   abstract readonly kind: Process["kind"]
   abstract readonly status: Process["status"]
   abstract readonly incarnation: number
   abstract get [processOf](): Process
-  get [isAlive](): true {
-    return true
-  }
-  toJSON(): unknown {
-    return inspect(this)
-  }
-  toString(): string {
-    return Formatter.format(inspect(this))
-  }
-  [Inspectable.NodeInspectSymbol](): unknown {
-    return inspect(this)
+
+  static {
+    inspected(this)
   }
 }
 
 /** A reference that is shown as the process it stands for. */
 export abstract class InspectedReference implements HasProcess {
   abstract readonly [processOf]: Process
-  get [isAlive](): true {
-    return true
-  }
-  toJSON(): unknown {
-    return inspect(this[processOf])
-  }
-  toString(): string {
-    return Formatter.format(inspect(this[processOf]))
-  }
-  [Inspectable.NodeInspectSymbol](): unknown {
-    return inspect(this[processOf])
+
+  static {
+    inspected(this)
   }
 }

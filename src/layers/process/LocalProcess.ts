@@ -8,13 +8,13 @@
 import { type Context, Effect, Exit } from "effect"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/process/ExitReason.ts"
 import type { Fate, Parent, Started } from "./Child.ts"
-import { InspectedProcess } from "./Inspection.ts"
-import * as OneOrMany from "./OneOrMany.ts"
+import { inspected } from "./Inspection.ts"
+import { Observers } from "./Observers.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "./Process.ts"
 
 /** A process of this JavaScript thread, supervised by `parent`. */
-export abstract class LocalProcess extends InspectedProcess implements Process {
-  abstract override readonly kind: "worker" | "supervisor"
+export abstract class LocalProcess implements Process {
+  abstract readonly kind: "worker" | "supervisor"
   readonly id: string
   readonly path: ReadonlyArray<string>
   readonly parent: Parent
@@ -22,12 +22,14 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
   slot = -1
   status: Status = "stopped"
   lastExit: ExitReason | undefined = undefined
-  private exitObservers: OneOrMany.OneOrMany<ExitObserver> = undefined
-  private goneObservers: OneOrMany.OneOrMany<GoneObserver> = undefined
+  private observers: Observers | undefined = undefined
   private unreported = false
 
+  static {
+    inspected(this)
+  }
+
   constructor(parent: Parent, id: string) {
-    super()
     this.parent = parent
     this.id = id
     this.path = [...parent.path, id]
@@ -42,22 +44,22 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
 
   addExitObserver(observer: ExitObserver): boolean {
     if (this.status !== "running" && this.status !== "starting") return false
-    this.exitObservers = OneOrMany.add(this.exitObservers, observer)
+    ;(this.observers ??= new Observers()).addExit(observer)
     return true
   }
 
   removeExitObserver(observer: ExitObserver): void {
-    this.exitObservers = OneOrMany.remove(this.exitObservers, observer)
+    this.observers?.removeExit(observer)
   }
 
   addGoneObserver(observer: GoneObserver): boolean {
     if (this.status === "stopped") return false
-    this.goneObservers = OneOrMany.add(this.goneObservers, observer)
+    ;(this.observers ??= new Observers()).addGone(observer)
     return true
   }
 
   removeGoneObserver(observer: GoneObserver): void {
-    this.goneObservers = OneOrMany.remove(this.goneObservers, observer)
+    this.observers?.removeGone(observer)
   }
 
   /** Ends it and completes when it has ended: for good as the owner of a root, as an exit of its own under a parent. */
@@ -75,9 +77,7 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
     this.lastExit = reason
     this.status = "restarting"
     this.unreported = report && !isOrderly(reason)
-    const observers = this.exitObservers
-    this.exitObservers = undefined
-    OneOrMany.forEach(observers, (observer) => observer(this.incarnation, reason))
+    this.observers?.exited(this.incarnation, reason)
   }
 
   /** The supervisor has said it. */
@@ -89,10 +89,7 @@ export abstract class LocalProcess extends InspectedProcess implements Process {
       const { incarnation, lastExit: reason, path } = this
       this.parent.telemetry.crashed({ path, incarnation, reason, next: nextText[fate] }, this.reportContext)
     }
-    if (this.status !== "stopped") return
-    const observers = this.goneObservers
-    this.goneObservers = undefined
-    OneOrMany.forEach(observers, (observer) => observer(this.lastExit ?? shutdown))
+    if (this.status === "stopped") this.observers?.gone(this.lastExit ?? shutdown)
   }
 }
 

@@ -1,0 +1,52 @@
+/**
+ * The observers of one process: of the end of its incarnation, and of its own end.
+ *
+ * Most processes are never observed, so a process makes this on first use. An observer is called once; it may add and
+ * remove others meanwhile.
+ *
+ * @since 0.1.0
+ */
+import type { ExitReason } from "../../domain/process/ExitReason.ts"
+import * as OneOrMany from "./OneOrMany.ts"
+import type { ExitObserver, GoneObserver } from "./Process.ts"
+
+/** The observers of one process. */
+export class Observers {
+  private exits: OneOrMany.OneOrMany<ExitObserver> = undefined
+  private gones: OneOrMany.OneOrMany<GoneObserver> = undefined
+
+  /** Whether there is none. */
+  get isEmpty(): boolean {
+    return this.exits === undefined && this.gones === undefined
+  }
+
+  addExit(observer: ExitObserver): void {
+    this.exits = OneOrMany.add(this.exits, observer)
+  }
+
+  removeExit(observer: ExitObserver): void {
+    this.exits = OneOrMany.remove(this.exits, observer)
+  }
+
+  addGone(observer: GoneObserver): void {
+    this.gones = OneOrMany.add(this.gones, observer)
+  }
+
+  removeGone(observer: GoneObserver): void {
+    this.gones = OneOrMany.remove(this.gones, observer)
+  }
+
+  /** The incarnation has ended. */
+  exited(incarnation: number, reason: ExitReason): void {
+    const observers = this.exits
+    this.exits = undefined
+    OneOrMany.forEach(observers, (observer) => observer(incarnation, reason))
+  }
+
+  /** The process is down, and nothing is about to start it again. */
+  gone(reason: ExitReason): void {
+    const observers = this.gones
+    this.gones = undefined
+    OneOrMany.forEach(observers, (observer) => observer(reason))
+  }
+}
