@@ -1,16 +1,21 @@
 /**
  * Deadlines of the callers that wait: one sleeping fiber for all that wait equally long.
  *
- * A timer per call costs more than the call. Callers of one server that wait as long as each other expire in the order
+ * A timer per call costs more than the call. Callers of one class that wait as long as each other expire in the order
  * they came, so they form a list, and only its head needs a timer. Nothing is armed for a call that is served at once.
  *
- * *Tricky*: the list is doubly linked, so that an answered caller leaves it in O(1): a busy server would otherwise keep
- * five seconds' worth of answered requests. When the last one leaves, the sleeper is stopped on the next turn, not at
- * once: the next caller usually comes in the same turn, and a sleeper left behind would keep the process alive.
+ * *Tricky*
+ * - The list is doubly linked, so that an answered caller leaves it in O(1): a busy server would otherwise keep five
+ *   seconds' worth of answered requests. When the last one leaves, the timer is stopped on the next turn, not at once: the
+ *   next caller usually comes in the same turn, and a timer left behind would keep the process alive.
+ * - Due times are monotonic, so the list is sorted whatever the wall clock does. A timer that rings makes everything due
+ *   that it was set for, whatever the clock says then: clocks have fractions, timers and sums of fractions are not exact,
+ *   and a caller that is due a fraction later would set the timer again and again.
  *
  * @since 0.1.0
  */
-import { Clock, Context, Duration, Effect, type Fiber, Scheduler } from "effect"
+import { Clock, Context, Scheduler } from "effect"
+import * as Timer from "../../process/Timer.ts"
 
 /** One that waits. */
 export abstract class Deadline {
@@ -26,7 +31,8 @@ export abstract class Deadline {
 export class DeadlineList {
   private head: Deadline | undefined = undefined
   private tail: Deadline | undefined = undefined
-  private sleeper: Fiber.Fiber<void> | undefined = undefined
+  /** The timer of the first in the list, while there is one. */
+  private timer: { cancel: () => void } | undefined = undefined
   private stopping = false
   private readonly millis: number
   private readonly context: Context.Context<never>
@@ -42,13 +48,13 @@ export class DeadlineList {
   }
 
   add(one: Deadline): void {
-    one.at = this.clock.currentTimeMillisUnsafe() + this.millis
+    one.at = Timer.instantOf(this.clock) + this.millis
     one.list = this
     one.previous = this.tail
     if (this.tail === undefined) this.head = one
     else this.tail.next = one
     this.tail = one
-    if (this.sleeper === undefined) this.sleep()
+    if (this.timer === undefined) this.arm()
   }
 
   remove(one: Deadline): void {
@@ -59,7 +65,7 @@ export class DeadlineList {
     if (one.next === undefined) this.tail = one.previous
     else one.next.previous = one.previous
     one.previous = one.next = undefined
-    if (this.head === undefined && this.sleeper !== undefined && !this.stopping) {
+    if (this.head === undefined && this.timer !== undefined && !this.stopping) {
       this.stopping = true
       Context.get(this.context, Scheduler.Scheduler).makeDispatcher().scheduleTask(this.stop, 0)
     }
@@ -67,30 +73,34 @@ export class DeadlineList {
 
   private readonly stop = (): void => {
     this.stopping = false
-    if (this.head !== undefined || this.sleeper === undefined) return
-    const sleeper = this.sleeper
-    this.sleeper = undefined
-    sleeper.interruptUnsafe()
+    if (this.head !== undefined || this.timer === undefined) return
+    this.timer.cancel()
+    this.timer = undefined
     this.forget(this.millis)
   }
 
-  private sleep(): void {
-    const rest = Math.max(this.head!.at - this.clock.currentTimeMillisUnsafe(), 0)
-    const sleeper = Effect.runForkWith(this.context)(this.clock.sleep(Duration.millis(rest)))
-    this.sleeper = sleeper
-    sleeper.addObserver((exit) => {
-      if (exit._tag === "Failure" || this.sleeper !== sleeper) return
-      this.sleeper = undefined
-      const now = this.clock.currentTimeMillisUnsafe()
-      while (this.head !== undefined && this.head.at <= now) {
-        const due = this.head
-        this.remove(due)
-        due.expire(this.millis)
-      }
-      if (this.sleeper !== undefined) return
-      if (this.head === undefined) this.forget(this.millis)
-      else this.sleep()
+  private arm(): void {
+    const due = this.head!.at
+    const rest = Math.max(due - Timer.instantOf(this.clock), 0)
+    // A timer may ring before it is returned, and after it was stopped: on a deep stack a hand-off has to wait.
+    const timer = { cancel: () => {} }
+    this.timer = timer
+    timer.cancel = Timer.after(this.context, rest, () => {
+      if (this.timer === timer) this.ring(due)
     })
+  }
+
+  private ring(due: number): void {
+    const now = Math.max(due, Timer.instantOf(this.clock))
+    while (this.head !== undefined && this.head.at <= now) {
+      const first = this.head
+      this.remove(first)
+      first.expire(this.millis)
+    }
+    // Not before: those who have just expired may add others, and set no timer meanwhile.
+    this.timer = undefined
+    if (this.head === undefined) this.forget(this.millis)
+    else this.arm()
   }
 }
 

@@ -1,5 +1,5 @@
-import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Context, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Deadline, Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
 
@@ -93,4 +93,68 @@ it.effect("whoever is told may add and remove others", () =>
     yield* TestClock.adjust("10 millis")
     assert.deepStrictEqual(expired, ["first after 10", "second after 10", "fourth after 10"])
     assert.strictEqual(all.size, 0)
+  }))
+
+describe("clocks with fractions", () => {
+  it.effect("callers who came at fractions of a millisecond expire each at its time, on a clock that adds inexactly", () =>
+    Effect.gen(function*() {
+      const all = yield* deadlines
+      const expired: Array<string> = []
+      // 0.1 + 0.2 is more than 0.3: the rest of a time that is over is not zero.
+      for (let n = 0; n < 1000; n++) {
+        all.add(new Waiting(String(n), expired), 50)
+        yield* TestClock.adjust(Duration.micros(100n))
+      }
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual(expired.length, 1000)
+      assert.strictEqual(all.size, 0)
+    }))
+
+  it.effect("a clock whose sleeps end a fraction early does not set the timer of one caller again and again", () =>
+    Effect.gen(function*() {
+      const real = yield* Clock.Clock
+      let sleeps = 0
+      // Never quite there: what is left of a time is always more than nothing.
+      const early: Clock.Clock = {
+        ...real,
+        currentTimeMillisUnsafe: () => 0.1,
+        monotonicTimeNanosUnsafe: () => 100_000n,
+        sleep: () => {
+          sleeps++
+          return Effect.void
+        }
+      }
+      const all = new Deadlines(Context.add(yield* Effect.context<never>(), Clock.Clock, early))
+      const expired: Array<string> = []
+      all.add(new Waiting("one", expired), 0.2)
+      all.add(new Waiting("another", expired), 50)
+      assert.deepStrictEqual(expired, ["one after 0.2", "another after 50"])
+      assert.strictEqual(sleeps, 2)
+      assert.strictEqual(all.size, 0)
+    }))
+})
+
+it.effect("the wall clock may go back or forward by an hour: callers expire after the time that has passed", () =>
+  Effect.gen(function*() {
+    const real = yield* Clock.Clock
+    let wall = 3_600_000
+    const shifted: Clock.Clock = {
+      ...real,
+      currentTimeMillisUnsafe: () => wall,
+      sleep: (duration) => real.sleep(duration)
+    }
+    const all = new Deadlines(Context.add(yield* Effect.context<never>(), Clock.Clock, shifted))
+    const expired: Array<string> = []
+    all.add(new Waiting("before", expired), 300)
+    wall = 0
+    all.add(new Waiting("back", expired), 300)
+    yield* TestClock.adjust("100 millis")
+    wall = 7_200_000
+    all.add(new Waiting("forward", expired), 300)
+    yield* TestClock.adjust("199 millis")
+    assert.deepStrictEqual(expired, [])
+    yield* TestClock.adjust("1 millis")
+    assert.deepStrictEqual(expired, ["before after 300", "back after 300"])
+    yield* TestClock.adjust("100 millis")
+    assert.deepStrictEqual(expired, ["before after 300", "back after 300", "forward after 300"])
   }))
