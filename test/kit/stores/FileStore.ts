@@ -7,8 +7,8 @@ import { join } from "node:path"
 import type { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import type { StateStore } from "../../../src/layers/state/store/StateStore.ts"
-import { record } from "../StoreContract.ts"
 import { type Disk, layer, makeDisk } from "./FaultyDisk.ts"
+import { record } from "./Records.ts"
 
 /** The path of a folder that does not exist yet, in one that is removed with the test. */
 export const folder = Effect.acquireRelease(

@@ -4,7 +4,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
-import { contract } from "../../../kit/StoreContract.ts"
+import { contract } from "../../../kit/stores/StoreContract.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-file-"))),

@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
-import { contract } from "../../../kit/StoreContract.ts"
+import { contract } from "../../../kit/stores/StoreContract.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
 const postgres = usePostgres()

@@ -17,8 +17,8 @@ import * as StateStore from "../../../../src/layers/state/store/StateStore.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, behavior, Inside } from "../../../kit/Account.ts"
 import { Scripted } from "../../../kit/Scripted.ts"
-import { record } from "../../../kit/StoreContract.ts"
 import { start } from "../../../kit/stores/Processes.ts"
+import { record } from "../../../kit/stores/Records.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
 const folder = Effect.acquireRelease(

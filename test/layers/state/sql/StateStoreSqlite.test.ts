@@ -5,7 +5,7 @@ import { join } from "node:path"
 import * as SqliteClient from "../../../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { contract } from "../../../kit/StoreContract.ts"
+import { contract } from "../../../kit/stores/StoreContract.ts"
 
 /** A folder that is removed with the Scope. */
 const folder = Effect.acquireRelease(

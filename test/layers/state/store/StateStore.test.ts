@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import * as StateStore from "../../../../src/layers/state/store/StateStore.ts"
-import { contract, record } from "../../../kit/StoreContract.ts"
+import { record } from "../../../kit/stores/Records.ts"
+import { contract } from "../../../kit/stores/StoreContract.ts"
 
 contract("memory", {
   durable: false,

@@ -1,51 +1,13 @@
 /** What every store promises, as one suite that runs against each of them. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Schema, type Scope } from "effect"
-import type { AsideRecord, SnapshotRecord } from "../../src/domain/state/stored/SnapshotRecord.ts"
-import type { StoreError } from "../../src/domain/state/stored/StoreError.ts"
-import type { Grade } from "../../src/domain/state/Survival.ts"
-import { makeMemory, type Options, type StateStore } from "../../src/layers/state/store/StateStore.ts"
-
-/** A place that holds nothing yet, and how to open a store on it; opening again opens the same place. */
-export type Place = (options?: Options) => Effect.Effect<StateStore<Grade>, StoreError, Scope.Scope>
-
-/** How to test a store: `fresh` makes a place of its own for each test. */
-export interface Subject {
-  readonly fresh: Effect.Effect<Place, unknown, Scope.Scope>
-  /** Whether what was stored is there when it is opened again. */
-  readonly durable: boolean
-}
-
-export const record = (
-  key: string,
-  seq: number,
-  epoch: number,
-  more: Partial<SnapshotRecord> = {}
-): SnapshotRecord => ({
-  key,
-  seq,
-  epoch,
-  version: 1,
-  state: JSON.stringify({ count: seq }),
-  trusted: seq - 1,
-  at: 1_700_000_000_000 + seq,
-  ...more
-})
-
-/** A record as it is loaded. */
-const loaded = (saved: SnapshotRecord): SnapshotRecord => ({ answers: [], ...saved })
-
-const answer = (id: string, seq: number) => ({ id, seq, at: seq, body: JSON.stringify({ reply: id }) })
-
-const seqs = (records: ReadonlyArray<SnapshotRecord>) => records.map((one) => one.seq)
-
-const reasonOf = <A>(exit: Exit.Exit<A, StoreError>) => {
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" ? error.value.reason : undefined
-}
+import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
+import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
+import { anyLife } from "./AnyLife.ts"
+import { answer, inPlace, loaded, reasonOf, record, seqs, type Subject } from "./Records.ts"
+import { reopened, sessions } from "./StoreSessions.ts"
 
 /** Keys that some encoding, collation or file system chokes on. */
-export const hardKeys = [
+const hardKeys = [
   "",
   " ",
   "app/Counter/1",
@@ -77,9 +39,9 @@ export const hardKeys = [
   "\ud800".repeat(170)
 ]
 
-export const contract = (name: string, { durable, fresh }: Subject): void => {
-  const test = (title: string, body: (open: Place) => Effect.Effect<void, unknown, Scope.Scope>) =>
-    it.live(title, () => Effect.flatMap(fresh, body), 60_000)
+/** Registers the suite of one store. */
+export const contract = (name: string, subject: Subject): void => {
+  const test = inPlace(subject)
 
   describe(`${name}: the contract of every store`, () => {
     test(
@@ -241,90 +203,6 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
     )
 
     test(
-      "epochs only grow, over all owners",
-      Effect.fnUntraced(function*(open) {
-        const store = yield* open()
-        const epochs: Array<number> = []
-        for (const owner of ["a", "b", "a", "nul\u0000\ud800'", "b"]) epochs.push(yield* store.acquireEpoch(owner))
-        assert.deepStrictEqual(epochs, [...new Set(epochs)].sort((a, b) => a - b))
-        assert.isAtLeast(epochs[0]!, 1)
-      })
-    )
-
-    test(
-      "a younger session of the same owner fences the older one off: none of its writes is stored",
-      Effect.fnUntraced(function*(open) {
-        const store = yield* open()
-        const old = yield* store.acquireEpoch("app")
-        yield* store.save([record("a", 1, old), record("b", 1, old)])
-        const current = yield* store.acquireEpoch("app")
-        const before = yield* store.load("a")
-        for (
-          const write of [
-            store.save([record("a", 2, old)]),
-            store.save([record("c", 1, current), record("a", 2, old)]),
-            store.save([record("a", 2, old, { answers: [answer("x", 2)] })]),
-            store.setAside({ key: "a", seq: 1, epoch: old, why: "stale" }),
-            store.remove(["a"], old)
-          ]
-        ) {
-          assert.deepStrictEqual(reasonOf(yield* Effect.exit(write)), {
-            _tag: "Fenced",
-            owner: "app",
-            epoch: old,
-            current
-          })
-        }
-        assert.deepStrictEqual(yield* store.load("a"), before)
-        assert.deepStrictEqual(yield* store.keys(), ["a", "b"])
-        assert.deepStrictEqual(yield* store.listAside(), [])
-        yield* store.save([record("a", 2, current)])
-        assert.deepStrictEqual(seqs(yield* store.load("a")), [2, 1])
-      })
-    )
-
-    test(
-      "an epoch that nobody acquired is stale",
-      Effect.fnUntraced(function*(open) {
-        const store = yield* open()
-        const epoch = yield* store.acquireEpoch("app")
-        const exit = yield* Effect.exit(store.save([record("a", 1, epoch + 7)]))
-        assert.strictEqual(reasonOf(exit)?._tag, "Fenced")
-        assert.deepStrictEqual(yield* store.keys(), [])
-      })
-    )
-
-    test(
-      "sessions of different owners write side by side, also in one batch",
-      Effect.fnUntraced(function*(open) {
-        const store = yield* open()
-        const one = yield* store.acquireEpoch("one")
-        const two = yield* store.acquireEpoch("two")
-        yield* store.save([record("1", 1, one), record("2", 1, two), record("1", 2, one)])
-        yield* store.save([record("1", 3, one)])
-        assert.deepStrictEqual(seqs(yield* store.load("1")), [3, 2, 1])
-        assert.deepStrictEqual(seqs(yield* store.load("2")), [1])
-      })
-    )
-
-    test(
-      "a key belongs to the youngest session that wrote it",
-      Effect.fnUntraced(function*(open) {
-        const store = yield* open()
-        const one = yield* store.acquireEpoch("one")
-        const two = yield* store.acquireEpoch("two")
-        yield* store.save([record("a", 1, two)])
-        const exit = yield* Effect.exit(store.save([record("b", 1, one), record("a", 2, one)]))
-        assert.deepStrictEqual(reasonOf(exit), { _tag: "Fenced", key: "a", epoch: one, current: two })
-        assert.deepStrictEqual(yield* store.keys(), ["a"])
-        yield* store.save([record("b", 1, one)])
-        const removed = yield* Effect.exit(store.remove(["b", "a"], one))
-        assert.deepStrictEqual(reasonOf(removed), { _tag: "Fenced", key: "a", epoch: one, current: two })
-        assert.deepStrictEqual(yield* store.keys(), ["a", "b"], "removed whole or not at all")
-      })
-    )
-
-    test(
       "what was set aside or removed makes room: those that are left are kept",
       Effect.fnUntraced(function*(open) {
         const store = yield* open()
@@ -451,168 +329,8 @@ export const contract = (name: string, { durable, fresh }: Subject): void => {
       })
     )
 
-    const Op = Schema.Union([
-      Schema.TaggedStruct("Save", {
-        records: Schema.Array(Schema.Struct({
-          key: Schema.Literals(["a", "b", "\u0000\ud800"]),
-          probation: Schema.Boolean,
-          answer: Schema.optionalKey(Schema.Literals(["x", "y", "z"])),
-          forget: Schema.Boolean
-        })),
-        stale: Schema.Boolean
-      }),
-      Schema.TaggedStruct("SetAside", { key: Schema.Literals(["a", "b"]), back: Schema.Literals([0, 1]) }),
-      Schema.TaggedStruct("Remove", { key: Schema.Literals(["a", "b"]) }),
-      Schema.TaggedStruct("Acquire", { owner: Schema.Literals(["one", "two"]) }),
-      Schema.TaggedStruct("Reopen", {})
-    ])
-
-    it.live.prop(
-      "any life of a store: it holds what the store in memory holds",
-      { ops: Schema.Array(Op) },
-      ({ ops }) =>
-        Effect.scoped(Effect.gen(function*() {
-          const open = yield* fresh
-          let store = yield* open()
-          const model = makeMemory()
-          const epochs = { one: 0, two: 0 }
-          let retired = 0
-          let seq = 0
-          const trusted: Record<string, number> = {}
-          const both = Effect.fnUntraced(function*<A>(f: (store: StateStore<Grade>) => Effect.Effect<A, StoreError>) {
-            const [real, expected] = [yield* Effect.exit(f(store)), yield* Effect.exit(f(model))]
-            // a store that was opened again need not know whose an epoch of an earlier session was
-            const known = (reason: StoreError["reason"] | undefined) =>
-              reason?._tag === "Fenced" ? [reason._tag, reason.epoch] : reason
-            assert.deepStrictEqual(known(reasonOf(real)), known(reasonOf(expected)))
-            return real
-          })
-          const acquire = Effect.fnUntraced(function*(owner: "one" | "two") {
-            retired = epochs[owner]
-            epochs[owner] = yield* store.acquireEpoch(owner)
-            assert.strictEqual(yield* model.acquireEpoch(owner), epochs[owner])
-          })
-          yield* acquire("one")
-          for (const op of ops) {
-            switch (op._tag) {
-              case "Save": {
-                const records = op.records.map(({ answer: id, forget, key, probation }) => {
-                  seq++
-                  if (!probation) trusted[key] = seq - 1
-                  return record(key, seq, epochs.one, {
-                    trusted: trusted[key] ?? 0,
-                    ...(id === undefined ? {} : { answers: [answer(id, seq)] }),
-                    ...(forget ? { forgetAnswersBefore: seq - 2 } : {})
-                  })
-                })
-                const stale = op.stale && retired > 0 && records.length > 0
-                const batch = stale ? [...records, { ...records[0]!, epoch: retired }] : records
-                yield* both((store) => store.save(batch))
-                break
-              }
-              case "SetAside": {
-                const found = (yield* model.load(op.key))[op.back]
-                if (found !== undefined) {
-                  yield* both((store) =>
-                    store.setAside({ key: op.key, seq: found.seq, epoch: epochs.one, why: "poisoned" })
-                  )
-                }
-                break
-              }
-              case "Remove":
-                yield* both((store) => store.remove([op.key], epochs.one))
-                break
-              case "Acquire":
-                yield* acquire(op.owner)
-                break
-              case "Reopen":
-                if (durable) {
-                  store = yield* open()
-                  yield* acquire("one")
-                }
-                break
-            }
-            for (const key of ["a", "b", "\u0000\ud800"]) {
-              assert.deepStrictEqual(yield* store.load(key), yield* model.load(key))
-            }
-            assert.deepStrictEqual(yield* store.keys(), yield* model.keys())
-          }
-          const strip = (one: AsideRecord) => Object.assign(one, { asideAt: 0 })
-          assert.deepStrictEqual((yield* store.listAside()).map(strip), (yield* model.listAside()).map(strip))
-        })),
-      { arbitrary: { runs: 40 }, timeout: 120_000 }
-    )
-
-    if (!durable) return
-
-    test(
-      "what another process has written meanwhile is kept, fenced, and counted as what this one wrote itself",
-      Effect.fnUntraced(function*(open) {
-        const here = yield* open()
-        const one = yield* here.acquireEpoch("one")
-        for (let seq = 1; seq <= 3; seq++) yield* here.save([record("a", seq, one), record("b", seq, one)])
-        const there = yield* open()
-        const two = yield* there.acquireEpoch("two")
-        for (let seq = 4; seq <= 5; seq++) yield* there.save([record("a", seq, two), record("b", seq, two)])
-        assert.strictEqual(reasonOf(yield* Effect.exit(here.save([record("a", 6, one)])))?._tag, "Fenced")
-        assert.deepStrictEqual(seqs(yield* there.load("a")), [5, 4, 3])
-        const again = yield* here.acquireEpoch("one")
-        yield* here.save([record("a", 6, again), record("b", 6, again)])
-        for (const key of ["a", "b"]) assert.deepStrictEqual(seqs(yield* here.load(key)), [6, 5, 4])
-      })
-    )
-
-    test(
-      "a store that is opened again holds the same, and a new session goes on",
-      Effect.fnUntraced(function*(open) {
-        const first = yield* Effect.scoped(Effect.gen(function*() {
-          const store = yield* open()
-          const epoch = yield* store.acquireEpoch("app")
-          for (let seq = 1; seq <= 4; seq++) {
-            yield* store.save([
-              record("a", seq, epoch, { answers: [answer(`id${seq}`, seq)] }),
-              record("b", seq, epoch)
-            ])
-          }
-          yield* store.setAside({ key: "b", seq: 4, epoch, why: "poisoned" })
-          yield* store.remove(["c"], epoch)
-          return { epoch, a: yield* store.load("a"), b: yield* store.load("b"), aside: yield* store.listAside() }
-        }))
-        const store = yield* open()
-        assert.deepStrictEqual(yield* store.load("a"), first.a, "before a session began")
-        const epoch = yield* store.acquireEpoch("app")
-        assert.isAbove(epoch, first.epoch)
-        assert.deepStrictEqual(yield* store.load("a"), first.a)
-        assert.deepStrictEqual(yield* store.load("b"), first.b)
-        assert.deepStrictEqual(yield* store.listAside(), first.aside)
-        assert.deepStrictEqual(yield* store.keys(), ["a", "b"])
-        yield* store.save([record("a", 5, epoch)])
-        assert.deepStrictEqual(seqs(yield* store.load("a")), [5, 4, 3])
-      })
-    )
-
-    test(
-      "two clients of one store: the one that acquires last is the owner, the other is fenced off",
-      Effect.fnUntraced(function*(open) {
-        const [one, two] = [yield* open(), yield* open()]
-        const old = yield* one.acquireEpoch("app")
-        yield* one.save([record("a", 1, old)])
-        const current = yield* two.acquireEpoch("app")
-        assert.isAbove(current, old)
-        assert.deepStrictEqual(seqs(yield* two.load("a")), [1])
-        const exit = yield* Effect.exit(one.save([record("a", 2, old)]))
-        const reason = reasonOf(exit)
-        assert.strictEqual(reason?._tag, "Fenced")
-        yield* two.save([record("a", 2, current, { state: `"two"` })])
-        yield* two.save([record("a", 3, current, { state: `"two"` })])
-        assert.deepStrictEqual((yield* two.load("a")).map((one) => one.state), [`"two"`, `"two"`, `{"count":1}`])
-        // and back: a fenced session may begin anew, and then sees what the other has stored
-        const again = yield* one.acquireEpoch("app")
-        assert.isAbove(again, current)
-        yield* one.save([record("a", 4, again)])
-        assert.deepStrictEqual(seqs(yield* one.load("a")), [4, 3, 2])
-        assert.strictEqual(reasonOf(yield* Effect.exit(two.save([record("a", 4, current)])))?._tag, "Fenced")
-      })
-    )
+    sessions(test)
+    anyLife(subject)
+    if (subject.durable) reopened(test)
   })
 }

@@ -1,0 +1,56 @@
+/** The records that the stores' tests save, and what they ask of a store. */
+import { it } from "@effect/vitest"
+import { Effect, Exit, type Scope } from "effect"
+import type { SnapshotRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
+import type { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../src/domain/state/Survival.ts"
+import type { Options, StateStore } from "../../../src/layers/state/store/StateStore.ts"
+
+/** A place that holds nothing yet, and how to open a store on it; opening again opens the same place. */
+export type Place = (options?: Options) => Effect.Effect<StateStore<Grade>, StoreError, Scope.Scope>
+
+/** How to test a store: `fresh` makes a place of its own for each test. */
+export interface Subject {
+  readonly fresh: Effect.Effect<Place, unknown, Scope.Scope>
+  /** Whether what was stored is there when it is opened again. */
+  readonly durable: boolean
+}
+
+/** A snapshot record with defaults for all that is not given. */
+export const record = (
+  key: string,
+  seq: number,
+  epoch: number,
+  more: Partial<SnapshotRecord> = {}
+): SnapshotRecord => ({
+  key,
+  seq,
+  epoch,
+  version: 1,
+  state: JSON.stringify({ count: seq }),
+  trusted: seq - 1,
+  at: 1_700_000_000_000 + seq,
+  ...more
+})
+
+/** A record as it is loaded. */
+export const loaded = (saved: SnapshotRecord): SnapshotRecord => ({ answers: [], ...saved })
+
+/** A recorded answer. */
+export const answer = (id: string, seq: number) => ({ id, seq, at: seq, body: JSON.stringify({ reply: id }) })
+
+/** The numbers of records, in their order. */
+export const seqs = (records: ReadonlyArray<SnapshotRecord>) => records.map((one) => one.seq)
+
+/** The reason that an operation failed with. */
+export const reasonOf = <A>(exit: Exit.Exit<A, StoreError>) => {
+  const error = Exit.findErrorOption(exit)
+  return error._tag === "Some" ? error.value.reason : undefined
+}
+
+/** Registers a test in a place of its own. */
+export type Test = (title: string, body: (open: Place) => Effect.Effect<void, unknown, Scope.Scope>) => void
+
+/** How the tests of one store are registered. */
+export const inPlace = ({ fresh }: Subject): Test => (title, body) =>
+  it.live(title, () => Effect.flatMap(fresh, body), 60_000)
