@@ -41,6 +41,9 @@ export * as Next from "./domain/server/Next.ts"
 export * as PartitionSupervisor from "./layers/supervision/PartitionSupervisor.ts"
 
 /** @since 0.1.0 */
+export * as Process from "./layers/process/Process.ts"
+
+/** @since 0.1.0 */
 export * as Registry from "./layers/naming/Registry.ts"
 
 /** @since 0.1.0 */

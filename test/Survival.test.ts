@@ -4,8 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { CallError } from "../src/domain/Errors.ts"
-import { GenServer, Restart, StateContainer, StateTable, Supervisor } from "../src/index.ts"
-import { type HasProcess, type Process, processOf } from "../src/layers/process/Process.ts"
+import { GenServer, Process, Restart, StateContainer, StateTable, Supervisor } from "../src/index.ts"
+import { type HasProcess, processOf } from "../src/layers/process/Process.ts"
 import { Harness } from "../src/layers/testing/Harness.ts"
 
 class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { by: Schema.Int }) {}
@@ -112,7 +112,7 @@ const row = (fault: string, options: {
           assert.strictEqual(yield* bank.Deposit({ amount: 0 }), after + 11)
           const companions = yield* Account.StateContainer
           assert.deepStrictEqual(yield* companions.for().get, Option.some(after + 11))
-          assert.strictEqual(yield* GenServer.incarnation(bank), incarnation)
+          assert.strictEqual(yield* Process.incarnation(bank), incarnation)
         }).pipe(Effect.provide(world(companion, gate, restart)))
       })
     }
@@ -120,12 +120,12 @@ const row = (fault: string, options: {
 
 const now = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
-const killServer = Effect.flatMap(Account, (bank) => GenServer.kill(bank))
+const killServer = Effect.flatMap(Account, (bank) => Process.kill(bank))
 const interruptServer = Effect.flatMap(
   Account,
-  (bank) => GenServer.exit(bank, { _tag: "Crashed", cause: Cause.interrupt() })
+  (bank) => Process.exit(bank, { _tag: "Crashed", cause: Cause.interrupt() })
 )
-const killContainer = Effect.flatMap(container, (companions) => GenServer.kill(companions))
+const killContainer = Effect.flatMap(container, (companions) => Process.kill(companions))
 const both = Effect.andThen(killContainer, killServer)
 
 row("a typed failure in a handler: state kept, queued kept, in flight answered with it", {
@@ -187,13 +187,13 @@ describe("the container's fiber crashes: state kept, queued kept, in flight unaf
         yield* bank.Deposit({ amount: 41 })
         const flying = yield* now(bank.Slow({ what: "answer" }))
         const queued = yield* now(bank.Deposit({ amount: 1 }))
-        yield* GenServer.kill(companions)
+        yield* Process.kill(companions)
         yield* harness.awaitIncarnation(companions, 2)
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(flying), 1041)
         assert.strictEqual(yield* Fiber.join(queued), 1042)
         assert.deepStrictEqual(yield* companions.for().get, Option.some(1042))
-        assert.strictEqual(yield* GenServer.incarnation(bank), 1)
+        assert.strictEqual(yield* Process.incarnation(bank), 1)
       }).pipe(Effect.provide(app))
     })
   }
@@ -256,18 +256,18 @@ describe("an old incarnation still writes: fenced off", () => {
         const bank = yield* Account
         const companions = yield* Account.StateContainer
         yield* bank.Deposit({ amount: 41 })
-        yield* GenServer.kill(bank)
-        yield* GenServer.kill(bank)
+        yield* Process.kill(bank)
+        yield* Process.kill(bank)
         yield* bank.Deposit({ amount: 1 })
         // As the engine holds it: this is what an incarnation that was left behind would write with.
-        const process: Process = bank[processOf]
+        const process: Process.Process = bank[processOf]
         const keeper = companions.claim("", process)
         assert.strictEqual(keeper.owner, process)
         for (const old of [1, 2]) assert.isFalse(keeper.commit(old, 7, "call"))
         assert.deepStrictEqual(yield* companions.for().get, Option.some(42))
         assert.isTrue(keeper.commit(3, 43, "call"))
         assert.strictEqual((yield* companions.for().snapshots)[0]?.incarnation, 3)
-        yield* GenServer.kill(bank)
+        yield* Process.kill(bank)
         assert.strictEqual(yield* bank.Deposit({ amount: 0 }), 43)
       }).pipe(Effect.provide(world(companion, gate)))
     })

@@ -12,6 +12,7 @@ import {
   type Errors,
   ExitReason,
   GenServer,
+  Process,
   Restart,
   StateContainer,
   Supervisor,
@@ -75,11 +76,11 @@ const perform = Effect.fnUntraced(function*(command: Commands.Command) {
     case "Crash":
       return yield* Effect.as(server.Crash(), "")
     case "Interrupt":
-      return yield* Effect.as(GenServer.exit(server, ExitReason.crashed(Cause.interrupt())), "interrupted the server")
+      return yield* Effect.as(Process.exit(server, ExitReason.crashed(Cause.interrupt())), "interrupted the server")
     case "Kill":
-      return yield* Effect.as(GenServer.kill(server), "killed the server")
+      return yield* Effect.as(Process.kill(server), "killed the server")
     case "KillContainer":
-      return yield* Effect.as(GenServer.kill(yield* Server.StateContainer), "killed the container")
+      return yield* Effect.as(Process.kill(yield* Server.StateContainer), "killed the container")
     case "Tree":
       return yield* yield* Tree
     case "Help":

@@ -15,7 +15,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Context, Effect, Layer, Option, References, Schema } from "effect"
 import { CliError, Command, Flag, GlobalFlag } from "effect/cli"
-import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../index.ts"
+import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../index.ts"
 
 // ---- The server: hands out numbers, one after the other.
 
@@ -72,7 +72,7 @@ const show = Effect.fnUntraced(function*(what: string, trees: ReadonlyArray<Tree
   for (const { sequence } of trees) {
     const number = yield* sequence.Next()
     numbers.push(number)
-    shown.push(`${number} (#${yield* GenServer.incarnation(sequence)})`)
+    shown.push(`${number} (#${yield* Process.incarnation(sequence)})`)
   }
   yield* Console.log(`${what.padEnd(60)}${shown.slice(0, 5).join("  ")}${shown.length > 5 ? "  …" : ""}`)
   return numbers
@@ -90,7 +90,7 @@ const story = Effect.fnUntraced(function*(count: number) {
   yield* Effect.exit(middle.sequence.Crash())
   seen.push(yield* show("The server in the middle crashes, and nobody else:", trees))
 
-  yield* GenServer.kill(last.stash)
+  yield* Process.kill(last.stash)
   seen.push(yield* show("The last one's stash is killed; its server goes with it:", trees))
 
   yield* Effect.replicateEffect(Effect.exit(first.sequence.Crash()), 4)

@@ -5,7 +5,7 @@ import { SqlClient } from "effect/sql"
 import { join } from "node:path"
 import { CallError } from "../../src/domain/Errors.ts"
 import { StoreError } from "../../src/domain/state/stored/StoreError.ts"
-import { type ExitReason, GenServer, StateContainer, StateStore, Supervisor } from "../../src/index.ts"
+import { type ExitReason, GenServer, Process, StateContainer, StateStore, Supervisor } from "../../src/index.ts"
 import * as SqliteClient from "../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../src/layers/state/StateStoreSql.ts"
 import { build, folder, type Running, start } from "../kit/durable/Processes.ts"
@@ -64,7 +64,7 @@ describe("PostgreSQL, restarted in the middle", () => {
           )
           yield* postgres.start
           assert.deepStrictEqual(yield* Fiber.join(waiting), [2, 3])
-          assert.strictEqual(yield* GenServer.incarnation(book), 1)
+          assert.strictEqual(yield* Process.incarnation(book), 1)
         }).pipe(Effect.provide(tree().pipe(Layer.provide(store))))
 
         const impatient = Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(3)])

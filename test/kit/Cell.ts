@@ -2,7 +2,7 @@
  * A server whose handlers answer in every style, called on every path: so that one promise is tested on all of them.
  */
 import { type Context, Effect, type Exit, Fiber, Latch, Layer, Schema } from "effect"
-import { GenServer, StateContainer, Supervisor } from "../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../src/index.ts"
 import type { HasProcess } from "../../src/layers/process/Process.ts"
 import * as Turn from "../../src/layers/process/Turn.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
@@ -179,7 +179,7 @@ export const along = <A, E, R>(
     case "restarting":
       return Effect.gen(function*() {
         yield* boot.close
-        yield* GenServer.kill(cell)
+        yield* Process.kill(cell)
         const caller = yield* now(call)
         yield* boot.open
         return yield* Fiber.await(caller)

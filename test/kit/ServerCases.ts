@@ -2,7 +2,7 @@
 import { Cause, Console, Effect, Exit, Layer, Schema } from "effect"
 import type { CallError } from "../../src/domain/Errors.ts"
 import { crashed, type ExitReason, ExitReason as ExitReasons } from "../../src/domain/process/ExitReason.ts"
-import { DynamicSupervisor, GenServer, Next, Registry, StateContainer, Supervisor } from "../../src/index.ts"
+import { DynamicSupervisor, GenServer, Next, Process, Registry, StateContainer, Supervisor } from "../../src/index.ts"
 import { type HasProcess, processOf } from "../../src/layers/process/Process.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
 
@@ -47,7 +47,7 @@ export const behavior = Server.behavior({
     Bad: () => "nonsense" as never,
     End: (_, { by, reason }) =>
       by === "stop" ? Next.stop(reason) : Effect.andThen(
-        Effect.flatMap(Server.self, (self) => GenServer.exit(self, reason)),
+        Effect.flatMap(Server.self, (self) => Process.exit(self, reason)),
         Effect.never
       ),
     Ping: (state) => state

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Exit, Schema } from "effect"
+import { Cause, Exit, Schema } from "effect"
 
 /** It finished by itself, as intended (OTP: `normal`). */
 export const Normal = Schema.TaggedStruct("Normal", {})
@@ -55,6 +55,16 @@ export const isOrderly = (reason: ExitReason): boolean => reason._tag === "Norma
 /** Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption nobody ordered is `Crashed`. */
 export const fromExit = (exit: Exit.Exit<unknown, unknown>): ExitReason =>
   exit._tag === "Success" ? normal : crashed(exit.cause)
+
+/**
+ * How a fiber would have ended that ended so: in order with success, killed with an interruption, else with the cause.
+ */
+export const toExit = (reason: ExitReason): Exit.Exit<ExitReason, unknown> =>
+  isOrderly(reason)
+    ? Exit.succeed(reason)
+    : reason._tag === "Killed"
+    ? Exit.interrupt()
+    : Exit.failCause(toCause(reason))
 
 /** The cause behind a reason, for Schedules and reports; empty for orderly ends. */
 export const toCause = (reason: ExitReason): Cause.Cause<unknown> =>

@@ -67,8 +67,8 @@ export interface Watch<out R> {
  *
  * **Gotchas**
  *
- * `restarting` is down: a report says that an incarnation has ended, not that no other follows. Look at
- * `ref[processOf].status` for that. A bounded queue that is full makes the report wait, not the process that ended.
+ * `restarting` is down: a report says that an incarnation has ended, not that no other follows. Ask
+ * `Process.status(ref)` for that. A bounded queue that is full makes the report wait, not the process that ended.
  *
  * **Example**
  *

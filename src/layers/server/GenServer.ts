@@ -9,7 +9,7 @@
  */
 import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope, Tracer } from "effect"
 import { CallError } from "../../domain/Errors.ts"
-import { crashed, type ExitReason, killed } from "../../domain/process/ExitReason.ts"
+import { crashed } from "../../domain/process/ExitReason.ts"
 import type {
   Client,
   From,
@@ -22,7 +22,6 @@ import type {
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"
-import { type HasProcess, processOf, type Status } from "../process/Process.ts"
 import * as Turn from "../process/Turn.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
@@ -233,38 +232,6 @@ export const Service =
       Ms
     >
   }
-
-/**
- * Sends a process an exit signal: its incarnation is ended at once, in the middle of a message (OTP: `exit/2`). `Normal` is no signal:
- * it does nothing, as in OTP.
- *
- * @since 0.1.0
- */
-export const exit = (ref: HasProcess, reason: ExitReason): Effect.Effect<void> =>
-  Effect.sync(() => {
-    if (reason._tag !== "Normal") ref[processOf].exit(reason)
-  })
-
-/**
- * Kills a process: ended at once, without `terminate` (OTP: `exit(Pid, kill)`). Its committed state is kept.
- *
- * @since 0.1.0
- */
-export const kill = (ref: HasProcess): Effect.Effect<void> => exit(ref, killed)
-
-/**
- * Where a process is in its life.
- *
- * @since 0.1.0
- */
-export const status = (ref: HasProcess): Effect.Effect<Status> => Effect.sync(() => ref[processOf].status)
-
-/**
- * The number of the incarnation that is alive, or of the last one.
- *
- * @since 0.1.0
- */
-export const incarnation = (ref: HasProcess): Effect.Effect<number> => Effect.sync(() => ref[processOf].incarnation)
 
 /**
  * Answers a caller that was promised a later reply with `Next.noReply` (OTP: `gen_server:reply/2`).

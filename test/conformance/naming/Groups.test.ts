@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import * as Groups from "../../../src/layers/naming/Groups.ts"
-import { type HasProcess, reference } from "../../../src/layers/process/Process.ts"
+import * as Process from "../../../src/layers/process/Process.ts"
 import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { peer, type Peers, PeersLive, worker } from "../../kit/Peer.ts"
@@ -40,7 +40,7 @@ describe("groups", () => {
       yield* pg.join("group", self)
       yield* pg.join("group", other)
       assert.deepStrictEqual(yield* pg.members("group"), [self, other])
-      yield* GenServer.kill(other)
+      yield* Process.kill(other)
       assert.deepStrictEqual(yield* pg.members("group"), [self])
     })
   )
@@ -50,7 +50,7 @@ describe("groups", () => {
     Effect.gen(function*() {
       const pg = yield* Pg
       for (let i = 0; i < 100; i++) {
-        const short = reference(yield* worker(`short-${i}`, i % 2 === 0 ? Effect.void : Effect.yieldNow))
+        const short = Process.reference(yield* worker(`short-${i}`, i % 2 === 0 ? Effect.void : Effect.yieldNow))
         const exits = [yield* Effect.exit(pg.join("group", short)), yield* Effect.exit(pg.leave("group", short))]
         assert.isFalse(exits.some(Exit.hasDies))
       }
@@ -66,8 +66,8 @@ describe("groups", () => {
     "GRP-005 A process may monitor groups it joins",
     Effect.gen(function*() {
       const [pg, harness] = [yield* Pg, yield* Harness]
-      const identity = yield* Deferred.make<HasProcess>()
-      const report = yield* Deferred.make<ReadonlyArray<Groups.GroupMonitor<string, HasProcess, unknown>>>()
+      const identity = yield* Deferred.make<Process.HasProcess>()
+      const report = yield* Deferred.make<ReadonlyArray<Groups.GroupMonitor<string, Process.HasProcess, unknown>>>()
       const heard: Array<ReadonlyArray<unknown>> = []
       const process = yield* worker(
         "watcher",
@@ -80,7 +80,7 @@ describe("groups", () => {
           yield* Deferred.succeed(report, monitors)
         })
       )
-      const self = reference(process)
+      const self = Process.reference(process)
       yield* Deferred.succeed(identity, self)
       const exited = yield* harness.awaitTag("Exited", self)
       assert.strictEqual(exited.reason._tag, "Normal")
@@ -126,7 +126,7 @@ describe("groups", () => {
       const monitors = [yield* pg.monitor("group"), yield* pg.monitor("group")]
       yield* pg.join("group", first)
       const all = yield* pg.monitorAll
-      yield* GenServer.kill(first)
+      yield* Process.kill(first)
       yield* pg.join("group", second)
       for (const monitor of monitors) {
         assert.deepStrictEqual(yield* told(monitor), [

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, normal } from "../../../src/domain/process/ExitReason.ts"
 import * as Monitor from "../../../src/layers/naming/Monitor.ts"
 import * as Registry from "../../../src/layers/naming/Registry.ts"
-import { type HasProcess, reference } from "../../../src/layers/process/Process.ts"
+import * as Process from "../../../src/layers/process/Process.ts"
 import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
@@ -29,13 +29,13 @@ describe("monitor", () => {
     "MON-001 One DOWN per monitor, with the real reason",
     Effect.gen(function*() {
       const names = yield* Names
-      const downs = yield* Queue.unbounded<Monitor.Down<HasProcess>>()
-      const brief = (id: string) => Effect.map(worker(id, Effect.sleep("1 millis")), reference)
+      const downs = yield* Queue.unbounded<Monitor.Down<Process.HasProcess>>()
+      const brief = (id: string) => Effect.map(worker(id, Effect.sleep("1 millis")), Process.reference)
       const ending = yield* brief("ending")
       const [started] = yield* Monitor.startMonitor(brief("started"), downs)
       const told = yield* peer("told")
       const dead = yield* peer("dead")
-      yield* GenServer.kill(dead)
+      yield* Process.kill(dead)
       yield* names.start("stops", peer("stops"))
       yield* names.start("exits", peer("exits"))
       const stops = names.via("stops")
@@ -47,9 +47,9 @@ describe("monitor", () => {
       assert.deepStrictEqual(atOnce, [[dead, noProcess], [nobody, noProcess]])
 
       yield* TestClock.adjust("1 millis")
-      yield* GenServer.exit(told, frop)
+      yield* Process.exit(told, frop)
       yield* GenServer.stop(stops)
-      yield* GenServer.exit(exits, frop)
+      yield* Process.exit(exits, frop)
       yield* Effect.yieldNow
       const later = (yield* Queue.takeAll(downs)).map(({ ref, reason }): ReadonlyArray<unknown> => [ref, reason])
       assert.sameDeepMembers(later, [
@@ -93,7 +93,7 @@ describe("monitor", () => {
         assert.deepStrictEqual((yield* watch.down).reason, stopped)
       }
 
-      // A start that fails gives no reference, so there is nothing to watch: that it was ended is in the events.
+      // A start that fails gives no Process.reference, so there is nothing to watch: that it was ended is in the events.
       const hanging = Peer.recipe({ ...behavior, init: Effect.never }, {
         key: "hanging",
         restart: "temporary",
@@ -113,9 +113,9 @@ describe("monitor", () => {
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const when = <E>(id: string, effect: Effect.Effect<never, E>) =>
-        Effect.map(worker(id, Effect.andThen(Deferred.await(gate), effect)), reference)
+        Effect.map(worker(id, Effect.andThen(Deferred.await(gate), effect)), Process.reference)
       const defect = new TypeError("run-time error")
-      const reasonOf = Effect.fnUntraced(function*(ref: HasProcess) {
+      const reasonOf = Effect.fnUntraced(function*(ref: Process.HasProcess) {
         return yield* Monitor.watch(ref)
       })
       const failing = yield* reasonOf(yield* when("error", Effect.die(defect)))
@@ -125,7 +125,7 @@ describe("monitor", () => {
 
       yield* Deferred.succeed(gate, undefined)
       const bye: ExitReason = { _tag: "Shutdown", detail: "bye" }
-      yield* GenServer.exit(leaving, bye)
+      yield* Process.exit(leaving, bye)
 
       const { reason: error } = yield* failing.down
       assert(error._tag === "Crashed")
@@ -143,7 +143,7 @@ describe("monitor", () => {
   test(
     "MON-008 Watching: normal end, failure with cause, watching twice",
     Effect.gen(function*() {
-      const downs = yield* Queue.unbounded<Monitor.Down<HasProcess>>()
+      const downs = yield* Queue.unbounded<Monitor.Down<Process.HasProcess>>()
       const ex = new Error("ex")
       const [ends, fails, twice] = [yield* peer("ends"), yield* peer("fails"), yield* peer("twice")]
       for (const ref of [ends, fails, twice, twice]) yield* Monitor.watch(ref, downs)
@@ -165,13 +165,13 @@ describe("monitor", () => {
     Effect.gen(function*() {
       const target = yield* peer("P")
       const watch = yield* Monitor.watch(target)
-      yield* GenServer.exit(target, normal)
+      yield* Process.exit(target, normal)
       yield* TestClock.adjust("100 millis")
-      assert.strictEqual(yield* GenServer.status(target), "running")
-      yield* GenServer.exit(target, frop)
+      assert.strictEqual(yield* Process.status(target), "running")
+      yield* Process.exit(target, frop)
       assert.deepStrictEqual((yield* watch.down).reason, frop)
 
-      const [, itself] = yield* Monitor.startMonitor(Effect.map(worker("itself", Effect.void), reference))
+      const [, itself] = yield* Monitor.startMonitor(Effect.map(worker("itself", Effect.void), Process.reference))
       assert.deepStrictEqual((yield* itself.down).reason, normal)
     })
   )
@@ -198,7 +198,7 @@ describe("monitor", () => {
       yield* Effect.yieldNow
       assert.deepStrictEqual(yield* boss.Heard(), ["test/Peers/middle GaveUp"])
       assert.deepStrictEqual(yield* harness.historyOf("test/Peers/middle/worker"), ["Started", "Exited"])
-      assert.strictEqual(yield* GenServer.status(boss), "running")
+      assert.strictEqual(yield* Process.status(boss), "running")
     })
   )
 })

@@ -2,8 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Registry from "../../../src/layers/naming/Registry.ts"
-import { type Process, processOf } from "../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../src/layers/server/GenServer.ts"
+import * as Process from "../../../src/layers/process/Process.ts"
 import { behavior, Peer, peer, Peers, PeersLive } from "../../kit/Peer.ts"
 
 interface Triple {
@@ -39,10 +38,10 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, Registry.RegistryError, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.reason)
 
 /** A handle that counts who watches for the end of the process behind it. */
-const spied = (process: Process) => {
+const spied = (process: Process.Process) => {
   let watchers = 0
-  const spy: Process = {
-    get [processOf]() {
+  const spy: Process.Process = {
+    get [Process.processOf]() {
       return spy
     },
     id: process.id,
@@ -69,7 +68,7 @@ const spied = (process: Process) => {
     },
     exit: (reason) => process.exit(reason)
   }
-  return { ref: { [processOf]: spy }, watchers: () => watchers }
+  return { ref: { [Process.processOf]: spy }, watchers: () => watchers }
 }
 
 const test = <A, E>(
@@ -323,7 +322,7 @@ describe("registry", () => {
       yield* reasonOf(names.register("hello", other, "value"))
       assert.deepStrictEqual(yield* names.keys(other), [])
       assert.strictEqual(yield* names.count, 2)
-      yield* GenServer.kill(other)
+      yield* Process.kill(other)
       assert.deepStrictEqual(yield* names.lookup("hello"), [{ key: "hello", ref: self, value: "value" }])
       assert.strictEqual(yield* names.count, 2)
     })
@@ -409,7 +408,7 @@ describe("registry", () => {
       const self = yield* peer("self")
       const scope = yield* Scope.make()
       const counts = Context.get(yield* Layer.buildWithScope(Layer.fresh(Counts.layer), scope), Counts)
-      const { ref, watchers } = spied(self[processOf])
+      const { ref, watchers } = spied(self[Process.processOf])
       yield* counts.register("hello", ref, 1)
       yield* counts.register("world", ref, 2)
       assert.strictEqual(watchers(), 1)
@@ -457,7 +456,7 @@ describe("registry", () => {
       assert.deepStrictEqual(yield* names.whereis("name"), Option.none())
       const afterFailure = yield* names.start("name", peer("a"), "")
       assert.deepStrictEqual(yield* afterFailure.Heard(), [])
-      yield* GenServer.kill(afterFailure)
+      yield* Process.kill(afterFailure)
 
       const hanging = peers.startChild(
         Peer.recipe({ ...behavior, init: Effect.never }, { key: "b", restart: "temporary" })

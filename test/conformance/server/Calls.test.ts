@@ -4,7 +4,7 @@ import { Cause, Clock, Effect, Exit, Fiber, Latch, Layer, Option, Scheduler, Sch
 import { TestClock } from "effect/testing"
 import { type CallError, InvalidResult, MissingCallback } from "../../../src/domain/Errors.ts"
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Next, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
+import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { countingScheduler } from "../../kit/Instruments.ts"
 import {
@@ -90,7 +90,7 @@ describe("server: calls", () => {
       yield* TestClock.adjust(29)
       assert.strictEqual(yield* server.Started(), "ok")
       assert.isTrue(isUp(server))
-      assert.strictEqual(yield* GenServer.incarnation(server), 1)
+      assert.strictEqual(yield* Process.incarnation(server), 1)
     }).pipe(Effect.provide(Live)))
 
   it.effect("SRV-014 An invalid handler result kills the server and fails the caller", () =>

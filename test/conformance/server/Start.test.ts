@@ -4,7 +4,7 @@ import { Cause, Effect, Fiber, Layer, Queue, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { InitTimeout, InvalidKey, NameTaken } from "../../../src/domain/Errors.ts"
 import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
+import { GenServer, Monitor, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import {
@@ -203,8 +203,8 @@ describe("server: starting", () => {
       const wibble = crashed(Cause.fail("wibble"))
       const boo = crashed(Cause.fail("boo!"))
       yield* Effect.exit(stops.End({ by: "stop", reason: wibble }))
-      yield* GenServer.exit(exits, boo)
-      yield* GenServer.kill(dies)
+      yield* Process.exit(exits, boo)
+      yield* Process.kill(dies)
       const told = yield* Queue.takeN(inbox, 3)
       assert.deepStrictEqual(told.map(({ reason }) => reason), [wibble, boo, killed])
       assert.deepStrictEqual(told.map(({ ref }) => ref), [stops, exits, dies])

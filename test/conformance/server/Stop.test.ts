@@ -4,7 +4,7 @@ import { Cause, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { StopFailed } from "../../../src/domain/Errors.ts"
 import { crashed, type ExitReason, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { GenServer, Supervisor } from "../../../src/index.ts"
+import { GenServer, Process, Supervisor } from "../../../src/index.ts"
 import { processOf, reference } from "../../../src/layers/process/Process.ts"
 import { recordedLog } from "../../kit/Instruments.ts"
 import {
@@ -110,7 +110,7 @@ describe("server: stopping", () => {
         const plain = yield* root.startChild(
           Supervisor.workerRecipe(`plain${n}`, Effect.never, { restart: "temporary" })
         )
-        yield* GenServer.exit(reference(plain), reason)
+        yield* Process.exit(reference(plain), reason)
         assert.deepStrictEqual(plain.lastExit, reason)
       }
       assert.deepStrictEqual(errors, [])

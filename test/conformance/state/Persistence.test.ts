@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { layer as storeLayer, onSave, Scripted, Store } from "../../kit/Scripted.ts"
 
@@ -82,7 +82,7 @@ describe("persistence", () => {
       yield* counter.Increment()
       yield* container.for().clear
       assert.deepStrictEqual(yield* script.states("test/Counter"), [])
-      yield* GenServer.kill(counter)
+      yield* Process.kill(counter)
       yield* harness.awaitIncarnation(counter, 2)
       assert.strictEqual(yield* counter.Get(), 0)
     }).pipe(Effect.provide(over(script, CounterLive)))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
-import { Agent, DynamicSupervisor, GenServer, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
+import { Agent, DynamicSupervisor, GenServer, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 
 class Visits extends Agent.Service<Visits>()("test/Visits", { state: Schema.Int }) {}
@@ -51,7 +51,7 @@ describe("an agent", () => {
       const visits = yield* Visits
       assert.strictEqual(yield* Effect.flip(visits.update(() => Effect.fail("refused" as const))), "refused")
       assert.strictEqual(yield* Effect.flip(visits.getAndUpdate(() => Effect.fail("refused" as const))), "refused")
-      assert.strictEqual(yield* GenServer.incarnation(visits), 1)
+      assert.strictEqual(yield* Process.incarnation(visits), 1)
     }).pipe(Effect.provide(App)))
 
   it.effect("crashes with a function that dies, and comes back with its state", () =>
@@ -64,7 +64,7 @@ describe("an agent", () => {
       assert.strictEqual(error.reason._tag, "Crashed")
       assert.strictEqual(error.request, "get")
       assert.strictEqual(yield* visits.get(), 7)
-      assert.strictEqual(yield* GenServer.incarnation(visits), 2)
+      assert.strictEqual(yield* Process.incarnation(visits), 2)
       // What getAndUpdate answers must be a pair, also past the type checker.
       const invalid = yield* Effect.exit(visits.getAndUpdate(() => "no pair" as never))
       assert(invalid._tag === "Failure" && !Cause.hasDies(invalid.cause))

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { NameTaken } from "../../../src/domain/Errors.ts"
-import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { now } from "../../kit/Cell.ts"
 
@@ -89,11 +89,11 @@ describe("stop", () => {
       yield* now(Effect.exit(num.Crash()))
       yield* now(Effect.exit(num.Hang()))
       const stopping = yield* now(Effect.exit(GenServer.stop(num)))
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       assert.isTrue(Exit.isFailure(yield* Fiber.join(stopping)))
       assert.strictEqual(yield* num.Add({ by: 1 }), 1)
       assert.strictEqual(yield* num.Add({ by: 1 }), 2)
-      assert.strictEqual(yield* GenServer.status(num), "running")
+      assert.strictEqual(yield* Process.status(num), "running")
     }).pipe(Effect.provide(app)))
 
   it.effect("of one that is starting is answered, also when that start fails", () => {
@@ -106,8 +106,8 @@ describe("stop", () => {
         ...made,
         init: Effect.suspend(() => ++starts === 2 ? Effect.andThen(gate.await, Effect.die("no")) : Effect.succeed(0))
       }, { key: "a" }))
-      yield* GenServer.kill(num)
-      assert.strictEqual(yield* GenServer.status(num), "starting")
+      yield* Process.kill(num)
+      assert.strictEqual(yield* Process.status(num), "starting")
       const stopping = yield* now(Effect.exit(GenServer.stop(num)))
       yield* gate.open
       assert.include(String(yield* Fiber.join(stopping)), "StopFailed")
@@ -135,9 +135,9 @@ describe("kill and exit", () => {
         const num = yield* start("a")
         yield* num.Add({ by: 41 })
         if (state === "at work") yield* now(Effect.exit(num.Hang()))
-        yield* GenServer.kill(num)
+        yield* Process.kill(num)
         assert.deepStrictEqual((yield* harness.awaitTag("Exited", num)).reason, { _tag: "Killed" })
-        assert.strictEqual(yield* GenServer.incarnation(num), 2)
+        assert.strictEqual(yield* Process.incarnation(num), 2)
         assert.strictEqual(yield* num.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(app)))
 
@@ -146,7 +146,7 @@ describe("kill and exit", () => {
         const harness = yield* Harness
         const num = yield* start("a")
         if (state === "at work") yield* now(Effect.exit(num.Hang()))
-        yield* GenServer.exit(num, { _tag: "Shutdown", detail: "told to" })
+        yield* Process.exit(num, { _tag: "Shutdown", detail: "told to" })
         const { reason } = yield* harness.awaitTag("Exited", num)
         assert.deepStrictEqual(reason, { _tag: "Shutdown", detail: "told to" })
       }).pipe(Effect.provide(app)))
@@ -157,10 +157,10 @@ describe("kill and exit", () => {
       const num = yield* start("a")
       const pool = yield* Pool
       yield* pool.terminateChild(num)
-      yield* GenServer.kill(num)
-      yield* GenServer.exit(num, { _tag: "Shutdown" })
-      assert.strictEqual(yield* GenServer.status(num), "stopped")
-      assert.strictEqual(yield* GenServer.incarnation(num), 1)
+      yield* Process.kill(num)
+      yield* Process.exit(num, { _tag: "Shutdown" })
+      assert.strictEqual(yield* Process.status(num), "stopped")
+      assert.strictEqual(yield* Process.incarnation(num), 1)
     }).pipe(Effect.provide(app)))
 
   it.effect("from its own handler end the server when the handler is done, before any other message", () =>
@@ -169,7 +169,7 @@ describe("kill and exit", () => {
       const handledBy: Array<number> = []
       const pool = yield* Pool
       const made = behavior().behavior
-      const killing = (by: number) => by === 0 ? undefined : Effect.runSync(GenServer.kill(ref.num!))
+      const killing = (by: number) => by === 0 ? undefined : Effect.runSync(Process.kill(ref.num!))
       ref.num = yield* pool.startChild(Num.recipe({
         ...made,
         handlers: {
@@ -209,7 +209,7 @@ describe("castAfter", () => {
       yield* num.Later({ millis: 1000 })
       yield* num.Cancel()
       yield* num.Later({ millis: 1000 })
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* num.Add({ by: 0 }), 101)
     }).pipe(Effect.provide(app)))
@@ -226,7 +226,7 @@ describe("names", () => {
       const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
       assert.isTrue(error?.reason._tag === "Failed" && Cause.squash(error.reason.cause) instanceof NameTaken)
       assert.strictEqual(yield* num.Add({ by: 1 }), 42)
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       assert.strictEqual(yield* num.Add({ by: 1 }), 43)
     }).pipe(Effect.provide(app)))
 
@@ -237,7 +237,7 @@ describe("names", () => {
       const caller = yield* now(Effect.andThen(Effect.exit(num.Hang()), start("a")))
       yield* pool.terminateChild(num)
       const again = yield* Fiber.join(caller)
-      assert.strictEqual(yield* GenServer.status(again), "running")
+      assert.strictEqual(yield* Process.status(again), "running")
     }).pipe(Effect.provide(app)))
 
   it.effect("a server that is terminated and started anew goes on with what is conserved, and may commit", () =>
@@ -245,13 +245,13 @@ describe("names", () => {
       const pool = yield* Pool
       const num = yield* start("a")
       yield* num.Add({ by: 41 })
-      yield* GenServer.kill(num)
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
+      yield* Process.kill(num)
       yield* pool.terminateChild(num)
       assert.deepStrictEqual(yield* conserved("a"), Option.some(41))
       const again = yield* start("a")
       assert.strictEqual(yield* again.Add({ by: 1 }), 42)
-      assert.isAbove(yield* GenServer.incarnation(again), 2, "the number only grows")
+      assert.isAbove(yield* Process.incarnation(again), 2, "the number only grows")
     }).pipe(Effect.provide(app)))
 
   it.effect("a reference to a server that is gone answers NotRunning, also when another has its key", () =>

@@ -3,7 +3,7 @@ import { Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effe
 import { TestClock } from "effect/testing"
 import { CallError, ReplaceFailed } from "../../../src/domain/Errors.ts"
 import type { SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
-import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 
@@ -166,7 +166,7 @@ describe("requests of the system", () => {
       assert.deepStrictEqual(yield* container.for().snapshots, before)
       yield* Sys.replaceState(cell, (n) => n + 41)
       assert.deepStrictEqual(yield* container.for().get, Option.some(42))
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       assert.strictEqual(yield* Sys.getState(cell), 42)
     }).pipe(Effect.provide(app))
   })
@@ -223,7 +223,7 @@ describe("suspend", () => {
       assert.strictEqual((yield* Fiber.join(late)).reason._tag, "Timeout")
       assert.isUndefined(added.pollUnsafe())
       assert.strictEqual(yield* Sys.getState(cell), 0)
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       assert.strictEqual(yield* Fiber.join(added), 1)
       assert.strictEqual((yield* Sys.getStatus(cell)).status, "running")
     }).pipe(Effect.provide(app))
@@ -263,7 +263,7 @@ describe("replaceState", () => {
         assert.include(error.message, "goes on with the one it had")
       }
       assert.strictEqual(yield* cell.Add({ by: 0 }), 5)
-      assert.strictEqual(yield* GenServer.incarnation(cell), 1)
+      assert.strictEqual(yield* Process.incarnation(cell), 1)
     }).pipe(Effect.provide(app))
   })
 
@@ -276,7 +276,7 @@ describe("replaceState", () => {
         Effect.flip(Sys.replaceState(cell, () => Effect.andThen(begun.open, Effect.never)))
       )
       yield* begun.await
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       const error = yield* Fiber.join(replacing)
       assert(error._tag === "CallError")
       assert.strictEqual(error.reason._tag, "Crashed")

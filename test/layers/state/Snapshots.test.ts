@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { GenServer, Snapshots, StateStore } from "../../../src/index.ts"
+import { Process, Snapshots, StateStore } from "../../../src/index.ts"
 import { SnapshotError } from "../../../src/layers/state/Snapshots.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { Account, Inside, one } from "../../kit/Account.ts"
@@ -143,7 +143,7 @@ describe("going back by hand", () => {
         yield* fragile.Set({ to: 41 })
         yield* fragile.Set({ to: poison.handlers })
         yield* fragile.Set({ to: poison.restore })
-        yield* GenServer.kill(fragile)
+        yield* Process.kill(fragile)
         yield* Effect.flatMap(Harness, (harness) => harness.awaitTag("StateRolledBack", fragile))
       }).pipe(Effect.provide(app))
       const [suspect] = yield* Snapshots.aside(script.store)

@@ -6,6 +6,7 @@ import {
   DynamicSupervisor,
   GenServer,
   Next,
+  Process,
   Restart,
   StateContainer,
   StateStore,
@@ -78,7 +79,7 @@ for (const kind of ["memory", "table", "store"] as const) {
         const b = yield* start("b")
         yield* a.Add({ by: 1 })
         yield* b.Add({ by: 2 })
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         assert.deepStrictEqual([yield* a.Add({ by: 0 }), yield* b.Add({ by: 0 })], [1, 2])
         assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, ["a", "b"])
       }).pipe(Effect.provide(app(kind))))
@@ -90,10 +91,10 @@ for (const kind of ["memory", "table", "store"] as const) {
         yield* a.Add({ by: 1 })
         yield* companion.set(41)
         assert.deepStrictEqual(yield* companion.get, Option.some(41))
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         assert.strictEqual(yield* a.Add({ by: 1 }), 42)
         yield* companion.clear
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         assert.strictEqual(yield* a.Add({ by: 1 }), 1)
       }).pipe(Effect.provide(app(kind))))
 
@@ -105,7 +106,7 @@ for (const kind of ["memory", "table", "store"] as const) {
         yield* a.Add({ by: 1 })
         yield* companion.clear
         yield* companion.set(unlucky)
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         assert.strictEqual(yield* a.Add({ by: 1 }), 1)
       }).pipe(Effect.provide(app(kind))))
 
@@ -143,7 +144,7 @@ for (const kind of ["memory", "table", "store"] as const) {
         yield* again.Add({ by: 2 })
         assert.deepStrictEqual(yield* companion.get, Option.some(2))
         yield* companion.set(41)
-        yield* GenServer.kill(again)
+        yield* Process.kill(again)
         assert.strictEqual(yield* again.Add({ by: 1 }), 42)
       }).pipe(Effect.provide(app(kind))))
 
@@ -248,7 +249,7 @@ for (const kind of ["memory", "table", "store"] as const) {
             const other = yield* start("a")
             yield* other.Add({ by: 1 })
             assert.isTrue(Exit.isFailure(yield* Effect.exit(top.restartChild("test/Num/a"))))
-            for (let i = 0; i < kills; i++) yield* GenServer.kill(other)
+            for (let i = 0; i < kills; i++) yield* Process.kill(other)
             yield* pool.terminateChild(other)
             yield* top.deleteChild("test/Num/a")
             assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
@@ -279,7 +280,7 @@ for (const kind of ["memory", "table", "store"] as const) {
             const error = yield* Effect.flip(start("a"))
             assert.strictEqual(error.reason._tag, "Failed")
             assert.strictEqual(yield* other.Add({ by: 1 }), by + 1)
-            yield* GenServer.kill(other)
+            yield* Process.kill(other)
             assert.strictEqual(yield* other.Add({ by: 1 }), by + 2)
           }).pipe(Effect.provide(app(kind))))
       }
@@ -304,12 +305,12 @@ for (const kind of ["memory", "table", "store"] as const) {
             yield* top.terminateChild("test/Num/a")
             const other = yield* start("a")
             yield* other.Add({ by: 40 })
-            for (let i = 0; i < 5; i++) yield* GenServer.kill(other)
-            const before = yield* GenServer.incarnation(other)
+            for (let i = 0; i < 5; i++) yield* Process.kill(other)
+            const before = yield* Process.incarnation(other)
             yield* pool.terminateChild(other)
             yield* top.restartChild("test/Num/a")
             assert.strictEqual(yield* a.Add({ by: 1 }), 41 + by)
-            assert.isAbove(yield* GenServer.incarnation(a), before, "the number only grows")
+            assert.isAbove(yield* Process.incarnation(a), before, "the number only grows")
           }).pipe(Effect.provide(app(kind))))
       }
     })
@@ -324,7 +325,7 @@ for (const kind of ["memory", "table"] as const) {
         const companion = (yield* Num.StateContainer).for("a")
         for (let i = 0; i < 3; i++) {
           yield* a.Add({ by: 1 })
-          yield* GenServer.kill(a)
+          yield* Process.kill(a)
         }
         yield* a.Add({ by: 1 })
         const [newest] = yield* companion.snapshots
@@ -337,7 +338,7 @@ for (const kind of ["memory", "table"] as const) {
         const companion = (yield* Num.StateContainer).for("a")
         const a = yield* start("a")
         yield* a.Add({ by: unlucky })
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         const states = Effect.map(companion.aside, (aside) => aside.map(({ state }) => state))
         assert.deepStrictEqual(yield* states, [unlucky])
         yield* pool.terminateChild(a)
@@ -352,12 +353,12 @@ for (const kind of ["memory", "table"] as const) {
         yield* companion.set(41)
         assert.strictEqual(yield* a.Add({ by: 0 }), 0)
         yield* companion.set(41)
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         assert.strictEqual(yield* a.Add({ by: 1 }), 42)
         const b = yield* start("b")
-        yield* GenServer.kill(b)
+        yield* Process.kill(b)
         yield* container.for("b").set(7)
-        yield* GenServer.kill(b)
+        yield* Process.kill(b)
         assert.strictEqual(yield* b.Add({ by: 1 }), 8)
         assert.deepStrictEqual((yield* container.for("b").snapshots).map(({ incarnation }) => incarnation), [3])
         assert.deepStrictEqual(yield* container.keys, ["a", "b"])
@@ -372,7 +373,7 @@ for (const kind of ["memory", "table"] as const) {
         const companion = container.for("a")
         const a = yield* start("a")
         yield* a.Add({ by: unlucky })
-        yield* GenServer.kill(a)
+        yield* Process.kill(a)
         assert.lengthOf(yield* companion.aside, 1)
         yield* Effect.flatMap(Pool, (pool) => pool.terminateChild(a))
         assert.deepStrictEqual(yield* container.keys, ["a"])
@@ -392,7 +393,7 @@ for (const kind of ["memory", "table"] as const) {
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
           yield* a.Add({ by: 1 })
-          yield* GenServer.kill(a)
+          yield* Process.kill(a)
           assert.strictEqual(yield* a.Add({ by: 1 }), 3)
           yield* Effect.exit(a.Crash())
           assert.strictEqual(yield* a.Add({ by: 1 }), 4)
@@ -405,7 +406,7 @@ for (const kind of ["memory", "table"] as const) {
           yield* a.Add({ by: 1 })
           yield* companion.set(41)
           yield* TestClock.adjust("1 second")
-          yield* GenServer.kill(a)
+          yield* Process.kill(a)
           assert.strictEqual(yield* a.Add({ by: 1 }), 42)
         }).pipe(Effect.provide(app(kind, every))))
 
@@ -433,7 +434,7 @@ for (const kind of ["memory", "table"] as const) {
           yield* (yield* Num.StateContainer).for("a").clear
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
-          yield* GenServer.kill(a)
+          yield* Process.kill(a)
           assert.strictEqual(yield* a.Add({ by: 1 }), 1)
         }).pipe(Effect.provide(app(kind, every))))
 
@@ -451,7 +452,7 @@ for (const kind of ["memory", "table"] as const) {
         Effect.gen(function*() {
           const a = yield* start("a")
           yield* a.Add({ by: 1 })
-          yield* GenServer.kill(yield* Num.StateContainer)
+          yield* Process.kill(yield* Num.StateContainer)
           yield* a.Add({ by: 1 })
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(2))

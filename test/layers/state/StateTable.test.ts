@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schema } from "effect"
-import { GenServer, StateContainer, StateTable as Table, Supervisor } from "../../../src/index.ts"
+import { GenServer, Process, StateContainer, StateTable as Table, Supervisor } from "../../../src/index.ts"
 
 const { StateTable } = Table
 
@@ -88,7 +88,7 @@ describe("its races: two writers of one row, with a yield between get and put", 
       yield* topic.Say({ what: "again" })
       assert.deepStrictEqual(yield* table.get("test/Topic"), Option.some(["mine", "again"]))
       yield* table.put("test/Topic", ["theirs"])
-      yield* GenServer.kill(topic)
+      yield* Process.kill(topic)
       assert.deepStrictEqual(yield* topic.Read(), ["theirs"])
     }).pipe(
       Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerTable(Topic), topic])),

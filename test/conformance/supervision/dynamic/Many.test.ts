@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { killed } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Supervisor } from "../../../../src/index.ts"
+import { type GenServer, Monitor, Process, Supervisor } from "../../../../src/index.ts"
 import { isCollected, looks, start } from "../../../kit/DynamicFamily.ts"
 import { child, count, died, list, testCase } from "../../../kit/Family.ts"
 
@@ -21,7 +21,7 @@ describe("dynamic supervisor: many children, large arguments", () => {
           )
           return Effect.as(sup.startChild(Supervisor.workerRecipe(id, body, options)), new WeakRef(large))
         })
-      yield* GenServer.exit(yield* sup.startChild(child("h1", temporary)), died)
+      yield* Process.exit(yield* sup.startChild(child("h1", temporary)), died)
       const dropped = yield* startWithLarge("h2", temporary)
       const kept = yield* startWithLarge("h3", { restart: "permanent" })
       assert.isTrue(yield* isCollected(dropped))
@@ -51,7 +51,7 @@ describe("dynamic supervisor: many children, large arguments", () => {
       ])
       for (const ref of [...first, ...second]) {
         const watch = yield* Monitor.watch(ref)
-        yield* GenServer.kill(ref)
+        yield* Process.kill(ref)
         assert.deepStrictEqual((yield* watch.down).reason, killed)
       }
       assert.deepStrictEqual(yield* reading, [0, [0, 0, 0, 0]])

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
-import { DynamicSupervisor, GenServer, Registry, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, Registry, Supervisor } from "../../../../src/index.ts"
 import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { start, Sup } from "../../../kit/DynamicFamily.ts"
 import { child, count, died, isAlive, list, refusal, start as startStatic, testCase } from "../../../kit/Family.ts"
@@ -100,17 +100,17 @@ describe("dynamic supervisor: definitions and names", () => {
       const sup = yield* start({ restart: undefined })
       const crashing = yield* sup.startChild(child("crashing"))
       yield* Effect.forEach(Array.from({ length: 1000 }, (_, i) => `child${i}`), (id) => sup.startChild(child(id)))
-      for (let crashes = 0; crashes < 3; crashes++) yield* GenServer.exit(crashing, died)
+      for (let crashes = 0; crashes < 3; crashes++) yield* Process.exit(crashing, died)
       const [first, ...rest] = yield* list(sup)
       assert.deepStrictEqual([first, new Set(rest.map((line) => line.split(" ").at(-1)))], [
         "crashing -> 4",
         new Set(["1"])
       ])
       yield* TestClock.adjust(5001)
-      for (let crashes = 0; crashes < 3; crashes++) yield* GenServer.exit(crashing, died)
+      for (let crashes = 0; crashes < 3; crashes++) yield* Process.exit(crashing, died)
       assert.deepStrictEqual(yield* count(sup), [1001, 1001, 0, 1001])
       yield* TestClock.adjust(5000)
-      yield* GenServer.exit(crashing, died)
+      yield* Process.exit(crashing, died)
       assert.isFalse(isAlive(sup))
     })
   )

@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Next } from "../../../../src/index.ts"
+import { GenServer, Next, Process } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { garbled, often, scripted, start } from "../../../kit/DynamicFamily.ts"
 import { child, count, died, flaky, isAlive, list, refusal, testCase, told, within } from "../../../kit/Family.ts"
@@ -16,12 +16,12 @@ describe("dynamic supervisor: restarting", () => {
     Effect.gen(function*() {
       const sup = yield* start()
       const [h1, h2] = [yield* sup.startChild(child("h1")), yield* sup.startChild(child("h2"))]
-      yield* GenServer.exit(h1, died)
+      yield* Process.exit(h1, died)
       assert.deepStrictEqual([yield* list(sup), yield* count(sup)], [["h1 -> 2", "h2 -> 1"], [2, 2, 0, 2]])
-      yield* GenServer.exit(h2, died)
+      yield* Process.exit(h2, died)
       assert.deepStrictEqual(yield* list(sup), ["h1 -> 2", "h2 -> 2"])
       yield* told
-      yield* GenServer.exit(h1, died)
+      yield* Process.exit(h1, died)
       // OTP's `shutdown` of a supervisor that gave up, and the word on which child it was.
       assert.deepStrictEqual(yield* told, [
         "h1#2 exited: crashed: died",
@@ -40,7 +40,7 @@ describe("dynamic supervisor: restarting", () => {
       const sup = yield* start({ restart: within(8, 10) })
       const h1 = yield* sup.startChild(child("h1", { init, shutdown: "brutal_kill" }))
       flag = true
-      yield* GenServer.exit(h1, died)
+      yield* Process.exit(h1, died)
       yield* TestClock.adjust(2000)
       assert.deepStrictEqual([yield* list(sup), yield* count(sup)], [["h1 -> restarting"], [1, 0, 0, 1]])
       yield* sup.terminateChild(h1)
@@ -50,11 +50,11 @@ describe("dynamic supervisor: restarting", () => {
       flag = false
       const h2 = yield* sup.startChild(child("h2", { init, shutdown: "brutal_kill" }))
       flag = true
-      yield* GenServer.exit(h2, died)
+      yield* Process.exit(h2, died)
       yield* TestClock.adjust(3000)
       assert.deepStrictEqual(yield* list(sup), ["h2 -> restarting"])
       yield* told
-      yield* GenServer.exit(sup, shutdown)
+      yield* Process.exit(sup, shutdown)
       assert.deepStrictEqual(yield* told, ["sup#1 exited: shutdown"])
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* told, [])
@@ -71,7 +71,7 @@ describe("dynamic supervisor: restarting", () => {
 
       for (const [recipe, active] of [[flaky("b").recipe, 0], [child("c"), 1]] as const) {
         const one = yield* start({ maxChildren: 1, restart: often })
-        yield* GenServer.exit(yield* one.startChild(recipe), shutdown)
+        yield* Process.exit(yield* one.startChild(recipe), shutdown)
         assert.deepStrictEqual(yield* count(one), [1, active, 0, 1])
         const another = yield* Effect.flip(one.startChild(child("another")))
         assert.deepStrictEqual(another.reason, { _tag: "MaxChildren", max: 1 })
@@ -89,7 +89,7 @@ describe("dynamic supervisor: restarting", () => {
         Effect.forEach(reasons, (reason, i) =>
           Effect.gen(function*() {
             const ref = yield* sup.startChild(child(`${restart}${i}`, { restart }))
-            yield* GenServer.exit(ref, reason)
+            yield* Process.exit(ref, reason)
             const { active, workers } = yield* sup.countChildren
             return [workers, active]
           }))
@@ -111,7 +111,7 @@ describe("dynamic supervisor: restarting", () => {
       ]
       const counts: Array<readonly [workers: number, active: number]> = []
       for (const recipe of recipes) {
-        yield* GenServer.exit(yield* sup.startChild(recipe), shutdown)
+        yield* Process.exit(yield* sup.startChild(recipe), shutdown)
         const { active, workers } = yield* sup.countChildren
         counts.push([workers, active])
       }
@@ -131,7 +131,7 @@ describe("dynamic supervisor: restarting", () => {
     Effect.gen(function*() {
       const sup = yield* start({ restart: within(2, 5) })
       const ref = yield* sup.startChild(scripted("child1", [up, Effect.fail("error"), up]))
-      yield* GenServer.exit(ref, shutdown)
+      yield* Process.exit(ref, shutdown)
       assert.deepStrictEqual(yield* told, [
         "sup#1 started",
         "child1#1 started",
@@ -141,7 +141,7 @@ describe("dynamic supervisor: restarting", () => {
       ])
       assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])
       // Both attempts were charged: there is no third.
-      yield* GenServer.exit(ref, died)
+      yield* Process.exit(ref, died)
       assert.deepStrictEqual(yield* told, ["child1#3 exited: crashed: died", "sup#1 exited: gave up on child1: died"])
     })
   )
@@ -157,14 +157,14 @@ describe("dynamic supervisor: restarting", () => {
         child(id, { init: Effect.as(Queue.offer(announcements, id), "idle"), restart: "transient" })
       const [one, two, three] = yield* Effect.forEach(["1", "2", "3"], (id) => sup.startChild(announcing(id)))
       assert.deepStrictEqual(yield* announced, ["1", "2", "3"])
-      yield* GenServer.kill(one!)
+      yield* Process.kill(one!)
       assert.deepStrictEqual(yield* announced, ["1"])
-      yield* GenServer.kill(two!)
+      yield* Process.kill(two!)
       assert.deepStrictEqual(yield* announced, ["2"])
       yield* GenServer.stop(three!)
       assert.deepStrictEqual(yield* announced, [])
       assert.deepStrictEqual(yield* list(sup), ["1 -> 2", "2 -> 2"])
-      yield* GenServer.exit(sup, shutdown)
+      yield* Process.exit(sup, shutdown)
       assert.deepStrictEqual([sup, one!, two!, three!].map(isAlive), [false, false, false, false])
       assert.deepStrictEqual(yield* announced, [])
     })

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Next, Supervisor } from "../../../../src/index.ts"
+import { type GenServer, Next, Process, Supervisor } from "../../../../src/index.ts"
 import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
 import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { garbled, scripted, start, Sup } from "../../../kit/DynamicFamily.ts"
@@ -95,12 +95,12 @@ describe("dynamic supervisor: starting", () => {
       const [one, two] = [yield* sup.startChildInfo(child("h1", extra)), yield* sup.startChildInfo(child("h2", extra))]
       const info = { _tag: "Started", info: "extra_info" }
       assert.deepStrictEqual([one.started, two.started], [info, info])
-      yield* GenServer.exit(one.ref, died)
+      yield* Process.exit(one.ref, died)
       assert.deepStrictEqual(yield* list(sup), ["h1 -> 2", "h2 -> 1"])
-      yield* GenServer.exit(two.ref, died)
+      yield* Process.exit(two.ref, died)
       assert.deepStrictEqual(yield* list(sup), ["h1 -> 2", "h2 -> 2"])
       yield* told
-      yield* GenServer.exit(one.ref, died)
+      yield* Process.exit(one.ref, died)
       assert.deepStrictEqual(yield* told, [
         "h1#2 exited: crashed: died",
         "h2#2 exited: shutdown",
@@ -156,7 +156,7 @@ describe("dynamic supervisor: starting", () => {
       assert.deepStrictEqual(yield* list(sup), ["a -> 1", "b -> 1"])
       assert.deepStrictEqual(sup[processOf].status, "running")
       assert.deepStrictEqual(yield* count(sup), [2, 2, 0, 2])
-      yield* GenServer.exit(sup, shutdown)
+      yield* Process.exit(sup, shutdown)
     })
   )
 })

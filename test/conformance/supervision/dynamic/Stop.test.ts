@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Next } from "../../../../src/index.ts"
+import { Next, Process } from "../../../../src/index.ts"
 import { start } from "../../../kit/DynamicFamily.ts"
 import { child, isAlive, testCase, told } from "../../../kit/Family.ts"
 
@@ -21,7 +21,7 @@ describe("dynamic supervisor: stopping", () => {
       yield* TestClock.adjust(1000)
       yield* told
 
-      yield* GenServer.exit(sup, shutdown)
+      yield* Process.exit(sup, shutdown)
       yield* TestClock.adjust(999)
       assert.deepStrictEqual(yield* told, ["idle#1 exited: shutdown"])
       yield* TestClock.adjust(1)
@@ -40,7 +40,7 @@ describe("dynamic supervisor: stopping", () => {
         yield* sup.startChild(child(id, { restart: "temporary", shutdown: "brutal_kill", ...slow(1) }))
       }
       yield* told
-      yield* GenServer.exit(sup, shutdown)
+      yield* Process.exit(sup, shutdown)
       assert.deepStrictEqual(yield* told, [...ids.map((id) => `${id}#1 exited: killed`), "sup#1 exited: shutdown"])
     })
   )
@@ -53,7 +53,7 @@ describe("dynamic supervisor: stopping", () => {
         yield* sup.startChild(child(id, { shutdown: 2000, ...slow(millis) }))
       }
       yield* told
-      yield* GenServer.exit(sup, shutdown)
+      yield* Process.exit(sup, shutdown)
       yield* TestClock.adjust(999)
       assert.deepStrictEqual(yield* told, [])
       yield* TestClock.adjust(1)
@@ -77,7 +77,7 @@ describe("dynamic supervisor: stopping", () => {
           const ids = ["a", "b", "c"]
           for (const id of ids) yield* sup.startChild(child(id, { shutdown: shutdownTime, ...handling }))
           yield* told
-          yield* GenServer.exit(sup, shutdown)
+          yield* Process.exit(sup, shutdown)
           assert.deepStrictEqual(yield* told, [
             ...ids.map((id) => `${id}#1 exited: ${reason}`),
             "sup#1 exited: shutdown"
@@ -96,7 +96,7 @@ describe("dynamic supervisor: stopping", () => {
         yield* obliging.startChild(child(id, { shutdown: "infinity", terminate: () => Next.stop("normal") }))
       }
       yield* told
-      yield* GenServer.exit(obliging, shutdown)
+      yield* Process.exit(obliging, shutdown)
       assert.deepStrictEqual(yield* told, [
         ...ids.map((id) => `${id}#1 exited: normal`),
         "sup#1 exited: shutdown"
@@ -106,7 +106,7 @@ describe("dynamic supervisor: stopping", () => {
       const patient = yield* mixed.startChild(child("patient", { shutdown: "infinity", ...slow(60_000) }))
       const brutal = yield* mixed.startChild(child("brutal", { shutdown: "brutal_kill", ...slow(60_000) }))
       yield* told
-      yield* GenServer.exit(mixed, shutdown)
+      yield* Process.exit(mixed, shutdown)
       assert.deepStrictEqual(yield* told, ["brutal#1 exited: killed"])
       yield* TestClock.adjust(60_000)
       assert.deepStrictEqual(yield* told, ["patient#1 exited: shutdown", "sup#1 exited: shutdown"])

@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, Supervisor } from "../../../../src/index.ts"
 import { type Child, child, died, isAlive, lastExit, list, start, testCase, told, within } from "../../../kit/Family.ts"
 
 /** A second goes by, and whatever was to happen has happened. */
@@ -10,7 +10,7 @@ const aSecondLater = TestClock.adjust("1 second")
 
 /** The ways in which a child ends by itself. */
 const ends = {
-  kill: (h: Child) => GenServer.exit(h, killed),
+  kill: (h: Child) => Process.exit(h, killed),
   abnormal: (h: Child) => GenServer.stop(h, died),
   normal: (h: Child) => GenServer.stop(h, normal)
 }

@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Next, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Monitor, Next, Process, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import {
   type Child,
@@ -131,7 +131,7 @@ describe("supervisor: requests", () => {
     "SUP-058 Which specs survive a child's end",
     Effect.gen(function*() {
       const ends = {
-        kill: (_, h) => GenServer.exit(h, killed),
+        kill: (_, h) => Process.exit(h, killed),
         normal: (_, h) => GenServer.stop(h, normal),
         abnormal: (_, h) => GenServer.stop(h, died),
         terminateChild: (sup) => sup.terminateChild("child1")
@@ -178,7 +178,7 @@ describe("supervisor: requests", () => {
       const child1 = yield* sup.startChild(spec)
       const watch = yield* Monitor.watch(child1)
       flag = true
-      yield* GenServer.exit(child1, died)
+      yield* Process.exit(child1, died)
       assert.deepStrictEqual((yield* watch.down).reason, died)
       yield* TestClock.adjust(2000)
       assert.strictEqual(attempts, 3)

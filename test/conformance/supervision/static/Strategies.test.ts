@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer } from "../../../../src/index.ts"
+import { GenServer, Process } from "../../../../src/index.ts"
 import { reference } from "../../../../src/layers/process/Process.ts"
 import {
   type Announcement,
@@ -37,7 +37,7 @@ describe("supervisor: strategies", () => {
       assert.deepStrictEqual(yield* count(sup), [2, 2, 0, 2])
       for (const alive of [true, false]) {
         const [first] = yield* sup.whichChildren
-        yield* GenServer.exit(reference(first!.process), died)
+        yield* Process.exit(reference(first!.process), died)
         assert.strictEqual(isAlive(sup), alive)
       }
     })
@@ -87,7 +87,7 @@ describe("supervisor: strategies", () => {
       yield* startGated("child2")
       yield* told
 
-      yield* GenServer.exit(child1, killed)
+      yield* Process.exit(child1, killed)
       yield* verdict("child1", Effect.succeed("started"))
       yield* verdict("child2", Effect.fail("normal"))
       yield* verdict("child2", Effect.succeed("started"))
@@ -187,7 +187,7 @@ describe("supervisor: strategies", () => {
           const children = yield* Effect.forEach(["1", "2", "3"], (id) => sup.startChild(announcing(id)))
           assert.deepStrictEqual(announced.splice(0), ["1", "2", "3"])
           for (const [killing, again] of expected[strategy].entries()) {
-            yield* GenServer.exit(children[killing]!, killed)
+            yield* Process.exit(children[killing]!, killed)
             assert.deepStrictEqual(announced.splice(0), again)
           }
           yield* TestClock.adjust("10 millis")

@@ -8,7 +8,7 @@ import {
   shutdown,
   toText
 } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Next, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Monitor, Next, Process, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { type HasProcess, processOf, reference } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import {
@@ -121,7 +121,7 @@ describe("supervisor: trees", () => {
       yield* names.register("server", worker, undefined)
       yield* told
 
-      yield* GenServer.exit(middle, killed)
+      yield* Process.exit(middle, killed)
       yield* TestClock.adjust("200 millis")
       assert.deepStrictEqual(yield* told, [
         "sup2/server#1 exited: killed",
@@ -133,7 +133,7 @@ describe("supervisor: trees", () => {
         assert.deepStrictEqual(yield* names.whereis(name), Option.some(ref))
         assert.isTrue(isAlive(ref))
       }
-      yield* GenServer.exit(top, killed)
+      yield* Process.exit(top, killed)
       yield* TestClock.adjust("200 millis")
       assert.deepStrictEqual(yield* told, [
         "sup2/server#2 exited: killed",
@@ -245,7 +245,7 @@ describe("supervisor: trees", () => {
           ])
         }
         assert.deepStrictEqual(terminated, ["crashed: died"])
-        yield* GenServer.exit(wrapper, killed)
+        yield* Process.exit(wrapper, killed)
         yield* TestClock.adjust("200 millis")
         assert.deepStrictEqual(yield* told, ["wrapper#3 exited: killed", "wrapper#4 started"])
         assert.deepStrictEqual(yield* names.whereis("name"), Option.some(wrapper))

@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Context, Deferred, Effect, Exit, Fiber, Latch, Layer, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { DynamicSupervisor, GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Next,
+  Process,
+  Restart,
+  StateContainer,
+  Supervisor
+} from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
@@ -180,8 +188,8 @@ describe("a server by key", () => {
       Effect.gen(function*() {
         const ada = yield* Session.at("ada")
         yield* ada.Add({ by: 1 })
-        yield* GenServer.kill(ada)
-        assert.strictEqual(yield* GenServer.status(ada), "restarting")
+        yield* Process.kill(ada)
+        assert.strictEqual(yield* Process.status(ada), "restarting")
         assert.strictEqual(yield* Session.at("ada"), ada)
         const call = yield* now(ada.Add({ by: 1 }))
         yield* TestClock.adjust("999 millis")
@@ -253,7 +261,7 @@ describe("a server by key", () => {
           const found = yield* Effect.forEach(askers, Fiber.join)
           same(found)
           assert.notStrictEqual(found[0], ada)
-          assert.strictEqual(yield* GenServer.status(found[0]!), "running")
+          assert.strictEqual(yield* Process.status(found[0]!), "running")
           assert.strictEqual((yield* supervisor.countChildren).active, 1)
         })
       )
@@ -273,7 +281,7 @@ describe("a server by key", () => {
         assert.isUndefined(asker.pollUnsafe())
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(asker), ada)
-        assert.strictEqual(yield* GenServer.incarnation(ada), 2)
+        assert.strictEqual(yield* Process.incarnation(ada), 2)
       })
     )
   })
@@ -307,7 +315,7 @@ describe("a server by key", () => {
         const [ada, bob] = [yield* Session.at("ada"), yield* Session.at("bob")]
         yield* ada.Add({ by: 1 })
         yield* bob.Add({ by: 2 })
-        yield* GenServer.kill(ada)
+        yield* Process.kill(ada)
         assert.strictEqual((yield* Sessions)[processOf].incarnation, 2)
         assert.strictEqual(yield* (yield* Session.at("ada")).Add({ by: 0 }), 1)
         assert.strictEqual(yield* (yield* Session.at("bob")).Add({ by: 0 }), 2)
@@ -401,7 +409,7 @@ describe("a client of a key", () => {
       Effect.gen(function*() {
         const ada = yield* Session.via("ada")
         const held = yield* now(Effect.flip(ada.Hold()))
-        yield* now(Effect.flatMap(Session.at("ada"), GenServer.kill))
+        yield* now(Effect.flatMap(Session.at("ada"), Process.kill))
         // its handler cannot be interrupted, and is left behind
         yield* TestClock.adjust("10 seconds")
         const error = yield* Fiber.join(held)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Schema } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Refused } from "../../../kit/Cell.ts"
 
 class Ledger extends GenServer.Service<Ledger>()("test/Ledger", {
@@ -44,7 +44,7 @@ describe("orCrash", () => {
       const shop = yield* Shop
       assert.strictEqual(yield* shop.Sell({ by: 5 }), 5)
       assert.deepStrictEqual(yield* Effect.flip(shop.Sell({ by: -1 })), new Refused({ by: -1 }))
-      assert.strictEqual(yield* GenServer.incarnation(shop), 1)
+      assert.strictEqual(yield* Process.incarnation(shop), 1)
     }).pipe(Effect.provide(App)))
 
   it.effect("a call without an answer crashes the handler that made it", () =>
@@ -56,6 +56,6 @@ describe("orCrash", () => {
       const cause = Cause.squash(error.reason.cause)
       assert(cause instanceof CallError)
       assert.deepStrictEqual([cause.server, cause.reason._tag], ["root/test/Ledger", "NotRunning"])
-      assert.strictEqual(yield* GenServer.incarnation(shop), 2)
+      assert.strictEqual(yield* Process.incarnation(shop), 2)
     }).pipe(Effect.provide(App)))
 })

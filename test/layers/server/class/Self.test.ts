@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Monitor, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 
@@ -117,11 +117,11 @@ describe("spawnLink", () => {
         const watch = yield* Monitor.watch(pulse)
         yield* pulse.Do({ what: "link" })
         yield* TestClock.adjust(99)
-        assert.strictEqual(yield* GenServer.incarnation(pulse), 1)
+        assert.strictEqual(yield* Process.incarnation(pulse), 1)
         yield* TestClock.adjust(1)
         assert.deepStrictEqual((yield* watch.down).reason, crashed(cause))
         assert.strictEqual(yield* pulse.Beat(), 1)
-        assert.strictEqual(yield* GenServer.incarnation(pulse), 2)
+        assert.strictEqual(yield* Process.incarnation(pulse), 2)
       }).pipe(Effect.scoped, Effect.provide(setUp(Effect.delay(end, 100)))))
   }
 
@@ -137,11 +137,11 @@ describe("spawnLink", () => {
       yield* Sys.getState(pulse)
       yield* Effect.yieldNow
       assert.deepStrictEqual(log, ["begun"])
-      yield* GenServer.kill(pulse)
+      yield* Process.kill(pulse)
       yield* harness.awaitIncarnation(pulse, 2)
       assert.deepStrictEqual(log, ["begun", "interrupted"])
       yield* TestClock.adjust(1000)
-      assert.strictEqual(yield* GenServer.incarnation(pulse), 2)
+      assert.strictEqual(yield* Process.incarnation(pulse), 2)
     }).pipe(Effect.provide(setUp(work)))
   })
 })
@@ -189,7 +189,7 @@ describe("hibernate", () => {
       const sleeper = yield* Sleeper
       for (let n = 0; n < 3; n++) yield* sleeper.Sleep({ acquire: false })
       assert.strictEqual(yield* sleeper.Add({ by: 1 }), 4)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 1)
     }).pipe(Effect.provide(App)))
 
   it.effect("does not release what the incarnation holds", () =>
@@ -198,7 +198,7 @@ describe("hibernate", () => {
       yield* sleeper.Sleep({ acquire: true })
       yield* sleeper.Sleep({ acquire: false })
       assert.deepStrictEqual(log, ["+"])
-      yield* GenServer.kill(sleeper)
+      yield* Process.kill(sleeper)
       yield* harness.awaitIncarnation(sleeper, 2)
       assert.deepStrictEqual(log, ["+", "-"])
     }).pipe(Effect.provide(App)))
@@ -212,7 +212,7 @@ describe("hibernate", () => {
       yield* TestClock.adjust(100)
       assert.strictEqual(yield* sleeper.Add({ by: 0 }), 1000)
       assert.strictEqual((yield* Sys.statistics(sleeper, "get"))._tag, "Some")
-      yield* GenServer.kill(sleeper)
+      yield* Process.kill(sleeper)
       assert.strictEqual((yield* watch.down).reason._tag, "Killed")
     }).pipe(Effect.scoped, Effect.provide(App)))
 })

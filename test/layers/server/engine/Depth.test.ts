@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Logger, Schema } from "effect"
-import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { now } from "../../../kit/Cell.ts"
 
 /** One of a chain: asks the next one, and adds one to what that answers. */
@@ -85,7 +85,7 @@ describe("10,000 servers that call each other in a chain do not overflow the sta
         yield* reached.close
         const crashing = yield* now(Effect.exit(link.Depth()))
         yield* reached.await
-        yield* GenServer.kill(link)
+        yield* Process.kill(link)
         assert.isTrue(Exit.isFailure(yield* Fiber.join(crashing)))
         yield* bottom.open
         assert.strictEqual(yield* link.Depth(), length)

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Logger, Option, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, now, type Path, type Style } from "../../../kit/Cell.ts"
 
@@ -182,7 +182,7 @@ promise(
       const exit = yield* run(Effect.gen(function*() {
         const waiting = yield* now(deed.Later())
         yield* deed.Read()
-        yield* GenServer.kill(deed)
+        yield* Process.kill(deed)
         return yield* Fiber.join(waiting)
       }))
       assert.strictEqual(reasonOf(exit)?._tag, "Crashed")
@@ -209,7 +209,7 @@ promise(
   ({ deed, run, told }) =>
     Effect.gen(function*() {
       const exit = yield* run(Effect.flatMap(deed.Stop(), (answer) =>
-        Effect.map(GenServer.status(deed), (status) =>
+        Effect.map(Process.status(deed), (status) =>
           [answer, status, told.lastWords.length] as const)))
       // Its supervisor has decided, and the next incarnation is not up yet.
       assert.deepStrictEqual(exit, Exit.succeed(["stopped", "restarting", 1] as const))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, Schema } from "effect"
 import { CallError, Fenced, InvalidResult } from "../../../../src/domain/Errors.ts"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "../../../kit/Cell.ts"
@@ -61,7 +61,7 @@ promise(
       const exit = yield* run(cell.Refuse({ by: 7 }))
       assert.deepStrictEqual(errorOf(exit), new Refused({ by: 7 }))
       assert.strictEqual(yield* cell.Get(), 40)
-      assert.strictEqual(yield* GenServer.incarnation(cell), path === "restarting" ? 2 : 1)
+      assert.strictEqual(yield* Process.incarnation(cell), path === "restarting" ? 2 : 1)
     })
 )
 
@@ -80,7 +80,7 @@ describe("a reply whose state is refused is never given: an incarnation that was
         if (reason?._tag === "Crashed") assert.instanceOf(Cause.squash(reason.cause), Fenced)
         assert.deepInclude(yield* harness.awaitTag("WriteFenced", cell), { incarnation: 1, current: 2 })
         assert.strictEqual(yield* cell.Get(), 40)
-        assert.strictEqual(yield* GenServer.incarnation(cell), 2)
+        assert.strictEqual(yield* Process.incarnation(cell), 2)
       }).pipe(Effect.provide(tree(style, own))))
   }
 })
@@ -100,7 +100,7 @@ const crash = (
       assert.isTrue(error.reason.willRestart)
       check(error.reason.cause)
       assert.strictEqual(yield* cell.Get(), 40)
-      assert.strictEqual(yield* GenServer.incarnation(cell), path === "restarting" ? 3 : 2)
+      assert.strictEqual(yield* Process.incarnation(cell), path === "restarting" ? 3 : 2)
     }))
 
 crash("a defect ends the incarnation, fails the call, and keeps the state", (cell) => cell.Die(), (cause) => {
@@ -139,7 +139,7 @@ it.effect("a typed failure that comes with a defect is a crash", () =>
     const error = yield* Effect.flip(clumsy.Refuse())
     assert.instanceOf(error, CallError)
     if (error instanceof CallError) assert.strictEqual(error.reason._tag, "Crashed")
-    assert.strictEqual(yield* GenServer.incarnation(clumsy), 2)
+    assert.strictEqual(yield* Process.incarnation(clumsy), 2)
   }).pipe(Effect.provide(
     Supervisor.layer({ strategy: "one_for_one" }, [
       StateContainer.layerMemory(Clumsy),

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Layer, Schema } from "effect"
 import { InvalidOption } from "../../../../src/domain/Errors.ts"
-import { GenServer, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, type Style } from "../../../kit/Cell.ts"
 
@@ -68,9 +68,9 @@ describe("an idempotency key that is none is refused before anything is sent", (
           assert.include(exit.value.message, `it has ${bytes} bytes`)
           assert.include(exit.value.message, "Nothing was done")
         }
-        if (path === "restarting") yield* GenServer.kill(till)
+        if (path === "restarting") yield* Process.kill(till)
         assert.strictEqual(yield* till.Get(), 1)
-        assert.strictEqual(yield* GenServer.incarnation(till), incarnation)
+        assert.strictEqual(yield* Process.incarnation(till), incarnation)
       }).pipe(Effect.provide(app(style, own)))
     })
   }
@@ -103,7 +103,7 @@ describe("what cannot be put on record is the caller's affair", () => {
           yield* along(path, till, own, take(5))
         }
         assert.strictEqual(yield* till.Get(), 5)
-        assert.strictEqual(yield* GenServer.incarnation(till), path === "restarting" ? 3 : 1)
+        assert.strictEqual(yield* Process.incarnation(till), path === "restarting" ? 3 : 1)
       }).pipe(Effect.provide(app(style, own)))
     })
   }
@@ -135,7 +135,7 @@ describe("what cannot be put on record is the caller's affair", () => {
         const exit = yield* Effect.exit(till.Take({ amount: 5 }, options))
         assert.include(text(exit), "SchemaError")
         assert.strictEqual(yield* till.Get(), 5)
-        assert.strictEqual(yield* GenServer.incarnation(till), 1)
+        assert.strictEqual(yield* Process.incarnation(till), 1)
       }).pipe(Effect.provide(later))
     }).pipe(Effect.provide(Layer.fresh(StateStore.layerMemory(Store)))))
 })

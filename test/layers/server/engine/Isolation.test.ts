@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Predicate, Schema } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import type { Isolation } from "../../../../src/domain/state/Isolation.ts"
-import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, gates, type Path, paths } from "../../../kit/Cell.ts"
 
@@ -134,7 +134,7 @@ everyPath(
       assert.deepStrictEqual((yield* shop.Read()).items, ["bread"])
       yield* run(Effect.andThen(shop.NonsenseUnasked(), shop.Read()))
       assert.deepStrictEqual((yield* shop.Read()).items, ["bread"])
-      assert.strictEqual(yield* GenServer.incarnation(shop), 3)
+      assert.strictEqual(yield* Process.incarnation(shop), 3)
     })
 )
 
@@ -161,10 +161,10 @@ it.effect("copied, a copy is a real value of its schema: dates stay dates, and r
     yield* shop.Put({ item: "bread" })
     assert.instanceOf((yield* shop.Read()).since, Date)
     yield* Effect.exit(shop.Spoil())
-    yield* GenServer.kill(shop)
+    yield* Process.kill(shop)
     // before any message is handled: what is conserved is still what `restore` was given a copy of
     spoil(restored.last!)
-    yield* GenServer.kill(shop)
+    yield* Process.kill(shop)
     assert.deepStrictEqual((yield* shop.Read()).items, ["bread"])
     const conserved = yield* (yield* Shop.StateContainer).for().get
     assert.deepStrictEqual(Option.getOrThrow(conserved).items, ["bread"])

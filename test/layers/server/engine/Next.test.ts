@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -103,8 +103,8 @@ describe("continueWith", () => {
     return Effect.gen(function*() {
       const box = yield* Box
       // told of the reply, the caller kills it before it has continued
-      yield* Effect.andThen(box.Work(), GenServer.kill(box))
-      assert.strictEqual(yield* GenServer.incarnation(box), 2)
+      yield* Effect.andThen(box.Work(), Process.kill(box))
+      assert.strictEqual(yield* Process.incarnation(box), 2)
       assert.deepStrictEqual(yield* box.Say({ what: "last" }), ["last"])
     }).pipe(Effect.provide(over(server)))
   })
@@ -123,7 +123,7 @@ describe("continueWith", () => {
       const box = yield* Box
       assert.strictEqual(yield* box.Work(), "done")
       assert.deepStrictEqual(yield* box.Say({ what: "last" }), ["worked", "last"])
-      assert.strictEqual(yield* GenServer.incarnation(box), 2)
+      assert.strictEqual(yield* Process.incarnation(box), 2)
     }).pipe(Effect.provide(over(server)))
   })
 })
@@ -190,7 +190,7 @@ describe("noReply", () => {
       yield* TestClock.adjust("1 second")
       assert.strictEqual(reasonOf(yield* Fiber.await(working)), "Timeout")
       yield* GenServer.reply(callers[0]!, Exit.succeed("too late"))
-      assert.strictEqual(yield* GenServer.incarnation(box), 1)
+      assert.strictEqual(yield* Process.incarnation(box), 1)
     }).pipe(Effect.provide(over(parking(callers))))
   })
 })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Schema, type Tracer } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, type Gates, gates, now, paths } from "../../../kit/Cell.ts"
 
@@ -116,7 +116,7 @@ for (const how of ["at once", "after a while"] as const) {
     return Effect.gen(function*() {
       const traced = yield* Traced
       yield* inSpan(({ spanId }) => Effect.map(traced.Where(), (id) => assert.strictEqual(id, spanId)))
-      assert.strictEqual(yield* GenServer.incarnation(traced), 2)
+      assert.strictEqual(yield* Process.incarnation(traced), 2)
     }).pipe(Effect.provide(app(how, own, {}, { left: 1 })))
   })
 }

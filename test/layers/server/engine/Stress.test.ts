@@ -13,7 +13,15 @@ import { assert, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Option, References, Schema, Scope } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { isOrderly } from "../../../../src/domain/process/ExitReason.ts"
-import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Process,
+  Restart,
+  StateContainer,
+  Supervisor,
+  Sys
+} from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 
 const servers = 10_000
@@ -224,9 +232,9 @@ it.live(`10,000 servers under calls, casts, crashes, interruptions, kills and re
         case 1:
           return yield* cell.ref.DieUnasked(message)
         case 2:
-          return yield* GenServer.kill(cell.ref)
+          return yield* Process.kill(cell.ref)
         case 3:
-          return yield* GenServer.exit(cell.ref, { _tag: "Crashed", cause: Cause.interrupt() })
+          return yield* Process.exit(cell.ref, { _tag: "Crashed", cause: Cause.interrupt() })
         case 4:
           return yield* Effect.exit(GenServer.stop(cell.ref))
         case 5: {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
-import { DynamicSupervisor, GenServer, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import * as Turn from "../../../../src/layers/process/Turn.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
@@ -106,7 +106,7 @@ it.effect("a patience that has run out for an incarnation that is gone says noth
     yield* top.restartChild("test/Num/a")
     const again = yield* Effect.forkChild(Effect.exit(num.Hold()), { startImmediately: true })
     yield* TestClock.adjust("1 minute")
-    assert.deepStrictEqual([yield* GenServer.incarnation(num), yield* GenServer.status(num)], [2, "running"])
+    assert.deepStrictEqual([yield* Process.incarnation(num), yield* Process.status(num)], [2, "running"])
     assert.lengthOf((yield* harness.historyOf(num)).filter((tag) => tag === "Abandoned"), 1)
     yield* hold.open
     yield* Fiber.join(again)
@@ -123,7 +123,7 @@ it.effect("a handler that has its own server terminated ends nothing twice", () 
     const exit = yield* Effect.exit(num.Do())
     assert.isTrue(Exit.isFailure(exit))
     yield* Effect.yieldNow
-    assert.strictEqual(yield* GenServer.status(num), "stopped")
+    assert.strictEqual(yield* Process.status(num), "stopped")
     assert.deepStrictEqual(yield* conserved, Option.some(41))
     const again = yield* start(Effect.void)
     assert.strictEqual(yield* again.Add({ by: 1 }), 42)
@@ -145,7 +145,7 @@ it.effect("a handler that ends on a deep stack, and is abandoned before anybody 
     for (let i = 0; i < Turn.maxDepth; i++) Turn.leave()
     yield* Fiber.join(terminating)
     assert.isTrue(Exit.isFailure(yield* Fiber.join(working)))
-    assert.strictEqual(yield* GenServer.status(num), "stopped")
+    assert.strictEqual(yield* Process.status(num), "stopped")
     assert.deepStrictEqual(yield* conserved, Option.some(41))
     const again = yield* start(Effect.void)
     assert.strictEqual(yield* again.Add({ by: 1 }), 42)
@@ -161,7 +161,7 @@ const group = (style: Style) =>
       StateContainer.layerMemory(Num),
       StateContainer.layerForget(Elder),
       Elder.layer({ init: 0, handlers: {} }),
-      Num.layerEffect(Effect.map(Elder, (elder) => Num.behavior(behaving(style, GenServer.kill(elder)))), {
+      Num.layerEffect(Effect.map(Elder, (elder) => Num.behavior(behaving(style, Process.kill(elder)))), {
         shutdown: "brutal_kill"
       })
     ]),
@@ -190,7 +190,7 @@ for (const [name, style] of Object.entries(styles)) {
             assert.strictEqual(yield* Fiber.join(asked), message === "Do")
             assert.isTrue(Exit.isFailure(yield* Fiber.join(behind)))
             for (let i = 0; i < 3; i++) yield* Effect.yieldNow
-            assert.strictEqual(yield* GenServer.status(num), "stopped")
+            assert.strictEqual(yield* Process.status(num), "stopped")
             assert.deepStrictEqual(yield* conserved, Option.some(41))
             const again = yield* start(Effect.void)
             assert.strictEqual(yield* again.Add({ by: 1 }), 42)
@@ -217,7 +217,7 @@ for (const [name, style] of Object.entries(styles)) {
           reports.push(report)
           crashed.call(telemetry, report, context)
         }
-        yield* GenServer.kill(num)
+        yield* Process.kill(num)
         assert.deepStrictEqual(reports.map(({ message }) => message), [undefined], "nothing was in hand any more")
         yield* num.Note()
         assert.strictEqual(yield* num.Add({ by: 0 }), 41)
@@ -229,7 +229,7 @@ for (const [name, style] of Object.entries(styles)) {
           name === "a plain handler" ? [[1, 2], [3, 4]] : []
         )
         assert.strictEqual(yield* num.Add({ by: 1 }), 42)
-        assert.strictEqual(yield* GenServer.incarnation(num), 4)
+        assert.strictEqual(yield* Process.incarnation(num), 4)
       }).pipe(Effect.provide(group(style))))
 
     it.effect("is handled again, if it says so", () =>
@@ -240,7 +240,7 @@ for (const [name, style] of Object.entries(styles)) {
         assert.strictEqual(yield* num.DoAgain(), 2)
         yield* num.NoteAgain()
         assert.strictEqual(yield* num.Add({ by: 0 }), 3)
-        assert.strictEqual(yield* GenServer.incarnation(num), 4)
+        assert.strictEqual(yield* Process.incarnation(num), 4)
         assert.strictEqual(telemetry.counters.queued, 0)
       }).pipe(Effect.provide(group(style))))
   })

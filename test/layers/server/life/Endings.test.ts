@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { branch, Cell, gates, now, Top, tree } from "../../../kit/Cell.ts"
 
@@ -63,21 +63,21 @@ const ending = (
 
 describe("every caller gets an answer", () => {
   ending("when the server is killed: those queued are served by the next incarnation", {
-    end: (cell) => GenServer.kill(cell),
+    end: (cell) => Process.kill(cell),
     inHand: "Crashed",
     queued: "answered",
     later: "answered"
   })
 
   ending("when it gets an exit signal", {
-    end: (cell) => GenServer.exit(cell, { _tag: "Shutdown" }),
+    end: (cell) => Process.exit(cell, { _tag: "Shutdown" }),
     inHand: "Crashed",
     queued: "answered",
     later: "answered"
   })
 
   ending("when it ends for good", {
-    end: (cell) => GenServer.exit(cell, { _tag: "Shutdown" }),
+    end: (cell) => Process.exit(cell, { _tag: "Shutdown" }),
     server: { restart: "transient" },
     inHand: "NotRunning",
     queued: "NotRunning",
@@ -85,7 +85,7 @@ describe("every caller gets an answer", () => {
   })
 
   ending("when it crashes and is temporary", {
-    end: (cell) => GenServer.kill(cell),
+    end: (cell) => Process.kill(cell),
     server: { restart: "temporary" },
     inHand: "Crashed",
     queued: "NotRunning",
@@ -100,7 +100,7 @@ describe("every caller gets an answer", () => {
   })
 
   ending("when its supervisor gives up, and nobody restarts that", {
-    end: (cell) => GenServer.kill(cell),
+    end: (cell) => Process.kill(cell),
     supervisor: { restart: never },
     inHand: "Crashed",
     queued: "NotRunning",
@@ -118,9 +118,9 @@ describe("a parked server", () => {
       yield* own.hold.close
       const held = yield* now(cell.Hold())
       const queued = yield* now(cell.Add({ by: 1 }))
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       assert.strictEqual(reasonOf(yield* Fiber.await(held)), "Crashed")
-      assert.strictEqual(yield* GenServer.status(cell), "parked")
+      assert.strictEqual(yield* Process.status(cell), "parked")
       assert.isUndefined(queued.pollUnsafe())
       assert.strictEqual(reasonOf(yield* Effect.exit(cell.Get())), "Parked")
       yield* cell.Put({ to: 7 })
@@ -143,7 +143,7 @@ describe("a parked server", () => {
           yield* own.hold.close
           yield* now(Effect.exit(cell.Hold()))
           const queued = yield* now(cell.Get())
-          yield* GenServer.kill(cell)
+          yield* Process.kill(cell)
           assert.isUndefined(queued.pollUnsafe())
           if (end === "terminate") yield* supervisor.terminateChild("test/Cell")
           else yield* Scope.close(scope, Exit.void)
@@ -192,7 +192,7 @@ it.effect("a later reply that is to be put on record comes too late when the ser
     const caller = yield* now(slow.Later({}, { idempotencyKey: "once" }))
     yield* slow.Add({ by: 0 })
     assert.lengthOf(callers, 1)
-    yield* GenServer.kill(slow)
+    yield* Process.kill(slow)
     // Its supervisor has given up, and waits for the sibling: nobody has said yet what becomes of the server.
     yield* GenServer.reply(callers[0]!, Exit.succeed(7))
     assert.isUndefined(caller.pollUnsafe())

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -130,9 +130,9 @@ describe("idleAfter", () => {
     Effect.gen(function*() {
       const idler = yield* Idler
       yield* idler.After({ millis: 1000 })
-      yield* GenServer.kill(idler)
+      yield* Process.kill(idler)
       yield* TestClock.adjust("1 hour")
       assert.strictEqual(yield* idled, 0)
-      assert.strictEqual(yield* GenServer.incarnation(idler), 2)
+      assert.strictEqual(yield* Process.incarnation(idler), 2)
     }).pipe(Effect.provide(app((n) => n + 1))))
 })

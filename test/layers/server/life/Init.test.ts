@@ -2,7 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError, InitTimeout } from "../../../../src/domain/Errors.ts"
-import { DynamicSupervisor, GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Next,
+  Process,
+  Restart,
+  StateContainer,
+  Supervisor
+} from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -100,7 +108,7 @@ describe("an init that fails at a restart", () => {
       assert.strictEqual(yield* Fiber.join(waiting), 42)
       const failed = (yield* harness.eventsOf(num)).filter((event) => event._tag === "StartFailed")
       assert.strictEqual(failed.length, 2)
-      assert.strictEqual(yield* GenServer.incarnation(num), 4)
+      assert.strictEqual(yield* Process.incarnation(num), 4)
     }).pipe(Effect.provide(over(server, { restart: Restart.backoff({ base: "1 second" }) })))
   })
 
@@ -118,7 +126,7 @@ describe("an init that fails at a restart", () => {
       yield* now(Effect.exit(num.Crash()))
       yield* TestClock.adjust("1 second")
       yield* harness.awaitTag("StartFailed", num)
-      assert.strictEqual(yield* GenServer.status(num), "restarting")
+      assert.strictEqual(yield* Process.status(num), "restarting")
       const waiting = yield* now(num.Add({ by: 1 }, { timeout: "infinity" }))
       assert.isUndefined(waiting.pollUnsafe())
       yield* TestClock.adjust("1 minute")
@@ -139,7 +147,7 @@ describe("an init that fails at a restart", () => {
       broken = true
       const exit = yield* Effect.exit(num.Crash())
       assert.include(String(exit), "CallError")
-      assert.strictEqual(yield* GenServer.status(num), "stopped")
+      assert.strictEqual(yield* Process.status(num), "stopped")
       const later = yield* Effect.flip(num.Add({ by: 1 }, { timeout: "infinity" }))
       assert.strictEqual(later.reason._tag, "NotRunning")
       assert.deepStrictEqual(yield* (yield* Num.StateContainer).for().get, Option.some(41))
@@ -190,7 +198,7 @@ describe("what init may answer besides a state", () => {
   it.effect("ignore: no process is wanted, and that is no failure", () =>
     Effect.gen(function*() {
       const num = yield* Num
-      assert.strictEqual(yield* GenServer.status(num), "stopped")
+      assert.strictEqual(yield* Process.status(num), "stopped")
       const error = yield* Effect.flip(num.Add({ by: 1 }, { timeout: "infinity" }))
       assert.instanceOf(error, CallError)
       assert.strictEqual(error.reason._tag, "NotRunning")

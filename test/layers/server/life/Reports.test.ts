@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Logger, References, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -69,7 +69,7 @@ describe("every abnormal end makes one crash report", () => {
       yield* top.terminateChild("test/Num")
       assert.deepStrictEqual(messages(), [])
       yield* top.restartChild("test/Num")
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       assert.lengthOf(messages(), 1)
     }).pipe(Effect.provide(app))
   })
@@ -102,7 +102,7 @@ describe("every abnormal end makes one crash report", () => {
       const num = yield* Num
       yield* num.DieUnasked()
       yield* num.Add({ by: 1 })
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       assert.deepStrictEqual(messages(), [
         "root/test/Num #1 crashed; it is restarted",
         "root/test/Num #2 killed; it is restarted"
@@ -187,7 +187,7 @@ it.effect("the counters balance: messages, crashes and restarts are each counted
       yield* num.DieUnasked()
     }
     yield* num.Add({ by: 1 })
-    yield* GenServer.kill(num)
+    yield* Process.kill(num)
     yield* num.Add({ by: 1 })
     const { calls, casts, crashes, queued, restarts } = counters
     assert.deepStrictEqual({ calls, casts, crashes, queued, restarts }, {

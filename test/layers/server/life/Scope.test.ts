@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -59,7 +59,7 @@ describe("what an incarnation acquires is released when it ends", () => {
     return Effect.gen(function*() {
       const num = yield* Num
       yield* Effect.exit(num.Crash())
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       yield* num.Add({ by: 1 })
       assert.deepStrictEqual(log, [
         "1 acquired",
@@ -120,7 +120,7 @@ describe("a new incarnation starts only after the old one's finalizers", () => {
     const gate = Latch.makeUnsafe()
     return Effect.gen(function*() {
       const num = yield* Num
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       const waiting = yield* now(num.Add({ by: 1 }))
       yield* TestClock.adjust("4 seconds")
       assert.isUndefined(waiting.pollUnsafe())
@@ -137,7 +137,7 @@ describe("a new incarnation starts only after the old one's finalizers", () => {
     return Effect.gen(function*() {
       const harness = yield* Harness
       const num = yield* Num
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       const waiting = yield* now(num.Add({ by: 1 }))
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual((yield* harness.awaitTag("Abandoned", num)).incarnation, 1)
@@ -163,7 +163,7 @@ describe("a handler that cannot be interrupted", () => {
       const num = yield* Num
       yield* num.Add({ by: 41 })
       const working = yield* now(Effect.exit(num.Do()))
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       const waiting = yield* now(num.Add({ by: 1 }))
       yield* TestClock.adjust("4999 millis")
       assert.isUndefined(waiting.pollUnsafe())
@@ -174,7 +174,7 @@ describe("a handler that cannot be interrupted", () => {
       yield* gate.open
       yield* Effect.yieldNow
       assert.strictEqual(yield* num.Add({ by: 0 }), 42)
-      assert.strictEqual(yield* GenServer.incarnation(num), 2)
+      assert.strictEqual(yield* Process.incarnation(num), 2)
       assert.deepStrictEqual(yield* (yield* Num.StateContainer).for().get, Option.some(42))
     }).pipe(Effect.provide(app(options)))
   })
@@ -185,14 +185,14 @@ describe("a handler that cannot be interrupted", () => {
       const harness = yield* Harness
       const num = yield* Num
       const working = yield* now(Effect.exit(num.Do()))
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       yield* TestClock.adjust("1 second")
       yield* gate.open
       assert.isTrue(Exit.isFailure(yield* Fiber.join(working)))
       assert.strictEqual(yield* num.Add({ by: 1 }), 1)
       yield* TestClock.adjust("1 minute")
       assert.notInclude(yield* harness.historyOf(num), "Abandoned")
-      assert.strictEqual(yield* GenServer.incarnation(num), 2)
+      assert.strictEqual(yield* Process.incarnation(num), 2)
     }).pipe(Effect.provide(app(options)))
   })
 
@@ -202,9 +202,9 @@ describe("a handler that cannot be interrupted", () => {
       const harness = yield* Harness
       const num = yield* Num
       const working = yield* now(Effect.exit(num.Do()))
-      yield* GenServer.exit(num, { _tag: "Shutdown" })
-      yield* GenServer.kill(num)
-      yield* GenServer.exit(num, { _tag: "Normal" })
+      yield* Process.exit(num, { _tag: "Shutdown" })
+      yield* Process.kill(num)
+      yield* Process.exit(num, { _tag: "Normal" })
       yield* gate.open
       assert.isTrue(Exit.isFailure(yield* Fiber.join(working)))
       assert.deepStrictEqual((yield* harness.awaitTag("Exited", num)).reason, { _tag: "Killed" })
@@ -248,8 +248,8 @@ describe("a handler that cannot be interrupted", () => {
       yield* top.restartChild("inner")
       assert.strictEqual(yield* num.Add({ by: 1 }), 1)
       yield* TestClock.adjust("1 minute")
-      assert.strictEqual(yield* GenServer.status(num), "running")
-      assert.strictEqual(yield* GenServer.incarnation(num), 2)
+      assert.strictEqual(yield* Process.status(num), "running")
+      assert.strictEqual(yield* Process.incarnation(num), 2)
       const history = yield* harness.historyOf(num)
       assert.strictEqual(history.filter((tag) => tag === "Abandoned").length, 1)
       yield* gate.open
@@ -265,14 +265,14 @@ it.effect("a start that was abandoned concerns no later incarnation", () => {
     const num = yield* Num
     yield* num.Add({ by: 41 })
     yield* Effect.exit(num.Crash())
-    assert.strictEqual(yield* GenServer.status(num), "starting")
-    yield* GenServer.kill(num)
+    assert.strictEqual(yield* Process.status(num), "starting")
+    yield* Process.kill(num)
     yield* TestClock.adjust("5 seconds")
     yield* harness.awaitIncarnation(num, 3)
     yield* gate.open
     yield* Effect.yieldNow
     assert.strictEqual(yield* num.Add({ by: 1 }), 42)
-    assert.strictEqual(yield* GenServer.incarnation(num), 3)
+    assert.strictEqual(yield* Process.incarnation(num), 3)
   }).pipe(Effect.provide(app({ make })))
 })
 

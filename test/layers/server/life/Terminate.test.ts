@@ -3,7 +3,7 @@ import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from 
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -93,10 +93,10 @@ describe("terminate", () => {
     return Effect.gen(function*() {
       const num = yield* Num
       yield* num.Add({ by: 1 })
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       const hanging = yield* now(num.Hang())
       yield* Effect.yieldNow
-      yield* GenServer.kill(num)
+      yield* Process.kill(num)
       assert.strictEqual(reasonOf(yield* Fiber.await(hanging)), "Crashed")
       assert.deepStrictEqual(noted, [])
     }).pipe(Effect.provide(app({ terminate })))
@@ -148,7 +148,7 @@ describe("terminate", () => {
       failing = false
       assert.strictEqual(yield* num.Add({ by: 1 }), 42)
       yield* GenServer.stop(num)
-      assert.strictEqual(yield* GenServer.status(num), "stopped")
+      assert.strictEqual(yield* Process.status(num), "stopped")
     }).pipe(Effect.provide(app({
       terminate: () => failing ? Effect.die("cannot clean up") : undefined,
       server: { restart: "transient" }
@@ -184,7 +184,7 @@ describe("terminate", () => {
           assert.strictEqual(yield* num.Add({ by: 0 }), 41)
         }
         yield* harness.clear
-        yield* GenServer.kill(num)
+        yield* Process.kill(num)
         assert.strictEqual((yield* harness.awaitTag("Exited", num)).reason._tag, "Killed")
       }).pipe(Effect.provide(app({
         terminate: () => style === "at once" ? stop : Effect.as(Effect.yieldNow, stop),
@@ -230,7 +230,7 @@ describe("Next.stop", () => {
             if (reply) assert.deepStrictEqual(exit, Exit.succeed("bye"))
             else assert.strictEqual(reasonOf(exit), "Crashed")
             assert.strictEqual(yield* num.Add({ by: 0 }), last)
-            assert.strictEqual(yield* GenServer.incarnation(num), 2)
+            assert.strictEqual(yield* Process.incarnation(num), 2)
           }).pipe(Effect.provide(app({ terminate })))
         })
       }
@@ -242,6 +242,6 @@ describe("Next.stop", () => {
       const num = yield* Num
       const exit = yield* Effect.exit(num.Stop({ orderly: true, reply: false, state: false }))
       assert.strictEqual(reasonOf(exit), "NotRunning")
-      assert.strictEqual(yield* GenServer.status(num), "stopped")
+      assert.strictEqual(yield* Process.status(num), "stopped")
     }).pipe(Effect.provide(app({ server: { restart: "transient" } }))))
 })

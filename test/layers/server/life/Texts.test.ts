@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError, InvalidResult } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, branch, Cell, everyWay, type Gates, gates, now, type Style, tree } from "../../../kit/Cell.ts"
 
@@ -79,7 +79,7 @@ describe("a timeout tells whether the message had begun, and what it waited for"
     within((cell, own) =>
       Effect.gen(function*() {
         yield* own.boot.close
-        yield* GenServer.kill(cell)
+        yield* Process.kill(cell)
         const { begun, message, waitsFor } = yield* late(cell.Add({ by: 1 }, options))
         assert.deepStrictEqual([begun, waitsFor], [false, "start"])
         assert.include(message, `${withdrawn} The server is not up`)

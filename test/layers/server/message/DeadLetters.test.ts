@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { GenServer, SystemView } from "../../../../src/index.ts"
+import { GenServer, Process, SystemView } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Cell, gates, now, Top, tree } from "../../../kit/Cell.ts"
 
@@ -35,7 +35,7 @@ describe("a cast that nobody is going to handle is an event", () => {
       yield* cell.Put({ to: 1 })
       const caller = yield* now(Effect.exit(cell.Add({ by: 1 })))
       yield* Effect.withSpan(cell.Put({ to: 2 }), "caller")
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       assert.strictEqual((caller.pollUnsafe())?._tag, "Success")
       assert.deepStrictEqual(yield* dropped, ["Put NotRunning", "Put NotRunning"])
     }).pipe(Effect.provide(tree("a plain handler", own, { restart: "temporary" })))
@@ -46,7 +46,7 @@ describe("a cast that nobody is going to handle is an event", () => {
     return Effect.gen(function*() {
       const cell = yield* Cell
       yield* own.boot.close
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       yield* cell.Put({ to: 7 })
       yield* own.boot.open
       assert.strictEqual(yield* cell.Get(), 7)

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
 import type { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import type { MailboxOptions } from "../../../../src/layers/server/message/Mailbox.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
@@ -137,7 +137,7 @@ for (const [name, mailbox] of [["an unbounded", undefined], ["a small", { capaci
                 yield* beside(GenServer.replace(log, behavior))
                 break
               case "kill":
-                yield* GenServer.kill(log)
+                yield* Process.kill(log)
                 break
               case "settle":
                 yield* Effect.yieldNow

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer } from "../../../../src/index.ts"
+import { GenServer, Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Cell, type Gates, gates, now, tree } from "../../../kit/Cell.ts"
 
@@ -150,11 +150,11 @@ describe("overflow suspend", () => {
     busy({ capacity: 1, overflow: "suspend" }, (cell, own) =>
       Effect.gen(function*() {
         yield* cell.Put({ to: 1 })
-        const sender = yield* now(Effect.andThen(cell.Put({ to: 2 }), GenServer.kill(cell)))
+        const sender = yield* now(Effect.andThen(cell.Put({ to: 2 }), Process.kill(cell)))
         yield* own.hold.open
         yield* Fiber.join(sender)
         assert.strictEqual(yield* cell.Get(), 2)
-        assert.strictEqual(yield* GenServer.incarnation(cell), 2)
+        assert.strictEqual(yield* Process.incarnation(cell), 2)
       })))
 })
 
@@ -173,7 +173,7 @@ for (const overflow of ["fail", "drop_oldest", "suspend"] as const) {
     busy({ capacity: 3, overflow }, (cell) =>
       Effect.gen(function*() {
         const callers = yield* Effect.forEach([1, 2, 4], (by) => now(cell.Add({ by })))
-        yield* GenServer.kill(cell)
+        yield* Process.kill(cell)
         assert.deepStrictEqual(yield* Effect.forEach(callers, Fiber.join), [1, 3, 7])
       })))
 }
@@ -185,6 +185,6 @@ it.effect("a thousand withdrawn requests leave nothing in the mailbox of a stuck
       for (let i = 0; i < 1000; i++) yield* Fiber.interrupt(yield* now(cell.Add({ by: 1000 })))
       const { telemetry } = yield* Harness
       assert.strictEqual(telemetry.counters.queued, 1)
-      yield* GenServer.kill(cell)
+      yield* Process.kill(cell)
       assert.strictEqual(yield* Fiber.join(kept), 1)
     })))

@@ -3,7 +3,7 @@ import { Cause, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { NotQuarantined } from "../../../../src/domain/Errors.ts"
 import { crashed, killed } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 
 class Poisoned extends Schema.TaggedError<Poisoned>()("Poisoned", { by: Schema.Int }) {}
@@ -221,7 +221,7 @@ describe("what is no poison", () => {
     return Effect.gen(function*() {
       const mill = yield* Mill
       assert.deepStrictEqual(yield* Effect.exit(mill.Grind({ grain: -1 })), Exit.fail(new Poisoned({ by: -1 })))
-      assert.strictEqual(yield* GenServer.incarnation(mill), 1)
+      assert.strictEqual(yield* Process.incarnation(mill), 1)
     }).pipe(Effect.provide(app))
   })
 
@@ -230,12 +230,12 @@ describe("what is no poison", () => {
     return Effect.gen(function*() {
       const [mill, harness] = [yield* Mill, yield* Harness]
       const held = yield* beside(Effect.flip(mill.Hold()))
-      yield* GenServer.kill(mill)
+      yield* Process.kill(mill)
       yield* harness.awaitTag("Redelivered", mill)
-      yield* GenServer.kill(mill)
+      yield* Process.kill(mill)
       assert.deepStrictEqual((yield* Fiber.join(held)).reason, { _tag: "Quarantined", attempts: 2 })
       assert.deepStrictEqual((yield* Sys.quarantined(mill)).map(({ reason }) => reason), [killed])
-      yield* GenServer.exit(mill, crashed(Cause.die("from outside")))
+      yield* Process.exit(mill, crashed(Cause.die("from outside")))
       assert.strictEqual(yield* mill.Get(), 0)
     }).pipe(Effect.provide(app))
   })
@@ -246,7 +246,7 @@ describe("what is no poison", () => {
       const mill = yield* Mill
       const caller = yield* beside(mill.Hold())
       yield* Fiber.interrupt(caller)
-      yield* GenServer.kill(mill)
+      yield* Process.kill(mill)
       assert.strictEqual(yield* mill.Get(), 0)
       assert.deepStrictEqual([attempts, yield* Sys.quarantined(mill)], [[], []])
     }).pipe(Effect.provide(app))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -98,9 +98,9 @@ describe("a message with redeliver", () => {
     return Effect.gen(function*() {
       const job = yield* Job
       const caller = yield* now(job.Wait({ name: "patient" }))
-      yield* GenServer.kill(job)
+      yield* Process.kill(job)
       yield* Effect.yieldNow
-      yield* GenServer.kill(job)
+      yield* Process.kill(job)
       yield* Effect.yieldNow
       yield* gate.open
       yield* Fiber.join(caller)
@@ -115,7 +115,7 @@ describe("a message with redeliver", () => {
       const job = yield* Job
       const caller = yield* now(job.Wait({ name: "gone" }))
       yield* Fiber.interrupt(caller)
-      yield* GenServer.kill(job)
+      yield* Process.kill(job)
       yield* gate.open
       assert.deepStrictEqual(yield* job.Read(), [])
       assert.notInclude(yield* harness.historyOf(job), "Redelivered")
@@ -154,7 +154,7 @@ describe("a message with redeliver", () => {
       const job = yield* Job
       const exit = yield* Effect.exit(job.Try({ name: "last", failures: 1 }))
       assert.strictEqual(errorOf(exit)?._tag, "Crashed")
-      assert.strictEqual(yield* GenServer.status(job), "stopped")
+      assert.strictEqual(yield* Process.status(job), "stopped")
     }).pipe(Effect.provide(app(undefined, { restart: Restart.intensity({ restarts: 0, within: "1 second" }) }))))
 
   it.effect("waits in the mailbox of a parked server, and is handled when that is resumed", () =>
@@ -174,7 +174,7 @@ describe("a message with redeliver", () => {
         const job = yield* Job
         const top = yield* Top
         const caller = yield* now(job.Try({ name: "parked", failures: 1 }))
-        assert.strictEqual(yield* GenServer.status(job), "parked")
+        assert.strictEqual(yield* Process.status(job), "parked")
         assert.isUndefined(caller.pollUnsafe())
         yield* top.resumeChild("test/Job")
         assert.deepStrictEqual(yield* Fiber.join(caller), ["parked"])

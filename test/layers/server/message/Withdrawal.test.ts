@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Option, Scheduler } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer } from "../../../../src/index.ts"
+import { Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Cell, gates, now, styles, tree } from "../../../kit/Cell.ts"
 
@@ -116,7 +116,7 @@ for (const gone of ["timed out", "was interrupted"] as const) {
       assert.isUndefined(next.pollUnsafe(), "the server is still at work")
       yield* own.hold.open
       assert.strictEqual(yield* Fiber.join(next), 2)
-      assert.strictEqual(yield* GenServer.incarnation(cell), 1)
+      assert.strictEqual(yield* Process.incarnation(cell), 1)
       yield* noneQueued
     }).pipe(Effect.provide(tree("a plain handler", own)))
   })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Option, Schema } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { type Fault, type FaultPoints as Points, type Point, points } from "../../../../src/domain/testing/Fault.ts"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { FaultPoints } from "../../../../src/layers/server/parts/FaultPoints.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { type Style, styles } from "../../../kit/Cell.ts"
@@ -71,7 +71,7 @@ describe("a fault that is injected", () => {
             assert.deepStrictEqual(called, point === "beforeHandler" ? ["Add"] : ["Add", "Add"])
             // Committed and not answered: the caller cannot know, and has to ask.
             assert.strictEqual(yield* num.Get(), point === "afterCommit" ? 42 : 40)
-            assert.strictEqual(yield* GenServer.incarnation(num), 2)
+            assert.strictEqual(yield* Process.incarnation(num), 2)
             const { reason } = yield* harness.awaitTag("Exited", num)
             assert.strictEqual(reason._tag, fault._tag === "Kill" ? "Killed" : "Crashed")
           }).pipe(Effect.provide(app(style, called, once(point, fault))))

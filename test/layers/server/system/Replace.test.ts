@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { ReplaceFailed } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 
 /** What a price is made of: a version of the handlers, and the amount. */
@@ -64,7 +64,7 @@ describe("replace", () => {
       assert.strictEqual(yield* Fiber.join(before), "first: 3 euro")
       yield* Fiber.join(replaced)
       assert.strictEqual(yield* Fiber.join(after), "second: 300 cents")
-      assert.strictEqual(yield* GenServer.incarnation(till), 1)
+      assert.strictEqual(yield* Process.incarnation(till), 1)
     }).pipe(Effect.provide(App)))
 
   it.effect("commits the migrated state, and later incarnations run the new behaviour", () =>
@@ -74,7 +74,7 @@ describe("replace", () => {
       assert.deepStrictEqual(yield* container.for().get, Option.some({ unit: "cents", amount: 300 }))
       yield* Effect.exit(till.Crash())
       assert.strictEqual(yield* till.Price(), "second: 300 cents")
-      assert.strictEqual(yield* GenServer.incarnation(till), 2)
+      assert.strictEqual(yield* Process.incarnation(till), 2)
     }).pipe(Effect.provide(App)))
 
   it.effect("leaves the state alone without a migration, and other servers of the class as they are", () => {
@@ -158,7 +158,7 @@ describe("a behaviour that acquires something", () => {
       yield* GenServer.replace(till, acquiring("new", log))
       assert.strictEqual(yield* till.Price(), "new: 0 old")
       assert.deepStrictEqual(log, ["+old", "+new"])
-      yield* GenServer.kill(till)
+      yield* Process.kill(till)
       yield* harness.awaitIncarnation(till, 2)
       assert.strictEqual(yield* till.Price(), "new: 0 old")
       assert.deepStrictEqual(log, ["+old", "+new", "-new", "-old", "+new"])
@@ -192,7 +192,7 @@ describe("a behaviour that acquires something", () => {
         }))
       yield* Effect.provideService(GenServer.replace(till, converting), Rate, 7)
       assert.strictEqual(yield* till.Price(), "7 21")
-      yield* GenServer.kill(till)
+      yield* Process.kill(till)
       assert.strictEqual(yield* till.Price(), "7 21")
     }).pipe(Effect.provide(App)))
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { CallError, StopFailed } from "../../../../src/domain/Errors.ts"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Cell.ts"
 
@@ -87,7 +87,7 @@ describe("a stop that would wait for itself fails at once", () => {
         assert.isDefined(waiting.pollUnsafe(), "the handler waits for its own end, and the server is stuck for ever")
         assert.strictEqual(yield* Fiber.join(doing), itself)
         assert.strictEqual(yield* Fiber.join(waiting), "pong")
-        assert.strictEqual(yield* GenServer.incarnation(a), 1)
+        assert.strictEqual(yield* Process.incarnation(a), 1)
       })
     ))
 
@@ -96,7 +96,7 @@ describe("a stop that would wait for itself fails at once", () => {
       Effect.gen(function*() {
         ofA.work = Effect.andThen(Effect.yieldNow, told(GenServer.stop(a, undefined, { timeout: "1 second" })))
         assert.strictEqual(yield* a.Do(), itself)
-        assert.strictEqual(yield* GenServer.incarnation(a), 1)
+        assert.strictEqual(yield* Process.incarnation(a), 1)
       })
     ))
 
@@ -155,7 +155,7 @@ describe("whoever waits for the end of a server", () => {
         yield* end.open
         assert.strictEqual(yield* Fiber.join(stopping), "Timeout")
         assert.strictEqual(yield* a.Ping(), "pong")
-        assert.strictEqual(yield* GenServer.incarnation(a), 2, "it went on stopping")
+        assert.strictEqual(yield* Process.incarnation(a), 2, "it went on stopping")
         assert.deepStrictEqual(answers, ["pong"])
         ofA.terminate = Effect.void
       })

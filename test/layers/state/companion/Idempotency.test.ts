@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import { Account, Inside, one } from "../../../kit/Account.ts"
 import { full, onSave, Scripted } from "../../../kit/Scripted.ts"
 
@@ -75,7 +75,7 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
         assert.strictEqual(yield* earn, 5)
         assert.strictEqual(yield* earn, 5)
-        yield* GenServer.kill(purse)
+        yield* Process.kill(purse)
         assert.strictEqual(yield* earn, 5)
         assert.strictEqual(yield* purse.Earn({ amount: 1 }), 6)
       }).pipe(Effect.provide(tree))
@@ -183,7 +183,7 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         })
         const first = yield* earn
         yield* TestClock.adjust(0)
-        yield* GenServer.kill(purse)
+        yield* Process.kill(purse)
         assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
         const second = yield* earn
         yield* Deferred.succeed(later, undefined)
@@ -219,7 +219,7 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
         assert.strictEqual(yield* earn, 105)
         yield* companion.clear
-        yield* GenServer.kill(purse)
+        yield* Process.kill(purse)
         assert.strictEqual(yield* earn, 5)
         assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
       }).pipe(Effect.provide(tree))
@@ -234,9 +234,9 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         const second = purse.Earn({ amount: 8 }, { idempotencyKey: "b" })
         assert.strictEqual(yield* first, 5)
         // a last state of its own, also where they are written late
-        yield* GenServer.kill(purse)
+        yield* Process.kill(purse)
         assert.strictEqual(yield* second, unlucky)
-        yield* GenServer.kill(purse)
+        yield* Process.kill(purse)
         assert.strictEqual(yield* purse.Earn({ amount: 100 }), 105)
         assert.strictEqual(yield* first, 5)
         assert.strictEqual(yield* second, 113)
@@ -252,7 +252,7 @@ it.effect("conserved with the last word alone, an answer is lost along with the 
       const purse = yield* Purse
       const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
       assert.deepStrictEqual([yield* earn, yield* earn], [5, 5])
-      yield* GenServer.kill(purse)
+      yield* Process.kill(purse)
       yield* purse.Earn({ amount: 100 })
       assert.strictEqual(yield* earn, 105)
       yield* Effect.exit(purse.Crash({ amount: 0 }))
@@ -274,7 +274,7 @@ it.effect("over a companion that forgets the state, answers are forgotten with i
       yield* purse.Earn({ amount: 100 })
       const earn = purse.Earn({ amount: 5 }, { idempotencyKey: "a" })
       assert.strictEqual(yield* earn, 105)
-      yield* GenServer.kill(purse)
+      yield* Process.kill(purse)
       assert.strictEqual(yield* earn, 5)
     }).pipe(Effect.provide(
       Supervisor.layer({ strategy: "one_for_one" }, [

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { CallError, StateRefused } from "../../../../src/domain/Errors.ts"
 import type { Lifecycle } from "../../../../src/domain/observation/Lifecycle.ts"
 import { toCause } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
+import { Process, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { fork, turns } from "../../../kit/Account.ts"
 import { Fragile, FragileLive, kinds, mood, poison, Refused, tree, turning } from "../../../kit/Fragile.ts"
@@ -56,7 +56,7 @@ const crashThrice = (fragile: Server) =>
 const worsen = (fragile: Server, to: number) => Effect.andThen(fragile.Set({ to: 41 }), fragile.Set({ to }))
 
 /** An incarnation that has started from a good state, and has handled nothing yet. */
-const restored = (fragile: Server) => Effect.andThen(fragile.Set({ to: 41 }), GenServer.kill(fragile))
+const restored = (fragile: Server) => Effect.andThen(fragile.Set({ to: 41 }), Process.kill(fragile))
 
 const companionOf = Effect.map(server.StateContainer, (container) => container.for())
 
@@ -71,7 +71,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
       const { why } = yield* harness.awaitTag("StateRolledBack", fragile)
       assert.include(why, "restore crashed on snapshot 2: crashed: bad state")
-      assert.strictEqual(yield* GenServer.incarnation(fragile), 3)
+      assert.strictEqual(yield* Process.incarnation(fragile), 3)
     }).pipe(Effect.provide(tree(kind))))
 
   it.effect("so does one that kills what it continues with", () =>
@@ -108,7 +108,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       assert.strictEqual(yield* fragile.Get(), 0)
       assert.deepStrictEqual(yield* losses, [["aside", 1], ["back", 1, undefined]])
       assert.strictEqual(yield* fragile.Add({ by: 7 }), 7)
-      yield* GenServer.kill(fragile)
+      yield* Process.kill(fragile)
       assert.strictEqual(yield* fragile.Get(), 7)
     }).pipe(Effect.provide(tree(kind))))
 
@@ -128,14 +128,14 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       const fragile = yield* Fragile
       yield* fragile.Set({ to: turning })
       // handled from what it was restored from: that one is trusted
-      yield* GenServer.kill(fragile)
+      yield* Process.kill(fragile)
       assert.deepStrictEqual(yield* Effect.exit(fragile.Refuse()), Exit.fail(new Refused()))
       mood.isBad = true
       yield* crashes(fragile.Crash({}))
       yield* turns
       mood.isBad = false
       assert.deepStrictEqual(yield* Effect.flatMap(companionOf, (one) => one.get), Option.some(poison.restore))
-      yield* GenServer.kill(fragile)
+      yield* Process.kill(fragile)
       assert.strictEqual(yield* fragile.Get(), turning)
     }).pipe(Effect.provide(tree(kind, {}, 10))))
 
@@ -145,7 +145,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         const fragile = yield* Fragile
         const harness = yield* Harness
         yield* worsen(fragile, poison.handlers)
-        yield* GenServer.kill(fragile)
+        yield* Process.kill(fragile)
         yield* crashes(fragile.Get())
         yield* crashes(fragile.Add({ by: 1 }))
         assert.deepStrictEqual(yield* losses, [])
@@ -160,7 +160,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       Effect.gen(function*() {
         const fragile = yield* Fragile
         yield* worsen(fragile, poison.handlers)
-        yield* GenServer.kill(fragile)
+        yield* Process.kill(fragile)
         assert.strictEqual(yield* Sys.getState(fragile), poison.handlers)
         assert.strictEqual(yield* Sys.replaceState(fragile, (state) => state), poison.handlers)
         yield* crashThrice(fragile)
@@ -171,7 +171,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       Effect.gen(function*() {
         const fragile = yield* Fragile
         yield* worsen(fragile, poison.changing)
-        yield* GenServer.kill(fragile)
+        yield* Process.kill(fragile)
         for (const by of [1, 2, 3]) yield* crashes(fragile.Add({ by }))
         assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
         const [first, ...others] = yield* losses
@@ -185,7 +185,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         const fragile = yield* Fragile
         const harness = yield* Harness
         yield* worsen(fragile, poison.handlers)
-        yield* GenServer.kill(fragile)
+        yield* Process.kill(fragile)
         yield* crashThrice(fragile)
         const error = refusal(yield* harness.awaitTag("StartFailed", fragile))
         assert.include(error.message, "does not start on its conserved state (snapshot 2)")
@@ -200,7 +200,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         const fragile = yield* Fragile
         const harness = yield* Harness
         yield* fragile.Set({ to: poison.handlers })
-        yield* GenServer.kill(fragile)
+        yield* Process.kill(fragile)
         yield* crashThrice(fragile)
         yield* harness.awaitTag("StartFailed", fragile)
         assert.strictEqual(yield* Sys.getState(fragile), poison.handlers)
@@ -260,7 +260,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         for (let n = 0; n < 10; n++) {
           yield* fork(Effect.exit(fragile.Hang({ n })))
           yield* turns
-          yield* GenServer.kill(fragile)
+          yield* Process.kill(fragile)
           yield* turns
         }
         assert.deepStrictEqual(yield* losses, [])
@@ -348,7 +348,7 @@ for (const [what, to] of [["", 50], [", or of what a callback made of that", poi
       yield* restored(fragile)
       yield* crashOn(fragile, 2)
       yield* table.put("row", to)
-      yield* GenServer.kill(fragile)
+      yield* Process.kill(fragile)
       yield* crashes(fragile.Crash({ n: 2 }))
       yield* turns
       assert.deepStrictEqual(yield* losses, [])

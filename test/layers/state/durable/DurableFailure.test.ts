@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { CallError, type CallErrorReason } from "../../../../src/domain/Errors.ts"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { GenServer, Restart } from "../../../../src/index.ts"
+import { Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, fork, Inside, many, one, poll, Saving, start, turns } from "../../../kit/Account.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
@@ -69,7 +69,7 @@ describe("a store that is away for a while", () => {
         yield* TestClock.adjust("1 second")
         assert.strictEqual(yield* Fiber.join(first), 1)
         assert.deepStrictEqual(yield* script.states("test/Account"), ["5", "1"])
-        assert.strictEqual(yield* GenServer.incarnation(account), 1)
+        assert.strictEqual(yield* Process.incarnation(account), 1)
       }).pipe(Effect.provide(one(inside, { retry: patience })))
     })
   }
@@ -300,7 +300,7 @@ describe("a write that finally fails", () => {
         script.before = () => Effect.void
         assert.strictEqual(yield* account.Add({ by: 1 }), i)
       }
-      assert.strictEqual(yield* GenServer.incarnation(account), 11)
+      assert.strictEqual(yield* Process.incarnation(account), 11)
     }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) }, { restart: Restart.never })))
   })
 
@@ -334,7 +334,7 @@ describe("a write that finally fails", () => {
       yield* gate.open
       yield* turns
       assert.strictEqual(yield* account.Get(), 1)
-      assert.strictEqual(yield* GenServer.incarnation(account), 3)
+      assert.strictEqual(yield* Process.incarnation(account), 3)
       assert.strictEqual(reasonOf(yield* Fiber.join(died))?._tag, "Crashed")
     }).pipe(Effect.provide(one(
       inside,
@@ -353,7 +353,7 @@ describe("a write that finally fails", () => {
       const lost = yield* fork(Effect.exit(account.Add({ by: 1 })))
       yield* TestClock.adjust("3 seconds")
       assertAway(yield* Fiber.join(lost))
-      assert.strictEqual(yield* GenServer.status(account), "starting")
+      assert.strictEqual(yield* Process.status(account), "starting")
       const waiting = yield* fork(account.Add({ by: 2 }))
       script.before = () => Effect.void
       yield* TestClock.adjust("1 second")

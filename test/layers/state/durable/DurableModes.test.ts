@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer } from "../../../../src/index.ts"
+import { GenServer, Process } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, fork, Inside, many, one, poll, Pool, Saving, start, turns } from "../../../kit/Account.ts"
@@ -39,7 +39,7 @@ describe("{ every }: at intervals", () => {
       const container = yield* Account.StateContainer
       yield* account.Add({ by: 41 })
       container[processOf].exit({ _tag: "Killed" })
-      yield* GenServer.kill(account)
+      yield* Process.kill(account)
       assert.strictEqual(yield* account.Add({ by: 1 }), 42)
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* inside.script.states("test/Account"), ["42"])
@@ -128,7 +128,7 @@ describe("\"terminate\": with the last word, the original pattern", () => {
       yield* account.Add({ by: 41 })
       yield* Effect.exit(account.Die())
       yield* account.Add({ by: 100 })
-      yield* GenServer.kill(account)
+      yield* Process.kill(account)
       assert.strictEqual(yield* account.Get(), 41)
       yield* turns
       assert.deepStrictEqual(yield* script.states("test/Account"), ["41"])
@@ -355,7 +355,7 @@ describe("by hand", () => {
       yield* account.Add({ by: 1 })
       yield* companion.clear
       assert.deepStrictEqual(yield* script.memory.keys(), [])
-      yield* GenServer.kill(account)
+      yield* Process.kill(account)
       assert.strictEqual(yield* account.Add({ by: 5 }), 5)
       yield* Effect.all([companion.clear, account.Add({ by: 1 })], { concurrency: "unbounded" })
       assert.deepStrictEqual(yield* script.states("test/Account"), ["6"])
@@ -480,7 +480,7 @@ describe("by hand", () => {
       yield* account.Add({ by: 1 })
       yield* companion.set(41)
       assert.strictEqual((yield* script.states("test/Account"))[0], "41")
-      yield* GenServer.kill(account)
+      yield* Process.kill(account)
       assert.strictEqual(yield* account.Add({ by: 1 }), 42)
     }).pipe(Effect.provide(one(inside)))
   })

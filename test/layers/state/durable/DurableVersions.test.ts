@@ -8,6 +8,7 @@ import type { Pure } from "../../../../src/domain/state/StateSchema.ts"
 import {
   DynamicSupervisor,
   GenServer,
+  Process,
   StateContainer,
   StateSchema,
   StateStore,
@@ -95,7 +96,7 @@ describe("a state written before a deploy", () => {
         assert.deepStrictEqual(yield* versions(script), [[2, 1], [1, 1]])
         assert.strictEqual(yield* till.Add({ by: 1 }), 21)
         assert.deepStrictEqual(yield* versions(script), [[3, 2], [2, 1], [1, 1]])
-        yield* GenServer.kill(till)
+        yield* Process.kill(till)
         assert.strictEqual(yield* till.Get(), 21)
       })))
 

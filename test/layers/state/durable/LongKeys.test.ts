@@ -2,7 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger, Schema } from "effect"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { DynamicSupervisor, GenServer, Restart, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Process,
+  Restart,
+  StateContainer,
+  StateStore,
+  Supervisor
+} from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { StartError } from "../../../../src/layers/supervision/tree/SupervisorErrors.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
@@ -53,7 +61,7 @@ describe("a key that is too long for the store", () => {
           assert.include(message, "Nothing was written")
         }
         assert.strictEqual(yield* ann.Add(), 2)
-        assert.strictEqual(yield* GenServer.incarnation(ann), 1)
+        assert.strictEqual(yield* Process.incarnation(ann), 1)
         assert.deepStrictEqual((yield* harness.events).filter(({ _tag }) => _tag === "GaveUp" || _tag === "Exited"), [])
         const carts = yield* Carts
         assert.strictEqual((yield* carts.countChildren).specs, 1)

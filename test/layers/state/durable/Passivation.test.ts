@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Process, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { fork, poll, turns } from "../../../kit/Account.ts"
@@ -56,7 +56,7 @@ describe("a server that hibernates over a store", () => {
       assert.strictEqual(yield* sleeper.Add({ by: 1 }), 43)
       assert.strictEqual(loads(inside), 1)
       // told, and neither a restart nor a restored state
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 1)
       assert.deepStrictEqual(yield* harness.historyOf(sleeper), ["Started", "StatePassivated", "StateActivated"])
       assert.deepStrictEqual(inside.life, [])
     }).pipe(Effect.provide(setUp(inside)))
@@ -179,7 +179,7 @@ describe("a server that hibernates over a store", () => {
         yield* turns
         assert.strictEqual(yield* (early === undefined ? sleeper.Read() : Fiber.join(early)), 100)
         assert.strictEqual(loads(inside), wanted ? 0 : 1)
-        assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+        assert.strictEqual(yield* Process.incarnation(sleeper), 1)
       }).pipe(Effect.provide(setUp(inside)))
     })
   }
@@ -228,7 +228,7 @@ describe("a server that hibernates over a store", () => {
       yield* turns
       yield* Sys.replaceState(sleeper, (state) => ({ n: state.n * 2 }))
       assert.strictEqual(yield* sleeper.Read(), 2006)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 1)
     }).pipe(Effect.provide(setUp(inside)))
   })
 
@@ -333,7 +333,7 @@ describe("any life of a server that hibernates", () => {
             case "Stop": {
               // a message in hand would fail with it
               yield* quiet
-              const ending = yield* fork(op._tag === "Kill" ? GenServer.kill(sleeper) : GenServer.stop(sleeper))
+              const ending = yield* fork(op._tag === "Kill" ? Process.kill(sleeper) : GenServer.stop(sleeper))
               yield* quiet
               yield* Fiber.join(ending)
               break

@@ -4,7 +4,7 @@ import { Cause, Effect, Exit, Fiber, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { GenServer, Restart } from "../../../../src/index.ts"
+import { GenServer, Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { fork, poll, turns } from "../../../kit/Account.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
@@ -32,7 +32,7 @@ describe("a store that is away when the state is wanted", () => {
       inside.script.before = () => Effect.void
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(read), 1)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 1)
     }).pipe(Effect.provide(setUp(inside, { retry: patience }, noRestarts)))
   })
 
@@ -50,7 +50,7 @@ describe("a store that is away when the state is wanted", () => {
       assert.strictEqual(yield* Fiber.join(read), 1)
       const exited = yield* harness.awaitTag("Exited", sleeper)
       assert.strictEqual(exited.reason._tag, "NotConserved")
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 2)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 2)
       // it was never asked for its last word: it had no state
       assert.deepStrictEqual(inside.life, [])
     }).pipe(Effect.provide(setUp(inside, { retry: patience }, noRestarts)))
@@ -122,7 +122,7 @@ describe("the end of a server whose state is in its store alone", () => {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
-      yield* GenServer.kill(sleeper)
+      yield* Process.kill(sleeper)
       yield* harness.awaitIncarnation(sleeper, 2)
       assert.strictEqual(yield* sleeper.Sleep({ by: 1 }), 2)
       yield* turns
@@ -130,7 +130,7 @@ describe("the end of a server whose state is in its store alone", () => {
       inside.script.before = (operation) => operation === "load" ? gate.await : Effect.void
       const read = yield* fork(sleeper.Read())
       yield* turns
-      yield* GenServer.kill(sleeper)
+      yield* Process.kill(sleeper)
       yield* gate.open
       yield* harness.awaitIncarnation(sleeper, 3)
       assert.strictEqual(yield* Fiber.join(read), 2)
@@ -164,7 +164,7 @@ describe("a state that others change while it is in its store alone", () => {
       yield* turns
       yield* companion.set({ n: 50 })
       assert.strictEqual(yield* sleeper.Sleep({ by: 1 }), 51)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 1)
       yield* turns
       yield* companion.clear
       assert.strictEqual(yield* sleeper.Read(), 0)
@@ -194,7 +194,7 @@ describe("a state that others change while it is in its store alone", () => {
       yield* companion.set({ n: 50 })
       yield* gate.open
       assert.strictEqual(yield* Fiber.join(read), 50)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 1)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 1)
     }).pipe(Effect.provide(setUp(inside)))
   })
 
@@ -206,7 +206,7 @@ describe("a state that others change while it is in its store alone", () => {
       yield* companion.clear
       yield* gate.open
       assert.strictEqual(yield* Fiber.join(read), 0)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 2)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 2)
     }).pipe(Effect.provide(setUp(inside)))
   })
 
@@ -252,7 +252,7 @@ describe("a state that others change while it is in its store alone", () => {
       const [before] = yield* memory.load("test/Sleeper")
       yield* memory.save([{ ...before!, seq: before!.seq + 1, state: `{"n":1000}` }])
       assert.strictEqual(yield* sleeper.Read(), 1000)
-      assert.strictEqual(yield* GenServer.incarnation(sleeper), 2)
+      assert.strictEqual(yield* Process.incarnation(sleeper), 2)
     }).pipe(Effect.provide(setUp(inside)))
   })
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { GenServer, Restart, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { Process, Restart, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, behavior, Inside, many, one, Pool, start, turns } from "../../../kit/Account.ts"
@@ -147,8 +147,8 @@ describe("a session that another process has taken over from", () => {
       yield* Effect.exit(account.Add({ by: 1 }))
       yield* harness.awaitTag("GaveUp", "root/test/Pool")
       assert.deepStrictEqual((yield* harness.awaitTag("GaveUp", "root")).child, "test/Pool")
-      assert.strictEqual(yield* GenServer.status(pool), "stopped")
-      assert.strictEqual(yield* GenServer.incarnation(account), 1)
+      assert.strictEqual(yield* Process.status(pool), "stopped")
+      assert.strictEqual(yield* Process.incarnation(account), 1)
     }).pipe(Effect.provide(many(inside)))
   })
 

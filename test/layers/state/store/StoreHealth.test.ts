@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { GenServer, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Account, behavior, fork, Inside, many, one, start, turns } from "../../../kit/Account.ts"
@@ -91,7 +91,7 @@ describe("a store that is away", () => {
       script.before = onSave(away)
       // after each of these the state is loaded anew, which it answers
       for (let i = 0; i < 3; i++) yield* Effect.exit(account.Add({ by: 1 }))
-      assert.strictEqual(yield* GenServer.incarnation(account), 4)
+      assert.strictEqual(yield* Process.incarnation(account), 4)
       assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn"])
       script.before = () => Effect.void
       yield* account.Add({ by: 1 })

@@ -3,13 +3,12 @@ import { Cause, Deferred, Effect, Exit, Fiber, Layer, Ref, Schedule } from "effe
 import { TestClock } from "effect/testing"
 import { killed } from "../../../../src/domain/process/ExitReason.ts"
 import * as Monitor from "../../../../src/layers/naming/Monitor.ts"
-import type { Process } from "../../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../../src/layers/server/GenServer.ts"
+import * as Process from "../../../../src/layers/process/Process.ts"
 import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
 import { listing, top } from "../../../kit/Probe.ts"
 
 /** Whether the process still holds what it was started with. */
-const isKept = (process: Process) => "body" in process && process.body !== undefined
+const isKept = (process: Process.Process) => "body" in process && process.body !== undefined
 
 const one = { strategy: "one_for_one" } as const
 
@@ -192,7 +191,7 @@ describe("Supervisor.worker", () => {
       const [listed] = yield* supervisor.whichChildren
       assert.strictEqual(listed?.process, worker)
       const { down } = yield* Monitor.watch(worker)
-      yield* GenServer.kill(worker)
+      yield* Process.kill(worker)
       const { reason, ref } = yield* down
       assert.strictEqual(ref, worker)
       assert.deepStrictEqual(reason, killed)
