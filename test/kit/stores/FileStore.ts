@@ -1,20 +1,17 @@
 /** A file store in a folder of its own: opened on a disk that may fail, read back, its segments listed. */
 import { NodePath } from "@effect/platform-node"
-import { Effect, Exit, Layer, type Scope } from "effect"
+import { Effect, type Exit, Layer, type Scope } from "effect"
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import type { StateStore } from "../../../src/layers/state/store/StateStore.ts"
+import * as Folder from "../Folder.ts"
 import { type Disk, layer, makeDisk } from "./FaultyDisk.ts"
-import { record } from "./Records.ts"
+import { reasonOf, record } from "./Records.ts"
 
-/** The path of a folder that does not exist yet, in one that is removed with the test. */
-export const folder = Effect.acquireRelease(
-  Effect.sync(() => join(fs.mkdtempSync(join(tmpdir(), "heirloom-faults-")), "store")),
-  (directory) => Effect.sync(() => fs.rmSync(join(directory, ".."), { recursive: true, force: true }))
-)
+/** The path of a folder that does not exist yet, in one that is removed with the Scope. */
+export const folder = Effect.map(Folder.folder, (directory) => join(directory, "store"))
 
 export interface Opened {
   readonly store: StateStore<"process">
@@ -36,19 +33,12 @@ export const open = Effect.fnUntraced(function*(
   return { store, damages }
 })
 
-/** The tag of the reason that an operation failed with. */
-export const reason = <A>(exit: Exit.Exit<A, StoreError>) => {
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" ? error.value.reason._tag : "succeeded"
-}
+/** The tag of the reason that an operation failed with, if it failed. */
+export const reason = <A>(exit: Exit.Exit<A, StoreError>) => reasonOf(exit)?._tag ?? "succeeded"
 
 /** The paths of a store's segments, in order. */
 export const segments = (directory: string) =>
   fs.readdirSync(directory).filter((name) => name.endsWith(".log")).sort().map((name) => join(directory, name))
-
-/** The numbers of a key's snapshots, newest first. */
-export const seqs = (store: StateStore<"process">, key = "a") =>
-  Effect.map(store.load(key), (records) => records.map((one) => one.seq))
 
 /** Writes snapshots 1 to n of a key, each a batch of its own, and closes the store. */
 export const written = (directory: string, n: number, key = "a") =>

@@ -40,7 +40,10 @@ export const loaded = (saved: SnapshotRecord): SnapshotRecord => ({ answers: [],
 export const answer = (id: string, seq: number) => ({ id, seq, at: seq, body: JSON.stringify({ reply: id }) })
 
 /** The numbers of records, in their order. */
-export const seqs = (records: ReadonlyArray<SnapshotRecord>) => records.map((one) => one.seq)
+export const seqsOf = (records: ReadonlyArray<SnapshotRecord>) => records.map((one) => one.seq)
+
+/** The numbers of a key's snapshots in a store, newest first. */
+export const seqs = (store: StateStore<Grade>, key = "a") => Effect.map(store.load(key), seqsOf)
 
 /** The reason that an operation failed with. */
 export const reasonOf = <A>(exit: Exit.Exit<A, StoreError>) => {

@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { anyLife } from "./AnyLife.ts"
-import { answer, inPlace, loaded, reasonOf, record, seqs, type Subject } from "./Records.ts"
+import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject } from "./Records.ts"
 import { reopened, sessions } from "./StoreSessions.ts"
 
 /** Keys that some encoding, collation or file system chokes on. */
@@ -93,7 +93,7 @@ export const contract = (name: string, subject: Subject): void => {
           const store = yield* open(generations === undefined ? {} : { generations })
           const epoch = yield* store.acquireEpoch("app")
           for (let seq = 1; seq <= 9; seq++) yield* store.save([record(key, seq, epoch)])
-          assert.deepStrictEqual(seqs(yield* store.load(key)), [9, 8, 7, 6, 5].slice(0, kept))
+          assert.deepStrictEqual(seqsOf(yield* store.load(key)), [9, 8, 7, 6, 5].slice(0, kept))
         }
       })
     )
@@ -106,7 +106,7 @@ export const contract = (name: string, subject: Subject): void => {
         for (let seq = 1; seq <= 9; seq++) {
           yield* store.save([record("a", seq, epoch, { trusted: Math.min(seq - 1, 4) })])
         }
-        assert.deepStrictEqual(seqs(yield* store.load("a")), [9, 8, 4])
+        assert.deepStrictEqual(seqsOf(yield* store.load("a")), [9, 8, 4])
       })
     )
 
@@ -120,7 +120,7 @@ export const contract = (name: string, subject: Subject): void => {
         yield* store.save([...many, ...one, ...many])
         assert.strictEqual((yield* store.keys()).length, 301)
         assert.deepStrictEqual(yield* store.load("k299"), [loaded(many[299]!)])
-        assert.deepStrictEqual(seqs(yield* store.load("one")), [10, 9, 8])
+        assert.deepStrictEqual(seqsOf(yield* store.load("one")), [10, 9, 8])
       })
     )
 
@@ -210,10 +210,10 @@ export const contract = (name: string, subject: Subject): void => {
         for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
         yield* store.setAside({ key: "a", seq: 3, epoch, why: "poisoned" })
         yield* store.save([record("a", 4, epoch)])
-        assert.deepStrictEqual(seqs(yield* store.load("a")), [4, 2, 1])
+        assert.deepStrictEqual(seqsOf(yield* store.load("a")), [4, 2, 1])
         yield* store.remove(["a"], epoch)
         for (let seq = 5; seq <= 7; seq++) yield* store.save([record("a", seq, epoch)])
-        assert.deepStrictEqual(seqs(yield* store.load("a")), [7, 6, 5])
+        assert.deepStrictEqual(seqsOf(yield* store.load("a")), [7, 6, 5])
       })
     )
 
@@ -225,7 +225,7 @@ export const contract = (name: string, subject: Subject): void => {
         for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
         yield* store.setAside({ key: "a", seq: 3, epoch, why: "restore crashed" })
         yield* store.setAside({ key: "a", seq: 3, epoch, why: "again" })
-        assert.deepStrictEqual(seqs(yield* store.load("a")), [2, 1])
+        assert.deepStrictEqual(seqsOf(yield* store.load("a")), [2, 1])
         for (let seq = 4; seq <= 9; seq++) yield* store.save([record("a", seq, epoch)])
         yield* store.setAside({ key: "a", seq: 9, epoch, why: "poisoned" })
         yield* store.save([record("b", 1, epoch)])
@@ -258,7 +258,7 @@ export const contract = (name: string, subject: Subject): void => {
         yield* store.remove(["a", "c"], epoch)
         assert.deepStrictEqual(yield* store.keys(), ["b"])
         assert.deepStrictEqual(yield* store.load("a"), [])
-        assert.deepStrictEqual(seqs(yield* store.listAside("a")), [1])
+        assert.deepStrictEqual(seqsOf(yield* store.listAside("a")), [1])
         yield* store.save([record("a", 3, epoch)])
         assert.deepStrictEqual(yield* store.load("a"), [loaded(record("a", 3, epoch))])
       })

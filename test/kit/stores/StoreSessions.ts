@@ -1,7 +1,7 @@
 /** What every store promises to sessions: who may write, and what the next one finds. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { answer, reasonOf, record, seqs, type Test } from "./Records.ts"
+import { answer, reasonOf, record, seqsOf, type Test } from "./Records.ts"
 
 /** Registers the tests of sessions that write to one store. */
 export const sessions = (test: Test): void => {
@@ -44,7 +44,7 @@ export const sessions = (test: Test): void => {
       assert.deepStrictEqual(yield* store.keys(), ["a", "b"])
       assert.deepStrictEqual(yield* store.listAside(), [])
       yield* store.save([record("a", 2, current)])
-      assert.deepStrictEqual(seqs(yield* store.load("a")), [2, 1])
+      assert.deepStrictEqual(seqsOf(yield* store.load("a")), [2, 1])
     })
   )
 
@@ -67,8 +67,8 @@ export const sessions = (test: Test): void => {
       const two = yield* store.acquireEpoch("two")
       yield* store.save([record("1", 1, one), record("2", 1, two), record("1", 2, one)])
       yield* store.save([record("1", 3, one)])
-      assert.deepStrictEqual(seqs(yield* store.load("1")), [3, 2, 1])
-      assert.deepStrictEqual(seqs(yield* store.load("2")), [1])
+      assert.deepStrictEqual(seqsOf(yield* store.load("1")), [3, 2, 1])
+      assert.deepStrictEqual(seqsOf(yield* store.load("2")), [1])
     })
   )
 
@@ -102,10 +102,10 @@ export const reopened = (test: Test): void => {
       const two = yield* there.acquireEpoch("two")
       for (let seq = 4; seq <= 5; seq++) yield* there.save([record("a", seq, two), record("b", seq, two)])
       assert.strictEqual(reasonOf(yield* Effect.exit(here.save([record("a", 6, one)])))?._tag, "Fenced")
-      assert.deepStrictEqual(seqs(yield* there.load("a")), [5, 4, 3])
+      assert.deepStrictEqual(seqsOf(yield* there.load("a")), [5, 4, 3])
       const again = yield* here.acquireEpoch("one")
       yield* here.save([record("a", 6, again), record("b", 6, again)])
-      for (const key of ["a", "b"]) assert.deepStrictEqual(seqs(yield* here.load(key)), [6, 5, 4])
+      for (const key of ["a", "b"]) assert.deepStrictEqual(seqsOf(yield* here.load(key)), [6, 5, 4])
     })
   )
 
@@ -134,7 +134,7 @@ export const reopened = (test: Test): void => {
       assert.deepStrictEqual(yield* store.listAside(), first.aside)
       assert.deepStrictEqual(yield* store.keys(), ["a", "b"])
       yield* store.save([record("a", 5, epoch)])
-      assert.deepStrictEqual(seqs(yield* store.load("a")), [5, 4, 3])
+      assert.deepStrictEqual(seqsOf(yield* store.load("a")), [5, 4, 3])
     })
   )
 
@@ -146,7 +146,7 @@ export const reopened = (test: Test): void => {
       yield* one.save([record("a", 1, old)])
       const current = yield* two.acquireEpoch("app")
       assert.isAbove(current, old)
-      assert.deepStrictEqual(seqs(yield* two.load("a")), [1])
+      assert.deepStrictEqual(seqsOf(yield* two.load("a")), [1])
       const exit = yield* Effect.exit(one.save([record("a", 2, old)]))
       const reason = reasonOf(exit)
       assert.strictEqual(reason?._tag, "Fenced")
@@ -157,7 +157,7 @@ export const reopened = (test: Test): void => {
       const again = yield* one.acquireEpoch("app")
       assert.isAbove(again, current)
       yield* one.save([record("a", 4, again)])
-      assert.deepStrictEqual(seqs(yield* one.load("a")), [4, 3, 2])
+      assert.deepStrictEqual(seqsOf(yield* one.load("a")), [4, 3, 2])
       assert.strictEqual(reasonOf(yield* Effect.exit(two.save([record("a", 4, current)])))?._tag, "Fenced")
     })
   )

@@ -3,13 +3,13 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, type Exit, Layer } from "effect"
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { InvalidOption } from "../../../src/domain/Errors.ts"
 import { StateContainer, StateStore, StateTable, Supervisor } from "../../../src/index.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { Account, behavior, Inside, type StoreOptions } from "../../kit/Account.ts"
+import { folder } from "../../kit/Folder.ts"
 import { layer as storeLayer, Scripted, Store } from "../../kit/Scripted.ts"
 
 const refusal = (exit: Exit.Exit<unknown, unknown>): InvalidOption => {
@@ -80,10 +80,7 @@ describe("stores", () => {
 
   it.live("refuse what makes no sense, by their name, before anything is opened", () =>
     Effect.gen(function*() {
-      const directory = yield* Effect.acquireRelease(
-        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-options-"))),
-        (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-      )
+      const directory = yield* folder
       const filename = join(directory, "app.db")
       const build = <A, E, R>(layer: Layer.Layer<A, E, R>) => Effect.exit(Layer.build(layer))
       for (const generations of [0, 1, -1, Number.NaN, 2.5, Infinity]) {

@@ -1,14 +1,13 @@
 /** What the states of servers that hibernate hold in memory: nothing. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { folder } from "../../../kit/Folder.ts"
 
 describe("ten thousand servers that hibernate", () => {
   class Store extends StateStore.Service<Store>()("test/Sqlite", "process") {}
@@ -35,10 +34,7 @@ describe("ten thousand servers that hibernate", () => {
     "over SQLite none of their states can be reached in memory, and each is there when it is wanted",
     () =>
       Effect.gen(function*() {
-        const directory = yield* Effect.acquireRelease(
-          Effect.sync(() => mkdtempSync(join(tmpdir(), "heirloom-passive-"))),
-          (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-        )
+        const directory = yield* folder
         const n = 10_000
         const states: Array<WeakRef<object>> = []
         const App = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [

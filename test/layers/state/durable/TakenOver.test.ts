@@ -2,8 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
@@ -11,6 +9,7 @@ import { Process, Restart, StateContainer, StateStore, Supervisor } from "../../
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, behavior, Inside, many, one, Pool, start, turns } from "../../../kit/Account.ts"
+import { folder } from "../../../kit/Folder.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
 class Root extends Supervisor.Service<Root>()("test/Root") {}
@@ -154,10 +153,7 @@ describe("a session that another process has taken over from", () => {
 
   it.live("over SQLite: a second app on the file takes over, and the first one ends with the reason", () =>
     Effect.gen(function*() {
-      const directory = yield* Effect.acquireRelease(
-        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-taken-"))),
-        (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-      )
+      const directory = yield* folder
       class Db extends StateStore.Service<Db>()("test/Db", "process") {}
       const app = () =>
         Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.backoff() }, [

@@ -2,14 +2,9 @@ import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, FileSystem, Option, Schema } from "effect"
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { direct } from "../../../../src/layers/state/file/NodeDisk.ts"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-disk-"))),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-)
+import { folder } from "../../../kit/Folder.ts"
 
 const bytes = (length: number) => new Uint8Array(length).map((_, i) => i * 7)
 

@@ -1,15 +1,9 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
+import { folder } from "../../../kit/Folder.ts"
 import { contract } from "../../../kit/stores/StoreContract.ts"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-file-"))),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-)
 
 contract("files", {
   durable: true,

@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as fs from "node:fs"
 import * as LogFrame from "../../../../src/domain/state/stored/LogFrame.ts"
-import { folder, open, segments, seqs, written } from "../../../kit/stores/FileStore.ts"
-import { record } from "../../../kit/stores/Records.ts"
+import { folder, open, segments, written } from "../../../kit/stores/FileStore.ts"
+import { record, seqs } from "../../../kit/stores/Records.ts"
 
 describe("a log that was not written whole, or has rotted", () => {
   it.live("a torn end is cut off and told, once; what was acknowledged before it is there", () =>

@@ -5,9 +5,9 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import type { StateStore } from "../../../../src/layers/state/store/StateStore.ts"
 import { type Disk, makeDisk } from "../../../kit/stores/FaultyDisk.ts"
-import { folder, open, reason, saved, segments, seqs, written } from "../../../kit/stores/FileStore.ts"
+import { folder, open, reason, saved, segments, written } from "../../../kit/stores/FileStore.ts"
 import { start } from "../../../kit/stores/Processes.ts"
-import { record } from "../../../kit/stores/Records.ts"
+import { record, seqs } from "../../../kit/stores/Records.ts"
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1e6))
 

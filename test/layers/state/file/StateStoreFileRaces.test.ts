@@ -4,8 +4,8 @@ import { Deferred, Effect, Exit, Fiber, References } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { makeDisk } from "../../../kit/stores/FaultyDisk.ts"
-import { folder, open, reason, saved, segments, seqs, written } from "../../../kit/stores/FileStore.ts"
-import { record } from "../../../kit/stores/Records.ts"
+import { folder, open, reason, saved, segments, written } from "../../../kit/stores/FileStore.ts"
+import { record, seqs } from "../../../kit/stores/Records.ts"
 
 describe("two processes that race for a folder", () => {
   /** Runs `takeOver` in the middle of a save: when the disk is asked for `operation`, before it does it. */

@@ -3,12 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { crashed, toText } from "../../../../src/domain/process/ExitReason.ts"
 import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import type { Grade } from "../../../../src/domain/state/Survival.ts"
 import { StateContainer, Supervisor } from "../../../../src/index.ts"
 import * as SqliteClient from "../../../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
@@ -16,23 +14,11 @@ import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite
 import * as StateStore from "../../../../src/layers/state/store/StateStore.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, behavior, Inside } from "../../../kit/Account.ts"
+import { folder } from "../../../kit/Folder.ts"
 import { Scripted } from "../../../kit/Scripted.ts"
 import { start } from "../../../kit/stores/Processes.ts"
-import { record } from "../../../kit/stores/Records.ts"
+import { reasonOf, record, seqs } from "../../../kit/stores/Records.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-sql-"))),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-)
-
-const reason = <A>(exit: Exit.Exit<A, StoreError>) => {
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" ? error.value.reason : undefined
-}
-
-const seqs = (store: StateStore.StateStore<Grade>, key = "a") =>
-  Effect.map(store.load(key), (records) => records.map((one) => one.seq))
 
 const big = (seq: number, epoch: number) => record("a", seq, epoch, { state: JSON.stringify("x".repeat(20_000)) })
 
@@ -50,7 +36,7 @@ describe("SQLite that fails", () => {
       const many = yield* Effect.exit(
         store.save([{ ...big(2, epoch), answers: [{ id: "x", seq: 2, at: 2, body: "1" }] }])
       )
-      assert.deepStrictEqual([one, many].map((exit) => reason(exit)?._tag), ["Full", "Full"])
+      assert.deepStrictEqual([one, many].map((exit) => reasonOf(exit)?._tag), ["Full", "Full"])
       assert.deepStrictEqual(yield* seqs(store), [1])
       yield* sql.unsafe("PRAGMA max_page_count = 1000000")
       yield* store.save([big(3, epoch)])
@@ -92,7 +78,7 @@ describe("SQLite that fails", () => {
           store.remove(["a"], epoch)
         ]
       ) {
-        assert.strictEqual(reason(yield* Effect.exit(write))?._tag, "Unavailable")
+        assert.strictEqual(reasonOf(yield* Effect.exit(write))?._tag, "Unavailable")
       }
       assert.deepStrictEqual(yield* seqs(store), [1])
       other.exec("ROLLBACK")
@@ -109,7 +95,7 @@ describe("SQLite that fails", () => {
       for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
       const other = new DatabaseSync(filename)
       other.exec("BEGIN IMMEDIATE")
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 4, epoch)])))?._tag, "Unavailable")
+      assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 4, epoch)])))?._tag, "Unavailable")
       other.exec("ROLLBACK")
       other.close()
       yield* store.save([record("a", 5, epoch)])
@@ -123,7 +109,7 @@ describe("SQLite that fails", () => {
       const text = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "text.db") }))
       const missing = yield* Effect.exit(StateStoreSqlite.make({ filename: join(directory, "none", "test.db") }))
       const folderItself = yield* Effect.exit(StateStoreSqlite.make({ filename: directory }))
-      assert.deepStrictEqual([text, missing, folderItself].map((exit) => reason(exit)?._tag), [
+      assert.deepStrictEqual([text, missing, folderItself].map((exit) => reasonOf(exit)?._tag), [
         "Corrupt",
         "Unavailable",
         "Unavailable"
@@ -156,7 +142,7 @@ describe("SQLite that fails", () => {
       other.exec("DROP TRIGGER t")
       other.close()
       for (const exit of [...gone, ...others, constrained]) {
-        assert.strictEqual(reason<unknown>(exit)?._tag, "Unusable")
+        assert.strictEqual(reasonOf<unknown>(exit)?._tag, "Unusable")
         const error = Exit.findErrorOption<unknown, StoreError>(exit)
         assert.isFalse(error._tag === "Some" && error.value.isRetryable)
       }
@@ -171,7 +157,7 @@ describe("SQLite that fails", () => {
       const store = yield* Effect.provideContext(StateStoreSql.make(), context)
       const epoch = yield* store.acquireEpoch("app")
       yield* sql.unsafe("PRAGMA query_only = ON")
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
+      assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
       yield* sql.unsafe("PRAGMA query_only = OFF")
       yield* store.save([record("a", 1, epoch)])
     }))
@@ -208,7 +194,7 @@ describe("SQLite that fails", () => {
     Effect.gen(function*() {
       const filename = join(yield* folder, "test.db")
       for (const table of ["a b", "1st", "x;drop", "", "x".repeat(41)]) {
-        assert.strictEqual(reason(yield* Effect.exit(StateStoreSqlite.make({ filename, table })))?._tag, "Invalid")
+        assert.strictEqual(reasonOf(yield* Effect.exit(StateStoreSqlite.make({ filename, table })))?._tag, "Invalid")
       }
     }))
 
@@ -267,7 +253,7 @@ describe("PostgreSQL that fails", () => {
         yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => acknowledged > 20 })
         yield* postgres().stop
         const atStop = acknowledged
-        assert.strictEqual(reason(yield* Effect.exit(store.load("a")))?._tag, "Unavailable")
+        assert.strictEqual(reasonOf(yield* Effect.exit(store.load("a")))?._tag, "Unavailable")
         yield* postgres().start
         yield* Fiber.join(writing)
         assert.isBelow(atStop, 400)
@@ -282,8 +268,8 @@ describe("PostgreSQL that fails", () => {
       const { sql, store, table } = yield* opened()
       const epoch = yield* store.acquireEpoch("app")
       yield* sql.unsafe(`ALTER TABLE ${table} RENAME TO ${table}_away`)
-      assert.strictEqual(reason(yield* Effect.exit(store.load("a")))?._tag, "Unusable")
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
+      assert.strictEqual(reasonOf(yield* Effect.exit(store.load("a")))?._tag, "Unusable")
+      assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
       yield* sql.unsafe(`ALTER TABLE ${table}_away RENAME TO ${table}`)
       yield* store.save([record("a", 1, epoch)])
       assert.deepStrictEqual(yield* seqs(store), [1])
@@ -298,7 +284,7 @@ describe("PostgreSQL that fails", () => {
       yield* sql.unsafe(`CREATE FUNCTION full_${table}() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$`)
       yield* sql.unsafe(`CREATE TRIGGER t BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION full_${table}()`)
-      assert.strictEqual(reason(yield* Effect.exit(store.save([record("a", 2, epoch)])))?._tag, "Full")
+      assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 2, epoch)])))?._tag, "Full")
       yield* sql.unsafe(`DROP TRIGGER t ON ${table}`)
       yield* store.save([record("a", 2, epoch)])
       assert.deepStrictEqual(yield* seqs(store), [2, 1])
@@ -344,7 +330,7 @@ describe("PostgreSQL that fails", () => {
           const exit = yield* Fiber.join(saving)
           if (Exit.isSuccess(exit)) assert.deepStrictEqual(found.map((record) => record.seq), [2, 1])
           else {
-            assert.deepStrictEqual(reason(exit), { _tag: "Fenced", owner: "app", epoch: old, current })
+            assert.deepStrictEqual(reasonOf(exit), { _tag: "Fenced", owner: "app", epoch: old, current })
             assert.deepStrictEqual(yield* two.store.load(key), [])
           }
         }

@@ -1,9 +1,8 @@
 /** Stores with real processes: killed at any moment, and two at once. `KILLS=100` kills more often. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, type Scope } from "effect"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { folder } from "../../../kit/Folder.ts"
 import { failures, last, numbers, start, type Writer } from "../../../kit/stores/Processes.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
@@ -12,11 +11,6 @@ const takeovers = Math.max(4, kills / 3)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
 const postgres = usePostgres()
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-processes-"))),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-)
 
 let tables = 0
 const subjects: ReadonlyArray<readonly [name: string, args: Effect.Effect<ReadonlyArray<string>, never, Scope.Scope>]> =

@@ -2,8 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Logger, Metric, References, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
@@ -11,6 +9,7 @@ import { Process, StateContainer, StateStore, Supervisor } from "../../../../src
 import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Account, behavior, fork, Inside, many, one, start, turns } from "../../../kit/Account.ts"
+import { folder } from "../../../kit/Folder.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const scripted = () => {
@@ -196,10 +195,7 @@ describe("a store that is away", () => {
 
   it.live("over SQLite: a database that somebody has locked is told, and so is that it is free again", () =>
     Effect.gen(function*() {
-      const directory = yield* Effect.acquireRelease(
-        Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-away-"))),
-        (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-      )
+      const directory = yield* folder
       const filename = join(directory, "app.db")
       class Db extends StateStore.Service<Db>()("test/Db", "process") {}
       const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
