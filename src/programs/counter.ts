@@ -59,7 +59,7 @@ class Tree extends Context.Service<Tree, Effect.Effect<string>>()("counter/Tree"
       view = SystemView.apply(view, event)
     })
     return Context.make(Tree, Effect.sync(() => SystemView.toText(view))).pipe(
-      Context.add(Telemetry.Current, telemetry)
+      Context.add(Telemetry.CurrentTelemetry, telemetry)
     )
   }))
 }

@@ -128,7 +128,7 @@ class Watch extends Context.Service<Watch, ReadonlyArray<Outages.Timed>>()("tall
     const clock = yield* Clock.Clock
     const events: Array<Outages.Timed> = []
     telemetry.subscribe((event) => events.push([event, clock.monotonicTimeNanosUnsafe()]))
-    return Context.make(Watch, events).pipe(Context.add(Telemetry.Current, telemetry))
+    return Context.make(Watch, events).pipe(Context.add(Telemetry.CurrentTelemetry, telemetry))
   }))
 }
 

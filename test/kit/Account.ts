@@ -122,7 +122,7 @@ export const one = (
 ) =>
   Supervisor.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerStore(Account, { store: Store, ...options }),
-    Account.layerEffect(behavior(inside, restore))
+    Account.layer(behavior(inside, restore))
   ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
 
 /** A pool for accounts by key, and a single server of another class beside it. */

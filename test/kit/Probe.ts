@@ -257,7 +257,7 @@ export const top = Effect.fnUntraced(function*(
 ) {
   const recording = record()
   const context = yield* Layer.build(Top.layer(options, children)).pipe(
-    Effect.provideService(Telemetry.Current, recording.telemetry)
+    Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)
   )
   return { supervisor: Context.get(context, Top), ...recording }
 })

@@ -76,7 +76,7 @@ const options = (dice: Dice, strategy: Strategy.Strategy) => {
   const delays = dice.pick<"none" | "fixed" | "slow">(["none", "fixed", "slow"])
   const intensity = Restart.intensity(limit)
   const restart = delays === "none" ? intensity : delays === "fixed"
-    ? Restart.all([intensity, Schedule.spaced("700 millis")])
+    ? Restart.max([intensity, Schedule.spaced("700 millis")])
     // A budget that takes half a second to make up its mind.
     : Schedule.fromStep(
       Effect.map(
@@ -251,7 +251,7 @@ const run = Effect.fnUntraced(function*(seed: number, strategy: Strategy.Strateg
     if (event._tag === "GaveUp" || event.path.length === 2) told.push(`${event._tag} ${id}`)
   })
   const context = yield* Layer.build(Top.layer(rest, [])).pipe(
-    Effect.provideService(Telemetry.Current, recording.telemetry)
+    Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)
   )
   const supervisor = Context.get(context, Top)
   const process = supervisor[processOf]

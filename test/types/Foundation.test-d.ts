@@ -56,7 +56,7 @@ const handlers = Counter.behavior({
   }
 }).handlers
 
-const CounterDurable = Counter.layerEffect(
+const CounterDurable = Counter.layer(
   Effect.gen(function*() {
     const db = yield* Db
     return Counter.behavior({

@@ -1,7 +1,7 @@
 /**
  * Where the engines tell what happens: lifecycle events, crash reports and counters.
  *
- * A root supervisor takes the `Telemetry` of its context ({@link Current}), or makes one; everything below it shares that
+ * A root supervisor takes the `Telemetry` of its context ({@link CurrentTelemetry}), or makes one; everything below it shares that
  * one. Engines ask `listening` before they build an event, so that a million starts nobody watches build none. You do not
  * need this module to have crashes logged or metrics counted: that happens by itself. Use it to watch a tree live
  * ({@link stream}) or to have several trees report to one place ({@link layer}).
@@ -118,7 +118,7 @@ export const make = (): Telemetry => new Sink()
  *
  * @since 0.1.0
  */
-export const Current: Context.Reference<Telemetry | undefined> = Context.Reference<Telemetry | undefined>(
+export const CurrentTelemetry: Context.Reference<Telemetry | undefined> = Context.Reference<Telemetry | undefined>(
   "heirloom/Telemetry",
   { defaultValue: () => undefined }
 )
@@ -138,7 +138,7 @@ const attached = Effect.fnUntraced(function*(telemetry: Telemetry) {
  * @since 0.1.0
  */
 export const root: Effect.Effect<Telemetry, never, Scope.Scope> = Effect.flatMap(
-  Current,
+  CurrentTelemetry,
   (current) => attached(current ?? make())
 )
 
@@ -155,11 +155,11 @@ export const scoped: Effect.Effect<Telemetry, never, Scope.Scope> = Effect.suspe
  * **When to use**
  *
  * Provide it to an app with several roots, or to one whose events you want to see from its very first start on: take
- * `Telemetry.Current` beside the app and {@link stream} it.
+ * `Telemetry.CurrentTelemetry` beside the app and {@link stream} it.
  *
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = Layer.effect(Current, scoped)
+export const layer: Layer.Layer<never> = Layer.effect(CurrentTelemetry, scoped)
 
 /**
  * The events of a tree from now on, as a `Stream`.

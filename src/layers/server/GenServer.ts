@@ -79,22 +79,19 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     behavior: Behavior<S, H & NoExtra<H, Ms>, E, R>
   ): Behavior<S, H, E, R>
 
-  /** The one server of this class, as a child of the nearest supervisor (OTP: a named `gen_server`). */
-  layer<const H extends Handlers<S, Ms>, E = never, R = never, const G extends Grade = "nothing">(
-    behavior: Behavior<S, H & NoExtra<H, Ms>, E, R>,
-    options?: Options<G>
-  ): Layer.Layer<Self, E, Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | HandlersServices<H>>>
-
-  /** The same, with a behaviour that every incarnation makes anew: what it acquires lives as long as the incarnation. */
-  layerEffect<
+  /**
+   * The one server of this class, as a child of the nearest supervisor (OTP: a named `gen_server`). A behaviour that is given
+   * as an Effect is made anew by every incarnation: what it acquires lives as long as the incarnation.
+   */
+  layer<
     const H extends Handlers<S, Ms>,
-    BE,
-    BR,
+    BE = never,
+    BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: Effect.Effect<Behavior<S, H, E, R>, BE, BR>,
+    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options?: Options<G>
   ): Layer.Layer<
     Self,
@@ -111,7 +108,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): StartRecipe<
     Ref<Self, S, Ms>,
@@ -128,7 +125,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
     Ref<Self, S, Ms>,
@@ -148,7 +145,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options?: Options<G>
   ): Layer.Layer<
     Keyed<Self>,

@@ -33,7 +33,6 @@ import { ask, look } from "./system/SystemRequest.ts"
 export type { Formatted, In, NoReply, Out, Shown, SystemEvent } from "../../domain/server/SystemEvent.ts"
 export type { QuarantinedMessage } from "./message/Quarantine.ts"
 export { type DebugFunction, done } from "./parts/Debug.ts"
-export { stop as terminate } from "./system/Stop.ts"
 export { install, log, noDebug, remove, type Statistics, statistics, toText, trace } from "./system/SystemDebug.ts"
 
 /**

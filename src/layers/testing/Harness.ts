@@ -76,7 +76,7 @@ export class Harness extends Context.Service<Harness, Recorder>()("heirloom/test
     Effect.gen(function*() {
       const telemetry = yield* Telemetry.scoped
       const recorder = yield* record(telemetry)
-      return Context.make(Harness, recorder).pipe(Context.add(Telemetry.Current, telemetry))
+      return Context.make(Harness, recorder).pipe(Context.add(Telemetry.CurrentTelemetry, telemetry))
     })
   )
 }

@@ -166,7 +166,7 @@ describe("sys", () => {
       assert.deepStrictEqual(traced.map(({ _tag }) => _tag), ["In", "Out", "In", "NoReply"])
 
       const watch = yield* Monitor.watch(allocator)
-      yield* Sys.terminate(allocator, normal)
+      yield* GenServer.stop(allocator, normal)
       assert.deepStrictEqual((yield* watch.down).reason, normal)
       assert.deepStrictEqual(yield* allocators.whereis("allocator"), Option.none())
     }).pipe(Effect.scoped, Effect.provide(Live)))

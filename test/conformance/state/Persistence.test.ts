@@ -142,7 +142,7 @@ describe("persistence", () => {
     const note = (what: string) => Effect.sync(() => void seen.push(what))
     const Timers = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
       StateContainer.layerStore(Timer, { store: Store }),
-      Timer.layerEffect(Effect.gen(function*() {
+      Timer.layer(Effect.gen(function*() {
         const self = yield* Timer.self
         yield* GenServer.castAfter(0, self.FromSetup())
         return Timer.behavior({

@@ -143,14 +143,14 @@ describe("a crash report in the log", () => {
 describe("the Telemetry of a root", () => {
   it.effect("is that of the context, shared by all roots below the layer", () =>
     Effect.gen(function*() {
-      const current = yield* Telemetry.Current
+      const current = yield* Telemetry.CurrentTelemetry
       assert.strictEqual(yield* Telemetry.root, current)
       assert.strictEqual(yield* Telemetry.root, current)
     }).pipe(Effect.provide(Telemetry.layer)))
 
   it.effect("is one of its own when the context has none", () =>
     Effect.gen(function*() {
-      assert.isUndefined(yield* Telemetry.Current)
+      assert.isUndefined(yield* Telemetry.CurrentTelemetry)
       assert.notStrictEqual(yield* Telemetry.root, yield* Telemetry.root)
     }))
 
@@ -168,8 +168,8 @@ describe("the Telemetry of a root", () => {
 
   it.effect("a layer under each of two parts of an app is a Telemetry each", () =>
     Effect.gen(function*() {
-      const first = yield* Effect.provide(Telemetry.Current, Layer.fresh(Telemetry.layer))
-      const second = yield* Effect.provide(Telemetry.Current, Layer.fresh(Telemetry.layer))
+      const first = yield* Effect.provide(Telemetry.CurrentTelemetry, Layer.fresh(Telemetry.layer))
+      const second = yield* Effect.provide(Telemetry.CurrentTelemetry, Layer.fresh(Telemetry.layer))
       assert.notStrictEqual(first, second)
     }))
 })

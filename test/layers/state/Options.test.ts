@@ -47,7 +47,7 @@ describe("companions", () => {
           if (option === "maxAhead" && name !== "layerStore") continue
           const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
             companions(options),
-            Account.layerEffect(behavior(new Inside(script)))
+            Account.layer(behavior(new Inside(script)))
           ])
           const error = refusal(yield* Effect.exit(Layer.build(app).pipe(Effect.provide(Below))))
           assert.deepStrictEqual([error.server, error.option, error.given], ["test/Account", option, given])
@@ -65,7 +65,7 @@ describe("companions", () => {
         }
         const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
           companions({ ...some, maxAhead: Infinity } as StoreOptions),
-          Account.layerEffect(behavior(new Inside(script)))
+          Account.layer(behavior(new Inside(script)))
         ])
         yield* Layer.build(app).pipe(
           Effect.provide(Layer.mergeAll(storeLayer(new Scripted()), StateTable.StateTable.layer))

@@ -17,7 +17,7 @@ const often = Restart.intensity({ restarts: 100_000, within: "1 hour" })
 const jobs = Effect.fnUntraced(function*(options?: DynamicSupervisor.Options) {
   const recording = record()
   const context = yield* Layer.build(Jobs.layer(options)).pipe(
-    Effect.provideService(Telemetry.Current, recording.telemetry)
+    Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)
   )
   return { supervisor: Context.get(context, Jobs), ...recording }
 })
@@ -148,7 +148,7 @@ describe("DynamicSupervisor", () => {
 
   it.effect("what a restart's start comes to: up, ignored and gone, or tried again", () =>
     Effect.gen(function*() {
-      const { supervisor } = yield* jobs({ restart: Restart.all([Schedule.spaced("1 second"), often]) })
+      const { supervisor } = yield* jobs({ restart: Restart.max([Schedule.spaced("1 second"), often]) })
       const [flaky, ignoring] = [new Script(), new Script()]
       flaky.starts.push("ok", "fail", "throw", "ok")
       ignoring.starts.push("ok", "ignore")
@@ -360,7 +360,7 @@ describe("DynamicSupervisor", () => {
       const { take, telemetry } = record()
       const context = yield* Layer.build(
         Top.layer({ strategy: "one_for_one" }, [Supervisor.child(Jobs.layer(), { id: "jobs", shutdown: "1 second" })])
-      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      ).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       const supervisor = Context.get(context, Jobs)
       const [a, b] = [new Script(), new Script()]
       a.stops.push("hang")
@@ -429,7 +429,7 @@ describe("DynamicSupervisor", () => {
       const { telemetry } = record()
       const context = yield* Layer.build(
         Supervisor.layer({ strategy: "one_for_one" }, [Jobs.layer({ restart: Restart.never }), probe("other")])
-      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      ).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       const supervisor = Context.get(context, Jobs)
       const [a, b] = [new Script(), new Script()]
       yield* supervisor.startChild(recipe("a", a))
@@ -450,7 +450,7 @@ describe("DynamicSupervisor", () => {
       const once = Restart.intensity({ restarts: 1, within: "1 hour" })
       const context = yield* Layer.build(
         Supervisor.layer({ strategy: "one_for_one", restart: often }, [Jobs.layer({ restart: once })])
-      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      ).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       const supervisor = Context.get(context, Jobs)
       for (const incarnation of [1, 2, 3]) {
         const script = new Script()
@@ -537,7 +537,7 @@ describe("DynamicSupervisor", () => {
       yield* Effect.scoped(
         Layer.build(Supervisor.layer({ strategy: "one_for_one" }, [probe("a"), Jobs.layer(), probe("b")])).pipe(
           Effect.flatMap((context) => Context.get(context, Jobs).startChild(recipe("job"))),
-          Effect.provideService(Telemetry.Current, recording.telemetry)
+          Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)
         )
       )
       assert.deepStrictEqual(recording.take(), [

@@ -29,7 +29,7 @@ describe("starting children", () => {
       const told: Array<string> = []
       telemetry.subscribe((event) => told.push(`${event._tag} ${event.path.join("/")}`))
       yield* Effect.scoped(
-        Layer.build(Top.layer(one, [probe("a")])).pipe(Effect.provideService(Telemetry.Current, telemetry))
+        Layer.build(Top.layer(one, [probe("a")])).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       )
       assert.deepStrictEqual(told, ["Started top", "Started top/a", "Exited top/a", "Exited top"])
     }))
@@ -39,7 +39,7 @@ describe("starting children", () => {
       const { take, telemetry } = record()
       yield* Effect.scoped(
         Layer.build(Top.layer(one, [probe("a"), probe("b"), probe("c")])).pipe(
-          Effect.provideService(Telemetry.Current, telemetry)
+          Effect.provideService(Telemetry.CurrentTelemetry, telemetry)
         )
       )
       assert.deepStrictEqual(take(), [
@@ -58,7 +58,7 @@ describe("starting children", () => {
       const bad = new Script()
       bad.starts.push("fail")
       const exit = yield* Layer.build(Top.layer(one, [probe("a"), probe("b", bad), probe("c")])).pipe(
-        Effect.provideService(Telemetry.Current, telemetry),
+        Effect.provideService(Telemetry.CurrentTelemetry, telemetry),
         Effect.scoped,
         Effect.exit
       )
@@ -349,7 +349,7 @@ describe("events", () => {
       class Sub extends Supervisor.Service<Sub>()("sub") {}
       const context = yield* Layer.build(
         Supervisor.layer(one, [probe("other"), Sub.layer(one, [probe("a", sub)])])
-      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      ).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       const seen = yield* Effect.forkChild(
         Context.get(context, Sub).events.pipe(
           Stream.map((event) => event._tag),

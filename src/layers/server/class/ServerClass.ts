@@ -91,7 +91,6 @@ export const make = <Self>() =>
     }),
     behavior: (behavior: unknown) => behavior,
     layer,
-    layerEffect: layer,
     recipe,
     start: (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key: string }) =>
       Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),

@@ -2,7 +2,7 @@
  * Restart budgets: when a supervisor restarts a child, after how long, and when it gives up.
  *
  * A budget is any `Schedule<unknown, ExitReason>`: its input is how the child ended, its delay is waited before the
- * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here; {@link all} combines
+ * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here; {@link max} combines
  * them with each other and with Effect's own.
  *
  * You most likely want the default, {@link intensity} of 3 in 5 seconds. `Schedule.recurs(n)` counts for ever: a server
@@ -117,7 +117,7 @@ export const backoff = (options?: {
  *
  * **When to use**
  *
- * Most often to bound a backoff: `Restart.all([Restart.backoff(), Restart.intensity({ restarts: 10, within: "1 hour" })])`.
+ * Most often to bound a backoff: `Restart.max([Restart.backoff(), Restart.intensity({ restarts: 10, within: "1 hour" })])`.
  *
  * **Gotchas**
  *
@@ -125,7 +125,7 @@ export const backoff = (options?: {
  *
  * @since 0.1.0
  */
-export const all = (
+export const max = (
   budgets: readonly [
     Schedule.Schedule<unknown, ExitReason>,
     ...ReadonlyArray<Schedule.Schedule<unknown, ExitReason>>

@@ -161,7 +161,7 @@ const group = (style: Style) =>
       StateContainer.layerMemory(Num),
       StateContainer.layerForget(Elder),
       Elder.layer({ init: 0, handlers: {} }),
-      Num.layerEffect(Effect.map(Elder, (elder) => Num.behavior(behaving(style, Process.kill(elder)))), {
+      Num.layer(Effect.map(Elder, (elder) => Num.behavior(behaving(style, Process.kill(elder)))), {
         shutdown: "brutal_kill"
       })
     ]),

@@ -27,7 +27,7 @@ interface Options {
 
 const serverOf = ({ make = () => Effect.void, server, work = Effect.void }: Options) => {
   let incarnation = 0
-  return Num.layerEffect(
+  return Num.layer(
     Effect.map(Effect.suspend(() => make(++incarnation)), () =>
       Num.behavior({
         init: 0,

@@ -174,7 +174,7 @@ describe("a call that would not wait for itself is none of this", () => {
           StateContainer.layerMemory(A),
           StateContainer.layerMemory(Early),
           A.layer({ init: 0, handlers: handlers(() => script.a) }),
-          Early.layerEffect(Effect.gen(function*() {
+          Early.layer(Effect.gen(function*() {
             const a = yield* A
             return Early.behavior({
               init: 0,

@@ -162,7 +162,7 @@ describe("a behaviour that acquires something", () => {
       yield* harness.awaitIncarnation(till, 2)
       assert.strictEqual(yield* till.Price(), "new: 0 old")
       assert.deepStrictEqual(log, ["+old", "+new", "-new", "-old", "+new"])
-    }).pipe(Effect.provide(setting(Till.layerEffect(acquiring("old", log)))))
+    }).pipe(Effect.provide(setting(Till.layer(acquiring("old", log)))))
   })
 
   it.effect("is released again when making it, or the migration, fails", () => {
@@ -176,7 +176,7 @@ describe("a behaviour that acquires something", () => {
       assert((yield* Effect.flip(GenServer.replace(till, acquiring("new", log), migrate))) instanceof ReplaceFailed)
       assert.deepStrictEqual(log.splice(0), ["+new", "-new"])
       assert.strictEqual(yield* till.Price(), "old: 0 old")
-    }).pipe(Effect.provide(setting(Till.layerEffect(acquiring("old", log)))))
+    }).pipe(Effect.provide(setting(Till.layer(acquiring("old", log)))))
   })
 
   it.effect("gets services of the caller, and its handlers keep them", () =>

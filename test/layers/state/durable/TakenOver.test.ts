@@ -68,7 +68,7 @@ describe("a session that another process has taken over from", () => {
 
   it.effect("ends every supervisor above, whose restart would be futile too; the error says why and what to do", () => {
     const { inside, script } = scripted()
-    const Below = Supervisor.layer({ id: "below", strategy: "one_for_one" }, [Account.layerEffect(behavior(inside))])
+    const Below = Supervisor.layer({ id: "below", strategy: "one_for_one" }, [Account.layer(behavior(inside))])
     return Effect.gen(function*() {
       const gaveUp = yield* overtaken(script)
       assert.strictEqual(gaveUp.child, "below")
@@ -130,7 +130,7 @@ describe("a session that another process has taken over from", () => {
     }).pipe(Effect.provide(
       Root.layer({ strategy: "one_for_one", onGiveUp: "park" }, [
         StateContainer.layerStore(Account, { store: Store }),
-        Account.layerEffect(behavior(inside))
+        Account.layer(behavior(inside))
       ]).pipe(Layer.provide(storeLayer(script)), Layer.provideMerge(Harness.layer))
     ))
   })
@@ -158,7 +158,7 @@ describe("a session that another process has taken over from", () => {
       const app = () =>
         Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.backoff() }, [
           StateContainer.layerStore(Account, { store: Db }),
-          Account.layerEffect(behavior(new Inside(new Scripted())))
+          Account.layer(behavior(new Inside(new Scripted())))
         ]).pipe(
           Layer.provide(StateStoreSqlite.layer(Db, { filename: join(directory, "app.db") })),
           Layer.provideMerge(Harness.layer)

@@ -173,7 +173,7 @@ describe("SQLite that fails", () => {
       class Db extends StateStore.Service<Db>()("test/Db", "process") {}
       const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
         StateContainer.layerStore(Account, { store: Db }),
-        Account.layerEffect(behavior(new Inside(new Scripted())))
+        Account.layer(behavior(new Inside(new Scripted())))
       ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename })), Layer.provideMerge(Harness.layer))
       yield* Effect.gen(function*() {
         const harness = yield* Harness

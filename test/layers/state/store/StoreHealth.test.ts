@@ -200,7 +200,7 @@ describe("a store that is away", () => {
       class Db extends StateStore.Service<Db>()("test/Db", "process") {}
       const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
         StateContainer.layerStore(Account, { store: Db, retry: Schedule.spaced("5 millis") }),
-        Account.layerEffect(behavior(new Inside(new Scripted())))
+        Account.layer(behavior(new Inside(new Scripted())))
       ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename, busyTimeout: 1 })))
       const isAway = Deferred.makeUnsafe<void>()
       const { layer, lines } = logged(({ level }) => {

@@ -9,7 +9,7 @@ class Pool extends DynamicSupervisor.Service<Pool>()("top") {}
 
 const pool = Effect.gen(function*() {
   const { take, telemetry } = record()
-  const context = yield* Layer.build(Pool.layer()).pipe(Effect.provideService(Telemetry.Current, telemetry))
+  const context = yield* Layer.build(Pool.layer()).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
   const supervisor = Context.get(context, Pool)
   const list = Effect.map(supervisor.whichChildren, (children) => children.map(({ id, status }) => `${id} ${status}`))
   return { list, supervisor, take }

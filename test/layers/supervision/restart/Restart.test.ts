@@ -57,7 +57,7 @@ describe("Restart.backoff", () => {
 
   it.effect("combines with intensity: the longer delay, and the end of either", () =>
     Effect.gen(function*() {
-      const schedule = Restart.all([
+      const schedule = Restart.max([
         Restart.backoff({ base: 100, jitter: 0 }),
         Restart.intensity({ restarts: 2, within: "1 minute" })
       ])

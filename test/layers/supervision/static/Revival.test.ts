@@ -87,7 +87,7 @@ class Pool extends DynamicSupervisor.Service<Pool>()("top") {}
 const dynamically = Effect.fnUntraced(function*(restart = often) {
   const told = record()
   const context = yield* Layer.build(Pool.layer({ restart })).pipe(
-    Effect.provideService(Telemetry.Current, told.telemetry)
+    Effect.provideService(Telemetry.CurrentTelemetry, told.telemetry)
   )
   return yield* familyOf(Context.get(context, Pool), (process) => process, told)
 })

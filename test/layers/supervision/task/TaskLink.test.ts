@@ -177,7 +177,7 @@ describe("a server and its tasks", () => {
     }
   }) {}
 
-  const BossLive = Boss.layerEffect(Effect.gen(function*() {
+  const BossLive = Boss.layer(Effect.gen(function*() {
     const tasks = yield* Tasks
     const ask = (n: number) => Effect.flatMap(tasks.async(Effect.succeed(n + 1)), (task) => task.await())
     const crash = Effect.delay(Effect.die("boom"), "1 second")

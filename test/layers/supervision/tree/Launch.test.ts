@@ -12,7 +12,7 @@ const launched = Effect.fnUntraced(function*(
 ) {
   const recording = record()
   const fiber = yield* Effect.forkChild(
-    Supervisor.launch(app, options).pipe(Effect.provideService(Telemetry.Current, recording.telemetry)),
+    Supervisor.launch(app, options).pipe(Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)),
     { startImmediately: true }
   )
   return { fiber, ...recording }

@@ -114,7 +114,7 @@ describe("layers and recipes", () => {
         Layer.build(Supervisor.layer(one, [
           Supervisor.layer({ ...one, id: "left" }, [shared, shared]),
           Supervisor.layer({ ...one, id: "right" }, [shared])
-        ])).pipe(Effect.provideService(Telemetry.Current, telemetry))
+        ])).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       )
       assert.deepStrictEqual(take().filter((line) => line.startsWith("Started")), [
         "Started left#1",
@@ -317,7 +317,7 @@ describe("nested supervisors", () => {
       const { telemetry } = record()
       const context = yield* Layer.build(
         Supervisor.layer(one, [Sub.layer(none, [probe("a", a), probe("stopped")])])
-      ).pipe(Effect.provideService(Telemetry.Current, telemetry))
+      ).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       const sub = Context.get(context, Sub)
       yield* sub.startChild(recipe("added", added))
       yield* sub.terminateChild("stopped")
