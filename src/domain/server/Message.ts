@@ -188,14 +188,14 @@ export type ClientResult<M, More = never> = M extends Call<any, infer A, infer E
 /** What may accompany a message: nothing, for a cast. */
 export type ClientOptions<M> = M extends Cast<any> ? [] : [options?: CallOptions]
 
-/** A client with every message of the server: what the server has of itself. */
-export type FullClient<Ms extends Messages, More = never> = {
+/** One method per message of a server, internal ones included; `More` is how else each may fail. */
+export type AllMethods<Ms extends Messages, More = never> = {
   readonly [K in keyof Ms]: {} extends PayloadInput<Ms[K]>
     ? (payload?: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
     : (payload: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
 }
 
-/** A server's client: one method per message, internal ones left out. */
-export type Client<Ms extends Messages, More = never> = {
-  readonly [K in keyof Ms as Ms[K] extends { readonly internal: true } ? never : K]: FullClient<Ms, More>[K]
+/** One method per message of a server, internal ones left out; `More` is how else each may fail. */
+export type Methods<Ms extends Messages, More = never> = {
+  readonly [K in keyof Ms as Ms[K] extends { readonly internal: true } ? never : K]: AllMethods<Ms, More>[K]
 }

@@ -33,7 +33,7 @@ import type { ClientClass } from "./parts/ServerSpec.ts"
  *
  * @since 0.1.0
  */
-export interface Ref<Self, S> extends HasProcess, ServerOf<Self, S, {}> {
+export interface Client<Self, S> extends HasProcess, ServerOf<Self, S, {}> {
   /** What a function makes of the state; the state itself without one (Elixir: `Agent.get/3`). */
   readonly get: {
     (): Effect.Effect<S, CallError>
@@ -62,7 +62,7 @@ export interface Ref<Self, S> extends HasProcess, ServerOf<Self, S, {}> {
  * @since 0.1.0
  */
 export interface AgentClass<Self, Id extends string, S>
-  extends Context.ServiceClass<Self, Id, Ref<Self, S>>, Stateful<Self, Id, S>
+  extends Context.ServiceClass<Self, Id, Client<Self, S>>, Stateful<Self, Id, S>
 {
   /** The key of its companions. */
   readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S>>
@@ -77,14 +77,14 @@ export interface AgentClass<Self, Id extends string, S>
   recipe<E = never, R = never, const G extends Grade = "nothing">(
     init: S | Effect.Effect<S, E, R>,
     options: KeyOptions & Options<G>
-  ): StartRecipe<Ref<Self, S>, E, StateOf<Self> | Demands<Self, G> | Needs<Self, R>>
+  ): StartRecipe<Client<Self, S>, E, StateOf<Self> | Demands<Self, G> | Needs<Self, R>>
 
   /** Starts an agent with a key under the supervisor of the context. */
   start<E = never, R = never, const G extends Grade = "nothing">(
     init: S | Effect.Effect<S, E, R>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
-    Ref<Self, S>,
+    Client<Self, S>,
     StartError<E>,
     Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R>
   >
@@ -96,7 +96,7 @@ export interface AgentClass<Self, Id extends string, S>
   ): Layer.Layer<Keyed<Self>, never, Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R>>
 
   /** The agent of a key: the one there is, or a new one, started once however many ask. */
-  at(key: string): Effect.Effect<Ref<Self, S>, StartError, Keyed<Self>>
+  at(key: string): Effect.Effect<Client<Self, S>, StartError, Keyed<Self>>
 }
 
 /** What an agent class is made of. */

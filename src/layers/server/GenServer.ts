@@ -11,11 +11,11 @@ import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, ty
 import { CallError } from "../../domain/Errors.ts"
 import { crashed } from "../../domain/process/ExitReason.ts"
 import type {
-  Client,
   From,
   Handlers,
   HandlersServices,
   Messages,
+  Methods,
   NoExtra,
   NoReserved
 } from "../../domain/server/Message.ts"
@@ -26,7 +26,7 @@ import * as Turn from "../process/Turn.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
-import type { Behavior, BehaviorInput, Needs, Options, Ref, SelfRef } from "./class/Behavior.ts"
+import type { Behavior, BehaviorInput, Client, Needs, Options, SelfClient } from "./class/Behavior.ts"
 import { clientClass, messageTypes } from "./class/Client.ts"
 import type { Keyed } from "./class/Keyed.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
@@ -41,9 +41,12 @@ export {
   type Cast,
   cast,
   type From,
-  type HandlerContext
+  type HandlerContext,
+  type Handlers,
+  type Messages,
+  type Methods
 } from "../../domain/server/Message.ts"
-export type { Behavior, BehaviorInput, Needs, Options, Ref, SelfRef } from "./class/Behavior.ts"
+export type { Behavior, BehaviorInput, Client, Needs, Options, SelfClient } from "./class/Behavior.ts"
 export type { Keyed } from "./class/Keyed.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
 export { replace } from "./system/Replace.ts"
@@ -61,7 +64,7 @@ export interface KeyOptions {
  * @since 0.1.0
  */
 export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
-  extends Context.ServiceClass<Self, Id, Ref<Self, S, Ms>>, Stateful<Self, Id, S>
+  extends Context.ServiceClass<Self, Id, Client<Self, S, Ms>>, Stateful<Self, Id, S>
 {
   readonly messages: Ms
 
@@ -72,7 +75,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
    * The client of the server that runs this, with its internal messages too: for handlers, init and clean-up, and for
    * fibers they fork (OTP: `self/0`). Anywhere else it does not compile.
    */
-  readonly self: Effect.Effect<SelfRef<Self, S, Ms>, never, SelfOf<Self>>
+  readonly self: Effect.Effect<SelfClient<Self, S, Ms>, never, SelfOf<Self>>
 
   /** A behaviour with its types from the context, for one that is built inside `Effect.gen`. */
   behavior<const H extends Handlers<S, Ms>, E = never, R = never>(
@@ -111,7 +114,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): StartRecipe<
-    Ref<Self, S, Ms>,
+    Client<Self, S, Ms>,
     E | BE,
     StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
@@ -128,7 +131,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
-    Ref<Self, S, Ms>,
+    Client<Self, S, Ms>,
     StartError<E | BE>,
     Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
@@ -157,7 +160,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
    * The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. One that is
    * about to end is waited for: it comes back, or another one is started in its place.
    */
-  at(key: string): Effect.Effect<Ref<Self, S, Ms>, StartError, Keyed<Self>>
+  at(key: string): Effect.Effect<Client<Self, S, Ms>, StartError, Keyed<Self>>
 
   /**
    * A client of a key, and of no server in particular: each message goes to the server that has the key when it is sent,
@@ -167,7 +170,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
    * A call that came just when its server went, and was not begun, goes to the next one; its timeout begins anew. What had
    * begun is never sent twice. Each message looks the key up: where a server is called often and does not stop, use `at`.
    */
-  via(key: string): Effect.Effect<Client<Ms, StartError>, never, Keyed<Self>>
+  via(key: string): Effect.Effect<Methods<Ms, StartError>, never, Keyed<Self>>
 }
 
 /** What a server class is made of. */

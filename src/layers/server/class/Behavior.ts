@@ -5,7 +5,7 @@
  */
 import type { Duration, Effect, Scope } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { Client, FullClient, Messages } from "../../../domain/server/Message.ts"
+import type { AllMethods, Messages, Methods } from "../../../domain/server/Message.ts"
 import type { CastNext, Initial, TerminateNext } from "../../../domain/server/Next.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
 import type { Isolation } from "../../../domain/state/Isolation.ts"
@@ -16,19 +16,19 @@ import type { MailboxOptions } from "../message/Mailbox.ts"
 import type { SelfOf, ServerOf } from "./ServerRef.ts"
 
 /**
- * A reference to a server: its client, and the process behind it. It follows the server across restarts and never points
- * at a dead incarnation.
+ * A client of a server: one method per message, and the process behind it. It follows the server across restarts and never
+ * points at a dead incarnation.
  *
  * @since 0.1.0
  */
-export type Ref<Self, S, Ms extends Messages> = Client<Ms> & HasProcess & ServerOf<Self, S, Ms>
+export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & ServerOf<Self, S, Ms>
 
 /**
- * What a server's own code gets of itself: a reference that takes its internal messages too.
+ * What a server's own code gets of itself: a client with its internal messages too.
  *
  * @since 0.1.0
  */
-export type SelfRef<Self, S, Ms extends Messages> = FullClient<Ms> & HasProcess & ServerOf<Self, S, Ms>
+export type SelfClient<Self, S, Ms extends Messages> = AllMethods<Ms> & HasProcess & ServerOf<Self, S, Ms>
 
 /** What a server's code needs of the context: its Scope and itself are there by themselves. */
 export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
