@@ -16,7 +16,7 @@ const named = (of: string): ReadonlyArray<string> =>
 class Counter extends GenServer.Service<Counter>()("test/Counter", { state: Schema.Int, messages: {} }) {}
 class Visits extends Agent.Service<Visits>()("test/Visits", { state: Schema.Int }) {}
 class Jobs extends DynamicSupervisor.Service<Jobs>()("test/Jobs") {}
-class Sessions extends PartitionSupervisor.Service<Sessions, DynamicSupervisor.DynamicHandle>()("test/Sessions") {}
+class Sessions extends PartitionSupervisor.Service<Sessions, DynamicSupervisor.DynamicSupervisor>()("test/Sessions") {}
 class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 class Names extends Registry.Service<Names>()("test/Names", { keys: "unique" }) {}
 class Topics extends Groups.Service<Topics>()("test/Topics") {}

@@ -104,14 +104,14 @@ export const start = Effect.fnUntraced(function*<E, R>(
 })
 
 /** The listing, newest first: `child1 -> 2` for its second incarnation, else `undefined`, `restarting`, … */
-export const list = ({ whichChildren }: Pick<Supervisor.SupervisorHandle, "whichChildren">) =>
+export const list = ({ whichChildren }: Pick<Supervisor.Supervisor, "whichChildren">) =>
   Effect.map(whichChildren, (children) => children.map((child) => `${child.id} -> ${lifeOf(child)}`))
 
 const lifeOf = ({ process, status }: Supervisor.ChildInfo) =>
   status === "running" ? process.incarnation : status === "stopped" ? "undefined" : status
 
 /** The count, as the cases write it: specs, active, supervisors, workers. */
-export const count = ({ countChildren }: Pick<Supervisor.SupervisorHandle, "countChildren">) =>
+export const count = ({ countChildren }: Pick<Supervisor.Supervisor, "countChildren">) =>
   Effect.map(countChildren, ({ active, specs, supervisors, workers }) => [specs, active, supervisors, workers])
 
 /** Whether an incarnation is alive. */

@@ -263,7 +263,7 @@ export const top = Effect.fnUntraced(function*(
 })
 
 /** The listing, oldest first. */
-export const listing = (supervisor: Supervisor.SupervisorHandle) =>
+export const listing = (supervisor: Supervisor.Supervisor) =>
   Effect.map(
     supervisor.whichChildren,
     (children) =>

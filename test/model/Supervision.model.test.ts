@@ -60,7 +60,7 @@ class Dice {
 interface World {
   readonly dice: Dice
   readonly process: SupervisorProcess
-  readonly supervisor: Supervisor.SupervisorHandle
+  readonly supervisor: Supervisor.Supervisor
   /** Every child that was ever started, by id; a child started anew under an old id has a new script. */
   readonly scripts: Map<string, Script>
   readonly everybody: Array<Script>

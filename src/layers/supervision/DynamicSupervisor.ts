@@ -13,12 +13,12 @@ import type { ChildOptions, Parent, StartRecipe } from "../process/Child.ts"
 import { DynamicProcess } from "./dynamic/DynamicProcess.ts"
 import { ReferenceHandle } from "./dynamic/ReferenceHandle.ts"
 import * as Restart from "./restart/Restart.ts"
-import type { DynamicHandle } from "./tree/DynamicHandle.ts"
+import type { DynamicSupervisor } from "./tree/DynamicHandle.ts"
 import { startRoot } from "./tree/Root.ts"
 import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 import { CurrentOverride, Supervisor } from "./tree/SupervisorHandle.ts"
 
-export type { DynamicHandle, Target } from "./tree/DynamicHandle.ts"
+export type { DynamicSupervisor, Target } from "./tree/DynamicHandle.ts"
 
 /**
  * How a dynamic supervisor works.
@@ -43,7 +43,9 @@ export interface Options {
  *
  * @since 0.1.0
  */
-export interface DynamicSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, DynamicHandle> {
+export interface DynamicSupervisorClass<Self, Id extends string>
+  extends Context.ServiceClass<Self, Id, DynamicSupervisor>
+{
   /** The dynamic supervisor: a child of the nearest supervisor, or a root when there is none. */
   layer(options?: Options): Layer.Layer<Self>
   /** It as the nearest supervisor of what is provided with this. */
@@ -72,7 +74,7 @@ export interface DynamicSupervisorClass<Self, Id extends string> extends Context
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): DynamicSupervisorClass<Self, Id> => {
-  const Key = Context.Service<Self, DynamicHandle>()(id)
+  const Key = Context.Service<Self, DynamicSupervisor>()(id)
   return Object.assign(Key, {
     layer: (options?: Options): Layer.Layer<Self> => Layer.effect(Key, build({ ...options, id: options?.id ?? id })),
     asSupervisor: Layer.effect(Supervisor, Effect.map(Key, (handle) => handle.asSupervisor))
@@ -84,7 +86,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): DynamicSup
  *
  * @since 0.1.0
  */
-export const recipe = (options: Options & { readonly id: string }): StartRecipe<DynamicHandle> => ({
+export const recipe = (options: Options & { readonly id: string }): StartRecipe<DynamicSupervisor> => ({
   id: options.id,
   kind: "supervisor",
   options: { shutdown: options.shutdown },

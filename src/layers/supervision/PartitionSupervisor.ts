@@ -13,13 +13,13 @@ import { Context, Effect, Layer, Predicate } from "effect"
 import * as Partition from "../../domain/naming/Partition.ts"
 import type { StartRecipe } from "../process/Child.ts"
 import type { HasProcess } from "../process/Process.ts"
-import { type PartitionHandle, TreeHandle } from "./partition/PartitionHandle.ts"
+import { type PartitionSupervisor, TreeHandle } from "./partition/PartitionHandle.ts"
 import * as Supervisor from "./Supervisor.ts"
 import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 
 export { defaultCount } from "../../domain/naming/Partition.ts"
 export { PartitionError, PartitionErrorReason } from "./partition/PartitionError.ts"
-export type { PartitionHandle } from "./partition/PartitionHandle.ts"
+export type { PartitionSupervisor } from "./partition/PartitionHandle.ts"
 
 /**
  * What a partition supervisor runs, and how.
@@ -46,7 +46,7 @@ export interface Options<out Ref extends HasProcess, out E = never, out R = neve
  * @since 0.1.0
  */
 export interface PartitionSupervisorClass<Self, Id extends string, Ref extends HasProcess>
-  extends Context.ServiceClass<Self, Id, PartitionHandle<Ref>>
+  extends Context.ServiceClass<Self, Id, PartitionSupervisor<Ref>>
 {
   /**
    * The partition supervisor: a child of the nearest supervisor, or a root when there is none.
@@ -71,7 +71,7 @@ export interface PartitionSupervisorClass<Self, Id extends string, Ref extends H
  * import { DynamicSupervisor, PartitionSupervisor, Supervisor } from "heirloom"
  *
  * class Sessions
- *   extends PartitionSupervisor.Service<Sessions, DynamicSupervisor.DynamicHandle>()("app/Sessions")
+ *   extends PartitionSupervisor.Service<Sessions, DynamicSupervisor.DynamicSupervisor>()("app/Sessions")
  * {}
  *
  * const SessionsLive = Sessions.layer({ partitions: 4, child: DynamicSupervisor.recipe({ id: "sessions" }) })
@@ -90,7 +90,7 @@ export interface PartitionSupervisorClass<Self, Id extends string, Ref extends H
  */
 export const Service =
   <Self, Ref extends HasProcess>() => <const Id extends string>(id: Id): PartitionSupervisorClass<Self, Id, Ref> => {
-    const Key = Context.Service<Self, PartitionHandle<Ref>>()(id)
+    const Key = Context.Service<Self, PartitionSupervisor<Ref>>()(id)
     class Tree extends Supervisor.Service<Tree>()(`${id}/Supervisor`) {}
     class Refs extends Context.Service<Refs, ReadonlyArray<Ref>>()(`${id}/Partitions`) {}
 
@@ -122,7 +122,7 @@ export const Service =
  */
 export const recipe = <Ref extends HasProcess, E = never, R = never>(
   options: Options<Ref, E, R> & { readonly id: string }
-): StartRecipe<PartitionHandle<Ref>, E, R> => {
+): StartRecipe<PartitionSupervisor<Ref>, E, R> => {
   const { id, shutdown } = options
   return {
     id,

@@ -17,14 +17,7 @@ import type { Process } from "../process/Process.ts"
 import { StaticHandle } from "./static/StaticHandle.ts"
 import { type AnyLayer, asChild, build, invalid, make, type Options } from "./static/SupervisorLayer.ts"
 import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
-import {
-  CurrentOverride,
-  type Override,
-  specOf,
-  type SpecOverride,
-  Supervisor,
-  type SupervisorHandle
-} from "./tree/SupervisorHandle.ts"
+import { CurrentOverride, type Override, specOf, type SpecOverride, Supervisor } from "./tree/SupervisorHandle.ts"
 import { Worker } from "./tree/Worker.ts"
 
 export type { StartRecipe } from "../process/Child.ts"
@@ -36,8 +29,7 @@ export {
   type ChildInfo,
   type SpecOverride,
   type StartedChild,
-  Supervisor,
-  type SupervisorHandle
+  Supervisor
 } from "./tree/SupervisorHandle.ts"
 
 /**
@@ -104,7 +96,7 @@ export const layer = <const Children extends ReadonlyArray<AnyLayer>>(
  *
  * @since 0.1.0
  */
-export interface SupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, SupervisorHandle> {
+export interface SupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, Supervisor> {
   /** As {@link layer}, and provides the handle. The id is the class's own unless `options.id` says otherwise. */
   layer<const Children extends ReadonlyArray<AnyLayer>>(
     options: Options,
@@ -139,7 +131,7 @@ export interface SupervisorClass<Self, Id extends string> extends Context.Servic
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): SupervisorClass<Self, Id> => {
-  const Key = Context.Service<Self, SupervisorHandle>()(id)
+  const Key = Context.Service<Self, Supervisor>()(id)
   return Object.assign(Key, {
     layer: <const Children extends ReadonlyArray<AnyLayer>>(options: Options, children: Children) =>
       Layer.effectContext(
@@ -259,7 +251,7 @@ export const workerRecipe = <A, E, R>(
 export const recipe = <E = never, R = never>(
   options: Options & { readonly id: string },
   children: ReadonlyArray<StartRecipe<unknown, E, R>>
-): StartRecipe<SupervisorHandle, E, R> => ({
+): StartRecipe<Supervisor, E, R> => ({
   id: options.id,
   kind: "supervisor",
   options: { shutdown: options.shutdown },

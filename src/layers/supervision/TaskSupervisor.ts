@@ -25,11 +25,11 @@
 import { Context, Effect, Layer } from "effect"
 import type { StartRecipe } from "../process/Child.ts"
 import * as DynamicSupervisor from "./DynamicSupervisor.ts"
-import { ChildrenHandle, type TaskHandle } from "./task/TaskHandle.ts"
+import { ChildrenHandle, type TaskSupervisor } from "./task/TaskHandle.ts"
 
 export { LinkBroken, type Task, type WaitOptions } from "./task/Task.ts"
 export { TaskError, TaskErrorReason } from "./task/TaskError.ts"
-export type { StartOptions, TaskHandle, TaskOptions } from "./task/TaskHandle.ts"
+export type { StartOptions, TaskOptions, TaskSupervisor } from "./task/TaskHandle.ts"
 export { defaultConcurrency, type Outcome, type OutcomeOptions, type StreamOptions } from "./task/TaskStream.ts"
 
 /**
@@ -44,7 +44,7 @@ export type Options = DynamicSupervisor.Options
  *
  * @since 0.1.0
  */
-export interface TaskSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, TaskHandle> {
+export interface TaskSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, TaskSupervisor> {
   /** The task supervisor: a child of the nearest supervisor, or a root when there is none. */
   layer(options?: Options): Layer.Layer<Self>
 }
@@ -72,7 +72,7 @@ export interface TaskSupervisorClass<Self, Id extends string> extends Context.Se
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): TaskSupervisorClass<Self, Id> => {
-  const Key = Context.Service<Self, TaskHandle>()(id)
+  const Key = Context.Service<Self, TaskSupervisor>()(id)
   class Children extends DynamicSupervisor.Service<Children>()(`${id}/Children`) {}
   return Object.assign(Key, {
     layer: (options?: Options): Layer.Layer<Self> =>
@@ -87,7 +87,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): TaskSuperv
  *
  * @since 0.1.0
  */
-export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskHandle> => {
+export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskSupervisor> => {
   const children = DynamicSupervisor.recipe(options)
   return {
     ...children,

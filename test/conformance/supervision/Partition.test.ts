@@ -18,12 +18,12 @@ const agent = (key: string, value: unknown) =>
   Agent.recipe({ init: Effect.succeed(value), handlers: { Get: (value) => [value, value] } }, { key })
 
 class Foo extends PartitionSupervisor.Service<Foo, Agent["Service"]>()("test/Foo") {}
-class Spawners extends PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicHandle>()("test/Spawners") {}
+class Spawners extends PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicSupervisor>()("test/Spawners") {}
 class App extends Supervisor.Service<App>()("app") {}
 class Late extends DynamicSupervisor.Service<Late>()("test/Late") {}
 interface Named {
   readonly key: readonly [string, string]
-  readonly ref: PartitionSupervisor.PartitionHandle<HasProcess>
+  readonly ref: PartitionSupervisor.PartitionSupervisor<HasProcess>
 }
 class Names extends Registry.Service<Names, Named>()("test/Names", { keys: "unique" }) {}
 
@@ -98,7 +98,7 @@ describe("partition supervisor", () => {
           (exit) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "not refused"
         )
       // @ts-expect-error: a name is required
-      const nameless = () => PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicHandle>()()
+      const nameless = () => PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicSupervisor>()()
       assert.isFunction(nameless)
       // @ts-expect-error: a child is required
       assert.include(yield* refused(Spawners.layer({})), "test/Spawners: invalid child: it must be a start recipe")

@@ -19,7 +19,7 @@ class Top extends Supervisor.Service<Top>()("test/Top") {}
 class Many extends DynamicSupervisor.Service<Many>()("test/Many") {}
 class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 
-class Shards extends PartitionSupervisor.Service<Shards, DynamicSupervisor.DynamicHandle>()("test/Shards") {}
+class Shards extends PartitionSupervisor.Service<Shards, DynamicSupervisor.DynamicSupervisor>()("test/Shards") {}
 
 const secret = "open sesame"
 

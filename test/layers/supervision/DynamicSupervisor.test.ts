@@ -22,7 +22,7 @@ const jobs = Effect.fnUntraced(function*(options?: DynamicSupervisor.Options) {
   return { supervisor: Context.get(context, Jobs), ...recording }
 })
 
-const statuses = (supervisor: DynamicSupervisor.DynamicHandle) =>
+const statuses = (supervisor: DynamicSupervisor.DynamicSupervisor) =>
   Effect.map(supervisor.whichChildren, (children) => children.map(({ id, status }) => `${id} ${status}`).sort())
 
 describe("DynamicSupervisor", () => {

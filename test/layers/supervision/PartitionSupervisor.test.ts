@@ -24,8 +24,8 @@ const behavior = Counter.behavior({
 })
 
 class Counters extends PartitionSupervisor.Service<Counters, Counter["Service"]>()("test/Counters") {}
-class Spawners extends PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicHandle>()("test/Spawners") {}
-class Tasks extends PartitionSupervisor.Service<Tasks, TaskSupervisor.TaskHandle>()("test/Tasks") {}
+class Spawners extends PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicSupervisor>()("test/Spawners") {}
+class Tasks extends PartitionSupervisor.Service<Tasks, TaskSupervisor.TaskSupervisor>()("test/Tasks") {}
 class Top extends Supervisor.Service<Top>()("top") {}
 class Late extends DynamicSupervisor.Service<Late>()("late") {}
 
@@ -188,7 +188,7 @@ describe("a partition supervisor", () => {
         ...spawner,
         options: { restart: "temporary" as const }
       }
-      const refused = (options: PartitionSupervisor.Options<DynamicSupervisor.DynamicHandle>) =>
+      const refused = (options: PartitionSupervisor.Options<DynamicSupervisor.DynamicSupervisor>) =>
         Effect.map(Effect.exit(Effect.scoped(Layer.build(Spawners.layer(options)))), dies)
       assert.include(
         yield* refused({ child: spawner, partitions: 0 }),

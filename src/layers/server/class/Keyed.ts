@@ -18,7 +18,7 @@ import type { StartRecipe } from "../../process/Child.ts"
 import { processOf } from "../../process/Process.ts"
 import type { StateContainer } from "../../state/StateContainer.ts"
 import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
-import type { SupervisorHandle } from "../../supervision/tree/SupervisorHandle.ts"
+import type { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
@@ -33,7 +33,7 @@ export type At<out Ref> = (key: string) => Effect.Effect<Ref, StartError>
 
 /** Makes it, for one class under one supervisor. */
 export const make = (options: {
-  readonly supervisor: SupervisorHandle
+  readonly supervisor: Supervisor
   readonly container: Pick<StateContainer<never>, "owner">
   readonly context: Context.Context<never>
   readonly recipe: (key: string) => StartRecipe<ServerClient, unknown>

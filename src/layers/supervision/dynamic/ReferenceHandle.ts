@@ -10,13 +10,13 @@ import type { ChildSpec, InvalidSpec } from "../../../domain/supervision/ChildSp
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { isUp } from "../../process/Execute.ts"
 import { type Process, processOf } from "../../process/Process.ts"
-import type { DynamicHandle, Target } from "../tree/DynamicHandle.ts"
+import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "../tree/SupervisorErrors.ts"
 import {
   type ChildInfo,
   specOf,
   type StartedChild,
-  type SupervisorHandle,
+  type Supervisor,
   SupervisorReference
 } from "../tree/SupervisorHandle.ts"
 import { eventsBelow } from "../tree/TreeEvents.ts"
@@ -25,8 +25,8 @@ import type { DynamicProcess } from "./DynamicProcess.ts"
 import { SupervisorView } from "./SupervisorView.ts"
 
 /** The handle of `process`. */
-export class ReferenceHandle extends SupervisorReference implements DynamicHandle {
-  readonly asSupervisor: SupervisorHandle
+export class ReferenceHandle extends SupervisorReference implements DynamicSupervisor {
+  readonly asSupervisor: Supervisor
   private readonly process: DynamicProcess
   /** The last spec that was completed: most children are started from the same options, one after the other. */
   private last: { readonly options: ChildOptions; readonly spec: ChildSpec } | undefined = undefined

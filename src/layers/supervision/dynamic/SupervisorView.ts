@@ -9,7 +9,7 @@ import { type Context, Effect, type Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Child, Started, StartRecipe } from "../../process/Child.ts"
-import type { DynamicHandle } from "../tree/DynamicHandle.ts"
+import type { DynamicSupervisor } from "../tree/DynamicHandle.ts"
 import { ChildError, type StartError } from "../tree/SupervisorErrors.ts"
 import {
   asChildFailure,
@@ -17,16 +17,16 @@ import {
   CurrentOverride,
   type SpecOverride,
   type StartedChild,
-  type SupervisorHandle,
+  type Supervisor,
   SupervisorReference,
   takeOverride
 } from "../tree/SupervisorHandle.ts"
 
 /** The view of `handle`. */
-export class SupervisorView extends SupervisorReference implements SupervisorHandle {
-  private readonly handle: DynamicHandle
+export class SupervisorView extends SupervisorReference implements Supervisor {
+  private readonly handle: DynamicSupervisor
 
-  constructor(handle: DynamicHandle) {
+  constructor(handle: DynamicSupervisor) {
     super(handle)
     this.handle = handle
   }

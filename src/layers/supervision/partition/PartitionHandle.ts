@@ -17,7 +17,7 @@ import { type Via, via } from "../../naming/Via.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, hasProcess, type Process, processOf } from "../../process/Process.ts"
 import type { ChildError, StartError } from "../tree/SupervisorErrors.ts"
-import type { ChildCounts, ChildInfo, SupervisorHandle } from "../tree/SupervisorHandle.ts"
+import type { ChildCounts, ChildInfo, Supervisor } from "../tree/SupervisorHandle.ts"
 import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
 
 /**
@@ -25,7 +25,7 @@ import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
  *
  * @since 0.1.0
  */
-export interface PartitionHandle<out Ref extends HasProcess> extends HasProcess {
+export interface PartitionSupervisor<out Ref extends HasProcess> extends HasProcess {
   readonly path: ReadonlyArray<string>
   /** How many partitions there are now (Elixir: `PartitionSupervisor.partitions/1`). */
   readonly partitions: Effect.Effect<number, PartitionError>
@@ -78,20 +78,20 @@ export interface PartitionHandle<out Ref extends HasProcess> extends HasProcess 
 const hashOf = (key: unknown): number => Hash.hash(hasProcess(key) ? pathText(key[processOf].path) : key)
 
 /** The handle of a supervisor whose children, in order, are `refs`. */
-export class TreeHandle<Ref extends HasProcess> extends InspectedReference implements PartitionHandle<Ref> {
+export class TreeHandle<Ref extends HasProcess> extends InspectedReference implements PartitionSupervisor<Ref> {
   readonly path: ReadonlyArray<string>
   readonly partitions: Effect.Effect<number, PartitionError>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, PartitionError>
   readonly countChildren: Effect.Effect<ChildCounts, PartitionError>
   readonly events: Stream.Stream<Lifecycle>
   readonly [processOf]: Process
-  private readonly tree: SupervisorHandle
+  private readonly tree: Supervisor
   private readonly refs: ReadonlyArray<Ref>
   private readonly resizing = Semaphore.makeUnsafe(1)
   /** How many there are, and in which incarnation of the supervisor. */
   private current = { incarnation: 0, size: 0 }
 
-  constructor(tree: SupervisorHandle, refs: ReadonlyArray<Ref>) {
+  constructor(tree: Supervisor, refs: ReadonlyArray<Ref>) {
     super()
     this.tree = tree
     this.refs = refs

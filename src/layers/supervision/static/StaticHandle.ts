@@ -19,7 +19,7 @@ import {
   specOf,
   type SpecOverride,
   type StartedChild,
-  type SupervisorHandle,
+  type Supervisor,
   SupervisorReference,
   takeOverride
 } from "../tree/SupervisorHandle.ts"
@@ -44,7 +44,7 @@ const statusOf = (entry: Entry): Status => {
 }
 
 /** The handle of a static supervisor. */
-export class StaticHandle extends SupervisorReference implements SupervisorHandle {
+export class StaticHandle extends SupervisorReference implements Supervisor {
   private readonly process: SupervisorProcess
   /** Whether the children registered now belong to the supervisor's own specification. */
   sealed = false

@@ -17,7 +17,7 @@ import type { Child, ChildOptions, Parent, StartRecipe } from "../../process/Chi
 import * as Restart from "../restart/Restart.ts"
 import { startRoot } from "../tree/Root.ts"
 import { InvalidSupervisor } from "../tree/SupervisorErrors.ts"
-import { CurrentOverride, Supervisor, type SupervisorHandle } from "../tree/SupervisorHandle.ts"
+import { CurrentOverride, Supervisor } from "../tree/SupervisorHandle.ts"
 import { StaticHandle } from "./StaticHandle.ts"
 import { SupervisorProcess } from "./SupervisorProcess.ts"
 
@@ -131,7 +131,7 @@ const nestedRecipe = (options: Options, id: string): StartRecipe<StaticHandle> =
 
 export const asChild = <E>(process: Child): Child<E> => process as Child<E>
 
-const freeId = (wanted: string | undefined, parent: SupervisorHandle): Effect.Effect<string> =>
+const freeId = (wanted: string | undefined, parent: Supervisor): Effect.Effect<string> =>
   wanted !== undefined ? Effect.succeed(wanted) : Effect.map(parent.whichChildren, (children) => {
     const taken = new Set(children.map(({ id }) => id))
     let id = defaultId

@@ -8,7 +8,7 @@ import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildOptions } from "../../process/Child.ts"
 import { type HasProcess, reference } from "../../process/Process.ts"
-import type { DynamicHandle, Target } from "../tree/DynamicHandle.ts"
+import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
 import type { ChildError, StartError } from "../tree/SupervisorErrors.ts"
 import { type ChildCounts, type ChildInfo, SupervisorReference } from "../tree/SupervisorHandle.ts"
 import { ChildTask, recording, type Result, type Task } from "./Task.ts"
@@ -43,7 +43,7 @@ export interface StartOptions extends TaskOptions {
  *
  * @since 0.1.0
  */
-export interface TaskHandle extends HasProcess {
+export interface TaskSupervisor extends HasProcess {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a task that is linked to the fiber and the scope of the caller (Elixir: `Task.Supervisor.async/3`).
@@ -154,11 +154,11 @@ export interface TaskHandle extends HasProcess {
 const temporary: ChildOptions = { restart: "temporary" }
 
 /** The handle of a task supervisor over the dynamic supervisor of its children. */
-export class ChildrenHandle extends SupervisorReference implements TaskHandle {
-  private readonly children: DynamicHandle
+export class ChildrenHandle extends SupervisorReference implements TaskSupervisor {
+  private readonly children: DynamicSupervisor
   private count = 0
 
-  constructor(children: DynamicHandle) {
+  constructor(children: DynamicSupervisor) {
     super(children)
     this.children = children
   }

@@ -9,7 +9,7 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 import type { HasProcess, Process } from "../../process/Process.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
-import type { ChildCounts, ChildInfo, StartedChild, SupervisorHandle } from "./SupervisorHandle.ts"
+import type { ChildCounts, ChildInfo, StartedChild, Supervisor } from "./SupervisorHandle.ts"
 
 /** A child, or what stands for it. */
 export type Target = Process | HasProcess
@@ -19,7 +19,7 @@ export type Target = Process | HasProcess
  *
  * @since 0.1.0
  */
-export interface DynamicHandle extends HasProcess {
+export interface DynamicSupervisor extends HasProcess {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a child (OTP: `supervisor:start_child/2`, Elixir: `DynamicSupervisor.start_child/2`).
@@ -54,5 +54,5 @@ export interface DynamicHandle extends HasProcess {
   /** Stops it and its children; a root stays down, another one's supervisor sees it exit. */
   stop(reason?: ExitReason): Effect.Effect<void>
   /** Itself as the nearest supervisor, for code that starts its processes under `Supervisor`; ids mean nothing to it. */
-  readonly asSupervisor: SupervisorHandle
+  readonly asSupervisor: Supervisor
 }

@@ -50,7 +50,7 @@ export interface StartedChild<A> {
  *
  * @since 0.1.0
  */
-export interface SupervisorHandle extends HasProcess {
+export interface Supervisor extends HasProcess {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a child at run time (OTP: `supervisor:start_child/2`).
@@ -103,7 +103,7 @@ export interface SupervisorHandle extends HasProcess {
 
 /** What every handle of a supervisor shows, whatever its children are called by. */
 export type Shown = Pick<
-  SupervisorHandle,
+  Supervisor,
   "path" | "whichChildren" | "countChildren" | "events" | typeof processOf
 >
 
@@ -128,9 +128,10 @@ export abstract class SupervisorReference extends InspectedReference implements 
 /**
  * The nearest supervisor: what every child layer needs, and what code started under a supervisor may ask for.
  *
+ * @category services
  * @since 0.1.0
  */
-export class Supervisor extends Context.Service<Supervisor, SupervisorHandle>()("heirloom/Supervisor") {}
+export const Supervisor: Context.Service<Supervisor, Supervisor> = Context.Service<Supervisor>("heirloom/Supervisor")
 
 /** What `Supervisor.child` tells the registration inside its layer; `registered` is how it learns of it. */
 export interface Override {

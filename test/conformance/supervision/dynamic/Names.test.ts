@@ -9,11 +9,11 @@ import { child, count, died, isAlive, list, refusal, start as startStatic, testC
 class Second extends DynamicSupervisor.Service<Second>()("test/Second") {}
 class Names extends Registry.Service<Names, {
   readonly key: unknown
-  readonly ref: DynamicSupervisor.DynamicHandle
+  readonly ref: DynamicSupervisor.DynamicSupervisor
 }>()("test/Names", { keys: "unique" }) {}
 class Others extends Registry.Service<Others, {
   readonly key: readonly [module: string, name: string]
-  readonly ref: DynamicSupervisor.DynamicHandle
+  readonly ref: DynamicSupervisor.DynamicSupervisor
 }>()("test/Others", { keys: "unique" }) {}
 
 const registries = Effect.map(

@@ -19,7 +19,7 @@ import {
   within
 } from "../../../kit/Family.ts"
 
-class Names extends Registry.Service<Names, { readonly ref: Supervisor.SupervisorHandle }>()("test/Names", {
+class Names extends Registry.Service<Names, { readonly ref: Supervisor.Supervisor }>()("test/Names", {
   keys: "unique"
 }) {}
 
@@ -135,7 +135,7 @@ describe("supervisor: requests", () => {
         normal: (_, h) => GenServer.stop(h, normal),
         abnormal: (_, h) => GenServer.stop(h, died),
         terminateChild: (sup) => sup.terminateChild("child1")
-      } satisfies Record<string, (sup: Supervisor.SupervisorHandle, h: Child) => Effect.Effect<unknown, unknown>>
+      } satisfies Record<string, (sup: Supervisor.Supervisor, h: Child) => Effect.Effect<unknown, unknown>>
       for (const strategy of ["one_for_all", "one_for_one", "rest_for_one"] as const) {
         for (const [how, end] of Object.entries(ends)) {
           for (const restart of ["permanent", "transient", "temporary"] as const) {

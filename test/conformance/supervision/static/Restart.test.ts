@@ -43,7 +43,7 @@ const after = Effect.fnUntraced(function*(restart: "permanent" | "transient" | "
 })
 
 /** Sees its child back in its second incarnation. */
-const isRestarted = Effect.fnUntraced(function*(sup: Supervisor.SupervisorHandle) {
+const isRestarted = Effect.fnUntraced(function*(sup: Supervisor.Supervisor) {
   assert.deepStrictEqual(yield* list(sup), ["child1 -> 2"])
   assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])
 })

@@ -267,12 +267,12 @@ describe("supervisor: specifications", () => {
   testCase(
     "SUP-070 Supervisors can be named and addressed by name",
     Effect.gen(function*() {
-      class Local extends Registry.Service<Local, { readonly ref: Supervisor.SupervisorHandle }>()("test/Local", {
+      class Local extends Registry.Service<Local, { readonly ref: Supervisor.Supervisor }>()("test/Local", {
         keys: "unique"
       }) {}
       class Global extends Registry.Service<Global, {
         readonly key: readonly [string, number]
-        readonly ref: Supervisor.SupervisorHandle
+        readonly ref: Supervisor.Supervisor
       }>()("test/Global", { keys: "unique" }) {}
       const services = yield* Layer.build(Layer.mergeAll(
         Sup.layer({ strategy: "one_for_one" }, []),

@@ -176,7 +176,7 @@ describe("supervisor: trees", () => {
     "SUP-088 Very deep trees stop without blowing the stack",
     Effect.gen(function*() {
       const levels = 2048
-      const chain: Array<Supervisor.SupervisorHandle> = [yield* start()]
+      const chain: Array<Supervisor.Supervisor> = [yield* start()]
       while (chain.length < levels) {
         const below = Supervisor.recipe({ id: "down", strategy: "one_for_one" }, [])
         chain.push(yield* chain.at(-1)!.startChild(below))

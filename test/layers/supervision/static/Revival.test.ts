@@ -9,7 +9,7 @@ import type { Process } from "../../../../src/layers/process/Process.ts"
 import * as DynamicSupervisor from "../../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
 import type { ChildError } from "../../../../src/layers/supervision/tree/SupervisorErrors.ts"
-import type { ChildInfo, SupervisorHandle } from "../../../../src/layers/supervision/tree/SupervisorHandle.ts"
+import type { ChildInfo, Supervisor } from "../../../../src/layers/supervision/tree/SupervisorHandle.ts"
 import { boom, recipe, record, Script, top } from "../../../kit/Probe.ts"
 
 const often = Restart.intensity({ restarts: 1000, within: "1 hour" })
@@ -50,7 +50,7 @@ const nameOf = ({ process, status }: { readonly process: Process; readonly statu
   status === "running" ? `${process.id}#${process.incarnation}` : `${process.id} ${status}`
 
 /** What both kinds of handle do alike; they differ in what a child is called by. */
-interface Kin<Target> extends Pick<SupervisorHandle, "startChild" | "whichChildren" | "countChildren" | "stop"> {
+interface Kin<Target> extends Pick<Supervisor, "startChild" | "whichChildren" | "countChildren" | "stop"> {
   whichChild(target: Target): Effect.Effect<ChildInfo, ChildError>
   terminateChild(target: Target): Effect.Effect<void, ChildError>
 }
