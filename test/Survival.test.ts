@@ -7,6 +7,7 @@ import { CallError } from "../src/domain/Errors.ts"
 import { GenServer, Process, Restart, StateContainer, StateTable, Supervisor } from "../src/index.ts"
 import { type HasProcess, processOf } from "../src/layers/process/Process.ts"
 import { Harness } from "../src/layers/testing/Harness.ts"
+import { now } from "./kit/Fibers.ts"
 
 class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { by: Schema.Int }) {}
 
@@ -117,8 +118,6 @@ const row = (fault: string, options: {
       })
     }
   })
-
-const now = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 const killServer = Effect.flatMap(Account, (bank) => Process.kill(bank))
 const interruptServer = Effect.flatMap(

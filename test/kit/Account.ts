@@ -1,6 +1,5 @@
 /** A server that answers in every way there is, over a store that does as it is told. */
-import { Effect, Exit, type Fiber, type Latch, Layer, Schema } from "effect"
-import { TestClock } from "effect/testing"
+import { Effect, Exit, type Latch, Layer, Schema } from "effect"
 import type { ExitReason } from "../../src/domain/process/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../src/index.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
@@ -137,12 +136,3 @@ export const many = (inside: Inside, options: StoreOptions = {}, supervisor: Par
 /** Starts an account with a key in the pool. */
 export const start = (inside: Inside, key: string) =>
   Effect.flatMap(Pool, (pool) => pool.startChild(Account.recipe(behavior(inside), { key, restart: "transient" })))
-
-/** Runs it beside the test, to its first wait. */
-export const fork = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkScoped(effect, { startImmediately: true })
-
-/** Lets everything run that waits for nothing but its turn. */
-export const turns = TestClock.adjust(0)
-
-/** What a fiber came to; `undefined` while it waits. */
-export const poll = <A, E>(fiber: Fiber.Fiber<A, E>) => fiber.pollUnsafe()

@@ -6,6 +6,7 @@ import { GenServer, Process, StateContainer, Supervisor } from "../../src/index.
 import type { HasProcess } from "../../src/layers/process/Process.ts"
 import * as Turn from "../../src/layers/process/Turn.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
+import { now } from "./Fibers.ts"
 
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.Int }) {}
 
@@ -195,7 +196,3 @@ export const along = <A, E, R>(
       )
   }
 }
-
-/** Forks at once: what is sent is sent before the next line. */
-export const now = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
-  Effect.forkChild(effect, { startImmediately: true })

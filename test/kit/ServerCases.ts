@@ -91,9 +91,6 @@ export const inTurn = <E>(variants: Record<string, Effect.Effect<void, E>>) =>
     { discard: true }
   )
 
-/** Runs an effect beside the test, from its first step on. */
-export const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
-
 /** The reason that a call failed with. */
 export const reasonOf = <R>(effect: Effect.Effect<unknown, CallError, R>) =>
   Effect.map(Effect.flip(effect), ({ reason }) => reason)

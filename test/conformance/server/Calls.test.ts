@@ -6,10 +6,10 @@ import { type CallError, InvalidResult, MissingCallback } from "../../../src/dom
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { now } from "../../kit/Fibers.ts"
 import { countingScheduler } from "../../kit/Instruments.ts"
 import {
   behavior,
-  beside,
   idle,
   inTurn,
   isUp,
@@ -44,7 +44,7 @@ describe("server: calls", () => {
       const [silent, dead] = [yield* start("silent"), yield* start("dead")]
       yield* GenServer.stop(dead)
 
-      const late = yield* beside(Effect.flip(silent.NoReply({}, { timeout: 1 })))
+      const late = yield* now(Effect.flip(silent.NoReply({}, { timeout: 1 })))
       yield* TestClock.adjust(1)
       const timeout = yield* Fiber.join(late)
       assert.deepStrictEqual([timeout.server, timeout.request], ["test/Root/test/Server/silent", "NoReply"])
@@ -63,7 +63,7 @@ describe("server: calls", () => {
   it.effect("SRV-012 Delayed replies and the handler's idle timeout", () =>
     Effect.gen(function*() {
       const server = yield* start("server")
-      const delayed = yield* beside(server.DelayedAnswer({ millis: 1 }))
+      const delayed = yield* now(server.DelayedAnswer({ millis: 1 }))
       yield* TestClock.adjust(1)
       assert.strictEqual(yield* Fiber.join(delayed), "delayed")
 
@@ -75,7 +75,7 @@ describe("server: calls", () => {
       yield* TestClock.adjust(1500)
       assert.isFalse(yield* server.NextCall())
 
-      const within = yield* beside(server.DelayedAnswer({ millis: 1 }, { timeout: 30 }))
+      const within = yield* now(server.DelayedAnswer({ millis: 1 }, { timeout: 30 }))
       yield* TestClock.adjust(1)
       assert.strictEqual(yield* Fiber.join(within), "delayed")
     }).pipe(Effect.provide(Live)))
@@ -83,7 +83,7 @@ describe("server: calls", () => {
   it.effect("SRV-013 Call timeout", () =>
     Effect.gen(function*() {
       const server = yield* start("server")
-      const late = yield* beside(tagOf(server.DelayedAnswer({ millis: 30 }, { timeout: 1 })))
+      const late = yield* now(tagOf(server.DelayedAnswer({ millis: 30 }, { timeout: 1 })))
       yield* TestClock.adjust(1)
       assert.strictEqual(yield* Fiber.join(late), "Timeout")
       // The reply that nobody waits for any more comes now.
@@ -123,7 +123,7 @@ describe("server: calls", () => {
 
       const delayed = yield* Requests.send(server.DelayedAnswer({ millis: 50 }))
       assert.strictEqual((yield* Effect.flip(Requests.wait(delayed, { timeout: 0 })))._tag, "TimeoutError")
-      const waiting = yield* beside(Requests.wait(delayed, { timeout: "infinity" }))
+      const waiting = yield* now(Requests.wait(delayed, { timeout: "infinity" }))
       yield* TestClock.adjust(50)
       assert.strictEqual(yield* Fiber.join(waiting), "delayed")
 
@@ -147,7 +147,7 @@ describe("server: calls", () => {
     })
     /** Takes what comes, in virtual time: how long it takes is up to the servers. */
     const taking = Effect.fnUntraced(function*<A, E, R>(take: Effect.Effect<A, E, R>, millis: number) {
-      const taken = yield* beside(take)
+      const taken = yield* now(take)
       yield* TestClock.adjust(millis)
       return yield* Fiber.join(taken)
     })
@@ -314,7 +314,7 @@ describe("server: calls", () => {
       const backlog = 50_000
       const count = Effect.fnUntraced(function*(noise: number) {
         const gate = Latch.makeUnsafe()
-        const counted = yield* beside(caller.CallAll({ gate, times: 10_000 }, { timeout: "infinity" }))
+        const counted = yield* now(caller.CallAll({ gate, times: 10_000 }, { timeout: "infinity" }))
         for (let i = 0; i < noise; i++) yield* caller.Noise()
         yield* gate.open
         return yield* Fiber.join(counted)

@@ -4,7 +4,8 @@ import { Cause, Context, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { beside, Live as ServersLive, Root } from "../../kit/ServerCases.ts"
+import { now } from "../../kit/Fibers.ts"
+import { Live as ServersLive, Root } from "../../kit/ServerCases.ts"
 
 class Multiplier extends Context.Service<Multiplier, number>()("test/Multiplier") {}
 
@@ -59,7 +60,7 @@ describe("server: the cases of Effect's Machine", () => {
             )
         }
       }, { key: "deferred" }))
-      const incremented = yield* beside(deferred.Increment())
+      const incremented = yield* now(deferred.Increment())
       yield* TestClock.adjust(9)
       assert.isUndefined(incremented.pollUnsafe())
       yield* TestClock.adjust(1)

@@ -7,9 +7,9 @@ import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { now } from "../../kit/Fibers.ts"
 import {
   behavior,
-  beside,
   containers,
   idle,
   inTurn,
@@ -75,7 +75,7 @@ describe("server: starting", () => {
           return idle
         })
         const recipe = Server.recipe({ ...behavior, init: slow }, { key: "slow", initTimeout: millis })
-        const starting = yield* beside(Effect.flip(root.startChild(recipe)))
+        const starting = yield* now(Effect.flip(root.startChild(recipe)))
         yield* TestClock.adjust(millis - 1)
         assert.isUndefined(starting.pollUnsafe())
         yield* TestClock.adjust(1)
@@ -219,12 +219,12 @@ describe("server: starting", () => {
         init: Effect.delay(Effect.succeed(0), 200),
         handlers: { Take: (_, { n }) => Effect.as(Effect.sync(() => handled.push(n)), n) }
       }, { key: "slow" })
-      const first = yield* beside(root.startChild(slow))
+      const first = yield* now(root.startChild(slow))
       yield* TestClock.adjust(200)
       const numbers = yield* Fiber.join(first)
       yield* root.terminateChild("test/Numbers/slow")
       // Its reference is known by now, so that it can be sent messages while it comes up again.
-      const starting = yield* beside(root.restartChild("test/Numbers/slow"))
+      const starting = yield* now(root.restartChild("test/Numbers/slow"))
       yield* TestClock.adjust(100)
       for (let n = 1; n <= 10; n++) yield* numbers.Take({ n })
       yield* TestClock.adjust(99)

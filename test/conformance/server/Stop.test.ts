@@ -6,20 +6,9 @@ import { StopFailed } from "../../../src/domain/Errors.ts"
 import { crashed, type ExitReason, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Supervisor } from "../../../src/index.ts"
 import { processOf, reference } from "../../../src/layers/process/Process.ts"
+import { now } from "../../kit/Fibers.ts"
 import { recordedLog } from "../../kit/Instruments.ts"
-import {
-  behavior,
-  beside,
-  isUp,
-  Live,
-  More,
-  Names,
-  Root,
-  Server,
-  start,
-  stopped,
-  tagOf
-} from "../../kit/ServerCases.ts"
+import { behavior, isUp, Live, More, Names, Root, Server, start, stopped, tagOf } from "../../kit/ServerCases.ts"
 
 describe("server: stopping", () => {
   it.effect("SRV-007 stop by handle and by name", () =>
@@ -70,7 +59,7 @@ describe("server: stopping", () => {
       assert.deepStrictEqual([died.asked, died.reason], [normal, crashed(Cause.die("die"))])
 
       const hangs = yield* ending("hangs", () => Effect.sleep(5000))
-      const waiting = yield* beside(Effect.flip(GenServer.stop(hangs, normal, { timeout: 1000 })))
+      const waiting = yield* now(Effect.flip(GenServer.stop(hangs, normal, { timeout: 1000 })))
       yield* TestClock.adjust(999)
       assert.isUndefined(waiting.pollUnsafe())
       yield* TestClock.adjust(1)

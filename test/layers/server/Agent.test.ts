@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { Agent, DynamicSupervisor, GenServer, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { now } from "../../kit/Fibers.ts"
 
 class Visits extends Agent.Service<Visits>()("test/Visits", { state: Schema.Int }) {}
 class Pages extends DynamicSupervisor.Service<Pages>()("test/Pages") {}
@@ -15,8 +16,6 @@ const App = Layer.provideMerge(
   ]),
   Harness.layer
 )
-
-const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
 
 describe("an agent", () => {
   it.effect("answers with what a function makes of its state, values and Effects alike", () =>
@@ -37,9 +36,9 @@ describe("an agent", () => {
     Effect.gen(function*() {
       const visits = yield* Visits
       const gate = Latch.makeUnsafe()
-      const slow = yield* beside(visits.update((n) => Effect.as(gate.await, n + 1)))
+      const slow = yield* now(visits.update((n) => Effect.as(gate.await, n + 1)))
       yield* visits.cast((n) => n * 10)
-      const state = yield* beside(visits.get())
+      const state = yield* now(visits.get())
       assert.isUndefined(state.pollUnsafe())
       yield* gate.open
       yield* Fiber.join(slow)

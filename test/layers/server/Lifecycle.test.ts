@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { NameTaken } from "../../../src/domain/Errors.ts"
 import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { now } from "../../kit/Cell.ts"
+import { now } from "../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,

@@ -6,6 +6,7 @@ import type { SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { now } from "../../kit/Fibers.ts"
 
 class Cell extends GenServer.Service<Cell>()("test/Cell", {
   state: Schema.Int,
@@ -55,8 +56,6 @@ const setting = (options: GenServer.Options = {}) => {
   return { idled, gate, app: Layer.provideMerge(app, Harness.layer) }
 }
 
-const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
-
 describe("requests of the system", () => {
   it.effect("leave an idle timeout alone", () => {
     const { app, idled } = setting()
@@ -81,7 +80,7 @@ describe("requests of the system", () => {
     return Effect.gen(function*() {
       const cell = yield* Cell
       yield* cell.Arm({ millis: 100 })
-      const replacing = yield* beside(Sys.replaceState(cell, (n) => Effect.delay(Effect.succeed(n + 1), 200)))
+      const replacing = yield* now(Sys.replaceState(cell, (n) => Effect.delay(Effect.succeed(n + 1), 200)))
       yield* TestClock.adjust(200)
       assert.strictEqual(yield* Fiber.join(replacing), 1)
       yield* Sys.getState(cell)
@@ -93,9 +92,9 @@ describe("requests of the system", () => {
     const { app, gate } = setting()
     return Effect.gen(function*() {
       const cell = yield* Cell
-      const held = yield* beside(cell.Hold())
+      const held = yield* now(cell.Hold())
       yield* cell.Put({ to: 7 })
-      const state = yield* beside(Sys.getState(cell))
+      const state = yield* now(Sys.getState(cell))
       yield* cell.Put({ to: 8 })
       yield* gate.open
       yield* Fiber.join(held)
@@ -110,8 +109,8 @@ describe("requests of the system", () => {
       return Effect.gen(function*() {
         const [cell, harness] = [yield* Cell, yield* Harness]
         yield* Sys.suspend(cell)
-        const added = yield* Effect.forEach([1, 2, 4], (by) => beside(cell.Add({ by })))
-        const state = yield* beside(Sys.getState(cell))
+        const added = yield* Effect.forEach([1, 2, 4], (by) => now(cell.Add({ by })))
+        const state = yield* now(Sys.getState(cell))
         assert.strictEqual(yield* Fiber.join(state), 0)
         assert.strictEqual((yield* Sys.getStatus(cell)).queued, 2)
         yield* Sys.resume(cell)
@@ -124,7 +123,7 @@ describe("requests of the system", () => {
         )
         // A server with a full mailbox can be stopped, too.
         yield* Sys.suspend(cell)
-        yield* Effect.forEach([1, 2, 4], (by) => beside(Effect.exit(cell.Add({ by }))))
+        yield* Effect.forEach([1, 2, 4], (by) => now(Effect.exit(cell.Add({ by }))))
         yield* GenServer.stop(cell)
         yield* harness.awaitIncarnation(cell, 2)
       }).pipe(Effect.provide(app))
@@ -217,8 +216,8 @@ describe("suspend", () => {
     return Effect.gen(function*() {
       const cell = yield* Cell
       yield* Sys.suspend(cell)
-      const added = yield* beside(cell.Add({ by: 1 }))
-      const late = yield* beside(Effect.flip(cell.Add({ by: 10 }, { timeout: 50 })))
+      const added = yield* now(cell.Add({ by: 1 }))
+      const late = yield* now(Effect.flip(cell.Add({ by: 10 }, { timeout: 50 })))
       yield* TestClock.adjust(50)
       assert.strictEqual((yield* Fiber.join(late)).reason._tag, "Timeout")
       assert.isUndefined(added.pollUnsafe())
@@ -272,7 +271,7 @@ describe("replaceState", () => {
     return Effect.gen(function*() {
       const cell = yield* Cell
       const begun = Latch.makeUnsafe()
-      const replacing = yield* beside(
+      const replacing = yield* now(
         Effect.flip(Sys.replaceState(cell, () => Effect.andThen(begun.open, Effect.never)))
       )
       yield* begun.await

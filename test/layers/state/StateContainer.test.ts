@@ -15,7 +15,7 @@ import {
 } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { turns } from "../../kit/Account.ts"
+import { turns } from "../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,

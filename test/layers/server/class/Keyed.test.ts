@@ -12,7 +12,7 @@ import {
 } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Session extends GenServer.Service<Session>()("test/Session", {
   state: Schema.Int,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Logger, Schema } from "effect"
 import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** One of a chain: asks the next one, and adds one to what that answers. */
 class Link extends GenServer.Service<Link>()("test/Link", {

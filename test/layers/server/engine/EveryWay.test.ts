@@ -5,7 +5,8 @@ import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { along, everyWay, type Gates, gates, now, type Path, type Style } from "../../../kit/Cell.ts"
+import { along, everyWay, type Gates, gates, type Path, type Style } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 type Log = ReadonlyArray<string>
 const Texts = Schema.Array(Schema.String)

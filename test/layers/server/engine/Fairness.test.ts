@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Scheduler, Schema } from "effect"
 import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** Sends itself, or another, one more cast for every cast: it never comes to rest by itself. */
 class Busy extends GenServer.Service<Busy>()("test/Busy", {

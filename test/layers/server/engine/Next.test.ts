@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Box extends GenServer.Service<Box>()("test/Box", {
   state: Schema.Array(Schema.String),

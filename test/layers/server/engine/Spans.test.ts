@@ -3,7 +3,8 @@ import { Effect, Fiber, Layer, Option, Schema, type Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { along, type Gates, gates, now, paths } from "../../../kit/Cell.ts"
+import { along, type Gates, gates, paths } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** Says in whose trace its handlers run: the id of the span they are in, or none. */
 class Traced extends GenServer.Service<Traced>()("test/Traced", {

@@ -7,7 +7,7 @@ import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervi
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import * as Turn from "../../../../src/layers/process/Turn.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,

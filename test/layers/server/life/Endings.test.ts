@@ -3,7 +3,8 @@ import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from 
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { branch, Cell, gates, now, Top, tree } from "../../../kit/Cell.ts"
+import { branch, Cell, gates, Top, tree } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
   if (exit === undefined) return "no answer"

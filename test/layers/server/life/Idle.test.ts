@@ -3,7 +3,7 @@ import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** Counts how often it was idle; every message asks for an idle callback after a second, unless it says otherwise. */
 class Idler extends GenServer.Service<Idler>()("test/Idler", {

@@ -12,7 +12,7 @@ import {
   Supervisor
 } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class NoDatabase extends Schema.TaggedError<NoDatabase>()("NoDatabase", { attempt: Schema.Int }) {}
 

@@ -3,7 +3,7 @@ import { Effect, Exit, Fiber, Latch, Layer, Option, Schema, type Scope } from "e
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,

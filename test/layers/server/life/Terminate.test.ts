@@ -5,7 +5,7 @@ import { CallError } from "../../../../src/domain/Errors.ts"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,

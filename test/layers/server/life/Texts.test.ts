@@ -5,7 +5,8 @@ import { TestClock } from "effect/testing"
 import { CallError, InvalidResult } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { along, branch, Cell, everyWay, type Gates, gates, now, type Style, tree } from "../../../kit/Cell.ts"
+import { along, branch, Cell, everyWay, type Gates, gates, type Style, tree } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const lateOf = (exit: Exit.Exit<unknown, unknown>) => {
   assert(exit._tag === "Failure")

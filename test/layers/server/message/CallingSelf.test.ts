@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import type { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** A server that does what the test says while it handles a message. */
 const puppet = <const Id extends string>(id: Id) => {

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { GenServer, Process, SystemView } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { Cell, gates, now, Top, tree } from "../../../kit/Cell.ts"
+import { Cell, gates, Top, tree } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const dropped = Effect.gen(function*() {
   const harness = yield* Harness

@@ -5,7 +5,7 @@ import type { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import type { MailboxOptions } from "../../../../src/layers/server/message/Mailbox.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const payload = { no: Schema.Int, failures: Schema.Int, style: Schema.Literals(["plain", "effect", "slow", "looks"]) }
 const redeliver = { maxAttempts: 1000 }

@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { Cell, type Gates, gates, now, tree } from "../../../kit/Cell.ts"
+import { Cell, type Gates, gates, tree } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined

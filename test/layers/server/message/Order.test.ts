@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
 import { GenServer, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** Writes down what it is sent, in handlers of every style. */
 class Log extends GenServer.Service<Log>()("test/Log", {

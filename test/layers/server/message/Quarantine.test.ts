@@ -5,6 +5,7 @@ import { NotQuarantined } from "../../../../src/domain/Errors.ts"
 import { crashed, killed } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Poisoned extends Schema.TaggedError<Poisoned>()("Poisoned", { by: Schema.Int }) {}
 
@@ -55,8 +56,6 @@ const setting = (poisonous: (grain: number, attempt: number) => boolean) => {
   return { attempts, behavior, app: Layer.provideMerge(app, Harness.layer) }
 }
 
-const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
-
 describe("a poison message", () => {
   it.effect("is quarantined at the cap: state and queued messages are kept, its caller gets a typed answer", () => {
     const { app, attempts } = setting((grain) => grain === 13)
@@ -66,8 +65,8 @@ describe("a poison message", () => {
       assert.strictEqual(yield* mill.Get(), 5)
       attempts.length = 0
       yield* Sys.suspend(mill)
-      const poison = yield* beside(Effect.flip(mill.Grind({ grain: 13 })))
-      const queued = yield* beside(mill.Get())
+      const poison = yield* now(Effect.flip(mill.Grind({ grain: 13 })))
+      const queued = yield* now(mill.Get())
       yield* mill.Feed({ grain: 2 })
       yield* Sys.resume(mill)
       const error = yield* Fiber.join(poison)
@@ -192,7 +191,7 @@ describe("a poison message", () => {
       yield* Effect.exit(mill.Grind({ grain: 1 }))
       const [feed, grind] = yield* Sys.quarantined(mill)
       yield* Sys.suspend(mill)
-      const late = yield* beside(Effect.flip(Sys.replay(mill, grind!, { timeout: 10 })))
+      const late = yield* now(Effect.flip(Sys.replay(mill, grind!, { timeout: 10 })))
       yield* TestClock.adjust(10)
       assert.deepNestedPropertyVal(yield* Fiber.join(late), "reason._tag", "Timeout")
       assert.deepStrictEqual(yield* Sys.quarantined(mill), [feed!, grind!])
@@ -229,7 +228,7 @@ describe("what is no poison", () => {
     const { app } = setting(() => false)
     return Effect.gen(function*() {
       const [mill, harness] = [yield* Mill, yield* Harness]
-      const held = yield* beside(Effect.flip(mill.Hold()))
+      const held = yield* now(Effect.flip(mill.Hold()))
       yield* Process.kill(mill)
       yield* harness.awaitTag("Redelivered", mill)
       yield* Process.kill(mill)
@@ -244,7 +243,7 @@ describe("what is no poison", () => {
     const { app, attempts } = setting((grain) => grain === 13)
     return Effect.gen(function*() {
       const mill = yield* Mill
-      const caller = yield* beside(mill.Hold())
+      const caller = yield* now(mill.Hold())
       yield* Fiber.interrupt(caller)
       yield* Process.kill(mill)
       assert.strictEqual(yield* mill.Get(), 0)

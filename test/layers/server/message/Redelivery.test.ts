@@ -3,7 +3,7 @@ import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "e
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 class Job extends GenServer.Service<Job>()("test/Job", {
   state: Schema.Array(Schema.String),

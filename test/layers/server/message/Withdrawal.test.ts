@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import { CallError } from "../../../../src/domain/Errors.ts"
 import { Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { Cell, gates, now, styles, tree } from "../../../kit/Cell.ts"
+import { Cell, gates, styles, tree } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const noneQueued = Effect.gen(function*() {
   const { telemetry } = yield* Harness

@@ -3,6 +3,7 @@ import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } fro
 import { ReplaceFailed } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** What a price is made of: a version of the handlers, and the amount. */
 class Till extends GenServer.Service<Till>()("test/Till", {
@@ -42,17 +43,15 @@ const setting = (till: typeof TillLive) =>
 const TillLive = Till.layer({ ...first, init: { unit: "euro", amount: 3 } })
 const App = setting(TillLive)
 
-const beside = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
-
 describe("replace", () => {
   it.effect("finishes the message in hand, migrates the state, and goes on with the same mailbox", () =>
     Effect.gen(function*() {
       const till = yield* Till
       yield* gate.close
-      const held = yield* beside(till.Hold())
-      const before = yield* beside(till.Price())
-      const replaced = yield* beside(GenServer.replace(till, second, toCents))
-      const after = yield* beside(till.Price())
+      const held = yield* now(till.Hold())
+      const before = yield* now(till.Price())
+      const replaced = yield* now(GenServer.replace(till, second, toCents))
+      const after = yield* now(till.Price())
       assert.deepStrictEqual([held, before, replaced, after].map((fiber) => fiber.pollUnsafe()), [
         undefined,
         undefined,
@@ -94,7 +93,7 @@ describe("replace", () => {
     Effect.gen(function*() {
       const till = yield* Till
       yield* Sys.suspend(till)
-      const price = yield* beside(till.Price())
+      const price = yield* now(till.Price())
       yield* GenServer.replace(till, second, toCents)
       assert.isUndefined(price.pollUnsafe())
       yield* Sys.resume(till)
@@ -129,7 +128,7 @@ describe("replace", () => {
       yield* Sys.suspend(till)
       yield* gate.close
       yield* Sys.resume(till)
-      const held = yield* beside(Effect.exit(till.Hold()))
+      const held = yield* now(Effect.exit(till.Hold()))
       const late = yield* Effect.flip(GenServer.replace(till, second, toCents, { timeout: 0 }))
       assert(late._tag === "CallError")
       assert.deepStrictEqual([late.request, late.reason._tag], ["replace", "Timeout"])

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import type { CallError, StopFailed } from "../../../../src/domain/Errors.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { now } from "../../../kit/Cell.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 /** A server that does what the test says: while it handles a message, while it starts, while it cleans up. */
 const puppet = <const Id extends string>(id: Id) => {

@@ -7,7 +7,7 @@ import type { Lifecycle } from "../../../../src/domain/observation/Lifecycle.ts"
 import { toCause } from "../../../../src/domain/process/ExitReason.ts"
 import { Process, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { fork, turns } from "../../../kit/Account.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
 import { Fragile, FragileLive, kinds, mood, poison, Refused, tree, turning } from "../../../kit/Fragile.ts"
 import { away, Scripted } from "../../../kit/Scripted.ts"
 
@@ -258,7 +258,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         const fragile = yield* Fragile
         yield* restored(fragile)
         for (let n = 0; n < 10; n++) {
-          yield* fork(Effect.exit(fragile.Hang({ n })))
+          yield* now(Effect.exit(fragile.Hang({ n })))
           yield* turns
           yield* Process.kill(fragile)
           yield* turns
@@ -328,7 +328,7 @@ it.effect("a store that is away when a snapshot is set aside is asked again, and
     const harness = yield* Harness
     yield* worsen(fragile, poison.restore)
     script.before = (operation) => operation === "setAside" ? away(operation) : Effect.void
-    const crashed = yield* fork(Effect.exit(fragile.Crash({})))
+    const crashed = yield* now(Effect.exit(fragile.Crash({})))
     yield* TestClock.adjust("1 second")
     script.before = () => Effect.void
     yield* TestClock.adjust("3 seconds")

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, type StateContainer, Sys } from "../../../../src/index.ts"
-import { Account, fork, Inside, many, one, Overdrawn, poll, Saving, start, turns } from "../../../kit/Account.ts"
+import { Account, Inside, many, one, Overdrawn, Saving, start } from "../../../kit/Account.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { onSave, Scripted } from "../../../kit/Scripted.ts"
 
 /** A store whose saves wait for a gate. */
@@ -18,7 +19,7 @@ describe("answers wait for the store, the server does not", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const first = yield* fork(account.Add({ by: 1 }))
+      const first = yield* now(account.Add({ by: 1 }))
       yield* turns
       assert.deepStrictEqual(script.batches, [["Account#1"]])
       assert.isUndefined(poll(first))
@@ -33,10 +34,10 @@ describe("answers wait for the store, the server does not", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const first = yield* fork(account.Add({ by: 1 }))
-      const second = yield* fork(account.Add({ by: 1 }))
+      const first = yield* now(account.Add({ by: 1 }))
+      const second = yield* now(account.Add({ by: 1 }))
       yield* account.Put({ to: 40 })
-      const third = yield* fork(account.Add({ by: 2 }))
+      const third = yield* now(account.Add({ by: 2 }))
       yield* turns
       assert.deepStrictEqual(inside.handled, ["Add", "Add", "Put", "Add"])
       assert.deepStrictEqual([first, second, third].map(poll), [undefined, undefined, undefined])
@@ -53,8 +54,8 @@ describe("answers wait for the store, the server does not", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       yield* account.Put({ to: 5 })
-      const refused = yield* fork(Effect.exit(account.Overdraw({ by: 7 })))
-      const later = yield* fork(account.AddLater({ by: 1 }))
+      const refused = yield* now(Effect.exit(account.Overdraw({ by: 7 })))
+      const later = yield* now(account.AddLater({ by: 1 }))
       yield* account.Settle()
       yield* turns
       assert.deepStrictEqual([poll(refused), poll(later)], [undefined, undefined])
@@ -68,7 +69,7 @@ describe("answers wait for the store, the server does not", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const replaced = yield* fork(Sys.replaceState(account, () => 41))
+      const replaced = yield* now(Sys.replaceState(account, () => 41))
       yield* turns
       assert.deepStrictEqual(script.batches, [["Account#1"]])
       assert.isUndefined(poll(replaced))
@@ -95,8 +96,8 @@ describe("answers wait for the store, the server does not", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const late = yield* fork(Effect.flip(account.Add({ by: 1 }, { timeout: "1 second" })))
-      const gone = yield* fork(account.Add({ by: 1 }))
+      const late = yield* now(Effect.flip(account.Add({ by: 1 }, { timeout: "1 second" })))
+      const gone = yield* now(account.Add({ by: 1 }))
       yield* turns
       gone.interruptUnsafe()
       yield* TestClock.adjust("1 second")
@@ -116,9 +117,9 @@ describe("answers wait for the store, the server does not", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const first = yield* fork(account.Add({ by: 41 }))
+      const first = yield* now(account.Add({ by: 41 }))
       yield* Effect.exit(account.Die())
-      const second = yield* fork(account.Add({ by: 1 }))
+      const second = yield* now(account.Add({ by: 1 }))
       yield* turns
       assert.deepStrictEqual([poll(first), poll(second)], [undefined, undefined])
       yield* gate.open
@@ -134,7 +135,7 @@ describe("group commit", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const fibers = yield* Effect.replicateEffect(fork(account.Add({ by: 1 })), 100)
+      const fibers = yield* Effect.replicateEffect(now(account.Add({ by: 1 })), 100)
       yield* turns
       yield* gate.open
       assert.deepStrictEqual(yield* Fiber.joinAll(fibers), Array.from({ length: 100 }, (_, i) => i + 1))
@@ -146,9 +147,9 @@ describe("group commit", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const first = yield* fork(account.Add({ by: 1 }))
+      const first = yield* now(account.Add({ by: 1 }))
       yield* turns
-      const more = yield* Effect.replicateEffect(fork(account.Add({ by: 1 })), 9)
+      const more = yield* Effect.replicateEffect(now(account.Add({ by: 1 })), 9)
       yield* turns
       yield* gate.open
       assert.strictEqual(yield* Fiber.join(first), 1)
@@ -163,9 +164,9 @@ describe("group commit", () => {
     script.before = onSave(() => gates[script.batches.length - 1]?.await ?? Effect.void)
     return Effect.gen(function*() {
       const account = yield* Account
-      const first = yield* fork(account.Add({ by: 1 }))
+      const first = yield* now(account.Add({ by: 1 }))
       yield* turns
-      const second = yield* fork(account.Add({ by: 1 }))
+      const second = yield* now(account.Add({ by: 1 }))
       yield* turns
       yield* gates[0]!.open
       assert.strictEqual(yield* Fiber.join(first), 1)
@@ -182,7 +183,7 @@ describe("group commit", () => {
       const accounts = yield* Effect.forEach(["a", "b", "c"], (key) => start(inside, key))
       const fibers = yield* Effect.forEach(
         [...accounts, saving],
-        (server) => Effect.replicateEffect(fork(server.Add({ by: 1 })), 3)
+        (server) => Effect.replicateEffect(now(server.Add({ by: 1 })), 3)
       )
       yield* turns
       yield* gate.open
@@ -197,7 +198,7 @@ describe("a slow store", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
-      const fibers = yield* Effect.replicateEffect(fork(account.Add({ by: 1 })), 10)
+      const fibers = yield* Effect.replicateEffect(now(account.Add({ by: 1 })), 10)
       yield* turns
       assert.strictEqual(inside.handled.length, 4)
       yield* gate.open
@@ -225,7 +226,7 @@ describe("GenServer.stored", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       yield* account.Put({ to: 5 })
-      const barrier = yield* fork(account.Barrier())
+      const barrier = yield* now(account.Barrier())
       yield* turns
       assert.deepStrictEqual(inside.handled, ["Put"])
       yield* gate.open
@@ -238,7 +239,7 @@ describe("GenServer.stored", () => {
     const { gate, inside } = gated()
     return Effect.gen(function*() {
       yield* GenServer.stored
-      const barrier = yield* fork(Effect.flatMap(Account, (account) => account.Barrier()))
+      const barrier = yield* now(Effect.flatMap(Account, (account) => account.Barrier()))
       yield* turns
       assert.deepStrictEqual(inside.handled, ["Barrier"])
       yield* gate.open

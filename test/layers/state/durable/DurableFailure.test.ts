@@ -7,8 +7,9 @@ import type { CrashReport } from "../../../../src/domain/observation/CrashReport
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { Account, fork, Inside, many, one, poll, Saving, start, turns } from "../../../kit/Account.ts"
+import { Account, Inside, many, one, Saving, start } from "../../../kit/Account.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const scripted = () => {
@@ -59,7 +60,7 @@ describe("a store that is away for a while", () => {
         script.before = onSave((operation) =>
           Effect.andThen(Effect.map(Clock.currentTimeMillis, (now) => times.push(now)), reason(operation))
         )
-        const first = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+        const first = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))
         yield* TestClock.adjust("2 seconds")
         assert.deepStrictEqual(times, [0, 1000])
         yield* account.Put({ to: 5 })
@@ -79,7 +80,7 @@ describe("a store that is away for a while", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       script.after = onSave(away)
-      const first = yield* fork(account.Add({ by: 1 }))
+      const first = yield* now(account.Add({ by: 1 }))
       yield* turns
       assert.isUndefined(poll(first))
       script.after = () => Effect.void
@@ -94,7 +95,7 @@ describe("a store that is away for a while", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       script.before = onSave(away)
-      const early = yield* fork(Effect.flip(account.Add({ by: 1 })))
+      const early = yield* now(Effect.flip(account.Add({ by: 1 })))
       yield* TestClock.adjust("5 seconds")
       const { message, reason } = yield* Fiber.join(early)
       assert.deepInclude(reason, { _tag: "Timeout", begun: true, waitsFor: "store" })
@@ -112,7 +113,7 @@ describe("a store that is away for a while", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       script.before = onSave(() => gate.await)
-      const early = yield* fork(Effect.flip(account.Add({ by: 1 })))
+      const early = yield* now(Effect.flip(account.Add({ by: 1 })))
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual((yield* Fiber.join(early)).reason, {
         _tag: "Timeout",
@@ -120,7 +121,7 @@ describe("a store that is away for a while", () => {
         begun: true,
         waitsFor: "store"
       })
-      const late = yield* fork(account.Add({ by: 1 }))
+      const late = yield* now(account.Add({ by: 1 }))
       yield* turns
       yield* gate.open
       assert.strictEqual(yield* Fiber.join(late), 2)
@@ -137,9 +138,9 @@ describe("a write that finally fails", () => {
       const account = yield* Account
       yield* account.Add({ by: 40 })
       script.before = onSave(away)
-      const lost = yield* Effect.replicateEffect(fork(Effect.exit(account.Add({ by: 1 }))), 2)
-      const refused = yield* fork(Effect.exit(account.Overdraw({ by: 1 })))
-      const later = yield* fork(Effect.exit(account.AddLater({ by: 1 })))
+      const lost = yield* Effect.replicateEffect(now(Effect.exit(account.Add({ by: 1 }))), 2)
+      const refused = yield* now(Effect.exit(account.Overdraw({ by: 1 })))
+      const later = yield* now(Effect.exit(account.AddLater({ by: 1 })))
       yield* TestClock.adjust("3 seconds")
       for (const fiber of [...lost, refused, later]) assertAway(yield* Fiber.join(fiber))
       script.before = () => Effect.void
@@ -163,7 +164,7 @@ describe("a write that finally fails", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       script.after = onSave(away)
-      const lost = yield* fork(Effect.exit(account.Add({ by: 41 })))
+      const lost = yield* now(Effect.exit(account.Add({ by: 41 })))
       yield* TestClock.adjust("3 seconds")
       assertAway(yield* Fiber.join(lost))
       script.after = () => Effect.void
@@ -180,10 +181,10 @@ describe("a write that finally fails", () => {
       yield* account.Add({ by: 1 })
       script.before = onSave(away)
       yield* account.Put({ to: 10 })
-      const calls = yield* Effect.replicateEffect(fork(Effect.exit(account.Add({ by: 1 }))), 3)
-      yield* fork(Effect.exit(account.AddLater({ by: 1 })))
+      const calls = yield* Effect.replicateEffect(now(Effect.exit(account.Add({ by: 1 }))), 3)
+      yield* now(Effect.exit(account.AddLater({ by: 1 })))
       yield* account.Put({ to: 20 })
-      yield* fork(Effect.exit(account.Overdraw({ by: 1 })))
+      yield* now(Effect.exit(account.Overdraw({ by: 1 })))
       yield* TestClock.adjust("3 seconds")
       yield* Fiber.awaitAll(calls)
       script.before = () => Effect.void
@@ -236,9 +237,9 @@ describe("a write that finally fails", () => {
     return Effect.gen(function*() {
       const account = yield* Account
       script.before = onSave(away)
-      const held = yield* fork(Effect.exit(account.Add({ by: 1 }, { timeout: "infinity" })))
-      const inHand = yield* fork(Effect.exit(account.AddSlowly({ by: 1 }, { timeout: "infinity" })))
-      const queued = yield* fork(account.Add({ by: 10 }, { timeout: "infinity" }))
+      const held = yield* now(Effect.exit(account.Add({ by: 1 }, { timeout: "infinity" })))
+      const inHand = yield* now(Effect.exit(account.AddSlowly({ by: 1 }, { timeout: "infinity" })))
+      const queued = yield* now(account.Add({ by: 10 }, { timeout: "infinity" }))
       yield* TestClock.adjust("3 seconds")
       script.before = () => Effect.void
       yield* TestClock.adjust("1 second")
@@ -257,7 +258,7 @@ describe("a write that finally fails", () => {
       yield* account.Put({ to: 100 })
       // a handler that cannot be interrupted, over the moment of the failure
       inside.uninterruptible = true
-      const inHand = yield* fork(Effect.exit(account.AddSlowly({ by: 1 }, { timeout: "infinity" })))
+      const inHand = yield* now(Effect.exit(account.AddSlowly({ by: 1 }, { timeout: "infinity" })))
       yield* TestClock.adjust("3 seconds")
       // the next incarnation is slow to ask the store: what the last one would commit would be there before
       const asked = Latch.makeUnsafe(false)
@@ -326,7 +327,7 @@ describe("a write that finally fails", () => {
       script.before = onSave(away)
       yield* account.Put({ to: 100 })
       // charged: the only restart there is
-      const died = yield* fork(Effect.exit(account.Die({}, { timeout: "infinity" })))
+      const died = yield* now(Effect.exit(account.Die({}, { timeout: "infinity" })))
       yield* TestClock.adjust("3 seconds")
       script.before = () => Effect.void
       const failed = yield* harness.awaitTag("StartFailed", account)
@@ -350,11 +351,11 @@ describe("a write that finally fails", () => {
       const account = yield* Account
       yield* account.Add({ by: 40 })
       script.before = onAll(away)
-      const lost = yield* fork(Effect.exit(account.Add({ by: 1 })))
+      const lost = yield* now(Effect.exit(account.Add({ by: 1 })))
       yield* TestClock.adjust("3 seconds")
       assertAway(yield* Fiber.join(lost))
       assert.strictEqual(yield* Process.status(account), "starting")
-      const waiting = yield* fork(account.Add({ by: 2 }))
+      const waiting = yield* now(account.Add({ by: 2 }))
       script.before = () => Effect.void
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(waiting), 42)

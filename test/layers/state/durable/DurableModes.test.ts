@@ -5,7 +5,8 @@ import { TestClock } from "effect/testing"
 import { GenServer, Process } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { Account, fork, Inside, many, one, poll, Pool, Saving, start, turns } from "../../../kit/Account.ts"
+import { Account, Inside, many, one, Pool, Saving, start } from "../../../kit/Account.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, full, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const scripted = () => {
@@ -74,7 +75,7 @@ describe("{ every }: at intervals", () => {
       for (let to = 1; to <= 10; to++) yield* account.Put({ to })
       yield* turns
       assert.lengthOf(inside.handled, 10)
-      const got = yield* fork(account.Get())
+      const got = yield* now(account.Get())
       yield* turns
       assert.deepStrictEqual(poll(got), Exit.succeed(10))
       assert.strictEqual(script.count("save"), 0)
@@ -151,7 +152,7 @@ describe("a shutdown", () => {
     script.before = onSave(() => gate.await)
     return Effect.gen(function*() {
       const waiting: Array<Fiber.Fiber<unknown, unknown>> = []
-      const tree = yield* fork(
+      const tree = yield* now(
         Effect.gen(function*() {
           const account = yield* Account
           yield* account.Put({ to: 7 })
@@ -172,7 +173,7 @@ describe("a shutdown", () => {
     const { inside, script } = scripted()
     script.before = onSave(() => Effect.never)
     return Effect.gen(function*() {
-      const tree = yield* fork(
+      const tree = yield* now(
         Effect.flatMap(Account, (account) => Effect.andThen(account.Put({ to: 7 }), turns)).pipe(
           Effect.provide(one(inside))
         )
@@ -188,7 +189,7 @@ describe("a shutdown", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const saving = yield* Saving
-      const busy = yield* fork(Effect.forever(saving.Add({ by: 1 })))
+      const busy = yield* now(Effect.forever(saving.Add({ by: 1 })))
       const account = yield* start(inside, "a")
       yield* Effect.repeat(account.Add({ by: 1 }), { times: 9 })
       yield* Effect.exit(account.Die())
@@ -235,7 +236,7 @@ describe("after a normal end", () => {
       assert.notStrictEqual(keeper("a"), companion, "stored in time")
       const second = keeper("b")
       yield* gate.close
-      const ended = yield* fork(finish(inside, "b"))
+      const ended = yield* now(finish(inside, "b"))
       yield* turns
       assert.strictEqual(keeper("b"), second, "kept until it is stored")
       yield* gate.open
@@ -261,7 +262,7 @@ describe("after a normal end", () => {
       }
       assert.deepStrictEqual(script.batches, [["a#1"], ["a#2"]])
       const again = yield* start(inside, "a")
-      const got = yield* fork(again.Get())
+      const got = yield* now(again.Get())
       yield* gates[1]!.open
       assert.strictEqual(yield* Fiber.join(got), 2)
     }).pipe(Effect.provide(many(inside)))
@@ -293,7 +294,7 @@ describe("after a normal end", () => {
       const container = yield* Account.StateContainer
       const companion = container.for("a")
       script.before = (operation) => operation === "load" ? gate.await : Effect.void
-      const slow = yield* fork(companion.get)
+      const slow = yield* now(companion.get)
       script.before = () => Effect.void
       assert.deepStrictEqual(yield* companion.get, Option.none())
       const account = yield* start(inside, "a")
@@ -336,7 +337,7 @@ describe("after a normal end", () => {
     return Effect.gen(function*() {
       yield* finish(inside, "a")
       const again = yield* start(inside, "a")
-      const added = yield* fork(again.Add({ by: 5 }))
+      const added = yield* now(again.Add({ by: 5 }))
       yield* turns
       assert.isUndefined(poll(added))
       yield* gate.open
@@ -369,8 +370,8 @@ describe("by hand", () => {
       const account = yield* Account
       const companion = (yield* Account.StateContainer).for()
       script.before = (operation) => operation === "remove" ? gate.await : Effect.void
-      const added = yield* fork(account.Add({ by: 1 }))
-      const cleared = yield* fork(companion.clear)
+      const added = yield* now(account.Add({ by: 1 }))
+      const cleared = yield* now(companion.clear)
       yield* turns
       assert.isUndefined(poll(added))
       yield* gate.open
@@ -391,11 +392,11 @@ describe("by hand", () => {
       yield* turns
       yield* account.Put({ to: 2 })
       yield* turns
-      const cleared = yield* fork(companion.clear)
+      const cleared = yield* now(companion.clear)
       yield* gate.open
       yield* Fiber.join(cleared)
       assert.deepStrictEqual(yield* script.memory.keys(), [])
-      const stored = yield* fork(account.Barrier())
+      const stored = yield* now(account.Barrier())
       yield* turns
       assert.deepStrictEqual(poll(stored), Exit.succeed(1))
       assert.deepStrictEqual(script.batches, [["Account#1"], ["Account#3"]])
@@ -408,8 +409,8 @@ describe("by hand", () => {
       const account = yield* Account
       const companion = (yield* Account.StateContainer).for()
       script.before = (operation) => operation === "remove" ? full(operation) : Effect.void
-      const added = yield* fork(Effect.exit(account.Add({ by: 1 })))
-      const cleared = yield* fork(Effect.exit(companion.clear))
+      const added = yield* now(Effect.exit(account.Add({ by: 1 })))
+      const cleared = yield* now(Effect.exit(companion.clear))
       yield* turns
       const error = Exit.findErrorOption(yield* Fiber.join(added))
       assert.strictEqual(error._tag === "Some" ? error.value.reason._tag : "answered", "NotConserved")
@@ -426,9 +427,9 @@ describe("by hand", () => {
       )
       yield* Effect.gen(function*() {
         script.before = (operation) => operation === "remove" ? gate.await : Effect.void
-        const cleared = yield* fork(Effect.flatMap(Account.StateContainer, (container) => container.for("a").clear))
+        const cleared = yield* now(Effect.flatMap(Account.StateContainer, (container) => container.for("a").clear))
         const account = yield* start(inside, "a")
-        const added = yield* fork(account.Add({ by: 1 }))
+        const added = yield* now(account.Add({ by: 1 }))
         yield* turns
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(added), 1)
@@ -443,7 +444,7 @@ describe("by hand", () => {
     const gate = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
       script.after = (operation) => operation === "load" ? gate.await : Effect.void
-      const set = yield* fork(Effect.flatMap(Account.StateContainer, (container) => container.for("a").set(50)))
+      const set = yield* now(Effect.flatMap(Account.StateContainer, (container) => container.for("a").set(50)))
       script.after = () => Effect.void
       const account = yield* start(inside, "a")
       const add = account.Add({ by: 1 }, { idempotencyKey: "once" })

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { GenServer, Process, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { fork, poll, turns } from "../../../kit/Account.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
 import { behavior, Inside, loads, setUp, Sleeper, Top } from "../../../kit/Sleeper.ts"
 
@@ -121,9 +121,9 @@ describe("a server that hibernates over a store", () => {
       inside.script.before = (operation) => operation === "load" ? gate.await : Effect.void
       const answers: Array<number> = []
       const add = (by: number) => Effect.map(sleeper.Add({ by }), (n) => answers.push(n))
-      const callers = yield* Effect.forEach([10, 100, 1000], (by) => fork(add(by)))
+      const callers = yield* Effect.forEach([10, 100, 1000], (by) => now(add(by)))
       yield* sleeper.Put({ to: 0 })
-      callers.push(yield* fork(add(5)))
+      callers.push(yield* now(add(5)))
       yield* turns
       assert.deepStrictEqual(answers, [])
       yield* gate.open
@@ -139,9 +139,9 @@ describe("a server that hibernates over a store", () => {
       const sleeper = yield* Sleeper
       const gate = Latch.makeUnsafe(false)
       inside.script.before = onSave(() => gate.await)
-      const slept = yield* fork(sleeper.Sleep({ by: 1 }))
+      const slept = yield* now(sleeper.Sleep({ by: 1 }))
       yield* turns
-      const read = yield* fork(sleeper.Read())
+      const read = yield* now(sleeper.Read())
       yield* turns
       assert.isUndefined(poll(slept))
       yield* gate.open
@@ -165,14 +165,14 @@ describe("a server that hibernates over a store", () => {
         const sleeper = yield* Sleeper
         const gates = [Latch.makeUnsafe(false), Latch.makeUnsafe(false)]
         inside.script.before = onSave(() => gates[inside.script.batches.length - 1]?.await ?? Effect.void)
-        const slept = yield* fork(sleeper.Sleep({ by: 1 }))
+        const slept = yield* now(sleeper.Sleep({ by: 1 }))
         yield* turns
-        const replaced = yield* fork(Sys.replaceState(sleeper, () => ({ n: 100 })))
+        const replaced = yield* now(Sys.replaceState(sleeper, () => ({ n: 100 })))
         yield* turns
         yield* gates[0]!.open
         assert.strictEqual(yield* Fiber.join(slept), 1)
         yield* turns
-        const early = wanted ? yield* fork(sleeper.Read()) : undefined
+        const early = wanted ? yield* now(sleeper.Read()) : undefined
         yield* turns
         yield* gates[1]!.open
         yield* Fiber.join(replaced)
@@ -189,7 +189,7 @@ describe("a server that hibernates over a store", () => {
     return Effect.gen(function*() {
       const sleeper = yield* Sleeper
       yield* sleeper.Add({ by: 7 })
-      const promised = yield* fork(sleeper.SleepOn())
+      const promised = yield* now(sleeper.SleepOn())
       yield* turns
       yield* sleeper.Settle()
       assert.strictEqual(yield* Fiber.join(promised), 7)
@@ -319,7 +319,7 @@ describe("any life of a server that hibernates", () => {
             case "Call": {
               n += op.by
               expected.push(n)
-              calls.push(yield* fork(sleeper[op.tag]({ by: op.by }, { timeout: "infinity" })))
+              calls.push(yield* now(sleeper[op.tag]({ by: op.by }, { timeout: "infinity" })))
               break
             }
             case "Cast":
@@ -333,7 +333,7 @@ describe("any life of a server that hibernates", () => {
             case "Stop": {
               // a message in hand would fail with it
               yield* quiet
-              const ending = yield* fork(op._tag === "Kill" ? Process.kill(sleeper) : GenServer.stop(sleeper))
+              const ending = yield* now(op._tag === "Kill" ? Process.kill(sleeper) : GenServer.stop(sleeper))
               yield* quiet
               yield* Fiber.join(ending)
               break

@@ -6,7 +6,7 @@ import { CallError } from "../../../../src/domain/Errors.ts"
 import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { GenServer, Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { fork, poll, turns } from "../../../kit/Account.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
 import { Inside, loads, setUp, Sleeper } from "../../../kit/Sleeper.ts"
 
@@ -26,7 +26,7 @@ describe("a store that is away when the state is wanted", () => {
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       inside.script.before = (operation) => operation === "load" ? away(operation) : Effect.void
-      const read = yield* fork(sleeper.Read({}, { timeout: "infinity" }))
+      const read = yield* now(sleeper.Read({}, { timeout: "infinity" }))
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(loads(inside), 2)
       inside.script.before = () => Effect.void
@@ -43,7 +43,7 @@ describe("a store that is away when the state is wanted", () => {
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       inside.script.before = (operation) => operation === "load" ? away(operation) : Effect.void
-      const read = yield* fork(sleeper.Read({}, { timeout: "infinity" }))
+      const read = yield* now(sleeper.Read({}, { timeout: "infinity" }))
       yield* TestClock.adjust("3 seconds")
       inside.script.before = () => Effect.void
       yield* TestClock.adjust("3 seconds")
@@ -63,7 +63,7 @@ describe("a store that is away when the state is wanted", () => {
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       inside.script.before = (operation) => away(operation)
-      const read = yield* fork(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
+      const read = yield* now(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
       yield* TestClock.adjust("1 minute")
 
       assert.strictEqual(reasonOf(yield* Fiber.join(read))?._tag, "NotRunning")
@@ -92,7 +92,7 @@ describe("the end of a server whose state is in its store alone", () => {
       yield* sleeper.Sleep({ by: 9 })
       yield* turns
       inside.script.before = (operation) => operation === "load" ? away(operation) : Effect.void
-      const stopping = yield* fork(Effect.flip(GenServer.stop(sleeper)))
+      const stopping = yield* now(Effect.flip(GenServer.stop(sleeper)))
       yield* TestClock.adjust("3 seconds")
       const failed = yield* Fiber.join(stopping)
       assert.strictEqual(failed._tag, "StopFailed")
@@ -128,7 +128,7 @@ describe("the end of a server whose state is in its store alone", () => {
       yield* turns
       const gate = Latch.makeUnsafe(false)
       inside.script.before = (operation) => operation === "load" ? gate.await : Effect.void
-      const read = yield* fork(sleeper.Read())
+      const read = yield* now(sleeper.Read())
       yield* turns
       yield* Process.kill(sleeper)
       yield* gate.open
@@ -180,7 +180,7 @@ describe("a state that others change while it is in its store alone", () => {
       yield* turns
       const gate = Latch.makeUnsafe(false)
       inside.script.after = (operation) => operation === "load" ? gate.await : Effect.void
-      const read = yield* fork(sleeper.Read())
+      const read = yield* now(sleeper.Read())
       yield* turns
       inside.script.after = () => Effect.void
       return { sleeper, read, gate }
@@ -218,7 +218,7 @@ describe("a state that others change while it is in its store alone", () => {
       yield* turns
       yield* Effect.flatMap(Sleeper.StateContainer, (container) => container.for().set({ n: 50 }))
       inside.script.before = (operation) => operation === "load" ? Effect.never : Effect.void
-      const read = yield* fork(sleeper.Read())
+      const read = yield* now(sleeper.Read())
       yield* turns
       assert.deepStrictEqual(poll(read), Exit.succeed(50))
     }).pipe(Effect.provide(setUp(inside)))
@@ -231,9 +231,9 @@ describe("a state that others change while it is in its store alone", () => {
       const companion = (yield* Sleeper.StateContainer).for()
       const gate = Latch.makeUnsafe(false)
       inside.script.before = onSave(() => gate.await)
-      const slept = yield* fork(sleeper.Sleep({ by: 1 }))
+      const slept = yield* now(sleeper.Sleep({ by: 1 }))
       yield* turns
-      const set = yield* fork(companion.set({ n: 50 }))
+      const set = yield* now(companion.set({ n: 50 }))
       yield* turns
       yield* gate.open
       yield* Fiber.joinAll([slept, set])
@@ -266,7 +266,7 @@ describe("a state that others change while it is in its store alone", () => {
       const epoch = yield* memory.acquireEpoch("another")
       const [before] = yield* memory.load("test/Sleeper")
       yield* memory.save([{ ...before!, epoch, seq: before!.seq + 1, state: `{"n":1000}` }])
-      const read = yield* fork(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
+      const read = yield* now(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
       const exited = yield* harness.awaitTag("Exited", sleeper)
       const error = exited.reason._tag === "NotConserved" ? Cause.squash(exited.reason.cause) : undefined
       assert.deepInclude((error as StoreError).reason, { _tag: "Fenced", current: epoch, key: "test/Sleeper" })
@@ -286,7 +286,7 @@ describe("a state that others change while it is in its store alone", () => {
       const epoch = yield* memory.acquireEpoch("another")
       const [before] = yield* memory.load("test/Sleeper")
       yield* memory.save([{ ...before!, epoch, seq: before!.seq + 1, state: `{"n":1000}` }])
-      yield* fork(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
+      yield* now(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
       yield* harness.awaitTag("Exited", sleeper)
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(inside.states, [{ n: 0 }])

@@ -8,7 +8,8 @@ import type { StoreError } from "../../../../src/domain/state/stored/StoreError.
 import { Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { Account, behavior, fork, Inside, many, one, start, turns } from "../../../kit/Account.ts"
+import { Account, behavior, Inside, many, one, start } from "../../../kit/Account.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
 
@@ -57,9 +58,9 @@ describe("a store that is away", () => {
         yield* TestClock.adjust("1 hour")
         assert.lengthOf(lines, 0)
         script.before = onAll(reason)
-        const first = yield* fork(a.Add({ by: 1 }, { timeout: "infinity" }))
+        const first = yield* now(a.Add({ by: 1 }, { timeout: "infinity" }))
         yield* TestClock.adjust("3 seconds")
-        const second = yield* fork(b.Add({ by: 1 }, { timeout: "infinity" }))
+        const second = yield* now(b.Add({ by: 1 }, { timeout: "infinity" }))
         yield* TestClock.adjust("7 seconds")
         assert.lengthOf(lines, 1)
         assert.strictEqual(lines[0]!.level, "Warn")
@@ -104,7 +105,7 @@ describe("a store that is away", () => {
     const { layer, lines } = logged()
     return Effect.gen(function*() {
       script.before = onAll(away)
-      const starting = yield* fork(start(inside, "a"))
+      const starting = yield* now(start(inside, "a"))
       yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn"])
       assert.include(lines[0]!.text, "load in the state store \"scripted\"")
@@ -150,7 +151,7 @@ describe("a store that is away", () => {
       const account = yield* Account
       assert.deepStrictEqual(yield* metric("scripted"), [0, 0])
       script.before = onSave(away)
-      const call = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+      const call = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* metric("scripted"), [3, 1])
       script.before = () => Effect.void
@@ -182,7 +183,7 @@ describe("a store that is away", () => {
       const keeper = (yield* Account.StateContainer).claim("a", account as never)
       assert.isUndefined(keeper.outage)
       script.before = onSave(away)
-      const call = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+      const call = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))
       yield* turns
       const said = keeper.outage as StoreError | undefined
       assert.strictEqual(said?.reason._tag, "Unavailable")
@@ -211,7 +212,7 @@ describe("a store that is away", () => {
         yield* account.Add({ by: 1 })
         const other = new DatabaseSync(filename)
         other.exec("BEGIN EXCLUSIVE")
-        const call = yield* fork(account.Add({ by: 1 }, { timeout: "infinity" }))
+        const call = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))
         yield* Deferred.await(isAway)
         other.exec("ROLLBACK")
         other.close()

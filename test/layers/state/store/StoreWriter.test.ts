@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { StoreWriter, type Unsaved, writerOf } from "../../../../src/layers/state/store/StoreWriter.ts"
-import { turns } from "../../../kit/Account.ts"
+import { turns } from "../../../kit/Fibers.ts"
 import { away, fail, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const retry = Schedule.recurs(0)
