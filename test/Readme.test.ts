@@ -9,12 +9,13 @@
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { buildSync } from "esbuild"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join, relative, resolve } from "node:path"
+import { join, resolve } from "node:path"
 
 const repository = resolve(import.meta.dirname, "..")
-const generated = join(repository, "test/.generated")
+const generated = join(repository, "test/.generated/documents")
 
 interface Program {
   readonly name: string
@@ -55,6 +56,7 @@ const documents = [
   ...globSync("src/{domain,layers}/**/*.ts", { cwd: repository }).sort()
 ]
 const programs = documents.flatMap(programsOf)
+const runnable = programs.filter(({ source }) => !source.includes(".launch("))
 
 const run = (
   args: ReadonlyArray<string>
@@ -84,36 +86,28 @@ describe("the programs in the documents", () => {
     const { exports } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"))
     const paths = Object.entries<string>(exports).filter(([, target]) => target.endsWith(".js")).map((
       [name, target]
-    ) => [
-      name.replace(".", "heirloom"),
-      target.replace("./dist/", "../../src/").replace(/\.js$/, ".ts")
-    ])
+    ) => [name.replace(".", "heirloom"), [target.replace("./dist/", "../../../src/").replace(/\.js$/, ".ts")]])
     writeFileSync(
       join(generated, "tsconfig.json"),
       JSON.stringify({
-        extends: "../../tsconfig.json",
-        compilerOptions: {
-          noUnusedLocals: false,
-          noUnusedParameters: false,
-          paths: Object.fromEntries(paths.map(([name, target]) => [name, [target]]))
-        },
+        extends: "../../../tsconfig.json",
+        compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, paths: Object.fromEntries(paths) },
         include: ["*.ts"],
         exclude: []
       })
     )
-    // Node runs the files as they are; all it has to learn is where "heirloom" is.
-    const urls = Object.fromEntries(
-      paths.map(([name, target]) => [name, new URL(target!, `file://${generated}/`).href])
-    )
-    writeFileSync(
-      join(generated, "resolve.mjs"),
-      `import { registerHooks } from "node:module"
-const urls = ${JSON.stringify(urls)}
-registerHooks({
-  resolve: (name, context, next) => name in urls ? { url: urls[name], shortCircuit: true } : next(name, context)
-})
-`
-    )
+    // In one go, so that they share what they import: to load it from its many files would take longer than all they do.
+    buildSync({
+      entryPoints: runnable.map(({ file }) => file),
+      outdir: generated,
+      outExtension: { ".js": ".mjs" },
+      tsconfig: join(generated, "tsconfig.json"),
+      bundle: true,
+      splitting: true,
+      platform: "node",
+      format: "esm",
+      logLevel: "error"
+    })
   })
 
   it("there are some", () => {
@@ -123,18 +117,14 @@ registerHooks({
   it.live("type-check", () =>
     Effect.gen(function*() {
       const { out } = yield* run(["node_modules/typescript/bin/tsc", "-p", join(generated, "tsconfig.json")])
-      assert.deepStrictEqual(out.split("\n").filter((line) => line.includes("test/.generated/")), [])
+      assert.deepStrictEqual(out.split("\n").filter((line) => line.includes("test/.generated/documents/")), [])
     }), 120_000)
 
   describe.concurrent("run, and print what they say", () => {
-    for (const { file, name, prints } of programs.filter(({ source }) => !source.includes(".launch("))) {
+    for (const { file, name, prints } of runnable) {
       it.live(name, () =>
         Effect.gen(function*() {
-          const { code, err, out } = yield* run([
-            "--import",
-            join(generated, "resolve.mjs"),
-            relative(repository, file)
-          ])
+          const { code, err, out } = yield* run([file.replace(/\.ts$/, ".mjs")])
           assert.strictEqual(code, 0, `${out}\n${err}`)
           if (prints.length > 0) assert.deepStrictEqual(printed(out), prints, err)
         }), 90_000)

@@ -8,7 +8,8 @@ import { StoreError } from "../../src/domain/state/stored/StoreError.ts"
 import { type ExitReason, GenServer, Process, StateContainer, StateStore, Supervisor } from "../../src/index.ts"
 import * as SqliteClient from "../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../src/layers/state/StateStoreSql.ts"
-import { build, folder, type Running, start } from "../kit/durable/Processes.ts"
+import { bundle } from "../kit/Bundle.ts"
+import { folder, type Running, start } from "../kit/durable/Processes.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
 class Store extends StateStore.Service<Store>()("test/Store", "process") {}
@@ -122,7 +123,7 @@ describe("two processes on one store", () => {
       `the younger one goes on from all that the older one acknowledged, which ends with an error (${kind})`,
       () =>
         Effect.gen(function*() {
-          const program = yield* build("test/kit/durable/Journal.ts")
+          const program = bundle("test/kit/durable/Journal.ts")
           const place = `${kind}:${join(yield* folder, "states")}`
           const older = yield* start(program, [place, "commit", "3", "a", "b"])
           yield* older.told("ack ", 50)

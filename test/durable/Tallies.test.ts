@@ -1,33 +1,28 @@
 /** A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass. */
-import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Random, Scope } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Random } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Words from "../../src/programs/tally/Words.ts"
-import { build, folder } from "../kit/durable/Processes.ts"
+import { bundle } from "../kit/Bundle.ts"
+import { folder } from "../kit/durable/Processes.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
-const scope = Scope.makeUnsafe()
-let program: string
-beforeAll(async () => {
-  program = await Effect.runPromise(Effect.provideService(build("src/programs/tally.ts"), Scope.Scope, scope))
-}, 60_000)
-afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 60_000)
-
-const input = fileURLToPath(import.meta.resolve("effect/package.json")).replace("package.json", "src/Schema.ts")
+const source = fileURLToPath(import.meta.resolve("effect/package.json")).replace("package.json", "src/Schema.ts")
+const lines = fs.readFileSync(source, "utf8").split("\n").slice(0, 4000)
 
 const places = [
-  ["a SQLite database", 25, 80, Effect.map(folder, (directory) => `sqlite:${join(directory, "tally.db")}`)],
-  ["a folder", 25, 80, Effect.map(folder, (directory) => `file:${join(directory, "tally")}`)],
+  ["a SQLite database", 25, 30, Effect.map(folder, (directory) => `sqlite:${join(directory, "tally.db")}`)],
+  ["a folder", 25, 30, Effect.map(folder, (directory) => `file:${join(directory, "tally")}`)],
   [
     "PostgreSQL",
     5,
     // To connect takes longer.
-    600,
+    200,
     Effect.map(
       Layer.build(Postgres.layer),
       (context) => `postgres://postgres:test@127.0.0.1:${Context.get(context, Postgres).port}/postgres` as const
@@ -41,9 +36,10 @@ describe(`tally, killed at any moment (seed ${seed})`, () => {
       `with ${name}, ${kills} times, and crashed besides, ends with the counts of a single pass`,
       () =>
         Effect.gen(function*() {
-          const args = ["--chunk", "20", "--faults", "10", "--seed", "3", input]
-          const { result } = yield* killTally(program, place, args, kills, moment)
-          const lines = fs.readFileSync(input, "utf8").replace(/\n$/, "").split("\n")
+          const input = join(yield* folder, "input.txt")
+          fs.writeFileSync(input, lines.join("\n"))
+          const args = ["--chunk", "10", "--faults", "10", "--seed", "3", input]
+          const { result } = yield* killTally(bundle("src/programs/tally.ts"), place, args, kills, moment)
           assert.strictEqual(result.lines, lines.length)
           assert.strictEqual(result.words, Words.total(Words.count(lines)))
           assert.isTrue(result.matches)

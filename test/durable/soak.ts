@@ -11,8 +11,9 @@ import { Command, Flag } from "effect/cli"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bundle, setup } from "../kit/Bundle.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
-import { build, folder } from "../kit/durable/Processes.ts"
+import { folder } from "../kit/durable/Processes.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
@@ -33,8 +34,9 @@ interface Total {
 }
 
 const soak = Effect.fnUntraced(function*(minutes: number) {
-  const journal = yield* build("test/kit/durable/Journal.ts")
-  const tally = yield* build("src/programs/tally.ts")
+  setup()
+  const journal = bundle("test/kit/durable/Journal.ts")
+  const tally = bundle("src/programs/tally.ts")
   const { port } = Context.get(yield* Layer.build(Postgres.layer), Postgres)
   const until = (yield* Clock.currentTimeMillis) + minutes * 60_000
   const places = {

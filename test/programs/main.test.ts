@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { inRepository, run } from "../kit/RunProgram.ts"
+import { inRepository, run, runSource } from "../kit/RunProgram.ts"
 
 describe("the menu", () => {
   it.live("names every program, and each has help of its own", () =>
@@ -19,7 +19,7 @@ describe("the menu", () => {
   it.live("runs a program by its name, with its flags and its input", () =>
     Effect.gen(function*() {
       const input = "increment 41\ncrash\nincrement 1\nget\nquit\n"
-      const { code, stdout } = yield* run("main", ["counter", "--restarts", "5"], input)
+      const { code, stdout } = yield* runSource("main", ["counter", "--restarts", "5"], input)
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(stdout.split("\n").slice(-3), ["42", "42", ""])
     }), { timeout: 30_000 })

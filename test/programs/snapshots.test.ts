@@ -4,7 +4,7 @@ import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as StateStoreSqlite from "../../src/layers/state/StateStoreSqlite.ts"
-import { build, start } from "../kit/durable/Processes.ts"
+import { run } from "../kit/RunProgram.ts"
 
 const key = "app/Counter"
 
@@ -31,16 +31,7 @@ const database = Effect.gen(function*() {
   return `sqlite:${filename}`
 })
 
-/** Runs the program, built once: it is started a dozen times. */
-const built = Effect.map(
-  build("src/programs/snapshots.ts"),
-  (program) => (...args: ReadonlyArray<string>) =>
-    Effect.scoped(Effect.gen(function*() {
-      const running = yield* start(program, args)
-      const code = yield* running.ended
-      return { code, stdout: running.lines.map((line) => `${line}\n`).join(""), stderr: running.errors() }
-    }))
-)
+const snapshots = (...args: ReadonlyArray<string>) => run("snapshots", args)
 
 describe("snapshots", () => {
   it.live(
@@ -48,7 +39,6 @@ describe("snapshots", () => {
     () =>
       Effect.gen(function*() {
         const place = yield* database
-        const snapshots = yield* built
         const [keys, list, aside, show, damaged, diff] = yield* Effect.all([
           snapshots("keys", place),
           snapshots("list", place, key),
@@ -85,7 +75,6 @@ describe("snapshots", () => {
     () =>
       Effect.gen(function*() {
         const place = yield* database
-        const snapshots = yield* built
         const [none, nowhere, kind] = yield* Effect.all([
           snapshots("show", place, key, "17"),
           snapshots("keys", "sqlite:no/such.db"),

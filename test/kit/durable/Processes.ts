@@ -1,37 +1,15 @@
-/** Real processes, built once so that they start fast, and killed at any moment. */
+/** Real processes, killed at any moment. */
 import { Deferred, Effect, type Scope } from "effect"
-import { buildSync } from "esbuild"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-
-const repository = fileURLToPath(new URL("../../../", import.meta.url))
 
 /** A folder that is gone with the Scope. */
 export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-durable-"))),
   (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
 )
-
-/** A program of the repository as one file: it starts in a tenth of the time. */
-export const build = (source: string): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.map(folder, (directory) => {
-    const outfile = join(directory, "program.mjs")
-    buildSync({
-      entryPoints: [join(repository, source)],
-      outfile,
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      external: ["pg-native"],
-      logLevel: "error",
-      // What is CommonJS in it may require Node's modules.
-      banner: { js: "import { createRequire } from \"node:module\"; const require = createRequire(import.meta.url);" }
-    })
-    return outfile
-  })
 
 /** How a process ended: its exit code, or the signal that killed it. */
 export type End = number | string
@@ -44,6 +22,8 @@ export interface Running {
   readonly errors: () => string
   /** Completes when it has told so many lines that begin with `prefix`, or has ended. */
   readonly told: (prefix: string, count?: number) => Effect.Effect<void>
+  /** Completes when its standard error contains `text`, or it has ended. */
+  readonly warned: (text: string) => Effect.Effect<void>
   /** Kills it (SIGKILL), and completes when it has ended and all it told was read. */
   readonly kill: Effect.Effect<End>
   readonly ended: Effect.Effect<End>
@@ -72,29 +52,37 @@ export const start = (program: string, args: ReadonlyArray<string>): Effect.Effe
       })
       child.stderr.on("data", (chunk: Uint8Array) => {
         errors += new TextDecoder().decode(chunk)
+        wake()
       })
       child.on("close", (code, signal) => {
         ended = true
         Deferred.doneUnsafe(end, Effect.succeed(signal ?? code ?? -1))
         wake()
       })
+      const until = (isSo: () => boolean): Effect.Effect<void> =>
+        Effect.callback<void>((resume) => {
+          const check = () => {
+            if (!isSo() && !ended) return
+            waiting.delete(check)
+            resume(Effect.void)
+          }
+          waiting.add(check)
+          check()
+          return Effect.sync(() => waiting.delete(check))
+        })
       return {
         lines,
         errors: () => errors,
         told: (prefix, count = 1) =>
-          Effect.callback<void>((resume) => {
+          Effect.suspend(() => {
             let at = 0
             let found = 0
-            const check = () => {
+            return until(() => {
               while (at < lines.length && found < count) if (lines[at++]!.startsWith(prefix)) found++
-              if (found < count && !ended) return
-              waiting.delete(check)
-              resume(Effect.void)
-            }
-            waiting.add(check)
-            check()
-            return Effect.sync(() => waiting.delete(check))
+              return found === count
+            })
           }),
+        warned: (text) => until(() => errors.includes(text)),
         kill: Effect.suspend(() => {
           child.kill("SIGKILL")
           return Deferred.await(end)

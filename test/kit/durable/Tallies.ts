@@ -13,10 +13,11 @@ export interface Outcome {
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Result))
 
 /**
- * Kills it `kills` times, each time some moments after it has begun to work, or while it is starting; then lets it end.
+ * Kills it `kills` times: once when it has counted a quarter, so that something is stored, and then some moments after it
+ * has begun to work, or while it is starting. Then lets it end.
  *
  * `moment` bounds how long it may work, in milliseconds. On a machine so fast that it ends before it was killed so often,
- * all begins again in a fresh place with half of that; on one so slow that nothing was stored in between, with twice of it.
+ * all begins again in a fresh place with half of that.
  */
 export const killTally = (
   program: string,
@@ -29,9 +30,12 @@ export const killTally = (
     const command = ["--companion", yield* place, ...args]
     for (let i = 0; i < kills; i++) {
       const running = yield* start(program, command)
-      // The heading is the first it says, when it has read its input.
-      if ((yield* Random.nextIntBetween(0, 6)) > 0) yield* running.told("Counting")
-      yield* Effect.sleep(yield* Random.nextIntBetween(0, moment))
+      if (i === 0) yield* running.warned("%, ")
+      else {
+        // The heading is the first it says, when it has read its input.
+        if ((yield* Random.nextIntBetween(0, 6)) > 0) yield* running.told("Counting")
+        yield* Effect.sleep(yield* Random.nextIntBetween(0, moment))
+      }
       const end = yield* running.kill
       if (end === 0) return yield* killTally(program, place, args, kills, moment / 2)
       if (end !== "SIGKILL") {
@@ -41,8 +45,5 @@ export const killTally = (
     const last = yield* start(program, [...command, "--json"])
     const end = yield* last.ended
     if (end !== 0) return yield* Effect.die(new Error(`it failed (${end}): ${last.errors()}`))
-    const result = yield* decode(last.lines.join("\n"))
-    return result.from === undefined
-      ? yield* killTally(program, place, args, kills, moment * 2)
-      : { kills, result }
+    return { kills, result: yield* decode(last.lines.join("\n")) }
   }))

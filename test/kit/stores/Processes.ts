@@ -1,9 +1,7 @@
 /** Writers as processes of their own, and what they told. */
 import { Deferred, Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
-
-const script = fileURLToPath(new URL("./Writer.ts", import.meta.url))
+import { bundle } from "../Bundle.ts"
 
 /** A running writer. */
 export interface Writer {
@@ -34,7 +32,7 @@ export const start = Effect.fnUntraced(function*(
   args: ReadonlyArray<string>,
   shell?: string
 ): Effect.fn.Return<Writer, never, Scope.Scope> {
-  const command = [process.execPath, script, ...args]
+  const command = [process.execPath, bundle("test/kit/stores/Writer.ts"), ...args]
   const child = shell === undefined
     ? spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"] })
     : spawn("sh", ["-c", `${shell}; exec "$0" "$@"`, ...command], { stdio: ["ignore", "pipe", "pipe"] })

@@ -13,7 +13,8 @@ import {
 } from "../../../src/index.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
-import { build, folder, start } from "../../kit/durable/Processes.ts"
+import { bundle } from "../../kit/Bundle.ts"
+import { folder, start } from "../../kit/durable/Processes.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int })
 const V2 = Schema.Struct({ total: Schema.Int })
@@ -78,7 +79,7 @@ describe.for(["sqlite", "file"] as const)("a deploy that could not read the stat
   it.live("is undone by one command, which tells first what it would do", () =>
     Effect.gen(function*() {
       const { layer, place } = stores[kind](yield* folder)
-      const program = yield* build("src/programs/snapshots.ts")
+      const program = bundle("src/programs/snapshots.ts")
       const snapshots = (...args: ReadonlyArray<string>) =>
         Effect.scoped(Effect.gen(function*() {
           const running = yield* start(program, args)
