@@ -131,7 +131,7 @@ describe("monitor", () => {
       assert(error._tag === "Crashed")
       assert.isTrue(Cause.hasDies(error.cause))
       assert.strictEqual(Cause.squash(error.cause), defect)
-      assert.include(defect.stack, "monitor.test.ts")
+      assert.include(defect.stack, "Monitor.test.ts")
       assert.deepStrictEqual((yield* left.down).reason, bye)
       const { reason: thrown } = yield* throwing.down
       assert(thrown._tag === "Crashed")
