@@ -147,11 +147,6 @@ export const told: Effect.Effect<Array<string>, never, Harness> = Effect.gen(fun
 /** OTP's `died`. */
 export const died = crashed(Cause.fail("died"))
 
-/** The tag of the reason it fails with. */
-export const refusal = <R>(
-  asked: Effect.Effect<unknown, Supervisor.StartError | Supervisor.ChildError, R>
-) => Effect.map(Effect.flip(asked), ({ reason }) => reason._tag)
-
 const keepers = Supervisor.layer({ strategy: "one_for_one", id: "keepers" }, [StateContainer.layerForget(Plain)])
 
 type Services = Layer.Success<typeof keepers> | Harness | Scope.Scope

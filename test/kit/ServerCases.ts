@@ -1,6 +1,5 @@
 /** The server of the server cases, after the one of OTP's own suite, and where it is started. */
 import { Cause, Console, Effect, Exit, Layer, Schema } from "effect"
-import type { CallError } from "../../src/domain/Errors.ts"
 import { crashed, type ExitReason, ExitReason as ExitReasons } from "../../src/domain/process/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, Process, Registry, StateContainer, Supervisor } from "../../src/index.ts"
 import { type HasProcess, processOf } from "../../src/layers/process/Process.ts"
@@ -90,14 +89,6 @@ export const inTurn = <E>(variants: Record<string, Effect.Effect<void, E>>) =>
     ([name, variant]) => Effect.onError(variant, () => Console.error(`variant: ${name}`)),
     { discard: true }
   )
-
-/** The reason that a call failed with. */
-export const reasonOf = <R>(effect: Effect.Effect<unknown, CallError, R>) =>
-  Effect.map(Effect.flip(effect), ({ reason }) => reason)
-
-/** The tag of that reason. */
-export const tagOf = <R>(effect: Effect.Effect<unknown, CallError, R>) =>
-  Effect.map(reasonOf(effect), ({ _tag }) => _tag)
 
 /** Whether its process is alive. */
 export const isUp = (ref: HasProcess) => ref[processOf].status === "running"

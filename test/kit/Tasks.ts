@@ -1,5 +1,5 @@
 /** A task supervisor, and what its tests ask of it. */
-import { Effect, Exit, Layer, Option, References, Schema, type Scope } from "effect"
+import { Effect, Layer, References, Schema, type Scope } from "effect"
 import { TaskSupervisor } from "../../src/index.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
 
@@ -22,6 +22,3 @@ export const none = { specs: 0, active: 0, supervisors: 0, workers: 0 }
 /** A task that waits, and notes in the log that it was interrupted. */
 export const waiting = (log: Array<string>, name = "task") =>
   Effect.onInterrupt(Effect.never, () => Effect.sync(() => log.push(`${name} interrupted`)))
-
-/** The error that an exit failed with. */
-export const errorOf = <A, E>(exit: Exit.Exit<A, E>): E => Option.getOrThrow(Exit.findErrorOption(exit))

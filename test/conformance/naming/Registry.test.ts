@@ -3,6 +3,7 @@ import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } f
 import { TestClock } from "effect/testing"
 import * as Registry from "../../../src/layers/naming/Registry.ts"
 import * as Process from "../../../src/layers/process/Process.ts"
+import { refusalReason } from "../../kit/Failures.ts"
 import { behavior, Peer, peer, Peers, PeersLive } from "../../kit/Peer.ts"
 
 interface Triple {
@@ -33,9 +34,6 @@ const Live = Layer.mergeAll(
   AnyKeys.layer,
   PeersLive
 )
-
-const reasonOf = <A, R>(effect: Effect.Effect<A, Registry.RegistryError, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason)
 
 /** A handle that counts who watches for the end of the process behind it. */
 const spied = (process: Process.Process) => {
@@ -101,7 +99,7 @@ describe("registry", () => {
       yield* names.register("hello", self, "value")
       assert.deepStrictEqual(yield* names.keys(self), ["hello"])
       assert.deepStrictEqual(yield* names.values("hello", self), ["value"])
-      const again = yield* reasonOf(names.register("hello", self, "value"))
+      const again = yield* refusalReason(names.register("hello", self, "value"))
       assert.deepStrictEqual(again, { _tag: "AlreadyRegistered", key: "hello", holder: self })
       assert.deepStrictEqual(yield* names.keys(self), ["hello"])
       assert.deepStrictEqual(yield* names.values("hello", self), ["value"])
@@ -180,9 +178,9 @@ describe("registry", () => {
     Effect.gen(function*() {
       const [counts, self, other] = [yield* Counts, yield* peer("self"), yield* peer("T")]
       const never = () => assert.fail("f was called")
-      assert.strictEqual((yield* reasonOf(counts.updateValue("hello", self, never)))._tag, "NotRegistered")
+      assert.strictEqual((yield* refusalReason(counts.updateValue("hello", self, never)))._tag, "NotRegistered")
       yield* counts.register("hello", other, 0)
-      assert.strictEqual((yield* reasonOf(counts.updateValue("hello", self, never)))._tag, "NotRegistered")
+      assert.strictEqual((yield* refusalReason(counts.updateValue("hello", self, never)))._tag, "NotRegistered")
       yield* counts.register("world", self, 1)
       assert.deepStrictEqual(yield* counts.updateValue("world", self, (value) => value + 1), [2, 1])
       assert.deepStrictEqual(yield* counts.lookup("world"), [{ key: "world", ref: self, value: 2 }])
@@ -317,9 +315,9 @@ describe("registry", () => {
       const [names, self, other] = [yield* Names, yield* peer("self"), yield* peer("T")]
       yield* names.register("hello", self, "value")
       yield* names.register("world", self, "value")
-      yield* reasonOf(names.register("hello", self, "value"))
+      yield* refusalReason(names.register("hello", self, "value"))
       assert.strictEqual((yield* names.keys(self)).length, 2)
-      yield* reasonOf(names.register("hello", other, "value"))
+      yield* refusalReason(names.register("hello", other, "value"))
       assert.deepStrictEqual(yield* names.keys(other), [])
       assert.strictEqual(yield* names.count, 2)
       yield* Process.kill(other)

@@ -6,21 +6,10 @@ import { type CallError, InvalidResult, MissingCallback } from "../../../src/dom
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { refusal, refusalReason } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
 import { countingScheduler } from "../../kit/Instruments.ts"
-import {
-  behavior,
-  idle,
-  inTurn,
-  isUp,
-  Live,
-  Names,
-  reasonOf,
-  Root,
-  Server,
-  start,
-  tagOf
-} from "../../kit/ServerCases.ts"
+import { behavior, idle, inTurn, isUp, Live, Names, Root, Server, start } from "../../kit/ServerCases.ts"
 
 /** Calls others while its own inbox is full. */
 class Caller extends GenServer.Service<Caller>()("test/Caller", {
@@ -83,7 +72,7 @@ describe("server: calls", () => {
   it.effect("SRV-013 Call timeout", () =>
     Effect.gen(function*() {
       const server = yield* start("server")
-      const late = yield* now(tagOf(server.DelayedAnswer({ millis: 30 }, { timeout: 1 })))
+      const late = yield* now(refusal(server.DelayedAnswer({ millis: 30 }, { timeout: 1 })))
       yield* TestClock.adjust(1)
       assert.strictEqual(yield* Fiber.join(late), "Timeout")
       // The reply that nobody waits for any more comes now.
@@ -97,7 +86,7 @@ describe("server: calls", () => {
     Effect.gen(function*() {
       const server = yield* start("server")
       const watch = yield* Monitor.watch(server)
-      const failed = yield* reasonOf(server.Bad())
+      const failed = yield* refusalReason(server.Bad())
       assert(failed._tag === "Crashed")
       const value = Cause.squash(failed.cause)
       assert(value instanceof InvalidResult)
@@ -254,7 +243,7 @@ describe("server: calls", () => {
 
     variants["call"] = Effect.gen(function*() {
       const { server, watch } = yield* without({ handlers: {} })
-      const failed = yield* reasonOf(server.Started())
+      const failed = yield* refusalReason(server.Started())
       assert(failed._tag === "Crashed")
       missing(failed, "Started")
       missing((yield* watch.down).reason, "Started")

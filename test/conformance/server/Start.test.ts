@@ -7,6 +7,7 @@ import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { refusal } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
 import {
   behavior,
@@ -20,8 +21,7 @@ import {
   Root,
   Server,
   start,
-  stopped,
-  tagOf
+  stopped
 } from "../../kit/ServerCases.ts"
 
 class Stack extends GenServer.Service<Stack>()("test/Stack", {
@@ -60,7 +60,7 @@ describe("server: starting", () => {
       const watch = yield* Monitor.watch(server)
       assert.strictEqual(yield* server.Stop(), "ok")
       assert.deepStrictEqual((yield* watch.down).reason, stopped)
-      assert.strictEqual(yield* tagOf(server.Started({}, { timeout: 1 })), "NotRunning")
+      assert.strictEqual(yield* refusal(server.Started({}, { timeout: 1 })), "NotRunning")
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
   it.effect("SRV-003 Init timeout", () => {
@@ -136,11 +136,11 @@ describe("server: starting", () => {
 
       assert.strictEqual(yield* server.Stop(), "ok")
       assert.deepStrictEqual((yield* watch.down).reason, stopped)
-      assert.strictEqual(yield* tagOf(server.Started()), "NotRunning")
+      assert.strictEqual(yield* refusal(server.Started()), "NotRunning")
       const next = yield* names.start("my_test_name", start("my_test_name"))
       yield* more.register("my_test_name", next)
       assert.strictEqual(yield* next.Started(), "ok")
-      assert.strictEqual(yield* tagOf(server.Started()), "NotRunning")
+      assert.strictEqual(yield* refusal(server.Started()), "NotRunning")
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
   it.effect("SRV-029 Child spec and naming options", () => {

@@ -6,9 +6,10 @@ import { StopFailed } from "../../../src/domain/Errors.ts"
 import { crashed, type ExitReason, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Supervisor } from "../../../src/index.ts"
 import { processOf, reference } from "../../../src/layers/process/Process.ts"
+import { refusal } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
 import { recordedLog } from "../../kit/Instruments.ts"
-import { behavior, isUp, Live, More, Names, Root, Server, start, stopped, tagOf } from "../../kit/ServerCases.ts"
+import { behavior, isUp, Live, More, Names, Root, Server, start, stopped } from "../../kit/ServerCases.ts"
 
 describe("server: stopping", () => {
   it.effect("SRV-007 stop by handle and by name", () =>
@@ -29,11 +30,11 @@ describe("server: stopping", () => {
         assert.isFalse(isUp(server))
         assert.deepStrictEqual(yield* registry.whereis("name"), Option.none())
         assert.strictEqual(
-          yield* tagOf(Effect.catchTag(GenServer.stop(server), "StopFailed", Effect.die)),
+          yield* refusal(Effect.catchTag(GenServer.stop(server), "StopFailed", Effect.die)),
           "NotRunning"
         )
         const gone = GenServer.stop(registry.via("name"))
-        assert.strictEqual(yield* tagOf(Effect.catchTag(gone, "StopFailed", Effect.die)), "NotRunning")
+        assert.strictEqual(yield* refusal(Effect.catchTag(gone, "StopFailed", Effect.die)), "NotRunning")
         // The name can be taken again, and so can the key.
         yield* registry.start("name", start(`${registry.id}/server`))
       }
@@ -76,7 +77,7 @@ describe("server: stopping", () => {
       assert(thrown instanceof StopFailed)
       assert.deepStrictEqual(thrown.reason, crashed(Cause.die(oops)))
       assert.isFalse(isUp(throws))
-      assert.strictEqual(yield* tagOf(throws.Started()), "NotRunning")
+      assert.strictEqual(yield* refusal(throws.Started()), "NotRunning")
     }).pipe(Effect.provide(Live)))
 
   it.effect("SRV-016 Only abnormal exits are logged as crashes", () => {
@@ -92,7 +93,7 @@ describe("server: stopping", () => {
       ]
       for (const [n, [by, reason]] of orderly.entries()) {
         const ends = yield* start(`orderly${n}`)
-        assert.strictEqual(yield* tagOf(ends.End({ by, reason })), "NotRunning")
+        assert.strictEqual(yield* refusal(ends.End({ by, reason })), "NotRunning")
         assert.deepStrictEqual(ends[processOf].lastExit, reason)
       }
       for (const [n, reason] of [shutdown, because("a,b,c")].entries()) {
@@ -109,7 +110,7 @@ describe("server: stopping", () => {
         Server.recipe({ ...behavior, formatStatus: (shown) => shown }, { key: "crashes", restart: "temporary" })
       )
       yield* crashes.CallWithin({ millis: 1000 })
-      assert.strictEqual(yield* tagOf(crashes.Die({ with: "crashed" })), "Crashed")
+      assert.strictEqual(yield* refusal(crashes.Die({ with: "crashed" })), "Crashed")
       const [error, ...others] = errors
       assert.deepStrictEqual(others, [])
       assert.include(error!.text, `${server}/crashes`)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, References, type Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, References, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import * as Monitor from "../../../src/layers/naming/Monitor.ts"
@@ -7,6 +7,7 @@ import { processOf } from "../../../src/layers/process/Process.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { errorOf } from "../../kit/Failures.ts"
 
 class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 class OneTask extends TaskSupervisor.Service<OneTask>()("test/OneTask") {}
@@ -20,8 +21,6 @@ const test = <A, E>(name: string, body: Effect.Effect<A, E, Layer.Success<typeof
   it.effect(name, () => body.pipe(Effect.provide(Live), Effect.provideService(References.MinimumLogLevel, "None")))
 
 const none = { specs: 0, active: 0, supervisors: 0, workers: 0 }
-
-const errorOf = <A, E>(exit: Exit.Exit<A, E>): E => Option.getOrThrow(Exit.findErrorOption(exit))
 
 describe("task supervisor", () => {
   test(

@@ -5,6 +5,7 @@ import { CallError } from "../../../src/domain/Errors.ts"
 import { killed } from "../../../src/domain/process/ExitReason.ts"
 import * as Registry from "../../../src/layers/naming/Registry.ts"
 import { type Process, processOf } from "../../../src/layers/process/Process.ts"
+import { refusalReason } from "../../kit/Failures.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 class Names extends Registry.Service<Names, { readonly ref: FakeProcess; readonly value: number }>()("test/Names", {
@@ -19,9 +20,6 @@ class Pairs extends Registry.Service<Pairs, { readonly key: readonly [string, nu
   "test/Pairs",
   { keys: "unique" }
 ) {}
-
-const reasonOf = <A, R>(effect: Effect.Effect<A, Registry.RegistryError, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason)
 
 describe("a unique registry", () => {
   it.effect("finds who is registered under a key, and nobody else", () =>
@@ -54,7 +52,7 @@ describe("a unique registry", () => {
       const names = yield* Names
       const a = new FakeProcess("a")
       a.gone()
-      assert.deepStrictEqual(yield* reasonOf(names.register("one", a, 1)), {
+      assert.deepStrictEqual(yield* refusalReason(names.register("one", a, 1)), {
         _tag: "NotAlive",
         key: "one",
         path: ["app", "a"]
@@ -66,7 +64,10 @@ describe("a unique registry", () => {
     Effect.gen(function*() {
       const pairs = yield* Pairs
       yield* pairs.register(["room", 7], new FakeProcess("a"))
-      assert.strictEqual((yield* reasonOf(pairs.register(["room", 7], new FakeProcess("b"))))._tag, "AlreadyRegistered")
+      assert.strictEqual(
+        (yield* refusalReason(pairs.register(["room", 7], new FakeProcess("b"))))._tag,
+        "AlreadyRegistered"
+      )
       assert.isTrue(Option.isSome(yield* pairs.whereis(["room", 7])))
     }).pipe(Effect.provide(Pairs.layer)))
 
@@ -106,7 +107,7 @@ describe("a unique registry", () => {
       assert.deepStrictEqual(yield* names.select(), [])
       assert.deepStrictEqual(yield* names.keys(a), [])
       assert.deepStrictEqual(yield* names.values("one", a), [])
-      assert.deepStrictEqual(yield* reasonOf(names.updateValue("one", a, (value) => value + 1)), {
+      assert.deepStrictEqual(yield* refusalReason(names.updateValue("one", a, (value) => value + 1)), {
         _tag: "NotRegistered",
         key: "one",
         path: ["app", "a"]
@@ -139,8 +140,8 @@ describe("a unique registry", () => {
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(a.goneObservers.length, 0)
       assert.deepStrictEqual(yield* names.lookup("one"), [])
-      assert.strictEqual((yield* reasonOf(names.register("one", a, 1)))._tag, "RegistryClosed")
-      assert.strictEqual((yield* reasonOf(names.start("one", Effect.succeed(a), 1)))._tag, "RegistryClosed")
+      assert.strictEqual((yield* refusalReason(names.register("one", a, 1)))._tag, "RegistryClosed")
+      assert.strictEqual((yield* refusalReason(names.start("one", Effect.succeed(a), 1)))._tag, "RegistryClosed")
     }))
 
   it.effect("only the owner changes a value", () =>
@@ -150,7 +151,7 @@ describe("a unique registry", () => {
       yield* names.register("one", a, 1)
       assert.deepStrictEqual(yield* names.updateValue("one", a, (value) => value + 1), [2, 1])
       assert.deepStrictEqual(yield* names.values("one", a), [2])
-      const stranger = yield* reasonOf(names.updateValue("one", new FakeProcess("b"), () => assert.fail("ran")))
+      const stranger = yield* refusalReason(names.updateValue("one", new FakeProcess("b"), () => assert.fail("ran")))
       assert.strictEqual(stranger._tag, "NotRegistered")
     }).pipe(Effect.provide(Names.layer)))
 
@@ -194,7 +195,7 @@ describe("starting under a key", () => {
       const names = yield* Names
       const ready = yield* Deferred.make<FakeProcess>()
       const fiber = yield* Effect.forkChild(names.start("one", Deferred.await(ready), 1), { startImmediately: true })
-      assert.deepStrictEqual(yield* reasonOf(names.register("one", new FakeProcess("b"), 2)), {
+      assert.deepStrictEqual(yield* refusalReason(names.register("one", new FakeProcess("b"), 2)), {
         _tag: "BeingStarted",
         key: "one"
       })

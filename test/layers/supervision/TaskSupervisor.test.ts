@@ -9,7 +9,8 @@ import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { errorOf, none, Oops, quiet, run, Tasks } from "../../kit/Tasks.ts"
+import { errorOf } from "../../kit/Failures.ts"
+import { none, Oops, quiet, run, Tasks } from "../../kit/Tasks.ts"
 
 class Spawner extends DynamicSupervisor.Service<Spawner>()("test/Spawner") {}
 

@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import { DynamicSupervisor, GenServer, Process, Registry, Supervisor } from "../../../../src/index.ts"
 import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { start, Sup } from "../../../kit/DynamicFamily.ts"
-import { child, count, died, isAlive, list, refusal, start as startStatic, testCase } from "../../../kit/Family.ts"
+import { refusal } from "../../../kit/Failures.ts"
+import { child, count, died, isAlive, list, start as startStatic, testCase } from "../../../kit/Family.ts"
 
 class Second extends DynamicSupervisor.Service<Second>()("test/Second") {}
 class Names extends Registry.Service<Names, {

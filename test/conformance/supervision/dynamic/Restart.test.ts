@@ -5,7 +5,8 @@ import { crashed, type ExitReason, shutdown } from "../../../../src/domain/proce
 import { GenServer, Next, Process } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { garbled, often, scripted, start } from "../../../kit/DynamicFamily.ts"
-import { child, count, died, flaky, isAlive, list, refusal, testCase, told, within } from "../../../kit/Family.ts"
+import { refusal } from "../../../kit/Failures.ts"
+import { child, count, died, flaky, isAlive, list, testCase, told, within } from "../../../kit/Family.ts"
 
 const up = Effect.succeed("idle")
 const whatever = crashed(Cause.fail("whatever"))

@@ -5,7 +5,8 @@ import { type GenServer, Next, Process, Supervisor } from "../../../../src/index
 import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
 import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { garbled, scripted, start, Sup } from "../../../kit/DynamicFamily.ts"
-import { child, count, died, ignoring, list, refusal, testCase, told } from "../../../kit/Family.ts"
+import { refusal } from "../../../kit/Failures.ts"
+import { child, count, died, ignoring, list, testCase, told } from "../../../kit/Family.ts"
 
 describe("dynamic supervisor: starting", () => {
   testCase(
@@ -81,7 +82,7 @@ describe("dynamic supervisor: starting", () => {
       // Standing in for a static supervisor it has them, and knows nobody by id.
       const { deleteChild, restartChild, terminateChild } = sup.asSupervisor
       for (const ask of [terminateChild, restartChild, deleteChild]) {
-        assert.strictEqual(yield* refusal<never>(ask("child1")), "NotFound")
+        assert.strictEqual(yield* refusal(ask("child1")), "NotFound")
       }
       assert.deepStrictEqual(yield* list(sup), ["child1 -> 1"])
     })

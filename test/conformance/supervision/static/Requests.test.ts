@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
+import { refusal } from "../../../kit/Failures.ts"
 import {
   type Child,
   child,
@@ -12,7 +13,6 @@ import {
   isAlive,
   lastExit,
   list,
-  refusal,
   start,
   testCase,
   told,

@@ -1,11 +1,11 @@
 /** Promises about what a handler may answer, and about messages that come again: on every path, by handlers of every style. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Logger, Option, References, Schema } from "effect"
+import { Effect, Exit, Fiber, Layer, Logger, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, type Path, type Style } from "../../../kit/Cell.ts"
+import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 type Log = ReadonlyArray<string>
@@ -100,11 +100,6 @@ const app = (style: Style, { boot, hold }: Gates, told: Told) => {
       Logger.make(({ message }) => void told.logged.push(String(Array.isArray(message) ? message[0] : message)))
     ])
   )))
-}
-
-const reasonOf = (exit: Exit.Exit<unknown, unknown>) => {
-  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError ? error.reason : undefined
 }
 
 const promise = (

@@ -5,14 +5,12 @@ import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "../../../kit/Cell.ts"
+import { errorOf } from "../../../kit/Failures.ts"
 
 class Clumsy extends GenServer.Service<Clumsy>()("test/Clumsy", {
   state: Schema.Int,
   messages: { Refuse: GenServer.call({ error: Refused }) }
 }) {}
-
-const errorOf = <A, E>(exit: Exit.Exit<A, E>): E | undefined =>
-  exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
 
 /** A promise about one call, held on every path and by every style of handler. */
 const promise = (

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 class Box extends GenServer.Service<Box>()("test/Box", {
@@ -15,11 +15,6 @@ class Box extends GenServer.Service<Box>()("test/Box", {
     Settle: GenServer.cast()
   }
 }) {}
-
-const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
-  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError ? error.reason._tag : undefined
-}
 
 const say = (log: ReadonlyArray<string>, { what }: { readonly what: string }) => {
   const next = [...log, what]
@@ -176,7 +171,7 @@ describe("noReply", () => {
       const box = yield* Box
       const working = yield* now(box.Work())
       yield* box.Note({ what: "boom" })
-      assert.strictEqual(reasonOf(yield* Fiber.await(working)), "Crashed")
+      assert.strictEqual(tagOf(yield* Fiber.await(working)), "Crashed")
       yield* GenServer.reply(callers[0]!, Exit.succeed("too late"))
       assert.deepStrictEqual(yield* box.Say({ what: "back" }), ["parked", "back"])
     }).pipe(Effect.provide(over(parking(callers))))
@@ -188,7 +183,7 @@ describe("noReply", () => {
       const box = yield* Box
       const working = yield* now(box.Work({}, { timeout: "1 second" }))
       yield* TestClock.adjust("1 second")
-      assert.strictEqual(reasonOf(yield* Fiber.await(working)), "Timeout")
+      assert.strictEqual(tagOf(yield* Fiber.await(working)), "Timeout")
       yield* GenServer.reply(callers[0]!, Exit.succeed("too late"))
       assert.strictEqual(yield* Process.incarnation(box), 1)
     }).pipe(Effect.provide(over(parking(callers))))

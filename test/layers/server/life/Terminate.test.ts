@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/Errors.ts"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
@@ -60,11 +60,6 @@ const app = ({ init, server, supervisor, terminate }: Options) =>
     Harness.layer
   )
 
-const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
-  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError ? error.reason._tag : undefined
-}
-
 /** Notes what `terminate` is told. */
 const noting = () => {
   const noted: Array<string> = []
@@ -97,7 +92,7 @@ describe("terminate", () => {
       const hanging = yield* now(num.Hang())
       yield* Effect.yieldNow
       yield* Process.kill(num)
-      assert.strictEqual(reasonOf(yield* Fiber.await(hanging)), "Crashed")
+      assert.strictEqual(tagOf(yield* Fiber.await(hanging)), "Crashed")
       assert.deepStrictEqual(noted, [])
     }).pipe(Effect.provide(app({ terminate })))
   })
@@ -228,7 +223,7 @@ describe("Next.stop", () => {
             const last = state ? 1001 : 1
             assert.deepStrictEqual(noted, [`${orderly ? "Normal" : "Crashed"} ${last}`])
             if (reply) assert.deepStrictEqual(exit, Exit.succeed("bye"))
-            else assert.strictEqual(reasonOf(exit), "Crashed")
+            else assert.strictEqual(tagOf(exit), "Crashed")
             assert.strictEqual(yield* num.Add({ by: 0 }), last)
             assert.strictEqual(yield* Process.incarnation(num), 2)
           }).pipe(Effect.provide(app({ terminate })))
@@ -241,7 +236,7 @@ describe("Next.stop", () => {
     Effect.gen(function*() {
       const num = yield* Num
       const exit = yield* Effect.exit(num.Stop({ orderly: true, reply: false, state: false }))
-      assert.strictEqual(reasonOf(exit), "NotRunning")
+      assert.strictEqual(tagOf(exit), "NotRunning")
       assert.strictEqual(yield* Process.status(num), "stopped")
     }).pipe(Effect.provide(app({ server: { restart: "transient" } }))))
 })

@@ -1,16 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Fiber, Option } from "effect"
+import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/Errors.ts"
 import { GenServer, Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Cell, type Gates, gates, tree } from "../../../kit/Cell.ts"
+import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
-
-const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
-  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError ? error.reason._tag : undefined
-}
 
 /** A cell at work, with the mailbox under test; nothing waits in it at the end. */
 const busy = (
@@ -53,7 +48,7 @@ describe("overflow fail", () => {
       Effect.gen(function*() {
         const callers = [yield* now(cell.Add({ by: 1 })), yield* now(cell.Add({ by: 2 }))]
         const exit = yield* Effect.exit(cell.Add({ by: 4 }))
-        assert.strictEqual(reasonOf(exit), "MailboxFull")
+        assert.strictEqual(tagOf(exit), "MailboxFull")
         assert.include(String(exit), "capacity 2")
         yield* own.hold.open
         assert.deepStrictEqual(yield* Effect.forEach(callers, Fiber.join), [1, 3])
@@ -80,7 +75,7 @@ describe("overflow drop_oldest", () => {
         const first = yield* now(cell.Add({ by: 1 }))
         yield* cell.Put({ to: 10 })
         const third = yield* now(cell.Add({ by: 2 }))
-        assert.strictEqual(reasonOf(yield* Fiber.await(first)), "MailboxFull")
+        assert.strictEqual(tagOf(yield* Fiber.await(first)), "MailboxFull")
         const fourth = yield* now(cell.Add({ by: 4 }))
         const dropped = yield* harness.awaitEvents(2, (event) => event._tag === "Dropped")
         assert.deepStrictEqual(dropped.map((event) => event._tag === "Dropped" && event.message), ["Add", "Put"])
@@ -120,7 +115,7 @@ describe("overflow suspend", () => {
         const late = yield* now(cell.Add({ by: 1 }, { timeout: "1 second" }))
         const patient = yield* now(cell.Add({ by: 2 }, { timeout: "1 hour" }))
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(reasonOf(yield* Fiber.await(late)), "Timeout")
+        assert.strictEqual(tagOf(yield* Fiber.await(late)), "Timeout")
         yield* own.hold.open
         assert.strictEqual(yield* Fiber.join(patient), 3)
       })))

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { CallError } from "../../../../src/domain/Errors.ts"
+import { Cause, Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 class Job extends GenServer.Service<Job>()("test/Job", {
@@ -54,11 +54,6 @@ const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Optio
     Harness.layer
   )
 
-const errorOf = (exit: Exit.Exit<unknown, unknown>) => {
-  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError ? error.reason : undefined
-}
-
 describe("a message with redeliver", () => {
   it.effect("is handled again by the next incarnation, before anything queued, and its caller gets that answer", () =>
     Effect.gen(function*() {
@@ -78,7 +73,7 @@ describe("a message with redeliver", () => {
       const job = yield* Job
       const caller = yield* now(job.Try({ name: "poison", failures: 100 }))
       const behind = yield* now(job.Try({ name: "good", failures: 0 }))
-      assert.deepStrictEqual(errorOf(yield* Fiber.await(caller)), { _tag: "Quarantined", attempts: 3 })
+      assert.deepStrictEqual(reasonOf(yield* Fiber.await(caller)), { _tag: "Quarantined", attempts: 3 })
       assert.deepStrictEqual(yield* Fiber.join(behind), ["good in 4"])
       const quarantined = yield* harness.awaitTag("Quarantined", job)
       assert.deepStrictEqual([quarantined.message, quarantined.attempts], ["Try", 3])
@@ -140,7 +135,7 @@ describe("a message with redeliver", () => {
     return Effect.gen(function*() {
       const job = yield* Job
       for (const name of ["orderly", "angry"]) {
-        assert.strictEqual(errorOf(yield* Effect.exit(job.Try({ name, failures: 0 })))?._tag, "Crashed")
+        assert.strictEqual(reasonOf(yield* Effect.exit(job.Try({ name, failures: 0 })))?._tag, "Crashed")
       }
       assert.deepStrictEqual(yield* job.Read(), [])
       assert.deepStrictEqual(handled, ["orderly", "angry"])
@@ -153,7 +148,7 @@ describe("a message with redeliver", () => {
     Effect.gen(function*() {
       const job = yield* Job
       const exit = yield* Effect.exit(job.Try({ name: "last", failures: 1 }))
-      assert.strictEqual(errorOf(exit)?._tag, "Crashed")
+      assert.strictEqual(reasonOf(exit)?._tag, "Crashed")
       assert.strictEqual(yield* Process.status(job), "stopped")
     }).pipe(Effect.provide(app(undefined, { restart: Restart.intensity({ restarts: 0, within: "1 second" }) }))))
 

@@ -1,21 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Fiber, Latch, Option, Scheduler } from "effect"
+import { Effect, Fiber, Latch, Scheduler } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/Errors.ts"
 import { Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Cell, gates, styles, tree } from "../../../kit/Cell.ts"
+import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 const noneQueued = Effect.gen(function*() {
   const { telemetry } = yield* Harness
   assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
 })
-
-const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
-  const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError ? error.reason._tag : undefined
-}
 
 for (const style of styles) {
   describe(style, () => {
@@ -59,7 +54,7 @@ for (const style of styles) {
         yield* now(cell.Hold())
         const caller = yield* now(cell.Add({ by: 1 }, { timeout: "1 second" }))
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(reasonOf(yield* Fiber.await(caller)), "Timeout")
+        assert.strictEqual(tagOf(yield* Fiber.await(caller)), "Timeout")
         yield* own.hold.open
         assert.strictEqual(yield* cell.Get(), 0)
         yield* noneQueued
@@ -77,7 +72,7 @@ for (const style of styles) {
           () => Effect.sync(() => own.hold.openUnsafe())
         ))
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(reasonOf(yield* Fiber.join(caller)), "Timeout")
+        assert.strictEqual(tagOf(yield* Fiber.join(caller)), "Timeout")
         assert.strictEqual(yield* cell.Get(), 0)
         yield* noneQueued
       }).pipe(Effect.provide(tree(style, own)))
@@ -96,7 +91,7 @@ it.effect("a caller waits 5 seconds by default, as in OTP", () => {
     assert.isUndefined(caller.pollUnsafe())
     yield* TestClock.adjust("1 millis")
     const exit = yield* Fiber.await(caller)
-    assert.strictEqual(reasonOf(exit), "Timeout")
+    assert.strictEqual(tagOf(exit), "Timeout")
     yield* own.hold.open
   }).pipe(Effect.provide(tree("a plain handler", own)))
 })
@@ -112,7 +107,7 @@ for (const gone of ["timed out", "was interrupted"] as const) {
       if (gone === "was interrupted") yield* Fiber.interrupt(caller)
       else yield* TestClock.adjust("1 second")
       const exit = yield* Fiber.await(caller)
-      assert.strictEqual(reasonOf(exit), gone === "timed out" ? "Timeout" : undefined)
+      assert.strictEqual(tagOf(exit), gone === "timed out" ? "Timeout" : undefined)
       const next = yield* now(cell.Add({ by: 1 }))
       assert.isUndefined(next.pollUnsafe(), "the server is still at work")
       yield* own.hold.open
@@ -158,7 +153,7 @@ it.effect("a withdrawn request leaves its place in a bounded mailbox", () => {
     yield* now(cell.Hold())
     const first = yield* now(cell.Add({ by: 1 }))
     const second = yield* now(cell.Add({ by: 2 }))
-    assert.strictEqual(reasonOf(yield* Effect.exit(cell.Add({ by: 3 }))), "MailboxFull")
+    assert.strictEqual(tagOf(yield* Effect.exit(cell.Add({ by: 3 }))), "MailboxFull")
     yield* Fiber.interrupt(first)
     const third = yield* now(cell.Add({ by: 4 }))
     assert.isUndefined(third.pollUnsafe())

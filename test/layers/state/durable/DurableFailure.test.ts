@@ -2,12 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Latch, Logger, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError, type CallErrorReason } from "../../../../src/domain/Errors.ts"
+import { type CallError } from "../../../../src/domain/Errors.ts"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { Account, Inside, many, one, Saving, start } from "../../../kit/Account.ts"
+import { reasonOf } from "../../../kit/Failures.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
@@ -19,12 +20,6 @@ const scripted = () => {
 
 /** Tries again after 1 and 2 seconds, and then no more. */
 const patience = Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(2)])
-
-/** The reason a call failed for. */
-const reasonOf = (exit: Exit.Exit<unknown, unknown>): CallErrorReason | undefined => {
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" && error.value instanceof CallError ? error.value.reason : undefined
-}
 
 /** What the store said, when a call failed because of it. */
 const storeErrorOf = (exit: Exit.Exit<unknown, unknown>): StoreError => {

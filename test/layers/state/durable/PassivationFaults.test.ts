@@ -2,21 +2,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/Errors.ts"
 import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { GenServer, Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { reasonOf } from "../../../kit/Failures.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
 import { Inside, loads, setUp, Sleeper } from "../../../kit/Sleeper.ts"
 
 const patience = Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(2)])
 const noRestarts = { restart: Restart.intensity({ restarts: 0, within: "1 minute" }) }
-
-const reasonOf = (exit: Exit.Exit<unknown, unknown>) => {
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" && error.value instanceof CallError ? error.value.reason : undefined
-}
 
 describe("a store that is away when the state is wanted", () => {
   it.effect("is asked again by the Schedule; the message waits, and no restart is counted", () => {

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as TaskSupervisor from "../../../../src/layers/supervision/TaskSupervisor.ts"
-import { errorOf, none, Oops, run, Tasks, waiting } from "../../../kit/Tasks.ts"
+import { errorOf } from "../../../kit/Failures.ts"
+import { none, Oops, run, Tasks, waiting } from "../../../kit/Tasks.ts"
 
 describe("asyncStream", () => {
   const Size = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 }))
