@@ -6,9 +6,9 @@ import { type CallError, InvalidResult, MissingCallback } from "../../../src/dom
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { countingScheduler } from "../../kit/Counting.ts"
 import { refusal, refusalReason } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
-import { countingScheduler } from "../../kit/Instruments.ts"
 import { behavior, idle, inTurn, isUp, Live, Names, Root, Server, start } from "../../kit/ServerCases.ts"
 
 /** Calls others while its own inbox is full. */

@@ -8,7 +8,7 @@ import { GenServer, Process, Supervisor } from "../../../src/index.ts"
 import { processOf, reference } from "../../../src/layers/process/Process.ts"
 import { refusal } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
-import { recordedLog } from "../../kit/Instruments.ts"
+import { recordedLog } from "../../kit/Log.ts"
 import { behavior, isUp, Live, More, Names, Root, Server, start, stopped } from "../../kit/ServerCases.ts"
 
 describe("server: stopping", () => {
@@ -81,7 +81,7 @@ describe("server: stopping", () => {
     }).pipe(Effect.provide(Live)))
 
   it.effect("SRV-016 Only abnormal exits are logged as crashes", () => {
-    const { errors, layer } = recordedLog()
+    const { layer, lines: errors } = recordedLog(({ level }) => level === "Error")
     return Effect.gen(function*() {
       const [root, server] = [yield* Root, "test/Root/test/Server"]
       const because = (detail: string): ExitReason => ({ _tag: "Shutdown", detail })

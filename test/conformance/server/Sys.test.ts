@@ -4,7 +4,7 @@ import { crashed, normal } from "../../../src/domain/process/ExitReason.ts"
 import { formatFailed, type SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
 import { Agent, GenServer, Monitor, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
-import { recordedLog } from "../../kit/Instruments.ts"
+import { recordedLog } from "../../kit/Log.ts"
 
 /** Answers `n` with `-n`; the server of OTP's own suite. */
 class Negator extends GenServer.Service<Negator>()("test/Negator", {
@@ -196,7 +196,7 @@ describe("sys", () => {
     }).pipe(Effect.provide(Live)))
 
   it.effect("SYS-010 Crash reports go through the format hook", () => {
-    const { errors, layer } = recordedLog()
+    const { layer, lines: errors } = recordedLog(({ level }) => level === "Error")
     return Effect.gen(function*() {
       const formatStatus = ({ log, message, reason, state }: Sys.Shown<string>): Sys.Formatted => ({
         state: { formatted: state.length },

@@ -2,13 +2,14 @@
  * A real tree under observation: what the harness records, what the view draws, what is logged and what is counted.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Metric, References, Schema } from "effect"
+import { Effect, Exit, Layer, Metric, References, Schema } from "effect"
 import * as SystemView from "../../../src/domain/observation/SystemView.ts"
 import * as Metrics from "../../../src/layers/observation/Metrics.ts"
 import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { recordedLog } from "../../kit/Log.ts"
 
 class Counter extends GenServer.Service<Counter>()("app/Counter", {
   state: Schema.Int,
@@ -65,18 +66,15 @@ describe("a tree under observation", () => {
     }).pipe(Effect.provide(Layer.provide(Live, quiet))))
 
   it.effect("logs one error for one crash, with the message in hand, and neither payload nor state", () => {
-    const logged: Array<unknown> = []
-    const logger = Logger.make(({ fiber, logLevel, message }) => {
-      logged.push([logLevel, message, fiber.getRef(References.CurrentLogAnnotations)])
-    })
+    const { layer, lines } = recordedLog()
     return Effect.gen(function*() {
       yield* crashOnce
-      assert.deepStrictEqual(logged, [[
+      assert.deepStrictEqual(lines.map(({ annotations, level, text }) => [level, text, annotations]), [[
         "Error",
-        ["app/app/Counter #1 crashed; it is restarted"],
+        "app/app/Counter #1 crashed; it is restarted",
         { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
       ]])
-    }).pipe(Effect.provide(Layer.provide(Live, Layer.succeed(References.CurrentLoggers, new Set([logger])))))
+    }).pipe(Effect.provide(Layer.provide(Live, layer)))
   })
 
   it.effect("counts messages, crashes and restarts, and how long a recovery took", () => {

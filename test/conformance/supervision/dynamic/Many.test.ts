@@ -2,8 +2,10 @@ import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { killed } from "../../../../src/domain/process/ExitReason.ts"
 import { type GenServer, Monitor, Process, Supervisor } from "../../../../src/index.ts"
-import { isCollected, looks, start } from "../../../kit/DynamicFamily.ts"
+import { looks } from "../../../kit/Counting.ts"
+import { start } from "../../../kit/DynamicFamily.ts"
 import { child, count, died, list, testCase } from "../../../kit/Family.ts"
+import { isCollected } from "../../../kit/Garbage.ts"
 
 const temporary = { restart: "temporary" } as const
 

@@ -1,8 +1,9 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { Supervisor } from "../../../../src/index.ts"
+import { callCounter } from "../../../kit/Counting.ts"
 import { count, start, testCase } from "../../../kit/Family.ts"
-import { callCounter, garbageCollector } from "../../../kit/Instruments.ts"
+import { collectGarbage } from "../../../kit/Garbage.ts"
 
 const ids = (n: number) => Array.from({ length: n }, (_, i) => String(i + 1))
 
@@ -10,7 +11,6 @@ describe("supervisor: scale", () => {
   testCase(
     "SUP-059 Start arguments of temporary children are not retained",
     Effect.gen(function*() {
-      const collectGarbage = yield* garbageCollector
       for (const strategy of ["one_for_all", "one_for_one", "rest_for_one"] as const) {
         /** How many of the arguments of 100 children are still there when all of them have been started. */
         const retained = Effect.fnUntraced(function*(restart: "permanent" | "transient" | "temporary") {

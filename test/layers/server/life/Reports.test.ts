@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Logger, References, Schema, Scope } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { recordedLog } from "../../../kit/Log.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -17,12 +18,6 @@ class Num extends GenServer.Service<Num>()("test/Num", {
 
 class Top extends Supervisor.Service<Top>()("test/Top") {}
 
-interface Logged {
-  readonly message: string
-  readonly level: string
-  readonly annotations: Readonly<Record<string, unknown>>
-}
-
 /** A tree whose log is kept. */
 const watched = (options: {
   readonly supervisor?: Partial<Supervisor.Options>
@@ -31,14 +26,7 @@ const watched = (options: {
   readonly init?: Effect.Effect<number>
   readonly gate?: Latch.Latch
 }) => {
-  const logged: Array<Logged> = []
-  const logger = Logger.make(({ fiber, logLevel, message }) => {
-    logged.push({
-      message: String(Array.isArray(message) ? message[0] : message),
-      level: logLevel,
-      annotations: fiber.getRef(References.CurrentLogAnnotations)
-    })
-  })
+  const { layer, lines } = recordedLog()
   const { gate = Latch.makeUnsafe(), init, server, supervisor, terminate } = options
   const app = Top.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerMemory(Num),
@@ -52,11 +40,8 @@ const watched = (options: {
         Hang: () => Effect.uninterruptible(Effect.as(gate.await, [undefined, 0] as const))
       }
     }, server)
-  ]).pipe(
-    Layer.provideMerge(Harness.layer),
-    Layer.provide(Layer.succeed(References.CurrentLoggers, new Set([logger])))
-  )
-  return { app, logged, messages: () => logged.map(({ message }) => message) }
+  ]).pipe(Layer.provideMerge(Harness.layer), Layer.provide(layer))
+  return { app, lines, messages: () => lines.map(({ text }) => text) }
 }
 
 describe("every abnormal end makes one crash report", () => {
@@ -75,18 +60,18 @@ describe("every abnormal end makes one crash report", () => {
   })
 
   it.effect("that says who, which incarnation, why, with what in hand, restored from what, and what happens next", () => {
-    const { app, logged } = watched({})
+    const { app, lines } = watched({})
     return Effect.gen(function*() {
       const num = yield* Num
       yield* num.Add({ by: 1 })
       yield* num.Add({ by: 1 })
       yield* Effect.exit(num.Die())
       yield* Effect.exit(num.Die())
-      assert.deepStrictEqual(logged.map(({ level, message }) => [level, message]), [
+      assert.deepStrictEqual(lines.map(({ level, text }) => [level, text]), [
         ["Error", "root/test/Num #1 crashed; it is restarted"],
         ["Error", "root/test/Num #2 crashed; it is restarted"]
       ])
-      const [first, second] = logged
+      const [first, second] = lines
       assert.strictEqual(first!.annotations["path"], "root/test/Num")
       assert.strictEqual(first!.annotations["incarnation"], 1)
       assert.include(JSON.stringify(first!.annotations["message"]), "Die")

@@ -1,6 +1,6 @@
 /** What becomes of answers, incarnations and states when the store does not do what it is asked. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Effect, Exit, Fiber, Latch, Logger, Schedule } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { type CallError } from "../../../../src/domain/Errors.ts"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
@@ -11,6 +11,7 @@ import { Account, Inside, many, one, Saving, start } from "../../../kit/Account.
 import { reasonOf } from "../../../kit/Failures.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
+import { recordedLog } from "../../../kit/Log.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const scripted = () => {
@@ -509,10 +510,7 @@ describe("another process takes over", () => {
 
 it.effect("what could not be stored is told in a crash report that anybody understands", () => {
   const { inside, script } = scripted()
-  const lines: Array<string> = []
-  const logger = Logger.make<unknown, void>(({ cause, message }) =>
-    void lines.push(`${message}\n${Cause.pretty(cause)}`)
-  )
+  const { layer, lines } = recordedLog()
   return Effect.gen(function*() {
     const account = yield* Account
     script.before = onSave(away)
@@ -520,8 +518,7 @@ it.effect("what could not be stored is told in a crash report that anybody under
     yield* turns
     // and one that the store is away
     assert.lengthOf(lines, 2)
-    const [headline, cause] = lines[1]!.split("\n")
-    assert.include(headline, "root/test/Account #1 state not conserved; ")
-    assert.include(cause, "StoreError: save in the state store")
-  }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(Logger.layer([logger])))
+    assert.include(lines[1]!.text, "root/test/Account #1 state not conserved; ")
+    assert.include(Cause.pretty(lines[1]!.cause).split("\n")[0], "StoreError: save in the state store")
+  }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(layer))
 })

@@ -1,7 +1,7 @@
 /** States written by code that was older, younger, or had another key: what a server makes of them. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Layer, Logger, Metric, Redacted, Schema, SchemaGetter } from "effect"
+import { Cause, Effect, Layer, Metric, Redacted, Schema, SchemaGetter } from "effect"
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import type { Pure } from "../../../../src/domain/state/StateSchema.ts"
@@ -18,6 +18,7 @@ import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { recordedLog } from "../../../kit/Log.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 import { copy } from "../../../kit/stores/Copies.ts"
 
@@ -130,20 +131,19 @@ describe("a state written before a deploy", () => {
     ] as const
   ) {
     it.effect(`is told at Error level and counted, while the tree is only being built: ${lost.slice(0, 20)}`, () => {
-      const lines: Array<readonly [string, string]> = []
-      const logger = Logger.make<unknown, void>(({ logLevel, message }) => void lines.push([logLevel, String(message)]))
+      const { layer, lines } = recordedLog()
       return deploy(states, () =>
         Effect.gen(function*() {
           yield* New
           const [line, ...more] = lines
           assert.deepStrictEqual(more, [])
-          assert.strictEqual(line?.[0], "Error")
-          assert.include(line?.[1], `root/test/Till #1 ${lost}`)
-          assert.include(line?.[1], "the migration to version 2 died: thirteen")
-          assert.include(line?.[1], "set aside and not deleted")
+          assert.strictEqual(line?.level, "Error")
+          assert.include(line?.text, `root/test/Till #1 ${lost}`)
+          assert.include(line?.text, "the migration to version 2 died: thirteen")
+          assert.include(line?.text, "set aside and not deleted")
           assert.deepInclude(yield* Metric.value(Metrics.rollbacks), { count: 1 })
         })).pipe(
-          Effect.provide(Logger.layer([logger])),
+          Effect.provide(layer),
           Effect.provideService(Metric.MetricRegistry, new Map())
         )
     })

@@ -2,12 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { join } from "node:path"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { folder } from "../../../kit/Folder.ts"
+import { collectGarbage } from "../../../kit/Garbage.ts"
 
 describe("ten thousand servers that hibernate", () => {
   class Store extends StateStore.Service<Store>()("test/Sqlite", "process") {}
@@ -19,16 +18,6 @@ describe("ten thousand servers that hibernate", () => {
       Read: GenServer.call({ reply: Schema.String })
     }
   }) {}
-
-  const collect: () => void = (() => {
-    setFlagsFromString("--expose-gc")
-    return runInNewContext("gc")
-  })()
-
-  /** To the end of this turn of the event loop: until then whatever was looked at is held. */
-  const turn = Effect.callback<void>((resume) => {
-    setImmediate(() => resume(Effect.void))
-  })
 
   it.live(
     "over SQLite none of their states can be reached in memory, and each is there when it is wanted",
@@ -55,11 +44,6 @@ describe("ten thousand servers that hibernate", () => {
           Layer.provideMerge(Harness.layer)
         )
         const reachable = () => states.filter((one) => one.deref() !== undefined).length
-        const collected = Effect.gen(function*() {
-          yield* turn
-          collect()
-          yield* turn
-        })
         yield* Effect.gen(function*() {
           const pages = yield* Effect.forEach(Array.from({ length: n }, (_, i) => i), (i) => Page.at(`page-${i}`))
           const write = (hibernate: boolean) =>
@@ -68,12 +52,12 @@ describe("ten thousand servers that hibernate", () => {
               discard: true
             })
           yield* write(false)
-          yield* collected
+          yield* collectGarbage
           assert.strictEqual(reachable(), n)
           states.splice(0)
           yield* write(true)
           for (let i = 0; i < 50; i++) {
-            yield* collected
+            yield* collectGarbage
             if (reachable() === 0) break
           }
           assert.strictEqual(reachable(), 0)

@@ -1,6 +1,6 @@
 /** A store that is away is told: once when it goes, once when it is back, and in the metrics meanwhile. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Logger, Metric, References, Schedule } from "effect"
+import { Deferred, Effect, Fiber, Layer, Metric, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -11,6 +11,7 @@ import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite
 import { Account, behavior, Inside, many, one, start } from "../../../kit/Account.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
+import { type Line, recordedLog } from "../../../kit/Log.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const scripted = () => {
@@ -18,24 +19,13 @@ const scripted = () => {
   return { script, inside: new Inside(script) }
 }
 
-interface Line {
-  readonly level: string
-  readonly text: string
-  readonly annotations: { readonly [key: string]: unknown }
-}
-
 /** What is logged about stores, and nothing else: crash reports have tests of their own. */
-const logged = (told: (line: Line) => void = () => {}) => {
-  const lines: Array<Line> = []
-  const logger = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
-    const annotations = Context.get(fiber.context, References.CurrentLogAnnotations)
-    if (!("store" in annotations)) return
-    const line = { level: logLevel, text: Array.isArray(message) ? message.join(" ") : String(message), annotations }
-    lines.push(line)
-    told(line)
+const logged = (seen: (line: Line) => void = () => {}) =>
+  recordedLog((line) => {
+    if (!("store" in line.annotations)) return false
+    seen(line)
+    return true
   })
-  return { lines, layer: Logger.layer([logger]) }
-}
 
 const patience = Schedule.spaced("1 second")
 

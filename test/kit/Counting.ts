@@ -1,28 +1,6 @@
-/**
- * Instruments of the cases that look at the log, or count operations instead of taking the time.
- */
-import { type Cause, Effect, Layer, Logger, References, Scheduler } from "effect"
+/** What work costs, counted instead of timed: operations of fibers, function calls, looks at elements. */
+import { Effect, Scheduler } from "effect"
 import { Session } from "node:inspector/promises"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
-
-/** One error in the log. */
-export interface LoggedError {
-  readonly text: string
-  readonly cause: Cause.Cause<unknown>
-  readonly annotations: { readonly [name: string]: unknown }
-}
-
-/** A log that keeps its errors, and shows nothing. */
-export const recordedLog = () => {
-  const errors: Array<LoggedError> = []
-  const logger = Logger.make(({ cause, fiber, logLevel, message }) => {
-    if (logLevel !== "Error") return
-    const text = Array.isArray(message) ? message.join(" ") : String(message)
-    errors.push({ text, cause, annotations: fiber.getRef(References.CurrentLogAnnotations) })
-  })
-  return { errors, layer: Layer.succeed(References.CurrentLoggers, new Set([logger])) }
-}
 
 /** A scheduler that counts every operation of every fiber, and every task it is given. */
 export const countingScheduler = () => {
@@ -77,14 +55,49 @@ export const callCounter = Effect.gen(function*() {
   return <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(take, Effect.andThen(effect, take))
 })
 
-/** Collects what nobody holds, in a turn of its own: what a turn has looked at stays until it is over. */
-export const garbageCollector = Effect.sync(() => {
-  setFlagsFromString("--expose-gc")
-  const collect = runInNewContext("gc") as () => void
-  return Effect.andThen(
-    Effect.callback<void>((resume) => {
-      setImmediate(() => resume(Effect.void))
+/** How often an effect looks at an element of a map, a set or an array, one that a built-in method looks at included. */
+export const looks = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      let count = 0
+      const restore = [
+        ...spied(Map.prototype, ["get", "set", "has", "delete"], () => count++),
+        ...spied(Set.prototype, ["add", "has", "delete"], () => count++),
+        ...spied(Object.getPrototypeOf(new Map().keys()), ["next"], () => count++),
+        ...spied(Object.getPrototypeOf(new Set().keys()), ["next"], () => count++),
+        ...spied(Object.getPrototypeOf([].keys()), ["next"], () => count++),
+        ...spied(Array.prototype, wholesale, (self) => count += Array.isArray(self) ? self.length : 0)
+      ]
+      return { restore, total: () => count }
     }),
-    Effect.sync(collect)
+    ({ total }) => Effect.map(effect, total),
+    ({ restore }) => Effect.sync(() => restore.forEach((undo) => undo()))
   )
-})
+
+const wholesale = [
+  "indexOf",
+  "includes",
+  "find",
+  "findIndex",
+  "filter",
+  "map",
+  "some",
+  "every",
+  "forEach",
+  "slice",
+  "splice",
+  "shift"
+]
+
+/** Calls `seen` before each call of some methods, until it is undone. */
+const spied = (prototype: object, methods: ReadonlyArray<string>, seen: (self: unknown) => void) =>
+  methods.map((method) => {
+    const own = Object.getOwnPropertyDescriptor(prototype, method)!
+    const { value: original } = own
+    const spy = function(this: unknown, ...args: ReadonlyArray<unknown>): unknown {
+      seen(this)
+      return Reflect.apply(original, this, args)
+    }
+    Object.defineProperty(prototype, method, { ...own, value: spy })
+    return () => void Object.defineProperty(prototype, method, own)
+  })

@@ -1,0 +1,22 @@
+/** Garbage collection on demand: whether something is still reachable. */
+import { Effect } from "effect"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+setFlagsFromString("--expose-gc")
+const collect: () => void = runInNewContext("gc")
+
+/** Collects in a turn of its own of the event loop: what a turn has looked at is held until it is over. */
+export const collectGarbage = Effect.andThen(
+  Effect.callback<void>((resume) => {
+    setImmediate(() => resume(Effect.void))
+  }),
+  Effect.sync(collect)
+)
+
+/** Whether something is gone once garbage was collected. */
+export const isCollected = (thing: WeakRef<object>): Effect.Effect<boolean> =>
+  Effect.gen(function*() {
+    for (let turn = 0; turn < 10 && thing.deref() !== undefined; turn++) yield* collectGarbage
+    return thing.deref() === undefined
+  })
