@@ -59,25 +59,61 @@ const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined =>
 export const causeOf = ({ sender }: Envelope): Envelope | undefined =>
   sender === undefined ? undefined : inHandOf(sender)
 
+/** A message as a link of a chain of calls. */
+export interface Link {
+  /** The chain it belongs to; 0 until it is asked for. */
+  chain: number
+  readonly gone: boolean
+  readonly exit: unknown
+}
+
+/** Its sender does not wait for it any more, so what is below it does not hold up what is above. */
+const isOver = (message: Link): boolean => message.gone || message.exit !== undefined
+
+let chains = 0
+
+/** The chain of a message. Each message is asked once: those below one that knows its chain are of the same. */
+const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefined): number => {
+  const asked: Array<M> = []
+  let top: M | undefined = message
+  while (top !== undefined && top.chain === 0) {
+    asked.push(top)
+    top = isOver(top) ? undefined : causeOf(top)
+  }
+  const chain = top === undefined ? ++chains : top.chain
+  for (const link of asked) link.chain = chain
+  return chain
+}
+
+/**
+ * The messages from `last` up to, and without, `first`, when each but `first` is waited for by the handler of the next;
+ * `undefined` when `first` is not above `last`.
+ *
+ * A chain may be long, and each of its calls asks: messages of two chains are told apart without a walk. That they are of one
+ * chain proves nothing, since a link of it may be over by now.
+ */
+export const wayUp = <M extends Link>(
+  first: M,
+  last: M,
+  causeOf: (message: M) => M | undefined
+): Array<M> | undefined => {
+  if (chainOf(first, causeOf) !== chainOf(last, causeOf)) return undefined
+  const way: Array<M> = []
+  let message: M | undefined = last
+  while (message !== first) {
+    if (message === undefined || isOver(message)) return undefined
+    way.push(message)
+    message = causeOf(message)
+  }
+  return way
+}
+
 /** The servers between `target` and a call that is about to wait for it; `undefined` when it would not wait for itself. */
 export const selfCall = (target: Handler, call: Envelope): ReadonlyArray<string> | undefined => {
   const inHand = target.current
-  // A server that handles nothing waits for nobody: chains may be long, and most calls are none of this.
-  if (inHand === undefined) return undefined
-  const cause = causeOf(call)
-  let message = cause
-  while (message !== undefined && message !== inHand) {
-    if (message.gone || message.exit !== undefined) return undefined
-    message = causeOf(message)
-  }
-  return message === undefined ? undefined : chainFrom(inHand, cause)
-}
-
-const chainFrom = (first: Envelope, last: Envelope | undefined): ReadonlyArray<string> => {
-  const chain = [first.server.name]
-  for (let message = last; message !== undefined && message !== first; message = causeOf(message)) {
-    chain.push(message.server.name)
-  }
-  chain.push(first.server.name)
-  return chain.reverse()
+  // Most calls are made to a server that handles nothing, or by a fiber that is no handler.
+  const cause = inHand === undefined ? undefined : causeOf(call)
+  if (inHand === undefined || cause === undefined) return undefined
+  const way = wayUp(inHand, cause, causeOf)
+  return way === undefined ? undefined : [inHand, ...way.reverse(), inHand].map(({ server }) => server.name)
 }

@@ -55,6 +55,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   /** How often it has been handled, this time included. */
   attempts = 0
   gone = false
+  /** The chain of calls it belongs to, once it was asked for. */
+  chain = 0
   /** The caller may make this call again, under this key. */
   once: Once | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
