@@ -271,16 +271,6 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
   }
 }
 
-/** The key of a server is no string; possible only past the type checker. */
-export class InvalidKey extends Schema.TaggedError<InvalidKey>()("InvalidKey", {
-  server: Schema.String,
-  key: Schema.Unknown
-}) {
-  override get message(): string {
-    return `${this.server} was given the key ${String(this.key)}, a ${typeof this.key}: a key is a string.`
-  }
-}
-
 /** The key of a server is taken by another that lives. */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
   server: Schema.String,

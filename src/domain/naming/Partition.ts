@@ -42,14 +42,6 @@ const mix = (hash: number): number => {
 }
 
 /**
- * What is wrong with a number of partitions to begin with, if anything.
- *
- * @since 0.1.0
- */
-export const problem = (partitions: number): string | undefined =>
-  Number.isSafeInteger(partitions) && partitions > 0 ? undefined : `it must be a positive integer, got ${partitions}`
-
-/**
  * What is wrong with a number of partitions to go to, if anything: there are as many as at the beginning, or fewer, or none.
  *
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * Whether what companions and stores are told makes sense: numbers and durations that the type checker cannot see through.
+ * Whether options make sense: numbers, durations and words that the type checker cannot see through.
  *
- * Each answers what was meant, or throws an `InvalidOption` that names whose option it is: it is a mistake in the program, and
- * is told where the layer is built, once, and not by whatever becomes of it later.
+ * Each answers what was meant, or throws an `InvalidOption` that names whose option it is: a mistake in the program is
+ * reported where the option is given, once, and not by what becomes of it later.
  *
  * @since 0.1.0
  */
@@ -12,15 +12,36 @@ import * as Millis from "./Millis.ts"
 
 /** Whose option, which, and what was given. */
 export interface Given<out A> {
-  /** The server class, or the store. */
+  /** A class, a supervisor, a store, or a function. */
   readonly of: string
+  /** The message, or the callback, that it is for. */
+  readonly request?: string | undefined
   readonly option: string
   readonly given: A
 }
 
-const refuse = ({ given, of, option }: Given<unknown>, expected: string): never => {
-  throw new InvalidOption({ server: of, option, given, expected })
+/** Refuses what was given. */
+export const refuse = (one: Given<unknown>, expected: string): never => {
+  throw refusal(one, expected)
 }
+
+/** What is wrong with what was given, for those who do not throw it. */
+export const refusal = ({ given, of, option, request }: Given<unknown>, expected: string): InvalidOption =>
+  new InvalidOption({ of, ...(request === undefined ? {} : { request }), option, given, expected })
+
+/** One of a few words. */
+export const oneOf = <A extends string>(one: Given<A>, all: ReadonlyArray<A>): A =>
+  all.includes(one.given) ? one.given : refuse(one, words(all))
+
+/** `"a", "b" or "c"`. */
+export const words = (all: ReadonlyArray<string>): string =>
+  all.map((word) => `"${word}"`).join(", ").replace(/, ([^,]*)$/, " or $1")
+
+/** A number within bounds, both included. */
+export const between = (one: Given<number>, least: number, most: number): number =>
+  one.given >= least && one.given <= most
+    ? one.given
+    : refuse(one, most === Infinity ? `a number, ${least} at least` : `a number between ${least} and ${most}`)
 
 /** A whole number that is `least` at least. */
 export const integer = (one: Given<number>, least: number): number =>
@@ -38,10 +59,23 @@ export const millis = (one: Given<Duration.Input>): number => {
   return value > 0 ? value : refuse(one, `a duration of more than nothing${example}`)
 }
 
+/** Milliseconds of a duration that is longer than nothing and ends. */
+export const period = (one: Given<Duration.Input>): number => {
+  const value = Millis.fromDuration(one.given) ?? 0
+  return value > 0 && value < Infinity ? value : refuse(one, `a duration of more than nothing that ends${example}`)
+}
+
 /** Milliseconds of a duration that ends, and may be nothing. */
 export const patience = (one: Given<Duration.Input>): number => {
   const value = Millis.fromDuration(one.given) ?? Infinity
   return value < Infinity ? value : refuse(one, `a duration of 0 or more that ends${example}`)
 }
+
+/** What a time to wait may be, in words. */
+export const timeoutExpected = `${Millis.expected}, or "infinity"`
+
+/** Milliseconds of a time to wait: of a duration of zero or longer, or `Infinity`. */
+export const timeout = (one: Given<Duration.Input | "infinity">): number =>
+  Millis.fromInput(one.given) ?? refuse(one, timeoutExpected)
 
 const example = ", such as \"5 seconds\", or a number of milliseconds"

@@ -2,12 +2,14 @@
  * What a supervisor knows about a child before it starts it: OTP's child specification.
  *
  * The restart types' truth table lives here as a function of two values, and so do the combinations that make no sense:
- * they are refused by name, never as a mere "invalid spec". You most likely want `permanent`; choose `transient` for a job
+ * each is refused by what is wrong with it (`InvalidOption`). You most likely want `permanent`; choose `transient` for a job
  * that ends by itself when all went well, `temporary` for one that nobody should repeat.
  *
  * @since 0.1.0
  */
-import { Cause, type Duration, Predicate, Result, Schema } from "effect"
+import { Cause, type Duration, Predicate, Result } from "effect"
+import { words } from "../options/GivenOption.ts"
+import { InvalidOption } from "../options/InvalidOption.ts"
 import * as Millis from "../options/Millis.ts"
 import { type ExitReason, isOrderly } from "../process/ExitReason.ts"
 import { adviceOf } from "../process/RestartAdvice.ts"
@@ -32,6 +34,9 @@ export type Shutdown = number | "infinity" | "brutal_kill"
  * @since 0.1.0
  */
 export type AutoShutdown = "never" | "any_significant" | "all_significant"
+
+/** All of them. */
+export const autoShutdowns: ReadonlyArray<AutoShutdown> = ["never", "any_significant", "all_significant"]
 
 /**
  * A complete child specification.
@@ -62,24 +67,6 @@ export interface Draft {
   readonly needs?: ReadonlyArray<string> | undefined
 }
 
-/**
- * What is wrong with a specification: which field, and in words what to do.
- *
- * @since 0.1.0
- */
-export const InvalidSpec = Schema.TaggedStruct("InvalidSpec", {
-  id: Schema.String,
-  field: Schema.Literals(["spec", "id", "make", "kind", "restart", "shutdown", "significant", "needs"]),
-  problem: Schema.String
-})
-
-/**
- * What is wrong with a specification.
- *
- * @since 0.1.0
- */
-export type InvalidSpec = typeof InvalidSpec.Type
-
 const noNeeds: ReadonlyArray<string> = []
 
 /**
@@ -92,46 +79,50 @@ const noNeeds: ReadonlyArray<string> = []
  *
  * @since 0.1.0
  */
-export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<ChildSpec, InvalidSpec> => {
-  if (!Predicate.isObject(partial)) return noSpec(partial, "no child specification")
+export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<ChildSpec, InvalidOption> => {
+  if (!Predicate.isObject(partial)) return noSpec(partial, "a child specification")
   const { id, kind = "worker", needs = noNeeds, restart = "permanent", significant = false } = partial
-  const refuse = (field: InvalidSpec["field"], problem: string) =>
-    Result.fail<InvalidSpec>({ _tag: "InvalidSpec", id: String(id), field, problem })
-  if (typeof id !== "string" || id === "") return refuse("id", "a child needs an id, a string that is not empty")
-  if (kind !== "worker" && kind !== "supervisor") {
-    return refuse("kind", `kind ${show(kind)} is neither "worker" nor "supervisor"`)
-  }
-  if (restart !== "permanent" && restart !== "transient" && restart !== "temporary") {
-    return refuse("restart", `restart ${show(restart)} is none of "permanent", "transient", "temporary"`)
-  }
+  if (typeof id !== "string" || id === "") return wrong("a child", "id", id, "a string that is not empty")
+  if (!kinds.includes(kind)) return wrong(id, "kind", kind, words(kinds))
+  if (!restarts.includes(restart)) return wrong(id, "restart", restart, words(restarts))
   const shutdown = partial.shutdown === undefined
     ? (kind === "supervisor" ? "infinity" : 5000)
     : millis(partial.shutdown)
   if (shutdown === undefined) {
-    return refuse(
-      "shutdown",
-      `shutdown ${show(partial.shutdown)} is neither a duration of 0 or more, nor "infinity", nor "brutal_kill"`
-    )
+    return wrong(id, "shutdown", partial.shutdown, "a duration of 0 or more, \"infinity\" or \"brutal_kill\"")
   }
-  if (typeof significant !== "boolean") return refuse("significant", `significant ${show(significant)} is no boolean`)
+  if (typeof significant !== "boolean") return wrong(id, "significant", significant, "true or false")
   if (significant && restart === "permanent") {
-    return refuse(
+    return wrong(
+      id,
       "significant",
-      "a permanent child can't be significant: it is always restarted, so its end never ends the supervisor; " +
-        "make it transient or temporary"
+      significant,
+      "false for a permanent child, whose end never ends its supervisor, since it is always restarted; or make it transient " +
+        "or temporary"
     )
   }
   if (significant && autoShutdown === "never") {
-    return refuse(
+    return wrong(
+      id,
       "significant",
-      "significant needs autoShutdown: give the supervisor autoShutdown \"any_significant\" or \"all_significant\""
+      significant,
+      "false under a supervisor without autoShutdown; or give that \"any_significant\" or \"all_significant\""
     )
   }
-  if (!Array.isArray(needs) || needs.includes(id)) {
-    return refuse("needs", "needs lists the ids of siblings, not its own")
-  }
+  if (!Array.isArray(needs) || needs.includes(id)) return wrong(id, "needs", needs, "a list of ids of its siblings")
   return Result.succeed({ id, kind, restart, shutdown, significant, needs })
 }
+
+const kinds: ReadonlyArray<ChildSpec["kind"]> = ["worker", "supervisor"]
+const restarts: ReadonlyArray<Restart> = ["permanent", "transient", "temporary"]
+
+/** What is wrong with one field of a specification. */
+export const wrong = (
+  of: string,
+  option: string,
+  given: unknown,
+  expected: string
+): Result.Result<never, InvalidOption> => Result.fail(new InvalidOption({ of, option, given, expected }))
 
 /**
  * Completes several specifications for one supervisor; no two of them may have one id.
@@ -141,16 +132,14 @@ export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<
 export const makeAll = (
   drafts: ReadonlyArray<Draft>,
   autoShutdown: AutoShutdown
-): Result.Result<ReadonlyArray<ChildSpec>, InvalidSpec> => {
-  if (!Array.isArray(drafts)) return noSpec(drafts, "no list of child specifications")
+): Result.Result<ReadonlyArray<ChildSpec>, InvalidOption> => {
+  if (!Array.isArray(drafts)) return noSpec(drafts, "a list of child specifications")
   const specs = new Map<string, ChildSpec>()
   for (const draft of drafts) {
     const spec = make(draft, autoShutdown)
     if (Result.isFailure(spec)) return Result.fail(spec.failure)
     const { id } = spec.success
-    if (specs.has(id)) {
-      return Result.fail({ _tag: "InvalidSpec", id, field: "id", problem: `two children have the id "${id}"` })
-    }
+    if (specs.has(id)) return Result.fail(taken(id))
     specs.set(id, spec.success)
   }
   return Result.succeed(Array.from(specs.values()))
@@ -167,11 +156,13 @@ export const millis = (input: Duration.Input | "infinity" | "brutal_kill"): Shut
   return value === Infinity ? "infinity" : value === undefined ? undefined : Math.ceil(value)
 }
 
-const show = (u: unknown): string => typeof u === "string" ? `"${u}"` : String(u)
-
 /** What is no specification at all: possible only past the type checker. */
-export const noSpec = (given: unknown, problem: string): Result.Result<never, InvalidSpec> =>
-  Result.fail({ _tag: "InvalidSpec", id: show(given), field: "spec", problem: `${show(given)} is ${problem}` })
+export const noSpec = (given: unknown, expected: string): Result.Result<never, InvalidOption> =>
+  wrong("a supervisor", "child", given, expected)
+
+/** Two children of one id. */
+export const taken = (id: string): InvalidOption =>
+  new InvalidOption({ of: id, option: "id", given: id, expected: "another one: two children have it" })
 
 /**
  * The truth table: whether a child that ended by itself is started again.

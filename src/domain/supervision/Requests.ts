@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { InvalidOption } from "../options/InvalidOption.ts"
 import * as Group from "./GroupPlan.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Answer, Event } from "./SupervisionEvents.ts"
@@ -44,12 +45,12 @@ const startChild = (draft: Draft, event: Extract<Event, { readonly _tag: "StartC
     ? spec.needs.find((id) => draft.get(id) === undefined)
     : undefined
   if (unknown !== undefined) {
-    return {
-      _tag: "InvalidSpec",
-      id: spec.id,
-      field: "needs",
-      problem: `it needs "${unknown}", which is no child started before it`
-    }
+    return new InvalidOption({
+      of: spec.id,
+      option: "needs",
+      given: unknown,
+      expected: "a child that was started before it"
+    })
   }
   const ticket = draft.ticket()
   draft.add({

@@ -7,8 +7,9 @@
  * @since 0.1.0
  */
 import type { Cause } from "effect"
+import type { InvalidOption } from "../options/InvalidOption.ts"
 import type { ExitReason } from "../process/ExitReason.ts"
-import type { ChildSpec, InvalidSpec, Shutdown } from "./ChildSpec.ts"
+import type { ChildSpec, Shutdown } from "./ChildSpec.ts"
 
 /** What the supervisor is told. */
 export type Event =
@@ -80,7 +81,7 @@ export type Answer =
   | { readonly _tag: "NotParked" }
   /** The supervisor itself is down, or on its way. */
   | { readonly _tag: "NotRunning" }
-  | InvalidSpec
+  | InvalidOption
 
 /** What the supervisor is told to do. */
 export type Command =

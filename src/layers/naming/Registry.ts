@@ -21,6 +21,7 @@
  */
 import { Context, Effect, Exit, Formatter, Layer, Option, Queue, Result, type Scope, type Types } from "effect"
 import type { Keys } from "../../domain/naming/Names.ts"
+import { refuse, words } from "../../domain/options/GivenOption.ts"
 import { type HasProcess, processOf } from "../process/Process.ts"
 import * as KeyLock from "./KeyLock.ts"
 import { NameTable, type Refusal, type Registration, type RegistryEvent } from "./NameTable.ts"
@@ -184,7 +185,7 @@ export const Service = <Self, T extends RegistryTypes = {}>() => {
         return Object.assign(key, { layer: Layer.effect(key, make<K, R, V, Duplicate<K, R, V>>(id, keys, duplicate)) })
       }
       default:
-        throw new TypeError(`${id}: keys of a registry are "unique" or "duplicate", not ${Formatter.format(keys)}`)
+        return refuse({ of: id, option: "keys", given: keys }, words(["unique", "duplicate"]))
     }
   }
   return define

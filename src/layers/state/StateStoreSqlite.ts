@@ -61,7 +61,7 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
     if (options.readOnly === true) {
       return Effect.die(
         new InvalidOption({
-          server: name,
+          of: name,
           option: "readOnly",
           given: true,
           expected: "left out: a store writes, and one that is only looked at disturbs nobody"

@@ -8,14 +8,15 @@
  */
 import { Context, Effect, Layer, Option, type Schedule, type Scope } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { ChildOptions, Parent, StartRecipe } from "../process/Child.ts"
 import { DynamicProcess } from "./dynamic/DynamicProcess.ts"
 import { ReferenceHandle } from "./dynamic/ReferenceHandle.ts"
 import * as Restart from "./restart/Restart.ts"
+import { onGiveUps } from "./static/SupervisorLayer.ts"
 import type { DynamicSupervisor } from "./tree/DynamicHandle.ts"
 import { startRoot } from "./tree/Root.ts"
-import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 import { CurrentOverride, Supervisor } from "./tree/SupervisorHandle.ts"
 
 export type { DynamicSupervisor, Target } from "./tree/DynamicHandle.ts"
@@ -105,16 +106,15 @@ const build = Effect.fnUntraced(function*(options: Options & { readonly id: stri
 })
 
 const make = (parent: Parent, id: string, options: Options, context: Context.Context<never>): DynamicProcess => {
-  const { maxChildren = Infinity, onGiveUp = "escalate" } = options
-  const refuse = (field: string, problem: string) => {
-    throw new InvalidSupervisor({ supervisor: pathText([...parent.path, id]), field, problem })
-  }
-  if (!(maxChildren >= 0)) refuse("maxChildren", `it must be a number of 0 or more, got ${maxChildren}`)
-  if (onGiveUp !== "escalate" && onGiveUp !== "park") {
-    refuse("onGiveUp", `${String(onGiveUp)} is neither escalate nor park`)
-  }
+  const of = pathText([...parent.path, id])
+  const given = options.maxChildren ?? Infinity
+  const maxChildren = GivenOption.between({ of, option: "maxChildren", given }, 0, Infinity)
+  const onGiveUp = GivenOption.oneOf({ of, option: "onGiveUp", given: options.onGiveUp ?? "escalate" }, onGiveUps)
   if ("autoShutdown" in options && options.autoShutdown !== "never") {
-    refuse("autoShutdown", "a dynamic supervisor has no significant children, so nothing can end it automatically")
+    GivenOption.refuse(
+      { of, option: "autoShutdown", given: options.autoShutdown },
+      "left out: a dynamic supervisor has no significant children"
+    )
   }
   return new DynamicProcess(parent, id, { maxChildren, onGiveUp }, options.restart ?? Restart.standard, context)
 }

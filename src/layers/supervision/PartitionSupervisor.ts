@@ -11,11 +11,11 @@
  */
 import { Context, Effect, Layer, Predicate } from "effect"
 import * as Partition from "../../domain/naming/Partition.ts"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { StartRecipe } from "../process/Child.ts"
 import type { HasProcess } from "../process/Process.ts"
 import { type PartitionSupervisor, TreeHandle } from "./partition/PartitionHandle.ts"
 import * as Supervisor from "./Supervisor.ts"
-import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
 
 export { defaultCount } from "../../domain/naming/Partition.ts"
 export { PartitionError, PartitionErrorReason } from "./partition/PartitionError.ts"
@@ -54,7 +54,7 @@ export interface PartitionSupervisorClass<Self, Id extends string, Ref extends H
    * **Details**
    *
    * Its id is the class's own unless `id` says otherwise. Fails as the init of a partition does. A number of partitions
-   * that makes no sense, and a recipe that is none, are defects: `InvalidSupervisor`.
+   * that makes no sense, and a recipe that is none, are defects: `InvalidOption`.
    */
   layer<E = never, R = never>(
     options: Options<Ref, E, R>
@@ -153,22 +153,24 @@ const recipes = <Ref extends HasProcess, E, R>(
   options: Options<Ref, E, R> & { readonly id: string }
 ): ReadonlyArray<StartRecipe<Ref, E, R>> => {
   const { child, id, partitions = Partition.defaultCount } = options
-  const refuse = (field: string, problem: string) => {
-    throw new InvalidSupervisor({ supervisor: id, field, problem })
-  }
-  const problem = Partition.problem(partitions)
-  if (problem !== undefined) refuse("partitions", problem)
+  const refuse = (option: string, given: unknown, expected: string) =>
+    GivenOption.refuse({ of: id, option, given }, expected)
+  GivenOption.integer({ of: id, option: "partitions", given: partitions }, 1)
   if ("autoShutdown" in options && options.autoShutdown !== "never") {
-    refuse("autoShutdown", "it must be never: no partition is more significant than another")
+    refuse("autoShutdown", options.autoShutdown, "left out: no partition is more significant than another")
   }
   return Array.from({ length: partitions }, (_, partition) => {
     const recipe = typeof child === "function" ? child(partition) : child
     // For programs that the compiler has not seen.
     if (!Predicate.hasProperty(recipe, "make")) {
-      refuse("child", "it must be a start recipe, or a function from a partition's number to one")
+      refuse("child", recipe, "a start recipe, or a function from a partition's number to one")
     }
     if (recipe.options.restart === "temporary") {
-      refuse("child", "a partition can't be temporary: nobody would answer for its keys")
+      refuse(
+        "child.options.restart",
+        "temporary",
+        "another: a partition that is not started again leaves its keys to none"
+      )
     }
     return { ...recipe, id: String(partition) }
   })

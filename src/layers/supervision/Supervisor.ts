@@ -11,19 +11,20 @@
  * @since 0.1.0
  */
 import { Context, Effect, Exit, Layer, Result, type Scope } from "effect"
+import { refusal } from "../../domain/options/GivenOption.ts"
+import type { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, StartRecipe } from "../process/Child.ts"
 import type { Process } from "../process/Process.ts"
 import { StaticHandle } from "./static/StaticHandle.ts"
-import { type AnyLayer, asChild, build, invalid, make, type Options } from "./static/SupervisorLayer.ts"
-import { InvalidSupervisor } from "./tree/SupervisorErrors.ts"
+import { type AnyLayer, asChild, build, make, type Options } from "./static/SupervisorLayer.ts"
 import { CurrentOverride, type Override, specOf, type SpecOverride, Supervisor } from "./tree/SupervisorHandle.ts"
 import { Worker } from "./tree/Worker.ts"
 
 export type { StartRecipe } from "../process/Child.ts"
 export type { Options } from "./static/SupervisorLayer.ts"
 export { launch, type LaunchOptions } from "./tree/Launch.ts"
-export { ChildError, InvalidSupervisor, RootEnded, StartError, type StartErrorReason } from "./tree/SupervisorErrors.ts"
+export { ChildError, RootEnded, StartError, type StartErrorReason } from "./tree/SupervisorErrors.ts"
 export {
   type ChildCounts,
   type ChildInfo,
@@ -153,7 +154,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
  *
  * **Gotchas**
  *
- * A Layer that registers no child, or more than one, is a defect: `InvalidSupervisor`. It registers none when the very same
+ * A Layer that registers no child, or more than one, is a defect: `InvalidOption`. It registers none when the very same
  * Layer value was built under this supervisor before; `Layer.fresh` makes another of it.
  *
  * @since 0.1.0
@@ -169,13 +170,16 @@ export const child = <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride):
           override.open = false
           if (outer !== undefined) outer.registered += override.registered
           return override.registered === 1 ? Exit.void : Exit.die(
-            new InvalidSupervisor({
-              supervisor: "Supervisor.child",
-              field: "layer",
-              problem: override.registered === 0
-                ? "the layer registered no child: it is a resource, or this very value was built under this supervisor before"
-                : `the layer registered ${override.registered} children, and a spec is for one`
-            })
+            refusal(
+              {
+                of: "Supervisor.child",
+                option: "the number of children that its layer registers",
+                given: override.registered
+              },
+              override.registered === 0
+                ? "1: this layer is a resource, or this very value was built under this supervisor before"
+                : "1: a spec is for one"
+            )
           )
         })
       )
@@ -262,13 +266,8 @@ export const recipe = <E = never, R = never>(
     process.seeds = () => {
       for (const child of children) {
         const spec = specOf(child, undefined, process.state.options.autoShutdown)
-        if (Result.isFailure(spec)) {
-          const { field, id, problem } = spec.failure
-          throw invalid(process.path, field, `${id}: ${problem}`)
-        }
-        if (process.slots.has(child.id)) {
-          throw invalid(process.path, "children", `two children have the id "${child.id}"`)
-        }
+        if (Result.isFailure(spec)) throw spec.failure
+        if (process.slots.has(child.id)) throw ChildSpec.taken(child.id)
         process.seed(spec.success, child.make(process, own, child.id))
       }
     }
@@ -291,4 +290,4 @@ export const recipe = <E = never, R = never>(
 export const checkChildSpecs = (
   specs: ReadonlyArray<ChildSpec.Draft>,
   autoShutdown: ChildSpec.AutoShutdown = "never"
-): Result.Result<ReadonlyArray<ChildSpec.ChildSpec>, ChildSpec.InvalidSpec> => ChildSpec.makeAll(specs, autoShutdown)
+): Result.Result<ReadonlyArray<ChildSpec.ChildSpec>, InvalidOption> => ChildSpec.makeAll(specs, autoShutdown)

@@ -268,7 +268,7 @@ describe("registry", () => {
       assert.throws(
         // @ts-expect-error keys are unique or duplicate
         () => Registry.Service<Names>()("test/Misconfigured", { keys: "unknown" }),
-        "keys of a registry are \"unique\" or \"duplicate\", not \"unknown\""
+        "was given \"unknown\" as keys: it must be \"unique\" or \"duplicate\""
       )
     })
   )

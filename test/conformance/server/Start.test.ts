@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, Layer, Queue, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { InitTimeout, InvalidKey, NameTaken } from "../../../src/domain/Errors.ts"
+import { InitTimeout, NameTaken } from "../../../src/domain/Errors.ts"
+import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
 import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
@@ -183,8 +184,8 @@ describe("server: starting", () => {
         const { reason } = yield* Effect.flip(started(invalid as never))
         assert(reason._tag === "Failed")
         const error = Cause.squash(reason.cause)
-        assert(error instanceof InvalidKey)
-        assert.deepStrictEqual(error.key, invalid)
+        assert(error instanceof InvalidOption)
+        assert.deepStrictEqual([error.option, error.given], ["key", invalid])
         assert.include(error.message, String(invalid))
       }
     }).pipe(Effect.provide(Live))

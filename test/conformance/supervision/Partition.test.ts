@@ -100,21 +100,27 @@ describe("partition supervisor", () => {
       // @ts-expect-error: a name is required
       const nameless = () => PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicSupervisor>()()
       assert.isFunction(nameless)
-      // @ts-expect-error: a child is required
-      assert.include(yield* refused(Spawners.layer({})), "test/Spawners: invalid child: it must be a start recipe")
+      assert.include(
+        // @ts-expect-error: a child is required
+        yield* refused(Spawners.layer({})),
+        "test/Spawners was given undefined as child: it must be a start recipe"
+      )
       assert.include(
         yield* refused(Spawners.layer({ child, partitions: 0 })),
-        "invalid partitions: it must be a positive integer, got 0"
+        "was given 0 as partitions: it must be a whole number, 1 at least"
       )
       assert.include(
         // @ts-expect-error: what makes a recipe is a function of the partition's number
         yield* refused(Spawners.layer({ child: 123 })),
-        "invalid child: it must be a start recipe, or a function from a partition's number to one"
+        "was given 123 as child: it must be a start recipe, or a function from a partition's number to one"
       )
       const significant = { child, autoShutdown: "any_significant" as const }
-      assert.include(yield* refused(Spawners.layer(significant)), "invalid autoShutdown: it must be never")
+      assert.include(
+        yield* refused(Spawners.layer(significant)),
+        "was given \"any_significant\" as autoShutdown: it must be left out"
+      )
       // @ts-expect-error: written in place, the compiler refuses it as well
-      assert.include(yield* refused(Spawners.layer({ child, autoShutdown: "any_significant" })), "it must be never")
+      assert.include(yield* refused(Spawners.layer({ child, autoShutdown: "any_significant" })), "it must be left out")
     })))
 
   it.effect("PAR-007 stop waits until the process and its name are gone", () =>

@@ -234,8 +234,8 @@ describe("task supervisor", () => {
       const unknown = tasks.asyncStreamNolink([1], (n) => Effect.succeed(n), invalid)
       const refused = errorOf(yield* Effect.exit(Stream.runDrain(unknown)))
       assert.isTrue(
-        refused instanceof Supervisor.StartError && refused.reason._tag === "InvalidSpec" &&
-          refused.reason.field === "shutdown"
+        refused instanceof Supervisor.StartError && refused.reason._tag === "InvalidOption" &&
+          refused.reason.option === "shutdown"
       )
     })
   )

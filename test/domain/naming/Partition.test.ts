@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Hash, Schema } from "effect"
-import { defaultCount, indexOf, problem, resize, resizeProblem } from "../../../src/domain/naming/Partition.ts"
+import { indexOf, resize, resizeProblem } from "../../../src/domain/naming/Partition.ts"
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 64 }))
 const Size = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 64 }))
@@ -45,14 +45,6 @@ describe("the partition of a key", () => {
 })
 
 describe("the number of partitions", () => {
-  it("is a positive integer to begin with, and the default is one", () => {
-    assert.isUndefined(problem(1))
-    assert.isUndefined(problem(defaultCount))
-    for (const none of [0, -1, 1.5, NaN, Infinity]) {
-      assert.strictEqual(problem(none), `it must be a positive integer, got ${none}`)
-    }
-  })
-
   it("can go down to 0 and up to where it began", () => {
     assert.isUndefined(resizeProblem(0, 8))
     assert.isUndefined(resizeProblem(8, 8))

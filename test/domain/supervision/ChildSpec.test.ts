@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Result } from "effect"
+import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
 import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import * as ChildSpec from "../../../src/domain/supervision/ChildSpec.ts"
 
 const problemOf = (draft: ChildSpec.Draft, autoShutdown: ChildSpec.AutoShutdown = "never") => {
   const made = ChildSpec.make(draft, autoShutdown)
-  return Result.isFailure(made) ? [made.failure.field, made.failure.problem] as const : undefined
+  return Result.isFailure(made) ? [made.failure.option, made.failure.expected] as const : undefined
 }
 
 describe("ChildSpec.make", () => {
@@ -57,12 +58,12 @@ describe("ChildSpec.make", () => {
     assert.strictEqual(problemOf(draft({ id: undefined }))?.[0], "id")
     assert.deepStrictEqual(problemOf(draft({ kind: "wrker" })), [
       "kind",
-      "kind \"wrker\" is neither \"worker\" nor \"supervisor\""
+      "\"worker\" or \"supervisor\""
     ])
     assert.strictEqual(problemOf(draft({ restart: "prmanent" }))?.[0], "restart")
     assert.deepStrictEqual(problemOf(draft({ shutdown: -10 })), [
       "shutdown",
-      "shutdown -10 is neither a duration of 0 or more, nor \"infinity\", nor \"brutal_kill\""
+      "a duration of 0 or more, \"infinity\" or \"brutal_kill\""
     ])
     assert.strictEqual(problemOf(draft({ shutdown: Number.NaN }))?.[0], "shutdown")
     assert.strictEqual(problemOf(draft({ shutdown: "soon" }))?.[0], "shutdown")
@@ -81,9 +82,9 @@ describe("ChildSpec.make", () => {
         assert.isUndefined(problemOf({ id: "a", restart, significant: false }, autoShutdown))
         const problem = problemOf({ id: "a", restart, significant: true }, autoShutdown)
         if (restart === undefined || restart === "permanent") {
-          assert.include(problem?.[1], "a permanent child can't be significant")
+          assert.include(problem?.[1], "false for a permanent child")
         } else if (autoShutdown === "never") {
-          assert.include(problem?.[1], "significant needs autoShutdown")
+          assert.include(problem?.[1], "false under a supervisor without autoShutdown")
         } else {
           assert.isUndefined(problem)
         }
@@ -101,12 +102,9 @@ describe("ChildSpec.makeAll", () => {
     const twice = ChildSpec.makeAll([{ id: "a" }, { id: "a", restart: "transient" }], "never")
     assert.deepStrictEqual(
       twice,
-      Result.fail<ChildSpec.InvalidSpec>({
-        _tag: "InvalidSpec",
-        id: "a",
-        field: "id",
-        problem: "two children have the id \"a\""
-      })
+      Result.fail(
+        new InvalidOption({ of: "a", option: "id", given: "a", expected: "another one: two children have it" })
+      )
     )
   })
 })

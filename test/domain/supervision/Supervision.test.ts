@@ -268,7 +268,11 @@ describe("dependents", () => {
 
   it("refuses a need that no child started before can meet", () => {
     const world = new World({ strategy: "dependents" })
-    assert.deepInclude(world.start({ id: "web", needs: ["db"] }), { _tag: "InvalidSpec", field: "needs" })
+    assert.deepInclude(world.start({ id: "web", needs: ["db"] }), {
+      _tag: "InvalidOption",
+      option: "needs",
+      given: "db"
+    })
     assert.deepStrictEqual(world.list(), [])
   })
 })

@@ -390,7 +390,7 @@ describe("a duplicate registry", () => {
     const wrong = () => Registry.Service<Names>()("test/Wrong", { keys: "unique!" })
     // @ts-expect-error a value is asked for
     const missing = (names: Names["Service"]) => names.register("one", new FakeProcess("a"))
-    assert.throws(wrong, "test/Wrong: keys of a registry are \"unique\" or \"duplicate\", not \"unique!\"")
+    assert.throws(wrong, "test/Wrong was given \"unique!\" as keys: it must be \"unique\" or \"duplicate\".")
     assert.isFunction(missing)
   })
 })

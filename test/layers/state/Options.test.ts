@@ -50,7 +50,7 @@ describe("companions", () => {
             Account.layer(behavior(new Inside(script)))
           ])
           const error = refusal(yield* Effect.exit(Layer.build(app).pipe(Effect.provide(Below))))
-          assert.deepStrictEqual([error.server, error.option, error.given], ["test/Account", option, given])
+          assert.deepStrictEqual([error.of, error.option, error.given], ["test/Account", option, given])
           assert.match(error.message, /^test\/Account was given .* as .*: it must be /)
         }
         // refused before the store is asked for anything
@@ -93,13 +93,13 @@ describe("stores", () => {
         ) {
           const error = refusal(exit)
           assert.deepStrictEqual([error.option, error.given], ["generations", generations])
-          assert.include([`sqlite ${filename}`, `file ${directory}`, "memory"], error.server)
+          assert.include([`sqlite ${filename}`, `file ${directory}`, "memory"], error.of)
         }
       }
       fs.rmSync(filename, { force: true })
       for (const busyTimeout of [-1, Number.NaN, Infinity, broken, "soon" as Duration.Input]) {
         const error = refusal(yield* build(StateStoreSqlite.layer(Db, { filename, busyTimeout })))
-        assert.deepStrictEqual([error.server, error.option, error.given], [
+        assert.deepStrictEqual([error.of, error.option, error.given], [
           `sqlite ${filename}`,
           "busyTimeout",
           busyTimeout

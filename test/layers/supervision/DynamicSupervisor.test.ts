@@ -273,14 +273,17 @@ describe("DynamicSupervisor", () => {
       const { supervisor } = yield* jobs()
       const field = (options: Parameters<typeof supervisor.startChild>[1]) =>
         Effect.map(Effect.flip(supervisor.startChild(recipe("a"), options)), ({ reason }) =>
-          reason._tag === "InvalidSpec" ? reason.field : reason._tag)
+          reason._tag === "InvalidOption" ? reason.option : reason._tag)
       assert.strictEqual(yield* field({ significant: true, restart: "transient" }), "significant")
       assert.strictEqual(yield* field({ shutdown: -1 }), "shutdown")
       const problem = (options: object) =>
         Effect.map(Effect.exit(Effect.scoped(jobs(options))), (exit) =>
           Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "none")
-      assert.include(yield* problem({ maxChildren: -1 }), "invalid maxChildren")
-      assert.include(yield* problem({ autoShutdown: "any_significant" }), "invalid autoShutdown")
+      assert.include(yield* problem({ maxChildren: -1 }), "was given -1 as maxChildren")
+      assert.include(
+        yield* problem({ autoShutdown: "any_significant" }),
+        "was given \"any_significant\" as autoShutdown"
+      )
       assert.strictEqual(yield* problem({ autoShutdown: "never" }), "none")
     }))
 

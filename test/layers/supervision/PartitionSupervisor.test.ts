@@ -190,11 +190,17 @@ describe("a partition supervisor", () => {
       }
       const refused = (options: PartitionSupervisor.Options<DynamicSupervisor.DynamicSupervisor>) =>
         Effect.map(Effect.exit(Effect.scoped(Layer.build(Spawners.layer(options)))), dies)
+      for (const none of [0, -1, 1.5, NaN, Infinity]) {
+        assert.include(
+          yield* refused({ child: spawner, partitions: none }),
+          `test/Spawners was given ${none} as partitions: it must be a whole number, 1 at least`
+        )
+      }
+      assert.isTrue(Number.isSafeInteger(PartitionSupervisor.defaultCount) && PartitionSupervisor.defaultCount > 0)
       assert.include(
-        yield* refused({ child: spawner, partitions: 0 }),
-        "test/Spawners: invalid partitions: it must be a positive integer, got 0"
+        yield* refused({ child: worker }),
+        "was given \"temporary\" as child.options.restart: it must be another"
       )
-      assert.include(yield* refused({ child: worker }), "invalid child: a partition can't be temporary")
     }))
 })
 

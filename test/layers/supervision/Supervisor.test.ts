@@ -120,7 +120,7 @@ describe("starting children", () => {
       const { supervisor } = yield* top(one)
       const problem = (options: Supervisor.SpecOverride) =>
         Effect.map(Effect.flip(supervisor.startChild(recipe("a"), options)), ({ reason }) =>
-          reason._tag === "InvalidSpec" ? reason.field : reason._tag)
+          reason._tag === "InvalidOption" ? reason.option : reason._tag)
       assert.strictEqual(yield* problem({ id: "" }), "id")
       assert.strictEqual(yield* problem({ shutdown: -1 }), "shutdown")
       assert.strictEqual(yield* problem({ significant: true, restart: "transient" }), "significant")
@@ -169,7 +169,7 @@ describe("starting children", () => {
   it.effect("specs can be checked without starting anything", () =>
     Effect.sync(() => {
       const checked = Supervisor.checkChildSpecs([{ id: "a" }, { id: "b", restart: "transient", significant: true }])
-      assert.strictEqual(checked._tag === "Failure" ? checked.failure.field : "ok", "significant")
+      assert.strictEqual(checked._tag === "Failure" ? checked.failure.option : "ok", "significant")
       const allowed = Supervisor.checkChildSpecs(
         [{ id: "b", restart: "transient", significant: true }],
         "any_significant"

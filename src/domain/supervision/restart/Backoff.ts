@@ -3,6 +3,9 @@
  *
  * @since 0.1.0
  */
+import type { Duration } from "effect"
+import * as GivenOption from "../../options/GivenOption.ts"
+import * as Millis from "../../options/Millis.ts"
 
 /**
  * The rule; times in milliseconds.
@@ -42,19 +45,41 @@ export interface Progress {
 export const initial: Progress = { attempt: 0, last: -Infinity }
 
 /**
- * What is wrong with a rule, in words; `undefined` when nothing is.
+ * What users say of a rule.
  *
  * @since 0.1.0
  */
-export const problem = (rule: Rule): string | undefined => {
-  if (!(rule.base >= 0) || rule.base === Infinity) {
-    return `base must be a finite duration of 0 or more, got ${rule.base} ms`
+export interface Options {
+  /** The delay before the first restart; 100 ms by default. */
+  readonly base?: Duration.Input | undefined
+  /** What each further delay is multiplied by; 2 by default. */
+  readonly factor?: number | undefined
+  /** The longest delay; 30 seconds by default. */
+  readonly cap?: Duration.Input | undefined
+  /** The share of a delay that is drawn at random; 0.2 by default. */
+  readonly jitter?: number | undefined
+  /** A crash that comes this long after the last restart was due begins at `base` again; 1 minute by default. */
+  readonly resetAfter?: Duration.Input | undefined
+}
+
+/**
+ * The rule that is meant; throws `InvalidOption`, in the name of `of`, for one that makes no sense.
+ *
+ * @since 0.1.0
+ */
+export const ruleOf = (of: string, options: Options = {}): Rule => {
+  const base = GivenOption.patience({ of, option: "base", given: options.base ?? "100 millis" })
+  const given = options.cap ?? "30 seconds"
+  const cap = Millis.fromDuration(given) ?? Number.NaN
+  return {
+    base,
+    factor: GivenOption.between({ of, option: "factor", given: options.factor ?? 2 }, 1, Infinity),
+    cap: cap >= base
+      ? cap
+      : GivenOption.refuse({ of, option: "cap", given }, `a duration that is not below base (${base} ms)`),
+    jitter: GivenOption.between({ of, option: "jitter", given: options.jitter ?? 0.2 }, 0, 1),
+    resetAfter: GivenOption.millis({ of, option: "resetAfter", given: options.resetAfter ?? "1 minute" })
   }
-  if (!(rule.factor >= 1)) return `factor must be 1 or more, got ${rule.factor}`
-  if (!(rule.cap >= rule.base)) return `cap must not be below base, got ${rule.cap} ms`
-  if (!(rule.jitter >= 0 && rule.jitter <= 1)) return `jitter must be between 0 and 1, got ${rule.jitter}`
-  if (!(rule.resetAfter > 0)) return `resetAfter must be above 0, got ${rule.resetAfter} ms`
-  return undefined
 }
 
 /**

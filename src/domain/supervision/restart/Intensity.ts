@@ -7,6 +7,8 @@
  *
  * @since 0.1.0
  */
+import type { Duration } from "effect"
+import * as GivenOption from "../../options/GivenOption.ts"
 
 /**
  * The limit: at most `restarts` within `within` milliseconds.
@@ -26,19 +28,26 @@ export interface Limit {
 export const defaultLimit: Limit = { restarts: 3, within: 5000 }
 
 /**
- * What is wrong with a limit, in words; `undefined` when nothing is.
+ * What users say of a limit.
  *
  * @since 0.1.0
  */
-export const problem = (limit: Limit): string | undefined => {
-  if (!Number.isInteger(limit.restarts) || limit.restarts < 0) {
-    return `restarts must be an integer of 0 or more, got ${limit.restarts}`
-  }
-  if (!Number.isFinite(limit.within) || limit.within <= 0) {
-    return `within must be a finite duration above 0, got ${limit.within} ms`
-  }
-  return undefined
+export interface Options {
+  /** How many restarts; 3 by default. */
+  readonly restarts?: number | undefined
+  /** Within how long; 5 seconds by default. */
+  readonly within?: Duration.Input | undefined
 }
+
+/**
+ * The limit that is meant; throws `InvalidOption`, in the name of `of`, for one that makes no sense.
+ *
+ * @since 0.1.0
+ */
+export const limitOf = (of: string, options: Options = {}): Limit => ({
+  restarts: GivenOption.integer({ of, option: "restarts", given: options.restarts ?? defaultLimit.restarts }, 0),
+  within: GivenOption.period({ of, option: "within", given: options.within ?? defaultLimit.within })
+})
 
 /**
  * The restarts that still counted at the last decision.

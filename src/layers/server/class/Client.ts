@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
-import { InvalidOption } from "../../../domain/Errors.ts"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, reservedNames } from "../../../domain/server/Message.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
@@ -110,12 +110,10 @@ export const messageTypes = (
   const usual = toMillis(timeout, { server })
   const reserved = reservedNames.find((name) => Object.hasOwn(messages, name))
   if (reserved !== undefined) {
-    throw new InvalidOption({
-      server,
-      option: "the name of a message",
-      given: reserved,
-      expected: `one that its clients can have as a method, which ${reservedNames.join(", ")} are not`
-    })
+    refuse(
+      { of: server, option: "the name of a message", given: reserved },
+      `one that its clients can have as a method, which ${reservedNames.join(", ")} are not`
+    )
   }
   return Object.entries(messages).map(([tag, message]) => {
     const own = message._tag === "Call" ? message.timeout : undefined

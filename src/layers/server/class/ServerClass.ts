@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import { Context, Effect, Fiber, Layer } from "effect"
-import { InvalidKey } from "../../../domain/Errors.ts"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchema.ts"
 import { from as stateSchema } from "../../../domain/state/StateSchema.ts"
@@ -68,7 +68,7 @@ export const make = <Self>() =>
       kind: "worker",
       options: childOptions(options),
       make: (parent, context, id) => {
-        if (typeof key !== "string") throw new InvalidKey({ server: own, key })
+        if (typeof key !== "string") return refuse({ of: own, option: "key", given: key }, "a string")
         const spec = specs(parent, context, behavior, options, id === own ? undefined : id)
         const server = new ServerProcess(spec, key)
         return { child: server, ref: server.ref }

@@ -133,7 +133,7 @@ export class ServerProcess extends ServerWork {
     const why = Cause.squash(cause)
     return Exit.die(
       new InvalidOption({
-        server: this.name,
+        of: this.name,
         request: tag,
         option: "payload",
         given,

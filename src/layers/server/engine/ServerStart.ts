@@ -174,7 +174,7 @@ export abstract class ServerStart extends ServerEnd implements Child {
       return this.behavior.idle === undefined ? new MissingCallback({ server: this.name, callback: "idle" }) : undefined
     }
     return new InvalidOption({
-      server: this.name,
+      of: this.name,
       request,
       option: "idleAfter",
       given: idleAfter,

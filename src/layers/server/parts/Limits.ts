@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import type { Duration } from "effect"
-import { InvalidOption } from "../../../domain/Errors.ts"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
+import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import type { Isolation } from "../../../domain/state/Isolation.ts"
 import type { ChildOptions } from "../../process/Child.ts"
@@ -38,21 +39,15 @@ export const toMillis = (
     readonly option?: string
   }
 ): number => {
-  const millis = Millis.fromInput(input)
-  if (millis !== undefined) return millis
-  if (option === "timeout") throw noTimeout(server, request, input)
-  throw new InvalidOption({ server, option, given: input, expected: Millis.expected })
+  const one = { of: server, request, option, given: input }
+  return option === "timeout"
+    ? GivenOption.timeout(one)
+    : Millis.fromInput(input) ?? GivenOption.refuse(one, Millis.expected)
 }
 
 /** What is wrong with a timeout that is no time. */
 export const noTimeout = (server: string, request: string | undefined, given: unknown): InvalidOption =>
-  new InvalidOption({
-    server,
-    ...(request === undefined ? {} : { request }),
-    option: "timeout",
-    given,
-    expected: `${Millis.expected}, or "infinity"`
-  })
+  GivenOption.refusal({ of: server, request, option: "timeout", given }, GivenOption.timeoutExpected)
 
 /** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
 export const limitsOf = (
@@ -66,11 +61,7 @@ export const limitsOf = (
 
 const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
   const given = mailbox?.capacity ?? Infinity
-  if (given >= 1) return given
-  throw new InvalidOption({
-    server,
-    option: "mailbox.capacity",
-    given,
-    expected: "at least 1, or left out for no limit"
-  })
+  return given >= 1
+    ? given
+    : GivenOption.refuse({ of: server, option: "mailbox.capacity", given }, "at least 1, or left out for no limit")
 }

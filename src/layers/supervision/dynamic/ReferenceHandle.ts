@@ -5,8 +5,9 @@
  */
 import { type Context, Effect, Exit, Result } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { ChildSpec, InvalidSpec } from "../../../domain/supervision/ChildSpec.ts"
+import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { isUp } from "../../process/Execute.ts"
 import { type Process, processOf } from "../../process/Process.ts"
@@ -123,13 +124,13 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     override: ChildOptions | undefined
   ): ChildSpec | StartError<E> {
     const spec = this.specOf(recipe, override)
-    if ("problem" in spec) return this.failure<E>(spec.id, spec)
+    if (spec instanceof InvalidOption) return this.failure<E>(spec.of, spec)
     const { children, isUp, maxChildren } = this.process
     if (!isUp) return this.failure<E>(recipe.id, { _tag: "NotRunning" })
     return children.size < maxChildren ? spec : this.failure<E>(recipe.id, { _tag: "MaxChildren", max: maxChildren })
   }
 
-  private specOf<A, E, R>(recipe: StartRecipe<A, E, R>, override: ChildOptions | undefined): ChildSpec | InvalidSpec {
+  private specOf<A, E, R>(recipe: StartRecipe<A, E, R>, override: ChildOptions | undefined): ChildSpec | InvalidOption {
     const { last } = this
     // Past the type checker a recipe may be anything: `specOf` says what is wrong with it, also when it is an odd one out.
     const isAlike = override === undefined && last !== undefined && recipe?.options === last.options &&
@@ -138,8 +139,12 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     if (isAlike) return last.spec
     const significant = override?.significant ?? recipe?.options?.significant
     if (significant !== undefined && significant !== false) {
-      const problem = "a dynamic child can't be significant: a dynamic supervisor has no autoShutdown"
-      return { _tag: "InvalidSpec", id: String(recipe.id), field: "significant", problem }
+      return new InvalidOption({
+        of: String(recipe.id),
+        option: "significant",
+        given: significant,
+        expected: "left out for a dynamic child: a dynamic supervisor has no autoShutdown"
+      })
     }
     const spec = specOf(recipe, override, "never")
     if (Result.isFailure(spec)) return spec.failure

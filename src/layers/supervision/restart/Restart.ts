@@ -16,15 +16,6 @@ import * as Backoff from "../../../domain/supervision/restart/Backoff.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
 import { plainLimits } from "./Budget.ts"
 
-const millis = (input: Duration.Input): number => {
-  const duration = Duration.fromInput(input)
-  return duration._tag === "None" ? Number.NaN : Duration.toMillis(duration.value)
-}
-
-const refuse = (name: string, problem: string | undefined): void => {
-  if (problem !== undefined) throw new RangeError(`${name}: ${problem}`)
-}
-
 /**
  * At most `restarts` restarts within any stretch of `within`: OTP's `intensity` and `period`, as a true sliding window.
  *
@@ -41,19 +32,12 @@ const refuse = (name: string, problem: string | undefined): void => {
  *
  * **Gotchas**
  *
- * It throws a `RangeError` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above 0.
+ * It throws an `InvalidOption` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above 0.
  *
  * @since 0.1.0
  */
-export const intensity = (options?: {
-  readonly restarts?: number | undefined
-  readonly within?: Duration.Input | undefined
-}): Schedule.Schedule<number, ExitReason> => {
-  const limit: Intensity.Limit = {
-    restarts: options?.restarts ?? Intensity.defaultLimit.restarts,
-    within: options?.within === undefined ? Intensity.defaultLimit.within : millis(options.within)
-  }
-  refuse("Restart.intensity", Intensity.problem(limit))
+export const intensity = (options?: Intensity.Options): Schedule.Schedule<number, ExitReason> => {
+  const limit = Intensity.limitOf("Restart.intensity", options)
   const schedule = Schedule.fromStep(Effect.sync(() => {
     const window = new Intensity.Window(limit)
     return (now: number, _reason: ExitReason) =>
@@ -80,26 +64,13 @@ export const intensity = (options?: {
  *
  * **Gotchas**
  *
- * One supervisor has one budget: all its children share the delay. It throws a `RangeError` at once for options that make
- * no sense.
+ * One supervisor has one budget: all its children share the delay. It throws an `InvalidOption` at once for options that
+ * make no sense.
  *
  * @since 0.1.0
  */
-export const backoff = (options?: {
-  readonly base?: Duration.Input | undefined
-  readonly factor?: number | undefined
-  readonly cap?: Duration.Input | undefined
-  readonly jitter?: number | undefined
-  readonly resetAfter?: Duration.Input | undefined
-}): Schedule.Schedule<number, ExitReason> => {
-  const rule: Backoff.Rule = {
-    base: millis(options?.base ?? "100 millis"),
-    factor: options?.factor ?? 2,
-    cap: millis(options?.cap ?? "30 seconds"),
-    jitter: options?.jitter ?? 0.2,
-    resetAfter: millis(options?.resetAfter ?? "1 minute")
-  }
-  refuse("Restart.backoff", Backoff.problem(rule))
+export const backoff = (options?: Backoff.Options): Schedule.Schedule<number, ExitReason> => {
+  const rule = Backoff.ruleOf("Restart.backoff", options)
   return Schedule.fromStep(Effect.sync(() => {
     let progress = Backoff.initial
     const step = (now: number, draw: number): [number, Duration.Duration] => {

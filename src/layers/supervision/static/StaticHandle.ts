@@ -139,7 +139,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
   ): Effect.Effect<StartedChild<A>, StartError<E>> {
     const { process } = this
     const spec = specOf(recipe, override, process.state.options.autoShutdown)
-    if (spec._tag === "Failure") return Exit.fail(this.startError<E>(spec.failure.id, spec.failure))
+    if (spec._tag === "Failure") return Exit.fail(this.startError<E>(spec.failure.of, spec.failure))
     const { id } = spec.success
     const made: Array<{ readonly child: unknown; readonly ref: A }> = []
     const answer = process.startChild(spec.success, initial, () => {
@@ -222,7 +222,7 @@ const startReason = <E>(answer: Answer, slot: Slot | undefined): StartErrorReaso
     case "AlreadyStarted":
     case "AlreadyPresent":
       return slot === undefined ? { _tag: "Stopped" } : { _tag: answer._tag, process: slot.child }
-    case "InvalidSpec":
+    case "InvalidOption":
       return answer
     case "Stopped":
       return { _tag: "Stopped" }

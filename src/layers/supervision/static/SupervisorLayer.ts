@@ -10,13 +10,13 @@
  */
 import { Context, Effect, Layer, Option, Predicate, type Schedule, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { oneOf, refusal } from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
+import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../../domain/supervision/Strategy.ts"
 import type { Child, ChildOptions, Parent, StartRecipe } from "../../process/Child.ts"
 import * as Restart from "../restart/Restart.ts"
 import { startRoot } from "../tree/Root.ts"
-import { InvalidSupervisor } from "../tree/SupervisorErrors.ts"
 import { CurrentOverride, Supervisor } from "../tree/SupervisorHandle.ts"
 import { StaticHandle } from "./StaticHandle.ts"
 import { SupervisorProcess } from "./SupervisorProcess.ts"
@@ -56,37 +56,29 @@ export const make = (
   options: Options,
   context: Context.Context<never>
 ): SupervisorProcess => {
+  const of = pathText([...parent.path, id])
   const { autoShutdown = "never", onGiveUp = "escalate", strategy } = options
-  if (!Strategy.all.includes(strategy)) {
-    throw invalid([...parent.path, id], "strategy", `${String(strategy)} is none of ${Strategy.all.join(", ")}`)
-  }
-  if (autoShutdown !== "never" && autoShutdown !== "any_significant" && autoShutdown !== "all_significant") {
-    throw invalid(
-      [...parent.path, id],
-      "autoShutdown",
-      `${String(autoShutdown)} is none of never, any_significant, all_significant`
-    )
-  }
-  if (onGiveUp !== "escalate" && onGiveUp !== "park") {
-    throw invalid([...parent.path, id], "onGiveUp", `${String(onGiveUp)} is neither escalate nor park`)
-  }
   return new SupervisorProcess(
     parent,
     id,
-    { strategy, autoShutdown, onGiveUp },
+    {
+      strategy: oneOf({ of, option: "strategy", given: strategy }, Strategy.all),
+      autoShutdown: oneOf({ of, option: "autoShutdown", given: autoShutdown }, ChildSpec.autoShutdowns),
+      onGiveUp: oneOf({ of, option: "onGiveUp", given: onGiveUp }, onGiveUps)
+    },
     options.restart ?? Restart.standard,
     context
   )
 }
 
-export const invalid = (path: ReadonlyArray<string>, field: string, problem: string) =>
-  new InvalidSupervisor({ supervisor: pathText(path), field, problem })
+/** What giving up may mean. */
+export const onGiveUps = ["escalate", "park"] as const
 
 /** Builds a supervisor and, one after the other, its children; `ownId` is its id unless the options give one. */
 export const build = Effect.fnUntraced(function*(given: Options, children: ReadonlyArray<AnyLayer>, ownId?: string) {
   // For programs that the compiler has not seen.
   if (!Predicate.isObject(given)) {
-    return yield* Effect.die(invalid([ownId ?? defaultId], "options", `${String(given)} says nothing of a supervisor`))
+    return yield* Effect.die(refusal({ of: ownId ?? defaultId, option: "options", given }, "an object"))
   }
   const options: Options = { ...given, id: given.id ?? ownId }
   const ambient = Context.add(yield* Effect.context<Scope.Scope>(), CurrentOverride, undefined)

@@ -11,8 +11,9 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Duration, Effect, Exit, type Fiber, Latch, Option, Scope } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, type Fiber, Latch, Option, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { type ExitReason, isOrderly, shutdown } from "../../../domain/process/ExitReason.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
@@ -128,12 +129,16 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
   }
 
   await(options?: WaitOptions): Effect.Effect<A, E | TaskError> {
-    const millis = toMillis(options?.timeout)
-    return Effect.flatMap(this.within(millis), (outcome) => outcome ?? Effect.fail(this.timeout(millis)))
+    return Effect.suspend(() => {
+      const millis = toMillis(pathText(this[processOf].path), options?.timeout)
+      return Effect.flatMap(this.within(millis), (outcome) => outcome ?? Effect.fail(this.timeout(millis)))
+    })
   }
 
   yield(options?: WaitOptions): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskError>>> {
-    return Effect.map(this.within(toMillis(options?.timeout)), Option.fromUndefinedOr)
+    return Effect.suspend(() =>
+      Effect.map(this.within(toMillis(pathText(this[processOf].path), options?.timeout)), Option.fromUndefinedOr)
+    )
   }
 
   get shutdown(): Effect.Effect<Exit.Exit<A, E | TaskError>> {
@@ -212,6 +217,6 @@ const isBroken = (reason: TaskErrorReason): boolean => reason._tag !== "Stopped"
 
 const defaultMillis = 5000
 
-/** A time to wait in milliseconds: 5 seconds unless told otherwise. */
-export const toMillis = (timeout: Duration.Input | "infinity" | undefined): number =>
-  timeout === undefined ? defaultMillis : timeout === "infinity" ? Infinity : Duration.toMillis(timeout)
+/** A time to wait in milliseconds: 5 seconds by default. */
+export const toMillis = (of: string, given: Duration.Input | "infinity" = defaultMillis): number =>
+  GivenOption.timeout({ of, option: "timeout", given })

@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import { type Duration, Effect, Exit, Stream } from "effect"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { type ChildTask, toMillis } from "./Task.ts"
 import type { TaskError } from "./TaskError.ts"
 
@@ -118,12 +119,14 @@ const each = <A, X, E, R, E2, R2>(
   options: Common | undefined,
   run: (item: A, millis: number) => Effect.Effect<X, E, R>
 ): Stream.Stream<X, E | E2, R | R2> => {
-  const { concurrency = defaultConcurrency, ordered = true } = options ?? {}
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-    return Stream.die(new RangeError(`asyncStream: concurrency must be a positive integer, got ${concurrency}`))
-  }
-  const millis = toMillis(options?.timeout)
+  const { ordered = true } = options ?? {}
   // One item at a time: taking more than there are tasks for would run ahead of an endless or costly collection.
   const taken: Stream.Stream<A, E2, R2> = Stream.isStream(items) ? items : Stream.fromIterable(items, { chunkSize: 1 })
-  return Stream.mapEffect(taken, (item) => run(item, millis), { concurrency, unordered: !ordered })
+  return Stream.suspend(() => {
+    const of = "asyncStream"
+    const given = options?.concurrency ?? defaultConcurrency
+    const concurrency = GivenOption.integer({ of, option: "concurrency", given }, 1)
+    const millis = toMillis(of, options?.timeout)
+    return Stream.mapEffect(taken, (item) => run(item, millis), { concurrency, unordered: !ordered })
+  })
 }

@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import { Context, Effect } from "effect"
+import { refusal } from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { root as rootTelemetry } from "../../observation/Telemetry.ts"
 import type { Child, Parent } from "../../process/Child.ts"
 import type { LocalProcess } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
 import { ChildNews } from "./ChildNews.ts"
-import { InvalidSupervisor } from "./SupervisorErrors.ts"
 
 /** Told when a root supervisor ended by itself. */
 export type RootObserver = (root: Process, reason: ExitReason) => void
@@ -44,8 +44,8 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
   })
   // Under a parent the id is part of the spec, and checked there.
   if (typeof process.id !== "string" || process.id === "") {
-    const problem = "a root supervisor needs an id, a string that is not empty"
-    return yield* Effect.die(new InvalidSupervisor({ supervisor: String(process.id), field: "id", problem }))
+    const id = { of: "a root supervisor", option: "id", given: process.id }
+    return yield* Effect.die(refusal(id, "a string that is not empty"))
   }
   yield* Effect.addFinalizer(() => process.endAndWait())
   yield* Effect.orDie(process.start())

@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import { type Cause, Runtime, Schema } from "effect"
+import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import { crashed, toText } from "../../../domain/process/ExitReason.ts"
-import { InvalidSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Process } from "../../process/Process.ts"
 
 const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
@@ -25,7 +25,7 @@ export type StartErrorReason<E> =
   | { readonly _tag: "AlreadyStarted"; readonly process: Process }
   | { readonly _tag: "AlreadyPresent"; readonly process: Process }
   | { readonly _tag: "MaxChildren"; readonly max: number }
-  | InvalidSpec
+  | InvalidOption
   | { readonly _tag: "Stopped" }
   | { readonly _tag: "NotRunning" }
 
@@ -34,7 +34,7 @@ const StartReason = Schema.Union([
   Schema.TaggedStruct("AlreadyStarted", { process: Schema.Unknown }),
   Schema.TaggedStruct("AlreadyPresent", { process: Schema.Unknown }),
   Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
-  InvalidSpec,
+  InvalidOption,
   Schema.TaggedStruct("Stopped", {}),
   Schema.TaggedStruct("NotRunning", {})
 ])
@@ -70,8 +70,8 @@ const explainStart = (reason: StartErrorReason<unknown>): string => {
       return "the supervisor has that spec already, and the child is down. Use restartChild, or deleteChild first."
     case "MaxChildren":
       return `there are ${reason.max} children, as many as maxChildren allows. Try again when one has ended, or raise it.`
-    case "InvalidSpec":
-      return `invalid ${reason.field}: ${reason.problem}.`
+    case "InvalidOption":
+      return reason.message
     case "Stopped":
       return "it was told to stop before it was up."
     case "NotRunning":
@@ -130,21 +130,6 @@ const explainChild: Record<ChildErrorReason["_tag"], string> = {
   Parked: "the child is parked, because its supervisor gave up on it. resumeChild starts it again.",
   NotParked: "the child is not parked, there is nothing to resume.",
   NotRunning: "the supervisor is not running, or shutting down."
-}
-
-/**
- * A supervisor was described in a way that makes no sense. A mistake in the program, so it is a defect.
- *
- * @since 0.1.0
- */
-export class InvalidSupervisor extends Schema.TaggedError<InvalidSupervisor>()("InvalidSupervisor", {
-  supervisor: Schema.String,
-  field: Schema.String,
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `${this.supervisor}: invalid ${this.field}: ${this.problem}`
-  }
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Exit, Predicate, Result, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
+import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
@@ -166,8 +167,8 @@ export const specOf = (
   recipe: StartRecipe<unknown, unknown, unknown>,
   override: SpecOverride | undefined,
   autoShutdown: ChildSpec.AutoShutdown
-): Result.Result<ChildSpec.ChildSpec, ChildSpec.InvalidSpec> => {
-  if (!Predicate.isObject(recipe)) return ChildSpec.noSpec(recipe, "no start recipe")
+): Result.Result<ChildSpec.ChildSpec, InvalidOption> => {
+  if (!Predicate.isObject(recipe)) return ChildSpec.noSpec(recipe, "a start recipe")
   const { id, kind, options } = recipe
   const spec = ChildSpec.make({
     id: override?.id ?? id,
@@ -177,10 +178,7 @@ export const specOf = (
     significant: override?.significant ?? options?.significant,
     needs: override?.needs ?? options?.needs
   }, autoShutdown)
-  return typeof recipe.make === "function" || Result.isFailure(spec) ? spec : Result.fail({
-    _tag: "InvalidSpec",
-    id: spec.success.id,
-    field: "make",
-    problem: "a start recipe needs make, the function that makes the child"
-  })
+  return typeof recipe.make === "function" || Result.isFailure(spec)
+    ? spec
+    : ChildSpec.wrong(spec.success.id, "make", recipe.make, "the function that makes the child")
 }

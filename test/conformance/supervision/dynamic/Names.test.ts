@@ -1,6 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
+import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { DynamicSupervisor, GenServer, Process, Registry, Supervisor } from "../../../../src/index.ts"
 import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { start, Sup } from "../../../kit/DynamicFamily.ts"
@@ -26,7 +27,7 @@ const registries = Effect.map(
 const refused = (options: DynamicSupervisor.Options) =>
   Effect.map(Effect.exit(Effect.scoped(start(options))), (exit) => {
     const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-    return error instanceof Supervisor.InvalidSupervisor ? error.field : error
+    return error instanceof InvalidOption ? error.option : error
   })
 
 describe("dynamic supervisor: definitions and names", () => {

@@ -119,19 +119,19 @@ describe("dynamic supervisor: starting", () => {
       const field = (recipe: unknown, spec?: GenServer.Options) =>
         // Past the type checker, as a recipe that was computed.
         Effect.map(Effect.flip(sup.startChild(recipe as StartRecipe<HasProcess>, spec)), ({ reason }) =>
-          reason._tag === "InvalidSpec" ? `${reason.field}: ${reason.problem}` : reason._tag)
-      assert.strictEqual(yield* field({}), "id: a child needs an id, a string that is not empty")
-      assert.strictEqual(yield* field(undefined), "spec: undefined is no start recipe")
+          reason._tag === "InvalidOption" ? `${reason.option}: ${reason.expected}` : reason._tag)
+      assert.strictEqual(yield* field({}), "id: a string that is not empty")
+      assert.strictEqual(yield* field(undefined), "child: a start recipe")
       assert.strictEqual(
         yield* field({ ...valid, make: { nonsense: true } }),
-        "make: a start recipe needs make, the function that makes the child"
+        "make: the function that makes the child"
       )
-      assert.include(yield* field(valid, { shutdown: -1 }), "shutdown: shutdown -1 is neither")
-      assert.include(yield* field(valid, { significant: true }), "significant: a dynamic child can't be significant")
+      assert.include(yield* field(valid, { shutdown: -1 }), "shutdown: a duration of 0 or more")
+      assert.include(yield* field(valid, { significant: true }), "significant: left out for a dynamic child")
       // What is valid hears that nobody is there; so does what it is like, whatever that came to before.
       assert.strictEqual(yield* field(valid), "NotRunning")
-      assert.include(yield* field({ ...valid, id: "" }), "id: a child needs an id")
-      assert.include(yield* field({ ...valid, make: undefined }), "make: a start recipe needs make")
+      assert.include(yield* field({ ...valid, id: "" }), "id: a string that is not empty")
+      assert.include(yield* field({ ...valid, make: undefined }), "make: the function that makes the child")
     })
   )
 

@@ -1,8 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
+import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import type { InvalidSpec } from "../../../../src/domain/supervision/ChildSpec.ts"
 import { DynamicSupervisor, Monitor, Registry, Restart, Supervisor } from "../../../../src/index.ts"
 import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
 import { type Process, reference } from "../../../../src/layers/process/Process.ts"
@@ -16,13 +16,13 @@ const autoShutdowns = ["never", "any_significant", "all_significant"] as const
 const untyped = (changes: unknown): StartRecipe<Process> =>
   typeof changes === "object" ? { ...Supervisor.workerRecipe("child", Effect.never), ...changes } : changes as never
 
-/** What is wrong with a spec: the field, and in words. */
-const wrong = ({ field, problem }: InvalidSpec) => `${field}: ${problem}`
+/** What is wrong with a spec: the option, and what it must be. */
+const wrong = ({ expected, option }: InvalidOption) => `${option}: ${expected}`
 
 /** What speaks against it. */
 const refused = <R>(starting: Effect.Effect<unknown, Supervisor.StartError, R>) =>
   Effect.map(Effect.flip(starting), ({ reason }) => {
-    assert(reason._tag === "InvalidSpec")
+    assert(reason._tag === "InvalidOption")
     return wrong(reason)
   })
 
@@ -31,8 +31,8 @@ const refusedLayer = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
   Effect.map(Effect.exit(Effect.scoped(Layer.build(layer))), (exit) => {
     if (Exit.isSuccess(exit)) return "not refused"
     const error = Cause.squash(exit.cause)
-    if (error instanceof Supervisor.StartError && error.reason._tag === "InvalidSpec") return wrong(error.reason)
-    return error instanceof Supervisor.InvalidSupervisor ? `${error.field}: ${error.problem}` : String(error)
+    if (error instanceof Supervisor.StartError && error.reason._tag === "InvalidOption") return wrong(error.reason)
+    return error instanceof InvalidOption ? wrong(error) : String(error)
   })
 
 describe("supervisor: specifications", () => {
@@ -63,10 +63,10 @@ describe("supervisor: specifications", () => {
     Effect.gen(function*() {
       const starting = (changes: unknown) =>
         refusedLayer(Sup.layer({ strategy: "one_for_one" }, [own(untyped(changes))]))
-      assert.include(yield* starting({ id: undefined }), "id: a child needs an id")
-      assert.include(yield* starting({ make: undefined }), "make: a start recipe needs make")
+      assert.include(yield* starting({ id: undefined }), "id: a string that is not empty")
+      assert.include(yield* starting({ make: undefined }), "make: the function that makes the child")
       assert.strictEqual(yield* starting({ unknown: "key" }), "not refused")
-      assert.strictEqual(yield* starting("no spec"), "spec: \"no spec\" is no start recipe")
+      assert.strictEqual(yield* starting("no spec"), "child: a start recipe")
       // Of all of them, only one was ever up.
       assert.deepStrictEqual((yield* told).filter((event) => event.startsWith("child")), [
         "child#1 started",
@@ -80,14 +80,17 @@ describe("supervisor: specifications", () => {
     Effect.gen(function*() {
       const sup = yield* start()
       const starting = (changes: unknown) => refused(sup.startChild(untyped(changes)))
-      assert.include(yield* starting({ id: undefined }), "id: a child needs an id")
-      assert.include(yield* starting({ make: undefined }), "make: a start recipe needs make")
-      assert.include(yield* starting({ make: "not callable" }), "make: a start recipe needs make")
-      assert.include(yield* starting({ options: { restart: "prmanent" } }), "restart: restart \"prmanent\"")
-      assert.include(yield* starting({ options: { shutdown: -10 } }), "shutdown: shutdown -10")
-      assert.include(yield* starting({ options: { shutdown: -1 } }), "shutdown: shutdown -1")
-      assert.include(yield* starting({ kind: "wrker" }), "kind: kind \"wrker\"")
-      assert.strictEqual(yield* starting(42), "spec: 42 is no start recipe")
+      assert.include(yield* starting({ id: undefined }), "id: a string that is not empty")
+      assert.include(yield* starting({ make: undefined }), "make: the function that makes the child")
+      assert.include(yield* starting({ make: "not callable" }), "make: the function that makes the child")
+      assert.include(
+        yield* starting({ options: { restart: "prmanent" } }),
+        "restart: \"permanent\", \"transient\" or \"temporary\""
+      )
+      assert.include(yield* starting({ options: { shutdown: -10 } }), "shutdown: a duration of 0 or more")
+      assert.include(yield* starting({ options: { shutdown: -1 } }), "shutdown: a duration of 0 or more")
+      assert.include(yield* starting({ kind: "wrker" }), "kind: \"worker\" or \"supervisor\"")
+      assert.strictEqual(yield* starting(42), "child: a start recipe")
       assert.deepStrictEqual(yield* list(sup), [])
       assert.isTrue(isAlive(sup))
       assert.deepStrictEqual(yield* told, ["sup#1 started"])
@@ -121,13 +124,13 @@ describe("supervisor: specifications", () => {
       const twice = Supervisor.checkChildSpecs([{ id: "child" }, { id: "other" }, { id: "child" }])
       assert.deepStrictEqual(
         Result.flip(twice).pipe(Result.map(wrong)),
-        Result.succeed("id: two children have the id \"child\"")
+        Result.succeed("id: another one: two children have it")
       )
       // @ts-expect-error: a specification is no list of them
       const bare = Supervisor.checkChildSpecs({ id: "child" })
       assert.deepStrictEqual(
         Result.flip(bare).pipe(Result.map(wrong)),
-        Result.succeed("spec: [object Object] is no list of child specifications")
+        Result.succeed("child: a list of child specifications")
       )
     })
   )
@@ -142,9 +145,9 @@ describe("supervisor: specifications", () => {
             const expected = !significant
               ? "ok"
               : permanent
-              ? "significant: a permanent child can't be significant"
+              ? "significant: false for a permanent child"
               : autoShutdown === "never"
-              ? "significant: significant needs autoShutdown"
+              ? "significant: false under a supervisor without autoShutdown"
               : "ok"
             const checked = Supervisor.checkChildSpecs([{ id: "child", restart, significant }], autoShutdown)
             assert.include(Result.isFailure(checked) ? wrong(checked.failure) : "ok", expected)
@@ -157,13 +160,13 @@ describe("supervisor: specifications", () => {
       const sup = yield* start({ autoShutdown: "never" })
       assert.include(
         yield* refused(sup.startChild(child("child", { restart: "transient", significant: true }))),
-        "significant: significant needs autoShutdown"
+        "significant: false under a supervisor without autoShutdown"
       )
       assert.deepStrictEqual(yield* list(sup), [])
       // @ts-expect-error: it is a boolean
       const maybe = Supervisor.checkChildSpecs([{ id: "child", significant: "maybe" }])
       assert(Result.isFailure(maybe))
-      assert.strictEqual(wrong(maybe.failure), "significant: significant \"maybe\" is no boolean")
+      assert.strictEqual(wrong(maybe.failure), "significant: true or false")
     })
   )
 
@@ -173,17 +176,17 @@ describe("supervisor: specifications", () => {
       // A budget is part of the description, so that one that makes no sense is refused before there is a supervisor.
       const starting = (flags: () => unknown) => refusedLayer(Layer.suspend(() => Sup.layer(flags() as never, [])))
       const one = { strategy: "one_for_one" }
-      assert.include(yield* starting(() => ({ strategy: "none_for_one" })), "strategy: none_for_one is none of")
+      assert.include(yield* starting(() => ({ strategy: "none_for_one" })), "strategy: \"one_for_one\", ")
       const budget = (limit: Parameters<typeof Restart.intensity>[0]) =>
         starting(() => ({ ...one, restart: Restart.intensity(limit) }))
-      assert.include(yield* budget({ restarts: Infinity }), "restarts must be an integer of 0 or more, got Infinity")
-      assert.include(yield* budget({ within: 0 }), "within must be a finite duration above 0, got 0 ms")
-      assert.include(yield* budget({ within: Infinity }), "within must be a finite duration above 0, got Infinity ms")
+      assert.include(yield* budget({ restarts: Infinity }), "restarts: a whole number, 0 at least")
+      assert.include(yield* budget({ within: 0 }), "within: a duration of more than nothing that ends")
+      assert.include(yield* budget({ within: Infinity }), "within: a duration of more than nothing that ends")
       assert.include(
         yield* starting(() => ({ ...one, autoShutdown: "sometimes" })),
-        "autoShutdown: sometimes is none of"
+        "autoShutdown: \"never\", "
       )
-      assert.include(yield* starting(() => "flags"), "options: flags")
+      assert.include(yield* starting(() => "flags"), "options: an object")
       assert.deepStrictEqual(yield* told, [])
       assert.strictEqual(yield* starting(() => ({ ...one, unknown: "key" })), "not refused")
     })
@@ -211,14 +214,14 @@ describe("supervisor: specifications", () => {
       const sup = yield* start(defaults)
       assert.include(
         yield* refused(sup.startChild(child("child", { restart: "transient", significant: true }))),
-        "significant needs autoShutdown"
+        "false under a supervisor without autoShutdown"
       )
       const given = { strategy: "one_for_all", restart: within(1, 2) } as const
       assert.strictEqual(yield* fatal(given, 0, 2000), 2)
       assert.strictEqual(yield* fatal(given, 0, 2001, 2001), "none")
       // @ts-expect-error: a supervisor has a strategy
       const missing = Sup.layer({}, [])
-      assert.include(yield* refusedLayer(missing), "strategy: undefined is none of one_for_one")
+      assert.include(yield* refusedLayer(missing), "strategy: \"one_for_one\", ")
     })
   )
 
@@ -260,7 +263,10 @@ describe("supervisor: specifications", () => {
         [{ ...spec, id: "foo", restart: "permanent", shutdown: "infinity" }]
       )
       const nobody = Sup.layer({ strategy: "one_for_one" }, [Supervisor.child(Layer.empty, { id: "foo" })])
-      assert.include(yield* refusedLayer(nobody), "layer: the layer registered no child")
+      assert.include(
+        yield* refusedLayer(nobody),
+        "the number of children that its layer registers: 1: this layer is a resource"
+      )
     })
   )
 
@@ -291,9 +297,9 @@ describe("supervisor: specifications", () => {
       for (const id of ["", 42, {}]) {
         const invalid = { strategy: "one_for_one" as const, id: id as never }
         const children = [own(child("child1"))] as const
-        assert.include(yield* refusedLayer(Sup.layer(invalid, children)), "id: a root supervisor needs an id")
+        assert.include(yield* refusedLayer(Sup.layer(invalid, children)), "id: a string that is not empty")
         const nested = Sup.layer({ strategy: "one_for_one" }, [Supervisor.layer(invalid, children)])
-        assert.include(yield* refusedLayer(nested), "id: a child needs an id")
+        assert.include(yield* refusedLayer(nested), "id: a string that is not empty")
         assert.notInclude((yield* told).join(), "child1")
       }
     })

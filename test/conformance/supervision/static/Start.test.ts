@@ -2,6 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { NameTaken } from "../../../../src/domain/Errors.ts"
+import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { Monitor, Next, Registry, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
@@ -100,9 +101,9 @@ describe("supervisor: starting", () => {
         const exit = yield* Effect.exit(Effect.scoped(Layer.build(layer)))
         assert(Exit.isFailure(exit))
         const error = Cause.squash(exit.cause)
-        assert(error instanceof Supervisor.InvalidSupervisor)
-        const given = typeof nonsense === "object" ? nonsense.strategy : nonsense
-        assert.include(error.message, `${typeof nonsense === "object" ? "strategy" : "options"}: ${String(given)}`)
+        assert(error instanceof InvalidOption)
+        const [option, given] = typeof nonsense === "object" ? ["strategy", nonsense.strategy] : ["options", nonsense]
+        assert.deepStrictEqual([error.option, error.given], [option, given])
       }
       yield* TestClock.adjust("100 millis")
       assert.deepStrictEqual(yield* told, [])

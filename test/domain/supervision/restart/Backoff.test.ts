@@ -39,12 +39,20 @@ describe("Backoff", () => {
   })
 
   it("names what is wrong with a rule", () => {
-    assert.isUndefined(Backoff.problem(rule))
-    assert.include(Backoff.problem({ ...rule, base: -1 }), "base")
-    assert.include(Backoff.problem({ ...rule, base: Number.NaN }), "base")
-    assert.include(Backoff.problem({ ...rule, factor: 0.5 }), "factor")
-    assert.include(Backoff.problem({ ...rule, cap: 10 }), "cap")
-    assert.include(Backoff.problem({ ...rule, jitter: 2 }), "jitter")
-    assert.include(Backoff.problem({ ...rule, resetAfter: 0 }), "resetAfter")
+    assert.deepStrictEqual(Backoff.ruleOf("test", rule), rule)
+    const usual = { base: 100, factor: 2, cap: 30_000, jitter: 0.2, resetAfter: 60_000 }
+    assert.deepStrictEqual(Backoff.ruleOf("test"), usual)
+    const refused = (options: Backoff.Options, option: keyof Backoff.Options) =>
+      assert.throws(() => Backoff.ruleOf("test", options), `test was given ${options[option]} as ${option}: it must be`)
+    refused({ ...rule, base: -1 }, "base")
+    refused({ ...rule, base: Number.NaN }, "base")
+    refused({ ...rule, base: Infinity, cap: Infinity }, "base")
+    refused({ ...rule, factor: 0.5 }, "factor")
+    refused({ ...rule, factor: Number.NaN }, "factor")
+    refused({ ...rule, cap: 10 }, "cap")
+    refused({ ...rule, cap: Number.NaN }, "cap")
+    refused({ ...rule, jitter: 2 }, "jitter")
+    refused({ ...rule, jitter: -0.1 }, "jitter")
+    refused({ ...rule, resetAfter: 0 }, "resetAfter")
   })
 })

@@ -70,11 +70,17 @@ describe("Intensity", () => {
   })
 
   it("names what is wrong with a limit", () => {
-    assert.isUndefined(Intensity.problem(Intensity.defaultLimit))
-    assert.include(Intensity.problem({ restarts: Infinity, within: 1 }), "restarts")
-    assert.include(Intensity.problem({ restarts: -1, within: 1 }), "restarts")
-    assert.include(Intensity.problem({ restarts: 1.5, within: 1 }), "restarts")
-    assert.include(Intensity.problem({ restarts: 1, within: 0 }), "within")
-    assert.include(Intensity.problem({ restarts: 1, within: Infinity }), "within")
+    assert.deepStrictEqual(Intensity.limitOf("test"), Intensity.defaultLimit)
+    assert.deepStrictEqual(Intensity.limitOf("test", { within: "1 minute" }), { restarts: 3, within: 60_000 })
+    const refused = (options: Intensity.Options, option: keyof Intensity.Options) =>
+      assert.throws(
+        () => Intensity.limitOf("test", options),
+        `test was given ${options[option]} as ${option}: it must be`
+      )
+    refused({ restarts: Infinity, within: 1 }, "restarts")
+    refused({ restarts: -1, within: 1 }, "restarts")
+    refused({ restarts: 1.5, within: 1 }, "restarts")
+    refused({ restarts: 1, within: 0 }, "within")
+    refused({ restarts: 1, within: Infinity }, "within")
   })
 })

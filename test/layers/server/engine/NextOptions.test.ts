@@ -79,7 +79,7 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
         for (const after of nonsense) {
           const error = defectOf(yield* along(path, dozer, own, dozer.Doze({ after })))
           assert(error instanceof InvalidOption)
-          assert.strictEqual(error.server, "root/test/Dozer")
+          assert.strictEqual(error.of, "root/test/Dozer")
           assert.strictEqual(error.request, "Doze")
           assert.strictEqual(error.option, "idleAfter")
           assert.deepStrictEqual(error.given, after)

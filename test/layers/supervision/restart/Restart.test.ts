@@ -32,9 +32,18 @@ describe("Restart.intensity", () => {
     }))
 
   it("refuses limits that make no sense, at once", () => {
-    assert.throws(() => Restart.intensity({ restarts: Infinity }), /restarts must be an integer/)
-    assert.throws(() => Restart.intensity({ within: 0 }), /within must be a finite duration above 0/)
-    assert.throws(() => Restart.intensity({ within: "Infinity" }), /within must be a finite duration above 0/)
+    assert.throws(
+      () => Restart.intensity({ restarts: Infinity }),
+      /Restart.intensity was given Infinity as restarts: it must be a whole number/
+    )
+    assert.throws(
+      () => Restart.intensity({ within: 0 }),
+      /given 0 as within: it must be a duration of more than nothing that ends/
+    )
+    assert.throws(
+      () => Restart.intensity({ within: "Infinity" }),
+      /given "Infinity" as within: it must be a duration of more than nothing that ends/
+    )
   })
 })
 
@@ -65,8 +74,14 @@ describe("Restart.backoff", () => {
     }))
 
   it("refuses rules that make no sense, at once", () => {
-    assert.throws(() => Restart.backoff({ factor: 0 }), /factor must be 1 or more/)
-    assert.throws(() => Restart.backoff({ base: "1 hour" }), /cap must not be below base/)
+    assert.throws(
+      () => Restart.backoff({ factor: 0 }),
+      /Restart.backoff was given 0 as factor: it must be a number, 1 at least/
+    )
+    assert.throws(
+      () => Restart.backoff({ base: "1 hour" }),
+      /given "30 seconds" as cap: it must be a duration that is not below base/
+    )
   })
 })
 

@@ -148,7 +148,7 @@ describe("dependents", () => {
       db.end()
       assert.deepStrictEqual(yield* listing(supervisor), ["db#2", "cache#1", "users#2", "mail#1", "web#2"])
       const refused = yield* Effect.flip(supervisor.startChild(recipe("x"), { needs: ["nobody"] }))
-      assert.include(refused.message, "it needs \"nobody\"")
+      assert.include(refused.message, "was given \"nobody\" as needs")
     }))
 })
 

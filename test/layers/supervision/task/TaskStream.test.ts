@@ -152,7 +152,8 @@ describe("asyncStream", () => {
       for (const concurrency of [0, -1, 1.5, NaN]) {
         const exit = yield* Effect.exit(Stream.runDrain(tasks.asyncStream([1], Effect.succeed, { concurrency })))
         assert.isTrue(
-          Exit.isFailure(exit) && String(Cause.squash(exit.cause)).includes("concurrency must be a positive integer")
+          Exit.isFailure(exit) &&
+            String(Cause.squash(exit.cause)).includes("as concurrency: it must be a whole number, 1 at least")
         )
       }
     })))

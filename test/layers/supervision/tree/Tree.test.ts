@@ -177,10 +177,10 @@ describe("layers and recipes", () => {
       const problem = (layer: Layer.Layer<never, string, Supervisor.Supervisor>) =>
         Effect.map(Effect.exit(Effect.scoped(top(one, layer))), (exit) =>
           Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "")
-      assert.include(yield* problem(Supervisor.child(resource([], "r"), { id: "x" })), "registered no child")
+      assert.include(yield* problem(Supervisor.child(resource([], "r"), { id: "x" })), "this layer is a resource")
       assert.include(
         yield* problem(Supervisor.child(Layer.mergeAll(probe("a"), probe("b")), { restart: "temporary" })),
-        "registered 2 children"
+        "was given 2 as the number of children that its layer registers"
       )
     }))
 
@@ -191,9 +191,9 @@ describe("layers and recipes", () => {
           Effect.exit(Effect.scoped(top(Object.assign({ strategy: "one_for_one" as const }, options)))),
           (exit) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "none"
         )
-      assert.include(yield* problem({ strategy: "none_for_one" }), "invalid strategy")
-      assert.include(yield* problem({ autoShutdown: "sometimes" }), "invalid autoShutdown")
-      assert.include(yield* problem({ onGiveUp: "cry" }), "invalid onGiveUp")
+      assert.include(yield* problem({ strategy: "none_for_one" }), "was given \"none_for_one\" as strategy")
+      assert.include(yield* problem({ autoShutdown: "sometimes" }), "was given \"sometimes\" as autoShutdown")
+      assert.include(yield* problem({ onGiveUp: "cry" }), "was given \"cry\" as onGiveUp")
       assert.strictEqual(yield* problem({ flavour: "vanilla" }), "none")
     }))
 })
