@@ -4,10 +4,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { CallError } from "../src/domain/Errors.ts"
-import { GenServer, Process, Restart, StateContainer, StateTable, Supervisor } from "../src/index.ts"
+import { GenServer, Process, StateContainer, StateTable, Supervisor } from "../src/index.ts"
 import { type HasProcess, processOf } from "../src/layers/process/Process.ts"
 import { Harness } from "../src/layers/testing/Harness.ts"
 import { now } from "./kit/Fibers.ts"
+import { never, often } from "./kit/Restarts.ts"
 
 class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { by: Schema.Int }) {}
 
@@ -60,9 +61,6 @@ const companions = {
   memory: StateContainer.layerMemory(Account),
   table: StateContainer.layerTable(Account)
 }
-
-const often = Restart.intensity({ restarts: 100, within: "1 second" })
-const never = Restart.intensity({ restarts: 0, within: "1 second" })
 
 /** The bank under a root: an inner supervisor that may give up, over the companions and the account. */
 const world = (companion: keyof typeof companions, gate: Latch.Latch, restart = often) =>

@@ -4,8 +4,9 @@ import { Effect, Layer, Schema } from "effect"
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import * as Heirloom from "../../src/index.ts"
-import { Agent, DynamicSupervisor, GenServer, Groups, Monitor, PartitionSupervisor, Registry } from "../../src/index.ts"
+import { Agent, DynamicSupervisor, Groups, Monitor, PartitionSupervisor, Registry } from "../../src/index.ts"
 import { StateContainer, Supervisor, TaskSupervisor } from "../../src/index.ts"
+import { Counter } from "../kit/Counter.ts"
 
 const text = readFileSync(join(resolve(import.meta.dirname, "../.."), "docs/otp.md"), "utf8")
 
@@ -13,7 +14,6 @@ const text = readFileSync(join(resolve(import.meta.dirname, "../.."), "docs/otp.
 const named = (of: string): ReadonlyArray<string> =>
   [...text.matchAll(new RegExp(`(?<![\\w.:])${of}\\.([a-zA-Z_]+)(?![\\w/])`, "g"))].map((match) => match[1]!)
 
-class Counter extends GenServer.Service<Counter>()("test/Counter", { state: Schema.Int, messages: {} }) {}
 class Visits extends Agent.Service<Visits>()("test/Visits", { state: Schema.Int }) {}
 class Jobs extends DynamicSupervisor.Service<Jobs>()("test/Jobs") {}
 class Sessions extends PartitionSupervisor.Service<Sessions, DynamicSupervisor.DynamicSupervisor>()("test/Sessions") {}

@@ -11,9 +11,6 @@ import { child, type ChildOptions, within } from "./Family.ts"
 /** The dynamic supervisor under test. */
 export class Sup extends DynamicSupervisor.Service<Sup>()("sup") {}
 
-/** As many restarts as some cases allow, so that none of them is the last. */
-export const often = within(100_000, 5)
-
 /** Starts the supervisor in the scope of the test: 2 restarts in 3600 s, unless told otherwise. */
 export const start = (options: DynamicSupervisor.Options = {}) =>
   Effect.map(Layer.build(Sup.layer({ restart: within(2, 3600), ...options })), (context) => Context.get(context, Sup))

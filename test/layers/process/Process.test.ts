@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { crashed, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { GenServer, Process, Restart, StateContainer, Supervisor, TaskSupervisor } from "../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor, TaskSupervisor } from "../../../src/index.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
+import { often } from "../../kit/Restarts.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -20,7 +21,7 @@ const NumLive = Num.layer({
 })
 
 const app = Top.layer(
-  { id: "top", strategy: "one_for_one", restart: Restart.intensity({ restarts: 100, within: "1 second" }) },
+  { id: "top", strategy: "one_for_one", restart: often },
   [StateContainer.layerMemory(Num), NumLive, Tasks.layer()]
 )
 

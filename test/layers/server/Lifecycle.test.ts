@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { NameTaken } from "../../../src/domain/Errors.ts"
-import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { now } from "../../kit/Fibers.ts"
+import { often } from "../../kit/Restarts.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -53,10 +54,10 @@ const behavior = () => {
 
 const app = Layer.provideMerge(
   Top.layer(
-    { id: "root", strategy: "one_for_one", restart: Restart.intensity({ restarts: 100, within: "1 second" }) },
+    { id: "root", strategy: "one_for_one", restart: often },
     [
       StateContainer.layerMemory(Num),
-      Pool.layer({ restart: Restart.intensity({ restarts: 100, within: "1 second" }) })
+      Pool.layer({ restart: often })
     ]
   ),
   Harness.layer

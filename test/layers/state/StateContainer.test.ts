@@ -1,13 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import {
   DynamicSupervisor,
-  GenServer,
-  Next,
+  type GenServer,
   Process,
-  Restart,
   StateContainer,
   StateStore,
   StateTable,
@@ -15,42 +13,28 @@ import {
 } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { behavior as counting, Counter } from "../../kit/Counter.ts"
 import { turns } from "../../kit/Fibers.ts"
-
-class Num extends GenServer.Service<Num>()("test/Num", {
-  state: Schema.Int,
-  messages: {
-    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
-    Finish: GenServer.call(),
-    Crash: GenServer.call()
-  }
-}) {}
+import { often } from "../../kit/Restarts.ts"
 
 /** A state that no incarnation starts from. */
 const unlucky = 13
 
-const behavior = Num.behavior({
-  init: 0,
-  restore: (n) => n === unlucky ? Effect.die("bad luck") : n,
-  handlers: {
-    Add: (n, { by }) => [n + by, n + by],
-    Finish: () => Next.stop("normal", { reply: undefined }),
-    Crash: () => Effect.die("boom")
-  }
+const behavior = Counter.behavior({
+  ...counting,
+  restore: (n) => n === unlucky ? Effect.die("bad luck") : n
 })
 
 class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 class Store extends StateStore.Service<Store>()("test/Store", "crash") {}
 class Top extends Supervisor.Service<Top>()("test/Top") {}
 
-const often = Restart.intensity({ restarts: 100, within: "1 second" })
-
 const kinds = {
-  memory: (options?: StateContainer.Options) => StateContainer.layerMemory(Num, options),
-  table: (options?: StateContainer.Options) => StateContainer.layerTable(Num, options),
+  memory: (options?: StateContainer.Options) => StateContainer.layerMemory(Counter, options),
+  table: (options?: StateContainer.Options) => StateContainer.layerTable(Counter, options),
   // Elsewhere a store keeps what finished servers leave.
   store: (options?: StateContainer.Options) =>
-    StateContainer.layerStore(Num, { store: Store, afterStop: "forget", ...options })
+    StateContainer.layerStore(Counter, { store: Store, afterStop: "forget", ...options })
 }
 
 const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
@@ -63,13 +47,13 @@ const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
   )
 
 const start = (key: string, options: GenServer.Options = {}) =>
-  Effect.flatMap(Pool, (pool) => pool.startChild(Num.recipe(behavior, { key, ...options })))
+  Effect.flatMap(Pool, (pool) => pool.startChild(Counter.recipe(behavior, { key, ...options })))
 
-const clear = (key: string) => Effect.flatMap(Num.StateContainer, (container) => container.for(key).clear)
+const clear = (key: string) => Effect.flatMap(Counter.StateContainer, (container) => container.for(key).clear)
 
 /** What is there once all that was asked of the companions is done. */
 const conserved = (key: string) =>
-  Effect.andThen(turns, Effect.flatMap(Num.StateContainer, (container) => container.for(key).get))
+  Effect.andThen(turns, Effect.flatMap(Counter.StateContainer, (container) => container.for(key).get))
 
 for (const kind of ["memory", "table", "store"] as const) {
   describe(`companions in ${kind}`, () => {
@@ -81,13 +65,13 @@ for (const kind of ["memory", "table", "store"] as const) {
         yield* b.Add({ by: 2 })
         yield* Process.kill(a)
         assert.deepStrictEqual([yield* a.Add({ by: 0 }), yield* b.Add({ by: 0 })], [1, 2])
-        assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, ["a", "b"])
+        assert.deepStrictEqual(yield* (yield* Counter.StateContainer).keys, ["a", "b"])
       }).pipe(Effect.provide(app(kind))))
 
     it.effect("set replaces what the next incarnation starts from; clear makes it start from init", () =>
       Effect.gen(function*() {
         const a = yield* start("a")
-        const companion = (yield* Num.StateContainer).for("a")
+        const companion = (yield* Counter.StateContainer).for("a")
         yield* a.Add({ by: 1 })
         yield* companion.set(41)
         assert.deepStrictEqual(yield* companion.get, Option.some(41))
@@ -101,7 +85,7 @@ for (const kind of ["memory", "table", "store"] as const) {
     it.effect("what was cleared does not come back, not even when what came after it is set aside", () =>
       Effect.gen(function*() {
         const a = yield* start("a")
-        const companion = (yield* Num.StateContainer).for("a")
+        const companion = (yield* Counter.StateContainer).for("a")
         yield* a.Add({ by: 5 })
         yield* a.Add({ by: 1 })
         yield* companion.clear
@@ -113,7 +97,7 @@ for (const kind of ["memory", "table", "store"] as const) {
     for (const when of ["commit", "terminate", { every: "1 second" }] as const) {
       it.effect(`refuse a commit of an incarnation that is over, when: ${JSON.stringify(when)}`, () =>
         Effect.gen(function*() {
-          const container = yield* Num.StateContainer
+          const container = yield* Counter.StateContainer
           // anybody may own a companion that nobody else does
           const keeper = container.claim("a", container[processOf])
           keeper.takeOver(1)
@@ -132,7 +116,7 @@ for (const kind of ["memory", "table", "store"] as const) {
 
     it.effect("a companion in hand is the one of its key for ever, whatever becomes of the servers", () =>
       Effect.gen(function*() {
-        const companion = (yield* Num.StateContainer).for("a")
+        const companion = (yield* Counter.StateContainer).for("a")
         assert.deepStrictEqual(yield* companion.get, Option.none())
         const a = yield* start("a", { restart: "transient" })
         yield* a.Add({ by: 1 })
@@ -150,7 +134,7 @@ for (const kind of ["memory", "table", "store"] as const) {
 
     it.effect("the keys are those of all that live or have left something, in order", () =>
       Effect.gen(function*() {
-        const container = yield* Num.StateContainer
+        const container = yield* Counter.StateContainer
         for (const key of ["c", "a", "d"]) yield* start(key)
         yield* container.for("b").set(1)
         assert.deepStrictEqual(yield* container.keys, ["a", "b", "c", "d"])
@@ -158,7 +142,7 @@ for (const kind of ["memory", "table", "store"] as const) {
 
     it.effect("looking leaves nothing behind", () =>
       Effect.gen(function*() {
-        const container = yield* Num.StateContainer
+        const container = yield* Counter.StateContainer
         for (let i = 0; i < 100; i++) assert.deepStrictEqual(yield* container.for(String(i)).get, Option.none())
         assert.deepStrictEqual(yield* container.keys, [])
       }).pipe(Effect.provide(app(kind))))
@@ -167,19 +151,19 @@ for (const kind of ["memory", "table", "store"] as const) {
       it.effect("forget when it ends normally and is not to be restarted: a thousand leave nothing behind", () =>
         Effect.gen(function*() {
           for (let i = 0; i < 1000; i++) {
-            const num = yield* start(String(i), { restart: i % 2 === 0 ? "transient" : "temporary" })
-            yield* num.Add({ by: 1 })
-            yield* num.Finish()
+            const counter = yield* start(String(i), { restart: i % 2 === 0 ? "transient" : "temporary" })
+            yield* counter.Add({ by: 1 })
+            yield* counter.Finish()
           }
           yield* turns
-          assert.deepStrictEqual(yield* (yield* Num.StateContainer).keys, [])
+          assert.deepStrictEqual(yield* (yield* Counter.StateContainer).keys, [])
         }).pipe(Effect.provide(app(kind))))
 
       it.effect("keep it when afterStop says so", () =>
         Effect.gen(function*() {
-          const num = yield* start("a", { restart: "transient" })
-          yield* num.Add({ by: 41 })
-          yield* num.Finish()
+          const counter = yield* start("a", { restart: "transient" })
+          yield* counter.Add({ by: 41 })
+          yield* counter.Finish()
           const again = yield* start("a")
           assert.strictEqual(yield* again.Add({ by: 1 }), 42)
         }).pipe(Effect.provide(app(kind, { afterStop: "keep" }))))
@@ -199,11 +183,11 @@ for (const kind of ["memory", "table", "store"] as const) {
       it.effect("forget when the child is deleted", () =>
         Effect.gen(function*() {
           const top = yield* Top
-          const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
           yield* a.Add({ by: 1 })
-          yield* top.terminateChild("test/Num/a")
+          yield* top.terminateChild("test/Counter/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
-          yield* top.deleteChild("test/Num/a")
+          yield* top.deleteChild("test/Counter/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
         }).pipe(Effect.provide(app(kind))))
 
@@ -211,13 +195,13 @@ for (const kind of ["memory", "table", "store"] as const) {
         Effect.gen(function*() {
           const top = yield* Top
           const pool = yield* Pool
-          const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
           yield* a.Add({ by: 1 })
-          yield* top.terminateChild("test/Num/a")
+          yield* top.terminateChild("test/Counter/a")
           const other = yield* start("a")
           assert.strictEqual(yield* other.Add({ by: 1 }), 2)
           yield* pool.terminateChild(other)
-          yield* top.deleteChild("test/Num/a")
+          yield* top.deleteChild("test/Counter/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
         }).pipe(Effect.provide(app(kind))))
 
@@ -226,14 +210,14 @@ for (const kind of ["memory", "table", "store"] as const) {
           Effect.gen(function*() {
             const top = yield* Top
             const pool = yield* Pool
-            const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
             if (what === "was cleared") yield* a.Add({ by: 1 })
-            yield* top.terminateChild("test/Num/a")
+            yield* top.terminateChild("test/Counter/a")
             yield* make
             const other = yield* start("a")
             yield* other.Add({ by: 2 })
             yield* pool.terminateChild(other)
-            yield* top.deleteChild("test/Num/a")
+            yield* top.deleteChild("test/Counter/a")
             assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
           }).pipe(Effect.provide(app(kind))))
       }
@@ -243,15 +227,15 @@ for (const kind of ["memory", "table", "store"] as const) {
           Effect.gen(function*() {
             const top = yield* Top
             const pool = yield* Pool
-            const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
             yield* a.Add({ by: 1 })
-            yield* top.terminateChild("test/Num/a")
+            yield* top.terminateChild("test/Counter/a")
             const other = yield* start("a")
             yield* other.Add({ by: 1 })
-            assert.isTrue(Exit.isFailure(yield* Effect.exit(top.restartChild("test/Num/a"))))
+            assert.isTrue(Exit.isFailure(yield* Effect.exit(top.restartChild("test/Counter/a"))))
             for (let i = 0; i < kills; i++) yield* Process.kill(other)
             yield* pool.terminateChild(other)
-            yield* top.deleteChild("test/Num/a")
+            yield* top.deleteChild("test/Counter/a")
             assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
           }).pipe(Effect.provide(app(kind))))
       }
@@ -259,12 +243,12 @@ for (const kind of ["memory", "table", "store"] as const) {
       it.effect("looking at what a stopped server has left does not keep it from being forgotten", () =>
         Effect.gen(function*() {
           const top = yield* Top
-          const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+          const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
           yield* a.Add({ by: 1 })
-          yield* top.terminateChild("test/Num/a")
+          yield* top.terminateChild("test/Counter/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
           assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
-          yield* top.deleteChild("test/Num/a")
+          yield* top.deleteChild("test/Counter/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
         }).pipe(Effect.provide(app(kind))))
 
@@ -272,11 +256,11 @@ for (const kind of ["memory", "table", "store"] as const) {
         it.effect(`nor is another server touched that has the key now, and has handled ${by} messages`, () =>
           Effect.gen(function*() {
             const top = yield* Top
-            yield* top.startChild(Num.recipe(behavior, { key: "a" }))
-            yield* top.terminateChild("test/Num/a")
+            yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
+            yield* top.terminateChild("test/Counter/a")
             const other = yield* start("a")
             if (by > 0) yield* other.Add({ by })
-            yield* top.deleteChild("test/Num/a")
+            yield* top.deleteChild("test/Counter/a")
             const error = yield* Effect.flip(start("a"))
             assert.strictEqual(error.reason._tag, "Failed")
             assert.strictEqual(yield* other.Add({ by: 1 }), by + 1)
@@ -288,10 +272,10 @@ for (const kind of ["memory", "table", "store"] as const) {
       it.effect("what a person put there is forgotten with it, when no other server has had it", () =>
         Effect.gen(function*() {
           const top = yield* Top
-          yield* top.startChild(Num.recipe(behavior, { key: "a" }))
-          yield* top.terminateChild("test/Num/a")
-          yield* (yield* Num.StateContainer).for("a").set(41)
-          yield* top.deleteChild("test/Num/a")
+          yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
+          yield* top.terminateChild("test/Counter/a")
+          yield* (yield* Counter.StateContainer).for("a").set(41)
+          yield* top.deleteChild("test/Counter/a")
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
         }).pipe(Effect.provide(app(kind))))
 
@@ -300,15 +284,15 @@ for (const kind of ["memory", "table", "store"] as const) {
           Effect.gen(function*() {
             const top = yield* Top
             const pool = yield* Pool
-            const a = yield* top.startChild(Num.recipe(behavior, { key: "a" }))
+            const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
             if (by > 0) yield* a.Add({ by })
-            yield* top.terminateChild("test/Num/a")
+            yield* top.terminateChild("test/Counter/a")
             const other = yield* start("a")
             yield* other.Add({ by: 40 })
             for (let i = 0; i < 5; i++) yield* Process.kill(other)
             const before = yield* Process.incarnation(other)
             yield* pool.terminateChild(other)
-            yield* top.restartChild("test/Num/a")
+            yield* top.restartChild("test/Counter/a")
             assert.strictEqual(yield* a.Add({ by: 1 }), 41 + by)
             assert.isAbove(yield* Process.incarnation(a), before, "the number only grows")
           }).pipe(Effect.provide(app(kind))))
@@ -322,7 +306,7 @@ for (const kind of ["memory", "table"] as const) {
     it.effect("count commits over all incarnations, and say which made the last one", () =>
       Effect.gen(function*() {
         const a = yield* start("a")
-        const companion = (yield* Num.StateContainer).for("a")
+        const companion = (yield* Counter.StateContainer).for("a")
         for (let i = 0; i < 3; i++) {
           yield* a.Add({ by: 1 })
           yield* Process.kill(a)
@@ -335,7 +319,7 @@ for (const kind of ["memory", "table"] as const) {
     it.effect("what was set aside is there as long as the companion is, also when nothing else is left", () =>
       Effect.gen(function*() {
         const pool = yield* Pool
-        const companion = (yield* Num.StateContainer).for("a")
+        const companion = (yield* Counter.StateContainer).for("a")
         const a = yield* start("a")
         yield* a.Add({ by: unlucky })
         yield* Process.kill(a)
@@ -347,7 +331,7 @@ for (const kind of ["memory", "table"] as const) {
 
     it.effect("before the first message, and between crashes, what a person sets is what the next incarnation starts from", () =>
       Effect.gen(function*() {
-        const container = yield* Num.StateContainer
+        const container = yield* Counter.StateContainer
         const companion = container.for("a")
         const a = yield* start("a")
         yield* companion.set(41)
@@ -369,7 +353,7 @@ for (const kind of ["memory", "table"] as const) {
 
     it.effect("clear forgets also what was set aside", () =>
       Effect.gen(function*() {
-        const container = yield* Num.StateContainer
+        const container = yield* Counter.StateContainer
         const companion = container.for("a")
         const a = yield* start("a")
         yield* a.Add({ by: unlucky })
@@ -402,7 +386,7 @@ for (const kind of ["memory", "table"] as const) {
       it.effect("what was set by hand is not written over by what was pending before", () =>
         Effect.gen(function*() {
           const a = yield* start("a")
-          const companion = (yield* Num.StateContainer).for("a")
+          const companion = (yield* Counter.StateContainer).for("a")
           yield* a.Add({ by: 1 })
           yield* companion.set(41)
           yield* TestClock.adjust("1 second")
@@ -412,7 +396,7 @@ for (const kind of ["memory", "table"] as const) {
 
       it.effect("what a message and then a callback made is written as a message's: the state before it was good", () =>
         Effect.gen(function*() {
-          const container = yield* Num.StateContainer
+          const container = yield* Counter.StateContainer
           const keeper = container.claim("a", container[processOf])
           keeper.takeOver(1)
           keeper.commit(1, 1, "call")
@@ -431,7 +415,7 @@ for (const kind of ["memory", "table"] as const) {
         Effect.gen(function*() {
           const a = yield* start("a")
           yield* a.Add({ by: 5 })
-          yield* (yield* Num.StateContainer).for("a").clear
+          yield* (yield* Counter.StateContainer).for("a").clear
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(yield* conserved("a"), Option.none())
           yield* Process.kill(a)
@@ -452,7 +436,7 @@ for (const kind of ["memory", "table"] as const) {
         Effect.gen(function*() {
           const a = yield* start("a")
           yield* a.Add({ by: 1 })
-          yield* Process.kill(yield* Num.StateContainer)
+          yield* Process.kill(yield* Counter.StateContainer)
           yield* a.Add({ by: 1 })
           yield* TestClock.adjust("1 second")
           assert.deepStrictEqual(yield* conserved("a"), Option.some(2))
@@ -464,7 +448,7 @@ for (const kind of ["memory", "table"] as const) {
 it.effect("companions that forget leave nothing behind: not the key, nor anything for the next server that has it", () =>
   Effect.gen(function*() {
     const pool = yield* Pool
-    const container = yield* Num.StateContainer
+    const container = yield* Counter.StateContainer
     for (let i = 0; i < 10; i++) {
       const a = yield* start("a", { restart: i % 2 === 0 ? "transient" : "permanent" })
       assert.strictEqual(yield* a.Add({ by: 1 }), 1)
@@ -477,7 +461,7 @@ it.effect("companions that forget leave nothing behind: not the key, nor anythin
     }
   }).pipe(Effect.provide(Layer.provideMerge(
     Top.layer({ id: "root", strategy: "one_for_one", restart: often }, [
-      StateContainer.layerForget(Num),
+      StateContainer.layerForget(Counter),
       Pool.layer({ restart: often })
     ]),
     Harness.layer
@@ -486,27 +470,28 @@ it.effect("companions that forget leave nothing behind: not the key, nor anythin
 it.effect("a table's companions outlive the supervisor, as an ETS table with an heir does", () =>
   Effect.gen(function*() {
     const tree = Supervisor.layer({ strategy: "one_for_one" }, [
-      StateContainer.layerTable(Num),
-      Num.layer(behavior)
+      StateContainer.layerTable(Counter),
+      Counter.layer(behavior)
     ])
-    const add = (by: number) => Effect.provide(Effect.flatMap(Num, (num) => num.Add({ by })), Layer.fresh(tree))
+    const add = (by: number) =>
+      Effect.provide(Effect.flatMap(Counter, (counter) => counter.Add({ by })), Layer.fresh(tree))
     assert.deepStrictEqual([yield* add(41), yield* add(1)], [41, 42])
     const table = yield* StateTable.StateTable
-    assert.deepStrictEqual(yield* table.rows, ["test/Num"])
+    assert.deepStrictEqual(yield* table.rows, ["test/Counter"])
     assert.isTrue(Exit.isSuccess(yield* Effect.exit(add(1))))
   }).pipe(Effect.provide(StateTable.StateTable.layer)))
 
 it.effect("row names the rows of a table", () =>
   Effect.gen(function*() {
     const table = yield* StateTable.StateTable
-    const num = yield* Num
-    yield* num.Add({ by: 1 })
+    const counter = yield* Counter
+    yield* counter.Add({ by: 1 })
     assert.deepStrictEqual(yield* table.rows, ["nums:"])
     assert.deepStrictEqual(yield* table.get("nums:"), Option.some(1))
   }).pipe(
     Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
-      StateContainer.layerTable(Num, { row: (key) => `nums:${key}` }),
-      Num.layer(behavior)
+      StateContainer.layerTable(Counter, { row: (key) => `nums:${key}` }),
+      Counter.layer(behavior)
     ])),
     Effect.provide(StateTable.StateTable.layer)
   ))

@@ -8,10 +8,9 @@ import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSuper
 import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import { boom, probe, recipe, record, Script, Top } from "../../kit/Probe.ts"
+import { often } from "../../kit/Restarts.ts"
 
 class Jobs extends DynamicSupervisor.Service<Jobs>()("jobs") {}
-
-const often = Restart.intensity({ restarts: 100_000, within: "1 hour" })
 
 /** A dynamic root in the scope of the test. */
 const jobs = Effect.fnUntraced(function*(options?: DynamicSupervisor.Options) {

@@ -3,25 +3,15 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, References, Schem
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import { type HasProcess, processOf, reference } from "../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
 import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as PartitionSupervisor from "../../../src/layers/supervision/PartitionSupervisor.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { behavior, Counter } from "../../kit/Counter.ts"
 
 class NoInit extends Schema.TaggedError<NoInit>()("NoInit", {}) {}
-
-class Counter extends GenServer.Service<Counter>()("test/Counter", {
-  state: Schema.Int,
-  messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }), Crash: GenServer.call() }
-}) {}
-
-const behavior = Counter.behavior({
-  init: 0,
-  handlers: { Add: (n, { by }) => [n + by, n + by], Crash: () => Effect.die("boom") }
-})
 
 class Counters extends PartitionSupervisor.Service<Counters, Counter["Service"]>()("test/Counters") {}
 class Spawners extends PartitionSupervisor.Service<Spawners, DynamicSupervisor.DynamicSupervisor>()("test/Spawners") {}

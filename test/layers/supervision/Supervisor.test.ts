@@ -7,10 +7,9 @@ import { processOf } from "../../../src/layers/process/Process.ts"
 import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import { listing, probe, recipe, record, Script, Top, top } from "../../kit/Probe.ts"
+import { often } from "../../kit/Restarts.ts"
 
 const one = { strategy: "one_for_one" } as const
-const often = Restart.intensity({ restarts: 100_000, within: "1 hour" })
-
 describe("starting children", () => {
   it.effect("an empty supervisor starts and shuts down with reason shutdown", () =>
     Effect.gen(function*() {

@@ -2,46 +2,28 @@
  * A real tree under observation: what the harness records, what the view draws, what is logged and what is counted.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Metric, References, Schema } from "effect"
+import { Effect, Exit, Layer, Metric, References } from "effect"
 import * as SystemView from "../../../src/domain/observation/SystemView.ts"
 import * as Metrics from "../../../src/layers/observation/Metrics.ts"
-import * as GenServer from "../../../src/layers/server/GenServer.ts"
 import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
 import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { behavior, Counter } from "../../kit/Counter.ts"
 import { recordedLog } from "../../kit/Log.ts"
-
-class Counter extends GenServer.Service<Counter>()("app/Counter", {
-  state: Schema.Int,
-  messages: {
-    Increment: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
-    Reset: GenServer.cast(),
-    Crash: GenServer.call()
-  }
-}) {}
-
-const CounterLive = Counter.layer({
-  init: 0,
-  handlers: {
-    Increment: (count, { by }) => [count + by, count + by],
-    Reset: () => 0,
-    Crash: () => Effect.die(new Error("boom"))
-  }
-})
 
 const Tree = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
   StateContainer.layerMemory(Counter),
-  CounterLive
+  Counter.layer(behavior)
 ])
 
 const Live = Layer.provideMerge(Tree, Harness.layer)
 
 const crashOnce = Effect.gen(function*() {
   const [harness, counter] = [yield* Harness, yield* Counter]
-  yield* counter.Increment({ by: 41 })
+  yield* counter.Add({ by: 41 })
   assert.isTrue(Exit.isFailure(yield* Effect.exit(counter.Crash())))
   yield* harness.awaitIncarnation(counter, 2)
-  assert.strictEqual(yield* counter.Increment({ by: 1 }), 42)
+  assert.strictEqual(yield* counter.Add({ by: 1 }), 42)
   return { harness, counter }
 })
 
@@ -59,9 +41,9 @@ describe("a tree under observation", () => {
         "Started"
       ])
       assert.deepStrictEqual(SystemView.toText(yield* harness.view).split("\n"), [
-        "app                            #1 running",
-        "├─ app/Counter:StateContainer  #1 running",
-        "└─ app/Counter                 #2 running  1 restart, last exit crashed: Error: boom"
+        "app                             #1 running",
+        "├─ test/Counter:StateContainer  #1 running",
+        "└─ test/Counter                 #2 running  1 restart, last exit crashed: Error: boom"
       ])
     }).pipe(Effect.provide(Layer.provide(Live, quiet))))
 
@@ -71,8 +53,8 @@ describe("a tree under observation", () => {
       yield* crashOnce
       assert.deepStrictEqual(lines.map(({ annotations, level, text }) => [level, text, annotations]), [[
         "Error",
-        "app/app/Counter #1 crashed; it is restarted",
-        { path: "app/app/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
+        "app/test/Counter #1 crashed; it is restarted",
+        { path: "app/test/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
       ]])
     }).pipe(Effect.provide(Layer.provide(Live, layer)))
   })
@@ -81,8 +63,8 @@ describe("a tree under observation", () => {
     const registry: Metric.MetricRegistry = new Map()
     return Effect.gen(function*() {
       const { counter } = yield* crashOnce
-      yield* counter.Reset()
-      yield* counter.Increment({ by: 1 })
+      yield* counter.Put({ to: 0 })
+      yield* counter.Add({ by: 1 })
       assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 5)
       assert.strictEqual((yield* Metric.value(Metrics.crashes)).count, 1)
       assert.strictEqual((yield* Metric.value(Metrics.restarts)).count, 1)

@@ -4,9 +4,10 @@ import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, Process } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
-import { garbled, often, scripted, start } from "../../../kit/DynamicFamily.ts"
+import { garbled, scripted, start } from "../../../kit/DynamicFamily.ts"
 import { refusal } from "../../../kit/Failures.ts"
 import { child, count, died, flaky, isAlive, list, testCase, told, within } from "../../../kit/Family.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 const up = Effect.succeed("idle")
 const whatever = crashed(Cause.fail("whatever"))

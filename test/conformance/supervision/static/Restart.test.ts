@@ -1,9 +1,10 @@
 import { assert, describe } from "@effect/vitest"
-import { Cause, Context, Effect, Layer, Schema } from "effect"
+import { Cause, Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { type ExitReason, normal, shutdown, toText } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
+import { behavior, boom, Counter } from "../../../kit/Counter.ts"
 import {
   type Child,
   child,
@@ -18,15 +19,6 @@ import {
   told,
   within
 } from "../../../kit/Family.ts"
-
-class Counter extends GenServer.Service<Counter>()("test/Counter", {
-  state: Schema.Int,
-  messages: {
-    Increment: GenServer.call({ reply: Schema.Int }),
-    Read: GenServer.call({ reply: Schema.Int }),
-    Crash: GenServer.call()
-  }
-}) {}
 
 /** `shutdown(some_info)`. */
 const someInfo: ExitReason = { _tag: "Shutdown", detail: "some_info" }
@@ -187,23 +179,16 @@ describe("supervisor: restarting", () => {
       // A server over no companion at all, as every gen_server is.
       const Counting = Supervisor.layer({ strategy: "one_for_one" }, [
         StateContainer.layerForget(Counter),
-        Counter.layer({
-          init: 0,
-          handlers: {
-            Increment: (count) => [count + 1, count + 1],
-            Read: (count) => [count, count],
-            Crash: () => Effect.die("crash")
-          }
-        })
+        Counter.layer(behavior)
       ])
       const services = yield* Layer.build(Layer.merge(Counting, Names.layer))
       const [counter, names] = [Context.get(services, Counter), Context.get(services, Names)]
       yield* names.register("counter", counter, undefined)
-      yield* counter.Increment()
-      assert.strictEqual(yield* counter.Read(), 1)
+      yield* counter.Add({ by: 1 })
+      assert.strictEqual(yield* counter.Get(), 1)
       const crash = yield* Effect.flip(counter.Crash())
-      assert.deepStrictEqual(crash.reason, { _tag: "Crashed", cause: Cause.die("crash"), willRestart: true })
-      assert.strictEqual(yield* names.via("counter").Read(), 0)
+      assert.deepStrictEqual(crash.reason, { _tag: "Crashed", cause: Cause.die(boom), willRestart: true })
+      assert.strictEqual(yield* names.via("counter").Get(), 0)
       assert.strictEqual(counter[processOf].incarnation, 2)
     })
   )

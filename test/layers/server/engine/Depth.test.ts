@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Logger, Schema } from "effect"
-import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 /** One of a chain: asks the next one, and adds one to what that answers. */
 class Link extends GenServer.Service<Link>()("test/Link", {
@@ -16,7 +17,7 @@ class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 
 const App = Supervisor.layer({ strategy: "one_for_one" }, [
   StateContainer.layerMemory(Link),
-  Pool.layer({ restart: Restart.intensity({ restarts: 100_000, within: "1 second" }) })
+  Pool.layer({ restart: often })
 ])
 
 type Links = typeof Link.Service

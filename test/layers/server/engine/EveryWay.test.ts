@@ -2,11 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, type Path, type Style } from "../../../kit/Cell.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 type Log = ReadonlyArray<string>
 const Texts = Schema.Array(Schema.String)
@@ -58,7 +59,7 @@ const app = (style: Style, { boot, hold }: Gates, told: Told) => {
     Supervisor.layer({
       id: "root",
       strategy: "one_for_one",
-      restart: Restart.intensity({ restarts: 100, within: "1 second" })
+      restart: often
     }, [
       StateContainer.layerMemory(Deed),
       Deed.layer({

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, type Exit, Layer, Option, Schema } from "effect"
 import { CallError, InvalidOption, MissingCallback } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, type Style, styles } from "../../../kit/Cell.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 /** Counts, and is told by its callers after how long it is idle. */
 class Dozer extends GenServer.Service<Dozer>()("test/Dozer", {
@@ -56,7 +57,10 @@ const app = (
     ...callbacks
   })
   return Layer.provideMerge(
-    Supervisor.layer({ id: "root", strategy: "one_for_one", restart }, [StateContainer.layerMemory(Dozer), server]),
+    Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+      StateContainer.layerMemory(Dozer),
+      server
+    ]),
     Harness.layer
   )
 }
@@ -65,8 +69,6 @@ const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
   return error instanceof CallError && error.reason._tag === "Crashed" ? Cause.squash(error.reason.cause) : exit
 }
-
-const restart = Restart.intensity({ restarts: 1000, within: "1 second" })
 
 const nonsense = [NaN, -1, `${NaN} seconds`, "soon"]
 

@@ -3,11 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
-import { DynamicSupervisor, GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import * as Turn from "../../../../src/layers/process/Turn.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -157,7 +158,7 @@ class Elder extends GenServer.Service<Elder>()("test/Elder", { state: Schema.Int
 /** A server that is replaced, without being waited for, when the one before it is killed. */
 const group = (style: Style) =>
   Layer.provideMerge(
-    Supervisor.layer({ id: "root", strategy: "rest_for_one", restart: Restart.intensity({ restarts: 100 }) }, [
+    Supervisor.layer({ id: "root", strategy: "rest_for_one", restart: often }, [
       StateContainer.layerMemory(Num),
       StateContainer.layerForget(Elder),
       Elder.layer({ init: 0, handlers: {} }),

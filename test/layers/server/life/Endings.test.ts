@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from "effect"
 import { CallError } from "../../../../src/domain/Errors.ts"
-import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { branch, Cell, gates, Top, tree } from "../../../kit/Cell.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { never, often } from "../../../kit/Restarts.ts"
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
   if (exit === undefined) return "no answer"
@@ -12,9 +13,6 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
   return error instanceof CallError ? error.reason._tag : "other"
 }
-
-const never = Restart.intensity({ restarts: 0, within: "1 second" })
-const often = Restart.intensity({ restarts: 1000, within: "1 second" })
 
 /**
  * Ends a server with one call in hand, one promised nothing yet, and one that waits for room, and tells how each is

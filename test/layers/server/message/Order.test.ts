@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
-import { GenServer, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 /** Writes down what it is sent, in handlers of every style. */
 class Log extends GenServer.Service<Log>()("test/Log", {
@@ -33,7 +34,7 @@ const App = Layer.provideMerge(
   Supervisor.layer({
     id: "root",
     strategy: "one_for_one",
-    restart: Restart.intensity({ restarts: 1000, within: "1 second" })
+    restart: often
   }, [StateContainer.layerMemory(Log), LogLive]),
   Harness.layer
 )

@@ -3,9 +3,10 @@ import { Cause, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { NotQuarantined } from "../../../../src/domain/Errors.ts"
 import { crashed, killed } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
 
 class Poisoned extends Schema.TaggedError<Poisoned>()("Poisoned", { by: Schema.Int }) {}
 
@@ -25,8 +26,6 @@ class Mill extends GenServer.Service<Mill>()("test/Mill", {
     Get: GenServer.call({ reply: Schema.Int })
   }
 }) {}
-
-const often = Restart.intensity({ restarts: 100, within: "1 second" })
 
 /** Which grains crash the mill, and which attempts were made on each. */
 const setting = (poisonous: (grain: number, attempt: number) => boolean) => {

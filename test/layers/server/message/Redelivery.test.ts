@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, Latch, Layer, Schema } from "effect"
-import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { never, often } from "../../../kit/Restarts.ts"
 
 class Job extends GenServer.Service<Job>()("test/Job", {
   state: Schema.Array(Schema.String),
@@ -30,7 +31,7 @@ const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Optio
     Supervisor.layer({
       id: "root",
       strategy: "one_for_one",
-      restart: Restart.intensity({ restarts: 100, within: "1 second" }),
+      restart: often,
       ...supervisor
     }, [
       StateContainer.layerMemory(Job),
@@ -150,7 +151,7 @@ describe("a message with redeliver", () => {
       const exit = yield* Effect.exit(job.Try({ name: "last", failures: 1 }))
       assert.strictEqual(reasonOf(exit)?._tag, "Crashed")
       assert.strictEqual(yield* Process.status(job), "stopped")
-    }).pipe(Effect.provide(app(undefined, { restart: Restart.intensity({ restarts: 0, within: "1 second" }) }))))
+    }).pipe(Effect.provide(app(undefined, { restart: never }))))
 
   it.effect("waits in the mailbox of a parked server, and is handled when that is resumed", () =>
     Effect.gen(function*() {
@@ -178,7 +179,7 @@ describe("a message with redeliver", () => {
           {
             strategy: "one_for_one",
             onGiveUp: "park",
-            restart: Restart.intensity({ restarts: 0, within: "1 second" })
+            restart: never
           },
           [StateContainer.layerMemory(Job), job]
         )

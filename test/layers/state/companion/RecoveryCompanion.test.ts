@@ -5,10 +5,11 @@ import { TestClock } from "effect/testing"
 import { CallError, StateRefused } from "../../../../src/domain/Errors.ts"
 import type { Lifecycle } from "../../../../src/domain/observation/Lifecycle.ts"
 import { toCause } from "../../../../src/domain/process/ExitReason.ts"
-import { Process, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
+import { Process, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { Fragile, FragileLive, kinds, mood, poison, Refused, tree, turning } from "../../../kit/Fragile.ts"
+import { often } from "../../../kit/Restarts.ts"
 import { away, Scripted } from "../../../kit/Scripted.ts"
 
 const server = Fragile
@@ -353,7 +354,7 @@ for (const [what, to] of [["", 50], [", or of what a callback made of that", poi
       yield* turns
       assert.deepStrictEqual(yield* losses, [])
     }).pipe(Effect.provide(
-      Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.intensity({ restarts: 1000 }) }, [
+      Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
         StateContainer.layerTable(Fragile, { onSuspect: "rollback", row: () => "row" }),
         FragileLive
       ]).pipe(Layer.provideMerge(Layer.merge(Harness.layer, StateTable.StateTable.layer)))

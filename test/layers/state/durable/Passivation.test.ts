@@ -2,10 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Process, Restart, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
 import { behavior, Inside, loads, setUp, Sleeper, Top } from "../../../kit/Sleeper.ts"
 
@@ -354,7 +355,7 @@ describe("any life of a server that hibernates", () => {
           retry: Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(100)]),
           when: late ? { every: "1 second" } : "commit"
         },
-        { restart: Restart.intensity({ restarts: 1000, within: "1 second" }) }
+        { restart: often }
       )))
     },
     { arbitrary: { runs: 200 }, timeout: 60_000 }

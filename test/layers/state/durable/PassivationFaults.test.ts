@@ -7,11 +7,12 @@ import { GenServer, Process, Restart } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
+import { never } from "../../../kit/Restarts.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
 import { Inside, loads, setUp, Sleeper } from "../../../kit/Sleeper.ts"
 
 const patience = Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(2)])
-const noRestarts = { restart: Restart.intensity({ restarts: 0, within: "1 minute" }) }
+const noRestarts = { restart: never }
 
 describe("a store that is away when the state is wanted", () => {
   it.effect("is asked again by the Schedule; the message waits, and no restart is counted", () => {

@@ -11,8 +11,7 @@ import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
 import type { ChildError } from "../../../../src/layers/supervision/tree/SupervisorErrors.ts"
 import type { ChildInfo, Supervisor } from "../../../../src/layers/supervision/tree/SupervisorHandle.ts"
 import { boom, recipe, record, Script, top } from "../../../kit/Probe.ts"
-
-const often = Restart.intensity({ restarts: 1000, within: "1 hour" })
+import { often } from "../../../kit/Restarts.ts"
 
 const within = 100
 const lost: ExitReason = {
