@@ -34,7 +34,7 @@ const domain: ReadonlyArray<Fixture> = [
     says: pure
   })),
   ...["Schema", "Option", "Result", "Duration", "Array", "HashMap", "HashSet", "Order", "Match", "Brand", "Predicate"]
-    .concat("Cause", "Exit", "Function")
+    .concat("Cause", "Exit", "Function", "SchemaTransformation")
     .map((name) => ({
       law: `domain may import ${name}`,
       file: `src/domain/server/Yes${name}.ts`,

@@ -10,10 +10,10 @@ import { Cause, Schema } from "effect"
 import { crashed, ExitReason, toText } from "./process/ExitReason.ts"
 import { bytesOf } from "./state/stored/SnapshotRecord.ts"
 import { StoreError } from "./state/stored/StoreError.ts"
+import { ForeignCause } from "./text/ForeignCause.ts"
+import { ask, cut, isInstance } from "./text/ForeignText.ts"
 
 export { InvalidOption } from "./options/InvalidOption.ts"
-
-const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
 /**
  * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
@@ -25,7 +25,7 @@ export const NotRunning = Schema.TaggedStruct("NotRunning", {
 })
 
 /** The server crashed while it handled this message; `willRestart` tells whether another incarnation follows. */
-export const Crashed = Schema.TaggedStruct("Crashed", { cause: AnyCause, willRestart: Schema.Boolean })
+export const Crashed = Schema.TaggedStruct("Crashed", { cause: ForeignCause, willRestart: Schema.Boolean })
 
 /**
  * What a message can still wait for when its caller gives up.
@@ -63,7 +63,7 @@ export const Parked = Schema.TaggedStruct("Parked", {})
 export const CallingSelf = Schema.TaggedStruct("CallingSelf", { chain: Schema.Array(Schema.String) })
 
 /** The answer was computed, but its state could not be stored; the text says whether it may be all the same. */
-export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: AnyCause })
+export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: ForeignCause })
 
 /** The idempotency key was used before, for another call: nothing was done. */
 export const KeyReused = Schema.TaggedStruct("KeyReused", { key: Schema.String })
@@ -142,7 +142,7 @@ const explain = (reason: CallErrorReason): string => {
       return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
         "made again with the same message and payload."
     case "InvalidIdempotencyKey":
-      return `"${reason.key.length > 40 ? `${reason.key.slice(0, 40)}…` : reason.key}" is no idempotency key: ` +
+      return `"${cut(reason.key, 41)}" is no idempotency key: ` +
         `it has ${
           bytesOf(reason.key)
         } bytes, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
@@ -152,7 +152,7 @@ const explain = (reason: CallErrorReason): string => {
 
 const notConserved = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
-  if (!(error instanceof StoreError)) return `its state could not be stored, ${toText(crashed(cause))}. ${inDoubt}`
+  if (!isInstance(error, StoreError)) return `its state could not be stored, ${toText(crashed(cause))}. ${inDoubt}`
   const what = `its state could not be ${error.operation === "load" ? "loaded" : "stored"} (${error.what}). `
   switch (error.reason._tag) {
     case "Invalid":
@@ -198,7 +198,7 @@ const waiting = {
 Object.defineProperty(CallError.prototype, "stack", {
   configurable: true,
   get(this: CallError): string {
-    return String(this)
+    return `${this.name}: ${this.message}`
   }
 })
 
@@ -236,7 +236,7 @@ export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidR
     const what = `the handler of ${this.request} in ${this.server} returned ${
       describe(this.result)
     }, which is no answer: `
-    return what + (this.result instanceof Promise
+    return what + (isInstance(this.result, Promise)
       ? "wrap it with Effect.promise or Effect.tryPromise."
       : "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next.")
   }
@@ -245,11 +245,9 @@ export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidR
 const describe = (value: unknown): string =>
   value === null
     ? "null"
-    : value instanceof Promise
+    : isInstance(value, Promise)
     ? "a Promise"
-    : Array.isArray(value)
-    ? `an array of ${value.length}`
-    : typeof value
+    : ask(() => Array.isArray(value) ? `an array of ${value.length}` : undefined, undefined) ?? typeof value
 
 /** `init` took longer than `initTimeout`. */
 export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout", {
@@ -312,7 +310,7 @@ export class MissingCallback extends Schema.TaggedError<MissingCallback>()("Miss
 export class ReplaceFailed extends Schema.TaggedError<ReplaceFailed>()("ReplaceFailed", {
   server: Schema.String,
   what: Schema.Literals(["state", "behavior"]),
-  cause: AnyCause
+  cause: ForeignCause
 }) {
   override get message(): string {
     return `the ${this.what === "state" ? "state" : "behaviour"} of ${this.server} was not replaced ` +

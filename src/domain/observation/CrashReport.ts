@@ -5,6 +5,7 @@
  */
 import { Schema } from "effect"
 import { ExitReason, toText as reasonText, toWords } from "../process/ExitReason.ts"
+import { text } from "../text/ForeignText.ts"
 import { pathText } from "./Lifecycle.ts"
 
 /** The schema of a crash report. */
@@ -40,7 +41,7 @@ export type CrashReport = typeof CrashReport.Type
  * @since 0.1.0
  */
 export const headline = (report: CrashReport): string =>
-  `${who(report)} ${report.shown?.reason === undefined ? reasonText(report.reason) : String(report.shown.reason)}`
+  `${who(report)} ${report.shown?.reason === undefined ? reasonText(report.reason) : text(report.shown.reason)}`
 
 /**
  * The headline for a log entry that shows the cause beside it: `app/Counter #2 crashed`.

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
+import { shown } from "../text/ForeignText.ts"
 
 /**
  * An option that makes no sense.
@@ -29,8 +30,6 @@ export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidO
 }) {
   override get message(): string {
     const whose = this.request === undefined ? this.of : `${this.request} of ${this.of}`
-    return `${whose} was given ${show(this.given)} as ${this.option}: it must be ${this.expected}.`
+    return `${whose} was given ${shown(this.given)} as ${this.option}: it must be ${this.expected}.`
   }
 }
-
-const show = (given: unknown): string => typeof given === "string" ? `"${given}"` : String(given)

@@ -7,6 +7,8 @@
  * @since 0.1.0
  */
 import { Cause, Exit, Schema } from "effect"
+import { ForeignCause } from "../text/ForeignCause.ts"
+import { text } from "../text/ForeignText.ts"
 
 /** It finished by itself, as intended (OTP: `normal`). */
 export const Normal = Schema.TaggedStruct("Normal", {})
@@ -18,17 +20,17 @@ export const Shutdown = Schema.TaggedStruct("Shutdown", { detail: Schema.optiona
 export const Killed = Schema.TaggedStruct("Killed", {})
 
 /** A defect, a typed failure of its life, an invalid result or an interruption from outside (OTP: any other term). */
-export const Crashed = Schema.TaggedStruct("Crashed", { cause: Schema.Cause(Schema.Unknown, Schema.Defect()) })
+export const Crashed = Schema.TaggedStruct("Crashed", { cause: ForeignCause })
 
 /** A supervisor's restart budget was spent; `child` is the one that spent it (OTP: `shutdown` of a supervisor). */
 export const GaveUp = Schema.TaggedStruct("GaveUp", {
   child: Schema.String,
-  cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+  cause: ForeignCause
 })
 
 /** A durable companion could not store the state; the next incarnation starts from what the store holds. */
 export const NotConserved = Schema.TaggedStruct("NotConserved", {
-  cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+  cause: ForeignCause
 })
 
 /** The schema of every reason. */
@@ -94,7 +96,6 @@ export const toWords = (reason: ExitReason): string => {
 
 const summary = (cause: Cause.Cause<unknown>): string => {
   if (cause.reasons.length > 0 && Cause.hasInterruptsOnly(cause)) return "interrupted"
-  const error = Cause.squash(cause)
   // Texts of messages end with a full stop, and so does the sentence this becomes a part of.
-  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).replace(/\.$/, "")
+  return text(Cause.squash(cause)).replace(/\.$/, "")
 }

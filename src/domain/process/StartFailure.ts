@@ -8,12 +8,14 @@
  * @since 0.1.0
  */
 import { Cause, Schema } from "effect"
+import { ForeignCause } from "../text/ForeignCause.ts"
+import { isInstance } from "../text/ForeignText.ts"
 import { crashed, type ExitReason } from "./ExitReason.ts"
 
 /** A start was broken off: the state it began from could not be stored. */
 export class StartUndone extends Schema.TaggedError<StartUndone>()("StartUndone", {
   server: Schema.String,
-  cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+  cause: ForeignCause
 }) {
   override get message(): string {
     return `${this.server} was starting from a state that could not be stored. It is started again from what the store holds.`
@@ -23,5 +25,5 @@ export class StartUndone extends Schema.TaggedError<StartUndone>()("StartUndone"
 /** The reason behind the cause of a failed start. */
 export const reasonOfStart = (cause: Cause.Cause<unknown>): ExitReason => {
   const error = Cause.squash(cause)
-  return error instanceof StartUndone ? { _tag: "NotConserved", cause: error.cause } : crashed(cause)
+  return isInstance(error, StartUndone) ? { _tag: "NotConserved", cause: error.cause } : crashed(cause)
 }

@@ -11,6 +11,7 @@
  * @since 0.1.0
  */
 import { Result, Schema } from "effect"
+import { ask, isError, messageOf } from "../text/ForeignText.ts"
 
 const TypeId = "~heirloom/StateSchema"
 
@@ -114,8 +115,8 @@ const versionOf = (schema: Pure, migrate: (state: unknown) => unknown): Version 
 }
 
 const textOf = (error: unknown): string => {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  return cause instanceof Error ? cause.message : String(cause)
+  const cause = ask(() => isError(error) && error.cause !== undefined ? error.cause : error, error)
+  return messageOf(cause)
 }
 
 /** A result, or the text of what was thrown or answered instead. */

@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import { Formatter, Schema } from "effect"
+import { Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
+import { shown } from "../../domain/text/ForeignText.ts"
 
 /** None of those who were to leave was a member. OTP's `not_joined`. */
 export const NotJoined = Schema.TaggedStruct("NotJoined", { group: Schema.Unknown })
@@ -31,7 +32,7 @@ export class GroupsError extends Schema.TaggedError<GroupsError>()("GroupsError"
   reason: GroupsErrorReason
 }) {
   override get message(): string {
-    return `${this.groups}, group ${Formatter.format(this.reason.group)}: ${explain(this.reason)}`
+    return `${this.groups}, group ${shown(this.reason.group)}: ${explain(this.reason)}`
   }
 }
 

@@ -19,9 +19,10 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Formatter, Layer, Option, Queue, Result, type Scope, type Types } from "effect"
+import { Context, Effect, Exit, Layer, Option, Queue, Result, type Scope, type Types } from "effect"
 import type { Keys } from "../../domain/naming/Names.ts"
 import { refuse, words } from "../../domain/options/GivenOption.ts"
+import { shown } from "../../domain/text/ForeignText.ts"
 import { type HasProcess, processOf } from "../process/Process.ts"
 import * as KeyLock from "./KeyLock.ts"
 import { NameTable, type Refusal, type Registration, type RegistryEvent } from "./NameTable.ts"
@@ -309,6 +310,6 @@ const unique = <K, R extends HasProcess, V>(inside: Inside<K, R, V>): Unique<K, 
             Effect.sync(() => void table.redeem(key, Exit.isSuccess(exit) ? { ref: exit.value, value } : undefined))
         )
       ),
-    via: (key) => via(id, Formatter.format(key), () => first(key))
+    via: (key) => via(id, shown(key), () => first(key))
   }
 }

@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import { Formatter, Schema } from "effect"
+import { Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
+import { shown } from "../../domain/text/ForeignText.ts"
 import { hasProcess, processOf } from "../process/Process.ts"
 
 const Ref = Schema.declare(hasProcess)
@@ -49,7 +50,7 @@ export class RegistryError extends Schema.TaggedError<RegistryError>()("Registry
   reason: RegistryErrorReason
 }) {
   override get message(): string {
-    return `${this.registry}, key ${Formatter.format(this.reason.key)}: ${explain(this.reason)}`
+    return `${this.registry}, key ${shown(this.reason.key)}: ${explain(this.reason)}`
   }
 }
 

@@ -13,16 +13,22 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Effect, Layer, LogLevel, Metric, Queue, References, type Scope, Stream } from "effect"
+import { Cause, Context, Effect, Layer, LogLevel, Metric, Queue, Record, References, type Scope, Stream } from "effect"
 import { type CrashReport, title } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { type Rollback, toText as rollbackText } from "../../domain/observation/Rollback.ts"
 import { toCause } from "../../domain/process/ExitReason.ts"
+import { bounded, printable } from "../../domain/text/ForeignCause.ts"
+import { isInstance } from "../../domain/text/ForeignText.ts"
 import { attach, type Counters, makeCounters } from "./Metrics.ts"
+import { logIn } from "./SafeLog.ts"
 
 export type { Counters } from "./Metrics.ts"
 
-/** Told of every event, synchronously, in the stack of whoever caused it: must not throw and must only enqueue. */
+/**
+ * Hears every event, synchronously, in the stack of the engine that caused it: it must only enqueue. One that throws, or whose
+ * promise is rejected, is removed, and that is logged.
+ */
 export type Listener = (event: Lifecycle) => void
 
 /** The sink that a supervision tree reports to. */
@@ -46,10 +52,39 @@ export interface Telemetry {
 class Sink implements Telemetry {
   listening = false
   readonly counters = makeCounters()
+  /** Where it logs what is wrong with a listener: the services of the root that it was made for. */
+  context: Context.Context<never> = Context.empty()
   private listeners: ReadonlyArray<Listener> = []
 
   publish(event: Lifecycle): void {
-    for (const listener of this.listeners) listener(event)
+    for (const listener of this.listeners) this.call(listener, event)
+  }
+
+  private call(listener: Listener, event: Lifecycle): void {
+    try {
+      const answer: unknown = listener(event)
+      // Left alone, its rejection would end the program.
+      if (isInstance(answer, Promise)) answer.catch((defect) => this.remove(listener, event, defect))
+    } catch (defect) {
+      this.remove(listener, event, defect)
+    }
+  }
+
+  private remove(listener: Listener, event: Lifecycle, defect: unknown): void {
+    if (!this.listeners.includes(listener)) return
+    this.leave(listener)
+    logIn(
+      this.context,
+      Effect.logError(
+        `a listener of Telemetry failed at ${event._tag} of ${pathText(event.path)}: it is removed`,
+        bounded(Cause.die(defect))
+      )
+    )
+  }
+
+  private leave(listener: Listener): void {
+    this.listeners = this.listeners.filter((other) => other !== listener)
+    this.listening = this.listeners.length > 0
   }
 
   subscribe(listener: Listener): () => void {
@@ -57,34 +92,35 @@ class Sink implements Telemetry {
     const own: Listener = (event) => listener(event)
     this.listeners = [...this.listeners, own]
     this.listening = true
-    return () => {
-      this.listeners = this.listeners.filter((other) => other !== own)
-      this.listening = this.listeners.length > 0
-    }
+    return () => this.leave(own)
   }
 
   crashed(report: CrashReport, context: Context.Context<never>): void {
-    if (isLogging(context)) Effect.runForkWith(context)(logReport(report))
+    if (isLogging(context)) logIn(context, logReport(report))
   }
 
   rolledBack(rollback: Rollback, context: Context.Context<never>): void {
     this.counters.rollbacks++
     if (!isLogging(context)) return
     const { from, incarnation, path, to } = rollback
-    Effect.runForkWith(context)(Effect.annotateLogs(
-      Effect.logError(rollbackText(rollback)),
-      { path: pathText(path), incarnation, from, ...(to === undefined ? {} : { to }) }
-    ))
+    logIn(
+      context,
+      Effect.annotateLogs(
+        Effect.logError(rollbackText(rollback)),
+        { path: pathText(path), incarnation, from, ...(to === undefined ? {} : { to }) }
+      )
+    )
   }
 }
 
-const logReport = (report: CrashReport): Effect.Effect<void> =>
-  Effect.annotateLogs(
+const logReport = (report: CrashReport): Effect.Effect<void> => {
+  const shown: { readonly [part: string]: unknown } = report.shown ?? {}
+  return Effect.annotateLogs(
     Effect.logError(
       // The loggers print the cause below it.
       `${title(report)}; ${report.next}`,
       // A reason that its format hook changed is not to be seen as it is.
-      report.shown?.reason === undefined ? toCause(report.reason) : Cause.empty
+      report.shown?.reason === undefined ? bounded(toCause(report.reason)) : Cause.empty
     ),
     {
       path: pathText(report.path),
@@ -92,10 +128,11 @@ const logReport = (report: CrashReport): Effect.Effect<void> =>
       ...(report.message === undefined ? {} : { message: report.message }),
       ...(report.restoredFrom === undefined ? {} : { restoredFrom: report.restoredFrom }),
       ...(report.undone === undefined ? {} : { undone: report.undone }),
-      ...report.shown,
+      ...Record.map(shown, printable),
       next: report.next
     }
   )
+}
 
 /**
  * Whether a crash report would be shown by the loggers of `context`: a caller that has to build the report asks first.
@@ -124,6 +161,7 @@ export const CurrentTelemetry: Context.Reference<Telemetry | undefined> = Contex
 )
 
 const attached = Effect.fnUntraced(function*(telemetry: Telemetry) {
+  if (telemetry instanceof Sink) telemetry.context = yield* Effect.context()
   const registry = yield* Metric.MetricRegistry
   yield* Effect.acquireRelease(
     Effect.sync(() => attach(telemetry.counters, registry)),

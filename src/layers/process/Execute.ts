@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import { type Context, Deferred, Effect, Exit } from "effect"
+import { text } from "../../domain/text/ForeignText.ts"
 import type { Child, Started } from "./Child.ts"
 
 // Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more than a
@@ -83,4 +84,4 @@ export const started = <E>(exit: Exit.Exit<Started, E>): Exit.Exit<Started, E> =
 }
 
 const unstarted = (answer: unknown): TypeError =>
-  new TypeError(`a child's start must come to Started or Ignored, not to ${String(answer)}`)
+  new TypeError(`a child's start must come to Started or Ignored, not to ${text(answer)}`)

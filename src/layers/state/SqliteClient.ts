@@ -16,6 +16,7 @@ import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
+import { messageOf } from "../../domain/text/ForeignText.ts"
 
 /** How to open a database. */
 export interface Options {
@@ -42,7 +43,7 @@ const maxPrepared = 200
 const failure = (operation: string) => (cause: unknown): SqlError.SqlError => {
   // node:sqlite tells SQLite's result code as `errcode`, the classifier reads `errno`.
   const error = cause instanceof Error && "errcode" in cause ? Object.assign(cause, { errno: cause.errcode }) : cause
-  const message = `SQLite ${operation} failed: ${cause instanceof Error ? cause.message : String(cause)}`
+  const message = `SQLite ${operation} failed: ${messageOf(cause)}`
   return new SqlError.SqlError({ reason: SqlError.classifySqliteError(error, { message, operation }) })
 }
 

@@ -8,12 +8,14 @@
  */
 import { Schema } from "effect"
 import { type RestartAdvice, restartAdvice } from "../../process/RestartAdvice.ts"
+import { Foreign } from "../../text/ForeignCause.ts"
+import { clause } from "../../text/ForeignText.ts"
 
 /** The store did not answer, or answered that it cannot just now. A write may or may not have been stored. */
-export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Schema.Defect() })
+export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Foreign })
 
 /** There is no room. A write was not stored, unless the process ends before the next one succeeds. */
-export const Full = Schema.TaggedStruct("Full", { cause: Schema.Defect() })
+export const Full = Schema.TaggedStruct("Full", { cause: Foreign })
 
 /**
  * A younger session has taken over: nothing of this batch was stored, and nothing under this epoch ever will be. `owner`
@@ -30,7 +32,7 @@ export const Fenced = Schema.TaggedStruct("Fenced", {
  * It will not do what it is asked until somebody changes it: a table or a right is missing, it is read-only, its tables are
  * not what they should be.
  */
-export const Unusable = Schema.TaggedStruct("Unusable", { cause: Schema.Defect() })
+export const Unusable = Schema.TaggedStruct("Unusable", { cause: Foreign })
 
 /** What the store holds is damaged: it cannot be read. */
 export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
@@ -89,11 +91,11 @@ const writes: ReadonlySet<string> = new Set(["save", "setAside", "remove", "enco
 const explain = (reason: StoreErrorReason): string => {
   switch (reason._tag) {
     case "Unavailable":
-      return `it is not available (${textOf(reason.cause)})`
+      return `it is not available (${clause(reason.cause)})`
     case "Full":
-      return `there is no room (${textOf(reason.cause)})`
+      return `there is no room (${clause(reason.cause)})`
     case "Unusable":
-      return `it cannot be used as it is (${textOf(reason.cause)})`
+      return `it cannot be used as it is (${clause(reason.cause)})`
     case "Fenced":
       return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
         reason.key === undefined ? "" : `, which wrote "${reason.key}"`
@@ -128,6 +130,3 @@ const adviceOn = (reason: StoreErrorReason, isWrite: boolean): string => {
       return `Nothing was ${isWrite ? "stored" : "written"}.`
   }
 }
-
-// A sentence goes on behind it.
-const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, "")

@@ -12,6 +12,7 @@
 import { Cause, Effect, Exit, Fiber, type Tracer } from "effect"
 import { callError, InvalidOption, type WaitsFor } from "../../../domain/Errors.ts"
 import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
+import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
 import { callText } from "../message/AnswerText.ts"
@@ -118,7 +119,7 @@ export class ServerProcess extends ServerWork {
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown> {
     // Whatever is wrong with these is the caller's affair: found here, it does not reach the server.
     if (!isKey(key)) {
-      const reason = { _tag: "InvalidIdempotencyKey", key: String(key), maxBytes: maxKeyBytes } as const
+      const reason = { _tag: "InvalidIdempotencyKey", key: text(key), maxBytes: maxKeyBytes } as const
       return Exit.fail(callError(this.name, type.tag, reason))
     }
     const call = attempt(() => callText(type, payload))
@@ -137,9 +138,7 @@ export class ServerProcess extends ServerWork {
         request: tag,
         option: "payload",
         given,
-        expected: `what its schemas write down, for a call with an idempotencyKey (${
-          why instanceof Error ? why.message : String(why)
-        })`
+        expected: `what its schemas write down, for a call with an idempotencyKey (${messageOf(why)})`
       })
     )
   }

@@ -8,10 +8,11 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Formatter, Option } from "effect"
+import { Cause, Effect, Option } from "effect"
 import type { CallError } from "../../../domain/Errors.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
+import { shown } from "../../../domain/text/ForeignText.ts"
 import type { AnyServer } from "../class/ServerRef.ts"
 import type { DebugFunction } from "../parts/Debug.ts"
 import { look } from "./SystemRequest.ts"
@@ -170,16 +171,16 @@ export const toText = (event: SystemEvent): string => {
   switch (event._tag) {
     case "In": {
       const from = event.from === undefined ? "" : ` from ${event.from}`
-      return `got ${event.kind} ${event.request} ${Formatter.format(event.payload)}${from}`
+      return `got ${event.kind} ${event.request} ${shown(event.payload)}${from}`
     }
     case "Out": {
       const { reply } = event
       const to = event.to === undefined ? "" : ` to ${event.to}`
       return reply._tag === "Success"
-        ? `sent ${Formatter.format(reply.value)}${to}, for ${event.request}`
-        : `failed with ${Formatter.format(Cause.squash(reply.cause))}${to}, for ${event.request}`
+        ? `sent ${shown(reply.value)}${to}, for ${event.request}`
+        : `failed with ${shown(Cause.squash(reply.cause))}${to}, for ${event.request}`
     }
     case "NoReply":
-      return `new state ${Formatter.format(event.state)}, after ${event.request}`
+      return `new state ${shown(event.state)}, after ${event.request}`
   }
 }

@@ -8,6 +8,7 @@ import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
+import { text } from "../../../domain/text/ForeignText.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { isUp } from "../../process/Execute.ts"
 import { type Process, processOf } from "../../process/Process.ts"
@@ -140,7 +141,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     const significant = override?.significant ?? recipe?.options?.significant
     if (significant !== undefined && significant !== false) {
       return new InvalidOption({
-        of: String(recipe.id),
+        of: text(recipe.id),
         option: "significant",
         given: significant,
         expected: "left out for a dynamic child: a dynamic supervisor has no autoShutdown"

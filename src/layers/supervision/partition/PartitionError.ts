@@ -5,6 +5,7 @@
  */
 import { Schema } from "effect"
 import { crashed, toText } from "../../../domain/process/ExitReason.ts"
+import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
 
 /**
  * Every reason a partition supervisor can refuse something for.
@@ -23,7 +24,7 @@ export const PartitionErrorReason = Schema.Union([
   /** A partition that was to come back did not; those before it have. */
   Schema.TaggedStruct("NotStarted", {
     partition: Schema.Number,
-    cause: Schema.Cause(Schema.Unknown, Schema.Defect())
+    cause: ForeignCause
   })
 ])
 

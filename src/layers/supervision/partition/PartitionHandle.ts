@@ -9,10 +9,11 @@
  *
  * @since 0.1.0
  */
-import { Effect, Exit, Formatter, Hash, Semaphore, type Stream } from "effect"
+import { Effect, Exit, Hash, Semaphore, type Stream } from "effect"
 import * as Partition from "../../../domain/naming/Partition.ts"
 import { type Lifecycle, pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import { shown } from "../../../domain/text/ForeignText.ts"
 import { type Via, via } from "../../naming/Via.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, hasProcess, type Process, processOf } from "../../process/Process.ts"
@@ -121,7 +122,7 @@ export class TreeHandle<Ref extends HasProcess> extends InspectedReference imple
     }))
 
   readonly via = (key: unknown): Via<Ref> =>
-    via(pathText(this.path), Formatter.format(key), () => this.isUp ? this.refOf(key) : undefined)
+    via(pathText(this.path), shown(key), () => this.isUp ? this.refOf(key) : undefined)
 
   readonly resize = (partitions: number): Effect.Effect<void, PartitionError> =>
     this.resizing.withPermit(this.whileUp(Effect.suspend(() => this.change(partitions))))

@@ -9,6 +9,7 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { newestFirst } from "../../../domain/supervision/Supervision.ts"
 import type { Answer } from "../../../domain/supervision/SupervisionEvents.ts"
 import { type Entry, find, isRestarting } from "../../../domain/supervision/SupervisionState.ts"
+import { text } from "../../../domain/text/ForeignText.ts"
 import type { Started, StartRecipe } from "../../process/Child.ts"
 import { processOf, type Status } from "../../process/Process.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "../tree/SupervisorErrors.ts"
@@ -195,7 +196,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
 
   private childError(child: string, reason: ChildErrorReason): ChildError {
     // A handle in place of an id, which only untyped code can pass, is no child's id either.
-    return new ChildError({ supervisor: pathText(this.path), child: String(child), reason })
+    return new ChildError({ supervisor: pathText(this.path), child: text(child), reason })
   }
 }
 

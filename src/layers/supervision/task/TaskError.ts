@@ -5,6 +5,7 @@
  */
 import { Schema } from "effect"
 import { crashed, ExitReason, toText } from "../../../domain/process/ExitReason.ts"
+import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
 
 /**
  * Every reason a task can be without a result for.
@@ -13,7 +14,7 @@ import { crashed, ExitReason, toText } from "../../../domain/process/ExitReason.
  */
 export const TaskErrorReason = Schema.Union([
   /** It died of a defect, or was interrupted by nobody who had the right to. */
-  Schema.TaggedStruct("Crashed", { cause: Schema.Cause(Schema.Unknown, Schema.Defect()) }),
+  Schema.TaggedStruct("Crashed", { cause: ForeignCause }),
   /** It was told to stop before it was done: by its supervisor, by `terminateChild`, or because its scope closed. */
   Schema.TaggedStruct("Stopped", { reason: ExitReason }),
   /** It is not done yet, and whoever waited will not wait longer. The task goes on. */

@@ -6,9 +6,8 @@
 import { type Cause, Runtime, Schema } from "effect"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import { crashed, toText } from "../../../domain/process/ExitReason.ts"
+import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
 import type { Process } from "../../process/Process.ts"
-
-const AnyCause = Schema.Cause(Schema.Unknown, Schema.Defect())
 
 /**
  * Why a child was not started: `E` is what its own init may fail with.
@@ -30,7 +29,7 @@ export type StartErrorReason<E> =
   | { readonly _tag: "NotRunning" }
 
 const StartReason = Schema.Union([
-  Schema.TaggedStruct("Failed", { cause: AnyCause }),
+  Schema.TaggedStruct("Failed", { cause: ForeignCause }),
   Schema.TaggedStruct("AlreadyStarted", { process: Schema.Unknown }),
   Schema.TaggedStruct("AlreadyPresent", { process: Schema.Unknown }),
   Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
@@ -139,7 +138,7 @@ const explainChild: Record<ChildErrorReason["_tag"], string> = {
  */
 export class RootEnded extends Schema.TaggedError<RootEnded>()("RootEnded", {
   supervisor: Schema.String,
-  cause: AnyCause
+  cause: ForeignCause
 }) {
   override readonly [Runtime.errorExitCode] = 1
 
