@@ -14,9 +14,6 @@ export * as CrashReport from "./domain/observation/CrashReport.ts"
 export * as DynamicSupervisor from "./layers/supervision/DynamicSupervisor.ts"
 
 /** @since 0.1.0 */
-export * as Errors from "./domain/Errors.ts"
-
-/** @since 0.1.0 */
 export * as ExitReason from "./domain/process/ExitReason.ts"
 
 /** @since 0.1.0 */
@@ -24,6 +21,9 @@ export * as GenServer from "./layers/server/GenServer.ts"
 
 /** @since 0.1.0 */
 export * as Groups from "./layers/naming/Groups.ts"
+
+/** @since 0.1.0 */
+export * as InvalidOption from "./domain/options/InvalidOption.ts"
 
 /** @since 0.1.0 */
 export * as Lifecycle from "./domain/observation/Lifecycle.ts"

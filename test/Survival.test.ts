@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { CallError } from "../src/domain/Errors.ts"
+import { CallError } from "../src/domain/process/CallError.ts"
 import { GenServer, Process, StateContainer, StateTable, Supervisor } from "../src/index.ts"
 import { type HasProcess, processOf } from "../src/layers/process/Process.ts"
 import { Harness } from "../src/layers/testing/Harness.ts"

@@ -9,7 +9,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Array as Arr, Console, Effect, Layer, Option, References, Schema } from "effect"
 import { CliError, Command, Flag, GlobalFlag } from "effect/cli"
-import { type Errors, GenServer, StateContainer, StateTable, Supervisor } from "../index.ts"
+import { GenServer, StateContainer, StateTable, Supervisor } from "../index.ts"
 import { columns } from "./text/Columns.ts"
 
 // ---- A channel: its posts, oldest first.
@@ -51,7 +51,7 @@ const WithCompanions = Supervisor.layer({ strategy: "one_for_one" }, [
 
 // ---- Three ways to post to a channel.
 
-type Post<R> = (channel: string, text: string) => Effect.Effect<void, Errors.CallError | Supervisor.StartError, R>
+type Post<R> = (channel: string, text: string) => Effect.Effect<void, GenServer.CallError | Supervisor.StartError, R>
 
 /** Gets the row, yields (to look something up, say), and puts what it made of it. */
 const getAndPut: Post<StateTable.StateTable> = Effect.fnUntraced(function*(channel, text) {

@@ -8,17 +8,7 @@
 import { NodeRuntime, NodeServices, NodeStream } from "@effect/platform-node"
 import { Cause, Console, Context, Effect, Layer, References, Result, Schema, Stdio, Stream, Terminal } from "effect"
 import { Command, Flag } from "effect/cli"
-import {
-  type Errors,
-  ExitReason,
-  GenServer,
-  Process,
-  Restart,
-  StateContainer,
-  Supervisor,
-  SystemView,
-  Telemetry
-} from "../index.ts"
+import { ExitReason, GenServer, Process, Restart, StateContainer, Supervisor, SystemView, Telemetry } from "../index.ts"
 import * as Commands from "./counter/Commands.ts"
 
 // ---- The server.
@@ -95,7 +85,7 @@ const perform = Effect.fnUntraced(function*(command: Commands.Command) {
 const obey = (line: Result.Result<Commands.Command, string>) =>
   Effect.fromResult(line).pipe(
     Effect.flatMap(perform),
-    Effect.catch((problem: string | Errors.CallError) =>
+    Effect.catch((problem: string | GenServer.CallError) =>
       Effect.succeed(typeof problem === "string" ? problem : problem.message)
     ),
     Effect.flatMap((answer) => answer === "" ? Effect.void : Console.log(answer))

@@ -26,16 +26,7 @@ import {
   Schema
 } from "effect"
 import { Argument, CliError, Command, Flag, GlobalFlag } from "effect/cli"
-import {
-  type Errors,
-  GenServer,
-  Restart,
-  StateContainer,
-  StateStore,
-  StateTable,
-  Supervisor,
-  Telemetry
-} from "../index.ts"
+import { GenServer, Restart, StateContainer, StateStore, StateTable, Supervisor, Telemetry } from "../index.ts"
 import { Chaos } from "../testing.ts"
 import * as Place from "./stores/Place.ts"
 import * as Ledger from "./tally/Ledger.ts"
@@ -135,7 +126,8 @@ class Watch extends Context.Service<Watch, ReadonlyArray<Outages.Timed>>()("tall
 // ---- The feeder: sends chunk after chunk, remembers what was acknowledged, and asks after every crash.
 
 /** The request may or may not have been carried out: only the server knows. */
-const isInDoubt = ({ reason }: Errors.CallError): boolean => reason._tag === "Crashed" || reason._tag === "NotConserved"
+const isInDoubt = ({ reason }: GenServer.CallError): boolean =>
+  reason._tag === "Crashed" || reason._tag === "NotConserved"
 
 const feed = Effect.fnUntraced(function*(lines: ReadonlyArray<string>, chunk: number, tick: Progress.Tick) {
   const tally = yield* Tally

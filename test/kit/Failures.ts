@@ -1,6 +1,6 @@
 /** Why something failed: read from an exit, or from the effect itself. */
 import { Effect, Exit, Option } from "effect"
-import { CallError, type CallErrorReason } from "../../src/domain/Errors.ts"
+import { CallError, type CallErrorReason } from "../../src/domain/process/CallError.ts"
 
 /** The error that an exit failed with. */
 export const errorOf = <A, E>(exit: Exit.Exit<A, E>): E => Option.getOrThrow(Exit.findErrorOption(exit))

@@ -4,7 +4,6 @@ import { describe, expectTypeOf, it } from "vitest"
 import type { StoreError } from "../../src/domain/state/stored/StoreError.ts"
 import {
   DynamicSupervisor,
-  type Errors,
   GenServer,
   Next,
   StateContainer,
@@ -133,13 +132,13 @@ describe("trees", () => {
 
 describe("clients", () => {
   it("have the exact channels of each message", () => {
-    expectTypeOf(counter.Increment({ by: 1 })).toEqualTypeOf<Effect.Effect<number, Errors.CallError>>()
+    expectTypeOf(counter.Increment({ by: 1 })).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()
     expectTypeOf(counter.Withdraw({ amount: 1 }, { timeout: "1 second" })).toEqualTypeOf<
-      Effect.Effect<number, Overdrawn | Errors.CallError>
+      Effect.Effect<number, Overdrawn | GenServer.CallError>
     >()
-    expectTypeOf(counter.Crash()).toEqualTypeOf<Effect.Effect<void, Errors.CallError>>()
+    expectTypeOf(counter.Crash()).toEqualTypeOf<Effect.Effect<void, GenServer.CallError>>()
     expectTypeOf(counter.Reset()).toEqualTypeOf<Effect.Effect<void>>()
-    expectTypeOf(counter.Get({}, { timeout: "infinity" })).toEqualTypeOf<Effect.Effect<number, Errors.CallError>>()
+    expectTypeOf(counter.Get({}, { timeout: "infinity" })).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()
   })
 
   it("refuse a wrong payload, a missing one, and messages there are not", () => {
@@ -160,8 +159,8 @@ describe("clients", () => {
   })
 
   it("let fields with a constructor default be left out", () => {
-    expectTypeOf(counter.Step()).toEqualTypeOf<Effect.Effect<void, Errors.CallError>>()
-    expectTypeOf(counter.Step({ by: 2 })).toEqualTypeOf<Effect.Effect<void, Errors.CallError>>()
+    expectTypeOf(counter.Step()).toEqualTypeOf<Effect.Effect<void, GenServer.CallError>>()
+    expectTypeOf(counter.Step({ by: 2 })).toEqualTypeOf<Effect.Effect<void, GenServer.CallError>>()
   })
 })
 

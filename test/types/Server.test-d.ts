@@ -1,7 +1,7 @@
 /** What of servers and agents compiles, and what does not. */
 import { Context, Effect, Schema } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
-import { Agent, type Errors, GenServer, Next, StateContainer, Supervisor, Sys } from "../../src/index.ts"
+import { Agent, GenServer, Next, StateContainer, Supervisor, Sys } from "../../src/index.ts"
 import type { HasProcess } from "../../src/layers/process/Process.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
@@ -103,10 +103,10 @@ describe("answers", () => {
 
 describe("Sys", () => {
   it("knows the state of a server from its reference", () => {
-    expectTypeOf(Sys.getState(account)).toEqualTypeOf<Effect.Effect<State, Errors.CallError>>()
-    expectTypeOf(Sys.getState(visits)).toEqualTypeOf<Effect.Effect<number, Errors.CallError>>()
+    expectTypeOf(Sys.getState(account)).toEqualTypeOf<Effect.Effect<State, GenServer.CallError>>()
+    expectTypeOf(Sys.getState(visits)).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()
     expectTypeOf(Sys.replaceState(visits, (n) => Effect.map(Rate, (rate) => n * rate))).toEqualTypeOf<
-      Effect.Effect<number, Errors.CallError | Errors.ReplaceFailed, Rate>
+      Effect.Effect<number, GenServer.CallError | GenServer.ReplaceFailed, Rate>
     >()
   })
 
@@ -117,14 +117,14 @@ describe("Sys", () => {
     Sys.getState(anyProcess)
     // @ts-expect-error
     Sys.suspend(anyProcess)
-    expectTypeOf(Sys.getStatus(anyProcess)).toEqualTypeOf<Effect.Effect<Sys.Status, Errors.CallError>>()
+    expectTypeOf(Sys.getStatus(anyProcess)).toEqualTypeOf<Effect.Effect<Sys.Status, GenServer.CallError>>()
   })
 })
 
 describe("replace", () => {
   it("takes a behaviour of the class, and what it needs from the caller", () => {
     expectTypeOf(GenServer.replace(account, behavior)).toEqualTypeOf<
-      Effect.Effect<void, Errors.CallError | Errors.ReplaceFailed>
+      Effect.Effect<void, GenServer.CallError | GenServer.ReplaceFailed>
     >()
     const needing = GenServer.replace(account, {
       ...behavior,
@@ -133,7 +133,7 @@ describe("replace", () => {
         Tick: (state) => Effect.as(Account.self, state)
       }
     }, (state) => Effect.map(Rate, (rate) => ({ ...state, balance: state.balance * rate })))
-    expectTypeOf(needing).toEqualTypeOf<Effect.Effect<void, Errors.CallError | Errors.ReplaceFailed, Rate>>()
+    expectTypeOf(needing).toEqualTypeOf<Effect.Effect<void, GenServer.CallError | GenServer.ReplaceFailed, Rate>>()
   })
 
   it("refuses a behaviour that lacks a handler, has one too many, or fails otherwise than declared", () => {
@@ -152,16 +152,16 @@ describe("replace", () => {
 
 describe("agents", () => {
   it("answer what functions answer, and fail as they fail", () => {
-    expectTypeOf(visits.get()).toEqualTypeOf<Effect.Effect<number, Errors.CallError>>()
-    expectTypeOf(visits.get(String)).toEqualTypeOf<Effect.Effect<string, Errors.CallError>>()
+    expectTypeOf(visits.get()).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()
+    expectTypeOf(visits.get(String)).toEqualTypeOf<Effect.Effect<string, GenServer.CallError>>()
     expectTypeOf(visits.get((n) => n > 0 ? Effect.succeed(n) : Effect.fail(new Refused()))).toEqualTypeOf<
-      Effect.Effect<number, Errors.CallError | Refused>
+      Effect.Effect<number, GenServer.CallError | Refused>
     >()
     expectTypeOf(visits.getAndUpdate((n) => [String(n), n + 1])).toEqualTypeOf<
-      Effect.Effect<string, Errors.CallError>
+      Effect.Effect<string, GenServer.CallError>
     >()
     expectTypeOf(visits.update(() => Effect.fail(new Refused()))).toEqualTypeOf<
-      Effect.Effect<void, Errors.CallError | Refused>
+      Effect.Effect<void, GenServer.CallError | Refused>
     >()
   })
 

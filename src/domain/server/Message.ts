@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import { type Duration, type Effect, Schema } from "effect"
-import type { CallError } from "../Errors.ts"
+import type { CallError } from "../process/CallError.ts"
 import type { Redeliver } from "./Delivery.ts"
 import type { CallNext, CastNext } from "./Next.ts"
 

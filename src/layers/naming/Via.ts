@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Effect } from "effect"
-import { type CallError, callError } from "../../domain/Errors.ts"
+import { type CallError, callError } from "../../domain/process/CallError.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /**

@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { type Context, Effect, type Layer, Schema } from "effect"
-import type { CallError } from "../../domain/Errors.ts"
+import type { CallError } from "../../domain/process/CallError.ts"
 import { call, type CallOptions, cast } from "../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"

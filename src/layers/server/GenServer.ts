@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope, Tracer } from "effect"
-import { CallError } from "../../domain/Errors.ts"
+import { CallError } from "../../domain/process/CallError.ts"
 import { crashed } from "../../domain/process/ExitReason.ts"
 import type {
   From,
@@ -34,6 +34,7 @@ import type { SelfOf } from "./class/ServerRef.ts"
 import { HandlerOf } from "./message/CallChain.ts"
 import { Envelope } from "./message/Envelope.ts"
 
+export { CallError, CallErrorReason, WaitsFor } from "../../domain/process/CallError.ts"
 export {
   type Call,
   call,
@@ -46,6 +47,16 @@ export {
   type Messages,
   type Methods
 } from "../../domain/server/Message.ts"
+export {
+  Fenced,
+  InitTimeout,
+  InvalidResult,
+  MissingCallback,
+  NameTaken,
+  ReplaceFailed,
+  StateRefused,
+  StopFailed
+} from "../../domain/server/ServerErrors.ts"
 export type { Behavior, BehaviorInput, Client, Needs, Options, SelfClient } from "./class/Behavior.ts"
 export type { Keyed } from "./class/Keyed.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"

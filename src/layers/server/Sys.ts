@@ -13,9 +13,10 @@
  * @since 0.1.0
  */
 import { type Context, Effect, Exit, Option } from "effect"
-import { type CallError, NotQuarantined, ReplaceFailed } from "../../domain/Errors.ts"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
+import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
+import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import {
   type HasProcess,
@@ -30,6 +31,7 @@ import { toMillis } from "./parts/Limits.ts"
 import { SystemAnswer } from "./parts/SystemAnswer.ts"
 import { ask, look } from "./system/SystemRequest.ts"
 
+export { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
 export type { Formatted, In, NoReply, Out, Shown, SystemEvent } from "../../domain/server/SystemEvent.ts"
 export type { QuarantinedMessage } from "./message/Quarantine.ts"
 export { type DebugFunction, done } from "./parts/Debug.ts"

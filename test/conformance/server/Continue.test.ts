@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { type CallError } from "../../../src/domain/Errors.ts"
+import type { CallError } from "../../../src/domain/process/CallError.ts"
 import { normal } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { inTurn, Live as ServersLive, Root } from "../../kit/ServerCases.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
-import { ReplaceFailed } from "../../../src/domain/Errors.ts"
+import { ReplaceFailed } from "../../../src/domain/server/ServerErrors.ts"
 import { Agent, DynamicSupervisor, GenServer, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Logger, Schema } from "effect"
-import { CallError, callError } from "../../../src/domain/Errors.ts"
 import { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
+import { CallError, callError } from "../../../src/domain/process/CallError.ts"
 import { crashed, toText } from "../../../src/domain/process/ExitReason.ts"
 import { bounded, reportLength } from "../../../src/domain/text/ForeignCause.ts"
 import { textLength } from "../../../src/domain/text/ForeignText.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../src/domain/Errors.ts"
+import { CallError } from "../../../src/domain/process/CallError.ts"
 import { killed } from "../../../src/domain/process/ExitReason.ts"
 import * as Registry from "../../../src/layers/naming/Registry.ts"
 import { type Process, processOf } from "../../../src/layers/process/Process.ts"

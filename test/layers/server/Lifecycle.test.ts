@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { NameTaken } from "../../../src/domain/Errors.ts"
+import { NameTaken } from "../../../src/domain/server/ServerErrors.ts"
 import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
 import { now } from "../../kit/Fibers.ts"

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Layer, Result, Schema } from "effect"
 import { isOrderly } from "../../../src/domain/process/ExitReason.ts"
 import { ways } from "../../../src/domain/testing/FaultPlan.ts"
-import { type Errors, GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
+import { GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Chaos, Fault, Harness } from "../../../src/testing.ts"
 
 class Counter extends GenServer.Service<Counter>()("Counter", {
@@ -32,7 +32,7 @@ const app = (options: Chaos.Options) =>
 /** Calls so often, and answers with the errors. */
 const load = Effect.fnUntraced(function*(calls: number) {
   const counter = yield* Counter
-  const failed: Array<Errors.CallError> = []
+  const failed: Array<GenServer.CallError> = []
   for (let i = 0; i < calls; i++) {
     const result = yield* Effect.result(counter.Add())
     if (Result.isFailure(result)) failed.push(result.failure)

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import * as GivenOption from "../../options/GivenOption.ts"
+import { bytesOf } from "../../options/Utf8.ts"
 import type { RecordedAnswer } from "../Answers.ts"
 
 export type { RecordedAnswer } from "../Answers.ts"
@@ -53,11 +54,6 @@ export const maxKeyBytes = 512
 
 /** Longest id of a recorded answer, in bytes of UTF-8. */
 export const maxAnswerIdBytes = 256
-
-const utf8 = new TextEncoder()
-
-/** Bytes of a text in UTF-8. */
-export const bytesOf = (text: string): number => utf8.encode(text).length
 
 /** Whether it has more bytes than that; a short one is not looked through. */
 export const isLonger = (text: string, bytes: number): boolean =>

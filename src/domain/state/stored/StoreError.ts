@@ -8,6 +8,7 @@
  */
 import { Schema } from "effect"
 import { type RestartAdvice, restartAdvice } from "../../process/RestartAdvice.ts"
+import { inDoubt, updateAdvice } from "../../process/UpdateAdvice.ts"
 import { Foreign } from "../../text/ForeignCause.ts"
 import { clause } from "../../text/ForeignText.ts"
 
@@ -82,6 +83,20 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   get [restartAdvice](): RestartAdvice {
     if (this.reason._tag === "Fenced") return "futile"
     return this.isRetryable ? "uncharged" : "charged"
+  }
+
+  /** What it says to the caller whose update it kept from being stored. */
+  get [updateAdvice](): string {
+    const what = `its state could not be ${this.operation === "load" ? "loaded" : "stored"} (${this.what}). `
+    switch (this.reason._tag) {
+      case "Invalid":
+        return `${what}The update is not kept: the same would be refused again.`
+      case "Fenced":
+        // An attempt before may have been stored, although the store did not say so.
+        return `${what}Whether the update is kept, the server that has taken over can tell: ask it before you send it again.`
+      default:
+        return what + inDoubt
+    }
   }
 }
 

@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import { Context, Deferred, Effect, Exit, Record } from "effect"
-import { CallError } from "../../../domain/Errors.ts"
+import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
 import { processOf } from "../../process/Process.ts"

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { callError } from "../../../domain/Errors.ts"
+import { callError } from "../../../domain/process/CallError.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { Envelope, type Receiver } from "../message/Envelope.ts"
 import { DirectView, HandlerView } from "../message/HandlerView.ts"

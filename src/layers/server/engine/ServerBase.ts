@@ -8,8 +8,8 @@
  * @since 0.1.0
  */
 import { type Cause, Context, Effect, type Exit, type Fiber, Scope } from "effect"
-import type { CallErrorReason, WaitsFor } from "../../../domain/Errors.ts"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
+import type { CallErrorReason, WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Callback } from "../../../domain/state/Generations.ts"
 import { InspectedProcess } from "../../process/Inspection.ts"

@@ -11,11 +11,11 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import { Fenced } from "../../../domain/Errors.ts"
 import type { CrashReport } from "../../../domain/observation/CrashReport.ts"
 import { crashed, type ExitReason, isOrderly, killed, toCause, toText } from "../../../domain/process/ExitReason.ts"
 import { afterCrash } from "../../../domain/server/Delivery.ts"
 import { type NextOptions, Stop } from "../../../domain/server/Next.ts"
+import { Fenced } from "../../../domain/server/ServerErrors.ts"
 import { format } from "../../../domain/server/SystemEvent.ts"
 import type { Crash } from "../../../domain/state/Recovery.ts"
 import type { Child, Fate, ShutdownMillis, Started } from "../../process/Child.ts"

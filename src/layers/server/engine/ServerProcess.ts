@@ -10,7 +10,8 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, type Tracer } from "effect"
-import { callError, InvalidOption, type WaitsFor } from "../../../domain/Errors.ts"
+import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
+import { callError, type WaitsFor } from "../../../domain/process/CallError.ts"
 import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
 import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"

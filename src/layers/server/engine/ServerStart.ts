@@ -7,18 +7,18 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import {
-  InitTimeout,
-  InvalidOption,
-  InvalidResult,
-  MissingCallback,
-  NameTaken,
-  StateRefused
-} from "../../../domain/Errors.ts"
+import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
 import { StartUndone } from "../../../domain/process/StartFailure.ts"
 import { Ignore, type NextOptions, Start } from "../../../domain/server/Next.ts"
+import {
+  InitTimeout,
+  InvalidResult,
+  MissingCallback,
+  NameTaken,
+  StateRefused
+} from "../../../domain/server/ServerErrors.ts"
 import type { Generation } from "../../../domain/state/Generations.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import { attempt, isEffect, isExit } from "../../process/Execute.ts"

@@ -9,9 +9,9 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Tracer } from "effect"
-import { InvalidResult, MissingCallback } from "../../../domain/Errors.ts"
 import { killed } from "../../../domain/process/ExitReason.ts"
 import { isNext, type NextOptions } from "../../../domain/server/Next.ts"
+import { InvalidResult, MissingCallback } from "../../../domain/server/ServerErrors.ts"
 import type { NewAnswer } from "../../../domain/state/Answers.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
 import { attempt, isEffect, isExit } from "../../process/Execute.ts"

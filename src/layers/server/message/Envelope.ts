@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { Effect, Effectable, Exit, type Fiber, Formatter, Inspectable, type Tracer } from "effect"
-import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/Errors.ts"
+import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/process/CallError.ts"
 import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
 import { isAlive } from "../../../domain/process/Living.ts"
 import type { From } from "../../../domain/server/Message.ts"

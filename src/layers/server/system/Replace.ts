@@ -4,9 +4,10 @@
  * @since 0.1.0
  */
 import { Context, type Duration, Effect, Exit, Scope, Tracer } from "effect"
-import { type CallError, callError, ReplaceFailed } from "../../../domain/Errors.ts"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import type { CallOptions, Handlers, HandlersServices, Messages, NoExtra } from "../../../domain/server/Message.ts"
+import { ReplaceFailed } from "../../../domain/server/ServerErrors.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
 import type { BehaviorInput, Needs } from "../class/Behavior.ts"
 import { type ServerOf, serverOf } from "../class/ServerRef.ts"

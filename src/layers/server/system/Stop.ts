@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import { Duration, Effect, Exit, Fiber } from "effect"
-import { type CallError, callError, StopFailed } from "../../../domain/Errors.ts"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import { type ExitReason, isOrderly, normal } from "../../../domain/process/ExitReason.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
+import { StopFailed } from "../../../domain/server/ServerErrors.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
 import { serverOf } from "../class/ServerRef.ts"
 import { Envelope } from "../message/Envelope.ts"

@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Option } from "effect"
-import type { CallError } from "../../../domain/Errors.ts"
+import type { CallError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
 import { shown } from "../../../domain/text/ForeignText.ts"

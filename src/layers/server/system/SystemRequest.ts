@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import { Effect, Exit } from "effect"
-import { type CallError, callError } from "../../../domain/Errors.ts"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
 import { serverOf } from "../class/ServerRef.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Schema } from "effect"
-import { CallError } from "../../../../src/domain/Errors.ts"
+import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Refused } from "../../../kit/Cell.ts"
 

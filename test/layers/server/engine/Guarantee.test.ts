@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, Schema } from "effect"
-import { CallError, Fenced, InvalidResult } from "../../../../src/domain/Errors.ts"
+import { CallError } from "../../../../src/domain/process/CallError.ts"
+import { Fenced, InvalidResult } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { processOf } from "../../../../src/layers/process/Process.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"

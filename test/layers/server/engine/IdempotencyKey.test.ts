@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Layer, Schema } from "effect"
-import { InvalidOption } from "../../../../src/domain/Errors.ts"
+import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { GenServer, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { along, everyWay, type Gates, gates, type Style } from "../../../kit/Cell.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Predicate, Schema } from "effect"
-import { CallError } from "../../../../src/domain/Errors.ts"
+import { CallError } from "../../../../src/domain/process/CallError.ts"
 import type { Isolation } from "../../../../src/domain/state/Isolation.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"

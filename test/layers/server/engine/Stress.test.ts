@@ -11,7 +11,7 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Option, References, Schema, Scope } from "effect"
-import { CallError } from "../../../../src/domain/Errors.ts"
+import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { isOrderly } from "../../../../src/domain/process/ExitReason.ts"
 import {
   DynamicSupervisor,

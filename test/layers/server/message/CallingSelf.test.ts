@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CallError } from "../../../../src/domain/Errors.ts"
+import type { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Fibers.ts"

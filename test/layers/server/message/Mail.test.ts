@@ -1,7 +1,7 @@
 /** Casts and calls that wait, whatever happens to their server meanwhile: all are handled, once, in the order of sending. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
-import type { CallError } from "../../../../src/domain/Errors.ts"
+import type { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import type { MailboxOptions } from "../../../../src/layers/server/message/Mailbox.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, type Exit, Schema } from "effect"
-import { InvalidOption } from "../../../../src/domain/Errors.ts"
+import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { Agent, GenServer, StateContainer, Sys } from "../../../../src/index.ts"
 import { along, branch, Cell, everyWay, gates, Top, tree } from "../../../kit/Cell.ts"
 

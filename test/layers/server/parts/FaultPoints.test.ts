@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Option, Schema } from "effect"
-import { CallError } from "../../../../src/domain/Errors.ts"
+import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { type Fault, type FaultPoints as Points, type Point, points } from "../../../../src/domain/testing/Fault.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { FaultPoints } from "../../../../src/layers/server/parts/FaultPoints.ts"

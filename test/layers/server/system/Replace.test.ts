@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { ReplaceFailed } from "../../../../src/domain/Errors.ts"
+import { ReplaceFailed } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { now } from "../../../kit/Fibers.ts"

@@ -1,19 +1,17 @@
 /**
- * The one error every call can fail with, beside the message's own, and why.
+ * The one error that any call can fail with, beside the message's own, and why.
  *
- * Callers catch `CallError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened, to whom,
- * and what to do about it.
+ * Callers catch `CallError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened, to which
+ * server, and what to do about it.
  *
  * @since 0.1.0
  */
 import { Cause, Schema } from "effect"
-import { crashed, ExitReason, toText } from "./process/ExitReason.ts"
-import { bytesOf } from "./state/stored/SnapshotRecord.ts"
-import { StoreError } from "./state/stored/StoreError.ts"
-import { ForeignCause } from "./text/ForeignCause.ts"
-import { ask, cut, isInstance } from "./text/ForeignText.ts"
-
-export { InvalidOption } from "./options/InvalidOption.ts"
+import { bytesOf } from "../options/Utf8.ts"
+import { ForeignCause } from "../text/ForeignCause.ts"
+import { cut } from "../text/ForeignText.ts"
+import { crashed, ExitReason, toText } from "./ExitReason.ts"
+import { adviceOf, inDoubt } from "./UpdateAdvice.ts"
 
 /**
  * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
@@ -137,7 +135,7 @@ const explain = (reason: CallErrorReason): string => {
       return `the call would wait for itself (${reason.chain.join(" -> ")}). ` +
         "Use a cast, or answer later with Next.noReply, or move the work into the handler."
     case "NotConserved":
-      return notConserved(reason.cause)
+      return adviceOf(reason.cause) ?? `its state could not be stored, ${toText(crashed(reason.cause))}. ${inDoubt}`
     case "KeyReused":
       return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
         "made again with the same message and payload."
@@ -149,23 +147,6 @@ const explain = (reason: CallErrorReason): string => {
         "own (a hash, if what you have is long), or none."
   }
 }
-
-const notConserved = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  if (!isInstance(error, StoreError)) return `its state could not be stored, ${toText(crashed(cause))}. ${inDoubt}`
-  const what = `its state could not be ${error.operation === "load" ? "loaded" : "stored"} (${error.what}). `
-  switch (error.reason._tag) {
-    case "Invalid":
-      return `${what}The update is not kept: the same would be refused again.`
-    case "Fenced":
-      // An attempt before may have been stored, although the store did not say so.
-      return `${what}Whether the update is kept, the server that has taken over can tell: ask it before you send it again.`
-    default:
-      return what + inDoubt
-  }
-}
-
-const inDoubt = "The update may or may not be kept: ask the server where it stands before you send it again."
 
 const waited = ({ begun, outage, waitsFor }: typeof Timeout.Type): string => {
   const store = outage === undefined ? "Look at the store." : `The store does not take it: ${outage}.`
@@ -225,118 +206,3 @@ const Stackless = Unthrown as unknown as new(server: string, request: string, re
  */
 export const callError = (server: string, request: string, reason: CallErrorReason): CallError =>
   new Stackless(server, request, reason)
-
-/** A handler answered with something that is no answer: a defect of the server, as in OTP (`bad_return_value`). */
-export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidResult", {
-  server: Schema.String,
-  request: Schema.String,
-  result: Schema.Unknown
-}) {
-  override get message(): string {
-    const what = `the handler of ${this.request} in ${this.server} returned ${
-      describe(this.result)
-    }, which is no answer: `
-    return what + (isInstance(this.result, Promise)
-      ? "wrap it with Effect.promise or Effect.tryPromise."
-      : "a call's handler returns [reply, state] or a Next, a cast's handler returns the next state or a Next.")
-  }
-}
-
-const describe = (value: unknown): string =>
-  value === null
-    ? "null"
-    : isInstance(value, Promise)
-    ? "a Promise"
-    : ask(() => Array.isArray(value) ? `an array of ${value.length}` : undefined, undefined) ?? typeof value
-
-/** `init` took longer than `initTimeout`. */
-export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout", {
-  server: Schema.String,
-  millis: Schema.Number
-}) {
-  override get message(): string {
-    return `init of ${this.server} did not finish within ${this.millis} ms. Raise initTimeout, or move slow work into continueWith.`
-  }
-}
-
-/** A commit came from an incarnation that a younger one has taken over from. */
-export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
-  server: Schema.String,
-  incarnation: Schema.Number
-}) {
-  override get message(): string {
-    return `incarnation ${this.incarnation} of ${this.server} has been replaced: what it still computes is not kept.`
-  }
-}
-
-/** The key of a server is taken by another that lives. */
-export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
-  server: Schema.String,
-  holder: Schema.Unknown
-}) {
-  override get message(): string {
-    return `${this.server} is already running: a key has one server at a time. Use the one there is, or stop it first.`
-  }
-}
-
-/** A server does not start on a conserved state that speaks against itself, and nobody but a person may give it up. */
-export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefused", {
-  server: Schema.String,
-  seq: Schema.Number,
-  why: Schema.String
-}) {
-  override get message(): string {
-    return `${this.server} does not start on its conserved state (snapshot ${this.seq}): ${this.why}. Nothing was deleted. ` +
-      "Mend the handlers, or look at the state and clear or replace it, or choose onSuspect: \"rollback\"."
-  }
-}
-
-/**
- * A behaviour lacks a callback that is needed (OTP: `undef`): `idle`, if it answers with `idleAfter`; any other only past the
- * type checker.
- */
-export class MissingCallback extends Schema.TaggedError<MissingCallback>()("MissingCallback", {
-  server: Schema.String,
-  callback: Schema.String
-}) {
-  override get message(): string {
-    return `the behaviour of ${this.server} has no ${this.callback}` + (this.callback === "idle"
-      ? ": add it, or leave idleAfter out of what its handlers answer."
-      : ". Add it: a behaviour has init, and one handler per message.")
-  }
-}
-
-/** A state or a behaviour could not be replaced: the server goes on with the one it had. */
-export class ReplaceFailed extends Schema.TaggedError<ReplaceFailed>()("ReplaceFailed", {
-  server: Schema.String,
-  what: Schema.Literals(["state", "behavior"]),
-  cause: ForeignCause
-}) {
-  override get message(): string {
-    return `the ${this.what === "state" ? "state" : "behaviour"} of ${this.server} was not replaced ` +
-      `(${toText(crashed(this.cause))}). It goes on with the one it had: mend the replacement and try again.`
-  }
-}
-
-/** A server ended otherwise than it was asked to. */
-export class StopFailed extends Schema.TaggedError<StopFailed>()("StopFailed", {
-  server: Schema.String,
-  asked: ExitReason,
-  reason: ExitReason
-}) {
-  override get message(): string {
-    return `${this.server} was to end ${toText(this.asked)}, and ended ${toText(this.reason)}. ` +
-      "It is down all the same: look at its terminate, or at its crash report."
-  }
-}
-
-/** A message is not in quarantine, or not any more. */
-export class NotQuarantined extends Schema.TaggedError<NotQuarantined>()("NotQuarantined", {
-  server: Schema.String,
-  request: Schema.String
-}) {
-  override get message(): string {
-    return `${this.request} is not in the quarantine of ${this.server}: it was replayed or discarded before. ` +
-      "List what is there with Sys.quarantined."
-  }
-}
