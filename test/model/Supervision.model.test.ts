@@ -1,7 +1,7 @@
 /**
  * The real supervisor against its own rule.
  *
- * A random sequence of commands drives a supervisor whose children do as they are told: crash, finish, hang, fail, ignore,
+ * A random program drives a supervisor whose children do as they are told: crash, finish, hang, fail, ignore,
  * end while they are being stopped. The supervisor records the events it was told and the answers of its budget; folding
  * `Supervision.decide` over them says what must have happened: what was asked of each child in which order, what each
  * request was answered, which lifecycle events were told, and what the listing and the counts are now. All of it is
@@ -9,14 +9,13 @@
  * budget's answers against a plain sliding window, the number of its questions against the truth table, the running totals
  * against the listing; no child is ever started while it is alive; and left alone, every supervisor comes to rest.
  *
- * A failing run is repeated by its seed, which is in the test's name: `MODEL_SEED=… npx vitest run test/model`;
- * `MODEL_RUNS=1000` does more of them.
+ * A program that fails is made smaller, and printed with the token that repeats it. `MODEL_RUNS=1000` does more of them.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, Exit, Layer, Schedule } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { type ExitReason, killed, normal } from "../../src/domain/process/ExitReason.ts"
-import type { AutoShutdown, Restart as RestartType } from "../../src/domain/supervision/ChildSpec.ts"
+import type { AutoShutdown } from "../../src/domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../src/domain/supervision/Strategy.ts"
 import { decide, isCurrent, newestFirst } from "../../src/domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../src/domain/supervision/SupervisionEvents.ts"
@@ -28,37 +27,68 @@ import { SupervisorProcess } from "../../src/layers/supervision/static/Superviso
 import type * as Supervisor from "../../src/layers/supervision/Supervisor.ts"
 import { boom, recipe, record, Script, Top } from "../kit/Probe.ts"
 
-/** A small generator, so that a seed tells the whole run (mulberry32). */
-class Dice {
-  private state: number
+/** Which child: one of those there are, or one that is not there. */
+const Child = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 19 }))
+const Shutdown = Schema.Literals([1000, "infinity", "brutal_kill"])
 
-  constructor(seed: number) {
-    this.state = seed >>> 0
-  }
+const Spec = Schema.Struct({
+  restart: Schema.Literals(["permanent", "permanent", "transient", "temporary"]),
+  significant: Schema.Literals([false, false, true]),
+  shutdown: Shutdown,
+  needs: Schema.Array(Child).check(Schema.isMaxLength(2)),
+  begins: Schema.Literals([...Array<"ok">(20).fill("ok"), "fail", "ignore", "hang"])
+})
 
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0
-    let t = this.state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
+const Crash = Schema.TaggedStruct("Crash", { child: Child, kill: Schema.Boolean })
+const NextStart = Schema.TaggedStruct("NextStart", {
+  child: Child,
+  is: Schema.Literals(["fail", "fail", "hang", "ignore", "throw"])
+})
+const Wait = Schema.TaggedStruct("Wait", { millis: Schema.Literals([0, 300, 500, 700, 1000, 2500, 5001]) })
+const Start = Schema.TaggedStruct("Start", { spec: Spec, again: Child })
 
-  below(n: number): number {
-    return Math.floor(this.next() * n)
-  }
+/** One thing to do; what stands here twice is done twice as often. */
+const Step = Schema.Union([
+  Crash,
+  Crash,
+  Crash,
+  Crash,
+  Schema.TaggedStruct("Finish", { child: Child, shutdown: Schema.Boolean }),
+  NextStart,
+  NextStart,
+  Schema.TaggedStruct("NextStop", { child: Child, is: Schema.Literals(["hang", "crash"]) }),
+  Schema.TaggedStruct("Release", { child: Child, as: Schema.Literals(["ok", "ok", "fail"]) }),
+  Schema.TaggedStruct("Release", { child: Child, as: Schema.Literal("ok") }),
+  Wait,
+  Wait,
+  Wait,
+  Start,
+  Start,
+  Schema.TaggedStruct("Terminate", { child: Child }),
+  Schema.TaggedStruct("Restart", { child: Child }),
+  Schema.TaggedStruct("Delete", { child: Child }),
+  Schema.TaggedStruct("Resume", { child: Child }),
+  Schema.TaggedStruct("Yield", {})
+])
 
-  chance(p: number): boolean {
-    return this.next() < p
-  }
+const Program = Schema.Struct({
+  autoShutdown: Schema.Literals(["never", "never", "any_significant", "all_significant"]),
+  restarts: Schema.Literals([1, 3, 8]),
+  delays: Schema.Literals(["none", "fixed", "slow"]),
+  onGiveUp: Schema.Literals(["escalate", "park"]),
+  children: Schema.Tuple([Spec, Spec, Spec, Spec]),
+  steps: Schema.Array(Step),
+  /** Before which step an exit signal comes to the supervisor itself; in most programs there is no such step. */
+  signal: Schema.Struct({
+    step: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 999 })),
+    kill: Schema.Boolean
+  })
+})
 
-  pick<A>(items: ReadonlyArray<A>): A {
-    return items[this.below(items.length)]!
-  }
-}
+/** Steps of the longest program; a supervisor that gives up ends its program early. */
+const length = 320
 
 interface World {
-  readonly dice: Dice
   readonly process: SupervisorProcess
   readonly supervisor: Supervisor.Supervisor
   /** Every child that was ever started, by id; a child started anew under an old id has a new script. */
@@ -70,10 +100,8 @@ interface World {
   names: number
 }
 
-const options = (dice: Dice, strategy: Strategy.Strategy) => {
-  const autoShutdown = dice.pick<AutoShutdown>(["never", "never", "any_significant", "all_significant"])
-  const limit = { restarts: dice.pick([1, 3, 8]), within: 5000 }
-  const delays = dice.pick<"none" | "fixed" | "slow">(["none", "fixed", "slow"])
+const options = ({ autoShutdown, delays, onGiveUp, restarts }: typeof Program.Type, strategy: Strategy.Strategy) => {
+  const limit = { restarts, within: 5000 }
   const intensity = Restart.intensity(limit)
   const restart = delays === "none" ? intensity : delays === "fixed"
     ? Restart.max([intensity, Schedule.spaced("700 millis")])
@@ -84,25 +112,22 @@ const options = (dice: Dice, strategy: Strategy.Strategy) => {
         (step) => (now: number, reason: ExitReason) => Effect.delay(step(now, reason), "500 millis")
       )
     )
-  const onGiveUp = dice.pick<"escalate" | "park">(["escalate", "park"])
   return { limit, slow: delays === "slow", supervisor: { autoShutdown, strategy, onGiveUp, restart } }
 }
 
-const specOf = (dice: Dice, world: World, id: string) => {
-  const restart = dice.pick<RestartType>(["permanent", "permanent", "transient", "temporary"])
-  const significant = restart !== "permanent" && world.autoShutdown !== "never" && dice.chance(0.3)
+const specOf = ({ needs, restart, shutdown, significant }: typeof Spec.Type, world: World, id: string) => {
   const known = Array.from(world.process.slots.keys())
   return {
     restart,
-    significant,
-    shutdown: dice.pick<number | "infinity" | "brutal_kill">([1000, 1000, "infinity", "brutal_kill"]),
-    needs: known.filter((other) => other !== id && dice.chance(0.3))
+    significant: significant && restart !== "permanent" && world.autoShutdown !== "never",
+    shutdown,
+    needs: Array.from(new Set(needs.flatMap((n) => known[n] ?? []))).filter((other) => other !== id)
   }
 }
 
-const newScript = (world: World, id: string): Script => {
+const newScript = (world: World, id: string, { begins }: typeof Spec.Type): Script => {
   const script = new Script(world.log)
-  if (world.dice.chance(0.1)) script.starts.push(world.dice.pick(["fail", "ignore", "hang"] as const))
+  if (begins !== "ok") script.starts.push(begins)
   world.scripts.set(id, script)
   world.everybody.push(script)
   return script
@@ -124,36 +149,49 @@ const ask = <A, E extends { readonly reason: { readonly _tag: string } }>(
     )
   })
 
-/** One random thing to do. */
-const step = (world: World): Effect.Effect<unknown> => {
-  const { dice, scripts, supervisor } = world
+/** Does one thing. */
+const perform = (world: World, step: typeof Step.Type): Effect.Effect<unknown> => {
+  const { scripts, supervisor } = world
   const ids = Array.from(scripts.keys())
-  const id = ids.length === 0 || dice.chance(0.05) ? "nobody" : dice.pick(ids)
-  const script = scripts.get(id)
-  const roll = dice.below(100)
-  if (roll < 22) return Effect.sync(() => script?.end(dice.pick([boom, boom, killed])))
-  if (roll < 30) return Effect.sync(() => script?.end(dice.pick<ExitReason>([normal, { _tag: "Shutdown" }])))
-  if (roll < 38) {
-    return Effect.sync(() => script?.starts.push(dice.pick(["fail", "fail", "hang", "ignore", "throw"] as const)))
+  const idOf = (child: number) => child === 19 || ids.length === 0 ? "none" : ids[child % ids.length]!
+  const scriptOf = ({ child }: { readonly child: number }) => scripts.get(idOf(child))
+  switch (step._tag) {
+    case "Crash":
+      return Effect.sync(() => scriptOf(step)?.end(step.kill ? killed : boom))
+    case "Finish":
+      return Effect.sync(() => scriptOf(step)?.end(step.shutdown ? { _tag: "Shutdown" } : normal))
+    case "NextStart":
+      return Effect.sync(() => scriptOf(step)?.starts.push(step.is))
+    case "NextStop":
+      return Effect.sync(() => scriptOf(step)?.stops.push(step.is === "hang" ? "hang" : boom))
+    case "Release":
+      return Effect.sync(() => scriptOf(step)?.release(step.as))
+    case "Wait":
+      return TestClock.adjust(step.millis)
+    case "Start": {
+      // Now and then under an id that is taken, or was.
+      const id = step.again > 13 && ids.length > 0 ? idOf(step.again) : `c${world.names++}`
+      // Only a spec that is free brings its own script into play.
+      const own = find(world.process.state, id) === undefined
+        ? newScript(world, id, step.spec)
+        : new Script(world.log)
+      return ask(
+        world,
+        supervisor.startChildInfo(recipe(id, own, specOf(step.spec, world, id))),
+        ({ started }) => started._tag
+      )
+    }
+    case "Terminate":
+      return ask(world, supervisor.terminateChild(idOf(step.child)), () => "Done")
+    case "Restart":
+      return ask(world, supervisor.restartChild(idOf(step.child)), ({ _tag }) => _tag)
+    case "Delete":
+      return ask(world, supervisor.deleteChild(idOf(step.child)), () => "Done")
+    case "Resume":
+      return ask(world, supervisor.resumeChild(idOf(step.child)), () => "Done")
+    case "Yield":
+      return Effect.yieldNow
   }
-  if (roll < 43) return Effect.sync(() => script?.stops.push(dice.pick(["hang", boom] as const)))
-  if (roll < 53) return Effect.sync(() => script?.release(dice.chance(0.7) ? "ok" : "fail"))
-  if (roll < 66) return TestClock.adjust(dice.pick([0, 300, 500, 700, 1000, 2500, 5001]))
-  if (roll < 75) {
-    const fresh = dice.chance(0.3) && ids.length > 0 ? dice.pick(ids) : `c${world.names++}`
-    const spec = specOf(dice, world, fresh)
-    // Only a spec that is free brings its own script into play.
-    const own = find(world.process.state, fresh) === undefined ? newScript(world, fresh) : new Script(world.log)
-    return ask(world, supervisor.startChildInfo(recipe(fresh, own, spec)), ({ started }) => started._tag)
-  }
-  if (roll < 83) return ask(world, supervisor.terminateChild(id), () => "Done")
-  if (roll < 89) return ask(world, supervisor.restartChild(id), ({ _tag }) => _tag)
-  if (roll < 93) return ask(world, supervisor.deleteChild(id), () => "Done")
-  if (roll < 98) return ask(world, supervisor.resumeChild(id), () => "Done")
-  if (roll < 99 && dice.chance(0.3)) {
-    return Effect.sync(() => world.process.exit(dice.pick<ExitReason>([{ _tag: "Shutdown" }, killed])))
-  }
-  return Effect.yieldNow
 }
 
 interface Recorded {
@@ -241,9 +279,8 @@ const windowAnswers = (
   return answers
 }
 
-const run = Effect.fnUntraced(function*(seed: number, strategy: Strategy.Strategy) {
-  const dice = new Dice(seed)
-  const { limit, slow, supervisor: rest } = options(dice, strategy)
+const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: Strategy.Strategy) {
+  const { limit, slow, supervisor: rest } = options(program, strategy)
   const recording = record()
   const told: Array<string> = []
   recording.telemetry.subscribe((event) => {
@@ -261,7 +298,6 @@ const run = Effect.fnUntraced(function*(seed: number, strategy: Strategy.Strateg
   const initial = process.state
   process.recorder = (event, commands) => recorded.push({ event, commands, at: clock.currentTimeMillisUnsafe() })
   const world: World = {
-    dice,
     process,
     supervisor,
     scripts: new Map(),
@@ -271,16 +307,20 @@ const run = Effect.fnUntraced(function*(seed: number, strategy: Strategy.Strateg
     autoShutdown: rest.autoShutdown,
     names: 0
   }
-  for (let i = 0; i < 4; i++) {
+  for (const spec of program.children) {
     const id = `c${world.names++}`
+    const own = newScript(world, id, spec)
     yield* ask(
       world,
-      supervisor.startChildInfo(recipe(id, newScript(world, id), specOf(dice, world, id))),
+      supervisor.startChildInfo(recipe(id, own, specOf(spec, world, id))),
       ({ started }) => started._tag
     )
   }
-  for (let i = 0; i < 80 && process.status === "running"; i++) {
-    yield* step(world)
+  const { signal } = program
+  for (const [i, step] of program.steps.entries()) {
+    if (process.status !== "running") break
+    if (i === signal.step) process.exit(signal.kill ? killed : { _tag: "Shutdown" })
+    yield* perform(world, step)
     const { state } = fold(initial, recorded)
     assert.deepStrictEqual(
       (yield* supervisor.whichChildren).map(({ id, status }) => `${id} ${status}`),
@@ -387,24 +427,26 @@ const statuses = {
   Down: "stopped"
 } as const
 
-const given = globalThis.process.env["MODEL_SEED"]
-const first = given === undefined ? Math.floor(Math.random() * 1_000_000_000) : Number(given)
-const perStrategy = Number(globalThis.process.env["MODEL_RUNS"] ?? (given === undefined ? 40 : 1))
+const runs = Number(globalThis.process.env["MODEL_RUNS"] ?? 60)
 
 for (const strategy of Strategy.all) {
   describe(`the real supervisor and its rule agree: ${strategy}`, () => {
-    it.effect(`seeds ${first} to ${first + perStrategy - 1}`, () =>
-      Effect.gen(function*() {
-        let restarts = 0
-        for (let seed = first; seed < first + perStrategy; seed++) {
-          const exit = yield* Effect.exit(Effect.scoped(run(seed, strategy)))
-          if (Exit.isFailure(exit)) {
-            yield* Effect.logError(`MODEL_SEED=${seed} repeats it`)
-            return yield* exit
-          }
-          restarts += exit.value.restarts
-        }
-        if (perStrategy > 20) assert.isAbove(restarts, perStrategy, "the runs were worth their while")
-      }), 300_000)
+    const seen = { runs: 0, restarts: 0 }
+
+    it.effect.prop(
+      "any program of crashes, requests and time",
+      [Program],
+      ([program]) =>
+        Effect.gen(function*() {
+          const { restarts } = yield* Effect.scoped(run(program, strategy))
+          seen.runs++
+          seen.restarts += restarts
+        }),
+      { arbitrary: { runs, size: length }, timeout: 300_000 }
+    )
+
+    it("the programs made it restart children", () => {
+      if (runs > 20) assert.isAbove(seen.restarts, seen.runs)
+    })
   })
 }
