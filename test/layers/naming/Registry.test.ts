@@ -284,11 +284,19 @@ describe("a client by name", () => {
       assert.strictEqual(JSON.stringify({ client }), "{\"client\":{}}")
     }).pipe(Effect.provide(Greeters.layer)))
 
-  it("its methods may also fail with a CallError, and are otherwise the same", () => {
-    type Client = Registry.Via<Greeter>
-    expectTypeOf<Client["Greet"]>().toEqualTypeOf<(name: string) => Effect.Effect<string, CallError>>()
-    expectTypeOf<Client["Wave"]>().toEqualTypeOf<() => Effect.Effect<void, CallError>>()
-  })
+  it.effect("its methods may also fail with a CallError, and are otherwise the same", () =>
+    Effect.gen(function*() {
+      type Client = Registry.Via<Greeter>
+      expectTypeOf<Client["Greet"]>().toEqualTypeOf<(name: string) => Effect.Effect<string, CallError>>()
+      expectTypeOf<Client["Wave"]>().toEqualTypeOf<() => Effect.Effect<void, CallError>>()
+      const greeters = yield* Greeters
+      const client = greeters.via("door")
+      assert.instanceOf(yield* Effect.flip(client.Wave()), CallError)
+      const greeter = new Greeter("a")
+      yield* greeters.register("door", greeter)
+      assert.strictEqual(yield* client.Greet("Ada"), yield* greeter.Greet("Ada"))
+      assert.strictEqual(yield* client.Wave(), yield* greeter.Wave())
+    }).pipe(Effect.provide(Greeters.layer)))
 })
 
 describe("a duplicate registry", () => {

@@ -135,8 +135,17 @@ describe("a crash report in the log", () => {
   })
 
   it("a logger that throws harms nobody", () => {
-    const context = Context.make(References.CurrentLoggers, new Set([Logger.make(() => assert.fail("logger"))]))
-    Telemetry.make().crashed(report, context)
+    let asked = 0
+    const throwing = Logger.make(() => {
+      asked++
+      throw boom
+    })
+    const { context, logged } = recording()
+    const telemetry = Telemetry.make()
+    telemetry.crashed(report, Context.make(References.CurrentLoggers, new Set([throwing])))
+    assert.strictEqual(asked, 1)
+    telemetry.crashed(report, context)
+    assert.strictEqual(logged.length, 1)
   })
 })
 

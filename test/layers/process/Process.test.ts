@@ -83,11 +83,11 @@ describe.each(kinds)("the fiber of %s", (kind, start) => {
 
   it.effect("is that of one incarnation: a restart is another, and nothing ends it but its own end", () =>
     Effect.gen(function*() {
-      if (!isRestarted) return
       const ref = yield* start
       const first = yield* Process.fiber(ref)
       yield* Process.kill(ref)
-      yield* Fiber.await(first)
+      assert.deepStrictEqual(yield* Fiber.await(first), Exit.interrupt())
+      if (!isRestarted) return
       const second = yield* Process.fiber(ref)
       yield* Fiber.interrupt(first)
       assert.isUndefined(second.pollUnsafe())

@@ -67,8 +67,13 @@ describe("companions", () => {
           companions({ ...some, maxAhead: Infinity } as StoreOptions),
           Account.layer(behavior(new Inside(script)))
         ])
-        yield* Layer.build(app).pipe(
-          Effect.provide(Layer.mergeAll(storeLayer(new Scripted()), StateTable.StateTable.layer))
+        const add = Effect.flatMap(Account, (account) => account.Add({ by: 41 }))
+        assert.strictEqual(
+          yield* add.pipe(
+            Effect.provide(app),
+            Effect.provide(Layer.mergeAll(storeLayer(new Scripted()), StateTable.StateTable.layer))
+          ),
+          41
         )
       }))
   }

@@ -148,11 +148,18 @@ describe("a partition supervisor", () => {
     ))
 
   it.effect("asks for what its partitions need", () =>
-    Effect.sync(() => {
+    Effect.gen(function*() {
       const layer = Counters.layer({ child: keyed })
       expectTypeOf(layer).toEqualTypeOf<
         Layer.Layer<Counters, never, StateContainer.StateOf<Counter>>
       >()
+      // Past the compiler, without it.
+      const without = layer as Layer.Layer<Counters>
+      const within = (child: Layer.Layer<Counters>) =>
+        Effect.exit(Layer.build(Top.layer({ strategy: "one_for_one" }, [child])))
+      assert.match(dies(yield* within(without)), /Service not found: test\/Counter/)
+      const provided = without.pipe(Layer.provide(StateContainer.layerMemory(Counter)))
+      assert.strictEqual(dies(yield* within(provided as Layer.Layer<Counters>)), "ok")
     }))
 
   it.effect("can be started at run time", () =>
