@@ -2,7 +2,7 @@
  * A server whose handlers answer in every style, called on every path: so that one promise is tested on all of them.
  */
 import { type Context, Effect, type Exit, Fiber, Latch, Layer, Schema } from "effect"
-import { GenServer, Process, StateContainer, Supervisor } from "../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../src/index.ts"
 import type { HasProcess } from "../../src/layers/process/Process.ts"
 import * as Turn from "../../src/layers/process/Turn.ts"
 import { Harness } from "../../src/layers/testing/Harness.ts"
@@ -21,7 +21,13 @@ export class Cell extends GenServer.Service<Cell>()("test/Cell", {
     Invalid: GenServer.call(),
     Put: GenServer.cast({ payload: { to: Schema.Int } }),
     DieUnasked: GenServer.cast(),
-    Hold: GenServer.call({ timeout: "infinity" })
+    /** Adds, when the gate is open. */
+    Hold: GenServer.call({
+      payload: { by: Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(0))) },
+      timeout: "infinity"
+    }),
+    /** Is answered later, if ever. */
+    Later: GenServer.call({ reply: Schema.Int, timeout: "infinity" })
   }
 }) {}
 
@@ -55,7 +61,8 @@ const invalid = undefined as unknown as readonly [undefined, number]
 const common = ({ boot, hold }: Gates) => ({
   init: Effect.as(boot.await, 0),
   restore: (state: number) => Effect.as(boot.await, state),
-  hold: (state: number) => Effect.as(hold.await, [undefined, state] as const)
+  hold: (state: number, { by }: { readonly by: number }) => Effect.as(hold.await, [undefined, state + by] as const),
+  later: (state: number) => Next.noReply(state)
 })
 
 const boom = (): never => {
@@ -63,7 +70,7 @@ const boom = (): never => {
 }
 
 const plain = (own: Gates, server: GenServer.Options) => {
-  const { hold, init, restore } = common(own)
+  const { hold, init, later, restore } = common(own)
   return Cell.layer({
     init,
     restore,
@@ -76,13 +83,14 @@ const plain = (own: Gates, server: GenServer.Options) => {
       Invalid: () => invalid,
       Put: (_state, { to }) => to,
       DieUnasked: boom,
-      Hold: hold
+      Hold: hold,
+      Later: later
     }
   }, server)
 }
 
 const effectful = (own: Gates, server: GenServer.Options) => {
-  const { hold, init, restore } = common(own)
+  const { hold, init, later, restore } = common(own)
   return Cell.layer({
     init,
     restore,
@@ -99,13 +107,14 @@ const effectful = (own: Gates, server: GenServer.Options) => {
       Invalid: () => Effect.sync(() => invalid),
       Put: (_state, { to }) => Effect.sync(() => to),
       DieUnasked: () => Effect.die(new Error("boom")),
-      Hold: hold
+      Hold: hold,
+      Later: later
     }
   }, server)
 }
 
 const waiting = (own: Gates, server: GenServer.Options) => {
-  const { hold, init, restore } = common(own)
+  const { hold, init, later, restore } = common(own)
   return Cell.layer({
     init,
     restore,
@@ -118,7 +127,8 @@ const waiting = (own: Gates, server: GenServer.Options) => {
       Invalid: () => Effect.as(Effect.yieldNow, invalid),
       Put: (_state, { to }) => Effect.as(Effect.yieldNow, to),
       DieUnasked: () => Effect.andThen(Effect.yieldNow, Effect.sync(boom)),
-      Hold: hold
+      Hold: hold,
+      Later: later
     }
   }, server)
 }

@@ -63,11 +63,11 @@ const app = Layer.provideMerge(
   Harness.layer
 )
 
-const start = (key: string) =>
+const start = (key: string, restart?: GenServer.Options["restart"]) =>
   Effect.gen(function*() {
     const pool = yield* Pool
     const made = behavior()
-    const num = yield* pool.startChild(Num.recipe(made.behavior, { key }))
+    const num = yield* pool.startChild(Num.recipe(made.behavior, { key, restart }))
     made.server(num)
     return num
   })
@@ -77,10 +77,12 @@ const conserved = (key: string) => Effect.flatMap(Num.StateContainer, (container
 describe("stop", () => {
   it.effect("ends a server in order after the messages that wait already, and answers when it has ended", () =>
     Effect.gen(function*() {
-      const num = yield* start("a")
+      // Not started again: those that it left would not be answered.
+      const num = yield* start("a", "transient")
       yield* num.Put({ to: 41 })
       const caller = yield* now(num.Add({ by: 1 }))
       assert.deepStrictEqual(yield* GenServer.stop(num), { _tag: "Normal" })
+      assert.strictEqual(yield* Process.status(num), "stopped")
       assert.strictEqual(yield* Fiber.join(caller), 42)
     }).pipe(Effect.provide(app)))
 

@@ -7,7 +7,7 @@ import type { SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { processOf } from "../../../src/layers/process/Process.ts"
 import { Harness } from "../../../src/layers/testing/Harness.ts"
-import { now } from "../../kit/Fibers.ts"
+import { now, poll } from "../../kit/Fibers.ts"
 
 class Cell extends GenServer.Service<Cell>()("test/Cell", {
   state: Schema.Int,
@@ -106,9 +106,29 @@ describe("requests of the system", () => {
 
   for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
     it.effect(`find room in a full mailbox, and take nobody's (${overflow})`, () => {
-      const { app } = setting({ mailbox: { capacity: 2, overflow } })
+      const { app, gate } = setting({ mailbox: { capacity: 2, overflow } })
       return Effect.gen(function*() {
         const [cell, harness] = [yield* Cell, yield* Harness]
+        // One that waits leaves the users as much room as there is without it.
+        const held = yield* now(cell.Hold())
+        const before = yield* now(Sys.getState(cell))
+        const users = yield* Effect.forEach([1, 2], (by) => now(cell.Add({ by })))
+        assert.deepStrictEqual(users.map(poll), [undefined, undefined])
+        const third = yield* now(cell.Add({ by: 4 }))
+        assert.deepStrictEqual(
+          [...users, third].map((fiber) => poll(fiber) === undefined),
+          {
+            suspend: [true, true, true],
+            fail: [true, true, false],
+            drop_oldest: [false, true, true]
+          }[overflow]
+        )
+        yield* gate.open
+        yield* Fiber.join(held)
+        assert.strictEqual(yield* Fiber.join(before), 0)
+        yield* Fiber.awaitAll([...users, third])
+        yield* Sys.replaceState(cell, () => Effect.succeed(0))
+
         yield* Sys.suspend(cell)
         const added = yield* Effect.forEach([1, 2, 4], (by) => now(cell.Add({ by })))
         const state = yield* now(Sys.getState(cell))
@@ -117,7 +137,8 @@ describe("requests of the system", () => {
         yield* Sys.resume(cell)
         const answers = yield* Effect.forEach(added, (fiber) => Fiber.await(fiber))
         const dropped = (yield* harness.eventsOf(cell)).filter(({ _tag }) => _tag === "Dropped").length
-        assert.strictEqual(dropped, overflow === "suspend" ? 0 : 1)
+        // One here, and one before.
+        assert.strictEqual(dropped, overflow === "suspend" ? 0 : 2)
         assert.deepStrictEqual(
           answers.map((exit) => exit._tag === "Success" ? exit.value : "dropped"),
           overflow === "suspend" ? [1, 3, 7] : overflow === "fail" ? [1, 3, "dropped"] : ["dropped", 2, 6]

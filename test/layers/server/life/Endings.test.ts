@@ -4,7 +4,7 @@ import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
 import { branch, Cell, gates, Top, tree } from "../../../kit/Cell.ts"
-import { now } from "../../../kit/Fibers.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { never, often } from "../../../kit/Restarts.ts"
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
@@ -15,8 +15,8 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
 }
 
 /**
- * Ends a server with one call in hand, one promised nothing yet, and one that waits for room, and tells how each is
- * answered. Everybody gets an answer, whatever the ending.
+ * Ends a server with one call in hand, one that was promised a later reply, one in its mailbox and one that waits for room,
+ * and says how each is answered. The promised one is answered as the one in hand.
  */
 const ending = (
   name: string,
@@ -44,13 +44,15 @@ const ending = (
       yield* Effect.gen(function*() {
         const cell = yield* Cell
         yield* cell.Add({ by: 1 })
+        const promised = yield* now(cell.Later())
         yield* own.hold.close
         const held = yield* now(cell.Hold())
         const waits = yield* now(cell.Get({}, { timeout: "infinity" }))
         const beforeFull = yield* now(cell.Get({}, { timeout: "infinity" }))
         yield* end(cell, scope)
-        const answers = [yield* Fiber.await(held), yield* Fiber.await(waits), yield* Fiber.await(beforeFull)]
-        assert.deepStrictEqual(answers.map(reasonOf), [inHand, queued, queued])
+        yield* turns
+        const answers = [poll(held), poll(promised), poll(waits), poll(beforeFull)]
+        assert.deepStrictEqual(answers.map(reasonOf), [inHand, inHand, queued, queued])
         assert.strictEqual(reasonOf(yield* Effect.exit(cell.Get({}, { timeout: "infinity" }))), later)
         const { telemetry } = yield* Harness
         assert.strictEqual(telemetry.counters.queued, 0)

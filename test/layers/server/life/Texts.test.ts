@@ -206,7 +206,8 @@ describe("a server that is down", () => {
           Invalid: (n) => [undefined, n],
           Put: (_n, { to }) => to,
           DieUnasked: (n) => n,
-          Hold: (n) => [undefined, n]
+          Hold: (n) => [undefined, n],
+          Later: (n) => Next.noReply(n)
         }
       }, { restart: "temporary" })
     ]))))

@@ -103,7 +103,7 @@ for (const gone of ["timed out", "was interrupted"] as const) {
       const cell = yield* Cell
       yield* own.hold.close
       yield* cell.Add({ by: 1 })
-      const caller = yield* now(cell.Hold({}, { timeout: "1 second" }))
+      const caller = yield* now(cell.Hold({ by: 10 }, { timeout: "1 second" }))
       if (gone === "was interrupted") yield* Fiber.interrupt(caller)
       else yield* TestClock.adjust("1 second")
       const exit = yield* Fiber.await(caller)
@@ -111,7 +111,7 @@ for (const gone of ["timed out", "was interrupted"] as const) {
       const next = yield* now(cell.Add({ by: 1 }))
       assert.isUndefined(next.pollUnsafe(), "the server is still at work")
       yield* own.hold.open
-      assert.strictEqual(yield* Fiber.join(next), 2)
+      assert.strictEqual(yield* Fiber.join(next), 12)
       assert.strictEqual(yield* Process.incarnation(cell), 1)
       yield* noneQueued
     }).pipe(Effect.provide(tree("a plain handler", own)))
