@@ -3,10 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { CallError } from "../src/domain/process/CallError.ts"
 import { GenServer, Process, StateContainer, StateTable, Supervisor } from "../src/index.ts"
-import { type HasProcess, processOf } from "../src/layers/process/Process.ts"
-import { Harness } from "../src/layers/testing/Harness.ts"
+import { Harness } from "../src/testing.ts"
 import { now } from "./kit/Fibers.ts"
 import { never, often } from "./kit/Restarts.ts"
 
@@ -68,15 +66,15 @@ const world = (companion: keyof typeof companions, gate: Latch.Latch, restart = 
     Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
       Bank.layer({ id: "bank", strategy: "one_for_all", restart }, [companions[companion], account(gate)])
     ]),
-    Layer.merge(Harness.layer, StateTable.StateTable.layer)
+    Layer.merge(Harness.Harness.layer, StateTable.StateTable.layer)
   )
 
-const container: Effect.Effect<HasProcess, never, StateContainer.StateOf<Account>> = Account.StateContainer
+const container: Effect.Effect<Process.HasProcess, never, StateContainer.StateOf<Account>> = Account.StateContainer
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
   if (exit._tag === "Success") return `answered ${String(exit.value)}`
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return error instanceof CallError ? error.reason._tag : error instanceof Overdrawn ? "Overdrawn" : "died"
+  return error instanceof GenServer.CallError ? error.reason._tag : error instanceof Overdrawn ? "Overdrawn" : "died"
 }
 
 /**
@@ -85,7 +83,7 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
 const row = (fault: string, options: {
   readonly asked: "Slow" | "SlowAgain"
   readonly what: Asked["what"]
-  readonly strike: Effect.Effect<unknown, unknown, Account | StateContainer.StateOf<Account> | Bank | Harness>
+  readonly strike: Effect.Effect<unknown, unknown, Account | StateContainer.StateOf<Account> | Bank | Harness.Harness>
   /** What the message in flight comes to. */
   readonly inFlight: string
   /** The balance after it, when it took effect. */
@@ -175,10 +173,10 @@ describe("the container's fiber crashes: state kept, queued kept, in flight unaf
       const gate = Latch.makeUnsafe()
       const app = Layer.provideMerge(
         Supervisor.layer({ id: "root", strategy: "one_for_one" }, [companions[companion], account(gate)]),
-        Layer.merge(Harness.layer, StateTable.StateTable.layer)
+        Layer.merge(Harness.Harness.layer, StateTable.StateTable.layer)
       )
       return Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const bank = yield* Account
         const companions = yield* Account.StateContainer
         yield* bank.Deposit({ amount: 41 })
@@ -225,7 +223,7 @@ row("the supervisor gives up and its parent restarts it: state kept, queued kept
   asked: "Slow",
   what: "answer",
   strike: Effect.gen(function*() {
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     yield* killServer
     yield* harness.awaitTag("GaveUp", "root/bank")
     yield* harness.awaitIncarnation(yield* Bank, 2)
@@ -257,7 +255,7 @@ describe("an old incarnation still writes: fenced off", () => {
         yield* Process.kill(bank)
         yield* bank.Deposit({ amount: 1 })
         // As the engine holds it: this is what an incarnation that was left behind would write with.
-        const process: Process.Process = bank[processOf]
+        const process: Process.Process = bank[Process.processOf]
         const keeper = companions.claim("", process)
         assert.strictEqual(keeper.owner, process)
         for (const old of [1, 2]) assert.isFalse(keeper.commit(old, 7, "call"))
@@ -276,7 +274,7 @@ describe("for comparison", () => {
     const gate = Latch.makeUnsafe(true)
     const app = Layer.provideMerge(
       Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerForget(Account), account(gate)]),
-      Harness.layer
+      Harness.Harness.layer
     )
     return Effect.gen(function*() {
       const bank = yield* Account
@@ -294,7 +292,7 @@ describe("for comparison", () => {
           StateContainer.layerMemory(Account, { when: "terminate" }),
           account(gate)
         ]),
-        Harness.layer
+        Harness.Harness.layer
       )
       return Effect.gen(function*() {
         const bank = yield* Account

@@ -3,8 +3,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, References, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { join } from "node:path"
-import { CallError } from "../../src/domain/process/CallError.ts"
-import { StoreError } from "../../src/domain/state/stored/StoreError.ts"
 import { type ExitReason, GenServer, Process, StateContainer, StateStore, Supervisor } from "../../src/index.ts"
 import * as SqliteClient from "../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../src/layers/state/StateStoreSql.ts"
@@ -23,7 +21,7 @@ class Book extends GenServer.Service<Book>()("test/Book", {
 }) {}
 
 const tree = (
-  retry?: Schedule.Schedule<unknown, StoreError>,
+  retry?: Schedule.Schedule<unknown, StateStore.StoreError>,
   restart?: Schedule.Schedule<unknown, ExitReason.ExitReason>
 ) =>
   Supervisor.layer({ strategy: "one_for_one", restart }, [
@@ -42,10 +40,10 @@ const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
 const storeReason = (exit: Exit.Exit<unknown, unknown>) => {
   const error = Exit.findErrorOption(exit)
-  if (error._tag === "None" || !(error.value instanceof CallError)) return undefined
+  if (error._tag === "None" || !(error.value instanceof GenServer.CallError)) return undefined
   const { reason } = error.value
   const cause = reason._tag === "NotConserved" ? Cause.squash(reason.cause) : undefined
-  return cause instanceof StoreError ? cause.reason._tag : reason._tag
+  return cause instanceof StateStore.StoreError ? cause.reason._tag : reason._tag
 }
 
 describe("PostgreSQL, restarted in the middle", () => {

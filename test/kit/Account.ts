@@ -2,7 +2,7 @@
 import { Effect, Exit, type Latch, Layer, Schema } from "effect"
 import type { ExitReason } from "../../src/domain/process/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../src/index.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { Harness } from "../../src/testing.ts"
 import { layer as storeLayer, type Scripted, Store } from "./Scripted.ts"
 
 export class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { by: Schema.Int }) {}
@@ -122,7 +122,7 @@ export const one = (
   Supervisor.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerStore(Account, { store: Store, ...options }),
     Account.layer(behavior(inside, restore))
-  ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
+  ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.Harness.layer))
 
 /** A pool for accounts by key, and a single server of another class beside it. */
 export const many = (inside: Inside, options: StoreOptions = {}, supervisor: Partial<Supervisor.Options> = {}) =>
@@ -131,7 +131,7 @@ export const many = (inside: Inside, options: StoreOptions = {}, supervisor: Par
     StateContainer.layerStore(Saving, { store: Store }),
     Saving.layer({ init: 0, handlers: { Add: (state, { by }) => [state + by, state + by] } }),
     Pool.layer()
-  ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
+  ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.Harness.layer))
 
 /** Starts an account with a key in the pool. */
 export const start = (inside: Inside, key: string) =>

@@ -3,9 +3,8 @@
  */
 import { type Context, Effect, type Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../src/index.ts"
-import type { HasProcess } from "../../src/layers/process/Process.ts"
 import * as Turn from "../../src/layers/process/Turn.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { Harness } from "../../src/testing.ts"
 import { now } from "./Fibers.ts"
 
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.Int }) {}
@@ -166,12 +165,12 @@ export const tree = (
   own: Gates,
   server?: GenServer.Options,
   supervisor?: Partial<Supervisor.Options>
-) => Layer.provideMerge(branch(style, own, server, supervisor), Harness.layer)
+) => Layer.provideMerge(branch(style, own, server, supervisor), Harness.Harness.layer)
 
 /** Runs a call on a path, and answers with how it ended. */
 export const along = <A, E, R>(
   path: Path,
-  cell: HasProcess & { readonly Hold: () => Effect.Effect<unknown, unknown> },
+  cell: Process.HasProcess & { readonly Hold: () => Effect.Effect<unknown, unknown> },
   { boot, hold }: Gates,
   call: Effect.Effect<A, E, R>
 ): Effect.Effect<Exit.Exit<A, E>, never, R> => {

@@ -4,8 +4,7 @@
  * A dynamic child has no id of its own in OTP; here it goes by its recipe's, which need not be unique.
  */
 import { Context, Effect, Layer } from "effect"
-import { DynamicSupervisor } from "../../src/index.ts"
-import type { StartRecipe } from "../../src/layers/process/Child.ts"
+import { DynamicSupervisor, type Supervisor } from "../../src/index.ts"
 import { child, type ChildOptions, within } from "./Family.ts"
 
 /** The dynamic supervisor under test. */
@@ -25,7 +24,10 @@ export const scripted = (
 ) => child(id, { ...options, init: Effect.suspend(() => starts.length > 1 ? starts.shift()! : starts[0]!) })
 
 /** A child whose starts, from one on, answer with what no start may come to: possible only past the type checker. */
-export const garbled = <A, E, R>(recipe: StartRecipe<A, E, R>, from = 1): StartRecipe<A, E, R> => ({
+export const garbled = <A, E, R>(
+  recipe: Supervisor.StartRecipe<A, E, R>,
+  from = 1
+): Supervisor.StartRecipe<A, E, R> => ({
   ...recipe,
   make: (parent, context, id) => {
     const made = recipe.make(parent, context, id)

@@ -1,18 +1,19 @@
 /** Why something failed: read from an exit, or from the effect itself. */
 import { Effect, Exit, Option } from "effect"
-import { CallError, type CallErrorReason } from "../../src/domain/process/CallError.ts"
+import { GenServer } from "../../src/index.ts"
 
 /** The error that an exit failed with. */
 export const errorOf = <A, E>(exit: Exit.Exit<A, E>): E => Option.getOrThrow(Exit.findErrorOption(exit))
 
 /** Why a call failed; `undefined` if it did not. */
-export const reasonOf = (exit: Exit.Exit<unknown, unknown>): CallErrorReason | undefined => {
+export const reasonOf = (exit: Exit.Exit<unknown, unknown>): GenServer.CallErrorReason | undefined => {
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  return error instanceof CallError ? error.reason : undefined
+  return error instanceof GenServer.CallError ? error.reason : undefined
 }
 
 /** The tag of that reason. */
-export const tagOf = (exit: Exit.Exit<unknown, unknown>): CallErrorReason["_tag"] | undefined => reasonOf(exit)?._tag
+export const tagOf = (exit: Exit.Exit<unknown, unknown>): GenServer.CallErrorReason["_tag"] | undefined =>
+  reasonOf(exit)?._tag
 
 /** The reason that an effect fails with. */
 export const refusalReason = <E extends { readonly reason: unknown }, R>(

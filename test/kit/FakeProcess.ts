@@ -2,42 +2,41 @@
  * A process made of nothing but its handle, ended and restarted by hand.
  */
 import { type ExitReason, normal } from "../../src/domain/process/ExitReason.ts"
-import type { ExitObserver, GoneObserver, HasProcess, Process, Status } from "../../src/layers/process/Process.ts"
-import { processOf } from "../../src/layers/process/Process.ts"
+import { Process } from "../../src/index.ts"
 
-export class FakeProcess implements Process, HasProcess {
-  readonly [processOf]: Process = this
+export class FakeProcess implements Process.Process, Process.HasProcess {
+  readonly [Process.processOf]: Process.Process = this
   readonly id: string
   readonly path: ReadonlyArray<string>
   readonly kind = "worker"
   incarnation = 1
-  status: Status = "running"
+  status: Process.Status = "running"
   lastExit: ExitReason | undefined = undefined
-  exitObservers: ReadonlyArray<ExitObserver> = []
-  goneObservers: ReadonlyArray<GoneObserver> = []
+  exitObservers: ReadonlyArray<Process.ExitObserver> = []
+  goneObservers: ReadonlyArray<Process.GoneObserver> = []
 
   constructor(id: string) {
     this.id = id
     this.path = ["app", id]
   }
 
-  addExitObserver(observer: ExitObserver): boolean {
+  addExitObserver(observer: Process.ExitObserver): boolean {
     if (this.status !== "running") return false
     this.exitObservers = [...this.exitObservers, observer]
     return true
   }
 
-  removeExitObserver(observer: ExitObserver): void {
+  removeExitObserver(observer: Process.ExitObserver): void {
     this.exitObservers = this.exitObservers.filter((other) => other !== observer)
   }
 
-  addGoneObserver(observer: GoneObserver): boolean {
+  addGoneObserver(observer: Process.GoneObserver): boolean {
     if (this.status === "stopped") return false
     this.goneObservers = [...this.goneObservers, observer]
     return true
   }
 
-  removeGoneObserver(observer: GoneObserver): void {
+  removeGoneObserver(observer: Process.GoneObserver): void {
     this.goneObservers = this.goneObservers.filter((other) => other !== observer)
   }
 

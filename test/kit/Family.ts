@@ -7,10 +7,8 @@ import { it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Layer, Queue, References, Schema, type Scope } from "effect"
 import { pathText } from "../../src/domain/observation/Lifecycle.ts"
 import { crashed, toText } from "../../src/domain/process/ExitReason.ts"
-import { GenServer, Next, Restart, StateContainer, Supervisor } from "../../src/index.ts"
-import type { StartRecipe } from "../../src/layers/process/Child.ts"
-import { type HasProcess, processOf } from "../../src/layers/process/Process.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../src/index.ts"
+import { Harness } from "../../src/testing.ts"
 
 /** The plain worker of the cases: it runs until it is told. */
 export class Plain extends GenServer.Service<Plain>()("test/Plain", {
@@ -74,12 +72,12 @@ export const gated = (announcements: Queue.Queue<Announcement>, id: string, opti
   })
 
 /** A recipe whose start comes to something that no start may come to: possible only past the type checker. */
-export const nonsensical = (id: string, answer: unknown): StartRecipe<HasProcess> => ({
+export const nonsensical = (id: string, answer: unknown): Supervisor.StartRecipe<Process.HasProcess> => ({
   ...Supervisor.workerRecipe(id, Effect.never),
   make: (parent, context, id) => {
     const made = Supervisor.workerRecipe(id, Effect.never).make(parent, context, id)
     const child = Object.assign(Object.create(made.child), { start: () => answer })
-    return { child, ref: { [processOf]: child } }
+    return { child, ref: { [Process.processOf]: child } }
   }
 })
 
@@ -90,13 +88,13 @@ export class Sup extends Supervisor.Service<Sup>()("sup") {}
 export const within = (restarts: number, seconds: number) => Restart.intensity({ restarts, within: seconds * 1000 })
 
 /** The Layer of a recipe, as a child of its supervisor's own specification. */
-export const own = <E, R>(recipe: StartRecipe<unknown, E, R>) =>
+export const own = <E, R>(recipe: Supervisor.StartRecipe<unknown, E, R>) =>
   Layer.effectDiscard(Effect.flatMap(Supervisor.Supervisor, (supervisor) => supervisor.register(recipe)))
 
 /** Starts the supervisor in the scope of the test: one_for_one, 2 in 3600 s, unless told otherwise. */
 export const start = Effect.fnUntraced(function*<E, R>(
   options: Partial<Supervisor.Options> = {},
-  children: ReadonlyArray<StartRecipe<unknown, E, R>> = []
+  children: ReadonlyArray<Supervisor.StartRecipe<unknown, E, R>> = []
 ) {
   const layers = children.map((recipe) => own(recipe))
   const layer = Sup.layer({ strategy: "one_for_one", restart: within(2, 3600), ...options }, layers)
@@ -115,14 +113,14 @@ export const count = ({ countChildren }: Pick<Supervisor.Supervisor, "countChild
   Effect.map(countChildren, ({ active, specs, supervisors, workers }) => [specs, active, supervisors, workers])
 
 /** Whether an incarnation is alive. */
-export const isAlive = (ref: HasProcess) => ref[processOf].status === "running"
+export const isAlive = (ref: Process.HasProcess) => ref[Process.processOf].status === "running"
 
 /** How its last incarnation ended. */
-export const lastExit = (ref: HasProcess) => ref[processOf].lastExit
+export const lastExit = (ref: Process.HasProcess) => ref[Process.processOf].lastExit
 
 /** Starts, exits and the like since the last time, in order: `child1#2 started`. */
-export const told: Effect.Effect<Array<string>, never, Harness> = Effect.gen(function*() {
-  const harness = yield* Harness
+export const told: Effect.Effect<Array<string>, never, Harness.Harness> = Effect.gen(function*() {
+  const harness = yield* Harness.Harness
   const events = (yield* harness.events).filter(({ path }) => path[0] !== "keepers")
   yield* harness.clear
   return events.flatMap((event) => {
@@ -149,12 +147,12 @@ export const died = crashed(Cause.fail("died"))
 
 const keepers = Supervisor.layer({ strategy: "one_for_one", id: "keepers" }, [StateContainer.layerForget(Plain)])
 
-type Services = Layer.Success<typeof keepers> | Harness | Scope.Scope
+type Services = Layer.Success<typeof keepers> | Harness.Harness | Scope.Scope
 
 /** A case: its id and title, and what it says. */
 export const testCase = <A, E>(name: string, body: Effect.Effect<A, E, Services>, timeout?: number) =>
   it.effect(name, () =>
     body.pipe(
-      Effect.provide(Layer.provideMerge(keepers, Harness.layer)),
+      Effect.provide(Layer.provideMerge(keepers, Harness.Harness.layer)),
       Effect.provideService(References.MinimumLogLevel, "None")
     ), timeout)

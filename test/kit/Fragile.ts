@@ -1,7 +1,7 @@
 /** A server whose state can be poisoned in every way, over every kind of companion. */
 import { Effect, Layer, Schema } from "effect"
 import { GenServer, Next, Restart, StateContainer, StateTable, Supervisor } from "../../src/index.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { Harness } from "../../src/testing.ts"
 import { layer as storeLayer, Scripted, Store } from "./Scripted.ts"
 
 /**
@@ -85,4 +85,4 @@ export const tree = (kind: Kind, options: Options = {}, restarts = 3, script: Sc
   Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.intensity({ restarts }) }, [
     companion(kind, options, script),
     FragileLive
-  ]).pipe(Layer.provideMerge(Harness.layer))
+  ]).pipe(Layer.provideMerge(Harness.Harness.layer))

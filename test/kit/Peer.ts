@@ -3,10 +3,8 @@
  * that their end is the end.
  */
 import { Effect, Layer, Schema } from "effect"
-import * as GenServer from "../../src/layers/server/GenServer.ts"
-import * as StateContainer from "../../src/layers/state/StateContainer.ts"
-import * as Supervisor from "../../src/layers/supervision/Supervisor.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { GenServer, StateContainer, Supervisor } from "../../src/index.ts"
+import { Harness } from "../../src/testing.ts"
 
 export class Peer extends GenServer.Service<Peer>()("test/Peer", {
   state: Schema.Array(Schema.String),
@@ -31,7 +29,7 @@ export class Peers extends Supervisor.Service<Peers>()("test/Peers") {}
 /** A supervisor to start peers and workers under, and the record of what happens to them. */
 export const PeersLive = Layer.provideMerge(
   Peers.layer({ strategy: "one_for_one" }, [StateContainer.layerForget(Peer)]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 /** Starts a peer; temporary unless told otherwise. */

@@ -2,19 +2,9 @@
 import { Cause, Clock, Context, Effect, Exit, Layer } from "effect"
 import type { Lifecycle } from "../../src/domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, killed, normal, toText } from "../../src/domain/process/ExitReason.ts"
-import * as Telemetry from "../../src/layers/observation/Telemetry.ts"
-import type {
-  Child,
-  ChildOptions,
-  Fate,
-  Parent,
-  ShutdownMillis,
-  Started,
-  StartRecipe
-} from "../../src/layers/process/Child.ts"
+import { type Process, Supervisor, Telemetry } from "../../src/index.ts"
+import type { Child, ChildOptions, Fate, Parent, ShutdownMillis, Started } from "../../src/layers/process/Child.ts"
 import { LocalProcess, startedExit } from "../../src/layers/process/LocalProcess.ts"
-import type { Process } from "../../src/layers/process/Process.ts"
-import * as Supervisor from "../../src/layers/supervision/Supervisor.ts"
 
 export const boom = crashed(Cause.die("boom"))
 
@@ -177,7 +167,7 @@ export const recipe = (
   id: string,
   script: Script = new Script(),
   options: ChildOptions & { readonly kind?: "worker" | "supervisor" } = {}
-): StartRecipe<Process, string> => {
+): Supervisor.StartRecipe<Process.Process, string> => {
   const kind = options.kind ?? "worker"
   return {
     id,

@@ -1,16 +1,16 @@
 /** A store that does as it is told: the one in memory, behind a gate, a fault, or a pause. */
 import { Effect, Layer } from "effect"
 import type { SnapshotRecord } from "../../src/domain/state/stored/SnapshotRecord.ts"
-import { StoreError, type StoreErrorReason } from "../../src/domain/state/stored/StoreError.ts"
 import { StateStore } from "../../src/index.ts"
 
 type Operation = "acquireEpoch" | "load" | "save" | "setAside" | "listAside" | "keys" | "remove"
 
 /** What comes before or after an operation: nothing, or whatever a test wants. */
-type Step = (operation: Operation, records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StoreError>
+type Step = (operation: Operation, records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StateStore.StoreError>
 
-export const fail = (reason: StoreErrorReason) => (operation: string): Effect.Effect<never, StoreError> =>
-  Effect.fail(new StoreError({ store: "scripted", operation, reason }))
+export const fail =
+  (reason: StateStore.StoreErrorReason) => (operation: string): Effect.Effect<never, StateStore.StoreError> =>
+    Effect.fail(new StateStore.StoreError({ store: "scripted", operation, reason }))
 
 /** It does not answer. */
 export const away = fail({ _tag: "Unavailable", cause: "away" })
@@ -43,9 +43,9 @@ export class Scripted {
 
   private act<A>(
     operation: Operation,
-    effect: Effect.Effect<A, StoreError>,
+    effect: Effect.Effect<A, StateStore.StoreError>,
     records: ReadonlyArray<SnapshotRecord> = []
-  ): Effect.Effect<A, StoreError> {
+  ): Effect.Effect<A, StateStore.StoreError> {
     return Effect.suspend(() => {
       this.operations.push(operation)
       if (operation === "save") this.batches.push(records.map(nameOf))
@@ -68,11 +68,11 @@ export class Scripted {
 }
 
 /** A step for the saves alone. */
-export const onSave = (step: (operation: string) => Effect.Effect<void, StoreError>): Step => (operation) =>
+export const onSave = (step: (operation: string) => Effect.Effect<void, StateStore.StoreError>): Step => (operation) =>
   operation === "save" ? step(operation) : Effect.void
 
 /** A step for every operation. */
-export const onAll = (step: (operation: string) => Effect.Effect<void, StoreError>): Step => step
+export const onAll = (step: (operation: string) => Effect.Effect<void, StateStore.StoreError>): Step => step
 
 export class Store extends StateStore.Service<Store>()("test/Store", "crash") {}
 

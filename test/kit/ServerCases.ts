@@ -2,8 +2,7 @@
 import { Cause, Console, Effect, Exit, Layer, Schema } from "effect"
 import { crashed, type ExitReason, ExitReason as ExitReasons } from "../../src/domain/process/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, Process, Registry, StateContainer, Supervisor } from "../../src/index.ts"
-import { type HasProcess, processOf } from "../../src/layers/process/Process.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { Harness } from "../../src/testing.ts"
 
 const From = Schema.declare((u): u is GenServer.From<string, never> => typeof u === "object")
 
@@ -67,7 +66,7 @@ export class More
 export const Live = Layer.mergeAll(
   Layer.provideMerge(
     Root.layer({ strategy: "one_for_one" }, [StateContainer.layerForget(Server), Other.layer()]),
-    Harness.layer
+    Harness.Harness.layer
   ),
   Names.layer,
   More.layer
@@ -91,4 +90,4 @@ export const inTurn = <E>(variants: Record<string, Effect.Effect<void, E>>) =>
   )
 
 /** Whether its process is alive. */
-export const isUp = (ref: HasProcess) => ref[processOf].status === "running"
+export const isUp = (ref: Process.HasProcess) => ref[Process.processOf].status === "running"

@@ -2,7 +2,7 @@
 import { Effect, Exit, Layer, Schema } from "effect"
 import type { ExitReason } from "../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, StateContainer, Supervisor } from "../../src/index.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { Harness } from "../../src/testing.ts"
 import { layer as storeLayer, Scripted, Store } from "./Scripted.ts"
 
 export class Sleeper extends GenServer.Service<Sleeper>()("test/Sleeper", {
@@ -75,7 +75,7 @@ export const setUp = (inside: Inside, options: Options = {}, supervisor: Partial
   Top.layer({ id: "root", strategy: "one_for_one", ...supervisor }, [
     StateContainer.layerStore(Sleeper, { store: Store, ...options }),
     Sleeper.layer(behavior(inside))
-  ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.layer))
+  ]).pipe(Layer.provide(storeLayer(inside.script)), Layer.provideMerge(Harness.Harness.layer))
 
 /** Loads since the server started. */
 export const loads = (inside: Inside) => inside.script.count("load") - 1

@@ -1,7 +1,7 @@
 /** A task supervisor, and what its tests ask of it. */
 import { Effect, Layer, References, Schema, type Scope } from "effect"
 import { TaskSupervisor } from "../../src/index.ts"
-import { Harness } from "../../src/layers/testing/Harness.ts"
+import { Harness } from "../../src/testing.ts"
 
 export class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 
@@ -12,8 +12,8 @@ export const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
 /** Runs a test beside a task supervisor, without the log. */
 export const run = <A, E>(
-  body: Effect.Effect<A, E, Tasks | Harness | Scope.Scope>,
-  live: Layer.Layer<Tasks | Harness> = Layer.provideMerge(Tasks.layer(), Harness.layer)
+  body: Effect.Effect<A, E, Tasks | Harness.Harness | Scope.Scope>,
+  live: Layer.Layer<Tasks | Harness.Harness> = Layer.provideMerge(Tasks.layer(), Harness.Harness.layer)
 ) => quiet(Effect.provide(body, live))
 
 /** The count of children when every task is over. */

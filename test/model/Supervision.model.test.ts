@@ -20,11 +20,8 @@ import * as Strategy from "../../src/domain/supervision/Strategy.ts"
 import { decide, isCurrent, newestFirst } from "../../src/domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../src/domain/supervision/SupervisionEvents.ts"
 import { find, isRestarting, type State } from "../../src/domain/supervision/SupervisionState.ts"
-import * as Telemetry from "../../src/layers/observation/Telemetry.ts"
-import { processOf } from "../../src/layers/process/Process.ts"
-import * as Restart from "../../src/layers/supervision/restart/Restart.ts"
+import { Process, Restart, type Supervisor, Telemetry } from "../../src/index.ts"
 import { SupervisorProcess } from "../../src/layers/supervision/static/SupervisorProcess.ts"
-import type * as Supervisor from "../../src/layers/supervision/Supervisor.ts"
 import { boom, recipe, record, Script, Top } from "../kit/Probe.ts"
 
 /** Which child: one of those there are, or one that is not there. */
@@ -291,7 +288,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
     Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)
   )
   const supervisor = Context.get(context, Top)
-  const process = supervisor[processOf]
+  const process = supervisor[Process.processOf]
   assert(process instanceof SupervisorProcess)
   const recorded: Array<Recorded> = []
   const clock = yield* Clock.Clock

@@ -1,7 +1,6 @@
 /** The promises that the type checker keeps: what composes, what each client method comes to, and what does not compile. */
 import { Context, Effect, type Exit, type Layer, Schema, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
-import type { StoreError } from "../../src/domain/state/stored/StoreError.ts"
 import {
   DynamicSupervisor,
   GenServer,
@@ -82,7 +81,7 @@ describe("trees", () => {
   it("pass on what children need from elsewhere, and what building them may fail with", () => {
     const app = Supervisor.layer(one, [StateContainer.layerStore(Counter, { store: Disk }), CounterDurable])
     expectTypeOf(Effect.provide(Counter, app)).toEqualTypeOf<
-      Effect.Effect<Counter["Service"], "down" | StoreError, Db | Disk>
+      Effect.Effect<Counter["Service"], "down" | StateStore.StoreError, Db | Disk>
     >()
   })
 
@@ -115,7 +114,7 @@ describe("trees", () => {
     const asking = Counter.layer({ init: 0, handlers }, { survives: "crash" })
     const app = Supervisor.layer(one, [StateContainer.layerStore(Counter, { store: Disk }), asking])
     expectTypeOf(Effect.provide(Counter, app)).toEqualTypeOf<
-      Effect.Effect<Counter["Service"], StoreError, Disk>
+      Effect.Effect<Counter["Service"], StateStore.StoreError, Disk>
     >()
     const forgetful = Supervisor.layer(one, [StateContainer.layerForget(Counter), asking])
     // @ts-expect-error it asks to survive a crash, and layerForget survives nothing

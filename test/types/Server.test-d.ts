@@ -1,8 +1,7 @@
 /** What of servers and agents compiles, and what does not. */
 import { Context, Effect, Schema } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
-import { Agent, GenServer, Next, StateContainer, Supervisor, Sys } from "../../src/index.ts"
-import type { HasProcess } from "../../src/layers/process/Process.ts"
+import { Agent, GenServer, Next, type Process, StateContainer, Supervisor, Sys } from "../../src/index.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 class Rate extends Context.Service<Rate, number>()("types/Rate") {}
@@ -29,7 +28,7 @@ const behavior = Account.behavior({
 
 declare const account: Account["Service"]
 declare const visits: Visits["Service"]
-declare const anyProcess: HasProcess
+declare const anyProcess: Process.HasProcess
 
 describe("clients", () => {
   it("have no internal messages; the server's own has them", () => {

@@ -1,9 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
-import * as Groups from "../../../src/layers/naming/Groups.ts"
-import * as Process from "../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../src/layers/server/GenServer.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { GenServer, Groups, Process } from "../../../src/index.ts"
+import { Harness } from "../../../src/testing.ts"
 import { peer, type Peers, PeersLive, worker } from "../../kit/Peer.ts"
 
 class Pg extends Groups.Service<Pg>()("test/Pg") {}
@@ -65,7 +63,7 @@ describe("groups", () => {
   test(
     "GRP-005 A process may monitor groups it joins",
     Effect.gen(function*() {
-      const [pg, harness] = [yield* Pg, yield* Harness]
+      const [pg, harness] = [yield* Pg, yield* Harness.Harness]
       const identity = yield* Deferred.make<Process.HasProcess>()
       const report = yield* Deferred.make<ReadonlyArray<Groups.GroupMonitor<string, Process.HasProcess, unknown>>>()
       const heard: Array<ReadonlyArray<unknown>> = []

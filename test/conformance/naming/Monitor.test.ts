@@ -2,13 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Fiber, Layer, Queue, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, normal } from "../../../src/domain/process/ExitReason.ts"
-import * as Monitor from "../../../src/layers/naming/Monitor.ts"
-import * as Registry from "../../../src/layers/naming/Registry.ts"
-import * as Process from "../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../src/layers/server/GenServer.ts"
-import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { GenServer, Monitor, Process, Registry, Restart, Supervisor } from "../../../src/index.ts"
+import { Harness } from "../../../src/testing.ts"
 import { behavior, Peer, peer, Peers, PeersLive, worker } from "../../kit/Peer.ts"
 
 class Names extends Registry.Service<Names, { readonly ref: Peer["Service"] }>()("test/Names", { keys: "unique" }) {}
@@ -67,7 +62,7 @@ describe("monitor", () => {
   test(
     "MON-004 start_monitor",
     Effect.gen(function*() {
-      const [names, peers, harness] = [yield* Names, yield* Peers, yield* Harness]
+      const [names, peers, harness] = [yield* Names, yield* Peers, yield* Harness.Harness]
       const gate = yield* Deferred.make<void>()
       const recipe = Peer.recipe({ ...behavior, init: Effect.as(Deferred.await(gate), []) }, {
         key: "anonymous",
@@ -179,7 +174,7 @@ describe("monitor", () => {
   test(
     "MON-010 Linked without handling: death propagates upward",
     Effect.gen(function*() {
-      const [peers, harness] = [yield* Peers, yield* Harness]
+      const [peers, harness] = [yield* Peers, yield* Harness.Harness]
       // Links are supervision here: middle does not handle its child's end, since it never restarts.
       const gate = yield* Deferred.make<void>()
       const middle = yield* peers.startChild(

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import * as Registry from "../../../src/layers/naming/Registry.ts"
-import * as Process from "../../../src/layers/process/Process.ts"
+import { Process, Registry } from "../../../src/index.ts"
 import { refusalReason } from "../../kit/Failures.ts"
 import { behavior, Peer, peer, Peers, PeersLive } from "../../kit/Peer.ts"
 

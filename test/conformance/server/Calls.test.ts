@@ -2,11 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Latch, Layer, Option, Scheduler, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CallError } from "../../../src/domain/process/CallError.ts"
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { InvalidResult, MissingCallback } from "../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { countingScheduler } from "../../kit/Counting.ts"
 import { refusal, refusalReason } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
@@ -90,7 +88,7 @@ describe("server: calls", () => {
       const failed = yield* refusalReason(server.Bad())
       assert(failed._tag === "Crashed")
       const value = Cause.squash(failed.cause)
-      assert(value instanceof InvalidResult)
+      assert(value instanceof GenServer.InvalidResult)
       assert.deepStrictEqual([value.request, value.result], ["Bad", "nonsense"])
       const { reason } = yield* watch.down
       assert(reason._tag === "Crashed")
@@ -131,7 +129,7 @@ describe("server: calls", () => {
     const variants: Record<string, Effect.Effect<void, unknown>> = {}
     const ask = Effect.gen(function*() {
       const servers = [yield* start("1"), yield* start("2"), yield* start("3")] as const
-      const asked = yield* Requests.collection<string, string, CallError>()
+      const asked = yield* Requests.collection<string, string, GenServer.CallError>()
       const outside = yield* Requests.send(servers[1].Started())
       return { servers, asked, outside }
     })
@@ -210,7 +208,7 @@ describe("server: calls", () => {
 
   it.effect("SRV-022 cast to nobody is silently ok", () =>
     Effect.gen(function*() {
-      const [root, names, harness] = [yield* Root, yield* Names, yield* Harness]
+      const [root, names, harness] = [yield* Root, yield* Names, yield* Harness.Harness]
       const dead = yield* names.start("dead", start("dead"))
       yield* GenServer.stop(dead)
       const before = yield* root.countChildren
@@ -238,7 +236,7 @@ describe("server: calls", () => {
     const missing = (reason: Monitor.DownReason, callback: string) => {
       assert(reason._tag === "Crashed")
       const error = Cause.squash(reason.cause)
-      assert(error instanceof MissingCallback)
+      assert(error instanceof GenServer.MissingCallback)
       assert.strictEqual(error.callback, callback)
     }
 

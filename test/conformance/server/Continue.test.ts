@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CallError } from "../../../src/domain/process/CallError.ts"
 import { normal } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { inTurn, Live as ServersLive, Root } from "../../kit/ServerCases.ts"
@@ -73,7 +72,7 @@ describe("server: what follows a message", () => {
     const inOrder = ["continue", "after_continue"]
     const ways: Record<
       string,
-      readonly [(server: Continues["Service"]) => Effect.Effect<unknown, CallError>, ReadonlyArray<string>]
+      readonly [(server: Continues["Service"]) => Effect.Effect<unknown, GenServer.CallError>, ReadonlyArray<string>]
     > = {
       "call with reply": [(server) => server.Call(), inOrder],
       "call without reply": [(server) => server.CallLater(), inOrder],
@@ -131,7 +130,7 @@ describe("server: what follows a message", () => {
         return n
       }
     })
-    const arming: Record<string, (idler: Idler["Service"]) => Effect.Effect<unknown, CallError>> = {
+    const arming: Record<string, (idler: Idler["Service"]) => Effect.Effect<unknown, GenServer.CallError>> = {
       init: () => Effect.void,
       call: (idler) => idler.ArmByCall(),
       cast: (idler) => idler.ArmByCast(),

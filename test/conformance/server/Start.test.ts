@@ -4,10 +4,8 @@ import { Cause, Effect, Fiber, Layer, Queue, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
 import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
-import { InitTimeout, NameTaken } from "../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Monitor, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { refusal } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
 import {
@@ -67,7 +65,7 @@ describe("server: starting", () => {
   it.effect("SRV-003 Init timeout", () => {
     const timesOut = (init: "sleeps" | "hangs", millis: number) =>
       Effect.gen(function*() {
-        const [root, harness] = [yield* Root, yield* Harness]
+        const [root, harness] = [yield* Root, yield* Harness.Harness]
         const steps: Array<string> = []
         const slow = Effect.gen(function*() {
           yield* Effect.addFinalizer(() => Effect.sync(() => steps.push("released")))
@@ -85,7 +83,7 @@ describe("server: starting", () => {
         assert(reason._tag === "Failed")
         const [cause] = reason.cause.reasons
         assert(cause?._tag === "Die")
-        assert.instanceOf(cause.defect, InitTimeout)
+        assert.instanceOf(cause.defect, GenServer.InitTimeout)
         assert.strictEqual((yield* root.countChildren).workers, containers)
         const path = [...root.path, "test/Server/slow"]
         const told = yield* harness.historyOf(path)
@@ -118,14 +116,14 @@ describe("server: starting", () => {
         ]
       ) {
         const { reason } = yield* Effect.flip(again)
-        assert.deepStrictEqual(reason, { _tag: "AlreadyStarted", process: server[processOf] })
+        assert.deepStrictEqual(reason, { _tag: "AlreadyStarted", process: server[Process.processOf] })
       }
       // The same key under another supervisor.
       const { reason } = yield* Effect.flip(other.startChild(recipe))
       assert(reason._tag === "Failed")
       const taken = Cause.squash(reason.cause)
-      assert(taken instanceof NameTaken)
-      assert.strictEqual(taken.holder, server[processOf])
+      assert(taken instanceof GenServer.NameTaken)
+      assert.strictEqual(taken.holder, server[Process.processOf])
       // The same name in either registry, under another key.
       for (const registry of [names, more]) {
         const error = yield* Effect.flip(registry.start("my_test_name", start("another")))
@@ -178,7 +176,7 @@ describe("server: starting", () => {
       yield* stacks.start({ room: 7 }, started("registered"))
       assert.strictEqual(yield* stacks.via({ room: 7 }).Pop(), "registered")
       const anonymous = yield* started("")
-      assert.deepStrictEqual(anonymous[processOf].path, ["test/Root", "test/Stack"])
+      assert.deepStrictEqual(anonymous[Process.processOf].path, ["test/Root", "test/Stack"])
       assert.strictEqual(yield* anonymous.Pop(), "")
       for (const invalid of [undefined, 42, { name: "no string" }, ["stack"]]) {
         const { reason } = yield* Effect.flip(started(invalid as never))

@@ -3,9 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { StopFailed } from "../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Process, Supervisor } from "../../../src/index.ts"
-import { processOf, reference } from "../../../src/layers/process/Process.ts"
 import { refusal } from "../../kit/Failures.ts"
 import { now } from "../../kit/Fibers.ts"
 import { recordedLog } from "../../kit/Log.ts"
@@ -18,11 +16,11 @@ describe("server: stopping", () => {
       const anonymous = yield* start("anonymous")
       yield* GenServer.stop(anonymous, normal)
       assert.isFalse(isUp(anonymous))
-      assert.deepStrictEqual(anonymous[processOf].lastExit, normal)
+      assert.deepStrictEqual(anonymous[Process.processOf].lastExit, normal)
 
       const patient = yield* start("patient")
       assert.deepStrictEqual(yield* GenServer.stop(patient, stopped, { timeout: "infinity" }), stopped)
-      assert.deepStrictEqual(patient[processOf].lastExit, stopped)
+      assert.deepStrictEqual(patient[Process.processOf].lastExit, stopped)
 
       for (const registry of [names, more]) {
         const server = yield* registry.start("name", start(`${registry.id}/server`))
@@ -56,7 +54,7 @@ describe("server: stopping", () => {
 
       const dies = yield* ending("dies", () => Effect.die("die"))
       const died = yield* Effect.flip(GenServer.stop(dies))
-      assert(died instanceof StopFailed)
+      assert(died instanceof GenServer.StopFailed)
       assert.deepStrictEqual([died.asked, died.reason], [normal, crashed(Cause.die("die"))])
 
       const hangs = yield* ending("hangs", () => Effect.sleep(5000))
@@ -74,7 +72,7 @@ describe("server: stopping", () => {
         throw oops
       })
       const thrown = yield* Effect.flip(GenServer.stop(throws))
-      assert(thrown instanceof StopFailed)
+      assert(thrown instanceof GenServer.StopFailed)
       assert.deepStrictEqual(thrown.reason, crashed(Cause.die(oops)))
       assert.isFalse(isUp(throws))
       assert.strictEqual(yield* refusal(throws.Started()), "NotRunning")
@@ -94,13 +92,13 @@ describe("server: stopping", () => {
       for (const [n, [by, reason]] of orderly.entries()) {
         const ends = yield* start(`orderly${n}`)
         assert.strictEqual(yield* refusal(ends.End({ by, reason })), "NotRunning")
-        assert.deepStrictEqual(ends[processOf].lastExit, reason)
+        assert.deepStrictEqual(ends[Process.processOf].lastExit, reason)
       }
       for (const [n, reason] of [shutdown, because("a,b,c")].entries()) {
         const plain = yield* root.startChild(
           Supervisor.workerRecipe(`plain${n}`, Effect.never, { restart: "temporary" })
         )
-        yield* Process.exit(reference(plain), reason)
+        yield* Process.exit(Process.reference(plain), reason)
         assert.deepStrictEqual(plain.lastExit, reason)
       }
       assert.deepStrictEqual(errors, [])

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
 import { crashed, normal } from "../../../src/domain/process/ExitReason.ts"
-import { formatFailed, type SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
-import { Agent, GenServer, Monitor, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
+import { formatFailed } from "../../../src/domain/server/SystemEvent.ts"
+import { Agent, GenServer, Monitor, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { recordedLog } from "../../kit/Log.ts"
 
 /** Answers `n` with `-n`; the server of OTP's own suite. */
@@ -49,7 +48,7 @@ const start = Effect.fnUntraced(function*(key: string, own: Partial<typeof behav
   return yield* names.start(key, root.startChild(recipe))
 })
 
-const gotAndSent = (n: number): ReadonlyArray<SystemEvent> => [
+const gotAndSent = (n: number): ReadonlyArray<Sys.SystemEvent> => [
   { _tag: "In", kind: "call", request: "Negate", payload: { n }, from: undefined },
   { _tag: "Out", request: "Negate", reply: Exit.succeed(-n), to: undefined }
 ]
@@ -65,7 +64,7 @@ describe("sys", () => {
       yield* server.Negate({ n: 44 })
       assert.deepStrictEqual(yield* Sys.log(server, "get"), [])
 
-      const sunk: Array<SystemEvent> = []
+      const sunk: Array<Sys.SystemEvent> = []
       yield* Sys.trace(server, (event) => void sunk.push(event))
       yield* server.Negate({ n: 44 })
       assert.deepStrictEqual(sunk, gotAndSent(44))
@@ -89,7 +88,7 @@ describe("sys", () => {
     Effect.gen(function*() {
       const server = yield* start("server")
       const reports: Array<number> = []
-      const spy = (state: void, event: SystemEvent): void => {
+      const spy = (state: void, event: Sys.SystemEvent): void => {
         if (event._tag === "In") reports.push((event.payload as { readonly n: number }).n)
         return state
       }
@@ -141,7 +140,7 @@ describe("sys", () => {
       const init = { allocated: [], free: [1, ...to(100)] }
       const start = root.startChild(Allocator.recipe(init, { key: "allocator", restart: "transient" }))
       const allocator = yield* allocators.start("allocator", start)
-      const traced: Array<SystemEvent> = []
+      const traced: Array<Sys.SystemEvent> = []
       yield* Sys.statistics(allocator, true)
       yield* Sys.trace(allocator, (event) => void traced.push(event))
 
@@ -185,7 +184,7 @@ describe("sys", () => {
         const server = yield* start(key, { formatStatus })
         for (const ref of [server, names.via(key)]) {
           const status = yield* Sys.getStatus(ref)
-          assert.strictEqual(status.process, server[processOf])
+          assert.strictEqual(status.process, server[Process.processOf])
           assert.deepStrictEqual([status.status, status.parent], ["running", ["test/Root"]])
           assert.strictEqual(status.state, key === "formats" ? "formatted X" : formatFailed)
         }
@@ -210,7 +209,7 @@ describe("sys", () => {
       yield* Sys.log(crashes, true)
       yield* crashes.Negate({ n: 1 })
       yield* Effect.exit(crashes.Die({ secret: "a secret payload" }))
-      assert.deepStrictEqual(crashes[processOf].lastExit, crashed(Cause.die("died of a secret payload")))
+      assert.deepStrictEqual(crashes[Process.processOf].lastExit, crashed(Cause.die("died of a secret payload")))
 
       const stops = yield* start("stops", secretive)
       const stopped = crashed(Cause.fail("a secret reason"))

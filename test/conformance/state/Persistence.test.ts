@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { layer as storeLayer, onSave, Scripted, Store } from "../../kit/Scripted.ts"
 
 /** A counter whose state outlives the process. */
@@ -35,7 +35,7 @@ const over = (script: Scripted, server: Layer.Layer<Counter, never, Supervisor.S
       StateContainer.layerStore(Counter, { store: Store }),
       server
     ]),
-    Layer.mergeAll(storeLayer(script), Harness.layer)
+    Layer.mergeAll(storeLayer(script), Harness.Harness.layer)
   )
 
 type Needs = typeof Counter.StateContainer.Identifier
@@ -66,7 +66,7 @@ describe("persistence", () => {
     script.before = onSave(() => gate.await)
     return Effect.gen(function*() {
       const counter = yield* Counter
-      const [harness, container] = [yield* Harness, yield* Counter.StateContainer]
+      const [harness, container] = [yield* Harness.Harness, yield* Counter.StateContainer]
       assert.strictEqual(yield* counter.Increment(), "Done")
       yield* gate.close
       const deleted = yield* fork(counter.Delete())
@@ -98,7 +98,7 @@ describe("persistence", () => {
       Effect.forEach(fibers, (fiber) => Effect.map(Fiber.await(fiber), (exit) => exit._tag))
 
     const stashing = Effect.gen(function*() {
-      const [counter, harness] = [yield* Counter, yield* Harness]
+      const [counter, harness] = [yield* Counter, yield* Harness.Harness]
       // Two writes, and from now on what is sent has to wait.
       yield* counter.Increment()
       yield* counter.Increment()

@@ -1,8 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
-import { ReplaceFailed } from "../../../src/domain/server/ServerErrors.ts"
-import { Agent, DynamicSupervisor, GenServer, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
+import {
+  Agent,
+  DynamicSupervisor,
+  GenServer,
+  Process,
+  Registry,
+  StateContainer,
+  Supervisor,
+  Sys
+} from "../../../src/index.ts"
 
 type Entries = Readonly<Record<string, string>>
 
@@ -38,7 +45,7 @@ describe("statecontainer", () => {
       assert.strictEqual(yield* store.getAndUpdate(({ hello, ...rest }) => [hello, rest]), "world")
       assert.deepStrictEqual(yield* store.get(), {})
       yield* GenServer.stop(store)
-      assert.strictEqual(store[processOf].status, "stopped")
+      assert.strictEqual(store[Process.processOf].status, "stopped")
       assert.strictEqual((yield* Effect.flip(store.get())).reason._tag, "NotRunning")
 
       const number = yield* agents.startChild(Number.recipe(42, { key: "42" }))
@@ -97,11 +104,11 @@ describe("statecontainer", () => {
       const failed = yield* Effect.flip(Sys.replaceState(store, () => {
         throw oops
       }))
-      assert(failed instanceof ReplaceFailed)
+      assert(failed instanceof GenServer.ReplaceFailed)
       assert.strictEqual(Cause.squash(failed.cause), oops)
       yield* Sys.resume(store)
       assert.deepStrictEqual(yield* store.get(), { hello: "world" })
-      assert.strictEqual(store[processOf].status, "running")
+      assert.strictEqual(store[Process.processOf].status, "running")
       assert.isTrue(Exit.isSuccess(yield* Effect.exit(GenServer.stop(store))))
     }).pipe(Effect.provide(Live)))
 })

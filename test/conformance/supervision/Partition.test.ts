@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Random, References, Schema } from "effect"
-import * as Registry from "../../../src/layers/naming/Registry.ts"
-import { type HasProcess, type Process, processOf } from "../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../src/layers/server/GenServer.ts"
-import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
-import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
-import * as PartitionSupervisor from "../../../src/layers/supervision/PartitionSupervisor.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  PartitionSupervisor,
+  Process,
+  Registry,
+  StateContainer,
+  Supervisor
+} from "../../../src/index.ts"
 
 /** What the cases call an agent: a server that holds a value. */
 class Agent extends GenServer.Service<Agent>()("test/Agent", {
@@ -23,7 +25,7 @@ class App extends Supervisor.Service<App>()("app") {}
 class Late extends DynamicSupervisor.Service<Late>()("test/Late") {}
 interface Named {
   readonly key: readonly [string, string]
-  readonly ref: PartitionSupervisor.PartitionSupervisor<HasProcess>
+  readonly ref: PartitionSupervisor.PartitionSupervisor<Process.HasProcess>
 }
 class Names extends Registry.Service<Names, Named>()("test/Names", { keys: "unique" }) {}
 
@@ -40,7 +42,7 @@ const live = (options?: Partial<PartitionSupervisor.Options<Agent["Service"]>>) 
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
-const processesOf = (refs: ReadonlyArray<HasProcess>) => refs.map((ref) => ref[processOf])
+const processesOf = (refs: ReadonlyArray<Process.HasProcess>) => refs.map((ref) => ref[Process.processOf])
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i)
 
@@ -67,11 +69,11 @@ describe("partition supervisor", () => {
       const spawners = yield* Spawners
       assert.strictEqual(yield* spawners.partitions, PartitionSupervisor.defaultCount)
       const keys = Array.from({ length: 100 }, (_, i) => i % 2 === 0 ? { id: i } : ["key", i])
-      const started = new Map<Process, Agent["Service"]>()
+      const started = new Map<Process.Process, Agent["Service"]>()
       for (const [i, key] of keys.entries()) {
         const spawner = yield* spawners.route(key)
         const ref = yield* spawner.startChild(agent(String(i), key))
-        started.set(ref[processOf], ref)
+        started.set(ref[Process.processOf], ref)
       }
       const found: Array<unknown> = []
       for (const partition of numbers(PartitionSupervisor.defaultCount)) {
@@ -202,7 +204,7 @@ describe("partition supervisor", () => {
       const routed = yield* Effect.forEach(numbers(PartitionSupervisor.defaultCount), foo.route)
       assert.deepStrictEqual(
         children.map(({ id, kind, process }) => ({ id, kind, process })),
-        routed.map((ref, index) => ({ id: String(index), kind: "worker", process: ref[processOf] }))
+        routed.map((ref, index) => ({ id: String(index), kind: "worker", process: ref[Process.processOf] }))
       )
     }).pipe(Effect.provide(live())))
 })

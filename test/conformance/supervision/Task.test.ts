@@ -2,11 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, References, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
-import * as Monitor from "../../../src/layers/naming/Monitor.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Monitor, Process, Supervisor, TaskSupervisor } from "../../../src/index.ts"
+import { Harness } from "../../../src/testing.ts"
 import { errorOf } from "../../kit/Failures.ts"
 
 class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
@@ -14,7 +11,7 @@ class OneTask extends TaskSupervisor.Service<OneTask>()("test/OneTask") {}
 
 const Live = Layer.provideMerge(
   Supervisor.layer({ id: "app", strategy: "one_for_one" }, [Tasks.layer(), OneTask.layer({ maxChildren: 1 })]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 const test = <A, E>(name: string, body: Effect.Effect<A, E, Layer.Success<typeof Live>>) =>
@@ -26,7 +23,7 @@ describe("task supervisor", () => {
   test(
     "TSK-001 Task supervisor basics",
     Effect.gen(function*() {
-      const [tasks, harness] = [yield* Tasks, yield* Harness]
+      const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       const processes = Effect.map(tasks.whichChildren, (children) => children.map(({ process }) => process))
       assert.deepStrictEqual(tasks.path, ["app", "test/Tasks"])
       assert.deepStrictEqual(yield* processes, [])
@@ -37,7 +34,7 @@ describe("task supervisor", () => {
         Effect.scoped(tasks.startChild(Effect.andThen(Deferred.await(go), Queue.offer(inbox, "done"))))
       )
       const first = yield* Fiber.join(starter)
-      assert.deepStrictEqual(yield* processes, [first[processOf]])
+      assert.deepStrictEqual(yield* processes, [first[Process.processOf]])
       yield* Deferred.succeed(go, undefined)
       // Its starter is gone, and it has not ended with him.
       assert.strictEqual(yield* Queue.take(inbox), "done")
@@ -73,7 +70,7 @@ describe("task supervisor", () => {
           const task = yield* begin(Effect.as(Deferred.await(go), "done"))
           yield* Monitor.watch(task, downs)
           const children = yield* tasks.whichChildren
-          assert.deepStrictEqual(children.map(({ process }) => process), [task[processOf]])
+          assert.deepStrictEqual(children.map(({ process }) => process), [task[Process.processOf]])
           yield* Deferred.succeed(go, undefined)
           assert.strictEqual(yield* task.await(), "done")
           const down = yield* Queue.take(downs)
@@ -90,7 +87,7 @@ describe("task supervisor", () => {
         })))
         const left = yield* Deferred.await(handed)
         yield* Fiber.interrupt(leaving)
-        assert.strictEqual(left[processOf].status === "stopped", linked)
+        assert.strictEqual(left[Process.processOf].status === "stopped", linked)
         yield* left.shutdown
 
         // The task's crash is the caller's, or is not.
@@ -162,7 +159,7 @@ describe("task supervisor", () => {
         )
       )
       yield* TestClock.adjust("1 second")
-      exited[processOf].exit(crashed(Cause.die("unknown")))
+      exited[Process.processOf].exit(crashed(Cause.die("unknown")))
       const reasons = (yield* Fiber.join(waiting)).map((exit) => errorOf(exit).reason)
       assert.deepStrictEqual(
         reasons.map((reason) => reason._tag === "Crashed" ? Cause.squash(reason.cause) : reason._tag),

@@ -2,9 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
-import type { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
-import type { Grade } from "../../../src/domain/state/Survival.ts"
-import { makeMemory, type StateStore } from "../../../src/layers/state/store/StateStore.ts"
+import { type StateContainer, StateStore } from "../../../src/index.ts"
 import { answer, reasonOf, record, type Subject } from "./Records.ts"
 
 /** One thing that happens to a store. */
@@ -33,19 +31,23 @@ export const anyLife = ({ durable, fresh }: Subject): void =>
       Effect.scoped(Effect.gen(function*() {
         const open = yield* fresh
         let store = yield* open()
-        const model = makeMemory()
+        const model = StateStore.makeMemory()
         const epochs = { one: 0, two: 0 }
         let retired = 0
         let seq = 0
         const trusted: Record<string, number> = {}
-        const both = Effect.fnUntraced(function*<A>(f: (store: StateStore<Grade>) => Effect.Effect<A, StoreError>) {
-          const [real, expected] = [yield* Effect.exit(f(store)), yield* Effect.exit(f(model))]
-          // a store that was opened again need not know whose an epoch of an earlier session was
-          const known = (reason: StoreError["reason"] | undefined) =>
-            reason?._tag === "Fenced" ? [reason._tag, reason.epoch] : reason
-          assert.deepStrictEqual(known(reasonOf(real)), known(reasonOf(expected)))
-          return real
-        })
+        const both = Effect.fnUntraced(
+          function*<A>(
+            f: (store: StateStore.StateStore<StateContainer.Grade>) => Effect.Effect<A, StateStore.StoreError>
+          ) {
+            const [real, expected] = [yield* Effect.exit(f(store)), yield* Effect.exit(f(model))]
+            // a store that was opened again need not know whose an epoch of an earlier session was
+            const known = (reason: StateStore.StoreError["reason"] | undefined) =>
+              reason?._tag === "Fenced" ? [reason._tag, reason.epoch] : reason
+            assert.deepStrictEqual(known(reasonOf(real)), known(reasonOf(expected)))
+            return real
+          }
+        )
         const acquire = Effect.fnUntraced(function*(owner: "one" | "two") {
           retired = epochs[owner]
           epochs[owner] = yield* store.acquireEpoch(owner)

@@ -3,9 +3,8 @@ import { NodePath } from "@effect/platform-node"
 import { Effect, type Exit, Layer, type Scope } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
-import type { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
+import { type StateStore } from "../../../src/index.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
-import type { StateStore } from "../../../src/layers/state/store/StateStore.ts"
 import * as Folder from "../Folder.ts"
 import { type Disk, layer, makeDisk } from "./FaultyDisk.ts"
 import { reasonOf, record } from "./Records.ts"
@@ -14,7 +13,7 @@ import { reasonOf, record } from "./Records.ts"
 export const folder = Effect.map(Folder.folder, (directory) => join(directory, "store"))
 
 export interface Opened {
-  readonly store: StateStore<"process">
+  readonly store: StateStore.StateStore<"process">
   readonly damages: ReadonlyArray<StateStoreFile.Damage>
 }
 
@@ -23,7 +22,7 @@ export const open = Effect.fnUntraced(function*(
   directory: string,
   disk: Disk = makeDisk(),
   options: Partial<StateStoreFile.Options> = {}
-): Effect.fn.Return<Opened, StoreError, Scope.Scope> {
+): Effect.fn.Return<Opened, StateStore.StoreError, Scope.Scope> {
   const damages: Array<StateStoreFile.Damage> = []
   const store = yield* StateStoreFile.make({
     directory,
@@ -34,7 +33,7 @@ export const open = Effect.fnUntraced(function*(
 })
 
 /** The tag of the reason that an operation failed with, if it failed. */
-export const reason = <A>(exit: Exit.Exit<A, StoreError>) => reasonOf(exit)?._tag ?? "succeeded"
+export const reason = <A>(exit: Exit.Exit<A, StateStore.StoreError>) => reasonOf(exit)?._tag ?? "succeeded"
 
 /** The paths of a store's segments, in order. */
 export const segments = (directory: string) =>

@@ -2,12 +2,12 @@
 import { it } from "@effect/vitest"
 import { Effect, Exit, type Scope } from "effect"
 import type { SnapshotRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
-import type { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
-import type { Grade } from "../../../src/domain/state/Survival.ts"
-import type { Options, StateStore } from "../../../src/layers/state/store/StateStore.ts"
+import { type StateContainer, type StateStore } from "../../../src/index.ts"
 
 /** A place that holds nothing yet, and how to open a store on it; opening again opens the same place. */
-export type Place = (options?: Options) => Effect.Effect<StateStore<Grade>, StoreError, Scope.Scope>
+export type Place = (
+  options?: StateStore.Options
+) => Effect.Effect<StateStore.StateStore<StateContainer.Grade>, StateStore.StoreError, Scope.Scope>
 
 /** How to test a store: `fresh` makes a place of its own for each test. */
 export interface Subject {
@@ -43,10 +43,11 @@ export const answer = (id: string, seq: number) => ({ id, seq, at: seq, body: JS
 export const seqsOf = (records: ReadonlyArray<SnapshotRecord>) => records.map((one) => one.seq)
 
 /** The numbers of a key's snapshots in a store, newest first. */
-export const seqs = (store: StateStore<Grade>, key = "a") => Effect.map(store.load(key), seqsOf)
+export const seqs = (store: StateStore.StateStore<StateContainer.Grade>, key = "a") =>
+  Effect.map(store.load(key), seqsOf)
 
 /** The reason that an operation failed with. */
-export const reasonOf = <A>(exit: Exit.Exit<A, StoreError>) => {
+export const reasonOf = <A>(exit: Exit.Exit<A, StateStore.StoreError>) => {
   const error = Exit.findErrorOption(exit)
   return error._tag === "Some" ? error.value.reason : undefined
 }

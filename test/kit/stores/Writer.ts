@@ -8,11 +8,10 @@ import { NodeServices } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Redacted, Schedule } from "effect"
 import { writeSync } from "node:fs"
-import type { Grade } from "../../../src/domain/state/Survival.ts"
+import { type StateContainer, type StateStore } from "../../../src/index.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSql from "../../../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
-import type { StateStore } from "../../../src/layers/state/store/StateStore.ts"
 
 const [kind, place = "", more = ""] = process.argv.slice(2)
 
@@ -28,7 +27,7 @@ const tell = (line: string) =>
 
 export const stateOf = (key: string, n: number) => JSON.stringify({ key, n, text: `${key}/${n} `.repeat(1 + n % 40) })
 
-const write = Effect.fnUntraced(function*(store: StateStore<Grade>) {
+const write = Effect.fnUntraced(function*(store: StateStore.StateStore<StateContainer.Grade>) {
   const keys = ["a", "b\u0000\ud800", "c"]
   const epoch = yield* store.acquireEpoch("writer")
   const found = yield* Effect.forEach(keys, store.load)

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import { killed } from "../../../src/domain/process/ExitReason.ts"
-import * as Groups from "../../../src/layers/naming/Groups.ts"
-import { type HasProcess, processOf } from "../../../src/layers/process/Process.ts"
+import { Groups, Process } from "../../../src/index.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 class Rooms extends Groups.Service<Rooms, { readonly group: string | readonly [string, number] }>()("test/Rooms") {}
@@ -58,7 +57,7 @@ describe("process groups", () => {
     Effect.gen(function*() {
       const rooms = yield* Rooms
       const a = new FakeProcess("a")
-      const alias: HasProcess = { [processOf]: a }
+      const alias: Process.HasProcess = { [Process.processOf]: a }
       yield* rooms.join(["floor", 1], [a, alias])
       yield* rooms.leave(["floor", 1], [a, a])
       assert.deepStrictEqual(yield* rooms.members(["floor", 1]), [])

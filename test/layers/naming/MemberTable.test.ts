@@ -2,13 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Cause, Effect, Option, Queue, Schema } from "effect"
 import * as Membership from "../../../src/domain/naming/Membership.ts"
-import { type GroupEvent, type Listener, MemberTable } from "../../../src/layers/naming/MemberTable.ts"
-import { type HasProcess, type Process, processOf } from "../../../src/layers/process/Process.ts"
+import { type Groups, Process } from "../../../src/index.ts"
+import { type Listener, MemberTable } from "../../../src/layers/naming/MemberTable.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
-type Event = GroupEvent<string, HasProcess>
+type Event = Groups.GroupEvent<string, Process.HasProcess>
 
-const listener = (group: Option.Option<string>): Effect.Effect<Listener<string, HasProcess>> =>
+const listener = (group: Option.Option<string>): Effect.Effect<Listener<string, Process.HasProcess>> =>
   Effect.map(Queue.unbounded<Event, Cause.Done>(), (queue) => ({ group, queue }))
 
 const names = ["hall", "attic", "cellar"] as const
@@ -21,7 +21,7 @@ const Step = Schema.Struct({
 
 const partsOf = ({ _tag, group, members }: Event): ReadonlyArray<unknown> => [_tag, group, members]
 
-const isSame = (a: HasProcess, b: HasProcess): boolean => a[processOf] === b[processOf]
+const isSame = (a: Process.HasProcess, b: Process.HasProcess): boolean => a[Process.processOf] === b[Process.processOf]
 
 describe("a table of members", () => {
   it.effect.prop(
@@ -29,24 +29,24 @@ describe("a table of members", () => {
     [Schema.Array(Step).check(Schema.isMinLength(20), Schema.isMaxLength(60))],
     ([steps]) =>
       Effect.gen(function*() {
-        const table = new MemberTable<string, HasProcess>()
+        const table = new MemberTable<string, Process.HasProcess>()
         const all = yield* listener(Option.none())
         const one = yield* listener(Option.some("attic"))
         table.listen(all)
         table.listen(one)
         let processes: ReadonlyArray<FakeProcess> = []
         // Two references to each of three processes.
-        const refs: Array<HasProcess> = []
+        const refs: Array<Process.HasProcess> = []
         const replace = (n: number) => {
           processes = processes.map((process, i) => i === n ? new FakeProcess(`again ${n}`) : process)
-          for (const i of [n, n + 3]) refs[i] = { [processOf]: processes[n]! }
+          for (const i of [n, n + 3]) refs[i] = { [Process.processOf]: processes[n]! }
         }
         processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
         for (const n of [0, 1, 2]) replace(n)
-        const model: Record<string, ReadonlyArray<HasProcess>> = { hall: [], attic: [], cellar: [] }
+        const model: Record<string, ReadonlyArray<Process.HasProcess>> = { hall: [], attic: [], cellar: [] }
         const everything: Array<ReadonlyArray<unknown>> = []
         const expected: Array<ReadonlyArray<unknown>> = []
-        const leave = (group: string, leaving: ReadonlyArray<HasProcess>): boolean => {
+        const leave = (group: string, leaving: ReadonlyArray<Process.HasProcess>): boolean => {
           const { left, members } = Membership.leave(model[group]!, leaving, isSame)
           model[group] = members
           if (left.length > 0) expected.push(["Left", group, left])
@@ -71,7 +71,7 @@ describe("a table of members", () => {
               const told = (yield* Queue.clear(all.queue)).map(partsOf)
               everything.push(...told)
               const before = expected.splice(0)
-              for (const group of names) leave(group, model[group]!.filter((ref) => ref[processOf] === ended))
+              for (const group of names) leave(group, model[group]!.filter((ref) => ref[Process.processOf] === ended))
               assert.deepStrictEqual(told.slice(0, before.length), before)
               assert.sameDeepMembers(told.slice(before.length), expected.splice(0))
               assert.strictEqual(ended.goneObservers.length, 0)
@@ -82,7 +82,7 @@ describe("a table of members", () => {
           for (const name of names) assert.deepStrictEqual(table.of(name), model[name])
           assert.sameMembers(table.all().map(([name]) => name), names.filter((name) => model[name]!.length > 0))
           for (const process of processes) {
-            const isMember = Object.values(model).flat().some((ref) => ref[processOf] === process)
+            const isMember = Object.values(model).flat().some((ref) => ref[Process.processOf] === process)
             assert.strictEqual(process.goneObservers.length, isMember ? 1 : 0)
           }
         }
@@ -98,12 +98,12 @@ describe("a table of members", () => {
   )
 
   it("looks at no other member when one joins, leaves or ends, however many there are", () => {
-    const table = new MemberTable<string, HasProcess>()
+    const table = new MemberTable<string, Process.HasProcess>()
     let looked = 0
-    const others = Array.from({ length: 1000 }, (_, n): HasProcess => {
-      const process: Process = new FakeProcess(String(n))
+    const others = Array.from({ length: 1000 }, (_, n): Process.HasProcess => {
+      const process: Process.Process = new FakeProcess(String(n))
       return {
-        get [processOf]() {
+        get [Process.processOf]() {
           looked++
           return process
         }
@@ -121,7 +121,7 @@ describe("a table of members", () => {
 
   it.effect("tells a change to those who listen to its group, and to nobody who does not", () =>
     Effect.gen(function*() {
-      const table = new MemberTable<string, HasProcess>()
+      const table = new MemberTable<string, Process.HasProcess>()
       const [hall, attic, twice] = [
         yield* listener(Option.some("hall")),
         yield* listener(Option.some("attic")),
@@ -132,7 +132,7 @@ describe("a table of members", () => {
       table.join("attic", [member])
       table.unlisten(twice)
       table.leave("attic", [member])
-      const told = (each: Listener<string, HasProcess>) =>
+      const told = (each: Listener<string, Process.HasProcess>) =>
         Effect.map(Queue.clear(each.queue), (events) => events.map(({ _tag }) => _tag))
       assert.deepStrictEqual(yield* told(hall), [])
       assert.deepStrictEqual(yield* told(attic), ["Joined", "Left"])

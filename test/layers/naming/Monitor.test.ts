@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Queue, Scope } from "effect"
 import { killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import * as Monitor from "../../../src/layers/naming/Monitor.ts"
+import { Monitor } from "../../../src/index.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 const inbox = Queue.unbounded<Monitor.Down<FakeProcess>>()

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Queue, Result, Schema } from "effect"
 import type { Keys } from "../../../src/domain/naming/Names.ts"
-import { NameTable, type Registration, type RegistryEvent } from "../../../src/layers/naming/NameTable.ts"
-import { type HasProcess, processOf } from "../../../src/layers/process/Process.ts"
+import { Process, type Registry } from "../../../src/index.ts"
+import { NameTable } from "../../../src/layers/naming/NameTable.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 const names = ["hall", "attic"] as const
@@ -15,11 +15,13 @@ const Step = Schema.Struct({
   value: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))
 })
 
-type Entry = Registration<string, HasProcess, number>
+type Entry = Registry.Registration<string, Process.HasProcess, number>
 
 const isEven = (value: number): boolean => value % 2 === 0
 
-const told = ({ _tag, key, ref, value }: RegistryEvent<string, HasProcess, number>) => [_tag, key, ref, value]
+const told = (
+  { _tag, key, ref, value }: Registry.RegistryEvent<string, Process.HasProcess, number>
+) => [_tag, key, ref, value]
 
 for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys>) {
   describe(`a table of names, ${keys} keys`, () => {
@@ -28,8 +30,8 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
       [Schema.Array(Step).check(Schema.isMinLength(20), Schema.isMaxLength(60))],
       ([steps]) =>
         Effect.gen(function*() {
-          const table = new NameTable<string, HasProcess, number>(keys)
-          const queue = yield* Queue.unbounded<RegistryEvent<string, HasProcess, number>>()
+          const table = new NameTable<string, Process.HasProcess, number>(keys)
+          const queue = yield* Queue.unbounded<Registry.RegistryEvent<string, Process.HasProcess, number>>()
           table.listen(queue)
           const processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
           let model: ReadonlyArray<Entry> = []
@@ -95,7 +97,7 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
             assert.sameDeepMembers([...table.all()], [...model])
             for (const process of processes) {
               const own = model.filter((entry) => entry.ref === process)
-              assert.sameDeepMembers([...table.of(process[processOf])], own)
+              assert.sameDeepMembers([...table.of(process[Process.processOf])], own)
               for (const name of names) {
                 assert.deepStrictEqual(
                   table.at(name, process),

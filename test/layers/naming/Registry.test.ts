@@ -1,10 +1,8 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../src/domain/process/CallError.ts"
 import { killed } from "../../../src/domain/process/ExitReason.ts"
-import * as Registry from "../../../src/layers/naming/Registry.ts"
-import { type Process, processOf } from "../../../src/layers/process/Process.ts"
+import { GenServer, Process, Registry } from "../../../src/index.ts"
 import { refusalReason } from "../../kit/Failures.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
@@ -229,7 +227,8 @@ describe("starting under a key", () => {
 })
 
 class Greeter extends FakeProcess {
-  readonly Greet = (name: string): Effect.Effect<string, CallError> => Effect.succeed(`${this.id}: hello ${name}`)
+  readonly Greet = (name: string): Effect.Effect<string, GenServer.CallError> =>
+    Effect.succeed(`${this.id}: hello ${name}`)
   readonly Wave = (): Effect.Effect<void> => Effect.void
 }
 
@@ -260,7 +259,7 @@ describe("a client by name", () => {
     Effect.gen(function*() {
       const greeters = yield* Greeters
       const error = yield* Effect.flip(greeters.via("door").Greet("Ada"))
-      assert.instanceOf(error, CallError)
+      assert.instanceOf(error, GenServer.CallError)
       assert.deepStrictEqual(error.reason, { _tag: "NotRunning" })
       assert.include(error.message, "Greet to test/Greeters/\"door\"")
       assert.strictEqual((yield* Effect.flip(greeters.via("door").Wave())).reason._tag, "NotRunning")
@@ -270,11 +269,11 @@ describe("a client by name", () => {
     Effect.gen(function*() {
       const greeters = yield* Greeters
       const client = greeters.via("door")
-      const process: Process = client[processOf]
+      const process: Process.Process = client[Process.processOf]
       assert.strictEqual(process.status, "stopped")
       const a = new Greeter("a")
       yield* greeters.register("door", a)
-      assert.strictEqual(client[processOf], a)
+      assert.strictEqual(client[Process.processOf], a)
     }).pipe(Effect.provide(Greeters.layer)))
 
   it.effect("can be handed around like any value", () =>
@@ -287,11 +286,11 @@ describe("a client by name", () => {
   it.effect("its methods may also fail with a CallError, and are otherwise the same", () =>
     Effect.gen(function*() {
       type Client = Registry.Via<Greeter>
-      expectTypeOf<Client["Greet"]>().toEqualTypeOf<(name: string) => Effect.Effect<string, CallError>>()
-      expectTypeOf<Client["Wave"]>().toEqualTypeOf<() => Effect.Effect<void, CallError>>()
+      expectTypeOf<Client["Greet"]>().toEqualTypeOf<(name: string) => Effect.Effect<string, GenServer.CallError>>()
+      expectTypeOf<Client["Wave"]>().toEqualTypeOf<() => Effect.Effect<void, GenServer.CallError>>()
       const greeters = yield* Greeters
       const client = greeters.via("door")
-      assert.instanceOf(yield* Effect.flip(client.Wave()), CallError)
+      assert.instanceOf(yield* Effect.flip(client.Wave()), GenServer.CallError)
       const greeter = new Greeter("a")
       yield* greeters.register("door", greeter)
       assert.strictEqual(yield* client.Greet("Ada"), yield* greeter.Greet("Ada"))

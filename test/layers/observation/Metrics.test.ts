@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric, Schema } from "effect"
-import * as Metrics from "../../../src/layers/observation/Metrics.ts"
+import { Metrics } from "../../../src/index.ts"
 
 const isolated = <A, E, R>(test: (registry: Metric.MetricRegistry) => Effect.Effect<A, E, R>) => {
   const registry: Metric.MetricRegistry = new Map()

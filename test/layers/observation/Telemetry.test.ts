@@ -3,7 +3,7 @@ import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Metric, References,
 import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
-import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
+import { Telemetry } from "../../../src/index.ts"
 
 const event = (at: number): Lifecycle => ({ _tag: "Parked", path: ["app"], at, kind: "worker", incarnation: 1 })
 

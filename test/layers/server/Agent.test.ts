@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { Agent, DynamicSupervisor, GenServer, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { now } from "../../kit/Fibers.ts"
 
 class Visits extends Agent.Service<Visits>()("test/Visits", { state: Schema.Int }) {}
@@ -14,7 +14,7 @@ const App = Layer.provideMerge(
     Pages.layer(),
     Visits.layerKeyed(100)
   ]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 describe("an agent", () => {

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { NameTaken } from "../../../src/domain/server/ServerErrors.ts"
 import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../src/index.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { now } from "../../kit/Fibers.ts"
 import { often } from "../../kit/Restarts.ts"
 
@@ -60,7 +59,7 @@ const app = Layer.provideMerge(
       Pool.layer({ restart: often })
     ]
   ),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 const start = (key: string, restart?: GenServer.Options["restart"]) =>
@@ -134,7 +133,7 @@ describe("kill and exit", () => {
   for (const state of ["idle", "at work"] as const) {
     it.effect(`a kill ends the incarnation at once, ${state}; the state is kept`, () =>
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const num = yield* start("a")
         yield* num.Add({ by: 41 })
         if (state === "at work") yield* now(Effect.exit(num.Hang()))
@@ -146,7 +145,7 @@ describe("kill and exit", () => {
 
     it.effect(`an exit signal ends it with that reason, ${state}`, () =>
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const num = yield* start("a")
         if (state === "at work") yield* now(Effect.exit(num.Hang()))
         yield* Process.exit(num, { _tag: "Shutdown", detail: "told to" })
@@ -227,7 +226,7 @@ describe("names", () => {
       const exit = yield* Effect.exit(top.startChild(Num.recipe(behavior().behavior, { key: "a" })))
       assert.include(String(exit), "StartError")
       const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-      assert.isTrue(error?.reason._tag === "Failed" && Cause.squash(error.reason.cause) instanceof NameTaken)
+      assert.isTrue(error?.reason._tag === "Failed" && Cause.squash(error.reason.cause) instanceof GenServer.NameTaken)
       assert.strictEqual(yield* num.Add({ by: 1 }), 42)
       yield* Process.kill(num)
       assert.strictEqual(yield* num.Add({ by: 1 }), 43)

@@ -1,12 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../src/domain/process/CallError.ts"
-import { ReplaceFailed } from "../../../src/domain/server/ServerErrors.ts"
-import type { SystemEvent } from "../../../src/domain/server/SystemEvent.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { now, poll } from "../../kit/Fibers.ts"
 
 class Cell extends GenServer.Service<Cell>()("test/Cell", {
@@ -54,7 +50,7 @@ const setting = (options: GenServer.Options = {}) => {
     }
   }, options)
   const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Cell), cell])
-  return { idled, gate, app: Layer.provideMerge(app, Harness.layer) }
+  return { idled, gate, app: Layer.provideMerge(app, Harness.Harness.layer) }
 }
 
 describe("requests of the system", () => {
@@ -108,7 +104,7 @@ describe("requests of the system", () => {
     it.effect(`find room in a full mailbox, and take nobody's (${overflow})`, () => {
       const { app, gate } = setting({ mailbox: { capacity: 2, overflow } })
       return Effect.gen(function*() {
-        const [cell, harness] = [yield* Cell, yield* Harness]
+        const [cell, harness] = [yield* Cell, yield* Harness.Harness]
         // One that waits leaves the users as much room as there is without it.
         const held = yield* now(cell.Hold())
         const before = yield* now(Sys.getState(cell))
@@ -169,7 +165,7 @@ describe("requests of the system", () => {
       assert.strictEqual(yield* Sys.getState(cell), 5)
       yield* GenServer.stop(cell)
       const error = yield* Effect.flip(Sys.getState(cell))
-      assert.instanceOf(error, CallError)
+      assert.instanceOf(error, GenServer.CallError)
       assert.deepStrictEqual([error.request, error.reason._tag], ["Sys.getState", "NotRunning"])
     }).pipe(Effect.provide(app))
   })
@@ -279,7 +275,7 @@ describe("replaceState", () => {
       ]
       for (const f of replacements) {
         const error = yield* Effect.flip(Sys.replaceState(cell, f))
-        assert(error instanceof ReplaceFailed)
+        assert(error instanceof GenServer.ReplaceFailed)
         assert.deepStrictEqual([error.server, error.what], ["root/test/Cell", "state"])
         assert.include(error.message, "goes on with the one it had")
       }
@@ -358,7 +354,7 @@ describe("what is switched on", () => {
 
   it.effect("says who asked, when another server did", () => {
     const { app } = setting()
-    const events: Array<SystemEvent> = []
+    const events: Array<Sys.SystemEvent> = []
     class Asker extends GenServer.Service<Asker>()("test/Asker", {
       state: Schema.Int,
       messages: { Ask: GenServer.call({ reply: Schema.Int }) }
@@ -393,9 +389,9 @@ describe("processes that are no servers", () => {
       assert.deepStrictEqual([status.path, status.parent, status.status], [["test/Root"], [], "running"])
       assert.notProperty(status, "state")
       assert.deepStrictEqual(Sys.fromProcess(worker), Option.none())
-      assert.deepStrictEqual(Sys.fromProcess(root[processOf]), Option.none())
+      assert.deepStrictEqual(Sys.fromProcess(root[Process.processOf]), Option.none())
       const cell = yield* Effect.provide(Cell, app)
-      assert.isTrue(Option.isSome(Sys.fromProcess(cell[processOf])))
+      assert.isTrue(Option.isSome(Sys.fromProcess(cell[Process.processOf])))
     }).pipe(Effect.provide(Root.layer({ strategy: "one_for_one" }, [])))
   })
 

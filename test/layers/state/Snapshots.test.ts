@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Process, Snapshots, StateStore } from "../../../src/index.ts"
-import { SnapshotError } from "../../../src/layers/state/Snapshots.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { Account, Inside, one } from "../../kit/Account.ts"
 import { Fragile, poison, tree } from "../../kit/Fragile.ts"
 import { Scripted } from "../../kit/Scripted.ts"
@@ -80,7 +79,7 @@ describe("looking", () => {
         const error = yield* Effect.flip(Snapshots.text(store, place))
         assert.deepStrictEqual(
           error,
-          new SnapshotError({ key: place.key, seq: place.seq, reason: { _tag: "NotFound" } })
+          new Snapshots.SnapshotError({ key: place.key, seq: place.seq, reason: { _tag: "NotFound" } })
         )
       }
     }))
@@ -144,7 +143,7 @@ describe("going back by hand", () => {
         yield* fragile.Set({ to: poison.handlers })
         yield* fragile.Set({ to: poison.restore })
         yield* Process.kill(fragile)
-        yield* Effect.flatMap(Harness, (harness) => harness.awaitTag("StateRolledBack", fragile))
+        yield* Effect.flatMap(Harness.Harness, (harness) => harness.awaitTag("StateRolledBack", fragile))
       }).pipe(Effect.provide(app))
       const [suspect] = yield* Snapshots.aside(script.store)
       assert.strictEqual(suspect?.seq, 3)

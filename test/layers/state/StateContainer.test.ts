@@ -11,8 +11,7 @@ import {
   StateTable,
   Supervisor
 } from "../../../src/index.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../src/testing.ts"
 import { behavior as counting, Counter } from "../../kit/Counter.ts"
 import { turns } from "../../kit/Fibers.ts"
 import { often } from "../../kit/Restarts.ts"
@@ -43,7 +42,7 @@ const app = (kind: keyof typeof kinds, options?: StateContainer.Options) =>
       kinds[kind](options),
       Pool.layer({ restart: often })
     ]),
-    Layer.mergeAll(Harness.layer, StateTable.StateTable.layer, StateStore.layerMemory(Store))
+    Layer.mergeAll(Harness.Harness.layer, StateTable.StateTable.layer, StateStore.layerMemory(Store))
   )
 
 const start = (key: string, options: GenServer.Options = {}) =>
@@ -99,7 +98,7 @@ for (const kind of ["memory", "table", "store"] as const) {
         Effect.gen(function*() {
           const container = yield* Counter.StateContainer
           // anybody may own a companion that nobody else does
-          const keeper = container.claim("a", container[processOf])
+          const keeper = container.claim("a", container[Process.processOf])
           keeper.takeOver(1)
           assert.isTrue(keeper.commit(1, 1, "call"))
           keeper.takeOver(2)
@@ -397,7 +396,7 @@ for (const kind of ["memory", "table"] as const) {
       it.effect("what a message and then a callback made is written as a message's: the state before it was good", () =>
         Effect.gen(function*() {
           const container = yield* Counter.StateContainer
-          const keeper = container.claim("a", container[processOf])
+          const keeper = container.claim("a", container[Process.processOf])
           keeper.takeOver(1)
           keeper.commit(1, 1, "call")
           yield* TestClock.adjust("1 second")
@@ -464,7 +463,7 @@ it.effect("companions that forget leave nothing behind: not the key, nor anythin
       StateContainer.layerForget(Counter),
       Pool.layer({ restart: often })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   ))))
 
 it.effect("a table's companions outlive the supervisor, as an ETS table with an heir does", () =>

@@ -2,11 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
-import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
-import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
+import { DynamicSupervisor, Process, Restart, Supervisor, Telemetry } from "../../../src/index.ts"
 import { boom, probe, recipe, record, Script, Top } from "../../kit/Probe.ts"
 import { often } from "../../kit/Restarts.ts"
 
@@ -56,7 +52,7 @@ describe("DynamicSupervisor", () => {
       assert.strictEqual((yield* Effect.flip(byId("c"))).reason._tag, "NotFound")
       assert.deepStrictEqual(yield* statuses(supervisor), ["b running", "c running"])
       yield* stop()
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
     }))
 
   it.effect("every kind of start result", () =>
@@ -115,7 +111,7 @@ describe("DynamicSupervisor", () => {
       ])
       a.end()
       assert.deepStrictEqual(take(), ["Exited a#2 crashed: boom", "GaveUp top on a", "Exited b#2 shutdown"])
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
       assert.deepStrictEqual([a.fates, b.fates], [["restarting", "stopped"], ["restarting", "stopped"]])
       assert.deepStrictEqual(reports(), [
         "a#1: it is restarted",
@@ -352,9 +348,9 @@ describe("DynamicSupervisor", () => {
         yield* supervisor.startChild(recipe(id, script, { shutdown }))
       }
       take()
-      supervisor[processOf].exit(killed)
+      supervisor[Process.processOf].exit(killed)
       assert.deepStrictEqual(take(), ["Exited a#1 killed", "Exited b#1 killed"])
-      assert.deepStrictEqual(supervisor[processOf].lastExit, killed)
+      assert.deepStrictEqual(supervisor[Process.processOf].lastExit, killed)
     }))
 
   it.effect("an end that takes too long is overtaken by a brutal one", () =>
@@ -437,7 +433,7 @@ describe("DynamicSupervisor", () => {
       yield* supervisor.startChild(recipe("a", a))
       yield* supervisor.startChild(recipe("b", b, { kind: "supervisor" }))
       a.end()
-      assert.strictEqual(supervisor[processOf].incarnation, 2)
+      assert.strictEqual(supervisor[Process.processOf].incarnation, 2)
       assert.deepStrictEqual(yield* statuses(supervisor), [])
       assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
@@ -459,7 +455,7 @@ describe("DynamicSupervisor", () => {
         yield* supervisor.startChild(recipe("a", script))
         script.end()
         assert.deepStrictEqual(yield* statuses(supervisor), ["a running"])
-        assert.strictEqual(supervisor[processOf].incarnation, incarnation)
+        assert.strictEqual(supervisor[Process.processOf].incarnation, incarnation)
         script.end()
       }
     }))
@@ -527,10 +523,14 @@ describe("DynamicSupervisor", () => {
         handles.push(supervisor)
       }
       yield* handles[0]!.stop()
-      for (let turn = 0; handles.some((handle) => handle[processOf].status !== "stopped") && turn < 1000; turn++) {
+      for (
+        let turn = 0;
+        handles.some((handle) => handle[Process.processOf].status !== "stopped") && turn < 1000;
+        turn++
+      ) {
         yield* Effect.yieldNow
       }
-      assert.isTrue(handles.every((handle) => handle[processOf].status === "stopped"))
+      assert.isTrue(handles.every((handle) => handle[Process.processOf].status === "stopped"))
     }))
 
   it.effect("a nested one is a child of the nearest supervisor, stopped in its place", () =>

@@ -2,13 +2,15 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, References, Schema, type Scope } from "effect"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
-import { type HasProcess, processOf, reference } from "../../../src/layers/process/Process.ts"
-import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
-import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
-import * as PartitionSupervisor from "../../../src/layers/supervision/PartitionSupervisor.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import {
+  DynamicSupervisor,
+  PartitionSupervisor,
+  Process,
+  StateContainer,
+  Supervisor,
+  TaskSupervisor
+} from "../../../src/index.ts"
+import { Harness } from "../../../src/testing.ts"
 import { behavior, Counter } from "../../kit/Counter.ts"
 
 class NoInit extends Schema.TaggedError<NoInit>()("NoInit", {}) {}
@@ -26,18 +28,18 @@ const Live = Layer.provideMerge(
     StateContainer.layerMemory(Counter),
     Counters.layer({ partitions: 4, child: keyed })
   ]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
-const run = <A, E>(body: Effect.Effect<A, E, Counters | Top | Harness | Scope.Scope>) =>
+const run = <A, E>(body: Effect.Effect<A, E, Counters | Top | Harness.Harness | Scope.Scope>) =>
   quiet(Effect.provide(body, Live))
 
 const dies = (exit: Exit.Exit<unknown, unknown>): string =>
   Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "ok"
 
-const processesOf = (refs: ReadonlyArray<HasProcess>) => refs.map((ref) => ref[processOf])
+const processesOf = (refs: ReadonlyArray<Process.HasProcess>) => refs.map((ref) => ref[Process.processOf])
 
 describe("a partition supervisor", () => {
   it.effect("runs as many children as partitions, which go by their number", () =>
@@ -73,7 +75,7 @@ describe("a partition supervisor", () => {
       for (const partition of [0, 1, 2, 3]) {
         const ref = yield* counters.at(partition)
         const routed = yield* counters.route(ref)
-        assert.strictEqual(yield* counters.route(reference(ref[processOf])), routed)
+        assert.strictEqual(yield* counters.route(Process.reference(ref[Process.processOf])), routed)
         yield* ref.Add({ by: 1 })
         assert.strictEqual(yield* counters.route(counters.via(partition)), routed)
       }
@@ -108,7 +110,7 @@ describe("a partition supervisor", () => {
 
   it.effect("restarts a partition that crashes, on its own, and its reference stays good", () =>
     run(Effect.gen(function*() {
-      const [counters, harness] = [yield* Counters, yield* Harness]
+      const [counters, harness] = [yield* Counters, yield* Harness.Harness]
       const [joe, other] = [yield* counters.at(1), yield* counters.at(2)]
       yield* joe.Add({ by: 41 })
       yield* Effect.exit(joe.Crash())
@@ -121,7 +123,7 @@ describe("a partition supervisor", () => {
   it.effect("fails as the init of a partition does, and leaves none running", () =>
     quiet(
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const failing = (partition: number) =>
           Counter.recipe(
             Effect.gen(function*() {
@@ -144,7 +146,7 @@ describe("a partition supervisor", () => {
             "Deleted"
           ])
         }
-      }).pipe(Effect.provide(Harness.layer))
+      }).pipe(Effect.provide(Harness.Harness.layer))
     ))
 
   it.effect("asks for what its partitions need", () =>
@@ -204,7 +206,7 @@ describe("a partition supervisor", () => {
 describe("resize", () => {
   it.effect("stops the partitions above it, keeps their places, and starts them again", () =>
     run(Effect.gen(function*() {
-      const [counters, harness] = [yield* Counters, yield* Harness]
+      const [counters, harness] = [yield* Counters, yield* Harness.Harness]
       const third = yield* counters.at(2)
       yield* counters.resize(2)
       assert.strictEqual(yield* counters.partitions, 2)
@@ -308,10 +310,10 @@ describe("resize", () => {
 
   it.effect("does not outlive the supervisor: restarted, it has all its partitions", () =>
     run(Effect.gen(function*() {
-      const [counters, harness] = [yield* Counters, yield* Harness]
+      const [counters, harness] = [yield* Counters, yield* Harness.Harness]
       const before = yield* Effect.forEach([0, 1, 2, 3], counters.at)
       yield* counters.resize(1)
-      counters[processOf].exit(crashed(Cause.die("from outside")))
+      counters[Process.processOf].exit(crashed(Cause.die("from outside")))
       yield* harness.awaitIncarnation(counters, 2)
       assert.strictEqual(yield* counters.partitions, 4)
       assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2, 3], counters.at), before)
@@ -329,7 +331,7 @@ describe("via", () => {
       yield* counters.resize(2)
       yield* third.Add({ by: 1 })
       assert.strictEqual(yield* Effect.flatMap(counters.at(1), (counter) => counter.Add({ by: 0 })), 1)
-      assert.strictEqual(third[processOf], (yield* counters.at(1))[processOf])
+      assert.strictEqual(third[Process.processOf], (yield* counters.at(1))[Process.processOf])
     })))
 })
 
@@ -340,8 +342,8 @@ describe("stop", () => {
         const counters = yield* Counters
         const partition = yield* counters.at(0)
         yield* counters.stop()
-        assert.strictEqual(counters[processOf].status, "stopped")
-        assert.strictEqual(partition[processOf].status, "stopped")
+        assert.strictEqual(counters[Process.processOf].status, "stopped")
+        assert.strictEqual(partition[Process.processOf].status, "stopped")
         const asked = [
           counters.partitions,
           counters.countChildren,

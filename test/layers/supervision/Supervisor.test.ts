@@ -2,10 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Ref, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { type ExitReason, killed, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
-import { processOf } from "../../../src/layers/process/Process.ts"
-import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
+import { Process, Restart, Supervisor, Telemetry } from "../../../src/index.ts"
 import { listing, probe, recipe, record, Script, Top, top } from "../../kit/Probe.ts"
 import { often } from "../../kit/Restarts.ts"
 
@@ -17,7 +14,7 @@ describe("starting children", () => {
       yield* Effect.scoped(Effect.gen(function*() {
         const { supervisor } = yield* top(one)
         assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
-        assert.isTrue(supervisor[processOf].addExitObserver((_, reason) => ended.push(reason)))
+        assert.isTrue(supervisor[Process.processOf].addExitObserver((_, reason) => ended.push(reason)))
       }))
       assert.deepStrictEqual(ended, [shutdown])
     }))
@@ -111,7 +108,7 @@ describe("starting children", () => {
       assert.strictEqual((yield* whichChild("a")).status, "running")
       assert.deepStrictEqual(yield* listing(supervisor), ["a#2"])
       yield* stop()
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
     }))
 
   it.effect("startChild of an invalid spec names the field and touches nothing", () =>
@@ -395,7 +392,7 @@ describe("restarting", () => {
       for (let crash = 0; crash < 3; crash++) script.end()
       yield* TestClock.adjust("5 seconds")
       script.end()
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
     }))
 
   it.effect("20,000 restarts under one supervisor are all done, and leave nothing behind", () =>
@@ -437,7 +434,7 @@ describe("restarting", () => {
       script.end()
       assert.deepStrictEqual(yield* listing(supervisor), ["a#3"])
       script.end(killed)
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
     }))
 
   it.effect("a Schedule that takes its time is asked one question after the other", () =>

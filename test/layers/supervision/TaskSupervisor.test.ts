@@ -3,12 +3,8 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
-import { hasProcess, processOf } from "../../../src/layers/process/Process.ts"
-import * as DynamicSupervisor from "../../../src/layers/supervision/DynamicSupervisor.ts"
-import * as Restart from "../../../src/layers/supervision/restart/Restart.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import * as TaskSupervisor from "../../../src/layers/supervision/TaskSupervisor.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { DynamicSupervisor, Process, Restart, Supervisor, TaskSupervisor } from "../../../src/index.ts"
+import { Harness } from "../../../src/testing.ts"
 import { errorOf } from "../../kit/Failures.ts"
 import { none, Oops, quiet, run, Tasks } from "../../kit/Tasks.ts"
 
@@ -32,7 +28,7 @@ describe("async", () => {
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const task = yield* tasks.async(Effect.sleep("1 second"))
-      assert.deepStrictEqual((yield* tasks.whichChildren).map(({ process }) => process), [task[processOf]])
+      assert.deepStrictEqual((yield* tasks.whichChildren).map(({ process }) => process), [task[Process.processOf]])
       const counts = yield* Effect.forkChild(Effect.andThen(task.await(), tasks.countChildren))
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(yield* Fiber.join(counts), none)
@@ -40,7 +36,7 @@ describe("async", () => {
 
   it.effect("a typed failure is a result: it reaches who waits, is no crash, and breaks no link", () =>
     run(Effect.gen(function*() {
-      const [tasks, harness] = [yield* Tasks, yield* Harness]
+      const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       const task = yield* tasks.async(Effect.delay(Effect.fail(new Oops({ n: 1 })), "1 second"))
       expectTypeOf(task.await()).toEqualTypeOf<Effect.Effect<never, Oops | TaskSupervisor.TaskError>>()
       yield* TestClock.adjust("1 second")
@@ -82,7 +78,7 @@ describe("async", () => {
       const ids: Array<string> = []
       for (const options of [undefined, undefined, { id: "mail" }]) {
         const task = yield* tasks.async(Effect.never, options)
-        ids.push(pathText(task[processOf].path))
+        ids.push(pathText(task[Process.processOf].path))
       }
       assert.deepStrictEqual(ids, ["test/Tasks/task-1", "test/Tasks/task-2", "test/Tasks/mail"])
     })))
@@ -188,7 +184,7 @@ describe("shutdown", () => {
 
   it.effect("of a task that does not end gives up on it after its time", () =>
     run(Effect.gen(function*() {
-      const [tasks, harness] = [yield* Tasks, yield* Harness]
+      const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       const task = yield* tasks.asyncNolink(Effect.uninterruptible(Effect.never), { shutdown: "2 seconds" })
       const shutdown = yield* Effect.forkChild(task.shutdown)
       yield* TestClock.adjust("2 seconds")
@@ -224,9 +220,9 @@ describe("shutdown", () => {
 describe("startChild", () => {
   it.effect("is linked to nobody, and its typed failure is a crash", () =>
     run(Effect.gen(function*() {
-      const [tasks, harness] = [yield* Tasks, yield* Harness]
+      const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       const child = yield* Effect.scoped(tasks.startChild(Effect.delay(Effect.fail("no"), "1 second")))
-      assert.isTrue(hasProcess(child))
+      assert.isTrue(Process.hasProcess(child))
       yield* TestClock.adjust("1 second")
       const exited = yield* harness.awaitTag("Exited", child)
       assert.isTrue(exited.reason._tag === "Crashed" && Cause.squash(exited.reason.cause) === "no")
@@ -235,7 +231,7 @@ describe("startChild", () => {
 
   it.effect("runs again when it says so", () =>
     run(Effect.gen(function*() {
-      const [tasks, harness] = [yield* Tasks, yield* Harness]
+      const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       let runs = 0
       const child = yield* tasks.startChild(
         Effect.suspend(() => ++runs < 3 ? Effect.die(`crash ${runs}`) : Effect.void),
@@ -250,13 +246,13 @@ describe("startChild", () => {
   it.effect("spends the budget when it runs again and again, and then nothing runs any more", () =>
     run(
       Effect.gen(function*() {
-        const [tasks, harness] = [yield* Tasks, yield* Harness]
+        const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
         const other = yield* tasks.asyncNolink(Effect.never)
         yield* tasks.startChild(Effect.die("always"), { restart: "permanent" })
         yield* harness.awaitTag("GaveUp", tasks)
         assert.strictEqual((yield* Effect.flip(other.await())).reason._tag, "Stopped")
       }),
-      Layer.provideMerge(Tasks.layer({ restart: Restart.intensity({ restarts: 1 }) }), Harness.layer)
+      Layer.provideMerge(Tasks.layer({ restart: Restart.intensity({ restarts: 1 }) }), Harness.Harness.layer)
     ))
 })
 
@@ -264,16 +260,16 @@ describe("a task supervisor in the tree", () => {
   it.effect("is a child of the nearest supervisor, and works again after a restart", () =>
     quiet(
       Effect.gen(function*() {
-        const [tasks, harness] = [yield* Tasks, yield* Harness]
+        const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
         assert.deepStrictEqual(tasks.path, ["top", "test/Tasks"])
         const task = yield* tasks.asyncNolink(Effect.never)
-        tasks[processOf].exit({ _tag: "Crashed", cause: Cause.die("from outside") })
+        tasks[Process.processOf].exit({ _tag: "Crashed", cause: Cause.die("from outside") })
         yield* harness.awaitIncarnation(tasks, 2)
         assert.strictEqual((yield* Effect.flip(task.await())).reason._tag, "Stopped")
         assert.strictEqual(yield* Effect.flatMap(tasks.asyncNolink(Effect.succeed(1)), (task) => task.await()), 1)
       }).pipe(Effect.provide(Layer.provideMerge(
         Supervisor.layer({ id: "top", strategy: "one_for_one" }, [Tasks.layer()]),
-        Harness.layer
+        Harness.Harness.layer
       )))
     ))
 
@@ -282,7 +278,7 @@ describe("a task supervisor in the tree", () => {
       const spawner = yield* Spawner
       const tasks = yield* spawner.startChild(TaskSupervisor.recipe({ id: "late", maxChildren: 1 }))
       const task = yield* tasks.asyncNolink(Effect.never)
-      assert.deepStrictEqual(task[processOf].path, ["test/Spawner", "late", "task-1"])
+      assert.deepStrictEqual(task[Process.processOf].path, ["test/Spawner", "late", "task-1"])
       const full = yield* Effect.flip(tasks.asyncNolink(Effect.void))
       assert.deepStrictEqual(full.reason, { _tag: "MaxChildren", max: 1 })
     }).pipe(Effect.provide(Spawner.layer())))

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Layer, Result, Schema } from "effect"
 import { isOrderly } from "../../../src/domain/process/ExitReason.ts"
-import { ways } from "../../../src/domain/testing/FaultPlan.ts"
 import { GenServer, Restart, StateContainer, Supervisor } from "../../../src/index.ts"
-import { Chaos, Fault, Harness } from "../../../src/testing.ts"
+import { Chaos, Fault, FaultPlan, Harness } from "../../../src/testing.ts"
 
 class Counter extends GenServer.Service<Counter>()("Counter", {
   state: Schema.Int,
@@ -72,7 +71,7 @@ describe("chaos", () => {
       assert.strictEqual(of("Counter:StateContainer"), injected.filter(({ container }) => container).length)
       assert.strictEqual(failed.length, of("Counter"))
       assert.strictEqual(of("Bystander"), 0)
-    }).pipe(Effect.provide(app({ seed: 3, faults: 2 * ways.length, messages: 150 }))))
+    }).pipe(Effect.provide(app({ seed: 3, faults: 2 * FaultPlan.ways.length, messages: 150 }))))
 
   it.effect("what was answered is kept, and what was not may be: between the two is only what crashed after its commit", () =>
     Effect.gen(function*() {

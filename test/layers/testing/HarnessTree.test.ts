@@ -3,11 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Metric, References } from "effect"
-import * as SystemView from "../../../src/domain/observation/SystemView.ts"
-import * as Metrics from "../../../src/layers/observation/Metrics.ts"
-import * as StateContainer from "../../../src/layers/state/StateContainer.ts"
-import * as Supervisor from "../../../src/layers/supervision/Supervisor.ts"
-import { Harness } from "../../../src/layers/testing/Harness.ts"
+import { Metrics, StateContainer, Supervisor, SystemView } from "../../../src/index.ts"
+import { Harness } from "../../../src/testing.ts"
 import { behavior, Counter } from "../../kit/Counter.ts"
 import { recordedLog } from "../../kit/Log.ts"
 
@@ -16,10 +13,10 @@ const Tree = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
   Counter.layer(behavior)
 ])
 
-const Live = Layer.provideMerge(Tree, Harness.layer)
+const Live = Layer.provideMerge(Tree, Harness.Harness.layer)
 
 const crashOnce = Effect.gen(function*() {
-  const [harness, counter] = [yield* Harness, yield* Counter]
+  const [harness, counter] = [yield* Harness.Harness, yield* Counter]
   yield* counter.Add({ by: 41 })
   assert.isTrue(Exit.isFailure(yield* Effect.exit(counter.Crash())))
   yield* harness.awaitIncarnation(counter, 2)

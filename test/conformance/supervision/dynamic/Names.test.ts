@@ -3,7 +3,6 @@ import { Cause, Context, Effect, Exit, Layer, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { DynamicSupervisor, GenServer, Process, Registry, Supervisor } from "../../../../src/index.ts"
-import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { start, Sup } from "../../../kit/DynamicFamily.ts"
 import { refusal } from "../../../kit/Failures.ts"
 import { child, count, died, isAlive, list, start as startStatic, testCase } from "../../../kit/Family.ts"
@@ -73,14 +72,14 @@ describe("dynamic supervisor: definitions and names", () => {
       ]
       assert.deepStrictEqual(yield* Effect.forEach(byName, list), [[], [], [], []])
       const clash = yield* Effect.flip(app.startChild(recipe("unnamed")))
-      assert.deepStrictEqual(clash.reason, { _tag: "AlreadyStarted", process: unnamed[processOf] })
+      assert.deepStrictEqual(clash.reason, { _tag: "AlreadyStarted", process: unnamed[Process.processOf] })
       // Without a name of its own it goes by its class's.
       const again = yield* Effect.exit(Layer.build(Second.layer())).pipe(
         Effect.provideService(Supervisor.Supervisor, app)
       )
       const error = Exit.isFailure(again) ? Cause.squash(again.cause) : undefined
       assert(error instanceof Supervisor.StartError)
-      assert.deepStrictEqual(error.reason, { _tag: "AlreadyStarted", process: byName[0]![processOf] })
+      assert.deepStrictEqual(error.reason, { _tag: "AlreadyStarted", process: byName[0]![Process.processOf] })
     })
   )
 
@@ -154,7 +153,7 @@ describe("dynamic supervisor: definitions and names", () => {
 
       const taken = yield* Effect.flip(names.start("factory", begin("second"), undefined))
       assert(taken._tag === "RegistryError" && taken.reason._tag === "AlreadyRegistered")
-      const holder: HasProcess = taken.reason.holder
+      const holder: Process.HasProcess = taken.reason.holder
       assert.strictEqual(holder, started)
       assert.strictEqual(yield* refusal(begin("first")), "AlreadyStarted")
       assert.deepStrictEqual(yield* list(app), ["first -> 1"])

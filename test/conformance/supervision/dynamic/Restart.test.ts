@@ -3,7 +3,6 @@ import { Cause, Effect, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, Process } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
 import { garbled, scripted, start } from "../../../kit/DynamicFamily.ts"
 import { refusal } from "../../../kit/Failures.ts"
 import { child, count, died, flaky, isAlive, list, testCase, told, within } from "../../../kit/Family.ts"
@@ -60,7 +59,7 @@ describe("dynamic supervisor: restarting", () => {
       assert.deepStrictEqual(yield* told, ["sup#1 exited: shutdown"])
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual(yield* told, [])
-      assert.strictEqual(h2[processOf].status, "stopped")
+      assert.strictEqual(h2[Process.processOf].status, "stopped")
     })
   )
 

@@ -2,8 +2,6 @@ import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { type GenServer, Next, Process, Supervisor } from "../../../../src/index.ts"
-import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
-import { type HasProcess, processOf } from "../../../../src/layers/process/Process.ts"
 import { garbled, scripted, start, Sup } from "../../../kit/DynamicFamily.ts"
 import { refusal } from "../../../kit/Failures.ts"
 import { child, count, died, ignoring, list, testCase, told } from "../../../kit/Family.ts"
@@ -17,7 +15,7 @@ describe("dynamic supervisor: starting", () => {
       const second = yield* sup.startChildInfo(child("child2", { restart: "temporary" }))
       assert.deepStrictEqual([first.started, second.started], [{ _tag: "Ignored" }, { _tag: "Started" }])
       const [listed, ...others] = yield* sup.whichChildren
-      assert.deepStrictEqual([listed?.process, others], [second.ref[processOf], []])
+      assert.deepStrictEqual([listed?.process, others], [second.ref[Process.processOf], []])
       assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])
     })
   )
@@ -34,7 +32,7 @@ describe("dynamic supervisor: starting", () => {
         kind: "worker",
         status: "running",
         spec: { id, ...template },
-        process: handles[i]![processOf]
+        process: handles[i]![Process.processOf]
       }))
       assert.deepStrictEqual(yield* Effect.forEach(handles, (ref) => sup.whichChild(ref)), entries)
       assert.deepStrictEqual(yield* sup.whichChildren, entries)
@@ -118,8 +116,10 @@ describe("dynamic supervisor: starting", () => {
       const valid = child("child1")
       const field = (recipe: unknown, spec?: GenServer.Options) =>
         // Past the type checker, as a recipe that was computed.
-        Effect.map(Effect.flip(sup.startChild(recipe as StartRecipe<HasProcess>, spec)), ({ reason }) =>
-          reason._tag === "InvalidOption" ? `${reason.option}: ${reason.expected}` : reason._tag)
+        Effect.map(
+          Effect.flip(sup.startChild(recipe as Supervisor.StartRecipe<Process.HasProcess>, spec)),
+          ({ reason }) => reason._tag === "InvalidOption" ? `${reason.option}: ${reason.expected}` : reason._tag
+        )
       assert.strictEqual(yield* field({}), "id: a string that is not empty")
       assert.strictEqual(yield* field(undefined), "child: a start recipe")
       assert.strictEqual(
@@ -155,7 +155,7 @@ describe("dynamic supervisor: starting", () => {
       assert.instanceOf(garbage, Supervisor.StartError)
       assert.include(garbage.message, "must come to Started or Ignored, not to garbage")
       assert.deepStrictEqual(yield* list(sup), ["a -> 1", "b -> 1"])
-      assert.deepStrictEqual(sup[processOf].status, "running")
+      assert.deepStrictEqual(sup[Process.processOf].status, "running")
       assert.deepStrictEqual(yield* count(sup), [2, 2, 0, 2])
       yield* Process.exit(sup, shutdown)
     })

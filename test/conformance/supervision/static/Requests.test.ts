@@ -3,7 +3,6 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
 import { refusal } from "../../../kit/Failures.ts"
 import {
   type Child,
@@ -36,7 +35,7 @@ describe("supervisor: requests", () => {
       const spec = child("child1", { shutdown: 1000 })
       const h = yield* sup.startChild(spec)
       const again = yield* Effect.flip(sup.startChild(spec))
-      assert.deepStrictEqual(again.reason, { _tag: "AlreadyStarted", process: h[processOf] })
+      assert.deepStrictEqual(again.reason, { _tag: "AlreadyStarted", process: h[Process.processOf] })
       assert.strictEqual(yield* refusal(sup.terminateChild("hej")), "NotFound")
       yield* sup.terminateChild("child1")
       assert.deepStrictEqual(lastExit(h), shutdown)
@@ -70,7 +69,7 @@ describe("supervisor: requests", () => {
       const names = Context.get(yield* Layer.build(Names.layer), Names)
       const sup = yield* start()
       const h = yield* sup.startChild(child("child1"))
-      for (const handle of [h, h[processOf]]) {
+      for (const handle of [h, h[Process.processOf]]) {
         // Past the type checker: an id is a string.
         assert.strictEqual(yield* refusal(sup.terminateChild(handle as never)), "NotFound")
       }
@@ -149,7 +148,7 @@ describe("supervisor: requests", () => {
               if (restart === "temporary") {
                 assert.strictEqual(again._tag, "Success", name)
                 const { process } = yield* sup.whichChild("child1")
-                assert.notStrictEqual(process, h[processOf], name)
+                assert.notStrictEqual(process, h[Process.processOf], name)
                 return assert.deepStrictEqual(yield* list(sup), ["child1 -> 1"], name)
               }
               const stays = how === "terminateChild" || (how === "normal" && restart === "transient")
@@ -216,7 +215,7 @@ describe("supervisor: requests", () => {
       assert.deepStrictEqual(
         (yield* sup.whichChildren).map(({ id, kind, process, status }) => ({ id, kind, process, status })),
         [
-          { id: "test/Stack/stack", kind: "worker", process: stack[processOf], status: "running" }
+          { id: "test/Stack/stack", kind: "worker", process: stack[Process.processOf], status: "running" }
         ]
       )
       assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])

@@ -2,8 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { type ExitReason, normal, shutdown, toText } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
+import { GenServer, Process, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { behavior, boom, Counter } from "../../../kit/Counter.ts"
 import {
   type Child,
@@ -189,7 +188,7 @@ describe("supervisor: restarting", () => {
       const crash = yield* Effect.flip(counter.Crash())
       assert.deepStrictEqual(crash.reason, { _tag: "Crashed", cause: Cause.die(boom), willRestart: true })
       assert.strictEqual(yield* names.via("counter").Get(), 0)
-      assert.strictEqual(counter[processOf].incarnation, 2)
+      assert.strictEqual(counter[Process.processOf].incarnation, 2)
     })
   )
 

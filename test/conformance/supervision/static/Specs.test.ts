@@ -3,17 +3,22 @@ import { Cause, Context, Effect, Exit, Layer, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { DynamicSupervisor, Monitor, Registry, Restart, Supervisor } from "../../../../src/index.ts"
-import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
-import { type Process, reference } from "../../../../src/layers/process/Process.ts"
-import type { StateOf } from "../../../../src/layers/state/StateContainer.ts"
+import {
+  DynamicSupervisor,
+  Monitor,
+  Process,
+  Registry,
+  Restart,
+  type StateContainer,
+  Supervisor
+} from "../../../../src/index.ts"
 import { child, died, isAlive, list, own, Plain, start, Sup, testCase, told, within } from "../../../kit/Family.ts"
 
 const restarts = ["permanent", "transient", "temporary"] as const
 const autoShutdowns = ["never", "any_significant", "all_significant"] as const
 
 /** A recipe as untyped code might write it. */
-const untyped = (changes: unknown): StartRecipe<Process> =>
+const untyped = (changes: unknown): Supervisor.StartRecipe<Process.Process> =>
   typeof changes === "object" ? { ...Supervisor.workerRecipe("child", Effect.never), ...changes } : changes as never
 
 /** What is wrong with a spec: the option, and what it must be. */
@@ -235,7 +240,7 @@ describe("supervisor: specifications", () => {
         handlers: { Get: (s) => [s, s], Set: (_, { to }) => to, Busy: (s) => s }
       })
       /** The spec that a Layer's child has in the end, and whether its subtree came along. */
-      const specOf = <A, E>(layer: Layer.Layer<A, E, Supervisor.Supervisor | StateOf<Plain>>) =>
+      const specOf = <A, E>(layer: Layer.Layer<A, E, Supervisor.Supervisor | StateContainer.StateOf<Plain>>) =>
         Effect.scoped(Effect.gen(function*() {
           const sup = Context.get(yield* Layer.build(Sup.layer({ strategy: "one_for_one" }, [layer])), Sup)
           const children = yield* sup.whichChildren
@@ -314,7 +319,7 @@ describe("supervisor: specifications", () => {
         for (const millis of [0, 1]) {
           const sleeper = Supervisor.workerRecipe("sleeper", Effect.never, { restart: "temporary", shutdown: millis })
           const process = yield* sup.startChild(sleeper)
-          const watch = yield* Monitor.watch(reference(process))
+          const watch = yield* Monitor.watch(Process.reference(process))
           process.exit(shutdown)
           assert.deepStrictEqual((yield* watch.down).reason, shutdown)
         }

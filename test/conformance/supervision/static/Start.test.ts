@@ -3,10 +3,8 @@ import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { NameTaken } from "../../../../src/domain/server/ServerErrors.ts"
-import { Monitor, Next, Registry, Supervisor } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { GenServer, Monitor, Next, Process, Registry, Supervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import {
   child,
   count,
@@ -141,8 +139,8 @@ describe("supervisor: starting", () => {
       const { reason } = yield* Effect.flip(sup.startChild(child("n")))
       assert(reason._tag === "Failed")
       const taken = Cause.squash(reason.cause)
-      assert(taken instanceof NameTaken)
-      assert.strictEqual(taken.holder, p[processOf])
+      assert(taken instanceof GenServer.NameTaken)
+      assert.strictEqual(taken.holder, p[Process.processOf])
       // The name is one in a registry.
       yield* names.register("name", p, undefined)
       const refused = yield* Effect.flip(names.start("name", sup.startChild(child("m"))))
@@ -159,7 +157,7 @@ describe("supervisor: starting", () => {
   testCase(
     "SUP-082 A crash right after a successful init is a crash, not a start failure",
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const failing = {
         defect: Effect.die("defect"),
         // Past the type checker: what comes after init has nobody to fail to.

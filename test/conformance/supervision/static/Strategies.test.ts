@@ -3,7 +3,6 @@ import { Deferred, Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process } from "../../../../src/index.ts"
-import { reference } from "../../../../src/layers/process/Process.ts"
 import {
   type Announcement,
   child,
@@ -37,7 +36,7 @@ describe("supervisor: strategies", () => {
       assert.deepStrictEqual(yield* count(sup), [2, 2, 0, 2])
       for (const alive of [true, false]) {
         const [first] = yield* sup.whichChildren
-        yield* Process.exit(reference(first!.process), died)
+        yield* Process.exit(Process.reference(first!.process), died)
         assert.strictEqual(isAlive(sup), alive)
       }
     })

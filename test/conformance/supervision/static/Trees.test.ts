@@ -9,8 +9,7 @@ import {
   toText
 } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Registry, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { type HasProcess, processOf, reference } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import {
   child,
   count,
@@ -25,7 +24,7 @@ import {
   within
 } from "../../../kit/Family.ts"
 
-class Names extends Registry.Service<Names, { readonly ref: HasProcess }>()("test/Names", { keys: "unique" }) {}
+class Names extends Registry.Service<Names, { readonly ref: Process.HasProcess }>()("test/Names", { keys: "unique" }) {}
 
 /** What a bridge is built over: it works by itself, and tells nobody but when it is over. */
 interface Foreign {
@@ -47,7 +46,7 @@ describe("supervisor: trees", () => {
         Supervisor.recipe({ id: "child1", strategy: "one_for_one", shutdown: "infinity" }, [])
       )
       const child2 = yield* sup.startChild(child("child2", { shutdown: "infinity" }))
-      const family: ReadonlyArray<HasProcess> = [child1, child2, sup]
+      const family: ReadonlyArray<Process.HasProcess> = [child1, child2, sup]
       const watches = yield* Effect.forEach(family, (ref) => Monitor.watch(ref))
       yield* sup.stop()
       const reasons = yield* Effect.forEach(watches, ({ down }) => Effect.map(down, ({ reason }) => reason))
@@ -116,7 +115,7 @@ describe("supervisor: trees", () => {
       const top = yield* start(repair)
       // Both are part of a specification, so that they come back; the server under the name of its class and key as well.
       const middle = yield* top.startChild(Supervisor.recipe({ ...repair, id: "sup2", shutdown: 2000 }, [server]))
-      const worker = reference((yield* middle.whichChild("server")).process)
+      const worker = Process.reference((yield* middle.whichChild("server")).process)
       yield* names.register("sup2", middle, undefined)
       yield* names.register("server", worker, undefined)
       yield* told
@@ -221,7 +220,10 @@ describe("supervisor: trees", () => {
         return foreign
       }))
       yield* Effect.gen(function*() {
-        const [harness, sup] = [yield* Harness, yield* start({ strategy: "one_for_all", restart: within(3, 60) })]
+        const [harness, sup] = [
+          yield* Harness.Harness,
+          yield* start({ strategy: "one_for_all", restart: within(3, 60) })
+        ]
         const ignored = yield* sup.startChildInfo(bridge(Effect.succeed("ignore")))
         assert.deepStrictEqual(ignored.started, { _tag: "Ignored" })
         yield* sup.deleteChild("wrapper")
@@ -233,7 +235,7 @@ describe("supervisor: trees", () => {
         assert(named._tag === "RegistryError" && named.reason._tag === "AlreadyRegistered")
         assert.strictEqual(named.reason.holder, wrapper)
         const again = yield* Effect.flip(sup.startChild(working))
-        assert.deepStrictEqual(again.reason, { _tag: "AlreadyStarted", process: wrapper[processOf] })
+        assert.deepStrictEqual(again.reason, { _tag: "AlreadyStarted", process: wrapper[Process.processOf] })
         yield* told
 
         for (const [incarnation, reason] of [[1, killed], [2, died]] as const) {

@@ -10,8 +10,7 @@ import {
   StateContainer,
   Supervisor
 } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 class Session extends GenServer.Service<Session>()("test/Session", {
@@ -53,7 +52,7 @@ const tree = ({ hold = Effect.never, init = () => Effect.succeed(0), server, sup
       Sessions.layer(supervisor),
       Layer.provide(Session.layerKeyed(behavior, { restart: "transient", ...server }), Sessions.asSupervisor)
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
   return { starts: () => starts, layer }
 }
@@ -80,7 +79,7 @@ describe("a server by key", () => {
         assert.strictEqual(yield* Session.at("ada"), ada)
         assert.deepStrictEqual([yield* ada.Add({ by: 0 }), yield* bob.Add({ by: 0 })], [1, 0])
         assert.strictEqual(sessions.starts(), 2)
-        assert.deepStrictEqual(ada[processOf].path, ["root", "test/Sessions", "test/Session/ada"])
+        assert.deepStrictEqual(ada[Process.processOf].path, ["root", "test/Sessions", "test/Session/ada"])
       })
     )
   })
@@ -222,7 +221,7 @@ describe("a server by key", () => {
     return within(
       sessions,
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const ada = yield* Session.at("ada")
         yield* ada.Add({ by: 1 })
         yield* ada.Leave()
@@ -292,7 +291,7 @@ describe("a server by key", () => {
     const ask = (where: string) =>
       Effect.gen(function*() {
         const ada = yield* Effect.provideContext(Session.at("ada"), yield* Deferred.await(services))
-        asked.push(`${where}: ${ada[processOf].id}`)
+        asked.push(`${where}: ${ada[Process.processOf].id}`)
       }).pipe(Effect.orDie)
     const sessions = tree({ init: () => Effect.as(ask("init"), 0), terminate: ask("clean-up") })
     return within(
@@ -301,7 +300,7 @@ describe("a server by key", () => {
         yield* Deferred.succeed(services, yield* Effect.context<GenServer.Keyed<Session>>())
         const ada = yield* Session.at("ada")
         yield* ada.Leave()
-        yield* (yield* Harness).awaitTag("Exited", ada)
+        yield* (yield* Harness.Harness).awaitTag("Exited", ada)
         assert.deepStrictEqual(asked, ["init: test/Session/ada", "clean-up: test/Session/ada"])
       })
     )
@@ -316,7 +315,7 @@ describe("a server by key", () => {
         yield* ada.Add({ by: 1 })
         yield* bob.Add({ by: 2 })
         yield* Process.kill(ada)
-        assert.strictEqual((yield* Sessions)[processOf].incarnation, 2)
+        assert.strictEqual((yield* Sessions)[Process.processOf].incarnation, 2)
         assert.strictEqual(yield* (yield* Session.at("ada")).Add({ by: 0 }), 1)
         assert.strictEqual(yield* (yield* Session.at("bob")).Add({ by: 0 }), 2)
       })
@@ -330,7 +329,7 @@ describe("a server by key", () => {
       Effect.gen(function*() {
         const supervisor = yield* Sessions
         yield* (yield* Root).stop()
-        assert.strictEqual(supervisor[processOf].status, "stopped")
+        assert.strictEqual(supervisor[Process.processOf].status, "stopped")
         assert.deepStrictEqual((yield* Effect.flip(Session.at("ada"))).reason, { _tag: "NotRunning" })
       })
     )

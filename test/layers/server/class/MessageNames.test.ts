@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import type { Messages } from "../../../../src/domain/server/Message.ts"
 import { DynamicSupervisor, GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
 
 class Box extends GenServer.Service<Box>()("test/NamedBox", {
@@ -15,7 +14,7 @@ const behavior = Box.behavior({ init: 0, handlers: { Add: (n, { by }) => [n + by
 describe("the name of a message", () => {
   for (const name of ["then", "constructor", "toJSON", "toString"]) {
     it(`cannot be ${name}: the class is refused`, () => {
-      const messages: Messages = { Get: GenServer.call(), [name]: GenServer.call() }
+      const messages: GenServer.Messages = { Get: GenServer.call(), [name]: GenServer.call() }
       assert.throws(
         () => GenServer.Service<never>()("test/Unnamable", { state: Schema.Int, messages }),
         `test/Unnamable was given "${name}" as the name of a message: it must be one that its clients can have as a method`

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Schema } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Refused } from "../../../kit/Cell.ts"
 
@@ -54,7 +53,7 @@ describe("orCrash", () => {
       const error = yield* Effect.flip(shop.Sell({ by: 5 }))
       assert(error._tag === "CallError" && error.reason._tag === "Crashed")
       const cause = Cause.squash(error.reason.cause)
-      assert(cause instanceof CallError)
+      assert(cause instanceof GenServer.CallError)
       assert.deepStrictEqual([cause.server, cause.reason._tag], ["root/test/Ledger", "NotRunning"])
       assert.strictEqual(yield* Process.incarnation(shop), 2)
     }).pipe(Effect.provide(App)))

@@ -3,8 +3,7 @@ import { Cause, Context, Effect, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 
 class Pulse extends GenServer.Service<Pulse>()("test/Pulse", {
   state: Schema.Int,
@@ -33,7 +32,7 @@ const setting = (acts: Parameters<typeof acting>[0], options: GenServer.Options 
       StateContainer.layerMemory(Pulse),
       Pulse.layer(acting(acts), options)
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 describe("self", () => {
@@ -51,7 +50,7 @@ describe("self", () => {
   it.effect("is there in init, in a continuation, in what the handler forks, and in terminate", () => {
     const seen: Array<unknown> = []
     const see = (where: string) =>
-      Effect.map(Pulse.self, (self) => void seen.push(where, self[processOf].path.join("/")))
+      Effect.map(Pulse.self, (self) => void seen.push(where, self[Process.processOf].path.join("/")))
     const behavior = Pulse.behavior({
       ...acting({ fork: Effect.flatMap(Effect.forkChild(see("fork")), Fiber.join) }),
       init: Effect.as(see("init"), Next.start(0, { continueWith: (n) => Effect.as(continued, n) })),
@@ -102,7 +101,7 @@ describe("spawnLink", () => {
           }
         })
       ]),
-      Harness.layer
+      Harness.Harness.layer
     )
   }
 
@@ -132,7 +131,7 @@ describe("spawnLink", () => {
       () => Effect.sync(() => log.push("interrupted"))
     )
     return Effect.gen(function*() {
-      const [pulse, harness] = [yield* Pulse, yield* Harness]
+      const [pulse, harness] = [yield* Pulse, yield* Harness.Harness]
       yield* pulse.Do({ what: "link" })
       yield* Sys.getState(pulse)
       yield* Effect.yieldNow
@@ -181,7 +180,7 @@ describe("hibernate", () => {
         idle: (n) => n + 1000
       })
     ]),
-    Layer.mergeAll(Harness.layer, Layer.sync(Acquired, () => []))
+    Layer.mergeAll(Harness.Harness.layer, Layer.sync(Acquired, () => []))
   )
 
   it.effect("keeps state and mailbox, and the next message finds all it needs", () =>
@@ -194,7 +193,7 @@ describe("hibernate", () => {
 
   it.effect("does not release what the incarnation holds", () =>
     Effect.gen(function*() {
-      const [sleeper, log, harness] = [yield* Sleeper, yield* Acquired, yield* Harness]
+      const [sleeper, log, harness] = [yield* Sleeper, yield* Acquired, yield* Harness.Harness]
       yield* sleeper.Sleep({ acquire: true })
       yield* sleeper.Sleep({ acquire: false })
       assert.deepStrictEqual(log, ["+"])

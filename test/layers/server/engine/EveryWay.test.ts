@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, everyWay, type Gates, gates, type Path, type Style } from "../../../kit/Cell.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
@@ -94,7 +94,7 @@ const app = (style: Style, { boot, hold }: Gates, told: Told) => {
         }
       })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   ).pipe(Layer.provide(Layer.succeed(
     References.CurrentLoggers,
     new Set([
@@ -111,7 +111,7 @@ const promise = (
     readonly told: Told
     readonly deed: typeof Deed.Service
     readonly run: <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
-  }) => Effect.Effect<void, unknown, Harness>
+  }) => Effect.Effect<void, unknown, Harness.Harness>
 ) =>
   describe(name, () => {
     for (const [path, style] of everyWay) {
@@ -123,7 +123,7 @@ const promise = (
           yield* deed.Note({ what: "first" })
           yield* deed.Read()
           yield* body({ path, style, told, deed, run: (call) => along(path, deed, own, call) })
-          const { telemetry } = yield* Harness
+          const { telemetry } = yield* Harness.Harness
           assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
         }).pipe(Effect.provide(app(style, own, told)))
       })
@@ -268,7 +268,7 @@ promise(
   "every abnormal end makes one crash report, and every message, crash and restart is counted once",
   ({ deed, path, run, told }) =>
     Effect.gen(function*() {
-      const { telemetry: { counters } } = yield* Harness
+      const { telemetry: { counters } } = yield* Harness.Harness
       const { calls, casts, crashes, restarts } = counters
       const reports = told.logged.length
       assert.strictEqual(reasonOf(yield* run(deed.Die()))?._tag, "Crashed")

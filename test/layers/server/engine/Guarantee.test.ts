@@ -1,10 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, Schema } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
-import { Fenced, InvalidResult } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"
 
@@ -21,7 +18,7 @@ const promise = (
     readonly style: Style
     readonly run: <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
     readonly cell: typeof Cell.Service
-  }) => Effect.Effect<void, unknown, Harness | typeof Cell.StateContainer.Identifier>
+  }) => Effect.Effect<void, unknown, Harness.Harness | typeof Cell.StateContainer.Identifier>
 ) =>
   describe(name, () => {
     for (const [path, style] of everyWay) {
@@ -31,7 +28,7 @@ const promise = (
           const cell = yield* Cell
           yield* cell.Add({ by: 40 })
           yield* body({ path, style, cell, run: (call) => along(path, cell, own, call) })
-          const { telemetry } = yield* Harness
+          const { telemetry } = yield* Harness.Harness
           assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
         }).pipe(Effect.provide(tree(style, own))))
     }
@@ -70,13 +67,13 @@ describe("a reply whose state is refused is never given: an incarnation that was
     it.effect(`${style}, ${path}`, () =>
       Effect.gen(function*() {
         const cell = yield* Cell
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         yield* cell.Add({ by: 40 })
-        const keeper = (yield* Cell.StateContainer).claim("", cell[processOf])
+        const keeper = (yield* Cell.StateContainer).claim("", cell[Process.processOf])
         keeper.fenceOff(1)
         const reason = errorOf(yield* along(path, cell, own, cell.Add({ by: 1 })))?.reason
         assert.strictEqual(reason?._tag, "Crashed")
-        if (reason?._tag === "Crashed") assert.instanceOf(Cause.squash(reason.cause), Fenced)
+        if (reason?._tag === "Crashed") assert.instanceOf(Cause.squash(reason.cause), GenServer.Fenced)
         assert.deepInclude(yield* harness.awaitTag("WriteFenced", cell), { incarnation: 1, current: 2 })
         assert.strictEqual(yield* cell.Get(), 40)
         assert.strictEqual(yield* Process.incarnation(cell), 2)
@@ -86,13 +83,13 @@ describe("a reply whose state is refused is never given: an incarnation that was
 
 const crash = (
   name: string,
-  send: (cell: typeof Cell.Service) => Effect.Effect<unknown, CallError>,
+  send: (cell: typeof Cell.Service) => Effect.Effect<unknown, GenServer.CallError>,
   check: (cause: Cause.Cause<unknown>) => void
 ) =>
   promise(name, ({ cell, path, run }) =>
     Effect.gen(function*() {
       const error = errorOf(yield* run(send(cell)))
-      assert.instanceOf(error, CallError)
+      assert.instanceOf(error, GenServer.CallError)
       assert.strictEqual(error.server, "root/test/Cell")
       assert.strictEqual(error.reason._tag, "Crashed")
       if (error.reason._tag !== "Crashed") return
@@ -111,7 +108,7 @@ crash("a handler that is interrupted is a crash, and keeps the state", (cell) =>
 })
 
 crash("an invalid result is a crash that says so, and keeps the state", (cell) => cell.Invalid(), (cause) => {
-  assert.instanceOf(Cause.squash(cause), InvalidResult)
+  assert.instanceOf(Cause.squash(cause), GenServer.InvalidResult)
 })
 
 promise(
@@ -136,8 +133,8 @@ it.effect("a typed failure that comes with a defect is a crash", () =>
   Effect.gen(function*() {
     const clumsy = yield* Clumsy
     const error = yield* Effect.flip(clumsy.Refuse())
-    assert.instanceOf(error, CallError)
-    if (error instanceof CallError) assert.strictEqual(error.reason._tag, "Crashed")
+    assert.instanceOf(error, GenServer.CallError)
+    if (error instanceof GenServer.CallError) assert.strictEqual(error.reason._tag, "Crashed")
     assert.strictEqual(yield* Process.incarnation(clumsy), 2)
   }).pipe(Effect.provide(
     Supervisor.layer({ strategy: "one_for_one" }, [

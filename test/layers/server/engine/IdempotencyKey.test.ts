@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Layer, Schema } from "effect"
 import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
 import { GenServer, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, everyWay, type Gates, gates, type Style } from "../../../kit/Cell.ts"
 
 class Till extends GenServer.Service<Till>()("test/Till", {
@@ -43,7 +43,7 @@ const app = (style: Style, { boot, hold }: Gates) =>
         }
       })
     ]),
-    Layer.mergeAll(Harness.layer, Layer.fresh(StateStore.layerMemory(Store)))
+    Layer.mergeAll(Harness.Harness.layer, Layer.fresh(StateStore.layerMemory(Store)))
   )
 
 const text = (exit: Exit.Exit<unknown, unknown>) =>

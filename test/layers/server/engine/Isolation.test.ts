@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Predicate, Schema } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
 import type { Isolation } from "../../../../src/domain/state/Isolation.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, gates, type Path, paths } from "../../../kit/Cell.ts"
 
 const Basket = Schema.Struct({ owner: Schema.String, items: Schema.Array(Schema.String), since: Schema.Date })
@@ -62,14 +61,16 @@ const app = (isolation: Isolation, own = gates(), restored: { last: Basket | und
         }
       }, { isolation })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 type Shops = typeof Shop.Service
 
 const crashOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError && error.reason._tag === "Crashed" ? Cause.squash(error.reason.cause) : undefined
+  return error instanceof GenServer.CallError && error.reason._tag === "Crashed"
+    ? Cause.squash(error.reason.cause)
+    : undefined
 }
 
 /** On every path that a call can take to an incarnation that lives. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
@@ -24,7 +24,7 @@ const say = (log: ReadonlyArray<string>, { what }: { readonly what: string }) =>
 const over = (server: Layer.Layer<Box, never, Supervisor.Supervisor | StateContainer.StateOf<Box>>) =>
   Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Box), server]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 describe("continueWith", () => {

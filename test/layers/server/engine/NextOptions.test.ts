@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, type Exit, Layer, Option, Schema } from "effect"
 import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
-import { MissingCallback } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, everyWay, type Gates, gates, type Style, styles } from "../../../kit/Cell.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -63,13 +61,15 @@ const app = (
       StateContainer.layerMemory(Dozer),
       server
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 }
 
 const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-  return error instanceof CallError && error.reason._tag === "Crashed" ? Cause.squash(error.reason.cause) : exit
+  return error instanceof GenServer.CallError && error.reason._tag === "Crashed"
+    ? Cause.squash(error.reason.cause)
+    : exit
 }
 
 const nonsense = [NaN, -1, `${NaN} seconds`, "soon"]
@@ -90,7 +90,7 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
           assert.include(error.message, "Doze of root/test/Dozer was given")
           assert.include(error.message, "as idleAfter: it must be a duration, zero or longer")
           assert.strictEqual(yield* dozer.Get(), 0)
-          yield* (yield* Harness).clear
+          yield* (yield* Harness.Harness).clear
         }
       }).pipe(Effect.provide(app(style, own)))
     })
@@ -100,7 +100,7 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
     it.effect(`a cast and a continuation: ${style}`, () => {
       const own = gates()
       return Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const dozer = yield* Dozer
         yield* dozer.Nap({ after: NaN })
         const cast = yield* harness.awaitTag("Exited", dozer)
@@ -140,7 +140,7 @@ describe("an idleAfter of a server without an idle callback is a crash that name
       return Effect.gen(function*() {
         const dozer = yield* Dozer
         const error = defectOf(yield* along(path, dozer, own, dozer.Doze({ after: 1000 })))
-        assert(error instanceof MissingCallback)
+        assert(error instanceof GenServer.MissingCallback)
         assert.deepStrictEqual([error.server, error.callback], ["root/test/Dozer", "idle"])
         assert.include(error.message, "has no idle: add it, or leave idleAfter out of what its handlers answer")
         assert.strictEqual(yield* dozer.Get(), 0)
@@ -173,7 +173,7 @@ describe("an answer that cannot even be looked at is a crash like any other", ()
     it.effect(`of a cast: ${style}`, () => {
       const own = gates()
       return Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const dozer = yield* Dozer
         yield* dozer.Odd({ how: revoked() })
         const { reason } = yield* harness.awaitTag("Exited", dozer)

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Schema, type Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, type Gates, gates, paths } from "../../../kit/Cell.ts"
 import { now } from "../../../kit/Fibers.ts"
 
@@ -53,7 +53,7 @@ const app = (how: keyof typeof ways, { boot, hold }: Gates, server: GenServer.Op
         }
       }, server)
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 }
 

@@ -14,7 +14,6 @@
  */
 import { assert, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Option, Random, References, Schema, Scope } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { isOrderly } from "../../../../src/domain/process/ExitReason.ts"
 import {
   DynamicSupervisor,
@@ -25,7 +24,7 @@ import {
   Supervisor,
   Sys
 } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 
 const servers = 10_000
 const rounds = 6
@@ -142,13 +141,13 @@ const often = Restart.intensity({ restarts: 10_000_000, within: "1 second" })
 
 const App = Layer.provideMerge(
   Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Cell), Pool.layer({ restart: often })]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
   if (exit._tag === "Success") return "answered"
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  if (error instanceof CallError) return error.reason._tag
+  if (error instanceof GenServer.CallError) return error.reason._tag
   return Cause.hasInterrupts(exit.cause) ? "interrupted" : String(exit.cause)
 }
 
@@ -180,7 +179,7 @@ it.live(`10,000 servers under calls, casts, crashes, interruptions, kills and re
     const scope = yield* Scope.make()
     const context = yield* Layer.buildWithScope(App, scope)
     const pool = Context.get(context, Pool)
-    const { telemetry } = Context.get(context, Harness)
+    const { telemetry } = Context.get(context, Harness.Harness)
     const conserved = Context.get(context, Cell.StateContainer)
     telemetry.subscribe((event) => {
       // A start that fails is an end, too: too many different messages in a row have crashed on one snapshot.

@@ -4,9 +4,8 @@ import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
 import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
 import * as Turn from "../../../../src/layers/process/Turn.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -28,7 +27,7 @@ class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 
 const app = Layer.provideMerge(
   Top.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Num), Pool.layer({})]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 /** When a handler does something to its server: while it makes its answer, or while that is run, with or without a wait. */
@@ -77,7 +76,7 @@ const conserved = Effect.flatMap(Num.StateContainer, (container) => container.fo
 it.effect("a supervisor that was told to be more patient than its child's recipe is", () =>
   Effect.gen(function*() {
     const pool = yield* Pool
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     const recipe = Num.recipe({ ...behaving(Effect.as, Effect.void), terminate: () => Effect.sleep("1 minute") }, {
       key: "a"
     })
@@ -92,7 +91,7 @@ it.effect("a supervisor that was told to be more patient than its child's recipe
 
 it.effect("a patience that has run out for an incarnation that is gone says nothing to the next one", () =>
   Effect.gen(function*() {
-    const [top, harness] = [yield* Top, yield* Harness]
+    const [top, harness] = [yield* Top, yield* Harness.Harness]
     const { handlers, init } = behaving(Effect.as, Effect.void)
     const Hold = (n: number) => Effect.uninterruptible(handlers.Hold(n))
     yield* hold.close
@@ -101,7 +100,7 @@ it.effect("a patience that has run out for an incarnation that is gone says noth
     })
     const held = yield* Effect.forkChild(Effect.exit(num.Hold()), { startImmediately: true })
     // Its patience is the recipe's, 5 seconds; its supervisor has none.
-    num[processOf].exit({ _tag: "Shutdown" })
+    num[Process.processOf].exit({ _tag: "Shutdown" })
     yield* top.terminateChild("test/Num/a")
     yield* Fiber.join(held)
     yield* top.restartChild("test/Num/a")
@@ -115,7 +114,7 @@ it.effect("a patience that has run out for an incarnation that is gone says noth
 
 it.effect("a handler that has its own server terminated ends nothing twice", () =>
   Effect.gen(function*() {
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     const pool = yield* Pool
     const ref: { num?: typeof Num.Service } = {}
     ref.num = yield* start(Effect.suspend(() => Effect.exit(pool.terminateChild(ref.num!))))
@@ -166,7 +165,7 @@ const group = (style: Style) =>
         shutdown: "brutal_kill"
       })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 for (const [name, style] of Object.entries(styles)) {
@@ -175,7 +174,7 @@ for (const [name, style] of Object.entries(styles)) {
       for (const message of ["Do", "Note"] as const) {
         it.effect(`ends it once, and nothing of what it computes is kept: ${message}, ${path}`, () =>
           Effect.gen(function*() {
-            const harness = yield* Harness
+            const harness = yield* Harness.Harness
             const pool = yield* Pool
             const ref: { num?: typeof Num.Service } = {}
             ref.num = yield* start(Effect.suspend(() => Effect.exit(pool.terminateChild(ref.num!))), style)
@@ -206,7 +205,7 @@ for (const [name, style] of Object.entries(styles)) {
   describe(`${name} that has its own server restarted at once, with its group`, () => {
     it.effect("is answered Crashed, and the next incarnation knows nothing of it", () =>
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const num = yield* Num
         yield* num.Add({ by: 41 })
         const { reason } = yield* Effect.flip(num.Do())
@@ -235,7 +234,7 @@ for (const [name, style] of Object.entries(styles)) {
 
     it.effect("is handled again, if it says so", () =>
       Effect.gen(function*() {
-        const { telemetry } = yield* Harness
+        const { telemetry } = yield* Harness.Harness
         const num = yield* Num
         yield* num.NoteAgain()
         assert.strictEqual(yield* num.DoAgain(), 2)

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { branch, Cell, gates, Top, tree } from "../../../kit/Cell.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { never, often } from "../../../kit/Restarts.ts"
@@ -11,7 +10,7 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
   if (exit === undefined) return "no answer"
   if (exit._tag === "Success") return "answered"
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return error instanceof CallError ? error.reason._tag : "other"
+  return error instanceof GenServer.CallError ? error.reason._tag : "other"
 }
 
 /**
@@ -38,7 +37,7 @@ const ending = (
         Supervisor.layer({ id: "top", strategy: "one_for_one", restart: never }, [
           branch("a plain handler", own, { mailbox: { capacity: 1 }, ...server }, { restart: often, ...supervisor })
         ]),
-        Harness.layer
+        Harness.Harness.layer
       )
       const context = yield* Layer.buildWithScope(app, scope)
       yield* Effect.gen(function*() {
@@ -54,7 +53,7 @@ const ending = (
         const answers = [poll(held), poll(promised), poll(waits), poll(beforeFull)]
         assert.deepStrictEqual(answers.map(reasonOf), [inHand, inHand, queued, queued])
         assert.strictEqual(reasonOf(yield* Effect.exit(cell.Get({}, { timeout: "infinity" }))), later)
-        const { telemetry } = yield* Harness
+        const { telemetry } = yield* Harness.Harness
         assert.strictEqual(telemetry.counters.queued, 0)
         yield* own.hold.open
       }).pipe(Effect.provide(context))

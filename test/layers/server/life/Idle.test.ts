@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 /** Counts how often it was idle; every message asks for an idle callback after a second, unless it says otherwise. */
@@ -34,7 +34,7 @@ const app = (
         idle
       })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 const idled = Effect.flatMap(Idler, (idler) => idler.Plain())
@@ -113,7 +113,7 @@ describe("idleAfter", () => {
   it.effect("idle may be an Effect, may ask for the next timeout, and may stop the server", () => {
     const seen: Array<number> = []
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const idler = yield* Idler
       yield* idler.After({ millis: 1000 })
       yield* TestClock.adjust("10 seconds")

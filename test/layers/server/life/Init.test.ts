@@ -1,10 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
-import { InitTimeout } from "../../../../src/domain/server/ServerErrors.ts"
-import { DynamicSupervisor, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Next,
+  Process,
+  Restart,
+  StateContainer,
+  Supervisor
+} from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Counter, handlers } from "../../../kit/Counter.ts"
 import { now } from "../../../kit/Fibers.ts"
 
@@ -21,12 +27,12 @@ const over = <E>(
       StateContainer.layerMemory(Counter),
       server
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 const pool = Layer.provideMerge(
   Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Counter), Pool.layer({})]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 describe("an init that fails when the server is first started", () => {
@@ -79,7 +85,7 @@ describe("an init that fails at a restart", () => {
       handlers
     })
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const counter = yield* Counter
       yield* counter.Add({ by: 41 })
       const crashing = yield* now(Effect.exit(counter.Crash()))
@@ -101,7 +107,7 @@ describe("an init that fails at a restart", () => {
       handlers
     })
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const counter = yield* Counter
       yield* counter.Add({ by: 41 })
       yield* now(Effect.exit(counter.Crash()))
@@ -148,7 +154,7 @@ describe("initTimeout", () => {
       assert.isUndefined(starting.pollUnsafe())
       yield* TestClock.adjust("1 millis")
       const exit = yield* Fiber.join(starting)
-      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof InitTimeout)
+      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof GenServer.InitTimeout)
       assert.isTrue(interrupted)
     }))
 
@@ -160,7 +166,7 @@ describe("initTimeout", () => {
       )
       yield* TestClock.adjust("6 seconds")
       const exit = yield* Fiber.join(starting)
-      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof InitTimeout)
+      assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof GenServer.InitTimeout)
       yield* gate.open
     }))
 
@@ -181,7 +187,7 @@ describe("what init may answer besides a state", () => {
       const counter = yield* Counter
       assert.strictEqual(yield* Process.status(counter), "stopped")
       const error = yield* Effect.flip(counter.Add({ by: 1 }, { timeout: "infinity" }))
-      assert.instanceOf(error, CallError)
+      assert.instanceOf(error, GenServer.CallError)
       assert.strictEqual(error.reason._tag, "NotRunning")
     }).pipe(Effect.provide(over(Counter.layer({ init: Next.ignore, handlers })))))
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Counter, handlers } from "../../../kit/Counter.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
@@ -30,7 +30,7 @@ const watched = (options: {
         Hang: () => Effect.uninterruptible(Effect.as(gate.await, [undefined, 0] as const))
       }
     }, server)
-  ]).pipe(Layer.provideMerge(Harness.layer), Layer.provide(layer))
+  ]).pipe(Layer.provideMerge(Harness.Harness.layer), Layer.provide(layer))
   return { app, lines, messages: () => lines.map(({ text }) => text) }
 }
 
@@ -153,7 +153,7 @@ describe("every abnormal end makes one crash report", () => {
 it.effect("the counters balance: messages, crashes and restarts are each counted once, and nothing waits at the end", () => {
   const { app } = watched({ supervisor: { restart: often } })
   return Effect.gen(function*() {
-    const { telemetry: { counters } } = yield* Harness
+    const { telemetry: { counters } } = yield* Harness.Harness
     const counter = yield* Counter
     for (let i = 0; i < 5; i++) {
       yield* counter.Add({ by: 1 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
@@ -44,7 +44,7 @@ const serverOf = ({ make = () => Effect.void, server, work = Effect.void }: Opti
 const app = (options: Options) =>
   Layer.provideMerge(
     Top.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Num), serverOf(options)]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 const resource = (log: Array<string>, name: string, release: Effect.Effect<unknown> = Effect.void) =>
@@ -135,7 +135,7 @@ describe("a new incarnation starts only after the old one's finalizers", () => {
     const log: Array<string> = []
     const gate = Latch.makeUnsafe()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* Process.kill(num)
       const waiting = yield* now(num.Add({ by: 1 }))
@@ -159,7 +159,7 @@ describe("a handler that cannot be interrupted", () => {
   it.effect("is abandoned at the shutdown timeout when it is killed; what it does later changes nothing", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* num.Add({ by: 41 })
       const working = yield* now(Effect.exit(num.Do()))
@@ -182,7 +182,7 @@ describe("a handler that cannot be interrupted", () => {
   it.effect("and that ends before its time is over makes way at once", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       const working = yield* now(Effect.exit(num.Do()))
       yield* Process.kill(num)
@@ -199,7 +199,7 @@ describe("a handler that cannot be interrupted", () => {
   it.effect("and that was told to exit may be killed then: the kill is what it ends with", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       const working = yield* now(Effect.exit(num.Do()))
       yield* Process.exit(num, { _tag: "Shutdown" })
@@ -215,7 +215,7 @@ describe("a handler that cannot be interrupted", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {
       const top = yield* Top
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       const working = yield* now(Effect.exit(num.Do()))
       yield* top.terminateChild("test/Num")
@@ -234,11 +234,11 @@ describe("a handler that cannot be interrupted", () => {
           serverOf({ ...options, server: { shutdown: "10 seconds" } })
         ])
       ]),
-      Harness.layer
+      Harness.Harness.layer
     )
     return Effect.gen(function*() {
       const top = yield* Top
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* now(Effect.exit(num.Do()))
       const terminating = yield* now(top.terminateChild("inner"))
@@ -261,7 +261,7 @@ it.effect("a start that was abandoned concerns no later incarnation", () => {
   const gate = Latch.makeUnsafe()
   const make = (incarnation: number) => incarnation === 2 ? Effect.uninterruptible(gate.await) : Effect.void
   return Effect.gen(function*() {
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     const num = yield* Num
     yield* num.Add({ by: 41 })
     yield* Effect.exit(num.Crash())

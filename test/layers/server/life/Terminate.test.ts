@@ -3,7 +3,7 @@ import { Cause, Effect, Exit, Fiber, Latch, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
@@ -57,7 +57,7 @@ const app = ({ init, server, supervisor, terminate }: Options) =>
         }
       }, server)
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 /** Notes what `terminate` is told. */
@@ -133,7 +133,7 @@ describe("terminate", () => {
   it.effect("that fails makes an orderly end a crash: a transient server is restarted", () => {
     let failing = true
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* num.Add({ by: 41 })
       const exit = yield* Effect.exit(GenServer.stop(num))
@@ -152,7 +152,7 @@ describe("terminate", () => {
 
   it.effect("that fails after a crash leaves the crash the reason", () =>
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* Effect.exit(num.Crash({ how: "throw" }))
       const { reason } = yield* harness.awaitTag("Exited", num)
@@ -168,7 +168,7 @@ describe("terminate", () => {
       const last: ExitReason = { _tag: "Shutdown", detail: "my own" }
       const stop = Next.stop(last)
       return Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const num = yield* Num
         yield* num.Add({ by: 41 })
         for (const end of [GenServer.stop(num), num.Crash({ how: "throw" }), num.Crash({ how: "late" })]) {
@@ -190,7 +190,7 @@ describe("terminate", () => {
 
   it.effect("that does not end is abandoned at the shutdown timeout, and the next incarnation comes up", () =>
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* num.Add({ by: 41 })
       const crashing = yield* now(Effect.exit(num.Crash({ how: "die" })))

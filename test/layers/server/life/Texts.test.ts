@@ -2,17 +2,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
-import { InvalidResult } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { along, branch, Cell, everyWay, type Gates, gates, type Style, tree } from "../../../kit/Cell.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 const lateOf = (exit: Exit.Exit<unknown, unknown>) => {
   assert(exit._tag === "Failure")
   const error = Cause.squash(exit.cause)
-  assert(error instanceof CallError && error.reason._tag === "Timeout")
+  assert(error instanceof GenServer.CallError && error.reason._tag === "Timeout")
   return { ...error.reason, message: error.message }
 }
 
@@ -124,7 +122,7 @@ const odd = (style: Style, { boot, hold }: Gates, first: unknown = 0) => {
         }
       })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 }
 
@@ -160,7 +158,7 @@ describe("whoever returns a Promise is told what to do with it", () => {
         const exit = yield* along(path, server, own, Effect.flip(server.Async()))
         assert(exit._tag === "Success" && exit.value.reason._tag === "Crashed")
         const error = Cause.squash(exit.value.reason.cause)
-        assert.instanceOf(error, InvalidResult)
+        assert.instanceOf(error, GenServer.InvalidResult)
         assert.include(String(error), `the handler of Async in root/test/OddOne ${advice}`)
       }).pipe(Effect.provide(odd(style, own)))
     })
@@ -171,7 +169,7 @@ describe("whoever returns a Promise is told what to do with it", () => {
       Effect.gen(function*() {
         const server = yield* Odd
         yield* server.Note()
-        const { reason } = yield* (yield* Harness).awaitTag("Exited", server)
+        const { reason } = yield* (yield* Harness.Harness).awaitTag("Exited", server)
         assert(reason._tag === "Crashed")
         assert.include(String(Cause.squash(reason.cause)), `the handler of Note in root/test/OddOne ${advice}`)
         assert.strictEqual(yield* server.Get(), 0)

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 /** A server that does what the test says while it handles a message. */
@@ -24,8 +23,8 @@ class B extends puppet("test/B") {}
 class C extends puppet("test/C") {}
 
 type Client = {
-  readonly Do: (payload?: {}, options?: GenServer.CallOptions) => Effect.Effect<string, CallError>
-  readonly Ping: (payload?: {}, options?: GenServer.CallOptions) => Effect.Effect<string, CallError>
+  readonly Do: (payload?: {}, options?: GenServer.CallOptions) => Effect.Effect<string, GenServer.CallError>
+  readonly Ping: (payload?: {}, options?: GenServer.CallOptions) => Effect.Effect<string, GenServer.CallError>
   readonly Note: () => Effect.Effect<void>
 }
 
@@ -51,11 +50,11 @@ const app = (script: Script) =>
       B.layer({ init: 0, handlers: handlers(() => script.b) }),
       C.layer({ init: 0, handlers: handlers(() => script.c) })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 /** The answer, or why there was none. */
-const told = (call: Effect.Effect<string, CallError>): Effect.Effect<string> =>
+const told = (call: Effect.Effect<string, GenServer.CallError>): Effect.Effect<string> =>
   Effect.catch(
     call,
     ({ reason }) =>
@@ -63,7 +62,7 @@ const told = (call: Effect.Effect<string, CallError>): Effect.Effect<string> =>
   )
 
 const run = (
-  body: (script: Script, a: Client, b: Client, c: Client) => Effect.Effect<void, unknown, Harness>
+  body: (script: Script, a: Client, b: Client, c: Client) => Effect.Effect<void, unknown, Harness.Harness>
 ) => {
   const none = Effect.succeed("done")
   const script: Script = { a: none, b: none, c: none }
@@ -190,7 +189,7 @@ describe("a call that would not wait for itself is none of this", () => {
             })
           }))
         ]),
-        Harness.layer
+        Harness.Harness.layer
       )
       yield* Effect.gen(function*() {
         const a = yield* A
@@ -206,9 +205,9 @@ describe("a call that would not wait for itself is none of this", () => {
 describe("a server that calls itself where no message is in hand", () => {
   it.effect("in its init, or in terminate, is told so at once", () => {
     const told: Array<string> = []
-    const ask = (ping: Effect.Effect<unknown, CallError>) =>
+    const ask = (ping: Effect.Effect<unknown, GenServer.CallError>) =>
       Effect.flatMap(Effect.flip(ping), ({ reason }) => Effect.sync(() => told.push(reason._tag)))
-    const ref: { current: Effect.Effect<string, CallError> | undefined } = { current: undefined }
+    const ref: { current: Effect.Effect<string, GenServer.CallError> | undefined } = { current: undefined }
     const tree = Layer.provideMerge(
       Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
         StateContainer.layerMemory(A),
@@ -220,7 +219,7 @@ describe("a server that calls itself where no message is in hand", () => {
           terminate: () => ref.current === undefined ? Effect.void : Effect.asVoid(Effect.orDie(ask(ref.current)))
         })
       ]),
-      Harness.layer
+      Harness.Harness.layer
     )
     return Effect.gen(function*() {
       const a = yield* A

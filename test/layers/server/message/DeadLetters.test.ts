@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { GenServer, Process, SystemView } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Cell, gates, Top, tree } from "../../../kit/Cell.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 const dropped = Effect.gen(function*() {
-  const harness = yield* Harness
+  const harness = yield* Harness.Harness
   const cell = yield* Cell
   return (yield* harness.eventsOf(cell)).flatMap((event) =>
     event._tag === "Dropped" ? [`${event.message} ${event.reason}`] : []
@@ -23,7 +23,7 @@ describe("a cast that nobody is going to handle is an event", () => {
       yield* Effect.exit(cell.Add({ by: 1 }))
       yield* Effect.withSpan(cell.DieUnasked(), "caller")
       assert.deepStrictEqual(yield* dropped, ["Put NotRunning", "DieUnasked NotRunning"])
-      const { telemetry } = yield* Harness
+      const { telemetry } = yield* Harness.Harness
       assert.strictEqual(telemetry.counters.queued, 0)
     }).pipe(Effect.provide(tree("a plain handler", gates(), { restart: "temporary" }))))
 
@@ -57,7 +57,7 @@ describe("a cast that nobody is going to handle is an event", () => {
 
   it.effect("what is sent to a process that was deleted does not bring it back into view", () =>
     Effect.gen(function*() {
-      const [cell, top, harness] = [yield* Cell, yield* Top, yield* Harness]
+      const [cell, top, harness] = [yield* Cell, yield* Top, yield* Harness.Harness]
       yield* top.terminateChild("test/Cell")
       yield* top.deleteChild("test/Cell")
       yield* cell.Put({ to: 1 })

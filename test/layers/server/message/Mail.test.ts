@@ -1,10 +1,9 @@
 /** Casts and calls that wait, whatever happens to their server meanwhile: all are handled, once, in the order of sending. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
-import type { CallError } from "../../../../src/domain/process/CallError.ts"
 import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import type { MailboxOptions } from "../../../../src/layers/server/message/Mailbox.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 const payload = { no: Schema.Int, failures: Schema.Int, style: Schema.Literals(["plain", "effect", "slow", "looks"]) }
@@ -65,7 +64,7 @@ const app = (mailbox: MailboxOptions | undefined) =>
       restart: Restart.intensity({ restarts: 2, within: "1 hour" }),
       onGiveUp: "park"
     }, [StateContainer.layerMemory(Log), Log.layer(behavior, { mailbox })]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 const Step = Schema.Union([
@@ -88,7 +87,7 @@ const finished = Effect.fnUntraced(function*(fiber: Fiber.Fiber<unknown, unknown
 })
 
 /** A request that a parked server does not take is made again. */
-const insisting = <A>(request: Effect.Effect<A, CallError>): Effect.Effect<A, CallError, Top> =>
+const insisting = <A>(request: Effect.Effect<A, GenServer.CallError>): Effect.Effect<A, GenServer.CallError, Top> =>
   Effect.catchIf(
     Effect.gen(function*() {
       yield* goOn
@@ -107,7 +106,7 @@ for (const [name, mailbox] of [["an unbounded", undefined], ["a small", { capaci
       [Schema.Array(Step)],
       ([steps]) =>
         Effect.gen(function*() {
-          const { telemetry } = yield* Harness
+          const { telemetry } = yield* Harness.Harness
           const log = yield* Log
           const sent: Array<number> = []
           const fibers: Array<Fiber.Fiber<unknown, unknown>> = []

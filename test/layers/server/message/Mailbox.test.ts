@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Cell, type Gates, gates, tree } from "../../../kit/Cell.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
@@ -15,7 +15,7 @@ const busy = (
     cell: typeof Cell.Service,
     own: Gates,
     release: Effect.Effect<void>
-  ) => Effect.Effect<void, unknown, Harness>
+  ) => Effect.Effect<void, unknown, Harness.Harness>
 ) => {
   const own = gates()
   return Effect.gen(function*() {
@@ -26,7 +26,7 @@ const busy = (
     yield* own.hold.open
     yield* Effect.yieldNow
     yield* cell.Get()
-    const { telemetry } = yield* Harness
+    const { telemetry } = yield* Harness.Harness
     assert.strictEqual(telemetry.counters.queued, 0)
   }).pipe(Effect.provide(tree("a plain handler", own, { mailbox })))
 }
@@ -58,7 +58,7 @@ describe("overflow fail", () => {
   it.effect("a cast to a full mailbox is dropped, and that is an event", () =>
     busy({ capacity: 1, overflow: "fail" }, (cell, _own, release) =>
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         yield* cell.Put({ to: 1 })
         yield* cell.Put({ to: 2 })
         const { message, reason } = yield* harness.awaitTag("Dropped", cell)
@@ -72,7 +72,7 @@ describe("overflow drop_oldest", () => {
   it.effect("the oldest message gives way: a call is answered MailboxFull, a cast is an event", () =>
     busy({ capacity: 2, overflow: "drop_oldest" }, (cell, own) =>
       Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const first = yield* now(cell.Add({ by: 1 }))
         yield* cell.Put({ to: 10 })
         const third = yield* now(cell.Add({ by: 2 }))
@@ -189,7 +189,7 @@ it.effect("a thousand withdrawn requests leave nothing in the mailbox of a stuck
       const callers = yield* Effect.forEach(Array.from({ length: 1000 }), request)
       assert.strictEqual(yield* reachable, 1000)
       yield* Fiber.interruptAll(callers.splice(0))
-      const { telemetry } = yield* Harness
+      const { telemetry } = yield* Harness.Harness
       assert.strictEqual(telemetry.counters.queued, 1)
       // A few may stay until it is their turn.
       assert.isAtMost(yield* reachable, 33)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
 import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -36,7 +36,7 @@ const App = Layer.provideMerge(
     strategy: "one_for_one",
     restart: often
   }, [StateContainer.layerMemory(Log), LogLive]),
-  Harness.layer
+  Harness.Harness.layer
 )
 
 const sends = ["Tell", "TellSlowly", "Note", "NoteSlowly"] as const

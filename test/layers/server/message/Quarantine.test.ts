@@ -2,9 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, killed } from "../../../../src/domain/process/ExitReason.ts"
-import { NotQuarantined } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -52,14 +51,14 @@ const setting = (poisonous: (grain: number, attempt: number) => boolean) => {
     { id: "root", strategy: "one_for_one", restart: often },
     [StateContainer.layerMemory(Mill), Mill.layer(behavior)]
   )
-  return { attempts, behavior, app: Layer.provideMerge(app, Harness.layer) }
+  return { attempts, behavior, app: Layer.provideMerge(app, Harness.Harness.layer) }
 }
 
 describe("a poison message", () => {
   it.effect("is quarantined at the cap: state and queued messages are kept, its caller gets a typed answer", () => {
     const { app, attempts } = setting((grain) => grain === 13)
     return Effect.gen(function*() {
-      const [mill, harness] = [yield* Mill, yield* Harness]
+      const [mill, harness] = [yield* Mill, yield* Harness.Harness]
       yield* mill.Feed({ grain: 5 })
       assert.strictEqual(yield* mill.Get(), 5)
       attempts.length = 0
@@ -133,7 +132,7 @@ describe("a poison message", () => {
       assert.deepStrictEqual(yield* Sys.quarantined(mill), [])
       // What was replayed is not there any more.
       const error = yield* Effect.flip(Sys.replay(mill, grind!))
-      assert.instanceOf(error, NotQuarantined)
+      assert.instanceOf(error, Sys.NotQuarantined)
     }).pipe(Effect.provide(app))
   })
 
@@ -162,7 +161,7 @@ describe("a poison message", () => {
       const [first, second] = yield* Sys.quarantined(mill)
       yield* Sys.discard(mill, first!)
       assert.deepStrictEqual(yield* Sys.quarantined(mill), [second!])
-      assert.instanceOf(yield* Effect.flip(Sys.discard(mill, first!)), NotQuarantined)
+      assert.instanceOf(yield* Effect.flip(Sys.discard(mill, first!)), Sys.NotQuarantined)
     }).pipe(Effect.provide(app))
   })
 
@@ -226,7 +225,7 @@ describe("what is no poison", () => {
   it.effect("a message whose server is killed under it has an attempt less", () => {
     const { app } = setting(() => false)
     return Effect.gen(function*() {
-      const [mill, harness] = [yield* Mill, yield* Harness]
+      const [mill, harness] = [yield* Mill, yield* Harness.Harness]
       const held = yield* now(Effect.flip(mill.Hold()))
       yield* Process.kill(mill)
       yield* harness.awaitTag("Redelivered", mill)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { never, often } from "../../../kit/Restarts.ts"
@@ -52,13 +52,13 @@ const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Optio
         }
       })
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 describe("a message with redeliver", () => {
   it.effect("is handled again by the next incarnation, before anything queued, and its caller gets that answer", () =>
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const job = yield* Job
       const caller = yield* now(job.Try({ name: "a", failures: 2 }))
       const behind = yield* now(job.Read())
@@ -70,7 +70,7 @@ describe("a message with redeliver", () => {
 
   it.effect("is quarantined at the cap: its caller gets a typed answer, what waits behind it is handled", () =>
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const job = yield* Job
       const caller = yield* now(job.Try({ name: "poison", failures: 100 }))
       const behind = yield* now(job.Try({ name: "good", failures: 0 }))
@@ -107,7 +107,7 @@ describe("a message with redeliver", () => {
   it.effect("is withdrawn with its caller: nobody handles it again", () => {
     const gate = Latch.makeUnsafe()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const job = yield* Job
       const caller = yield* now(job.Wait({ name: "gone" }))
       yield* Fiber.interrupt(caller)

@@ -2,13 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Scheduler } from "effect"
 import { TestClock } from "effect/testing"
 import { Process } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Cell, gates, styles, tree } from "../../../kit/Cell.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 const noneQueued = Effect.gen(function*() {
-  const { telemetry } = yield* Harness
+  const { telemetry } = yield* Harness.Harness
   assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
 })
 

@@ -1,10 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Option, Schema } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
-import { type Fault, type FaultPoints as Points, type Point, points } from "../../../../src/domain/testing/Fault.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { FaultPoints } from "../../../../src/layers/server/parts/FaultPoints.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Fault, FaultPoints, Harness } from "../../../../src/testing.ts"
 import { type Style, styles } from "../../../kit/Cell.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
@@ -38,36 +35,36 @@ const numOf = (style: Style, called: Array<string>) =>
     }
   })
 
-const app = (style: Style, called: Array<string>, faults: Points) =>
+const app = (style: Style, called: Array<string>, faults: Fault.FaultPoints) =>
   Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Num), numOf(style, called)])
     .pipe(
-      Layer.provideMerge(Harness.layer),
-      Layer.provide(Layer.succeed(FaultPoints, faults))
+      Layer.provideMerge(Harness.Harness.layer),
+      Layer.provide(Layer.succeed(FaultPoints.FaultPoints, faults))
     )
 
 /** Strikes once, at the second message of that kind. */
-const once = (at: Point, fault: Fault, message = "Add"): Points => {
+const once = (at: Fault.Point, fault: Fault.Fault, message = "Add"): Fault.FaultPoints => {
   let seen = 0
   return (point, target) => point === at && target.message === message && ++seen === 2 ? fault : undefined
 }
 
-const faults: ReadonlyArray<Fault> = [{ _tag: "Defect", defect: new Error("injected") }, { _tag: "Interrupt" }, {
+const faults: ReadonlyArray<Fault.Fault> = [{ _tag: "Defect", defect: new Error("injected") }, { _tag: "Interrupt" }, {
   _tag: "Kill"
 }]
 
 describe("a fault that is injected", () => {
-  for (const point of points) {
+  for (const point of Fault.points) {
     for (const fault of faults) {
       for (const style of styles) {
         it.effect(`${point}, ${fault._tag}, ${style}: strikes there, and nothing acknowledged is lost`, () => {
           const called: Array<string> = []
           return Effect.gen(function*() {
-            const harness = yield* Harness
+            const harness = yield* Harness.Harness
             const num = yield* Num
             assert.strictEqual(yield* num.Add({ by: 40 }), 40)
             const exit = yield* Effect.exit(num.Add({ by: 2 }))
             const error = exit._tag === "Failure" ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-            assert.isTrue(error instanceof CallError && error.reason._tag === "Crashed")
+            assert.isTrue(error instanceof GenServer.CallError && error.reason._tag === "Crashed")
             assert.deepStrictEqual(called, point === "beforeHandler" ? ["Add"] : ["Add", "Add"])
             // Committed and not answered: the caller cannot know, and has to ask.
             assert.strictEqual(yield* num.Get(), point === "afterCommit" ? 42 : 40)
@@ -93,14 +90,14 @@ describe("a fault that is injected", () => {
 
   it.effect("is told whom it strikes", () => {
     const targets: Array<string> = []
-    const faults: Points = (point, { incarnation, message, server }) => {
+    const faults: Fault.FaultPoints = (point, { incarnation, message, server }) => {
       targets.push(`${point} ${server} #${incarnation} ${message}`)
       return undefined
     }
     return Effect.gen(function*() {
       const num = yield* Num
       yield* num.Add({ by: 1 })
-      assert.deepStrictEqual(targets, points.map((point) => `${point} root/test/Num #1 Add`))
+      assert.deepStrictEqual(targets, Fault.points.map((point) => `${point} root/test/Num #1 Add`))
     }).pipe(Effect.provide(app("a plain handler", [], faults)))
   })
 })

@@ -2,14 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { killed, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { type Process, processOf } from "../../../../src/layers/process/Process.ts"
+import { Process } from "../../../../src/index.ts"
 import { branch, Cell, gates, Top } from "../../../kit/Cell.ts"
 
 const app = branch("a plain handler", gates())
 
-const each: ReadonlyArray<readonly [string, Effect.Effect<Process, never, Cell | Top>]> = [
-  ["a server", Effect.map(Cell, (cell) => cell[processOf])],
-  ["a supervisor", Effect.map(Top, (top) => top[processOf])]
+const each: ReadonlyArray<readonly [string, Effect.Effect<Process.Process, never, Cell | Top>]> = [
+  ["a server", Effect.map(Cell, (cell) => cell[Process.processOf])],
+  ["a supervisor", Effect.map(Top, (top) => top[Process.processOf])]
 ]
 
 for (const [who, find] of each) {

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { ReplaceFailed } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 /** What a price is made of: a version of the handlers, and the amount. */
@@ -37,7 +36,7 @@ const toCents = (state: { readonly amount: number }) => ({ unit: "cents", amount
 const setting = (till: typeof TillLive) =>
   Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Till), till]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
 const TillLive = Till.layer({ ...first, init: { unit: "euro", amount: 3 } })
@@ -113,7 +112,7 @@ describe("replace", () => {
       ]
       for (const migrate of migrations) {
         const error = yield* Effect.flip(GenServer.replace(till, second, migrate))
-        assert(error instanceof ReplaceFailed)
+        assert(error instanceof GenServer.ReplaceFailed)
         assert.strictEqual(error.what, "behavior")
         assert.strictEqual(Cause.squash(error.cause), oops)
       }
@@ -153,7 +152,7 @@ describe("a behaviour that acquires something", () => {
   it.effect("is made for this incarnation, and by every later one for itself", () => {
     const log: Array<string> = []
     return Effect.gen(function*() {
-      const [till, harness] = [yield* Till, yield* Harness]
+      const [till, harness] = [yield* Till, yield* Harness.Harness]
       yield* GenServer.replace(till, acquiring("new", log))
       assert.strictEqual(yield* till.Price(), "new: 0 old")
       assert.deepStrictEqual(log, ["+old", "+new"])
@@ -169,10 +168,12 @@ describe("a behaviour that acquires something", () => {
     return Effect.gen(function*() {
       const till = yield* Till
       const failing = Effect.andThen(acquiring("new", log), Effect.fail("not made"))
-      assert((yield* Effect.flip(GenServer.replace(till, failing))) instanceof ReplaceFailed)
+      assert((yield* Effect.flip(GenServer.replace(till, failing))) instanceof GenServer.ReplaceFailed)
       assert.deepStrictEqual(log.splice(0), ["+old", "+new", "-new"])
       const migrate = () => Effect.fail("not migrated")
-      assert((yield* Effect.flip(GenServer.replace(till, acquiring("new", log), migrate))) instanceof ReplaceFailed)
+      assert(
+        (yield* Effect.flip(GenServer.replace(till, acquiring("new", log), migrate))) instanceof GenServer.ReplaceFailed
+      )
       assert.deepStrictEqual(log.splice(0), ["+new", "-new"])
       assert.strictEqual(yield* till.Price(), "old: 0 old")
     }).pipe(Effect.provide(setting(Till.layer(acquiring("old", log)))))

@@ -2,10 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import type { CallError } from "../../../../src/domain/process/CallError.ts"
-import type { StopFailed } from "../../../../src/domain/server/ServerErrors.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 /** A server that does what the test says: while it handles a message, while it starts, while it cleans up. */
@@ -47,7 +45,7 @@ const run = (
     readonly b: typeof B.Service
     readonly ofA: Script
     readonly ofB: Script
-  }) => Effect.Effect<void, unknown, Harness>
+  }) => Effect.Effect<void, unknown, Harness.Harness>
 ) => {
   const [ofA, ofB] = [blank(), blank()]
   return Effect.gen(function*() {
@@ -59,12 +57,12 @@ const run = (
       A.layer(following(ofA)),
       B.layer(following(ofB))
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )))
 }
 
 /** How it went: the answer, or why there was none. */
-const told = <T>(effect: Effect.Effect<T, CallError | StopFailed>): Effect.Effect<string> =>
+const told = <T>(effect: Effect.Effect<T, GenServer.CallError | GenServer.StopFailed>): Effect.Effect<string> =>
   Effect.match(effect, {
     onSuccess: (answer) => typeof answer === "string" ? answer : "stopped",
     onFailure: (error) =>
@@ -175,7 +173,7 @@ it.effect("a fiber that a handler forked may stop its server: the server does no
         "forked"
       )
       assert.strictEqual(yield* a.Do(), "forked")
-      yield* (yield* Harness).awaitIncarnation(a, 2)
+      yield* (yield* Harness.Harness).awaitIncarnation(a, 2)
       assert.deepStrictEqual(answers, ["stopped"])
     })
   ))

@@ -3,11 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import type { Lifecycle } from "../../../../src/domain/observation/Lifecycle.ts"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { toCause } from "../../../../src/domain/process/ExitReason.ts"
-import { StateRefused } from "../../../../src/domain/server/ServerErrors.ts"
-import { Process, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { GenServer, Process, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { Fragile, FragileLive, kinds, mood, poison, Refused, tree, turning } from "../../../kit/Fragile.ts"
 import { often } from "../../../kit/Restarts.ts"
@@ -18,7 +16,7 @@ type Server = typeof Fragile.Service
 
 /** What was given up, as the events tell it. */
 const losses = Effect.flatMap(
-  Harness,
+  Harness.Harness,
   (harness) =>
     Effect.map(harness.events, (events) =>
       events.flatMap((event) =>
@@ -30,16 +28,16 @@ const losses = Effect.flatMap(
       ))
 )
 
-const refusal = (event: Extract<Lifecycle, { readonly _tag: "StartFailed" }>): StateRefused => {
+const refusal = (event: Extract<Lifecycle, { readonly _tag: "StartFailed" }>): GenServer.StateRefused => {
   const error = Cause.squash(toCause(event.reason))
-  assert.instanceOf(error, StateRefused)
+  assert.instanceOf(error, GenServer.StateRefused)
   return error
 }
 
 const crashes = (call: Effect.Effect<unknown, unknown>) =>
   Effect.map(Effect.exit(call), (exit) => {
     const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-    assert.isTrue(error instanceof CallError && error.reason._tag === "Crashed", String(error))
+    assert.isTrue(error instanceof GenServer.CallError && error.reason._tag === "Crashed", String(error))
   })
 
 /** Crashes it on `n` messages that are different, each the first of its incarnation. */
@@ -66,7 +64,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
   it.effect("a state that kills whoever restores it gives way to the last good one, within the budget", () =>
     Effect.gen(function*() {
       const fragile = yield* Fragile
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       yield* worsen(fragile, poison.restore)
       yield* crashes(fragile.Crash({}))
       assert.strictEqual(yield* fragile.Add({ by: 1 }), 42)
@@ -145,7 +143,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("onSuspect \"rollback\": the third different one leads to the last good state, within the budget", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         yield* worsen(fragile, poison.handlers)
         yield* Process.kill(fragile)
         yield* crashes(fragile.Get())
@@ -185,7 +183,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("by default nobody but a person may tell: it gives up with a report, and the state is still there", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         yield* worsen(fragile, poison.handlers)
         yield* Process.kill(fragile)
         yield* crashThrice(fragile)
@@ -200,7 +198,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("the start after that tries anew: the handlers may have been mended", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         yield* fragile.Set({ to: poison.handlers })
         yield* Process.kill(fragile)
         yield* crashThrice(fragile)
@@ -215,7 +213,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
     it.effect("never rolls back and never starts on a suspect; the error says what to do", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         yield* worsen(fragile, poison.restore)
         yield* crashes(fragile.Crash({}))
         const error = refusal(yield* harness.awaitTag("StartFailed", fragile, 2))
@@ -327,7 +325,7 @@ it.effect("a store that is away when a snapshot is set aside is asked again, and
   const script = new Scripted()
   return Effect.gen(function*() {
     const fragile = yield* Fragile
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     yield* worsen(fragile, poison.restore)
     script.before = (operation) => operation === "setAside" ? away(operation) : Effect.void
     const crashed = yield* now(Effect.exit(fragile.Crash({})))
@@ -358,7 +356,7 @@ for (const [what, to] of [["", 50], [", or of what a callback made of that", poi
       Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
         StateContainer.layerTable(Fragile, { onSuspect: "rollback", row: () => "row" }),
         FragileLive
-      ]).pipe(Layer.provideMerge(Layer.merge(Harness.layer, StateTable.StateTable.layer)))
+      ]).pipe(Layer.provideMerge(Layer.merge(Harness.Harness.layer, StateTable.StateTable.layer)))
     )))
 }
 
@@ -411,7 +409,7 @@ it.effect("what spoke against a snapshot does not speak against another that a p
   const script = new Scripted()
   return Effect.gen(function*() {
     const fragile = yield* Fragile
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     yield* worsen(fragile, poison.restore)
     const [newest] = yield* script.memory.load("test/Fragile")
     const gate = Latch.makeUnsafe(false)

@@ -3,10 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
-import type { CallError } from "../../../../src/domain/process/CallError.ts"
-import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { Process, Restart } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { type GenServer, Process, Restart, StateStore } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Account, Inside, many, one, Saving, start } from "../../../kit/Account.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
@@ -23,11 +21,11 @@ const scripted = () => {
 const patience = Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(2)])
 
 /** What the store said, when a call failed because of it. */
-const storeErrorOf = (exit: Exit.Exit<unknown, unknown>): StoreError => {
+const storeErrorOf = (exit: Exit.Exit<unknown, unknown>): StateStore.StoreError => {
   const reason = reasonOf(exit)
   assert.strictEqual(reason?._tag, "NotConserved")
   const error = reason?._tag === "NotConserved" ? Cause.squash(reason.cause) : undefined
-  assert.instanceOf(error, StoreError)
+  assert.instanceOf(error, StateStore.StoreError)
   return error
 }
 
@@ -35,7 +33,7 @@ const assertAway = (exit: Exit.Exit<unknown, unknown>): void =>
   assert.strictEqual(storeErrorOf(exit).reason._tag, "Unavailable")
 
 /** The crash reports of a tree. */
-const reports = Effect.map(Harness, ({ telemetry }) => {
+const reports = Effect.map(Harness.Harness, ({ telemetry }) => {
   const all: Array<CrashReport> = []
   const { crashed } = telemetry
   telemetry.crashed = (report, context) => {
@@ -130,7 +128,7 @@ describe("a write that finally fails", () => {
   it.effect("held answers fail with NotConserved, and the next incarnation starts from what the store really holds", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const account = yield* Account
       yield* account.Add({ by: 40 })
       script.before = onSave(away)
@@ -318,7 +316,7 @@ describe("a write that finally fails", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
-      const [account, harness] = [yield* Account, yield* Harness]
+      const [account, harness] = [yield* Account, yield* Harness.Harness]
       yield* account.Add({ by: 1 })
       script.before = onSave(away)
       yield* account.Put({ to: 100 })
@@ -361,7 +359,7 @@ describe("a write that finally fails", () => {
   it.effect("a state that no store will take is charged to the budget, so that it cannot go on for ever", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const account = yield* Account
       script.before = onSave(fail({ _tag: "Invalid", what: "too large" }))
       for (let i = 0; i < 2; i++) {
@@ -389,7 +387,8 @@ describe("a write that finally fails", () => {
 
   it.effect("what its callers read names the server, says what is kept, and does not contradict itself", () => {
     const { inside, script } = scripted()
-    const told = <A>(call: Effect.Effect<A, CallError>) => Effect.map(Effect.flip(call), (error) => error.message)
+    const told = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
+      Effect.map(Effect.flip(call), (error) => error.message)
     return Effect.gen(function*() {
       const account = yield* start(inside, "ann")
       const path = "root/test/Pool/test/Account/ann"
@@ -450,7 +449,7 @@ describe("another process takes over", () => {
   it.effect("the older session's writes are refused: its servers stop, typed, and do not take the store back", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const account = yield* Account
       yield* account.Add({ by: 41 })
       const epoch = yield* takeOver(script)

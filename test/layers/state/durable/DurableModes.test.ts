@@ -3,8 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Account, Inside, many, one, Pool, Saving, start } from "../../../kit/Account.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { away, full, onSave, Scripted } from "../../../kit/Scripted.ts"
@@ -39,7 +38,7 @@ describe("{ every }: at intervals", () => {
       const account = yield* Account
       const container = yield* Account.StateContainer
       yield* account.Add({ by: 41 })
-      container[processOf].exit({ _tag: "Killed" })
+      container[Process.processOf].exit({ _tag: "Killed" })
       yield* Process.kill(account)
       assert.strictEqual(yield* account.Add({ by: 1 }), 42)
       yield* TestClock.adjust("1 second")
@@ -225,7 +224,7 @@ describe("after a normal end", () => {
       const container = yield* Account.StateContainer
       // What the container has for a key: its keeper, which is made anew when it was let go.
       const keeper = (key: string) => {
-        const nobody = container[processOf]
+        const nobody = container[Process.processOf]
         const keeper = container.claim(key, nobody)
         if (keeper.owner === nobody) keeper.owner = undefined
         return keeper
@@ -282,7 +281,7 @@ describe("after a normal end", () => {
       yield* gate.open
       yield* turns
       assert.deepStrictEqual(yield* script.states("test/Account/a"), ["5"])
-      assert.strictEqual(container.owner("a"), again[processOf])
+      assert.strictEqual(container.owner("a"), again[Process.processOf])
       assert.deepStrictEqual(yield* container.for("a").get, Option.some(5))
     }).pipe(Effect.provide(many(inside)))
   })
@@ -300,7 +299,7 @@ describe("after a normal end", () => {
       const account = yield* start(inside, "a")
       yield* gate.open
       assert.deepStrictEqual(yield* Fiber.join(slow), Option.none())
-      assert.strictEqual(container.owner("a"), account[processOf])
+      assert.strictEqual(container.owner("a"), account[Process.processOf])
     }).pipe(Effect.provide(many(inside)))
   })
 
@@ -508,7 +507,7 @@ describe("by hand", () => {
 it.effect("a server that was stopped by its supervisor keeps its state, and has it when it is started again", () => {
   const { inside } = scripted()
   return Effect.gen(function*() {
-    const harness = yield* Harness
+    const harness = yield* Harness.Harness
     const account = yield* start(inside, "a")
     yield* account.Add({ by: 41 })
     yield* GenServer.stop(account)

@@ -8,16 +8,16 @@ import type { Pure } from "../../../../src/domain/state/StateSchema.ts"
 import {
   DynamicSupervisor,
   GenServer,
+  Metrics,
   Process,
   StateContainer,
   StateSchema,
   StateStore,
   Supervisor
 } from "../../../../src/index.ts"
-import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 import { copy } from "../../../kit/stores/Copies.ts"
@@ -62,12 +62,12 @@ const NewLive = (options: Options = {}) =>
         Add: ({ total }, { by }) => [total + by, { total: total + by }]
       }
     })
-  ]).pipe(Layer.provideMerge(Harness.layer))
+  ]).pipe(Layer.provideMerge(Harness.Harness.layer))
 
 /** What the server makes of states that were set one after the other before the deploy. */
 const deploy = <A, E>(
   states: ReadonlyArray<number>,
-  test: (script: Scripted) => Effect.Effect<A, E, New | Harness>,
+  test: (script: Scripted) => Effect.Effect<A, E, New | Harness.Harness>,
   options: Options = {}
 ) =>
   Effect.gen(function*() {
@@ -86,7 +86,7 @@ const versions = (script: Scripted) =>
     (records) => records.map(({ seq, version }) => [seq, version])
   )
 
-const told = Effect.flatMap(Harness, (harness) => harness.historyOf("root/test/Till"))
+const told = Effect.flatMap(Harness.Harness, (harness) => harness.historyOf("root/test/Till"))
 
 describe("a state written before a deploy", () => {
   it.effect("is migrated when it is restored, and written in the new version with the next commit", () =>
@@ -105,7 +105,7 @@ describe("a state written before a deploy", () => {
     deploy([1, 13], (script) =>
       Effect.gen(function*() {
         const till = yield* New
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         assert.strictEqual(yield* till.Get(), 10)
         const { from, to, why } = yield* harness.awaitTag("StateRolledBack", till)
         assert.deepStrictEqual([from, to], [2, 1])
@@ -180,7 +180,7 @@ describe("a state that this code cannot read", () => {
         yield* written(version, state)(script)
         yield* Effect.gen(function*() {
           const till = yield* New
-          const harness = yield* Harness
+          const harness = yield* Harness.Harness
           assert.strictEqual(yield* till.Get(), 40)
           assert.deepStrictEqual(yield* told, ["StateSetAside", "StateRolledBack", "StateRestored", "Started"])
           const event = yield* harness.awaitTag("StateSetAside", till)

@@ -1,7 +1,6 @@
 /** A key that is too long for a store: a mistake of whoever asked, and of nobody else. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger, Schema } from "effect"
-import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import {
   DynamicSupervisor,
   GenServer,
@@ -12,8 +11,7 @@ import {
   Supervisor
 } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { StartError } from "../../../../src/layers/supervision/tree/SupervisorErrors.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Inside, many, start } from "../../../kit/Account.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
@@ -24,12 +22,12 @@ class Cart extends GenServer.Service<Cart>()("test/Cart", {
 class Db extends StateStore.Service<Db>()("test/Db", "process") {}
 class Carts extends DynamicSupervisor.Service<Carts>()("test/Carts") {}
 
-const refusalOf = (exit: Exit.Exit<unknown, unknown>): StoreError => {
+const refusalOf = (exit: Exit.Exit<unknown, unknown>): StateStore.StoreError => {
   const found = Exit.findErrorOption(exit)
   const error = found._tag === "Some" ? found.value : undefined
-  assert.instanceOf(error, StartError)
+  assert.instanceOf(error, Supervisor.StartError)
   const cause = error.reason._tag === "Failed" ? Cause.squash(error.reason.cause) : error.reason
-  assert.instanceOf(cause, StoreError)
+  assert.instanceOf(cause, StateStore.StoreError)
   assert.strictEqual(cause.reason._tag, "Invalid")
   assert.include(error.message, cause.what)
   return cause
@@ -48,10 +46,10 @@ describe("a key that is too long for the store", () => {
         Cart.layerKeyed({ init: 0, handlers: { Add: (n) => [n + 1, n + 1] } }).pipe(Layer.provide(Carts.asSupervisor))
       ]).pipe(
         Layer.provide(StateStoreSqlite.layer(Db, { filename: ":memory:" })),
-        Layer.provideMerge(Harness.layer)
+        Layer.provideMerge(Harness.Harness.layer)
       )
       yield* Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const ann = yield* Cart.at("ann")
         yield* ann.Add()
         for (let i = 0; i < 10; i++) {

@@ -3,8 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
@@ -22,7 +21,7 @@ describe("a server that hibernates over anything else", () => {
     it.effect(`keeps its state: the next message has the very same (${what})`, () => {
       const inside = new Inside()
       return Effect.gen(function*() {
-        const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+        const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
         yield* sleeper.Sleep({ by: 1 })
         yield* turns
         yield* sleeper.Read()
@@ -35,7 +34,7 @@ describe("a server that hibernates over anything else", () => {
       }).pipe(
         Effect.provide(Layer.provideMerge(
           Supervisor.layer({ id: "root", strategy: "one_for_one" }, [container, Sleeper.layer(behavior(inside))]),
-          Harness.layer
+          Harness.Harness.layer
         ))
       )
     })
@@ -46,7 +45,7 @@ describe("a server that hibernates over a store", () => {
   it.effect("lets its state leave memory when it is stored; the next message loads it before its handler runs", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       assert.strictEqual(yield* sleeper.Sleep({ by: 41 }), 41)
       yield* turns
       assert.strictEqual(loads(inside), 0)
@@ -66,12 +65,12 @@ describe("a server that hibernates over a store", () => {
   it.effect("is running, to its supervisor and to whoever asks: nothing is loaded for that", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 41 })
       yield* harness.awaitTag("StatePassivated", sleeper)
       const top = yield* Top
       const { status } = yield* top.whichChild("test/Sleeper")
-      assert.deepStrictEqual([status, sleeper[processOf].status], ["running", "running"])
+      assert.deepStrictEqual([status, sleeper[Process.processOf].status], ["running", "running"])
       assert.deepStrictEqual(yield* top.countChildren, { specs: 2, active: 2, supervisors: 0, workers: 2 })
       assert.strictEqual(loads(inside), 0)
     }).pipe(Effect.provide(setUp(inside)))
@@ -80,7 +79,7 @@ describe("a server that hibernates over a store", () => {
   it.effect("is hibernating, to whoever asks for its status: nothing is loaded for that", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 41 })
       // Not before it is stored.
       const before = yield* Sys.getStatus(sleeper)
@@ -103,7 +102,7 @@ describe("a server that hibernates over a store", () => {
   it.effect("a status asked for while others wait is told in its turn", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 41 })
       yield* harness.awaitTag("StatePassivated", sleeper)
       yield* sleeper.Put({ to: 7 })
@@ -262,7 +261,7 @@ describe("a server that hibernates over a store", () => {
       const inMemory = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
         StateContainer.layerMemory(Sleeper),
         Sleeper.layer(behavior(inside))
-      ]).pipe(Layer.provideMerge(Harness.layer))
+      ]).pipe(Layer.provideMerge(Harness.Harness.layer))
       assert.deepStrictEqual(yield* Effect.provide(program, inMemory), { n: 3 })
     })
   })

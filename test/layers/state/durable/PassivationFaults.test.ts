@@ -2,9 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { GenServer, Process, Restart } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { GenServer, Process, Restart, type StateStore } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { never } from "../../../kit/Restarts.ts"
@@ -35,7 +34,7 @@ describe("a store that is away when the state is wanted", () => {
   it.effect("when it gives up, the incarnation ends as not conserved; the message waits for the next one, uncharged", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       inside.script.before = (operation) => operation === "load" ? away(operation) : Effect.void
@@ -115,7 +114,7 @@ describe("the end of a server whose state is in its store alone", () => {
   it.effect("killed, or killed while the state is loaded, the next incarnation starts from what is stored", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       yield* Process.kill(sleeper)
@@ -137,7 +136,7 @@ describe("the end of a server whose state is in its store alone", () => {
   it.effect("a crash of the message that brought the state back is no evidence against it", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       for (let crash = 1; crash <= 5; crash++) {
         yield* sleeper.Sleep({ by: 1 })
         yield* turns
@@ -154,7 +153,7 @@ describe("a state that others change while it is in its store alone", () => {
   it.effect("what a person sets is what the server goes on with; what is cleared is gone with its incarnation", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       const companion = (yield* Sleeper.StateContainer).for()
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
@@ -255,7 +254,7 @@ describe("a state that others change while it is in its store alone", () => {
   it.effect("written by a younger owner, it is refused: the server ends, fenced off", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       const { memory } = inside.script
@@ -265,7 +264,11 @@ describe("a state that others change while it is in its store alone", () => {
       const read = yield* now(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
       const exited = yield* harness.awaitTag("Exited", sleeper)
       const error = exited.reason._tag === "NotConserved" ? Cause.squash(exited.reason.cause) : undefined
-      assert.deepInclude((error as StoreError).reason, { _tag: "Fenced", current: epoch, key: "test/Sleeper" })
+      assert.deepInclude((error as StateStore.StoreError).reason, {
+        _tag: "Fenced",
+        current: epoch,
+        key: "test/Sleeper"
+      })
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(reasonOf(yield* Fiber.join(read))?._tag, "NotRunning")
       assert.deepStrictEqual(inside.states, [{ n: 0 }])
@@ -275,7 +278,7 @@ describe("a state that others change while it is in its store alone", () => {
   it.effect("nor does any other server of that session go on with what the younger owner has written", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
       const { memory } = inside.script
@@ -293,7 +296,7 @@ describe("a state that others change while it is in its store alone", () => {
   it.effect("one that does not decode any more ends the incarnation; the next one is given the last good one", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness]
+      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Add({ by: 1 })
       yield* sleeper.Sleep({ by: 1 })
       yield* turns

@@ -4,7 +4,7 @@ import { Effect, Layer, Schema } from "effect"
 import { join } from "node:path"
 import { GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { collectGarbage } from "../../../kit/Garbage.ts"
 
@@ -41,7 +41,7 @@ describe("ten thousand servers that hibernate", () => {
           })
         ]).pipe(
           Layer.provide(StateStoreSqlite.layer(Store, { filename: join(directory, "states.db") })),
-          Layer.provideMerge(Harness.layer)
+          Layer.provideMerge(Harness.Harness.layer)
         )
         const reachable = () => states.filter((one) => one.deref() !== undefined).length
         yield* Effect.gen(function*() {

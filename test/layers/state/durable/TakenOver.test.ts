@@ -4,10 +4,9 @@ import { Cause, Effect, Exit, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
-import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { Process, Restart, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Account, behavior, Inside, many, one, Pool, start } from "../../../kit/Account.ts"
 import { turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
@@ -27,9 +26,9 @@ const counting = (asked: Array<string>): Schedule.Schedule<unknown, ExitReason> 
     return Exit.succeed([asked.length, "1 second" as never])
   }))
 
-const takenOver = (cause: Cause.Cause<unknown>): StoreError => {
+const takenOver = (cause: Cause.Cause<unknown>): StateStore.StoreError => {
   const error = Cause.squash(cause)
-  assert.instanceOf(error, StoreError)
+  assert.instanceOf(error, StateStore.StoreError)
   assert.strictEqual(error.reason._tag, "Fenced")
   return error
 }
@@ -41,7 +40,7 @@ const overtaken = (script: Scripted) =>
     yield* account.Add({ by: 41 })
     yield* script.memory.acquireEpoch("test/Account")
     yield* Effect.exit(account.Add({ by: 1 }))
-    return yield* Effect.flatMap(Harness, (harness) => harness.awaitTag("GaveUp", "root"))
+    return yield* Effect.flatMap(Harness.Harness, (harness) => harness.awaitTag("GaveUp", "root"))
   })
 
 describe("a session that another process has taken over from", () => {
@@ -60,7 +59,7 @@ describe("a session that another process has taken over from", () => {
         const gaveUp = yield* overtaken(script)
         assert.strictEqual(gaveUp.reason._tag, "NotConserved")
         yield* TestClock.adjust("1 hour")
-        const history = yield* (yield* Harness).historyOf(yield* Account)
+        const history = yield* (yield* Harness.Harness).historyOf(yield* Account)
         assert.deepStrictEqual(history, ["Started", "Exited"])
         assert.deepStrictEqual(asked, [])
       }).pipe(Effect.provide(one(inside, {}, budget === undefined ? {} : { restart: budget })))
@@ -83,7 +82,7 @@ describe("a session that another process has taken over from", () => {
       Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
         StateContainer.layerStore(Account, { store: Store }),
         Below
-      ]).pipe(Layer.provide(storeLayer(script)), Layer.provideMerge(Harness.layer))
+      ]).pipe(Layer.provide(storeLayer(script)), Layer.provideMerge(Harness.Harness.layer))
     ))
   })
 
@@ -91,7 +90,7 @@ describe("a session that another process has taken over from", () => {
     const { inside, script } = scripted()
     const asked: Array<string> = []
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const account = yield* Account
       const container = yield* Account.StateContainer
       yield* account.Add({ by: 41 })
@@ -111,7 +110,7 @@ describe("a session that another process has taken over from", () => {
   it.effect("with onGiveUp: \"park\" they are parked, and to resume one parks it again", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const account = yield* Account
       const supervisor = yield* Root
       yield* account.Add({ by: 1 })
@@ -132,14 +131,14 @@ describe("a session that another process has taken over from", () => {
       Root.layer({ strategy: "one_for_one", onGiveUp: "park" }, [
         StateContainer.layerStore(Account, { store: Store }),
         Account.layer(behavior(inside))
-      ]).pipe(Layer.provide(storeLayer(script)), Layer.provideMerge(Harness.layer))
+      ]).pipe(Layer.provide(storeLayer(script)), Layer.provideMerge(Harness.Harness.layer))
     ))
   })
 
   it.effect("a dynamic supervisor gives up at once, too", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const pool = yield* Pool
       const account = yield* start(inside, "a")
       yield* account.Add({ by: 1 })
@@ -162,10 +161,10 @@ describe("a session that another process has taken over from", () => {
           Account.layer(behavior(new Inside(new Scripted())))
         ]).pipe(
           Layer.provide(StateStoreSqlite.layer(Db, { filename: join(directory, "app.db") })),
-          Layer.provideMerge(Harness.layer)
+          Layer.provideMerge(Harness.Harness.layer)
         )
       yield* Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const first = yield* Account
         yield* first.Add({ by: 1 })
         yield* Effect.gen(function*() {

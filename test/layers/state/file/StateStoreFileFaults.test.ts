@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, References } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
-import type { StateStore } from "../../../../src/layers/state/store/StateStore.ts"
+import { type StateStore } from "../../../../src/index.ts"
 import { type Disk, makeDisk } from "../../../kit/stores/FaultyDisk.ts"
 import { folder, open, reason, saved, segments, written } from "../../../kit/stores/FileStore.ts"
 import { start } from "../../../kit/stores/Processes.ts"
@@ -175,7 +175,7 @@ describe("a disk that fails", () => {
 
   it.live("snapshots of a key that lie at the same place of two files are two to a compaction", () =>
     Effect.gen(function*() {
-      const texts = (store: StateStore<"process">) =>
+      const texts = (store: StateStore.StateStore<"process">) =>
         Effect.map(store.load("a"), (records) => records.map(({ seq, state }) => [seq, state]))
       let pad = 0
       for (let attempt = 0; attempt < 5; attempt++) {

@@ -6,13 +6,11 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { crashed, toText } from "../../../../src/domain/process/ExitReason.ts"
-import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { StateContainer, Supervisor } from "../../../../src/index.ts"
+import { StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as SqliteClient from "../../../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import * as StateStore from "../../../../src/layers/state/store/StateStore.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Account, behavior, Inside } from "../../../kit/Account.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { Scripted } from "../../../kit/Scripted.ts"
@@ -143,7 +141,7 @@ describe("SQLite that fails", () => {
       other.close()
       for (const exit of [...gone, ...others, constrained]) {
         assert.strictEqual(reasonOf<unknown>(exit)?._tag, "Unusable")
-        const error = Exit.findErrorOption<unknown, StoreError>(exit)
+        const error = Exit.findErrorOption<unknown, StateStore.StoreError>(exit)
         assert.isFalse(error._tag === "Some" && error.value.isRetryable)
       }
       yield* store.save([record("a", 1, epoch)])
@@ -174,9 +172,9 @@ describe("SQLite that fails", () => {
       const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
         StateContainer.layerStore(Account, { store: Db }),
         Account.layer(behavior(new Inside(new Scripted())))
-      ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename })), Layer.provideMerge(Harness.layer))
+      ]).pipe(Layer.provide(StateStoreSqlite.layer(Db, { filename })), Layer.provideMerge(Harness.Harness.layer))
       yield* Effect.gen(function*() {
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const account = yield* Account
         yield* account.Add({ by: 1 })
         const other = new DatabaseSync(filename)

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import * as StateStore from "../../../../src/layers/state/store/StateStore.ts"
+import { StateStore } from "../../../../src/index.ts"
 import { record } from "../../../kit/stores/Records.ts"
 import { contract } from "../../../kit/stores/StoreContract.ts"
 
@@ -39,8 +38,8 @@ describe("StateStore", () => {
   })
 
   it("errors say what happened, to which store, and what to do", () => {
-    const text = (reason: StoreError["reason"]) =>
-      new StoreError({ store: "file ./data", operation: "save", reason }).message
+    const text = (reason: StateStore.StoreError["reason"]) =>
+      new StateStore.StoreError({ store: "file ./data", operation: "save", reason }).message
     assert.strictEqual(
       text({ _tag: "Fenced", owner: "app", epoch: 3, current: 4 }),
       `save in the state store "file ./data": a younger session has taken over from "app" (epoch 3, in force is 4): ` +
@@ -61,18 +60,18 @@ describe("StateStore", () => {
   it("what does not write says that nothing was written", () => {
     for (const operation of ["open", "load", "keys", "listAside", "acquireEpoch"]) {
       for (const reason of [{ _tag: "Unavailable", cause: "gone" }, { _tag: "Unusable", cause: "gone" }] as const) {
-        const { message } = new StoreError({ store: "file ./data", operation, reason })
+        const { message } = new StateStore.StoreError({ store: "file ./data", operation, reason })
         assert.include(message, "(gone). Nothing was written.")
         assert.notInclude(message, "may or may not")
       }
     }
-    const opened = new StoreError({ store: "s", operation: "open", reason: { _tag: "Invalid", what: "no" } })
+    const opened = new StateStore.StoreError({ store: "s", operation: "open", reason: { _tag: "Invalid", what: "no" } })
     assert.strictEqual(opened.message, "open of the state store \"s\": no. Nothing was written.")
   })
 
   it("what is away or full may be tried again, the rest may not", () => {
-    const retryable = (reason: StoreError["reason"]) =>
-      new StoreError({ store: "s", operation: "save", reason }).isRetryable
+    const retryable = (reason: StateStore.StoreError["reason"]) =>
+      new StateStore.StoreError({ store: "s", operation: "save", reason }).isRetryable
     assert.isTrue(retryable({ _tag: "Unavailable", cause: 1 }))
     assert.isTrue(retryable({ _tag: "Full", cause: 1 }))
     assert.isFalse(retryable({ _tag: "Fenced", epoch: 1, current: 2 }))

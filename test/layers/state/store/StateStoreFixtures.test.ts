@@ -5,10 +5,9 @@ import { Effect, Result, Schema } from "effect"
 import { join } from "node:path"
 import * as Generations from "../../../../src/domain/state/Generations.ts"
 import * as Recovery from "../../../../src/domain/state/Recovery.ts"
-import * as StateSchema from "../../../../src/domain/state/StateSchema.ts"
+import { StateSchema, type StateStore } from "../../../../src/index.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import type { StateStore } from "../../../../src/layers/state/store/StateStore.ts"
 import { copy } from "../../../kit/stores/Copies.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int, names: Schema.Array(Schema.String) })
@@ -17,7 +16,7 @@ const State = StateSchema.make(V1).next(V2, ({ count, names }) => ({ total: coun
 
 const keys = ["shop/till/1", "shop/till/ü\u0000\ud800"]
 
-const afterDeploy = Effect.fnUntraced(function*(store: StateStore<"process">) {
+const afterDeploy = Effect.fnUntraced(function*(store: StateStore.StateStore<"process">) {
   assert.deepStrictEqual(yield* store.keys("shop/"), keys)
   const epoch = yield* store.acquireEpoch("shop")
   assert.strictEqual(epoch, 2)

@@ -4,9 +4,7 @@ import { Deferred, Effect, Fiber, Layer, Metric, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import type { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import { Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
-import * as Metrics from "../../../../src/layers/observation/Metrics.ts"
+import { Metrics, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Account, behavior, Inside, many, one, start } from "../../../kit/Account.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
@@ -175,7 +173,7 @@ describe("a store that is away", () => {
       script.before = onSave(away)
       const call = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))
       yield* turns
-      const said = keeper.outage as StoreError | undefined
+      const said = keeper.outage as StateStore.StoreError | undefined
       assert.strictEqual(said?.reason._tag, "Unavailable")
       script.before = () => Effect.void
       yield* TestClock.adjust("1 second")

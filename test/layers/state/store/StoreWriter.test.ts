@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
-import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
+import { StateStore } from "../../../../src/index.ts"
 import { StoreWriter, type Unsaved, writerOf } from "../../../../src/layers/state/store/StoreWriter.ts"
 import { turns } from "../../../kit/Fibers.ts"
 import { away, fail, onSave, Scripted } from "../../../kit/Scripted.ts"
@@ -39,7 +39,7 @@ class Thing implements Unsaved {
 
   failed(cause: Cause.Cause<unknown>): void {
     const error = Cause.squash(cause)
-    this.told.push(`failed ${error instanceof StoreError ? error.reason._tag : String(error)}`)
+    this.told.push(`failed ${error instanceof StateStore.StoreError ? error.reason._tag : String(error)}`)
   }
 }
 
@@ -48,7 +48,7 @@ const setUp = Effect.gen(function*() {
   const epoch = yield* script.memory.acquireEpoch("test")
   const writer = new StoreWriter(script.store, yield* Effect.context<never>(), retry)
   const things = (count: number) => Array.from({ length: count }, (_, i) => new Thing(`k${i}`, epoch))
-  const job = (name: string, log: Array<string>, effect: Effect.Effect<void, StoreError> = Effect.void) =>
+  const job = (name: string, log: Array<string>, effect: Effect.Effect<void, StateStore.StoreError> = Effect.void) =>
     writer.run(effect, (exit) => log.push(`${name} ${exit._tag}`))
   return { script, epoch, writer, things, job }
 })

@@ -1,8 +1,7 @@
 /** Starts of dynamic children that are over before anybody looks, and those that somebody looks into: the same promises. */
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer } from "effect"
-import * as Telemetry from "../../../../src/layers/observation/Telemetry.ts"
-import * as DynamicSupervisor from "../../../../src/layers/supervision/DynamicSupervisor.ts"
+import { DynamicSupervisor, Telemetry } from "../../../../src/index.ts"
 import { boom, recipe, record, Script } from "../../../kit/Probe.ts"
 
 class Pool extends DynamicSupervisor.Service<Pool>()("top") {}

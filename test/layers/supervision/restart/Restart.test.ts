@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Pull, Random, Schedule } from "effect"
 import { type ExitReason, normal } from "../../../../src/domain/process/ExitReason.ts"
-import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
+import { Restart } from "../../../../src/index.ts"
 
 /** What a budget says to restarts at these times: the delay in milliseconds, or "done". */
 const answers = Effect.fnUntraced(function*(

@@ -3,13 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Fiber, Layer, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
-import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
-import * as Telemetry from "../../../../src/layers/observation/Telemetry.ts"
-import type { Process } from "../../../../src/layers/process/Process.ts"
-import * as DynamicSupervisor from "../../../../src/layers/supervision/DynamicSupervisor.ts"
-import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
-import type { ChildError } from "../../../../src/layers/supervision/tree/SupervisorErrors.ts"
-import type { ChildInfo, Supervisor } from "../../../../src/layers/supervision/tree/SupervisorHandle.ts"
+import {
+  DynamicSupervisor,
+  type Process,
+  Restart,
+  StateStore,
+  type Supervisor,
+  Telemetry
+} from "../../../../src/index.ts"
 import { boom, recipe, record, Script, top } from "../../../kit/Probe.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -17,7 +18,7 @@ const within = 100
 const lost: ExitReason = {
   _tag: "NotConserved",
   cause: Cause.fail(
-    new StoreError({ store: "a store", operation: "save", reason: { _tag: "Unavailable", cause: "away" } })
+    new StateStore.StoreError({ store: "a store", operation: "save", reason: { _tag: "Unavailable", cause: "away" } })
   )
 }
 
@@ -45,18 +46,18 @@ interface Family {
   readonly stop: Effect.Effect<void>
 }
 
-const nameOf = ({ process, status }: { readonly process: Process; readonly status: string }): string =>
+const nameOf = ({ process, status }: { readonly process: Process.Process; readonly status: string }): string =>
   status === "running" ? `${process.id}#${process.incarnation}` : `${process.id} ${status}`
 
 /** What both kinds of handle do alike; they differ in what a child is called by. */
-interface Kin<Target> extends Pick<Supervisor, "startChild" | "whichChildren" | "countChildren" | "stop"> {
-  whichChild(target: Target): Effect.Effect<ChildInfo, ChildError>
-  terminateChild(target: Target): Effect.Effect<void, ChildError>
+interface Kin<Target> extends Pick<Supervisor.Supervisor, "startChild" | "whichChildren" | "countChildren" | "stop"> {
+  whichChild(target: Target): Effect.Effect<Supervisor.ChildInfo, Supervisor.ChildError>
+  terminateChild(target: Target): Effect.Effect<void, Supervisor.ChildError>
 }
 
 const familyOf = Effect.fnUntraced(function*<Target>(
   supervisor: Kin<Target>,
-  target: (process: Process) => Target,
+  target: (process: Process.Process) => Target,
   told: Pick<Family, "take" | "telemetry">
 ) {
   const [a, b] = [new Script(), new Script()]

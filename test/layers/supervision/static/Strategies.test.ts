@@ -2,8 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
+import { Process, Restart } from "../../../../src/index.ts"
 import { boom, listing, probe, recipe, Script, top } from "../../../kit/Probe.ts"
 
 const some = Restart.intensity({ restarts: 2, within: "1 hour" })
@@ -30,7 +29,7 @@ describe("one_for_all", () => {
       b.end()
       assert.deepStrictEqual(yield* listing(supervisor), ["a#3", "b#3"])
       b.end()
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
       assert.deepStrictEqual(take().slice(-3), ["Exited b#3 crashed: boom", "GaveUp top on b", "Exited a#3 shutdown"])
     }))
 
@@ -200,8 +199,8 @@ describe("significant children", () => {
       take()
       a.finish()
       assert.deepStrictEqual(take(), ["Exited a#2 normal", "Exited b#1 shutdown"])
-      assert.strictEqual(supervisor[processOf].status, "stopped")
-      assert.strictEqual(supervisor[processOf].lastExit?._tag, shutdown._tag)
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].lastExit?._tag, shutdown._tag)
       assert.deepStrictEqual(reports(), ["a#1: it is restarted"])
     }))
 

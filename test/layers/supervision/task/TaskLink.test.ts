@@ -2,12 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import * as GenServer from "../../../../src/layers/server/GenServer.ts"
-import * as StateContainer from "../../../../src/layers/state/StateContainer.ts"
-import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
-import * as TaskSupervisor from "../../../../src/layers/supervision/TaskSupervisor.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { GenServer, Process, StateContainer, Supervisor, TaskSupervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { none, quiet, run, Tasks, waiting } from "../../../kit/Tasks.ts"
 
 const linkBroken = (exit: Exit.Exit<unknown, unknown>) =>
@@ -138,7 +134,7 @@ describe("a link", () => {
       assert.strictEqual(yield* tellsOf((task) => tasks.terminateChild(task)), "went on")
       assert.strictEqual(yield* tellsOf((task) => task.shutdown), "went on")
       assert.deepStrictEqual(
-        yield* tellsOf((task) => Effect.sync(() => task[processOf].exit({ _tag: "Killed" }))),
+        yield* tellsOf((task) => Effect.sync(() => task[Process.processOf].exit({ _tag: "Killed" }))),
         { _tag: "Stopped", reason: { _tag: "Killed" } }
       )
     })))
@@ -198,7 +194,7 @@ describe("a server and its tasks", () => {
       StateContainer.layerMemory(Boss),
       BossLive
     ]),
-    Harness.layer
+    Harness.Harness.layer
   )
 
   it.effect("a handler waits for its task", () =>
@@ -223,7 +219,7 @@ describe("a server and its tasks", () => {
   it.effect("a task that is waited for in spawnLink takes its server along", () =>
     quiet(
       Effect.gen(function*() {
-        const [boss, harness] = [yield* Boss, yield* Harness]
+        const [boss, harness] = [yield* Boss, yield* Harness.Harness]
         yield* boss.Depend()
         yield* TestClock.adjust("1 second")
         yield* harness.awaitIncarnation(boss, 2)

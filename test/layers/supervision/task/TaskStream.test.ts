@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import * as TaskSupervisor from "../../../../src/layers/supervision/TaskSupervisor.ts"
+import { TaskSupervisor } from "../../../../src/index.ts"
 import { errorOf } from "../../../kit/Failures.ts"
 import { none, Oops, run, Tasks, waiting } from "../../../kit/Tasks.ts"
 

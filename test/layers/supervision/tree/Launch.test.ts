@@ -1,9 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Runtime } from "effect"
 import { TestClock } from "effect/testing"
-import * as Telemetry from "../../../../src/layers/observation/Telemetry.ts"
-import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
-import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
+import { Restart, Supervisor, Telemetry } from "../../../../src/index.ts"
 import { probe, record, Script, Top } from "../../../kit/Probe.ts"
 
 const launched = Effect.fnUntraced(function*(

@@ -2,11 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Ref, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import * as Telemetry from "../../../../src/layers/observation/Telemetry.ts"
-import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
-import { processOf } from "../../../../src/layers/process/Process.ts"
-import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
-import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
+import { Process, Restart, Supervisor, Telemetry } from "../../../../src/index.ts"
 import { listing, probe, recipe, record, Script, Top, top } from "../../../kit/Probe.ts"
 
 const one = { strategy: "one_for_one" } as const
@@ -269,7 +265,7 @@ describe("nested supervisors", () => {
         Supervisor.layer({ ...none, id: "sub" }, [probe("a", a)])
       )
       a.end()
-      assert.strictEqual(supervisor[processOf].status, "stopped")
+      assert.strictEqual(supervisor[Process.processOf].status, "stopped")
       assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
       assert.deepStrictEqual(reports(), ["top#1: it stays down", "sub#1: it stays down", "sub/a#1: it stays down"])
     }))
@@ -341,7 +337,7 @@ describe("nested supervisors", () => {
           )
         )
         c.finish()
-        return supervisor[processOf].status
+        return supervisor[Process.processOf].status
       })
       assert.strictEqual(yield* climb(true), "stopped")
       assert.strictEqual(yield* climb(false), "running")
@@ -461,7 +457,7 @@ describe("shutting down", () => {
       yield* supervisor.stop()
       assert.deepStrictEqual(a.fates, ["stopped"])
       assert.deepStrictEqual(reports(), [])
-      assert.deepStrictEqual(supervisor[processOf].lastExit, shutdown)
+      assert.deepStrictEqual(supervisor[Process.processOf].lastExit, shutdown)
     }))
 })
 
@@ -488,7 +484,7 @@ describe("trees made at run time", () => {
     Effect.gen(function*() {
       const leaf = new Script()
       const depth = 5000
-      let tree: StartRecipe<unknown, string> = recipe("leaf", leaf)
+      let tree: Supervisor.StartRecipe<unknown, string> = recipe("leaf", leaf)
       for (let level = 0; level < depth; level++) {
         tree = Supervisor.recipe({ strategy: "one_for_one", restart: Restart.never, id: `s${level}` }, [tree])
       }

@@ -2,9 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Ref, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { killed } from "../../../../src/domain/process/ExitReason.ts"
-import * as Monitor from "../../../../src/layers/naming/Monitor.ts"
-import * as Process from "../../../../src/layers/process/Process.ts"
-import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
+import { Monitor, Process, Supervisor } from "../../../../src/index.ts"
 import { listing, top } from "../../../kit/Probe.ts"
 
 /** Whether the process still holds what it was started with. */
