@@ -186,8 +186,8 @@ export class World {
         this.answers.set(command.request, command.answer)
         return undefined
       }
-      case "Tell": {
-        if (command.news._tag === "GaveUp") this.log.push(`gave up on ${command.news.id}`)
+      case "Publish": {
+        if (command.decision._tag === "GaveUp") this.log.push(`gave up on ${command.decision.id}`)
         return undefined
       }
       case "ResetBudget": {

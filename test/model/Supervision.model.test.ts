@@ -17,7 +17,7 @@ import { TestClock } from "effect/testing"
 import { type ExitReason, killed, normal } from "../../src/domain/process/ExitReason.ts"
 import type { AutoShutdown } from "../../src/domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../src/domain/supervision/Strategy.ts"
-import { decide, isCurrent, newestFirst } from "../../src/domain/supervision/Supervision.ts"
+import { concerned, decide, newestFirst } from "../../src/domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../src/domain/supervision/SupervisionEvents.ts"
 import { find, isRestarting, type State } from "../../src/domain/supervision/SupervisionState.ts"
 import { Process, Restart, type Supervisor, Telemetry } from "../../src/index.ts"
@@ -169,7 +169,7 @@ const perform = (world: World, step: typeof Step.Type): Effect.Effect<unknown> =
       // Now and then under an id that is taken, or was.
       const id = step.again > 13 && ids.length > 0 ? idOf(step.again) : `c${world.names++}`
       // Only a spec that is free brings its own script into play.
-      const own = find(world.process.state, id) === undefined
+      const own = find(world.process.materialize(), id) === undefined
         ? newScript(world, id, step.spec)
         : new Script(world.log)
       return ask(
@@ -224,12 +224,27 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
         case "Answer":
           answers.set(command.request, command.answer)
           break
-        case "Tell":
-          told.push(`${command.news._tag} ${command.news.id}`)
+        case "Publish":
+          told.push(`${command.decision._tag} ${command.decision.id}`)
       }
     }
   }
   return { state, asked, told, answers, commands }
+}
+
+/** Whether an event is news, and not about an incarnation or attempt that is over. */
+const isCurrent = (state: State, event: Event): boolean => {
+  switch (event._tag) {
+    case "ChildExited":
+    case "ChildStarted":
+    case "ChildIgnored":
+    case "ChildStartFailed":
+    case "ChildStopped":
+    case "BudgetAnswered":
+      return concerned(state, event) !== undefined
+    default:
+      return true
+  }
 }
 
 /** The events that are told of a child, as the rule sees it. */
@@ -292,7 +307,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
   assert(process instanceof SupervisorProcess)
   const recorded: Array<Recorded> = []
   const clock = yield* Clock.Clock
-  const initial = process.state
+  const initial = process.materialize()
   process.recorder = (event, commands) => recorded.push({ event, commands, at: clock.currentTimeMillisUnsafe() })
   const world: World = {
     process,
@@ -340,10 +355,10 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
   const atRest = (yield* supervisor.whichChildren).map(({ status }) => status)
   if (process.status === "running") {
     assert.includeMembers(["running", "stopped", "parked"], atRest)
-    for (const { status } of newestFirst(process.state)) {
+    for (const { status } of newestFirst(process.materialize())) {
       if (status._tag === "Down") assert.notStrictEqual(status.why, "ended", "nobody stays down without a reason")
     }
-    assert.deepStrictEqual([process.state.plans, process.state.consulting], [[], 0])
+    assert.deepStrictEqual([process.materialize().plans, process.materialize().consulting], [[], 0])
   }
   assert.notInclude(world.answers, "waiting", "every request is answered in the end")
 

@@ -12,6 +12,7 @@ import { words } from "../options/GivenOption.ts"
 import { InvalidOption } from "../options/InvalidOption.ts"
 import * as Millis from "../options/Millis.ts"
 import { type ExitReason, isOrderly } from "../process/ExitReason.ts"
+import type { Shutdown } from "../process/Fate.ts"
 import { adviceOf } from "../process/RestartAdvice.ts"
 
 /**
@@ -20,13 +21,6 @@ import { adviceOf } from "../process/RestartAdvice.ts"
  * @since 0.1.0
  */
 export type Restart = "permanent" | "transient" | "temporary"
-
-/**
- * How long a child may take to stop, in milliseconds. `brutal_kill` does not ask it at all.
- *
- * @since 0.1.0
- */
-export type Shutdown = number | "infinity" | "brutal_kill"
 
 /**
  * When the end of a significant child ends its supervisor (OTP: `auto_shutdown`).

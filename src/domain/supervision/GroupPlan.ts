@@ -176,7 +176,7 @@ export const park = (draft: Draft, entry: Entry, by: string, reason: ExitReason)
   const { id } = entry.spec
   draft.status(entry, { _tag: "Parked", by, reason }, undefined)
   draft.do({ _tag: "Settle", id, fate: "parked" })
-  draft.do({ _tag: "Tell", news: { _tag: "Parked", id } })
+  draft.do({ _tag: "Publish", decision: { _tag: "Parked", id } })
 }
 
 /** The child's stop or start is no longer outstanding: its plan goes on. */

@@ -121,7 +121,7 @@ const deleteChild = (draft: Draft, entry: Entry): Answer => {
     case "Parked":
     case "Down": {
       draft.do({ _tag: "Settle", id: entry.spec.id, fate: "deleted" })
-      draft.do({ _tag: "Tell", news: { _tag: "Deleted", id: entry.spec.id } })
+      draft.do({ _tag: "Publish", decision: { _tag: "Deleted", id: entry.spec.id } })
       draft.remove(entry)
       return { _tag: "Done" }
     }
@@ -154,7 +154,7 @@ const resumeChild = (draft: Draft, entry: Entry): Answer => {
   draft.do({ _tag: "ResetBudget" })
   for (const { spec } of group) {
     draft.do({ _tag: "Settle", id: spec.id, fate: "restarting" })
-    draft.do({ _tag: "Tell", news: { _tag: "Resumed", id: spec.id } })
+    draft.do({ _tag: "Publish", decision: { _tag: "Resumed", id: spec.id } })
   }
   Group.beginStarts(draft, group, status.by, status.reason)
   return { _tag: "Done" }

@@ -19,12 +19,13 @@
  */
 import type { Cause } from "effect"
 import { crashed, type ExitReason, isOrderly, toCause } from "../process/ExitReason.ts"
+import type { Fate } from "../process/Fate.ts"
 import { reasonOfStart } from "../process/StartFailure.ts"
 import { isRestarted } from "./ChildSpec.ts"
 import * as Group from "./GroupPlan.ts"
 import { request } from "./Requests.ts"
 import { inOrder } from "./Strategy.ts"
-import type { Command, Event, Fate } from "./SupervisionEvents.ts"
+import type { Command, Event } from "./SupervisionEvents.ts"
 import { down, Draft, type Entry, find, type State } from "./SupervisionState.ts"
 
 /**
@@ -78,25 +79,6 @@ const isOf = ({ incarnation, status }: Entry, event: ChildEvent): boolean => {
       return status._tag === "Stopping" && status.ticket === event.ticket
     case "BudgetAnswered":
       return status._tag === "Restarting" && status.phase === "budget" && status.ticket === event.ticket
-  }
-}
-
-/**
- * Whether an event is news, and not about an incarnation or attempt that is over.
- *
- * @since 0.1.0
- */
-export const isCurrent = (state: State, event: Event): boolean => {
-  switch (event._tag) {
-    case "ChildExited":
-    case "ChildStarted":
-    case "ChildIgnored":
-    case "ChildStartFailed":
-    case "ChildStopped":
-    case "BudgetAnswered":
-      return concerned(state, event) !== undefined
-    default:
-      return true
   }
 }
 
@@ -186,7 +168,7 @@ const ordered = (draft: Draft): Array<Entry> => inOrder(draft.children.values)
 
 const giveUp = (draft: Draft, entry: Entry, reason: ExitReason): void => {
   const { id } = entry.spec
-  draft.do({ _tag: "Tell", news: { _tag: "GaveUp", id, reason } })
+  draft.do({ _tag: "Publish", decision: { _tag: "GaveUp", id, reason } })
   shutDown(draft, { _tag: "GaveUp", child: id, cause: toCause(reason) }, false)
 }
 
@@ -303,7 +285,7 @@ const budgetAnswered = (draft: Draft, event: Extract<Event, { readonly _tag: "Bu
   }
   const delay = event.answer.millis
   draft.do({ _tag: "Settle", id, fate: "restarting" })
-  draft.do({ _tag: "Tell", news: { _tag: "Restarting", id, reason, delay } })
+  draft.do({ _tag: "Publish", decision: { _tag: "Restarting", id, reason, delay } })
   if (draft.options.strategy !== "one_for_one" || entry.plan !== undefined) {
     draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
     Group.begin(draft, draft.get(id)!, reason, delay, "restart")
@@ -318,7 +300,7 @@ const budgetAnswered = (draft: Draft, event: Extract<Event, { readonly _tag: "Bu
 
 const park = (draft: Draft, entry: Entry, reason: ExitReason): void => {
   const { id } = entry.spec
-  draft.do({ _tag: "Tell", news: { _tag: "GaveUp", id, reason } })
+  draft.do({ _tag: "Publish", decision: { _tag: "GaveUp", id, reason } })
   draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, entry.plan)
   Group.begin(draft, draft.get(id)!, reason, 0, "park")
 }

@@ -9,7 +9,8 @@
 import type { Cause } from "effect"
 import type { InvalidOption } from "../options/InvalidOption.ts"
 import type { ExitReason } from "../process/ExitReason.ts"
-import type { ChildSpec, Shutdown } from "./ChildSpec.ts"
+import type { Fate, Shutdown } from "../process/Fate.ts"
+import type { ChildSpec } from "./ChildSpec.ts"
 
 /** What the supervisor is told. */
 export type Event =
@@ -56,14 +57,6 @@ export type BudgetAnswer =
   | { readonly _tag: "Delay"; readonly millis: number }
   | { readonly _tag: "Exhausted" }
 
-/**
- * What is decided about a child whose incarnation has ended.
- *
- * `restarting`: another follows. `parked`: kept until resumed. `stopped`: nobody starts it. `finished`: it ended in order
- * and is not to come back. `deleted`: its spec was removed on purpose.
- */
-export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
-
 /** What a request comes to. */
 export type Answer =
   | { readonly _tag: "Done" }
@@ -102,13 +95,13 @@ export type Command =
   /** The child has left the tree. */
   | { readonly _tag: "Forget"; readonly id: string }
   | { readonly _tag: "Answer"; readonly request: number; readonly answer: Answer }
-  | { readonly _tag: "Tell"; readonly news: News }
+  | { readonly _tag: "Publish"; readonly decision: Decision }
   | { readonly _tag: "Booted" }
   | { readonly _tag: "BootFailed"; readonly id: string; readonly cause: Cause.Cause<unknown> }
   | { readonly _tag: "Terminated"; readonly reason: ExitReason }
 
-/** Decisions worth telling. */
-export type News =
+/** Decisions that are published. */
+export type Decision =
   | { readonly _tag: "Restarting"; readonly id: string; readonly reason: ExitReason; readonly delay: number }
   | { readonly _tag: "GaveUp"; readonly id: string; readonly reason: ExitReason }
   | { readonly _tag: "Parked"; readonly id: string }

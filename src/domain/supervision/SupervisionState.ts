@@ -9,10 +9,11 @@
  */
 import type { Cause } from "effect"
 import type { ExitReason } from "../process/ExitReason.ts"
+import type { Fate } from "../process/Fate.ts"
 import { Children } from "./Children.ts"
 import type { AutoShutdown, ChildSpec } from "./ChildSpec.ts"
 import type { Strategy } from "./Strategy.ts"
-import type { Command, Fate } from "./SupervisionEvents.ts"
+import type { Command } from "./SupervisionEvents.ts"
 
 /** What a supervisor is told when it is made. */
 export interface Options {

@@ -7,26 +7,17 @@
  *
  * @since 0.1.0
  */
-import type { Cause, Context, Duration, Effect } from "effect"
+import type { Context, Duration, Effect } from "effect"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
+import type { Fate, Shutdown } from "../../domain/process/Fate.ts"
 import type { Telemetry } from "../observation/Telemetry.ts"
 import type { Process } from "./Process.ts"
 
 /** What a start came to. `info` is whatever extra the child's init handed to its starter (OTP: `{ok, Pid, Info}`). */
 export type Started = { readonly _tag: "Started"; readonly info?: unknown } | { readonly _tag: "Ignored" }
 
-/**
- * What a supervisor decided about a child whose incarnation has ended.
- *
- * `restarting`: another incarnation will follow, callers wait. `parked`: nobody restarts it until it is resumed; queued
- * calls are held, new ones answered `Parked`. `stopped`: down with its spec kept; queued calls get `NotRunning`, its
- * companion keeps the state. `finished`: it ended in order and is not to come back; a companion in memory forgets.
- * `deleted`: the spec is gone; likewise.
- */
-export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
-
-/** How long a child may take to stop, in milliseconds. `brutal_kill` does not ask it at all. */
-export type ShutdownMillis = number | "infinity" | "brutal_kill"
+// Until the engine of servers imports them from where they are.
+export type { Fate, Shutdown as ShutdownMillis } from "../../domain/process/Fate.ts"
 
 /** A process as its supervisor sees it. */
 export interface Child<out E = unknown> extends Process {
@@ -39,17 +30,17 @@ export interface Child<out E = unknown> extends Process {
   start(): Effect.Effect<Started, E>
   /**
    * Ends the incarnation that is alive or starting, and completes when it has ended, with the reason it really ended
-   * with: finalizers run, or abandoned (fenced and reported) when the time is over. `reason` is what it is told. Without
-   * an incarnation it completes at once. Does not report the end through `Parent.exited`.
+   * with: finalizers run, or abandoned (fenced and reported) when the time is over. `reason` is the one it is to end with.
+   * Without an incarnation it completes at once. Does not report the end through `Parent.exited`.
    */
-  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason>
+  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason>
   /**
    * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child cares.
    */
   startsNoMore?(): void
-  /** It has left the tree, as it was settled: nobody starts or deletes it any more. Not every child cares. */
+  /** It has left the tree, after it was settled: it is never started or deleted again. Not every child cares. */
   removed?(): void
-  /** Tells it what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
+  /** Settles what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
   settle(fate: Fate): void
 }
 
@@ -88,9 +79,3 @@ export interface StartRecipe<out A, out E = never, out R = never> {
     id: string
   ) => { readonly child: Child<E>; readonly ref: A }
 }
-
-/** Why `startChild` failed, before it is turned into the public `StartError`. */
-export type StartFailure<E> =
-  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<E> }
-  | { readonly _tag: "AlreadyStarted"; readonly child: Child }
-  | { readonly _tag: "AlreadyPresent"; readonly id: string }

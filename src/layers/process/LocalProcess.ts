@@ -7,7 +7,8 @@
  */
 import { type Context, Effect, Exit } from "effect"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/process/ExitReason.ts"
-import type { Fate, Parent, Started } from "./Child.ts"
+import { type Fate, nextText } from "../../domain/process/Fate.ts"
+import type { Parent, Started } from "./Child.ts"
 import { inspected } from "./Inspection.ts"
 import { Observers } from "./Observers.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "./Process.ts"
@@ -93,14 +94,8 @@ export abstract class LocalProcess implements Process {
   }
 }
 
-/** What a crash report says happens next. */
-export const nextText: Record<Fate, string> = {
-  restarting: "it is restarted",
-  parked: "it is parked until somebody resumes it",
-  stopped: "it stays down",
-  finished: "it stays down",
-  deleted: "it is gone"
-}
+// Until the engine of servers imports it from where it is.
+export { nextText } from "../../domain/process/Fate.ts"
 
 /** A start that came to nothing but a running process, made once. */
 export const startedExit: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })

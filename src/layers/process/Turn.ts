@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { MutableList, type Scheduler } from "effect"
+import { Effect, MutableList, type Scheduler } from "effect"
 
 /** Nested hand-offs before the trampoline takes over: each level is several JS frames of Effect's own. */
 export const maxDepth = 24
@@ -65,6 +65,10 @@ export const run = (task: () => void): void => {
     leave()
   }
 }
+
+/** An Effect that begins at once, or a turn later when the stack is deep by then. */
+export const shallow = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => isShallow() ? effect : Effect.andThen(Effect.yieldNow, effect))
 
 /** Work that wants a turn: a server with messages waiting. */
 export interface Ready {

@@ -15,11 +15,10 @@ import { refusal } from "../../domain/options/GivenOption.ts"
 import type { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, StartRecipe } from "../process/Child.ts"
-import type { Process } from "../process/Process.ts"
 import { StaticHandle } from "./static/StaticHandle.ts"
 import { type AnyLayer, asChild, build, make, type Options } from "./static/SupervisorLayer.ts"
 import { CurrentOverride, type Override, specOf, type SpecOverride, Supervisor } from "./tree/SupervisorHandle.ts"
-import { Worker } from "./tree/Worker.ts"
+import { workerRecipe } from "./tree/Worker.ts"
 
 export type { StartRecipe } from "../process/Child.ts"
 export type { Options } from "./static/SupervisorLayer.ts"
@@ -32,6 +31,7 @@ export {
   type StartedChild,
   Supervisor
 } from "./tree/SupervisorHandle.ts"
+export { workerRecipe } from "./tree/Worker.ts"
 
 /**
  * The Layer of a supervisor over `Children`: what they provide, what they may fail with, and what they need beyond what
@@ -219,31 +219,6 @@ export const worker = <A, E, R>(
   )
 
 /**
- * The start recipe of a worker, for `startChild`.
- *
- * @since 0.1.0
- */
-export const workerRecipe = <A, E, R>(
-  id: string,
-  effect: Effect.Effect<A, E, R>,
-  spec?: ChildOptions
-): StartRecipe<Process, never, Exclude<R, Scope.Scope>> => ({
-  id,
-  kind: "worker",
-  options: spec ?? {},
-  make: (parent, context, id) => {
-    // What the effect needs beyond its Scope is what the recipe needs.
-    const process = new Worker(
-      parent,
-      id,
-      effect as Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope>,
-      context
-    )
-    return { child: process, ref: process }
-  }
-})
-
-/**
  * The start recipe of a supervisor over recipes, for `startChild`: trees that are made at run time.
  *
  * **Details**
@@ -265,7 +240,7 @@ export const recipe = <E = never, R = never>(
     const own = Context.add(context, Supervisor, handle)
     process.seeds = () => {
       for (const child of children) {
-        const spec = specOf(child, undefined, process.state.options.autoShutdown)
+        const spec = specOf(child, undefined, process.options.autoShutdown)
         if (Result.isFailure(spec)) throw spec.failure
         if (process.slots.has(child.id)) throw ChildSpec.taken(child.id)
         process.seed(spec.success, child.make(process, own, child.id))

@@ -104,7 +104,7 @@ describe("Revival", () => {
           assert.deepStrictEqual(known(revived(world.state, entry, next)), known(state))
           assert.deepStrictEqual(commands.map((todo) => todo.map(({ _tag }) => _tag)), [
             ["ConsultBudget"],
-            ["Settle", "Tell", "Start"],
+            ["Settle", "Publish", "Start"],
             []
           ], "and nothing else is to be done than what a revival does")
         }

@@ -1,29 +1,31 @@
 /**
- * What a dynamic supervisor knows of a child: its spec, and a record of its own while it is not simply running.
+ * What a dynamic supervisor keeps of a child: its spec, and a record of its own while it is not simply running.
  *
- * A record's identity is its ticket: whoever waited for something and finds another record in its place comes too late.
+ * A record's identity is its ticket: whatever waited for something and finds another record in its place comes too late.
  *
  * @since 0.1.0
  */
-import { type Cause, Effect, Exit, type Fiber } from "effect"
+import { type Cause, Deferred, Exit } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
+import type { Status } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import * as Turn from "../../process/Turn.ts"
 
 /** A child that is not simply running. */
 export interface Exceptional {
   readonly spec: ChildSpec
-  /** `reviving`: it is being started again; to everybody else it is restarting. */
-  readonly status: "starting" | "reviving" | "stopping" | "restarting" | "parked" | "ended"
-  readonly timer: Fiber.Fiber<void> | undefined
+  readonly status: Exclude<Status, "running" | "gone">
+  /** Whether it came up (starting) or is down (stopping), once that is known. */
+  readonly outcome: Deferred.Deferred<Outcome>
+  /** Cancels the timer of its restart. */
+  cancel: (() => void) | undefined
   /** An exit that overtook the news of its start. */
   early: { readonly incarnation: number; readonly reason: ExitReason } | undefined
-  /** Whether it came up (starting) or is down (stopping), once that is known. */
-  outcome: Exit.Exit<Outcome> | undefined
-  /** Who waits for that; mostly nobody has to. */
-  waiters: Array<(outcome: Exit.Exit<Outcome>) => void> | undefined
 }
+
+/** What is kept of a child. */
+export type Entry = ChildSpec | Exceptional
 
 /** What a request comes to. */
 export type Outcome =
@@ -42,40 +44,27 @@ export interface Ended {
 }
 
 /** Whether it has a record of its own; a child that is simply running has its spec only. */
-export const isExceptional = (entry: ChildSpec | Exceptional): entry is Exceptional => "waiters" in entry
+export const isExceptional = (entry: Entry): entry is Exceptional => "outcome" in entry
+
+export const specOf = (entry: Entry): ChildSpec => isExceptional(entry) ? entry.spec : entry
+
+export const statusOf = (entry: Entry): Exclude<Status, "gone"> => isExceptional(entry) ? entry.status : "running"
 
 /** The outcome of a request that had nothing to wait for. */
 export const done: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Done" })
 
-/** The outcome of a start that was given up, since the child was told to stop. */
+/** The outcome of a start that was given up, since the child was asked to stop. */
 export const stopped: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Stopped" })
-
-/** Whether an incarnation is alive, or may be. */
-export const isAlive = ({ status }: Exceptional): boolean =>
-  status === "starting" || status === "reviving" || status === "stopping"
 
 /** A fresh record. */
 export const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({
   spec,
   status,
-  timer: undefined,
-  early: undefined,
-  outcome: undefined,
-  waiters: undefined
+  outcome: Deferred.makeUnsafe(),
+  cancel: undefined,
+  early: undefined
 })
 
-/** Answers whoever waits for the child, or will. */
-export const answer = (entry: Exceptional, outcome: Exit.Exit<Outcome>): void => {
-  entry.outcome = outcome
-  const { waiters } = entry
-  if (waiters === undefined) return
-  entry.waiters = undefined
-  for (const waiter of waiters) Turn.run(() => waiter(outcome))
-}
-
-/** Waits for the answer, unless it is there. */
-export const outcomeOf = (entry: Exceptional): Effect.Effect<Outcome> =>
-  entry.outcome ?? Effect.callback<Outcome>((resume) => {
-    if (entry.outcome === undefined) (entry.waiters ??= []).push(resume)
-    else resume(entry.outcome)
-  })
+/** Answers those who wait for the child, or will. */
+export const answer = ({ outcome }: Exceptional, exit: Exit.Exit<Outcome>): void =>
+  Turn.run(() => Deferred.doneUnsafe(outcome, exit))

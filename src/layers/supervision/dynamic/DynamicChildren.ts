@@ -2,37 +2,51 @@
  * The children of a dynamic supervisor: each with the spec it shares with those that are alike, or with a record of its own
  * while it is not simply running.
  *
- * *Tricky*: most starts and restarts are over before anybody looks, so a child that is being brought up is only remembered
- * as that (`bring`), one at a time, and nothing is written down. Whoever looks has the record made (`look`), and from then
- * on it counts. The supervisor's own decisions never look: what they ask is `get`.
+ * Which status follows which is `domain/supervision/DynamicChild`.
+ *
+ * *Tricky*: most starts and restarts are over before anything reads the children, so a child that is being brought up is only
+ * remembered as that (`bring`), one at a time, and nothing is written down. A reader from outside has its record made
+ * (`materialize`), and from then on that counts. The supervisor's own decisions ask `get`, which makes nothing.
  *
  * @since 0.1.0
  */
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
+import { type Event, isActive, next, type Status } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child } from "../../process/Child.ts"
-import { type Exceptional, exceptional, isExceptional } from "./DynamicChild.ts"
+import { type Entry, type Exceptional, exceptional, isExceptional, specOf, statusOf } from "./DynamicChild.ts"
 import { Roster } from "./Roster.ts"
+
+/** The child that is being brought up, and its record once something has asked for it. */
+interface Bringing {
+  readonly child: Child
+  readonly spec: ChildSpec
+  readonly status: "starting" | "reviving"
+  record: Exceptional | undefined
+}
+
+/** Called with every step that is written down, for tests that hold it against the table. */
+export type StepRecorder = (child: Child, before: Status, event: Event, after: Status | undefined) => void
 
 /** The children of one dynamic supervisor. */
 export class DynamicChildren {
   /** How many of them are supervisors. */
   supervisors = 0
-  private known = new Roster<Child, ChildSpec | Exceptional>()
+  /** Whether the supervisor is ending: then it still lists those that are down. */
+  isEnding = false
+  recorder: StepRecorder | undefined = undefined
+  private known = new Roster<Child, Entry>()
   private inactive = 0
-  /** The child that is being brought up, while nobody has looked; and its record once somebody has. */
-  private unseen: Child | undefined = undefined
-  private spec: ChildSpec | undefined = undefined
-  private status: "starting" | "reviving" = "starting"
-  private seen: Exceptional | undefined = undefined
+  private bringing: Bringing | undefined = undefined
 
-  /** All of them, as whoever looks may see them. */
+  // ---- for readers from outside
+
   list(): ReadonlyArray<Child> {
-    this.look()
+    this.materialize()
     return this.known.list()
   }
 
   get size(): number {
-    this.look()
+    this.materialize()
     return this.known.size
   }
 
@@ -41,39 +55,70 @@ export class DynamicChildren {
     return this.size - this.inactive
   }
 
-  get(child: Child): ChildSpec | Exceptional | undefined {
+  /** What is known of a child, also of the one that is being brought up. */
+  look(child: Child): Entry | undefined {
+    this.materialize()
     return this.known.get(child)
   }
 
+  /** Gives the child that is being brought up its record. */
+  materialize(): void {
+    const { bringing } = this
+    if (bringing === undefined || bringing.record !== undefined) return
+    bringing.record = this.note(bringing.child, bringing.spec, bringing.status)
+  }
+
+  // ---- the child that is being brought up
+
   /** Remembers that a child is being brought up; false when another one is already, and it has to be written down. */
   bring(child: Child, spec: ChildSpec, status: "starting" | "reviving"): boolean {
-    if (this.unseen !== undefined || this.seen !== undefined) return false
-    this.unseen = child
-    this.spec = spec
-    this.status = status
+    if (this.bringing !== undefined) return false
+    this.bringing = { child, spec, status, record: undefined }
     return true
   }
 
-  /** The attempt is over: the record, if somebody has looked meanwhile. */
+  /** The attempt is over: the record, if one was made meanwhile. */
   brought(): Exceptional | undefined {
-    const { seen } = this
-    this.unseen = undefined
-    this.spec = undefined
-    this.seen = undefined
-    return seen
+    const record = this.bringing?.record
+    this.bringing = undefined
+    return record
   }
 
-  /** Whether somebody has made something else of the child that is being brought up. */
-  isTaken(child: Child): boolean {
-    return this.seen !== undefined && this.known.get(child) !== this.seen
+  /** Whether the child that is being brought up has taken another step meanwhile. */
+  get isOvertaken(): boolean {
+    const { bringing } = this
+    return bringing?.record !== undefined && this.known.get(bringing.child) !== bringing.record
   }
 
-  /** Writes down what has not been yet. */
-  look(): void {
-    const { spec, unseen } = this
-    if (unseen === undefined) return
-    this.unseen = undefined
-    this.seen = this.note(unseen, spec!, this.status)
+  // ---- steps
+
+  /** What is known of a child, but for one that is being brought up. */
+  get(child: Child): Entry | undefined {
+    return this.known.get(child)
+  }
+
+  /**
+   * Takes the step that an event means for a child: the record it has then, if it has one of its own. One that is down for
+   * good has left, unless the supervisor is ending.
+   */
+  step(child: Child, entry: Entry, event: Event): Exceptional | undefined {
+    const before = statusOf(entry)
+    const after = next(before, event, this.isEnding)
+    this.recorder?.(child, before, event, after)
+    switch (after) {
+      case undefined:
+        return undefined
+      case "gone": {
+        this.drop(child)
+        return undefined
+      }
+      case "running": {
+        this.put(child, specOf(entry))
+        return undefined
+      }
+      default:
+        return this.note(child, specOf(entry), after)
+    }
   }
 
   /** Gives a child a fresh record. */
@@ -83,16 +128,7 @@ export class DynamicChildren {
     return record
   }
 
-  /** A child is in another state than before; or new here, and not up yet. */
-  put(child: Child, entry: ChildSpec | Exceptional): void {
-    const before = this.known.get(child)
-    if (before === undefined) this.count(child, 1)
-    else if (isInactive(before)) this.inactive--
-    if (isInactive(entry)) this.inactive++
-    this.known.set(child, entry)
-  }
-
-  /** A child came up before anybody knew of it. */
+  /** A child came up before anything asked for it. */
   join(child: Child, spec: ChildSpec): void {
     this.count(child, 1)
     this.known.add(child, spec)
@@ -102,13 +138,13 @@ export class DynamicChildren {
   drop(child: Child): boolean {
     const entry = this.known.get(child)
     if (entry === undefined) return false
-    if (isInactive(entry)) this.inactive--
+    this.leave(entry)
     this.known.delete(child)
     this.count(child, -1)
     return true
   }
 
-  /** Forgets them all: who they were. */
+  /** Forgets them all: which they were. */
   clear(): ReadonlyArray<Child> {
     const children = this.list()
     this.known = new Roster()
@@ -117,9 +153,24 @@ export class DynamicChildren {
     return children
   }
 
+  private put(child: Child, entry: Entry): void {
+    const before = this.known.get(child)
+    if (before === undefined) this.count(child, 1)
+    else this.leave(before)
+    if (isInactive(entry)) this.inactive++
+    this.known.set(child, entry)
+  }
+
+  /** What is known of a child no longer holds. */
+  private leave(entry: Entry): void {
+    if (!isExceptional(entry)) return
+    if (isInactive(entry)) this.inactive--
+    entry.cancel?.()
+  }
+
   private count(child: Child, by: 1 | -1): void {
     if (child.kind === "supervisor") this.supervisors += by
   }
 }
 
-const isInactive = (entry: ChildSpec | Exceptional): boolean => isExceptional(entry) && entry.status !== "stopping"
+const isInactive = (entry: Entry): boolean => isExceptional(entry) && !isActive(entry.status)

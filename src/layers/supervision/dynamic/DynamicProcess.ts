@@ -1,110 +1,149 @@
 /**
- * The dynamic supervisor at work: many children of few kinds, each restarted on its own.
+ * The process of a dynamic supervisor: many children of few kinds, each restarted on its own.
  *
- * A static supervisor keeps a full entry per child; here a running child is one entry of a map from the child to its spec,
+ * A static supervisor keeps a full entry per child; here a running child is one entry of an array from the child to its spec,
  * which all children of one recipe share. Only a child that is starting, stopping, waiting for its restart or parked has a
- * record of its own. Decisions come from the restart types' truth table and the budget. How the supervisor itself begins and
- * ends is `DynamicLife`.
+ * record of its own. Decisions are the table of a child's status (`domain/supervision/DynamicChild`), the truth table of the
+ * restart types, and the budget.
+ *
+ * Its parts: `children`, `queue` (ends that wait), `budget`, `ending` (how it ends), `stopping` (how its own supervisor stops
+ * it), `events` (what is published). The commonest restart takes a shorter way (`Revival`).
  *
  * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
- * attempts go through one queue that is worked off by whoever is first; a restart that fails again and again is therefore
- * a loop that gives way to others, never a recursion. The commonest restart needs neither queue nor record (`revive`): it is
- * over before anybody looks, and whoever does look has the record made (`DynamicChildren`).
+ * attempts go through one queue; a restart that fails again and again is therefore a loop that gives way to others, never a
+ * recursion.
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit } from "effect"
+import { type Context, type Effect, Exit } from "effect"
 import { crashed, type ExitReason, isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
+import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { reasonOfStart } from "../../../domain/process/StartFailure.ts"
 import { type ChildSpec, isRestarted } from "../../../domain/supervision/ChildSpec.ts"
+import { type Event, isAlive } from "../../../domain/supervision/DynamicChild.ts"
+import type { Telemetry } from "../../observation/Telemetry.ts"
 import type { Child, Parent, Started } from "../../process/Child.ts"
-import { execute, isUp, started as startedAs, startOf } from "../../process/Execute.ts"
+import { execute, isUp, outcomeOf, started as startedAs, startOf } from "../../process/Execute.ts"
+import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
+import { after } from "../../process/Timer.ts"
 import * as Turn from "../../process/Turn.ts"
-import type { RestartSchedule } from "../restart/Budget.ts"
-import { answer, done, type Ended, type Exceptional, isExceptional, type Outcome, outcomeOf } from "./DynamicChild.ts"
-import { DynamicLife } from "./DynamicLife.ts"
+import { Budget, type RestartSchedule } from "../restart/Budget.ts"
+import { ChildEvents } from "../tree/ChildEvents.ts"
+import { EventQueue } from "../tree/EventQueue.ts"
+import { StopRequest } from "../tree/StopRequest.ts"
+import {
+  answer,
+  done,
+  type Ended,
+  type Entry,
+  type Exceptional,
+  isExceptional,
+  type Outcome,
+  specOf,
+  statusOf
+} from "./DynamicChild.ts"
+import { DynamicChildren } from "./DynamicChildren.ts"
+import { DynamicEnd, type Host } from "./DynamicEnd.ts"
+import { revive, type Reviver } from "./Revival.ts"
 
-/** Ends handled before the event loop gets a turn. */
-const passLength = 4096
+/** What a dynamic supervisor is made of, beside its budget. */
+export interface Options {
+  readonly maxChildren: number
+  readonly onGiveUp: "escalate" | "park"
+}
 
 /** The process behind `DynamicSupervisor`. */
-export class DynamicProcess extends DynamicLife {
-  readonly maxChildren: number
-  private readonly onGiveUp: "escalate" | "park"
-  private ends: Array<Ended> = []
-  private busy = false
+export class DynamicProcess extends LocalProcess implements Child, Parent, Reviver, Host {
+  readonly kind = "supervisor"
+  readonly telemetry: Telemetry
+  readonly options: Options
+  readonly children = new DynamicChildren()
+  readonly budget: Budget
+  readonly events: ChildEvents
+  readonly queue: EventQueue<Ended>
+  protected readonly reportContext: Context.Context<never>
+  private readonly ending: DynamicEnd
+  private readonly stopping: StopRequest
 
   constructor(
     parent: Parent,
     id: string,
-    options: { readonly maxChildren: number; readonly onGiveUp: "escalate" | "park" },
+    options: Options,
     schedule: RestartSchedule,
     context: Context.Context<never>
   ) {
-    super(parent, id, schedule, context)
-    this.maxChildren = options.maxChildren
-    this.onGiveUp = options.onGiveUp
+    super(parent, id)
+    this.telemetry = parent.telemetry
+    this.options = options
+    this.reportContext = context
+    this.budget = new Budget(schedule, context)
+    this.events = new ChildEvents(this, parent.telemetry, context)
+    this.queue = new EventQueue(context, (end) => this.onEnd(end))
+    this.ending = new DynamicEnd(this, context)
+    this.stopping = new StopRequest(context)
+  }
+
+  // ---- as a child
+
+  /** Whether it takes requests. */
+  get isUp(): boolean {
+    return this.status === "running" && this.ending.reason === undefined
+  }
+
+  start(): Effect.Effect<Started> {
+    this.forget()
+    this.incarnation++
+    this.status = "running"
+    this.ending.reset()
+    this.stopping.reason = undefined
+    return startedExit
+  }
+
+  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> {
+    if (this.status !== "running") return Exit.succeed(this.lastExit ?? reason)
+    return this.stopping.stop(reason, shutdown, (reason, brutal) => this.shutDown(reason, brutal))
+  }
+
+  exit(reason: ExitReason): void {
+    if (this.isUp) this.shutDown(reason, reason._tag === "Killed")
+  }
+
+  settle(fate: Fate): void {
+    this.fated(fate)
+    // The children of a dynamic supervisor do not come back with it: nothing says which there should be.
+    if (this.status !== "running") this.forget()
+  }
+
+  private shutDown(reason: ExitReason, brutal: boolean): void {
+    // A tree of these is stopped level by level, each a hand-off of its own.
+    Turn.run(() => {
+      if (this.status === "running") this.ending.begin(reason, brutal)
+    })
+  }
+
+  over(reason: ExitReason): void {
+    this.budget.close()
+    const { incarnation } = this
+    const answer = this.stopping.over(reason)
+    this.ended(reason, reason !== this.stopping.reason)
+    if (answer === undefined) this.parent.exited(this, incarnation, reason)
+    else Turn.run(answer)
+  }
+
+  private forget(): void {
+    const children = this.children.clear()
+    if (children.length === 0) return
+    Turn.run(() => {
+      for (const child of children) release(child, "stopped")
+    })
   }
 
   // ---- as a parent
 
   exited(child: Child, incarnation: number, reason: ExitReason): void {
-    if (this.revive(child, incarnation, reason)) return
-    this.children.look()
-    this.ends.push({ child, incarnation, reason, failedSince: undefined })
-    if (!this.busy) Turn.run(this.pass)
-  }
-
-  /**
-   * The commonest restart: the budget lets a child that ended come back at once, and it is up again before anybody looks.
-   * Then nothing has to be written down. False when it calls for more, or when this is not the moment.
-   */
-  private revive(child: Child, incarnation: number, reason: ExitReason): boolean {
-    // What is in progress or waits already comes first.
-    if (this.busy || this.ends.length > 0 || this.ending !== undefined || !Turn.isShallow()) return false
-    const spec = this.children.get(child)
-    if (spec === undefined || isExceptional(spec) || incarnation !== child.incarnation) return false
-    if (!isRestarted(spec.restart, reason)) return false
-    const downSince = this.news.instant
-    if (!this.children.bring(child, spec, "reviving")) return false
-    if (!this.budget.grants(downSince, reason)) {
-      this.children.brought()
-      return false
-    }
-    this.busy = true
-    Turn.enter()
-    try {
-      this.news.exited(child, incarnation, reason)
-      child.settle("restarting")
-      // A caller who was told may have stopped it, or everything.
-      if (this.children.isTaken(child)) return true
-      this.news.restarting(child, reason, 0)
-      const start = startOf(child)
-      const seen = this.children.brought()
-      if (seen === undefined && isUp(start)) this.news.started(child, child.incarnation, downSince)
-      else this.starting(child, seen ?? this.children.note(child, spec, "reviving"), start, downSince)
-    } finally {
-      this.children.brought()
-      this.busy = false
-      if (this.ends.length > 0) this.pass()
-      Turn.leave()
-    }
-    return true
-  }
-
-  private readonly pass = (): void => {
-    if (this.busy) return
-    this.busy = true
-    let handled = 0
-    try {
-      for (; handled < this.ends.length && handled < passLength; handled++) this.onEnd(this.ends[handled]!)
-    } finally {
-      this.busy = false
-      this.ends = this.ends.slice(handled)
-      if (this.ends.length > 0) {
-        Effect.runForkWith(this.reportContext)(Effect.yieldNow).addObserver(() => Turn.run(this.pass))
-      }
-    }
+    if (revive(this, child, incarnation, reason)) return
+    this.children.materialize()
+    this.queue.post({ child, incarnation, reason, failedSince: undefined })
   }
 
   private onEnd(end: Ended): void {
@@ -113,159 +152,148 @@ export class DynamicProcess extends DynamicLife {
     if (entry === undefined) return
     if (isExceptional(entry)) {
       if (failedSince !== undefined) {
-        if (entry.status === "restarting") this.decide(child, entry.spec, reason, failedSince)
+        if (entry.status === "restarting") this.consult(child, entry, reason, failedSince)
       } else if (entry.status === "starting" || entry.status === "reviving") {
         entry.early = { incarnation, reason }
       }
       return
     }
     if (incarnation !== child.incarnation) return
-    this.news.exited(child, incarnation, reason)
-    if (this.ending !== undefined) {
-      this.children.note(child, entry, "ended")
-      return
+    this.events.exited(child, incarnation, reason)
+    if (this.children.isEnding) return void this.children.step(child, entry, "exited")
+    if (!isRestarted(entry.restart, reason)) {
+      return this.left(child, entry, "exited", isOrderly(reason) ? "finished" : "stopped")
     }
-    this.decide(child, entry, reason, this.news.instant)
+    this.consult(child, this.children.step(child, entry, "crashed")!, reason, this.events.instant)
   }
 
-  private decide(child: Child, spec: ChildSpec, reason: ExitReason, downSince: number): void {
-    if (!isRestarted(spec.restart, reason)) return this.drop(child, isOrderly(reason) ? "finished" : "stopped")
-    const asked = this.children.note(child, spec, "restarting")
+  /** Asks the budget whether, and when, a child is started again. */
+  private consult(child: Child, asked: Exceptional, reason: ExitReason, downSince: number): void {
     this.budget.consult(reason, (answer) => {
       if (this.children.get(child) !== asked) return
-      if (answer._tag === "Exhausted") return this.exhausted(child, spec, reason)
+      if (answer._tag === "Exhausted") return this.exhausted(child, asked, reason)
       child.settle("restarting")
       if (this.children.get(child) !== asked) return
-      this.news.restarting(child, reason, answer.millis)
-      if (answer.millis <= 0) return this.restart(child, spec, downSince)
-      const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(answer.millis))
-      const waiting: Exceptional = { ...asked, timer }
-      this.children.put(child, waiting)
-      timer.addObserver((exit) => {
-        if (exit._tag === "Success" && this.children.get(child) === waiting) {
-          Turn.run(() => this.restart(child, spec, downSince))
-        }
-      })
+      this.events.restarting(child, reason, answer.millis)
+      if (answer.millis <= 0) return this.restart(child, asked, downSince)
+      asked.cancel = after(this.reportContext, answer.millis, () => this.restart(child, asked, downSince))
     })
   }
 
-  private restart(child: Child, spec: ChildSpec, downSince: number): void {
-    const starting = this.children.note(child, spec, "reviving")
-    this.starting(child, starting, startOf(child), downSince)
+  private restart(child: Child, entry: Exceptional, downSince: number): void {
+    if (this.children.get(child) !== entry) return
+    const record = this.children.step(child, entry, entry.status === "parked" ? "resume" : "due")
+    if (record !== undefined) this.starting(child, record, startOf(child), downSince)
   }
 
-  private starting(
-    child: Child,
-    starting: Exceptional,
-    start: Effect.Effect<Started, unknown>,
-    downSince: number
-  ): void {
-    const { spec } = starting
+  starting(child: Child, record: Exceptional, start: Effect.Effect<Started, unknown>, downSince: number): void {
     execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
-      if (this.children.get(child) !== starting) return
+      if (this.children.get(child) !== record) return
       if (exit._tag === "Failure") {
         const reason = reasonOfStart(exit.cause)
-        this.news.startFailed(child, reason, "another attempt, if the budget allows")
-        this.children.note(child, spec, "restarting")
-        this.ends.push({ child, incarnation: child.incarnation, reason, failedSince: downSince })
-        if (!this.busy) Turn.run(this.pass)
-        return
+        this.events.startFailed(child, reason, "another attempt, if the budget allows")
+        this.children.step(child, record, "failed")
+        return this.queue.post({ child, incarnation: child.incarnation, reason, failedSince: downSince })
       }
-      if (exit.value._tag === "Ignored") return this.ignored(child)
-      this.up(child, starting, downSince)
+      if (exit.value._tag === "Ignored") return this.ignored(child, record)
+      this.up(child, record, downSince)
     })
   }
 
-  private exhausted(child: Child, spec: ChildSpec, reason: ExitReason): void {
-    this.news.gaveUp(child.id, reason)
-    if (this.onGiveUp === "park") {
-      this.children.note(child, spec, "parked")
+  private exhausted(child: Child, entry: Exceptional, reason: ExitReason): void {
+    this.events.gaveUp(child.id, reason)
+    if (this.options.onGiveUp === "park") {
+      this.children.step(child, entry, "exhausted")
       child.settle("parked")
-      return this.news.decided("Parked", child)
+      return this.events.decided("Parked", child)
     }
-    this.end({ _tag: "GaveUp", child: child.id, cause: toCause(reason) }, false)
+    this.ending.begin({ _tag: "GaveUp", child: child.id, cause: toCause(reason) }, false)
   }
 
   // ---- requests
 
   /** Starts a child that was just made. Synchronous when its start is. */
   startChild(child: Child, spec: ChildSpec): Effect.Effect<Outcome> {
-    const noted = this.children.bring(child, spec, "starting") ? undefined : this.children.note(child, spec, "starting")
+    const { children } = this
+    const noted = children.bring(child, spec, "starting") ? undefined : children.note(child, spec, "starting")
     const start = startOf(child)
-    const seen = noted ?? this.children.brought()
+    const seen = noted ?? children.brought()
     if (seen === undefined && isUp(start)) {
-      this.children.join(child, spec)
-      this.tellUp(child, spec, undefined)
+      children.join(child, spec)
+      this.publishUp(child, spec, undefined)
       return start
     }
-    const starting = seen ?? this.children.note(child, spec, "starting")
+    const record = seen ?? children.note(child, spec, "starting")
     execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
-      // It was told to stop meanwhile: whoever did that has answered.
-      if (this.children.get(child) !== starting) return
+      // It was asked to stop meanwhile: that has been answered.
+      if (children.get(child) !== record) return
       if (exit._tag === "Failure") {
-        this.news.startFailed(child, crashed(exit.cause), "nothing is left of it")
-        this.drop(child, "stopped")
-        return answer(starting, Exit.succeed({ _tag: "Failed", cause: exit.cause }))
+        this.events.startFailed(child, crashed(exit.cause), "nothing is left of it")
+        this.left(child, record, "failed", "stopped")
+        return answer(record, Exit.succeed({ _tag: "Failed", cause: exit.cause }))
       }
-      if (exit.value._tag === "Ignored") {
-        this.ignored(child)
-        return answer(starting, Exit.succeed(exit.value))
-      }
-      this.up(child, starting, undefined)
-      answer(starting, Exit.succeed(exit.value))
+      if (exit.value._tag === "Ignored") this.ignored(child, record)
+      else this.up(child, record, undefined)
+      answer(record, Exit.succeed(exit.value))
     })
-    return outcomeOf(starting)
+    return outcomeOf(record.outcome)
   }
 
   /** Stops a child and forgets it. `undefined` when it is none of ours. */
   terminateChild(child: Child): Effect.Effect<Outcome> | undefined {
-    this.children.look()
-    const entry = this.children.get(child)
+    const entry = this.children.look(child)
     if (entry === undefined) return undefined
-    if (isExceptional(entry)) {
-      if (entry.status === "restarting" || entry.status === "parked" || entry.status === "ended") {
-        entry.timer?.interruptUnsafe()
-        this.drop(child, "stopped")
-        return done
-      }
-      if (entry.status === "stopping") return outcomeOf(entry)
+    if (isExceptional(entry) && entry.status === "stopping") return outcomeOf(entry.outcome)
+    if (!isAlive(statusOf(entry))) {
+      this.left(child, entry, "terminate", "stopped")
+      return done
     }
-    const spec = isExceptional(entry) ? entry.spec : entry
-    const stopping = this.stopChild(child, entry, spec.shutdown)
-    return this.children.get(child) === stopping ? outcomeOf(stopping) : done
+    const stopping = this.ending.stopChild(child, entry, specOf(entry).shutdown)
+    return this.children.get(child) === stopping ? outcomeOf(stopping.outcome) : done
   }
 
   /** Starts a parked child again. */
   resumeChild(child: Child): "Done" | "NotParked" | "NotFound" {
-    this.children.look()
-    const entry = this.children.get(child)
+    const entry = this.children.look(child)
     if (entry === undefined) return "NotFound"
     if (!isExceptional(entry) || entry.status !== "parked") return "NotParked"
     this.budget.reset()
     child.settle("restarting")
-    this.news.decided("Resumed", child)
-    this.restart(child, entry.spec, this.news.instant)
+    this.events.decided("Resumed", child)
+    this.restart(child, entry, this.events.instant)
     return "Done"
   }
 
   // ---- bookkeeping
 
-  private up(child: Child, { early, spec }: Exceptional, downSince: number | undefined): void {
-    this.children.put(child, spec)
+  /** A child is down for good: it leaves, unless the supervisor is ending, which then settles all of them. */
+  left(child: Child, entry: Entry, event: Event, fate: Fate): void {
+    if (this.children.step(child, entry, event) === undefined) release(child, fate)
+  }
+
+  private up(child: Child, record: Exceptional, downSince: number | undefined): void {
+    const { early, spec } = record
+    this.children.step(child, record, "up")
     const { incarnation } = child
-    this.tellUp(child, spec, downSince)
+    this.publishUp(child, spec, downSince)
     if (early?.incarnation === incarnation) this.exited(child, incarnation, early.reason)
   }
 
-  private tellUp(child: Child, { restart }: ChildSpec, downSince: number | undefined): void {
+  private publishUp(child: Child, { restart }: ChildSpec, downSince: number | undefined): void {
     if (restart === "temporary") child.startsNoMore?.()
-    this.news.started(child, child.incarnation, downSince)
+    this.events.started(child, child.incarnation, downSince)
   }
 
-  private ignored(child: Child): void {
-    this.news.ignored(child)
-    this.drop(child, "stopped")
+  private ignored(child: Child, record: Exceptional): void {
+    this.events.ignored(child)
+    this.left(child, record, "ignored", "stopped")
   }
+}
+
+/** A child has left the tree. */
+const release = (child: Child, fate: Fate): void => {
+  child.settle(fate)
+  child.removed?.()
 }

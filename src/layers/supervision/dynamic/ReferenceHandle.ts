@@ -22,7 +22,7 @@ import {
   SupervisorReference
 } from "../tree/SupervisorHandle.ts"
 import { eventsBelow } from "../tree/TreeEvents.ts"
-import { type Exceptional, isExceptional, type Outcome } from "./DynamicChild.ts"
+import { type Entry, type Outcome, specOf as specIn, statusOf } from "./DynamicChild.ts"
 import type { DynamicProcess } from "./DynamicProcess.ts"
 import { SupervisorView } from "./SupervisorView.ts"
 
@@ -109,9 +109,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     Effect.suspend(() => {
       const process = processFrom(target)
       const child = process as Child
-      const { children } = this.process
-      children.look()
-      const entry = children.get(child)
+      const entry = this.process.children.look(child)
       return entry === undefined
         ? this.childError(process.id, { _tag: "NotFound" })
         : Exit.succeed(infoOf(child, entry))
@@ -126,7 +124,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
   ): ChildSpec | StartError<E> {
     const spec = this.specOf(recipe, override)
     if (spec instanceof InvalidOption) return this.failure<E>(spec.of, spec)
-    const { children, isUp, maxChildren } = this.process
+    const { children, isUp, options: { maxChildren } } = this.process
     if (!isUp) return this.failure<E>(recipe.id, { _tag: "NotRunning" })
     return children.size < maxChildren ? spec : this.failure<E>(recipe.id, { _tag: "MaxChildren", max: maxChildren })
   }
@@ -169,6 +167,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
 const statuses = {
   starting: "starting",
+  running: "running",
   reviving: "restarting",
   stopping: "running",
   restarting: "restarting",
@@ -176,11 +175,11 @@ const statuses = {
   ended: "stopped"
 } as const
 
-const infoOf = (child: Child, entry: ChildSpec | Exceptional): ChildInfo => {
+const infoOf = (child: Child, entry: Entry): ChildInfo => {
   const { id, kind } = child
-  const [spec, status] = isExceptional(entry) ? [entry.spec, statuses[entry.status]] : [entry, "running"] as const
+  const spec = specIn(entry)
   // Children that are alike share a spec, which has the id of the first of them.
-  return { id, kind, status, spec: spec.id === id ? spec : { ...spec, id }, process: child }
+  return { id, kind, status: statuses[statusOf(entry)], spec: spec.id === id ? spec : { ...spec, id }, process: child }
 }
 
 const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target

@@ -25,7 +25,7 @@ import {
   takeOverride
 } from "../tree/SupervisorHandle.ts"
 import { eventsBelow } from "../tree/TreeEvents.ts"
-import type { Slot } from "./SupervisorNews.ts"
+import type { Slot } from "./SupervisorEvents.ts"
 import type { SupervisorProcess } from "./SupervisorProcess.ts"
 
 const statusOf = (entry: Entry): Status => {
@@ -55,14 +55,14 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
       path: process.path,
       whichChildren: Effect.sync(() => {
         const infos: Array<ChildInfo> = []
-        for (const entry of newestFirst(process.state)) {
+        for (const entry of newestFirst(process.materialize())) {
           const slot = process.slots.get(entry.spec.id)
           if (slot !== undefined) infos.push(infoOf(entry, slot))
         }
         return infos
       }),
       countChildren: Effect.sync(() => {
-        const { active, specs, supervisors, workers } = process.state.counts
+        const { active, specs, supervisors, workers } = process.materialize().counts
         return { specs, active, supervisors, workers }
       }),
       events: eventsBelow(process.telemetry, process.path),
@@ -123,7 +123,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
 
   readonly whichChild = (id: string): Effect.Effect<ChildInfo, ChildError> =>
     Effect.suspend(() => {
-      const entry = find(this.process.state, id)
+      const entry = find(this.process.materialize(), id)
       const slot = this.process.slots.get(id)
       return entry === undefined || slot === undefined
         ? Exit.fail(this.childError(id, { _tag: "NotFound" }))
@@ -139,7 +139,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
     context: Context.Context<R>
   ): Effect.Effect<StartedChild<A>, StartError<E>> {
     const { process } = this
-    const spec = specOf(recipe, override, process.state.options.autoShutdown)
+    const spec = specOf(recipe, override, process.options.autoShutdown)
     if (spec._tag === "Failure") return Exit.fail(this.startError<E>(spec.failure.of, spec.failure))
     const { id } = spec.success
     const made: Array<{ readonly child: unknown; readonly ref: A }> = []

@@ -1,39 +1,77 @@
 /**
- * The supervisor at work: turns what happens into events, and performs what is decided on them.
+ * The process of a static supervisor: turns what happens into events, and performs what `Supervision.decide` decides.
  *
- * It has no fiber of its own. Whoever brings an event (a child that ended, a timer, a request) drives it, and every command
+ * It has no fiber of its own. Whatever brings an event (a child that ended, a timer, a request) drives it, and every command
  * is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a fiber whose
  * observer brings the outcome as one more event. So a crash, the decision and the restart of a child that has nothing to
- * wait for are one synchronous pass. The commonest of these, a child that comes back alone and at once, is not even told
- * in events (`revive`): it is written down when it is over, or as soon as somebody looks, whichever comes first. How events
- * are taken and decided on is `SupervisorPass`.
+ * wait for are one synchronous pass. The commonest restart takes a shorter way (`Revival`).
+ *
+ * Its parts: `queue` says which event is next, `budget` whether a restart is allowed, `stopping` how its own supervisor
+ * stops it, `requests` who waits for an answer, `events` what is published about its children.
  *
  * @since 0.1.0
  */
-import { Effect, Exit, type Fiber } from "effect"
+import { type Context, Deferred, type Effect, Exit } from "effect"
 import { crashed, type ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
-import { revivable, revived, steps } from "../../../domain/supervision/Revival.ts"
+import { decide } from "../../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../../domain/supervision/SupervisionEvents.ts"
-import { type Entry, find, type State, withChild } from "../../../domain/supervision/SupervisionState.ts"
-import type { Child, Fate, Started } from "../../process/Child.ts"
-import { attempt, execute, guarded, isUp, started as startedAs, startOf } from "../../process/Execute.ts"
-import { startedExit } from "../../process/LocalProcess.ts"
-import * as Turn from "../../process/Turn.ts"
-import { type Make, Pending } from "./Pending.ts"
-import { type Slot, tellNews } from "./SupervisorNews.ts"
-import { SupervisorPass } from "./SupervisorPass.ts"
+import { find, make, type Options, type State, withChild } from "../../../domain/supervision/SupervisionState.ts"
+import type { Telemetry } from "../../observation/Telemetry.ts"
+import type { Child, Parent, Started } from "../../process/Child.ts"
+import { attempt, execute, guarded, outcomeOf, started as startedAs, startOf } from "../../process/Execute.ts"
+import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
+import { after } from "../../process/Timer.ts"
+import { Budget, type RestartSchedule } from "../restart/Budget.ts"
+import { ChildEvents } from "../tree/ChildEvents.ts"
+import { EventQueue } from "../tree/EventQueue.ts"
+import { StopRequest } from "../tree/StopRequest.ts"
+import { type Make, RequestTable } from "./RequestTable.ts"
+import { type Revival, revive, type Reviver, takeSteps } from "./Revival.ts"
+import { publishDecision, publishEvent, type Slot } from "./SupervisorEvents.ts"
+
+/** Called with every event and what was decided on it, for tests that replay the rule. */
+export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
 
 /** The process behind `Supervisor.layer`. */
-export class SupervisorProcess extends SupervisorPass {
+export class SupervisorProcess extends LocalProcess implements Child, Parent, Reviver {
+  readonly kind = "supervisor"
+  readonly telemetry: Telemetry
+  readonly options: Options
+  readonly slots = new Map<string, Slot>()
+  readonly budget: Budget
+  readonly events: ChildEvents
+  readonly queue: EventQueue<Event>
   /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
   seeds: (() => void) | undefined = undefined
-  /** The end of a child that is dealt with right now, while nobody has looked. */
-  private reviving: { readonly entry: Entry; readonly reason: ExitReason } | undefined = undefined
-  private readonly timers = new Map<number, Fiber.Fiber<void>>()
-  private readonly pending = new Pending()
-  private booted: Exit.Exit<Started, unknown> | undefined = undefined
-  private bootWaiter: ((exit: Exit.Exit<Started, unknown>) => void) | undefined = undefined
+  recorder: Recorder | undefined = undefined
+  /** The state but for the restart in progress: whoever is not part of that reads {@link materialize}. */
+  known: State
+  revival: Revival | undefined = undefined
+  protected readonly reportContext: Context.Context<never>
+  private readonly requests = new RequestTable()
+  private readonly stopping: StopRequest
+  private readonly timers = new Map<number, () => void>()
+  private booted = Deferred.makeUnsafe<Started, unknown>()
+
+  constructor(
+    parent: Parent,
+    id: string,
+    options: Options,
+    schedule: RestartSchedule,
+    context: Context.Context<never>
+  ) {
+    super(parent, id)
+    this.telemetry = parent.telemetry
+    this.options = options
+    this.known = make(options)
+    this.reportContext = context
+    this.budget = new Budget(schedule, context)
+    this.events = new ChildEvents(this, parent.telemetry, context)
+    this.queue = new EventQueue(context, (event) => this.handle(event))
+    this.stopping = new StopRequest(context)
+  }
 
   // ---- as a child
 
@@ -42,30 +80,36 @@ export class SupervisorProcess extends SupervisorPass {
     this.seeds = undefined
     this.incarnation++
     this.status = "starting"
-    this.told = undefined
-    this.booted = undefined
-    this.post({ _tag: "Boot" })
-    return this.booted ?? Effect.callback<Started, unknown>((resume) => {
-      if (this.booted === undefined) this.bootWaiter = resume
-      else resume(this.booted)
-    })
+    this.stopping.reason = undefined
+    this.booted = Deferred.makeUnsafe()
+    this.queue.post({ _tag: "Boot" })
+    return outcomeOf(this.booted)
+  }
+
+  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> {
+    if (!this.isAlive) return Exit.succeed(this.lastExit ?? reason)
+    return this.stopping.stop(reason, shutdown, (reason, brutal) => this.shutDown(reason, brutal))
   }
 
   exit(reason: ExitReason): void {
-    if (this.isStoppable) this.shutdown(reason, reason._tag === "Killed")
-  }
-
-  protected shutdown(reason: ExitReason, brutal: boolean): void {
-    this.post({ _tag: "Shutdown", reason, brutal })
+    if (this.isAlive) this.shutDown(reason, reason._tag === "Killed")
   }
 
   settle(fate: Fate): void {
     this.fated(fate)
-    this.post({ _tag: "Settled", fate })
+    this.queue.post({ _tag: "Settled", fate })
   }
 
   removed(): void {
     for (const { child } of this.slots.values()) child.removed?.()
+  }
+
+  private get isAlive(): boolean {
+    return this.status === "running" || this.status === "starting"
+  }
+
+  private shutDown(reason: ExitReason, brutal: boolean): void {
+    this.queue.post({ _tag: "Shutdown", reason, brutal })
   }
 
   // ---- as a parent
@@ -74,65 +118,34 @@ export class SupervisorProcess extends SupervisorPass {
     // A child that was forgotten, or replaced by another of its id, is no longer ours.
     const slot = this.slots.get(child.id)
     if (slot?.child !== child) return
-    if (this.revive(slot, incarnation, reason)) return
-    this.post({ _tag: "ChildExited", id: slot.child.id, incarnation, reason })
+    if (revive(this, slot, incarnation, reason)) return
+    this.queue.post({ _tag: "ChildExited", id: child.id, incarnation, reason })
   }
 
-  // ---- the commonest restart
+  // ---- what it knows
 
-  /**
-   * Restarts a child whose end calls for nothing else, in one pass without events; false when it calls for more, or when
-   * this is not the moment.
-   */
-  private revive(slot: Slot, incarnation: number, reason: ExitReason): boolean {
-    // What is in progress or waits already comes first.
-    if (this.draining || this.isBehind || !Turn.isShallow()) return false
-    const { child } = slot
-    const before = this.known
-    const entry = revivable(before, child.id, incarnation, reason)
-    if (entry === undefined) return false
-    const downSince = this.news.instant
-    if (!this.budget.grants(downSince, reason)) return false
-    this.draining = true
-    this.reviving = { entry, reason }
-    // From here on the order is that of the full pass: told, settled, told, started, told.
-    Turn.enter()
-    try {
-      this.news.exited(child, incarnation, reason)
-      child.settle("restarting")
-      this.news.restarting(child, reason, 0)
-      const start = startOf(child)
-      if (this.reviving !== undefined && isUp(start)) {
-        this.reviving = undefined
-        if (this.recorder !== undefined) this.walk(steps(before, entry, reason, child.incarnation))
-        this.known = revived(before, entry, child.incarnation)
-        this.news.started(child, child.incarnation, downSince)
-      } else {
-        slot.downSince = downSince
-        const { status } = find(this.state, child.id)!
-        if (status._tag === "Starting") this.starting(slot, status.ticket, start)
-      }
-    } finally {
-      this.draining = false
-      if (this.isBehind) this.pass()
-      Turn.leave()
-    }
-    return true
-  }
-
-  /** What it knows. Whoever looks in the middle of a revival sees the steps that it did not take for nobody. */
-  get state(): State {
-    const { reviving } = this
-    if (reviving !== undefined) {
-      this.reviving = undefined
-      this.walk(steps(this.known, reviving.entry, reviving.reason))
-    }
+  /** The state, also in the middle of a restart that took the short way: that goes on the long way from here. */
+  materialize(): State {
+    takeSteps(this)
     return this.known
   }
 
-  /** Decides on events whose commands are performed otherwise. */
-  private walk(events: ReadonlyArray<Event>): void {
-    for (const event of events) this.decide(event)
+  get isRecorded(): boolean {
+    return this.recorder !== undefined
+  }
+
+  note(event: Event): ReadonlyArray<Command> {
+    const [state, commands] = decide(this.known, event)
+    this.known = state
+    this.recorder?.(event, commands)
+    return commands
+  }
+
+  private handle(event: Event): void {
+    const before = this.known
+    const commands = this.note(event)
+    publishEvent(this.events, this.slots, before, event)
+    for (const command of commands) this.perform(command)
   }
 
   // ---- requests
@@ -154,39 +167,45 @@ export class SupervisorProcess extends SupervisorPass {
   }
 
   private ask(event: (request: number) => Event, make: Make | undefined): Effect.Effect<Answer> {
-    return this.pending.ask((request) => this.post(event(request)), make)
+    return this.requests.ask((request) => this.queue.post(event(request)), make)
   }
 
   // ---- what is performed
 
-  protected perform(command: Command): void {
+  private perform(command: Command): void {
     switch (command._tag) {
       case "Start":
         return this.startIncarnation(command.id, command.ticket, command.request)
       case "Stop": {
         const { id, reason, shutdown, ticket } = command
         const slot = this.slots.get(id)
-        if (slot === undefined) return this.outcome({ _tag: "ChildStopped", id, ticket, reason })
+        if (slot === undefined) return this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason })
         return execute(this.reportContext, guarded(() => slot.child.stop(reason, shutdown)), (exit) => {
           const ended = exit._tag === "Success" ? exit.value : crashed(exit.cause)
-          this.outcome({ _tag: "ChildStopped", id, ticket, reason: ended })
+          this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason: ended })
         })
       }
       case "ConsultBudget": {
         const { id, ticket } = command
         return this.budget.consult(
           command.reason,
-          (answer) => this.outcome({ _tag: "BudgetAnswered", id, ticket, answer })
+          (answer) => this.queue.outcome({ _tag: "BudgetAnswered", id, ticket, answer })
         )
       }
       case "ResetBudget":
         return this.budget.reset()
-      case "SetTimer":
-        return this.setTimer(command.id, command.ticket, command.millis)
+      case "SetTimer": {
+        const { id, millis, ticket } = command
+        const cancel = after(this.reportContext, millis, () => {
+          this.timers.delete(ticket)
+          this.queue.post({ _tag: "RestartDue", id, ticket })
+        })
+        this.timers.set(ticket, cancel)
+        return
+      }
       case "CancelTimer": {
-        const timer = this.timers.get(command.ticket)
+        this.timers.get(command.ticket)?.()
         this.timers.delete(command.ticket)
-        timer?.interruptUnsafe()
         return
       }
       case "Settle": {
@@ -201,9 +220,10 @@ export class SupervisorProcess extends SupervisorPass {
         return slot?.child.removed?.()
       }
       case "Answer":
-        return this.answer(command.request, command.answer)
-      case "Tell":
-        return tellNews(this.news, this.slots, command.news)
+        // After the pass: a request from inside it has had no chance to wait yet.
+        return this.queue.afterwards(() => this.requests.answer(command.request, command.answer))
+      case "Publish":
+        return publishDecision(this.events, this.slots, command.decision)
       case "Booted": {
         this.status = "running"
         return this.bootedAs(startedExit)
@@ -218,11 +238,11 @@ export class SupervisorProcess extends SupervisorPass {
   }
 
   private startIncarnation(id: string, ticket: number, request: number | undefined): void {
-    const make = request === undefined ? undefined : this.pending.makeOf(request)
+    const make = request === undefined ? undefined : this.requests.makeOf(request)
     if (make !== undefined) {
       const made = attempt(make)
       if (made._tag !== "Success") {
-        return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: made.cause })
+        return this.queue.outcome({ _tag: "ChildStartFailed", id, ticket, cause: made.cause })
       }
       this.slots.set(id, { child: made.value.child, ref: made.value.ref, downSince: undefined })
     }
@@ -230,66 +250,46 @@ export class SupervisorProcess extends SupervisorPass {
     if (slot !== undefined) this.starting(slot, ticket, startOf(slot.child))
   }
 
-  private starting(slot: Slot, ticket: number, start: Effect.Effect<Started, unknown>): void {
-    const { id } = slot.child
+  starting(slot: Slot, ticket: number, start: Effect.Effect<Started, unknown>): void {
+    const { child } = slot
+    const { id } = child
     execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
-      if (exit._tag === "Failure") return this.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
-      if (exit.value._tag === "Ignored") return this.outcome({ _tag: "ChildIgnored", id, ticket })
-      const { child } = slot
+      if (exit._tag === "Failure") {
+        return this.queue.outcome({ _tag: "ChildStartFailed", id, ticket, cause: exit.cause })
+      }
+      if (exit.value._tag === "Ignored") return this.queue.outcome({ _tag: "ChildIgnored", id, ticket })
       const { incarnation } = child
       // Most do not care. A temporary child of the supervisor's own may still come back with it.
       if (child.startsNoMore !== undefined) {
-        const entry = find(this.state, id)
+        const entry = find(this.materialize(), id)
         if (entry?.spec.restart === "temporary" && !entry.initial) child.startsNoMore()
       }
-      this.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
+      this.queue.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
     })
-  }
-
-  private setTimer(id: string, ticket: number, millis: number): void {
-    const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(millis))
-    this.timers.set(ticket, timer)
-    timer.addObserver((exit) => {
-      if (exit._tag !== "Success" || !this.timers.delete(ticket)) return
-      this.post({ _tag: "RestartDue", id, ticket })
-    })
-  }
-
-  private answer(request: number, answer: Answer): void {
-    // Told after the pass: whoever asked from inside it has had no chance to wait yet.
-    const tell = this.pending.answer(request, answer)
-    if (tell !== undefined) this.answers.push(tell)
   }
 
   private bootedAs(exit: Exit.Exit<Started, unknown>): void {
-    this.booted = exit
-    this.answers.push(() => {
-      const waiter = this.bootWaiter
-      this.bootWaiter = undefined
-      waiter?.(exit)
-    })
+    const { booted } = this
+    this.queue.afterwards(() => Deferred.doneUnsafe(booted, exit))
   }
 
   private terminated(reason: ExitReason): void {
     const booting = this.status === "starting"
-    const { incarnation, stopWaiters: waiters } = this
-    if (waiters !== undefined) {
-      this.answers.push(() => {
-        for (const waiter of waiters) waiter(reason)
-      })
-    } else if (!booting) {
-      this.answers.push(() => this.parent.exited(this, incarnation, reason))
-    }
-    this.down(reason)
+    const { incarnation } = this
+    const answer = this.down(reason)
+    if (answer !== undefined) this.queue.afterwards(answer)
+    else if (!booting) this.queue.afterwards(() => this.parent.exited(this, incarnation, reason))
     if (booting) this.bootedAs(Exit.interrupt())
   }
 
-  private down(reason: ExitReason): void {
-    for (const timer of this.timers.values()) timer.interruptUnsafe()
+  /** What answers those who wait for its end. */
+  private down(reason: ExitReason): (() => void) | undefined {
+    for (const cancel of this.timers.values()) cancel()
     this.timers.clear()
     this.budget.close()
-    this.stopWaiters = undefined
-    this.ended(reason, reason !== this.told)
+    const answer = this.stopping.over(reason)
+    this.ended(reason, reason !== this.stopping.reason)
+    return answer
   }
 }

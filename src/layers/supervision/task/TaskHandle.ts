@@ -8,13 +8,14 @@ import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildOptions } from "../../process/Child.ts"
 import { type HasProcess, reference } from "../../process/Process.ts"
+import * as Turn from "../../process/Turn.ts"
 import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
 import type { ChildError, StartError } from "../tree/SupervisorErrors.ts"
 import { type ChildCounts, type ChildInfo, SupervisorReference } from "../tree/SupervisorHandle.ts"
+import { workerRecipe } from "../tree/Worker.ts"
 import { ChildTask, recording, type Result, type Task } from "./Task.ts"
 import type { TaskError } from "./TaskError.ts"
 import { type Outcome, type OutcomeOptions, outcomes, type StreamOptions, values } from "./TaskStream.ts"
-import { shallow, taskRecipe } from "./TaskWorker.ts"
 
 /**
  * How one task is run.
@@ -184,7 +185,12 @@ export class ChildrenHandle extends SupervisorReference implements TaskSuperviso
       return Effect.map(
         this.start(recording(effect, result), options),
         (process) =>
-          new ChildTask(process, result, context, shallow(Effect.ignore(this.children.terminateChild(process))))
+          new ChildTask(
+            process,
+            result,
+            context,
+            Turn.shallow(Effect.ignore(this.children.terminateChild(process)))
+          )
       )
     })
 
@@ -218,7 +224,7 @@ export class ChildrenHandle extends SupervisorReference implements TaskSuperviso
       const { restart = "temporary", shutdown } = options ?? {}
       // One and the same options for most tasks: the supervisor completes a spec once for all that share them.
       const own = restart === "temporary" && shutdown === undefined ? temporary : { restart, shutdown }
-      return this.children.startChild(taskRecipe(id, effect, own))
+      return this.children.startChild(workerRecipe(id, effect, own))
     })
   }
 }

@@ -10,7 +10,7 @@ import { root as rootTelemetry } from "../../observation/Telemetry.ts"
 import type { Child, Parent } from "../../process/Child.ts"
 import type { LocalProcess } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
-import { ChildNews } from "./ChildNews.ts"
+import { ChildEvents } from "./ChildEvents.ts"
 
 /** Told when a root supervisor ended by itself. */
 export type RootObserver = (root: Process, reason: ExitReason) => void
@@ -37,7 +37,7 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
     path: [],
     telemetry,
     exited: (child, incarnation, reason) => {
-      new ChildNews(child, telemetry, context).exited(child, incarnation, reason)
+      new ChildEvents(child, telemetry, context).exited(child, incarnation, reason)
       child.settle("stopped")
       observer?.(child, reason)
     }
@@ -49,6 +49,6 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
   }
   yield* Effect.addFinalizer(() => process.endAndWait())
   yield* Effect.orDie(process.start())
-  new ChildNews(process, telemetry, context).started(process, process.incarnation, undefined)
+  new ChildEvents(process, telemetry, context).started(process, process.incarnation, undefined)
   return process
 })

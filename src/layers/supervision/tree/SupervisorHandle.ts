@@ -9,7 +9,7 @@ import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
-import { InspectedReference } from "../../process/Inspection.ts"
+import { inspected } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf, type Status } from "../../process/Process.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
 
@@ -109,15 +109,18 @@ export type Shown = Pick<
 >
 
 /** A handle of a supervisor, showing what its process shows, or another handle of the same one. */
-export abstract class SupervisorReference extends InspectedReference implements Shown {
+export abstract class SupervisorReference implements Shown {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>
   readonly events: Stream.Stream<Lifecycle>
   readonly [processOf]: Process
 
+  static {
+    inspected(this)
+  }
+
   constructor(shown: Shown) {
-    super()
     this.path = shown.path
     this.whichChildren = shown.whichChildren
     this.countChildren = shown.countChildren

@@ -4,82 +4,81 @@
  * It is started as soon as its fiber is forked; the fiber's end is the incarnation's end: completing is `Normal`, anything
  * else a crash. If you need to be called, you want a server, not a worker.
  *
- * *Tricky*: an incarnation has ended when its Scope is closed, so closing is part of its fiber. A fiber that does not end
- * in its shutdown time is abandoned: from then on it is no longer `fiber`, and whatever it does later concerns nobody.
- * The fiber may end inside `start` itself, or inside the interruption in `stop`; both look at it afterwards.
+ * *Tricky*: (1) An incarnation has ended when its Scope is closed, so closing is part of its fiber. (2) A fiber that does
+ * not end in its shutdown time is abandoned: from then on it is no longer `fiber`, and its later end changes nothing. (3) A
+ * worker's effect runs inside its own start as far as it gets without waiting, and may end inside its own start or stop. One
+ * whose effect starts another, and so on (tasks do), would nest them until the stack is full: so starts and stops count as
+ * hand-offs, and an effect that begins on a deep stack begins a turn later.
  *
  * @since 0.1.0
  */
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, fromExit, killed, normal } from "../../../domain/process/ExitReason.ts"
-import type { Child, Fate, Parent, ShutdownMillis, Started } from "../../process/Child.ts"
+import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
+import type { Child, ChildOptions, Parent, Started, StartRecipe } from "../../process/Child.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
+import type { Process } from "../../process/Process.ts"
+import * as Turn from "../../process/Turn.ts"
+import { StopRequest } from "./StopRequest.ts"
 
-/** The process behind `Supervisor.worker`. */
+/** The process behind `Supervisor.worker`, and behind a task. */
 export class Worker<A, E, R> extends LocalProcess implements Child<never> {
   readonly kind = "worker"
   protected readonly reportContext: Context.Context<never>
   private body: Effect.Effect<A, E, R | Scope.Scope> | undefined
   private readonly context: Context.Context<R>
+  private readonly stopping: StopRequest
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
-  /** The reason it was told to end with, and by whom. */
-  private told: ExitReason | undefined = undefined
-  private waiters: Array<(exit: Exit.Exit<ExitReason>) => void> | undefined = undefined
 
   constructor(parent: Parent, id: string, body: Effect.Effect<A, E, R | Scope.Scope>, context: Context.Context<R>) {
     super(parent, id)
-    this.body = body
+    this.body = Turn.shallow(body)
     this.context = context
     this.reportContext = context
+    this.stopping = new StopRequest(context)
   }
 
   start(): Effect.Effect<Started> {
     if (this.body === undefined) return Exit.die(`${pathText(this.path)}: its effect was let go, it starts no more`)
     const incarnation = ++this.incarnation
     this.status = "running"
-    this.told = undefined
+    this.stopping.reason = undefined
     const scope = Scope.makeUnsafe()
-    const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(
-      // Asked for, not given: as long as the fiber runs, it keeps what it was given.
-      Effect.onExit(Effect.suspend(() => this.body!), (exit) => Scope.close(scope, exit))
-    )
-    this.fiber = fiber
-    fiber.addObserver((exit) => {
-      if (this.fiber === fiber && this.incarnation === incarnation) this.over(this.reasonOf(exit), false)
-    })
+    Turn.enter()
+    try {
+      const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(
+        // The body is read by then, not given now: as long as the fiber runs, it keeps what it was given.
+        Effect.onExit(Effect.suspend(() => this.body!), (exit) => Scope.close(scope, exit))
+      )
+      this.fiber = fiber
+      fiber.addObserver((exit) => {
+        if (this.fiber === fiber && this.incarnation === incarnation) this.over(this.reasonOf(exit), false)
+      })
+    } finally {
+      Turn.leave()
+    }
     return startedExit
   }
 
-  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> {
     const { fiber } = this
     if (fiber === undefined) return Exit.succeed(this.lastExit ?? reason)
-    const stopped: Array<ExitReason> = []
-    this.told = shutdown === "brutal_kill" ? killed : reason
-    const wait = (exit: Exit.Exit<ExitReason>) => {
-      if (exit._tag === "Success") stopped.push(exit.value)
-    }
-    this.waiters = [...this.waiters ?? [], wait]
-    fiber.interruptUnsafe()
-    if (stopped.length === 0 && shutdown === "brutal_kill") this.abandon(fiber)
-    if (stopped.length > 0) return Exit.succeed(stopped[0]!)
-    return Effect.callback<ExitReason>((resume) => {
-      if (stopped.length > 0) return resume(Exit.succeed(stopped[0]!))
-      this.waiters = this.waiters?.map((other) => other === wait ? resume : other)
-      if (typeof shutdown !== "number") return
-      // The timer is nobody's business once the worker has ended: `abandon` looks at the fiber it was set for.
-      const timer = Effect.runForkWith(this.reportContext)(Effect.sleep(shutdown))
-      timer.addObserver((exit) => {
-        if (exit._tag === "Success") this.abandon(fiber)
-      })
-      fiber.addObserver(() => timer.interruptUnsafe())
+    return this.stopping.stop(reason, shutdown, (_reason, brutal) => {
+      Turn.enter()
+      try {
+        fiber.interruptUnsafe()
+      } finally {
+        Turn.leave()
+      }
+      if (brutal) this.abandon(fiber)
     })
   }
 
   exit(reason: ExitReason): void {
-    const { fiber } = this
-    if (fiber === undefined || this.told !== undefined) return
-    this.told = reason
+    const { fiber, stopping } = this
+    if (fiber === undefined || stopping.reason !== undefined) return
+    stopping.reason = reason
     fiber.interruptUnsafe()
   }
 
@@ -92,9 +91,10 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
   }
 
   private reasonOf(exit: Exit.Exit<A, E>): ExitReason {
-    if (this.told === undefined) return fromExit(exit)
-    if (exit._tag === "Success") return this.told._tag === "Killed" ? killed : normal
-    return Cause.hasInterruptsOnly(exit.cause) ? this.told : crashed(exit.cause)
+    const { reason } = this.stopping
+    if (reason === undefined) return fromExit(exit)
+    if (exit._tag === "Success") return reason._tag === "Killed" ? killed : normal
+    return Cause.hasInterruptsOnly(exit.cause) ? reason : crashed(exit.cause)
   }
 
   private abandon(fiber: Fiber.Fiber<A, E>): void {
@@ -110,12 +110,32 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
 
   private over(reason: ExitReason, abandoned: boolean): void {
     this.fiber = undefined
-    const { incarnation, waiters } = this
-    this.waiters = undefined
+    const { incarnation, stopping } = this
+    const answer = stopping.over(reason)
     // Nothing to report when its supervisor asked for exactly this.
-    this.ended(reason, abandoned || waiters === undefined || reason !== this.told)
-    if (waiters === undefined) return this.parent.exited(this, incarnation, reason)
-    const exit = Exit.succeed(reason)
-    for (const waiter of waiters) waiter(exit)
+    this.ended(reason, abandoned || answer === undefined || reason !== stopping.reason)
+    if (answer === undefined) this.parent.exited(this, incarnation, reason)
+    else answer()
   }
 }
+
+/**
+ * The start recipe of a worker, for `startChild`.
+ *
+ * @since 0.1.0
+ */
+export const workerRecipe = <A, E, R>(
+  id: string,
+  effect: Effect.Effect<A, E, R>,
+  spec?: ChildOptions
+): StartRecipe<Process, never, Exclude<R, Scope.Scope>> => ({
+  id,
+  kind: "worker",
+  options: spec ?? {},
+  make: (parent, context, id) => {
+    // What the effect needs beyond its Scope is what the recipe needs.
+    const body = effect as Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope>
+    const process = new Worker(parent, id, body, context)
+    return { child: process, ref: process }
+  }
+})

@@ -90,7 +90,7 @@ describe("every abnormal end makes one crash report", () => {
       const cases = [
         [{ server: { restart: "temporary" } }, "it stays down"],
         [{ supervisor: { restart: never } }, "it stays down"],
-        [{ supervisor: { restart: never, onGiveUp: "park" } }, "it is parked until somebody resumes it"]
+        [{ supervisor: { restart: never, onGiveUp: "park" } }, "it is parked until it is resumed"]
       ] as const
       for (const [options, next] of cases) {
         const { app, messages } = watched(options)

@@ -242,7 +242,7 @@ describe("parking", () => {
       assert.deepStrictEqual(a.fates, ["restarting", "parked", "restarting", "restarting"])
       assert.deepStrictEqual(reports(), [
         "a#1: it is restarted",
-        "a#2: it is parked until somebody resumes it",
+        "a#2: it is parked until it is resumed",
         "a#3: it is restarted"
       ])
       assert.deepStrictEqual(take().slice(4, 8), [

@@ -1,7 +1,7 @@
 /**
- * What supervisors tell of their children: lifecycle events to whoever listens, crash reports to the log, and counters.
+ * The lifecycle events, crash reports and counters that a supervisor publishes about its children.
  *
- * Nothing is built that nobody reads: while nobody listens, an event costs one look at a flag.
+ * An event is built only while something listens: otherwise it costs one read of a flag.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import type { Telemetry } from "../../observation/Telemetry.ts"
 import type { Process } from "../../process/Process.ts"
 import { instantOf } from "../../process/Timer.ts"
 
-/** The voice of one supervisor. */
-export class ChildNews {
+/** What one supervisor publishes. */
+export class ChildEvents {
   private readonly supervisor: Process
   private readonly telemetry: Telemetry
   private readonly context: Context.Context<never>
@@ -66,7 +66,7 @@ export class ChildNews {
     this.stopped(child, incarnation, reason)
   }
 
-  /** It ended, by itself or as told. */
+  /** It ended, by itself or because it was stopped. */
   stopped(child: Process, incarnation: number, reason: ExitReason): void {
     if (!this.telemetry.listening) return
     const { kind, path } = child

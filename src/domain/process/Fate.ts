@@ -1,0 +1,27 @@
+/**
+ * What a supervisor decides about a child whose incarnation has ended, and how long it waits for one to end.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * What becomes of a process after its incarnation ended.
+ *
+ * `restarting`: another incarnation follows, callers wait. `parked`: its supervisor gave up on it and keeps it; queued calls
+ * are held, new ones answered `Parked`. `stopped`: it is down and its spec is kept; queued calls get `NotRunning`, its
+ * companion keeps the state. `finished`: it ended in order and does not come back; a companion in memory forgets.
+ * `deleted`: its spec is gone; a companion in memory forgets.
+ */
+export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
+
+/** How long a child may take to stop, in milliseconds. `brutal_kill` ends it at once, without its clean-up. */
+export type Shutdown = number | "infinity" | "brutal_kill"
+
+/** What a crash report says happens next. */
+export const nextText: Record<Fate, string> = {
+  restarting: "it is restarted",
+  parked: "it is parked until it is resumed",
+  stopped: "it stays down",
+  finished: "it stays down",
+  deleted: "it is gone"
+}
