@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Deferred, Exit } from "effect"
+import { type Cause, Deferred, type Effect, Exit } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Status } from "../../../domain/supervision/DynamicChild.ts"
@@ -17,7 +17,9 @@ export interface Exceptional {
   readonly spec: ChildSpec
   readonly status: Exclude<Status, "running" | "gone">
   /** Whether it came up (starting) or is down (stopping), once that is known. */
-  readonly outcome: Deferred.Deferred<Outcome>
+  outcome: Exit.Exit<Outcome> | undefined
+  /** Where that is waited for, if it is: most records are answered before anything waits. */
+  waiting: Deferred.Deferred<Outcome> | undefined
   /** Cancels the timer of its restart. */
   cancel: (() => void) | undefined
   /** An exit that overtook the news of its start. */
@@ -60,11 +62,19 @@ export const stopped: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Stopped" })
 export const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({
   spec,
   status,
-  outcome: Deferred.makeUnsafe(),
+  outcome: undefined,
+  waiting: undefined,
   cancel: undefined,
   early: undefined
 })
 
 /** Answers those who wait for the child, or will. */
-export const answer = ({ outcome }: Exceptional, exit: Exit.Exit<Outcome>): void =>
-  Turn.run(() => Deferred.doneUnsafe(outcome, exit))
+export const answer = (record: Exceptional, outcome: Exit.Exit<Outcome>): void => {
+  record.outcome = outcome
+  const { waiting } = record
+  if (waiting !== undefined) Turn.run(() => Deferred.doneUnsafe(waiting, outcome))
+}
+
+/** Waits for the answer, unless it is there. */
+export const outcomeOf = (record: Exceptional): Effect.Effect<Outcome> =>
+  record.outcome ?? Deferred.await(record.waiting ??= Deferred.makeUnsafe())

@@ -11,7 +11,7 @@
  * @since 0.1.0
  */
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
-import { type Event, isActive, next, type Status } from "../../../domain/supervision/DynamicChild.ts"
+import { type Event, isActive, next } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child } from "../../process/Child.ts"
 import { type Entry, type Exceptional, exceptional, isExceptional, specOf, statusOf } from "./DynamicChild.ts"
 import { Roster } from "./Roster.ts"
@@ -24,16 +24,12 @@ interface Bringing {
   record: Exceptional | undefined
 }
 
-/** Called with every step that is written down, for tests that hold it against the table. */
-export type StepRecorder = (child: Child, before: Status, event: Event, after: Status | undefined) => void
-
 /** The children of one dynamic supervisor. */
 export class DynamicChildren {
   /** How many of them are supervisors. */
   supervisors = 0
   /** Whether the supervisor is ending: then it still lists those that are down. */
   isEnding = false
-  recorder: StepRecorder | undefined = undefined
   private known = new Roster<Child, Entry>()
   private inactive = 0
   private bringing: Bringing | undefined = undefined
@@ -102,10 +98,8 @@ export class DynamicChildren {
    * good has left, unless the supervisor is ending.
    */
   step(child: Child, entry: Entry, event: Event): Exceptional | undefined {
-    const before = statusOf(entry)
-    const after = next(before, event, this.isEnding)
-    this.recorder?.(child, before, event, after)
-    switch (after) {
+    const status = next(statusOf(entry), event, this.isEnding)
+    switch (status) {
       case undefined:
         return undefined
       case "gone": {
@@ -117,7 +111,7 @@ export class DynamicChildren {
         return undefined
       }
       default:
-        return this.note(child, specOf(entry), after)
+        return this.note(child, specOf(entry), status)
     }
   }
 

@@ -23,7 +23,7 @@ export interface Host {
   readonly children: DynamicChildren
   readonly events: ChildEvents
   /** A child is down for good. */
-  left(child: Child, entry: Entry, event: "stopped", fate: Fate): void
+  left(child: Child, entry: Entry, event: "stopped" | "terminate", fate: Fate): void
   /** All children have stopped. */
   over(reason: ExitReason): void
 }
@@ -64,7 +64,7 @@ export class DynamicEnd {
       const entry = children.get(child)
       if (entry === undefined) continue
       if (!isAlive(statusOf(entry))) {
-        children.step(child, entry, "terminate")
+        this.host.left(child, entry, "terminate", "stopped")
         continue
       }
       this.stopping++

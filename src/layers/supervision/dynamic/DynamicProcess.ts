@@ -23,7 +23,7 @@ import { type ChildSpec, isRestarted } from "../../../domain/supervision/ChildSp
 import { type Event, isAlive } from "../../../domain/supervision/DynamicChild.ts"
 import type { Telemetry } from "../../observation/Telemetry.ts"
 import type { Child, Parent, Started } from "../../process/Child.ts"
-import { execute, isUp, outcomeOf, started as startedAs, startOf } from "../../process/Execute.ts"
+import { execute, isUp, started as startedAs, startOf } from "../../process/Execute.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
 import { after } from "../../process/Timer.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -39,6 +39,7 @@ import {
   type Exceptional,
   isExceptional,
   type Outcome,
+  outcomeOf,
   specOf,
   statusOf
 } from "./DynamicChild.ts"
@@ -134,7 +135,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     const children = this.children.clear()
     if (children.length === 0) return
     Turn.run(() => {
-      for (const child of children) release(child, "stopped")
+      for (const child of children) child.removed?.()
     })
   }
 
@@ -160,8 +161,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     }
     if (incarnation !== child.incarnation) return
     this.events.exited(child, incarnation, reason)
-    if (this.children.isEnding) return void this.children.step(child, entry, "exited")
-    if (!isRestarted(entry.restart, reason)) {
+    if (this.children.isEnding || !isRestarted(entry.restart, reason)) {
       return this.left(child, entry, "exited", isOrderly(reason) ? "finished" : "stopped")
     }
     this.consult(child, this.children.step(child, entry, "crashed")!, reason, this.events.instant)
@@ -238,20 +238,20 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
       else this.up(child, record, undefined)
       answer(record, Exit.succeed(exit.value))
     })
-    return outcomeOf(record.outcome)
+    return outcomeOf(record)
   }
 
   /** Stops a child and forgets it. `undefined` when it is none of ours. */
   terminateChild(child: Child): Effect.Effect<Outcome> | undefined {
     const entry = this.children.look(child)
     if (entry === undefined) return undefined
-    if (isExceptional(entry) && entry.status === "stopping") return outcomeOf(entry.outcome)
+    if (isExceptional(entry) && entry.status === "stopping") return outcomeOf(entry)
     if (!isAlive(statusOf(entry))) {
       this.left(child, entry, "terminate", "stopped")
       return done
     }
     const stopping = this.ending.stopChild(child, entry, specOf(entry).shutdown)
-    return this.children.get(child) === stopping ? outcomeOf(stopping.outcome) : done
+    return this.children.get(child) === stopping ? outcomeOf(stopping) : done
   }
 
   /** Starts a parked child again. */
@@ -268,9 +268,14 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
 
   // ---- bookkeeping
 
-  /** A child is down for good: it leaves, unless the supervisor is ending, which then settles all of them. */
+  /**
+   * A child is down for good, and settled at once: no child of a dynamic supervisor comes back with it. It leaves, unless the
+   * supervisor is ending, which lists it until then.
+   */
   left(child: Child, entry: Entry, event: Event, fate: Fate): void {
-    if (this.children.step(child, entry, event) === undefined) release(child, fate)
+    const kept = this.children.step(child, entry, event)
+    child.settle(fate)
+    if (kept === undefined) child.removed?.()
   }
 
   private up(child: Child, record: Exceptional, downSince: number | undefined): void {
@@ -290,10 +295,4 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     this.events.ignored(child)
     this.left(child, record, "ignored", "stopped")
   }
-}
-
-/** A child has left the tree. */
-const release = (child: Child, fate: Fate): void => {
-  child.settle(fate)
-  child.removed?.()
 }
