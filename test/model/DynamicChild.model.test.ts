@@ -15,7 +15,6 @@ import { type ExitReason, killed, normal } from "../../src/domain/process/ExitRe
 import { isRestarted, type Restart as RestartType } from "../../src/domain/supervision/ChildSpec.ts"
 import { type Event, isAlive, next, type Status } from "../../src/domain/supervision/DynamicChild.ts"
 import * as Telemetry from "../../src/layers/observation/Telemetry.ts"
-import { processOf } from "../../src/layers/process/Process.ts"
 import * as DynamicSupervisor from "../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../src/layers/supervision/restart/Restart.ts"
 import { boom, recipe, record, Script } from "../kit/Probe.ts"
@@ -84,7 +83,7 @@ class Model {
 
   take(id: string, event: Event, line: string): void {
     const before = this.statuses.get(id)!
-    const after = next(before, event, this.isEnding)
+    const after = next(before, event)
     assert.isDefined(after, `${line}: ${event} in ${before}`)
     this.statuses.set(id, after!)
   }
@@ -105,14 +104,6 @@ class Model {
     if (status === undefined) return
     const event = eventOf(line, status, this.restarts.get(id)!)
     if (event !== undefined) this.take(id, event, `${what} ${id} ${reason?._tag ?? ""}`)
-  }
-
-  /** The supervisor has ended, and forgotten those that were down. */
-  over(): void {
-    for (const [id, status] of this.statuses) {
-      assert.include(["ended", "gone"], status)
-      this.statuses.set(id, "gone")
-    }
   }
 
   /** The listing, as it must be. */
@@ -157,7 +148,6 @@ const shown: Record<Status, string> = {
   reviving: "restarting",
   parked: "parked",
   stopping: "running",
-  ended: "stopped",
   gone: "gone"
 }
 
@@ -191,7 +181,6 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type) {
 
   const check = Effect.gen(function*() {
     for (; read < lines.length; read++) model.read(lines[read]!)
-    if (pool[processOf].status === "stopped") model.over()
     const listing = (yield* pool.whichChildren).map(({ id, status }) => `${id} ${status}`)
     assert.deepStrictEqual([...listing].sort(), [...model.listing].sort())
     const { active, specs } = yield* pool.countChildren

@@ -13,10 +13,9 @@
  *
  * `starting`: its first incarnation is starting. `running`: an incarnation is alive. `restarting`: it waits for the budget,
  * or for its delay. `reviving`: it is being started again. `parked`: the budget is spent, and it is kept until it is resumed.
- * `stopping`: it was asked to stop. `ended`: it is down because its supervisor is ending, which still lists it. `gone`: it
- * has left the supervisor.
+ * `stopping`: it was asked to stop. `gone`: it has left the supervisor.
  */
-export type Status = "starting" | "running" | "restarting" | "reviving" | "parked" | "stopping" | "ended" | "gone"
+export type Status = "starting" | "running" | "restarting" | "reviving" | "parked" | "stopping" | "gone"
 
 /**
  * What happens to a child.
@@ -37,25 +36,63 @@ export type Event =
   | "stopped"
   | "resume"
 
-/** Down for good: gone, or kept in the list while the supervisor itself is ending. */
-const down = "down"
-
-const table: Record<Status, Partial<Record<Event, Status | typeof down>>> = {
-  starting: { up: "running", ignored: down, failed: down, terminate: "stopping" },
-  running: { exited: down, crashed: "restarting", terminate: "stopping" },
-  restarting: { due: "reviving", exhausted: "parked", terminate: down },
-  reviving: { up: "running", ignored: down, failed: "restarting", terminate: "stopping" },
-  parked: { resume: "reviving", terminate: down },
-  stopping: { stopped: down, terminate: "stopping" },
-  ended: {},
-  gone: {}
-}
-
-/** The status that follows; `undefined` when the event does not concern a child in that status. */
-export const next = (status: Status, event: Event, isEnding: boolean): Status | undefined => {
-  // While the supervisor ends nothing comes back, and an end of its own is the end.
-  const follows = table[status][isEnding && event === "crashed" ? "exited" : event]
-  return follows === down ? (isEnding ? "ended" : "gone") : follows
+/**
+ * The status that follows; `undefined` when the event does not concern a child in that status.
+ *
+ * **Details**
+ *
+ * | status | event: what follows |
+ * |---|---|
+ * | `starting` | `up`: running. `terminate`: stopping. `ignored`, `failed`: gone |
+ * | `running` | `crashed`: restarting. `terminate`: stopping. `exited`: gone |
+ * | `restarting` | `due`: reviving. `exhausted`: parked. `terminate`: gone |
+ * | `reviving` | `up`: running. `failed`: restarting. `terminate`: stopping. `ignored`: gone |
+ * | `parked` | `resume`: reviving. `terminate`: gone |
+ * | `stopping` | `terminate`: stopping. `stopped`: gone |
+ */
+export const next = (status: Status, event: Event): Status | undefined => {
+  switch (status) {
+    case "starting":
+      return event === "up"
+        ? "running"
+        : event === "terminate"
+        ? "stopping"
+        : event === "ignored" || event === "failed"
+        ? "gone"
+        : undefined
+    case "running":
+      return event === "terminate"
+        ? "stopping"
+        : event === "crashed"
+        ? "restarting"
+        : event === "exited"
+        ? "gone"
+        : undefined
+    case "restarting":
+      return event === "due"
+        ? "reviving"
+        : event === "exhausted"
+        ? "parked"
+        : event === "terminate"
+        ? "gone"
+        : undefined
+    case "reviving":
+      return event === "up"
+        ? "running"
+        : event === "failed"
+        ? "restarting"
+        : event === "terminate"
+        ? "stopping"
+        : event === "ignored"
+        ? "gone"
+        : undefined
+    case "parked":
+      return event === "resume" ? "reviving" : event === "terminate" ? "gone" : undefined
+    case "stopping":
+      return event === "stopped" ? "gone" : event === "terminate" ? "stopping" : undefined
+    case "gone":
+      return undefined
+  }
 }
 
 /** Whether an incarnation is alive, or may be. */

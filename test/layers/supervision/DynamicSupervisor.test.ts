@@ -116,8 +116,8 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(reports(), [
         "a#1: it is restarted",
         "b#1: it is restarted",
-        "top#1: it stays down",
-        "a#2: it stays down"
+        "a#2: it stays down",
+        "top#1: it stays down"
       ])
       assert.strictEqual((yield* Effect.flip(supervisor.startChild(recipe("c")))).reason._tag, "NotRunning")
     }))

@@ -28,9 +28,7 @@ interface Bringing {
 export class DynamicChildren {
   /** How many of them are supervisors. */
   supervisors = 0
-  /** Whether the supervisor is ending: then it still lists those that are down. */
-  isEnding = false
-  private known = new Roster<Child, Entry>()
+  private readonly known = new Roster<Child, Entry>()
   private inactive = 0
   private bringing: Bringing | undefined = undefined
 
@@ -93,12 +91,9 @@ export class DynamicChildren {
     return this.known.get(child)
   }
 
-  /**
-   * Takes the step that an event means for a child: the record it has then, if it has one of its own. One that is down for
-   * good has left, unless the supervisor is ending.
-   */
+  /** Takes the step that an event means for a child: the record it has then, if it has one of its own. */
   step(child: Child, entry: Entry, event: Event): Exceptional | undefined {
-    const status = next(statusOf(entry), event, this.isEnding)
+    const status = next(statusOf(entry), event)
     switch (status) {
       case undefined:
         return undefined
@@ -128,23 +123,12 @@ export class DynamicChildren {
     this.known.add(child, spec)
   }
 
-  /** Forgets a child; false when it is none of these. */
-  drop(child: Child): boolean {
+  private drop(child: Child): void {
     const entry = this.known.get(child)
-    if (entry === undefined) return false
+    if (entry === undefined) return
     this.leave(entry)
     this.known.delete(child)
     this.count(child, -1)
-    return true
-  }
-
-  /** Forgets them all: which they were. */
-  clear(): ReadonlyArray<Child> {
-    const children = this.list()
-    this.known = new Roster()
-    this.supervisors = 0
-    this.inactive = 0
-    return children
   }
 
   private put(child: Child, entry: Entry): void {

@@ -47,7 +47,6 @@ export class DynamicEnd {
   reset(): void {
     this.reason = undefined
     this.brutal = false
-    this.host.children.isEnding = false
   }
 
   /** Begins the end, or hurries the one that has begun. */
@@ -56,7 +55,6 @@ export class DynamicEnd {
     const { children } = this.host
     this.reason = reason
     this.brutal = brutal
-    children.isEnding = true
     // Held open, so that children that stop at once do not end it before all of them were asked.
     this.stopping = 1
     const slow = new Map<number, Array<Child>>()

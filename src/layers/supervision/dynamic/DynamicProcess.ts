@@ -86,13 +86,16 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
 
   // ---- as a child
 
+  get isEnding(): boolean {
+    return this.ending.reason !== undefined
+  }
+
   /** Whether it takes requests. */
   get isUp(): boolean {
-    return this.status === "running" && this.ending.reason === undefined
+    return this.status === "running" && !this.isEnding
   }
 
   start(): Effect.Effect<Started> {
-    this.forget()
     this.incarnation++
     this.status = "running"
     this.ending.reset()
@@ -111,8 +114,6 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
 
   settle(fate: Fate): void {
     this.fated(fate)
-    // The children of a dynamic supervisor do not come back with it: nothing says which there should be.
-    if (this.status !== "running") this.forget()
   }
 
   private shutDown(reason: ExitReason, brutal: boolean): void {
@@ -129,14 +130,6 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     this.ended(reason, reason !== this.stopping.reason)
     if (answer === undefined) this.parent.exited(this, incarnation, reason)
     else Turn.run(answer)
-  }
-
-  private forget(): void {
-    const children = this.children.clear()
-    if (children.length === 0) return
-    Turn.run(() => {
-      for (const child of children) child.removed?.()
-    })
   }
 
   // ---- as a parent
@@ -161,7 +154,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     }
     if (incarnation !== child.incarnation) return
     this.events.exited(child, incarnation, reason)
-    if (this.children.isEnding || !isRestarted(entry.restart, reason)) {
+    if (this.isEnding || !isRestarted(entry.restart, reason)) {
       return this.left(child, entry, "exited", isOrderly(reason) ? "finished" : "stopped")
     }
     this.consult(child, this.children.step(child, entry, "crashed")!, reason, this.events.instant)
@@ -269,13 +262,13 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
   // ---- bookkeeping
 
   /**
-   * A child is down for good, and settled at once: no child of a dynamic supervisor comes back with it. It leaves, unless the
-   * supervisor is ending, which lists it until then.
+   * A child is down for good, and leaves at once, also while the supervisor is ending: no child comes back with it, since
+   * nothing says which there should be.
    */
   left(child: Child, entry: Entry, event: Event, fate: Fate): void {
-    const kept = this.children.step(child, entry, event)
+    this.children.step(child, entry, event)
     child.settle(fate)
-    if (kept === undefined) child.removed?.()
+    child.removed?.()
   }
 
   private up(child: Child, record: Exceptional, downSince: number | undefined): void {

@@ -171,8 +171,7 @@ const statuses = {
   reviving: "restarting",
   stopping: "running",
   restarting: "restarting",
-  parked: "parked",
-  ended: "stopped"
+  parked: "parked"
 } as const
 
 const infoOf = (child: Child, entry: Entry): ChildInfo => {

@@ -27,6 +27,7 @@ export interface Reviver {
   readonly queue: EventQueue<Ended>
   readonly budget: Budget
   readonly events: ChildEvents
+  readonly isEnding: boolean
   /** The long way from a start on. */
   starting(child: Child, record: Exceptional, start: Effect.Effect<Started, unknown>, downSince: number): void
 }
@@ -35,7 +36,7 @@ export interface Reviver {
 export const revive = (supervisor: Reviver, child: Child, incarnation: number, reason: ExitReason): boolean => {
   const { budget, children, events, queue } = supervisor
   // What is in progress or waits already comes first.
-  if (!queue.isIdle || children.isEnding || !Turn.isShallow()) return false
+  if (!queue.isIdle || supervisor.isEnding || !Turn.isShallow()) return false
   const spec = children.get(child)
   if (spec === undefined || isExceptional(spec) || incarnation !== child.incarnation) return false
   if (!isRestarted(spec.restart, reason)) return false
