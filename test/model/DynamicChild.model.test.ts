@@ -60,7 +60,7 @@ class Pool extends DynamicSupervisor.Service<Pool>()("top") {}
 const budgetOf = ({ budget, restarts }: typeof Program.Type): Schedule.Schedule<unknown, ExitReason> => {
   const intensity = Restart.intensity({ restarts, within: 5000 })
   if (budget === "plain") return intensity
-  if (budget === "delayed") return Restart.all([intensity, Schedule.spaced("700 millis")])
+  if (budget === "delayed") return Restart.max([intensity, Schedule.spaced("700 millis")])
   // One that takes half a second to make up its mind.
   return Schedule.fromStep(
     Effect.map(
@@ -170,7 +170,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type) {
     if (id !== undefined) lines.push({ what: event._tag, id, reason })
   })
   const context = yield* Layer.build(Pool.layer({ restart: budgetOf(program), onGiveUp: program.onGiveUp })).pipe(
-    Effect.provideService(Telemetry.Current, telemetry)
+    Effect.provideService(Telemetry.CurrentTelemetry, telemetry)
   )
   const pool = Context.get(context, Pool)
   const model = new Model(program.onGiveUp === "escalate")
