@@ -254,7 +254,7 @@ describe("handlers", () => {
       handlers: {
         ...handlers,
         Get: (n) => Effect.map(Effect.orDie(Effect.flatMap(Db, (db) => db.q)), (read) => [read, n] as const),
-        Reset: (n) => Effect.as(GenServer.castAfter("1 second", counter.Reset()), n)
+        Reset: (n) => Effect.as(GenServer.castAfter(counter.Reset(), "1 second"), n)
       }
     })
     expectTypeOf<Layer.Services<typeof server>>().toEqualTypeOf<

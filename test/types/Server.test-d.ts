@@ -48,6 +48,8 @@ describe("clients", () => {
     // @ts-expect-error
     GenServer.Service<never>()("types/Json", { state, messages: { toJSON: GenServer.cast() } })
     // @ts-expect-error
+    GenServer.Service<never>()("types/Pipe", { state, messages: { pipe: GenServer.cast() } })
+    // @ts-expect-error
     GenServer.Service<never>()("types/Text", { state, messages: { toString: GenServer.cast() } })
   })
 
@@ -131,7 +133,7 @@ describe("replace", () => {
         Pay: (state, { by }) => Effect.map(Rate, (rate) => [rate, { ...state, balance: by }] as const),
         Tick: (state) => Effect.as(Account.self, state)
       }
-    }, (state) => Effect.map(Rate, (rate) => ({ ...state, balance: state.balance * rate })))
+    }, { migrate: (state) => Effect.map(Rate, (rate) => ({ ...state, balance: state.balance * rate })) })
     expectTypeOf(needing).toEqualTypeOf<Effect.Effect<void, GenServer.CallError | GenServer.ReplaceFailed, Rate>>()
   })
 
@@ -145,7 +147,7 @@ describe("replace", () => {
     // @ts-expect-error a failure that is not declared
     GenServer.replace(account, { init, handlers: { ...behavior.handlers, Pay: () => Effect.fail("undeclared") } })
     // @ts-expect-error a state of another class
-    GenServer.replace(account, behavior, () => 1)
+    GenServer.replace(account, behavior, { migrate: () => 1 })
   })
 })
 

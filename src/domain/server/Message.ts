@@ -105,7 +105,7 @@ export type Messages = Record<string, Call<any, any, any> | Cast<any>>
  * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for a
  * promise wherever one is awaited, and the others are what every object is shown and told apart by.
  */
-export const reservedNames = ["then", "constructor", "toJSON", "toString"] as const
+export const reservedNames = ["then", "constructor", "pipe", "toJSON", "toString"] as const
 
 /** Makes a message of such a name an error of its own. */
 export type NoReserved<Ms> = {

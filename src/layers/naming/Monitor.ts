@@ -52,6 +52,17 @@ export interface Watch<out R> {
 }
 
 /**
+ * How a process is watched.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface WatchOptions<in out R> {
+  /** A queue that the report is put into; one can collect the reports of many watches. */
+  readonly into?: Queue.Queue<Down<R>> | undefined
+}
+
+/**
  * Watches the incarnation of `ref` that is alive, until it ends or the scope closes.
  *
  * **When to use**
@@ -81,8 +92,8 @@ export interface Watch<out R> {
  */
 export const watch = <R extends HasProcess>(
   ref: R,
-  into?: Queue.Queue<Down<R>>
-): Effect.Effect<Watch<R>, never, Scope.Scope> => set(ref, into, () => ({ _tag: "NoProcess" }))
+  options?: WatchOptions<R>
+): Effect.Effect<Watch<R>, never, Scope.Scope> => set(ref, options?.into, () => ({ _tag: "NoProcess" }))
 
 /**
  * Starts a process and watches it, in one step: not even an end right after the start is missed.
@@ -96,12 +107,12 @@ export const watch = <R extends HasProcess>(
  */
 export const startMonitor = <R extends HasProcess, E, Q>(
   start: Effect.Effect<R, E, Q>,
-  into?: Queue.Queue<Down<R>>
+  options?: WatchOptions<R>
 ): Effect.Effect<readonly [ref: R, watch: Watch<R>], E, Q | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(restore(start), (ref) =>
       Effect.map(
-        set(ref, into, (target) => target.lastExit ?? { _tag: "NoProcess" }),
+        set(ref, options?.into, (target) => target.lastExit ?? { _tag: "NoProcess" }),
         (watch) => [ref, watch] as const
       ))
   )

@@ -3,24 +3,55 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import { Effect, Pipeable } from "effect"
 import { type CallError, callError } from "../../domain/process/CallError.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /**
- * The client of whoever has the name when it is called: the same methods; each may also fail with a `CallError` whose
- * reason is `NotRunning`, when nobody has it. What a handle has beside methods (`countChildren`) has no counterpart: look
- * the handle up (`whereis`) for that.
+ * What the methods of a reference are behind a name, where TypeScript cannot compute it: generic ones that do not fail with
+ * a `CallError` by themselves. A type of references declares them; no value stands behind it.
+ *
+ * @category models
+ * @since 0.1.0
  */
-export type Via<R extends HasProcess> = {
-  readonly [K in keyof R]: R[K] extends (...args: infer A) => Effect.Effect<infer X, infer E, infer Q>
-    ? (...args: A) => Effect.Effect<X, E | CallError, Q>
-    : K extends keyof HasProcess ? R[K]
-    : never
+export interface Named<out Methods> {
+  readonly "~heirloom/Named"?: Methods
 }
 
-/** A process that is not there: what a name stands for that nobody has. */
-const nobody = (registry: string, name: string): Process => ({
+type NamedOf<R> = R extends Named<infer Methods> ? NonNullable<Methods> : unknown
+
+type Method = (...args: any) => Effect.Effect<any, any, any>
+
+// What a method is inferred to be has lost its overloads and its type parameters: one that fails with a CallError anyway is
+// taken as it is.
+type Called<M> = M extends (...args: infer A) => Effect.Effect<infer X, infer E, infer Q>
+  ? [CallError] extends [E] ? M : (...args: A) => Effect.Effect<X, E | CallError, Q>
+  : never
+
+type Kept = keyof HasProcess | `~${string}`
+
+/**
+ * The client of the process that has a name when it is called: the same methods, with their overloads and type parameters;
+ * each may also fail with a `CallError` whose reason is `NotRunning`, when no process has it.
+ *
+ * **Gotchas**
+ *
+ * What a handle has beside methods (`countChildren`) has no counterpart: look the handle up (`whereis`) for that.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Via<R extends HasProcess> =
+  & {
+    readonly [
+      K in keyof R as K extends Kept ? K : K extends "pipe" | keyof NamedOf<R> ? never : R[K] extends Method ? K : never
+    ]: K extends Kept ? R[K] : Called<R[K]>
+  }
+  & NamedOf<R>
+  & Pipeable.Pipeable
+
+/** A process that is not there: what a name stands for that no process has. */
+const missing = (registry: string, name: string): Process => ({
   get [processOf]() {
     return this
   },
@@ -40,6 +71,11 @@ const nobody = (registry: string, name: string): Process => ({
 // Asked of every value by promises, printers and Effect's own protocols: a client has no such messages.
 const isForeign = (property: string | symbol): boolean =>
   typeof property === "symbol" || property === "then" || property === "toJSON" || property.startsWith("~")
+
+const pipe = (client: unknown) =>
+  function() {
+    return Pipeable.pipeArguments(client, arguments)
+  }
 
 /**
  * A client for a name: `resolve` is asked at each call.
@@ -62,9 +98,10 @@ export const via = <R extends HasProcess>(
         : Effect.die(new TypeError(`${registry}/${name} stands for a process that takes no ${method}`))
     })
   const handler: ProxyHandler<object> = {
-    get: (_, property) => {
-      if (property === processOf) return resolve()?.[processOf] ?? nobody(registry, name)
+    get: (_, property, client) => {
+      if (property === processOf) return resolve()?.[processOf] ?? missing(registry, name)
       if (typeof property === "symbol" || isForeign(property)) return undefined
+      if (property === "pipe") return pipe(client)
       return (...args: ReadonlyArray<unknown>) => call(property, args)
     },
     has: (_, property) => property === processOf

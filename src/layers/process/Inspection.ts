@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Formatter, Inspectable } from "effect"
+import { Formatter, Inspectable, Pipeable } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { isAlive } from "../../domain/process/Living.ts"
 import { type HasProcess, type Process, processOf } from "./Process.ts"
@@ -44,11 +44,16 @@ const looks: PropertyDescriptorMap & ThisType<HasProcess> = {
     value(): unknown {
       return inspect(this[processOf])
     }
+  },
+  pipe: {
+    value(): unknown {
+      return Pipeable.pipeArguments(this, arguments)
+    }
   }
 }
 
 /**
- * Has the instances of a class shown so: call it in a `static` block of a class of processes, or of references. It is no
+ * Has the instances of a class shown so, and makes them pipeable: call it in a `static` block of a class of processes, or of references. It is no
  * base class, since such a class often has another base.
  */
 export const inspected = (clazz: { readonly prototype: HasProcess }): void => {
@@ -71,8 +76,9 @@ export abstract class InspectedProcess
 }
 
 /** A reference that is shown as the process it stands for. */
-export abstract class InspectedReference implements HasProcess {
+export abstract class InspectedReference implements HasProcess, Pipeable.Pipeable {
   abstract readonly [processOf]: Process
+  declare readonly pipe: Pipeable.Pipeable["pipe"]
 
   static {
     inspected(this)

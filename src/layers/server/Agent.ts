@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, type Layer, Schema } from "effect"
+import { type Context, Effect, type Layer, type Pipeable, Schema } from "effect"
 import type { CallError } from "../../domain/process/CallError.ts"
 import { call, type CallOptions, cast } from "../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
@@ -26,35 +26,44 @@ import type { Description as ServerDescription, KeyOptions, Needs, Options } fro
 import type { ClientClass } from "./parts/ServerSpec.ts"
 
 /**
- * A reference to an agent whose state is an `S`.
+ * What can be done with an agent whose state is an `S`; `More` is how else each may fail.
  *
  * Every function may answer with a value or an Effect, and runs in the agent, one at a time: others wait. A typed failure
- * comes back to whoever sent the function and changes nothing; a defect crashes the agent.
+ * comes back to the sender of the function and changes nothing; a defect crashes the agent.
  *
+ * @category models
  * @since 0.1.0
  */
-export interface Client<Self, S> extends HasProcess, ServerOf<Self, S, {}> {
+export interface Methods<S, More = never> {
   /** What a function makes of the state; the state itself without one (Elixir: `Agent.get/3`). */
   readonly get: {
-    (): Effect.Effect<S, CallError>
+    (): Effect.Effect<S, CallError | More>
     <A, E = never>(
       f: (state: S) => A | Effect.Effect<A, E>,
       options?: CallOptions
-    ): Effect.Effect<A, E | CallError>
+    ): Effect.Effect<A, E | CallError | More>
   }
   /** Changes the state (Elixir: `Agent.update/3`). */
   readonly update: <E = never>(
     f: (state: S) => S | Effect.Effect<S, E>,
     options?: CallOptions
-  ) => Effect.Effect<void, E | CallError>
+  ) => Effect.Effect<void, E | CallError | More>
   /** Changes the state and answers something, in one step (Elixir: `Agent.get_and_update/3`). */
   readonly getAndUpdate: <A, E = never>(
     f: (state: S) => readonly [answer: A, state: S] | Effect.Effect<readonly [answer: A, state: S], E>,
     options?: CallOptions
-  ) => Effect.Effect<A, E | CallError>
-  /** Changes the state, and nobody waits for it (Elixir: `Agent.cast/2`). */
-  readonly cast: (f: (state: S) => S | Effect.Effect<S>) => Effect.Effect<void>
+  ) => Effect.Effect<A, E | CallError | More>
+  /** Changes the state without an answer (Elixir: `Agent.cast/2`). */
+  readonly cast: (f: (state: S) => S | Effect.Effect<S>) => Effect.Effect<void, More>
 }
+
+/**
+ * A client of an agent whose state is an `S`, and the process behind it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Client<Self, S> extends Methods<S>, HasProcess, Pipeable.Pipeable, ServerOf<Self, S, {}> {}
 
 /**
  * An agent class: the key of its reference in the context, and how its agents are made.
@@ -97,6 +106,9 @@ export interface AgentClass<Self, Id extends string, S>
 
   /** The agent of a key: the one there is, or a new one, started once however many ask. */
   at(key: string): Effect.Effect<Client<Self, S>, StartError, Keyed<Self>>
+
+  /** A client of a key: each function goes to the agent that has the key when it is sent, which is started if need be. */
+  via(key: string): Effect.Effect<Methods<S, StartError>, never, Keyed<Self>>
 }
 
 /** What an agent class is made of. */

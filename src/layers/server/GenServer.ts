@@ -7,7 +7,18 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, type Duration, Effect, type Exit, Fiber, type Layer, type Scope, Tracer } from "effect"
+import {
+  Cause,
+  Context,
+  type Duration,
+  Effect,
+  type Exit,
+  Fiber,
+  Function,
+  type Layer,
+  type Scope,
+  Tracer
+} from "effect"
 import { CallError } from "../../domain/process/CallError.ts"
 import { crashed } from "../../domain/process/ExitReason.ts"
 import type {
@@ -60,7 +71,7 @@ export {
 export type { Behavior, BehaviorInput, Client, Needs, Options, SelfClient } from "./class/Behavior.ts"
 export type { Keyed } from "./class/Keyed.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
-export { replace } from "./system/Replace.ts"
+export { replace, type ReplaceOptions } from "./system/Replace.ts"
 export { stop, type StopOptions } from "./system/Stop.ts"
 
 /** What a child started at run time is called. */
@@ -204,7 +215,8 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
  * **Details**
  *
  * `id` names it in the context, in paths, and in stores: use `package/Name`. Messages are described with {@link call} and
- * {@link cast}; their tags become the client's methods, so `then`, `constructor`, `toJSON` and `toString` cannot be one.
+ * {@link cast}; their tags become the client's methods, so `then`, `constructor`, `pipe`, `toJSON` and
+ * `toString` cannot be one.
  *
  * **Example**
  *
@@ -253,10 +265,13 @@ export const Service =
  *
  * @since 0.1.0
  */
-export const reply = <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void> =>
+export const reply: {
+  <A, E>(exit: Exit.Exit<A, E>): (from: From<A, E>) => Effect.Effect<void>
+  <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void>
+} = Function.dual(2, <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void> =>
   Effect.sync(() => {
     if (from instanceof Envelope) from.server.answerLater(from, exit)
-  })
+  }))
 
 const untraced = (context: Context.Context<never>): Context.Context<never> => Context.omit(Tracer.ParentSpan)(context)
 
@@ -277,7 +292,7 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  *   messages: { Tick: GenServer.cast({ internal: true }) }
  * }) {}
  *
- * const nextTick = Effect.flatMap(Clock.self, (self) => GenServer.castAfter("1 second", self.Tick()))
+ * const nextTick = Effect.flatMap(Clock.self, (self) => GenServer.castAfter(self.Tick(), "1 second"))
  *
  * const ClockLive = Clock.layer({
  *   init: Effect.as(nextTick, 0),
@@ -287,15 +302,18 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  *
  * @since 0.1.0
  */
-export const castAfter = (
-  delay: Duration.Input,
-  message: Effect.Effect<void>
+export const castAfter: {
+  (delay: Duration.Input): (message: Effect.Effect<void>) => Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
+  (message: Effect.Effect<void>, delay: Duration.Input): Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
+} = Function.dual(2, (
+  message: Effect.Effect<void>,
+  delay: Duration.Input
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
     // A tick that sets the next one would otherwise belong to the trace of whoever made the first one tick, for ever.
     Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), { startImmediately: true }),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
-  )
+  ))
 
 /**
  * Makes a call that gets no answer the crash of whoever called: `CallError` becomes a defect, the message's own errors stay

@@ -11,10 +11,10 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, Duration, Effect, type Exit, Fiber, Option, Queue } from "effect"
+import { type Cause, Clock, Duration, Effect, type Exit, Fiber, Option, Pipeable, Queue } from "effect"
 
 /** A call that was sent (OTP: `request_id()`). */
-export interface Request<out A, out E> {
+export interface Request<out A, out E> extends Pipeable.Pipeable {
   /** The fiber that waits for the answer; interrupting it withdraws the request. */
   readonly fiber: Fiber.Fiber<A, E>
 }
@@ -49,7 +49,15 @@ export interface WaitOptions {
  * @since 0.1.0
  */
 export const send = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Request<A, E>, never, R> =>
-  Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => ({ fiber }))
+  Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => new Sent(fiber))
+
+class Sent<A, E> extends Pipeable.Class implements Request<A, E> {
+  readonly fiber: Fiber.Fiber<A, E>
+  constructor(fiber: Fiber.Fiber<A, E>) {
+    super()
+    this.fiber = fiber
+  }
+}
 
 /**
  * Waits for the answer; after a timeout it can be waited for again (OTP: `wait_response/2`).

@@ -12,13 +12,14 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, Option } from "effect"
+import { type Context, Effect, Exit, Function, Option } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import {
+  firstIsProcess,
   type HasProcess,
   type Process,
   processOf,
@@ -103,7 +104,17 @@ export const getState = <S>(ref: WithState<S>, options?: CallOptions): Effect.Ef
  *
  * @since 0.1.0
  */
-export const replaceState = <S, E = never, R = never>(
+export const replaceState: {
+  <S, E = never, R = never>(
+    f: (state: S) => S | Effect.Effect<S, E, R>,
+    options?: CallOptions
+  ): (ref: WithState<S>) => Effect.Effect<S, CallError | ReplaceFailed, R>
+  <S, E = never, R = never>(
+    ref: WithState<S>,
+    f: (state: S) => S | Effect.Effect<S, E, R>,
+    options?: CallOptions
+  ): Effect.Effect<S, CallError | ReplaceFailed, R>
+} = Function.dual(firstIsProcess, <S, E = never, R = never>(
   ref: WithState<S>,
   f: (state: S) => S | Effect.Effect<S, E, R>,
   options?: CallOptions
@@ -119,7 +130,7 @@ export const replaceState = <S, E = never, R = never>(
         Effect.catchCause((cause) => new ReplaceFailed({ server: server.name, what: "state", cause }))
       ))
     return replaced as Effect.Effect<S, CallError | ReplaceFailed>
-  })
+  }))
 
 /**
  * Stops the handling of messages; they wait. System requests are still answered (OTP: `sys:suspend/2`).
@@ -243,7 +254,10 @@ export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<Quarant
  *
  * @since 0.1.0
  */
-export const replay = (
+export const replay: {
+  (message: QuarantinedMessage, options?: CallOptions): (ref: AnyServer) => Effect.Effect<unknown, unknown>
+  (ref: AnyServer, message: QuarantinedMessage, options?: CallOptions): Effect.Effect<unknown, unknown>
+} = Function.dual(firstIsProcess, (
   ref: AnyServer,
   message: QuarantinedMessage,
   options?: CallOptions
@@ -262,16 +276,22 @@ export const replay = (
           : toMillis(options.timeout, { server: name, request: "Sys.replay" })
       )
     })
-  )
+  ))
 
 /**
  * Takes a message out of quarantine for good.
  *
  * @since 0.1.0
  */
-export const discard = (ref: AnyServer, message: QuarantinedMessage): Effect.Effect<void, NotQuarantined> =>
-  Effect.suspend(() =>
-    serverOf(ref)?.release(message) === true
-      ? Exit.void
-      : new NotQuarantined({ server: pathText(ref[processOf].path), request: message.request })
-  )
+export const discard: {
+  (message: QuarantinedMessage): (ref: AnyServer) => Effect.Effect<void, NotQuarantined>
+  (ref: AnyServer, message: QuarantinedMessage): Effect.Effect<void, NotQuarantined>
+} = Function.dual(
+  2,
+  (ref: AnyServer, message: QuarantinedMessage): Effect.Effect<void, NotQuarantined> =>
+    Effect.suspend(() =>
+      serverOf(ref)?.release(message) === true
+        ? Exit.void
+        : new NotQuarantined({ server: pathText(ref[processOf].path), request: message.request })
+    )
+)

@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Layer, Result, type Scope } from "effect"
+import { Context, Effect, Exit, Function, Layer, Result, type Scope } from "effect"
 import { refusal } from "../../domain/options/GivenOption.ts"
 import type { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
@@ -157,34 +157,51 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
  * A Layer that registers no child, or more than one, is a defect: `InvalidOption`. It registers none when the very same
  * Layer value was built under this supervisor before; `Layer.fresh` makes another of it.
  *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Supervisor } from "heirloom"
+ *
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   Supervisor.worker("poller", Effect.never).pipe(Supervisor.child({ id: "prices", shutdown: "10 seconds" }))
+ * ])
+ * ```
+ *
  * @since 0.1.0
  */
-export const child = <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride): Layer.Layer<A, E, R> =>
-  Layer.fromBuildMemo((memoMap, scope) =>
-    Effect.flatMap(CurrentOverride, (current) => {
-      const outer = current?.open === true ? current : undefined
-      const override: Override = { spec: overridden(spec, outer?.spec), registered: 0, open: true }
-      return Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
-        Effect.provideService(CurrentOverride, override),
-        Effect.tap(() => {
-          override.open = false
-          if (outer !== undefined) outer.registered += override.registered
-          return override.registered === 1 ? Exit.void : Exit.die(
-            refusal(
-              {
-                of: "Supervisor.child",
-                option: "the number of children that its layer registers",
-                given: override.registered
-              },
-              override.registered === 0
-                ? "1: this layer is a resource, or this very value was built under this supervisor before"
-                : "1: a spec is for one"
+export const child: {
+  (spec: SpecOverride): <A, E, R>(layer: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R>
+  <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride): Layer.Layer<A, E, R>
+} = Function.dual(
+  2,
+  <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride): Layer.Layer<A, E, R> =>
+    Layer.fromBuildMemo((memoMap, scope) =>
+      Effect.flatMap(CurrentOverride, (current) => {
+        const outer = current?.open === true ? current : undefined
+        const override: Override = { spec: overridden(spec, outer?.spec), registered: 0, open: true }
+        return Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
+          Effect.provideService(CurrentOverride, override),
+          Effect.tap(() => {
+            override.open = false
+            if (outer !== undefined) outer.registered += override.registered
+            return override.registered === 1 ? Exit.void : Exit.die(
+              refusal(
+                {
+                  of: "Supervisor.child",
+                  option: "the number of children that its layer registers",
+                  given: override.registered
+                },
+                override.registered === 0
+                  ? "1: this layer is a resource, or this very value was built under this supervisor before"
+                  : "1: a spec is for one"
+              )
             )
-          )
-        })
-      )
-    })
-  )
+          })
+        )
+      })
+    )
+)
 
 const overridden = (spec: SpecOverride, by: SpecOverride | undefined): SpecOverride =>
   by === undefined ? spec : {

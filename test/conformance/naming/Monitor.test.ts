@@ -27,7 +27,7 @@ describe("monitor", () => {
       const downs = yield* Queue.unbounded<Monitor.Down<Process.HasProcess>>()
       const brief = (id: string) => Effect.map(worker(id, Effect.sleep("1 millis")), Process.reference)
       const ending = yield* brief("ending")
-      const [started] = yield* Monitor.startMonitor(brief("started"), downs)
+      const [started] = yield* Monitor.startMonitor(brief("started"), { into: downs })
       const told = yield* peer("told")
       const dead = yield* peer("dead")
       yield* Process.kill(dead)
@@ -37,7 +37,7 @@ describe("monitor", () => {
       const exits = names.via("exits")
       const nobody = names.via("nobody")
 
-      for (const ref of [ending, told, dead, stops, exits, nobody]) yield* Monitor.watch(ref, downs)
+      for (const ref of [ending, told, dead, stops, exits, nobody]) yield* Monitor.watch(ref, { into: downs })
       const atOnce = (yield* Queue.takeAll(downs)).map(({ ref, reason }): ReadonlyArray<unknown> => [ref, reason])
       assert.deepStrictEqual(atOnce, [[dead, noProcess], [nobody, noProcess]])
 
@@ -141,7 +141,7 @@ describe("monitor", () => {
       const downs = yield* Queue.unbounded<Monitor.Down<Process.HasProcess>>()
       const ex = new Error("ex")
       const [ends, fails, twice] = [yield* peer("ends"), yield* peer("fails"), yield* peer("twice")]
-      for (const ref of [ends, fails, twice, twice]) yield* Monitor.watch(ref, downs)
+      for (const ref of [ends, fails, twice, twice]) yield* Monitor.watch(ref, { into: downs })
       yield* GenServer.stop(ends)
       yield* Effect.exit(fails.Fail({ with: ex }))
       yield* GenServer.stop(twice)

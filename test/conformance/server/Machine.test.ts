@@ -30,7 +30,7 @@ const machine = Machine.behavior({
     Add: (n, { by }) => [n + by, n + by],
     DelayedIncrementBy: (n, { by }) =>
       Effect.as(
-        Effect.flatMap(Machine.self, (self) => GenServer.castAfter(10, self.IncrementBy({ by }))),
+        Effect.flatMap(Machine.self, (self) => GenServer.castAfter(self.IncrementBy({ by }), 10)),
         [undefined, n] as const
       ),
     Last: (n) => [n === 0 ? undefined : n, n],
@@ -79,7 +79,7 @@ describe("server: the cases of Effect's Machine", () => {
       assert.strictEqual(yield* delays.Last(), 4)
 
       const states: Array<number> = []
-      const again = Effect.flatMap(Machine.self, (self) => GenServer.castAfter(20, self.Tick()))
+      const again = Effect.flatMap(Machine.self, (self) => GenServer.castAfter(self.Tick(), 20))
       yield* root.startChild(Machine.recipe({
         ...machine,
         init: Effect.gen(function*() {

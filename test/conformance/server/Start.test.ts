@@ -196,7 +196,7 @@ describe("server: starting", () => {
       const inbox = yield* Queue.unbounded<Monitor.Down<Server["Service"]>>()
       const plain = yield* start("plain")
       yield* Effect.exit(plain.Die({ with: "crash" }))
-      const linked = (key: string) => Effect.map(Monitor.startMonitor(start(key), inbox), ([ref]) => ref)
+      const linked = (key: string) => Effect.map(Monitor.startMonitor(start(key), { into: inbox }), ([ref]) => ref)
       const [stops, exits, dies] = [yield* linked("stops"), yield* linked("exits"), yield* linked("dies")]
       assert.strictEqual(yield* Queue.size(inbox), 0)
       const wibble = crashed(Cause.fail("wibble"))

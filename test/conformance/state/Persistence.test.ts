@@ -144,11 +144,11 @@ describe("persistence", () => {
       StateContainer.layerStore(Timer, { store: Store }),
       Timer.layer(Effect.gen(function*() {
         const self = yield* Timer.self
-        yield* GenServer.castAfter(0, self.FromSetup())
+        yield* GenServer.castAfter(self.FromSetup(), 0)
         return Timer.behavior({
           init: 0,
           handlers: {
-            Command: (n) => Effect.as(GenServer.castAfter(0, self.Tick()), ["confirmed", n + 1] as const),
+            Command: (n) => Effect.as(GenServer.castAfter(self.Tick(), 0), ["confirmed", n + 1] as const),
             Tick: (n) => Effect.as(note("timer"), n),
             FromSetup: (n) => Effect.as(note("timer from setup"), n)
           }

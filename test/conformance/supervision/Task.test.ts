@@ -68,7 +68,7 @@ describe("task supervisor", () => {
         const downs = yield* Queue.unbounded<Monitor.Down<TaskSupervisor.Task<string>>>()
         yield* Effect.scoped(Effect.gen(function*() {
           const task = yield* begin(Effect.as(Deferred.await(go), "done"))
-          yield* Monitor.watch(task, downs)
+          yield* Monitor.watch(task, { into: downs })
           const children = yield* tasks.whichChildren
           assert.deepStrictEqual(children.map(({ process }) => process), [task[Process.processOf]])
           yield* Deferred.succeed(go, undefined)
@@ -123,7 +123,7 @@ describe("task supervisor", () => {
       const inbox: Array<string> = []
       const caller = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {
         const task = yield* tasks.async(Effect.as(Deferred.await(go), "late"))
-        yield* Monitor.watch(task, ended)
+        yield* Monitor.watch(task, { into: ended })
         const timedOut = yield* Effect.exit(
           Effect.tap(task.await({ timeout: 0 }), (late) => Effect.sync(() => inbox.push(late)))
         )

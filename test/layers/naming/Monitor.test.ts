@@ -11,7 +11,7 @@ describe("a watch", () => {
     Effect.gen(function*() {
       const target = new FakeProcess("target")
       const downs = yield* inbox
-      const watch = yield* Monitor.watch(target, downs)
+      const watch = yield* Monitor.watch(target, { into: downs })
       target.crash(killed)
       target.restart()
       target.crash(shutdown)
@@ -40,7 +40,7 @@ describe("a watch", () => {
     Effect.gen(function*() {
       const target = new FakeProcess("target")
       const downs = yield* inbox
-      const watch = yield* Monitor.watch(target, downs)
+      const watch = yield* Monitor.watch(target, { into: downs })
       const log: Array<string> = []
       yield* Effect.forkChild(Effect.tap(watch.down, () => Effect.sync(() => log.push("down"))), {
         startImmediately: true
@@ -83,7 +83,7 @@ describe("demonitor", () => {
     Effect.gen(function*() {
       const target = new FakeProcess("target")
       const downs = yield* inbox
-      const watch = yield* Monitor.watch(target, downs)
+      const watch = yield* Monitor.watch(target, { into: downs })
       const waiting = yield* Effect.forkChild(watch.down, { startImmediately: true })
       assert.isTrue(yield* watch.demonitor())
       assert.isFalse(yield* watch.demonitor())
@@ -96,9 +96,9 @@ describe("demonitor", () => {
     Effect.gen(function*() {
       const [kept, flushed, other] = [new FakeProcess("kept"), new FakeProcess("flushed"), new FakeProcess("other")]
       const downs = yield* inbox
-      const keptWatch = yield* Monitor.watch(kept, downs)
-      const flushedWatch = yield* Monitor.watch(flushed, downs)
-      yield* Monitor.watch(other, downs)
+      const keptWatch = yield* Monitor.watch(kept, { into: downs })
+      const flushedWatch = yield* Monitor.watch(flushed, { into: downs })
+      yield* Monitor.watch(other, { into: downs })
       for (const target of [kept, flushed, other]) target.crash(killed)
       assert.isFalse(yield* keptWatch.demonitor())
       assert.isFalse(yield* flushedWatch.demonitor({ flush: true }))
@@ -111,8 +111,8 @@ describe("demonitor", () => {
     Effect.gen(function*() {
       const [first, second] = [new FakeProcess("first"), new FakeProcess("second")]
       const downs = yield* Queue.bounded<Monitor.Down<FakeProcess>>(1)
-      yield* Monitor.watch(first, downs)
-      const watch = yield* Monitor.watch(second, downs)
+      yield* Monitor.watch(first, { into: downs })
+      const watch = yield* Monitor.watch(second, { into: downs })
       first.crash(killed)
       second.crash(killed)
       yield* watch.demonitor({ flush: true })
@@ -125,8 +125,8 @@ describe("demonitor", () => {
     Effect.gen(function*() {
       const [first, second] = [new FakeProcess("first"), new FakeProcess("second")]
       const downs = yield* Queue.bounded<Monitor.Down<FakeProcess>>(1)
-      yield* Monitor.watch(first, downs)
-      yield* Monitor.watch(second, downs)
+      yield* Monitor.watch(first, { into: downs })
+      yield* Monitor.watch(second, { into: downs })
       first.crash(killed)
       second.crash(killed)
       assert.deepStrictEqual([(yield* Queue.take(downs)).ref, (yield* Queue.take(downs)).ref], [first, second])

@@ -1,8 +1,8 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { killed } from "../../../src/domain/process/ExitReason.ts"
-import { GenServer, Process, Registry } from "../../../src/index.ts"
+import { Agent, GenServer, Process, Registry, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
 import { refusalReason } from "../../kit/Failures.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 
@@ -234,6 +234,12 @@ class Greeter extends FakeProcess {
 
 class Greeters extends Registry.Service<Greeters, { readonly ref: Greeter }>()("test/Greeters", { keys: "unique" }) {}
 
+class Visits extends Agent.Service<Visits>()("test/Visits", { state: Schema.Int }) {}
+class VisitsNames extends Registry.Service<VisitsNames, { readonly ref: Visits["Service"] }>()("test/VisitsNames", {
+  keys: "unique"
+}) {}
+const VisitsLive = Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerForget(Visits), Visits.layer(0)])
+
 describe("a client by name", () => {
   it.effect("calls whoever has the name at the time of the call", () =>
     Effect.gen(function*() {
@@ -282,6 +288,27 @@ describe("a client by name", () => {
       assert.strictEqual(yield* Effect.promise(() => Promise.resolve(client)), client)
       assert.strictEqual(JSON.stringify({ client }), "{\"client\":{}}")
     }).pipe(Effect.provide(Greeters.layer)))
+
+  it.effect("of an agent takes what the agent takes", () =>
+    Effect.gen(function*() {
+      const names = yield* VisitsNames
+      const visits = names.via("page")
+      assert.strictEqual((yield* Effect.flip(visits.get())).reason._tag, "NotRunning")
+      yield* names.register("page", yield* Visits)
+      yield* visits.update((n) => n + 41)
+      assert.strictEqual(yield* visits.getAndUpdate((n) => [n, n + 1]), 41)
+      assert.strictEqual(yield* visits.get(), 42)
+      assert.strictEqual(yield* visits.get(String), "42")
+      assert.strictEqual(yield* Effect.flip(visits.update(() => Effect.fail("refused" as const))), "refused")
+    }).pipe(Effect.provide(Layer.merge(VisitsNames.layer, VisitsLive))))
+
+  it.effect("can be used in a pipe", () =>
+    Effect.gen(function*() {
+      const names = yield* VisitsNames
+      yield* names.register("page", yield* Visits)
+      assert.strictEqual(yield* names.via("page").pipe(Sys.replaceState((n) => n + 7)), 7)
+      assert.strictEqual(yield* names.via("page").pipe(Process.status), "running")
+    }).pipe(Effect.provide(Layer.merge(VisitsNames.layer, VisitsLive))))
 
   it.effect("its methods may also fail with a CallError, and are otherwise the same", () =>
     Effect.gen(function*() {

@@ -17,6 +17,19 @@ const App = Layer.provideMerge(
   Harness.Harness.layer
 )
 
+describe("an agent by key", () => {
+  it.effect("is started by the first function that is sent to the key, and again when it has gone since", () =>
+    Effect.gen(function*() {
+      const page = yield* Visits.via("page")
+      yield* page.update((n) => n + 1)
+      assert.strictEqual(yield* page.get(), 101)
+      assert.strictEqual(yield* page.get(String), "101")
+      yield* GenServer.stop(yield* Visits.at("page"))
+      yield* page.cast((n) => n + 1)
+      assert.strictEqual(yield* page.getAndUpdate((n) => [n, n]), 102)
+    }).pipe(Effect.provide(App)))
+})
+
 describe("an agent", () => {
   it.effect("answers with what a function makes of its state, values and Effects alike", () =>
     Effect.gen(function*() {

@@ -39,7 +39,7 @@ const behavior = () => {
         Step: (n, { by }) => [n + by, n + by],
         Put: (_n, { to }) => to,
         Later: (n, { millis }) =>
-          Effect.map(GenServer.castAfter(millis, Effect.suspend(() => self)), (stop) => {
+          Effect.map(GenServer.castAfter(Effect.suspend(() => self), millis), (stop) => {
             cancel = stop
             return [undefined, n] as const
           }),

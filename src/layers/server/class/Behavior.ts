@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Duration, Effect, Scope } from "effect"
+import type { Duration, Effect, Pipeable, Scope } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { AllMethods, Messages, Methods } from "../../../domain/server/Message.ts"
 import type { CastNext, Initial, TerminateNext } from "../../../domain/server/Next.ts"
@@ -21,14 +21,18 @@ import type { SelfOf, ServerOf } from "./ServerRef.ts"
  *
  * @since 0.1.0
  */
-export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & ServerOf<Self, S, Ms>
+export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & Pipeable.Pipeable & ServerOf<Self, S, Ms>
 
 /**
  * What a server's own code gets of itself: a client with its internal messages too.
  *
  * @since 0.1.0
  */
-export type SelfClient<Self, S, Ms extends Messages> = AllMethods<Ms> & HasProcess & ServerOf<Self, S, Ms>
+export type SelfClient<Self, S, Ms extends Messages> =
+  & AllMethods<Ms>
+  & HasProcess
+  & Pipeable.Pipeable
+  & ServerOf<Self, S, Ms>
 
 /** What a server's code needs of the context: its Scope and itself are there by themselves. */
 export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>

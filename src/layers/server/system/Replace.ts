@@ -6,7 +6,7 @@
 import { Context, type Duration, Effect, Exit, Scope, Tracer } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../../domain/process/CallError.ts"
-import type { CallOptions, Handlers, HandlersServices, Messages, NoExtra } from "../../../domain/server/Message.ts"
+import type { Handlers, HandlersServices, Messages, NoExtra } from "../../../domain/server/Message.ts"
 import { ReplaceFailed } from "../../../domain/server/ServerErrors.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
 import type { BehaviorInput, Needs } from "../class/Behavior.ts"
@@ -18,6 +18,19 @@ import type { AnyBehavior } from "../parts/ServerSpec.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
 
 const request = { ...ownCall, tag: "replace" }
+
+/**
+ * How a behaviour is replaced.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ReplaceOptions<S, E = never, R = never> {
+  /** Makes the new behaviour's state of the old one's; without it the state stays. */
+  readonly migrate?: ((state: S) => S | Effect.Effect<S, E, R>) | undefined
+  /** How long to wait for the server's turn: 5 seconds by default. */
+  readonly timeout?: Duration.Input | "infinity" | undefined
+}
 
 /**
  * Gives a running server another behaviour: it finishes the message in hand, its state is migrated, and it goes on with
@@ -60,15 +73,14 @@ export const replace = <
 >(
   ref: HasProcess & ServerOf<Self, S, Ms>,
   behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
-  migrate?: (state: S) => S | Effect.Effect<S, ME, MR>,
-  options?: CallOptions
+  options?: ReplaceOptions<S, ME, MR>
 ): Effect.Effect<void, CallError | ReplaceFailed, Needs<Self, R | BR | MR | HandlersServices<H>>> =>
   // The types above say what the engine cannot see: that state, behaviour and migration belong together, and that the
   // caller's context has what they need.
   replaceAny(
     ref,
     behavior as AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
-    migrate as ((state: unknown) => unknown) | undefined,
+    options?.migrate as ((state: unknown) => unknown) | undefined,
     options?.timeout ?? request.timeout
   ) as Effect.Effect<void, CallError | ReplaceFailed>
 

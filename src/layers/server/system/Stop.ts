@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import { Duration, Effect, Exit, Fiber } from "effect"
+import { Duration, Effect, Exit, Fiber, Function } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import { type ExitReason, isOrderly, normal } from "../../../domain/process/ExitReason.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
 import { StopFailed } from "../../../domain/server/ServerErrors.ts"
-import { type HasProcess, processOf } from "../../process/Process.ts"
+import { firstIsProcess, type HasProcess, processOf } from "../../process/Process.ts"
 import { serverOf } from "../class/ServerRef.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
@@ -41,7 +41,10 @@ export interface StopOptions {
  *
  * @since 0.1.0
  */
-export const stop = (
+export const stop: {
+  (reason?: ExitReason, options?: StopOptions): (ref: HasProcess) => Effect.Effect<ExitReason, CallError | StopFailed>
+  (ref: HasProcess, reason?: ExitReason, options?: StopOptions): Effect.Effect<ExitReason, CallError | StopFailed>
+} = Function.dual(firstIsProcess, (
   ref: HasProcess,
   reason: ExitReason = normal,
   options?: StopOptions
@@ -88,7 +91,7 @@ export const stop = (
     })
     // The caller goes on in a turn of its own: here its supervisor has not yet heard of the end.
     return Effect.onExit(waited, () => Effect.yieldNow)
-  })
+  }))
 
 const outcome = (server: string, asked: ExitReason, reason: ExitReason): Exit.Exit<ExitReason, StopFailed> =>
   reason === asked || (isOrderly(asked) && reason._tag === asked._tag)

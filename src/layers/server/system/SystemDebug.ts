@@ -8,11 +8,12 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Option } from "effect"
+import { Cause, Effect, Function, Option } from "effect"
 import type { CallError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
 import { shown } from "../../../domain/text/ForeignText.ts"
+import { firstIsProcess } from "../../process/Process.ts"
 import type { AnyServer } from "../class/ServerRef.ts"
 import type { DebugFunction } from "../parts/Debug.ts"
 import { look } from "./SystemRequest.ts"
@@ -35,18 +36,17 @@ export interface Statistics {
  *
  * @since 0.1.0
  */
-export function statistics(
-  ref: AnyServer,
-  flag: "get",
-  options?: CallOptions
-): Effect.Effect<Option.Option<Statistics>, CallError>
-export function statistics(ref: AnyServer, flag: boolean, options?: CallOptions): Effect.Effect<void, CallError>
-export function statistics(
+export const statistics: {
+  (flag: "get", options?: CallOptions): (ref: AnyServer) => Effect.Effect<Option.Option<Statistics>, CallError>
+  (flag: boolean, options?: CallOptions): (ref: AnyServer) => Effect.Effect<void, CallError>
+  (ref: AnyServer, flag: "get", options?: CallOptions): Effect.Effect<Option.Option<Statistics>, CallError>
+  (ref: AnyServer, flag: boolean, options?: CallOptions): Effect.Effect<void, CallError>
+} = Function.dual(firstIsProcess, (
   ref: AnyServer,
   flag: boolean | "get",
   options?: CallOptions
-): Effect.Effect<Option.Option<Statistics> | void, CallError> {
-  return look(ref, "Sys.statistics", options, (server) => {
+): Effect.Effect<Option.Option<Statistics> | void, CallError> =>
+  look(ref, "Sys.statistics", options, (server) => {
     const now = server.spec.clock.currentTimeMillisUnsafe()
     if (flag === "get") {
       return Option.map(
@@ -62,8 +62,7 @@ export function statistics(
     server.observe((debug) => {
       debug.counts = flag ? { startTime: now, messagesIn: 0, messagesOut: 0 } : undefined
     })
-  })
-}
+  }))
 
 /** OTP's default. */
 const defaultLogSize = 10
@@ -78,22 +77,31 @@ const defaultLogSize = 10
  *
  * @since 0.1.0
  */
-export function log(
-  ref: AnyServer,
-  flag: "get",
-  options?: CallOptions
-): Effect.Effect<ReadonlyArray<SystemEvent>, CallError>
-export function log(ref: AnyServer, flag: boolean | number, options?: CallOptions): Effect.Effect<void, CallError>
-export function log(
+export const log: {
+  (flag: "get", options?: CallOptions): (ref: AnyServer) => Effect.Effect<ReadonlyArray<SystemEvent>, CallError>
+  (flag: boolean | number, options?: CallOptions): (ref: AnyServer) => Effect.Effect<void, CallError>
+  (ref: AnyServer, flag: "get", options?: CallOptions): Effect.Effect<ReadonlyArray<SystemEvent>, CallError>
+  (ref: AnyServer, flag: boolean | number, options?: CallOptions): Effect.Effect<void, CallError>
+} = Function.dual(firstIsProcess, (
   ref: AnyServer,
   flag: boolean | number | "get",
   options?: CallOptions
-): Effect.Effect<ReadonlyArray<SystemEvent> | void, CallError> {
-  return look(ref, "Sys.log", options, (server) => {
+): Effect.Effect<ReadonlyArray<SystemEvent> | void, CallError> =>
+  look(ref, "Sys.log", options, (server) => {
     if (flag === "get") return server.debug?.log ?? []
     const keep = flag === true ? defaultLogSize : flag === false ? 0 : flag
     server.observe((debug) => debug.logLast(keep))
-  })
+  }))
+
+/**
+ * How a debug function is installed.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface InstallOptions extends CallOptions {
+  /** What it is called; by default it is known by itself. */
+  readonly id?: string | undefined
 }
 
 /**
@@ -106,25 +114,38 @@ export function log(
  *
  * @since 0.1.0
  */
-export const install = <A>(
+export const install: {
+  <A>(f: DebugFunction<A>, state: A, options?: InstallOptions): (ref: AnyServer) => Effect.Effect<void, CallError>
+  <A>(ref: AnyServer, f: DebugFunction<A>, state: A, options?: InstallOptions): Effect.Effect<void, CallError>
+} = Function.dual(firstIsProcess, <A>(
   ref: AnyServer,
   f: DebugFunction<A>,
   state: A,
-  options?: CallOptions & { readonly id?: string | undefined }
+  options?: InstallOptions
 ): Effect.Effect<void, CallError> =>
-  look(ref, "Sys.install", options, (server) => server.observe((debug) => debug.install(options?.id ?? f, f, state)))
+  look(ref, "Sys.install", options, (server) => server.observe((debug) => debug.install(options?.id ?? f, f, state))))
 
 /**
  * Removes a debug function, by its id or itself (OTP: `sys:remove/3`).
  *
  * @since 0.1.0
  */
-export const remove = <A>(
+export const remove: {
+  <A>(
+    idOrFunction: string | DebugFunction<A>,
+    options?: CallOptions
+  ): (ref: AnyServer) => Effect.Effect<void, CallError>
+  <A>(
+    ref: AnyServer,
+    idOrFunction: string | DebugFunction<A>,
+    options?: CallOptions
+  ): Effect.Effect<void, CallError>
+} = Function.dual(firstIsProcess, <A>(
   ref: AnyServer,
   idOrFunction: string | DebugFunction<A>,
   options?: CallOptions
 ): Effect.Effect<void, CallError> =>
-  look(ref, "Sys.remove", options, (server) => server.observe((debug) => debug.remove(idOrFunction)))
+  look(ref, "Sys.remove", options, (server) => server.observe((debug) => debug.remove(idOrFunction))))
 
 /**
  * Switches everything off: statistics, log, trace, debug functions (OTP: `sys:no_debug/2`).
@@ -146,7 +167,17 @@ const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
  *
  * @since 0.1.0
  */
-export const trace = (
+export const trace: {
+  (
+    sink: ((event: SystemEvent) => void) | boolean,
+    options?: CallOptions
+  ): (ref: AnyServer) => Effect.Effect<void, CallError>
+  (
+    ref: AnyServer,
+    sink: ((event: SystemEvent) => void) | boolean,
+    options?: CallOptions
+  ): Effect.Effect<void, CallError>
+} = Function.dual(firstIsProcess, (
   ref: AnyServer,
   sink: ((event: SystemEvent) => void) | boolean,
   options?: CallOptions
@@ -160,7 +191,7 @@ export const trace = (
         void Effect.runForkWith(context)(Effect.logInfo(`${server.name} ${toText(event)}`))
       const told = sink === true ? write : sink
       debug.install<void>(traceId, (_, event) => told(event), undefined)
-    }))
+    })))
 
 /**
  * An event on one line: `got call Withdraw {"amount":3}`.

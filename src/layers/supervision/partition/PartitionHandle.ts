@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, Exit, Hash, Semaphore, type Stream } from "effect"
+import { Effect, Exit, Hash, type Pipeable, Semaphore, type Stream } from "effect"
 import * as Partition from "../../../domain/naming/Partition.ts"
 import { type Lifecycle, pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
@@ -26,7 +26,7 @@ import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
  *
  * @since 0.1.0
  */
-export interface PartitionSupervisor<out Ref extends HasProcess> extends HasProcess {
+export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess, Pipeable.Pipeable {
   readonly path: ReadonlyArray<string>
   /** How many partitions there are now (Elixir: `PartitionSupervisor.partitions/1`). */
   readonly partitions: Effect.Effect<number, PartitionError>

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, type Duration, Effect, Exit, type Fiber, Latch, Option, Scope } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, type Fiber, Latch, Option, type Pipeable, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { type ExitReason, isOrderly, shutdown } from "../../../domain/process/ExitReason.ts"
@@ -29,7 +29,7 @@ export interface WaitOptions {
  *
  * @since 0.1.0
  */
-export interface Task<out A, out E = never> extends HasProcess {
+export interface Task<out A, out E = never> extends HasProcess, Pipeable.Pipeable {
   /**
    * Waits for the result (Elixir: `Task.await/2`).
    *

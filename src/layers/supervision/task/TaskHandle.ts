@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
-import { type Context, type Duration, Effect, type Scope, type Stream } from "effect"
+import { type Context, type Duration, Effect, type Pipeable, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
+import type { CallError } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Named } from "../../naming/Via.ts"
 import type { ChildOptions } from "../../process/Child.ts"
 import { type HasProcess, reference } from "../../process/Process.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -40,11 +42,32 @@ export interface StartOptions extends TaskOptions {
 }
 
 /**
+ * Starting tasks behind a name (`via`): the task supervisor may not be there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NamedTasks {
+  async<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ): Effect.Effect<Task<A, E>, StartError<never> | CallError, Exclude<R, Scope.Scope> | Scope.Scope>
+  asyncNolink<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ): Effect.Effect<Task<A, E>, StartError<never> | CallError, Exclude<R, Scope.Scope>>
+  startChild<A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: StartOptions
+  ): Effect.Effect<HasProcess, StartError<never> | CallError, Exclude<R, Scope.Scope>>
+}
+
+/**
  * A task supervisor in the hands of a program.
  *
  * @since 0.1.0
  */
-export interface TaskSupervisor extends HasProcess {
+export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<NamedTasks> {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a task that is linked to the fiber and the scope of the caller (Elixir: `Task.Supervisor.async/3`).

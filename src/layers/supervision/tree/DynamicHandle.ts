@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
-import type { Effect, Stream } from "effect"
+import type { Effect, Pipeable, Stream } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Named } from "../../naming/Via.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 import type { HasProcess, Process } from "../../process/Process.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
-import type { ChildCounts, ChildInfo, StartedChild, Supervisor } from "./SupervisorHandle.ts"
+import type { ChildCounts, ChildInfo, NamedStarts, StartedChild, Supervisor } from "./SupervisorHandle.ts"
 
 /** A child, or what stands for it. */
 export type Target = Process | HasProcess
@@ -19,7 +20,7 @@ export type Target = Process | HasProcess
  *
  * @since 0.1.0
  */
-export interface DynamicSupervisor extends HasProcess {
+export interface DynamicSupervisor extends HasProcess, Pipeable.Pipeable, Named<NamedStarts<ChildOptions>> {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a child (OTP: `supervisor:start_child/2`, Elixir: `DynamicSupervisor.start_child/2`).

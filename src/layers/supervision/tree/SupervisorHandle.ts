@@ -3,11 +3,13 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Predicate, Result, type Scope, type Stream } from "effect"
+import { Context, Effect, Exit, type Pipeable, Predicate, Result, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
+import type { CallError } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
+import type { Named } from "../../naming/Via.ts"
 import type { ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf, type Status } from "../../process/Process.ts"
@@ -47,11 +49,28 @@ export interface StartedChild<A> {
 }
 
 /**
+ * Starting children behind a name (`via`): the supervisor may not be there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NamedStarts<Override = SpecOverride> {
+  startChild<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: Override
+  ): Effect.Effect<A, StartError<E> | CallError, R>
+  startChildInfo<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override?: Override
+  ): Effect.Effect<StartedChild<A>, StartError<E> | CallError, R>
+}
+
+/**
  * A supervisor in the hands of a program.
  *
  * @since 0.1.0
  */
-export interface Supervisor extends HasProcess {
+export interface Supervisor extends HasProcess, Pipeable.Pipeable, Named<NamedStarts> {
   readonly path: ReadonlyArray<string>
   /**
    * Starts a child at run time (OTP: `supervisor:start_child/2`).
@@ -109,12 +128,13 @@ export type Shown = Pick<
 >
 
 /** A handle of a supervisor, showing what its process shows, or another handle of the same one. */
-export abstract class SupervisorReference implements Shown {
+export abstract class SupervisorReference implements Shown, Pipeable.Pipeable {
   readonly path: ReadonlyArray<string>
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   readonly countChildren: Effect.Effect<ChildCounts>
   readonly events: Stream.Stream<Lifecycle>
   readonly [processOf]: Process
+  declare readonly pipe: Pipeable.Pipeable["pipe"]
 
   static {
     inspected(this)

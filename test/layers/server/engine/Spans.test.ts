@@ -46,7 +46,7 @@ const app = (how: keyof typeof ways, { boot, hold }: Gates, server: GenServer.Op
           TickLater: (log) =>
             Effect.flatMap(
               Traced.self,
-              (self) => Effect.as(GenServer.castAfter("1 second", self.Tick()), [undefined, log] as const)
+              (self) => Effect.as(GenServer.castAfter(self.Tick(), "1 second"), [undefined, log] as const)
             ),
           Noted: (log) => [log, log],
           Hold: (log) => Effect.as(hold.await, [undefined, log])

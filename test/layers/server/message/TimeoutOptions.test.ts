@@ -46,7 +46,7 @@ describe("the timeout of a call that is no time is a defect of the caller: nothi
       const asked = [
         Sys.getState(cell, options),
         GenServer.stop(cell, { _tag: "Normal" }, options),
-        GenServer.replace(cell, { init: 0, handlers: {} as never }, undefined, options)
+        GenServer.replace(cell, { init: 0, handlers: {} as never }, options)
       ]
       for (const [i, request] of ["Sys.getState", "stop", "replace"].entries()) {
         const error = defectOf(yield* Effect.exit<unknown, unknown, never>(asked[i]!))

@@ -49,7 +49,7 @@ describe("replace", () => {
       yield* gate.close
       const held = yield* now(till.Hold())
       const before = yield* now(till.Price())
-      const replaced = yield* now(GenServer.replace(till, second, toCents))
+      const replaced = yield* now(GenServer.replace(till, second, { migrate: toCents }))
       const after = yield* now(till.Price())
       assert.deepStrictEqual([held, before, replaced, after].map((fiber) => fiber.pollUnsafe()), [
         undefined,
@@ -68,7 +68,7 @@ describe("replace", () => {
   it.effect("commits the migrated state, and later incarnations run the new behaviour", () =>
     Effect.gen(function*() {
       const [till, container] = [yield* Till, yield* Till.StateContainer]
-      yield* GenServer.replace(till, second, toCents)
+      yield* GenServer.replace(till, second, { migrate: toCents })
       assert.deepStrictEqual(yield* container.for().get, Option.some({ unit: "cents", amount: 300 }))
       yield* Effect.exit(till.Crash())
       assert.strictEqual(yield* till.Price(), "second: 300 cents")
@@ -93,7 +93,7 @@ describe("replace", () => {
       const till = yield* Till
       yield* Sys.suspend(till)
       const price = yield* now(till.Price())
-      yield* GenServer.replace(till, second, toCents)
+      yield* GenServer.replace(till, second, { migrate: toCents })
       assert.isUndefined(price.pollUnsafe())
       yield* Sys.resume(till)
       assert.strictEqual(yield* Fiber.join(price), "second: 300 cents")
@@ -111,7 +111,7 @@ describe("replace", () => {
         () => Effect.fail(oops)
       ]
       for (const migrate of migrations) {
-        const error = yield* Effect.flip(GenServer.replace(till, second, migrate))
+        const error = yield* Effect.flip(GenServer.replace(till, second, { migrate }))
         assert(error instanceof GenServer.ReplaceFailed)
         assert.strictEqual(error.what, "behavior")
         assert.strictEqual(Cause.squash(error.cause), oops)
@@ -128,7 +128,7 @@ describe("replace", () => {
       yield* gate.close
       yield* Sys.resume(till)
       const held = yield* now(Effect.exit(till.Hold()))
-      const late = yield* Effect.flip(GenServer.replace(till, second, toCents, { timeout: 0 }))
+      const late = yield* Effect.flip(GenServer.replace(till, second, { migrate: toCents, timeout: 0 }))
       assert(late._tag === "CallError")
       assert.deepStrictEqual([late.request, late.reason._tag], ["replace", "Timeout"])
       yield* gate.open
@@ -172,7 +172,8 @@ describe("a behaviour that acquires something", () => {
       assert.deepStrictEqual(log.splice(0), ["+old", "+new", "-new"])
       const migrate = () => Effect.fail("not migrated")
       assert(
-        (yield* Effect.flip(GenServer.replace(till, acquiring("new", log), migrate))) instanceof GenServer.ReplaceFailed
+        (yield* Effect.flip(GenServer.replace(till, acquiring("new", log), { migrate }))) instanceof
+          GenServer.ReplaceFailed
       )
       assert.deepStrictEqual(log.splice(0), ["+new", "-new"])
       assert.strictEqual(yield* till.Price(), "old: 0 old")

@@ -168,6 +168,17 @@ describe("layers and recipes", () => {
       })
     }))
 
+  it.effect("Supervisor.child can be written in a pipe; the outer one counts", () =>
+    Effect.gen(function*() {
+      const renamed = probe("a").pipe(
+        Supervisor.child({ id: "b", restart: "transient" }),
+        Supervisor.child({ id: "c" })
+      )
+      const { supervisor } = yield* top(one, renamed)
+      const { spec } = yield* supervisor.whichChild("c")
+      assert.deepStrictEqual([spec.id, spec.restart], ["c", "transient"])
+    }))
+
   it.effect("Supervisor.child over a layer that registers no child, or two, is a defect", () =>
     Effect.gen(function*() {
       const problem = (layer: Layer.Layer<never, string, Supervisor.Supervisor>) =>
