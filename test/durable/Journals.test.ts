@@ -4,7 +4,7 @@ import { Effect, Random } from "effect"
 import { join } from "node:path"
 import { bundle } from "../kit/Bundle.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
-import { folder } from "../kit/durable/Processes.ts"
+import { folder } from "../kit/Folder.ts"
 import { usePostgres } from "../kit/stores/UsePostgres.ts"
 
 const kills = Number(process.env["KILLS"] ?? 6)

@@ -7,7 +7,8 @@ import { type ExitReason, GenServer, Process, StateContainer, StateStore, Superv
 import * as SqliteClient from "../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../src/layers/state/StateStoreSql.ts"
 import { bundle } from "../kit/Bundle.ts"
-import { folder, type Running, start } from "../kit/durable/Processes.ts"
+import { type Running, start } from "../kit/durable/Processes.ts"
+import { folder } from "../kit/Folder.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
 class Store extends StateStore.Service<Store>()("test/Store", "process") {}

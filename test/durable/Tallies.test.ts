@@ -6,8 +6,8 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Words from "../../src/programs/tally/Words.ts"
 import { bundle } from "../kit/Bundle.ts"
-import { folder } from "../kit/durable/Processes.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
+import { folder } from "../kit/Folder.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))

@@ -13,8 +13,8 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { bundle, setup } from "../kit/Bundle.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
-import { folder } from "../kit/durable/Processes.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
+import { folder } from "../kit/Folder.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
 /** All the sources of effect. */

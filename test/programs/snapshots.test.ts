@@ -1,19 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as StateStoreSqlite from "../../src/layers/state/StateStoreSqlite.ts"
+import { folder } from "../kit/Folder.ts"
 import { run } from "../kit/RunProgram.ts"
 
 const key = "app/Counter"
 
 /** A database with the snapshots 1 to 4 of a counter, of which 4 is set aside, and 3 is damaged. */
 const database = Effect.gen(function*() {
-  const directory = yield* Effect.acquireRelease(
-    Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-snapshots-"))),
-    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-  )
+  const directory = yield* folder
   const filename = join(directory, "app.db")
   yield* Effect.scoped(Effect.gen(function*() {
     const store = yield* StateStoreSqlite.make({ filename })

@@ -1,15 +1,6 @@
 /** Real processes, killed at any moment. */
 import { Deferred, Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
-import * as fs from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-
-/** A folder that is gone with the Scope. */
-export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-durable-"))),
-  (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
-)
 
 /** How a process ended: its exit code, or the signal that killed it. */
 export type End = number | string

@@ -54,6 +54,18 @@ const clear = (key: string) => Effect.flatMap(Counter.StateContainer, (container
 const conserved = (key: string) =>
   Effect.andThen(turns, Effect.flatMap(Counter.StateContainer, (container) => container.for(key).get))
 
+/** A server that has added so much and was terminated, and another one that has its key since. */
+const succeeded = Effect.fnUntraced(
+  function*(by: number, meanwhile: ReturnType<typeof clear> | Effect.Effect<void> = Effect.void) {
+    const [top, pool] = [yield* Top, yield* Pool]
+    const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
+    if (by > 0) yield* a.Add({ by })
+    yield* top.terminateChild("test/Counter/a")
+    yield* meanwhile
+    return { top, pool, a, other: yield* start("a") }
+  }
+)
+
 for (const kind of ["memory", "table", "store"] as const) {
   describe(`companions in ${kind}`, () => {
     it.effect("belong to one server each: neither sees another's state", () =>
@@ -192,12 +204,7 @@ for (const kind of ["memory", "table", "store"] as const) {
 
       it.effect("but not when another server has had the key since", () =>
         Effect.gen(function*() {
-          const top = yield* Top
-          const pool = yield* Pool
-          const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
-          yield* a.Add({ by: 1 })
-          yield* top.terminateChild("test/Counter/a")
-          const other = yield* start("a")
+          const { other, pool, top } = yield* succeeded(1)
           assert.strictEqual(yield* other.Add({ by: 1 }), 2)
           yield* pool.terminateChild(other)
           yield* top.deleteChild("test/Counter/a")
@@ -207,13 +214,7 @@ for (const kind of ["memory", "table", "store"] as const) {
       for (const [what, make] of [["handled nothing", Effect.void], ["was cleared", clear("a")]] as const) {
         it.effect(`and not what another server has left since, were it the first to leave anything (it ${what})`, () =>
           Effect.gen(function*() {
-            const top = yield* Top
-            const pool = yield* Pool
-            const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
-            if (what === "was cleared") yield* a.Add({ by: 1 })
-            yield* top.terminateChild("test/Counter/a")
-            yield* make
-            const other = yield* start("a")
+            const { other, pool, top } = yield* succeeded(what === "was cleared" ? 1 : 0, make)
             yield* other.Add({ by: 2 })
             yield* pool.terminateChild(other)
             yield* top.deleteChild("test/Counter/a")
@@ -224,12 +225,7 @@ for (const kind of ["memory", "table", "store"] as const) {
       for (const kills of [0, 1, 2]) {
         it.effect(`nor what another has left that kept it from starting, and was restarted since (${kills} times)`, () =>
           Effect.gen(function*() {
-            const top = yield* Top
-            const pool = yield* Pool
-            const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
-            yield* a.Add({ by: 1 })
-            yield* top.terminateChild("test/Counter/a")
-            const other = yield* start("a")
+            const { other, pool, top } = yield* succeeded(1)
             yield* other.Add({ by: 1 })
             assert.isTrue(Exit.isFailure(yield* Effect.exit(top.restartChild("test/Counter/a"))))
             for (let i = 0; i < kills; i++) yield* Process.kill(other)
@@ -254,10 +250,7 @@ for (const kind of ["memory", "table", "store"] as const) {
       for (const by of [0, 1]) {
         it.effect(`nor is another server touched that has the key now, and has handled ${by} messages`, () =>
           Effect.gen(function*() {
-            const top = yield* Top
-            yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
-            yield* top.terminateChild("test/Counter/a")
-            const other = yield* start("a")
+            const { other, top } = yield* succeeded(0)
             if (by > 0) yield* other.Add({ by })
             yield* top.deleteChild("test/Counter/a")
             const error = yield* Effect.flip(start("a"))
@@ -281,12 +274,7 @@ for (const kind of ["memory", "table", "store"] as const) {
       for (const by of [0, 1]) {
         it.effect(`started again, it goes on with what another has left since, and may commit (${by} messages before)`, () =>
           Effect.gen(function*() {
-            const top = yield* Top
-            const pool = yield* Pool
-            const a = yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
-            if (by > 0) yield* a.Add({ by })
-            yield* top.terminateChild("test/Counter/a")
-            const other = yield* start("a")
+            const { a, other, pool, top } = yield* succeeded(by)
             yield* other.Add({ by: 40 })
             for (let i = 0; i < 5; i++) yield* Process.kill(other)
             const before = yield* Process.incarnation(other)

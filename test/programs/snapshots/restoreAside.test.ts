@@ -14,7 +14,8 @@ import {
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { bundle } from "../../kit/Bundle.ts"
-import { folder, start } from "../../kit/durable/Processes.ts"
+import { start } from "../../kit/durable/Processes.ts"
+import { folder } from "../../kit/Folder.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int })
 const V2 = Schema.Struct({ total: Schema.Int })

@@ -13,6 +13,12 @@ import { Inside, loads, setUp, Sleeper } from "../../../kit/Sleeper.ts"
 const patience = Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(2)])
 const noRestarts = { restart: never }
 
+/** Another snapshot on top of those of the sleeper. */
+const overwrite = Effect.fnUntraced(function*({ script: { memory } }: Inside, more: { readonly epoch?: number } = {}) {
+  const [before] = yield* memory.load("test/Sleeper")
+  yield* memory.save([{ ...before!, ...more, seq: before!.seq + 1, state: `{"n":1000}` }])
+})
+
 describe("a store that is away when the state is wanted", () => {
   it.effect("is asked again by the Schedule; the message waits, and no restart is counted", () => {
     const inside = new Inside()
@@ -243,9 +249,7 @@ describe("a state that others change while it is in its store alone", () => {
       const sleeper = yield* Sleeper
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
-      const { memory } = inside.script
-      const [before] = yield* memory.load("test/Sleeper")
-      yield* memory.save([{ ...before!, seq: before!.seq + 1, state: `{"n":1000}` }])
+      yield* overwrite(inside)
       assert.strictEqual(yield* sleeper.Read(), 1000)
       assert.strictEqual(yield* Process.incarnation(sleeper), 2)
     }).pipe(Effect.provide(setUp(inside)))
@@ -257,10 +261,8 @@ describe("a state that others change while it is in its store alone", () => {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
-      const { memory } = inside.script
-      const epoch = yield* memory.acquireEpoch("another")
-      const [before] = yield* memory.load("test/Sleeper")
-      yield* memory.save([{ ...before!, epoch, seq: before!.seq + 1, state: `{"n":1000}` }])
+      const epoch = yield* inside.script.memory.acquireEpoch("another")
+      yield* overwrite(inside, { epoch })
       const read = yield* now(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
       const exited = yield* harness.awaitTag("Exited", sleeper)
       const error = exited.reason._tag === "NotConserved" ? Cause.squash(exited.reason.cause) : undefined
@@ -281,10 +283,7 @@ describe("a state that others change while it is in its store alone", () => {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
       yield* sleeper.Sleep({ by: 1 })
       yield* turns
-      const { memory } = inside.script
-      const epoch = yield* memory.acquireEpoch("another")
-      const [before] = yield* memory.load("test/Sleeper")
-      yield* memory.save([{ ...before!, epoch, seq: before!.seq + 1, state: `{"n":1000}` }])
+      yield* overwrite(inside, { epoch: yield* inside.script.memory.acquireEpoch("another") })
       yield* now(Effect.exit(sleeper.Read({}, { timeout: "infinity" })))
       yield* harness.awaitTag("Exited", sleeper)
       yield* TestClock.adjust("1 minute")
