@@ -1,8 +1,8 @@
 /**
  * Group plans: taking several children down in reverse start order and up again in start order, step by step.
  *
- * A plan never runs ahead: it asks for one stop or start and goes on when told of the outcome. Between two steps the
- * supervisor hears everything else; a child that was terminated, deleted or replaced meanwhile is simply passed over,
+ * A plan never runs ahead: it asks for one stop or start and goes on with the outcome. Between two steps the supervisor
+ * handles everything else; a child that was terminated, deleted or replaced meanwhile is simply passed over,
  * because its entry no longer names the plan. Two plans never hold the same child: a crash whose group overlaps a plan in
  * progress takes that plan over.
  *
@@ -12,7 +12,22 @@ import { type ExitReason, killed, shutdown } from "../process/ExitReason.ts"
 import { group, inOrder } from "./Strategy.ts"
 import { type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
 
-/** Restarts the group of `root` after `delay` milliseconds, or parks it. */
+/**
+ * Restarts the group of `root` after `delay` milliseconds, or parks it.
+ *
+ * **Details**
+ *
+ * A plan in progress that holds members of the group is taken over: what it holds is added to the new plan, which goes on
+ * from there. Here `a` crashes under `one_for_all` while a plan for `b` and `c` is on its way down:
+ *
+ * ```text
+ *               stops     starts    outstanding   gates
+ *   plan 1      c b       b c       c             1          the old plan: c is stopping, b is next
+ *   plan 2      b a       a b c     c             1, 2       the new one: it waits for c and for both delays
+ * ```
+ *
+ * A plan that parks makes every plan that takes it over park.
+ */
 export const begin = (
   draft: Draft,
   root: Entry,
@@ -28,72 +43,68 @@ export const begin = (
   const kind = parking === undefined ? wanted : "park"
   const by = parking?.by ?? root.spec.id
   const id = draft.ticket()
-  const inGroup = new Set(members.map((entry) => entry.spec.id))
-  const outstanding: Array<string> = []
-  const gates: Array<number> = []
-  const all = members.slice()
-  for (const plan of overlapped) {
-    gates.push(...plan.gates)
-    const held = new Set([
-      ...plan.stops.slice(plan.stopAt),
-      ...plan.starts.slice(plan.startAt),
-      ...plan.outstanding
-    ])
-    for (const name of held) {
-      const entry = draft.get(name)
-      if (entry !== undefined && entry.plan === plan.id && !inGroup.has(name)) all.push(entry)
-    }
-    for (const name of plan.outstanding) {
-      const entry = draft.get(name)
-      // A member of the group that is coming up is taken down again at once; nobody waits for it to be up first.
-      if (entry !== undefined && !(inGroup.has(name) && entry.status._tag === "Starting")) outstanding.push(name)
-    }
-  }
-  const ordered = inOrder(all)
+  const names = new Set(members.map(nameOf))
+  const { gates, others, outstanding, stopping } = takeOver(draft, overlapped, names)
+  const ordered = inOrder([...members, ...others])
   for (const entry of ordered) adopt(draft, entry, id, kind, by, reason)
   if (delay > 0 && kind === "restart") {
     const ticket = draft.ticket()
     gates.push(ticket)
     draft.do({ _tag: "SetTimer", id: root.spec.id, ticket, millis: delay })
   }
-  const wasStopping = new Set(overlapped.flatMap((plan) => plan.stops.slice(plan.stopAt)))
   const stops = ordered
-    .filter((entry) => isAlive(entry) && (inGroup.has(entry.spec.id) || wasStopping.has(entry.spec.id)))
-    .map((entry) => entry.spec.id)
+    .filter((entry) => isAlive(entry) && (names.has(nameOf(entry)) || stopping.has(nameOf(entry))))
+    .map(nameOf)
     .reverse()
-  const plan: Plan = {
-    id,
-    kind,
-    by,
-    reason,
-    stops,
-    stopAt: 0,
-    starts: ordered.map((entry) => entry.spec.id),
-    startAt: 0,
-    outstanding,
-    gates
-  }
+  const plan: Plan = { ...blank, id, kind, by, reason, stops, starts: ordered.map(nameOf), outstanding, gates }
   draft.plans = [...draft.plans.filter((other) => !overlapped.includes(other)), plan]
   advance(draft, plan)
 }
+
+/** What plans in progress leave to the plan of a group that takes them over. */
+interface TakenOver {
+  /** Children they hold that are not in the group. */
+  readonly others: ReadonlyArray<Entry>
+  /** Children they were still to stop. */
+  readonly stopping: ReadonlySet<string>
+  readonly outstanding: ReadonlyArray<string>
+  readonly gates: Array<number>
+}
+
+const takeOver = (draft: Draft, plans: ReadonlyArray<Plan>, group: ReadonlySet<string>): TakenOver => {
+  const others: Array<Entry> = []
+  const outstanding: Array<string> = []
+  for (const plan of plans) {
+    const held = new Set([...plan.stops.slice(plan.stopAt), ...plan.starts.slice(plan.startAt), ...plan.outstanding])
+    for (const name of held) {
+      const entry = draft.get(name)
+      if (entry !== undefined && entry.plan === plan.id && !group.has(name)) others.push(entry)
+    }
+    for (const name of plan.outstanding) {
+      const entry = draft.get(name)
+      // A member of the group that is coming up is taken down again at once; nothing waits for it to be up first.
+      if (entry !== undefined && !(group.has(name) && entry.status._tag === "Starting")) outstanding.push(name)
+    }
+  }
+  return {
+    others,
+    outstanding,
+    stopping: new Set(plans.flatMap((plan) => plan.stops.slice(plan.stopAt))),
+    gates: plans.flatMap((plan) => plan.gates)
+  }
+}
+
+/** A plan with nothing to do. */
+const blank = { stops: [], stopAt: 0, starts: [], startAt: 0, outstanding: [], gates: [] } as const
+
+const nameOf = (entry: Entry): string => entry.spec.id
 
 /** Starts children that are down, in start order. */
 export const beginStarts = (draft: Draft, entries: Iterable<Entry>, by: string, reason: ExitReason): void => {
   const ordered = inOrder(entries)
   const id = draft.ticket()
   for (const entry of ordered) draft.status(entry, { _tag: "Restarting", ticket: 0, phase: "plan", reason }, id)
-  const plan: Plan = {
-    id,
-    kind: "restart",
-    by,
-    reason,
-    stops: [],
-    stopAt: 0,
-    starts: ordered.map((entry) => entry.spec.id),
-    startAt: 0,
-    outstanding: [],
-    gates: []
-  }
+  const plan: Plan = { ...blank, id, kind: "restart", by, reason, starts: ordered.map(nameOf) }
   draft.plans = [...draft.plans, plan]
   advance(draft, plan)
 }
@@ -115,18 +126,7 @@ export const beginEnd = (draft: Draft, reason: ExitReason): void => {
       draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
     }
   }
-  const plan: Plan = {
-    id,
-    kind: "end",
-    by: "",
-    reason,
-    stops: stops.reverse(),
-    stopAt: 0,
-    starts: [],
-    startAt: 0,
-    outstanding: [],
-    gates: []
-  }
+  const plan: Plan = { ...blank, id, kind: "end", by: "", reason, stops: stops.reverse() }
   draft.plans = [plan]
   advance(draft, plan)
 }

@@ -16,8 +16,9 @@ import { ReferenceHandle } from "./dynamic/ReferenceHandle.ts"
 import * as Restart from "./restart/Restart.ts"
 import { onGiveUps } from "./static/SupervisorLayer.ts"
 import type { DynamicSupervisor } from "./tree/DynamicHandle.ts"
+import { withoutOverride } from "./tree/Override.ts"
 import { startRoot } from "./tree/Root.ts"
-import { CurrentOverride, Supervisor } from "./tree/SupervisorHandle.ts"
+import { Supervisor } from "./tree/SupervisorHandle.ts"
 
 export type { DynamicSupervisor, Target } from "./tree/DynamicHandle.ts"
 
@@ -101,7 +102,7 @@ const build = Effect.fnUntraced(function*(options: Options & { readonly id: stri
   const context = yield* Effect.context<Scope.Scope>()
   const nearest = Context.getOption(context, Supervisor)
   if (Option.isSome(nearest)) return yield* nearest.value.register(recipe(options))
-  const own = Context.add(context, CurrentOverride, undefined)
+  const own = withoutOverride(context)
   return new ReferenceHandle(yield* startRoot(own, (parent) => make(parent, options.id, options, own)))
 })
 

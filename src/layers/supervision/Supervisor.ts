@@ -17,20 +17,16 @@ import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, StartRecipe } from "../process/Child.ts"
 import { StaticHandle } from "./static/StaticHandle.ts"
 import { type AnyLayer, asChild, build, make, type Options } from "./static/SupervisorLayer.ts"
-import { CurrentOverride, type Override, specOf, type SpecOverride, Supervisor } from "./tree/SupervisorHandle.ts"
+import { overriding, specFrom, type SpecOverride } from "./tree/Override.ts"
+import { Supervisor } from "./tree/SupervisorHandle.ts"
 import { workerRecipe } from "./tree/Worker.ts"
 
 export type { StartRecipe } from "../process/Child.ts"
 export type { Options } from "./static/SupervisorLayer.ts"
 export { launch, type LaunchOptions } from "./tree/Launch.ts"
+export type { SpecOverride } from "./tree/Override.ts"
 export { ChildError, RootEnded, StartError, type StartErrorReason } from "./tree/SupervisorErrors.ts"
-export {
-  type ChildCounts,
-  type ChildInfo,
-  type SpecOverride,
-  type StartedChild,
-  Supervisor
-} from "./tree/SupervisorHandle.ts"
+export { type ChildCounts, type ChildInfo, type StartedChild, Supervisor } from "./tree/SupervisorHandle.ts"
 export { workerRecipe } from "./tree/Worker.ts"
 
 /**
@@ -177,40 +173,24 @@ export const child: {
   2,
   <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride): Layer.Layer<A, E, R> =>
     Layer.fromBuildMemo((memoMap, scope) =>
-      Effect.flatMap(CurrentOverride, (current) => {
-        const outer = current?.open === true ? current : undefined
-        const override: Override = { spec: overridden(spec, outer?.spec), registered: 0, open: true }
-        return Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
-          Effect.provideService(CurrentOverride, override),
-          Effect.tap(() => {
-            override.open = false
-            if (outer !== undefined) outer.registered += override.registered
-            return override.registered === 1 ? Exit.void : Exit.die(
-              refusal(
-                {
-                  of: "Supervisor.child",
-                  option: "the number of children that its layer registers",
-                  given: override.registered
-                },
-                override.registered === 0
-                  ? "1: this layer is a resource, or this very value was built under this supervisor before"
-                  : "1: a spec is for one"
-              )
+      Effect.flatMap(
+        overriding(spec, Layer.buildWithMemoMap(layer, memoMap, scope)),
+        ([built, taken]) =>
+          taken === 1 ? Exit.succeed(built) : Exit.die(
+            refusal(
+              {
+                of: "Supervisor.child",
+                option: "the number of children that its layer registers",
+                given: taken
+              },
+              taken === 0
+                ? "1: this layer is a resource, or this very value was built under this supervisor before"
+                : "1: a spec is for one"
             )
-          })
-        )
-      })
+          )
+      )
     )
 )
-
-const overridden = (spec: SpecOverride, by: SpecOverride | undefined): SpecOverride =>
-  by === undefined ? spec : {
-    id: by.id ?? spec.id,
-    restart: by.restart ?? spec.restart,
-    shutdown: by.shutdown ?? spec.shutdown,
-    significant: by.significant ?? spec.significant,
-    needs: by.needs ?? spec.needs
-  }
 
 /**
  * Supervises any Effect.
@@ -257,7 +237,7 @@ export const recipe = <E = never, R = never>(
     const own = Context.add(context, Supervisor, handle)
     process.seeds = () => {
       for (const child of children) {
-        const spec = specOf(child, undefined, process.options.autoShutdown)
+        const spec = specFrom(child, undefined, process.options.autoShutdown)
         if (Result.isFailure(spec)) throw spec.failure
         if (process.slots.has(child.id)) throw ChildSpec.taken(child.id)
         process.seed(spec.success, child.make(process, own, child.id))

@@ -10,21 +10,22 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import { text } from "../../../domain/text/ForeignText.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
-import { isUp } from "../../process/Execute.ts"
+import { attempt, isUp } from "../../process/Execute.ts"
 import { type Process, processOf } from "../../process/Process.ts"
+import { eventsBelow } from "../tree/ChildEvents.ts"
 import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
+import { specFrom } from "../tree/Override.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "../tree/SupervisorErrors.ts"
-import {
-  type ChildInfo,
-  specOf,
-  type StartedChild,
-  type Supervisor,
-  SupervisorReference
-} from "../tree/SupervisorHandle.ts"
-import { eventsBelow } from "../tree/TreeEvents.ts"
-import { type Entry, type Outcome, specOf as specIn, statusOf } from "./DynamicChild.ts"
+import { type ChildInfo, type StartedChild, type Supervisor, SupervisorReference } from "../tree/SupervisorHandle.ts"
+import { type Entry, type Outcome, specOf, statusOf } from "./DynamicChild.ts"
 import type { DynamicProcess } from "./DynamicProcess.ts"
 import { SupervisorView } from "./SupervisorView.ts"
+
+/** A child that was made, and what its start comes to. */
+interface Begun<A> {
+  readonly ref: A
+  readonly outcome: Effect.Effect<Outcome>
+}
 
 /** The handle of `process`. */
 export class ReferenceHandle extends SupervisorReference implements DynamicSupervisor {
@@ -55,19 +56,10 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     override?: ChildOptions
   ): Effect.Effect<A, StartError<E>, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
-      const spec = this.admit(recipe, override)
-      if (spec instanceof StartError) return Exit.fail(spec)
-      const { child, ref } = recipe.make(this.process, context, recipe.id)
-      const outcome = this.process.startChild(child, spec)
+      const begun = this.begin(recipe, override, context)
+      if (begun instanceof StartError) return Exit.fail(begun)
       // A start that came up at once needs no further Effect.
-      if (isUp(outcome)) return Exit.succeed(ref)
-      return Effect.flatMap(
-        outcome,
-        (outcome) =>
-          outcome._tag === "Started" || outcome._tag === "Ignored"
-            ? Exit.succeed(ref)
-            : Exit.fail(this.failure<E>(recipe.id, outcome))
-      )
+      return isUp(begun.outcome) ? Exit.succeed(begun.ref) : Effect.map(this.finish<A, E>(recipe.id, begun), refOf)
     })
 
   readonly startChildInfo = <A, E, R>(
@@ -75,16 +67,8 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     override?: ChildOptions
   ): Effect.Effect<StartedChild<A>, StartError<E>, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
-      const spec = this.admit(recipe, override)
-      if (spec instanceof StartError) return Exit.fail(spec)
-      const { child, ref } = recipe.make(this.process, context, recipe.id)
-      return Effect.flatMap(
-        this.process.startChild(child, spec),
-        (outcome): Effect.Effect<StartedChild<A>, StartError<E>> =>
-          outcome._tag === "Started" || outcome._tag === "Ignored"
-            ? Exit.succeed({ ref, started: outcome satisfies Started })
-            : Exit.fail(this.failure<E>(recipe.id, outcome))
-      )
+      const begun = this.begin(recipe, override, context)
+      return begun instanceof StartError ? Exit.fail(begun) : this.finish<A, E>(recipe.id, begun)
     })
 
   readonly terminateChild = (target: Target): Effect.Effect<void, ChildError> =>
@@ -117,6 +101,27 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
   readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.process.endAndWait(reason)
 
+  /** Makes a child and starts it; or why there may not be one. */
+  private begin<A, E, R>(
+    recipe: StartRecipe<A, E, R>,
+    override: ChildOptions | undefined,
+    context: Context.Context<R>
+  ): Begun<A> | StartError<E> {
+    const spec = this.admit(recipe, override)
+    if (spec instanceof StartError) return spec
+    const made = attempt(() => recipe.make(this.process, context, recipe.id))
+    if (made._tag === "Failure") return this.failure<E>(recipe.id, { _tag: "Failed", cause: made.cause })
+    const { child, ref } = made.value
+    return { ref, outcome: this.process.startChild(child, spec) }
+  }
+
+  private finish<A, E>(id: string, { outcome, ref }: Begun<A>): Effect.Effect<StartedChild<A>, StartError<E>> {
+    return Effect.flatMap(outcome, (outcome) =>
+      outcome._tag === "Started" || outcome._tag === "Ignored"
+        ? Exit.succeed({ ref, started: outcome satisfies Started })
+        : Exit.fail(this.failure<E>(id, outcome)))
+  }
+
   /** The spec of one more child; or why there may not be one. */
   private admit<A, E, R>(
     recipe: StartRecipe<A, E, R>,
@@ -131,7 +136,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
   private specOf<A, E, R>(recipe: StartRecipe<A, E, R>, override: ChildOptions | undefined): ChildSpec | InvalidOption {
     const { last } = this
-    // Past the type checker a recipe may be anything: `specOf` says what is wrong with it, also when it is an odd one out.
+    // Past the type checker a recipe may be anything: `specFrom` says what is wrong with it, also when it is an odd one out.
     const isAlike = override === undefined && last !== undefined && recipe?.options === last.options &&
       recipe.kind === last.spec.kind && typeof recipe.make === "function" && typeof recipe.id === "string" &&
       recipe.id !== ""
@@ -145,7 +150,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
         expected: "left out for a dynamic child: a dynamic supervisor has no autoShutdown"
       })
     }
-    const spec = specOf(recipe, override, "never")
+    const spec = specFrom(recipe, override, "never")
     if (Result.isFailure(spec)) return spec.failure
     if (override === undefined) this.last = { options: recipe.options, spec: spec.success }
     return spec.success
@@ -165,6 +170,8 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
   }
 }
 
+const refOf = <A>({ ref }: StartedChild<A>): A => ref
+
 const statuses = {
   starting: "starting",
   running: "running",
@@ -176,7 +183,7 @@ const statuses = {
 
 const infoOf = (child: Child, entry: Entry): ChildInfo => {
   const { id, kind } = child
-  const spec = specIn(entry)
+  const spec = specOf(entry)
   // Children that are alike share a spec, which has the id of the first of them.
   return { id, kind, status: statuses[statusOf(entry)], spec: spec.id === id ? spec : { ...spec, id }, process: child }
 }

@@ -10,16 +10,14 @@ import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Child, Started, StartRecipe } from "../../process/Child.ts"
 import type { DynamicSupervisor } from "../tree/DynamicHandle.ts"
+import { type SpecOverride, takeOverride, withoutOverride } from "../tree/Override.ts"
 import { ChildError, type StartError } from "../tree/SupervisorErrors.ts"
 import {
   asChildFailure,
   type ChildInfo,
-  CurrentOverride,
-  type SpecOverride,
   type StartedChild,
   type Supervisor,
-  SupervisorReference,
-  takeOverride
+  SupervisorReference
 } from "../tree/SupervisorHandle.ts"
 
 /** The view of `handle`. */
@@ -54,7 +52,7 @@ export class SupervisorView extends SupervisorReference implements Supervisor {
         }
       }
       return Effect.acquireRelease(
-        Effect.provideService(asChildFailure(this.handle.startChild(known, override)), CurrentOverride, undefined),
+        Effect.updateContext(asChildFailure(this.handle.startChild(known, override)), withoutOverride<R | Scope.Scope>),
         () => Effect.forEach(made, (child) => Effect.ignore(this.handle.terminateChild(child))),
         { interruptible: true }
       )

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, type Scope } from "effect"
+import { type Context, Effect, Exit, type Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { newestFirst } from "../../../domain/supervision/Supervision.ts"
@@ -12,19 +12,16 @@ import { type Entry, find, isRestarting } from "../../../domain/supervision/Supe
 import { text } from "../../../domain/text/ForeignText.ts"
 import type { Started, StartRecipe } from "../../process/Child.ts"
 import { processOf, type Status } from "../../process/Process.ts"
+import { eventsBelow } from "../tree/ChildEvents.ts"
+import { specFrom, type SpecOverride, takeOverride, withoutOverride } from "../tree/Override.ts"
 import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "../tree/SupervisorErrors.ts"
 import {
   asChildFailure,
   type ChildInfo,
-  CurrentOverride,
-  specOf,
-  type SpecOverride,
   type StartedChild,
   type Supervisor,
-  SupervisorReference,
-  takeOverride
+  SupervisorReference
 } from "../tree/SupervisorHandle.ts"
-import { eventsBelow } from "../tree/TreeEvents.ts"
 import type { Slot } from "./SupervisorEvents.ts"
 import type { SupervisorProcess } from "./SupervisorProcess.ts"
 
@@ -86,7 +83,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
     Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
       const override = takeOverride(context)
       // What the child's own code builds later is not what the override was for.
-      const clean = Context.add(context, CurrentOverride, undefined)
+      const clean = withoutOverride(context)
       return Effect.acquireRelease(
         Effect.map(
           asChildFailure(this.run(recipe, override, !this.sealed, clean)),
@@ -139,7 +136,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
     context: Context.Context<R>
   ): Effect.Effect<StartedChild<A>, StartError<E>> {
     const { process } = this
-    const spec = specOf(recipe, override, process.options.autoShutdown)
+    const spec = specFrom(recipe, override, process.options.autoShutdown)
     if (spec._tag === "Failure") return Exit.fail(this.startError<E>(spec.failure.of, spec.failure))
     const { id } = spec.success
     const made: Array<{ readonly child: unknown; readonly ref: A }> = []

@@ -16,8 +16,9 @@ import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../../domain/supervision/Strategy.ts"
 import type { Child, ChildOptions, Parent, StartRecipe } from "../../process/Child.ts"
 import * as Restart from "../restart/Restart.ts"
+import { withoutOverride } from "../tree/Override.ts"
 import { startRoot } from "../tree/Root.ts"
-import { CurrentOverride, Supervisor } from "../tree/SupervisorHandle.ts"
+import { Supervisor } from "../tree/SupervisorHandle.ts"
 import { StaticHandle } from "./StaticHandle.ts"
 import { SupervisorProcess } from "./SupervisorProcess.ts"
 
@@ -81,7 +82,7 @@ export const build = Effect.fnUntraced(function*(given: Options, children: Reado
     return yield* Effect.die(refusal({ of: ownId ?? defaultId, option: "options", given }, "an object"))
   }
   const options: Options = { ...given, id: given.id ?? ownId }
-  const ambient = Context.add(yield* Effect.context<Scope.Scope>(), CurrentOverride, undefined)
+  const ambient = withoutOverride(yield* Effect.context<Scope.Scope>())
   const nearest = Context.getOption(ambient, Supervisor)
   const place = yield* Scope.make()
   const inner = yield* Scope.make()

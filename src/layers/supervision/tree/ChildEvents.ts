@@ -5,9 +5,10 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context } from "effect"
+import { Clock, Context, Stream } from "effect"
+import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
-import type { Telemetry } from "../../observation/Telemetry.ts"
+import { stream, type Telemetry } from "../../observation/Telemetry.ts"
 import type { Process } from "../../process/Process.ts"
 import { instantOf } from "../../process/Timer.ts"
 
@@ -90,3 +91,7 @@ export class ChildEvents {
     this.telemetry.publish({ _tag: "GaveUp", path: this.supervisor.path, at: this.now, child, reason })
   }
 }
+
+/** What happens to the process at `path` and everything below it. */
+export const eventsBelow = (telemetry: Telemetry, path: ReadonlyArray<string>): Stream.Stream<Lifecycle> =>
+  Stream.filter(stream(telemetry), (event) => path.every((id, depth) => event.path[depth] === id))

@@ -3,16 +3,16 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, type Pipeable, Predicate, Result, type Scope, type Stream } from "effect"
+import { Context, Effect, Exit, type Pipeable, type Scope, type Stream } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
-import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import type { CallError } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
+import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Named } from "../../naming/Via.ts"
-import type { ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
+import type { Started, StartRecipe } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf, type Status } from "../../process/Process.ts"
+import type { SpecOverride } from "./Override.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
 
 /** One line of a supervisor's listing. */
@@ -20,7 +20,7 @@ export interface ChildInfo {
   readonly id: string
   readonly kind: "worker" | "supervisor"
   readonly status: Status
-  readonly spec: ChildSpec.ChildSpec
+  readonly spec: ChildSpec
   readonly process: Process
 }
 
@@ -35,11 +35,6 @@ export interface ChildCounts {
   readonly active: number
   readonly supervisors: number
   readonly workers: number
-}
-
-/** What a spec may be told anew when a recipe is started. */
-export interface SpecOverride extends ChildOptions {
-  readonly id?: string | undefined
 }
 
 /** A child that was started: its reference, and what its start came to. */
@@ -157,51 +152,9 @@ export abstract class SupervisorReference implements Shown, Pipeable.Pipeable {
  */
 export const Supervisor: Context.Service<Supervisor, Supervisor> = Context.Service<Supervisor>("heirloom/Supervisor")
 
-/** What `Supervisor.child` tells the registration inside its layer; `registered` is how it learns of it. */
-export interface Override {
-  readonly spec: SpecOverride
-  registered: number
-  open: boolean
-}
-
-/** The override for the child that is being registered. */
-export const CurrentOverride: Context.Reference<Override | undefined> = Context.Reference<Override | undefined>(
-  "heirloom/Supervisor/CurrentOverride",
-  { defaultValue: () => undefined }
-)
-
-/** What the child that is being registered was told anew, if it was; from here on it counts as registered. */
-export const takeOverride = (context: Context.Context<never>): SpecOverride | undefined => {
-  const override = Context.get(context, CurrentOverride)
-  if (override?.open !== true) return undefined
-  override.registered++
-  return override.spec
-}
-
 /** Fails as the child's init did; any other reason not to start is a mistake in the layer, and a defect. */
 export const asChildFailure = <A, E, R>(start: Effect.Effect<A, StartError<E>, R>): Effect.Effect<A, E, R> =>
   Effect.catch(
     start,
     (error) => error.reason._tag === "Failed" ? Exit.failCause(error.reason.cause) : Exit.die(error)
   )
-
-/** Completes a recipe's spec; what is no recipe, which only untyped code can write, is refused like a bad spec. */
-export const specOf = (
-  recipe: StartRecipe<unknown, unknown, unknown>,
-  override: SpecOverride | undefined,
-  autoShutdown: ChildSpec.AutoShutdown
-): Result.Result<ChildSpec.ChildSpec, InvalidOption> => {
-  if (!Predicate.isObject(recipe)) return ChildSpec.noSpec(recipe, "a start recipe")
-  const { id, kind, options } = recipe
-  const spec = ChildSpec.make({
-    id: override?.id ?? id,
-    kind,
-    restart: override?.restart ?? options?.restart,
-    shutdown: override?.shutdown ?? options?.shutdown,
-    significant: override?.significant ?? options?.significant,
-    needs: override?.needs ?? options?.needs
-  }, autoShutdown)
-  return typeof recipe.make === "function" || Result.isFailure(spec)
-    ? spec
-    : ChildSpec.wrong(spec.success.id, "make", recipe.make, "the function that makes the child")
-}
