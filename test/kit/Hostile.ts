@@ -66,6 +66,12 @@ const circular = (): Error => {
   return Object.assign(error, { cause: error })
 }
 
+/** Makes a large value once. */
+const once = (make: () => unknown): () => unknown => {
+  let made: { readonly value: unknown } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
 /** Each as a name and what makes it. */
 export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
   ["an object without a prototype", () => Object.create(null)],
@@ -83,11 +89,11 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
   ["an error that says what cannot be said", () => new Untold({ value: Object.create(null) })],
   ["an error that caused itself", circular],
   ["an error with causes without end", bottomless],
-  ["10,000 errors, each the cause of the next", () => chain(10_000)],
-  ["1,000 errors with long messages, each the cause of the next", () => chain(1000, "x".repeat(10_000))],
+  ["10,000 errors, each the cause of the next", once(() => chain(10_000))],
+  ["1,000 errors with long messages, each the cause of the next", once(() => chain(1000, "x".repeat(10_000)))],
   [
     "10,000 errors in one",
-    () => new AggregateError(Array.from({ length: 10_000 }, (_, i) => new Error(`${i}`)), "all")
+    once(() => new AggregateError(Array.from({ length: 10_000 }, (_, i) => new Error(`${i}`)), "all"))
   ],
   ["an error whose errors throw", () => Object.assign(new AggregateError([], "all"), { errors: barbed([]) })],
   ["a revoked proxy", () => gone({})],
@@ -103,15 +109,15 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
       for (;;) yield 1
     }
   })],
-  ["a text of ten million characters", () => "x".repeat(10_000_000)],
-  ["an error with a message of ten million characters", () => new Error("x".repeat(10_000_000))],
-  ["an array of a million", () => Array.from({ length: 1_000_000 }, (_, i) => i)],
+  ["a text of ten million characters", once(() => "x".repeat(10_000_000))],
+  ["an error with a message of ten million characters", once(() => new Error("x".repeat(10_000_000)))],
+  ["an array of a million", once(() => Array.from({ length: 1_000_000 }, (_, i) => i))],
   ["an array of four thousand million holes", () => Object.assign([], { length: 4_294_967_295 })],
-  ["a Map of a hundred thousand", () => new Map(Array.from({ length: 100_000 }, (_, i) => [i, { i }]))],
-  ["ten million bytes", () => new Uint8Array(10_000_000)],
-  ["an object for a text of a million characters", () => Object("x".repeat(1_000_000))],
-  ["an object 10,000 levels deep", () => nested(10_000)],
-  ["a number of a million digits", () => 10n ** 1_000_000n],
+  ["a Map of a hundred thousand", once(() => new Map(Array.from({ length: 100_000 }, (_, i) => [i, { i }])))],
+  ["ten million bytes", once(() => new Uint8Array(10_000_000))],
+  ["an object for a text of a million characters", once(() => Object("x".repeat(1_000_000)))],
+  ["an object 10,000 levels deep", once(() => nested(10_000))],
+  ["a number of a million digits", once(() => 10n ** 1_000_000n)],
   ["a symbol", () => Symbol("boom")],
   ["a function", () => refuse],
   ["nothing", () => undefined]

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Cause, Predicate } from "effect"
+import { text } from "../text/ForeignText.ts"
 
 /** The property that an error keeps its advice under: what happened to the state, and what to do, in whole sentences. */
 export const updateAdvice = "~heirloom/updateAdvice"
@@ -15,7 +16,7 @@ export const updateAdvice = "~heirloom/updateAdvice"
 export const adviceOf = (cause: Cause.Cause<unknown>): string | undefined => {
   const error = Cause.squash(cause)
   try {
-    return Predicate.hasProperty(error, updateAdvice) ? String(error[updateAdvice]) : undefined
+    return Predicate.hasProperty(error, updateAdvice) ? text(error[updateAdvice]) : undefined
   } catch {
     return undefined
   }

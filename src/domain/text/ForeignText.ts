@@ -94,6 +94,8 @@ export class Look {
     const head = this.head(error)
     this.ancestors.push(error)
     try {
+      // Printing it reads these.
+      if (Object.keys(error).some((key) => isGetter(Reflect.getOwnPropertyDescriptor(error, key)))) this.isWhole = false
       return {
         ...head,
         frames: this.stacks ? this.frames(error) : undefined,
@@ -110,8 +112,6 @@ export class Look {
 
   private frames(error: object): string | undefined {
     const stack = this.field(error, "stack")
-    // Printing it reads these.
-    if (Object.keys(error).some((key) => isGetter(Reflect.getOwnPropertyDescriptor(error, key)))) this.isWhole = false
     if (typeof stack !== "string") return undefined
     const start = stack.indexOf("\n    at ")
     return start === -1 ? undefined : this.text(stack.slice(start))
@@ -130,7 +130,10 @@ export class Look {
 
   private object(value: object): Json {
     if (redactable in value) return this.odd("<redacted>")
-    if (isError(value)) return errorJson(this.error(value))
+    if (isError(value)) {
+      if (isCode(propertyOf(value, "toJSON"))) this.isWhole = false
+      return errorJson(this.error(value))
+    }
     if (Array.isArray(value)) return this.list(value, value.length)
     if (ArrayBuffer.isView(value)) return this.odd(`[${value.byteLength} bytes]`)
     if (Predicate.isDate(value)) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString()
@@ -173,6 +176,7 @@ export class Look {
       fields.push([this.text(key), isGetter(property) ? this.odd("[getter]") : this.json(this.field(value, key))])
     }
     if (keys.length > maxItems) fields.push(["…", this.odd(`${keys.length - maxItems} more`)])
+    if (Symbol.iterator in value) this.isWhole = false
     for (const key of asked) {
       // A proxy has its say even where there is no getter.
       if (isCode(propertyOf(value, key))) this.isWhole = false

@@ -70,6 +70,46 @@ describe("listeners", () => {
   })
 })
 
+describe("a listener that throws", () => {
+  const boom = (): never => {
+    throw new Error("boom")
+  }
+  /** A sink whose reports are kept. */
+  const watched = Effect.map(Telemetry.scoped, (telemetry) => telemetry)
+
+  it.effect("is removed, which is logged once; the others hear of every event", () => {
+    const { context, logged } = recording()
+    return Effect.gen(function*() {
+      const telemetry = yield* watched
+      const heard: Array<string> = []
+      telemetry.subscribe(({ at }) => heard.push(`a${at}`))
+      const leave = telemetry.subscribe(boom)
+      telemetry.subscribe(({ at }) => heard.push(`b${at}`))
+      telemetry.publish(event(1))
+      telemetry.publish(event(2))
+      leave()
+      assert.deepStrictEqual(heard, ["a1", "b1", "a2", "b2"])
+      assert.deepStrictEqual(logged.map(({ logLevel, message }) => [logLevel, message]), [
+        ["Error", ["a listener of Telemetry failed at Parked of app: it is removed"]]
+      ])
+      assert.include(Cause.pretty(logged[0]!.cause), "Error: boom")
+    }).pipe(Effect.scoped, Effect.provideContext(context))
+  })
+
+  it.effect("later, as an async function does: is removed as well", () => {
+    const { context, logged } = recording()
+    return Effect.gen(function*() {
+      const telemetry = yield* watched
+      telemetry.subscribe(() => Promise.reject(new Error("boom")))
+      telemetry.publish(event(1))
+      telemetry.publish(event(2))
+      yield* Effect.promise(() => Promise.resolve())
+      assert.isFalse(telemetry.listening)
+      assert.lengthOf(logged, 1)
+    }).pipe(Effect.scoped, Effect.provideContext(context))
+  })
+})
+
 describe("the stream of events", () => {
   it.effect("has what happens while it runs, and unsubscribes when it ends", () =>
     Effect.gen(function*() {
