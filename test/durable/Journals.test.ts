@@ -1,4 +1,9 @@
-/** Acknowledged means stored: a process of servers is killed while a client remembers what it was told. */
+/**
+ * Acknowledged means stored: a process of servers is killed while a client remembers its acknowledgements.
+ *
+ * A process dies at a moment of real time, which a property could neither repeat nor shrink: the moments are drawn from
+ * the context's seeded Random.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random } from "effect"
 import { join } from "node:path"

@@ -1,4 +1,9 @@
-/** A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass. */
+/**
+ * A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass.
+ *
+ * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's seeded
+ * Random.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Random } from "effect"
 import * as fs from "node:fs"

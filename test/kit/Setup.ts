@@ -1,6 +1,10 @@
-/** Runs before each file: a test that executes no assertion fails, since it cannot fail otherwise. */
+/** Runs before each file: properties draw long sequences; a test that executes no assertion fails, since it cannot fail. */
+import { Arbitrary } from "effect"
 import { afterEach, beforeEach } from "vitest"
 import { count } from "./Assertions.ts"
+
+// effect's default is 10: no sequence of operations would have more.
+Arbitrary.configureGlobal({ check: { size: 30 } })
 
 const before = new WeakMap<object, number>()
 

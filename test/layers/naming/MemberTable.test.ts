@@ -26,7 +26,7 @@ const isSame = (a: Process.HasProcess, b: Process.HasProcess): boolean => a[Proc
 describe("a table of members", () => {
   it.effect.prop(
     "holds what the rules of membership say, tells every change, and observes its members and nobody else",
-    [Schema.Array(Step).check(Schema.isMinLength(20), Schema.isMaxLength(60))],
+    [Schema.Array(Step)],
     ([steps]) =>
       Effect.gen(function*() {
         const table = new MemberTable<string, Process.HasProcess>()

@@ -27,7 +27,7 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
   describe(`a table of names, ${keys} keys`, () => {
     it.effect.prop(
       "holds what was registered and not ended since, in its order, tells every change, and observes owners alone",
-      [Schema.Array(Step).check(Schema.isMinLength(20), Schema.isMaxLength(60))],
+      [Schema.Array(Step)],
       ([steps]) =>
         Effect.gen(function*() {
           const table = new NameTable<string, Process.HasProcess, number>(keys)

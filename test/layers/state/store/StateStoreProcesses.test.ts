@@ -1,4 +1,9 @@
-/** Stores with real processes: killed at any moment, and two at once. `KILLS=100` kills more often. */
+/**
+ * Stores with real processes: killed at any moment, and two at once. `KILLS=100` kills more often.
+ *
+ * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's seeded
+ * Random.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, type Scope } from "effect"
 import { join } from "node:path"
