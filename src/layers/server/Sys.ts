@@ -143,7 +143,7 @@ export const replaceState: {
  */
 export const suspend = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
   look(ref, "Sys.suspend", options, (server) => {
-    server.suspended = true
+    server.suspend()
   })
 
 /**
@@ -153,7 +153,7 @@ export const suspend = (ref: AnyServer, options?: CallOptions): Effect.Effect<vo
  */
 export const resume = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
   look(ref, "Sys.resume", options, (server) => {
-    server.suspended = false
+    server.resume()
   })
 
 /** What {@link getStatus} tells. */

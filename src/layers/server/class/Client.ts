@@ -12,7 +12,7 @@ import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, reservedNames } from "../../../domain/server/Message.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
-import type { Letter, MessageType } from "../message/MessageType.ts"
+import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { noTimeout, toMillis } from "../parts/Limits.ts"
 import type { ClientClass, Served, ServerClient } from "../parts/ServerSpec.ts"
 
@@ -48,9 +48,9 @@ const sending = Effectable.Prototype<Casting>({
   label: "Casting",
   evaluate({ cache }) {
     const { complete } = this.type
-    // Sent more than once, it is the same letter each time.
-    const letter = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
-    return this.server.cast(letter, cache.span)
+    // Sent more than once, it is the same message each time.
+    const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
+    return this.server.cast(message, cache.span)
   }
 })
 
@@ -62,7 +62,7 @@ const Sending: new() => Effect.Effect<void> = (() => {
 })()
 
 /** A message sent when it is run. */
-export class Casting extends Sending implements Letter {
+export class Casting extends Sending implements QueuedCast {
   readonly server: Served
   readonly type: MessageType
   readonly payload: unknown

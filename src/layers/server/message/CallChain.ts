@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import { Context, type Effect, Effectable, Fiber } from "effect"
+import { Context, type Fiber } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HasProcess } from "../../process/Process.ts"
 import type { Envelope, Receiver } from "./Envelope.ts"
@@ -18,7 +18,7 @@ import type { Envelope, Receiver } from "./Envelope.ts"
 /** A server as its handlers' fibers know it. */
 export interface Handler extends Receiver {
   /** The fiber that runs the handler in progress. */
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
   readonly ref: HasProcess
   readonly incarnation: number
   exit(reason: ExitReason): void
@@ -30,21 +30,6 @@ export const HandlerOf: Context.Reference<Handler | undefined> = Context.Referen
   "heirloom/HandlerOf",
   { defaultValue: () => undefined }
 )
-
-/** Runs a handler's Effect and notes the fiber that runs it, before its first step. */
-export class Handling extends Effectable.Class<unknown, unknown> {
-  private readonly server: Handler
-  private readonly effect: Effect.Effect<unknown, unknown>
-  constructor(server: Handler, effect: Effect.Effect<unknown, unknown>) {
-    super()
-    this.server = server
-    this.effect = effect
-  }
-  override asEffect(): Effect.Effect<unknown, unknown> {
-    this.server.fiber = Fiber.getCurrent()
-    return this.effect
-  }
-}
 
 /** The message in the hands of a fiber, if that fiber is a handler in progress. */
 const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined => {

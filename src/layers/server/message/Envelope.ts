@@ -1,10 +1,18 @@
 /**
  * A message on its way: what was sent, who waits for the answer, and how the answer gets there.
  *
- * *Tricky*: a caller may be gone (interrupted, timed out) by the time its message is taken from the mailbox, or answered.
- * It says so from its own cancellation (`withdraw`): a request that has not begun loses its place, and one in progress goes
- * on with its reply dropped. Whoever answers first wins:
- * `answer` is idempotent.
+ * | it is           | which shows in           | its caller gives up              | the incarnation ends                |
+ * |-----------------|--------------------------|----------------------------------|-------------------------------------|
+ * | before the door | `place` is `"outside"`   | it loses its place               | it waits on, unless the server goes |
+ * | in the mailbox  | `place` is `"inside"`    | it loses its place               | it waits on, unless the server goes |
+ * | in hand         | the server's `inHand`    | the server goes on, reply dropped | by its policy (`Delivery`)          |
+ * | promised        | the server's `promised`  | it is forgotten                  | it is refused                       |
+ * | held            | `held`                   | reply dropped                    | it is answered when its state is stored |
+ * | answered        | `exit`                   | nothing                          | nothing                             |
+ *
+ * *Tricky*: `answer` is idempotent: the first answer counts. A caller that is interrupted or has timed out says so
+ * (`withdraw`, `expire`), which leaves `gone` behind. A call with an idempotency key is kept when its caller times out:
+ * whoever makes it again waits for the same answer.
  *
  * @since 0.1.0
  */
@@ -16,7 +24,7 @@ import type { From } from "../../../domain/server/Message.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { Held } from "../../state/companion/Companion.ts"
 import { Deadline, type Deadlines } from "./Deadlines.ts"
-import type { Letter, MessageType, Once, Work } from "./MessageType.ts"
+import type { MessageType, Once, QueuedCast, Work } from "./MessageType.ts"
 
 /** A server as its messages see it. */
 export interface Receiver {
@@ -36,7 +44,7 @@ export interface Receiver {
 }
 
 /** What a mailbox holds. */
-export type Mail = Envelope | Letter
+export type Queued = Envelope | QueuedCast
 
 /** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
 export type Sender = Fiber.Fiber<unknown, unknown> | undefined
@@ -61,10 +69,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   once: Once | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
   followers: Array<Envelope> | undefined = undefined
-  /** Its handler has ended the server on purpose: it is not handled again. */
-  concluded = false
-  /** The answer of a handler that ended the server: given when it is known what happens next. */
-  promised: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** Its handler has stopped the server, with this reply if any: given when it is known what happens next. */
+  stopped: { readonly reply: Exit.Exit<unknown, unknown> | undefined } | undefined = undefined
   /** The answer, while it waits for the state to be stored. */
   held: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Where it is on its way to the server: before a full mailbox, in it, or neither (not yet, or not any more). */
@@ -82,7 +88,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   }
 
   /** A cast sent from within a span. */
-  static traced(server: Receiver, { payload, type }: Letter, span: Tracer.AnySpan): Envelope {
+  static traced(server: Receiver, { payload, type }: QueuedCast, span: Tracer.AnySpan): Envelope {
     const envelope = new Envelope(server, type, payload, undefined)
     envelope.castSpan = span
     return envelope

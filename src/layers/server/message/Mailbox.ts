@@ -18,8 +18,8 @@
  */
 import { Effect, MutableList } from "effect"
 import * as Turn from "../../process/Turn.ts"
-import type { Envelope, Mail } from "./Envelope.ts"
-import type { Letter } from "./MessageType.ts"
+import type { Envelope, Queued } from "./Envelope.ts"
+import type { QueuedCast } from "./MessageType.ts"
 
 /** What happens to a message for a full mailbox. */
 export type Overflow = "suspend" | "fail" | "drop_oldest"
@@ -51,13 +51,13 @@ interface Sender {
 const tolerated = 32
 
 /** Whether its sender has not withdrawn it. */
-const isWanted = ({ place }: Mail): boolean => place !== "nowhere"
+const isWanted = ({ place }: Queued): boolean => place !== "nowhere"
 
 /** Messages that wait for one server. */
 export class Mailbox {
   private readonly capacity: number
   private readonly overflow: Overflow
-  private readonly messages = MutableList.make<Mail>()
+  private readonly messages = MutableList.make<Queued>()
   private senders: MutableList.MutableList<Sender> | undefined = undefined
   private admitted: Array<() => void> | undefined = undefined
   /** How many of the messages are the system's. */
@@ -83,9 +83,9 @@ export class Mailbox {
   }
 
   /** Takes a cast as it is, where messages never have to wait for room nor give way; false elsewhere. */
-  post(letter: Letter): boolean {
+  post(message: QueuedCast): boolean {
     if (this.capacity !== Infinity) return false
-    MutableList.append(this.messages, letter)
+    MutableList.append(this.messages, message)
     return true
   }
 
@@ -134,7 +134,7 @@ export class Mailbox {
   }
 
   private takeOldest(): Envelope | undefined {
-    const before: Array<Mail> = []
+    const before: Array<Queued> = []
     let oldest: Envelope | undefined
     while (oldest === undefined) {
       const mail = MutableList.take(this.messages)
@@ -155,7 +155,7 @@ export class Mailbox {
   }
 
   /** The next message whose sender still wants it. */
-  take(): Mail | undefined {
+  take(): Queued | undefined {
     while (true) {
       const mail = MutableList.take(this.messages)
       if (mail === MutableList.Empty) return undefined
@@ -239,7 +239,7 @@ export class Mailbox {
   }
 
   /** Everything that waits, taken out; senders that wait for room included, who may then go on. */
-  clear(): ReadonlyArray<Mail> {
+  clear(): ReadonlyArray<Queued> {
     while (this.senders !== undefined) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty) break

@@ -35,7 +35,7 @@ export const ownTell: MessageType = { ...ownCast, tag: "system message" }
  * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
  * handler looks at it, takes time or crashes, and most never do.
  */
-export interface Letter {
+export interface QueuedCast {
   readonly type: MessageType
   readonly payload: unknown
   /** It has no place to lose, which tells it from an `Envelope`. */

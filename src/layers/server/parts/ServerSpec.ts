@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Scheduler, Schema, type Tracer } from "effect"
+import { Clock, Context, Effect, type Exit, Scheduler, Schema, type Tracer } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
@@ -11,14 +11,15 @@ import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
 import { freeze } from "../../../domain/state/Isolation.ts"
 import type { Pure } from "../../../domain/state/StateSchema.ts"
 import type { FaultPoints as Points } from "../../../domain/testing/Fault.ts"
-import { isLogging } from "../../observation/Sink.ts"
+import { isLogging } from "../../observation/Telemetry.ts"
 import type { Parent } from "../../process/Child.ts"
+import { attempt } from "../../process/Execute.ts"
 import { type HasProcess, type Process, type processOf } from "../../process/Process.ts"
 import { type RunQueue, runQueue } from "../../process/Turn.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Deadlines } from "../message/Deadlines.ts"
 import type { Overflow } from "../message/Mailbox.ts"
-import type { Letter, MessageType } from "../message/MessageType.ts"
+import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { FaultPoints } from "./FaultPoints.ts"
 import { type Limits, limitsOf, type RunOptions } from "./Limits.ts"
 
@@ -49,7 +50,7 @@ export interface Served extends Process {
   readonly name: string
   call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown>
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown>
-  cast(letter: Letter, span: Tracer.AnySpan | undefined): Effect.Effect<void>
+  cast(message: QueuedCast, span: Tracer.AnySpan | undefined): Effect.Effect<void>
 }
 
 /** A client of a server. */
@@ -89,6 +90,10 @@ export interface ServerSpec extends Limits {
   readonly turns: RunQueue
   readonly deadlines: Deadlines
 }
+
+/** A state as it may be kept; what `protect` throws is a defect of the state. */
+export const protectedBy = (protect: (state: unknown) => unknown, state: unknown): Exit.Exit<unknown> =>
+  attempt(() => protect(state))
 
 /** What a class tells about itself. */
 interface ClassDescription<Self> {

@@ -7,6 +7,7 @@ import { Duration, Effect, Exit, Fiber, Function } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import { type ExitReason, isOrderly, normal } from "../../../domain/process/ExitReason.ts"
+import { notRunning } from "../../../domain/server/Delivery.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
 import { StopFailed } from "../../../domain/server/ServerErrors.ts"
 import { firstIsProcess, type HasProcess, processOf } from "../../process/Process.ts"
@@ -58,7 +59,7 @@ export const stop: {
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))
       if (!process.addExitObserver(observer)) {
-        return resume(Exit.fail(callError(name, "stop", serverOf(ref)?.notRunning() ?? { _tag: "NotRunning" })))
+        return resume(Exit.fail(callError(name, "stop", notRunning(serverOf(ref)?.key ?? ""))))
       }
       const server = serverOf(ref)
       if (server === undefined) {

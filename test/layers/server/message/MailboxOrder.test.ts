@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
-import { Envelope, type Mail, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
+import { Envelope, type Queued, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
 import { Mailbox, type Overflow } from "../../../../src/layers/server/message/Mailbox.ts"
 import { ownCall } from "../../../../src/layers/server/message/MessageType.ts"
 
@@ -96,7 +96,7 @@ class Model {
   }
 }
 
-const numbered = (all: ReadonlyArray<Mail | undefined>): ReadonlyArray<unknown> => all.map((mail) => mail?.payload)
+const numbered = (all: ReadonlyArray<Queued | undefined>): ReadonlyArray<unknown> => all.map((mail) => mail?.payload)
 
 for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
   // Without a capacity nothing overflows.

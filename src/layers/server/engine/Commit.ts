@@ -1,0 +1,104 @@
+/**
+ * The guarantee: a state is conserved before anybody hears of it, the server is free before its caller goes on, and only
+ * then comes the reply.
+ *
+ * *Tricky*: a caller that is resumed first would find the server busy with its own message, and be locked out of the direct
+ * path for ever.
+ *
+ * @since 0.1.0
+ */
+import { Cause, type Exit } from "effect"
+import { killed } from "../../../domain/process/ExitReason.ts"
+import type { NewAnswer } from "../../../domain/state/Answers.ts"
+import type { Point } from "../../../domain/testing/Fault.ts"
+import type { Origin } from "../../state/companion/Companion.ts"
+import { crash, end, fenced } from "../life/End.ts"
+import { idle, type Options } from "../life/Rest.ts"
+import { answer } from "../life/Settle.ts"
+import * as AnswerText from "../message/AnswerText.ts"
+import type { Envelope } from "../message/Envelope.ts"
+import { ownCast } from "../message/MessageType.ts"
+import type { Server } from "../parts/Server.ts"
+import { protectedBy } from "../parts/ServerSpec.ts"
+
+/** Goes on with a state that a handler came to, and gives the reply, if one is due now. */
+export const accept = (
+  server: Server,
+  envelope: Envelope,
+  state: unknown,
+  options: Options,
+  reply: Exit.Exit<unknown> | undefined
+): void => {
+  if (!commitAnswer(server, envelope, state, reply)) return
+  if (injectFault(server, "afterCommit", envelope)) return
+  idle(server, options)
+  if (reply !== undefined) answer(server, envelope, reply)
+  else if (envelope.work === undefined) server.debug?.silent(envelope, state)
+}
+
+/** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
+export const commitAnswer = (
+  server: Server,
+  { once, type }: Envelope,
+  state: unknown,
+  reply: Exit.Exit<unknown, unknown> | undefined
+): boolean => {
+  let answers: ReadonlyArray<NewAnswer> | undefined
+  if (once !== undefined && reply !== undefined) {
+    try {
+      const at = server.spec.clock.currentTimeMillisUnsafe()
+      answers = [{ id: once.key, at, body: AnswerText.write(type, once.call, reply) }]
+    } catch (defect) {
+      crash(server, Cause.die(defect))
+      return false
+    }
+  }
+  return commit(server, state, type === ownCast ? "callback" : type.isCall ? "call" : "cast", answers)
+}
+
+/**
+ * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has
+ * taken over, or it is no state that can be kept.
+ */
+export const commit = (
+  server: Server,
+  state: unknown,
+  by: Origin,
+  answers?: ReadonlyArray<NewAnswer>
+): boolean => {
+  const { protect } = server.spec
+  let kept = state
+  if (protect !== undefined) {
+    const exit = protectedBy(protect, state)
+    if (exit._tag === "Failure") {
+      crash(server, exit.cause)
+      return false
+    }
+    kept = exit.value
+  }
+  server.state = kept
+  if (by === "call" || by === "cast") server.proven = true
+  if (server.ownKeeper.commit(server.incarnation, kept, by, answers)) return true
+  crash(server, Cause.die(fenced(server)))
+  return false
+}
+
+/** Whether a fault was injected here; the message then ends as it would have. */
+export const injectFault = (server: Server, point: Point, { type }: Envelope): boolean => {
+  const { faults } = server.spec
+  if (faults === undefined) return false
+  const fault = faults(point, { server: server.name, incarnation: server.incarnation, message: type.tag })
+  if (fault === undefined) return false
+  switch (fault._tag) {
+    case "Defect":
+      crash(server, Cause.die(fault.defect))
+      break
+    case "Interrupt":
+      crash(server, Cause.interrupt())
+      break
+    case "Kill":
+      end(server, killed)
+      break
+  }
+  return true
+}

@@ -1,0 +1,174 @@
+/**
+ * One message, every step: from the mailbox to a committed state.
+ *
+ * *Tricky*: every hand-off to foreign code on this stack is counted by `Turn`.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Effect, Exit, Tracer } from "effect"
+import { isNext, type Next } from "../../../domain/server/Next.ts"
+import { Busy } from "../../../domain/server/Phase.ts"
+import { InvalidResult, MissingCallback } from "../../../domain/server/ServerErrors.ts"
+import { isEffect, isExit } from "../../process/Execute.ts"
+import * as Turn from "../../process/Turn.ts"
+import { crash, end } from "../life/End.ts"
+import { forkIn, run } from "../life/Fibers.ts"
+import { idle, noOptions, problemOf } from "../life/Rest.ts"
+import { answer } from "../life/Settle.ts"
+import * as AnswerText from "../message/AnswerText.ts"
+import type { Envelope } from "../message/Envelope.ts"
+import { HandlerView } from "../message/HandlerView.ts"
+import type { Once } from "../message/MessageType.ts"
+import { publish } from "../parts/Events.ts"
+import type { Server } from "../parts/Server.ts"
+import type { AnyHandler } from "../parts/ServerSpec.ts"
+import { SystemAnswer } from "../parts/SystemAnswer.ts"
+import { accept, commit, commitAnswer, injectFault } from "./Commit.ts"
+
+/** Handles one message, from the first step to wherever it has to wait. */
+export const handle = (server: Server, envelope: Envelope): void => {
+  const { occasional, spec } = server
+  const { work } = envelope
+  if (occasional !== undefined && work === undefined) {
+    occasional.cancelIdle()
+    occasional.debug?.received(envelope, server.state)
+  }
+  server.phase = Busy
+  server.inHand = envelope
+  envelope.attempts++
+  if (envelope.attempts > 1) {
+    publish(server, "Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
+  }
+  if (envelope.once !== undefined && recall(server, envelope, envelope.once)) return
+  if (injectFault(server, "beforeHandler", envelope)) return
+  const { incarnation } = server
+  let next: unknown
+  Turn.enter()
+  try {
+    const state = spec.copy === undefined ? server.state : spec.copy(server.state)
+    next = work === undefined
+      ? handlerOf(server, envelope)(state, envelope.payload, new HandlerView(envelope, incarnation))
+      : work(state)
+  } catch (defect) {
+    next = Exit.die(defect)
+  } finally {
+    Turn.leave()
+  }
+  if (!isSuperseded(server, incarnation)) proceed(server, envelope, next)
+  else publish(server, "WriteFenced", { incarnation, current: server.incarnation })
+}
+
+const handlerOf = (server: Server, { type }: Envelope): AnyHandler => {
+  const handler = server.behavior.handlers[type.tag]
+  if (handler === undefined) throw new MissingCallback({ server: server.name, callback: type.tag })
+  return handler
+}
+
+/** Whether the incarnation whose handler has just answered was stopped by it, and left behind. */
+export const isSuperseded = (server: Server, incarnation: number): boolean =>
+  server.phase !== Busy || server.incarnation !== incarnation
+
+/** Whether the message was handled before, or is promised a reply: it then gets that one. */
+const recall = (server: Server, envelope: Envelope, { call, key }: Once): boolean => {
+  const recorded = server.keeper?.recorded(key)
+  if (recorded !== undefined) {
+    idle(server)
+    const exit = AnswerText.read(envelope.type, call, recorded.body)
+    if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
+    else answer(server, envelope, exit)
+    return true
+  }
+  for (const first of server.occasional?.promised ?? []) {
+    if (first.once?.key !== key) continue
+    idle(server)
+    if (first.once.call !== call) envelope.refuse({ _tag: "KeyReused", key })
+    else (first.followers ??= []).push(envelope)
+    return true
+  }
+  return false
+}
+
+/** Takes what a handler returned to where it is a value. */
+export const proceed = (server: Server, envelope: Envelope, next: unknown): void => {
+  if (!isEffect(next)) return conclude(server, envelope, next)
+  if (isExit(next)) return finished(server, envelope, next)
+  runHandler(server, envelope, next)
+}
+
+const runHandler = (server: Server, envelope: Envelope, effect: Effect.Effect<unknown, unknown>): void => {
+  const span = envelope.work === undefined ? envelope.span : undefined
+  run(server, span === undefined ? effect : within(span, effect), (exit) => finished(server, envelope, exit), true)
+}
+
+/** A handler's Effect, in the span of whoever sent the message. */
+export const within = (
+  span: Tracer.AnySpan,
+  effect: Effect.Effect<unknown, unknown>
+): Effect.Effect<unknown, unknown> => Effect.provideService(effect, Tracer.ParentSpan, span)
+
+/** Takes a handler's outcome: a value, a typed failure, a crash. */
+export const finished = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
+  if (exit._tag === "Success") return conclude(server, envelope, exit.value)
+  if (!envelope.type.isCall || !Cause.hasFails(exit.cause) || Cause.hasDies(exit.cause)) {
+    return crash(server, exit.cause)
+  }
+  // A typed failure is a reply, not a crash: the state is as it was.
+  if (envelope.work === undefined) server.proven = true
+  if (envelope.once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
+  idle(server)
+  answer(server, envelope, exit)
+}
+
+/** What a handler answered becomes the server's state, and then the caller's reply. */
+const conclude = (server: Server, envelope: Envelope, next: unknown): void => {
+  const { type, work } = envelope
+  if (injectFault(server, "afterHandler", envelope)) return
+  if (work !== undefined && next instanceof SystemAnswer) return concludeSystem(server, envelope, next)
+  if (isNext(next)) return concludeNext(server, envelope, next)
+  if (!type.isCall && !(next instanceof Promise)) return accept(server, envelope, next, noOptions, undefined)
+  if (type.isCall && Array.isArray(next) && next.length === 2) {
+    return accept(server, envelope, next[1], noOptions, Exit.succeed(next[0]))
+  }
+  crash(server, Cause.die(new InvalidResult({ server: server.name, request: type.tag, result: next })))
+}
+
+const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, unknown>): void => {
+  const problem = next._tag === "Stop" ? undefined : problemOf(server, next.options, envelope.type.tag)
+  if (problem !== undefined) return crash(server, Cause.die(problem))
+  switch (next._tag) {
+    case "Reply":
+      return accept(server, envelope, next.state, next.options, Exit.succeed(next.reply))
+    case "NoReply":
+      if (envelope.type.isCall && envelope.exit === undefined) server.ownOccasional.promised.add(envelope)
+      return accept(server, envelope, next.state, next.options, undefined)
+    case "Stop": {
+      const { answer } = next
+      const reply = "reply" in answer ? Exit.succeed(answer.reply) : undefined
+      const state = "state" in answer ? answer.state : server.state
+      if (("state" in answer || reply !== undefined) && !commitAnswer(server, envelope, state, reply)) return
+      // The reply is given when it is known what happens next, as to everybody whose message was in hand at the end.
+      envelope.stopped = { reply }
+      return end(server, next.reason)
+    }
+  }
+}
+
+/** The system looked, or changed something: only a change is committed, and it proves nothing about the state. */
+const concludeSystem = (server: Server, envelope: Envelope, { change, reply }: SystemAnswer): void => {
+  if (change !== undefined) {
+    if (change.spec !== undefined) adopt(server, change.spec, change.behavior)
+    if (!commit(server, change.state, "person")) return
+  }
+  idle(server)
+  if (!envelope.type.isCall) return
+  if (change === undefined) envelope.answer(Exit.succeed(reply))
+  else answer(server, envelope, Exit.succeed(reply))
+}
+
+/** Goes on with another behaviour: this incarnation, and those that follow. */
+const adopt = (server: Server, spec: Server["spec"], behavior: Server["behavior"] | undefined): void => {
+  server.spec = spec
+  if (server.running === undefined) return
+  server.running.behavior = behavior
+  server.running.fork = forkIn(server, server.running.scope)
+}

@@ -1,0 +1,213 @@
+/**
+ * How messages come to a server: calls, casts, requests of the system, and those who give up.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Effect, Exit, Fiber, type Tracer } from "effect"
+import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
+import { callError, type WaitsFor } from "../../../domain/process/CallError.ts"
+import { notRunning } from "../../../domain/server/Delivery.ts"
+import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
+import { Idle, Parked, Pending, Starting, Stopped } from "../../../domain/server/Phase.ts"
+import { messageOf, text } from "../../../domain/text/ForeignText.ts"
+import { attempt } from "../../process/Execute.ts"
+import * as Turn from "../../process/Turn.ts"
+import { wantTurn } from "../life/Rest.ts"
+import { answer, lose } from "../life/Settle.ts"
+import { callText } from "../message/AnswerText.ts"
+import { selfCall } from "../message/CallChain.ts"
+import { Envelope } from "../message/Envelope.ts"
+import { type MessageType, ownCall, type QueuedCast, type Work } from "../message/MessageType.ts"
+import type { QuarantinedMessage } from "../message/Quarantine.ts"
+import { publish } from "../parts/Events.ts"
+import { passivated, type Server } from "../parts/Server.ts"
+import { commitAnswer } from "./Commit.ts"
+import { callNow } from "./Direct.ts"
+
+/** A call: the caller's fiber goes on with what this returns. */
+export const call = (
+  server: Server,
+  type: MessageType,
+  payload: unknown,
+  millis: number
+): Effect.Effect<unknown, unknown> => {
+  server.spec.parent.telemetry.counters.calls++
+  if (server.phase === Idle && server.mailbox === undefined && Turn.isShallow() && server.keeper?.isFull !== true) {
+    return callNow(server, type, payload, millis)
+  }
+  return new Envelope(server, type, payload, Fiber.getCurrent()).sendAndWait(millis)
+}
+
+/** A call that may be made again: what it was answered is on record, or will be. */
+export const callOnce = (
+  server: Server,
+  type: MessageType,
+  payload: unknown,
+  millis: number,
+  key: string
+): Effect.Effect<unknown, unknown> => {
+  // Mistakes of the caller's are found here, and do not reach the server.
+  if (!isKey(key)) {
+    const reason = { _tag: "InvalidIdempotencyKey", key: text(key), maxBytes: maxKeyBytes } as const
+    return Exit.fail(callError(server.name, type.tag, reason))
+  }
+  const written = attempt(() => callText(type, payload))
+  if (written._tag === "Failure") return Exit.die(unfit(server, type, payload, written.cause))
+  server.spec.parent.telemetry.counters.calls++
+  const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
+  envelope.once = { key, call: written.value }
+  return envelope.sendAndWait(millis)
+}
+
+const unfit = (server: Server, { tag }: MessageType, given: unknown, cause: Cause.Cause<unknown>): InvalidOption => {
+  const why = Cause.squash(cause)
+  return new InvalidOption({
+    of: server.name,
+    request: tag,
+    option: "payload",
+    given,
+    expected: `what its schemas write down, for a call with an idempotencyKey (${messageOf(why)})`
+  })
+}
+
+/** A cast: the sender, who may be in a span, goes on at once, or when there is room. Sent to no server it is dropped. */
+export const cast = (
+  server: Server,
+  message: QueuedCast,
+  span: Tracer.AnySpan | undefined
+): Effect.Effect<void> => {
+  const { counters } = server.spec.parent.telemetry
+  counters.casts++
+  if (server.phase === Stopped) {
+    lose(server, message)
+    return Exit.void
+  }
+  if (span !== undefined) return enqueue(server, Envelope.traced(server, message, span))
+  if (!server.ownMailbox.post(message)) {
+    return enqueue(server, new Envelope(server, message.type, message.payload, undefined))
+  }
+  counters.queued++
+  if (server.phase === Idle || server.phase === Pending) wantTurn(server)
+  return Exit.void
+}
+
+/** Takes a call whose caller has begun to wait. */
+export const post = (server: Server, envelope: Envelope): void => {
+  if (server.phase === Stopped) return envelope.refuse(notRunning(server.key))
+  if (server.phase === Parked) return envelope.refuse({ _tag: "Parked" })
+  const chain = chainOf(server, envelope)
+  if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
+  enqueue(server, envelope)
+}
+
+/** The servers between this one and a sender that would wait for itself; `undefined` when it would not. */
+const chainOf = (server: Server, envelope: Envelope): ReadonlyArray<string> | undefined => {
+  const chain = selfCall(server, envelope)
+  if (chain !== undefined) return chain
+  // Its init or its clean-up: no message is in hand, and none will be while that waits.
+  return server.fiber !== undefined && envelope.sender === server.fiber ? [server.name, server.name] : undefined
+}
+
+const enqueue = (server: Server, envelope: Envelope): Effect.Effect<void> => {
+  server.spec.parent.telemetry.counters.queued++
+  const mailbox = server.ownMailbox
+  const put = envelope.work === undefined ? mailbox.put(envelope) : mailbox.putOwn(envelope)
+  if (server.phase === Idle || server.phase === Pending) wantTurn(server)
+  switch (put._tag) {
+    case "Queued":
+      return Exit.void
+    case "Waits":
+      return put.room
+    case "Full":
+      drop(server, envelope)
+      return Exit.void
+    case "Dropped":
+      drop(server, put.envelope)
+      return Exit.void
+  }
+}
+
+const drop = (server: Server, envelope: Envelope): void => {
+  server.spec.parent.telemetry.counters.queued--
+  envelope.refuse({ _tag: "MailboxFull", capacity: server.spec.capacity })
+  publish(server, "Dropped", { message: envelope.type.tag, reason: "MailboxFull" })
+}
+
+/** A message's sender is gone, or has heard that it waited long enough. */
+export const withdrawn = (server: Server, envelope: Envelope): void => {
+  // A call that may be made again is kept: whoever makes it again waits for the same answer.
+  if (envelope.once === undefined) server.occasional?.promised.delete(envelope)
+  if (envelope.place === "nowhere") return
+  server.spec.parent.telemetry.counters.queued--
+  const { mailbox } = server
+  mailbox?.withdraw(envelope)
+  mailbox?.resumeSenders()
+}
+
+/** What a message waits for now. */
+export const waitsFor = (server: Server, envelope: Envelope): WaitsFor => {
+  if (envelope.held !== undefined) return "store"
+  if (server.current === envelope || server.ended?.message === envelope) return "handler"
+  if (envelope.place === "nowhere" && envelope.attempts > 0) return "reply"
+  if (envelope.place === "outside") return "room"
+  if (server.phase >= Starting) return "start"
+  if (server.suspended && envelope.work === undefined) return "resume"
+  return server.keeper?.isFull === true || server.state === passivated ? "store" : "turn"
+}
+
+/** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
+export const ask = (
+  server: Server,
+  work: Work,
+  millis: number,
+  type: MessageType = ownCall
+): Effect.Effect<unknown, unknown> =>
+  new Envelope(server, type, undefined, Fiber.getCurrent(), work).sendAndWait(millis)
+
+/**
+ * Takes a message of the system that is not answered, from a sender that waits for what comes of it; the way by which it
+ * would wait for itself, if it would.
+ */
+export const tell = (server: Server, envelope: Envelope): ReadonlyArray<string> | undefined => {
+  const chain = chainOf(server, envelope)
+  if (chain === undefined && server.phase !== Stopped) enqueue(server, envelope)
+  return chain
+}
+
+/** Sends a quarantined message again, that was taken out; it is back there when the server did not even begin with it. */
+export const replay = (
+  server: Server,
+  message: QuarantinedMessage,
+  millis: number
+): Effect.Effect<unknown, unknown> => {
+  const { payload, type } = message
+  const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
+  const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
+    if (server.phase < Parked) return enqueue(server, envelope)
+    const reason = server.phase === Parked ? { _tag: "Parked" } as const : notRunning(server.key)
+    return Exit.fail(callError(server.name, type.tag, reason))
+  })
+  return Effect.onExit(sent, (exit) =>
+    Effect.sync(() => {
+      if (exit._tag === "Failure" && envelope.attempts === 0) {
+        server.ownOccasional.quarantined = [...server.quarantined, message]
+      }
+    }))
+}
+
+/** Answers a caller that was promised a later reply. */
+export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
+  if (envelope.exit !== undefined) return
+  const { once } = envelope
+  // An answer goes on record with a state; a server that is down has none, and its caller hears what became of it.
+  if (once !== undefined && server.phase > Pending) return
+  server.occasional?.promised.delete(envelope)
+  if (once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
+  answer(server, envelope, exit)
+}
+
+/** Runs `f` when all that is committed by now is conserved, or cannot be. */
+export const whenStored = (server: Server, f: () => void): void => {
+  if (server.keeper === undefined) f()
+  else server.keeper.hold({ stored: f, lost: f })
+}

@@ -1,0 +1,224 @@
+/**
+ * How incarnations end: by a crash, by their own answer, by an order.
+ *
+ * *Tricky*: the order of steps. An incarnation ends (`end`), its clean-up runs, its observers and its supervisor hear of it
+ * (`ended`). The supervisor decides, and only then the callers are answered (`Settle`): before that it is not known
+ * whether the server comes back. Queued callers wait through all of it.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Deferred, Effect, Exit, Scope } from "effect"
+import { crashed, type ExitReason, isOrderly, killed, toText } from "../../../domain/process/ExitReason.ts"
+import { Stop } from "../../../domain/server/Next.ts"
+import {
+  Busy,
+  Ending,
+  Initialising,
+  isDown,
+  isStarting,
+  isUp,
+  Restarting,
+  Restoring
+} from "../../../domain/server/Phase.ts"
+import { Fenced } from "../../../domain/server/ServerErrors.ts"
+import type { Crash } from "../../../domain/state/Recovery.ts"
+import type { ShutdownMillis } from "../../process/Child.ts"
+import { isEffect, outcomeOf } from "../../process/Execute.ts"
+import * as Timer from "../../process/Timer.ts"
+import { ownCast } from "../message/MessageType.ts"
+import { publish } from "../parts/Events.ts"
+import { passivated, type Server } from "../parts/Server.ts"
+import { incarnationOf, run } from "./Fibers.ts"
+
+/** How the incarnation ended, as far as its state is concerned. */
+const evidence = (server: Server, reason: ExitReason): Omit<Crash, "on"> => {
+  const { current, phase, proven: handled, restoredFrom: restored } = server
+  const inCallback = (callback: "init" | "restore" | "continueWith"): Omit<Crash, "on"> => ({
+    restored,
+    handled,
+    activity: { _tag: "InCallback", callback, why: toText(reason) }
+  })
+  if (phase === Initialising) return inCallback("init")
+  if (phase === Restoring) return inCallback("restore")
+  if (current?.type === ownCast) return inCallback("continueWith")
+  if (current === undefined || current.work !== undefined) return { restored, handled, activity: { _tag: "Outside" } }
+  const message = { tag: current.type.tag, payload: current.payload }
+  return { restored, handled, activity: { _tag: "InHandler", message } }
+}
+
+/** Has the companion take down how the incarnation ended. */
+export const observe = (server: Server, reason: ExitReason): void => {
+  try {
+    server.keeper?.observe(reason, evidence(server, reason))
+  } catch (defect) {
+    // Payloads are compared there, and may be anything.
+    logInternalError(server, Cause.die(defect))
+  }
+}
+
+/** The incarnation ends of this cause, unless something else was ordered before. */
+export const crash = (server: Server, cause: Cause.Cause<unknown>): void =>
+  end(server, server.stopping?.reason ?? crashed(cause))
+
+/** The companion has refused a commit: another incarnation, or another process, has taken over. */
+export const fenced = (server: Server): Fenced => {
+  publish(server, "WriteFenced", { current: server.incarnation + 1 })
+  return new Fenced({ server: server.name, incarnation: server.incarnation })
+}
+
+/**
+ * Something threw where nothing may, in a turn or on a caller's stack: this incarnation ends, and nothing else is harmed.
+ * Let go any further it would end the program, or leave a server behind that is busy for ever.
+ */
+export const internalError = (server: Server, defect: unknown): void => {
+  const cause = Cause.die(defect)
+  if (isUp(server.phase)) crash(server, cause)
+  else if (isStarting(server.phase)) leaveStarting(server, crashed(cause), cause)
+  else if (server.phase === Ending) ended(server, crashed(cause))
+  else logInternalError(server, cause)
+}
+
+/** Logs an error that changes nothing about the end of an incarnation. */
+const logInternalError = (server: Server, cause: Cause.Cause<unknown>): void => {
+  Effect.runForkWith(server.spec.context)(
+    Effect.logError(`while ${server.name} ended, something else went wrong`, cause)
+  )
+}
+
+/** The incarnation is over: clean-up, then its observers and its supervisor. */
+export const end = (server: Server, reason: ExitReason): void => {
+  observe(server, reason)
+  server.phase = Ending
+  const { keeper, occasional, running, spec, state } = server
+  if (running !== undefined) running.fiber = undefined
+  if (occasional !== undefined) {
+    occasional.cancelIdle()
+    occasional.continuation = undefined
+    occasional.suspended = false
+  }
+  // `terminate` and the final write are skipped when it was killed, and when its state could not be stored.
+  const isAbrupt = reason._tag === "Killed" || reason._tag === "NotConserved"
+  if (!isAbrupt) keeper?.conclude(server.incarnation, state)
+  const terminate = isAbrupt ? undefined : server.behavior.terminate
+  if (terminate === undefined && running === undefined) return ended(server, reason)
+  const { scope } = incarnationOf(server)
+  const terminated = (state: unknown): Effect.Effect<unknown, unknown> => {
+    const answer = terminate?.(reason, state)
+    return isEffect(answer) ? answer : Exit.succeed(answer)
+  }
+  const isAway = state === passivated && terminate !== undefined
+  const cleanUp = Effect.onExit(
+    isAway ? Effect.flatMap(keeper!.activate, terminated) : Effect.suspend(() => terminated(state)),
+    () => Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
+  )
+  run(server, Effect.uninterruptible(cleanUp), (exit) => ended(server, endedAs(reason, exit)))
+  if (server.phase === Ending && server.stopping?.ended === undefined) bound(server, spec.shutdown)
+}
+
+/** How it ended after its clean-up: one that fails makes an orderly end a crash, `Next.stop` replaces the reason. */
+const endedAs = (reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): ExitReason => {
+  if (cleanUp._tag === "Failure") return isOrderly(reason) ? crashed(cleanUp.cause) : reason
+  return cleanUp.value instanceof Stop ? cleanUp.value.reason : reason
+}
+
+/** Nothing of the incarnation is left: its observers hear of it, and its supervisor decides. */
+const ended = (server: Server, reason: ExitReason): void => {
+  const { current: message, running, state, stopping } = server
+  // A supervisor knows what it asked for.
+  const isCrash = !isOrderly(reason) && !(stopping?.ended !== undefined && stopping.reason === reason)
+  if (isCrash || message !== undefined) {
+    server.ended = { reason, message, isCrash, state, behavior: running?.behavior }
+  }
+  server.inHand = undefined
+  server.state = undefined
+  isOver(server, reason)
+  if (stopping?.ended !== undefined) Deferred.doneUnsafe(stopping.ended, Exit.succeed(reason))
+  else server.spec.parent.exited(server, server.incarnation, reason)
+}
+
+const isOver = (server: Server, reason: ExitReason): void => {
+  server.phase = Restarting
+  server.lastExit = reason
+  server.running = undefined
+  server.stopping = undefined
+  server.occasional?.observers?.exited(server.incarnation, reason)
+}
+
+/** The start is over, and nothing is up. The supervisor learns it from the start itself. */
+export const left = (server: Server, reason: ExitReason): void => {
+  const { stopping } = server
+  isOver(server, reason)
+  if (stopping?.ended !== undefined) Deferred.doneUnsafe(stopping.ended, Exit.succeed(reason))
+}
+
+/** The same for a start that somebody waits for. */
+const leaveStarting = (server: Server, reason: ExitReason, cause: Cause.Cause<unknown>): void => {
+  const starting = server.running?.starting
+  left(server, reason)
+  if (starting !== undefined) Deferred.doneUnsafe(starting, Exit.failCause(cause))
+}
+
+/** Leaves the fiber at work behind when it takes longer than that: where nothing else watches the clock. */
+export const bound = (server: Server, millis: number, cause?: Cause.Cause<unknown>): void => {
+  const { fiber } = server
+  if (fiber === undefined) return
+  fiber.addObserver(Timer.after(server.spec.context, millis, () => {
+    if (server.fiber === fiber) abandon(server, cause)
+  }))
+}
+
+/** The incarnation does not end: it is left behind, and fenced off from the state. */
+const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()): void => {
+  publish(server, "Abandoned", {})
+  server.ownKeeper.fenceOff(server.incarnation)
+  const { phase, running } = server
+  // What it holds is released when it is done with it, if ever.
+  if (running !== undefined && phase !== Ending) {
+    running.fiber?.addObserver((exit) => {
+      Effect.runForkWith(server.spec.context)(Scope.close(running.scope, exit))
+    })
+  }
+  if (isStarting(phase)) leaveStarting(server, killed, cause)
+  else ended(server, killed)
+}
+
+/** Ends the incarnation at its supervisor's request, and answers how it really ended. */
+export const stop = (
+  server: Server,
+  reason: ExitReason,
+  shutdown: ShutdownMillis
+): Effect.Effect<ExitReason> => {
+  if (isDown(server.phase)) return Exit.succeed(server.lastExit ?? reason)
+  const brutal = shutdown === "brutal_kill"
+  const outcome = server.stopping?.ended ?? Deferred.makeUnsafe<ExitReason>()
+  server.stopping = { reason: brutal ? killed : reason, ended: outcome }
+  carryOut(server, server.stopping.reason)
+  if (brutal && outcome.effect === undefined) abandon(server)
+  if (outcome.effect !== undefined || shutdown === "infinity" || brutal) return outcomeOf(outcome)
+  return Effect.timeoutOrElse(outcomeOf(outcome), {
+    duration: shutdown,
+    orElse: () => {
+      if (outcome.effect === undefined) abandon(server)
+      return outcomeOf(outcome)
+    }
+  })
+}
+
+/** Ends the incarnation as an exit signal from outside does. */
+export const exit = (server: Server, reason: ExitReason): void => {
+  if (server.phase >= Ending) return
+  const { stopping } = server
+  if (stopping === undefined) server.stopping = { reason, ended: undefined }
+  else if (reason._tag === "Killed" && stopping.reason._tag !== "Killed") server.stopping = { ...stopping, reason }
+  else return
+  carryOut(server, reason)
+  if (server.stopping !== undefined && server.stopping.ended === undefined && server.phase < Ending) {
+    bound(server, server.spec.shutdown)
+  }
+}
+
+/** Carries out an order as far as it can be now: a handler on this very stack is waited for. */
+const carryOut = (server: Server, reason: ExitReason): void => {
+  if (isUp(server.phase) && server.phase !== Busy) end(server, reason)
+  else if (server.phase !== Ending) server.fiber?.interruptUnsafe()
+}

@@ -1,0 +1,56 @@
+/**
+ * Crash reports of servers.
+ *
+ * States and payloads may be secret, or large: they are shown as the behaviour's `formatStatus` leaves them, or not at all.
+ *
+ * @since 0.1.0
+ */
+import type { CrashReport } from "../../../domain/observation/CrashReport.ts"
+import { format } from "../../../domain/server/SystemEvent.ts"
+import type { Fate } from "../../process/Child.ts"
+import { nextText } from "../../process/LocalProcess.ts"
+import type { Envelope } from "../message/Envelope.ts"
+import { ownCast } from "../message/MessageType.ts"
+import type { Ended } from "../parts/Incarnation.ts"
+import { passivated, type Server } from "../parts/Server.ts"
+
+/** Reports a crash, and what the supervisor makes of it. */
+export const report = (server: Server, ended: Ended, fate: Fate): void => {
+  const { context, isLogging, parent } = server.spec
+  if (!isLogging) return
+  const { reason } = ended
+  // A request of the system is nobody's message; a continuation is the server's own, and is shown.
+  const message = ended.message?.work === undefined || ended.message.type === ownCast ? ended.message : undefined
+  const shown = shownOf(server, ended, message)
+  parent.telemetry.crashed({
+    path: server.path,
+    incarnation: server.incarnation,
+    reason,
+    ...(message === undefined ? {} : { message: message.type.tag }),
+    ...(server.restoredFrom === 0 ? {} : { restoredFrom: server.restoredFrom }),
+    ...(shown === undefined ? {} : { shown }),
+    ...(reason._tag === "NotConserved" ? { undone: server.keeper?.undone ?? 0 } : {}),
+    next: nextText[fate]
+  }, context)
+}
+
+const shownOf = (
+  server: Server,
+  { behavior, reason, state }: Ended,
+  message: Envelope | undefined
+): CrashReport["shown"] => {
+  const hook = (behavior ?? server.spec.shared)?.formatStatus
+  if (hook === undefined || state === passivated) return undefined
+  const shown = format({
+    state,
+    ...(message === undefined ? {} : { message: { request: message.type.tag, payload: message.payload } }),
+    reason,
+    log: server.debug?.log ?? []
+  }, hook)
+  return {
+    state: shown.state,
+    ...(shown.message === undefined ? {} : { message: shown.message }),
+    ...(shown.reason === reason ? {} : { reason: shown.reason }),
+    ...(shown.log === undefined || shown.log.length === 0 ? {} : { log: shown.log })
+  }
+}

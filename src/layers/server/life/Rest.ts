@@ -1,0 +1,157 @@
+/**
+ * What a server does between messages: it is idle, waits for a timeout, hibernates.
+ *
+ * *Tricky*
+ * - Whatever is to be done before the next message makes it `Pending`, so that the direct path of calls asks for one phase
+ *   only.
+ * - A state that has left memory is waited for in the same way: messages wait in the mailbox until it is back.
+ *
+ * @since 0.1.0
+ */
+import { type Duration, Effect } from "effect"
+import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
+import * as Millis from "../../../domain/options/Millis.ts"
+import type { NextOptions } from "../../../domain/server/Next.ts"
+import { Busy, Idle, Pending } from "../../../domain/server/Phase.ts"
+import { MissingCallback } from "../../../domain/server/ServerErrors.ts"
+import * as Passivation from "../../../domain/state/Passivation.ts"
+import * as Timer from "../../process/Timer.ts"
+import type { Work } from "../message/MessageType.ts"
+import { publish } from "../parts/Events.ts"
+import { passivated, type Server } from "../parts/Server.ts"
+import { end } from "./End.ts"
+import { run } from "./Fibers.ts"
+
+/** What accompanies an answer. */
+export type Options = NextOptions<never, unknown>
+
+/** Nothing accompanies it. */
+export const noOptions: Options & { readonly info?: unknown } = {}
+
+/** The server is up, or done with a message: what comes next is what waits. */
+export const idle = (server: Server, options: Options = noOptions): void => {
+  server.inHand = undefined
+  if (server.running !== undefined) server.running.fiber = undefined
+  if (options !== noOptions) attend(server, options)
+  const isCalm = server.stopping === undefined && (server.occasional === undefined || server.occasional.isCalm)
+  server.phase = isCalm ? Idle : Pending
+  if (!isCalm || server.mailbox !== undefined) wantTurn(server)
+}
+
+/** Asks for a turn, unless it has one. */
+export const wantTurn = (server: Server): void => {
+  if (!server.draining) server.spec.turns.push(server)
+}
+
+const attend = (server: Server, { continueWith, hibernate: isHibernating, idleAfter }: Options): void => {
+  // It is for the state that was committed a moment ago, and gets that one.
+  if (continueWith !== undefined) server.ownOccasional.continuation = continueWith as Work
+  else if (idleAfter !== undefined) awaitIdle(server, idleAfter)
+  if (isHibernating === true) hibernate(server)
+}
+
+/** What is wrong with what accompanies an answer, if anything is: found before any of it is done. */
+export const problemOf = (server: Server, { idleAfter }: Options, request: string): Error | undefined => {
+  if (idleAfter === undefined) return undefined
+  if (Millis.fromInput(idleAfter) !== undefined) {
+    return server.behavior.idle === undefined
+      ? new MissingCallback({ server: server.name, callback: "idle" })
+      : undefined
+  }
+  return new InvalidOption({
+    of: server.name,
+    request,
+    option: "idleAfter",
+    given: idleAfter,
+    expected: Millis.expected
+  })
+}
+
+/** Notes when no message has come for that long; no time at all is over at once. */
+const awaitIdle = (server: Server, duration: Duration.Input): void => {
+  const occasional = server.ownOccasional
+  occasional.cancelIdle()
+  const millis = Millis.fromInput(duration)!
+  if (millis <= 0) {
+    occasional.idleDue = true
+    return
+  }
+  occasional.idleTimer = Timer.after(server.spec.context, millis, () => {
+    occasional.idleTimer = undefined
+    occasional.idleDue = true
+    if (server.phase === Pending) wantTurn(server)
+  })
+  // A time too short for the clock may be over before this is reached.
+  if (occasional.idleDue) occasional.idleTimer = undefined
+}
+
+/** No message has come for as long as was asked, unless one waits by now: it beats the timeout. */
+export const handleIdle = (server: Server): void => {
+  const occasional = server.ownOccasional
+  occasional.idleDue = false
+  const { idle } = server.behavior
+  if (idle !== undefined && server.mailbox?.hasUsers !== true) occasional.continuation = idle
+  else server.phase = occasional.isCalm ? Idle : Pending
+}
+
+/** Drops what is made again when it is needed; a state that a store holds, too, as soon as it does. */
+const hibernate = (server: Server): void => {
+  dropSpare(server)
+  const standing = server.keeper?.standing(server.state) ?? "kept"
+  if (standing !== "kept") awaitStored(server)
+}
+
+const dropSpare = (server: Server): void => {
+  // An incarnation that has acquired nothing needs no Scope to wait in.
+  if (server.spec.shared !== undefined && server.running?.scope.state._tag === "Empty") server.running = undefined
+  if (server.occasional?.isSpare === true) server.occasional = undefined
+}
+
+/** Waits until the state is stored: held as an answer is, and after those that are held already. */
+const awaitStored = (server: Server): void => {
+  const occasional = server.ownOccasional
+  const rest = { isStored: false }
+  occasional.rest = rest
+  const stored = () => {
+    rest.isStored = true
+    if (occasional.rest === rest && server.phase === Pending) wantTurn(server)
+  }
+  server.keeper!.hold({ stored, lost: () => {} })
+}
+
+/** The state leaves memory, unless it is needed by now. */
+export const passivate = (server: Server): void => {
+  const occasional = server.ownOccasional
+  const keeper = server.keeper!
+  const standing = keeper.standing(server.state)
+  const decision = Passivation.decide({
+    standing,
+    waiting: server.mailboxSize,
+    promised: occasional.promised.size
+  })
+  if (decision === "wait") return awaitStored(server)
+  occasional.rest = undefined
+  if (decision === "stay") {
+    server.phase = occasional.isCalm ? Idle : Pending
+    return
+  }
+  keeper.passivate()
+  server.state = passivated
+  dropSpare(server)
+  publish(server, "StatePassivated", {})
+}
+
+/** Brings the state back, in a fiber of its own; messages wait meanwhile. */
+export const activate = (server: Server): void => {
+  server.phase = Busy
+  const { protect } = server.spec
+  const loaded = Effect.map(server.keeper!.activate, (state) => protect === undefined ? state : protect(state))
+  run(server, loaded, (exit) => {
+    if (exit._tag === "Failure") {
+      return end(server, server.stopping?.reason ?? { _tag: "NotConserved", cause: exit.cause })
+    }
+    server.state = exit.value
+    publish(server, "StateActivated", {})
+    idle(server)
+  })
+}

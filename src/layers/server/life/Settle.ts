@@ -1,0 +1,100 @@
+/**
+ * What becomes of the messages, once the supervisor has decided what becomes of their server.
+ *
+ * Which caller hears what is decided in `domain/server/Delivery.ts`; here it is done.
+ *
+ * @since 0.1.0
+ */
+import type { Exit } from "effect"
+import { type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
+import * as Delivery from "../../../domain/server/Delivery.ts"
+import { isDown, Parked, Restarting, Stopped } from "../../../domain/server/Phase.ts"
+import type { Fate } from "../../process/Child.ts"
+import type { Envelope, Queued } from "../message/Envelope.ts"
+import { ownTell } from "../message/MessageType.ts"
+import { QuarantinedMessage } from "../message/Quarantine.ts"
+import { publish } from "../parts/Events.ts"
+import type { Server } from "../parts/Server.ts"
+import { report } from "./Report.ts"
+
+const none: ReadonlyArray<Envelope> = []
+
+/** The supervisor has decided: callers and queue hear of it. */
+export const settle = (server: Server, fate: Fate): void => {
+  if (!isDown(server.phase)) return
+  const { ended, lastExit, mailbox, occasional } = server
+  const reason = lastExit ?? killed
+  server.ended = undefined
+  server.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
+  if (ended?.isCrash === true) report(server, ended, fate)
+  const promised = occasional === undefined ? none : Array.from(occasional.promised)
+  occasional?.promised.clear()
+  // The books first: whoever is answered below may start another server of this name at once.
+  const waiting = Delivery.isQueueKept(fate) ? none : close(server, fate, reason)
+  if (ended?.message !== undefined) resolveInFlight(server, ended.message, fate, reason)
+  for (const envelope of promised) refuse(server, envelope, fate, reason)
+  for (const message of waiting) {
+    if (!message.type.isCall) lose(server, message)
+    else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.key))
+  }
+  if (waiting.length > 0 || server.phase === Stopped) mailbox?.resumeSenders()
+}
+
+/** It is down, and will not be started by itself: what waits is handed over, its name is free. */
+const close = (server: Server, fate: Fate, reason: ExitReason): ReadonlyArray<Queued> => {
+  const waiting = server.mailbox?.clear() ?? none
+  server.mailbox = undefined
+  server.spec.parent.telemetry.counters.queued -= waiting.length
+  server.spec.container.release(server, fate === "stopped" ? "keep" : "forget")
+  server.occasional?.observers?.gone(reason)
+  return waiting
+}
+
+/** A cast that will not be handled: its sender does not hear of it, telemetry does. */
+export const lose = (server: Server, { type }: Queued): void => {
+  if (type !== ownTell) publish(server, "Dropped", { message: type.tag, reason: "NotRunning" })
+}
+
+/** The message that was in hand when the incarnation ended. */
+export const resolveInFlight = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReason): void => {
+  if (envelope.exit !== undefined) return
+  const { attempts, stopped, type, work } = envelope
+  const progress = stopped === undefined ? "interrupted" : stopped.reply === undefined ? "stopped" : "replied"
+  const policy = work === undefined ? type.message.redeliver : undefined
+  switch (Delivery.inHand(progress, fate, policy, attempts)) {
+    case "reply":
+      return answer(server, envelope, stopped!.reply!)
+    case "refuse":
+      return refuse(server, envelope, fate, reason)
+    case "redeliver":
+      if (envelope.gone) return
+      server.spec.parent.telemetry.counters.queued++
+      server.ownMailbox.putBack(envelope)
+      return
+    case "quarantine": {
+      const occasional = server.ownOccasional
+      const at = server.spec.clock.currentTimeMillisUnsafe()
+      const message = new QuarantinedMessage(type, envelope.payload, attempts, reason, at)
+      occasional.quarantined = [...occasional.quarantined, message]
+      publish(server, "Quarantined", { message: type.tag, attempts })
+      return envelope.refuse({ _tag: "Quarantined", attempts })
+    }
+  }
+}
+
+const refuse = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReason): void =>
+  envelope.refuse(Delivery.refusalReason(reason, fate, server.key))
+
+/** Answers a caller as soon as the state that the answer was computed from is conserved. */
+export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
+  const { keeper } = server
+  if (envelope.work === undefined) server.occasional?.debug?.sent(envelope, exit, server.state)
+  if (keeper?.isBehind !== true) return envelope.answer(exit)
+  envelope.held = exit
+  keeper.hold(envelope)
+}
+
+/** It has left the tree, as it was settled. */
+export const removed = (server: Server): void => {
+  if (server.phase === Stopped) server.spec.container.leave(server)
+}

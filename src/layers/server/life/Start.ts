@@ -1,0 +1,207 @@
+/**
+ * How incarnations begin: from what is conserved, or from `init`.
+ *
+ * *Tricky*: a start that answers at once costs no fiber. One in a fiber may be given up by its supervisor before it is over;
+ * what it computes after that is dropped.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
+import { StartUndone } from "../../../domain/process/StartFailure.ts"
+import { Ignore, Start } from "../../../domain/server/Next.ts"
+import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
+import {
+  InitTimeout,
+  InvalidResult,
+  MissingCallback,
+  NameTaken,
+  StateRefused
+} from "../../../domain/server/ServerErrors.ts"
+import type { Generation } from "../../../domain/state/Generations.ts"
+import type { Started } from "../../process/Child.ts"
+import { isEffect, isExit, outcomeOf } from "../../process/Execute.ts"
+import { nothing, type Taken } from "../../state/companion/Companion.ts"
+import { publish } from "../parts/Events.ts"
+import type { Server } from "../parts/Server.ts"
+import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
+import { bound, left, observe } from "./End.ts"
+import { incarnationOf, run } from "./Fibers.ts"
+import { idle, problemOf } from "./Rest.ts"
+
+type Starts = Effect.Effect<Started, unknown>
+
+const started: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })
+const ignored: Started = { _tag: "Ignored" }
+
+/** Starts the next incarnation. */
+export const start = (server: Server): Starts => {
+  const { container, make, shared } = server.spec
+  // Whoever owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
+  if (server.keeper?.owner !== server) {
+    server.keeper = container.enter(server)
+    // Another process may have had this key before, or since: its incarnations are older than this one.
+    server.incarnation = Math.max(server.incarnation, server.keeper?.youngest ?? 0)
+  }
+  server.incarnation++
+  server.phase = Starting
+  server.proven = false
+  const holder = server.keeper?.owner
+  if (holder !== undefined && holder !== server) {
+    server.keeper = undefined
+    return failStart(server, Cause.die(new NameTaken({ server: server.name, holder })))
+  }
+  if (make !== undefined) {
+    const running = incarnationOf(server)
+    return startInFiber(
+      server,
+      Effect.flatMap(make, (behavior) => {
+        if (server.running !== running) return Effect.interrupt
+        running.behavior = behavior
+        return firstState(server, behavior)
+      })
+    )
+  }
+  let first: Effect.Effect<unknown, unknown>
+  try {
+    first = firstState(server, shared!)
+  } catch (defect) {
+    first = Exit.die(defect)
+  }
+  if (!isExit(first)) return startInFiber(server, first)
+  return first._tag === "Success" ? begin(server, first.value) : failStart(server, first.cause)
+}
+
+/** What the incarnation starts from: what is conserved, or `init`. */
+const firstState = (server: Server, behavior: AnyBehavior): Effect.Effect<unknown, unknown> => {
+  const taken = server.keeper === undefined ? nothing : server.keeper.takeOver(server.incarnation)
+  return isEffect(taken)
+    ? Effect.flatMap(taken, (taken) => stateFrom(server, behavior, taken))
+    : stateFrom(server, behavior, taken)
+}
+
+const stateFrom = (
+  server: Server,
+  behavior: AnyBehavior,
+  { aside, decision }: Taken<unknown>
+): Effect.Effect<unknown, unknown> => {
+  for (const { seq, why } of aside) publish(server, "StateSetAside", { seq, why })
+  switch (decision._tag) {
+    case "Refuse":
+    case "GiveUp":
+      return Exit.die(new StateRefused({ server: server.name, seq: decision.from, why: decision.why }))
+    case "Init":
+      if (decision.from !== undefined) rolledBack(server, decision.from, undefined, decision.why)
+      return initialised(server, behavior)
+    case "RollBack":
+      rolledBack(server, decision.from, decision.to.seq, decision.why)
+      return restored(server, behavior, decision.to)
+    case "Restore":
+      return restored(server, behavior, decision.snapshot)
+  }
+}
+
+/** Acknowledged updates are lost: it is an event, and a line in the log. */
+const rolledBack = (server: Server, from: number, to: number | undefined, why: string): void => {
+  const { incarnation, path } = server
+  const { context, parent } = server.spec
+  publish(server, "StateRolledBack", { from, why, ...(to === undefined ? {} : { to }) })
+  parent.telemetry.rolledBack({ path, incarnation, from, to, why }, context)
+}
+
+const initialised = (server: Server, behavior: AnyBehavior): Effect.Effect<unknown, unknown> => {
+  server.restoredFrom = 0
+  server.phase = Initialising
+  if (behavior.init === undefined && !("init" in behavior)) {
+    return Exit.die(new MissingCallback({ server: server.name, callback: "init" }))
+  }
+  return isEffect(behavior.init) ? behavior.init : Exit.succeed(behavior.init)
+}
+
+const restored = (
+  server: Server,
+  { restore }: AnyBehavior,
+  { seq, state }: Generation<unknown>
+): Effect.Effect<unknown, unknown> => {
+  const { copy } = server.spec
+  server.restoredFrom = seq
+  publish(server, "StateRestored", { seq })
+  if (restore === undefined) return Exit.succeed(state)
+  server.phase = Restoring
+  const first = restore(copy === undefined ? state : copy(state))
+  return isEffect(first) ? first : Exit.succeed(first)
+}
+
+const startInFiber = (server: Server, first: Effect.Effect<unknown, unknown>): Starts => {
+  const { initTimeout, shutdown } = server.spec
+  const timeout = Cause.die(new InitTimeout({ server: server.name, millis: initTimeout }))
+  const bounded = initTimeout === Infinity
+    ? first
+    : Effect.timeoutOrElse(first, { duration: initTimeout, orElse: () => Effect.failCause(timeout) })
+  const outcome = Deferred.makeUnsafe<Started, unknown>()
+  const running = incarnationOf(server)
+  running.starting = outcome
+  run(server, bounded, (exit) => {
+    running.fiber = undefined
+    Deferred.doneUnsafe(outcome, exit._tag === "Success" ? begin(server, exit.value) : failStart(server, exit.cause))
+  })
+  // An init that cannot be interrupted is not waited for beyond that.
+  if (outcome.effect === undefined && initTimeout !== Infinity) bound(server, initTimeout + shutdown, timeout)
+  return outcomeOf(outcome)
+}
+
+/** The incarnation is up. */
+const begin = (server: Server, first: unknown): Starts => {
+  if (first instanceof Ignore) return leaveStart(server, killed, Effect.succeed(ignored))
+  const initial = first instanceof Start ? first : undefined
+  const request = server.phase === Restoring ? "restore" : "init"
+  const problem = initial !== undefined
+    ? problemOf(server, initial.options, request)
+    : first instanceof Promise
+    ? new InvalidResult({ server: server.name, request, result: first })
+    : undefined
+  if (problem !== undefined) return failStart(server, Cause.die(problem))
+  const { protect } = server.spec
+  let state = initial === undefined ? first : initial.state
+  if (protect !== undefined) {
+    const kept = protectedBy(protect, state)
+    if (kept._tag === "Failure") return failStart(server, kept.cause)
+    state = kept.value
+  }
+  server.state = state
+  if (server.running !== undefined) server.running.starting = undefined
+  idle(server, initial?.options)
+  return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
+}
+
+const failStart = (server: Server, cause: Cause.Cause<unknown>): Starts => {
+  const reason = server.stopping?.reason ?? crashed(cause)
+  // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
+  const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
+  if (server.keeper?.owner === server && !isTyped) observe(server, reason)
+  return leaveStart(
+    server,
+    reason,
+    reason._tag === "NotConserved"
+      ? Exit.fail(new StartUndone({ server: server.name, cause: reason.cause }))
+      : Exit.failCause(cause)
+  )
+}
+
+/** No incarnation came up: what it had acquired is released before anybody hears of it. */
+const leaveStart = (server: Server, reason: ExitReason, result: Starts): Starts => {
+  const { running } = server
+  if (running === undefined || running.scope.state._tag === "Empty") {
+    left(server, reason)
+    return result
+  }
+  const closing = Effect.runForkWith(server.spec.context)(Scope.close(running.scope, Exit.void))
+  return Effect.flatMap(Effect.timeoutOption(Fiber.await(closing), server.spec.shutdown), (closed) => {
+    // A supervisor may have given up waiting meanwhile.
+    if (server.running === running) {
+      if (closed._tag === "None") publish(server, "Abandoned", {})
+      left(server, reason)
+    }
+    return result
+  })
+}

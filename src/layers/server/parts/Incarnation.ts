@@ -1,0 +1,68 @@
+/**
+ * What dies with an incarnation, and what is left of one until its supervisor has decided.
+ *
+ * A server whose handlers are plain functions needs none of this while it lives: it is made with the first fiber.
+ *
+ * @since 0.1.0
+ */
+import { type Deferred, type Effect, Effectable, Fiber, type Scope } from "effect"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Started } from "../../process/Child.ts"
+import type { Envelope } from "../message/Envelope.ts"
+import type { AnyBehavior } from "./ServerSpec.ts"
+
+/** Starts a fiber with the services of an incarnation. */
+export type Fork = (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+
+/** What an incarnation has of its own. */
+export class Incarnation {
+  readonly scope: Scope.Closeable
+  /** Written by Start and Handle (`replace`); absent until it is made. */
+  behavior: AnyBehavior | undefined
+  /** Written by Handle (`replace`). */
+  fork: Fork
+  /** The fiber of init, of the handler in progress, or of the clean-up. A fiber that is not this one has been abandoned. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** What the start came to, for whoever waits for it. Written by Start. */
+  starting: Deferred.Deferred<Started, unknown> | undefined = undefined
+
+  constructor(scope: Scope.Closeable, behavior: AnyBehavior | undefined, fork: Fork) {
+    this.scope = scope
+    this.behavior = behavior
+    this.fork = fork
+  }
+}
+
+/** Runs an Effect in an incarnation's name, and notes the fiber that runs it before its first step. */
+export class Handling extends Effectable.Class<unknown, unknown> {
+  private readonly incarnation: Incarnation
+  private readonly effect: Effect.Effect<unknown, unknown>
+  constructor(incarnation: Incarnation, effect: Effect.Effect<unknown, unknown>) {
+    super()
+    this.incarnation = incarnation
+    this.effect = effect
+  }
+  override asEffect(): Effect.Effect<unknown, unknown> {
+    this.incarnation.fiber = Fiber.getCurrent()
+    return this.effect
+  }
+}
+
+/** An end that was ordered. A supervisor waits for those it ordered, and does not hear of them as exits. */
+export interface StopRequest {
+  readonly reason: ExitReason
+  /** How it really ended, for its supervisor; absent when the order is not the supervisor's. */
+  readonly ended: Deferred.Deferred<ExitReason> | undefined
+}
+
+/** How an incarnation ended, until its supervisor has decided what becomes of the server. */
+export interface Ended {
+  readonly reason: ExitReason
+  /** The message that was in hand. */
+  readonly message: Envelope | undefined
+  /** Whether a report is due: it crashed, and not at its supervisor's request. */
+  readonly isCrash: boolean
+  /** What a report shows. */
+  readonly state: unknown
+  readonly behavior: AnyBehavior | undefined
+}

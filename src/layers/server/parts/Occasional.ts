@@ -1,0 +1,61 @@
+/**
+ * What few servers have, and those only at times: kept apart so that a million others do not carry it.
+ *
+ * @since 0.1.0
+ */
+import { Observers } from "../../process/Observers.ts"
+import type { Envelope } from "../message/Envelope.ts"
+import type { Work } from "../message/MessageType.ts"
+import type { QuarantinedMessage } from "../message/Quarantine.ts"
+import type { Debug } from "./Debug.ts"
+
+/** What few servers have, and those only at times. */
+export class Occasional {
+  /** Callers that were promised a later reply. */
+  readonly promised = new Set<Envelope>()
+  /** Messages that crashed the server as often as they may. */
+  quarantined: ReadonlyArray<QuarantinedMessage> = []
+  /** Work that comes before anything queued. */
+  continuation: Work | undefined = undefined
+  /** Stops the idle timer, while there is one. */
+  idleTimer: (() => void) | undefined = undefined
+  /** The time without a message is over, and the callback for that has not run yet. */
+  idleDue = false
+  /** The server hibernates, and its state leaves memory when that is stored. */
+  rest: { isStored: boolean } | undefined = undefined
+  /** Only messages of the system are handled (`Sys.suspend`). */
+  suspended = false
+  /** What watches its messages, while anything does. */
+  debug: Debug | undefined = undefined
+  private observing: Observers | undefined = undefined
+
+  /** Those who observe it, if any do. */
+  get observers(): Observers | undefined {
+    return this.observing
+  }
+
+  get ownObservers(): Observers {
+    return this.observing ??= new Observers()
+  }
+
+  /** Whether nothing here needs the engine's attention before the next message. */
+  get isCalm(): boolean {
+    return this.continuation === undefined && this.idleTimer === undefined && !this.idleDue && !this.suspended &&
+      this.debug === undefined && this.rest === undefined
+  }
+
+  /** Whether nothing would be lost with this object. */
+  get isSpare(): boolean {
+    return this.isCalm && this.promised.size === 0 && this.quarantined.length === 0 &&
+      (this.observing === undefined || this.observing.isEmpty)
+  }
+
+  /** Something is done again: the server neither waits for a timeout nor hibernates. */
+  cancelIdle(): void {
+    this.rest = undefined
+    this.idleDue = false
+    const stop = this.idleTimer
+    this.idleTimer = undefined
+    stop?.()
+  }
+}
