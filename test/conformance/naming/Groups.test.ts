@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of process groups, with real processes: members that end while they join or leave, a monitor
+ * that is a member itself, groups that are shut down and come again.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import { GenServer, Groups, Process } from "../../../src/index.ts"

@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of monitors, with real processes: watching a name, a start, and one process twice; defects,
+ * failures and exits told apart; a crash that reaches who watches two levels up.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Fiber, Layer, Queue, type Scope } from "effect"
 import { TestClock } from "effect/testing"

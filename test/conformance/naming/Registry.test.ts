@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of registries, with real processes: counts, matches and selections, dispatch, listeners, locks,
+ * one owner a key, starts under a name.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -183,6 +187,7 @@ describe("registry", () => {
       yield* counts.register("world", self, 1)
       assert.deepStrictEqual(yield* counts.updateValue("world", self, (value) => value + 1), [2, 1])
       assert.deepStrictEqual(yield* counts.lookup("world"), [{ key: "world", ref: self, value: 2 }])
+      assert.deepStrictEqual(yield* counts.values("world", self), [2])
       assert.notProperty(yield* ManyShapes, "updateValue")
     })
   )
@@ -260,14 +265,24 @@ describe("registry", () => {
     "REG-020 Duplicate registries cannot name servers; invalid keys mode is rejected",
     Effect.gen(function*() {
       const topics = yield* Topics
-      // @ts-expect-error a duplicate registry starts nothing under a name
-      assert.isUndefined(topics.start)
-      // @ts-expect-error nor does it resolve one
-      assert.isUndefined(topics.via)
+      for (const name of ["via", "start", "updateValue", "whereis"]) assert.notProperty(topics, name)
+      const untyped = (self: Peer["Service"]) => {
+        // @ts-expect-error a key may have several owners
+        topics.via("news")
+        // @ts-expect-error a key may have several owners
+        topics.start("news", Effect.succeed(self), "value")
+        // @ts-expect-error a key may have several owners
+        topics.updateValue("news", self, (value: string) => value)
+        // @ts-expect-error a key may have several owners
+        topics.whereis("news")
+        // @ts-expect-error a value is asked for
+        topics.register("news", self)
+      }
+      assert.isFunction(untyped)
       assert.throws(
         // @ts-expect-error keys are unique or duplicate
         () => Registry.Service<Names>()("test/Misconfigured", { keys: "unknown" }),
-        "was given \"unknown\" as keys: it must be \"unique\" or \"duplicate\""
+        "test/Misconfigured was given \"unknown\" as keys: it must be \"unique\" or \"duplicate\"."
       )
     })
   )

@@ -1,4 +1,7 @@
-/** Calls, delayed replies, asynchronous requests, casts to no server, missing handlers: OTP's cases. */
+/**
+ * Other systems' cases of messages: failures that name the call, delayed replies, requests sent now and collected
+ * later, missing handlers, a full inbox.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit, Fiber, Latch, Layer, Option, Scheduler, Schema } from "effect"
 import { TestClock } from "effect/testing"

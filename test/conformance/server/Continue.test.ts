@@ -1,4 +1,7 @@
-/** What runs before the next message, and when no message comes: OTP's cases. */
+/**
+ * Other systems' cases of what runs after a message: a continuation before anything queued, an idle timeout when
+ * nothing comes.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"

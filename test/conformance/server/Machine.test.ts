@@ -1,4 +1,4 @@
-/** The cases of Effect's own Machine: deferred replies, messages to itself, background work. */
+/** The cases of Effect's own Machine: a deferred reply, messages to itself, background work that fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,7 @@
-/** How servers start, by which names, and what is refused: OTP's cases SRV-001 to SRV-033. */
+/**
+ * Other systems' cases of starting servers: an init that takes too long, names that are taken, child specs, messages
+ * that come before init has finished.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Fiber, Layer, Queue, Schema } from "effect"
 import { TestClock } from "effect/testing"

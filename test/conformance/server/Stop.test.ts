@@ -1,4 +1,7 @@
-/** How servers are stopped, and which of their ends are logged as crashes: OTP's cases. */
+/**
+ * Other systems' cases of stopping servers: by reference and by name, with the outcome that it really had, and which
+ * ends are logged as crashes.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"

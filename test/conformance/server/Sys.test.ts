@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of looking into a server: its event log, trace and statistics, debug functions, state and
+ * status, reports through its format hook.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
 import { crashed, normal } from "../../../src/domain/process/ExitReason.ts"

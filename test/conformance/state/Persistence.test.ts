@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of servers that persist: a state that is deleted, a store that is slow or full, timers that fire
+ * during a write, snapshots.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of agents: a whole workflow, an initial function that throws, agents as children, a state that
+ * is replaced from outside.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
 import {

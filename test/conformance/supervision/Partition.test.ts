@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of partition supervisors: ids from names, keys of any type, options that are refused, sizes in
+ * any order, an end that takes the name along.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Random, References, Schema } from "effect"
 import {
@@ -67,7 +71,7 @@ describe("partition supervisor", () => {
   it.effect("PAR-002 Default partition count and routing by arbitrary key", () =>
     Effect.gen(function*() {
       const spawners = yield* Spawners
-      assert.strictEqual(yield* spawners.partitions, PartitionSupervisor.defaultCount)
+      assert.deepStrictEqual([yield* spawners.partitions, PartitionSupervisor.defaultCount], [8, 8])
       const keys = Array.from({ length: 100 }, (_, i) => i % 2 === 0 ? { id: i } : ["key", i])
       const started = new Map<Process.Process, Agent["Service"]>()
       for (const [i, key] of keys.entries()) {
@@ -192,8 +196,12 @@ describe("partition supervisor", () => {
   it.effect("PAR-012 Cannot grow beyond the initial size", () =>
     Effect.gen(function*() {
       const foo = yield* Foo
-      const error = yield* Effect.flip(foo.resize(9))
-      assert.include(error.message, "between 0 and 8, got 9")
+      for (const partitions of [9, -1, 1.5]) {
+        const error = yield* Effect.flip(foo.resize(partitions))
+        const problem = `it must be an integer between 0 and 8, got ${partitions}`
+        assert.deepStrictEqual(error.reason, { _tag: "InvalidSize", problem })
+        assert.include(error.message, problem)
+      }
       assert.strictEqual(yield* foo.partitions, 8)
     }).pipe(Effect.provide(live({ partitions: 8 }))))
 

@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of tasks: starters that leave, what a link carries either way, results that come too late,
+ * streams at their limits.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, References, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"

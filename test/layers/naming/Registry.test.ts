@@ -115,19 +115,6 @@ describe("a unique registry", () => {
       assert.deepStrictEqual(called, [])
     }).pipe(Effect.provide(Names.layer)))
 
-  it.effect("watches an owner while it has a name, and not longer", () =>
-    Effect.gen(function*() {
-      const names = yield* Names
-      const a = new FakeProcess("a")
-      yield* names.register("one", a, 1)
-      yield* names.register("two", a, 2)
-      assert.strictEqual(a.goneObservers.length, 1)
-      yield* names.unregister("one", a)
-      assert.strictEqual(a.goneObservers.length, 1)
-      yield* names.unregister("two", a)
-      assert.strictEqual(a.goneObservers.length, 0)
-    }).pipe(Effect.provide(Names.layer)))
-
   it.effect("lets go of everybody when it closes, and takes nobody more", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -141,17 +128,6 @@ describe("a unique registry", () => {
       assert.strictEqual((yield* refusalReason(names.register("one", a, 1)))._tag, "RegistryClosed")
       assert.strictEqual((yield* refusalReason(names.start("one", Effect.succeed(a), 1)))._tag, "RegistryClosed")
     }))
-
-  it.effect("only the owner changes a value", () =>
-    Effect.gen(function*() {
-      const names = yield* Names
-      const a = new FakeProcess("a")
-      yield* names.register("one", a, 1)
-      assert.deepStrictEqual(yield* names.updateValue("one", a, (value) => value + 1), [2, 1])
-      assert.deepStrictEqual(yield* names.values("one", a), [2])
-      const stranger = yield* refusalReason(names.updateValue("one", new FakeProcess("b"), () => assert.fail("ran")))
-      assert.strictEqual(stranger._tag, "NotRegistered")
-    }).pipe(Effect.provide(Names.layer)))
 
   it.effect("unregistering what another has changes nothing", () =>
     Effect.gen(function*() {
@@ -401,30 +377,4 @@ describe("a duplicate registry", () => {
       yield* topics.deleteMeta("limit")
       assert.deepStrictEqual(yield* topics.meta("limit"), Option.none())
     }).pipe(Effect.provide(Topics.layer)))
-
-  it.effect("does not name processes: what needs one owner is not there", () =>
-    Effect.gen(function*() {
-      const topics = yield* Topics
-      for (const name of ["via", "start", "updateValue", "whereis"]) assert.notProperty(topics, name)
-    }).pipe(Effect.provide(Topics.layer)))
-
-  it("does not name processes: what needs one owner does not compile", () => {
-    Effect.gen(function*() {
-      const topics = yield* Topics
-      // @ts-expect-error a key may have several owners
-      topics.via("news")
-      // @ts-expect-error a key may have several owners
-      topics.start("news", Effect.succeed(new FakeProcess("a")), 1)
-      // @ts-expect-error a key may have several owners
-      topics.updateValue("news", new FakeProcess("a"), (value: number) => value)
-      // @ts-expect-error a key may have several owners
-      topics.whereis("news")
-    })
-    // @ts-expect-error there are two kinds of keys
-    const wrong = () => Registry.Service<Names>()("test/Wrong", { keys: "unique!" })
-    // @ts-expect-error a value is asked for
-    const missing = (names: Names["Service"]) => names.register("one", new FakeProcess("a"))
-    assert.throws(wrong, "test/Wrong was given \"unique!\" as keys: it must be \"unique\" or \"duplicate\".")
-    assert.isFunction(missing)
-  })
 })

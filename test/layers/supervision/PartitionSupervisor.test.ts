@@ -92,13 +92,6 @@ describe("a partition supervisor", () => {
       }
     })))
 
-  it.effect("has 8 partitions unless told otherwise", () =>
-    Effect.gen(function*() {
-      const spawners = yield* Spawners
-      assert.strictEqual(yield* spawners.partitions, 8)
-      assert.strictEqual(PartitionSupervisor.defaultCount, 8)
-    }).pipe(Effect.provide(Spawners.layer({ child: DynamicSupervisor.recipe({ id: "spawner" }) }))))
-
   it.effect("may run any process: supervisors of tasks, one recipe for all", () =>
     Effect.gen(function*() {
       const tasks = yield* Tasks
@@ -233,19 +226,6 @@ describe("resize", () => {
       assert.deepStrictEqual(error.reason, { _tag: "NoPartitions" })
       const call = yield* Effect.flip(counters.via("joe").Add({ by: 1 }))
       assert.strictEqual(call.reason._tag, "NotRunning")
-    })))
-
-  it.effect("to a number that is none, or more than there were, changes nothing", () =>
-    run(Effect.gen(function*() {
-      const counters = yield* Counters
-      for (const partitions of [5, -1, 1.5]) {
-        const { reason } = yield* Effect.flip(counters.resize(partitions))
-        assert.deepStrictEqual(reason, {
-          _tag: "InvalidSize",
-          problem: `it must be an integer between 0 and 4, got ${partitions}`
-        })
-      }
-      assert.strictEqual(yield* counters.partitions, 4)
     })))
 
   it.effect("waits for the one before it", () =>

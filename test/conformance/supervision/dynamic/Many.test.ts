@@ -1,3 +1,4 @@
+/** Other systems' cases of dynamic supervisors with very many children, or children with very large arguments. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { killed } from "../../../../src/domain/process/ExitReason.ts"

@@ -1,3 +1,6 @@
+/**
+ * Other systems' cases of dynamic supervisors as children: their ids, names, defaults, and what they do not support.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"

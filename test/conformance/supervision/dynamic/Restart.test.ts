@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of restarts under a dynamic supervisor: within its intensity, of each restart type, with every
+ * result a start can have.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Queue } from "effect"
 import { TestClock } from "effect/testing"

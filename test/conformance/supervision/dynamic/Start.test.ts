@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of starting dynamic children: every result of a start, specs that are refused, listing and
+ * counting.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"

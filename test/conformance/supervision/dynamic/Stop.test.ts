@@ -1,3 +1,4 @@
+/** Other systems' cases of stopping dynamic children: together, brutally, in their time and over it. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,3 +1,4 @@
+/** Other systems' cases of significant children: whose exit ends their supervisor, and how far up. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,3 +1,6 @@
+/**
+ * Other systems' cases of requests to a supervisor: start, terminate, restart and delete a child, whatever it is doing.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"

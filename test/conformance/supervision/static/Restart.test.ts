@@ -1,3 +1,4 @@
+/** Other systems' cases of restarts under a supervisor: intensity, restart types, each kind of exit, fresh state. */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,3 +1,4 @@
+/** Other systems' cases of supervisors with many children: what is retained, and how the work grows. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { Supervisor } from "../../../../src/index.ts"

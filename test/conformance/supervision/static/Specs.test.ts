@@ -1,3 +1,4 @@
+/** Other systems' cases of specifications: defaults, each field that is refused, flags, names. */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Result } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,3 +1,4 @@
+/** Other systems' cases of starting a supervisor: no children, children that ignore or fail, names that are taken. */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"

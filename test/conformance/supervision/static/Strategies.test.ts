@@ -1,3 +1,6 @@
+/**
+ * Other systems' cases of strategies: who is stopped and started with whom, in which order, and where a retry begins.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"

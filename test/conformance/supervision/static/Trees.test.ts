@@ -1,3 +1,7 @@
+/**
+ * Other systems' cases of trees: shutdown times, nested supervisors, names in a subtree, very deep trees, foreign
+ * resources.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
