@@ -158,7 +158,7 @@ describe("a stranger's project", () => {
     assert.isFalse(existsSync(join(installed, "dist/stale.js")))
   })
 
-  it("type-checks with library checks on, declares what it exports, and runs", { timeout: 60_000 }, () => {
+  it("type-checks with library checks on, declares what it exports, and runs", () => {
     writeFileSync(
       join(stranger, "surface.ts"),
       [
@@ -203,7 +203,7 @@ describe("a stranger's project", () => {
     assert.isNotEmpty(rim("effect/cluster"), "the probe sees the rim when it is loaded")
   })
 
-  it("brings a command that looks into a store, and says which package it needs", { timeout: 60_000 }, () => {
+  it("brings a command that looks into a store, and says which package it needs", () => {
     writeFileSync(
       join(stranger, "write.mjs"),
       [
@@ -256,7 +256,7 @@ describe("a stranger's project", () => {
     assert.strictEqual(linted.code, 0)
   })
 
-  it("its types resolve for everybody who imports ES modules", { timeout: 60_000 }, () => {
+  it("its types resolve for everybody who imports ES modules", () => {
     const checked = run(bin("attw"), [tarball, "--profile", "esm-only", "--format", "json"], repository)
     assert.strictEqual(checked.code, 0, checked.output)
   })

@@ -44,7 +44,6 @@ describe(`every acknowledged update is found in the store after kill -9 (seed ${
       Effect.gen(function*() {
         const { wrong } = yield* killJournals(program(), yield* places["a SQLite database"], 5, "late")
         assert.isAbove(wrong.length, 0)
-      }).pipe(Random.withSeed(`late ${seed}`)),
-    60_000
+      }).pipe(Random.withSeed(`late ${seed}`))
   )
 })

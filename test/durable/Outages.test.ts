@@ -81,8 +81,7 @@ describe("PostgreSQL, restarted in the middle", () => {
         }).pipe(
           Effect.provide(tree(impatient, Schedule.spaced("100 millis")).pipe(Layer.provide(store)))
         )
-      }).pipe(quietly, Effect.provide(Postgres.layer)),
-    60_000
+      }).pipe(quietly, Effect.provide(Postgres.layer))
   )
 })
 
@@ -134,8 +133,7 @@ describe("two processes on one store", () => {
           yield* younger.kill
           const [acknowledged, found] = [numbers(older, "ack "), numbers(younger, "at ")]
           for (const key of ["a", "b"]) assert.isAtLeast(found.get(key)!, acknowledged.get(key)!)
-        }),
-      60_000
+        })
     )
   }
 })

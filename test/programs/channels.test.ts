@@ -23,8 +23,7 @@ describe("channels", () => {
           ["table, the server writes", 20, 20, 0],
           ["companion, the server writes", 20, 20, 0]
         ])
-      }),
-    { timeout: 30_000 }
+      })
   )
 
   it.live("one session alone races with nobody", () =>
@@ -32,5 +31,5 @@ describe("channels", () => {
       const { code, stdout } = yield* run("channels", ["--sessions", "1", "--posts", "7"])
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(rows(stdout).map((row) => row.slice(1)), Array.from({ length: 4 }, () => [7, 7, 0]))
-    }), { timeout: 30_000 })
+    }))
 })

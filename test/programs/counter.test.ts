@@ -39,7 +39,7 @@ describe("counter", () => {
       ])
       // Nothing dies silently: four crashes, four reports.
       assert.strictEqual([...stderr.matchAll(/ERROR \(/g)].length, 4)
-    }), { timeout: 30_000 })
+    }))
 
   it.live("answers bad commands, and they change nothing", () =>
     Effect.gen(function*() {
@@ -52,7 +52,7 @@ describe("counter", () => {
         "\"get\" does not go with \"now\". Try \"help\".",
         "1"
       ])
-    }), { timeout: 30_000 })
+    }))
 
   it.live(
     "ends at the end of its input: with a line that is not finished, and with none at all",
@@ -63,15 +63,14 @@ describe("counter", () => {
         })
         assert.deepStrictEqual(unfinished, { code: 0, stdout: "2\n2\n", stderr: "" })
         assert.deepStrictEqual(none, { code: 0, stdout: "", stderr: "" })
-      }),
-    { timeout: 30_000 }
+      })
   )
 
   it.live("what comes after quit is not read", () =>
     Effect.gen(function*() {
       const { answers } = yield* counter(["increment", "quit", "increment"])
       assert.deepStrictEqual(answers, ["1"])
-    }), { timeout: 30_000 })
+    }))
 
   it.live("goes on answering when its supervisor has given up", () =>
     Effect.gen(function*() {
@@ -84,5 +83,5 @@ describe("counter", () => {
         "├─ Server:StateContainer #1 stopped last exit shutdown",
         "└─ Server #2 stopped 1 restart, last exit crashed: Error: crashed, as you wished"
       ])
-    }), { timeout: 30_000 })
+    }))
 })

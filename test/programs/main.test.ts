@@ -14,7 +14,7 @@ describe("the menu", () => {
         assert.strictEqual(help.code, 0)
         assert.match(help.stdout, new RegExp(`USAGE\\n  ${programs[i]} `))
       })
-    }), { timeout: 60_000 })
+    }))
 
   it.live("runs a program by its name, with its flags and its input", () =>
     Effect.gen(function*() {
@@ -22,7 +22,7 @@ describe("the menu", () => {
       const { code, stdout } = yield* runSource("main", ["counter", "--restarts", "5"], input)
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(stdout.split("\n").slice(-3), ["42", "42", ""])
-    }), { timeout: 30_000 })
+    }))
 
   it.live("without a name runs tally, with its flags", () =>
     Effect.gen(function*() {
@@ -30,5 +30,5 @@ describe("the menu", () => {
       const { code, stdout } = yield* run("main", ["--json", "--companion", "memory", "--faults", "5", file])
       assert.strictEqual(code, 0)
       assert.match(stdout, /^\{"companion":"memory",.*"lost":0,"matches":true,.*\}\n$/)
-    }), { timeout: 30_000 })
+    }))
 })

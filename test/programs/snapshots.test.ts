@@ -62,8 +62,7 @@ describe("snapshots", () => {
         const back = yield* snapshots("restore", place, key, "4", "--aside")
         assert.strictEqual(back.stdout, "app/Counter starts from snapshot 5 next.\n")
         assert.deepStrictEqual(JSON.parse((yield* snapshots("show", place, key, "5")).stdout), {})
-      }),
-    { timeout: 60_000 }
+      })
   )
 
   it.live(
@@ -80,7 +79,6 @@ describe("snapshots", () => {
         assert.include(none.stderr, "snapshot 17 of \"app/Counter\": there is none")
         assert.include(nowhere.stderr, "There is no no/such.db")
         assert.include(kind.stderr, "\"sqlite:FILE\" | \"file:FOLDER\" | \"postgres:URL\"")
-      }),
-    { timeout: 60_000 }
+      })
   )
 })

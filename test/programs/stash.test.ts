@@ -23,8 +23,7 @@ describe("stash", () => {
         ])
         assert.match(stdout, /^3 of 3 trees are up\.$/m)
         assert.match(stdout, /No number was handed out twice, and none was left out\./)
-      }),
-    { timeout: 30_000 }
+      })
   )
 
   it.live("builds as many trees as wanted", () =>
@@ -32,5 +31,5 @@ describe("stash", () => {
       const { code, stderr, stdout } = yield* run("stash", ["--sequences", "200"])
       assert.strictEqual(code, 0, stderr)
       assert.match(stdout, /^200 of 200 trees are up\.$/m)
-    }), { timeout: 30_000 })
+    }))
 })

@@ -56,8 +56,7 @@ describe("tally", () => {
           // A kill skips `terminate`; and without a companion every crash costs all there is.
           assert.isAbove(lost["terminate"] ?? 0, 0)
           assert.isAbove(lost["forget"] ?? 0, lost["terminate"] ?? 0)
-        }),
-      { timeout: 60_000 }
+        })
     )
   }
 
@@ -70,7 +69,7 @@ describe("tally", () => {
       const results = Many(stdout)
       for (const { lost, words } of results) assert.strictEqual(Math.ceil((15 - words) / 10), lost)
       assert.isAbove(results[0]?.lost ?? 0, 0)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), { timeout: 60_000 })
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 
   it.live(
     "runs one companion alone, with as many faults as asked for, the same for the same seed",
@@ -91,8 +90,7 @@ describe("tally", () => {
             words: once.words
           }
         )
-      }),
-    { timeout: 60_000 }
+      })
   )
 
   it.live("without faults nothing crashes, and nothing is lost whatever the companion", () =>
@@ -105,7 +103,7 @@ describe("tally", () => {
           { crashes: 0, lost: 0, matches: true, recoverMicrosMax: null, recoverMicrosMedian: null, restarts: 0 }
         )
       }
-    }), { timeout: 60_000 })
+    }))
 
   it.live(
     "shows the words, the run and the comparison; progress goes to standard error, as plain lines",
@@ -127,8 +125,7 @@ describe("tally", () => {
           assert.match(stderr, new RegExp(`^${companion}: 100%, (\\d+) of \\1 lines$`, "m"))
         }
         assert.notMatch(stderr, /crashed/)
-      }),
-    { timeout: 60_000 }
+      })
   )
 
   it.live("shows the crash reports when asked to, beside the output", () =>
@@ -139,7 +136,7 @@ describe("tally", () => {
       assert.strictEqual(One(stdout).crashes, 18)
       assert.strictEqual([...stderr.matchAll(/ERROR \(/g)].length, 18)
       assert.match(stderr, /injected on purpose: a defect after the handler, before the commit/)
-    }), { timeout: 60_000 })
+    }))
 
   it.live("counts empty input, and refuses what makes no sense with a word on why", () =>
     Effect.gen(function*() {
@@ -163,5 +160,5 @@ describe("tally", () => {
       assert.match(chunk.stderr, /--chunk: "0"\. Expected: a whole number of 1 or more/)
       assert.match(companion.stderr, /"forget" \| "terminate" \| "table" \| "memory"/)
       assert.match(missing.stderr, /does not exist/)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), { timeout: 60_000 })
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 })

@@ -90,7 +90,7 @@ describe("10,000 servers that call each other in a chain do not overflow the sta
         assert.isTrue(Exit.isFailure(yield* Fiber.join(crashing)))
         yield* bottom.open
         assert.strictEqual(yield* link.Depth(), length)
-      }).pipe(Effect.provide(App), Effect.provide(Logger.layer([]))), 30_000)
+      }).pipe(Effect.provide(App), Effect.provide(Logger.layer([]))))
   }
 })
 
@@ -108,7 +108,7 @@ it.live("10,000 callers answered at once are each answered, without overflowing 
     assert.strictEqual(Math.max(...answers), 2 * length)
     assert.strictEqual(new Set(answers).size, length)
   }).pipe(Effect.provide(App))
-}, 30_000)
+})
 
 it.live("the death of a server that 10,000 callers wait for answers them all", () => {
   const gate = Latch.makeUnsafe()
@@ -126,4 +126,4 @@ it.live("the death of a server that 10,000 callers wait for answers them all", (
     const answers = yield* Effect.forEach(callers, Fiber.join)
     assert.isTrue(answers.every(Exit.isFailure))
   }).pipe(Effect.provide(Layer.fresh(App)))
-}, 30_000)
+})

@@ -96,7 +96,7 @@ it.live("a million casts are all handled, and a call after them sees them all", 
     let sent = 0
     yield* Effect.whileLoop({ while: () => sent < 1_000_000, body: () => busy.Count(), step: () => void sent++ })
     assert.strictEqual(yield* busy.Get({}, { timeout: "infinity" }), 1_000_000)
-  }).pipe(Effect.provide(app({ go: Effect.void }))), 30_000)
+  }).pipe(Effect.provide(app({ go: Effect.void }))))
 
 it.live(
   "one server with a hundred thousand messages waiting does not keep another from answering",
@@ -112,6 +112,5 @@ it.live(
       yield* GenServer.stop(other)
       assert.isUndefined(flooded.pollUnsafe(), "the other one was served in between")
       assert.strictEqual(yield* Fiber.join(flooded), 100_000)
-    }).pipe(Effect.provide(app({ go: Effect.void }))),
-  30_000
+    }).pipe(Effect.provide(app({ go: Effect.void })))
 )

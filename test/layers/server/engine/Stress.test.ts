@@ -351,4 +351,4 @@ it.live(`10,000 servers under calls, casts, crashes, interruptions, kills and re
     assert.strictEqual(telemetry.counters.queued, 0, "nothing waits at the end")
     books.balance()
   }).pipe(Effect.provideService(References.CurrentLoggers, new Set([books.logger])), Random.withSeed(seed))
-}, 60_000)
+})

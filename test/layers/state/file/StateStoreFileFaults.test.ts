@@ -462,7 +462,6 @@ describe("a real limit on a file's size", () => {
         const { damages, store } = yield* open(directory)
         assert.strictEqual((yield* seqs(store))[0], acked)
         assert.deepStrictEqual(damages.filter(({ _tag }) => _tag !== "TornTail"), [])
-      }),
-    30_000
+      })
   )
 })

@@ -283,5 +283,5 @@ describe("two processes that race for a folder", () => {
       }
       yield* Fiber.join(writing)
       assert.deepStrictEqual(damages, [])
-    }), 30_000)
+    }))
 })

@@ -56,8 +56,7 @@ describe("SQLite that fails", () => {
         assert.strictEqual((yield* seqs(store))[0], acked)
         const epoch = yield* store.acquireEpoch("app")
         yield* store.save([record("c", acked + 1, epoch)])
-      }),
-    30_000
+      })
   )
 
   it.live("a database that another process has locked is unavailable, and may be tried again", () =>
@@ -257,8 +256,7 @@ describe("PostgreSQL that fails", () => {
         assert.isBelow(atStop, 400)
         assert.deepStrictEqual(yield* seqs(store), [400, 399, 398])
         assert.deepStrictEqual(yield* seqs(store, "b"), [400, 399, 398])
-      }),
-    60_000
+      })
   )
 
   it.live("what no trying again can mend is told as such: a table of PostgreSQL's that is gone", () =>
@@ -306,8 +304,7 @@ describe("PostgreSQL that fails", () => {
         assert.strictEqual(newest, 3)
         // the one that was given up may have been stored, or not: the newest is what was acknowledged
         assert.isTrue(older.join() === "1" || older.join() === "2,1", older.join())
-      }),
-    30_000
+      })
   )
 
   it.live(
@@ -332,8 +329,7 @@ describe("PostgreSQL that fails", () => {
             assert.deepStrictEqual(yield* two.store.load(key), [])
           }
         }
-      }),
-    30_000
+      })
   )
 
   it.live("two clients that open a store for the first time at once both do", () =>
@@ -344,5 +340,5 @@ describe("PostgreSQL that fails", () => {
         concurrency: "unbounded"
       })
       assert.deepStrictEqual(epochs.slice().sort(), [1, 2, 3, 4, 5, 6])
-    }), 30_000)
+    }))
 })
