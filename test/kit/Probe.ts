@@ -5,6 +5,7 @@ import { crashed, type ExitReason, killed, normal, toText } from "../../src/doma
 import { type Process, Supervisor, Telemetry } from "../../src/index.ts"
 import type { Child, ChildOptions, Fate, Parent, ShutdownMillis, Started } from "../../src/layers/process/Child.ts"
 import { LocalProcess, startedExit } from "../../src/layers/process/LocalProcess.ts"
+import { sinkOf } from "./Sinks.ts"
 
 export const boom = crashed(Cause.die("boom"))
 
@@ -220,7 +221,7 @@ export const record = (): Recording => {
     const ofRoot = event.path.length === 1 && (event._tag === "Started" || event._tag === "Exited")
     if (!ofRoot) lines.push(line(event))
   })
-  telemetry.crashed = (report) => {
+  sinkOf(telemetry).crashed = (report) => {
     reports.push(`${report.path.slice(1).join("/") || "top"}#${report.incarnation}: ${report.next}`)
   }
   return {

@@ -10,7 +10,7 @@
 import type { Context, Duration, Effect } from "effect"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../domain/process/Fate.ts"
-import type { Telemetry } from "../observation/Telemetry.ts"
+import type { Sink } from "../observation/Sink.ts"
 import type { Process } from "./Process.ts"
 
 /** What a start came to. `info` is whatever extra the child's init handed to its starter (OTP: `{ok, Pid, Info}`). */
@@ -47,7 +47,7 @@ export interface Child<out E = unknown> extends Process {
 /** What a child knows of its supervisor. */
 export interface Parent {
   readonly path: ReadonlyArray<string>
-  readonly telemetry: Telemetry
+  readonly telemetry: Sink
   /**
    * The child's incarnation ended by itself (not through `stop`, and after a successful start): its finalizers have run.
    * May be called inside any stack; the parent only enqueues, or acts at once when it is free to.

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Metric, Schema } from "effect"
 import { Metrics } from "../../../src/index.ts"
+import * as Counters from "../../../src/layers/observation/Counters.ts"
 
 const isolated = <A, E, R>(test: (registry: Metric.MetricRegistry) => Effect.Effect<A, E, R>) => {
   const registry: Metric.MetricRegistry = new Map()
@@ -11,8 +12,8 @@ describe("metrics", () => {
   it.effect("read the counters when they are asked, not when something happens", () =>
     isolated((registry) =>
       Effect.gen(function*() {
-        const counters = Metrics.makeCounters()
-        Metrics.attach(counters, registry)
+        const counters = Counters.makeCounters()
+        Counters.attach(counters, registry)
         counters.calls = 3
         counters.casts = 4
         counters.crashes = 2
@@ -32,7 +33,7 @@ describe("metrics", () => {
   it.effect("are in the snapshot under their names", () =>
     isolated((registry) =>
       Effect.gen(function*() {
-        Metrics.attach(Metrics.makeCounters(), registry)
+        Counters.attach(Counters.makeCounters(), registry)
         assert.deepStrictEqual((yield* Metric.snapshot).map(({ id, type }) => [id, type]), [
           ["heirloom_messages_total", "Counter"],
           ["heirloom_crashes_total", "Counter"],
@@ -47,9 +48,9 @@ describe("metrics", () => {
   it.effect("add up all trees that report to one registry", () =>
     isolated((registry) =>
       Effect.gen(function*() {
-        const [a, b] = [Metrics.makeCounters(), Metrics.makeCounters()]
-        Metrics.attach(a, registry)
-        Metrics.attach(b, registry)
+        const [a, b] = [Counters.makeCounters(), Counters.makeCounters()]
+        Counters.attach(a, registry)
+        Counters.attach(b, registry)
         a.calls = 3
         b.casts = 4
         a.recovered(2)
@@ -63,8 +64,8 @@ describe("metrics", () => {
   it.effect("totals never fall when a tree ends; its mailboxes are gone with it", () =>
     isolated((registry) =>
       Effect.gen(function*() {
-        const counters = Metrics.makeCounters()
-        const detach = Metrics.attach(counters, registry)
+        const counters = Counters.makeCounters()
+        const detach = Counters.attach(counters, registry)
         counters.calls = 3
         counters.queued = 2
         counters.recovered(1)
@@ -80,9 +81,9 @@ describe("metrics", () => {
   it.effect("a tree attached twice counts once, until the last attachment ends", () =>
     isolated((registry) =>
       Effect.gen(function*() {
-        const counters = Metrics.makeCounters()
-        const first = Metrics.attach(counters, registry)
-        const second = Metrics.attach(counters, registry)
+        const counters = Counters.makeCounters()
+        const first = Counters.attach(counters, registry)
+        const second = Counters.attach(counters, registry)
         counters.calls = 3
         assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 3)
         first()
@@ -97,7 +98,7 @@ describe("metrics", () => {
   it.effect("cannot be pushed: an update from outside changes nothing", () =>
     isolated((registry) =>
       Effect.gen(function*() {
-        Metrics.attach(Metrics.makeCounters(), registry)
+        Counters.attach(Counters.makeCounters(), registry)
         yield* Metric.update(Metrics.messages, 10)
         yield* Metric.modify(Metrics.mailboxDepth, 10)
         assert.strictEqual((yield* Metric.value(Metrics.messages)).count, 0)
@@ -112,7 +113,7 @@ describe("metrics", () => {
       Effect.gen(function*() {
         // No negative zero: to the two it is not the same smallest value.
         const millis = drawn.map(Math.abs)
-        const counters = Metrics.makeCounters()
+        const counters = Counters.makeCounters()
         for (const each of millis) counters.recovered(each)
         const theirs = yield* isolated(() =>
           Effect.gen(function*() {

@@ -5,7 +5,7 @@ import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import { reportLength } from "../../../src/domain/text/ForeignCause.ts"
 import { logIn } from "../../../src/layers/observation/SafeLog.ts"
-import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
+import * as Sink from "../../../src/layers/observation/Sink.ts"
 import { hostiles } from "../../kit/Hostile.ts"
 
 const refuse = (): never => {
@@ -44,7 +44,7 @@ describe("a logger that throws", () => {
       const [one, other] = [keeping(), keeping()]
       const loggers = [one.logger, broken(), other.logger]
       const { context, printed } = over(...order.map((i) => loggers[i]!))
-      Telemetry.make().crashed(report, context)
+      Sink.make().crashed(report, context)
       for (const { kept } of [one, other]) {
         assert.lengthOf(kept, 2)
         assert.include(kept[0], "app/Counter #2 crashed; it is restarted")
@@ -58,7 +58,7 @@ describe("a logger that throws", () => {
   it("and has no other beside it: the console shows the entry with its cause", () => {
     for (const loggers of [[broken()], [broken(), broken()], [broken(), Logger.tracerLogger]]) {
       const { context, printed } = over(...loggers)
-      Telemetry.make().crashed(report, context)
+      Sink.make().crashed(report, context)
       assert.isAtLeast(printed.length, 1)
       for (const line of printed) {
         assert.include(line, told)
@@ -70,8 +70,8 @@ describe("a logger that throws", () => {
   it("and a console that throws as well: nothing is thrown at the engine", () => {
     const { context } = over(broken())
     const silent = Context.add(context, Console.Console, { ...console, error: refuse })
-    Telemetry.make().crashed(report, silent)
-    const telemetry = Telemetry.make()
+    Sink.make().crashed(report, silent)
+    const telemetry = Sink.make()
     telemetry.rolledBack({ path: ["app"], incarnation: 1, from: 2, to: 1, why: "why" }, silent)
     assert.strictEqual(telemetry.counters.rollbacks, 1)
   })
@@ -82,7 +82,7 @@ describe("a logger that throws", () => {
       if (entries++ > 0) refuse()
     })
     const { context, printed } = over(broken(), second)
-    Telemetry.make().crashed(report, context)
+    Sink.make().crashed(report, context)
     assert.strictEqual(entries, 2)
     assert.lengthOf(printed, 1)
   })
@@ -90,7 +90,7 @@ describe("a logger that throws", () => {
   it.effect("later, as an async function does: the console shows it, and the program goes on", () =>
     Effect.gen(function*() {
       const { context, printed } = over(Logger.make(() => Promise.reject(new Error("disk full"))))
-      Telemetry.make().crashed(report, context)
+      Sink.make().crashed(report, context)
       yield* Effect.promise(() => Promise.resolve())
       assert.lengthOf(printed, 1)
       assert.include(printed[0], told)
@@ -116,7 +116,7 @@ describe("a report that shows", () => {
     )
     const pretty: Array<unknown> = []
     const output: Console.Console = { ...console, log: (...parts) => pretty.push(...parts), group: () => {} }
-    Telemetry.make().crashed(
+    Sink.make().crashed(
       {
         ...report,
         reason: crashed(Cause.die(make())),
@@ -134,7 +134,7 @@ describe("a report that shows", () => {
     for (const [, make] of hostiles) {
       const { kept, logger } = keeping()
       const { context } = over(logger)
-      Telemetry.make().crashed({ ...report, shown: { state: 1, reason: make() } }, context)
+      Sink.make().crashed({ ...report, shown: { state: 1, reason: make() } }, context)
       assert.include(kept[0], "app/Counter #2 ")
     }
   })

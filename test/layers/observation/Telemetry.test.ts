@@ -4,6 +4,7 @@ import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import { Telemetry } from "../../../src/index.ts"
+import * as Sink from "../../../src/layers/observation/Sink.ts"
 
 const event = (at: number): Lifecycle => ({ _tag: "Parked", path: ["app"], at, kind: "worker", incarnation: 1 })
 
@@ -28,7 +29,7 @@ const recording = () => {
 
 describe("listeners", () => {
   it("each is told of every event while it listens", () => {
-    const telemetry = Telemetry.make()
+    const telemetry = Sink.make()
     const heard: Array<string> = []
     assert.isFalse(telemetry.listening)
     const leave = telemetry.subscribe(({ at }) => heard.push(`a${at}`))
@@ -42,7 +43,7 @@ describe("listeners", () => {
   })
 
   it("one function that listens twice is told twice, and leaves once a time", () => {
-    const telemetry = Telemetry.make()
+    const telemetry = Sink.make()
     const heard: Array<number> = []
     const listener = ({ at }: Lifecycle) => heard.push(at)
     const leave = telemetry.subscribe(listener)
@@ -56,7 +57,7 @@ describe("listeners", () => {
   })
 
   it("a listener may leave and others may come while an event is told", () => {
-    const telemetry = Telemetry.make()
+    const telemetry = Sink.make()
     const heard: Array<string> = []
     const leave = telemetry.subscribe(() => {
       heard.push("first")
@@ -75,7 +76,7 @@ describe("a listener that throws", () => {
     throw new Error("boom")
   }
   /** A sink whose reports are kept. */
-  const watched = Effect.map(Telemetry.scoped, (telemetry) => telemetry)
+  const watched = Effect.map(Sink.scoped, (telemetry) => telemetry)
 
   it.effect("is removed, which is logged once; the others hear of every event", () => {
     const { context, logged } = recording()
@@ -113,7 +114,7 @@ describe("a listener that throws", () => {
 describe("the stream of events", () => {
   it.effect("has what happens while it runs, and unsubscribes when it ends", () =>
     Effect.gen(function*() {
-      const telemetry = Telemetry.make()
+      const telemetry = Sink.make()
       telemetry.publish(event(0))
       const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(Telemetry.stream(telemetry), 2)), {
         startImmediately: true
@@ -127,7 +128,7 @@ describe("the stream of events", () => {
 
   it.effect("a slow reader loses the oldest events and never holds up who publishes", () =>
     Effect.gen(function*() {
-      const telemetry = Telemetry.make()
+      const telemetry = Sink.make()
       const reader = yield* Effect.forkChild(
         Stream.runCollect(Stream.take(Telemetry.stream(telemetry, { bufferSize: 3 }), 3)),
         { startImmediately: true }
@@ -141,7 +142,7 @@ describe("the stream of events", () => {
 describe("a crash report in the log", () => {
   it("is one error with the cause, and what is known as annotations", () => {
     const { context, logged } = recording()
-    Telemetry.make().crashed(report, context)
+    Sink.make().crashed(report, context)
     assert.strictEqual(logged.length, 1)
     const [entry] = logged
     assert.strictEqual(entry!.logLevel, "Error")
@@ -158,19 +159,19 @@ describe("a crash report in the log", () => {
 
   it("has no annotation for what is not known", () => {
     const { context, logged } = recording()
-    Telemetry.make().crashed({ path: ["a"], incarnation: 1, reason: report.reason, next: "it stays down" }, context)
+    Sink.make().crashed({ path: ["a"], incarnation: 1, reason: report.reason, next: "it stays down" }, context)
     assert.deepStrictEqual(logged[0]?.annotations, { path: "a", incarnation: 1, next: "it stays down" })
   })
 
   it("is not even built when the loggers would not show it", () => {
     const { context, logged } = recording()
     const unread = new Proxy(report, { get: (_, property) => assert.fail(`${String(property)} was read`) })
-    const telemetry = Telemetry.make()
+    const telemetry = Sink.make()
     const quiet = Context.add(context, References.MinimumLogLevel, "Fatal")
     const mute = Context.make(References.CurrentLoggers, new Set())
     telemetry.crashed(unread, quiet)
     telemetry.crashed(unread, mute)
-    assert.deepStrictEqual([context, quiet, mute].map(Telemetry.isLogging), [true, false, false])
+    assert.deepStrictEqual([context, quiet, mute].map(Sink.isLogging), [true, false, false])
     assert.deepStrictEqual(logged, [])
   })
 
@@ -181,7 +182,7 @@ describe("a crash report in the log", () => {
       throw boom
     })
     const { context, logged } = recording()
-    const telemetry = Telemetry.make()
+    const telemetry = Sink.make()
     telemetry.crashed(report, Context.make(References.CurrentLoggers, new Set([throwing])))
     assert.strictEqual(asked, 1)
     telemetry.crashed(report, context)
@@ -193,14 +194,14 @@ describe("the Telemetry of a root", () => {
   it.effect("is that of the context, shared by all roots below the layer", () =>
     Effect.gen(function*() {
       const current = yield* Telemetry.CurrentTelemetry
-      assert.strictEqual(yield* Telemetry.root, current)
-      assert.strictEqual(yield* Telemetry.root, current)
+      assert.strictEqual(yield* Sink.root, current)
+      assert.strictEqual(yield* Sink.root, current)
     }).pipe(Effect.provide(Telemetry.layer)))
 
   it.effect("is one of its own when the context has none", () =>
     Effect.gen(function*() {
       assert.isUndefined(yield* Telemetry.CurrentTelemetry)
-      assert.notStrictEqual(yield* Telemetry.root, yield* Telemetry.root)
+      assert.notStrictEqual(yield* Sink.root, yield* Sink.root)
     }))
 
   it.effect("feeds the metrics until its scope closes", () =>
@@ -208,7 +209,7 @@ describe("the Telemetry of a root", () => {
       const scope = yield* Scope.make()
       const depth = Effect.map(Metric.snapshot, (series) =>
         series.find(({ id }) => id === "heirloom_mailbox_depth")?.state)
-      const telemetry = yield* Scope.provide(Telemetry.root, scope)
+      const telemetry = yield* Scope.provide(Sink.root, scope)
       telemetry.counters.queued = 3
       assert.deepStrictEqual(yield* depth, { value: 3 })
       yield* Scope.close(scope, Exit.void)

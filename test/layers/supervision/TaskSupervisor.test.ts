@@ -6,6 +6,7 @@ import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { DynamicSupervisor, Process, Restart, Supervisor, TaskSupervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { errorOf } from "../../kit/Failures.ts"
+import { sinkOf } from "../../kit/Sinks.ts"
 import { none, Oops, quiet, run, Tasks } from "../../kit/Tasks.ts"
 
 class Spawner extends DynamicSupervisor.Service<Spawner>()("test/Spawner") {}
@@ -44,7 +45,7 @@ describe("async", () => {
       assert.deepStrictEqual(yield* Effect.flip(task.await()), new Oops({ n: 1 }))
       const exited = yield* harness.awaitTag("Exited", task)
       assert.deepStrictEqual(exited.reason, { _tag: "Normal" })
-      assert.strictEqual(harness.telemetry.counters.crashes, 0)
+      assert.strictEqual(sinkOf(harness.telemetry).counters.crashes, 0)
     })))
 
   it.effect("a typed failure with a defect beside it is a crash", () =>

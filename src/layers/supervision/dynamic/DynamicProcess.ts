@@ -21,7 +21,7 @@ import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { reasonOfStart } from "../../../domain/process/StartFailure.ts"
 import { type ChildSpec, isRestarted } from "../../../domain/supervision/ChildSpec.ts"
 import { type Event, isAlive } from "../../../domain/supervision/DynamicChild.ts"
-import type { Telemetry } from "../../observation/Telemetry.ts"
+import type { Sink } from "../../observation/Sink.ts"
 import type { Child, Parent, Started } from "../../process/Child.ts"
 import { execute, isUp, started as startedAs, startOf } from "../../process/Execute.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
@@ -56,7 +56,7 @@ export interface Options {
 /** The process behind `DynamicSupervisor`. */
 export class DynamicProcess extends LocalProcess implements Child, Parent, Reviver, Host {
   readonly kind = "supervisor"
-  readonly telemetry: Telemetry
+  readonly telemetry: Sink
   readonly options: Options
   readonly children = new DynamicChildren()
   readonly budget: Budget

@@ -18,7 +18,7 @@ import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import { decide } from "../../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../../domain/supervision/SupervisionEvents.ts"
 import { find, make, type Options, type State, withChild } from "../../../domain/supervision/SupervisionState.ts"
-import type { Telemetry } from "../../observation/Telemetry.ts"
+import type { Sink } from "../../observation/Sink.ts"
 import type { Child, Parent, Started } from "../../process/Child.ts"
 import { attempt, execute, guarded, outcomeOf, started as startedAs, startOf } from "../../process/Execute.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
@@ -37,7 +37,7 @@ export type Recorder = (event: Event, commands: ReadonlyArray<Command>) => void
 /** The process behind `Supervisor.layer`. */
 export class SupervisorProcess extends LocalProcess implements Child, Parent, Reviver {
   readonly kind = "supervisor"
-  readonly telemetry: Telemetry
+  readonly telemetry: Sink
   readonly options: Options
   readonly slots = new Map<string, Slot>()
   readonly budget: Budget

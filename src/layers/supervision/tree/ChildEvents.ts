@@ -8,18 +8,19 @@
 import { Clock, Context, Stream } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
-import { stream, type Telemetry } from "../../observation/Telemetry.ts"
+import type { Sink } from "../../observation/Sink.ts"
+import { stream } from "../../observation/Telemetry.ts"
 import type { Process } from "../../process/Process.ts"
 import { instantOf } from "../../process/Timer.ts"
 
 /** What one supervisor publishes. */
 export class ChildEvents {
   private readonly supervisor: Process
-  private readonly telemetry: Telemetry
+  private readonly telemetry: Sink
   private readonly context: Context.Context<never>
   private readonly clock: Clock.Clock
 
-  constructor(supervisor: Process, telemetry: Telemetry, context: Context.Context<never>) {
+  constructor(supervisor: Process, telemetry: Sink, context: Context.Context<never>) {
     this.supervisor = supervisor
     this.telemetry = telemetry
     this.context = context
@@ -93,5 +94,5 @@ export class ChildEvents {
 }
 
 /** What happens to the process at `path` and everything below it. */
-export const eventsBelow = (telemetry: Telemetry, path: ReadonlyArray<string>): Stream.Stream<Lifecycle> =>
+export const eventsBelow = (telemetry: Sink, path: ReadonlyArray<string>): Stream.Stream<Lifecycle> =>
   Stream.filter(stream(telemetry), (event) => path.every((id, depth) => event.path[depth] === id))

@@ -6,7 +6,7 @@
 import { Context, Effect } from "effect"
 import { refusal } from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import { root as rootTelemetry } from "../../observation/Telemetry.ts"
+import { root as rootTelemetry } from "../../observation/Sink.ts"
 import type { Child, Parent } from "../../process/Child.ts"
 import type { LocalProcess } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"

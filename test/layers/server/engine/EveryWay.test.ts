@@ -8,6 +8,7 @@ import { along, everyWay, type Gates, gates, type Path, type Style } from "../..
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 type Log = ReadonlyArray<string>
 const Texts = Schema.Array(Schema.String)
@@ -124,7 +125,7 @@ const promise = (
           yield* deed.Read()
           yield* body({ path, style, told, deed, run: (call) => along(path, deed, own, call) })
           const { telemetry } = yield* Harness.Harness
-          assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
+          assert.strictEqual(sinkOf(telemetry).counters.queued, 0, "messages waiting at the end")
         }).pipe(Effect.provide(app(style, own, told)))
       })
     }
@@ -268,7 +269,7 @@ promise(
   "every abnormal end makes one crash report, and every message, crash and restart is counted once",
   ({ deed, path, run, told }) =>
     Effect.gen(function*() {
-      const { telemetry: { counters } } = yield* Harness.Harness
+      const { counters } = sinkOf((yield* Harness.Harness).telemetry)
       const { calls, casts, crashes, restarts } = counters
       const reports = told.logged.length
       assert.strictEqual(reasonOf(yield* run(deed.Die()))?._tag, "Crashed")

@@ -4,6 +4,7 @@ import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/
 import { Harness } from "../../../../src/testing.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 class Clumsy extends GenServer.Service<Clumsy>()("test/Clumsy", {
   state: Schema.Int,
@@ -29,7 +30,7 @@ const promise = (
           yield* cell.Add({ by: 40 })
           yield* body({ path, style, cell, run: (call) => along(path, cell, own, call) })
           const { telemetry } = yield* Harness.Harness
-          assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
+          assert.strictEqual(sinkOf(telemetry).counters.queued, 0, "messages waiting at the end")
         }).pipe(Effect.provide(tree(style, own))))
     }
   })

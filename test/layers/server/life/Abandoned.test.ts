@@ -8,6 +8,7 @@ import * as Turn from "../../../../src/layers/process/Turn.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -196,7 +197,7 @@ for (const [name, style] of Object.entries(styles)) {
             assert.strictEqual(yield* again.Add({ by: 1 }), 42)
             const history = yield* harness.historyOf(num)
             assert.strictEqual(history.filter((tag) => tag === "Exited").length, 1)
-            assert.strictEqual(harness.telemetry.counters.queued, 0)
+            assert.strictEqual(sinkOf(harness.telemetry).counters.queued, 0)
           }).pipe(Effect.provide(app)))
       }
     }
@@ -212,8 +213,8 @@ for (const [name, style] of Object.entries(styles)) {
         assert.isTrue(reason._tag === "Crashed" && reason.willRestart)
         const reports: Array<CrashReport> = []
         const { telemetry } = harness
-        const { crashed } = telemetry
-        telemetry.crashed = (report, context) => {
+        const { crashed } = sinkOf(telemetry)
+        sinkOf(telemetry).crashed = (report, context) => {
           reports.push(report)
           crashed.call(telemetry, report, context)
         }
@@ -241,7 +242,7 @@ for (const [name, style] of Object.entries(styles)) {
         yield* num.NoteAgain()
         assert.strictEqual(yield* num.Add({ by: 0 }), 3)
         assert.strictEqual(yield* Process.incarnation(num), 4)
-        assert.strictEqual(telemetry.counters.queued, 0)
+        assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
       }).pipe(Effect.provide(group(style))))
   })
 }

@@ -5,6 +5,7 @@ import { Harness } from "../../../../src/testing.ts"
 import { branch, Cell, gates, Top, tree } from "../../../kit/Cell.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { never, often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
   if (exit === undefined) return "no answer"
@@ -54,7 +55,7 @@ const ending = (
         assert.deepStrictEqual(answers.map(reasonOf), [inHand, inHand, queued, queued])
         assert.strictEqual(reasonOf(yield* Effect.exit(cell.Get({}, { timeout: "infinity" }))), later)
         const { telemetry } = yield* Harness.Harness
-        assert.strictEqual(telemetry.counters.queued, 0)
+        assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
         yield* own.hold.open
       }).pipe(Effect.provide(context))
       yield* Scope.close(scope, Exit.void)

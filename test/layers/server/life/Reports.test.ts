@@ -7,6 +7,7 @@ import { Counter, handlers } from "../../../kit/Counter.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { never, often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 class Top extends Supervisor.Service<Top>()("test/Top") {}
 
@@ -153,7 +154,7 @@ describe("every abnormal end makes one crash report", () => {
 it.effect("the counters balance: messages, crashes and restarts are each counted once, and nothing waits at the end", () => {
   const { app } = watched({ supervisor: { restart: often } })
   return Effect.gen(function*() {
-    const { telemetry: { counters } } = yield* Harness.Harness
+    const { counters } = sinkOf((yield* Harness.Harness).telemetry)
     const counter = yield* Counter
     for (let i = 0; i < 5; i++) {
       yield* counter.Add({ by: 1 })

@@ -4,6 +4,7 @@ import { GenServer, Process, SystemView } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { Cell, gates, Top, tree } from "../../../kit/Cell.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const dropped = Effect.gen(function*() {
   const harness = yield* Harness.Harness
@@ -24,7 +25,7 @@ describe("a cast that nobody is going to handle is an event", () => {
       yield* Effect.withSpan(cell.DieUnasked(), "caller")
       assert.deepStrictEqual(yield* dropped, ["Put NotRunning", "DieUnasked NotRunning"])
       const { telemetry } = yield* Harness.Harness
-      assert.strictEqual(telemetry.counters.queued, 0)
+      assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
     }).pipe(Effect.provide(tree("a plain handler", gates(), { restart: "temporary" }))))
 
   it.effect("left in the mailbox of one that goes down", () => {

@@ -5,6 +5,7 @@ import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "..
 import type { MailboxOptions } from "../../../../src/layers/server/message/Mailbox.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const payload = { no: Schema.Int, failures: Schema.Int, style: Schema.Literals(["plain", "effect", "slow", "looks"]) }
 const redeliver = { maxAttempts: 1000 }
@@ -147,7 +148,7 @@ for (const [name, mailbox] of [["an unbounded", undefined], ["a small", { capaci
           const handled = yield* insisting(log.Read())
           assert.deepStrictEqual(handled, sent)
           for (const fiber of fibers) yield* finished(fiber)
-          assert.strictEqual(telemetry.counters.queued, 0)
+          assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
         }).pipe(Effect.provide(app(mailbox)))
     )
   })

@@ -7,6 +7,7 @@ import { Cell, type Gates, gates, tree } from "../../../kit/Cell.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { collectGarbage } from "../../../kit/Garbage.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 /** A cell at work, with the mailbox under test; nothing waits in it at the end. */
 const busy = (
@@ -27,7 +28,7 @@ const busy = (
     yield* Effect.yieldNow
     yield* cell.Get()
     const { telemetry } = yield* Harness.Harness
-    assert.strictEqual(telemetry.counters.queued, 0)
+    assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
   }).pipe(Effect.provide(tree("a plain handler", own, { mailbox })))
 }
 
@@ -190,7 +191,7 @@ it.effect("a thousand withdrawn requests leave nothing in the mailbox of a stuck
       assert.strictEqual(yield* reachable, 1000)
       yield* Fiber.interruptAll(callers.splice(0))
       const { telemetry } = yield* Harness.Harness
-      assert.strictEqual(telemetry.counters.queued, 1)
+      assert.strictEqual(sinkOf(telemetry).counters.queued, 1)
       // A few may stay until it is their turn.
       assert.isAtMost(yield* reachable, 33)
       yield* Process.kill(cell)

@@ -5,6 +5,7 @@ import { Harness } from "../../../../src/testing.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { never, often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 class Job extends GenServer.Service<Job>()("test/Job", {
   state: Schema.Array(Schema.String),
@@ -115,7 +116,7 @@ describe("a message with redeliver", () => {
       yield* gate.open
       assert.deepStrictEqual(yield* job.Read(), [])
       assert.notInclude(yield* harness.historyOf(job), "Redelivered")
-      assert.strictEqual(harness.telemetry.counters.queued, 0)
+      assert.strictEqual(sinkOf(harness.telemetry).counters.queued, 0)
     }).pipe(Effect.provide(app(gate)))
   })
 

@@ -6,10 +6,11 @@ import { Harness } from "../../../../src/testing.ts"
 import { Cell, gates, styles, tree } from "../../../kit/Cell.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const noneQueued = Effect.gen(function*() {
   const { telemetry } = yield* Harness.Harness
-  assert.strictEqual(telemetry.counters.queued, 0, "messages waiting at the end")
+  assert.strictEqual(sinkOf(telemetry).counters.queued, 0, "messages waiting at the end")
 })
 
 for (const style of styles) {

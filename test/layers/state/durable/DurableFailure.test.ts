@@ -11,6 +11,7 @@ import { FakeProcess } from "../../../kit/FakeProcess.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const scripted = () => {
   const script = new Scripted()
@@ -35,8 +36,8 @@ const assertAway = (exit: Exit.Exit<unknown, unknown>): void =>
 /** The crash reports of a tree. */
 const reports = Effect.map(Harness.Harness, ({ telemetry }) => {
   const all: Array<CrashReport> = []
-  const { crashed } = telemetry
-  telemetry.crashed = (report, context) => {
+  const { crashed } = sinkOf(telemetry)
+  sinkOf(telemetry).crashed = (report, context) => {
     all.push(report)
     crashed(report, context)
   }

@@ -13,6 +13,7 @@ import {
 } from "../../../../src/index.ts"
 import { boom, recipe, record, Script, top } from "../../../kit/Probe.ts"
 import { often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const within = 100
 const lost: ExitReason = {
@@ -124,7 +125,7 @@ const promises = (
         take()
         a.end()
         assert.deepStrictEqual([yield* list, yield* active, take()], [["a#2", "b#1"], 2, told])
-        const { crashes, recoveries, restarts } = telemetry.counters
+        const { crashes, recoveries, restarts } = sinkOf(telemetry).counters
         assert.deepStrictEqual([crashes, restarts, recoveries().count], [1, 1, 1])
         assert.deepStrictEqual(a.fates, ["restarting"])
       }))
@@ -199,7 +200,7 @@ const promises = (
         assert.deepStrictEqual([yield* list, yield* active], [["a restarting", "b#1"], 1])
         a.release()
         assert.deepStrictEqual([yield* list, yield* active], [["a#2", "b#1"], 2])
-        assert.deepStrictEqual([take(), telemetry.counters.restarts], [told, 1])
+        assert.deepStrictEqual([take(), sinkOf(telemetry).counters.restarts], [told, 1])
       }))
 
     it.effect("one that ignores its restart is down", () =>
