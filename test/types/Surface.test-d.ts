@@ -5,6 +5,7 @@ import {
   Agent,
   type DynamicSupervisor,
   GenServer,
+  Next,
   PartitionSupervisor,
   Process,
   type Registry,
@@ -86,6 +87,103 @@ describe("what a name stands for", () => {
     const got = Effect.flatMap(Visits.via("a"), (agent) => agent.get())
     const direct = Effect.flatMap(Visits.at("a"), (agent) => agent.get())
     expectTypeOf(got).toEqualTypeOf(direct)
+  })
+})
+
+describe("a continuation", () => {
+  class Clock extends GenServer.Service<Clock>()("types/Clock", {
+    state: Schema.Int,
+    messages: {
+      Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+      Tick: GenServer.cast({ internal: true })
+    }
+  }) {}
+  const tick = (n: number) => Effect.as(Effect.flatMap(Clock.self, (self) => self.Tick()), n)
+  const rated = (n: number) => Effect.map(Rate, (rate) => n + rate)
+  type Usual = Supervisor.Supervisor | StateContainer.StateOf<Clock>
+
+  it("may ask for the server itself, which is there", () => {
+    const live = Clock.layer({
+      init: Next.start(0, { continueWith: tick }),
+      handlers: {
+        Add: (n, { by }) => Next.reply(n, n + by, { continueWith: tick }),
+        Tick: (n) => Effect.succeed(Next.noReply(n, { continueWith: tick }))
+      },
+      idle: (n) => Next.noReply(n, { continueWith: tick })
+    })
+    expectTypeOf<Layer.Services<typeof live>>().toEqualTypeOf<Usual>()
+  })
+
+  it("may need any service, which its server then does", () => {
+    const live = Clock.layer({
+      init: 0,
+      handlers: { Add: (n, { by }) => Next.reply(n, n + by, { continueWith: rated }), Tick: (n) => n }
+    })
+    expectTypeOf<Layer.Services<typeof live>>().toEqualTypeOf<Usual | Rate>()
+    const cast = Clock.layer({
+      init: 0,
+      handlers: {
+        Add: (n, { by }) => [n, n + by],
+        Tick: (n) => Effect.succeed(Next.noReply(n, { continueWith: rated }))
+      }
+    })
+    expectTypeOf<Layer.Services<typeof cast>>().toEqualTypeOf<Usual | Rate>()
+    const first = Clock.layer({
+      init: Effect.succeed(Next.start(0, { continueWith: rated })),
+      handlers: { Add: (n) => [n, n], Tick: (n) => n }
+    })
+    expectTypeOf<Layer.Services<typeof first>>().toEqualTypeOf<Usual | Rate>()
+    const idle = Clock.layer({
+      init: 0,
+      handlers: { Add: (n) => [n, n], Tick: (n) => n },
+      idle: (n) => Next.noReply(n, { continueWith: rated })
+    })
+    expectTypeOf<Layer.Services<typeof idle>>().toEqualTypeOf<Usual | Rate>()
+  })
+
+  it("needs nothing when there is none, or when it needs no more than a Scope", () => {
+    const live = Clock.layer({
+      init: 0,
+      handlers: {
+        Add: (n, { by }) =>
+          by > 0
+            ? Next.reply(n, n + by, { continueWith: (n) => Effect.as(Effect.addFinalizer(() => Effect.void), n) })
+            : Next.reply(n, n),
+        Tick: (n) => Next.noReply(n)
+      }
+    })
+    expectTypeOf<Layer.Services<typeof live>>().toEqualTypeOf<Usual>()
+  })
+
+  it("of another class is not there", () => {
+    const other = Clock.layer({
+      init: 0,
+      handlers: {
+        Add: (n) => Next.reply(n, n, { continueWith: (n) => Effect.as(Counter.self, n) }),
+        Tick: (n) => n
+      }
+    })
+    expectTypeOf<Layer.Services<typeof other>>().toEqualTypeOf<Usual | GenServer.SelfOf<Counter>>()
+  })
+
+  it("cannot fail, and makes a state", () => {
+    const behavior = { init: 0, handlers: { Add: (n: number) => [n, n] as const, Tick: (n: number) => n } }
+    // @ts-expect-error a failure has no one to go to
+    Clock.behavior({ ...behavior, init: Next.start(0, { continueWith: () => Effect.fail("no") }) })
+    // @ts-expect-error another state
+    Clock.behavior({ ...behavior, init: Next.start(0, { continueWith: () => "no" }) })
+  })
+})
+
+describe("a handler's context", () => {
+  it("of any message is a HandlerContext", () => {
+    const attempts = (n: number, _: object, { attempt, incarnation }: GenServer.HandlerContext) =>
+      [n, n + attempt + incarnation] as const
+    const live = Counter.layer({
+      init: 0,
+      handlers: { Add: attempts, Reset: (n, _p, _context: GenServer.HandlerContext) => n }
+    })
+    expectTypeOf(live).toExtend<Layer.Layer<Counter, never, any>>()
   })
 })
 

@@ -8,7 +8,7 @@
 import { type Duration, type Effect, Schema } from "effect"
 import type { CallError } from "../process/CallError.ts"
 import type { Redeliver } from "./Delivery.ts"
-import type { CallNext, CastNext } from "./Next.ts"
+import type { CallNext, CastNext, Services } from "./Next.ts"
 
 /** Fields of a payload. */
 export type Fields = Schema.Struct.Fields
@@ -125,12 +125,12 @@ export type PayloadInput<M> = M extends { readonly payload: infer P extends Fiel
   : never
 
 /** Who asked, for an answer that follows later (OTP: `From`). */
-export interface From<in A, in E> {
+export interface From<in A = never, in E = never> {
   readonly "~heirloom/From": (_: readonly [A, E]) => void
 }
 
 /** What a handler may know beside state and payload. */
-export interface HandlerContext<in A, in E> {
+export interface HandlerContext<in A = never, in E = never> {
   /** The caller of the message in hand; hand it to `GenServer.reply` after `Next.noReply`. */
   readonly from: From<A, E>
   /** Number of the incarnation that handles the message. */
@@ -145,12 +145,12 @@ export type Handlers<S, Ms extends Messages> = {
       state: S,
       payload: Payload<Ms[K]>,
       context: HandlerContext<A["Type"], E["Type"]>
-    ) => CallNext<A["Type"], S> | Effect.Effect<CallNext<A["Type"], S>, E["Type"], any>
+    ) => CallNext<A["Type"], S, any> | Effect.Effect<CallNext<A["Type"], S, any>, E["Type"], any>
     : (
       state: S,
       payload: Payload<Ms[K]>,
       context: HandlerContext<never, never>
-    ) => CastNext<S> | Effect.Effect<CastNext<S>, never, any>
+    ) => CastNext<S, any> | Effect.Effect<CastNext<S, any>, never, any>
 }
 
 /** Makes a handler for an unknown message an error of its own. */
@@ -158,9 +158,10 @@ export type NoExtra<H, Ms> = { readonly [K in Exclude<keyof H, keyof Ms>]: never
 
 /** The services that the handlers need. */
 export type HandlersServices<H> = {
-  [K in keyof H]: H[K] extends (...args: any) => infer X ? X extends Effect.Effect<any, any, infer R> ? R : never
-    : never
+  [K in keyof H]: H[K] extends (...args: any) => infer X ? ResultServices<X> : never
 }[keyof H]
+
+type ResultServices<X> = X extends Effect.Effect<infer Answer, any, infer R> ? R | Services<Answer> : Services<X>
 
 /** What a caller may say about one call. */
 export interface CallOptions {

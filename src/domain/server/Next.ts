@@ -9,13 +9,27 @@
 import type { Duration, Effect, Scope } from "effect"
 import { type ExitReason, normal, shutdown } from "../process/ExitReason.ts"
 
-/** Work to be done right after this message and before anything queued (OTP: `handle_continue/2`). */
-export type Continue<S, T = S> = (state: S) => CastNext<T> | Effect.Effect<CastNext<T>, never, Scope.Scope>
+/**
+ * Work to be done right after this message and before anything queued (OTP: `handle_continue/2`); `R` is what it needs of the
+ * context, beside the Scope of the incarnation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Continue<S, T = S, R = never> = (
+  state: S
+) => CastNext<T, R> | Effect.Effect<CastNext<T, R>, never, R | Scope.Scope>
 
-/** What may accompany an answer: `S` is the state just committed, `T` what a continuation makes of it. */
-export interface NextOptions<in S, out T = S> {
+/**
+ * What may accompany an answer: `S` is the state just committed, `T` what a continuation makes of it, `R` what that needs of
+ * the context.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface NextOptions<in S, out T = S, out R = never> {
   /** Runs before anything queued, on the state just committed (OTP: `{continue, Term}`). */
-  readonly continueWith?: Continue<S, T> | undefined
+  readonly continueWith?: Continue<S, T, R> | undefined
   /**
    * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). What is no
    * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed; so
@@ -34,44 +48,79 @@ export interface NextOptions<in S, out T = S> {
   readonly hibernate?: boolean | undefined
 }
 
-/** An answer other than the everyday one. */
-export type Next<A, S> = Reply<A, S> | NoReply<S> | Stop<A, S>
+/**
+ * An answer other than the everyday one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Next<A, S, R = never> = Reply<A, S, R> | NoReply<S, R> | Stop<A, S>
 
-/** What a call's handler may return. */
-export type CallNext<A, S> = readonly [reply: A, state: S] | Next<A, S>
+/**
+ * What a call's handler may return.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CallNext<A, S, R = never> = readonly [reply: A, state: S] | Next<A, S, R>
 
-/** What a cast's handler may return. */
-export type CastNext<S> = S | NoReply<S> | Stop<never, S>
+/**
+ * What a cast's handler may return.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CastNext<S, R = never> = S | NoReply<S, R> | Stop<never, S>
 
-/** What `terminate` may return: nothing, or that the server ends for another reason than it was told. */
+/**
+ * What `terminate` may return: nothing, or that the server ends for another reason than it was given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type TerminateNext = void | Stop<never, never>
 
-/** A reply with more to say about what happens next. */
-export class Reply<out A, out S> {
+/**
+ * A reply with more to say about what happens next.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Reply<out A, out S, out R = never> {
   readonly _tag = "Reply"
   readonly reply: A
   readonly state: S
   // Run on this very state and on no other, so that an answer is as good as its state.
-  readonly options: NextOptions<never, S>
-  constructor(reply: A, state: S, options: NextOptions<never, S>) {
+  readonly options: NextOptions<never, S, R>
+  constructor(reply: A, state: S, options: NextOptions<never, S, R>) {
     this.reply = reply
     this.state = state
     this.options = options
   }
 }
 
-/** The next state, and no reply: none is due (cast), or it follows later (call). */
-export class NoReply<out S> {
+/**
+ * The next state, and no reply: none is due (cast), or it follows later (call).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class NoReply<out S, out R = never> {
   readonly _tag = "NoReply"
   readonly state: S
-  readonly options: NextOptions<never, S>
-  constructor(state: S, options: NextOptions<never, S>) {
+  readonly options: NextOptions<never, S, R>
+  constructor(state: S, options: NextOptions<never, S, R>) {
     this.state = state
     this.options = options
   }
 }
 
-/** The server ends itself, in order or not, with a last state and reply if given. */
+/**
+ * The server ends itself, in order or not, with a last state and reply if given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Stop<out A, out S> {
   readonly _tag = "Stop"
   readonly reason: ExitReason
@@ -82,53 +131,168 @@ export class Stop<out A, out S> {
   }
 }
 
-/** What `init` and `restore` may answer besides a state. */
-export type Initial<S> = Start<S> | Ignore
+/**
+ * What `init` and `restore` may answer besides a state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Initial<S, R = never> = Start<S, R> | Ignore
 
-/** A state to start with, and what happens right after. */
-export class Start<out S> {
+/**
+ * A state to start with, and what happens right after.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Start<out S, out R = never> {
   readonly _tag = "Start"
   readonly state: S
-  readonly options: NextOptions<never, S> & { readonly info?: unknown }
-  constructor(state: S, options: NextOptions<never, S> & { readonly info?: unknown }) {
+  readonly options: StartOptions<never, S, R>
+  constructor(state: S, options: StartOptions<never, S, R>) {
     this.state = state
     this.options = options
   }
 }
 
-/** No process is wanted, and that is no failure (OTP: `ignore`). */
+/**
+ * What may accompany a first state.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface StartOptions<in S, out T = S, out R = never> extends NextOptions<S, T, R> {
+  /** What the starter is given beside the reference (OTP: `{ok, Pid, Info}`). */
+  readonly info?: unknown
+}
+
+/**
+ * No process is wanted, and that is no failure (OTP: `ignore`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Ignore {
   readonly _tag = "Ignore"
 }
 
-/** `[reply, state]` with `continueWith`, `idleAfter` or `hibernate`. */
-export const reply = <A, S, T = S>(reply: A, state: S, options: NextOptions<S, T> = {}): Reply<A, S | T> =>
-  new Reply<A, S | T>(reply, state, options)
+// What an answer is expected to be says nothing of what its continuation needs: inferred from that, it would be `any`.
+// TypeScript's `NoInfer` would stay in the types of Layers; this is gone as soon as `R` is known.
+type Given<R> = [R][R extends unknown ? 0 : never]
 
-/** The next state without a reply; a call is answered later with `GenServer.reply(context.from, exit)`. */
-export const noReply = <S, T = S>(state: S, options: NextOptions<S, T> = {}): NoReply<S | T> =>
-  new NoReply<S | T>(state, options)
+/**
+ * `[reply, state]` with `continueWith`, `idleAfter` or `hibernate`.
+ *
+ * **Example** (a reply first, the work after it)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Next } from "heirloom"
+ *
+ * class Cache extends GenServer.Service<Cache>()("app/Cache", {
+ *   state: Schema.Array(Schema.String),
+ *   messages: {
+ *     Fill: GenServer.call({ reply: Schema.String }),
+ *     Filled: GenServer.cast({ payload: { with: Schema.String }, internal: true })
+ *   }
+ * }) {}
+ *
+ * const CacheLive = Cache.layer({
+ *   init: [],
+ *   handlers: {
+ *     Fill: (cache) =>
+ *       Next.reply("begun", cache, {
+ *         continueWith: (cache) =>
+ *           Effect.gen(function*() {
+ *             const self = yield* Cache.self
+ *             yield* Effect.forkScoped(Effect.delay(self.Filled({ with: "news" }), "1 second"))
+ *             return cache
+ *           })
+ *       }),
+ *     Filled: (cache, { with: line }) => [...cache, line]
+ *   }
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reply = <A, S, T = S, R = never>(
+  reply: A,
+  state: S,
+  options: NextOptions<S, T, R> = {}
+): Reply<A, S | T, Given<R>> => new Reply<A, S | T, R>(reply, state, options)
+
+/**
+ * The next state without a reply; a call is answered later with `GenServer.reply(context.from, exit)`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const noReply = <S, T = S, R = never>(
+  state: S,
+  options: NextOptions<S, T, R> = {}
+): NoReply<S | T, Given<R>> => new NoReply<S | T, R>(state, options)
 
 /**
  * Ends the server (OTP: `{stop, Reason, Reply, State}`).
  *
+ * **Details**
+ *
  * With `reply` the caller gets it; without, it fails with `Crashed` (or `NotRunning` for an orderly end). From `terminate`:
- * it ends with that reason, whatever it was told to end with.
+ * it ends with that reason, whatever it was to end with.
+ *
+ * @category constructors
+ * @since 0.1.0
  */
 export const stop = <A = never, S = never>(
   reason: "normal" | "shutdown" | ExitReason,
   answer: { readonly reply?: A; readonly state?: S } = {}
 ): Stop<A, S> => new Stop(reason === "normal" ? normal : reason === "shutdown" ? shutdown : reason, answer)
 
-/** A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, or extra `info` for the starter. */
-export const start = <S, T = S>(
+/**
+ * A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, or extra `info` for the starter.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const start = <S, T = S, R = never>(
   state: S,
-  options: NextOptions<S, T> & { readonly info?: unknown } = {}
-): Start<S | T> => new Start<S | T>(state, options)
+  options: StartOptions<S, T, R> = {}
+): Start<S | T, Given<R>> => new Start<S | T, R>(state, options)
 
-/** For `init`: no process is wanted here, and that is no failure. */
+/**
+ * For `init`: no process is wanted here, and that is no failure.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const ignore: Ignore = new Ignore()
 
-/** Whether a handler's result is one of these values rather than a plain state. */
+/**
+ * What the continuation of an answer needs of the context; nothing, of an answer that has none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Services<X> = X extends Reply<any, any, infer R> ? R
+  : X extends NoReply<any, infer R> ? R
+  : X extends Start<any, infer R> ? R
+  : never
+
+/**
+ * Whether a handler's result is one of these values rather than a plain state.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
 export const isNext = (u: unknown): u is Next<unknown, unknown> =>
   u instanceof Reply || u instanceof NoReply || u instanceof Stop
+
+/**
+ * Whether what `init` or `restore` answered is one of these values rather than a plain state.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isStart = (u: unknown): u is Start<unknown> => u instanceof Start

@@ -49,13 +49,13 @@ export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
  * @since 0.1.0
  */
 export interface Behavior<S, H, E = never, R = never> {
-  readonly init: S | Initial<S> | Effect.Effect<S | Initial<S>, E, R>
-  readonly restore?: ((conserved: S) => S | Initial<S> | Effect.Effect<S | Initial<S>, E, R>) | undefined
+  readonly init: S | Initial<S, R> | Effect.Effect<S | Initial<S, R>, E, R>
+  readonly restore?: ((conserved: S) => S | Initial<S, R> | Effect.Effect<S | Initial<S, R>, E, R>) | undefined
   readonly handlers: H
   readonly terminate?:
     | ((reason: ExitReason, state: S) => TerminateNext | Effect.Effect<TerminateNext, never, R>)
     | undefined
-  readonly idle?: ((state: S) => CastNext<S> | Effect.Effect<CastNext<S>, never, R>) | undefined
+  readonly idle?: ((state: S) => CastNext<S, R> | Effect.Effect<CastNext<S, R>, never, R>) | undefined
   readonly formatStatus?: ((shown: Shown<S>) => Formatted) | undefined
 }
 

@@ -9,7 +9,7 @@
 import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
 import { StartUndone } from "../../../domain/process/StartFailure.ts"
-import { Ignore, Start } from "../../../domain/server/Next.ts"
+import { Ignore, isStart } from "../../../domain/server/Next.ts"
 import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
 import {
   InitTimeout,
@@ -153,7 +153,7 @@ const startInFiber = (server: Server, first: Effect.Effect<unknown, unknown>): S
 /** The incarnation is up. */
 const begin = (server: Server, first: unknown): Starts => {
   if (first instanceof Ignore) return leaveStart(server, killed, Effect.succeed(ignored))
-  const initial = first instanceof Start ? first : undefined
+  const initial = isStart(first) ? first : undefined
   const request = server.phase === Restoring ? "restore" : "init"
   const problem = initial !== undefined
     ? problemOf(server, initial.options, request)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
+import { Context, Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
@@ -21,7 +21,7 @@ const say = (log: ReadonlyArray<string>, { what }: { readonly what: string }) =>
   return [next, next] as const
 }
 
-const over = (server: Layer.Layer<Box, never, Supervisor.Supervisor | StateContainer.StateOf<Box>>) =>
+const over = <R = never>(server: Layer.Layer<Box, never, Supervisor.Supervisor | StateContainer.StateOf<Box> | R>) =>
   Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "one_for_one" }, [StateContainer.layerMemory(Box), server]),
     Harness.Harness.layer
@@ -83,6 +83,34 @@ describe("continueWith", () => {
       yield* Fiber.join(working)
       assert.deepStrictEqual(yield* Fiber.join(caller), ["step", "step", "step", "last"])
     }).pipe(Effect.provide(over(server)))
+  })
+
+  it.effect("may use the server itself, and the services that its server is given", () => {
+    const greeting = Context.Service<"greeting", string>("test/greeting")
+    const server = Box.layer({
+      init: Next.start([], { continueWith: (log) => Effect.map(greeting, (text) => [...log, `${text}, init`]) }),
+      handlers: {
+        Say: say,
+        Note: (log, { what }) => [...log, what],
+        Work: (log) =>
+          Next.reply("done", log, {
+            continueWith: Effect.fnUntraced(function*(log) {
+              const self = yield* Box.self
+              yield* self.Note({ what: "sent to itself" })
+              return [...log, `${yield* greeting}, work`]
+            })
+          }),
+        Settle: (log) => log
+      }
+    })
+    return Effect.gen(function*() {
+      const box = yield* Box
+      yield* box.Work()
+      yield* box.Say({ what: "first" })
+      const log = yield* box.Say({ what: "last" })
+      assert.deepStrictEqual(log.filter((line) => line.startsWith("hello")), ["hello, init", "hello, work"])
+      assert.include(log, "sent to itself")
+    }).pipe(Effect.provide(Layer.provide(over(server), Layer.succeed(greeting, "hello"))))
   })
 
   it.effect("ends with the incarnation that asked for it", () => {
