@@ -153,7 +153,7 @@ describe("a stranger's project", () => {
   }, 120_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it("is built by packing it, from nothing: what an older build left is not in it", () => {
+  it("is built by packing it, from nothing: it has no file of an older build", () => {
     assert.isTrue(existsSync(join(installed, "dist/index.js")))
     assert.isFalse(existsSync(join(installed, "dist/stale.js")))
   })
@@ -256,7 +256,7 @@ describe("a stranger's project", () => {
     assert.strictEqual(linted.code, 0)
   })
 
-  it("its types resolve for everybody who imports ES modules", () => {
+  it("its types resolve for every importer of ES modules", () => {
     const checked = run(bin("attw"), [tarball, "--profile", "esm-only", "--format", "json"], repository)
     assert.strictEqual(checked.code, 0, checked.output)
   })

@@ -266,7 +266,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type) {
 
 describe("DynamicSupervisor", () => {
   it.effect.prop(
-    "every step of every child is in the table of its status, and the listing is what the steps come to",
+    "every step of every child is in the table of its status, and the listing follows from the steps",
     [Program],
     ([program]) => Effect.scoped(run(program)),
     { arbitrary: { runs: Number(globalThis.process.env["MODEL_RUNS"] ?? 100) } }

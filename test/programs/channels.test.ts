@@ -26,7 +26,7 @@ describe("channels", () => {
       })
   )
 
-  it.live("one session alone races with nobody", () =>
+  it.live("one session alone races with no other", () =>
     Effect.gen(function*() {
       const { code, stdout } = yield* run("channels", ["--sessions", "1", "--posts", "7"])
       assert.strictEqual(code, 0)

@@ -66,7 +66,7 @@ describe("counter", () => {
       })
   )
 
-  it.live("what comes after quit is not read", () =>
+  it.live("input after quit is not read", () =>
     Effect.gen(function*() {
       const { answers } = yield* counter(["increment", "quit", "increment"])
       assert.deepStrictEqual(answers, ["1"])

@@ -28,7 +28,7 @@ const tally = (...args: ReadonlyArray<string>) =>
 describe("tally", () => {
   for (const seed of [1, 2, 3]) {
     it.live(
-      `loses nothing with memory and table, and what it must without them (seed ${seed})`,
+      `loses nothing with memory and table, and as much as it must without them (seed ${seed})`,
       () =>
         Effect.gen(function*() {
           const { code, stderr, stdout } = yield* tally("--json", "--faults", "90", "--seed", `${seed}`)
@@ -60,7 +60,7 @@ describe("tally", () => {
     )
   }
 
-  it.live("what a crash after the last chunk costs is counted as well", () =>
+  it.live("the loss of a crash after the last chunk is counted as well", () =>
     Effect.gen(function*() {
       // Two chunks and a question: most of the faults strike the question.
       const file = yield* distinct(15)
@@ -138,7 +138,7 @@ describe("tally", () => {
       assert.match(stderr, /injected on purpose: a defect after the handler, before the commit/)
     }))
 
-  it.live("counts empty input, and refuses what makes no sense with a word on why", () =>
+  it.live("counts empty input, and refuses an option that makes no sense, with the reason", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const empty = yield* fs.makeTempFileScoped()

@@ -78,7 +78,7 @@ describe("trees", () => {
     expectTypeOf(Effect.provide(Counter, app)).toEqualTypeOf<Effect.Effect<Counter["Service"]>>()
   })
 
-  it("pass on what children need from elsewhere, and what building them may fail with", () => {
+  it("pass on the needs of their children, and the errors of building them", () => {
     const app = Supervisor.layer(one, [StateContainer.layerStore(Counter, { store: Disk }), CounterDurable])
     expectTypeOf(Effect.provide(Counter, app)).toEqualTypeOf<
       Effect.Effect<Counter["Service"], "down" | StateStore.StoreError, Db | Disk>
@@ -97,7 +97,7 @@ describe("trees", () => {
     Effect.runFork(Effect.provide(Counter, app))
   })
 
-  it("whose companion survives less than the server asks for do not compile there, either", () => {
+  it("do not compile there, either, when a companion survives less than its server asks for", () => {
     const asking = Counter.layer({ init: 0, handlers }, { survives: "process" })
     const memory = Supervisor.layer(one, [StateContainer.layerMemory(Counter), asking])
     // @ts-expect-error a companion in memory does not survive the process
@@ -110,7 +110,7 @@ describe("trees", () => {
     Effect.runFork(Effect.provide(Effect.provide(Counter, table), StateTable.StateTable.layer))
   })
 
-  it("whose companion survives more than the server asks for compile", () => {
+  it("compile when a companion survives more than its server asks for", () => {
     const asking = Counter.layer({ init: 0, handlers }, { survives: "crash" })
     const app = Supervisor.layer(one, [StateContainer.layerStore(Counter, { store: Disk }), asking])
     expectTypeOf(Effect.provide(Counter, app)).toEqualTypeOf<
@@ -226,7 +226,7 @@ describe("handlers", () => {
     })
   })
 
-  it("know state, payload, and whom to answer later", () => {
+  it("know state, payload, and the caller to answer later", () => {
     Counter.layer({
       init: 0,
       handlers: {
@@ -284,7 +284,7 @@ describe("handlers", () => {
 describe("servers at run time", () => {
   class Pool extends DynamicSupervisor.Service<Pool>()("types/Pool") {}
 
-  it("are references with the same methods, and fail to start with what their init fails with", () => {
+  it("are references with the same methods, and fail to start with the error of their init", () => {
     const started = Effect.flatMap(
       Pool,
       (pool) => pool.startChild(Counter.recipe({ init: Effect.fail("no" as const), handlers }, { key: "a" }))

@@ -123,7 +123,7 @@ describe("Sys", () => {
 })
 
 describe("replace", () => {
-  it("takes a behaviour of the class, and what it needs from the caller", () => {
+  it("takes a behaviour of the class, and its needs from the caller", () => {
     expectTypeOf(GenServer.replace(account, behavior)).toEqualTypeOf<
       Effect.Effect<void, GenServer.CallError | GenServer.ReplaceFailed>
     >()

@@ -37,7 +37,7 @@ declare const jobs: Jobs["Service"]
 declare const tasks: Tasks["Service"]
 declare const supervisors: Registry.Via<Supervisor.Supervisor>
 
-describe("what a name stands for", () => {
+describe("the process that a name stands for", () => {
   it("has the overloads and type parameters of an agent", () => {
     expectTypeOf(visits.get()).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()
     expectTypeOf(visits.get(String)).toEqualTypeOf<Effect.Effect<string, GenServer.CallError>>()
@@ -61,7 +61,7 @@ describe("what a name stands for", () => {
     counters.Add({ by: "1" })
   })
 
-  it("is a server: what is asked of it has the type of its state", () => {
+  it("is a server: its answers have the type of its state", () => {
     expectTypeOf(Sys.getState(visits)).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()
     expectTypeOf(Process.status(counters)).toEqualTypeOf<Effect.Effect<Process.Status>>()
   })
@@ -198,7 +198,7 @@ describe("in a pipe", () => {
     expectTypeOf(app).toExtend<Layer.Layer<Counter>>()
   })
 
-  it("a reference is asked, and told, what functions of it ask and tell", () => {
+  it("a reference takes the calls and casts of its functions", () => {
     expectTypeOf(counter.pipe(Process.kill)).toEqualTypeOf<Effect.Effect<void>>()
     expectTypeOf(counter.pipe(Process.exit({ _tag: "Shutdown" }))).toEqualTypeOf<Effect.Effect<void>>()
     expectTypeOf(counter.pipe(Sys.getState)).toEqualTypeOf<Effect.Effect<number, GenServer.CallError>>()

@@ -209,7 +209,7 @@ describe("server: calls", () => {
     return inTurn(variants)
   })
 
-  it.effect("SRV-022 cast to nobody is silently ok", () =>
+  it.effect("SRV-022 a cast to a process that is gone is silently ok", () =>
     Effect.gen(function*() {
       const [root, names, harness] = [yield* Root, yield* Names, yield* Harness.Harness]
       const dead = yield* names.start("dead", start("dead"))

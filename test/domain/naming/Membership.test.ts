@@ -6,13 +6,13 @@ const Members = Schema.Array(Schema.Literals(["a", "b", "c"]))
 const countOf = (members: ReadonlyArray<string>, member: string) => members.filter((other) => other === member).length
 
 describe("membership of a group", () => {
-  it("is counted: who joined three times leaves three times", () => {
+  it("is counted: a process that joined three times leaves three times", () => {
     const members = join(join([], ["a"]), ["a", "a"])
     assert.deepStrictEqual(members, ["a", "a", "a"])
     assert.deepStrictEqual(leave(members, ["a", "a"]), { members: ["a"], left: ["a", "a"] })
   })
 
-  it("passes over who is no member", () => {
+  it("passes over a process that is no member", () => {
     assert.deepStrictEqual(leave(["a", "b"], ["c", "b", "b"]), { members: ["a"], left: ["b"] })
   })
 
@@ -20,7 +20,7 @@ describe("membership of a group", () => {
     assert.deepStrictEqual(leave(["a", "b", "a"], ["a"]).members, ["a", "b"])
   })
 
-  it("compares members as it is told to", () => {
+  it("compares members by the equivalence that it is given", () => {
     assert.deepStrictEqual(leave([1, 12, 3], [2], (a, b) => a === b % 10), { members: [1, 3], left: [12] })
   })
 

@@ -53,7 +53,7 @@ describe("the number of partitions", () => {
     }
   })
 
-  it("going down stops the youngest first, and what an interrupted change left behind", () => {
+  it("going down stops the youngest first, and the partitions that an interrupted change left behind", () => {
     assert.deepStrictEqual(resize(3, 1, 5), { stop: [4, 3, 2, 1], start: [] })
   })
 

@@ -11,11 +11,11 @@ const report: CrashReport = {
 }
 
 describe("a crash report", () => {
-  it("says on one line who ended how", () => {
+  it("says on one line which process ended how", () => {
     assert.strictEqual(headline(report), "app/Counter #2 crashed: Error: boom")
   })
 
-  it("leaves out the cause for who shows it beside, unless its format hook changed the reason", () => {
+  it("leaves out the cause for a reader that shows it beside, unless its format hook changed the reason", () => {
     assert.strictEqual(title(report), "app/Counter #2 crashed")
     assert.strictEqual(title({ ...report, shown: { state: 1, reason: "hidden" } }), "app/Counter #2 hidden")
   })

@@ -100,7 +100,7 @@ describe("the view of a system", () => {
     )
   })
 
-  it("what an older incarnation still says is ignored", () => {
+  it("an event of an older incarnation is ignored", () => {
     const before = SystemView.fromEvents(crashedTwice)
     const after = SystemView.apply(before, { _tag: "Exited", ...server(2), reason: normal })
     assert.deepStrictEqual(SystemView.find(after, server(3).path), SystemView.find(before, server(3).path))

@@ -45,7 +45,7 @@ describe("times given by hand", () => {
     true
   ]
   nonsense.forEach((given, i) => {
-    it(`nonsense is told apart from no time: ${i}, ${String(given)}`, () => {
+    it(`nonsense is distinguished from no time: ${i}, ${String(given)}`, () => {
       // What the type checker refuses comes by way of templates and of plain JavaScript.
       assert.isUndefined(fromInput(given as Duration.Input))
     })

@@ -52,7 +52,7 @@ it("the queue waits where another incarnation may follow", () => {
 })
 
 describe("a caller that is refused", () => {
-  it("hears NotConserved, whatever becomes of the server", () => {
+  it("fails with NotConserved, whatever becomes of the server", () => {
     for (const fate of fates) {
       assert.strictEqual(refusal({ _tag: "NotConserved", cause }, fate), "NotConserved")
       assert.deepStrictEqual(refusalReason({ _tag: "NotConserved", cause }, fate, ""), { _tag: "NotConserved", cause })

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
 import * as Next from "../../../src/domain/server/Next.ts"
 
-describe("what a handler answers", () => {
-  it("reply, noReply and stop are told apart from any plain state", () => {
+describe("the answers of a handler", () => {
+  it("reply, noReply and stop are distinguished from any plain state", () => {
     for (const next of [Next.reply(1, 2), Next.noReply(2), Next.stop("normal")]) assert.isTrue(Next.isNext(next))
     const plain = [
       undefined,

@@ -85,7 +85,7 @@ describe("Generations", () => {
     assert.strictEqual(Generations.nextSeq(Generations.setAside(committed(4), "boom")), 5)
   })
 
-  it("what a store holds tells what was trusted: each record says up to where when it was written", () => {
+  it("trust is read back from a store: each record says up to which snapshot it went when it was written", () => {
     const books = Generations.fromStored([
       { seq: 12, trusted: 9 },
       { seq: 9, trusted: 5 },
@@ -106,7 +106,7 @@ describe("Generations", () => {
   })
 
   it.prop(
-    "whatever is committed and handled, books read back from a store say of each snapshot what the keeper's say",
+    "after any commits and messages, books read back from a store judge each snapshot as the keeper's own do",
     { by: Schema.Array(Schema.Literals(["message", "callback", "handled", "aside"])) },
     ({ by }) => {
       let books: Generations.Generations<{ readonly seq: number; readonly trusted: number }> = Generations.empty()

@@ -17,7 +17,7 @@ describe("freeze", () => {
     throws(() => (state.person.tags as Array<string>).push("b"))
   })
 
-  it("freezes what is inside of something frozen from the outside only", () => {
+  it("freezes the parts of a value that is frozen only at the top", () => {
     const state = freeze(Object.freeze({ inner: { n: 1 } }))
     throws(() => (state.inner as { n: number }).n = 2)
   })

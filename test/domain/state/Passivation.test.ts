@@ -18,7 +18,7 @@ describe("Passivation", () => {
     assert.strictEqual(Passivation.decide({ waiting: 0, promised: 1, standing: "stored" }), "stay")
   })
 
-  it.prop("a state leaves memory only if a store holds it and nobody needs it", { at: Hibernation }, ({ at }) => {
+  it.prop("a state leaves memory only if a store holds it and nothing needs it", { at: Hibernation }, ({ at }) => {
     const decision = Passivation.decide(at)
     const needed = at.waiting > 0 || at.promised > 0
     assert.strictEqual(decision === "leave", at.standing === "stored" && !needed)

@@ -143,7 +143,7 @@ describe("Recovery", () => {
     assert.strictEqual(Recovery.decide(books, { onSuspect: "rollback", messages: 1 }).decision._tag, "Restore")
   })
 
-  it("a kill, an interruption, a failed write and an orderly end are from outside whatever was running", () => {
+  it("a kill, an interruption, a failed write and an orderly end come from outside of the handler", () => {
     const interrupted = ExitReason.crashed(Cause.interrupt(1))
     const failedWrite: ExitReason.ExitReason = { _tag: "NotConserved", cause: Cause.die("disk") }
     for (const reason of [ExitReason.killed, ExitReason.normal, ExitReason.shutdown, interrupted, failedWrite]) {
@@ -205,7 +205,7 @@ const Step = Schema.Union([
 ])
 
 describe("restore that learns, over any life of a server", () => {
-  it.prop("nothing is lost, nothing trusted is set aside, and what is restored is what was decided", {
+  it.prop("nothing is lost, nothing trusted is set aside, and the state that was decided on is restored", {
     steps: Schema.Array(Step),
     onSuspect: Schema.Literals(["default", "rollback", "refuse"])
   }, ({ onSuspect, steps }) => {

@@ -23,7 +23,7 @@ describe("accept, the fencing rule", () => {
   })
 
   it.prop(
-    "whatever incarnations do in whatever order, only the youngest that took over is heard",
+    "in any order of incarnations, only commits of the youngest that took over count",
     [Commits],
     ([commits]) => {
       let fence = 0

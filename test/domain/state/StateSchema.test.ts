@@ -30,7 +30,7 @@ describe("StateSchema", () => {
     ])
   })
 
-  it.prop("what is encoded is the newest version, and decodes to itself", { state: V3 }, ({ state }) => {
+  it.prop("a state is encoded in the newest version, and decodes to itself", { state: V3 }, ({ state }) => {
     const encoded = Result.getOrThrow(State.encode(state))
     assert.strictEqual(encoded.version, 3)
     const decoded = State.decode(encoded.version, encoded.state)
@@ -71,7 +71,7 @@ describe("StateSchema", () => {
     assert.match(issue._tag === "Undecodable" ? StateSchema.explain(issue) : "", /version 1: .*count/s)
   })
 
-  it("a migration that throws has died, and what it threw is kept", () => {
+  it("a migration that throws has died, and its error is kept", () => {
     const boom = new Error("boom")
     const Dying = StateSchema.make(V1).next(V2, () => {
       throw boom
@@ -84,7 +84,7 @@ describe("StateSchema", () => {
     )
   })
 
-  it("a migration that makes what its version refuses has died", () => {
+  it("a migration whose result its version refuses has died", () => {
     const Wrong = StateSchema.make(V1).next(V1, ({ count }) => ({ count: count + 0.5 }))
     const decoded = Wrong.decode(1, `{"count":1}`)
     assert.strictEqual(decoded._tag, "MigrationDied")

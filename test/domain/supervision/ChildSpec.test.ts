@@ -11,7 +11,7 @@ const problemOf = (draft: ChildSpec.Draft, autoShutdown: ChildSpec.AutoShutdown 
 }
 
 describe("ChildSpec.make", () => {
-  it("completes a worker: permanent, 5 seconds, not significant, needs nobody", () => {
+  it("completes a worker: permanent, 5 seconds, not significant, needs no other child", () => {
     assert.deepStrictEqual(
       ChildSpec.make({ id: "a" }, "never"),
       Result.succeed<ChildSpec.ChildSpec>({

@@ -20,7 +20,7 @@ describe("Strategy.group", () => {
     assert.deepStrictEqual(ids("one_for_one", users), ["users"])
   })
 
-  it("one_for_all: everybody, in start order", () => {
+  it("one_for_all: every child, in start order", () => {
     assert.deepStrictEqual(ids("one_for_all", users), ["db", "cache", "users", "mail", "web"])
   })
 
@@ -30,7 +30,7 @@ describe("Strategy.group", () => {
     assert.deepStrictEqual(ids("rest_for_one", web), ["web"])
   })
 
-  it("dependents: the child and those that need it, directly or through others, and nobody else", () => {
+  it("dependents: the child and those that need it, directly or through others, and no other", () => {
     assert.deepStrictEqual(ids("dependents", db), ["db", "users", "web"])
     assert.deepStrictEqual(ids("dependents", cache), ["cache", "web"])
     assert.deepStrictEqual(ids("dependents", mail), ["mail"])

@@ -63,7 +63,7 @@ describe("one_for_one", () => {
     ])
   })
 
-  it("ignores what an older incarnation or attempt has to say", () => {
+  it("ignores events of an older incarnation or attempt", () => {
     const world = new World()
     world.add("a")
     world.exit("a")
@@ -91,7 +91,7 @@ describe("one_for_one", () => {
 describe("one_for_all", () => {
   const all = { strategy: "one_for_all" } as const
 
-  it("stops the others in reverse start order and starts everybody in start order, for one question", () => {
+  it("stops the others in reverse start order and starts every child in start order, for one question", () => {
     const world = new World(all)
     world.add("a", "b", "c")
     world.exit("b")
@@ -135,7 +135,7 @@ describe("one_for_all", () => {
     assert.deepStrictEqual(world.take(), ["start a#2", "start b#2"])
   })
 
-  it("leaves down what was stopped on purpose or has finished, and forgets temporary children", () => {
+  it("leaves children down that were stopped on purpose or have finished, and forgets temporary ones", () => {
     const world = new World(all)
     world.add("a", "b", { id: "c", restart: "transient" }, { id: "d", restart: "temporary" })
     world.terminate("b")

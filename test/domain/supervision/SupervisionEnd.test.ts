@@ -17,7 +17,7 @@ describe("giving up", () => {
     assert.deepStrictEqual(world.take(), ["a is restarting", "b is restarting", "c is restarting"])
   })
 
-  it("park: the child waits for somebody to resume it, and the others go on", () => {
+  it("park: the child waits until it is resumed, and the others go on", () => {
     const world = new World({ onGiveUp: "park" })
     world.add("a", "b")
     world.budget = [exhausted]
@@ -47,7 +47,7 @@ describe("giving up", () => {
     assert.deepStrictEqual(world.list(), ["a#1", "b#2", "c#2"])
   })
 
-  it("park: what is parked stays out of the group of a sibling that is restarted", () => {
+  it("park: a parked child stays out of the group of a sibling that is restarted", () => {
     const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
     world.add("a", "b", "c")
     world.budget = [exhausted]
@@ -66,7 +66,7 @@ describe("giving up", () => {
     assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
   })
 
-  it("park: a group that is being parked is parked whoever else crashes meanwhile", () => {
+  it("park: a group that is being parked is parked although another of its children crashes meanwhile", () => {
     const world = new World({ onGiveUp: "park", strategy: "one_for_all" })
     world.add("a", "b", "c")
     world.stops.set("c", ["hang"])
@@ -104,7 +104,7 @@ describe("the supervisor's own life", () => {
     assert.strictEqual(world.terminate("a")?._tag, "NotRunning")
   })
 
-  it("does not start what was about to be: timers are cancelled, starts in progress are stopped", () => {
+  it("starts no child after that: timers are cancelled, starts in progress are stopped", () => {
     const world = new World()
     world.add("a", "b")
     world.starts.set("c", ["hang"])
@@ -140,7 +140,7 @@ describe("the supervisor's own life", () => {
     assert.strictEqual(world.asked, 0)
   })
 
-  it("a second, brutal shutdown waits for nobody", () => {
+  it("a second, brutal shutdown waits for no child", () => {
     const world = new World()
     world.add("a", "b")
     world.stops.set("b", ["hang"])
@@ -189,7 +189,7 @@ describe("the supervisor's own life", () => {
     assert.deepStrictEqual(world.take(), ["cancel timer", "ended Shutdown"])
   })
 
-  it("a child that fails to start while booting: what was started is stopped in reverse, and the boot fails", () => {
+  it("a child that fails to start while booting: the children before it are stopped in reverse, and the boot fails", () => {
     const world = booted({}, ["a", "b", "c", "d"])
     world.starts.set("c", ["fail"])
     world.send({ _tag: "Boot" })
@@ -214,7 +214,7 @@ describe("the supervisor's own life", () => {
     assert.deepStrictEqual(world.list(), ["a#2"])
   })
 
-  it("what becomes of it becomes of its children, except that a finished supervisor has not finished their work", () => {
+  it("its fate is that of its children, except that a finished supervisor has not finished their work", () => {
     const fates = (["parked", "stopped", "finished", "deleted"] as const).map((fate) => {
       const world = new World()
       world.add("a")

@@ -56,7 +56,7 @@ describe("requests", () => {
     assert.deepStrictEqual(world.state.counts, { specs: 1, active: 0, supervisors: 0, workers: 1, significant: 0 })
   })
 
-  it("termination ends a start in progress; the starter is told, and nothing is left", () => {
+  it("termination ends a start in progress; the start fails, and nothing is left", () => {
     const world = new World()
     world.starts.set("a", ["hang"])
     assert.isUndefined(world.start({ id: "a" }))

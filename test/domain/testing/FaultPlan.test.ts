@@ -93,7 +93,7 @@ describe("carrying a plan out", () => {
     assert.deepStrictEqual(FaultPlan.pass(progress, "afterCommit")[0], plan[0])
   })
 
-  it("what is left when the messages run out has not struck", () => {
+  it("a fault that is left when the messages run out has not struck", () => {
     const plan = FaultPlan.make(100, [[0, 0], [0, 0]])
     assert.strictEqual(run(plan, 10).progress.struck, 1)
   })

@@ -61,7 +61,7 @@ export const contract = (name: string, subject: Subject): void => {
     )
 
     test(
-      "what is saved is loaded as it was, newest first",
+      "snapshots are loaded as they were saved, newest first",
       Effect.fnUntraced(function*(open) {
         const store = yield* open()
         const epoch = yield* store.acquireEpoch("app")
@@ -87,7 +87,7 @@ export const contract = (name: string, subject: Subject): void => {
     )
 
     test(
-      "the last three are kept, or as many as it is told, two at least",
+      "the last three are kept, or as many as the option says, two at least",
       Effect.fnUntraced(function*(open) {
         for (const [key, generations, kept] of [["d", undefined, 3], ["five", 5, 5], ["two", 2, 2]] as const) {
           const store = yield* open(generations === undefined ? {} : { generations })
@@ -203,7 +203,7 @@ export const contract = (name: string, subject: Subject): void => {
     )
 
     test(
-      "what was set aside or removed makes room: those that are left are kept",
+      "a snapshot that was set aside or removed makes room: the others are kept",
       Effect.fnUntraced(function*(open) {
         const store = yield* open()
         const epoch = yield* store.acquireEpoch("app")
@@ -218,7 +218,7 @@ export const contract = (name: string, subject: Subject): void => {
     )
 
     test(
-      "what is set aside is kept, not loaded, and outlives every later save",
+      "a snapshot that is set aside is kept, not loaded, and outlives every later save",
       Effect.fnUntraced(function*(open) {
         const store = yield* open()
         const epoch = yield* store.acquireEpoch("app")
@@ -245,7 +245,7 @@ export const contract = (name: string, subject: Subject): void => {
     )
 
     test(
-      "removing takes a key's snapshots and answers, and leaves other keys and what was set aside",
+      "removing takes a key's snapshots and answers, and leaves other keys and snapshots set aside",
       Effect.fnUntraced(function*(open) {
         const store = yield* open()
         const epoch = yield* store.acquireEpoch("app")

@@ -49,7 +49,7 @@ export const sessions = (test: Test): void => {
   )
 
   test(
-    "an epoch that nobody acquired is stale",
+    "an epoch that was never acquired is stale",
     Effect.fnUntraced(function*(open) {
       const store = yield* open()
       const epoch = yield* store.acquireEpoch("app")
@@ -93,7 +93,7 @@ export const sessions = (test: Test): void => {
 /** Registers the tests of a store that outlives its process. */
 export const reopened = (test: Test): void => {
   test(
-    "what another process has written meanwhile is kept, fenced, and counted as what this one wrote itself",
+    "a write of another process meanwhile is kept, fenced, and counted like one of this process",
     Effect.fnUntraced(function*(open) {
       const here = yield* open()
       const one = yield* here.acquireEpoch("one")

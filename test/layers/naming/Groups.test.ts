@@ -28,7 +28,7 @@ describe("process groups", () => {
       assert.strictEqual(a.goneObservers.length, 0)
     }).pipe(Effect.provide(Rooms.layer)))
 
-  it.effect("leaving what nobody joined is refused, and says so", () =>
+  it.effect("leaving a group without being a member is refused, and says so", () =>
     Effect.gen(function*() {
       const rooms = yield* Rooms
       const a = new FakeProcess("a")
@@ -77,7 +77,7 @@ describe("process groups", () => {
       assert.deepStrictEqual(yield* rooms.groups, ["lobby"])
     }).pipe(Effect.provide(Rooms.layer)))
 
-  it.effect("never hands out a member that is down, even when its end was not told yet", () =>
+  it.effect("never hands out a member that is down, even before its end was reported", () =>
     Effect.gen(function*() {
       const rooms = yield* Rooms
       const a = new FakeProcess("a")
@@ -111,7 +111,7 @@ describe("a monitor of groups", () => {
       ])
     }).pipe(Effect.provide(Rooms.layer)))
 
-  it.effect("is told nothing after it ended, by itself or with its scope", () =>
+  it.effect("gets no event after it ended, by itself or with its scope", () =>
     Effect.gen(function*() {
       const rooms = yield* Rooms
       const scope = yield* Scope.make()
@@ -141,7 +141,7 @@ describe("a monitor of groups", () => {
 })
 
 describe("groups that are shut down", () => {
-  it.effect("let go of everybody, end their monitors and refuse to join or leave", () =>
+  it.effect("forget all members, end their monitors and refuse to join or leave", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const rooms = yield* Effect.provide(Rooms, yield* Layer.buildWithScope(Rooms.layer, scope))

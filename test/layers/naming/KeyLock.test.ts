@@ -33,7 +33,7 @@ describe("locks by key", () => {
       assert.strictEqual(locks.size(), 0)
     }))
 
-  it.effect("whoever comes while another has it next waits for that one, too", () =>
+  it.effect("a caller that comes while another has it next waits for that one, too", () =>
     Effect.gen(function*() {
       const locks = KeyLock.make<string>()
       let inside = 0

@@ -25,7 +25,7 @@ const isSame = (a: Process.HasProcess, b: Process.HasProcess): boolean => a[Proc
 
 describe("a table of members", () => {
   it.effect.prop(
-    "holds what the rules of membership say, tells every change, and observes its members and nobody else",
+    "holds the members that the rules say, publishes every change, and observes its members alone",
     [Schema.Array(Step)],
     ([steps]) =>
       Effect.gen(function*() {
@@ -119,7 +119,7 @@ describe("a table of members", () => {
     assert.deepStrictEqual(table.of("hall"), others)
   })
 
-  it.effect("tells a change to those who listen to its group, and to nobody who does not", () =>
+  it.effect("publishes a change to the listeners of its group alone", () =>
     Effect.gen(function*() {
       const table = new MemberTable<string, Process.HasProcess>()
       const [hall, attic, twice] = [

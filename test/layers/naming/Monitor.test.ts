@@ -27,7 +27,7 @@ describe("a watch", () => {
       assert.deepStrictEqual(yield* Queue.clear(downs), [down])
     }))
 
-  it.effect("wakes who waits for it", () =>
+  it.effect("wakes a fiber that waits for it", () =>
     Effect.gen(function*() {
       const target = new FakeProcess("target")
       const watch = yield* Monitor.watch(target)
@@ -36,7 +36,7 @@ describe("a watch", () => {
       assert.strictEqual((yield* Fiber.join(waiting)).reason, normal)
     }))
 
-  it.effect("resumes nobody inside the stack of whoever ends the process", () =>
+  it.effect("resumes no waiter inside the stack of the one that ends the process", () =>
     Effect.gen(function*() {
       const target = new FakeProcess("target")
       const downs = yield* inbox
@@ -79,7 +79,7 @@ describe("a watch", () => {
 })
 
 describe("demonitor", () => {
-  it.effect("before the end: no report comes, and who waited is interrupted", () =>
+  it.effect("before the end: no report comes, and a waiting fiber is interrupted", () =>
     Effect.gen(function*() {
       const target = new FakeProcess("target")
       const downs = yield* inbox

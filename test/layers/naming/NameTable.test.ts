@@ -26,7 +26,7 @@ const told = (
 for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys>) {
   describe(`a table of names, ${keys} keys`, () => {
     it.effect.prop(
-      "holds what was registered and not ended since, in its order, tells every change, and observes owners alone",
+      "holds the registrations of processes that have not ended, in their order, publishes every change, and observes owners alone",
       [Schema.Array(Step)],
       ([steps]) =>
         Effect.gen(function*() {

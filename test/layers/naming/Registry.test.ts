@@ -20,7 +20,7 @@ class Pairs extends Registry.Service<Pairs, { readonly key: readonly [string, nu
 ) {}
 
 describe("a unique registry", () => {
-  it.effect("finds who is registered under a key, and nobody else", () =>
+  it.effect("finds the process that is registered under a key, and no other", () =>
     Effect.gen(function*() {
       const names = yield* Names
       const a = new FakeProcess("a")
@@ -31,7 +31,7 @@ describe("a unique registry", () => {
       assert.deepStrictEqual(yield* names.whereis("two"), Option.none())
     }).pipe(Effect.provide(Names.layer)))
 
-  it.effect("refuses a key that is taken, with the one who has it, and says what to do", () =>
+  it.effect("refuses a key that is taken, names its owner, and says what to do", () =>
     Effect.gen(function*() {
       const names = yield* Names
       const a = new FakeProcess("a")
@@ -95,7 +95,7 @@ describe("a unique registry", () => {
       assert.strictEqual(Option.getOrThrow(yield* names.whereis("one")), b)
     }).pipe(Effect.provide(Names.layer)))
 
-  it.effect("never returns a process that is down, even when its end was not told yet", () =>
+  it.effect("never returns a process that is down, even before its end was reported", () =>
     Effect.gen(function*() {
       const names = yield* Names
       const a = new FakeProcess("a")
@@ -115,7 +115,7 @@ describe("a unique registry", () => {
       assert.deepStrictEqual(called, [])
     }).pipe(Effect.provide(Names.layer)))
 
-  it.effect("lets go of everybody when it closes, and takes nobody more", () =>
+  it.effect("forgets all processes when it closes, and takes no more", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const context = yield* Layer.buildWithScope(Names.layer, scope)
@@ -129,7 +129,7 @@ describe("a unique registry", () => {
       assert.strictEqual((yield* refusalReason(names.start("one", Effect.succeed(a), 1)))._tag, "RegistryClosed")
     }))
 
-  it.effect("unregistering what another has changes nothing", () =>
+  it.effect("unregistering another process's key changes nothing", () =>
     Effect.gen(function*() {
       const names = yield* Names
       const a = new FakeProcess("a")
@@ -217,7 +217,7 @@ class VisitsNames extends Registry.Service<VisitsNames, { readonly ref: Visits["
 const VisitsLive = Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerForget(Visits), Visits.layer(0)])
 
 describe("a client by name", () => {
-  it.effect("calls whoever has the name at the time of the call", () =>
+  it.effect("calls the process that has the name at the time of the call", () =>
     Effect.gen(function*() {
       const greeters = yield* Greeters
       const client = greeters.via("door")
@@ -237,7 +237,7 @@ describe("a client by name", () => {
       assert.strictEqual(yield* greeting, "a: hello Ada")
     }).pipe(Effect.provide(Greeters.layer)))
 
-  it.effect("fails with NotRunning when nobody has the name", () =>
+  it.effect("fails with NotRunning when no process has the name", () =>
     Effect.gen(function*() {
       const greeters = yield* Greeters
       const error = yield* Effect.flip(greeters.via("door").Greet("Ada"))
@@ -247,7 +247,7 @@ describe("a client by name", () => {
       assert.strictEqual((yield* Effect.flip(greeters.via("door").Wave())).reason._tag, "NotRunning")
     }).pipe(Effect.provide(Greeters.layer)))
 
-  it.effect("stands for the process of whoever has the name", () =>
+  it.effect("stands for the process that has the name", () =>
     Effect.gen(function*() {
       const greeters = yield* Greeters
       const client = greeters.via("door")
@@ -332,7 +332,7 @@ describe("a duplicate registry", () => {
       assert.deepStrictEqual(told, [1])
     }).pipe(Effect.provide(Topics.layer)))
 
-  it.effect("tells its listeners what is registered and unregistered, ends included", () =>
+  it.effect("publishes registrations and their ends to its listeners", () =>
     Effect.gen(function*() {
       const topics = yield* Topics
       const a = new FakeProcess("a")
@@ -352,7 +352,7 @@ describe("a duplicate registry", () => {
       yield* topics.register("news", new FakeProcess("b"), 2)
     }).pipe(Effect.provide(Topics.layer)))
 
-  it.effect("who ends one of several registrations under a key keeps the others until it is gone", () =>
+  it.effect("a process that ends one of several registrations under a key keeps the others until it is gone", () =>
     Effect.gen(function*() {
       const topics = yield* Topics
       const a = new FakeProcess("a")

@@ -39,7 +39,7 @@ const report: CrashReport = {
 const told = "a logger failed (Error: disk full), and did not show this: app/Counter #2 crashed; it is restarted"
 
 describe("a logger that throws", () => {
-  it("fails alone: the others have the entry, and are told what it has not shown", () => {
+  it("fails alone: the others have the entry, and one that says which it has not shown", () => {
     for (const order of [[0, 1, 2], [2, 1, 0], [1, 0, 2]]) {
       const [one, other] = [keeping(), keeping()]
       const loggers = [one.logger, broken(), other.logger]
@@ -76,7 +76,7 @@ describe("a logger that throws", () => {
     assert.strictEqual(telemetry.counters.rollbacks, 1)
   })
 
-  it("when it is told that another one did: it is told once", () => {
+  it("also over the entry about another one that failed: that is logged once", () => {
     let entries = 0
     const second = Logger.make(() => {
       if (entries++ > 0) refuse()
@@ -97,7 +97,7 @@ describe("a logger that throws", () => {
     }))
 })
 
-it("a log entry that cannot be made is told by the console", () => {
+it("a log entry that cannot be made is shown by the console", () => {
   const { context, printed } = over(keeping().logger)
   const clock = { ...Context.get(Context.empty(), Clock.Clock), currentTimeMillisUnsafe: refuse }
   logIn(Context.add(context, Clock.Clock, clock), Effect.logError("anything"))
@@ -130,7 +130,7 @@ describe("a report that shows", () => {
     assert.isAbove(pretty.length, 0)
   })
 
-  it("what its hook answers with instead of the reason, is a text as well", () => {
+  it("the answer of its hook in place of the reason is a text as well", () => {
     for (const [, make] of hostiles) {
       const { kept, logger } = keeping()
       const { context } = over(logger)

@@ -28,7 +28,7 @@ const recording = () => {
 }
 
 describe("listeners", () => {
-  it("each is told of every event while it listens", () => {
+  it("each gets every event while it listens", () => {
     const telemetry = Sink.make()
     const heard: Array<string> = []
     assert.isFalse(telemetry.listening)
@@ -42,7 +42,7 @@ describe("listeners", () => {
     assert.deepStrictEqual(heard, ["a1", "b1", "b2"])
   })
 
-  it("one function that listens twice is told twice, and leaves once a time", () => {
+  it("one function that listens twice gets each event twice, and leaves once a time", () => {
     const telemetry = Sink.make()
     const heard: Array<number> = []
     const listener = ({ at }: Lifecycle) => heard.push(at)
@@ -56,7 +56,7 @@ describe("listeners", () => {
     assert.deepStrictEqual(heard, [1, 1, 2])
   })
 
-  it("a listener may leave and others may come while an event is told", () => {
+  it("a listener may leave and others may come while an event is published", () => {
     const telemetry = Sink.make()
     const heard: Array<string> = []
     const leave = telemetry.subscribe(() => {
@@ -126,7 +126,7 @@ describe("the stream of events", () => {
       assert.isFalse(telemetry.listening)
     }))
 
-  it.effect("a slow reader loses the oldest events and never holds up who publishes", () =>
+  it.effect("a slow reader loses the oldest events and never holds up the publisher", () =>
     Effect.gen(function*() {
       const telemetry = Sink.make()
       const reader = yield* Effect.forkChild(
@@ -175,7 +175,7 @@ describe("a crash report in the log", () => {
     assert.deepStrictEqual(logged, [])
   })
 
-  it("a logger that throws harms nobody", () => {
+  it("a logger that throws harms no other part", () => {
     let asked = 0
     const throwing = Logger.make(() => {
       asked++

@@ -31,7 +31,7 @@ const App = Top.layer({ strategy: "one_for_one" }, [
   Shards.layer({ child: DynamicSupervisor.recipe({ id: "shard" }), partitions: 2 })
 ])
 
-describe("what is seen of a process", () => {
+describe("the inspection of a process", () => {
   it.effect("a reference is shown by its address and how it is, in a console, in a log and as JSON; no state", () =>
     Effect.gen(function*() {
       const vault = yield* Vault
@@ -74,7 +74,7 @@ describe("what is seen of a process", () => {
       assert.notInclude(inspect(listing, { depth: 20, showHidden: true }), secret)
     }).pipe(Effect.scoped, Effect.provide(App)))
 
-  it.effect("an error that names who is there shows no more of it", () =>
+  it.effect("an error that names a process shows no more of it", () =>
     Effect.gen(function*() {
       const recipe = Vault.recipe({ init: secret, handlers: { Get: (state) => [state, state] } }, { key: "a" })
       const many = yield* Many

@@ -111,7 +111,7 @@ describe.each(kinds)("the fiber of %s", (kind, start) => {
 })
 
 describe("the fiber of a server", () => {
-  it.effect("interrupted in the middle of a message: the caller is told, the state is kept, finalizers have run", () =>
+  it.effect("interrupted in the middle of a message: the call fails, the state is kept, finalizers have run", () =>
     Effect.gen(function*() {
       const num = yield* Num
       yield* num.Add({ by: 41 })
@@ -161,7 +161,7 @@ describe("a process", () => {
       assert.include(failure.message, "app/fake")
     }))
 
-  it.effect("whose incarnation was replaced while its fiber was interrupted is left alone", () =>
+  it.effect("a server whose incarnation was replaced while its fiber was interrupted is left alone", () =>
     Effect.gen(function*() {
       const process = new FakeProcess("fake")
       const fiber = yield* Process.fiber(process)

@@ -58,7 +58,7 @@ describe("an agent", () => {
       assert.strictEqual(yield* Fiber.join(state), 10)
     }).pipe(Effect.provide(App)))
 
-  it.effect("gives a typed failure back to whoever sent the function, and changes nothing", () =>
+  it.effect("gives a typed failure back to the sender of the function, and changes nothing", () =>
     Effect.gen(function*() {
       const visits = yield* Visits
       assert.strictEqual(yield* Effect.flip(visits.update(() => Effect.fail("refused" as const))), "refused")

@@ -232,7 +232,7 @@ describe("names", () => {
       assert.strictEqual(yield* num.Add({ by: 1 }), 43)
     }).pipe(Effect.provide(app)))
 
-  it.effect("a key is free when its server is gone for good, before anybody hears of it", () =>
+  it.effect("a key is free when its server is gone for good, before its end is published", () =>
     Effect.gen(function*() {
       const pool = yield* Pool
       const num = yield* start("a")

@@ -6,7 +6,7 @@ import { Requests } from "../../../src/index.ts"
 const answering = <A>(answer: A, millis: number) => Effect.delay(Effect.succeed(answer), millis)
 
 describe("a request", () => {
-  it.effect("is on its way when send returns, and outlives whoever sent it", () =>
+  it.effect("is on its way when send returns, and outlives its sender", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const call = Effect.andThen(Effect.sync(() => log.push("sent")), answering("late", 10))
@@ -60,7 +60,7 @@ describe("a request", () => {
 })
 
 describe("a collection", () => {
-  it.effect("takes answers that came before anybody asked, in the order in which they came", () =>
+  it.effect("takes answers that came before they were asked for, in the order in which they came", () =>
     Effect.gen(function*() {
       const asked = yield* Requests.collection<number, string, string>()
       yield* asked.add(1, yield* Requests.send(answering("slow", 20)))

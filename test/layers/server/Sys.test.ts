@@ -101,7 +101,7 @@ describe("requests of the system", () => {
   })
 
   for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
-    it.effect(`find room in a full mailbox, and take nobody's (${overflow})`, () => {
+    it.effect(`find room in a full mailbox, and take none from a message (${overflow})`, () => {
       const { app, gate } = setting({ mailbox: { capacity: 2, overflow } })
       return Effect.gen(function*() {
         const [cell, harness] = [yield* Cell, yield* Harness.Harness]
@@ -250,7 +250,7 @@ describe("suspend", () => {
 describe("replaceState", () => {
   class Offset extends Context.Service<Offset, number>()("test/Offset") {}
 
-  it.effect("takes an Effect, with services of whoever replaces", () => {
+  it.effect("takes an Effect, with the services of its caller", () => {
     const { app } = setting()
     return Effect.gen(function*() {
       const cell = yield* Cell
@@ -284,7 +284,7 @@ describe("replaceState", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("that takes time is cut short by a kill, and its caller told", () => {
+  it.effect("that takes time is cut short by a kill, and its call fails", () => {
     const { app } = setting()
     return Effect.gen(function*() {
       const cell = yield* Cell
@@ -302,7 +302,7 @@ describe("replaceState", () => {
   })
 })
 
-describe("what is switched on", () => {
+describe("a debug function that is switched on", () => {
   it.effect("a debug function keeps a state of its own, and is removed when it is done, or throws", () => {
     const { app } = setting()
     return Effect.gen(function*() {
@@ -324,7 +324,7 @@ describe("what is switched on", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("tells typed failures, later replies and messages that nobody is answered for", () => {
+  it.effect("records typed failures, later replies and messages without an answer", () => {
     const { app } = setting()
     return Effect.gen(function*() {
       const cell = yield* Cell
@@ -352,7 +352,7 @@ describe("what is switched on", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("says who asked, when another server did", () => {
+  it.effect("names the server that asked", () => {
     const { app } = setting()
     const events: Array<Sys.SystemEvent> = []
     class Asker extends GenServer.Service<Asker>()("test/Asker", {

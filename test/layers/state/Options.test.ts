@@ -41,7 +41,7 @@ describe("companions", () => {
   }
 
   for (const [name, companions] of Object.entries(layers)) {
-    it.effect(`${name} refuses what makes no sense, with server, option, what was given and what it must be`, () =>
+    it.effect(`${name} refuses a value that makes no sense, with the server, the option, the value and what it must be`, () =>
       Effect.gen(function*() {
         for (const [option, given, options] of unsound) {
           if (option === "maxAhead" && name !== "layerStore") continue

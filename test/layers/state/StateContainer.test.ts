@@ -93,7 +93,7 @@ for (const kind of ["memory", "table", "store"] as const) {
         assert.strictEqual(yield* a.Add({ by: 1 }), 1)
       }).pipe(Effect.provide(app(kind))))
 
-    it.effect("what was cleared does not come back, not even when what came after it is set aside", () =>
+    it.effect("a state that was cleared does not come back, not even when the one after it is set aside", () =>
       Effect.gen(function*() {
         const a = yield* start("a")
         const companion = (yield* Counter.StateContainer).for("a")
@@ -261,7 +261,7 @@ for (const kind of ["memory", "table", "store"] as const) {
           }).pipe(Effect.provide(app(kind))))
       }
 
-      it.effect("what a person put there is forgotten with it, when no other server has had it", () =>
+      it.effect("a state that was set from outside is forgotten with it, when no other server has had it", () =>
         Effect.gen(function*() {
           const top = yield* Top
           yield* top.startChild(Counter.recipe(behavior, { key: "a" }))
@@ -303,7 +303,7 @@ for (const kind of ["memory", "table"] as const) {
         assert.deepInclude(newest, { state: 4, seq: 4, incarnation: 4 })
       }).pipe(Effect.provide(app(kind))))
 
-    it.effect("what was set aside is there as long as the companion is, also when nothing else is left", () =>
+    it.effect("a snapshot that was set aside is there as long as the companion is, also when nothing else is left", () =>
       Effect.gen(function*() {
         const pool = yield* Pool
         const companion = (yield* Counter.StateContainer).for("a")
@@ -316,7 +316,7 @@ for (const kind of ["memory", "table"] as const) {
         assert.deepStrictEqual([yield* companion.get, yield* states], [Option.none(), [unlucky]])
       }).pipe(Effect.provide(app(kind))))
 
-    it.effect("before the first message, and between crashes, what a person sets is what the next incarnation starts from", () =>
+    it.effect("before the first message, and between crashes, the next incarnation starts from a state that was set from outside", () =>
       Effect.gen(function*() {
         const container = yield* Counter.StateContainer
         const companion = container.for("a")
@@ -370,7 +370,7 @@ for (const kind of ["memory", "table"] as const) {
           assert.strictEqual(yield* a.Add({ by: 1 }), 4)
         }).pipe(Effect.provide(app(kind, every))))
 
-      it.effect("what was set by hand is not written over by what was pending before", () =>
+      it.effect("a state that was set from outside is not overwritten by one that was pending before", () =>
         Effect.gen(function*() {
           const a = yield* start("a")
           const companion = (yield* Counter.StateContainer).for("a")
@@ -381,7 +381,7 @@ for (const kind of ["memory", "table"] as const) {
           assert.strictEqual(yield* a.Add({ by: 1 }), 42)
         }).pipe(Effect.provide(app(kind, every))))
 
-      it.effect("what a message and then a callback made is written as a message's: the state before it was good", () =>
+      it.effect("a state made by a message and then a callback is written as a message's: the state before it was good", () =>
         Effect.gen(function*() {
           const container = yield* Counter.StateContainer
           const keeper = container.claim("a", container[Process.processOf])
@@ -398,7 +398,7 @@ for (const kind of ["memory", "table"] as const) {
           assert.deepStrictEqual(yield* conserved("a"), Option.some(1))
         }).pipe(Effect.provide(app(kind, every))))
 
-      it.effect("what was cleared by hand is not written again", () =>
+      it.effect("a state that was cleared from outside is not written again", () =>
         Effect.gen(function*() {
           const a = yield* start("a")
           yield* a.Add({ by: 5 })

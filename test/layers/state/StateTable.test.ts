@@ -58,7 +58,7 @@ describe("its races: two writers of one row, with a yield between get and put", 
       assert.deepStrictEqual(yield* rowOf, ["b"])
     }).pipe(Effect.provide(StateTable.layer)))
 
-  it.effect("lose none with update, which nobody can come between", () =>
+  it.effect("lose none with update, which is one step", () =>
     Effect.gen(function*() {
       const table = yield* StateTable
       yield* two((what) =>
@@ -70,7 +70,7 @@ describe("its races: two writers of one row, with a yield between get and put", 
       assert.deepStrictEqual(yield* rowOf, ["a", "b"])
     }).pipe(Effect.provide(StateTable.layer)))
 
-  it.effect("lose none with a server, whose messages are handled one at a time", () =>
+  it.effect("lose none with a server: its messages are handled one at a time", () =>
     Effect.gen(function*() {
       const topic = yield* Topic
       yield* two((what) => topic.Say({ what }))
@@ -79,7 +79,7 @@ describe("its races: two writers of one row, with a yield between get and put", 
       Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Topic), topic])
     )))
 
-  it.effect("a server in a table is raced by whoever else writes its row: its next commit wins", () =>
+  it.effect("a server in a table is raced by another writer of its row: its next commit wins", () =>
     Effect.gen(function*() {
       const table = yield* StateTable
       const topic = yield* Topic

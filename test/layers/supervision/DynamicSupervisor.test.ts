@@ -141,7 +141,7 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 6, active: 6, supervisors: 0, workers: 6 })
     }))
 
-  it.effect("what a restart's start comes to: up, ignored and gone, or tried again", () =>
+  it.effect("the results of a restart's start: up, ignored and gone, or tried again", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* jobs({ restart: Restart.max([Schedule.spaced("1 second"), often]) })
       const [flaky, ignoring] = [new Script(), new Script()]
@@ -178,7 +178,7 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual([a.started, b.started], [3, 2])
     }))
 
-  it.effect("one that is told to stop before its delay begins does not come back", () =>
+  it.effect("one that is stopped before its delay begins does not come back", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* jobs({ restart: Schedule.spaced("1 second") })
       const script = new Script()
@@ -192,7 +192,7 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual([yield* statuses(supervisor), script.started, child.status], [[], 1, "stopped"])
     }))
 
-  it.effect("nor one that is told to stop, or whose supervisor is, while the Schedule takes its time", () =>
+  it.effect("nor one that is stopped, itself or with its supervisor, while the Schedule takes its time", () =>
     Effect.gen(function*() {
       const slow = Schedule.fromStep(
         Effect.sync(() => (now: number, _reason: ExitReason) =>
@@ -233,7 +233,7 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
     }))
 
-  it.effect("an attempt that takes its time is restarting to everybody else", () =>
+  it.effect("an attempt that takes its time is shown as restarting", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* jobs()
       const script = new Script()
@@ -376,7 +376,7 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
     }))
 
-  it.effect("its end waits for a child that was told to stop before", () =>
+  it.effect("its end waits for a child that was asked to stop before", () =>
     Effect.gen(function*() {
       const { supervisor, take } = yield* jobs()
       const script = new Script()
@@ -407,7 +407,7 @@ describe("DynamicSupervisor", () => {
       assert.deepStrictEqual(a.fates, ["parked", "restarting"])
     }))
 
-  it.effect("park: whoever resumes it begins the budget anew", () =>
+  it.effect("park: resuming it begins the budget anew", () =>
     Effect.gen(function*() {
       const once = Restart.intensity({ restarts: 1, within: "1 hour" })
       const { supervisor } = yield* jobs({ onGiveUp: "park", restart: once })
@@ -498,7 +498,7 @@ describe("DynamicSupervisor", () => {
       assert.isTrue(scripts.every(({ process }) => process?.status === "stopped" && process.incarnation === 2))
     }))
 
-  it.effect("a child that crashes in every start lets everybody else have their turn", () =>
+  it.effect("a child that crashes in every start lets the others have their turn", () =>
     Effect.gen(function*() {
       let crashes = 0
       const { supervisor } = yield* jobs({ restart: Schedule.forever })

@@ -173,7 +173,7 @@ describe("starting children", () => {
       assert.strictEqual(allowed._tag, "Success")
     }))
 
-  it.effect("extra information of a start is passed on to whoever asked for it", () =>
+  it.effect("extra information of a start is passed on to its caller", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* top(one)
       const script = new Script()
@@ -298,7 +298,7 @@ describe("requests", () => {
       assert.strictEqual((yield* Effect.flip(supervisor.restartChild("a"))).reason._tag, "NotRunning")
     }))
 
-  it.effect("requests that take their time are answered each with what it came to", () =>
+  it.effect("requests that take their time are answered each with its own result", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* top(one)
       const [a, b, c] = [new Script(), new Script(), new Script()]
@@ -314,7 +314,7 @@ describe("requests", () => {
       assert.deepStrictEqual((yield* listing(supervisor)).slice().sort(), ["a#1", "c#1"])
     }))
 
-  it.effect("what ends while a child starts is dealt with when that is up", () =>
+  it.effect("a child that ends while another starts is dealt with when that is up", () =>
     Effect.gen(function*() {
       const { supervisor, take } = yield* top(one)
       const [a, b] = [new Script(), new Script()]
@@ -338,7 +338,7 @@ describe("requests", () => {
 })
 
 describe("events", () => {
-  it.effect("are those of the supervisor and what is below it", () =>
+  it.effect("are those of the supervisor and the processes below it", () =>
     Effect.gen(function*() {
       const { telemetry } = record()
       const sub = new Script()
@@ -361,7 +361,7 @@ describe("events", () => {
 })
 
 describe("restarting", () => {
-  it.effect("a crash is restarted before the crash returns, when nobody has to wait", () =>
+  it.effect("a child is restarted before its crash returns, when no step has to wait", () =>
     Effect.gen(function*() {
       const script = new Script()
       const { reports, supervisor, take } = yield* top(one, probe("a", script))
@@ -404,7 +404,7 @@ describe("restarting", () => {
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
     }))
 
-  it.effect("a child that crashes in every start, under a budget without end, lets everybody else have their turn", () =>
+  it.effect("a child that crashes in every start, under a budget without end, lets the others have their turn", () =>
     Effect.gen(function*() {
       const crashes = yield* Ref.make(0)
       const { supervisor } = yield* top(

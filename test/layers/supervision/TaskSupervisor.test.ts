@@ -12,7 +12,7 @@ import { none, Oops, quiet, run, Tasks } from "../../kit/Tasks.ts"
 class Spawner extends DynamicSupervisor.Service<Spawner>()("test/Spawner") {}
 
 describe("async", () => {
-  it.effect("its result is there for whoever waits, however often", () =>
+  it.effect("its result is there for each waiter, however often", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const go = yield* Deferred.make<number>()
@@ -25,7 +25,7 @@ describe("async", () => {
       assert.deepStrictEqual(yield* task.yield(), Option.some(Exit.succeed(42)))
     })))
 
-  it.effect("whoever has its result finds it no longer among the children", () =>
+  it.effect("a caller that has its result finds it no longer among the children", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const task = yield* tasks.async(Effect.sleep("1 second"))
@@ -35,7 +35,7 @@ describe("async", () => {
       assert.deepStrictEqual(yield* Fiber.join(counts), none)
     })))
 
-  it.effect("a typed failure is a result: it reaches who waits, is no crash, and breaks no link", () =>
+  it.effect("a typed failure is a result: it reaches the waiter, is no crash, and breaks no link", () =>
     run(Effect.gen(function*() {
       const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       const task = yield* tasks.async(Effect.delay(Effect.fail(new Oops({ n: 1 })), "1 second"))
@@ -73,7 +73,7 @@ describe("async", () => {
       assert.isDefined(incomplete)
     })))
 
-  it.effect("is called task-1, task-2 and so on, or as it is told", () =>
+  it.effect("is called task-1, task-2 and so on, or as its options say", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const ids: Array<string> = []
@@ -118,7 +118,7 @@ describe("tasks that start tasks", () => {
 })
 
 describe("asyncNolink", () => {
-  it.effect("neither ends with its caller, nor interrupts him", () =>
+  it.effect("neither ends with its caller, nor interrupts it", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const handed = yield* Deferred.make<TaskSupervisor.Task<string>>()
@@ -194,7 +194,7 @@ describe("shutdown", () => {
       assert.include(yield* harness.historyOf(task), "Abandoned")
     })))
 
-  it.effect("of the supervisor stops all tasks, side by side, and those who wait are told", () =>
+  it.effect("of the supervisor stops all tasks, side by side, and each waiter fails", () =>
     quiet(Effect.gen(function*() {
       const log: Array<string> = []
       const scope = yield* Scope.make()
@@ -219,7 +219,7 @@ describe("shutdown", () => {
 })
 
 describe("startChild", () => {
-  it.effect("is linked to nobody, and its typed failure is a crash", () =>
+  it.effect("is linked to no caller, and its typed failure is a crash", () =>
     run(Effect.gen(function*() {
       const [tasks, harness] = [yield* Tasks, yield* Harness.Harness]
       const child = yield* Effect.scoped(tasks.startChild(Effect.delay(Effect.fail("no"), "1 second")))

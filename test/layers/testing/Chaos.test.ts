@@ -73,7 +73,7 @@ describe("chaos", () => {
       assert.strictEqual(of("Bystander"), 0)
     }).pipe(Effect.provide(app({ seed: 3, faults: 2 * FaultPlan.ways.length, messages: 150 }))))
 
-  it.effect("what was answered is kept, and what was not may be: between the two is only what crashed after its commit", () =>
+  it.effect("each answered update is kept, and an unanswered one may be: only one that crashed after its commit is", () =>
     Effect.gen(function*() {
       const failed = yield* load(300)
       const chaos = yield* Chaos.Chaos

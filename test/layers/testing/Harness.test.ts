@@ -108,7 +108,7 @@ describe("the harness", () => {
       assert.isTrue(Exit.hasDies(yield* Fiber.await(waiting)))
     }).pipe(Effect.provide(Harness.Harness.layer)))
 
-  it.effect("resumes nobody inside the stack of whoever causes the event", () =>
+  it.effect("resumes no waiter inside the stack of the one that causes the event", () =>
     Effect.gen(function*() {
       const harness = yield* Harness.Harness
       const log: Array<string> = []

@@ -19,7 +19,7 @@ const aside = (seq: number, more: Partial<AsideRecord> = {}): AsideRecord => ({
   ...more
 })
 
-describe("what was set aside", () => {
+describe("a snapshot that was set aside", () => {
   it("belongs to a class by its id, or by its id and a key: not by the beginning of a name", () => {
     assert.deepStrictEqual(
       ["app/Till", "app/Till/ann", "app/Tillage", "app/Tillage/ann"].map((key) => isOf(key, "app/Till")),

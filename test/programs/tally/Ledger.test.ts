@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import * as Ledger from "../../../src/programs/tally/Ledger.ts"
 
 describe("the feeder's ledger", () => {
-  it("what is acknowledged moves it on", () => {
+  it("an acknowledged chunk moves it on", () => {
     const ledger = Ledger.acknowledge(Ledger.acknowledge(Ledger.begin(10, 0), 10), 20)
     assert.deepStrictEqual(ledger, { size: 10, position: 20, acknowledged: 2, lost: 0, counted: 0 })
   })
@@ -18,7 +18,7 @@ describe("the feeder's ledger", () => {
     assert.deepStrictEqual(ledger, { size: 10, position: 7, acknowledged: 1, lost: 0, counted: 0 })
   })
 
-  it("what a server that is behind no longer knows is lost, counted once, and not sent again", () => {
+  it("chunks that a server that is behind no longer knows are lost, counted once, and not sent again", () => {
     const sent = [10, 20, 30].reduce(Ledger.acknowledge, Ledger.begin(10, 0))
     const once = Ledger.settle(sent, 10)
     assert.deepStrictEqual(once, { size: 10, position: 30, acknowledged: 3, lost: 2, counted: 30 })

@@ -26,7 +26,7 @@ describe("outages", () => {
     assert.deepStrictEqual(outages, { crashes: 2, restarts: 2, recoverMicros: [3, 5] })
   })
 
-  it("an orderly end is none, and one that nobody repaired has no length", () => {
+  it("an orderly end is none, and one that was not repaired has no length", () => {
     const outages = Outages.fromEvents([
       started("a", 1, 0n),
       exited("a", 1, 1n, normal),

@@ -33,7 +33,7 @@ describe("LogFrame", () => {
   })
 
   it.prop(
-    "what is written is read back, whatever it is",
+    "any entries that are written are read back",
     { entries: Schema.Array(Entry), session: Schema.Natural },
     ({ entries, session }) => {
       const bytes = frameOf(entries, session % 2 ** 32)

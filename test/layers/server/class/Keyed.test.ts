@@ -137,7 +137,7 @@ describe("a server by key", () => {
   })
 
   for (const style of ["at once", "later"] as const) {
-    it.effect(`a start that fails ${style} fails for all who asked, and leaves the key free`, () => {
+    it.effect(`a start that fails ${style} fails for every caller, and leaves the key free`, () => {
       const failing = Effect.fail("no database")
       const sessions = tree({
         init: (starts) =>
@@ -161,7 +161,7 @@ describe("a server by key", () => {
     })
   }
 
-  it.effect("its supervisor refuses it: the asker is told why, and may ask again", () => {
+  it.effect("its supervisor refuses it: the caller gets the reason, and may ask again", () => {
     const gate = Latch.makeUnsafe()
     const sessions = tree({ init: () => Effect.as(gate.await, 0), supervisor: { maxChildren: 1 } })
     return within(
@@ -235,7 +235,7 @@ describe("a server by key", () => {
   })
 
   for (const end of ["leaves by itself", "is terminated", "is terminated with a message in hand"] as const) {
-    it.effect(`one that ${end} is not given to anybody any more: who asks meanwhile gets the next one`, () => {
+    it.effect(`one that ${end} is not given to callers any more: one that asks meanwhile gets the next server`, () => {
       const gate = Latch.makeUnsafe()
       const isBusy = end === "is terminated with a message in hand"
       const sessions = tree({
@@ -322,7 +322,7 @@ describe("a server by key", () => {
     )
   })
 
-  it.effect("under a supervisor that is gone there is nobody to start it", () => {
+  it.effect("under a supervisor that is gone it is not started", () => {
     const sessions = tree()
     return within(
       sessions,
@@ -417,7 +417,7 @@ describe("a client of a key", () => {
     )
   })
 
-  it.effect("servers that go as soon as they are up are not started for ever: the caller is told", () => {
+  it.effect("servers that go as soon as they are up are not started for ever: the call fails", () => {
     const sessions = tree({
       init: () => Effect.succeed(Next.start(0, { continueWith: () => Next.stop("normal") }))
     })
@@ -432,7 +432,7 @@ describe("a client of a key", () => {
     )
   })
 
-  it.effect("a server that cannot be started is told as a StartError, one that does not want to be as NotRunning", () =>
+  it.effect("a server that cannot be started fails with a StartError, one that does not want to be with NotRunning", () =>
     Effect.gen(function*() {
       const sent = Effect.flip(Effect.flatMap(Session.via("ada"), (ada) => ada.Add({ by: 1 })))
       const failing = tree({ init: () => Effect.fail("no") })

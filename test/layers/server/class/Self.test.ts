@@ -110,7 +110,7 @@ describe("spawnLink", () => {
     dies: [Effect.die("late"), Cause.die("late")]
   }
   for (const [how, [end, cause]] of Object.entries(ends)) {
-    it.effect(`what runs beside a server ends it when it ${how}; its state is kept`, () =>
+    it.effect(`a fiber linked to a server ends it when it ${how}; its state is kept`, () =>
       Effect.gen(function*() {
         const pulse = yield* Pulse
         const watch = yield* Monitor.watch(pulse)
@@ -124,7 +124,7 @@ describe("spawnLink", () => {
       }).pipe(Effect.scoped, Effect.provide(setUp(Effect.delay(end, 100)))))
   }
 
-  it.effect("completing and being interrupted harm nobody, and it ends with its incarnation", () => {
+  it.effect("it may complete and be interrupted without harm, and ends with its incarnation", () => {
     const log: Array<string> = []
     const work = Effect.onInterrupt(
       Effect.andThen(Effect.sync(() => log.push("begun")), Effect.never),
@@ -202,7 +202,7 @@ describe("hibernate", () => {
       assert.deepStrictEqual(log, ["+", "-"])
     }).pipe(Effect.provide(App)))
 
-  it.effect("does not forget who watches, nor an idle timeout", () =>
+  it.effect("does not forget its monitors, nor an idle timeout", () =>
     Effect.gen(function*() {
       const sleeper = yield* Sleeper
       const watch = yield* Monitor.watch(sleeper)

@@ -238,7 +238,7 @@ promise("a cast with redeliver is handled again before anything queued", ({ deed
   }))
 
 promise(
-  "a message with redeliver is quarantined at its cap; what waits behind it is handled",
+  "a message with redeliver is quarantined at its cap; the messages behind it are handled",
   ({ deed, run }) =>
     Effect.gen(function*() {
       const exit = yield* run(Effect.gen(function*() {

@@ -123,7 +123,7 @@ promise(
 )
 
 promise(
-  "a cast that crashes the server keeps the state and what is queued behind it",
+  "a cast that crashes the server keeps the state and the messages queued behind it",
   ({ cell, run }) =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* run(Effect.andThen(cell.DieUnasked(), cell.Add({ by: 1 }))), Exit.succeed(41))
@@ -171,7 +171,7 @@ class Nesting extends GenServer.Service<Nesting>()("test/Nesting", {
 }) {}
 
 for (const [what, inner] of [["fails", Exit.fail(7)], ["succeeds", Exit.succeed([7, 7])]] as const) {
-  it.effect(`an Effect that a handler's Effect comes to is no answer, and nobody is told what it comes to (it ${what})`, () =>
+  it.effect(`an Effect as a result of a handler's Effect is no answer, and its own result is dropped (it ${what})`, () =>
     Effect.gen(function*() {
       const nesting = yield* Nesting
       const { reason } = yield* Effect.flip(nesting.Nest())

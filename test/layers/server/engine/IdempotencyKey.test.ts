@@ -84,7 +84,7 @@ describe("an idempotency key that is none is refused before anything is sent", (
     }).pipe(Effect.provide(app("a plain handler", gates()))))
 })
 
-describe("what cannot be put on record is the caller's affair", () => {
+describe("an answer that cannot be put on record is the caller's affair", () => {
   for (const [path, style] of everyWay) {
     it.effect(`a payload that does not fit its schema: ${path}, ${style}`, () => {
       const own = gates()
@@ -108,7 +108,7 @@ describe("what cannot be put on record is the caller's affair", () => {
     })
   }
 
-  it.effect("an answer on record that cannot be read any more fails its caller, and nobody else", () =>
+  it.effect("an answer on record that cannot be read any more fails its caller, and no other", () =>
     Effect.gen(function*() {
       const first = Supervisor.layer({ strategy: "one_for_one" }, [
         StateContainer.layerStore(Till, { store: Store }),

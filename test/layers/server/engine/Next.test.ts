@@ -132,7 +132,7 @@ describe("continueWith", () => {
     }).pipe(Effect.provide(over(server)))
   })
 
-  it.effect("that dies is a crash: the state is the one from before it, what is queued is kept", () => {
+  it.effect("that dies is a crash: the state is the one from before it, queued messages are kept", () => {
     const server = Box.layer({
       init: [],
       handlers: {
@@ -218,7 +218,7 @@ describe("noReply", () => {
   })
 })
 
-describe("what a handler may know of the message in its hands", () => {
+describe("the context that a handler gets with its message", () => {
   class Seen extends GenServer.Service<Seen>()("test/Seen", {
     state: Schema.Int,
     messages: {

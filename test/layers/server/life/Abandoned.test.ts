@@ -74,7 +74,7 @@ const start = (work: Effect.Effect<unknown>, style: Style = Effect.as) =>
 
 const conserved = Effect.flatMap(Num.StateContainer, (container) => container.for("a").get)
 
-it.effect("a supervisor that was told to be more patient than its child's recipe is", () =>
+it.effect("a supervisor may be given more patience than its child's recipe has", () =>
   Effect.gen(function*() {
     const pool = yield* Pool
     const harness = yield* Harness.Harness
@@ -132,7 +132,7 @@ it.effect("a handler that has its own server terminated ends nothing twice", () 
     assert.strictEqual(exits.length, 1)
   }).pipe(Effect.provide(app)))
 
-it.effect("a handler that ends on a deep stack, and is abandoned before anybody could take note, is not heard", () => {
+it.effect("a handler that ends on a deep stack, and is abandoned before that is noticed, has no effect", () => {
   const gate = Latch.makeUnsafe()
   return Effect.gen(function*() {
     const pool = yield* Pool

@@ -100,7 +100,7 @@ describe("every caller gets an answer", () => {
     later: "NotRunning"
   })
 
-  ending("when its supervisor gives up, and nobody restarts that", {
+  ending("when its supervisor gives up, and is not restarted", {
     end: (cell) => Process.kill(cell),
     supervisor: { restart: never },
     inHand: "Crashed",

@@ -121,7 +121,7 @@ describe("an init that fails at a restart", () => {
     }).pipe(Effect.provide(over(server, { restart: Restart.backoff({ base: "1 second" }) })))
   })
 
-  it.effect("again and again spends the budget: callers are told, the state is kept", () => {
+  it.effect("again and again spends the budget: calls fail, the state is kept", () => {
     let broken = false
     const server = Counter.layer({
       init: 0,
@@ -181,7 +181,7 @@ describe("initTimeout", () => {
     }))
 })
 
-describe("what init may answer besides a state", () => {
+describe("the answers of init besides a state", () => {
   it.effect("ignore: no process is wanted, and that is no failure", () =>
     Effect.gen(function*() {
       const counter = yield* Counter
@@ -206,7 +206,7 @@ describe("what init may answer besides a state", () => {
     }).pipe(Effect.provide(over(server)))
   })
 
-  it.effect("what init answers is not conserved before a message was handled", () => {
+  it.effect("the state of init is not conserved before a message was handled", () => {
     let inits = 0
     const server = Counter.layer({ init: Effect.sync(() => ++inits), handlers })
     return Effect.gen(function*() {

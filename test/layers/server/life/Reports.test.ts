@@ -50,7 +50,7 @@ describe("every abnormal end makes one crash report", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("that says who, which incarnation, why, with what in hand, restored from what, and what happens next", () => {
+  it.effect("with the process, the incarnation, the reason, the message in hand, the state it started from, and the next step", () => {
     const { app, lines } = watched({})
     return Effect.gen(function*() {
       const counter = yield* Counter
@@ -72,7 +72,7 @@ describe("every abnormal end makes one crash report", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("also when nobody asked: a cast, a kill, an exit signal in the middle of nothing", () => {
+  it.effect("also without a caller: after a cast, a kill, an exit signal to an idle server", () => {
     const { app, messages } = watched({})
     return Effect.gen(function*() {
       const counter = yield* Counter

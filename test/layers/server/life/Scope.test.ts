@@ -53,7 +53,7 @@ const resource = (log: Array<string>, name: string, release: Effect.Effect<unkno
     () => Effect.andThen(release, Effect.sync(() => log.push(`${name} released`)))
   )
 
-describe("what an incarnation acquires is released when it ends", () => {
+describe("a resource of an incarnation is released when it ends", () => {
   it.effect("by its behaviour's Effect: every incarnation has its own", () => {
     const log: Array<string> = []
     return Effect.gen(function*() {
@@ -74,7 +74,7 @@ describe("what an incarnation acquires is released when it ends", () => {
     )
   })
 
-  it.effect("and its finalizers are told whether that was a crash", () => {
+  it.effect("and its finalizers get an exit that says whether that was a crash", () => {
     const log: Array<string> = []
     const make = () => Effect.addFinalizer((exit) => Effect.sync(() => log.push(exit._tag)))
     return Effect.gen(function*() {
@@ -156,7 +156,7 @@ describe("a handler that cannot be interrupted", () => {
     return { gate, options: { work: Effect.uninterruptible(gate.await) } }
   }
 
-  it.effect("is abandoned at the shutdown timeout when it is killed; what it does later changes nothing", () => {
+  it.effect("is abandoned at the shutdown timeout when it is killed; it changes nothing later", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {
       const harness = yield* Harness.Harness
@@ -196,7 +196,7 @@ describe("a handler that cannot be interrupted", () => {
     }).pipe(Effect.provide(app(options)))
   })
 
-  it.effect("and that was told to exit may be killed then: the kill is what it ends with", () => {
+  it.effect("and that was asked to exit may be killed then: it ends as killed", () => {
     const { gate, options } = stuck()
     return Effect.gen(function*() {
       const harness = yield* Harness.Harness
@@ -225,7 +225,7 @@ describe("a handler that cannot be interrupted", () => {
     }).pipe(Effect.provide(app({ ...options, server: { shutdown: "brutal_kill" } })))
   })
 
-  it.effect("and whose supervisor has lost patience twice concerns no later incarnation", () => {
+  it.effect("and that its supervisor gave up on twice concerns no later incarnation", () => {
     const { gate, options } = stuck()
     const tree = Layer.provideMerge(
       Top.layer({ id: "root", strategy: "one_for_one" }, [

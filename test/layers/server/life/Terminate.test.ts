@@ -164,7 +164,7 @@ describe("terminate", () => {
     }))))
 
   for (const style of ["at once", "later"] as const) {
-    it.effect(`may end it for another reason than it was told, ${style}`, () => {
+    it.effect(`may end it for another reason than the one it was given, ${style}`, () => {
       const last: ExitReason = { _tag: "Shutdown", detail: "my own" }
       const stop = Next.stop(last)
       return Effect.gen(function*() {

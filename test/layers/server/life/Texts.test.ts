@@ -25,7 +25,7 @@ const late = <A, E>(call: Effect.Effect<A, E>) =>
 const withdrawn = "It had not begun, and was withdrawn: nothing was done."
 const options = { timeout: "1 second" } as const
 
-describe("a timeout tells whether the message had begun, and what it waited for", () => {
+describe("a timeout says whether the message had begun, and what it waited for", () => {
   const within = (body: (cell: Cell["Service"], own: Gates) => Effect.Effect<void, unknown, Cell>, server = {}) => {
     const own = gates()
     return Effect.gen(function*() {
@@ -147,7 +147,7 @@ describe("a timeout tells of what is to come", () => {
   })
 })
 
-describe("whoever returns a Promise is told what to do with it", () => {
+describe("an error about a Promise says what to do with it", () => {
   const advice = "returned a Promise, which is no answer: wrap it with Effect.promise or Effect.tryPromise."
 
   for (const [path, style] of everyWay) {

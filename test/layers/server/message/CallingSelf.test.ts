@@ -203,7 +203,7 @@ describe("a call that would not wait for itself is none of this", () => {
 })
 
 describe("a server that calls itself where no message is in hand", () => {
-  it.effect("in its init, or in terminate, is told so at once", () => {
+  it.effect("in its init, or in terminate, fails at once", () => {
     const told: Array<string> = []
     const ask = (ping: Effect.Effect<unknown, GenServer.CallError>) =>
       Effect.flatMap(Effect.flip(ping), ({ reason }) => Effect.sync(() => told.push(reason._tag)))

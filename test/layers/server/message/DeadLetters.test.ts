@@ -14,7 +14,7 @@ const dropped = Effect.gen(function*() {
   )
 })
 
-describe("a cast that nobody is going to handle is an event", () => {
+describe("a cast that is not going to be handled is an event", () => {
   it.effect("sent to a server that is down", () =>
     Effect.gen(function*() {
       const cell = yield* Cell
@@ -43,7 +43,7 @@ describe("a cast that nobody is going to handle is an event", () => {
     }).pipe(Effect.provide(tree("a plain handler", own, { restart: "temporary" })))
   })
 
-  it.effect("what waits for the next incarnation is not dropped", () => {
+  it.effect("a cast that waits for the next incarnation is not dropped", () => {
     const own = gates()
     return Effect.gen(function*() {
       const cell = yield* Cell
@@ -56,7 +56,7 @@ describe("a cast that nobody is going to handle is an event", () => {
     }).pipe(Effect.provide(tree("a plain handler", own)))
   })
 
-  it.effect("what is sent to a process that was deleted does not bring it back into view", () =>
+  it.effect("a cast to a process that was deleted does not bring it back into view", () =>
     Effect.gen(function*() {
       const [cell, top, harness] = [yield* Cell, yield* Top, yield* Harness.Harness]
       yield* top.terminateChild("test/Cell")

@@ -18,7 +18,7 @@ class Waiting extends Deadline {
 
 const deadlines = Effect.map(Effect.context<never>(), (context) => new Deadlines(context))
 
-it.effect("those who wait expire when their time is over, each at its own, and leave nothing behind", () =>
+it.effect("waiters expire when their time is over, each at its own, and leave nothing behind", () =>
   Effect.gen(function*() {
     const all = yield* deadlines
     const expired: Array<string> = []
@@ -49,7 +49,7 @@ it.effect("one that is answered leaves from wherever it stands", () =>
     }
   }))
 
-it.effect("a time nobody waits for any more is forgotten, however many different ones there were", () =>
+it.effect("a time without a waiter is forgotten, however many different ones there were", () =>
   Effect.gen(function*() {
     const all = yield* deadlines
     const waiting = Array.from({ length: 1000 }, (_, n) => new Waiting(String(n), []))
@@ -60,7 +60,7 @@ it.effect("a time nobody waits for any more is forgotten, however many different
     assert.strictEqual(all.size, 0)
   }))
 
-it.effect("one that comes when the last has just left is still told", () =>
+it.effect("a waiter that comes when the last has just left expires, too", () =>
   Effect.gen(function*() {
     const all = yield* deadlines
     const expired: Array<string> = []
@@ -73,7 +73,7 @@ it.effect("one that comes when the last has just left is still told", () =>
     assert.deepStrictEqual(expired, ["second after 10"])
   }))
 
-it.effect("whoever is told may add and remove others", () =>
+it.effect("a waiter that expires may add and remove others", () =>
   Effect.gen(function*() {
     const all = yield* deadlines
     const expired: Array<string> = []
@@ -96,7 +96,7 @@ it.effect("whoever is told may add and remove others", () =>
   }))
 
 describe("clocks with fractions", () => {
-  it.effect("callers who came at fractions of a millisecond expire each at its time, on a clock that adds inexactly", () =>
+  it.effect("callers that came at fractions of a millisecond expire each at its time, on a clock that adds inexactly", () =>
     Effect.gen(function*() {
       const all = yield* deadlines
       const expired: Array<string> = []

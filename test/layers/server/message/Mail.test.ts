@@ -103,7 +103,7 @@ const insisting = <A>(request: Effect.Effect<A, GenServer.CallError>): Effect.Ef
 for (const [name, mailbox] of [["an unbounded", undefined], ["a small", { capacity: 3 }]] as const) {
   describe(`${name} mailbox`, () => {
     it.effect.prop(
-      "whatever happens, what was sent is handled in its order, and each message once",
+      "whatever happens, messages are handled in the order in which they were sent, and each once",
       [Schema.Array(Step)],
       ([steps]) =>
         Effect.gen(function*() {

@@ -132,7 +132,7 @@ describe("overflow suspend", () => {
         assert.strictEqual(yield* cell.Get(), 1)
       })))
 
-  it.effect("room that a withdrawn request leaves goes to who waits for it", () =>
+  it.effect("room that a withdrawn request leaves goes to a sender that waits for it", () =>
     busy({ capacity: 1, overflow: "suspend" }, (cell, own) =>
       Effect.gen(function*() {
         const inside = yield* now(cell.Add({ by: 1 }))
@@ -167,7 +167,7 @@ for (const overflow of ["fail", "drop_oldest", "suspend"] as const) {
         assert.deepStrictEqual(yield* yield* Fiber.join(caller), 1)
       })))
 
-  it.effect(`what waits in a bounded mailbox (${overflow}) is served by the next incarnation, in order`, () =>
+  it.effect(`messages that wait in a bounded mailbox (${overflow}) are served by the next incarnation, in order`, () =>
     busy({ capacity: 3, overflow }, (cell) =>
       Effect.gen(function*() {
         const callers = yield* Effect.forEach([1, 2, 4], (by) => now(cell.Add({ by })))

@@ -102,7 +102,7 @@ for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
   // Without a capacity nothing overflows.
   for (const capacity of overflow === "suspend" ? [1, 3, 40, Infinity] : [1, 3, 40]) {
     it.effect.prop(
-      `what is taken is what has waited longest (${overflow}, capacity ${capacity})`,
+      `the message that has waited longest is taken next (${overflow}, capacity ${capacity})`,
       [Schema.Array(Step).check(Schema.isMinLength(120), Schema.isMaxLength(250))],
       ([steps]) =>
         Effect.gen(function*() {

@@ -109,7 +109,7 @@ describe("a poison message", () => {
     }).pipe(Effect.provide(app))
   })
 
-  it.effect("whose handler was mended is replayed: the reply comes to whoever replays it", () => {
+  it.effect("with a mended handler is replayed: the reply comes to the caller that replays it", () => {
     const { app, behavior } = setting((grain) => grain === 13)
     return Effect.gen(function*() {
       const mill = yield* Mill
@@ -202,7 +202,7 @@ describe("a poison message", () => {
   })
 })
 
-describe("what is no poison", () => {
+describe("messages that are no poison", () => {
   it.effect("a message without a redelivery policy is answered Crashed, and not kept", () => {
     const { app } = setting(() => false)
     return Effect.gen(function*() {

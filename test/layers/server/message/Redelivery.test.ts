@@ -69,7 +69,7 @@ describe("a message with redeliver", () => {
       assert.deepStrictEqual(again.map((event) => [event.message, event.attempt]), [["Try", 2], ["Try", 3]])
     }).pipe(Effect.provide(app())))
 
-  it.effect("is quarantined at the cap: its caller gets a typed answer, what waits behind it is handled", () =>
+  it.effect("is quarantined at the cap: its caller gets a typed answer, the messages behind it are handled", () =>
     Effect.gen(function*() {
       const harness = yield* Harness.Harness
       const job = yield* Job
@@ -105,7 +105,7 @@ describe("a message with redeliver", () => {
     }).pipe(Effect.provide(app(gate)))
   })
 
-  it.effect("is withdrawn with its caller: nobody handles it again", () => {
+  it.effect("is withdrawn with its caller: it is not handled again", () => {
     const gate = Latch.makeUnsafe()
     return Effect.gen(function*() {
       const harness = yield* Harness.Harness
@@ -120,7 +120,7 @@ describe("a message with redeliver", () => {
     }).pipe(Effect.provide(app(gate)))
   })
 
-  it.effect("whose handler stopped the server on purpose has been handled, and does not come back", () => {
+  it.effect("is handled when its handler stopped the server on purpose, and does not come back", () => {
     const handled: Array<string> = []
     const stopping = Job.layer({
       init: [],

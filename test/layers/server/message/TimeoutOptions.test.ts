@@ -56,7 +56,7 @@ describe("the timeout of a call that is no time is a defect of the caller: nothi
     }).pipe(Effect.provide(branch("a plain handler", gates()))))
 })
 
-describe("what a class says about timeouts is checked when the class is made", () => {
+describe("the timeouts of a class are checked when the class is made", () => {
   for (const [given, shown] of nonsense) {
     it(`of a message: ${shown}`, () => {
       const make = () =>

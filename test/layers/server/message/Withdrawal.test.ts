@@ -62,7 +62,7 @@ for (const style of styles) {
       }).pipe(Effect.provide(tree(style, own)))
     })
 
-    it.effect("nor when its caller, told of the timeout, is who sets the server free", () => {
+    it.effect("nor when its caller, which has failed with the timeout, sets the server free", () => {
       const own = gates()
       return Effect.gen(function*() {
         const cell = yield* Cell
@@ -98,7 +98,7 @@ it.effect("a caller waits 5 seconds by default, as in OTP", () => {
 })
 
 for (const gone of ["timed out", "was interrupted"] as const) {
-  it.effect(`a handler in progress goes on when its caller ${gone}: what it commits counts, its reply is dropped`, () => {
+  it.effect(`a handler in progress goes on when its caller ${gone}: its commit counts, its reply is dropped`, () => {
     const own = gates()
     return Effect.gen(function*() {
       const cell = yield* Cell

@@ -88,7 +88,7 @@ describe("a fault that is injected", () => {
     }).pipe(Effect.provide(app("a plain handler", called, once("afterHandler", faults[0]!, "Bump"))))
   })
 
-  it.effect("is told whom it strikes", () => {
+  it.effect("gets the target that it strikes", () => {
     const targets: Array<string> = []
     const faults: Fault.FaultPoints = (point, { incarnation, message, server }) => {
       targets.push(`${point} ${server} #${incarnation} ${message}`)

@@ -14,7 +14,7 @@ const each: ReadonlyArray<readonly [string, Effect.Effect<Process.Process, never
 
 for (const [who, find] of each) {
   describe(`observers of ${who}`, () => {
-    it.effect("are told once, in the order in which they came; who was taken off is not", () => {
+    it.effect("are called once, in the order in which they came; one that was taken off is not", () => {
       const told: Array<string> = []
       return Effect.gen(function*() {
         const process = yield* find
@@ -38,7 +38,7 @@ for (const [who, find] of each) {
       )
     })
 
-    it.effect("may take one another off, and come again, while they are told", () =>
+    it.effect("may take one another off, and come again, while they are called", () =>
       Effect.gen(function*() {
         const process = yield* find
         const told: Array<string> = []

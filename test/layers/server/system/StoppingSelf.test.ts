@@ -125,7 +125,7 @@ describe("a stop that would wait for itself fails at once", () => {
     ))
 })
 
-describe("whoever waits for the end of a server", () => {
+describe("a wait for the end of a server", () => {
   it.effect("is not waited for by its terminate: that call fails at once", () =>
     run(({ a, b, ofA, ofB }) =>
       Effect.gen(function*() {

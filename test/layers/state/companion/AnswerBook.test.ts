@@ -25,7 +25,7 @@ describe("the answers on record", () => {
     assert.deepStrictEqual(ids(book, ["a", "b", "c", "d"]), ["b", "c", "d"])
   })
 
-  it("are a thousand and a day unless told otherwise", () => {
+  it("are a thousand and a day by default", () => {
     const book = new AnswerBook(undefined)
     for (let i = 1; i <= 1001; i++) book.record(answer(String(i)), i)
     assert.deepStrictEqual(ids(book, ["1", "2", "1001"]), ["2", "1001"])
@@ -33,7 +33,7 @@ describe("the answers on record", () => {
     assert.deepStrictEqual(ids(book, ["2", "1001", "late"]), ["late"])
   })
 
-  it("that nobody writes to a store are no more than those on record", () => {
+  it("that are not written to a store are no more than those on record", () => {
     const book = new AnswerBook({ maxCount: 3, maxAge: day })
     for (let i = 1; i <= 100; i++) book.record(answer(String(i)), i)
     assert.deepStrictEqual(book.unsaved.map(({ id }) => id), ["98", "99", "100"])

@@ -58,7 +58,7 @@ describe("every companion", () => {
   }
 })
 
-describe("what a new incarnation starts from", () => {
+describe("the state that a new incarnation starts from", () => {
   const after = (keeper: Keeper<number>, end: "a crash" | "a kill") => {
     takeOver(keeper, 1)
     keeper.commit(1, 10, "call")
@@ -67,18 +67,18 @@ describe("what a new incarnation starts from", () => {
     return restored(takeOver(keeper, 2))
   }
 
-  it("after a crash: what is conserved on commit, at intervals and on terminate; nothing when it is forgotten", () => {
+  it("after a crash: the state conserved on commit, at intervals and on terminate; none when it is forgotten", () => {
     const states = Object.values(keepers).map((make) => after(make(), "a crash"))
     assert.deepStrictEqual(states, [11, undefined, 11, 11])
   })
 
-  it("after a kill: what is conserved on commit and at intervals, but not what needs a last word", () => {
+  it("after a kill: the state conserved on commit and at intervals, but none that is conserved on terminate", () => {
     const states = Object.values(keepers).map((make) => after(make(), "a kill"))
     assert.deepStrictEqual(states, [11, undefined, 11, undefined])
   })
 })
 
-it.effect("set is a commit on behalf of the youngest incarnation, clear forgets, snapshots say who committed", () =>
+it.effect("set is a commit on behalf of the youngest incarnation, clear forgets, snapshots name the incarnation that committed", () =>
   Effect.gen(function*() {
     const keeper = new InMemory<number>("a", undefined)
     takeOver(keeper, 3)
@@ -91,7 +91,7 @@ it.effect("set is a commit on behalf of the youngest incarnation, clear forgets,
     assert.strictEqual(takeOver(keeper, 4)._tag, "Init")
   }))
 
-it.effect("what is conserved late is not shown before it is conserved", () =>
+it.effect("a state that is conserved late is not shown before", () =>
   Effect.gen(function*() {
     const waiting = late()
     const keeper = new Delayed(new InMemory<number>("a", undefined), false, waiting)

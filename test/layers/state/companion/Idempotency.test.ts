@@ -129,7 +129,7 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 
-  it.effect("also when whoever made the first does not wait any longer: it is still handled once", () =>
+  it.effect("also when the caller of the first does not wait any longer: it is still handled once", () =>
     Effect.gen(function*() {
       const { later, tree } = yield* setUp
       yield* Effect.gen(function*() {
@@ -245,7 +245,7 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
     }).pipe(withStore))
 })
 
-it.effect("conserved with the last word alone, an answer is lost along with the state: a kill leaves none", () =>
+it.effect("conserved on terminate alone, an answer is lost along with the state: a kill leaves none", () =>
   Effect.gen(function*() {
     const later = yield* Deferred.make<void>()
     yield* Effect.gen(function*() {

@@ -61,7 +61,7 @@ const restored = (fragile: Server) => Effect.andThen(fragile.Set({ to: 41 }), Pr
 const companionOf = Effect.map(server.StateContainer, (container) => container.for())
 
 describe.each(kinds)("over a companion in %s", (kind) => {
-  it.effect("a state that kills whoever restores it gives way to the last good one, within the budget", () =>
+  it.effect("a state that kills each incarnation that restores it gives way to the last good one, within the budget", () =>
     Effect.gen(function*() {
       const fragile = yield* Fragile
       const harness = yield* Harness.Harness
@@ -83,7 +83,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
       assert.deepStrictEqual(yield* losses, [["aside", 2], ["back", 2, 1]])
     }).pipe(Effect.provide(tree(kind))))
 
-  it.effect("nothing is deleted: what was set aside can be looked at, and its number is not used again", () =>
+  it.effect("nothing is deleted: a snapshot that was set aside can be looked at, and its number is not used again", () =>
     Effect.gen(function*() {
       const fragile = yield* Fragile
       const companion = yield* companionOf
@@ -156,7 +156,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.strictEqual(why, "3 different messages (Add, Get) crashed on snapshot 2 before any was handled")
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 4))))
 
-    it.effect("also when somebody has looked at it, and put it back, meanwhile: that handles nothing", () =>
+    it.effect("also when it was read from outside, and set again, meanwhile: that handles nothing", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
         yield* worsen(fragile, poison.handlers)
@@ -180,7 +180,7 @@ describe.each(kinds)("over a companion in %s", (kind) => {
         assert.deepStrictEqual(others.at(-1)?.[2], 1)
       }).pipe(Effect.provide(tree(kind, { onSuspect: "rollback" }, 4))))
 
-    it.effect("by default nobody but a person may tell: it gives up with a report, and the state is still there", () =>
+    it.effect("by default it decides nothing itself: it gives up with a report, and the state is still there", () =>
       Effect.gen(function*() {
         const fragile = yield* Fragile
         const harness = yield* Harness.Harness
@@ -341,7 +341,7 @@ it.effect("a store that is away when a snapshot is set aside is asked again, and
 })
 
 for (const [what, to] of [["", 50], [", or of what a callback made of that", poison.changing]] as const) {
-  it.effect(`what spoke against a row says nothing of what somebody has put in its place${what}`, () =>
+  it.effect(`evidence against a row does not count against one that was put in its place${what}`, () =>
     Effect.gen(function*() {
       const fragile = yield* Fragile
       const table = yield* StateTable.StateTable
@@ -405,7 +405,7 @@ describe.each(kinds.flatMap((kind) => late.map((when) => [kind, when] as const))
   }
 )
 
-it.effect("what spoke against a snapshot does not speak against another that a person put in its place", () => {
+it.effect("evidence against a snapshot does not count against one that was set in its place from outside", () => {
   const script = new Scripted()
   return Effect.gen(function*() {
     const fragile = yield* Fragile

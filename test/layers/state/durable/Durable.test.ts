@@ -79,7 +79,7 @@ describe("answers wait for the store, the server does not", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
-  it.effect("what was computed from a stored state is answered at once", () => {
+  it.effect("a reply computed from a stored state is given at once", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -92,7 +92,7 @@ describe("answers wait for the store, the server does not", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
-  it.effect("a caller that does not wait any more is told so; what it asked for is stored all the same", () => {
+  it.effect("a caller that does not wait any more gets a timeout; its update is stored all the same", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -143,7 +143,7 @@ describe("group commit", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
-  it.effect("what is committed while a batch is being written is in the next one", () => {
+  it.effect("a commit while a batch is being written is in the next one", () => {
     const { gate, inside, script } = gated()
     return Effect.gen(function*() {
       const account = yield* Account

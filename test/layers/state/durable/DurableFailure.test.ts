@@ -46,7 +46,7 @@ const reports = Effect.map(Harness.Harness, ({ telemetry }) => {
 
 describe("a store that is away for a while", () => {
   for (const [name, reason] of [["does not answer", away], ["is full", full]] as const) {
-    it.effect(`which ${name}, is asked again by the Schedule; nobody but the answers waits`, () => {
+    it.effect(`which ${name}, is asked again by the Schedule; only the answers wait`, () => {
       const { inside, script } = scripted()
       script.before = onSave(reason)
       return Effect.gen(function*() {
@@ -85,7 +85,7 @@ describe("a store that is away for a while", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
-  it.effect("while a store is away, whoever times out is told what it says", () => {
+  it.effect("while a store is away, a timeout carries its error", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -102,7 +102,7 @@ describe("a store that is away for a while", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
-  it.effect("a store that hangs holds nobody up but those who wait for it, and all goes on when it comes back", () => {
+  it.effect("a store that hangs holds up only the callers that wait for it, and all goes on when it comes back", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
@@ -154,7 +154,7 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
-  it.effect("what was stored although the store did not say so is what the next incarnation starts from", () => {
+  it.effect("the next incarnation starts from a state that was stored although the store did not say so", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -226,7 +226,7 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(one(inside, { retry: patience })))
   })
 
-  it.effect("messages in the mailbox wait for the next incarnation; the one in hand is told", () => {
+  it.effect("messages in the mailbox wait for the next incarnation; the one in hand fails", () => {
     const { inside, script } = scripted()
     inside.slow = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
@@ -371,7 +371,7 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(one(inside, {}, { restart: Restart.intensity({ restarts: 1, within: "1 hour" }) })))
   })
 
-  it.effect("a state that does not fit its schema is told to its own callers, and to no other server's", () => {
+  it.effect("a state that does not fit its schema fails the calls of its own server, and of no other", () => {
     const { inside } = scripted()
     return Effect.gen(function*() {
       const bad = yield* start(inside, "bad")
@@ -386,7 +386,7 @@ describe("a write that finally fails", () => {
     }).pipe(Effect.provide(many(inside)))
   })
 
-  it.effect("what its callers read names the server, says what is kept, and does not contradict itself", () => {
+  it.effect("the error of its callers names the server, says what is kept, and does not contradict itself", () => {
     const { inside, script } = scripted()
     const told = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
       Effect.map(Effect.flip(call), (error) => error.message)
@@ -491,7 +491,7 @@ describe("another process takes over", () => {
     }).pipe(Effect.provide(many(inside, {}, { onGiveUp: "park" })))
   })
 
-  it.effect("whoever opens the store last goes on from what the other acknowledged", () => {
+  it.effect("the process that opens the store last goes on from the updates that the other acknowledged", () => {
     const { inside, script } = scripted()
     const other = new Inside(script)
     return Effect.gen(function*() {
@@ -508,7 +508,7 @@ describe("another process takes over", () => {
   })
 })
 
-it.effect("what could not be stored is told in a crash report that anybody understands", () => {
+it.effect("a state that could not be stored makes a crash report that says so in words", () => {
   const { inside, script } = scripted()
   const { layer, lines } = recordedLog()
   return Effect.gen(function*() {

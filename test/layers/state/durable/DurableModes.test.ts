@@ -56,7 +56,7 @@ describe("{ every }: at intervals", () => {
     }).pipe(Effect.provide(one(inside, every)))
   })
 
-  it.effect("what was written for somebody who waited is not written again at the interval", () => {
+  it.effect("a state that was written for a waiting caller is not written again at the interval", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -104,10 +104,10 @@ describe("{ every }: at intervals", () => {
   })
 })
 
-describe("\"terminate\": with the last word, the original pattern", () => {
+describe("\"terminate\": at the server's end, the original pattern", () => {
   const last = { when: "terminate" } as const
 
-  it.effect("nothing is written while the server lives; a crash leaves it its last word", () => {
+  it.effect("nothing is written while the server lives; a crash still runs terminate and writes", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -145,7 +145,7 @@ describe("\"terminate\": with the last word, the original pattern", () => {
 })
 
 describe("a shutdown", () => {
-  it.effect("waits until everything is stored, and answers whoever waits", () => {
+  it.effect("waits until everything is stored, and answers each waiting caller", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
     script.before = onSave(() => gate.await)
@@ -207,7 +207,7 @@ describe("after a normal end", () => {
       return yield* account.Finish()
     })
 
-  it.effect("the state is kept, with the last word, and the next server of that key has it", () => {
+  it.effect("the final state is kept, and the next server of that key has it", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       assert.strictEqual(yield* finish(inside, "a"), 1)
@@ -286,7 +286,7 @@ describe("after a normal end", () => {
     }).pipe(Effect.provide(many(inside)))
   })
 
-  it.effect("who has looked for long at what is stored does not let go of a server that has started meanwhile", () => {
+  it.effect("a slow look at a stored state does not forget a server that has started meanwhile", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
@@ -315,7 +315,7 @@ describe("after a normal end", () => {
   })
 
   for (const afterStop of ["keep", "forget"] as const) {
-    it.effect(`what a terminated child of a dynamic supervisor has left is in the store alone (afterStop: ${afterStop})`, () => {
+    it.effect(`the state of a terminated child of a dynamic supervisor is in the store alone (afterStop: ${afterStop})`, () => {
       const { inside, script } = scripted()
       return Effect.gen(function*() {
         const account = yield* start(inside, "a")
@@ -347,7 +347,7 @@ describe("after a normal end", () => {
 })
 
 describe("by hand", () => {
-  it.effect("clear removes what is stored; what comes after it is kept", () => {
+  it.effect("clear removes the stored states; those that come after it are kept", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* Account
@@ -380,7 +380,7 @@ describe("by hand", () => {
     }).pipe(Effect.provide(one(inside)))
   })
 
-  it.effect("nobody waits for a state that was cleared while the one before it was being written", () => {
+  it.effect("no caller waits for a state that was cleared while the one before it was being written", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
@@ -417,7 +417,7 @@ describe("by hand", () => {
     }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })))
   })
 
-  it.effect("what an earlier process stored, and is being cleared, is not what a server starts from", () => {
+  it.effect("a server does not start from a state of an earlier process that is being cleared", () => {
     const { inside, script } = scripted()
     const gate = Latch.makeUnsafe(false)
     return Effect.gen(function*() {
@@ -455,7 +455,7 @@ describe("by hand", () => {
     }).pipe(Effect.provide(many(inside)))
   })
 
-  it.effect("what is stored is shown once, and what is not stored yet before it", () => {
+  it.effect("a stored state is shown once, after those that are not stored yet", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* Account

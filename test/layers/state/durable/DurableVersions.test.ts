@@ -101,7 +101,7 @@ describe("a state written before a deploy", () => {
         assert.strictEqual(yield* till.Get(), 21)
       })))
 
-  it.effect("whose migration dies is a suspect: the last good one comes back, and it is set aside", () =>
+  it.effect("with a migration that dies is a suspect: the last good one comes back, and it is set aside", () =>
     deploy([1, 13], (script) =>
       Effect.gen(function*() {
         const till = yield* New
@@ -130,7 +130,7 @@ describe("a state written before a deploy", () => {
       [[13, 13], "starts from init, and not from snapshot 2: no snapshot of it can be used"]
     ] as const
   ) {
-    it.effect(`is told at Error level and counted, while the tree is only being built: ${lost.slice(0, 20)}`, () => {
+    it.effect(`is logged at Error level and counted, while the tree is only being built: ${lost.slice(0, 20)}`, () => {
       const { layer, lines } = recordedLog()
       return deploy(states, () =>
         Effect.gen(function*() {
@@ -266,7 +266,7 @@ describe("a state that is encrypted at rest", () => {
   })
 })
 
-describe("what version 0.1 wrote, read by a server of today", () => {
+describe("a store of version 0.1, read by a server of today", () => {
   const Till = StateSchema.make(Schema.Struct({ count: Schema.Int, names: Schema.Array(Schema.String) })).next(
     Schema.Struct({ total: Schema.Int, names: Schema.ReadonlySet(Schema.String) }),
     ({ count, names }) => ({ total: count, names: new Set(names) })

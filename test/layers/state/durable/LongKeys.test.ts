@@ -38,7 +38,7 @@ const longest = "ü".repeat((512 - "test/Cart/".length) / 2)
 const tooLong = `${longest}m`
 
 describe("a key that is too long for the store", () => {
-  it.live("is refused at the start, typed, to whoever asked; no budget is charged, and nobody else suffers", () =>
+  it.live("is refused at the start, typed, to its starter; no budget is charged, and no other server suffers", () =>
     Effect.gen(function*() {
       const app = Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.never }, [
         StateContainer.layerStore(Cart, { store: Db }),

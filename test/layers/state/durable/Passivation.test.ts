@@ -62,7 +62,7 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("is running, to its supervisor and to whoever asks: nothing is loaded for that", () => {
+  it.effect("is running, to its supervisor and to its callers: nothing is loaded for that", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
@@ -76,7 +76,7 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("is hibernating, to whoever asks for its status: nothing is loaded for that", () => {
+  it.effect("is hibernating, to a caller that asks for its status: nothing is loaded for that", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
@@ -99,7 +99,7 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("a status asked for while others wait is told in its turn", () => {
+  it.effect("a status asked for while others wait is answered in its turn", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
@@ -211,7 +211,7 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("an idle timeout, and what the system asks, bring the state back", () => {
+  it.effect("an idle timeout and system messages bring the state back", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const sleeper = yield* Sleeper
@@ -244,7 +244,7 @@ describe("a server that hibernates over a store", () => {
     }).pipe(Effect.provide(setUp(inside, { when: { every: "1 hour" } })))
   })
 
-  it.effect("conserved with its last word alone, or in memory, its state stays", () => {
+  it.effect("conserved on terminate alone, or in memory, its state stays", () => {
     const inside = new Inside()
     const program = Effect.gen(function*() {
       const sleeper = yield* Sleeper

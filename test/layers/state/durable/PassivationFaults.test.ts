@@ -86,7 +86,7 @@ describe("the end of a server whose state is in its store alone", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("stopped while the store is away, its clean-up cannot be run, and that is told", () => {
+  it.effect("stopped while the store is away, its clean-up cannot be run, and that is reported", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const sleeper = yield* Sleeper
@@ -156,7 +156,7 @@ describe("the end of a server whose state is in its store alone", () => {
 })
 
 describe("a state that others change while it is in its store alone", () => {
-  it.effect("what a person sets is what the server goes on with; what is cleared is gone with its incarnation", () => {
+  it.effect("the server goes on with a state set from outside; a cleared one is gone with its incarnation", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
@@ -187,7 +187,7 @@ describe("a state that others change while it is in its store alone", () => {
       return { sleeper, read, gate }
     })
 
-  it.effect("what a person sets while it is loaded is what the server goes on with", () => {
+  it.effect("the server goes on with a state that was set from outside while it loaded its own", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const companion = (yield* Sleeper.StateContainer).for()
@@ -199,7 +199,7 @@ describe("a state that others change while it is in its store alone", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("what is cleared while it is loaded is gone with its incarnation", () => {
+  it.effect("a state that is cleared while it is loaded is gone with its incarnation", () => {
     const inside = new Inside()
     return Effect.gen(function*() {
       const companion = (yield* Sleeper.StateContainer).for()

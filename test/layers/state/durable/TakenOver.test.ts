@@ -66,7 +66,7 @@ describe("a session that another process has taken over from", () => {
     })
   }
 
-  it.effect("ends every supervisor above, whose restart would be futile too; the error says why and what to do", () => {
+  it.effect("ends every supervisor above: a restart of these would be futile, too; the error says why and what to do", () => {
     const { inside, script } = scripted()
     const Below = Supervisor.layer({ id: "below", strategy: "one_for_one" }, [Account.layer(behavior(inside))])
     return Effect.gen(function*() {

@@ -118,7 +118,7 @@ describe("NodeDisk", () => {
   }
 
   it.live.skipIf(!fs.existsSync("/proc/self/fd"))(
-    "what it has open is closed with the Scope",
+    "its open files are closed with the Scope",
     () =>
       Effect.gen(function*() {
         const path = join(yield* folder, "log")
@@ -136,7 +136,7 @@ describe("NodeDisk", () => {
       }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
-  it.live("what is written lies in the file, small or large, and is read back through the same handle", () =>
+  it.live("bytes that are written lie in the file, small or large, and are read back through the same handle", () =>
     Effect.gen(function*() {
       const disk = direct(yield* FileSystem.FileSystem)
       const path = join(yield* folder, "log")
@@ -156,7 +156,7 @@ describe("NodeDisk", () => {
       assert.isFalse(yield* disk.exists(path))
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.live("writing goes on where the file was cut off, or where it was told to", () =>
+  it.live("writing goes on where the file was cut off, or at the position that was set", () =>
     Effect.gen(function*() {
       const disk = direct(yield* FileSystem.FileSystem)
       const path = join(yield* folder, "log")

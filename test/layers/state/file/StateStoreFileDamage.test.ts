@@ -7,7 +7,7 @@ import { folder, open, segments, written } from "../../../kit/stores/FileStore.t
 import { record, seqs } from "../../../kit/stores/Records.ts"
 
 describe("a log that was not written whole, or has rotted", () => {
-  it.live("a torn end is cut off and told, once; what was acknowledged before it is there", () =>
+  it.live("an incomplete end is cut off and reported once; every update acknowledged before it is there", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 3)
@@ -24,7 +24,7 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.deepStrictEqual(again.damages, [])
     }))
 
-  it.live("cut anywhere, what is left is a beginning of what was written", () =>
+  it.live("cut anywhere, the log holds a beginning of the updates that were written", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 3)
@@ -43,7 +43,7 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.strictEqual(before, 0)
     }))
 
-  it.live("a damaged part in the middle is told, and the generation before takes its place", () =>
+  it.live("a damaged part in the middle is reported, and the generation before takes its place", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 3)
@@ -61,7 +61,7 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole"])
     }))
 
-  it.live("to whoever only looks, a torn end is nothing to tell: the owner may just be writing it", () =>
+  it.live("to a reader an incomplete end is no damage: the owner may just be writing it", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 2)
@@ -71,7 +71,7 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
-  it.live("a segment that was whole when others were built on it, and is short now, is told", () =>
+  it.live("a segment that was whole when others were built on it, and is short now, is reported", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 3)
@@ -102,7 +102,7 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.isNotEmpty(damages)
     }))
 
-  it.live("a segment that is gone is told, and the rest is read", () =>
+  it.live("a missing segment is reported, and the rest is read", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 2)

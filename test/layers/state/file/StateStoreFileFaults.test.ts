@@ -31,7 +31,7 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
-  it.live("the same when the torn end cannot even be cut off", () =>
+  it.live("the same when the incomplete end cannot even be cut off", () =>
     Effect.gen(function*() {
       const { directory, disk, save } = yield* saved
       disk.answer = ({ operation }) =>
@@ -64,7 +64,7 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
-  it.live("what earlier sessions left unneeded counts when it is decided whether to compact", () =>
+  it.live("bytes that earlier sessions left unneeded count when it is decided whether to compact", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       yield* written(directory, 100)
@@ -87,7 +87,7 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(segments(directory).map((file) => file.endsWith("-0.log")), [true])
     }))
 
-  it.live("what was set aside keeps its answers through a compaction", () =>
+  it.live("a snapshot that was set aside keeps its answers through a compaction", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
@@ -148,7 +148,7 @@ describe("a disk that fails", () => {
       }
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
 
-  it.live("when it cannot be told whose the folder is after a compaction, nothing acknowledged is lost", () =>
+  it.live("when the folder's owner cannot be read after a compaction, nothing acknowledged is lost", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const disk = makeDisk()
@@ -283,7 +283,7 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
-  it.live("what has rotted since the session began is told by compaction, and is lost as it would be at opening", () =>
+  it.live("bytes that have rotted since the session began are reported by compaction, and lost as they would be at opening", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const { damages, store } = yield* open(directory, makeDisk(), { compactAbove: 4000 })
@@ -360,7 +360,7 @@ describe("a disk that fails", () => {
     }
   })
 
-  it.live("nothing is relied on before it is flushed: a new segment, its name, and what it replaces, in this order", () =>
+  it.live("nothing is relied on before it is flushed: a new segment, its name, and the segments it replaces, in this order", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const disk = makeDisk()
@@ -447,7 +447,7 @@ describe("a disk that fails", () => {
 
 describe("a real limit on a file's size", () => {
   it.live(
-    "a process whose disk is full says so, and what it had acknowledged is found by the next",
+    "a process whose disk is full says so, and the next one finds all that it had acknowledged",
     () =>
       Effect.gen(function*() {
         if (process.platform === "win32") return

@@ -35,7 +35,7 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(yield* seqs(two), [3, 2, 1])
     }))
 
-  it.live("a batch that comes after the younger session has read is refused, and never read by anybody", () =>
+  it.live("a batch that comes after the younger session has read is refused, and never read by any session", () =>
     Effect.gen(function*() {
       const { current, directory, exit, old, two } = yield* raced("write")
       const error = Exit.findErrorOption(exit)
@@ -53,7 +53,7 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
-  it.live("what the younger session has read is known also when a third has taken over from it", () =>
+  it.live("the point up to which the younger session has read is known also when a third has taken over from it", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const disk = makeDisk()
@@ -92,7 +92,7 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(yield* seqs(two.store), [1])
     }))
 
-  it.live("who was taken over may take the folder back", () =>
+  it.live("a session that was taken over may take the folder back", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const [one, two] = [yield* open(directory), yield* open(directory)]
@@ -173,7 +173,7 @@ describe("two processes that race for a folder", () => {
       assert.deepStrictEqual(damages, [])
     }))
 
-  it.live("what another has removed already need not be removed", () =>
+  it.live("a segment that another session has removed already need not be removed", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       yield* written(directory, 3)
@@ -244,7 +244,7 @@ describe("two processes that race for a folder", () => {
       }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
   }
 
-  it.live("when the younger process dies before it has said what it read, nobody knows, and the next one decides", () =>
+  it.live("when the younger process dies before it has noted how far it read, the next one decides", () =>
     Effect.gen(function*() {
       const { directory, disk, save } = yield* saved
       // it has claimed the folder and removed the older claim, and that was all

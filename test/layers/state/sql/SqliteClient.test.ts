@@ -21,7 +21,7 @@ const counted = Effect.fnUntraced(function*(options: Partial<SqliteClient.Option
 })
 
 describe("SqliteClient", () => {
-  it.live("binds what JavaScript has and answers rows, arrays and what a write did", () =>
+  it.live("binds JavaScript's values and answers rows, arrays and the result of a write", () =>
     Effect.gen(function*() {
       const { sql } = yield* counted()
       const inserted = yield* sql`INSERT INTO t ${sql.insert([{ id: 1, name: "a" }, { id: 2, name: null }])}`.raw
@@ -79,7 +79,7 @@ describe("SqliteClient", () => {
       assert.strictEqual(yield* count, 1)
     }))
 
-  it.live("errors are told apart: a constraint, a lock, a missing file", () =>
+  it.live("errors are distinguished: a constraint, a lock, a missing file", () =>
     Effect.gen(function*() {
       const { filename, sql } = yield* counted({ busyTimeout: 1 })
       yield* sql`INSERT INTO t (name) VALUES ('a')`
@@ -93,7 +93,7 @@ describe("SqliteClient", () => {
       assert.isTrue(Exit.isFailure(missing))
     }))
 
-  it.live("the database is in WAL mode, flushed as it was told, and read-only when it was", () =>
+  it.live("the database is in WAL mode, and flushed and read-only as its options say", () =>
     Effect.gen(function*() {
       const { filename, sql } = yield* counted({ synchronous: "FULL" })
       const pragma = (sql: SqlClient.SqlClient, name: string) =>

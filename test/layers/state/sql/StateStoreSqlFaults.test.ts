@@ -84,7 +84,7 @@ describe("SQLite that fails", () => {
       assert.deepStrictEqual(yield* seqs(store), [2, 1])
     }))
 
-  it.live("what could not be written takes nobody's place: the newest are kept", () =>
+  it.live("a snapshot that could not be written takes no other's place: the newest are kept", () =>
     Effect.gen(function*() {
       const filename = join(yield* folder, "test.db")
       const store = yield* StateStoreSqlite.make({ filename, busyTimeout: 1 })
@@ -99,7 +99,7 @@ describe("SQLite that fails", () => {
       assert.deepStrictEqual(yield* seqs(store), [5, 3, 2])
     }))
 
-  it.live("a file that is not a database, and a folder that is not there, are told when it is opened", () =>
+  it.live("a file that is not a database, and a folder that is not there, are refused at opening", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       fs.writeFileSync(join(directory, "text.db"), "this is not a database, however long it may be".repeat(100))
@@ -119,7 +119,7 @@ describe("SQLite that fails", () => {
       }
     }))
 
-  it.live("what no trying again can mend is told as such: a table that is gone, or is another one", () =>
+  it.live("an error that trying again cannot mend says so: a table that is gone, or is another one", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const filename = join(directory, "test.db")
@@ -164,7 +164,7 @@ describe("SQLite that fails", () => {
     assert.isDefined(StateStoreSqlite.make({ filename: "x", readOnly: true }))
   })
 
-  it.live("servers over such a store are told at once, not after half a minute of trying again", () =>
+  it.live("servers over such a store fail at once, not after half a minute of trying again", () =>
     Effect.gen(function*() {
       const filename = join(yield* folder, "test.db")
       class Db extends StateStore.Service<Db>()("test/Db", "process") {}
@@ -228,7 +228,7 @@ describe("PostgreSQL that fails", () => {
   })
 
   it.live(
-    "a server that is restarted in the middle: what was acknowledged is there, what failed may be saved again",
+    "a database server restarted in the middle: every acknowledged write is there, a failed one may be saved again",
     () =>
       Effect.gen(function*() {
         const { store } = yield* opened()
@@ -259,7 +259,7 @@ describe("PostgreSQL that fails", () => {
       })
   )
 
-  it.live("what no trying again can mend is told as such: a table of PostgreSQL's that is gone", () =>
+  it.live("an error that trying again cannot mend says so: a table of PostgreSQL's that is gone", () =>
     Effect.gen(function*() {
       const { sql, store, table } = yield* opened()
       const epoch = yield* store.acquireEpoch("app")
@@ -287,7 +287,7 @@ describe("PostgreSQL that fails", () => {
     }))
 
   it.live(
-    "a write that hangs on somebody else's lock goes on when that is gone, and can be given up before",
+    "a write that hangs on another client's lock goes on when that is gone, and can be given up before",
     () =>
       Effect.gen(function*() {
         const { store, table } = yield* opened()

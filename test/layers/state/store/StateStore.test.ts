@@ -57,7 +57,7 @@ describe("StateStore", () => {
     assert.match(text({ _tag: "Invalid", what: "no" }), /no\. Nothing was stored/)
   })
 
-  it("what does not write says that nothing was written", () => {
+  it("an error of a read says that nothing was written", () => {
     for (const operation of ["open", "load", "keys", "listAside", "acquireEpoch"]) {
       for (const reason of [{ _tag: "Unavailable", cause: "gone" }, { _tag: "Unusable", cause: "gone" }] as const) {
         const { message } = new StateStore.StoreError({ store: "file ./data", operation, reason })
@@ -69,7 +69,7 @@ describe("StateStore", () => {
     assert.strictEqual(opened.message, "open of the state store \"s\": no. Nothing was written.")
   })
 
-  it("what is away or full may be tried again, the rest may not", () => {
+  it("a store that is away or full may be tried again, any other error not", () => {
     const retryable = (reason: StateStore.StoreError["reason"]) =>
       new StateStore.StoreError({ store: "s", operation: "save", reason }).isRetryable
     assert.isTrue(retryable({ _tag: "Unavailable", cause: 1 }))

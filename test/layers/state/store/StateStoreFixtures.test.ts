@@ -52,7 +52,7 @@ const afterDeploy = Effect.fnUntraced(function*(store: StateStore.StateStore<"pr
   })
 })
 
-describe("what version 0.1 wrote", () => {
+describe("a store of version 0.1", () => {
   it.live("is read from files, migrated, and written on", () =>
     Effect.gen(function*() {
       const damages: Array<StateStoreFile.Damage> = []

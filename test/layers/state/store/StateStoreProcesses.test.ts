@@ -36,7 +36,7 @@ const check = (writer: Writer) => {
 for (const [name, place] of subjects) {
   describe(`${name}, with real processes (seed ${seed})`, () => {
     it.live(
-      `what was acknowledged before kill -9 is found by the next process, ${kills} times`,
+      `every update acknowledged before kill -9 is found by the next process, ${kills} times`,
       () =>
         Effect.gen(function*() {
           const args = yield* place

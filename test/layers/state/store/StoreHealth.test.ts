@@ -38,7 +38,7 @@ const withMetrics = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 describe("a store that is away", () => {
   for (const [name, reason] of [["away", away], ["full", full]] as const) {
-    it.effect(`is told once when it is (${name}), however often it is tried again, and once when it is back`, () => {
+    it.effect(`is logged once when it is (${name}), however often it is tried again, and once when it is back`, () => {
       const { inside, script } = scripted()
       const { layer, lines } = logged()
       return Effect.gen(function*() {
@@ -71,7 +71,7 @@ describe("a store that is away", () => {
     })
   }
 
-  it.effect("is not back because somebody gave it up, nor because it can be read", () => {
+  it.effect("is not back because a server gave it up, nor because it can be read", () => {
     const { inside, script } = scripted()
     const { layer, lines } = logged()
     return Effect.gen(function*() {
@@ -88,7 +88,7 @@ describe("a store that is away", () => {
     }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(layer))
   })
 
-  it.effect("one that cannot even be read is told when a server starts, and is back when it can", () => {
+  it.effect("one that cannot even be read is logged when a server starts, and is back when it can", () => {
     const { inside, script } = scripted()
     const { layer, lines } = logged()
     return Effect.gen(function*() {
@@ -119,7 +119,7 @@ describe("a store that is away", () => {
     }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(layer))
   })
 
-  it.effect("one that nobody but a person can mend is told likewise, and says that it is not tried again", () => {
+  it.effect("one that only its operator can mend is logged likewise, and says that it is not tried again", () => {
     const { inside, script } = scripted()
     const { layer, lines } = logged()
     return Effect.gen(function*() {
@@ -164,7 +164,7 @@ describe("a store that is away", () => {
     }).pipe(Effect.provide(one(inside)), Effect.provide(layer), withMetrics)
   })
 
-  it.effect("while it is, a server's keeper knows what answers are waiting for", () => {
+  it.effect("while it is, a server's keeper knows the error that answers are waiting for", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* start(inside, "a")
@@ -182,7 +182,7 @@ describe("a store that is away", () => {
     }).pipe(Effect.provide(many(inside, { retry: patience })))
   })
 
-  it.live("over SQLite: a database that somebody has locked is told, and so is that it is free again", () =>
+  it.live("over SQLite: a database that another client has locked is logged, and so is that it is free again", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const filename = join(directory, "app.db")

@@ -65,7 +65,7 @@ describe("batches", () => {
       assert.deepStrictEqual([a!.told, b!.told], [["saved 1"], ["saved 1"]])
     }))
 
-  it.effect("take the record when they are made, and what is committed meanwhile is in the next one", () =>
+  it.effect("take the record when they are made, and a commit meanwhile is in the next one", () =>
     Effect.gen(function*() {
       const { script, things, writer } = yield* setUp
       const [a, b] = things(2)
@@ -99,7 +99,7 @@ describe("batches", () => {
       assert.deepStrictEqual(script.batches.map((batch) => batch.length), [3, 2])
     }))
 
-  it.effect("leave out what is gone, and what cannot be encoded, which is told", () =>
+  it.effect("leave out a server that is gone, and a state that cannot be encoded, which is reported", () =>
     Effect.gen(function*() {
       const { script, things, writer } = yield* setUp
       const all = things(3)
@@ -123,7 +123,7 @@ describe("batches", () => {
 })
 
 describe("a batch that fails", () => {
-  it.effect("because the store is away is everybody's", () =>
+  it.effect("because the store is away fails every server of the batch", () =>
     Effect.gen(function*() {
       const { script, things, writer } = yield* setUp
       const all = things(3)
@@ -175,7 +175,7 @@ describe("a batch that fails", () => {
       assert.notStrictEqual(epoch, other)
     }))
 
-  it.effect("for an epoch that is nobody's ends all the same", () =>
+  it.effect("for an epoch of no server ends all the same", () =>
     Effect.gen(function*() {
       const { script, things, writer } = yield* setUp
       const all = things(3)
@@ -185,7 +185,7 @@ describe("a batch that fails", () => {
       assert.deepStrictEqual(all.map((one) => one.told), all.map(() => ["failed Fenced"]))
     }))
 
-  it.effect("is tried again by the Schedule before anybody is told, as it is", () =>
+  it.effect("is tried again by the Schedule, as it is, before any caller fails", () =>
     Effect.gen(function*() {
       const script = new Scripted()
       const epoch = yield* script.memory.acquireEpoch("test")
@@ -202,8 +202,8 @@ describe("a batch that fails", () => {
     }))
 })
 
-describe("what is not a snapshot", () => {
-  it.effect("has its place: after what was added before it, before what is added later", () =>
+describe("an operation that is not a snapshot", () => {
+  it.effect("has its place: after the records added before it, before those added later", () =>
     Effect.gen(function*() {
       const { job, script, things, writer } = yield* setUp
       const [a, b] = things(2)
@@ -217,7 +217,7 @@ describe("what is not a snapshot", () => {
       assert.deepStrictEqual(log, ["save k0", "job Success", "save k1"])
     }))
 
-  it.effect("replaces what waits to be written of a server, which may be added again", () =>
+  it.effect("replaces the records of a server that wait to be written, which may be added again", () =>
     Effect.gen(function*() {
       const { script, things, writer } = yield* setUp
       const [a] = things(1)
@@ -233,7 +233,7 @@ describe("what is not a snapshot", () => {
       assert.deepStrictEqual(yield* script.memory.keys(), ["k0"])
     }))
 
-  it.effect("is told when it fails, and nobody else is", () =>
+  it.effect("fails alone", () =>
     Effect.gen(function*() {
       const { job, things, writer } = yield* setUp
       const [a] = things(1)
@@ -262,7 +262,7 @@ describe("what is not a snapshot", () => {
 })
 
 describe("the writer of a store", () => {
-  it.effect("is one for all whose patience is the same", () =>
+  it.effect("is one for all servers with the same patience", () =>
     Effect.gen(function*() {
       const script = new Scripted()
       const context = Context.empty()

@@ -14,7 +14,7 @@ const pool = Effect.gen(function*() {
   return { list, supervisor, take }
 })
 
-it.effect("whoever looks while a child starts sees it starting; afterwards all is as if nobody had", () =>
+it.effect("a look while a child starts shows it starting; afterwards all is as without the look", () =>
   Effect.gen(function*() {
     const { list, supervisor, take } = yield* pool
     const a = new Script()
@@ -41,7 +41,7 @@ it.effect("children that are started while one starts are all there, counted onc
     assert.deepStrictEqual(take(), ["Started c#1", "Started b#1", "Started a#1"])
   }))
 
-it.effect("whoever looks while another child restarts in the middle of a start sees both on their way", () =>
+it.effect("a look while another child restarts in the middle of a start shows both on their way", () =>
   Effect.gen(function*() {
     const { list, supervisor } = yield* pool
     const [a, b] = [new Script(), new Script()]
@@ -57,7 +57,7 @@ it.effect("whoever looks while another child restarts in the middle of a start s
     assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 2, active: 2, supervisors: 0, workers: 2 })
   }))
 
-it.effect("a child that is told to stop on its way up is not there afterwards, and whoever started it is told", () =>
+it.effect("a child that is stopped on its way up is not there afterwards, and its start fails", () =>
   Effect.gen(function*() {
     const { list, supervisor } = yield* pool
     const a = new Script()

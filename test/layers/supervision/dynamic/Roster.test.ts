@@ -51,7 +51,7 @@ it("a member of another roster is none of this one's", () => {
   assert.strictEqual(right.get(b), "right")
 })
 
-it("whoever comes and goes leaves no place behind", () => {
+it("an element that comes and goes leaves no place behind", () => {
   const roster = new Roster<Child, string>()
   const stays = new Child()
   roster.set(stays, "here")

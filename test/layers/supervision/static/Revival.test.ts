@@ -102,7 +102,7 @@ const promises = (
 ) =>
   describe(name, () => {
     for (const when of ["settle", "start"] as const) {
-      it.effect(`whoever looks in the middle (${when}) sees a child that restarts; afterwards all is as if nobody had`, () =>
+      it.effect(`a look in the middle (${when}) shows a child that restarts; afterwards all is as without the look`, () =>
         Effect.gen(function*() {
           const { a, active, list, status, take } = yield* family()
           take()
@@ -119,7 +119,7 @@ const promises = (
         }))
     }
 
-    it.effect("the same is told and counted when nobody looks", () =>
+    it.effect("the same is published and counted without a look", () =>
       Effect.gen(function*() {
         const { a, active, list, take, telemetry } = yield* family()
         take()
@@ -222,7 +222,7 @@ const promises = (
         assert.deepStrictEqual(take(), [...told, "Exited b#1 crashed: boom", "Restarting b in 0", "Started b#2"])
       }))
 
-    it.effect("the budget is exact: restarts that nobody looked into count like any other", () =>
+    it.effect("the budget is exact: restarts in one step count like any other", () =>
       Effect.gen(function*() {
         const { a, list, take } = yield* family(Restart.intensity({ restarts: 3, within: "1 hour" }))
         a.end()
@@ -236,7 +236,7 @@ const promises = (
       }))
 
     it.effect.prop(
-      "the budget is exact for any ends at any times, charged or not, whoever looks, and also when one brings another",
+      "the budget is exact for any ends at any times, charged or not, with looks or without, and also when one brings another",
       [Schema.Array(End)],
       ([ends]) =>
         Effect.gen(function*() {
@@ -281,7 +281,7 @@ const promises = (
 promises("Supervisor", statically, false)
 promises("DynamicSupervisor", dynamically, true)
 
-it.effect("a delay between restarts is kept, whoever looks", () =>
+it.effect("a delay between restarts is kept, with a look or without", () =>
   Effect.gen(function*() {
     const { supervisor } = yield* top({ strategy: "one_for_one", restart: Restart.backoff({ jitter: 0 }) })
     const script = new Script()

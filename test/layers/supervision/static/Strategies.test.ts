@@ -12,7 +12,7 @@ const steps = (lines: ReadonlyArray<string>) =>
   lines.filter((line) => line.startsWith("Started") || line.endsWith("shutdown"))
 
 describe("one_for_all", () => {
-  it.effect("replaces everybody, in reverse and in order, for one restart of the budget; the third crash is the end", () =>
+  it.effect("replaces every child, in reverse and in order, for one restart of the budget; the third crash is the end", () =>
     Effect.gen(function*() {
       const a = new Script()
       const b = new Script()
@@ -133,7 +133,7 @@ describe("rest_for_one", () => {
 })
 
 describe("dependents", () => {
-  it.effect("restarts the child and those that need it, and nobody else", () =>
+  it.effect("restarts the child and those that need it, and no other", () =>
     Effect.gen(function*() {
       const db = new Script()
       const { supervisor } = yield* top(
@@ -153,7 +153,7 @@ describe("dependents", () => {
 
 describe("restart types", () => {
   for (const strategy of ["one_for_one", "one_for_all", "rest_for_one", "dependents"] as const) {
-    it.effect(`under ${strategy}, what is left of a child's spec depends on its type and its end`, () =>
+    it.effect(`under ${strategy}, whether a child's spec stays depends on its type and its end`, () =>
       Effect.gen(function*() {
         const outcome = Effect.fnUntraced(function*(
           restart: "permanent" | "transient" | "temporary",

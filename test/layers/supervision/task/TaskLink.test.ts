@@ -46,7 +46,7 @@ describe("a link", () => {
       assert.deepStrictEqual(yield* tasks.countChildren, none)
     })))
 
-  it.effect("a crash that nobody waits for interrupts the caller, and says why in the cause", () =>
+  it.effect("a crash without a waiter interrupts the caller, and says why in the cause", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const go = yield* Deferred.make<void>()
@@ -73,7 +73,7 @@ describe("a link", () => {
       assert.isTrue(Option.isSome(linkBroken(yield* Fiber.await(caller))))
     })))
 
-  it.effect("a crash that somebody waits for is a typed error for him, and interrupts nobody", () =>
+  it.effect("a crash with a waiter is a typed error for it, and interrupts no fiber", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const caller = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {
@@ -87,7 +87,7 @@ describe("a link", () => {
       assert.isTrue(reason._tag === "Crashed" && Cause.squash(reason.cause) === "boom")
     })))
 
-  it.effect("a crash that the caller was told already is not told twice", () =>
+  it.effect("a crash that the caller has seen already does not reach it twice", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const caller = yield* Effect.forkChild(Effect.scoped(Effect.gen(function*() {

@@ -123,7 +123,7 @@ describe("asyncStream", () => {
       assert.deepStrictEqual(yield* tasks.countChildren, none)
     })))
 
-  it.effect("without a word about it, a task has 5 seconds", () =>
+  it.effect("by default a task has 5 seconds", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const exit = yield* Effect.forkChild(
@@ -160,7 +160,7 @@ describe("asyncStream", () => {
 })
 
 describe("asyncStreamNolink", () => {
-  it.effect("what happens to one item ends nothing: each element has its item and its exit", () =>
+  it.effect("a failure of one item ends nothing: each element has its item and its exit", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const f = (item: string): Effect.Effect<string, Oops> => {
@@ -191,7 +191,7 @@ describe("asyncStreamNolink", () => {
       assert.deepStrictEqual(yield* tasks.countChildren, none)
     })))
 
-  it.effect("a task that takes too long fails it unless told to kill the task", () =>
+  it.effect("a task that takes too long fails it unless the options say to kill the task", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
       const exit = yield* Effect.forkChild(

@@ -66,7 +66,7 @@ describe("layers and recipes", () => {
       ])
     }))
 
-  it.effect("a resource that fails fails the build, and what was started is stopped", () =>
+  it.effect("a resource that fails fails the build, and the children before it are stopped", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
       const error = yield* Effect.flip(Effect.scoped(Layer.build(Supervisor.layer(one, [
@@ -208,7 +208,7 @@ describe("layers and recipes", () => {
 describe("nested supervisors", () => {
   const none = { strategy: "one_for_one", restart: Restart.never } as const
 
-  it.effect("repair what is theirs, and count at every level", () =>
+  it.effect("repair their own children, and count at every level", () =>
     Effect.gen(function*() {
       const a = new Script()
       const { supervisor } = yield* top(
@@ -266,7 +266,7 @@ describe("nested supervisors", () => {
       assert.deepStrictEqual(yield* listing(supervisor), ["sub#2"])
     }))
 
-  it.effect("escalate to the root: everybody is stopped, and told so", () =>
+  it.effect("escalate to the root: every process is stopped, and that is published", () =>
     Effect.gen(function*() {
       const a = new Script()
       const b = new Script()
@@ -413,7 +413,7 @@ describe("shutting down", () => {
       assert.deepStrictEqual(take(), ["Exited b#1 killed", "Exited a#1 shutdown"])
     }))
 
-  it.effect("brutal_kill asks nobody; children may choose their own reason", () =>
+  it.effect("brutal_kill asks no child; children may choose their own reason", () =>
     Effect.gen(function*() {
       const own = new Script()
       own.stops.push(normal)
@@ -427,7 +427,7 @@ describe("shutting down", () => {
       assert.deepStrictEqual(take(), ["Exited b#1 normal", "Exited a#1 killed"])
     }))
 
-  it.effect("a supervisor that is out of time kills what is left below it", () =>
+  it.effect("a supervisor that is out of time kills the children that are left", () =>
     Effect.gen(function*() {
       const slow = new Script()
       slow.stops.push("hang")
@@ -461,7 +461,7 @@ describe("shutting down", () => {
       assert.deepStrictEqual(take(), [])
     }))
 
-  it.effect("everybody is settled when stop returns, and nothing is reported of an orderly end", () =>
+  it.effect("every child is settled when stop returns, and nothing is reported of an orderly end", () =>
     Effect.gen(function*() {
       const a = new Script()
       const { reports, supervisor } = yield* top(one, Supervisor.layer({ ...one, id: "sub" }, [probe("a", a)]))

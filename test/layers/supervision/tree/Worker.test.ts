@@ -85,7 +85,7 @@ describe("Supervisor.worker", () => {
       assert.deepStrictEqual(yield* listing(supervisor), ["a#2"])
     }))
 
-  it.effect("stopped, it ends with the reason it was told; a finalizer that dies makes it a crash, and is reported", () =>
+  it.effect("stopped, it ends with the reason it was given; a finalizer that dies makes it a crash, and is reported", () =>
     Effect.gen(function*() {
       const { reports, supervisor, take } = yield* top(
         one,
@@ -122,7 +122,7 @@ describe("Supervisor.worker", () => {
       assert.deepStrictEqual(yield* listing(supervisor), ["a#2"])
     }))
 
-  it.effect("brutal_kill waits for nobody; infinity for as long as it takes; 0 and 1 are legal", () =>
+  it.effect("brutal_kill does not wait; infinity waits for as long as it takes; 0 and 1 are legal", () =>
     Effect.gen(function*() {
       // The test clock's very first sleep must not be one in a finalizer: arming its warning can be interrupted.
       yield* Effect.forkScoped(Effect.sleep("1 day"), { startImmediately: true })
@@ -182,7 +182,7 @@ describe("Supervisor.worker", () => {
       assert.isFalse(process.addGoneObserver(() => gone++))
     }))
 
-  it.effect("a worker stands for itself: what is started, or listed, can be watched and ended as it is", () =>
+  it.effect("a worker stands for itself: one that is started, or listed, can be watched and ended as it is", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* top(one)
       const worker = yield* supervisor.startChild(Supervisor.workerRecipe("a", Effect.never))
@@ -209,7 +209,7 @@ describe("Supervisor.worker", () => {
       assert.deepStrictEqual(take(), ["Started a#1", "Exited a#1 shutdown"])
     }))
 
-  it.effect("a temporary one lets go of its Effect once it runs: what it was started with can be collected", () =>
+  it.effect("a temporary one lets go of its Effect once it runs: the arguments of its start can be collected", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* top(one, Supervisor.worker("own", Effect.never, { restart: "temporary" }))
       const start = (restart: "permanent" | "temporary") =>
@@ -234,7 +234,7 @@ describe("Supervisor.worker", () => {
 })
 
 describe("types", () => {
-  it.effect("a worker needs what its Effect needs, and a supervisor", () =>
+  it.effect("a worker needs the services of its Effect, and a supervisor", () =>
     Effect.gen(function*() {
       // @ts-expect-error nobody supervises it
       const unsupervised: Layer.Layer<never> = Supervisor.worker("a", Effect.never)
