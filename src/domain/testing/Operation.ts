@@ -1,0 +1,100 @@
+/**
+ * What clients did to a value, and what they know of it: the lines of a history.
+ *
+ * A value is a counter, to which is added and whose answers are the new sum, or a register, which is written and read. The
+ * answer to a write says nothing. What a value is kept in, and how, is not known here.
+ *
+ * @since 0.2.0
+ */
+import type { CallErrorReason } from "../Errors.ts"
+
+/** What a register may hold; turn anything else into a text. */
+export type Value = string | number | boolean | null
+
+/** What was asked of a value. */
+export type Input =
+  | { readonly _tag: "Add"; readonly by: number }
+  | { readonly _tag: "Read" }
+  | { readonly _tag: "Write"; readonly value: Value }
+
+/** When something happened: its place among all events of a history, and the time. */
+export interface Moment {
+  readonly order: number
+  readonly millis: number
+}
+
+/**
+ * What became of it. `Answered`: it was done, between the call and the answer. `NotDone`: it was not, and will not be.
+ * `Unknown`: it may have been done, or may still be; not after `until`, where that is known.
+ */
+export type Outcome =
+  | { readonly _tag: "Answered"; readonly value: Value | undefined; readonly at: Moment }
+  | { readonly _tag: "NotDone" }
+  | { readonly _tag: "Unknown"; readonly why: string; readonly until?: Moment | undefined }
+
+/** One operation of one client. */
+export interface Operation {
+  readonly key: string
+  readonly client: string
+  readonly input: Input
+  readonly called: Moment
+  readonly outcome: Outcome
+}
+
+/**
+ * What a call's error says of what was done.
+ *
+ * **Details**
+ *
+ * `"over"`: it was done by now, or never will be. `"open"`: a handler, or a store, may still be at it.
+ *
+ * @since 0.2.0
+ */
+export const doneAfter = (reason: CallErrorReason): "no" | "over" | "open" => {
+  switch (reason._tag) {
+    case "MailboxFull":
+    case "Parked":
+    case "CallingSelf":
+    case "KeyReused":
+    case "InvalidIdempotencyKey":
+      return "no"
+    case "NotRunning":
+      return reason.reason === undefined ? "no" : "over"
+    case "Timeout":
+      return reason.begun ? "open" : "no"
+    case "Crashed":
+    case "Quarantined":
+      return "over"
+    case "NotConserved":
+      return "open"
+  }
+}
+
+/** `add 2`, `read`, `write "x"`. */
+export const inputText = (input: Input): string => {
+  switch (input._tag) {
+    case "Add":
+      return `add ${input.by}`
+    case "Read":
+      return "read"
+    case "Write":
+      return `write ${JSON.stringify(input.value)}`
+  }
+}
+
+/** `alice: add 2 to counter = 7`. */
+export const toText = ({ client, input, key, outcome }: Operation): string =>
+  `${client}: ${inputText(input)} ${prepositions[input._tag]} ${key}${outcomeText(outcome)}`
+
+const prepositions: Record<Input["_tag"], string> = { Add: "to", Read: "of", Write: "to" }
+
+const outcomeText = (outcome: Outcome): string => {
+  switch (outcome._tag) {
+    case "Answered":
+      return outcome.value === undefined ? " is done" : ` = ${JSON.stringify(outcome.value)}`
+    case "NotDone":
+      return " was not done"
+    case "Unknown":
+      return ` may be done: ${outcome.why}`
+  }
+}
