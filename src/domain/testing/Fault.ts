@@ -6,19 +6,39 @@
 import { Schema } from "effect"
 
 /**
- * Where a fault can strike: before the handler is called; after it did its work, before anything is committed; after the
- * commit, before the reply.
+ * Where a fault can strike a message: before the handler is called; after it did its work, before anything is committed;
+ * after the commit, before the reply; after the reply.
  */
-export type Point = "beforeHandler" | "afterHandler" | "afterCommit"
+export type Point = "beforeHandler" | "afterHandler" | "afterCommit" | "afterReply"
 
-/** Every point, in the order in which a message passes them. */
-export const points: ReadonlyArray<Point> = ["beforeHandler", "afterHandler", "afterCommit"]
+/** Where a fault can strike an incarnation: in its init (or `restore`), in its `terminate`, in the finalizers of its Scope. */
+export type LifePoint = "init" | "terminate" | "finalizer"
 
-/** What strikes: a defect, an interruption of the server's fiber, a kill. */
+/** Where a fault can strike at all. */
+export type AnyPoint = Point | LifePoint
+
+/** The points at which a message is in hand, in the order in which it passes them. */
+export const points: ReadonlyArray<Exclude<Point, "afterReply">> = [
+  "beforeHandler",
+  "afterHandler",
+  "afterCommit"
+]
+
+/** Every point of a message, and every point of an incarnation. */
+export const messagePoints: ReadonlyArray<Point> = [...points, "afterReply"]
+export const lifePoints: ReadonlyArray<LifePoint> = ["init", "terminate", "finalizer"]
+
+/** What strikes a message: a defect, an interruption of the server's fiber, a kill. */
 export type Fault =
   | { readonly _tag: "Defect"; readonly defect: unknown }
   | { readonly _tag: "Interrupt" }
   | { readonly _tag: "Kill" }
+
+/** What strikes an incarnation: the same, a typed failure (in init), or a delay in milliseconds. */
+export type LifeFault = Fault | { readonly _tag: "Failure"; readonly error: unknown } | {
+  readonly _tag: "Delay"
+  readonly millis: number
+}
 
 /** What is about to be struck. */
 export interface Target {
@@ -27,8 +47,11 @@ export interface Target {
   readonly message: string
 }
 
-/** Asked at every point; `undefined` lets the work go on. */
+/** Asked at every point of a message; `undefined` lets the work go on. */
 export type FaultPoints = (point: Point, target: Target) => Fault | undefined
+
+/** Asked at every point of an incarnation. */
+export type LifePoints = (point: LifePoint, target: Omit<Target, "message">) => LifeFault | undefined
 
 /** The defect of a fault that was injected on purpose, so that nobody takes it for a bug. */
 export class InjectedFault extends Schema.TaggedError<InjectedFault>()("InjectedFault", {

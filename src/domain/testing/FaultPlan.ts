@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { type Fault, type Point, points } from "./Fault.ts"
+import { type AnyPoint, type Fault, type LifeFault, type Point, points } from "./Fault.ts"
 
 /** What a strike hits: the server at a point of its work, the fiber of its container, or both at the same moment. */
 export interface Way {
@@ -86,13 +86,25 @@ export const pass = (progress: Progress, point: Point): readonly [strike: Strike
     : [undefined, messages === progress.messages ? progress : { ...progress, messages }]
 }
 
-const pointText: Record<Point, string> = {
+/** Each point in words. */
+export const pointText: Record<AnyPoint, string> = {
   beforeHandler: "before the handler",
   afterHandler: "after the handler, before the commit",
-  afterCommit: "after the commit, before the reply"
+  afterCommit: "after the commit, before the reply",
+  afterReply: "after the reply",
+  init: "in init",
+  terminate: "in terminate",
+  finalizer: "in a finalizer"
 }
 
-const faultText: Record<Fault["_tag"], string> = { Defect: "a defect", Interrupt: "an interruption", Kill: "a kill" }
+/** Each fault in words. */
+export const faultText: Record<LifeFault["_tag"], string> = {
+  Defect: "a defect",
+  Interrupt: "an interruption",
+  Kill: "a kill",
+  Failure: "a failure",
+  Delay: "a delay"
+}
 
 /**
  * A way to crash in words: `a kill before the handler`.

@@ -20,7 +20,7 @@ import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Deadlines } from "../message/Deadlines.ts"
 import type { Overflow } from "../message/Mailbox.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
-import { FaultPoints } from "./FaultPoints.ts"
+import { FaultPoints, LifePoints, struckInLife } from "./FaultPoints.ts"
 import { type Limits, limitsOf, type RunOptions } from "./Limits.ts"
 
 /** A handler as the engine calls it. */
@@ -126,6 +126,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown
     ) return known.spec
     const isolation = options.isolation ?? "share"
+    const points = Context.get(context, LifePoints)
+    const struck = (one: AnyBehavior): AnyBehavior => points === undefined ? one : struckInLife(points, one)
     const copy = isolation === "copy" ? copier(description.state) : undefined
     const spec: ServerSpec = {
       id: description.id,
@@ -135,8 +137,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       context,
       // The layer that registered the recipe asked for the container, so it is there.
       container: Context.getUnsafe(context, description.container),
-      shared: Effect.isEffect(behavior) ? undefined : behavior,
-      make: Effect.isEffect(behavior) ? behavior : undefined,
+      shared: Effect.isEffect(behavior) ? undefined : struck(behavior),
+      make: Effect.isEffect(behavior) ? Effect.map(behavior, struck) : undefined,
       Client: description.Client,
       ...limitsOf(description.id, options),
       overflow: options.mailbox?.overflow ?? "suspend",
