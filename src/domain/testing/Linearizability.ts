@@ -6,22 +6,24 @@
  * moment after its call, and that it was not. Keys are independent of each other: a history is checked key by key.
  *
  * The check goes through the events in their order and keeps every value that the key may have by now. An operation takes
- * effect as late as it can: when it is answered, or when another's answer needs it. So only operations that are under way at
- * the same time are tried in every order; those of unknown outcome are told apart by their inputs alone.
+ * effect as late as it can: when it is answered, or when another's answer needs it. So only operations that are answered, and
+ * were under way at the same time, are tried in every order. Of those of unknown outcome that ask for the same the one that
+ * is over first is taken first.
  *
  * @since 0.2.0
  */
 import { Array as Arr } from "effect"
-import { type Input, inputText, type Moment, type Operation, toText, type Value } from "./Operation.ts"
-
-/** A key whose history cannot be explained. */
-export interface Violation {
-  readonly key: string
-  /** What is wrong with it, in one sentence. */
-  readonly what: string
-  /** The operations that show it, in the order of their calls. */
-  readonly operations: ReadonlyArray<Operation>
-}
+import {
+  endOf,
+  eventsOf,
+  type Input,
+  inputText,
+  type Operation,
+  toText,
+  type Value,
+  type Violation
+} from "./Operation.ts"
+import { stale } from "./Stale.ts"
 
 /** What was found about one key. `undecided`: there were too many possibilities to try. */
 export type Verdict = { readonly _tag: "Holds" } | { readonly _tag: "Undecided" } | {
@@ -33,43 +35,29 @@ export type Verdict = { readonly _tag: "Holds" } | { readonly _tag: "Undecided" 
 export type Initial = Value | undefined
 
 /** Which possibilities are given up at. */
-const limit = 20_000
+const limit = 5000
 
 /** One way in which it can have been so far. */
 interface Possibility {
   readonly value: Initial
   /** Operations under way that have taken effect already. */
   readonly done: ReadonlySet<Operation>
-  /** How many of those of unknown outcome have taken effect, by input. */
+  /** How many of the lost ones have taken effect, by input. */
   readonly used: ReadonlyMap<string, number>
 }
 
-/** An operation of unknown outcome that may take effect at any time after its call, and how many alike there are. */
-interface Lost {
-  readonly input: Input
-  count: number
+/** What is under way, or may still take effect. */
+interface Open {
+  readonly answered: Set<Operation>
+  /** Of unknown outcome, by input: those that are over at some time, the first one first, and how many may come at any time. */
+  readonly unknown: Map<string, { readonly input: Input; readonly ending: Array<Operation>; lost: number }>
 }
 
-type Event = { readonly order: number; readonly isCall: boolean; readonly operation: Operation }
-
-/** The last moment at which an operation may take effect; `undefined` when there is none. */
-const end = ({ outcome }: Operation): Moment | undefined =>
-  outcome._tag === "Answered" ? outcome.at : outcome._tag === "Unknown" ? outcome.until : undefined
-
-const eventsOf = (operations: ReadonlyArray<Operation>): ReadonlyArray<Event> =>
-  operations.filter(({ outcome }) => outcome._tag !== "NotDone").flatMap((operation): ReadonlyArray<Event> => {
-    const last = end(operation)
-    const call = { order: operation.called.order, isCall: true, operation }
-    return last === undefined ? [call] : [call, { order: last.order, isCall: false, operation }]
-  }).sort((a, b) => a.order - b.order)
-
-const keyOf = ({ done, used, value }: Possibility): string =>
-  JSON.stringify([
-    value ?? null,
-    value === undefined,
-    Array.from(done, ({ called }) => called.order).sort((a, b) => a - b),
-    Array.from(used).filter(([, n]) => n > 0).sort(([a], [b]) => (a < b ? -1 : 1))
-  ])
+const keyOf = ({ done, used, value }: Possibility): string => {
+  const places = Array.from(done, ({ called }) => called.order).sort((a, b) => a - b)
+  const lost = Array.from(used, ([key, n]) => `${n} ${key}`).sort()
+  return `${typeof value} ${value} ${places.join()} ${lost.join()}`
+}
 
 /** What an operation makes of a value, if its answer fits. */
 const step = (value: Initial, { input, outcome }: Operation): Initial | "misfit" => {
@@ -91,31 +79,46 @@ const apply = (value: Initial, input: Input): Initial => {
   }
 }
 
-/** The ways in which operations of unknown outcome can lead to a value that the answer fits. */
-const bridges = (
-  { used, value }: Possibility,
-  operation: Operation,
-  lost: ReadonlyMap<string, Lost>
-): ReadonlyArray<{ readonly value: Initial; readonly used: ReadonlyMap<string, number> }> => {
-  const { input, outcome } = operation
-  const straight = step(value, operation)
-  if (straight !== misfit) return [{ value: straight, used }]
-  if (outcome._tag !== "Answered" || outcome.value === undefined) return []
-  const answered = outcome.value
-  const free = (key: string, { count }: Lost): number => count - (used.get(key) ?? 0)
-  // An answer is what was written last: only a write of just that is of use.
-  const written = JSON.stringify(answered)
-  const writes = `write ${written}`
-  const write = lost.get(writes)
-  if (input._tag === "Read" && write !== undefined && free(writes, write) > 0) {
-    return [{ value: answered, used: new Map(used).set(writes, (used.get(writes) ?? 0) + 1) }]
+/** The same possibility, in which `n` more operations of unknown outcome have taken effect and led to `value`. */
+const using = (from: Possibility, value: Initial, key: string, n: number, open: Open): Possibility => {
+  const done = new Set(from.done)
+  let left = n
+  for (const one of open.unknown.get(key)?.ending ?? []) {
+    if (left === 0) break
+    if (done.has(one)) continue
+    done.add(one)
+    left--
   }
-  if (typeof answered !== "number" || typeof value !== "number") return []
-  const adds = Array.from(lost).flatMap(([key, one]) =>
-    one.input._tag === "Add" && free(key, one) > 0 ? [{ key, by: one.input.by, free: free(key, one) }] : []
+  return { value, done, used: left === 0 ? from.used : new Map(from.used).set(key, (from.used.get(key) ?? 0) + left) }
+}
+
+/** How many of unknown outcome may still take effect. */
+const free = ({ done, used }: Possibility, key: string, { unknown }: Open): number => {
+  const known = unknown.get(key)
+  if (known === undefined) return 0
+  return known.ending.filter((one) => !done.has(one)).length + known.lost - (used.get(key) ?? 0)
+}
+
+/** The ways in which a value comes about that the answer fits, with the help of what is of unknown outcome. */
+const bridges = (from: Possibility, operation: Operation, open: Open): ReadonlyArray<Possibility> => {
+  const { input, outcome } = operation
+  const straight = step(from.value, operation)
+  if (straight !== misfit) return [{ ...from, value: straight }]
+  if (outcome._tag !== "Answered" || outcome.value === undefined) return []
+  const { value } = outcome
+  // What is read was written last: only a write of just that is of use.
+  const write = inputText({ _tag: "Write", value })
+  if (input._tag === "Read" && free(from, write, open) > 0) return [using(from, value, write, 1, open)]
+  if (typeof value !== "number" || typeof from.value !== "number") return []
+  const gap = value - from.value - (input._tag === "Add" ? input.by : 0)
+  const addends = Array.from(open.unknown, ([key, { input }]) => ({
+    key,
+    by: input._tag === "Add" ? input.by : 0,
+    free: free(from, key, open)
+  })).filter(({ by, free }) => by !== 0 && free > 0)
+  return sums(gap, addends).map((choice) =>
+    choice.reduce((at: Possibility, { key, n }) => using(at, value, key, n, open), from)
   )
-  const gap = answered - value - (input._tag === "Add" ? input.by : 0)
-  return sums(gap, adds, used).map((used) => ({ value: answered, used }))
 }
 
 interface Addend {
@@ -124,57 +127,61 @@ interface Addend {
   readonly free: number
 }
 
+interface Choice {
+  readonly key: string
+  readonly n: number
+}
+
 /** Every choice of addends that comes to a sum. */
-const sums = (
-  sum: number,
-  addends: ReadonlyArray<Addend>,
-  used: ReadonlyMap<string, number>
-): ReadonlyArray<ReadonlyMap<string, number>> => {
-  const [first, ...rest] = addends
-  if (first === undefined) return sum === 0 ? [used] : []
-  const onlyUp = addends.every(({ by }) => by > 0)
-  if (onlyUp && sum < 0) return []
-  const found: Array<ReadonlyMap<string, number>> = []
+const sums = (sum: number, [first, ...rest]: ReadonlyArray<Addend>): ReadonlyArray<ReadonlyArray<Choice>> => {
+  if (first === undefined) return sum === 0 ? [[]] : []
+  const onlyUp = first.by > 0 && rest.every(({ by }) => by > 0)
+  const found: Array<ReadonlyArray<Choice>> = []
   for (let n = 0; n <= first.free && found.length < limit; n++) {
     const left = sum - n * first.by
     if (onlyUp && left < 0) break
-    const next = n === 0 ? used : new Map(used).set(first.key, (used.get(first.key) ?? 0) + n)
-    found.push(...sums(left, rest, next))
+    for (const others of sums(left, rest)) found.push(n === 0 ? others : [{ key: first.key, n }, ...others])
   }
   return found
 }
 
-/** Every possibility after `operation` has taken effect, others under way before it where that helps. */
+const without = (possibility: Possibility, operation: Operation): Possibility => {
+  if (!possibility.done.has(operation)) return possibility
+  const done = new Set(possibility.done)
+  done.delete(operation)
+  return { ...possibility, done }
+}
+
+/** Every possibility after `operation` is over, others under way before it where that helps; nothing when there are too many. */
 const settle = (
-  from: Iterable<Possibility>,
+  from: ReadonlyArray<Possibility>,
   operation: Operation,
-  underWay: ReadonlySet<Operation>,
-  lost: ReadonlyMap<string, Lost>
+  open: Open
 ): Map<string, Possibility> | undefined => {
   const after = new Map<string, Possibility>()
-  const seen = new Set<string>()
-  const todo = Array.from(from)
   const keep = (possibility: Possibility): void => {
-    const done = new Set(possibility.done)
-    done.delete(operation)
-    const kept = { ...possibility, done }
+    const kept = without(possibility, operation)
     after.set(keyOf(kept), kept)
   }
+  const isUnknown = operation.outcome._tag === "Unknown"
+  // It may never have been done at all.
+  if (isUnknown) { for (const possibility of from) keep(possibility) }
+  const seen = new Set<string>()
+  const todo = [...from]
   for (let possibility = todo.pop(); possibility !== undefined; possibility = todo.pop()) {
-    const key = keyOf(possibility)
-    if (seen.has(key)) continue
-    seen.add(key)
-    if (seen.size > limit) return undefined
     if (possibility.done.has(operation)) {
       keep(possibility)
       continue
     }
-    // It may never have been done at all.
-    if (operation.outcome._tag === "Unknown") keep(possibility)
-    for (const next of underWay) {
+    const key = keyOf(possibility)
+    if (seen.has(key)) continue
+    seen.add(key)
+    if (seen.size > limit || after.size > limit) return undefined
+    if (isUnknown) keep({ ...possibility, value: apply(possibility.value, operation.input) })
+    for (const next of open.answered) {
       if (possibility.done.has(next)) continue
-      for (const { used, value } of bridges(possibility, next, lost)) {
-        todo.push({ value, used, done: new Set(possibility.done).add(next) })
+      for (const found of bridges(possibility, next, open)) {
+        todo.push({ ...found, done: new Set(found.done).add(next) })
       }
     }
   }
@@ -194,99 +201,51 @@ interface Found {
   readonly since: Since
 }
 
+/** Something is called: it is under way from now on. */
+const begin = ({ answered, unknown }: Open, operation: Operation): void => {
+  if (operation.outcome._tag === "Answered") return void answered.add(operation)
+  const key = inputText(operation.input)
+  const known = unknown.get(key) ?? { input: operation.input, ending: [], lost: 0 }
+  unknown.set(key, known)
+  const ended = endOf(operation)
+  if (ended === undefined) known.lost++
+  else {
+    const later = known.ending.findIndex((other) => endOf(other)!.order > ended.order)
+    known.ending.splice(later < 0 ? known.ending.length : later, 0, operation)
+  }
+}
+
+/** It is over: nothing may take effect for it any more. */
+const finish = ({ answered, unknown }: Open, operation: Operation): void => {
+  answered.delete(operation)
+  const ending = unknown.get(inputText(operation.input))?.ending
+  const place = ending?.indexOf(operation) ?? -1
+  if (place >= 0) ending!.splice(place, 1)
+}
+
 const explain = (initial: Initial, operations: ReadonlyArray<Operation>): Found => {
-  const lost = new Map<string, Lost>()
-  const underWay = new Set<Operation>()
+  const open: Open = { answered: new Set(), unknown: new Map() }
   const first: Possibility = { value: initial, done: new Set(), used: new Map() }
   let possible = new Map([[keyOf(first), first]])
   let since: Since = { value: initial, order: -1 }
+  let underWay = 0
   for (const { isCall, operation, order } of eventsOf(operations)) {
-    if (isCall && end(operation) === undefined) {
-      const key = inputText(operation.input)
-      const known = lost.get(key)
-      if (known === undefined) lost.set(key, { input: operation.input, count: 1 })
-      else known.count++
-      continue
-    }
     if (isCall) {
-      underWay.add(operation)
+      begin(open, operation)
+      if (endOf(operation) !== undefined) underWay++
       continue
     }
-    const after = settle(possible.values(), operation, underWay, lost)
+    const after = settle([...possible.values()], operation, open)
     if (after === undefined) return { _tag: "Undecided", since }
     if (after.size === 0) return { _tag: "Broken", culprit: operation, since }
+    finish(open, operation)
+    underWay--
     possible = after
-    underWay.delete(operation)
     const [only] = possible.values()
-    if (underWay.size === 0 && possible.size === 1) since = { value: only!.value, order }
+    if (underWay === 0 && possible.size === 1) since = { value: only!.value, order }
   }
   return { _tag: "Holds", since }
 }
-
-/**
- * An answer that is older than one that was there before the call: the plainest way to be wrong, and the cheapest to find.
- *
- * **Details**
- *
- * Of a counter that only grows, each answer must be at least, and that to an addition more than, the highest one that was
- * given before the call. Of a register, a read must not answer what was surely overwritten before it was called.
- *
- * @since 0.2.0
- */
-export const stale = (operations: ReadonlyArray<Operation>): Violation | undefined => {
-  const only = operations.filter(({ outcome }) => outcome._tag !== "NotDone")
-  const grows = only.every(({ input }) => input._tag === "Read" || (input._tag === "Add" && input.by >= 0))
-  return grows ? staleCounter(only) : staleRegister(only)
-}
-
-const older = (before: Operation, after: Operation): Violation => ({
-  key: after.key,
-  what: `"${toText(after)}" is older than "${toText(before)}", which was there before the call`,
-  operations: [before, after]
-})
-
-const staleCounter = (operations: ReadonlyArray<Operation>): Violation | undefined => {
-  let highest: { readonly operation: Operation; readonly value: number } | undefined
-  const floors = new Map<Operation, typeof highest>()
-  for (const { isCall, operation } of eventsOf(operations)) {
-    const { input, outcome } = operation
-    if (isCall) floors.set(operation, highest)
-    else if (outcome._tag === "Answered" && typeof outcome.value === "number") {
-      const floor = floors.get(operation)
-      const least = floor === undefined ? -Infinity : floor.value + (input._tag === "Add" ? input.by : 0)
-      if (floor !== undefined && outcome.value < least) return older(floor.operation, operation)
-      if (highest === undefined || outcome.value > highest.value) highest = { operation, value: outcome.value }
-    }
-  }
-  return undefined
-}
-
-const staleRegister = (operations: ReadonlyArray<Operation>): Violation | undefined => {
-  // When the last writer of a value was done at the latest; of a value that was there at first there is none.
-  const lastWrite = new Map<Value, number>()
-  for (const operation of operations) {
-    if (operation.input._tag !== "Write") continue
-    const { value } = operation.input
-    lastWrite.set(value, Math.max(lastWrite.get(value) ?? 0, doneBy(operation)))
-  }
-  let latest: Operation | undefined
-  const floors = new Map<Operation, Operation | undefined>()
-  for (const { isCall, operation } of eventsOf(operations)) {
-    const { called, input, outcome } = operation
-    if (isCall) floors.set(operation, latest)
-    else if (outcome._tag !== "Answered") continue
-    else if (input._tag === "Write") {
-      if (latest === undefined || called.order > latest.called.order) latest = operation
-    } else if (outcome.value !== undefined) {
-      const floor = floors.get(operation)
-      const written = lastWrite.get(outcome.value)
-      if (floor !== undefined && written !== undefined && written < floor.called.order) return older(floor, operation)
-    }
-  }
-  return undefined
-}
-
-const doneBy = ({ outcome }: Operation): number => outcome._tag === "Answered" ? outcome.at.order : Infinity
 
 /** What only looks, and was answered, may be left out: a history that is wrong without it is wrong with it. */
 const shorter = (initial: Initial, operations: ReadonlyArray<Operation>): ReadonlyArray<Operation> => {
@@ -311,10 +270,10 @@ export const check = (operations: ReadonlyArray<Operation>, initial?: Initial): 
   if (late !== undefined) return { _tag: "Broken", violation: late }
   const { _tag, culprit, since } = explain(initial, operations)
   if (culprit === undefined) return { _tag: _tag === "Broken" ? "Undecided" : _tag }
-  const last = end(culprit)!.order
+  const last = endOf(culprit)!.order
   const relevant = operations.filter((one) => {
     if (one.outcome._tag === "NotDone" || one.called.order > last) return false
-    const ended = end(one)
+    const ended = endOf(one)
     return ended === undefined || ended.order > since.order
   })
   // From the last moment at which the value was sure, unless what was unknown by then is needed to explain it.

@@ -46,11 +46,13 @@ export interface Operation {
  *
  * **Details**
  *
- * `"over"`: it was done by now, or never will be. `"open"`: a handler, or a store, may still be at it.
+ * `"over"`: it was done by now, or never will be. `"busy"`: a handler, or the store, may still be at it; it is over as soon as
+ * the server has answered a later call, since it handles one at a time. `"open"`: it was promised an answer that has not come,
+ * and what is done for it may be done at any time.
  *
  * @since 0.2.0
  */
-export const doneAfter = (reason: CallErrorReason): "no" | "over" | "open" => {
+export const doneAfter = (reason: CallErrorReason): "no" | "over" | "busy" | "open" => {
   switch (reason._tag) {
     case "MailboxFull":
     case "Parked":
@@ -61,14 +63,43 @@ export const doneAfter = (reason: CallErrorReason): "no" | "over" | "open" => {
     case "NotRunning":
       return reason.reason === undefined ? "no" : "over"
     case "Timeout":
-      return reason.begun ? "open" : "no"
+      if (!reason.begun) return "no"
+      return reason.waitsFor === "handler" ? "busy" : reason.waitsFor === "reply" ? "open" : "over"
     case "Crashed":
     case "Quarantined":
       return "over"
     case "NotConserved":
-      return "open"
+      return "busy"
   }
 }
+
+/** A key whose history cannot be explained. */
+export interface Violation {
+  readonly key: string
+  /** What is wrong with it, in one sentence. */
+  readonly what: string
+  /** The operations that show it, in the order of their calls. */
+  readonly operations: ReadonlyArray<Operation>
+}
+
+/** A call, or the end of an operation. */
+interface Event {
+  readonly order: number
+  readonly isCall: boolean
+  readonly operation: Operation
+}
+
+/** The last moment at which an operation may take effect; `undefined` when there is none. */
+export const endOf = ({ outcome }: Operation): Moment | undefined =>
+  outcome._tag === "Answered" ? outcome.at : outcome._tag === "Unknown" ? outcome.until : undefined
+
+/** Calls and ends in their order; without what was not done. */
+export const eventsOf = (operations: ReadonlyArray<Operation>): ReadonlyArray<Event> =>
+  operations.filter(({ outcome }) => outcome._tag !== "NotDone").flatMap((operation): ReadonlyArray<Event> => {
+    const last = endOf(operation)
+    const call = { order: operation.called.order, isCall: true, operation }
+    return last === undefined ? [call] : [call, { order: last.order, isCall: false, operation }]
+  }).sort((a, b) => a.order - b.order)
 
 /** `add 2`, `read`, `write "x"`. */
 export const inputText = (input: Input): string => {

@@ -27,7 +27,10 @@ export interface Options {
   readonly seed?: number | string | undefined
   /** Which of the tasks that are ready goes next: one that is drawn (default), or the one that came first. */
   readonly order?: "drawn" | "arrival" | undefined
-  /** How likely a fiber loses its turn at any step, from 0 (default) to 1: what no code can rely on should happen. */
+  /**
+   * How likely a fiber loses its turn at any step, from 0 (default) to 0.3; more is taken for that, since losing a turn takes
+   * steps of its own. No code can rely on keeping it.
+   */
   readonly yields?: number | undefined
   /** How likely a timer that is due within 10 ms comes before tasks that are ready, as on a busy machine; 0 by default. */
   readonly lag?: number | undefined
@@ -55,6 +58,7 @@ const epoch = 1_767_225_600_000
 const tasksPerMoment = 1_000_000
 const lagWithin = 10
 const maxOps = 2048
+const mostYields = 0.3
 
 interface Task {
   readonly run: () => void
@@ -97,7 +101,7 @@ export class World {
   /** Whether a fiber is to lose its turn. */
   get losesTurn(): boolean {
     const { yields = 0 } = this.options
-    return yields > 0 && this.draws.chance(yields)
+    return yields > 0 && this.draws.chance(Math.min(yields, mostYields))
   }
 
   schedule(task: Task): void {
@@ -162,18 +166,19 @@ export class World {
     return task
   }
 
-  /** Runs one task, or moves the time on to the next; false when there is neither. */
-  step(until = Infinity): boolean {
+  /** Runs one task, or moves the time on to the next that wakes, and to `until` at most; says so when there is neither. */
+  stepBefore(until: number): Stuck | undefined {
+    if (this.sinceTimePassed > tasksPerMoment) return new Stuck({ why: "no time passes", millis: this.now })
     const { lag = 0 } = this.options
     if (lag > 0 && this.draws.chance(lag)) {
-      const { next } = this
-      if (next !== undefined && next - this.now <= lagWithin) this.moveTo(next)
+      const { next = Infinity } = this
+      if (next - this.now <= lagWithin && next <= until) this.moveTo(next)
     }
-    if (this.runOne()) return true
-    const { next } = this
-    if (next === undefined) return false
-    this.moveTo(Math.min(next, until))
-    return true
+    if (this.runOne()) return undefined
+    const next = Math.min(this.next ?? Infinity, until)
+    if (next === Infinity) return new Stuck({ why: "nothing is left to run", millis: this.now })
+    this.moveTo(next)
+    return undefined
   }
 
   /** Runs one task, if there is one. */
@@ -185,11 +190,16 @@ export class World {
     return true
   }
 
+  /** Runs what is ready, and what that makes ready, without any time passing. */
+  settle(): void {
+    for (let i = 0; i < tasksPerMoment && this.runOne(); i++);
+  }
+
   /** Runs until `isDone`, or says why that never comes. */
   runUntil(isDone: () => boolean): Stuck | undefined {
     while (!isDone()) {
-      if (this.sinceTimePassed > tasksPerMoment) return new Stuck({ why: "no time passes", millis: this.now })
-      if (!this.step()) return new Stuck({ why: "nothing is left to run", millis: this.now })
+      const stuck = this.stepBefore(Infinity)
+      if (stuck !== undefined) return stuck
     }
     return undefined
   }
@@ -228,9 +238,7 @@ class Turns implements Scheduler.Scheduler {
     const { machine } = this
     return {
       scheduleTask: (run) => machine.world.schedule({ run, machine }),
-      flush: () => {
-        while (machine.world.runOne());
-      }
+      flush: () => machine.world.settle()
     }
   }
 }
