@@ -19,14 +19,14 @@ export * as FaultPoints from "./layers/server/parts/FaultPoints.ts"
 /** @since 0.1.0 */
 export * as Harness from "./layers/testing/Harness.ts"
 
-/** @since 0.2.0 */
+/** @since 0.1.0 */
 export * as FaultyStore from "./layers/testing/FaultyStore.ts"
 
-/** @since 0.2.0 */
+/** @since 0.1.0 */
 export * as History from "./layers/testing/History.ts"
 
-/** @since 0.2.0 */
+/** @since 0.1.0 */
 export * as Simulation from "./layers/testing/Simulation.ts"
 
-/** @since 0.2.0 */
+/** @since 0.1.0 */
 export * as VirtualTime from "./layers/testing/VirtualTime.ts"

@@ -4,7 +4,7 @@
  * What is drawn for one purpose must not shift when another purpose draws more: give each its own draws, from {@link seedOf}
  * the seed and a name. Not for secrets.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 
 /** A stream of draws. It changes in place; a pure function makes its own from a seed. */

@@ -5,7 +5,7 @@
  * up. Events know a process by its path; where two processes share one, as children of a dynamic supervisor may, only the
  * last of these can be judged.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { type Lifecycle, pathText } from "../observation/Lifecycle.ts"
 

@@ -10,7 +10,7 @@
  * were under way at the same time, are tried in every order. Of those of unknown outcome that ask for the same the one that
  * is over first is taken first.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { Array as Arr } from "effect"
 import {
@@ -261,7 +261,7 @@ const shorter = (initial: Initial, operations: ReadonlyArray<Operation>): Readon
 /**
  * Checks the operations of one key; `initial` is its value before the first, if that is known.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const check = (operations: ReadonlyArray<Operation>, initial?: Initial): Verdict => {
   const [first] = operations
@@ -295,7 +295,7 @@ export const check = (operations: ReadonlyArray<Operation>, initial?: Initial): 
 /**
  * Checks every key of a history: what is broken, and the keys that could not be decided.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const checkAll = (
   operations: ReadonlyArray<Operation>,

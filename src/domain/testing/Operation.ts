@@ -4,9 +4,9 @@
  * A value is a counter, to which is added and whose answers are the new sum, or a register, which is written and read. The
  * answer to a write says nothing. What a value is kept in, and how, is not known here.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
-import type { CallErrorReason } from "../Errors.ts"
+import type { CallErrorReason } from "../process/CallError.ts"
 
 /** What a register may hold; turn anything else into a text. */
 export type Value = string | number | boolean | null
@@ -50,7 +50,7 @@ export interface Operation {
  * the server has answered a later call, since it handles one at a time. `"open"`: it was promised an answer that has not come,
  * and what is done for it may be done at any time.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const doneAfter = (reason: CallErrorReason): "no" | "over" | "busy" | "open" => {
   switch (reason._tag) {

@@ -4,7 +4,7 @@
  * Delta debugging (Zeller's ddmin): leaves out ever smaller parts, and keeps what still fails. The result is short, not
  * always the shortest.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 
 /** A list in the making, and how often `fails` was asked. */
@@ -16,7 +16,7 @@ export interface Shrunk<A> {
 /**
  * The items that are needed. `fails` says whether a part of the list still fails; it is asked `attempts` times at most.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const list = <A>(
   items: ReadonlyArray<A>,

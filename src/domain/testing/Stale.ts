@@ -2,7 +2,7 @@
  * The plainest way for a history to be wrong, and the cheapest to find: an answer that is older than one that was there before
  * the call. Two operations show it.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { eventsOf, type Operation, toText, type Value, type Violation } from "./Operation.ts"
 
@@ -14,7 +14,7 @@ import { eventsOf, type Operation, toText, type Value, type Violation } from "./
  * Of a counter that only grows, each answer must be at least, and that to an addition more than, the highest one that was
  * given before the call. Of a register, a read must not answer what was surely overwritten before it was called.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const stale = (operations: ReadonlyArray<Operation>): Violation | undefined => {
   const only = operations.filter(({ outcome }) => outcome._tag !== "NotDone")

@@ -5,7 +5,7 @@
  * after so many more. So any part of a plan is a plan: a failure can be made short by leaving faults out. To strike the
  * servers of one class by their messages use `FaultPlan`.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import * as Draws from "./Draws.ts"
 import { type AnyPoint, type LifeFault, lifePoints, messagePoints } from "./Fault.ts"
@@ -91,7 +91,7 @@ const lasting: Record<StoreFault["how"], ReadonlyArray<number>> = {
 /**
  * The faults of so many milliseconds, in the order in which they are due.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const make = (seed: number | string, millis: number, rates: Rates): ReadonlyArray<TimedFault> => {
   const faults = (kind: keyof Rates, make: (at: number, draws: Draws.Draws) => TimedFault) => {
@@ -124,7 +124,7 @@ export const make = (seed: number | string, millis: number, rates: Rates): Reado
 /**
  * Something comes to a place where faults may strike at `now`: the one that does, and the faults that are left.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const pass = <F extends { readonly at: number; readonly skip: number }>(
   left: ReadonlyArray<F>,
@@ -153,7 +153,7 @@ const storeText: Record<StoreFault["how"], (millis: number) => string> = {
 /**
  * A fault in words: `a kill before the handler`.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const toText = (fault: TimedFault): string => {
   switch (fault._tag) {

@@ -3,7 +3,7 @@
  *
  * What is stored stays whole: a batch is done or not. What happens to half a write is for the tests of each store.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { Context, Effect, Layer } from "effect"
 import type { Grade } from "../../domain/state/Survival.ts"
@@ -17,7 +17,7 @@ export type StoreFaults = (operation: string) => StoreFault | undefined
  * What goes wrong with the stores below; nothing by default.
  *
  * @category fault injection
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const CurrentStoreFaults: Context.Reference<StoreFaults | undefined> = Context.Reference<
   StoreFaults | undefined
@@ -27,7 +27,7 @@ export const CurrentStoreFaults: Context.Reference<StoreFaults | undefined> = Co
  * A store over another one that is struck by `faults`.
  *
  * @category constructors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults): StateStore<G> => {
   const away = (operation: string, what: string) =>
@@ -67,7 +67,7 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
  * The store that a layer makes, struck by the faults of the context.
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const layer = <Self, G extends Grade, E, R>(
   store: StateStoreKey<Self, G>,

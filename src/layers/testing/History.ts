@@ -7,10 +7,10 @@
  * of one server, which handles one message at a time, and a client's in their order. `Simulation` and `Chaos.run`
  * have a history of their own and check it; in any other test provide {@link layer} and run {@link check} at the end.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { Cause, Clock, Context, Effect, Layer, Schema } from "effect"
-import { CallError } from "../../domain/Errors.ts"
+import { CallError } from "../../domain/process/CallError.ts"
 import * as Linearizability from "../../domain/testing/Linearizability.ts"
 import {
   doneAfter,
@@ -136,7 +136,7 @@ export class Recorder {
  * The history of a test.
  *
  * @category services
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class History extends Context.Service<History, Recorder>()("heirloom/testing/History") {}
 
@@ -144,7 +144,7 @@ export class History extends Context.Service<History, Recorder>()("heirloom/test
  * A history that begins empty.
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const layer: Layer.Layer<History> = Layer.effect(
   History,
@@ -158,7 +158,7 @@ export const layer: Layer.Layer<History> = Layer.effect(
  * Who does what is done in a fiber; `"client"` by default.
  *
  * @category services
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const Client: Context.Reference<string> = Context.Reference("heirloom/testing/Client", {
   defaultValue: () => "client"
@@ -214,7 +214,7 @@ const withAnswer = (value: Value, at: Moment): Ended => ({ outcome: { _tag: "Ans
  * ```
  *
  * @category recording
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const add = <E, R>(
   key: string,
@@ -226,7 +226,7 @@ export const add = <E, R>(
  * Records a call that reads a counter or a register.
  *
  * @category recording
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const read = <A extends Value, E, R>(
   key: string,
@@ -237,7 +237,7 @@ export const read = <A extends Value, E, R>(
  * Records a call that writes a register. What it answers with is not looked at.
  *
  * @category recording
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const write = <A, E, R>(
   key: string,
@@ -250,7 +250,7 @@ export const write = <A, E, R>(
  * Records a cast that adds to a counter, or writes a register: it may be done, before the next answer to this client.
  *
  * @category recording
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const cast = <A, E, R>(
   key: string,
@@ -268,7 +268,7 @@ export const cast = <A, E, R>(
  * Says what a key holds before the first operation. Without it the first answer says so.
  *
  * @category recording
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const begins = (key: string, value: Value): Effect.Effect<void, never, History> =>
   Effect.map(History, (history) => history.begins(key, value))
@@ -277,7 +277,7 @@ export const begins = (key: string, value: Value): Effect.Effect<void, never, Hi
  * A history that no value that changes in single steps can have.
  *
  * @category errors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class Broken extends Schema.TaggedError<Broken>()("Broken", {
   violations: Schema.Array(Schema.Struct({ key: Schema.String, what: Schema.String, operations: Schema.Unknown })),
@@ -294,7 +294,7 @@ export class Broken extends Schema.TaggedError<Broken>()("Broken", {
  * Fails when what was recorded so far cannot have been: key by key, with the operations that show it.
  *
  * @category checking
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const check: Effect.Effect<void, Broken, History> = Effect.flatMap(History, (history) => {
   const { broken, undecided } = history.check()

@@ -3,7 +3,7 @@
  *
  * `Simulation` runs it in virtual time and `Chaos.run` in real time; both are told the same options.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { Cause, Clock, Context, Duration, Effect, Fiber, Layer, Random, type Scope } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
@@ -21,7 +21,7 @@ import { Client, History, type Recorder } from "./History.ts"
  * What is run, and for how long.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Options<A> {
   /** What is drawn: faults, the clients' pauses and choices. The same seed draws the same. */
@@ -152,7 +152,7 @@ const around = (run: Run, clock: Clock.Clock) => {
     run.recorder.note(eventText(event))
     LifeLaws.see(run.laws, event)
   })
-  return Context.make(Telemetry.Current, telemetry).pipe(
+  return Context.make(Telemetry.CurrentTelemetry, telemetry).pipe(
     Context.add(FaultPoints, (point, { message, server }) => {
       const struck = run.at(now(), point, `${message} in ${server}`)
       return struck === undefined ? undefined : faultOf(struck[0].fault, 0, struck[1]) as Fault
@@ -219,7 +219,7 @@ const client = Effect.fnUntraced(function*(
 /**
  * The app's process, from its start to its end: what is wrong with it, if anything is.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const life = <A, E>(
   app: Layer.Layer<A, E>,

@@ -6,7 +6,7 @@
  * without. Use it to find the order of events that breaks your own servers. What a promise, a file or a socket has to do with
  * has no place in it ({@link layerStore} stands in for a store); for that use `Chaos.run`.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { Cause, Context, Duration, Effect, Layer, References, Schema } from "effect"
 import type { Grade } from "../../domain/state/Survival.ts"
@@ -23,7 +23,7 @@ import { Machine, World } from "./VirtualTime.ts"
  * What is run, for how long, and how.
  *
  * @category options
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Options<A> extends Scenario.Options<A> {
   /** Which of the tasks that are ready goes next: one that is drawn (default), or the one that came first. */
@@ -40,7 +40,7 @@ export interface Options<A> extends Scenario.Options<A> {
  * What a run that failed nothing was like.
  *
  * @category models
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Report {
   readonly seed: number
@@ -63,7 +63,7 @@ export interface Report {
  * A run went wrong. Its message has the seed, what is wrong, and the shortest history that was found.
  *
  * @category errors
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class SimulationFailed extends Schema.TaggedError<SimulationFailed>()("SimulationFailed", {
   seed: Schema.Number,
@@ -91,7 +91,7 @@ const Disks = Context.Reference<Map<string, StateStore<Grade>> | undefined>("hei
  * store in memory.
  *
  * @category layers
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const layerStore = <Self, G extends Grade>(store: StateStoreKey<Self, G>): Layer.Layer<Self> =>
   FaultyStore.layer(
@@ -265,7 +265,7 @@ const shortest = (
  * ```
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const run = <A, E>(app: Layer.Layer<A, E>, options: Options<A>): Effect.Effect<Report, SimulationFailed> =>
   Effect.contextWith((outer: Context.Context<never>) => {

@@ -12,7 +12,7 @@
  * *Tricky*: a task or a sleep belongs to a machine. When that is switched off, as by `kill -9`, its tasks are dropped and its
  * fibers never go on; their finalizers do not run.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 import { Clock, Context, Duration, Effect, type Exit, Random, Scheduler, Schema } from "effect"
 import * as Draws from "../../domain/testing/Draws.ts"
@@ -20,7 +20,7 @@ import * as Draws from "../../domain/testing/Draws.ts"
 /**
  * How a run is to go.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export interface Options {
   /** The same seed gives the same run; 0 by default. */
@@ -41,7 +41,7 @@ export interface Options {
 /**
  * The run cannot end: nothing is ready and nothing sleeps, or a million tasks have run without any time passing.
  *
- * @since 0.2.0
+ * @since 0.1.0
  */
 export class Stuck extends Schema.TaggedError<Stuck>()("Stuck", {
   why: Schema.Literals(["nothing is left to run", "no time passes"]),
@@ -307,7 +307,7 @@ const nanos = (millis: number): bigint => {
  * ```
  *
  * @category running
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options): Effect.Effect<A, E, R> =>
   Effect.contextWith((context: Context.Context<R>) => runIn(context, effect, options))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
-import type { CallErrorReason } from "../../../src/domain/Errors.ts"
+import type { CallErrorReason } from "../../../src/domain/process/CallError.ts"
 import { doneAfter, eventsOf, type Operation, toText } from "../../../src/domain/testing/Operation.ts"
 
 const at = (order: number) => ({ order, millis: order })

@@ -168,7 +168,7 @@ describe("checking a history", () => {
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.await(slow)
       yield* adding(1)
-      yield* History.check
+      assert.isUndefined(yield* History.check)
     })))
 
   it.effect("fails with what cannot be, and the operations that show it", () =>

@@ -8,11 +8,11 @@
  * @since 0.1.0
  */
 import { Cause, type Exit } from "effect"
-import { killed } from "../../../domain/process/ExitReason.ts"
+import { crashed, killed } from "../../../domain/process/ExitReason.ts"
 import type { NewAnswer } from "../../../domain/state/Answers.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
 import type { Origin } from "../../state/companion/Companion.ts"
-import { crash, end, fenced } from "../life/End.ts"
+import { crash, end, exit, fenced } from "../life/End.ts"
 import { idle, type Options } from "../life/Rest.ts"
 import { answer } from "../life/Settle.ts"
 import * as AnswerText from "../message/AnswerText.ts"
@@ -31,9 +31,11 @@ export const accept = (
 ): void => {
   if (!commitAnswer(server, envelope, state, reply)) return
   if (injectFault(server, "afterCommit", envelope)) return
+  const { incarnation } = server
   idle(server, options)
   if (reply !== undefined) answer(server, envelope, reply)
   else if (envelope.work === undefined) server.debug?.silent(envelope, state)
+  if (server.spec.faults !== undefined) injectFaultAfterReply(server, incarnation, envelope)
 }
 
 /** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
@@ -101,4 +103,13 @@ export const injectFault = (server: Server, point: Point, { type }: Envelope): b
       break
   }
   return true
+}
+
+/** The message is done with: a fault is an exit signal to the incarnation that handled it, if that is still there. */
+const injectFaultAfterReply = (server: Server, incarnation: number, { type }: Envelope): void => {
+  if (server.incarnation !== incarnation) return
+  const fault = server.spec.faults?.("afterReply", { server: server.name, incarnation, message: type.tag })
+  if (fault === undefined) return
+  const cause = fault._tag === "Defect" ? Cause.die(fault.defect) : Cause.interrupt()
+  exit(server, fault._tag === "Kill" ? killed : crashed(cause))
 }

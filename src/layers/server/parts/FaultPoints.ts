@@ -44,7 +44,7 @@ export const FaultPoints: Context.Reference<Points | undefined> = Context.Refere
  * A defect when a conserved state is restored is evidence against that state. A failure is none.
  *
  * @category fault injection
- * @since 0.2.0
+ * @since 0.1.0
  */
 export const LifePoints: Context.Reference<LifePointsOf | undefined> = Context.Reference<LifePointsOf | undefined>(
   "heirloom/LifePoints",

@@ -77,6 +77,37 @@ describe("a fault that is injected", () => {
     }
   }
 
+  for (const fault of faults) {
+    for (const style of styles) {
+      it.effect(`afterReply, ${fault._tag}, ${style}: the answer stands, and the next incarnation goes on from it`, () => {
+        const called: Array<string> = []
+        return Effect.gen(function*() {
+          const harness = yield* Harness.Harness
+          const num = yield* Num
+          assert.strictEqual(yield* num.Add({ by: 40 }), 40)
+          assert.strictEqual(yield* num.Add({ by: 2 }), 42)
+          yield* harness.awaitIncarnation(num, 2)
+          assert.strictEqual(yield* num.Get(), 42)
+          const { reason } = yield* harness.awaitTag("Exited", num)
+          assert.strictEqual(reason._tag, fault._tag === "Kill" ? "Killed" : "Crashed")
+          assert.deepStrictEqual(called, ["Add", "Add"])
+        }).pipe(Effect.provide(app(style, called, once("afterReply", fault))))
+      })
+    }
+  }
+
+  it.effect("after a reply it ends the incarnation that gave it, and no later one", () => {
+    const called: Array<string> = []
+    return Effect.gen(function*() {
+      const num = yield* Num
+      yield* num.Add({ by: 1 })
+      // Its caller kills it at once, on the stack of the reply: what strikes then finds another incarnation.
+      yield* Effect.andThen(num.Add({ by: 1 }), Process.kill(num))
+      assert.strictEqual(yield* num.Get(), 2)
+      assert.strictEqual(yield* Process.incarnation(num), 2)
+    }).pipe(Effect.provide(app("a handler that waits", called, once("afterReply", faults[0]!))))
+  })
+
   it.effect("may strike a cast, which leaves what is queued behind it alone", () => {
     const called: Array<string> = []
     return Effect.gen(function*() {
@@ -97,7 +128,7 @@ describe("a fault that is injected", () => {
     return Effect.gen(function*() {
       const num = yield* Num
       yield* num.Add({ by: 1 })
-      assert.deepStrictEqual(targets, Fault.points.map((point) => `${point} root/test/Num #1 Add`))
+      assert.deepStrictEqual(targets, Fault.messagePoints.map((point) => `${point} root/test/Num #1 Add`))
     }).pipe(Effect.provide(app("a plain handler", [], faults)))
   })
 })

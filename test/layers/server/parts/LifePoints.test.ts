@@ -139,7 +139,7 @@ describe("a fault that strikes the life of an incarnation", () => {
   it.effect("strikes a behaviour that each incarnation makes, too", () => {
     const passed: Array<string> = []
     return Effect.gen(function*() {
-      yield* Effect.provide(crash, app((point) => void passed.push(point), Num.layerEffect(Effect.succeed(plain))))
+      yield* Effect.provide(crash, app((point) => void passed.push(point), Num.layer(Effect.succeed(plain))))
       assert.strictEqual(passed.length, 6)
     })
   })
