@@ -12,7 +12,10 @@ class Counter extends GenServer.Service<Counter>()("app/Counter", {
   }
 }) {}
 
-const restart = Restart.max([Restart.backoff(), Restart.intensity({ restarts: 1000, within: "1 minute" })])
+const restart = Restart.max([
+  Restart.backoff({ cap: "2 seconds" }),
+  Restart.intensity({ restarts: 1000, within: "1 minute" })
+])
 const tree = <E, R>(
   companion: Layer.Layer<Context.Service.Identifier<typeof Counter.StateContainer>, E, R>
 ) =>

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Context } from "effect"
+import type { Context } from "effect"
 import { crashed, type ExitReason, killed, shutdown as orderly } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { isAlive } from "../../../domain/supervision/DynamicChild.ts"
