@@ -4,7 +4,7 @@
  *
  * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
  * file. The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
- * only has to end well. One that launches an app goes on until it is told to stop: it is type-checked and not run. Code
+ * only has to end well. One that launches an app goes on until it is stopped: it is type-checked and not run. Code
  * that is not meant to run is not marked as ts.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"

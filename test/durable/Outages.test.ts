@@ -124,12 +124,12 @@ describe("two processes on one store", () => {
           const program = bundle("test/kit/durable/Journal.ts")
           const place = `${kind}:${join(yield* folder, "states")}`
           const older = yield* start(program, [place, "commit", "3", "a", "b"])
-          yield* older.told("ack ", 50)
+          yield* older.printed("ack ", 50)
           const younger = yield* start(program, [place, "commit", "3", "a", "b"])
-          yield* younger.told("ready")
+          yield* younger.printed("ready")
           assert.strictEqual(yield* older.ended, 1)
           assert.match(older.errors(), /a younger session has taken over/)
-          yield* younger.told("ack ", 50)
+          yield* younger.printed("ack ", 50)
           yield* younger.kill
           const [acknowledged, found] = [numbers(older, "ack "), numbers(younger, "at ")]
           for (const key of ["a", "b"]) assert.isAtLeast(found.get(key)!, acknowledged.get(key)!)

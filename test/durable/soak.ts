@@ -1,5 +1,5 @@
 /**
- * Kills processes for as long as it is told: `npm run soak -- --minutes 60`.
+ * Kills processes for as long as its option says: `npm run soak -- --minutes 60`.
  *
  * By turns, a client remembers what journals over each store acknowledge, and tally counts all the sources of effect; both
  * are killed at moments drawn at random. The same seed draws the same moments. It fails when anything acknowledged is

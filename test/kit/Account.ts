@@ -1,4 +1,4 @@
-/** A server that answers in every way there is, over a store that does as it is told. */
+/** A server that answers in every way there is, over a scripted store. */
 import { Effect, Exit, type Latch, Layer, Schema } from "effect"
 import type { ExitReason } from "../../src/domain/process/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../src/index.ts"

@@ -10,7 +10,7 @@ import { child, type ChildOptions, within } from "./Family.ts"
 /** The dynamic supervisor under test. */
 export class Sup extends DynamicSupervisor.Service<Sup>()("sup") {}
 
-/** Starts the supervisor in the scope of the test: 2 restarts in 3600 s, unless told otherwise. */
+/** Starts the supervisor in the scope of the test: 2 restarts in 3600 s, by default. */
 export const start = (options: DynamicSupervisor.Options = {}) =>
   Effect.map(Layer.build(Sup.layer({ restart: within(2, 3600), ...options })), (context) => Context.get(context, Sup))
 

@@ -60,7 +60,7 @@ export class FakeProcess implements Process.Process, Process.HasProcess {
     this.status = "running"
   }
 
-  /** Down, and nobody has been told. */
+  /** Down, before its observers are called. */
   stopSilently(): void {
     this.status = "stopped"
   }

@@ -1,7 +1,7 @@
 /**
- * The fixtures of the supervisor cases: a supervisor, children that end as they are told, and what is seen of them.
+ * The fixtures of the supervisor cases: a supervisor, children that end as a test wants, and their events.
  *
- * Where a case speaks of a new handle, the process is the same one here, in its next incarnation: `child1 -> 2`.
+ * Where a case has a new handle, the process is the same one here, in its next incarnation: `child1 -> 2`.
  */
 import { it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Layer, Queue, References, Schema, type Scope } from "effect"
@@ -10,7 +10,7 @@ import { crashed, toText } from "../../src/domain/process/ExitReason.ts"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../src/index.ts"
 import { Harness } from "../../src/testing.ts"
 
-/** The plain worker of the cases: it runs until it is told. */
+/** The plain worker of the cases: it runs until it is stopped. */
 export class Plain extends GenServer.Service<Plain>()("test/Plain", {
   state: Schema.String,
   messages: {
@@ -91,7 +91,7 @@ export const within = (restarts: number, seconds: number) => Restart.intensity({
 export const own = <E, R>(recipe: Supervisor.StartRecipe<unknown, E, R>) =>
   Layer.effectDiscard(Effect.flatMap(Supervisor.Supervisor, (supervisor) => supervisor.register(recipe)))
 
-/** Starts the supervisor in the scope of the test: one_for_one, 2 in 3600 s, unless told otherwise. */
+/** Starts the supervisor in the scope of the test: one_for_one, 2 in 3600 s, by default. */
 export const start = Effect.fnUntraced(function*<E, R>(
   options: Partial<Supervisor.Options> = {},
   children: ReadonlyArray<Supervisor.StartRecipe<unknown, E, R>> = []
@@ -119,7 +119,7 @@ export const isAlive = (ref: Process.HasProcess) => ref[Process.processOf].statu
 export const lastExit = (ref: Process.HasProcess) => ref[Process.processOf].lastExit
 
 /** Starts, exits and the like since the last time, in order: `child1#2 started`. */
-export const told: Effect.Effect<Array<string>, never, Harness.Harness> = Effect.gen(function*() {
+export const published: Effect.Effect<Array<string>, never, Harness.Harness> = Effect.gen(function*() {
   const harness = yield* Harness.Harness
   const events = (yield* harness.events).filter(({ path }) => path[0] !== "keepers")
   yield* harness.clear

@@ -5,12 +5,12 @@ import { Harness } from "../../src/testing.ts"
 import { layer as storeLayer, Scripted, Store } from "./Scripted.ts"
 
 /**
- * States that kill: whoever restores them, whoever continues with them, every handler but `Set`'s. The last one does so too,
- * and is another one after each start.
+ * States that kill: at their restoring, at a continuation with them, in every handler but `Set`'s. The last one kills in
+ * handlers too, and is another one after each start.
  */
 export const poison = { restore: -1, continueWith: -2, handlers: -3, changing: -1000 } as const
 
-/** A state that what it continues with turns into one that kills whoever restores it, while the mood is bad. */
+/** A state whose continuation turns it into one that kills when it is restored, while the mood is bad. */
 export const turning = 1000
 
 /** What is outside the state, and may be mended. */

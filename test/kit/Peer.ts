@@ -32,7 +32,7 @@ export const PeersLive = Layer.provideMerge(
   Harness.Harness.layer
 )
 
-/** Starts a peer; temporary unless told otherwise. */
+/** Starts a peer; temporary by default. */
 export const peer = Effect.fnUntraced(function*(key: string, options?: { readonly restart?: "permanent" }) {
   const peers = yield* Peers
   return yield* peers.startChild(Peer.recipe(behavior, { key, restart: options?.restart ?? "temporary" }))

@@ -1,4 +1,4 @@
-/** Children that do as they are told, and a recorder of what is told about them. */
+/** Children that follow a script, and a recorder of their events. */
 import { Cause, Clock, Context, Effect, Exit, Layer } from "effect"
 import type { Lifecycle } from "../../src/domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, killed, normal, toText } from "../../src/domain/process/ExitReason.ts"
@@ -12,7 +12,7 @@ export const boom = crashed(Cause.die("boom"))
 type Start = "ok" | "ignore" | "fail" | "hang" | "throw" | { readonly info: unknown }
 type Stop = "ok" | "hang" | ExitReason
 
-/** What a probe is told, and what it is told by its supervisor; outlives its incarnations. */
+/** The script of a probe, and the requests of its supervisor; outlives its incarnations. */
 export class Script {
   readonly starts: Array<Start> = []
   readonly stops: Array<Stop> = []
@@ -217,7 +217,7 @@ export const record = (): Recording => {
   let lines: Array<string> = []
   let reports: Array<string> = []
   telemetry.subscribe((event) => {
-    // The life of the root itself is told too; it would only frame everything here.
+    // The life of the root itself is published too; it would only frame everything here.
     const ofRoot = event.path.length === 1 && (event._tag === "Started" || event._tag === "Exited")
     if (!ofRoot) lines.push(line(event))
   })

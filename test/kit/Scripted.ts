@@ -1,4 +1,4 @@
-/** A store that does as it is told: the one in memory, behind a gate, a fault, or a pause. */
+/** A scripted store: the one in memory, behind a gate, a fault, or a pause. */
 import { Effect, Layer } from "effect"
 import type { SnapshotRecord } from "../../src/domain/state/stored/SnapshotRecord.ts"
 import { StateStore } from "../../src/index.ts"

@@ -1,10 +1,10 @@
 /**
  * The real supervisor against its own rule.
  *
- * A random program drives a supervisor whose children do as they are told: crash, finish, hang, fail, ignore,
- * end while they are being stopped. The supervisor records the events it was told and the answers of its budget; folding
+ * A random program drives a supervisor whose children follow their scripts: crash, finish, hang, fail, ignore,
+ * end while they are being stopped. The supervisor records the events it was sent and the answers of its budget; folding
  * `Supervision.decide` over them says what must have happened: what was asked of each child in which order, what each
- * request was answered, which lifecycle events were told, and what the listing and the counts are now. All of it is
+ * request was answered, which lifecycle events were published, and what the listing and the counts are now. All of it is
  * compared with what was observed from outside. What the rule itself might get wrong is held against something else: the
  * budget's answers against a plain sliding window, the number of its questions against the truth table, the running totals
  * against the listing; no child is ever started while it is alive; and left alone, every supervisor comes to rest.
@@ -201,7 +201,7 @@ interface Recorded {
 const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
   let state = initial
   const asked: Array<string> = []
-  const told: Array<string> = []
+  const noted: Array<string> = []
   const answers = new Map<number, Answer>()
   const commands: Array<ReadonlyArray<Command>> = []
   for (const { event } of recorded) {
@@ -209,7 +209,7 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
     const [next, todo] = decide(before, event)
     state = next
     commands.push(todo)
-    told.push(...tellings(before, event))
+    noted.push(...tellings(before, event))
     for (const command of todo) {
       switch (command._tag) {
         case "Start":
@@ -225,11 +225,11 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
           answers.set(command.request, command.answer)
           break
         case "Publish":
-          told.push(`${command.decision._tag} ${command.decision.id}`)
+          noted.push(`${command.decision._tag} ${command.decision.id}`)
       }
     }
   }
-  return { state, asked, told, answers, commands }
+  return { state, asked, noted, answers, commands }
 }
 
 /** Whether an event is news, and not about an incarnation or attempt that is over. */
@@ -247,7 +247,7 @@ const isCurrent = (state: State, event: Event): boolean => {
   }
 }
 
-/** The events that are told of a child, as the rule sees it. */
+/** The events that are published of a child, as the rule sees it. */
 const tellings = (before: State, event: Event): ReadonlyArray<string> => {
   if (!isCurrent(before, event)) return []
   switch (event._tag) {
@@ -294,10 +294,10 @@ const windowAnswers = (
 const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: Strategy.Strategy) {
   const { limit, slow, supervisor: rest } = options(program, strategy)
   const recording = record()
-  const told: Array<string> = []
+  const noted: Array<string> = []
   recording.telemetry.subscribe((event) => {
     const id = event._tag === "GaveUp" ? event.child : event.path.at(-1)
-    if (event._tag === "GaveUp" || event.path.length === 2) told.push(`${event._tag} ${id}`)
+    if (event._tag === "GaveUp" || event.path.length === 2) noted.push(`${event._tag} ${id}`)
   })
   const context = yield* Layer.build(Top.layer(rest, [])).pipe(
     Effect.provideService(Telemetry.CurrentTelemetry, recording.telemetry)
@@ -343,7 +343,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
     assert.deepInclude(state.counts, yield* supervisor.countChildren)
     assert.deepInclude(state.counts, recount(state), "the running totals are those of the listing")
   }
-  // Left alone, it comes to rest: nobody is half started, half stopped or forgotten on the way up.
+  // Left alone, it comes to rest: no child is half started, half stopped or forgotten on the way up.
   for (const script of world.everybody) {
     script.starts.length = 0
     script.stops.length = 0
@@ -369,7 +369,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
   const expected = fold(initial, recorded)
   assert.deepStrictEqual(recorded.map(({ commands }) => commands), expected.commands, "it does what the rule says")
   assert.deepStrictEqual(world.log, expected.asked, "each child was asked just that, in that order")
-  assert.deepStrictEqual(told, expected.told, "just that was told, in that order")
+  assert.deepStrictEqual(noted, expected.noted, "just that was told, in that order")
   assert.strictEqual(expected.state.phase._tag, "Down")
 
   const answered = recorded.flatMap(({ event }) =>

@@ -87,7 +87,7 @@ describe("trees", () => {
 
   it("without a companion for a server do not compile where nothing is left to be needed", () => {
     const app = Supervisor.layer(one, [CounterLive])
-    // @ts-expect-error nobody provides the companion
+    // @ts-expect-error the companion is not provided
     Effect.runFork(Effect.provide(Counter, app))
   })
 
@@ -177,7 +177,7 @@ describe("handlers", () => {
       init: 0,
       handlers: {
         ...handlers,
-        // @ts-expect-error a cast has nobody to fail to
+        // @ts-expect-error a cast has no caller to fail
         Reset: () => Effect.fail(new Overdrawn({ amount: 1 }))
       }
     })

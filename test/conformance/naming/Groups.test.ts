@@ -17,7 +17,7 @@ const test = <A, E>(
   body: Effect.Effect<A, E, Pg | Peers | Layer.Success<typeof PeersLive> | Scope.Scope>
 ) => it.effect(name, () => Effect.provide(body, Live))
 
-const told = <G, R>(monitor: Groups.GroupMonitor<G, R, unknown>) =>
+const seen = <G, R>(monitor: Groups.GroupMonitor<G, R, unknown>) =>
   Effect.map(
     Queue.clear(monitor.events),
     (events) => events.map(({ _tag, group, members }): ReadonlyArray<unknown> => [_tag, group, members])
@@ -78,7 +78,7 @@ describe("groups", () => {
           const monitors = [yield* pg.monitor("one"), yield* pg.monitor("two"), yield* pg.monitorAll]
           yield* pg.join("one", self)
           yield* pg.join("two", self)
-          for (const monitor of monitors) heard.push(...yield* told(monitor))
+          for (const monitor of monitors) heard.push(...yield* seen(monitor))
           yield* Deferred.succeed(report, monitors)
         })
       )
@@ -131,14 +131,14 @@ describe("groups", () => {
       yield* Process.kill(first)
       yield* pg.join("group", second)
       for (const monitor of monitors) {
-        assert.deepStrictEqual(yield* told(monitor), [
+        assert.deepStrictEqual(yield* seen(monitor), [
           ["Joined", "group", [first]],
           ["Left", "group", [first]],
           ["Joined", "group", [second]]
         ])
       }
       assert.deepStrictEqual(all.members, [["group", [first]]])
-      assert.deepStrictEqual(yield* told(all), [["Left", "group", [first]], ["Joined", "group", [second]]])
+      assert.deepStrictEqual(yield* seen(all), [["Left", "group", [first]], ["Joined", "group", [second]]])
       yield* all.demonitor
       yield* pg.join("group", yield* peer("third"))
       assert.isTrue(Exit.hasInterrupts(yield* Effect.exit(Queue.take(all.events))))

@@ -1,6 +1,6 @@
 /**
  * Other systems' cases of monitors, with real processes: watching a name, a start, and one process twice; defects,
- * failures and exits told apart; a crash that reaches who watches two levels up.
+ * failures and exits distinguished; a crash that reaches a monitor two levels up.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Fiber, Layer, Queue, type Scope } from "effect"
@@ -32,7 +32,7 @@ describe("monitor", () => {
       const brief = (id: string) => Effect.map(worker(id, Effect.sleep("1 millis")), Process.reference)
       const ending = yield* brief("ending")
       const [started] = yield* Monitor.startMonitor(brief("started"), { into: downs })
-      const told = yield* peer("told")
+      const seen = yield* peer("seen")
       const dead = yield* peer("dead")
       yield* Process.kill(dead)
       yield* names.start("stops", peer("stops"))
@@ -41,12 +41,12 @@ describe("monitor", () => {
       const exits = names.via("exits")
       const nobody = names.via("nobody")
 
-      for (const ref of [ending, told, dead, stops, exits, nobody]) yield* Monitor.watch(ref, { into: downs })
+      for (const ref of [ending, seen, dead, stops, exits, nobody]) yield* Monitor.watch(ref, { into: downs })
       const atOnce = (yield* Queue.takeAll(downs)).map(({ ref, reason }): ReadonlyArray<unknown> => [ref, reason])
       assert.deepStrictEqual(atOnce, [[dead, noProcess], [nobody, noProcess]])
 
       yield* TestClock.adjust("1 millis")
-      yield* Process.exit(told, frop)
+      yield* Process.exit(seen, frop)
       yield* GenServer.stop(stops)
       yield* Process.exit(exits, frop)
       yield* Effect.yieldNow
@@ -54,7 +54,7 @@ describe("monitor", () => {
       assert.sameDeepMembers(later, [
         [ending, normal],
         [started, normal],
-        [told, frop],
+        [seen, frop],
         [stops, normal],
         [exits, frop]
       ])

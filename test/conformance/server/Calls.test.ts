@@ -77,7 +77,7 @@ describe("server: calls", () => {
       const late = yield* now(refusal(server.DelayedAnswer({ millis: 30 }, { timeout: 1 })))
       yield* TestClock.adjust(1)
       assert.strictEqual(yield* Fiber.join(late), "Timeout")
-      // The reply that nobody waits for any more comes now.
+      // The reply without a waiter comes now.
       yield* TestClock.adjust(29)
       assert.strictEqual(yield* server.Started(), "ok")
       assert.isTrue(isUp(server))
@@ -217,12 +217,12 @@ describe("server: calls", () => {
       const before = yield* root.countChildren
       yield* harness.clear
       assert.deepStrictEqual(yield* Effect.exit(dead.Ping()), Exit.void)
-      // To a name: whoever has it gets it, and nobody does.
+      // To a name: no process has it.
       for (const name of ["dead", "never registered"]) {
         assert.deepStrictEqual(yield* Effect.exit(names.dispatch(name, ({ ref }) => ref.Ping())), Exit.void)
       }
       assert.deepStrictEqual(yield* root.countChildren, before)
-      // Nothing happens, but that whoever watches is told of the one to a process.
+      // Nothing happens, but that the cast to a process is published.
       assert.deepStrictEqual(yield* harness.historyOf(dead), ["Dropped"])
       assert.lengthOf(yield* harness.events, 1)
     }).pipe(Effect.provide(Live)))

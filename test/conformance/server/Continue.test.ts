@@ -49,9 +49,9 @@ describe("server: what follows a message", () => {
   it.effect("SRV-019 handle_continue runs before anything already queued, and may stop the server", () => {
     const variants: Record<string, Effect.Effect<void, unknown>> = {}
     const report: Array<string> = []
-    const told = (line: string) => Effect.sync(() => void report.push(line))
+    const seen = (line: string) => Effect.sync(() => void report.push(line))
     const afterIt = Effect.flatMap(Continues.self, (self) => self.AfterContinue())
-    const next = (n: number) => Effect.as(told("continue"), n)
+    const next = (n: number) => Effect.as(seen("continue"), n)
     const continuing = <A>(answer: A) => Effect.as(afterIt, answer)
     const behavior = Continues.behavior({
       init: 0,
@@ -64,12 +64,12 @@ describe("server: what follows a message", () => {
         Cast: (n) => continuing(Next.noReply(n, { continueWith: next })),
         Chain: (n) =>
           continuing(Next.noReply(n, {
-            continueWith: (n) => Effect.as(told("before_continue"), Next.noReply(n, { continueWith: next }))
+            continueWith: (n) => Effect.as(seen("before_continue"), Next.noReply(n, { continueWith: next }))
           })),
         Stop: (n) => Next.noReply(n, { continueWith: () => Next.stop("normal") }),
         Send: (n) => Effect.as(Effect.flatMap(Continues.self, (self) => self.Message()), n),
         Message: (n) => continuing(Next.noReply(n, { continueWith: next })),
-        AfterContinue: (n) => Effect.as(told("after_continue"), n)
+        AfterContinue: (n) => Effect.as(seen("after_continue"), n)
       }
     })
     const inOrder = ["continue", "after_continue"]

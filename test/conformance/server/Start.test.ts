@@ -89,12 +89,12 @@ describe("server: starting", () => {
         assert.instanceOf(cause.defect, GenServer.InitTimeout)
         assert.strictEqual((yield* root.countChildren).workers, containers)
         const path = [...root.path, "test/Server/slow"]
-        const told = yield* harness.historyOf(path)
+        const seen = yield* harness.historyOf(path)
         yield* TestClock.adjust(500)
         yield* TestClock.adjust(500)
         assert.deepStrictEqual(steps, ["released"])
-        assert.deepStrictEqual(yield* harness.historyOf(path), told)
-        assert.notInclude(told, "Started")
+        assert.deepStrictEqual(yield* harness.historyOf(path), seen)
+        assert.notInclude(seen, "Started")
       }).pipe(Effect.provide(Live))
     return inTurn({
       "init sleeps, 100 ms": timesOut("sleeps", 100),
@@ -133,7 +133,7 @@ describe("server: starting", () => {
         assert(error._tag === "RegistryError" && error.reason._tag === "AlreadyRegistered")
         assert.strictEqual(error.reason.holder, server)
       }
-      // Nobody was started in vain.
+      // No other server was started.
       assert.strictEqual((yield* root.countChildren).workers, containers + 1)
 
       assert.strictEqual(yield* server.Stop(), "ok")
@@ -195,7 +195,7 @@ describe("server: starting", () => {
 
   it.effect("SRV-031 start vs start_link", () =>
     Effect.gen(function*() {
-      // A link that is trapped is a monitor: the parent is told, and lives.
+      // A link that is trapped is a monitor: the parent gets a message, and lives.
       const inbox = yield* Queue.unbounded<Monitor.Down<Server["Service"]>>()
       const plain = yield* start("plain")
       yield* Effect.exit(plain.Die({ with: "crash" }))
@@ -207,9 +207,9 @@ describe("server: starting", () => {
       yield* Effect.exit(stops.End({ by: "stop", reason: wibble }))
       yield* Process.exit(exits, boo)
       yield* Process.kill(dies)
-      const told = yield* Queue.takeN(inbox, 3)
-      assert.deepStrictEqual(told.map(({ reason }) => reason), [wibble, boo, killed])
-      assert.deepStrictEqual(told.map(({ ref }) => ref), [stops, exits, dies])
+      const seen = yield* Queue.takeN(inbox, 3)
+      assert.deepStrictEqual(seen.map(({ reason }) => reason), [wibble, boo, killed])
+      assert.deepStrictEqual(seen.map(({ ref }) => ref), [stops, exits, dies])
       assert.strictEqual(yield* Queue.size(inbox), 0)
     }).pipe(Effect.scoped, Effect.provide(Live)))
 

@@ -32,7 +32,7 @@ const counting = Counter.behavior({
   }
 })
 
-/** The tree over a store that does as it is told. */
+/** The tree over a scripted store. */
 const over = (script: Scripted, server: Layer.Layer<Counter, never, Supervisor.Supervisor | Needs>) =>
   Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "one_for_one" }, [

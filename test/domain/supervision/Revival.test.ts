@@ -7,7 +7,7 @@ import type { Command } from "../../../src/domain/supervision/SupervisionEvents.
 import { find, type State } from "../../../src/domain/supervision/SupervisionState.ts"
 import { boom, World } from "../../kit/World.ts"
 
-/** All that is known, with the children as a list: how a map came about is nobody's business. */
+/** All that is known, with the children as a list: how a map came about does not matter. */
 const known = (state: State) => ({ ...state, children: newestFirst(state) })
 
 const walk = (state: State, events: ReturnType<typeof steps>) => {

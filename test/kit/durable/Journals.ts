@@ -62,8 +62,8 @@ export const killJournals = Effect.fnUntraced(function*(
     const running = yield* start(program, [place, when, "3", ...keys])
     if ((yield* Random.nextIntBetween(0, 6)) === 0) yield* Effect.sleep(yield* Random.nextIntBetween(0, 200))
     else {
-      yield* running.told("ready")
-      yield* running.told("ack ", 1 + (yield* Random.nextIntBetween(0, 400)))
+      yield* running.printed("ready")
+      yield* running.printed("ack ", 1 + (yield* Random.nextIntBetween(0, 400)))
       yield* Effect.sleep(yield* Random.nextIntBetween(0, 10))
     }
     const end = yield* running.kill
@@ -71,7 +71,7 @@ export const killJournals = Effect.fnUntraced(function*(
     if (end !== "SIGKILL") return yield* Effect.die(new Error(`it ended by itself (${end}): ${running.errors()}`))
   }
   const last = yield* start(program, [place, when, "0", ...keys])
-  yield* last.told("ready")
+  yield* last.printed("ready")
   yield* last.kill
   look(last.lines)
   const acknowledged = [...known.values()].reduce((sum, one) => sum + one.count, 0)

@@ -5,17 +5,17 @@ import { spawn } from "node:child_process"
 /** How a process ended: its exit code, or the signal that killed it. */
 export type End = number | string
 
-/** A running process, and what it told. */
+/** A running process, and the lines that it printed. */
 export interface Running {
   /** Complete lines of its standard output so far. */
   readonly lines: ReadonlyArray<string>
   /** Its standard error so far. */
   readonly errors: () => string
-  /** Completes when it has told so many lines that begin with `prefix`, or has ended. */
-  readonly told: (prefix: string, count?: number) => Effect.Effect<void>
+  /** Completes when it has printed so many lines that begin with `prefix`, or has ended. */
+  readonly printed: (prefix: string, count?: number) => Effect.Effect<void>
   /** Completes when its standard error contains `text`, or it has ended. */
   readonly warned: (text: string) => Effect.Effect<void>
-  /** Kills it (SIGKILL), and completes when it has ended and all it told was read. */
+  /** Kills it (SIGKILL), and completes when it has ended and all it printed was read. */
   readonly kill: Effect.Effect<End>
   readonly ended: Effect.Effect<End>
 }
@@ -64,7 +64,7 @@ export const start = (program: string, args: ReadonlyArray<string>): Effect.Effe
       return {
         lines,
         errors: () => errors,
-        told: (prefix, count = 1) =>
+        printed: (prefix, count = 1) =>
           Effect.suspend(() => {
             let at = 0
             let found = 0

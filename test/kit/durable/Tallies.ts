@@ -33,7 +33,7 @@ export const killTally = (
       if (i === 0) yield* running.warned("%, ")
       else {
         // The heading is the first it says, when it has read its input.
-        if ((yield* Random.nextIntBetween(0, 6)) > 0) yield* running.told("Counting")
+        if ((yield* Random.nextIntBetween(0, 6)) > 0) yield* running.printed("Counting")
         yield* Effect.sleep(yield* Random.nextIntBetween(0, moment))
       }
       const end = yield* running.kill

@@ -1,4 +1,4 @@
-/** A file system for tests that does what it is told to get wrong, over the real one. */
+/** A file system for tests that fails as a test wants, over the real one. */
 import { NodeFileSystem } from "@effect/platform-node"
 import { Effect, FileSystem, Layer, PlatformError } from "effect"
 import { direct } from "../../../src/layers/state/file/NodeDisk.ts"
@@ -12,7 +12,7 @@ export interface Request {
 /** What the disk does with a request. `"half"` writes the first half and then fails. */
 export type Answer = "well" | "half" | { readonly code: string } | { readonly after: Effect.Effect<void> }
 
-/** What the disk is told; may be changed at any time. */
+/** How the disk answers; may be changed at any time. */
 export interface Disk {
   answer: (request: Request, n: number) => Answer
   /** Requests so far. */

@@ -1,27 +1,27 @@
-/** Writers as processes of their own, and what they told. */
+/** Writers as processes of their own, and the lines that they printed. */
 import { Deferred, Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { bundle } from "../Bundle.ts"
 
 /** A running writer. */
 export interface Writer {
-  /** What it has told so far. */
+  /** The lines that it has printed so far. */
   readonly lines: ReadonlyArray<string>
   readonly kill: Effect.Effect<void>
-  /** Completes when it has told `count` lines that begin with `prefix`; fails when it ends before. */
-  readonly told: (prefix: string, count?: number) => Effect.Effect<void, Error>
+  /** Completes when it has printed `count` lines that begin with `prefix`; fails when it ends before. */
+  readonly printed: (prefix: string, count?: number) => Effect.Effect<void, Error>
   /** Completes when it has ended. */
   readonly ended: Effect.Effect<void>
 }
 
-/** Numbers told after `word`. */
+/** Numbers printed after `word`. */
 export const numbers = (writer: Writer, word: "loaded" | "acked"): ReadonlyArray<number> =>
   writer.lines.filter((line) => line.startsWith(`${word} `)).map((line) => Number(line.slice(word.length + 1)))
 
 /** The last number it acknowledged, or what it had found. */
 export const last = (writer: Writer): number => numbers(writer, "acked").at(-1) ?? numbers(writer, "loaded").at(-1) ?? 0
 
-/** What it told of failures. */
+/** The lines about failures. */
 export const failures = (writer: Writer): ReadonlyArray<string> =>
   writer.lines.filter((line) => line.startsWith("failed"))
 
@@ -64,7 +64,7 @@ export const start = Effect.fnUntraced(function*(
     lines,
     kill: Effect.andThen(Effect.sync(() => child.kill("SIGKILL")), Deferred.await(end)),
     ended: Deferred.await(end),
-    told: (prefix, count = 1) =>
+    printed: (prefix, count = 1) =>
       Effect.callback<void, Error>((resume) => {
         const check = () => {
           if (lines.filter((line) => line.startsWith(prefix)).length >= count) resume(Effect.void)

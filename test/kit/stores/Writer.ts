@@ -15,7 +15,7 @@ import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts
 
 const [kind, place = "", more = ""] = process.argv.slice(2)
 
-// A pipe is written at once: what is told was told, whatever happens next. One that is full is asked again.
+// A pipe is written at once: a line that was printed is out, whatever happens next. One that is full is asked again.
 const tell = (line: string) =>
   Effect.try({
     try: () => writeSync(1, `${line}\n`),

@@ -6,7 +6,7 @@ import { FakeProcess } from "../../kit/FakeProcess.ts"
 
 class Rooms extends Groups.Service<Rooms, { readonly group: string | readonly [string, number] }>()("test/Rooms") {}
 
-const told = <G, R>(events: Queue.Dequeue<Groups.GroupEvent<G, R>, Cause.Done>) =>
+const seen = <G, R>(events: Queue.Dequeue<Groups.GroupEvent<G, R>, Cause.Done>) =>
   Effect.map(
     Queue.clear(events),
     (events) => events.map(({ _tag, group, members }): ReadonlyArray<unknown> => [_tag, group, members])
@@ -103,8 +103,8 @@ describe("a monitor of groups", () => {
       yield* rooms.leave("lobby", a)
       b.gone()
       const lobby = [["Joined", "lobby", [b, b]], ["Left", "lobby", [a]], ["Left", "lobby", [b, b]]]
-      assert.deepStrictEqual(yield* told(one.events), lobby)
-      assert.sameDeepMembers(yield* told(all.events), [
+      assert.deepStrictEqual(yield* seen(one.events), lobby)
+      assert.sameDeepMembers(yield* seen(all.events), [
         ...lobby,
         ["Joined", "attic", [b]],
         ["Left", "attic", [b]]

@@ -67,13 +67,13 @@ describe("a table of members", () => {
               const n = (who[0] ?? 0) % 3
               const ended = processes[n]!
               ended.gone()
-              // Which of its groups hears of it first is nobody's business.
-              const told = (yield* Queue.clear(all.queue)).map(partsOf)
-              everything.push(...told)
+              // The order of its groups is left open.
+              const seen = (yield* Queue.clear(all.queue)).map(partsOf)
+              everything.push(...seen)
               const before = expected.splice(0)
               for (const group of names) leave(group, model[group]!.filter((ref) => ref[Process.processOf] === ended))
-              assert.deepStrictEqual(told.slice(0, before.length), before)
-              assert.sameDeepMembers(told.slice(before.length), expected.splice(0))
+              assert.deepStrictEqual(seen.slice(0, before.length), before)
+              assert.sameDeepMembers(seen.slice(before.length), expected.splice(0))
               assert.strictEqual(ended.goneObservers.length, 0)
               replace(n)
               break
@@ -86,11 +86,11 @@ describe("a table of members", () => {
             assert.strictEqual(process.goneObservers.length, isMember ? 1 : 0)
           }
         }
-        const told = (yield* Queue.clear(all.queue)).map(partsOf)
-        assert.deepStrictEqual(told, expected)
+        const seen = (yield* Queue.clear(all.queue)).map(partsOf)
+        assert.deepStrictEqual(seen, expected)
         assert.deepStrictEqual(
           (yield* Queue.clear(one.queue)).map(partsOf),
-          [...everything, ...told].filter(([, group]) => group === "attic")
+          [...everything, ...seen].filter(([, group]) => group === "attic")
         )
         table.close()
         for (const process of processes) assert.strictEqual(process.goneObservers.length, 0)
@@ -132,10 +132,10 @@ describe("a table of members", () => {
       table.join("attic", [member])
       table.unlisten(twice)
       table.leave("attic", [member])
-      const told = (each: Listener<string, Process.HasProcess>) =>
+      const seen = (each: Listener<string, Process.HasProcess>) =>
         Effect.map(Queue.clear(each.queue), (events) => events.map(({ _tag }) => _tag))
-      assert.deepStrictEqual(yield* told(hall), [])
-      assert.deepStrictEqual(yield* told(attic), ["Joined", "Left"])
-      assert.deepStrictEqual(yield* told(twice), ["Joined"])
+      assert.deepStrictEqual(yield* seen(hall), [])
+      assert.deepStrictEqual(yield* seen(attic), ["Joined", "Left"])
+      assert.deepStrictEqual(yield* seen(twice), ["Joined"])
     }))
 })

@@ -19,7 +19,7 @@ type Entry = Registry.Registration<string, Process.HasProcess, number>
 
 const isEven = (value: number): boolean => value % 2 === 0
 
-const told = (
+const seen = (
   { _tag, key, ref, value }: Registry.RegistryEvent<string, Process.HasProcess, number>
 ) => [_tag, key, ref, value]
 
@@ -53,7 +53,7 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
                 } else {
                   assert.deepStrictEqual(result, Result.void)
                   model = [...model, { key, ref: owner, value }]
-                  assert.deepStrictEqual((yield* Queue.clear(queue)).map(told), [["Registered", key, owner, value]])
+                  assert.deepStrictEqual((yield* Queue.clear(queue)).map(seen), [["Registered", key, owner, value]])
                 }
                 break
               }
@@ -66,7 +66,7 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
                   : table.unregister(key, owner, matches)
                 assert.strictEqual(count, released.length)
                 assert.deepStrictEqual(
-                  (yield* Queue.clear(queue)).map(told),
+                  (yield* Queue.clear(queue)).map(seen),
                   released.map(({ key, ref, value }) => ["Unregistered", key, ref, value])
                 )
                 break
@@ -84,7 +84,7 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
                 owner.gone()
                 const released = release((entry) => entry.ref === owner)
                 assert.sameDeepMembers(
-                  (yield* Queue.clear(queue)).map(told),
+                  (yield* Queue.clear(queue)).map(seen),
                   released.map(({ key, ref, value }) => ["Unregistered", key, ref, value])
                 )
                 processes[who] = new FakeProcess(`again ${who}`)

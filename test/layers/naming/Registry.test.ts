@@ -309,13 +309,13 @@ describe("a duplicate registry", () => {
       yield* topics.register("news", a, 1)
       yield* topics.register("news", b, 2)
       yield* topics.register("news", c, 3)
-      const told: Array<number> = []
+      const seen: Array<number> = []
       yield* topics.dispatch("news", ({ value }) =>
         Effect.sync(() => {
-          told.push(value)
+          seen.push(value)
           b.gone()
         }))
-      assert.deepStrictEqual(told, [1, 3])
+      assert.deepStrictEqual(seen, [1, 3])
     }).pipe(Effect.provide(Topics.layer)))
 
   it.effect("a dispatch ends with the first failure", () =>
@@ -323,13 +323,13 @@ describe("a duplicate registry", () => {
       const topics = yield* Topics
       yield* topics.register("news", new FakeProcess("a"), 1)
       yield* topics.register("news", new FakeProcess("b"), 2)
-      const told: Array<number> = []
+      const seen: Array<number> = []
       const dispatched = topics.dispatch("news", ({ value }) => {
-        told.push(value)
+        seen.push(value)
         return Effect.fail("no" as const)
       })
       assert.strictEqual(yield* Effect.flip(dispatched), "no")
-      assert.deepStrictEqual(told, [1])
+      assert.deepStrictEqual(seen, [1])
     }).pipe(Effect.provide(Topics.layer)))
 
   it.effect("publishes registrations and their ends to its listeners", () =>
@@ -342,8 +342,8 @@ describe("a duplicate registry", () => {
         yield* topics.register("news", a, 1)
         yield* topics.unregister("news", a)
         a.gone()
-        const told = yield* Queue.takeAll(events)
-        assert.deepStrictEqual(told.map(({ _tag, key, value }) => [_tag, key, value]), [
+        const seen = yield* Queue.takeAll(events)
+        assert.deepStrictEqual(seen.map(({ _tag, key, value }) => [_tag, key, value]), [
           ["Registered", "news", 1],
           ["Unregistered", "news", 1],
           ["Unregistered", "before", 0]

@@ -36,7 +36,7 @@ const report: CrashReport = {
   next: "it is restarted"
 }
 
-const told = "a logger failed (Error: disk full), and did not show this: app/Counter #2 crashed; it is restarted"
+const seen = "a logger failed (Error: disk full), and did not show this: app/Counter #2 crashed; it is restarted"
 
 describe("a logger that throws", () => {
   it("fails alone: the others have the entry, and one that says which it has not shown", () => {
@@ -49,7 +49,7 @@ describe("a logger that throws", () => {
         assert.lengthOf(kept, 2)
         assert.include(kept[0], "app/Counter #2 crashed; it is restarted")
         assert.include(kept[0], "Error: boom")
-        assert.include(kept[1], told)
+        assert.include(kept[1], seen)
       }
       assert.deepStrictEqual(printed, [])
     }
@@ -61,7 +61,7 @@ describe("a logger that throws", () => {
       Sink.make().crashed(report, context)
       assert.isAtLeast(printed.length, 1)
       for (const line of printed) {
-        assert.include(line, told)
+        assert.include(line, seen)
         assert.include(line, "Error: boom\n    at ")
       }
     }
@@ -93,7 +93,7 @@ describe("a logger that throws", () => {
       Sink.make().crashed(report, context)
       yield* Effect.promise(() => Promise.resolve())
       assert.lengthOf(printed, 1)
-      assert.include(printed[0], told)
+      assert.include(printed[0], seen)
     }))
 })
 

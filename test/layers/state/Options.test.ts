@@ -1,4 +1,4 @@
-/** What companions and stores are told and cannot mean is refused where the layer is built, by name. */
+/** Options of companions and stores that make no sense are refused, by name, where the layer is built. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Duration, Effect, type Exit, Layer } from "effect"

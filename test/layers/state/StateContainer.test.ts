@@ -109,7 +109,7 @@ for (const kind of ["memory", "table", "store"] as const) {
       it.effect(`refuse a commit of an incarnation that is over, when: ${JSON.stringify(when)}`, () =>
         Effect.gen(function*() {
           const container = yield* Counter.StateContainer
-          // anybody may own a companion that nobody else does
+          // any process may own a companion without an owner
           const keeper = container.claim("a", container[Process.processOf])
           keeper.takeOver(1)
           assert.isTrue(keeper.commit(1, 1, "call"))

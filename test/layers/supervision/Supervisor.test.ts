@@ -22,12 +22,12 @@ describe("starting children", () => {
   it.effect("a root tells of its own start and end", () =>
     Effect.gen(function*() {
       const { telemetry } = record()
-      const told: Array<string> = []
-      telemetry.subscribe((event) => told.push(`${event._tag} ${event.path.join("/")}`))
+      const noted: Array<string> = []
+      telemetry.subscribe((event) => noted.push(`${event._tag} ${event.path.join("/")}`))
       yield* Effect.scoped(
         Layer.build(Top.layer(one, [probe("a")])).pipe(Effect.provideService(Telemetry.CurrentTelemetry, telemetry))
       )
-      assert.deepStrictEqual(told, ["Started top", "Started top/a", "Exited top/a", "Exited top"])
+      assert.deepStrictEqual(noted, ["Started top", "Started top/a", "Exited top/a", "Exited top"])
     }))
 
   it.effect("children start in order and stop in reverse when the layer is released", () =>

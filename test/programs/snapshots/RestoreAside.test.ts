@@ -95,7 +95,7 @@ describe.for(["sqlite", "file"] as const)("a deploy that could not read the stat
           yield* till.Add({ by: 20 })
         }
       }).pipe(Effect.provide(BeforeLive.pipe(Layer.provide(layer))))
-      // Somebody has decided about dan before, which no other decision undoes.
+      // It was decided about dan before, which no other decision undoes.
       yield* snapshots("restore", place, "test/Till/dan", "1")
 
       yield* Effect.gen(function*() {

@@ -15,7 +15,7 @@ describe("dynamic supervisor: many children, large arguments", () => {
     "DYN-015 Arguments of temporary children are dropped even after an earlier child died",
     Effect.gen(function*() {
       const sup = yield* start()
-      // Whoever made the argument is gone: what is left of it is with the child, or with its supervisor.
+      // The maker of the argument is gone: only the child, or its supervisor, can still hold it.
       const startWithLarge = (id: string, options: GenServer.Options) =>
         Effect.suspend(() => {
           const large = Array.from({ length: 50_000 }, (_, i) => i)

@@ -9,7 +9,7 @@ import { crashed, type ExitReason, shutdown } from "../../../../src/domain/proce
 import { GenServer, Next, Process } from "../../../../src/index.ts"
 import { garbled, scripted, start } from "../../../kit/DynamicFamily.ts"
 import { refusal } from "../../../kit/Failures.ts"
-import { child, count, died, flaky, isAlive, list, testCase, told, within } from "../../../kit/Family.ts"
+import { child, count, died, flaky, isAlive, list, published, testCase, within } from "../../../kit/Family.ts"
 import { often } from "../../../kit/Restarts.ts"
 
 const up = Effect.succeed("idle")
@@ -25,10 +25,10 @@ describe("dynamic supervisor: restarting", () => {
       assert.deepStrictEqual([yield* list(sup), yield* count(sup)], [["h1 -> 2", "h2 -> 1"], [2, 2, 0, 2]])
       yield* Process.exit(h2, died)
       assert.deepStrictEqual(yield* list(sup), ["h1 -> 2", "h2 -> 2"])
-      yield* told
+      yield* published
       yield* Process.exit(h1, died)
       // OTP's `shutdown` of a supervisor that gave up, and the word on which child it was.
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "h1#2 exited: crashed: died",
         "h2#2 exited: shutdown",
         "sup#1 exited: gave up on h1: died"
@@ -58,11 +58,11 @@ describe("dynamic supervisor: restarting", () => {
       yield* Process.exit(h2, died)
       yield* TestClock.adjust(3000)
       assert.deepStrictEqual(yield* list(sup), ["h2 -> restarting"])
-      yield* told
+      yield* published
       yield* Process.exit(sup, shutdown)
-      assert.deepStrictEqual(yield* told, ["sup#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["sup#1 exited: shutdown"])
       yield* TestClock.adjust("1 minute")
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
       assert.strictEqual(h2[Process.processOf].status, "stopped")
     })
   )
@@ -137,7 +137,7 @@ describe("dynamic supervisor: restarting", () => {
       const sup = yield* start({ restart: within(2, 5) })
       const ref = yield* sup.startChild(scripted("child1", [up, Effect.fail("error"), up]))
       yield* Process.exit(ref, shutdown)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "sup#1 started",
         "child1#1 started",
         "child1#1 exited: shutdown",
@@ -147,7 +147,10 @@ describe("dynamic supervisor: restarting", () => {
       assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])
       // Both attempts were charged: there is no third.
       yield* Process.exit(ref, died)
-      assert.deepStrictEqual(yield* told, ["child1#3 exited: crashed: died", "sup#1 exited: gave up on child1: died"])
+      assert.deepStrictEqual(yield* published, [
+        "child1#3 exited: crashed: died",
+        "sup#1 exited: gave up on child1: died"
+      ])
     })
   )
 
@@ -158,7 +161,7 @@ describe("dynamic supervisor: restarting", () => {
       const announced = Effect.andThen(TestClock.adjust(10), Queue.clear(announcements))
       const sup = yield* start({ restart: within(2, 5) })
       const announcing = (id: string) =>
-        // Permanent unless told otherwise, as in Elixir; this is Gleam's default.
+        // Permanent by default, as in Elixir; this is Gleam's default.
         child(id, { init: Effect.as(Queue.offer(announcements, id), "idle"), restart: "transient" })
       const [one, two, three] = yield* Effect.forEach(["1", "2", "3"], (id) => sup.startChild(announcing(id)))
       assert.deepStrictEqual(yield* announced, ["1", "2", "3"])

@@ -8,7 +8,7 @@ import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { type GenServer, Next, Process, Supervisor } from "../../../../src/index.ts"
 import { garbled, scripted, start, Sup } from "../../../kit/DynamicFamily.ts"
 import { refusal } from "../../../kit/Failures.ts"
-import { child, count, died, ignoring, list, testCase, told } from "../../../kit/Family.ts"
+import { child, count, died, ignoring, list, published, testCase } from "../../../kit/Family.ts"
 
 describe("dynamic supervisor: starting", () => {
   testCase(
@@ -64,7 +64,7 @@ describe("dynamic supervisor: starting", () => {
 
       // A supervisor that was never started does not compile, one that is gone refuses.
       const asked = Effect.flatMap(Sup, (unknown) => unknown.startChild(child("child3")))
-      // @ts-expect-error: nobody provides it
+      // @ts-expect-error: it is not provided
       const unprovided: Effect.Effect<unknown, unknown> = asked
       assert.isTrue(Exit.isFailure(yield* Effect.exit(unprovided)))
       yield* sup.stop()
@@ -81,7 +81,7 @@ describe("dynamic supervisor: starting", () => {
       assert.isTrue(Exit.isFailure(yield* Effect.exit(sup.terminateChild("child1"))))
       assert.notProperty(sup, "restartChild" satisfies Exclude<"restartChild", keyof typeof sup>)
       assert.notProperty(sup, "deleteChild" satisfies Exclude<"deleteChild", keyof typeof sup>)
-      // Standing in for a static supervisor it has them, and knows nobody by id.
+      // Standing in for a static supervisor it has them, and knows no child by id.
       const { deleteChild, restartChild, terminateChild } = sup.asSupervisor
       for (const ask of [terminateChild, restartChild, deleteChild]) {
         assert.strictEqual(yield* refusal(ask("child1")), "NotFound")
@@ -102,9 +102,9 @@ describe("dynamic supervisor: starting", () => {
       assert.deepStrictEqual(yield* list(sup), ["h1 -> 2", "h2 -> 1"])
       yield* Process.exit(two.ref, died)
       assert.deepStrictEqual(yield* list(sup), ["h1 -> 2", "h2 -> 2"])
-      yield* told
+      yield* published
       yield* Process.exit(one.ref, died)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "h1#2 exited: crashed: died",
         "h2#2 exited: shutdown",
         "sup#1 exited: gave up on h1: died"
@@ -132,7 +132,7 @@ describe("dynamic supervisor: starting", () => {
       )
       assert.include(yield* field(valid, { shutdown: -1 }), "shutdown: a duration of 0 or more")
       assert.include(yield* field(valid, { significant: true }), "significant: left out for a dynamic child")
-      // What is valid hears that nobody is there; so does what it is like, whatever that came to before.
+      // A valid spec is refused because the supervisor is gone; so is one like it, whatever its start came to before.
       assert.strictEqual(yield* field(valid), "NotRunning")
       assert.include(yield* field({ ...valid, id: "" }), "id: a string that is not empty")
       assert.include(yield* field({ ...valid, make: undefined }), "make: the function that makes the child")

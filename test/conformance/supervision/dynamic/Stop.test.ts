@@ -5,9 +5,9 @@ import { TestClock } from "effect/testing"
 import { shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { Next, Process } from "../../../../src/index.ts"
 import { start } from "../../../kit/DynamicFamily.ts"
-import { child, isAlive, testCase, told } from "../../../kit/Family.ts"
+import { child, isAlive, published, testCase } from "../../../kit/Family.ts"
 
-/** When it has been told to stop, it takes so long. */
+/** When it is stopped, it takes so long. */
 const slow = (millis: number) => ({ terminate: () => Effect.sleep(millis) })
 
 describe("dynamic supervisor: stopping", () => {
@@ -20,15 +20,15 @@ describe("dynamic supervisor: stopping", () => {
       const busy = yield* sup.startChild(child("busy", options))
       yield* busy.Busy({ millis: 200_000 })
       yield* TestClock.adjust(1000)
-      yield* told
+      yield* published
 
       yield* Process.exit(sup, shutdown)
       yield* TestClock.adjust(999)
-      assert.deepStrictEqual(yield* told, ["idle#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["idle#1 exited: shutdown"])
       yield* TestClock.adjust(1)
-      assert.deepStrictEqual(yield* told, ["busy abandoned", "busy#1 exited: killed", "sup#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["busy abandoned", "busy#1 exited: killed", "sup#1 exited: shutdown"])
       yield* TestClock.adjust(200_000)
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
     })
   )
 
@@ -40,9 +40,9 @@ describe("dynamic supervisor: stopping", () => {
       for (const id of ids) {
         yield* sup.startChild(child(id, { restart: "temporary", shutdown: "brutal_kill", ...slow(1) }))
       }
-      yield* told
+      yield* published
       yield* Process.exit(sup, shutdown)
-      assert.deepStrictEqual(yield* told, [...ids.map((id) => `${id}#1 exited: killed`), "sup#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, [...ids.map((id) => `${id}#1 exited: killed`), "sup#1 exited: shutdown"])
     })
   )
 
@@ -53,18 +53,18 @@ describe("dynamic supervisor: stopping", () => {
       for (const [id, millis] of [["a", 1000], ["b", 1000], ["c", 5000]] as const) {
         yield* sup.startChild(child(id, { shutdown: 2000, ...slow(millis) }))
       }
-      yield* told
+      yield* published
       yield* Process.exit(sup, shutdown)
       yield* TestClock.adjust(999)
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
       yield* TestClock.adjust(1)
-      assert.deepStrictEqual(yield* told, ["a#1 exited: shutdown", "b#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["a#1 exited: shutdown", "b#1 exited: shutdown"])
       yield* TestClock.adjust(999)
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
       yield* TestClock.adjust(1)
-      assert.deepStrictEqual(yield* told, ["c abandoned", "c#1 exited: killed", "sup#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["c abandoned", "c#1 exited: killed", "sup#1 exited: shutdown"])
       yield* TestClock.adjust(5000)
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
     })
   )
 
@@ -77,9 +77,9 @@ describe("dynamic supervisor: stopping", () => {
           const sup = yield* start()
           const ids = ["a", "b", "c"]
           for (const id of ids) yield* sup.startChild(child(id, { shutdown: shutdownTime, ...handling }))
-          yield* told
+          yield* published
           yield* Process.exit(sup, shutdown)
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             ...ids.map((id) => `${id}#1 exited: ${reason}`),
             "sup#1 exited: shutdown"
           ])
@@ -96,9 +96,9 @@ describe("dynamic supervisor: stopping", () => {
       for (const id of ids) {
         yield* obliging.startChild(child(id, { shutdown: "infinity", terminate: () => Next.stop("normal") }))
       }
-      yield* told
+      yield* published
       yield* Process.exit(obliging, shutdown)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         ...ids.map((id) => `${id}#1 exited: normal`),
         "sup#1 exited: shutdown"
       ])
@@ -106,11 +106,11 @@ describe("dynamic supervisor: stopping", () => {
       const mixed = yield* start()
       const patient = yield* mixed.startChild(child("patient", { shutdown: "infinity", ...slow(60_000) }))
       const brutal = yield* mixed.startChild(child("brutal", { shutdown: "brutal_kill", ...slow(60_000) }))
-      yield* told
+      yield* published
       yield* Process.exit(mixed, shutdown)
-      assert.deepStrictEqual(yield* told, ["brutal#1 exited: killed"])
+      assert.deepStrictEqual(yield* published, ["brutal#1 exited: killed"])
       yield* TestClock.adjust(60_000)
-      assert.deepStrictEqual(yield* told, ["patient#1 exited: shutdown", "sup#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["patient#1 exited: shutdown", "sup#1 exited: shutdown"])
       assert.deepStrictEqual([patient, brutal].map(isAlive), [false, false])
     })
   )

@@ -4,7 +4,18 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Supervisor } from "../../../../src/index.ts"
-import { type Child, child, died, isAlive, lastExit, list, start, testCase, told, within } from "../../../kit/Family.ts"
+import {
+  type Child,
+  child,
+  died,
+  isAlive,
+  lastExit,
+  list,
+  published,
+  start,
+  testCase,
+  within
+} from "../../../kit/Family.ts"
 
 /** A second goes by, and whatever was to happen has happened. */
 const aSecondLater = TestClock.adjust("1 second")
@@ -23,7 +34,7 @@ const threeUnderAny = Effect.fnUntraced(function*(restart: "temporary" | "transi
   const child1 = yield* sup.startChild(child("child1", significant))
   const child2 = yield* sup.startChild(child("child2", significant))
   const child3 = yield* sup.startChild(child("child3", { restart }))
-  yield* told
+  yield* published
   return { sup, child1, child2, child3, spec: child("child1", significant) }
 })
 
@@ -34,7 +45,7 @@ describe("supervisor: auto-shutdown", () => {
       for (const autoShutdown of ["never", "any_significant", "all_significant"] as const) {
         const sup = yield* start({ autoShutdown })
         const spec = child("child1", { restart: "temporary", significant: false })
-        yield* told
+        yield* published
         for (const end of [() => sup.terminateChild("child1"), ends.kill, ends.abnormal, ends.normal]) {
           const child1 = yield* sup.startChild(spec)
           yield* end(child1)
@@ -43,7 +54,7 @@ describe("supervisor: auto-shutdown", () => {
           assert.isTrue(isAlive(sup))
           assert.deepStrictEqual(yield* list(sup), [])
         }
-        assert.deepStrictEqual(yield* told, [
+        assert.deepStrictEqual(yield* published, [
           "child1#1 started",
           "child1#1 exited: shutdown",
           "child1#1 started",
@@ -65,7 +76,7 @@ describe("supervisor: auto-shutdown", () => {
       const { child1, child2, child3, spec, sup } = yield* threeUnderAny("temporary")
       yield* sup.terminateChild("child1")
       yield* aSecondLater
-      assert.deepStrictEqual(yield* told, ["child1#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["child1#1 exited: shutdown"])
       assert.deepStrictEqual([child1, child2, child3, sup].map(isAlive), [false, true, true, true])
       yield* sup.startChild(spec)
       assert.deepStrictEqual(yield* list(sup), ["child1 -> 1", "child3 -> 1", "child2 -> 1"])
@@ -82,7 +93,7 @@ describe("supervisor: auto-shutdown", () => {
           yield* ends[how](child1)
           yield* aSecondLater
           assert.deepStrictEqual([child1, child2, child3, sup].map(isAlive), [false, false, false, false])
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             `child1#1 exited: ${reasons[how]}`,
             "child3#1 exited: shutdown",
             "child2#1 exited: shutdown",
@@ -111,11 +122,11 @@ describe("supervisor: auto-shutdown", () => {
             assert.deepStrictEqual(family.map(isAlive), [true, true, true, true])
             assert.deepStrictEqual(yield* list(sup), ["child3 -> 1", "child2 -> 1", `child1 -> ${incarnation}`])
           }
-          yield* told
+          yield* published
           yield* GenServer.stop(child1, reason)
           yield* aSecondLater
           assert.deepStrictEqual(family.map(isAlive), [false, false, false, false])
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             `child1#4 exited: ${text}`,
             "child3#1 exited: shutdown",
             "child2#1 exited: shutdown",
@@ -135,11 +146,11 @@ describe("supervisor: auto-shutdown", () => {
           const tree = Supervisor.recipe({ id: "b", strategy: "one_for_one", autoShutdown: "any_significant" }, [])
           const b = yield* a.startChild(tree, { restart: "transient", significant })
           const c = yield* b.startChild(child("c", { restart: "transient", significant: true }))
-          yield* told
+          yield* published
           yield* GenServer.stop(c, normal)
           yield* aSecondLater
           assert.deepStrictEqual([c, b, a].map(isAlive), [false, false, !significant])
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             "b/c#1 exited: normal",
             "b#1 exited: shutdown (significant child c ended)",
             ...(significant ? ["sup#1 exited: shutdown (significant child b ended)"] : [])

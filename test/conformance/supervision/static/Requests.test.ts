@@ -15,9 +15,9 @@ import {
   isAlive,
   lastExit,
   list,
+  published,
   start,
   testCase,
-  told,
   within
 } from "../../../kit/Family.ts"
 
@@ -46,7 +46,7 @@ describe("supervisor: requests", () => {
       assert.deepStrictEqual(yield* count(sup), [1, 0, 0, 1])
       yield* sup.terminateChild("child1")
       assert.deepStrictEqual(yield* list(sup), ["child1 -> undefined"])
-      assert.deepStrictEqual(yield* told, ["sup#1 started", "child1#1 started", "child1#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["sup#1 started", "child1#1 started", "child1#1 exited: shutdown"])
     })
   )
 
@@ -79,7 +79,7 @@ describe("supervisor: requests", () => {
       assert.deepStrictEqual(yield* list(sup), ["child1 -> 1"])
       assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])
 
-      // A name that nobody has stands for no handle.
+      // A name without a process stands for no handle.
       const foo = Effect.flatMap(names.whereis("foo"), Effect.fromOption)
       const called = yield* Effect.all([
         Effect.flip(Effect.flatMap(foo, (foo) => foo.startChild(child("child2")))),
@@ -89,7 +89,7 @@ describe("supervisor: requests", () => {
         Effect.flip(Effect.flatMap(foo, count))
       ])
       assert.deepStrictEqual(called.map(({ _tag }) => _tag), Array.from(called, () => "NoSuchElementError"))
-      // A handle whose supervisor is gone lists who was there: nobody is running.
+      // A handle whose supervisor is gone lists its children: none is running.
       yield* names.register("bar", sup, undefined)
       yield* sup.stop()
       assert.deepStrictEqual(yield* names.whereis("bar"), Option.none())

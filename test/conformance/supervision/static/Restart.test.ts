@@ -14,9 +14,9 @@ import {
   isAlive,
   lastExit,
   list,
+  published,
   start,
   testCase,
-  told,
   within
 } from "../../../kit/Family.ts"
 
@@ -30,7 +30,7 @@ const after = Effect.fnUntraced(function*(restart: "permanent" | "transient" | "
   const child1 = yield* sup.startChild(spec)
   yield* GenServer.stop(child1, reason)
   const exit = `child1#1 exited: ${toText(reason)}`
-  assert.deepStrictEqual((yield* told).slice(0, 3), ["sup#1 started", "child1#1 started", exit])
+  assert.deepStrictEqual((yield* published).slice(0, 3), ["sup#1 started", "child1#1 started", exit])
   return { sup, spec, child1 }
 })
 
@@ -66,11 +66,11 @@ describe("supervisor: restarting", () => {
       const { calls, recipe } = flaky("child1")
       const child1 = yield* sup.startChild(recipe)
       const child2 = yield* sup.startChild(child("child2"))
-      yield* told
+      yield* published
       yield* GenServer.stop(child1, died)
       assert.deepStrictEqual([isAlive(sup), isAlive(child1), isAlive(child2)], [false, false, false])
       assert.strictEqual(calls.starts, 1 + 4)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "child1#1 exited: crashed: died",
         "child1#2 did not start: crashed: flaky",
         "child1#3 did not start: crashed: flaky",
@@ -150,10 +150,10 @@ describe("supervisor: restarting", () => {
       const limited = Effect.fnUntraced(function*(limit: number) {
         const sup = yield* start({ restart: within(limit, 60) })
         const child1 = yield* sup.startChild(child("child1"))
-        yield* told
+        yield* published
         while (isAlive(sup)) yield* GenServer.stop(child1, died)
         assert.isFalse(isAlive(child1))
-        return yield* told
+        return yield* published
       })
       assert.deepStrictEqual(yield* limited(2), [
         "child1#1 exited: crashed: died",
@@ -198,7 +198,7 @@ describe("supervisor: restarting", () => {
     Effect.gen(function*() {
       const failing = {
         defect: Effect.die("defect"),
-        // Past the type checker: a clean-up has nobody to fail to.
+        // Past the type checker: a clean-up has no caller to fail.
         failure: Effect.fail("failure") as Effect.Effect<never>
       }
       for (const [kind, terminate] of Object.entries(failing)) {
@@ -206,14 +206,14 @@ describe("supervisor: restarting", () => {
           const sup = yield* start()
           const spec = child("child1", { restart: "transient", terminate: () => terminate })
           const child1: Child = yield* sup.startChild(spec)
-          yield* told
+          yield* published
           const stopping = yield* Effect.flip(GenServer.stop(child1, normal))
           assert(stopping._tag === "StopFailed")
           assert.deepStrictEqual([stopping.asked._tag, stopping.reason._tag], ["Normal", "Crashed"])
-          assert.deepStrictEqual(yield* told, [`child1#1 exited: crashed: ${kind}`, "child1#2 started"])
+          assert.deepStrictEqual(yield* published, [`child1#1 exited: crashed: ${kind}`, "child1#2 started"])
           assert.deepStrictEqual(yield* list(sup), ["child1 -> 2"])
         }))
-        yield* told
+        yield* published
       }
     })
   )

@@ -39,7 +39,7 @@ describe("supervisor: scale", () => {
     })
   )
 
-  // The last one of the file: counting calls takes the counts away from whoever measures coverage.
+  // The last one of the file: counting calls takes the counts away from a measurement of coverage.
   testCase(
     "SUP-066 Starting and stopping many children scales about linearly",
     Effect.gen(function*() {

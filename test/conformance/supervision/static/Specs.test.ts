@@ -13,7 +13,7 @@ import {
   type StateContainer,
   Supervisor
 } from "../../../../src/index.ts"
-import { child, died, isAlive, list, own, Plain, start, Sup, testCase, told, within } from "../../../kit/Family.ts"
+import { child, died, isAlive, list, own, Plain, published, start, Sup, testCase, within } from "../../../kit/Family.ts"
 
 const restarts = ["permanent", "transient", "temporary"] as const
 const autoShutdowns = ["never", "any_significant", "all_significant"] as const
@@ -25,14 +25,14 @@ const untyped = (changes: unknown): Supervisor.StartRecipe<Process.Process> =>
 /** What is wrong with a spec: the option, and what it must be. */
 const wrong = ({ expected, option }: InvalidOption) => `${option}: ${expected}`
 
-/** What speaks against it. */
+/** The reason that it is refused for. */
 const refused = <R>(starting: Effect.Effect<unknown, Supervisor.StartError, R>) =>
   Effect.map(Effect.flip(starting), ({ reason }) => {
     assert(reason._tag === "InvalidOption")
     return wrong(reason)
   })
 
-/** What speaks against it, as the defect of a Layer. */
+/** The reason that it is refused for, as the defect of a Layer. */
 const refusedLayer = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
   Effect.map(Effect.exit(Effect.scoped(Layer.build(layer))), (exit) => {
     if (Exit.isSuccess(exit)) return "not refused"
@@ -74,7 +74,7 @@ describe("supervisor: specifications", () => {
       assert.strictEqual(yield* starting({ unknown: "key" }), "not refused")
       assert.strictEqual(yield* starting("no spec"), "child: a start recipe")
       // Of all of them, only one was ever up.
-      assert.deepStrictEqual((yield* told).filter((event) => event.startsWith("child")), [
+      assert.deepStrictEqual((yield* published).filter((event) => event.startsWith("child")), [
         "child#1 started",
         "child#1 exited: shutdown"
       ])
@@ -99,7 +99,7 @@ describe("supervisor: specifications", () => {
       assert.strictEqual(yield* starting(42), "child: a start recipe")
       assert.deepStrictEqual(yield* list(sup), [])
       assert.isTrue(isAlive(sup))
-      assert.deepStrictEqual(yield* told, ["sup#1 started"])
+      assert.deepStrictEqual(yield* published, ["sup#1 started"])
     })
   )
 
@@ -193,7 +193,7 @@ describe("supervisor: specifications", () => {
         "autoShutdown: \"never\", "
       )
       assert.include(yield* starting(() => "flags"), "options: an object")
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
       assert.strictEqual(yield* starting(() => ({ ...one, unknown: "key" })), "not refused")
     })
   )
@@ -250,7 +250,7 @@ describe("supervisor: specifications", () => {
       const ofS = { id: "test/S", kind: "supervisor", restart: "permanent", shutdown: "infinity" }
       const rest = { significant: false, needs: [] }
       assert.deepStrictEqual<unknown>(yield* specOf(supervisor), [{ ...ofS, ...rest }])
-      assert.isTrue((yield* told).includes("test/S/inner#1 started"))
+      assert.isTrue((yield* published).includes("test/S/inner#1 started"))
       const ofWorker = { id: "test/Plain", kind: "worker", restart: "permanent", shutdown: 5000 }
       assert.deepStrictEqual<unknown>(yield* specOf(worker), [{ ...ofWorker, ...rest }])
 
@@ -259,7 +259,7 @@ describe("supervisor: specifications", () => {
       assert.deepStrictEqual<unknown>(yield* specOf(overridden), [
         { ...ofS, id: "another", restart: "temporary", ...rest }
       ])
-      assert.isTrue((yield* told).includes("another/another#1 started"))
+      assert.isTrue((yield* published).includes("another/another#1 started"))
       const existing = Supervisor.child(worker, { id: "existing", restart: "transient", shutdown: 1000 })
       const spec = { ...ofWorker, id: "existing", restart: "transient", shutdown: 1000, ...rest }
       assert.deepStrictEqual<unknown>(yield* specOf(existing), [spec])
@@ -299,14 +299,14 @@ describe("supervisor: specifications", () => {
         assert.strictEqual(Option.getOrThrow(found), sup)
         assert.deepStrictEqual(yield* Option.getOrThrow(found).whichChildren, [])
       }
-      yield* told
+      yield* published
       for (const id of ["", 42, {}]) {
         const invalid = { strategy: "one_for_one" as const, id: id as never }
         const children = [own(child("child1"))] as const
         assert.include(yield* refusedLayer(Sup.layer(invalid, children)), "id: a string that is not empty")
         const nested = Sup.layer({ strategy: "one_for_one" }, [Supervisor.layer(invalid, children)])
         assert.include(yield* refusedLayer(nested), "id: a string that is not empty")
-        assert.notInclude((yield* told).join(), "child1")
+        assert.notInclude((yield* published).join(), "child1")
       }
     })
   )

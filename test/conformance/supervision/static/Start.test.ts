@@ -15,10 +15,10 @@ import {
   nonsensical,
   own,
   type Plain,
+  published,
   start,
   Sup,
   testCase,
-  told,
   within
 } from "../../../kit/Family.ts"
 
@@ -32,7 +32,7 @@ describe("supervisor: starting", () => {
       yield* sup.stop(shutdown)
       assert.deepStrictEqual((yield* watch.down).reason, shutdown)
       assert.isFalse(isAlive(sup))
-      assert.deepStrictEqual(yield* told, ["sup#1 started", "sup#1 exited: shutdown"])
+      assert.deepStrictEqual(yield* published, ["sup#1 started", "sup#1 exited: shutdown"])
     })
   )
 
@@ -55,13 +55,13 @@ describe("supervisor: starting", () => {
         assert.isTrue(Option.isSome(wanted))
         assert.deepStrictEqual(yield* list(sup), ["after -> 1", "wanted -> 1"])
       }))
-      yield* told
-      // Neither a supervisor nor an error: whoever comes after it starts all the same.
+      yield* published
+      // Neither a supervisor nor an error: the child after it starts all the same.
       const { sup, wanted } = yield* startWith(false)
       assert.isTrue(Option.isNone(wanted))
       assert.deepStrictEqual(yield* list(sup), ["after -> 1"])
       yield* TestClock.adjust("100 millis")
-      assert.deepStrictEqual(yield* told, ["sup#1 started", "after#1 started"])
+      assert.deepStrictEqual(yield* published, ["sup#1 started", "after#1 started"])
     })
   )
 
@@ -105,7 +105,7 @@ describe("supervisor: starting", () => {
         assert.deepStrictEqual([error.option, error.given], [option, given])
       }
       yield* TestClock.adjust("100 millis")
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
     })
   )
 
@@ -161,7 +161,7 @@ describe("supervisor: starting", () => {
       const harness = yield* Harness.Harness
       const failing = {
         defect: Effect.die("defect"),
-        // Past the type checker: what comes after init has nobody to fail to.
+        // Past the type checker: a continuation of init has no caller to fail.
         failure: Effect.fail("failure") as Effect.Effect<never>
       }
       for (const [kind, continued] of Object.entries(failing)) {
@@ -171,7 +171,7 @@ describe("supervisor: starting", () => {
           const child1 = yield* sup.startChildInfo(child("child1", { init }))
           assert.deepStrictEqual(child1.started, { _tag: "Started" })
           yield* harness.awaitTag("Exited", sup)
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             "sup#1 started",
             "child1#1 started",
             `child1#1 exited: crashed: ${kind}`,

@@ -14,9 +14,9 @@ import {
   gated,
   isAlive,
   list,
+  published,
   start,
   testCase,
-  told,
   within
 } from "../../../kit/Family.ts"
 
@@ -27,9 +27,9 @@ describe("supervisor: strategies", () => {
       const sup = yield* start({ strategy: "one_for_all" })
       const child1 = yield* sup.startChild(child("child1", { shutdown: 1000 }))
       yield* sup.startChild(child("child2", { shutdown: 1000 }))
-      yield* told
+      yield* published
       yield* GenServer.stop(child1, died)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "child1#1 exited: crashed: died",
         "child2#1 exited: shutdown",
         "child1#2 started",
@@ -52,9 +52,9 @@ describe("supervisor: strategies", () => {
       yield* sup.startChild(child("child1", { shutdown: 1000 }))
       const child2 = yield* sup.startChild(child("child2", { shutdown: 1000 }))
       const child3 = yield* sup.startChild(child("child3", { shutdown: 1000 }))
-      yield* told
+      yield* published
       yield* GenServer.stop(child2, died)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "child2#1 exited: crashed: died",
         "child3#1 exited: shutdown",
         "child2#2 started",
@@ -87,7 +87,7 @@ describe("supervisor: strategies", () => {
       const sup = yield* start({ strategy: "rest_for_one", restart: within(3, 3600) })
       const child1 = yield* startGated("child1")
       yield* startGated("child2")
-      yield* told
+      yield* published
 
       yield* Process.exit(child1, killed)
       yield* verdict("child1", Effect.succeed("started"))
@@ -95,7 +95,7 @@ describe("supervisor: strategies", () => {
       yield* verdict("child2", Effect.succeed("started"))
       yield* Effect.yieldNow
       assert.strictEqual(yield* Queue.size(announcements), 0)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "child1#1 exited: killed",
         "child2#1 exited: shutdown",
         "child1#2 started",
@@ -115,13 +115,13 @@ describe("supervisor: strategies", () => {
           const sup = yield* start({ strategy, restart: within(2, 300) })
           const child1 = yield* sup.startChild(child("child1", { shutdown: 100 }))
           yield* sup.startChild(child("child2", { restart: "temporary", shutdown: 100 }))
-          yield* told
+          yield* published
           yield* GenServer.stop(child1, normal)
           yield* TestClock.adjust("350 millis")
           assert.isTrue(isAlive(sup))
           assert.deepStrictEqual(yield* list(sup), ["child1 -> 2"])
           assert.deepStrictEqual(yield* count(sup), [1, 1, 0, 1])
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             "child1#1 exited: normal",
             "child2#1 exited: shutdown",
             "child1#2 started"
@@ -137,7 +137,7 @@ describe("supervisor: strategies", () => {
       const sup = yield* start({ strategy: "rest_for_one" })
       const ids = ["ch7", "ch3", "ch10", "ch2", "ch5"]
       const children = yield* Effect.forEach(ids, (id) => sup.startChild(child(id, { shutdown: 1000 })))
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "sup#1 started",
         "ch7#1 started",
         "ch3#1 started",
@@ -146,7 +146,7 @@ describe("supervisor: strategies", () => {
         "ch5#1 started"
       ])
       yield* GenServer.stop(children[2]!, died)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "ch10#1 exited: crashed: died",
         "ch5#1 exited: shutdown",
         "ch2#1 exited: shutdown",
@@ -156,7 +156,7 @@ describe("supervisor: strategies", () => {
       ])
       assert.deepStrictEqual(yield* list(sup), ["ch5 -> 2", "ch2 -> 2", "ch10 -> 2", "ch3 -> 1", "ch7 -> 1"])
       yield* sup.stop()
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "ch5#2 exited: shutdown",
         "ch2#2 exited: shutdown",
         "ch10#2 exited: shutdown",

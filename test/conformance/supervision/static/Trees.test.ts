@@ -22,15 +22,15 @@ import {
   isAlive,
   lastExit,
   list,
+  published,
   start,
   testCase,
-  told,
   within
 } from "../../../kit/Family.ts"
 
 class Names extends Registry.Service<Names, { readonly ref: Process.HasProcess }>()("test/Names", { keys: "unique" }) {}
 
-/** What a bridge is built over: it works by itself, and tells nobody but when it is over. */
+/** The resource of a bridge: it works by itself, and only its end is seen. */
 interface Foreign {
   readonly over: Deferred.Deferred<ExitReason>
   closed: boolean
@@ -66,14 +66,14 @@ describe("supervisor: trees", () => {
       const child2 = yield* sup.startChild(child("child2", { shutdown: 1000 }))
       yield* child2.Busy({ millis: 200_000 })
       yield* Effect.yieldNow
-      yield* told
+      yield* published
       const stopping = yield* Effect.forkChild(sup.stop(), { startImmediately: true })
       yield* TestClock.adjust(999)
-      assert.deepStrictEqual(yield* told, [])
+      assert.deepStrictEqual(yield* published, [])
       assert.isTrue(isAlive(child1))
       yield* TestClock.adjust(1)
       yield* Fiber.join(stopping)
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "child2 abandoned",
         "child2#1 exited: killed",
         "child1#1 exited: shutdown",
@@ -101,9 +101,9 @@ describe("supervisor: trees", () => {
         0,
         2
       ]])
-      yield* told
+      yield* published
       yield* GenServer.stop(child4, died)
-      assert.deepStrictEqual(yield* told, ["sup2/child4#1 exited: crashed: died", "sup2/child4#2 started"])
+      assert.deepStrictEqual(yield* published, ["sup2/child4#1 exited: crashed: died", "sup2/child4#2 started"])
       assert.deepStrictEqual(yield* list(top), ["sup3 -> undefined", "sup2 -> 1", "sup1 -> 1"])
       assert.deepStrictEqual(yield* list(sup1), ["child2 -> 1", "child1 -> 1"])
       assert.deepStrictEqual(yield* list(sup2), ["child4 -> 2", "child3 -> 1"])
@@ -122,11 +122,11 @@ describe("supervisor: trees", () => {
       const worker = Process.reference((yield* middle.whichChild("server")).process)
       yield* names.register("sup2", middle, undefined)
       yield* names.register("server", worker, undefined)
-      yield* told
+      yield* published
 
       yield* Process.exit(middle, killed)
       yield* TestClock.adjust("200 millis")
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "sup2/server#1 exited: killed",
         "sup2#1 exited: killed",
         "sup2/server#2 started",
@@ -138,7 +138,7 @@ describe("supervisor: trees", () => {
       }
       yield* Process.exit(top, killed)
       yield* TestClock.adjust("200 millis")
-      assert.deepStrictEqual(yield* told, [
+      assert.deepStrictEqual(yield* published, [
         "sup2/server#2 exited: killed",
         "sup2#2 exited: killed",
         "sup#1 exited: killed"
@@ -159,9 +159,9 @@ describe("supervisor: trees", () => {
           )
           const failing = yield* midpoint.startChild(child("child"))
           const sibling = yield* midpoint.startChild(child("sibling"))
-          yield* told
+          yield* published
           yield* GenServer.stop(failing, died)
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             "midpoint/child#1 exited: crashed: died",
             "midpoint/sibling#1 exited: shutdown",
             "midpoint#1 exited: gave up on child: died",
@@ -240,12 +240,12 @@ describe("supervisor: trees", () => {
         assert.strictEqual(named.reason.holder, wrapper)
         const again = yield* Effect.flip(sup.startChild(working))
         assert.deepStrictEqual(again.reason, { _tag: "AlreadyStarted", process: wrapper[Process.processOf] })
-        yield* told
+        yield* published
 
         for (const [incarnation, reason] of [[1, killed], [2, died]] as const) {
           yield* Deferred.succeed(opened.at(-1)!.over, reason)
           yield* harness.awaitIncarnation(wrapper, incarnation + 1)
-          assert.deepStrictEqual(yield* told, [
+          assert.deepStrictEqual(yield* published, [
             `wrapper#${incarnation} exited: ${toText(reason)}`,
             `wrapper#${incarnation + 1} started`
           ])
@@ -253,7 +253,7 @@ describe("supervisor: trees", () => {
         assert.deepStrictEqual(terminated, ["crashed: died"])
         yield* Process.exit(wrapper, killed)
         yield* TestClock.adjust("200 millis")
-        assert.deepStrictEqual(yield* told, ["wrapper#3 exited: killed", "wrapper#4 started"])
+        assert.deepStrictEqual(yield* published, ["wrapper#3 exited: killed", "wrapper#4 started"])
         assert.deepStrictEqual(yield* names.whereis("name"), Option.some(wrapper))
         assert.isTrue(isAlive(wrapper))
         assert.deepStrictEqual(opened.map(({ closed }) => closed), [true, true, true, false])

@@ -171,7 +171,7 @@ describe("a server by key", () => {
         const ada = yield* now(Session.at("ada"))
         const full = yield* Effect.flip(Session.at("bob"))
         assert.deepStrictEqual(full.reason, { _tag: "MaxChildren", max: 1 })
-        // It is told to stop before it is up.
+        // It is stopped before it is up.
         yield* supervisor.terminateChild((yield* supervisor.whichChildren)[0]!.process)
         assert.deepStrictEqual((yield* Effect.flip(Fiber.join(ada))).reason, { _tag: "Stopped" })
         yield* gate.open
@@ -395,7 +395,7 @@ describe("a client of a key", () => {
         yield* Fiber.join(held)
         assert.strictEqual(yield* Fiber.join(added), 7)
         assert.strictEqual(sessions.starts(), 2)
-        // a reference to the first one is told that it is gone
+        // a call by reference to the first one fails: it is gone
         assert.strictEqual((yield* Fiber.join(refused)).reason._tag, "NotRunning")
       })
     )

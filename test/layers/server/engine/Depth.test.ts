@@ -101,7 +101,7 @@ it.live("10,000 callers answered at once are each answered, without overflowing 
       Depth: (n: number) => Effect.as(gate.await, [n + 1, n + 1] as const),
       Pass: (n: number) => Effect.succeed(n)
     })
-    // Each caller's continuation calls again: every reply resumes somebody who calls at once.
+    // Each caller's continuation calls again: every reply resumes a caller that calls at once.
     const callers = yield* Effect.forEach(Array.from({ length }), () => now(Effect.andThen(link.Depth(), link.Depth())))
     yield* gate.open
     const answers = yield* Effect.forEach(callers, Fiber.join)

@@ -45,13 +45,13 @@ const inStyle = (style: Style) => <A>(make: () => A): A => {
   }
 }
 
-interface Told {
+interface Seen {
   readonly callers: Array<GenServer.From<string, never>>
-  readonly lastWords: Array<Log>
+  readonly finalStates: Array<Log>
   readonly logged: Array<string>
 }
 
-const app = (style: Style, { boot, hold }: Gates, told: Told) => {
+const app = (style: Style, { boot, hold }: Gates, seen: Seen) => {
   const answer = inStyle(style)
   const boom = (): never => {
     throw new Error("boom")
@@ -66,7 +66,7 @@ const app = (style: Style, { boot, hold }: Gates, told: Told) => {
       Deed.layer({
         init: Effect.as(boot.await, [] as Log),
         restore: (log) => Effect.as(boot.await, log),
-        terminate: (_reason, log) => Effect.sync(() => void told.lastWords.push(log)),
+        terminate: (_reason, log) => Effect.sync(() => void seen.finalStates.push(log)),
         idle: (log) => answer(() => [...log, "idle"]),
         handlers: {
           Go: (log) =>
@@ -79,7 +79,7 @@ const app = (style: Style, { boot, hold }: Gates, told: Told) => {
             ),
           Later: (log, _, { from }) =>
             answer(() => {
-              told.callers.push(from)
+              seen.callers.push(from)
               return Next.noReply([...log, "later"])
             }),
           Rest: (log) => answer(() => Next.reply(undefined, log, { idleAfter: "1 second" })),
@@ -99,7 +99,7 @@ const app = (style: Style, { boot, hold }: Gates, told: Told) => {
   ).pipe(Layer.provide(Layer.succeed(
     References.CurrentLoggers,
     new Set([
-      Logger.make(({ message }) => void told.logged.push(String(Array.isArray(message) ? message[0] : message)))
+      Logger.make(({ message }) => void seen.logged.push(String(Array.isArray(message) ? message[0] : message)))
     ])
   )))
 }
@@ -109,7 +109,7 @@ const promise = (
   body: (way: {
     readonly path: Path
     readonly style: Style
-    readonly told: Told
+    readonly seen: Seen
     readonly deed: typeof Deed.Service
     readonly run: <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
   }) => Effect.Effect<void, unknown, Harness.Harness>
@@ -118,15 +118,15 @@ const promise = (
     for (const [path, style] of everyWay) {
       it.effect(`${style}, ${path}`, () => {
         const own = gates()
-        const told: Told = { callers: [], lastWords: [], logged: [] }
+        const seen: Seen = { callers: [], finalStates: [], logged: [] }
         return Effect.gen(function*() {
           const deed = yield* Deed
           yield* deed.Note({ what: "first" })
           yield* deed.Read()
-          yield* body({ path, style, told, deed, run: (call) => along(path, deed, own, call) })
+          yield* body({ path, style, seen, deed, run: (call) => along(path, deed, own, call) })
           const { telemetry } = yield* Harness.Harness
           assert.strictEqual(sinkOf(telemetry).counters.queued, 0, "messages waiting at the end")
-        }).pipe(Effect.provide(app(style, own, told)))
+        }).pipe(Effect.provide(app(style, own, seen)))
       })
     }
   })
@@ -160,13 +160,13 @@ promise("a continuation of a cast runs before anything queued", ({ deed, run }) 
 
 promise(
   "after noReply the caller is answered later, once; the server goes on meanwhile",
-  ({ deed, run, told }) =>
+  ({ deed, run, seen }) =>
     Effect.gen(function*() {
       const exit = yield* run(Effect.gen(function*() {
         const waiting = yield* now(deed.Later())
         const log = yield* deed.Read()
-        yield* GenServer.reply(told.callers[0]!, Exit.succeed("one"))
-        yield* GenServer.reply(told.callers[0]!, Exit.succeed("two"))
+        yield* GenServer.reply(seen.callers[0]!, Exit.succeed("one"))
+        yield* GenServer.reply(seen.callers[0]!, Exit.succeed("two"))
         return [log, yield* Fiber.join(waiting)] as const
       }))
       assert.deepStrictEqual(exit, Exit.succeed([["first", "later"], "one"] as const))
@@ -204,14 +204,14 @@ promise(
 
 promise(
   "after stop with a reply the caller hears of it when the incarnation has ended",
-  ({ deed, run, told }) =>
+  ({ deed, run, seen }) =>
     Effect.gen(function*() {
       const exit = yield* run(Effect.flatMap(deed.Stop(), (answer) =>
         Effect.map(Process.status(deed), (status) =>
-          [answer, status, told.lastWords.length] as const)))
+          [answer, status, seen.finalStates.length] as const)))
       // Its supervisor has decided, and the next incarnation is not up yet.
       assert.deepStrictEqual(exit, Exit.succeed(["stopped", "restarting", 1] as const))
-      assert.deepStrictEqual(told.lastWords, [["first", "stopped"]])
+      assert.deepStrictEqual(seen.finalStates, [["first", "stopped"]])
       assert.deepStrictEqual(yield* deed.Read(), ["first", "stopped"])
     })
 )
@@ -267,20 +267,20 @@ promise(
 
 promise(
   "every abnormal end makes one crash report, and every message, crash and restart is counted once",
-  ({ deed, path, run, told }) =>
+  ({ deed, path, run, seen }) =>
     Effect.gen(function*() {
       const { counters } = sinkOf((yield* Harness.Harness).telemetry)
       const { calls, casts, crashes, restarts } = counters
-      const reports = told.logged.length
+      const reports = seen.logged.length
       assert.strictEqual(reasonOf(yield* run(deed.Die()))?._tag, "Crashed")
       assert.deepStrictEqual(yield* deed.Read(), ["first"])
       const more = killed(path)
-      assert.strictEqual(told.logged.length - reports, 1 + more, told.logged.join("\n"))
+      assert.strictEqual(seen.logged.length - reports, 1 + more, seen.logged.join("\n"))
       assert.deepStrictEqual(
         [counters.calls - calls, counters.casts - casts, counters.crashes - crashes, counters.restarts - restarts],
         [2 + (path === "busy" ? 1 : 0), 0, 1 + more, 1 + more]
       )
       // A kill leaves it no last word.
-      assert.deepStrictEqual(told.lastWords, [["first"]])
+      assert.deepStrictEqual(seen.finalStates, [["first"]])
     })
 )

@@ -196,7 +196,7 @@ class Desk extends GenServer.Service<Desk>()("test/Desk", {
     known: Schema.Array(Schema.Unknown)
   }),
   messages: {
-    /** Answered when somebody gives. */
+    /** Answered by the next `Give`. */
     Take: GenServer.call({ reply: Schema.Int, timeout: "infinity" }),
     Give: GenServer.call({ payload: { n: Schema.Int }, reply: Schema.Int }),
     Know: GenServer.call({ payload: { who: Schema.Unknown }, reply: Schema.Int })

@@ -125,7 +125,7 @@ describe("continueWith", () => {
     })
     return Effect.gen(function*() {
       const box = yield* Box
-      // told of the reply, the caller kills it before it has continued
+      // with the reply, the caller kills it before it has continued
       yield* Effect.andThen(box.Work(), Process.kill(box))
       assert.strictEqual(yield* Process.incarnation(box), 2)
       assert.deepStrictEqual(yield* box.Say({ what: "last" }), ["last"])

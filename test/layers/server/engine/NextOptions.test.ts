@@ -6,7 +6,7 @@ import { Harness } from "../../../../src/testing.ts"
 import { along, everyWay, type Gates, gates, type Style, styles } from "../../../kit/Cell.ts"
 import { often } from "../../../kit/Restarts.ts"
 
-/** Counts, and is told by its callers after how long it is idle. */
+/** Counts, and gets from its callers after how long it is idle. */
 class Dozer extends GenServer.Service<Dozer>()("test/Dozer", {
   state: Schema.Int,
   messages: {

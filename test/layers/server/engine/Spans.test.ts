@@ -74,7 +74,7 @@ for (const how of ["at once", "after a while"] as const) {
               assert.strictEqual(exit.value, spanId)
             })
           )
-          // And not in that of whoever called before.
+          // And not in that of the caller before.
           assert.strictEqual(yield* traced.Where(), none)
         }).pipe(Effect.provide(app(how, own)))
       })

@@ -132,7 +132,7 @@ interface Known {
   ref: Ref
   certain: number
   possible: number
-  /** Callers that were told of a quarantine. */
+  /** Callers that failed with a quarantine. */
   quarantined: number
   /** Casts with `redeliver`, each of which counts unless it is in quarantine. */
   tried: number

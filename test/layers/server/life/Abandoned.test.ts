@@ -1,4 +1,4 @@
-/** Fibers that come to their end when nobody waits for them any more. */
+/** Fibers that end after their waiters are gone. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"

@@ -194,7 +194,7 @@ it.effect("a later reply that is to be put on record comes too late when the ser
     yield* slow.Add({ by: 0 })
     assert.lengthOf(callers, 1)
     yield* Process.kill(slow)
-    // Its supervisor has given up, and waits for the sibling: nobody has said yet what becomes of the server.
+    // Its supervisor has given up, and waits for the sibling: the fate of the server is still open.
     yield* GenServer.reply(callers[0]!, Exit.succeed(7))
     assert.isUndefined(caller.pollUnsafe())
     yield* gate.open

@@ -60,7 +60,7 @@ const app = ({ init, server, supervisor, terminate }: Options) =>
     Harness.Harness.layer
   )
 
-/** Notes what `terminate` is told. */
+/** Notes the arguments of `terminate`. */
 const noting = () => {
   const noted: Array<string> = []
   return {

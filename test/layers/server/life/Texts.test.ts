@@ -14,7 +14,7 @@ const lateOf = (exit: Exit.Exit<unknown, unknown>) => {
   return { ...error.reason, message: error.message }
 }
 
-/** Sends a call that nobody answers in time. */
+/** Sends a call that is not answered in time. */
 const late = <A, E>(call: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const caller = yield* now(call)

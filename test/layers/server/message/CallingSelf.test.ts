@@ -54,7 +54,7 @@ const app = (script: Script) =>
   )
 
 /** The answer, or why there was none. */
-const told = (call: Effect.Effect<string, GenServer.CallError>): Effect.Effect<string> =>
+const seen = (call: Effect.Effect<string, GenServer.CallError>): Effect.Effect<string> =>
   Effect.catch(
     call,
     ({ reason }) =>
@@ -77,7 +77,7 @@ describe("a call that would wait for itself fails at once", () => {
   it.effect("from a handler to its own server", () =>
     run((script, a) =>
       Effect.gen(function*() {
-        script.a = told(a.Ping())
+        script.a = seen(a.Ping())
         assert.strictEqual(yield* a.Do(), `${self} root/test/A`)
         assert.strictEqual(yield* a.Ping(), "pong")
       })
@@ -86,7 +86,7 @@ describe("a call that would wait for itself fails at once", () => {
   it.effect("after the handler has waited", () =>
     run((script, a) =>
       Effect.gen(function*() {
-        script.a = Effect.andThen(Effect.yieldNow, told(a.Ping()))
+        script.a = Effect.andThen(Effect.yieldNow, seen(a.Ping()))
         assert.strictEqual(yield* a.Do(), `${self} root/test/A`)
       })
     ))
@@ -96,7 +96,7 @@ describe("a call that would wait for itself fails at once", () => {
       Effect.gen(function*() {
         script.a = Effect.orDie(b.Do())
         script.b = Effect.andThen(Effect.yieldNow, Effect.orDie(c.Do()))
-        script.c = told(a.Ping())
+        script.c = seen(a.Ping())
         assert.strictEqual(yield* a.Do(), `${self} root/test/B root/test/C root/test/A`)
       })
     ))
@@ -109,7 +109,7 @@ describe("a call that would wait for itself fails at once", () => {
         const first = yield* now(b.Do())
         script.a = Effect.orDie(b.Do())
         const through = yield* now(a.Do())
-        script.b = told(a.Ping())
+        script.b = seen(a.Ping())
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(first), "first")
         assert.strictEqual(yield* Fiber.join(through), `${self} root/test/B root/test/A`)
@@ -123,7 +123,7 @@ describe("a call that would not wait for itself is none of this", () => {
       Effect.gen(function*() {
         const answers: Array<string> = []
         script.a = Effect.as(
-          Effect.forkDetach(Effect.tap(told(a.Ping()), (answer) => Effect.sync(() => answers.push(answer))), {
+          Effect.forkDetach(Effect.tap(seen(a.Ping()), (answer) => Effect.sync(() => answers.push(answer))), {
             startImmediately: true
           }),
           "forked"
@@ -148,8 +148,8 @@ describe("a call that would not wait for itself is none of this", () => {
     run((script, a, b) =>
       Effect.gen(function*() {
         const answers: Array<string> = []
-        script.a = told(b.Do({}, { timeout: "1 second" }))
-        script.b = Effect.tap(Effect.delay(Effect.suspend(() => told(a.Ping())), "2 seconds"), (answer) =>
+        script.a = seen(b.Do({}, { timeout: "1 second" }))
+        script.b = Effect.tap(Effect.delay(Effect.suspend(() => seen(a.Ping())), "2 seconds"), (answer) =>
           Effect.sync(() => answers.push(answer)))
         const through = yield* now(a.Do())
         yield* TestClock.adjust("1 second")
@@ -181,7 +181,7 @@ describe("a call that would not wait for itself is none of this", () => {
                 Ask: (n, _payload, { from }) =>
                   Effect.gen(function*() {
                     yield* GenServer.reply(from, Exit.succeed("early"))
-                    answers.push(yield* told(a.Ping()))
+                    answers.push(yield* seen(a.Ping()))
                     yield* early.open
                     return Next.noReply(n)
                   })
@@ -204,9 +204,9 @@ describe("a call that would not wait for itself is none of this", () => {
 
 describe("a server that calls itself where no message is in hand", () => {
   it.effect("in its init, or in terminate, fails at once", () => {
-    const told: Array<string> = []
+    const seen: Array<string> = []
     const ask = (ping: Effect.Effect<unknown, GenServer.CallError>) =>
-      Effect.flatMap(Effect.flip(ping), ({ reason }) => Effect.sync(() => told.push(reason._tag)))
+      Effect.flatMap(Effect.flip(ping), ({ reason }) => Effect.sync(() => seen.push(reason._tag)))
     const ref: { current: Effect.Effect<string, GenServer.CallError> | undefined } = { current: undefined }
     const tree = Layer.provideMerge(
       Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
@@ -226,7 +226,7 @@ describe("a server that calls itself where no message is in hand", () => {
       ref.current = a.Ping()
       yield* Effect.exit(a.Do())
       ref.current = undefined
-      assert.deepStrictEqual(told, ["CallingSelf", "CallingSelf"])
+      assert.deepStrictEqual(seen, ["CallingSelf", "CallingSelf"])
       assert.strictEqual(yield* a.Ping(), "pong")
     }).pipe(Effect.provide(tree))
   })

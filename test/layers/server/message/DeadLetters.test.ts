@@ -20,7 +20,7 @@ describe("a cast that is not going to be handled is an event", () => {
       const cell = yield* Cell
       yield* GenServer.stop(cell)
       yield* cell.Put({ to: 1 })
-      // Its caller is told, so it is none.
+      // Its caller fails, so it is none.
       yield* Effect.exit(cell.Add({ by: 1 }))
       yield* Effect.withSpan(cell.DieUnasked(), "caller")
       assert.deepStrictEqual(yield* dropped, ["Put NotRunning", "DieUnasked NotRunning"])

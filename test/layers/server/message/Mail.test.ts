@@ -77,7 +77,7 @@ const Step = Schema.Union([
   Schema.Struct({ _tag: Schema.Literals(["suspend", "resume", "look", "replace", "kill", "settle"]) })
 ])
 
-/** A message that fails may spend the budget: whoever is in charge lets the server go on. */
+/** A message that fails may spend the budget: its operator lets the server go on. */
 const goOn = Effect.flatMap(Top, (top) => Effect.ignore(top.resumeChild("test/Log")))
 
 const finished = Effect.fnUntraced(function*(fiber: Fiber.Fiber<unknown, unknown>) {

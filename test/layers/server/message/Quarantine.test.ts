@@ -75,10 +75,10 @@ describe("a poison message", () => {
       assert.strictEqual(yield* mill.Get(), 7)
       // Counted before each run, one incarnation an attempt.
       assert.deepStrictEqual(attempts, [[13, 1, 1], [13, 2, 2], [13, 3, 3], [2, 1, 4]])
-      const told = (yield* harness.eventsOf(mill)).filter(({ _tag }) =>
+      const seen = (yield* harness.eventsOf(mill)).filter(({ _tag }) =>
         _tag === "Redelivered" || _tag === "Quarantined"
       )
-      assert.deepStrictEqual(told.map((event) => event._tag === "Redelivered" ? event.attempt : event._tag), [
+      assert.deepStrictEqual(seen.map((event) => event._tag === "Redelivered" ? event.attempt : event._tag), [
         2,
         3,
         "Quarantined"

@@ -1,4 +1,4 @@
-/** What observers of a process are told, by a server and by its supervisor alike. */
+/** The calls of observers of a process, by a server and by its supervisor alike. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { killed, shutdown } from "../../../../src/domain/process/ExitReason.ts"
@@ -15,11 +15,11 @@ const each: ReadonlyArray<readonly [string, Effect.Effect<Process.Process, never
 for (const [who, find] of each) {
   describe(`observers of ${who}`, () => {
     it.effect("are called once, in the order in which they came; one that was taken off is not", () => {
-      const told: Array<string> = []
+      const seen: Array<string> = []
       return Effect.gen(function*() {
         const process = yield* find
-        const exits = Array.from({ length: 9 }, (_, n) => () => void told.push(`exit ${n}`))
-        const ends = Array.from({ length: 9 }, (_, n) => () => void told.push(`gone ${n}`))
+        const exits = Array.from({ length: 9 }, (_, n) => () => void seen.push(`exit ${n}`))
+        const ends = Array.from({ length: 9 }, (_, n) => () => void seen.push(`gone ${n}`))
         // The last one twice: it is kept once.
         for (const observer of [...exits, exits[8]!]) assert.isTrue(process.addExitObserver(observer))
         for (const observer of [...ends, ends[8]!]) assert.isTrue(process.addGoneObserver(observer))
@@ -30,7 +30,7 @@ for (const [who, find] of each) {
         // The server is started again, and gone with its tree.
         Effect.provide(app),
         Effect.andThen(Effect.sync(() => {
-          assert.deepStrictEqual(told, [
+          assert.deepStrictEqual(seen, [
             ...[1, 2, 4, 5, 6, 7].map((n) => `exit ${n}`),
             ...[2, 3, 4, 5, 6, 8].map((n) => `gone ${n}`)
           ])
@@ -41,19 +41,19 @@ for (const [who, find] of each) {
     it.effect("may take one another off, and come again, while they are called", () =>
       Effect.gen(function*() {
         const process = yield* find
-        const told: Array<string> = []
-        const second = () => void told.push("second")
-        const again = () => void told.push("again")
+        const seen: Array<string> = []
+        const second = () => void seen.push("second")
+        const again = () => void seen.push("again")
         const first = () => {
-          told.push("first")
+          seen.push("first")
           process.removeExitObserver(second)
           process.addExitObserver(again)
         }
         process.addExitObserver(first)
         process.addExitObserver(second)
         process.exit(shutdown)
-        // The end is the one they were all there for: it is told to each of them, and to nobody who came after.
-        assert.deepStrictEqual(told, ["first", "second"])
+        // The end is the one they were all there for: it calls each of them, and none that came after.
+        assert.deepStrictEqual(seen, ["first", "second"])
       }).pipe(Effect.provide(app)))
   })
 }

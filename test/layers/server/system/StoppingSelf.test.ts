@@ -62,7 +62,7 @@ const run = (
 }
 
 /** How it went: the answer, or why there was none. */
-const told = <T>(effect: Effect.Effect<T, GenServer.CallError | GenServer.StopFailed>): Effect.Effect<string> =>
+const seen = <T>(effect: Effect.Effect<T, GenServer.CallError | GenServer.StopFailed>): Effect.Effect<string> =>
   Effect.match(effect, {
     onSuccess: (answer) => typeof answer === "string" ? answer : "stopped",
     onFailure: (error) =>
@@ -79,7 +79,7 @@ describe("a stop that would wait for itself fails at once", () => {
   it.effect("from a handler to its own server, which lives on", () =>
     run(({ a, ofA }) =>
       Effect.gen(function*() {
-        ofA.work = told(GenServer.stop(a))
+        ofA.work = seen(GenServer.stop(a))
         const doing = yield* now(a.Do())
         const waiting = yield* now(a.Ping())
         yield* Effect.yieldNow
@@ -93,7 +93,7 @@ describe("a stop that would wait for itself fails at once", () => {
   it.effect("after the handler has waited, and with a timeout, too", () =>
     run(({ a, ofA }) =>
       Effect.gen(function*() {
-        ofA.work = Effect.andThen(Effect.yieldNow, told(GenServer.stop(a, undefined, { timeout: "1 second" })))
+        ofA.work = Effect.andThen(Effect.yieldNow, seen(GenServer.stop(a, undefined, { timeout: "1 second" })))
         assert.strictEqual(yield* a.Do(), itself)
         assert.strictEqual(yield* Process.incarnation(a), 1)
       })
@@ -103,7 +103,7 @@ describe("a stop that would wait for itself fails at once", () => {
     run(({ a, b, ofA, ofB }) =>
       Effect.gen(function*() {
         ofA.work = Effect.orDie(b.Do())
-        ofB.work = Effect.andThen(Effect.yieldNow, told(GenServer.stop(a)))
+        ofB.work = Effect.andThen(Effect.yieldNow, seen(GenServer.stop(a)))
         assert.strictEqual(yield* a.Do(), "CallingSelf root/test/A root/test/B root/test/A")
         assert.strictEqual(yield* a.Ping(), "pong")
       })
@@ -113,11 +113,11 @@ describe("a stop that would wait for itself fails at once", () => {
     run(({ a, ofA }) =>
       Effect.gen(function*() {
         const answers: Array<string> = []
-        const stop = Effect.tap(told(GenServer.stop(a)), (answer) => Effect.sync(() => answers.push(answer)))
+        const stop = Effect.tap(seen(GenServer.stop(a)), (answer) => Effect.sync(() => answers.push(answer)))
         ofA.init = stop
         ofA.terminate = stop
         ofA.work = Effect.die("boom")
-        assert.strictEqual(yield* told(a.Do()), "Crashed")
+        assert.strictEqual(yield* seen(a.Do()), "Crashed")
         assert.strictEqual(yield* a.Ping(), "pong")
         assert.deepStrictEqual(answers, [itself, itself])
         ofA.terminate = Effect.void
@@ -130,8 +130,8 @@ describe("a wait for the end of a server", () => {
     run(({ a, b, ofA, ofB }) =>
       Effect.gen(function*() {
         const answers: Array<string> = []
-        ofA.terminate = Effect.tap(told(b.Ping()), (answer) => Effect.sync(() => answers.push(answer)))
-        ofB.work = told(GenServer.stop(a))
+        ofA.terminate = Effect.tap(seen(b.Ping()), (answer) => Effect.sync(() => answers.push(answer)))
+        ofB.work = seen(GenServer.stop(a))
         assert.strictEqual(yield* b.Do(), "stopped")
         assert.deepStrictEqual(answers, ["CallingSelf root/test/B root/test/A root/test/B"])
         ofA.terminate = Effect.void
@@ -144,8 +144,8 @@ describe("a wait for the end of a server", () => {
         const [gate, end] = [Latch.makeUnsafe(), Latch.makeUnsafe()]
         const answers: Array<string> = []
         ofA.work = Effect.as(gate.await, "held")
-        ofA.terminate = Effect.tap(told(b.Ping()), (answer) => Effect.sync(() => answers.push(answer)))
-        ofB.work = Effect.tap(told(GenServer.stop(a, undefined, { timeout: "1 second" })), () => end.await)
+        ofA.terminate = Effect.tap(seen(b.Ping()), (answer) => Effect.sync(() => answers.push(answer)))
+        ofB.work = Effect.tap(seen(GenServer.stop(a, undefined, { timeout: "1 second" })), () => end.await)
         const held = yield* now(a.Do())
         const stopping = yield* now(b.Do())
         yield* TestClock.adjust("1 second")
@@ -167,7 +167,7 @@ it.effect("a fiber that a handler forked may stop its server: the server does no
       const answers: Array<string> = []
       ofA.work = Effect.as(
         Effect.forkDetach(
-          Effect.tap(told(GenServer.stop(a)), (answer) => Effect.sync(() => answers.push(answer))),
+          Effect.tap(seen(GenServer.stop(a)), (answer) => Effect.sync(() => answers.push(answer))),
           { startImmediately: true }
         ),
         "forked"

@@ -14,7 +14,7 @@ const keepers: Record<string, () => Keeper<number>> = {
   "conserving on terminate": () => new Delayed(new InMemory<number>("a", undefined), true, late())
 }
 
-/** What a new incarnation is told; companions without a store answer at once. */
+/** What a new incarnation gets; companions without a store answer at once. */
 const takeOver = (keeper: Keeper<number>, incarnation: number): Taken<number>["decision"] => {
   const taken = keeper.takeOver(incarnation)
   assert.isFalse(Effect.isEffect(taken))
@@ -51,9 +51,9 @@ describe("every companion", () => {
       const keeper = make()
       takeOver(keeper, 1)
       keeper.commit(1, 10, "call")
-      const told: Array<string> = []
-      keeper.hold({ stored: () => told.push("stored"), lost: () => told.push("lost") })
-      assert.deepStrictEqual([told, keeper.isBehind, keeper.isFull], [["stored"], false, false])
+      const seen: Array<string> = []
+      keeper.hold({ stored: () => seen.push("stored"), lost: () => seen.push("lost") })
+      assert.deepStrictEqual([seen, keeper.isBehind, keeper.isFull], [["stored"], false, false])
     })
   }
 })

@@ -41,7 +41,7 @@ describe("answers wait for the store, the server does not", () => {
       yield* turns
       assert.deepStrictEqual(inside.handled, ["Add", "Add", "Put", "Add"])
       assert.deepStrictEqual([first, second, third].map(poll), [undefined, undefined, undefined])
-      // the system is answered about the state as it is, which is not what was promised to anybody
+      // the system is answered about the state as it is, which was not promised to any caller
       assert.strictEqual(yield* Sys.getState(account), 42)
       yield* gate.open
       assert.deepStrictEqual(yield* Fiber.joinAll([first, second, third]), [1, 2, 42])

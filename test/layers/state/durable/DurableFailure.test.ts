@@ -388,20 +388,20 @@ describe("a write that finally fails", () => {
 
   it.effect("the error of its callers names the server, says what is kept, and does not contradict itself", () => {
     const { inside, script } = scripted()
-    const told = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
+    const seen = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
       Effect.map(Effect.flip(call), (error) => error.message)
     return Effect.gen(function*() {
       const account = yield* start(inside, "ann")
       const path = "root/test/Pool/test/Account/ann"
       assert.strictEqual(
-        yield* told(account.Add({ by: 0.5 })),
+        yield* seen(account.Add({ by: 0.5 })),
         `Add to ${path}: its state could not be stored (encode in the state store "scripted": the state of ` +
           "test/Account/ann does not fit its schema: Expected an integer). The update is not kept: the same would be " +
           "refused again."
       )
       script.before = onSave(away)
       assert.strictEqual(
-        yield* told(account.Add({ by: 1 })),
+        yield* seen(account.Add({ by: 1 })),
         `Add to ${path}: its state could not be stored (save in the state store "scripted": it is not available ` +
           "(away)). The update may or may not be kept: ask the server where it stands before you send it again."
       )
@@ -409,7 +409,7 @@ describe("a write that finally fails", () => {
       assert.strictEqual(yield* account.Add({ by: 1 }), 1)
       yield* script.memory.acquireEpoch("test/Account")
       assert.strictEqual(
-        yield* told(account.Add({ by: 1 })),
+        yield* seen(account.Add({ by: 1 })),
         `Add to ${path}: its state could not be stored (save in the state store "memory": a younger session has taken ` +
           "over from \"test/Account\" (epoch 1, in force is 3): another process, or another runtime of this one, has " +
           "opened the store since). Whether the update is kept, the server that has taken over can tell: ask it before " +

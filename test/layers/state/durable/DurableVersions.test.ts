@@ -86,7 +86,7 @@ const versions = (script: Scripted) =>
     (records) => records.map(({ seq, version }) => [seq, version])
   )
 
-const told = Effect.flatMap(Harness.Harness, (harness) => harness.historyOf("root/test/Till"))
+const seen = Effect.flatMap(Harness.Harness, (harness) => harness.historyOf("root/test/Till"))
 
 describe("a state written before a deploy", () => {
   it.effect("is migrated when it is restored, and written in the new version with the next commit", () =>
@@ -121,7 +121,7 @@ describe("a state written before a deploy", () => {
       Effect.gen(function*() {
         assert.strictEqual(yield* Effect.flatMap(New, (till) => till.Get()), 0)
         assert.deepStrictEqual((yield* script.memory.listAside()).map((one) => one.seq).sort(), [1, 2, 3])
-        assert.deepStrictEqual((yield* told).slice(-2), ["StateRolledBack", "Started"])
+        assert.deepStrictEqual((yield* seen).slice(-2), ["StateRolledBack", "Started"])
       })))
 
   for (
@@ -182,7 +182,7 @@ describe("a state that this code cannot read", () => {
           const till = yield* New
           const harness = yield* Harness.Harness
           assert.strictEqual(yield* till.Get(), 40)
-          assert.deepStrictEqual(yield* told, ["StateSetAside", "StateRolledBack", "StateRestored", "Started"])
+          assert.deepStrictEqual(yield* seen, ["StateSetAside", "StateRolledBack", "StateRestored", "Started"])
           const event = yield* harness.awaitTag("StateSetAside", till)
           assert.strictEqual(event.seq, 2)
           assert.include(event.why, why)
@@ -207,7 +207,7 @@ describe("a state that this code cannot read", () => {
 })
 
 describe("a state that is encrypted at rest", () => {
-  /** Text of a kind that nobody can read without the key: a matter of the Schema alone. */
+  /** Text that cannot be read without the key: a matter of the Schema alone. */
   const encrypted = <S extends Pure>(schema: S, key: Redacted.Redacted<Buffer>) => {
     const text = Schema.fromJsonString(Schema.toCodecJson(schema))
     return Schema.String.pipe(Schema.decodeTo(text, {

@@ -1,4 +1,4 @@
-/** A key that is too long for a store: a mistake of whoever asked, and of nobody else. */
+/** A key that is too long for a store: a mistake of the caller alone. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger, Schema } from "effect"
 import {

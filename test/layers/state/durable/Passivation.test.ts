@@ -55,7 +55,7 @@ describe("a server that hibernates over a store", () => {
       assert.deepStrictEqual(inside.states, [{ n: 0 }, { n: 41 }])
       assert.strictEqual(yield* sleeper.Add({ by: 1 }), 43)
       assert.strictEqual(loads(inside), 1)
-      // told, and neither a restart nor a restored state
+      // published, and neither a restart nor a restored state
       assert.strictEqual(yield* Process.incarnation(sleeper), 1)
       assert.deepStrictEqual(yield* harness.historyOf(sleeper), ["Started", "StatePassivated", "StateActivated"])
       assert.deepStrictEqual(inside.life, [])

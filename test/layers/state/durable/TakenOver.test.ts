@@ -1,4 +1,4 @@
-/** A session that was fenced off stays so: whoever restarts its servers knows it at once. */
+/** A session that was fenced off stays so: a restart of its servers fails at once. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"

@@ -77,7 +77,7 @@ describe("a log that was not written whole, or has rotted", () => {
       const file = yield* written(directory, 3)
       const size = fs.statSync(file).size
       yield* written(directory, 1, "b")
-      // between two frames, so that nothing is torn
+      // between two frames, so that no frame is incomplete
       const { length } = LogFrame.read(fs.readFileSync(file), 0)!
       fs.truncateSync(file, length)
       const { damages, store } = yield* open(directory)

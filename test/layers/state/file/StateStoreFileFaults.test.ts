@@ -454,7 +454,7 @@ describe("a real limit on a file's size", () => {
         const directory = yield* folder
         // in blocks of 512 bytes in POSIX shells, of 1024 in some: either is reached
         const writer = yield* start(["file", directory], "ulimit -f 40")
-        yield* writer.told("failed")
+        yield* writer.printed("failed")
         yield* writer.ended
         assert.match(writer.lines.at(-1) ?? "", /there is no room/)
         const acked = writer.lines.filter((line) => line.startsWith("acked")).length

@@ -48,7 +48,7 @@ describe("SQLite that fails", () => {
         if (process.platform === "win32") return
         const filename = join(yield* folder, "test.db")
         const writer = yield* start(["sqlite", filename, "NORMAL"], "ulimit -f 400")
-        yield* writer.told("failed")
+        yield* writer.printed("failed")
         yield* writer.ended
         const acked = writer.lines.filter((line) => line.startsWith("acked")).length
         assert.isAbove(acked, 5)

@@ -43,7 +43,7 @@ for (const [name, place] of subjects) {
           let acknowledged = 0
           for (let i = 0; i < kills; i++) {
             const writer = yield* start(args)
-            yield* writer.told("acked", 1 + (yield* Random.nextIntBetween(0, 200)))
+            yield* writer.printed("acked", 1 + (yield* Random.nextIntBetween(0, 200)))
             yield* writer.kill
             check(writer)
             assert.isAtLeast(numbers(writer, "loaded")[0]!, acknowledged)
@@ -63,7 +63,7 @@ for (const [name, place] of subjects) {
           for (let i = 0; i < takeovers; i++) {
             const writer = yield* start(args)
             writers.push(writer)
-            yield* writer.told("acked", 1 + (yield* Random.nextIntBetween(0, 50)))
+            yield* writer.printed("acked", 1 + (yield* Random.nextIntBetween(0, 50)))
           }
           yield* writers.at(-1)!.kill
           for (const [i, writer] of writers.entries()) {

@@ -1,4 +1,4 @@
-/** A store that is away is told: once when it goes, once when it is back, and in the metrics meanwhile. */
+/** A store that is away is logged: once when it goes, once when it is back, and in the metrics meanwhile. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Metric, Schedule } from "effect"
 import { TestClock } from "effect/testing"

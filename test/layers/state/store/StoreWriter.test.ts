@@ -9,9 +9,9 @@ import { away, fail, onSave, Scripted } from "../../../kit/Scripted.ts"
 
 const retry = Schedule.recurs(0)
 
-/** Something to be written, and what was told about it. */
+/** Something to be written, and the reports about it. */
 class Thing implements Unsaved {
-  readonly told: Array<string> = []
+  readonly seen: Array<string> = []
   readonly key: string
   readonly epoch: number
   ticket = 0
@@ -33,13 +33,13 @@ class Thing implements Unsaved {
   }
 
   saved({ seq }: SnapshotRecord): void {
-    this.told.push(`saved ${seq}`)
+    this.seen.push(`saved ${seq}`)
     this.onSaved()
   }
 
   failed(cause: Cause.Cause<unknown>): void {
     const error = Cause.squash(cause)
-    this.told.push(`failed ${error instanceof StateStore.StoreError ? error.reason._tag : String(error)}`)
+    this.seen.push(`failed ${error instanceof StateStore.StoreError ? error.reason._tag : String(error)}`)
   }
 }
 
@@ -62,7 +62,7 @@ describe("batches", () => {
       assert.deepStrictEqual(script.batches, [])
       yield* turns
       assert.deepStrictEqual(script.batches, [["k0#1", "k1#1"]])
-      assert.deepStrictEqual([a!.told, b!.told], [["saved 1"], ["saved 1"]])
+      assert.deepStrictEqual([a!.seen, b!.seen], [["saved 1"], ["saved 1"]])
     }))
 
   it.effect("take the record when they are made, and a commit meanwhile is in the next one", () =>
@@ -108,7 +108,7 @@ describe("batches", () => {
       for (const one of all) writer.add(one)
       yield* writer.settled
       assert.deepStrictEqual(script.batches, [["k2#1"]])
-      assert.deepStrictEqual(all.map((one) => one.told), [[], ["failed does not fit"], ["saved 1"]])
+      assert.deepStrictEqual(all.map((one) => one.seen), [[], ["failed does not fit"], ["saved 1"]])
     }))
 
   it.effect("nothing is saved when there is nothing to save", () =>
@@ -131,7 +131,7 @@ describe("a batch that fails", () => {
       for (const one of all) writer.add(one)
       yield* writer.settled
       assert.lengthOf(script.batches, 1)
-      assert.deepStrictEqual(all.map((one) => one.told), all.map(() => ["failed Unavailable"]))
+      assert.deepStrictEqual(all.map((one) => one.seen), all.map(() => ["failed Unavailable"]))
     }))
 
   it.effect("because one record is refused is that one's alone", () =>
@@ -145,7 +145,7 @@ describe("a batch that fails", () => {
           : Effect.void
       for (const one of all) writer.add(one)
       yield* writer.settled
-      for (const one of all) assert.deepStrictEqual(one.told, one === bad ? ["failed Invalid"] : ["saved 1"])
+      for (const one of all) assert.deepStrictEqual(one.seen, one === bad ? ["failed Invalid"] : ["saved 1"])
       assert.isBelow(script.batches.length, 20)
     }))
 
@@ -157,7 +157,7 @@ describe("a batch that fails", () => {
         records.some((one) => one.key === "k5") ? Effect.die(new Error("bug")) : Effect.void
       for (const one of all) writer.add(one)
       yield* writer.settled
-      for (const one of all) assert.deepStrictEqual(one.told, one.key === "k5" ? ["failed Error: bug"] : ["saved 1"])
+      for (const one of all) assert.deepStrictEqual(one.seen, one.key === "k5" ? ["failed Error: bug"] : ["saved 1"])
     }))
 
   it.effect("for a stale epoch is that session's; the others are written", () =>
@@ -169,8 +169,8 @@ describe("a batch that fails", () => {
       yield* script.memory.acquireEpoch("other")
       for (const one of [ours[0]!, theirs[0]!, ours[1]!, theirs[1]!, ours[2]!]) writer.add(one)
       yield* writer.settled
-      assert.deepStrictEqual(ours.map((one) => one.told), ours.map(() => ["saved 1"]))
-      assert.deepStrictEqual(theirs.map((one) => one.told), theirs.map(() => ["failed Fenced"]))
+      assert.deepStrictEqual(ours.map((one) => one.seen), ours.map(() => ["saved 1"]))
+      assert.deepStrictEqual(theirs.map((one) => one.seen), theirs.map(() => ["failed Fenced"]))
       assert.lengthOf(script.batches, 2)
       assert.notStrictEqual(epoch, other)
     }))
@@ -182,7 +182,7 @@ describe("a batch that fails", () => {
       script.before = onSave(fail({ _tag: "Fenced", epoch: 999, current: 1000 }))
       for (const one of all) writer.add(one)
       yield* writer.settled
-      assert.deepStrictEqual(all.map((one) => one.told), all.map(() => ["failed Fenced"]))
+      assert.deepStrictEqual(all.map((one) => one.seen), all.map(() => ["failed Fenced"]))
     }))
 
   it.effect("is tried again by the Schedule, as it is, before any caller fails", () =>
@@ -198,7 +198,7 @@ describe("a batch that fails", () => {
       assert.deepStrictEqual(script.batches, [["k#1"], ["k#1"], ["k#1"]])
       script.before = () => Effect.void
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(one.told, ["saved 1"])
+      assert.deepStrictEqual(one.seen, ["saved 1"])
     }))
 })
 
@@ -243,7 +243,7 @@ describe("an operation that is not a snapshot", () => {
       job("good", log)
       yield* turns
       assert.deepStrictEqual(log, ["bad Failure", "good Success"])
-      assert.deepStrictEqual(a!.told, ["saved 1"])
+      assert.deepStrictEqual(a!.seen, ["saved 1"])
     }))
 
   it.effect("has its turn however busy the writer is", () =>

@@ -1,4 +1,4 @@
-/** Starts of dynamic children that are over before anybody looks, and those that somebody looks into: the same promises. */
+/** Starts of dynamic children in one step, and with a look in their middle: the same promises. */
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer } from "effect"
 import { DynamicSupervisor, Telemetry } from "../../../../src/index.ts"

@@ -1,4 +1,4 @@
-/** Members and what is known of them: as a `Map` from members would keep them, whoever comes and goes. */
+/** Members and their records: as a `Map` from members would keep them through any changes. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { Roster } from "../../../../src/layers/supervision/dynamic/Roster.ts"

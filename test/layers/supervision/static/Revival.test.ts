@@ -1,4 +1,4 @@
-/** A restart that is over before anybody looks, and one that somebody looks into: both supervisors, the same promises. */
+/** A restart in one step, and one with a look in its middle: both supervisors, the same promises. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Fiber, Layer, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -59,7 +59,7 @@ interface Kin<Target> extends Pick<Supervisor.Supervisor, "startChild" | "whichC
 const familyOf = Effect.fnUntraced(function*<Target>(
   supervisor: Kin<Target>,
   target: (process: Process.Process) => Target,
-  told: Pick<Family, "take" | "telemetry">
+  noted: Pick<Family, "take" | "telemetry">
 ) {
   const [a, b] = [new Script(), new Script()]
   yield* supervisor.startChild(recipe("a", a))
@@ -67,7 +67,7 @@ const familyOf = Effect.fnUntraced(function*<Target>(
   const family: Family = {
     a,
     b,
-    ...told,
+    ...noted,
     list: Effect.map(supervisor.whichChildren, (children) => children.map(nameOf).sort()),
     active: Effect.map(supervisor.countChildren, ({ active }) => active),
     status: (script) =>
@@ -79,21 +79,21 @@ const familyOf = Effect.fnUntraced(function*<Target>(
 })
 
 const statically = Effect.fnUntraced(function*(restart = often) {
-  const { supervisor, ...told } = yield* top({ strategy: "one_for_one", restart })
-  return yield* familyOf(supervisor, ({ id }) => id, told)
+  const { supervisor, ...noted } = yield* top({ strategy: "one_for_one", restart })
+  return yield* familyOf(supervisor, ({ id }) => id, noted)
 })
 
 class Pool extends DynamicSupervisor.Service<Pool>()("top") {}
 
 const dynamically = Effect.fnUntraced(function*(restart = often) {
-  const told = record()
+  const noted = record()
   const context = yield* Layer.build(Pool.layer({ restart })).pipe(
-    Effect.provideService(Telemetry.CurrentTelemetry, told.telemetry)
+    Effect.provideService(Telemetry.CurrentTelemetry, noted.telemetry)
   )
-  return yield* familyOf(Context.get(context, Pool), (process) => process, told)
+  return yield* familyOf(Context.get(context, Pool), (process) => process, noted)
 })
 
-const told = ["Exited a#1 crashed: boom", "Restarting a in 0", "Started a#2"]
+const noted = ["Exited a#1 crashed: boom", "Restarting a in 0", "Started a#2"]
 
 const promises = (
   name: string,
@@ -113,7 +113,7 @@ const promises = (
           a.end()
           assert.deepStrictEqual(seen, [1, "restarting", ["a restarting", "b#1"]])
           assert.deepStrictEqual([yield* list, yield* active], [["a#2", "b#1"], 2])
-          assert.deepStrictEqual(take(), told)
+          assert.deepStrictEqual(take(), noted)
           a.end()
           assert.deepStrictEqual([yield* list, yield* active], [["a#3", "b#1"], 2])
         }))
@@ -124,7 +124,7 @@ const promises = (
         const { a, active, list, take, telemetry } = yield* family()
         take()
         a.end()
-        assert.deepStrictEqual([yield* list, yield* active, take()], [["a#2", "b#1"], 2, told])
+        assert.deepStrictEqual([yield* list, yield* active, take()], [["a#2", "b#1"], 2, noted])
         const { crashes, recoveries, restarts } = sinkOf(telemetry).counters
         assert.deepStrictEqual([crashes, restarts, recoveries().count], [1, 1, 1])
         assert.deepStrictEqual(a.fates, ["restarting"])
@@ -200,7 +200,7 @@ const promises = (
         assert.deepStrictEqual([yield* list, yield* active], [["a restarting", "b#1"], 1])
         a.release()
         assert.deepStrictEqual([yield* list, yield* active], [["a#2", "b#1"], 2])
-        assert.deepStrictEqual([take(), sinkOf(telemetry).counters.restarts], [told, 1])
+        assert.deepStrictEqual([take(), sinkOf(telemetry).counters.restarts], [noted, 1])
       }))
 
     it.effect("one that ignores its restart is down", () =>
@@ -219,7 +219,7 @@ const promises = (
         a.meanwhile.start = () => b.end()
         a.end()
         assert.deepStrictEqual(yield* list, ["a#2", "b#2"])
-        assert.deepStrictEqual(take(), [...told, "Exited b#1 crashed: boom", "Restarting b in 0", "Started b#2"])
+        assert.deepStrictEqual(take(), [...noted, "Exited b#1 crashed: boom", "Restarting b in 0", "Started b#2"])
       }))
 
     it.effect("the budget is exact: restarts in one step count like any other", () =>
@@ -272,7 +272,7 @@ const promises = (
             first.end(charged ? boom : lost)
             if (!isUp) break
           }
-          assert.strictEqual(take().some((told) => told.startsWith("GaveUp")), !isUp)
+          assert.strictEqual(take().some((noted) => noted.startsWith("GaveUp")), !isUp)
           if (isUp) assert.deepStrictEqual(yield* list, [`a#${next.a}`, `b#${next.b}`])
         }).pipe(Effect.scoped)
     )

@@ -236,7 +236,7 @@ describe("Supervisor.worker", () => {
 describe("types", () => {
   it.effect("a worker needs the services of its Effect, and a supervisor", () =>
     Effect.gen(function*() {
-      // @ts-expect-error nobody supervises it
+      // @ts-expect-error it has no supervisor
       const unsupervised: Layer.Layer<never> = Supervisor.worker("a", Effect.never)
       const exit = yield* Effect.exit(Effect.scoped(Layer.build(unsupervised)))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
