@@ -3,7 +3,7 @@ import { Effect, Exit, type Latch, Layer, Schema } from "effect"
 import type { ExitReason } from "../../src/domain/process/ExitReason.ts"
 import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../src/index.ts"
 import { Harness } from "../../src/testing.ts"
-import { layer as storeLayer, type Scripted, Store } from "./Scripted.ts"
+import { layer as storeLayer, Scripted, Store } from "./Scripted.ts"
 
 export class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { by: Schema.Int }) {}
 
@@ -50,6 +50,12 @@ export class Inside {
   constructor(script: Scripted) {
     this.script = script
   }
+}
+
+/** A script, and the inside of servers over it. */
+export const scripted = () => {
+  const script = new Scripted()
+  return { script, inside: new Inside(script) }
 }
 
 /** Every incarnation acquires something; `restore` is what a test wants it to be. */

@@ -1,5 +1,5 @@
 /** A log that a test reads, in place of the one that is printed. */
-import { type Cause, Layer, Logger, References } from "effect"
+import { type Cause, Effect, Layer, Logger, References } from "effect"
 
 export interface Line {
   readonly level: string
@@ -18,3 +18,6 @@ export const recordedLog = (wanted: (line: Line) => boolean = () => true) => {
   })
   return { lines, layer: Layer.succeed(References.CurrentLoggers, new Set([logger])) }
 }
+
+/** Runs an effect without the log. */
+export const quiet = Effect.provideService(References.MinimumLogLevel, "None")

@@ -1,14 +1,12 @@
 /** A task supervisor, and what its tests ask of it. */
-import { Effect, Layer, References, Schema, type Scope } from "effect"
+import { Effect, Layer, Schema, type Scope } from "effect"
 import { TaskSupervisor } from "../../src/index.ts"
 import { Harness } from "../../src/testing.ts"
+import { quiet } from "./Log.ts"
 
 export class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 
 export class Oops extends Schema.TaggedError<Oops>()("Oops", { n: Schema.Int }) {}
-
-/** Without the log. */
-export const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
 /** Runs a test beside a task supervisor, without the log. */
 export const run = <A, E>(

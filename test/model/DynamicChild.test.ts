@@ -14,9 +14,7 @@ import { TestClock } from "effect/testing"
 import { type ExitReason, killed, normal } from "../../src/domain/process/ExitReason.ts"
 import { isRestarted, type Restart as RestartType } from "../../src/domain/supervision/ChildSpec.ts"
 import { type Event, isAlive, next, type Status } from "../../src/domain/supervision/DynamicChild.ts"
-import * as Telemetry from "../../src/layers/observation/Telemetry.ts"
-import * as DynamicSupervisor from "../../src/layers/supervision/DynamicSupervisor.ts"
-import * as Restart from "../../src/layers/supervision/restart/Restart.ts"
+import { DynamicSupervisor, Restart, Telemetry } from "../../src/index.ts"
 import { boom, recipe, record, Script } from "../kit/Probe.ts"
 
 const Step = Schema.Struct({

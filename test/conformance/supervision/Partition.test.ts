@@ -3,7 +3,7 @@
  * any order, an end that takes the name along.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Option, Random, References, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Option, Random, Schema } from "effect"
 import {
   DynamicSupervisor,
   GenServer,
@@ -13,6 +13,7 @@ import {
   StateContainer,
   Supervisor
 } from "../../../src/index.ts"
+import { quiet } from "../../kit/Log.ts"
 
 /** What the cases call an agent: a server that holds a value. */
 class Agent extends GenServer.Service<Agent>()("test/Agent", {
@@ -43,8 +44,6 @@ const live = (options?: Partial<PartitionSupervisor.Options<Agent["Service"]>>) 
     ]),
     Names.layer
   )
-
-const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
 const processesOf = (refs: ReadonlyArray<Process.HasProcess>) => refs.map((ref) => ref[Process.processOf])
 

@@ -3,14 +3,15 @@
  * streams at their limits.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, References, type Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import { Monitor, Process, Supervisor, TaskSupervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { errorOf } from "../../kit/Failures.ts"
+import { quiet } from "../../kit/Log.ts"
+import { none, Tasks } from "../../kit/Tasks.ts"
 
-class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 class OneTask extends TaskSupervisor.Service<OneTask>()("test/OneTask") {}
 
 const Live = Layer.provideMerge(
@@ -19,9 +20,7 @@ const Live = Layer.provideMerge(
 )
 
 const test = <A, E>(name: string, body: Effect.Effect<A, E, Layer.Success<typeof Live>>) =>
-  it.effect(name, () => body.pipe(Effect.provide(Live), Effect.provideService(References.MinimumLogLevel, "None")))
-
-const none = { specs: 0, active: 0, supervisors: 0, workers: 0 }
+  it.effect(name, () => quiet(Effect.provide(body, Live)))
 
 describe("task supervisor", () => {
   test(

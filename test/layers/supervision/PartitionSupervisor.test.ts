@@ -1,5 +1,5 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, References, Schema, type Scope } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, type Scope } from "effect"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
 import {
@@ -12,6 +12,7 @@ import {
 } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { behavior, Counter } from "../../kit/Counter.ts"
+import { quiet } from "../../kit/Log.ts"
 
 class NoInit extends Schema.TaggedError<NoInit>()("NoInit", {}) {}
 
@@ -30,8 +31,6 @@ const Live = Layer.provideMerge(
   ]),
   Harness.Harness.layer
 )
-
-const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
 const run = <A, E>(body: Effect.Effect<A, E, Counters | Top | Harness.Harness | Scope.Scope>) =>
   quiet(Effect.provide(body, Live))

@@ -6,8 +6,9 @@ import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { DynamicSupervisor, Process, Restart, Supervisor, TaskSupervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { errorOf } from "../../kit/Failures.ts"
+import { quiet } from "../../kit/Log.ts"
 import { sinkOf } from "../../kit/Sinks.ts"
-import { none, Oops, quiet, run, Tasks } from "../../kit/Tasks.ts"
+import { none, Oops, run, Tasks } from "../../kit/Tasks.ts"
 
 class Spawner extends DynamicSupervisor.Service<Spawner>()("test/Spawner") {}
 

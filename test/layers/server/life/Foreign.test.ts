@@ -1,10 +1,9 @@
 /** Servers that die of values which do harm when they are looked at: the engine goes its way all the same. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Logger, References, Schema } from "effect"
-import { CallError } from "../../../../src/domain/process/CallError.ts"
 import { reportLength } from "../../../../src/domain/text/ForeignCause.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { styles } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"
 import { hostiles } from "../../../kit/Hostile.ts"
@@ -63,7 +62,7 @@ const tree = (style: Style, value: () => unknown, faults: Faults = {}) => {
   const app = Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
     StateContainer.layerMemory(Frail),
     server
-  ]).pipe(Layer.provideMerge(Harness.layer), Layer.provide(log.layer))
+  ]).pipe(Layer.provideMerge(Harness.Harness.layer), Layer.provide(log.layer))
   return { app, log }
 }
 
@@ -85,7 +84,7 @@ describe.each(hostiles)("a server that dies of %s", (_, value) => {
         const frail = yield* Frail
         yield* frail.Set({ to: 7 })
         const error = errorOf(yield* Effect.exit(frail.Die()))
-        assert.instanceOf(error, CallError)
+        assert.instanceOf(error, GenServer.CallError)
         assert.strictEqual(error.reason._tag, "Crashed")
         assert.isBelow(error.message.length, 3000)
         assert.include(error.message, "Die to root/test/Frail: the server crashed: ")
@@ -118,7 +117,7 @@ describe.each(hostiles)("a server that dies of %s", (_, value) => {
     const { app, log } = tree(style, value, { restore: (state) => state === 8 ? dies() : state })
     return Effect.gen(function*() {
       const frail = yield* Frail
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       yield* frail.Set({ to: 7 })
       yield* frail.Set({ to: 8 })
       yield* Process.kill(frail)

@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { type LifeFault, type LifePoint, type LifePoints as Points } from "../../../../src/domain/testing/Fault.ts"
 import { GenServer, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { LifePoints } from "../../../../src/layers/server/parts/FaultPoints.ts"
-import { Harness } from "../../../../src/layers/testing/Harness.ts"
+import { type Fault, FaultPoints, Harness } from "../../../../src/testing.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
@@ -19,14 +17,14 @@ const plain = Num.behavior({
   handlers: { Add: (n, { by }) => [n + by, n + by], Die: () => Effect.die("boom") }
 })
 
-const app = (points: Points, server = Num.layer(plain)) =>
+const app = (points: Fault.LifePoints, server = Num.layer(plain)) =>
   Supervisor.layer(
     { id: "root", strategy: "one_for_one", restart: Restart.intensity({ restarts: 10, within: "1 minute" }) },
     [StateContainer.layerMemory(Num), server]
-  ).pipe(Layer.provideMerge(Harness.layer), Layer.provide(Layer.succeed(LifePoints, points)))
+  ).pipe(Layer.provideMerge(Harness.Harness.layer), Layer.provide(Layer.succeed(FaultPoints.LifePoints, points)))
 
 /** Strikes at the n-th time that a point is passed. */
-const nth = (n: number, at: LifePoint, fault: LifeFault): Points => {
+const nth = (n: number, at: Fault.LifePoint, fault: Fault.LifeFault): Fault.LifePoints => {
   let seen = 0
   return (point) => point === at && ++seen === n ? fault : undefined
 }
@@ -40,7 +38,8 @@ const crash = Effect.gen(function*() {
 describe("a fault that strikes the life of an incarnation", () => {
   it.effect("passes the points in their order, in every incarnation, whatever its behaviour has", () => {
     const passed: Array<string> = []
-    const points: Points = (point, { incarnation, server }) => void passed.push(`${point} ${server} #${incarnation}`)
+    const points: Fault.LifePoints = (point, { incarnation, server }) =>
+      void passed.push(`${point} ${server} #${incarnation}`)
     return Effect.gen(function*() {
       yield* Effect.provide(crash, app(points))
       assert.deepStrictEqual(
@@ -53,7 +52,7 @@ describe("a fault that strikes the life of an incarnation", () => {
   it.effect("calls what the behaviour has, with what it would be called with, and releases last", () => {
     const called: Array<string> = []
     const note = (what: string) => Effect.sync(() => void called.push(what))
-    const points: Points = (point) => void called.push(point)
+    const points: Fault.LifePoints = (point) => void called.push(point)
     return Effect.gen(function*() {
       yield* Effect.provide(
         crash,
@@ -82,13 +81,13 @@ describe("a fault that strikes the life of an incarnation", () => {
 
   for (
     const fault of [{ _tag: "Failure", error: "no" }, { _tag: "Interrupt" }, { _tag: "Kill" }] satisfies ReadonlyArray<
-      LifeFault
+      Fault.LifeFault
     >
   ) {
     it.effect(`in init, ${fault._tag}: is one more failed attempt, and the state is kept`, () =>
       Effect.gen(function*() {
         yield* crash
-        const harness = yield* Harness
+        const harness = yield* Harness.Harness
         const num = yield* Num
         assert.strictEqual(yield* num.Add({ by: 0 }), 42)
         yield* harness.awaitIncarnation(num, 3)
@@ -117,7 +116,7 @@ describe("a fault that strikes the life of an incarnation", () => {
 
   it.effect("in terminate: a defect makes an orderly end a crash", () =>
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* Effect.exit(GenServer.stop(num))
       const { reason } = yield* harness.awaitTag("Exited", num)
@@ -126,7 +125,7 @@ describe("a fault that strikes the life of an incarnation", () => {
 
   it.effect("in a finalizer: a delay is waited for before the next incarnation begins", () =>
     Effect.gen(function*() {
-      const harness = yield* Harness
+      const harness = yield* Harness.Harness
       const num = yield* Num
       yield* Effect.forkChild(crash, { startImmediately: true })
       const back = yield* Effect.forkChild(harness.awaitIncarnation(num, 2), { startImmediately: true })

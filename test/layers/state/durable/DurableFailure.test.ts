@@ -5,18 +5,13 @@ import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
 import { type GenServer, Process, Restart, StateStore } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { Account, Inside, many, one, Saving, start } from "../../../kit/Account.ts"
+import { Account, Inside, many, one, Saving, scripted, start } from "../../../kit/Account.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
-import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
+import { away, fail, full, onAll, onSave, type Scripted } from "../../../kit/Scripted.ts"
 import { sinkOf } from "../../../kit/Sinks.ts"
-
-const scripted = () => {
-  const script = new Scripted()
-  return { script, inside: new Inside(script) }
-}
 
 /** Tries again after 1 and 2 seconds, and then no more. */
 const patience = Schedule.max([Schedule.exponential("1 second"), Schedule.recurs(2)])

@@ -4,14 +4,9 @@ import { Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { Account, Inside, many, one, Pool, Saving, start } from "../../../kit/Account.ts"
+import { Account, type Inside, many, one, Pool, Saving, scripted, start } from "../../../kit/Account.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
-import { away, full, onSave, Scripted } from "../../../kit/Scripted.ts"
-
-const scripted = () => {
-  const script = new Scripted()
-  return { script, inside: new Inside(script) }
-}
+import { away, full, onSave } from "../../../kit/Scripted.ts"
 
 describe("{ every }: at intervals", () => {
   const every = { when: { every: "1 second" } } as const

@@ -7,17 +7,12 @@ import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import { Process, Restart, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { Account, behavior, Inside, many, one, Pool, start } from "../../../kit/Account.ts"
+import { Account, behavior, Inside, many, one, Pool, scripted, start } from "../../../kit/Account.ts"
 import { turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
 class Root extends Supervisor.Service<Root>()("test/Root") {}
-
-const scripted = () => {
-  const script = new Scripted()
-  return { script, inside: new Inside(script) }
-}
 
 /** A budget that never gives up, and counts how often it was asked. */
 const counting = (asked: Array<string>): Schedule.Schedule<unknown, ExitReason> =>

@@ -6,16 +6,11 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Metrics, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
-import { Account, behavior, Inside, many, one, start } from "../../../kit/Account.ts"
+import { Account, behavior, Inside, many, one, scripted, start } from "../../../kit/Account.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { type Line, recordedLog } from "../../../kit/Log.ts"
 import { away, fail, full, onAll, onSave, Scripted } from "../../../kit/Scripted.ts"
-
-const scripted = () => {
-  const script = new Scripted()
-  return { script, inside: new Inside(script) }
-}
 
 /** What is logged about stores, and nothing else: crash reports have tests of their own. */
 const logged = (seen: (line: Line) => void = () => {}) =>

@@ -4,7 +4,8 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, S
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor, TaskSupervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { none, quiet, run, Tasks, waiting } from "../../../kit/Tasks.ts"
+import { quiet } from "../../../kit/Log.ts"
+import { none, run, Tasks, waiting } from "../../../kit/Tasks.ts"
 
 const linkBroken = (exit: Exit.Exit<unknown, unknown>) =>
   Exit.isFailure(exit)

@@ -1,15 +1,13 @@
 /** What a recipe in foreign code may do wrong: both supervisors answer alike. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
-import * as DynamicSupervisor from "../../../../src/layers/supervision/DynamicSupervisor.ts"
-import type { StartError } from "../../../../src/layers/supervision/tree/SupervisorErrors.ts"
+import { DynamicSupervisor, type Supervisor } from "../../../../src/index.ts"
 import { recipe, top } from "../../../kit/Probe.ts"
 
 class Pool extends DynamicSupervisor.Service<Pool>()("pool") {}
 
 interface Starts {
-  startChild<A, E>(recipe: StartRecipe<A, E>): Effect.Effect<A, StartError<E>>
+  startChild<A, E>(recipe: Supervisor.StartRecipe<A, E>): Effect.Effect<A, Supervisor.StartError<E>>
 }
 
 const supervisors = {
@@ -17,7 +15,7 @@ const supervisors = {
   DynamicSupervisor: Effect.map(Layer.build(Pool.layer()), (context): Starts => Context.get(context, Pool))
 }
 
-const throwing: StartRecipe<never> = {
+const throwing: Supervisor.StartRecipe<never> = {
   ...recipe("a"),
   make: () => {
     throw new Error("thrown by make")
