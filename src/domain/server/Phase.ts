@@ -42,7 +42,7 @@ export const isStarting = (phase: Phase): boolean => phase >= Starting && phase 
 export const isDown = (phase: Phase): boolean => phase > Ending
 
 // A start that fails, or is given up, has had no clean-up of its own.
-const fromStart: ReadonlyArray<Phase> = [Idle, Pending, Restarting]
+const fromCallback: ReadonlyArray<Phase> = [Idle, Pending, Restarting]
 
 /** Which phases may follow a phase. */
 export const mayFollow: Readonly<Record<Phase, ReadonlyArray<Phase>>> = {
@@ -50,11 +50,11 @@ export const mayFollow: Readonly<Record<Phase, ReadonlyArray<Phase>>> = {
   // An incarnation that is abandoned has no clean-up.
   [Busy]: [Idle, Pending, Ending, Restarting],
   [Pending]: [Idle, Busy, Ending],
-  [Starting]: [Restoring, Initialising, ...fromStart],
-  [Restoring]: fromStart,
-  [Initialising]: fromStart,
+  [Starting]: [Restoring, Initialising, Idle, Restarting],
+  [Restoring]: fromCallback,
+  [Initialising]: fromCallback,
   [Ending]: [Restarting],
   [Restarting]: [Starting, Parked, Stopped],
-  [Parked]: [Starting, Stopped],
+  [Parked]: [Restarting, Stopped],
   [Stopped]: [Starting]
 }
