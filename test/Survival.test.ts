@@ -225,7 +225,7 @@ row("the supervisor gives up and its parent restarts it: state kept, queued kept
   strike: Effect.gen(function*() {
     const harness = yield* Harness.Harness
     yield* killServer
-    yield* harness.awaitTag("GaveUp", "root/bank")
+    yield* harness.awaitTag("GaveUp", "root > bank")
     yield* harness.awaitIncarnation(yield* Bank, 2)
   }),
   inFlight: "Crashed",

@@ -21,7 +21,7 @@ describe("counter", () => {
       assert.strictEqual(answers[0], "41")
       assert.match(
         answers[1] ?? "",
-        /^Crash to ProcSupervisor\/Server: the server crashed: Error: crashed, as you wished .* It is being restarted/
+        /^Crash to ProcSupervisor > Server: the server crashed: Error: crashed, as you wished .* It is being restarted/
       )
       assert.deepStrictEqual(answers.slice(2, 9), [
         "42",
@@ -78,7 +78,7 @@ describe("counter", () => {
       assert.strictEqual(code, 0)
       assert.match(answers[0] ?? "", /It is being restarted/)
       assert.match(answers[1] ?? "", /It will not be restarted/)
-      assert.match(answers[2] ?? "", /^Get to ProcSupervisor\/Server: the server is not running/)
+      assert.match(answers[2] ?? "", /^Get to ProcSupervisor > Server: the server is not running/)
       assert.deepStrictEqual(tree(answers).slice(1), [
         "├─ Server:StateContainer #1 stopped last exit shutdown",
         "└─ Server #2 stopped 1 restart, last exit crashed: Error: crashed, as you wished"

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Effect, Pipeable } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../domain/process/CallError.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
@@ -90,12 +91,12 @@ export const via = <R extends HasProcess>(
   const call = (method: string, args: ReadonlyArray<unknown>): Effect.Effect<unknown, unknown, unknown> =>
     Effect.suspend(() => {
       const ref = resolve()
-      if (ref === undefined) return Effect.fail(callError(`${registry}/${name}`, method, { _tag: "NotRunning" }))
+      if (ref === undefined) return Effect.fail(callError(pathText([registry, name]), method, { _tag: "NotRunning" }))
       // Which methods a client has is known to its type alone: a name resolves to a different client each time.
       const found: unknown = Reflect.get(ref, method)
       return typeof found === "function"
         ? Reflect.apply(found, ref, args)
-        : Effect.die(new TypeError(`${registry}/${name} stands for a process that takes no ${method}`))
+        : Effect.die(new TypeError(`${pathText([registry, name])} stands for a process that takes no ${method}`))
     })
   const handler: ProxyHandler<object> = {
     get: (_, property, client) => {

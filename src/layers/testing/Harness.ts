@@ -18,7 +18,7 @@ import * as SystemView from "../../domain/observation/SystemView.ts"
 import * as Telemetry from "../observation/Telemetry.ts"
 import { type HasProcess, processOf } from "../process/Process.ts"
 
-/** A process, by the reference to it, its path, or its path as text (`"app/Counter"`). */
+/** A process, by the reference to it, its path, or its path as text (`"root > app/Counter"`). */
 export type Address = HasProcess | ReadonlyArray<string> | string
 
 type Tag = Lifecycle["_tag"]

@@ -1,7 +1,7 @@
 /**
  * Crashes, and how long it took to be back: a fold of lifecycle events with the moments at which they came. Pure.
  */
-import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { isOrderly } from "../../domain/process/ExitReason.ts"
 
 /** An event, and when it came, in nanoseconds of a clock that is never put back. */
@@ -22,7 +22,7 @@ export const fromEvents = (events: Iterable<Timed>): Outages => {
   let crashes = 0
   let restarts = 0
   for (const [event, nanos] of events) {
-    const process = event.path.join("/")
+    const process = pathText(event.path)
     if (event._tag === "Exited" && !isOrderly(event.reason)) {
       crashes++
       downSince.set(process, nanos)

@@ -102,7 +102,7 @@ describe("monitor", () => {
       yield* TestClock.adjust("500 millis")
       const failure = yield* Fiber.join(failing)
       assert.include(failure.message, "did not finish within 500 ms")
-      yield* harness.awaitTag("StartFailed", "test/Peers/test/Peer/hanging")
+      yield* harness.awaitTag("StartFailed", "test/Peers > test/Peer/hanging")
       assert.notInclude((yield* peers.whichChildren).map(({ id }) => id), "test/Peer/hanging")
     })
   )
@@ -196,7 +196,7 @@ describe("monitor", () => {
       yield* harness.awaitTag("Exited", middle)
       yield* Effect.yieldNow
       assert.deepStrictEqual(yield* boss.Heard(), ["test/Peers/middle GaveUp"])
-      assert.deepStrictEqual(yield* harness.historyOf("test/Peers/middle/worker"), ["Started", "Exited"])
+      assert.deepStrictEqual(yield* harness.historyOf("test/Peers > middle > worker"), ["Started", "Exited"])
       assert.strictEqual(yield* Process.status(boss), "running")
     })
   )

@@ -38,11 +38,11 @@ describe("server: calls", () => {
       const late = yield* now(Effect.flip(silent.NoReply({}, { timeout: 1 })))
       yield* TestClock.adjust(1)
       const timeout = yield* Fiber.join(late)
-      assert.deepStrictEqual([timeout.server, timeout.request], ["test/Root/test/Server/silent", "NoReply"])
+      assert.deepStrictEqual([timeout.server, timeout.request], ["test/Root > test/Server/silent", "NoReply"])
       assert.deepStrictEqual(timeout.reason, { _tag: "Timeout", millis: 1, begun: true, waitsFor: "reply" })
 
       const noproc = yield* Effect.flip(dead.NextCall({}, { timeout: 5000 }))
-      assert.deepStrictEqual([noproc.server, noproc.request], ["test/Root/test/Server/dead", "NextCall"])
+      assert.deepStrictEqual([noproc.server, noproc.request], ["test/Root > test/Server/dead", "NextCall"])
       assert.strictEqual(noproc.reason._tag, "NotRunning")
 
       const absent = yield* Effect.flip(names.via("absent").NextCall({}, { timeout: 5000 }))

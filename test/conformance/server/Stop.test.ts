@@ -84,7 +84,7 @@ describe("server: stopping", () => {
   it.effect("SRV-016 Only abnormal exits are logged as crashes", () => {
     const { layer, lines: errors } = recordedLog(({ level }) => level === "Error")
     return Effect.gen(function*() {
-      const [root, server] = [yield* Root, "test/Root/test/Server"]
+      const [root, server] = [yield* Root, "test/Root > test/Server"]
       const because = (detail: string): ExitReason => ({ _tag: "Shutdown", detail })
       const orderly: ReadonlyArray<readonly [by: "exit" | "stop", reason: ExitReason]> = [
         ["exit", because("reason")],

@@ -12,23 +12,23 @@ const report: CrashReport = {
 
 describe("a crash report", () => {
   it("says on one line which process ended how", () => {
-    assert.strictEqual(headline(report), "app/Counter #2 crashed: Error: boom")
+    assert.strictEqual(headline(report), "app > Counter #2 crashed: Error: boom")
   })
 
   it("leaves out the cause for a reader that shows it beside, unless its format hook changed the reason", () => {
-    assert.strictEqual(title(report), "app/Counter #2 crashed")
-    assert.strictEqual(title({ ...report, shown: { state: 1, reason: "hidden" } }), "app/Counter #2 hidden")
+    assert.strictEqual(title(report), "app > Counter #2 crashed")
+    assert.strictEqual(title({ ...report, shown: { state: 1, reason: "hidden" } }), "app > Counter #2 hidden")
   })
 
   it("says what happens next, and nothing about what is not known", () => {
-    assert.strictEqual(toText(report), "app/Counter #2 crashed: Error: boom\n  next: starts again at once")
+    assert.strictEqual(toText(report), "app > Counter #2 crashed: Error: boom\n  next: starts again at once")
   })
 
   it("says everything that is known", () => {
     assert.strictEqual(
       toText({ ...report, reason: killed, message: "Withdraw", restoredFrom: 41, undone: 1 }),
       [
-        "app/Counter #2 killed",
+        "app > Counter #2 killed",
         "  in hand: Withdraw",
         "  restored from: snapshot 41",
         "  undone: 1 cast",

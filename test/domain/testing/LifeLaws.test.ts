@@ -24,18 +24,18 @@ describe("incarnations", () => {
   })
 
   it("are not two at a time", () => {
-    assert.deepStrictEqual(brokenBy(started(1), started(2)), ["app/a #2 began while #1 was up"])
+    assert.deepStrictEqual(brokenBy(started(1), started(2)), ["app > a #2 began while #1 was up"])
   })
 
   it("do not go back", () => {
-    assert.deepStrictEqual(brokenBy(started(3), exited(3), started(2)), ["app/a #2 began after #3"])
-    assert.deepStrictEqual(brokenBy(started(3), exited(3), started(3)), ["app/a #3 began after #3"])
+    assert.deepStrictEqual(brokenBy(started(3), exited(3), started(2)), ["app > a #2 began after #3"])
+    assert.deepStrictEqual(brokenBy(started(3), exited(3), started(3)), ["app > a #3 began after #3"])
   })
 
   it("do not end without having been up, nor twice", () => {
-    assert.deepStrictEqual(brokenBy(exited(1)), ["app/a #1 ended, and was not up"])
-    assert.deepStrictEqual(brokenBy(started(1), exited(1), exited(1)), ["app/a #1 ended, and was not up"])
-    assert.deepStrictEqual(brokenBy(started(1), exited(2)), ["app/a #2 ended, and was not up"])
+    assert.deepStrictEqual(brokenBy(exited(1)), ["app > a #1 ended, and was not up"])
+    assert.deepStrictEqual(brokenBy(started(1), exited(1), exited(1)), ["app > a #1 ended, and was not up"])
+    assert.deepStrictEqual(brokenBy(started(1), exited(2)), ["app > a #2 ended, and was not up"])
   })
 
   it("of processes that share a path cannot be judged", () => {
@@ -50,7 +50,7 @@ describe("incarnations", () => {
     LifeLaws.see(watch, started(4))
     LifeLaws.gone(watch)
     for (const event of [started(2), exited(2), started(3), started(4)]) LifeLaws.see(watch, event)
-    assert.deepStrictEqual(watch.broken, ["app/a #4 began while #3 was up"])
+    assert.deepStrictEqual(watch.broken, ["app > a #4 began while #3 was up"])
   })
 
   it("are all that is looked at", () => {

@@ -44,9 +44,9 @@ const errorCodec = Schema.fromJsonString(Schema.toCodecJson(CallError))
 const sends = (cause: Cause.Cause<unknown>): void => {
   const sent = Schema.decodeSync(codec)(Schema.encodeSync(codec)(event(cause)))
   assert.isAtMost(toText((sent as Extract<Lifecycle, { readonly _tag: "Exited" }>).reason).length, textLength + 100)
-  const error = callError("root/a", "Die", { _tag: "Crashed", cause, willRestart: true })
+  const error = callError("root > a", "Die", { _tag: "Crashed", cause, willRestart: true })
   assert.include(error.message, "while it handled this message.")
-  assert.include(Schema.decodeSync(errorCodec)(Schema.encodeSync(errorCodec)(error)).message, "Die to root/a")
+  assert.include(Schema.decodeSync(errorCodec)(Schema.encodeSync(errorCodec)(error)).message, "Die to root > a")
 }
 
 describe("a cause of foreign errors", () => {

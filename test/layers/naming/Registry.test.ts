@@ -40,7 +40,7 @@ describe("a unique registry", () => {
       assert.deepStrictEqual(error.reason, { _tag: "AlreadyRegistered", key: "one", holder: a })
       assert.strictEqual(
         error.message,
-        "test/Names, key \"one\": taken by app/a. Use that one (whereis), or another key; updateValue changes a value."
+        "test/Names, key \"one\": taken by app > a. Use that one (whereis), or another key; updateValue changes a value."
       )
       assert.strictEqual(yield* names.count, 1)
     }).pipe(Effect.provide(Names.layer)))
@@ -243,7 +243,7 @@ describe("a client by name", () => {
       const error = yield* Effect.flip(greeters.via("door").Greet("Ada"))
       assert.instanceOf(error, GenServer.CallError)
       assert.deepStrictEqual(error.reason, { _tag: "NotRunning" })
-      assert.include(error.message, "Greet to test/Greeters/\"door\"")
+      assert.include(error.message, "Greet to test/Greeters > \"door\"")
       assert.strictEqual((yield* Effect.flip(greeters.via("door").Wave())).reason._tag, "NotRunning")
     }).pipe(Effect.provide(Greeters.layer)))
 

@@ -36,7 +36,7 @@ const report: CrashReport = {
   next: "it is restarted"
 }
 
-const seen = "a logger failed (Error: disk full), and did not show this: app/Counter #2 crashed; it is restarted"
+const seen = "a logger failed (Error: disk full), and did not show this: app > Counter #2 crashed; it is restarted"
 
 describe("a logger that throws", () => {
   it("fails alone: the others have the entry, and one that says which it has not shown", () => {
@@ -47,7 +47,7 @@ describe("a logger that throws", () => {
       Sink.make().crashed(report, context)
       for (const { kept } of [one, other]) {
         assert.lengthOf(kept, 2)
-        assert.include(kept[0], "app/Counter #2 crashed; it is restarted")
+        assert.include(kept[0], "app > Counter #2 crashed; it is restarted")
         assert.include(kept[0], "Error: boom")
         assert.include(kept[1], seen)
       }
@@ -135,7 +135,7 @@ describe("a report that shows", () => {
       const { kept, logger } = keeping()
       const { context } = over(logger)
       Sink.make().crashed({ ...report, shown: { state: 1, reason: make() } }, context)
-      assert.include(kept[0], "app/Counter #2 ")
+      assert.include(kept[0], "app > Counter #2 ")
     }
   })
 })

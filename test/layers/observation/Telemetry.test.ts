@@ -146,10 +146,10 @@ describe("a crash report in the log", () => {
     assert.strictEqual(logged.length, 1)
     const [entry] = logged
     assert.strictEqual(entry!.logLevel, "Error")
-    assert.deepStrictEqual(entry!.message, ["app/Counter #2 crashed; it is restarted"])
+    assert.deepStrictEqual(entry!.message, ["app > Counter #2 crashed; it is restarted"])
     assert.strictEqual(Cause.squash(entry!.cause), boom)
     assert.deepStrictEqual(entry!.annotations, {
-      path: "app/Counter",
+      path: "app > Counter",
       incarnation: 2,
       message: "Increment",
       restoredFrom: 41,

@@ -38,14 +38,14 @@ describe("the inspection of a process", () => {
       assert.strictEqual(yield* vault.Get(), secret)
       const seen = {
         _id: "heirloom/Process",
-        path: "test/Top/test/Vault",
+        path: "test/Top > test/Vault",
         kind: "worker",
         status: "running",
         incarnation: 1
       }
       assert.deepStrictEqual(JSON.parse(JSON.stringify(vault)), seen)
       assert.strictEqual(inspect(vault), inspect(seen))
-      assert.include(Formatter.format(vault), "test/Top/test/Vault")
+      assert.include(Formatter.format(vault), "test/Top > test/Vault")
       assert.notInclude(inspect(vault, { depth: 20, showHidden: true }) + Formatter.format(vault), secret)
     }).pipe(Effect.provide(App)))
 
@@ -70,7 +70,7 @@ describe("the inspection of a process", () => {
         assert.match(JSON.stringify(ref), /"path":"test\/Top/, what)
       }
       const listing = yield* top.whichChildren
-      assert.include(JSON.stringify(listing), `"path":"test/Top/test/Many"`)
+      assert.include(JSON.stringify(listing), `"path":"test/Top > test/Many"`)
       assert.notInclude(inspect(listing, { depth: 20, showHidden: true }), secret)
     }).pipe(Effect.scoped, Effect.provide(App)))
 
@@ -80,7 +80,7 @@ describe("the inspection of a process", () => {
       const many = yield* Many
       yield* many.startChild(recipe)
       const error = yield* Effect.flip(many.startChild(recipe))
-      assert.match(String(error), /NameTaken: test\/Top\/test\/Many\/test\/Vault\/a is already running/)
+      assert.match(String(error), /NameTaken: test\/Top > test\/Many > test\/Vault\/a is already running/)
       assert.notInclude(inspect(error, { depth: 20 }), secret)
     }).pipe(Effect.provide(App)))
 })

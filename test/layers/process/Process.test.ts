@@ -158,7 +158,7 @@ describe("a process", () => {
       assert.deepStrictEqual(yield* Fiber.await(yield* Process.fiber(process)), Exit.fail(failure))
       assert.deepStrictEqual(yield* Effect.flip(Process.awaitExit(process)), failure)
       assert.deepStrictEqual(yield* Process.lastExit(process), Option.none())
-      assert.include(failure.message, "app/fake")
+      assert.include(failure.message, "app > fake")
     }))
 
   it.effect("a server whose incarnation was replaced while its fiber was interrupted is left alone", () =>

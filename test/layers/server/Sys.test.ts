@@ -276,7 +276,7 @@ describe("replaceState", () => {
       for (const f of replacements) {
         const error = yield* Effect.flip(Sys.replaceState(cell, f))
         assert(error instanceof GenServer.ReplaceFailed)
-        assert.deepStrictEqual([error.server, error.what], ["root/test/Cell", "state"])
+        assert.deepStrictEqual([error.server, error.what], ["root > test/Cell", "state"])
         assert.include(error.message, "goes on with the one it had")
       }
       assert.strictEqual(yield* cell.Add({ by: 0 }), 5)
@@ -371,8 +371,8 @@ describe("a debug function that is switched on", () => {
       yield* Sys.trace(cell, (event) => void events.push(event))
       yield* Effect.flatMap(Asker, (asker) => asker.Ask()).pipe(Effect.provide(Asking))
       assert.deepStrictEqual(events.map(Sys.toText), [
-        "got call Add {\"by\":1} from other/test/Asker",
-        "sent 1 to other/test/Asker, for Add"
+        "got call Add {\"by\":1} from other > test/Asker",
+        "sent 1 to other > test/Asker, for Add"
       ])
     }).pipe(Effect.provide(app))
   })

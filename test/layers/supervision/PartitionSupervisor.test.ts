@@ -47,10 +47,10 @@ describe("a partition supervisor", () => {
       const children = yield* counters.whichChildren
       assert.deepStrictEqual(children.map(({ id }) => id), ["0", "1", "2", "3"])
       assert.deepStrictEqual(children.map(({ process }) => pathText(process.path)), [
-        "top/test/Counters/0",
-        "top/test/Counters/1",
-        "top/test/Counters/2",
-        "top/test/Counters/3"
+        "top > test/Counters > 0",
+        "top > test/Counters > 1",
+        "top > test/Counters > 2",
+        "top > test/Counters > 3"
       ])
       assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 4, supervisors: 0, workers: 4 })
     })))
@@ -87,7 +87,7 @@ describe("a partition supervisor", () => {
       for (const partition of [4, -1, 0.5, NaN]) {
         const error = yield* Effect.flip(counters.at(partition))
         assert.deepStrictEqual(error.reason, { _tag: "UnknownPartition", partition, partitions: 4 })
-        assert.include(error.message, "top/test/Counters: there is no partition")
+        assert.include(error.message, "top > test/Counters: there is no partition")
       }
     })))
 
@@ -132,7 +132,7 @@ describe("a partition supervisor", () => {
         const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
         assert.deepStrictEqual(error, new NoInit())
         for (const partition of [0, 1]) {
-          assert.deepStrictEqual(yield* harness.historyOf(`app/test/Counters/${partition}`), [
+          assert.deepStrictEqual(yield* harness.historyOf(`app > test/Counters > ${partition}`), [
             "Started",
             "Exited",
             "Deleted"

@@ -82,7 +82,7 @@ describe("async", () => {
         const task = yield* tasks.async(Effect.never, options)
         ids.push(pathText(task[Process.processOf].path))
       }
-      assert.deepStrictEqual(ids, ["test/Tasks/task-1", "test/Tasks/task-2", "test/Tasks/mail"])
+      assert.deepStrictEqual(ids, ["test/Tasks > task-1", "test/Tasks > task-2", "test/Tasks > mail"])
     })))
 })
 
@@ -149,7 +149,7 @@ describe("waiting", () => {
       yield* TestClock.adjust("5 seconds")
       const error = yield* Fiber.join(first)
       assert.deepStrictEqual(error.reason, { _tag: "Timeout", millis: 5000 })
-      assert.include(error.message, "test/Tasks/task-1: not done within 5000 ms")
+      assert.include(error.message, "test/Tasks > task-1: not done within 5000 ms")
       assert.deepStrictEqual(yield* Fiber.join(second), Option.none())
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* Fiber.join(third), "late")

@@ -27,7 +27,7 @@ describe("the harness", () => {
       for (const event of events) telemetry.publish(event)
       assert.deepStrictEqual(yield* harness.events, events)
       assert.deepStrictEqual(yield* harness.eventsOf(["app", "b"]), [started("b", 1)])
-      assert.deepStrictEqual(yield* harness.historyOf("app/a"), ["Started", "Exited", "Started"])
+      assert.deepStrictEqual(yield* harness.historyOf("app > a"), ["Started", "Exited", "Started"])
       assert.deepStrictEqual(yield* harness.historyOf(new FakeProcess("a")), ["Started", "Exited", "Started"])
       assert.deepStrictEqual(SystemView.toText(yield* harness.view).split("\n"), [
         "app",
@@ -47,7 +47,7 @@ describe("the harness", () => {
   it.effect("waiting for what is to happen ends when it does, and not before", () =>
     Effect.gen(function*() {
       const harness = yield* Harness.Harness
-      const waiting = yield* Effect.forkChild(harness.awaitIncarnation("app/a", 2), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(harness.awaitIncarnation("app > a", 2), { startImmediately: true })
       sinkOf(harness.telemetry).publish(started("a", 1))
       sinkOf(harness.telemetry).publish(started("b", 2))
       yield* Effect.yieldNow
@@ -62,7 +62,7 @@ describe("the harness", () => {
       yield* Effect.forkChild(
         Effect.delay(Effect.sync(() => sinkOf(harness.telemetry).publish(started("a", 1))), "1 hour")
       )
-      const waiting = yield* Effect.forkChild(harness.awaitTag("Started", "app/a"))
+      const waiting = yield* Effect.forkChild(harness.awaitTag("Started", "app > a"))
       yield* TestClock.adjust("1 hour")
       assert.strictEqual((yield* Fiber.join(waiting)).incarnation, 1)
     }).pipe(Effect.provide(Harness.Harness.layer)))
@@ -71,7 +71,7 @@ describe("the harness", () => {
     Effect.gen(function*() {
       const harness = yield* Harness.Harness
       for (const incarnation of [1, 2, 3]) sinkOf(harness.telemetry).publish(exited("a", incarnation))
-      const second = yield* harness.awaitTag("Exited", "app/a", 2)
+      const second = yield* harness.awaitTag("Exited", "app > a", 2)
       assert.deepStrictEqual([second.incarnation, second.reason], [2, killed])
     }).pipe(Effect.provide(Harness.Harness.layer)))
 
@@ -92,7 +92,7 @@ describe("the harness", () => {
       sinkOf(harness.telemetry).publish(started("a", 1))
       yield* harness.clear
       assert.deepStrictEqual(yield* harness.events, [])
-      const waiting = yield* Effect.forkChild(harness.awaitTag("Started", "app/a"), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(harness.awaitTag("Started", "app > a"), { startImmediately: true })
       yield* Effect.yieldNow
       sinkOf(harness.telemetry).publish(started("a", 2))
       assert.strictEqual((yield* Fiber.join(waiting)).incarnation, 2)
@@ -113,7 +113,7 @@ describe("the harness", () => {
       const harness = yield* Harness.Harness
       const log: Array<string> = []
       const waiting = yield* Effect.forkChild(
-        Effect.tap(harness.awaitTag("Started", "app/a"), () => Effect.sync(() => log.push("woken"))),
+        Effect.tap(harness.awaitTag("Started", "app > a"), () => Effect.sync(() => log.push("woken"))),
         { startImmediately: true }
       )
       sinkOf(harness.telemetry).publish(started("a", 1))

@@ -50,8 +50,8 @@ describe("a tree under observation", () => {
       yield* crashOnce
       assert.deepStrictEqual(lines.map(({ annotations, level, text }) => [level, text, annotations]), [[
         "Error",
-        "app/test/Counter #1 crashed; it is restarted",
-        { path: "app/test/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
+        "app > test/Counter #1 crashed; it is restarted",
+        { path: "app > test/Counter", incarnation: 1, message: "Crash", next: "it is restarted" }
       ]])
     }).pipe(Effect.provide(Layer.provide(Live, layer)))
   })

@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import type { Effect, Exit, Fiber } from "effect"
+import { idText } from "../../../domain/observation/Lifecycle.ts"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import {
@@ -119,7 +120,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** The path, for messages. */
   get name(): string {
-    return this.spec.address + this.id
+    return this.spec.address + idText(this.id)
   }
 
   get status(): Status {

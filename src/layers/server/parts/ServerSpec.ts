@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, type Exit, Scheduler, Schema, type Tracer } from "effect"
-import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { pathText, separator } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
@@ -133,7 +133,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       id: description.id,
       renamed,
       parent,
-      address: `${pathText(parent.path)}/`,
+      address: pathText(parent.path) + separator,
       context,
       // The layer that registered the recipe asked for the container, so it is there.
       container: Context.getUnsafe(context, description.container),

@@ -151,7 +151,7 @@ describe("supervisor: auto-shutdown", () => {
           yield* aSecondLater
           assert.deepStrictEqual([c, b, a].map(isAlive), [false, false, !significant])
           assert.deepStrictEqual(yield* published, [
-            "b/c#1 exited: normal",
+            "b > c#1 exited: normal",
             "b#1 exited: shutdown (significant child c ended)",
             ...(significant ? ["sup#1 exited: shutdown (significant child b ended)"] : [])
           ])

@@ -250,7 +250,7 @@ describe("supervisor: specifications", () => {
       const ofS = { id: "test/S", kind: "supervisor", restart: "permanent", shutdown: "infinity" }
       const rest = { significant: false, needs: [] }
       assert.deepStrictEqual<unknown>(yield* specOf(supervisor), [{ ...ofS, ...rest }])
-      assert.isTrue((yield* published).includes("test/S/inner#1 started"))
+      assert.isTrue((yield* published).includes("test/S > inner#1 started"))
       const ofWorker = { id: "test/Plain", kind: "worker", restart: "permanent", shutdown: 5000 }
       assert.deepStrictEqual<unknown>(yield* specOf(worker), [{ ...ofWorker, ...rest }])
 
@@ -259,7 +259,7 @@ describe("supervisor: specifications", () => {
       assert.deepStrictEqual<unknown>(yield* specOf(overridden), [
         { ...ofS, id: "another", restart: "temporary", ...rest }
       ])
-      assert.isTrue((yield* published).includes("another/another#1 started"))
+      assert.isTrue((yield* published).includes("another > another#1 started"))
       const existing = Supervisor.child(worker, { id: "existing", restart: "transient", shutdown: 1000 })
       const spec = { ...ofWorker, id: "existing", restart: "transient", shutdown: 1000, ...rest }
       assert.deepStrictEqual<unknown>(yield* specOf(existing), [spec])

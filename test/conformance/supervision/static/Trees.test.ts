@@ -103,7 +103,7 @@ describe("supervisor: trees", () => {
       ]])
       yield* published
       yield* GenServer.stop(child4, died)
-      assert.deepStrictEqual(yield* published, ["sup2/child4#1 exited: crashed: died", "sup2/child4#2 started"])
+      assert.deepStrictEqual(yield* published, ["sup2 > child4#1 exited: crashed: died", "sup2 > child4#2 started"])
       assert.deepStrictEqual(yield* list(top), ["sup3 -> undefined", "sup2 -> 1", "sup1 -> 1"])
       assert.deepStrictEqual(yield* list(sup1), ["child2 -> 1", "child1 -> 1"])
       assert.deepStrictEqual(yield* list(sup2), ["child4 -> 2", "child3 -> 1"])
@@ -127,9 +127,9 @@ describe("supervisor: trees", () => {
       yield* Process.exit(middle, killed)
       yield* TestClock.adjust("200 millis")
       assert.deepStrictEqual(yield* published, [
-        "sup2/server#1 exited: killed",
+        "sup2 > server#1 exited: killed",
         "sup2#1 exited: killed",
-        "sup2/server#2 started",
+        "sup2 > server#2 started",
         "sup2#2 started"
       ])
       for (const [name, ref] of [["sup2", middle], ["server", worker]] as const) {
@@ -139,7 +139,7 @@ describe("supervisor: trees", () => {
       yield* Process.exit(top, killed)
       yield* TestClock.adjust("200 millis")
       assert.deepStrictEqual(yield* published, [
-        "sup2/server#2 exited: killed",
+        "sup2 > server#2 exited: killed",
         "sup2#2 exited: killed",
         "sup#1 exited: killed"
       ])
@@ -162,8 +162,8 @@ describe("supervisor: trees", () => {
           yield* published
           yield* GenServer.stop(failing, died)
           assert.deepStrictEqual(yield* published, [
-            "midpoint/child#1 exited: crashed: died",
-            "midpoint/sibling#1 exited: shutdown",
+            "midpoint > child#1 exited: crashed: died",
+            "midpoint > sibling#1 exited: shutdown",
             "midpoint#1 exited: gave up on child: died",
             ...(restart === "permanent" ? ["midpoint#2 started"] : [])
           ])

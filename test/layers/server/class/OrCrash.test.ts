@@ -54,7 +54,7 @@ describe("orCrash", () => {
       assert(error._tag === "CallError" && error.reason._tag === "Crashed")
       const cause = Cause.squash(error.reason.cause)
       assert(cause instanceof GenServer.CallError)
-      assert.deepStrictEqual([cause.server, cause.reason._tag], ["root/test/Ledger", "NotRunning"])
+      assert.deepStrictEqual([cause.server, cause.reason._tag], ["root > test/Ledger", "NotRunning"])
       assert.strictEqual(yield* Process.incarnation(shop), 2)
     }).pipe(Effect.provide(App)))
 })

@@ -50,7 +50,7 @@ describe("self", () => {
   it.effect("is there in init, in a continuation, in what the handler forks, and in terminate", () => {
     const seen: Array<unknown> = []
     const see = (where: string) =>
-      Effect.map(Pulse.self, (self) => void seen.push(where, self[Process.processOf].path.join("/")))
+      Effect.map(Pulse.self, (self) => void seen.push(where, self[Process.processOf].path.join(" > ")))
     const behavior = Pulse.behavior({
       ...acting({ fork: Effect.flatMap(Effect.forkChild(see("fork")), Fiber.join) }),
       init: Effect.as(see("init"), Next.start(0, { continueWith: (n) => Effect.as(continued, n) })),
@@ -65,7 +65,7 @@ describe("self", () => {
       const pulse = yield* Pulse
       yield* pulse.Do({ what: "fork" })
       yield* GenServer.stop(pulse)
-      const path = "root/test/Pulse"
+      const path = "root > test/Pulse"
       assert.deepStrictEqual(seen, ["init", path, "continue", "fork", path, "terminate", path])
     }).pipe(Effect.provide(App))
   })

@@ -91,7 +91,7 @@ const crash = (
     Effect.gen(function*() {
       const error = errorOf(yield* run(send(cell)))
       assert.instanceOf(error, GenServer.CallError)
-      assert.strictEqual(error.server, "root/test/Cell")
+      assert.strictEqual(error.server, "root > test/Cell")
       assert.strictEqual(error.reason._tag, "Crashed")
       if (error.reason._tag !== "Crashed") return
       assert.isTrue(error.reason.willRestart)

@@ -97,7 +97,7 @@ describe("an answer that cannot be put on record is the caller's affair", () => 
           assert(exit._tag === "Failure")
           const error = Cause.squash(exit.cause)
           assert(error instanceof InvalidOption)
-          assert.include(error.message, "Take of root/test/Till")
+          assert.include(error.message, "Take of root > test/Till")
           assert.include(error.message, "idempotencyKey")
           assert.strictEqual(yield* till.Get(), total)
           yield* along(path, till, own, take(5))

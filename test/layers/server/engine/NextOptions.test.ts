@@ -83,11 +83,11 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
         for (const after of nonsense) {
           const error = defectOf(yield* along(path, dozer, own, dozer.Doze({ after })))
           assert(error instanceof InvalidOption)
-          assert.strictEqual(error.of, "root/test/Dozer")
+          assert.strictEqual(error.of, "root > test/Dozer")
           assert.strictEqual(error.request, "Doze")
           assert.strictEqual(error.option, "idleAfter")
           assert.deepStrictEqual(error.given, after)
-          assert.include(error.message, "Doze of root/test/Dozer was given")
+          assert.include(error.message, "Doze of root > test/Dozer was given")
           assert.include(error.message, "as idleAfter: it must be a duration, zero or longer")
           assert.strictEqual(yield* dozer.Get(), 0)
           yield* (yield* Harness.Harness).clear
@@ -105,7 +105,7 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
         yield* dozer.Nap({ after: NaN })
         const cast = yield* harness.awaitTag("Exited", dozer)
         assert(cast.reason._tag === "Crashed")
-        assert.include(String(Cause.squash(cast.reason.cause)), "Nap of root/test/Dozer was given NaN as idleAfter")
+        assert.include(String(Cause.squash(cast.reason.cause)), "Nap of root > test/Dozer was given NaN as idleAfter")
         assert.strictEqual(yield* dozer.Get(), 0)
         yield* harness.clear
         yield* dozer.Go({ after: "soon" })
@@ -120,7 +120,7 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
   it.effect("in the answer of init it fails the start", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Effect.provide(Dozer, app("a plain handler", gates(), NaN)))
-      assert.include(String(exit), "init of root/test/Dozer was given NaN as idleAfter")
+      assert.include(String(exit), "init of root > test/Dozer was given NaN as idleAfter")
     }))
 
   it.effect("no end to it is never", () => {
@@ -141,7 +141,7 @@ describe("an idleAfter of a server without an idle callback is a crash that name
         const dozer = yield* Dozer
         const error = defectOf(yield* along(path, dozer, own, dozer.Doze({ after: 1000 })))
         assert(error instanceof GenServer.MissingCallback)
-        assert.deepStrictEqual([error.server, error.callback], ["root/test/Dozer", "idle"])
+        assert.deepStrictEqual([error.server, error.callback], ["root > test/Dozer", "idle"])
         assert.include(error.message, "has no idle: add it, or leave idleAfter out of what its handlers answer")
         assert.strictEqual(yield* dozer.Get(), 0)
       }).pipe(Effect.provide(app(style, own, undefined, {})))

@@ -18,6 +18,7 @@ import { isOrderly } from "../../../../src/domain/process/ExitReason.ts"
 import {
   DynamicSupervisor,
   GenServer,
+  Lifecycle,
   Process,
   Restart,
   StateContainer,
@@ -162,7 +163,7 @@ const bookkeeping = () => {
     else open.set(key, left)
   }
   return {
-    ended: (path: ReadonlyArray<string>, incarnation: number) => count(path.join("/"), incarnation, 1),
+    ended: (path: ReadonlyArray<string>, incarnation: number) => count(Lifecycle.pathText(path), incarnation, 1),
     logger: Logger.make(({ fiber }) => {
       const { incarnation, path } = fiber.getRef(References.CurrentLogAnnotations)
       count(String(path), incarnation, -1)

@@ -70,7 +70,7 @@ const tree = (style: Style, value: () => unknown, faults: Faults = {}) => {
 const reported = (lines: ReadonlyArray<string>, count: number): void => {
   assert.lengthOf(lines, 3 * count)
   for (const line of lines) {
-    assert.include(line, "root/test/Frail #")
+    assert.include(line, "root > test/Frail #")
     assert.isAtMost(line.length, 4 * reportLength)
   }
 }
@@ -87,7 +87,7 @@ describe.each(hostiles)("a server that dies of %s", (_, value) => {
         assert.instanceOf(error, GenServer.CallError)
         assert.strictEqual(error.reason._tag, "Crashed")
         assert.isBelow(error.message.length, 3000)
-        assert.include(error.message, "Die to root/test/Frail: the server crashed: ")
+        assert.include(error.message, "Die to root > test/Frail: the server crashed: ")
         assert.strictEqual(yield* frail.Get(), 7)
         yield* frail.DieUnasked()
         assert.strictEqual(yield* frail.Get(), 7)

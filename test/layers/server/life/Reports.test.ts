@@ -59,11 +59,11 @@ describe("every abnormal end makes one crash report", () => {
       yield* Effect.exit(counter.Crash())
       yield* Effect.exit(counter.Crash())
       assert.deepStrictEqual(lines.map(({ level, text }) => [level, text]), [
-        ["Error", "root/test/Counter #1 crashed; it is restarted"],
-        ["Error", "root/test/Counter #2 crashed; it is restarted"]
+        ["Error", "root > test/Counter #1 crashed; it is restarted"],
+        ["Error", "root > test/Counter #2 crashed; it is restarted"]
       ])
       const [first, second] = lines
-      assert.strictEqual(first!.annotations["path"], "root/test/Counter")
+      assert.strictEqual(first!.annotations["path"], "root > test/Counter")
       assert.strictEqual(first!.annotations["incarnation"], 1)
       assert.include(JSON.stringify(first!.annotations["message"]), "Crash")
       assert.isUndefined(first!.annotations["restoredFrom"])
@@ -80,8 +80,8 @@ describe("every abnormal end makes one crash report", () => {
       yield* counter.Add({ by: 1 })
       yield* Process.kill(counter)
       assert.deepStrictEqual(messages(), [
-        "root/test/Counter #1 crashed; it is restarted",
-        "root/test/Counter #2 killed; it is restarted"
+        "root > test/Counter #1 crashed; it is restarted",
+        "root > test/Counter #2 killed; it is restarted"
       ])
     }).pipe(Effect.provide(app))
   })
@@ -98,8 +98,8 @@ describe("every abnormal end makes one crash report", () => {
         yield* Effect.gen(function*() {
           yield* Effect.exit((yield* Counter).Crash())
         }).pipe(Effect.provide(app))
-        const own = messages().filter((message) => message.startsWith("root/test/Counter"))
-        assert.deepStrictEqual(own, [`root/test/Counter #1 crashed; ${next}`])
+        const own = messages().filter((message) => message.startsWith("root > test/Counter"))
+        assert.deepStrictEqual(own, [`root > test/Counter #1 crashed; ${next}`])
       }
     }))
 
@@ -113,9 +113,9 @@ describe("every abnormal end makes one crash report", () => {
       yield* Effect.exit(counter.Crash())
       assert.strictEqual(yield* counter.Add({ by: 1 }), 1)
       assert.deepStrictEqual(messages(), [
-        "root/test/Counter #1 crashed; it is restarted",
-        "root/test/Counter #2 crashed; another attempt, if the budget allows",
-        "root/test/Counter #3 crashed; another attempt, if the budget allows"
+        "root > test/Counter #1 crashed; it is restarted",
+        "root > test/Counter #2 crashed; another attempt, if the budget allows",
+        "root > test/Counter #3 crashed; another attempt, if the budget allows"
       ])
     }).pipe(Effect.provide(app))
   })
@@ -124,7 +124,7 @@ describe("every abnormal end makes one crash report", () => {
     Effect.gen(function*() {
       const failing = watched({ terminate: Effect.die(new Error("no clean end")) })
       yield* Effect.asVoid(Counter).pipe(Effect.provide(failing.app))
-      assert.deepStrictEqual(failing.messages(), ["root/test/Counter #1 crashed; it stays down"])
+      assert.deepStrictEqual(failing.messages(), ["root > test/Counter #1 crashed; it stays down"])
 
       const gate = Latch.makeUnsafe()
       const stuck = watched({ gate })
@@ -134,7 +134,7 @@ describe("every abnormal end makes one crash report", () => {
       const closing = yield* now(Scope.close(scope, Exit.void))
       yield* TestClock.adjust("5 seconds")
       yield* Fiber.join(closing)
-      assert.deepStrictEqual(stuck.messages(), ["root/test/Counter #1 killed; it stays down"])
+      assert.deepStrictEqual(stuck.messages(), ["root > test/Counter #1 killed; it stays down"])
       yield* gate.open
     }))
 

@@ -159,7 +159,7 @@ describe("an error about a Promise says what to do with it", () => {
         assert(exit._tag === "Success" && exit.value.reason._tag === "Crashed")
         const error = Cause.squash(exit.value.reason.cause)
         assert.instanceOf(error, GenServer.InvalidResult)
-        assert.include(String(error), `the handler of Async in root/test/OddOne ${advice}`)
+        assert.include(String(error), `the handler of Async in root > test/OddOne ${advice}`)
       }).pipe(Effect.provide(odd(style, own)))
     })
   }
@@ -171,7 +171,7 @@ describe("an error about a Promise says what to do with it", () => {
         yield* server.Note()
         const { reason } = yield* (yield* Harness.Harness).awaitTag("Exited", server)
         assert(reason._tag === "Crashed")
-        assert.include(String(Cause.squash(reason.cause)), `the handler of Note in root/test/OddOne ${advice}`)
+        assert.include(String(Cause.squash(reason.cause)), `the handler of Note in root > test/OddOne ${advice}`)
         assert.strictEqual(yield* server.Get(), 0)
       }).pipe(Effect.provide(odd(style, gates()))))
   }
@@ -179,7 +179,7 @@ describe("an error about a Promise says what to do with it", () => {
   it.effect("from init", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Effect.provide(Odd, odd("a plain handler", gates(), Promise.resolve(0))))
-      assert.include(String(exit), `the handler of init in root/test/OddOne ${advice}`)
+      assert.include(String(exit), `the handler of init in root > test/OddOne ${advice}`)
     }))
 })
 

@@ -71,14 +71,14 @@ const run = (
   }).pipe(Effect.provide(app(script)))
 }
 
-const self = "CallingSelf root/test/A"
+const self = "CallingSelf root > test/A"
 
 describe("a call that would wait for itself fails at once", () => {
   it.effect("from a handler to its own server", () =>
     run((script, a) =>
       Effect.gen(function*() {
         script.a = seen(a.Ping())
-        assert.strictEqual(yield* a.Do(), `${self} root/test/A`)
+        assert.strictEqual(yield* a.Do(), `${self} root > test/A`)
         assert.strictEqual(yield* a.Ping(), "pong")
       })
     ))
@@ -87,7 +87,7 @@ describe("a call that would wait for itself fails at once", () => {
     run((script, a) =>
       Effect.gen(function*() {
         script.a = Effect.andThen(Effect.yieldNow, seen(a.Ping()))
-        assert.strictEqual(yield* a.Do(), `${self} root/test/A`)
+        assert.strictEqual(yield* a.Do(), `${self} root > test/A`)
       })
     ))
 
@@ -97,7 +97,7 @@ describe("a call that would wait for itself fails at once", () => {
         script.a = Effect.orDie(b.Do())
         script.b = Effect.andThen(Effect.yieldNow, Effect.orDie(c.Do()))
         script.c = seen(a.Ping())
-        assert.strictEqual(yield* a.Do(), `${self} root/test/B root/test/C root/test/A`)
+        assert.strictEqual(yield* a.Do(), `${self} root > test/B root > test/C root > test/A`)
       })
     ))
 
@@ -112,7 +112,7 @@ describe("a call that would wait for itself fails at once", () => {
         script.b = seen(a.Ping())
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(first), "first")
-        assert.strictEqual(yield* Fiber.join(through), `${self} root/test/B root/test/A`)
+        assert.strictEqual(yield* Fiber.join(through), `${self} root > test/B root > test/A`)
       })
     ))
 })

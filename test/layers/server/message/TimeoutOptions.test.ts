@@ -31,7 +31,7 @@ describe("the timeout of a call that is no time is a defect of the caller: nothi
           const error = defectOf(yield* path === "restarting" ? Effect.exit(add) : along(path, cell, own, add))
           assert.strictEqual(
             error.message,
-            `Add of root/test/Cell was given ${shown} as timeout: it must be a duration, zero or longer, or "infinity".`
+            `Add of root > test/Cell was given ${shown} as timeout: it must be a duration, zero or longer, or "infinity".`
           )
         }
         assert.strictEqual(yield* cell.Get(), 0)
@@ -50,7 +50,7 @@ describe("the timeout of a call that is no time is a defect of the caller: nothi
       ]
       for (const [i, request] of ["Sys.getState", "stop", "replace"].entries()) {
         const error = defectOf(yield* Effect.exit<unknown, unknown, never>(asked[i]!))
-        assert.include(error.message, `${request} of root/test/Cell was given "soon" as timeout`)
+        assert.include(error.message, `${request} of root > test/Cell was given "soon" as timeout`)
       }
       assert.strictEqual(yield* cell.Get(), 0)
     }).pipe(Effect.provide(branch("a plain handler", gates()))))

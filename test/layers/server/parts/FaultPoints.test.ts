@@ -128,7 +128,7 @@ describe("a fault that is injected", () => {
     return Effect.gen(function*() {
       const num = yield* Num
       yield* num.Add({ by: 1 })
-      assert.deepStrictEqual(targets, Fault.messagePoints.map((point) => `${point} root/test/Num #1 Add`))
+      assert.deepStrictEqual(targets, Fault.messagePoints.map((point) => `${point} root > test/Num #1 Add`))
     }).pipe(Effect.provide(app("a plain handler", [], faults)))
   })
 })

@@ -44,7 +44,7 @@ describe("a fault that strikes the life of an incarnation", () => {
       yield* Effect.provide(crash, app(points))
       assert.deepStrictEqual(
         passed,
-        [1, 2].flatMap((i) => ["init", "terminate", "finalizer"].map((point) => `${point} root/test/Num #${i}`))
+        [1, 2].flatMap((i) => ["init", "terminate", "finalizer"].map((point) => `${point} root > test/Num #${i}`))
       )
     })
   })

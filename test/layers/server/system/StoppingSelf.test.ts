@@ -73,7 +73,7 @@ const seen = <T>(effect: Effect.Effect<T, GenServer.CallError | GenServer.StopFa
         : error.reason._tag
   })
 
-const itself = "CallingSelf root/test/A root/test/A"
+const itself = "CallingSelf root > test/A root > test/A"
 
 describe("a stop that would wait for itself fails at once", () => {
   it.effect("from a handler to its own server, which lives on", () =>
@@ -104,7 +104,7 @@ describe("a stop that would wait for itself fails at once", () => {
       Effect.gen(function*() {
         ofA.work = Effect.orDie(b.Do())
         ofB.work = Effect.andThen(Effect.yieldNow, seen(GenServer.stop(a)))
-        assert.strictEqual(yield* a.Do(), "CallingSelf root/test/A root/test/B root/test/A")
+        assert.strictEqual(yield* a.Do(), "CallingSelf root > test/A root > test/B root > test/A")
         assert.strictEqual(yield* a.Ping(), "pong")
       })
     ))
@@ -133,7 +133,7 @@ describe("a wait for the end of a server", () => {
         ofA.terminate = Effect.tap(seen(b.Ping()), (answer) => Effect.sync(() => answers.push(answer)))
         ofB.work = seen(GenServer.stop(a))
         assert.strictEqual(yield* b.Do(), "stopped")
-        assert.deepStrictEqual(answers, ["CallingSelf root/test/B root/test/A root/test/B"])
+        assert.deepStrictEqual(answers, ["CallingSelf root > test/B root > test/A root > test/B"])
         ofA.terminate = Effect.void
       })
     ))

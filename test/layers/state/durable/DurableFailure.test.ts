@@ -387,7 +387,7 @@ describe("a write that finally fails", () => {
       Effect.map(Effect.flip(call), (error) => error.message)
     return Effect.gen(function*() {
       const account = yield* start(inside, "ann")
-      const path = "root/test/Pool/test/Account/ann"
+      const path = "root > test/Pool > test/Account/ann"
       assert.strictEqual(
         yield* seen(account.Add({ by: 0.5 })),
         `Add to ${path}: its state could not be stored (encode in the state store "scripted": the state of ` +
@@ -513,7 +513,7 @@ it.effect("a state that could not be stored makes a crash report that says so in
     yield* turns
     // and one that the store is away
     assert.lengthOf(lines, 2)
-    assert.include(lines[1]!.text, "root/test/Account #1 state not conserved; ")
+    assert.include(lines[1]!.text, "root > test/Account #1 state not conserved; ")
     assert.include(Cause.pretty(lines[1]!.cause).split("\n")[0], "StoreError: save in the state store")
   }).pipe(Effect.provide(one(inside, { retry: Schedule.recurs(0) })), Effect.provide(layer))
 })

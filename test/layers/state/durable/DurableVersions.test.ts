@@ -86,7 +86,7 @@ const versions = (script: Scripted) =>
     (records) => records.map(({ seq, version }) => [seq, version])
   )
 
-const seen = Effect.flatMap(Harness.Harness, (harness) => harness.historyOf("root/test/Till"))
+const seen = Effect.flatMap(Harness.Harness, (harness) => harness.historyOf("root > test/Till"))
 
 describe("a state written before a deploy", () => {
   it.effect("is migrated when it is restored, and written in the new version with the next commit", () =>
@@ -138,7 +138,7 @@ describe("a state written before a deploy", () => {
           const [line, ...more] = lines
           assert.deepStrictEqual(more, [])
           assert.strictEqual(line?.level, "Error")
-          assert.include(line?.text, `root/test/Till #1 ${lost}`)
+          assert.include(line?.text, `root > test/Till #1 ${lost}`)
           assert.include(line?.text, "the migration to version 2 died: thirteen")
           assert.include(line?.text, "set aside and not deleted")
           assert.deepInclude(yield* Metric.value(Metrics.rollbacks), { count: 1 })

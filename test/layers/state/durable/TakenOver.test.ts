@@ -139,7 +139,7 @@ describe("a session that another process has taken over from", () => {
       yield* account.Add({ by: 1 })
       yield* script.memory.acquireEpoch("test/Account")
       yield* Effect.exit(account.Add({ by: 1 }))
-      yield* harness.awaitTag("GaveUp", "root/test/Pool")
+      yield* harness.awaitTag("GaveUp", "root > test/Pool")
       assert.deepStrictEqual((yield* harness.awaitTag("GaveUp", "root")).child, "test/Pool")
       assert.strictEqual(yield* Process.status(pool), "stopped")
       assert.strictEqual(yield* Process.incarnation(account), 1)

@@ -62,7 +62,7 @@ describe("a link", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
       const why = Option.getOrThrow(linkBroken(exit))
       assert.strictEqual(why.reason._tag, "Crashed")
-      assert.include(why.message, "test/Tasks/task-1: the task crashed: boom")
+      assert.include(why.message, "test/Tasks > task-1: the task crashed: boom")
     })))
 
   it.effect("a crash that happens in the start itself breaks it as well", () =>
