@@ -7,11 +7,26 @@
  *
  * @since 0.1.0
  */
-import { type Clock, type Context, Effect } from "effect"
+import { Clock, type Context, Effect, Schedule } from "effect"
 import * as Turn from "./Turn.ts"
 
 /** Milliseconds of monotonic time, with a fraction: restarting takes microseconds. */
 export const instantOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/**
+ * The same Schedule by monotonic time, for those that drive it by the wall clock, as `Effect.retry` does: it is given the
+ * date at which it began, and what has passed since.
+ */
+export const steady = <Output, Input, Error, R>(
+  schedule: Schedule.Schedule<Output, Input, Error, R>
+): Schedule.Schedule<Output, Input, Error, R> =>
+  Schedule.fromStep(Effect.flatMap(Clock.Clock, (clock) => {
+    const origin = clock.currentTimeMillisUnsafe() - instantOf(clock)
+    return Effect.map(
+      Schedule.toStep(schedule),
+      (step) => (_now: number, input: Input) => step(origin + instantOf(clock), input)
+    )
+  }))
 
 /**
  * Calls `f` once, after so many milliseconds, as a hand-off of its own. The returned function cancels that; afterwards, or

@@ -11,7 +11,9 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, Duration, Effect, type Exit, Fiber, Option, Pipeable, Queue } from "effect"
+import { type Cause, Duration, Effect, type Exit, Fiber, Option, Pipeable, Queue } from "effect"
+import { patience } from "../../domain/options/GivenOption.ts"
+import { instantOf } from "../process/Timer.ts"
 
 /** A call that was sent (OTP: `request_id()`). */
 export interface Request<out A, out E> extends Pipeable.Pipeable {
@@ -22,9 +24,40 @@ export interface Request<out A, out E> extends Pipeable.Pipeable {
 /** How long to wait: for ever unless told otherwise, as in OTP. */
 export interface WaitOptions {
   readonly timeout?: Duration.Input | "infinity" | undefined
-  /** Or until when, in milliseconds of the Clock: one deadline for many waits. The earlier one counts. */
-  readonly until?: number | undefined
+  /** Or until when: one {@link deadline} for many waits. The earlier one counts. */
+  readonly until?: Deadline | undefined
 }
+
+/**
+ * An instant to wait until, as {@link deadline} makes it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Deadline {
+  /** In milliseconds of monotonic time: no change of the wall clock moves it. */
+  readonly instant: number
+}
+
+/**
+ * The instant so long from now: one time limit for many waits (OTP: `{abs, Time}`).
+ *
+ * **Example**
+ *
+ * ```ts
+ * const until = yield* Requests.deadline("5 seconds")
+ * const answers = [yield* Requests.wait(first, { until }), yield* Requests.wait(second, { until })]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
+  Effect.clockWith((clock) =>
+    Effect.succeed({
+      instant: instantOf(clock) + patience({ of: "Requests.deadline", option: "within", given: within })
+    })
+  )
 
 /**
  * Sends a call, and does not wait for its answer (OTP: `send_request/2`).
@@ -106,9 +139,8 @@ const within = <A, E>(
   const { timeout = "infinity", until } = options ?? {}
   const relative = timeout === "infinity" ? effect : Effect.timeout(effect, timeout)
   if (until === undefined) return relative
-  return Effect.flatMap(
-    Clock.currentTimeMillis,
-    (now) => Effect.timeout(relative, Duration.millis(Math.max(until - now, 0)))
+  return Effect.clockWith((clock) =>
+    Effect.timeout(relative, Duration.millis(Math.max(until.instant - instantOf(clock), 0)))
   )
 }
 

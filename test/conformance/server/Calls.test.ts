@@ -3,7 +3,7 @@
  * later, missing handlers, a full inbox.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Effect, Exit, Fiber, Latch, Layer, Option, Scheduler, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Scheduler, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
@@ -190,7 +190,7 @@ describe("server: calls", () => {
         for (const [n, millis] of [400, 1, 200].entries()) {
           yield* asked.add(`req${n + 1}`, yield* Requests.send(servers[n]!.DelayedAnswer({ millis })))
         }
-        const until = (yield* Clock.currentTimeMillis) + 100
+        const until = yield* Requests.deadline(100)
         assert.strictEqual(label(yield* taking(asked[how]({ until }), 1)), "req2")
         const late = yield* taking(Effect.flip(asked[how]({ until })), 99)
         assert.strictEqual(late._tag, "TimeoutError")

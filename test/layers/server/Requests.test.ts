@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Requests } from "../../../src/index.ts"
 
@@ -79,7 +79,7 @@ describe("a collection", () => {
   it.effect("one deadline serves many waits, and the earlier of timeout and deadline counts", () =>
     Effect.gen(function*() {
       const asked = yield* Requests.collection<string, string, never>()
-      const until = (yield* Clock.currentTimeMillis) + 100
+      const until = yield* Requests.deadline(100)
       for (const millis of [30, 60, 200]) yield* asked.add(`${millis}`, yield* Requests.send(answering("", millis)))
       const take = Effect.fnUntraced(function*(options: Requests.WaitOptions, millis: number) {
         const taking = yield* Effect.forkChild(Effect.exit(asked.wait(options)), { startImmediately: true })

@@ -16,6 +16,7 @@ import { type Cause, Clock, Effect, Exit, Metric, type Schedule } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { storeFailures, storeUnavailable } from "../../observation/Metrics.ts"
+import { instantOf, steady } from "../../process/Timer.ts"
 import type { StateStore } from "./StateStore.ts"
 
 /** How many wait for one who asks. */
@@ -28,7 +29,9 @@ export type Use = "read" | "write"
 export class StoreHealth {
   /** What the store said last, while it is away; absent while it answers. */
   outage: StoreError | undefined = undefined
+  /** The date at which the store was away first, and the instant: the one is logged, the other measures how long. */
   private since = 0
+  private sinceInstant = 0
   private away: Use = "read"
   private readonly name: string
   private readonly waiting = new Set<Waiting>()
@@ -74,7 +77,7 @@ export class StoreHealth {
       this.waiting.add(waiting)
       return attempt.pipe(
         Effect.tapError((error) => error.isOutage ? this.failed(error, use) : this.recovered(use)),
-        Effect.retry({ schedule: retry, while: (error) => error.isRetryable }),
+        Effect.retry({ schedule: steady(retry), while: (error) => error.isRetryable }),
         Effect.tap(() => this.recovered(use)),
         Effect.ensuring(Effect.sync(() => this.waiting.delete(waiting)))
       )
@@ -89,8 +92,9 @@ export class StoreHealth {
   }
 
   private tellAway(error: StoreError): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      this.since = now
+    return Clock.clockWith((clock) => {
+      const now = this.since = clock.currentTimeMillisUnsafe()
+      this.sinceInstant = instantOf(clock)
       const next = error.isRetryable
         ? "It is tried again; answers wait until what they were computed from is stored"
         : "It is not tried again by itself"
@@ -108,13 +112,16 @@ export class StoreHealth {
       this.outage = undefined
       let waited = more
       for (const waiting of this.waiting) waited += waiting()
-      return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      return Clock.clockWith((clock) =>
         Effect.logInfo(
-          `the state store "${this.name}" answers again after ${now - this.since} ms: ${waited} waited for it.`
+          `the state store "${this.name}" answers again after ${
+            Math.round(instantOf(clock) - this.sinceInstant)
+          } ms: ${waited} waited for it.`
         ).pipe(
           Effect.annotateLogs({ store: this.name, since: this.since }),
           Effect.andThen(this.mark)
-        ))
+        )
+      )
     })
   }
 

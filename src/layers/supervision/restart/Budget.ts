@@ -1,49 +1,62 @@
 /**
  * A supervisor's restart budget: any Schedule, asked once for every decision to restart.
  *
- * A plain `Restart.intensity`, which is what most supervisors have, is known as the limit it is: it is answered from its
- * window, with no Schedule in between, and by monotonic time, so that no change of the clock on the wall is a restart more
- * or less. An end that is final (`isFinal`) is answered before anybody is asked.
+ * A plain `Restart.intensity`, which is what most supervisors have, carries its limit: it is answered from its window, with
+ * no Schedule in between. An end that is final (`isFinal`) is answered before the Schedule is asked.
  *
- * *Tricky*: a Schedule keeps its progress between its steps, so they are taken one after the other, in the order of the
- * questions; one that answers without waiting is answered without a fiber, or in a fiber that has ended already. Answers to
- * questions asked by an incarnation that has ended are dropped (`close`).
+ * Elapsed time is monotonic: a Schedule is given the date at which the budget was made, and what has passed since. So no
+ * change of the wall clock is a restart more or less; a Schedule of dates (`Schedule.cron`) goes by that date, too.
+ *
+ * *Tricky*: (1) A Schedule keeps its progress between its steps, so they are taken one after the other, in the order of the
+ * questions; one that answers without waiting is answered without a fiber, or in a fiber that has ended already. (2) Answers
+ * to questions asked by an incarnation that has ended are dropped (`close`). (3) A Schedule is foreign code: one that fails,
+ * dies or answers nonsense is exhausted, and that is logged.
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, Context, Duration, Effect, type Exit, type Pull, Schedule } from "effect"
+import { Cause, Clock, Context, Duration, Effect, type Exit, Pull, Schedule } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { isCharged, isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
 import type { BudgetAnswer } from "../../../domain/supervision/SupervisionEvents.ts"
-import { execute } from "../../process/Execute.ts"
+import { execute, guarded } from "../../process/Execute.ts"
 import { instantOf } from "../../process/Timer.ts"
 
 /** Decides on restarts: done means give up. */
 export type RestartSchedule = Schedule.Schedule<unknown, ExitReason>
 
-/** The limits behind those that are plain intensities. */
-export const plainLimits = new WeakMap<RestartSchedule, Intensity.Limit>()
+/** Where a Schedule that is a plain intensity has its limit. */
+export const plainLimit = "~heirloom/Restart/limit"
+
+const limitOf = (
+  schedule: RestartSchedule & { readonly [plainLimit]?: Intensity.Limit }
+): Intensity.Limit | undefined => schedule[plainLimit]
 
 type Step = (now: number, input: ExitReason) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
 /** The progress of one incarnation of a supervisor through its Schedule. */
 export class Budget {
   private readonly schedule: RestartSchedule
+  private readonly name: string
   private readonly context: Context.Context<never>
   private readonly clock: Clock.Clock
   private readonly limit: Intensity.Limit | undefined
+  /** The date at which monotonic time began. */
+  private readonly origin: number
   private window: Intensity.Window | undefined
   private step: Step | undefined = undefined
   private questions: Array<() => void> = []
   private busy = false
   private incarnation = 0
 
-  constructor(schedule: RestartSchedule, context: Context.Context<never>) {
+  /** `name` is the supervisor's, for the log. */
+  constructor(schedule: RestartSchedule, name: string, context: Context.Context<never>) {
     this.schedule = schedule
+    this.name = name
     this.context = context
     this.clock = Context.get(context, Clock.Clock)
-    this.limit = plainLimits.get(schedule)
+    this.origin = this.clock.currentTimeMillisUnsafe() - instantOf(this.clock)
+    this.limit = limitOf(schedule)
     this.reset()
   }
 
@@ -70,13 +83,14 @@ export class Budget {
     return !isCharged(reason) || (this.window !== undefined && this.window.allow(instant))
   }
 
-  /** Asks; `answered` is called at once when the Schedule does not wait. A Schedule that fails or dies is exhausted. */
+  /** Asks; `answered` is called at once when the Schedule does not wait. */
   consult(reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
     if (isFinal(reason)) return answered(exhausted)
     if (!isCharged(reason)) return answered(atOnce)
-    if (this.window !== undefined) return answered(this.window.allow(instantOf(this.clock)) ? atOnce : exhausted)
-    const now = this.clock.currentTimeMillisUnsafe()
-    // Those that wait were asked before this one, also while the answer to the last is being told.
+    const instant = instantOf(this.clock)
+    if (this.window !== undefined) return answered(this.window.allow(instant) ? atOnce : exhausted)
+    const now = this.origin + instant
+    // Those that wait were asked before this one, also while the last is being answered.
     if (this.busy || this.questions.length > 0) this.questions.push(() => this.ask(now, reason, answered))
     else this.ask(now, reason, answered)
   }
@@ -84,10 +98,11 @@ export class Budget {
   private ask(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
     const { incarnation, step } = this
     this.busy = true
-    execute(this.context, step === undefined ? this.first(now, reason) : step(now, reason), (exit) => {
+    const answer = guarded(() => step === undefined ? this.first(now, reason) : step(now, reason))
+    execute(this.context, answer, (exit) => {
       if (this.incarnation !== incarnation) return
       this.busy = false
-      answered(answerOf(exit))
+      answered(this.answerOf(exit))
       if (!this.busy) this.questions.shift()?.()
     })
   }
@@ -99,11 +114,23 @@ export class Budget {
       return step(now, reason)
     })
   }
-}
 
-const answerOf = (
-  exit: Exit.Exit<[unknown, Duration.Duration], Cause.Done<unknown>>
-): BudgetAnswer => exit._tag === "Success" ? { _tag: "Delay", millis: Duration.toMillis(exit.value[1]) } : exhausted
+  private answerOf(exit: Exit.Exit<[unknown, Duration.Duration], Cause.Done<unknown>>): BudgetAnswer {
+    if (exit._tag === "Failure") {
+      if (!Pull.isDoneCause(exit.cause)) this.complain(exit.cause)
+      return exhausted
+    }
+    const delay: unknown = exit.value?.[1]
+    if (Duration.isDuration(delay)) return { _tag: "Delay", millis: Duration.toMillis(delay) }
+    this.complain(Cause.die(new TypeError("a step of a restart Schedule must answer an output and a Duration")))
+    return exhausted
+  }
+
+  private complain(cause: Cause.Cause<unknown>): void {
+    const text = `The restart Schedule of ${this.name} failed: no restart is left. Mend the Schedule, or give another.`
+    Effect.runForkWith(this.context)(Effect.logError(text, cause))
+  }
+}
 
 const atOnce: BudgetAnswer = { _tag: "Delay", millis: 0 }
 const exhausted: BudgetAnswer = { _tag: "Exhausted" }

@@ -14,7 +14,7 @@ import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as Backoff from "../../../domain/supervision/restart/Backoff.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
-import { plainLimits } from "./Budget.ts"
+import { plainLimit } from "./Budget.ts"
 
 /**
  * At most `restarts` restarts within any stretch of `within`: OTP's `intensity` and `period`, as a true sliding window.
@@ -27,8 +27,8 @@ import { plainLimits } from "./Budget.ts"
  * **Details**
  *
  * Defaults: 3 restarts within 5 seconds. No delay. A restart at exactly `now - within` still counts. The output is the
- * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash. As the whole
- * budget of a supervisor it goes by monotonic time; combined with others it goes by the time that they are given.
+ * number of restarts that count, the one decided on included. `restarts: 0` gives up at the first crash.
+ * Elapsed time is monotonic: no change of the wall clock makes the window longer or shorter.
  *
  * **Gotchas**
  *
@@ -38,15 +38,14 @@ import { plainLimits } from "./Budget.ts"
  */
 export const intensity = (options?: Intensity.Options): Schedule.Schedule<number, ExitReason> => {
   const limit = Intensity.limitOf("Restart.intensity", options)
-  const schedule = Schedule.fromStep(Effect.sync(() => {
+  const schedule: Schedule.Schedule<number, ExitReason> = Schedule.fromStep(Effect.sync(() => {
     const window = new Intensity.Window(limit)
     return (now: number, _reason: ExitReason) =>
       window.allow(now)
         ? Exit.succeed<[number, Duration.Duration]>([window.size, Duration.zero])
         : Cause.done(window.size + 1)
   }))
-  plainLimits.set(schedule, limit)
-  return schedule
+  return Object.assign(schedule, { [plainLimit]: limit })
 }
 
 /**
