@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, MutableList, type Scheduler } from "effect"
+import { type Clock, Effect, MutableList, type Scheduler } from "effect"
 
 /** Nested hand-offs before the trampoline takes over: each level is several JS frames of Effect's own. */
 export const maxDepth = 24
@@ -78,9 +78,15 @@ export interface Ready {
   drain(): void
 }
 
-// Queued messages handled before the event loop must get a turn. Calls served at once are not counted: they are
-// operations of the caller's own fiber, which yields by itself; refusing them would lock every caller out of that path.
+// Pieces of work done before the event loop must get a turn: queued messages, continuations, idle callbacks. Calls served
+// at once are not counted: they are operations of the caller's own fiber, which yields by itself; refusing them would lock
+// every caller out of that path.
 const budget = 1024
+
+// Nanoseconds of a turn, for pieces that are large. The clock costs as much as a small piece: it is read before the first
+// ones, and then before every 32nd.
+const longest = 10_000_000n
+const seldom = 32
 
 /**
  * The servers that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of every turn.
@@ -94,14 +100,25 @@ export class RunQueue {
   private armed = false
   private running = false
   private spent = 0
+  /** The piece before which the clock is read next, and the time at which the turn is over. */
+  private look = 0
+  private until = 0n
 
   constructor(scheduler: Scheduler.Scheduler) {
     this.dispatcher = scheduler.makeDispatcher()
   }
 
-  /** Counts one queued message; true when the event loop must get its turn first. */
-  spend(): boolean {
+  /** Counts one piece of work; true when the event loop must get its turn first. */
+  spend(clock: Clock.Clock): boolean {
+    if (this.spent === this.look) this.read(clock)
     return this.spent++ >= budget
+  }
+
+  private read(clock: Clock.Clock): void {
+    const now = clock.monotonicTimeNanosUnsafe()
+    if (this.look === 0) this.until = now + longest
+    else if (now >= this.until) this.spent = budget
+    this.look += Math.min(Math.max(this.look, 1), seldom)
   }
 
   /** Gives `ready` a turn, once, after those that wait already. */
@@ -122,6 +139,7 @@ export class RunQueue {
     this.armed = false
     this.running = true
     this.spent = 0
+    this.look = 0
     try {
       while (this.spent < budget) {
         const ready = MutableList.take(this.waiting)

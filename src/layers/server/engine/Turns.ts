@@ -23,15 +23,20 @@ export const drain = (server: Server): void => {
       const { keeper, mailbox, occasional, spec, stopping } = server
       if (stopping !== undefined) end(server, stopping.reason)
       else if (server.phase === Pending && server.state === passivated && server.isWanted) activate(server)
-      else if (occasional?.continuation !== undefined) proceedWith(server, occasional, occasional.continuation)
-      else if (occasional?.idleDue === true && !occasional.suspended) handleIdle(server)
+      else if (occasional?.continuation !== undefined) {
+        if (spec.turns.spend(spec.clock)) {
+          giveWay(server)
+          break
+        }
+        proceedWith(server, occasional, occasional.continuation)
+      } else if (occasional?.idleDue === true && !occasional.suspended) handleIdle(server)
       else {
         if (mailbox === undefined) break
         if (keeper?.isFull === true) {
           awaitRoom(server, keeper)
           break
         }
-        if (spec.turns.spend()) {
+        if (spec.turns.spend(spec.clock)) {
           spec.turns.push(server)
           break
         }
@@ -52,6 +57,18 @@ export const drain = (server: Server): void => {
   } finally {
     server.draining = false
   }
+}
+
+/**
+ * The turn is over, and a continuation goes before whatever is queued. One request of the system is answered all the same:
+ * a server whose continuations never end can still be looked at.
+ */
+const giveWay = (server: Server): void => {
+  server.spec.turns.push(server)
+  const request = server.mailbox?.takeRequest()
+  if (request === undefined) return
+  server.spec.parent.telemetry.counters.queued--
+  handle(server, request)
 }
 
 /** Runs what comes before anything queued, as a message that nobody waits for. */

@@ -177,6 +177,21 @@ export class Mailbox {
     return own
   }
 
+  /** The next message of the system if it is a request: an order to stop keeps its place behind what waits. */
+  takeRequest(): Envelope | undefined {
+    const own = this.nextOwn()
+    if (own === undefined) return undefined
+    if (own.type.isCall) {
+      this.leftBehind()
+      return own
+    }
+    own.place = "inside"
+    this.own++
+    this.ownMessages ??= MutableList.make<Envelope>()
+    MutableList.prepend(this.ownMessages, own)
+    return undefined
+  }
+
   /** The first of the system's messages that is still wanted; it keeps its place among the others. */
   private nextOwn(): Envelope | undefined {
     while (this.ownMessages !== undefined) {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Scheduler, Schema } from "effect"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
 
 /** Sends itself, or another, one more cast for every cast: it never comes to rest by itself. */
@@ -114,3 +114,44 @@ it.live(
       assert.strictEqual(yield* Fiber.join(flooded), 100_000)
     }).pipe(Effect.provide(app({ go: Effect.void })))
 )
+
+describe("continuations without end", () => {
+  class Driven extends GenServer.Service<Driven>()("test/Driven", {
+    state: Schema.Int,
+    messages: { Start: GenServer.cast(), Get: GenServer.call({ reply: Schema.Int }) }
+  }) {}
+
+  /** A starved test could not fail by its time limit: so they do end, long after it would have. */
+  const last = 2_000_000
+
+  const again = (style: "plain" | "effectful" | "idle") => {
+    const go = (n: number): Effect.Effect<Next.NoReply<number>> | Next.NoReply<number> => {
+      const more = style === "idle" ? { idleAfter: 0 } : { continueWith: go }
+      const next = Next.noReply(n + 1, n < last ? more : {})
+      return style === "effectful" ? Effect.succeed(next) : next
+    }
+    return go
+  }
+
+  class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
+
+  for (const style of ["plain", "effectful", "idle"] as const) {
+    it.live(`${style}, leave timers, requests of the system and the supervisor their turn`, () =>
+      Effect.gen(function*() {
+        const pool = yield* Pool
+        const driven = yield* pool.startChild(
+          Driven.recipe({ init: 0, handlers: { Start: again(style), Get: (n) => [n, n] }, idle: again(style) }, {
+            key: style
+          })
+        )
+        yield* driven.Start()
+        yield* Effect.sleep("20 millis")
+        const seen = yield* Sys.getState(driven, { timeout: "infinity" })
+        assert.isTrue(0 < seen && seen < last, `seen at piece ${seen}`)
+        yield* pool.terminateChild(driven)
+        assert.strictEqual(yield* Process.status(driven), "stopped")
+      }).pipe(Effect.provide(
+        Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Driven), Pool.layer()])
+      )))
+  }
+})
