@@ -52,7 +52,7 @@ const ruleInHand = (server: ServerProcess, message: Envelope, fate: Fate, reason
     case "redeliver":
       return gone ? type.isCall ? "nothing" : "dropped" : "waits"
     case "refuse":
-      return type.isCall ? textOf(Delivery.refusalReason(reason, fate, server.key)) : "dropped"
+      return type.isCall ? textOf(Delivery.refusalReason(reason, fate, server.askedBy)) : "dropped"
   }
 }
 
@@ -75,10 +75,10 @@ class Decisions {
       for (const envelope of posted) {
         if (envelope.place === "nowhere") continue
         const kept = Delivery.isQueueKept(fate)
-        expected.set(envelope, ["queued", kept ? "waits" : textOf(Delivery.notRunning(server.key))])
+        expected.set(envelope, ["queued", kept ? "waits" : textOf(Delivery.notRunning(server.askedBy))])
       }
       for (const envelope of server.occasional?.promised ?? []) {
-        expected.set(envelope, ["promised", textOf(Delivery.refusalReason(reason, fate, server.key))])
+        expected.set(envelope, ["promised", textOf(Delivery.refusalReason(reason, fate, server.askedBy))])
       }
       const message = server.ended?.message
       if (message !== undefined && message.exit === undefined) {

@@ -15,7 +15,7 @@ import { adviceOf, inDoubt } from "./UpdateAdvice.ts"
 
 /**
  * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
- * with this very message in hand (OTP: the exit reason); `key` is the server's, when it has one.
+ * with this very message in hand (OTP: the exit reason); `key` is the server's, where `at(key)` finds another in its place.
  */
 export const NotRunning = Schema.TaggedStruct("NotRunning", {
   reason: Schema.optionalKey(ExitReason),

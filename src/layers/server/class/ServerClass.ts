@@ -104,7 +104,7 @@ export const make = <Self>() =>
             supervisor: yield* Supervisor,
             container: yield* container,
             context: yield* Effect.context<never>(),
-            recipe: (key) => recipe(behavior, { ...options, key })
+            recipe: (key) => recipe(behavior, { ...options, key, isKeyed: true })
           })
         })
       ),

@@ -93,7 +93,7 @@ export const cast = (
 
 /** Takes a call whose caller has begun to wait. */
 export const post = (server: Server, envelope: Envelope): void => {
-  if (server.phase === Stopped) return envelope.refuse(notRunning(server.key))
+  if (server.phase === Stopped) return envelope.refuse(notRunning(server.askedBy))
   if (server.phase === Parked) return envelope.refuse({ _tag: "Parked" })
   const chain = chainOf(server, envelope)
   if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
@@ -184,7 +184,7 @@ export const replay = (
   const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
   const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
     if (server.phase < Parked) return enqueue(server, envelope)
-    const reason = server.phase === Parked ? { _tag: "Parked" } as const : notRunning(server.key)
+    const reason = server.phase === Parked ? { _tag: "Parked" } as const : notRunning(server.askedBy)
     return Exit.fail(callError(server.name, type.tag, reason))
   })
   return Effect.onExit(sent, (exit) =>

@@ -35,7 +35,7 @@ export const settle = (server: Server, fate: Fate): void => {
   for (const envelope of promised) refuse(server, envelope, fate, reason)
   for (const message of waiting) {
     if (!message.type.isCall) lose(server, message)
-    else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.key))
+    else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.askedBy))
   }
   if (waiting.length > 0 || server.phase === Stopped) mailbox?.resumeSenders()
 }
@@ -83,7 +83,7 @@ export const resolveInFlight = (server: Server, envelope: Envelope, fate: Fate, 
 }
 
 const refuse = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReason): void =>
-  envelope.refuse(Delivery.refusalReason(reason, fate, server.key))
+  envelope.refuse(Delivery.refusalReason(reason, fate, server.askedBy))
 
 /** Answers a caller as soon as the state that the answer was computed from is conserved. */
 export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {

@@ -114,6 +114,11 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
     return this.spec.renamed ?? (this.key === "" ? this.spec.id : `${this.spec.id}/${this.key}`)
   }
 
+  /** Its key, where `at(key)` finds a server in its place; else empty. */
+  get askedBy(): string {
+    return this.spec.isKeyed ? this.key : ""
+  }
+
   get path(): ReadonlyArray<string> {
     return [...this.spec.parent.path, this.id]
   }

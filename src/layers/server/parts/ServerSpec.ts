@@ -67,6 +67,8 @@ export interface ServerSpec extends Limits {
   readonly id: string
   /** What its supervisor calls it, if not by the class's id and its key. */
   readonly renamed: string | undefined
+  /** Whether a keyed layer starts them. */
+  readonly isKeyed: boolean
   readonly parent: Parent
   /** What the name of each of them begins with: the supervisor's path. */
   readonly address: string
@@ -123,7 +125,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       known !== undefined && known.spec.parent === parent && known.spec.renamed === renamed &&
       known.spec.context === context &&
       known.options.mailbox === options.mailbox && known.options.isolation === options.isolation &&
-      known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown
+      known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown &&
+      known.options.isKeyed === options.isKeyed
     ) return known.spec
     const isolation = options.isolation ?? "share"
     const points = Context.get(context, LifePoints)
@@ -132,6 +135,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     const spec: ServerSpec = {
       id: description.id,
       renamed,
+      isKeyed: options.isKeyed === true,
       parent,
       address: pathText(parent.path) + separator,
       context,

@@ -59,7 +59,7 @@ export const stop: {
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))
       if (!process.addExitObserver(observer)) {
-        return resume(Exit.fail(callError(name, "stop", notRunning(serverOf(ref)?.key ?? ""))))
+        return resume(Exit.fail(callError(name, "stop", notRunning(serverOf(ref)?.askedBy ?? ""))))
       }
       const server = serverOf(ref)
       if (server === undefined) {

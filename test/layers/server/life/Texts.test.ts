@@ -183,7 +183,36 @@ describe("an error about a Promise says what to do with it", () => {
     }))
 })
 
+const idle = Cell.behavior({
+  init: 0,
+  handlers: {
+    Add: (n, { by }) => [n + by, n + by],
+    Get: (n) => [n, n],
+    Refuse: (n) => [n, n],
+    Die: (n) => [undefined, n],
+    Interrupt: (n) => [undefined, n],
+    Invalid: (n) => [undefined, n],
+    Put: (_n, { to }) => to,
+    DieUnasked: (n) => n,
+    Hold: (n) => [undefined, n],
+    Later: (n) => Next.noReply(n)
+  }
+})
+
+class Top extends Supervisor.Service<Top>()("test/Top") {}
+
 describe("a server that is down", () => {
+  it.effect("and was started by hand: start it again, whether it has a key or not", () =>
+    Effect.gen(function*() {
+      const top = yield* Top
+      const cell = yield* top.startChild(Cell.recipe(idle, { key: "ada", restart: "temporary" }))
+      yield* GenServer.stop(cell)
+      const error = yield* Effect.flip(cell.Get())
+      assert.deepStrictEqual(error.reason, { _tag: "NotRunning" })
+      assert.notInclude(error.message, "at(")
+      assert.include(error.message, "Start it")
+    }).pipe(Effect.provide(Top.layer({ strategy: "one_for_one" }, [StateContainer.layerForget(Cell)]))))
+
   it.effect("and has a key: ask for it again", () =>
     Effect.gen(function*() {
       const cell = yield* Cell.at("ada")
@@ -193,21 +222,7 @@ describe("a server that is down", () => {
       assert.include(error.message, `at("ada") answers with the server that has this key by then`)
     }).pipe(Effect.provide(Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
       StateContainer.layerMemory(Cell),
-      Cell.layerKeyed({
-        init: 0,
-        handlers: {
-          Add: (n, { by }) => [n + by, n + by],
-          Get: (n) => [n, n],
-          Refuse: (n) => [n, n],
-          Die: (n) => [undefined, n],
-          Interrupt: (n) => [undefined, n],
-          Invalid: (n) => [undefined, n],
-          Put: (_n, { to }) => to,
-          DieUnasked: (n) => n,
-          Hold: (n) => [undefined, n],
-          Later: (n) => Next.noReply(n)
-        }
-      }, { restart: "temporary" })
+      Cell.layerKeyed(idle, { restart: "temporary" })
     ]))))
 
   it.effect("and has none: start it", () =>
