@@ -1,38 +1,34 @@
 /**
- * The last snapshots of one server: which are trusted, which are on probation, which were set aside, and what speaks
- * against the newest.
+ * The books of one server's snapshots: the newest, how far it is trusted, and the one to go back to.
  *
- * A state that crashes whoever starts from it must not be restored for ever, and a good one must not be given up because
- * of a bad message. So every snapshot is on probation until a message was handled from it; then it is trusted for good,
- * and with it every older one, for it came out of them.
+ * A state that crashes every incarnation that starts from it must not be restored for ever, and a good one must not be given
+ * up because of a bad message. So every snapshot is on probation until a message was handled from it. Then it is trusted for
+ * good, and with it every older one, since it came out of them.
  *
- * This module keeps the books; what a new incarnation starts from is decided in `Recovery`. A server whose state may be
+ * This module keeps the books; `Recovery` decides which snapshot a new incarnation starts from. A server whose state may be
  * forgotten needs neither.
+ *
+ * *Tricky*: the books of a million servers are in memory, and every message writes one of them. So they are one flat record,
+ * made anew with each commit: a list of snapshots would take twice the memory and twice the time.
  *
  * @since 0.1.0
  */
-import { Array, HashSet, Order } from "effect"
-
-/** A snapshot in the books. `state` is whatever the keeper holds of it: the state, or its encoded form. */
-export interface Generation<out S> {
-  /** Its place in the order of commits, from 1. */
-  readonly seq: number
-  readonly state: S
-  /** A message was handled from it, or from one that came out of it. */
-  readonly trusted: boolean
-}
-
-/** A snapshot that is not restored again: kept for inspection, never deleted. */
-export interface Aside<out S> {
-  readonly seq: number
-  readonly state: S
-  readonly why: string
-}
+import { HashSet } from "effect"
+import type { Snapshot } from "./Snapshot.ts"
 
 /**
- * What a message is, for counting different ones: its tag and its payload, compared by structure.
- *
- * The same call made again is the same message, whether the client retried it or the server was handed it again.
+ * The reason for a commit. A `call` or a `cast` was handled, which proves the state before good (the sender of a cast does
+ * not learn that it was undone). A `callback` proves nothing: what speaks against the state before it speaks against the one
+ * that it made. A `person` has looked at it.
+ */
+export type Origin = "call" | "cast" | "callback" | "person"
+
+/** Whether a commit came of a message that was handled. */
+export const isHandled = (by: Origin): boolean => by === "call" || by === "cast"
+
+/**
+ * What a message is, for counting different ones: its tag and its payload, compared by structure. The same call made again
+ * is the same message, whether the client retried it or the server redelivered it.
  */
 export interface Message {
   readonly tag: string
@@ -42,160 +38,135 @@ export interface Message {
 /** The callbacks that run on a state before any message does; `migrate` is the step of a `StateSchema`. */
 export type Callback = "migrate" | "restore" | "init" | "continueWith"
 
-/** What speaks against the newest snapshot. */
+/** The evidence against a snapshot. */
 export interface Evidence {
-  /** Callbacks that crashed on it, in order, with what they died of. */
+  /** Callbacks that crashed on it, in order, each with its reason. */
   readonly callbacks: ReadonlyArray<{ readonly callback: Callback; readonly why: string }>
   /** Different messages that crashed on it before any other was handled. */
   readonly messages: HashSet.HashSet<Message>
 }
 
-/** The books of one server's snapshots. */
-export interface Generations<out S> {
-  /** How many snapshots are kept beside those set aside. */
-  readonly limit: number
-  /** Newest first; each came out of the next. */
-  readonly kept: ReadonlyArray<Generation<S>>
-  /** In the order in which they were set aside. */
-  readonly aside: ReadonlyArray<Aside<S>>
-  readonly evidence: Evidence | undefined
-}
-
-/** How many snapshots are kept unless told otherwise. */
-export const defaultLimit = 3
-
-/** Empty books. At least two snapshots are kept whatever `limit` says: the newest, and the newest trusted one. */
-export const empty = (limit: number = defaultLimit): Generations<never> => ({
-  limit: Math.max(2, limit),
-  kept: [],
-  aside: [],
-  evidence: undefined
-})
-
-/** A snapshot as a store holds it: see {@link fromStored}. */
-export interface Stored {
-  readonly seq: number
-  /** When it was written, every snapshot up to this number was trusted (0: none). */
-  readonly trusted: number
-}
-
-const youngestFirst = Order.flip(Order.mapInput(Order.Number, (record: Stored) => record.seq))
+/**
+ * How far a snapshot is trusted. `"trusted"`: a message was handled from it, or from one that came out of it.
+ * `"probation"`: no message was, and nothing speaks against it. Otherwise: the evidence against it.
+ */
+export type Trust = "trusted" | "probation" | Evidence
 
 /**
- * The books of what a store holds.
- *
- * A store writes each snapshot once, before anybody can know whether it is any good. What became known since is in the
- * younger ones, each of which says up to where snapshots were trusted when it was written.
+ * The books: the newest snapshot, and the newest trusted one before it, which takes its place when it is suspect. `state` is
+ * the state itself, or its record where a store keeps it.
  */
-export const fromStored = <R extends Stored>(
-  kept: ReadonlyArray<R>,
-  aside: ReadonlyArray<Aside<R>> = [],
-  limit: number = defaultLimit
-): Generations<R> => {
-  const upTo = kept.reduce((upTo, record) => Math.max(upTo, record.trusted), 0)
-  return {
-    ...empty(limit),
-    kept: Array.sort(kept, youngestFirst).map((record) => ({
-      seq: record.seq,
-      state: record,
-      trusted: record.seq <= upTo
-    })),
-    aside
-  }
+export interface Books<out S> extends Snapshot<S> {
+  readonly trust: Trust
+  /** The number of the snapshot to go back to; 0 when there is none. */
+  readonly goodSeq: number
+  readonly goodState: S | undefined
+  readonly goodIncarnation: number
 }
 
-/** The newest snapshot, which the next incarnation starts from unless something speaks against it. */
-export const newest = <S>(self: Generations<S>): Generation<S> | undefined => self.kept[0]
+/** The books of one server; `undefined` when nothing is conserved. */
+export type Generations<S> = Books<S> | undefined
 
-/** Sequence number up to which every kept snapshot is trusted, 0 if none is: what a store writes with the next one. */
-export const trustedUpTo = <S>(self: Generations<S>): number => self.kept.find((one) => one.trusted)?.seq ?? 0
-
-/** The number for the next commit: never one that was used, be it by a snapshot that was set aside. */
-export const nextSeq = <S>(self: Generations<S>): number =>
-  self.aside.reduce((max, one) => Math.max(max, one.seq), self.kept[0]?.seq ?? 0) + 1
-
-const trust = <S>(kept: ReadonlyArray<Generation<S>>): ReadonlyArray<Generation<S>> =>
-  kept.map((one) => one.trusted ? one : { ...one, trusted: true })
-
-/** The first `limit`, but never without the newest trusted one. */
-const trim = <S>(kept: ReadonlyArray<Generation<S>>, limit: number): ReadonlyArray<Generation<S>> => {
-  if (kept.length <= limit) return kept
-  const first = kept.slice(0, limit)
-  if (first.some((one) => one.trusted)) return first
-  const trusted = kept.find((one) => one.trusted)
-  return trusted === undefined ? first : [...first.slice(0, -1), trusted]
+/** A snapshot that is not restored again: kept for inspection, never deleted. */
+export interface Aside<out S> {
+  readonly seq: number
+  readonly state: S
+  readonly why: string
 }
+
+/** The highest number that was ever given, 0 if none was: that of a snapshot that was set aside is not used again. */
+export const lastSeq = (books: Generations<unknown>, aside: ReadonlyArray<{ readonly seq: number }>): number =>
+  aside.reduce((last, { seq }) => Math.max(last, seq), books?.seq ?? 0)
+
+const alone = <S>({ incarnation, seq, state }: Snapshot<S>, trust: Trust): Books<S> => ({
+  state,
+  seq,
+  incarnation,
+  trust,
+  goodSeq: 0,
+  goodState: undefined,
+  goodIncarnation: 0
+})
+
+const over = <S>(newest: Snapshot<S>, trust: Trust, older: Snapshot<S>): Books<S> => ({
+  state: newest.state,
+  seq: newest.seq,
+  incarnation: newest.incarnation,
+  trust,
+  goodSeq: older.seq,
+  goodState: older.state,
+  goodIncarnation: older.incarnation
+})
+
+/** The books of a snapshot, and of the one to go back to if there is one. */
+export const make = <S>(newest: Snapshot<S>, trust: Trust, older: Snapshot<S> | undefined): Books<S> =>
+  older === undefined ? alone(newest, trust) : over(newest, trust, older)
+
+/** The snapshot to go back to from the newest one. */
+export const good = <S>({ goodIncarnation, goodSeq, goodState }: Books<S>): Snapshot<S> | undefined =>
+  // With a number there is a state, which may be `undefined` itself.
+  goodSeq === 0 ? undefined : { state: goodState as S, seq: goodSeq, incarnation: goodIncarnation }
 
 /**
  * A new snapshot was committed, on probation.
  *
- * `by` a message: one was handled from the snapshot before, which is trusted from now on. `by` a callback
- * (`continueWith`): that proves nothing. Either way, what spoke against the snapshot before is moot.
+ * By a message: it was handled from the snapshot before, which is trusted from now on. By a callback: the evidence against
+ * the snapshot before goes over to the new one. Otherwise that evidence is moot.
  */
-export const commit = <S>(
-  self: Generations<S>,
-  seq: number,
-  state: S,
-  by: "message" | "callback"
-): Generations<S> => ({
-  limit: self.limit,
-  kept: trim(
-    [
-      { seq, state, trusted: false },
-      ...(by === "callback" || self.kept[0]?.trusted === true ? self.kept : trust(self.kept))
-    ],
-    self.limit
-  ),
-  aside: self.aside,
-  evidence: undefined
-})
+export const commit = <S>(before: Generations<S>, snapshot: Snapshot<S>, by: Origin): Books<S> =>
+  before !== undefined && isHandled(by) ? over(snapshot, "probation", before) : commitUnproven(before, snapshot, by)
 
-/** A message was handled from the newest snapshot: it is trusted for good. Answers `self` when it already was. */
-export const handled = <S>(self: Generations<S>): Generations<S> =>
-  self.kept[0] === undefined || self.kept[0].trusted ? self : { ...self, kept: trust(self.kept), evidence: undefined }
+const commitUnproven = <S>(before: Generations<S>, snapshot: Snapshot<S>, by: Origin): Books<S> => {
+  if (before === undefined) return alone(snapshot, "probation")
+  const older = before.trust === "trusted" ? before : good(before)
+  return make(snapshot, trustAfter(before, by), older)
+}
+
+const trustAfter = (before: Generations<unknown>, by: Origin): Trust =>
+  by === "callback" && before !== undefined && before.trust !== "trusted" ? before.trust : "probation"
+
+/** The same where the older snapshots are in a store alone. */
+export const commitAlone = <S>(before: Generations<S>, snapshot: Snapshot<S>, by: Origin): Books<S> =>
+  alone(snapshot, trustAfter(before, by))
+
+/** A message was handled from the newest snapshot: it is trusted for good. Answers the same books when it already was. */
+export const handled = <S>(books: Books<S>): Books<S> =>
+  books.trust === "trusted" ? books : { ...books, trust: "trusted" }
+
+/**
+ * A handler or a person left the newest snapshot as it is. A message was handled from it: it is trusted for good. A person
+ * has looked at it: the evidence against it is cleared. Answers the same books when that is nothing new.
+ */
+export const unchanged = <S>(books: Books<S>, by: Origin): Books<S> =>
+  isHandled(by) ? handled(books) : by === "person" ? clearEvidence(books) : books
 
 const innocent: Evidence = { callbacks: [], messages: HashSet.empty() }
 
+/** The evidence against the newest snapshot, if there is any. */
+export const evidenceAgainst = (books: Generations<unknown>): Evidence | undefined =>
+  books === undefined || typeof books.trust === "string" ? undefined : books.trust
+
 /** A callback crashed on the newest snapshot. Nothing speaks against a trusted one. */
-export const accuseCallback = <S>(self: Generations<S>, callback: Callback, why: string): Generations<S> => {
-  if (self.kept[0] === undefined || self.kept[0].trusted) return self
-  const evidence = self.evidence ?? innocent
-  return { ...self, evidence: { ...evidence, callbacks: [...evidence.callbacks, { callback, why }] } }
+export const recordCallbackCrash = <S>(books: Books<S>, callback: Callback, why: string): Books<S> => {
+  if (books.trust === "trusted") return books
+  const evidence = evidenceAgainst(books) ?? innocent
+  return { ...books, trust: { ...evidence, callbacks: [...evidence.callbacks, { callback, why }] } }
 }
 
 /** A message crashed on the newest snapshot before any was handled from it. The same message again changes nothing. */
-export const accuseMessage = <S>(self: Generations<S>, message: Message): Generations<S> => {
-  if (self.kept[0] === undefined || self.kept[0].trusted) return self
-  const evidence = self.evidence ?? innocent
-  if (HashSet.has(evidence.messages, message)) return self
-  return { ...self, evidence: { ...evidence, messages: HashSet.add(evidence.messages, message) } }
+export const recordMessageCrash = <S>(books: Books<S>, message: Message): Books<S> => {
+  if (books.trust === "trusted") return books
+  const evidence = evidenceAgainst(books) ?? innocent
+  if (HashSet.has(evidence.messages, message)) return books
+  return { ...books, trust: { ...evidence, messages: HashSet.add(evidence.messages, message) } }
 }
 
-/** Forgets what speaks against the newest snapshot: a person looked at it, or the code was mended. */
-export const pardon = <S>(self: Generations<S>): Generations<S> =>
-  self.evidence === undefined ? self : { ...self, evidence: undefined }
+/** Forgets the evidence against the newest snapshot: a person looked at it, or the code was mended. */
+export const clearEvidence = <S>(books: Books<S>): Books<S> =>
+  evidenceAgainst(books) === undefined ? books : { ...books, trust: "probation" }
 
-/**
- * Sets the newest snapshot aside, and with it the younger ones that came between it and the newest trusted one: on
- * probation, they would otherwise pass for ancestors of what is committed next.
- */
-export const setAside = <S>(self: Generations<S>, why: string): Generations<S> => {
-  const [suspect, ...older] = self.kept
-  if (suspect === undefined) return self
-  const found = older.findIndex((one) => one.trusted)
-  const skipped = older.slice(0, found === -1 ? older.length : found)
-  return {
-    limit: self.limit,
-    kept: older.slice(skipped.length),
-    aside: [
-      ...self.aside,
-      { seq: suspect.seq, state: suspect.state, why },
-      ...skipped.map((one) => ({
-        seq: one.seq,
-        state: one.state,
-        why: `never trusted, and snapshot ${suspect.seq}, which came out of it, was set aside: ${why}`
-      }))
-    ],
-    evidence: undefined
-  }
+/** The books after the newest snapshot was set aside: the good one before it takes its place. */
+export const setAside = <S>(books: Books<S>): Generations<S> => {
+  const older = good(books)
+  return older && alone(older, "trusted")
 }

@@ -12,11 +12,11 @@
  * Where a state is: in memory alone, as far as the server is concerned (`kept`); on its way to a store (`pending`); in the
  * store as it is in memory (`stored`).
  */
-export type Standing = "kept" | "pending" | "stored"
+export type Residency = "kept" | "pending" | "stored"
 
 /** What is known of a server that hibernates. */
 export interface Hibernation {
-  readonly standing: Standing
+  readonly residency: Residency
   /** Messages that wait. */
   readonly waiting: number
   /** Callers promised a later reply. */
@@ -27,7 +27,7 @@ export interface Hibernation {
 export type Decision = "leave" | "wait" | "stay"
 
 /** What becomes of the state of a server that hibernates. */
-export const decide = ({ promised, standing, waiting }: Hibernation): Decision => {
-  if (standing === "kept" || waiting > 0 || promised > 0) return "stay"
-  return standing === "stored" ? "leave" : "wait"
+export const decide = ({ promised, residency, waiting }: Hibernation): Decision => {
+  if (residency === "kept" || waiting > 0 || promised > 0) return "stay"
+  return residency === "stored" ? "leave" : "wait"
 }

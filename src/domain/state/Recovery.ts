@@ -15,6 +15,7 @@
 import { Array, Cause, HashSet, Order } from "effect"
 import { type ExitReason, toCause } from "../process/ExitReason.ts"
 import * as Generations from "./Generations.ts"
+import type { Snapshot } from "./Snapshot.ts"
 
 /**
  * How to deal with suspects.
@@ -28,7 +29,7 @@ export interface Policy {
   readonly messages?: number | undefined
 }
 
-/** Different messages that make a snapshot suspect, unless told otherwise. */
+/** Different messages that make a snapshot suspect, by default. */
 export const defaultMessages = 3
 
 /** What an incarnation was doing when it ended. */
@@ -61,27 +62,33 @@ export const activityOf = (reason: ExitReason, activity: Activity): Activity =>
   reason._tag !== "Crashed" || Cause.hasInterruptsOnly(toCause(reason)) ? outside : activity
 
 /**
- * Takes down how an incarnation ended.
+ * Records how an incarnation ended.
  *
  * **Details**
  *
  * Handling any message without committing (a typed failure, an answer of the same state) is as good as committing: the
- * snapshot is trusted. What happened to a state that is not the newest any more is moot. Answers the books themselves
- * when there is nothing to take down.
+ * snapshot is trusted. A crash on a state that is not the newest any more changes nothing. Answers the same books when there
+ * is nothing to record.
  *
  * @since 0.1.0
  */
-export const observe = <S>(books: Generations.Generations<S>, crash: Crash): Generations.Generations<S> => {
-  if (Generations.newest(books)?.seq !== crash.on) return books
+export const observe = <S>(books: Generations.Books<S>, crash: Crash): Generations.Books<S> => {
+  if (books.seq !== crash.on) return books
   if (crash.handled) return crash.on === crash.restored ? Generations.handled(books) : books
   switch (crash.activity._tag) {
     case "Outside":
       return books
     case "InCallback":
-      return Generations.accuseCallback(books, crash.activity.callback, crash.activity.why)
+      return Generations.recordCallbackCrash(books, crash.activity.callback, crash.activity.why)
     case "InHandler":
-      return Generations.accuseMessage(books, crash.activity.message)
+      return Generations.recordMessageCrash(books, crash.activity.message)
   }
+}
+
+/** The snapshot that a new incarnation starts from. */
+export interface Start<out S> extends Snapshot<S> {
+  /** A message was handled from it, or from one that came out of it. */
+  readonly trusted: boolean
 }
 
 /** What the next incarnation starts from. */
@@ -89,32 +96,43 @@ export type Decision<S> =
   /** From `init`: nothing is conserved, or (with `from`) nothing that could be trusted. */
   | { readonly _tag: "Init"; readonly why: string; readonly from: number | undefined }
   /** From the newest snapshot. */
-  | { readonly _tag: "Restore"; readonly snapshot: Generations.Generation<S> }
+  | { readonly _tag: "Restore"; readonly snapshot: Start<S> }
   /** From the newest trusted one: `from - to.seq` updates are given up. */
-  | { readonly _tag: "RollBack"; readonly from: number; readonly to: Generations.Generation<S>; readonly why: string }
-  /** From nothing: the policy is `"refuse"`. It stays so until the books are pardoned. */
+  | { readonly _tag: "RollBack"; readonly from: number; readonly to: Start<S>; readonly why: string }
+  /** From nothing: the policy is `"refuse"`. It stays so until the evidence is cleared. */
   | { readonly _tag: "Refuse"; readonly from: number; readonly why: string }
   /** From nothing: only a person can tell whether the state or the handlers are at fault. A later start tries anew. */
   | { readonly _tag: "GiveUp"; readonly from: number; readonly why: string }
 
-/** A decision, the books after it, and what the keeper has to set aside for good. */
+/** A decision, the books after it, and the snapshot that it sets aside for good, if any. */
 export interface Outcome<S> {
   readonly decision: Decision<S>
   readonly books: Generations.Generations<S>
   readonly aside: ReadonlyArray<Generations.Aside<S>>
 }
 
-const nothing: Decision<never> = { _tag: "Init", why: "nothing is conserved", from: undefined }
+const nothing: Outcome<never> = {
+  decision: { _tag: "Init", why: "nothing is conserved", from: undefined },
+  books: undefined,
+  aside: []
+}
 
-const rollBack = <S>(books: Generations.Generations<S>, from: number, why: string): Outcome<S> => {
-  const after = Generations.setAside(books, why)
-  const to = Generations.newest(after)
+const startOf = <S>({ incarnation, seq, state, trust }: Generations.Books<S>): Start<S> => ({
+  seq,
+  state,
+  incarnation,
+  trusted: trust === "trusted"
+})
+
+const rollBack = <S>(suspect: Generations.Books<S>, why: string): Outcome<S> => {
+  const books = Generations.setAside(suspect)
+  const { seq: from, state } = suspect
   return {
-    decision: to === undefined
+    decision: books === undefined
       ? { _tag: "Init", why: `${why}; there is no older snapshot that is trusted`, from }
-      : { _tag: "RollBack", from, to, why },
-    books: after,
-    aside: after.aside.slice(books.aside.length)
+      : { _tag: "RollBack", from, to: startOf(books), why },
+    books,
+    aside: [{ seq: from, state, why }]
   }
 }
 
@@ -131,34 +149,33 @@ const listed = (messages: HashSet.HashSet<Generations.Message>): string =>
  * **Example**
  *
  * ```ts
- * const books = Generations.commit(Generations.commit(Generations.empty(), 1, "good", "message"), 2, "bad", "message")
+ * const good = Generations.commit(undefined, { seq: 1, state: "good", incarnation: 1 }, "call")
+ * const bad = Generations.commit(good, { seq: 2, state: "bad", incarnation: 1 }, "call")
  * const crash = { restored: 2, on: 2, handled: false, activity: { _tag: "InCallback", callback: "restore", why: "boom" } }
- * Recovery.decide(Recovery.observe(books, crash)).decision
- * // => { _tag: "RollBack", from: 2, to: { seq: 1, state: "good", trusted: true }, why: "restore crashed on snapshot 2: boom" }
+ * Recovery.decide(Recovery.observe(bad, crash)).decision
+ * // => { _tag: "RollBack", from: 2, to: { seq: 1, state: "good", incarnation: 1, trusted: true }, why: "restore crashed …" }
  * ```
  *
  * @since 0.1.0
  */
 export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}): Outcome<S> => {
-  const unchanged = (decision: Decision<S>): Outcome<S> => ({ decision, books, aside: [] })
-  const snapshot = Generations.newest(books)
-  if (snapshot === undefined) return unchanged(nothing)
-  const { evidence } = books
-  if (evidence === undefined) return unchanged({ _tag: "Restore", snapshot })
-  const from = snapshot.seq
-  const crashed = evidence.callbacks[0]
-  const messages = HashSet.size(evidence.messages)
-  if (crashed === undefined && messages < (policy.messages ?? defaultMessages)) {
-    return unchanged({ _tag: "Restore", snapshot })
+  if (books === undefined) return nothing
+  const unchanged = (decision: Decision<S>): Outcome<S> => ({ decision, books, aside: nothing.aside })
+  const evidence = Generations.evidenceAgainst(books)
+  const crashed = evidence?.callbacks[0]
+  const messages = evidence === undefined ? 0 : HashSet.size(evidence.messages)
+  if (evidence === undefined || (crashed === undefined && messages < (policy.messages ?? defaultMessages))) {
+    return unchanged({ _tag: "Restore", snapshot: startOf(books) })
   }
+  const from = books.seq
   const why = crashed === undefined
     ? `${messages} different messages (${listed(evidence.messages)}) crashed on snapshot ${from} before any was handled`
     : `${crashed.callback} crashed on snapshot ${from}: ${crashed.why}`
   if (policy.onSuspect === "refuse") return unchanged({ _tag: "Refuse", from, why })
   if (crashed === undefined && policy.onSuspect !== "rollback") {
-    return { decision: { _tag: "GiveUp", from, why }, books: Generations.pardon(books), aside: [] }
+    return { decision: { _tag: "GiveUp", from, why }, books: Generations.clearEvidence(books), aside: [] }
   }
-  return rollBack(books, from, why)
+  return rollBack(books, why)
 }
 
 /**
@@ -170,11 +187,9 @@ export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}
  * @since 0.1.0
  */
 export const unreadable = <S>(books: Generations.Generations<S>, why: string, policy: Policy = {}): Outcome<S> => {
-  const snapshot = Generations.newest(books)
-  if (snapshot === undefined) return { decision: nothing, books, aside: [] }
-  const from = snapshot.seq
-  const text = `snapshot ${from} cannot be read: ${why}`
+  if (books === undefined) return nothing
+  const text = `snapshot ${books.seq} cannot be read: ${why}`
   return policy.onSuspect === "refuse"
-    ? { decision: { _tag: "Refuse", from, why: text }, books, aside: [] }
-    : rollBack(books, from, text)
+    ? { decision: { _tag: "Refuse", from: books.seq, why: text }, books, aside: [] }
+    : rollBack(books, text)
 }

@@ -15,13 +15,7 @@ export interface Snapshot<out S> {
 /**
  * The fencing rule: a commit is accepted unless a younger incarnation has taken over.
  *
- * `fence` is the number of the youngest incarnation that has asked for the state. An abandoned one that still runs is
- * older than the fence: its write must not be seen. Returns the snapshot to keep, or `undefined` when it is refused.
+ * `fence` is the number of the youngest incarnation that has asked for the state. An abandoned one that still runs is older
+ * than the fence: its write must not be seen.
  */
-export const accept = <S>(
-  current: Snapshot<S> | undefined,
-  fence: number,
-  incarnation: number,
-  state: S
-): Snapshot<S> | undefined =>
-  incarnation < fence ? undefined : { state, seq: current === undefined ? 1 : current.seq + 1, incarnation }
+export const isAccepted = (fence: number, incarnation: number): boolean => incarnation >= fence

@@ -10,6 +10,7 @@
 import { Clock, Effect, JsonPatch, Result, Schema } from "effect"
 import * as Generations from "../../domain/state/Generations.ts"
 import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
+import { booksOf, trustedUpTo } from "../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { StateStore } from "./store/StateStore.ts"
@@ -82,10 +83,13 @@ const listed = (record: SnapshotRecord, trusted: boolean, aside: Listed["aside"]
  * @since 0.1.0
  */
 export const list = (store: StateStore<Grade>, key: string): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
-  Effect.map(Effect.all([store.load(key), store.listAside(key)]), ([kept, aside]) => [
-    ...Generations.fromStored(kept).kept.map(({ state, trusted }) => listed(state, trusted, undefined)),
-    ...[...aside].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
-  ])
+  Effect.map(Effect.all([store.load(key), store.listAside(key)]), ([kept, aside]) => {
+    const upTo = trustedUpTo(kept)
+    return [
+      ...kept.map((one) => listed(one, one.seq <= upTo, undefined)),
+      ...[...aside].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
+    ]
+  })
 
 /**
  * What was set aside of every key, the last first: what there is to look at after a bad night.
@@ -205,18 +209,15 @@ export const restore = Effect.fnUntraced(function*(
     if (younger.length > 0) yield* store.save([{ ...same, epoch }])
     return seq
   }
-  const books = Generations.fromStored(
-    kept,
-    (yield* store.listAside(key)).map((one) => ({ seq: one.seq, state: one, why: one.why }))
-  )
-  const next = Generations.nextSeq(books)
+  const books = booksOf(kept)
+  const next = Generations.lastSeq(books, yield* store.listAside(key)) + 1
   yield* store.save([{
     key,
     epoch,
     seq: next,
     version: record.version,
     state: record.state,
-    trusted: Generations.trustedUpTo(books),
+    trusted: trustedUpTo(kept),
     at: yield* Clock.currentTimeMillis,
     answers: record.answers?.map(({ at, body, id }) => ({ id, seq: next, at, body }))
   }])

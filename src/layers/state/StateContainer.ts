@@ -7,20 +7,21 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, Layer, Schedule } from "effect"
+import { type Duration, Effect, Layer, type Schedule } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
+import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { defaultLimits } from "../../domain/state/Answers.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import type { Supervisor } from "../supervision/tree/SupervisorHandle.ts"
 import type { Policy } from "./companion/Companion.ts"
-import { container, type Design, type Make, type Stateful, type StateOf } from "./companion/Container.ts"
-import { Forgetful } from "./companion/FencedCompanion.ts"
-import { InTable } from "./companion/InTable.ts"
-import { Delayed } from "./companion/LateCompanion.ts"
-import { InMemory } from "./companion/MemoryCompanion.ts"
+import { container, type Design, type Stateful, type StateOf } from "./companion/Container.ts"
+import { Forgetful } from "./companion/Forgetful.ts"
+import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
+import { rowsOf } from "./companion/TableRows.ts"
+import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
 import { Durable } from "./durable/Durable.ts"
-import { openSession, writeLate } from "./durable/StoreSession.ts"
+import { defaultRetry, openSession, writeLate } from "./durable/StoreSession.ts"
 import { StateTable } from "./StateTable.ts"
 import type { StateStoreKey } from "./store/StateStore.ts"
 import type { Unsaved } from "./store/StoreWriter.ts"
@@ -73,28 +74,32 @@ const intervalOf = (of: string, when: When): number | undefined =>
   typeof when === "object" ? GivenOption.millis({ of, option: "when.every", given: when.every }) : undefined
 
 /** Companions that lose nothing but with the process, conserved when `options` says. */
-const volatile = <S>(
+const inMemory = <S>(
   of: string,
   options: Options,
-  policy: Policy,
-  isLazy: boolean,
-  make: Make<S>
+  design: Pick<Design<S>, "isLazy" | "make" | "dropped">
 ): Design<S> => {
   const { afterStop = "forget", when = "commit" } = options
   const interval = intervalOf(of, when)
-  const late = new Set<Delayed<S>>()
+  const { answers } = policyOf(of, options)
+  const late = new Set<WriteBehindCompanion<S>>()
   return {
+    ...design,
     survives: "crash",
     afterStop,
     stored: noKeys,
-    isLazy: isLazy && when === "commit",
-    make: when === "commit" ? make : (key) => new Delayed(make(key), when === "terminate", late, policy.answers),
+    isLazy: design.isLazy && when === "commit",
+    make: when === "commit"
+      ? design.make
+      : (key) => new WriteBehindCompanion(design.make(key), when === "terminate", late, answers),
     work: interval === undefined ? Effect.never : repeatedly(interval, () => {
-      for (const keeper of late) keeper.flush()
+      for (const companion of late) companion.flush()
       late.clear()
     })
   }
 }
+
+const noDeed = (): void => {}
 
 const noKeys: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
 
@@ -159,8 +164,15 @@ export const layerMemory = <Self, Id extends string, S>(
   granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.suspend(() => {
-      const policy = policyOf(server.key, options)
-      return container(server, volatile(server.key, options, policy, true, (key) => new InMemory<S>(key, policy)))
+      const rest = restOf(policyOf(server.key, options))
+      return container(
+        server,
+        inMemory(server.key, options, {
+          isLazy: true,
+          make: (key) => new RefCompanion<S>(key, rest),
+          dropped: noDeed
+        })
+      )
     })
   ))
 
@@ -186,16 +198,34 @@ export const layerTable = <Self, Id extends string, S>(
   const row = options.row ?? nameOf(server.key)
   return granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
-    Effect.flatMap(
-      StateTable,
-      (table) => {
-        const policy = policyOf(server.key, options)
-        return container(
-          server,
-          volatile(server.key, options, policy, false, (key) => new InTable<S>(key, row(key), table.unsafe, policy))
+    Effect.gen(function*() {
+      const table = yield* StateTable
+      const rows = rowsOf(table)
+      if (rows === undefined) {
+        const expected = "one that StateTable.layer made: only such a table has rows for companions"
+        return yield* Effect.die(
+          new InvalidOption({ of: server.key, option: "StateTable", given: table, expected })
         )
       }
-    )
+      const rest = restOf(policyOf(server.key, options))
+      const attached = new Set<string>()
+      yield* Effect.addFinalizer(() => Effect.sync(() => attached.forEach((key) => rows.detach(row(key)))))
+      return yield* container(
+        server,
+        inMemory(server.key, options, {
+          isLazy: false,
+          make: (key) => {
+            attached.add(key)
+            // A table is untyped, as ETS is: that its row holds an S is the promise of all who write it.
+            return new RefCompanion<S>(key, rest, rows.attach(row(key)) as Cell<S>)
+          },
+          dropped: (key) => {
+            attached.delete(key)
+            rows.detach(row(key))
+          }
+        })
+      )
+    })
   ))
 }
 
@@ -220,6 +250,7 @@ export const layerForget = <Self, Id extends string, S>(
       isLazy: true,
       afterStop: "forget",
       stored: noKeys,
+      dropped: noDeed,
       work: Effect.never
     })
   )
@@ -236,11 +267,6 @@ export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
   /** Commits a server may be ahead of a slow store before it waits; 10,000 by default, 1 at least. */
   readonly maxAhead?: number | undefined
 }
-
-const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
-  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]),
-  Schedule.during("30 seconds")
-])
 
 /**
  * Companions in a store: what is acknowledged survives what the store survives.
@@ -296,8 +322,9 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)
-          return when === "terminate" ? new Delayed<S>(durable, true, new Set(), policy.answers) : durable
+          return when === "terminate" ? new WriteBehindCompanion<S>(durable, true, new Set(), policy.answers) : durable
         },
+        dropped: noDeed,
         work: interval === undefined ? Effect.never : repeatedly(interval, () => writeLate(session))
       })
     })

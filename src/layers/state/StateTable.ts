@@ -12,8 +12,7 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer, Option } from "effect"
-import type { Snapshot } from "../../domain/state/Snapshot.ts"
-import type { Rows } from "./companion/InTable.ts"
+import { TableRows, withRows } from "./companion/TableRows.ts"
 
 /**
  * A table of states (OTP: an `ets` set).
@@ -31,24 +30,17 @@ export class StateTable extends Context.Service<StateTable, {
   readonly remove: (row: string) => Effect.Effect<void>
   /** The keys of all rows. */
   readonly rows: Effect.Effect<ReadonlyArray<string>>
-  /** The rows themselves, for companions. */
-  readonly unsafe: Rows
 }>()("heirloom/StateTable") {
   /** A fresh, empty table that lives as long as the layer. */
   static readonly layer: Layer.Layer<StateTable> = Layer.sync(StateTable, () => {
-    const rows = new Map<string, Snapshot<unknown>>()
-    const value = (row: string) => Option.map(Option.fromUndefinedOr(rows.get(row)), (snapshot) => snapshot.state)
-    const put = (row: string, state: unknown) => {
-      const old = rows.get(row)
-      rows.set(row, { state, seq: (old?.seq ?? 0) + 1, incarnation: old?.incarnation ?? 0 })
-    }
-    return StateTable.of({
+    const rows = new TableRows()
+    const value = (row: string) => Option.map(Option.fromUndefinedOr(rows.get(row)), ({ state }) => state)
+    return StateTable.of(withRows({
       get: (row) => Effect.sync(() => value(row)),
-      put: (row, state) => Effect.sync(() => put(row, state)),
-      update: (row, f) => Effect.sync(() => put(row, f(value(row)))),
-      remove: (row) => Effect.sync(() => void rows.delete(row)),
-      rows: Effect.sync(() => Array.from(rows.keys())),
-      unsafe: rows
-    })
+      put: (row, state) => Effect.sync(() => rows.put(row, state)),
+      update: (row, f) => Effect.sync(() => rows.put(row, f(value(row)))),
+      remove: (row) => Effect.sync(() => rows.remove(row)),
+      rows: Effect.sync(() => rows.names)
+    }, rows))
   })
 }

@@ -1,137 +1,151 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as Generations from "../../../src/domain/state/Generations.ts"
+import { booksOf, trustedUpTo } from "../../../src/domain/state/stored/StoredRecovery.ts"
 
-const committed = (n: number, by: "message" | "callback" = "message", limit?: number) => {
-  let books: Generations.Generations<string> = Generations.empty(limit)
-  for (let seq = 1; seq <= n; seq++) books = Generations.commit(books, seq, `s${seq}`, by)
-  return books
+type Books = Generations.Generations<string>
+
+const commit = (before: Books, seq: number, by: Generations.Origin) =>
+  Generations.commit(before, { seq, state: `s${seq}`, incarnation: 1 }, by)
+
+const committed = (n: number, by: Generations.Origin = "call"): Generations.Books<string> => {
+  let books: Books
+  for (let seq = 1; seq <= n; seq++) books = commit(books, seq, by)
+  return books!
 }
 
-const flags = (books: Generations.Generations<unknown>) => books.kept.map((one) => [one.seq, one.trusted] as const)
+/** The newest and the one to go back to, each with whether it is trusted. */
+const flags = (books: Generations.Generations<unknown>) =>
+  books === undefined ? [] : [
+    [books.seq, books.trust === "trusted"] as const,
+    ...[Generations.good(books)].flatMap((older) => older === undefined ? [] : [[older.seq, true] as const])
+  ]
+
+const accused = (books = committed(2)) => Generations.recordCallbackCrash(books, "restore", "boom")
 
 describe("Generations", () => {
-  it("the newest snapshot is on probation, those it came out of by a message are trusted", () => {
-    assert.deepStrictEqual(flags(committed(3)), [[3, false], [2, true], [1, true]])
-    assert.strictEqual(Generations.trustedUpTo(committed(3)), 2)
+  it("the newest snapshot is on probation, the one it came out of by a message is trusted", () => {
+    assert.deepStrictEqual(flags(committed(3)), [[3, false], [2, true]])
+    assert.deepStrictEqual(flags(committed(3, "cast")), [[3, false], [2, true]])
+    assert.deepStrictEqual(Generations.good(committed(3)), { seq: 2, state: "s2", incarnation: 1 })
   })
 
-  it("a commit by a callback proves nothing", () => {
-    assert.deepStrictEqual(flags(committed(3, "callback")), [[3, false], [2, false], [1, false]])
-    assert.strictEqual(Generations.trustedUpTo(committed(3, "callback")), 0)
+  it("a commit by a callback, or by a person, proves nothing", () => {
+    assert.deepStrictEqual(flags(committed(3, "callback")), [[3, false]])
+    assert.deepStrictEqual(flags(committed(3, "person")), [[3, false]])
   })
 
-  it("a handled message makes the newest trusted, and with it all it came out of", () => {
-    assert.deepStrictEqual(flags(Generations.handled(committed(3, "callback"))), [[3, true], [2, true], [1, true]])
+  it("a handled message makes the newest trusted", () => {
+    assert.deepStrictEqual(flags(Generations.handled(committed(3, "callback"))), [[3, true]])
+    assert.deepStrictEqual(flags(Generations.unchanged(committed(3), "call")), [[3, true], [2, true]])
+    assert.deepStrictEqual(flags(Generations.unchanged(committed(3), "callback")), [[3, false], [2, true]])
   })
 
-  it("recording a handled message answers the very same books when the newest is trusted already, or there is none", () => {
+  it("recording a handled message answers the very same books when the newest is trusted already", () => {
     const trusted = Generations.handled(committed(2))
     assert.strictEqual(Generations.handled(trusted), trusted)
-    const empty = Generations.empty()
-    assert.strictEqual(Generations.handled<string>(empty), empty)
+    assert.strictEqual(Generations.unchanged(trusted, "cast"), trusted)
   })
 
-  it("the oldest are dropped beyond the limit, the newest trusted one never", () => {
-    assert.deepStrictEqual(flags(committed(9)), [[9, false], [8, true], [7, true]])
+  it("two are kept: the newest, and the newest trusted one before it, which is never dropped", () => {
+    assert.deepStrictEqual(flags(committed(9)), [[9, false], [8, true]])
     let books = committed(2)
-    for (let seq = 3; seq <= 9; seq++) books = Generations.commit(books, seq, `s${seq}`, "callback")
-    assert.deepStrictEqual(flags(books), [[9, false], [8, false], [1, true]])
+    for (let seq = 3; seq <= 9; seq++) books = commit(books, seq, seq % 2 === 0 ? "callback" : "person")
+    assert.deepStrictEqual(flags(books), [[9, false], [1, true]])
+    assert.deepStrictEqual(flags(commit(Generations.handled(books), 10, "callback")), [[10, false], [9, true]])
   })
 
-  it("two are kept at least: the newest and the newest trusted one", () => {
-    assert.deepStrictEqual(flags(committed(5, "message", 1)), [[5, false], [4, true]])
-    assert.deepStrictEqual(flags(committed(5, "message", 0)), [[5, false], [4, true]])
-  })
-
-  it("nothing speaks against a trusted snapshot, or against none", () => {
+  it("nothing speaks against a trusted snapshot", () => {
     const trusted = Generations.handled(committed(2))
-    assert.strictEqual(Generations.accuseCallback(trusted, "restore", "boom"), trusted)
-    assert.strictEqual(Generations.accuseMessage(trusted, { tag: "A", payload: 1 }), trusted)
-    const empty = Generations.empty()
-    assert.strictEqual(Generations.accuseCallback<string>(empty, "init", "boom"), empty)
-    assert.strictEqual(Generations.accuseMessage<string>(empty, { tag: "A", payload: 1 }), empty)
+    assert.strictEqual(Generations.recordCallbackCrash(trusted, "restore", "boom"), trusted)
+    assert.strictEqual(Generations.recordMessageCrash(trusted, { tag: "A", payload: 1 }), trusted)
+    assert.isUndefined(Generations.evidenceAgainst(trusted))
+    assert.isUndefined(Generations.evidenceAgainst(undefined))
   })
 
   it("the same message again is no more evidence, whatever object it comes in", () => {
-    const once = Generations.accuseMessage(committed(2), { tag: "A", payload: { by: 1, of: ["x"] } })
-    assert.strictEqual(Generations.accuseMessage(once, { tag: "A", payload: { by: 1, of: ["x"] } }), once)
-    assert.notStrictEqual(Generations.accuseMessage(once, { tag: "A", payload: { by: 2, of: ["x"] } }), once)
-    assert.notStrictEqual(Generations.accuseMessage(once, { tag: "B", payload: { by: 1, of: ["x"] } }), once)
+    const once = Generations.recordMessageCrash(committed(2), { tag: "A", payload: { by: 1, of: ["x"] } })
+    assert.strictEqual(Generations.recordMessageCrash(once, { tag: "A", payload: { by: 1, of: ["x"] } }), once)
+    assert.notStrictEqual(Generations.recordMessageCrash(once, { tag: "A", payload: { by: 2, of: ["x"] } }), once)
+    assert.notStrictEqual(Generations.recordMessageCrash(once, { tag: "B", payload: { by: 1, of: ["x"] } }), once)
   })
 
-  it("evidence is moot once a message was handled, another state was committed, or a person pardoned it", () => {
-    const accused = Generations.accuseCallback(committed(2), "restore", "boom")
-    assert.isDefined(accused.evidence)
-    assert.isUndefined(Generations.handled(accused).evidence)
-    assert.isUndefined(Generations.commit(accused, 3, "s3", "callback").evidence)
-    assert.isUndefined(Generations.pardon(accused).evidence)
+  it("evidence is moot once a message was handled, a message or a person committed another state, or a person cleared it", () => {
+    assert.isDefined(Generations.evidenceAgainst(accused()))
+    assert.isUndefined(Generations.evidenceAgainst(Generations.handled(accused())))
+    for (const by of ["call", "cast", "person"] as const) {
+      assert.isUndefined(Generations.evidenceAgainst(commit(accused(), 3, by)))
+    }
+    assert.isUndefined(Generations.evidenceAgainst(Generations.clearEvidence(accused())))
+    assert.isUndefined(Generations.evidenceAgainst(Generations.unchanged(accused(), "person")))
     const innocent = committed(2)
-    assert.strictEqual(Generations.pardon(innocent), innocent)
+    assert.strictEqual(Generations.clearEvidence(innocent), innocent)
   })
 
-  it("setting aside keeps the suspect, and those on probation between it and the newest trusted one", () => {
-    const books = Generations.commit(Generations.commit(committed(2), 3, "s3", "callback"), 4, "s4", "callback")
-    assert.deepStrictEqual(flags(books), [[4, false], [3, false], [1, true]])
-    const after = Generations.setAside(books, "boom")
-    assert.deepStrictEqual(flags(after), [[1, true]])
-    assert.deepStrictEqual(after.aside.map(({ seq, state }) => [seq, state]), [[4, "s4"], [3, "s3"]])
-    assert.match(after.aside[1]!.why, /snapshot 4.*boom/)
+  it("evidence goes over to the state that a callback made of a suspect, and the good one before it stays", () => {
+    const after = commit(accused(), 3, "callback")
+    assert.deepStrictEqual(Generations.evidenceAgainst(after)?.callbacks, [{ callback: "restore", why: "boom" }])
+    assert.deepStrictEqual(flags(after), [[3, false], [1, true]])
+    assert.isUndefined(Generations.evidenceAgainst(commit(Generations.handled(accused()), 3, "callback")))
+  })
+
+  it("where a store has the older ones, the newest is kept alone", () => {
+    const next = { seq: 3, state: "s3", incarnation: 1 }
+    assert.deepStrictEqual(flags(Generations.commitAlone(committed(2), next, "call")), [[3, false]])
+    assert.isDefined(Generations.evidenceAgainst(Generations.commitAlone(accused(), next, "callback")))
+    assert.isUndefined(Generations.evidenceAgainst(Generations.commitAlone(accused(), next, "call")))
+  })
+
+  it("setting the newest aside puts the good one before it in its place, trusted", () => {
+    assert.deepStrictEqual(flags(Generations.setAside(accused(committed(3)))), [[2, true]])
+    assert.isUndefined(Generations.setAside(accused(committed(1))))
   })
 
   it("a sequence number is never used again, not even one that was set aside", () => {
-    assert.strictEqual(Generations.nextSeq(Generations.empty()), 1)
-    assert.strictEqual(Generations.nextSeq(committed(4)), 5)
-    assert.strictEqual(Generations.nextSeq(Generations.setAside(committed(4), "boom")), 5)
-  })
-
-  it("trust is read back from a store: each record says up to which snapshot it went when it was written", () => {
-    const books = Generations.fromStored([
-      { seq: 12, trusted: 9 },
-      { seq: 9, trusted: 5 },
-      { seq: 5, trusted: 0 }
-    ])
-    assert.deepStrictEqual(flags(books), [[12, false], [9, true], [5, true]])
-    assert.deepStrictEqual(flags(Generations.fromStored([{ seq: 5, trusted: 5 }])), [[5, true]])
-    assert.deepStrictEqual(flags(Generations.fromStored([{ seq: 5, trusted: 0 }])), [[5, false]])
-    assert.deepStrictEqual(flags(Generations.fromStored([])), [])
-  })
-
-  it("a store that missed coalesced commits knows as much: trust reaches back to every older one", () => {
-    // 6 to 8 were never stored; 8 was the newest trusted when 9 was written
-    assert.deepStrictEqual(flags(Generations.fromStored([{ seq: 9, trusted: 8 }, { seq: 5, trusted: 4 }])), [
-      [9, false],
-      [5, true]
-    ])
+    assert.strictEqual(Generations.lastSeq(undefined, []), 0)
+    assert.strictEqual(Generations.lastSeq(committed(4), []), 4)
+    assert.strictEqual(Generations.lastSeq(Generations.setAside(committed(4)), [{ seq: 4 }, { seq: 2 }]), 4)
   })
 
   it.prop(
-    "after any commits and messages, books read back from a store judge each snapshot as the keeper's own do",
-    { by: Schema.Array(Schema.Literals(["message", "callback", "handled", "aside"])) },
+    "whatever is committed and handled, books read back from a store say what the ones in memory say, or less",
+    { by: Schema.Array(Schema.Literals(["call", "callback", "handled", "aside"])) },
     ({ by }) => {
-      let books: Generations.Generations<{ readonly seq: number; readonly trusted: number }> = Generations.empty()
+      let books: Generations.Generations<{ readonly seq: number; readonly trusted: number; readonly epoch: number }>
+      let stored: ReadonlyArray<{ readonly seq: number; readonly trusted: number; readonly epoch: number }> = []
+      let aside: ReadonlyArray<{ readonly seq: number }> = []
       for (const step of by) {
-        if (step === "handled") books = Generations.handled(books)
-        else if (step === "aside") books = Generations.setAside(books, "boom")
-        else {
-          const seq = Generations.nextSeq(books)
-          // the message that is committed now was handled from the newest: its record may say so
-          const before = step === "message" ? Generations.handled(books) : books
-          books = Generations.commit(books, seq, { seq, trusted: Generations.trustedUpTo(before) }, step)
+        if (step === "handled") books = books && Generations.handled(books)
+        else if (step === "aside") {
+          if (books === undefined) continue
+          const { seq } = books
+          books = Generations.setAside(books)
+          const last = books?.seq ?? 0
+          aside = aside.concat(stored.filter((one) => one.seq > last))
+          assert.include(aside.map((one) => one.seq), seq)
+          stored = stored.filter((one) => one.seq <= last)
+        } else {
+          const seq = Generations.lastSeq(books, aside) + 1
+          const upTo = books === undefined
+            ? 0
+            : books.trust === "trusted" || step === "call"
+            ? books.seq
+            : books.goodSeq
+          const record = { seq, trusted: upTo, epoch: 1 }
+          books = Generations.commit(books, { seq, state: record, incarnation: 1 }, step)
+          stored = [record, ...stored]
         }
-        const stored = Generations.fromStored(books.kept.map((one) => one.state), books.aside)
-        // `handled` without a commit is not stored: the store may know less about the newest, never more
-        assert.deepStrictEqual(
-          flags(stored).slice(1),
-          flags(books).slice(1).map(([seq, trusted]) => [
-            seq,
-            trusted && seq <= Generations.trustedUpTo(stored)
-          ])
+        const read = booksOf(stored)
+        assert.strictEqual(read?.seq, books?.seq)
+        // `handled` without a commit is not stored: the store may know less about the newest, never more.
+        assert.isTrue(read?.trust !== "trusted" || books?.trust === "trusted")
+        assert.isAtMost(read?.goodSeq ?? 0, Math.max(books?.goodSeq ?? 0, (books?.seq ?? 1) - 1))
+        if (books?.trust !== "trusted") assert.strictEqual(read?.goodSeq, books?.goodSeq)
+        assert.isAtMost(
+          trustedUpTo(stored),
+          books === undefined ? 0 : books.trust === "trusted" ? books.seq : books.goodSeq
         )
-        for (const [index, one] of stored.kept.entries()) {
-          assert.isTrue(!one.trusted || books.kept[index]!.trusted)
-        }
-        assert.strictEqual(Generations.nextSeq(stored), Generations.nextSeq(books))
+        assert.strictEqual(Generations.lastSeq(read, aside), Generations.lastSeq(books, aside))
       }
     }
   )

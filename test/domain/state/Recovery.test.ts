@@ -4,14 +4,28 @@ import * as ExitReason from "../../../src/domain/process/ExitReason.ts"
 import * as Generations from "../../../src/domain/state/Generations.ts"
 import * as Recovery from "../../../src/domain/state/Recovery.ts"
 
-type Books = Generations.Generations<string>
+type Books = Generations.Books<string>
+
+const commit = (before: Generations.Generations<string>, seq: number, by: Generations.Origin) =>
+  Generations.commit(before, { seq, state: `s${seq}`, incarnation: 1 }, by)
 
 /** Snapshots 1 to n by messages: n is on probation. */
 const committed = (n: number): Books => {
-  let books: Books = Generations.empty()
-  for (let seq = 1; seq <= n; seq++) books = Generations.commit(books, seq, `s${seq}`, "message")
-  return books
+  let books: Generations.Generations<string>
+  for (let seq = 1; seq <= n; seq++) books = commit(books, seq, "call")
+  return books!
 }
+
+/** Snapshot `seq` as a new incarnation starts from it. */
+const start = (seq: number, trusted: boolean): Recovery.Start<string> => ({
+  seq,
+  state: `s${seq}`,
+  incarnation: 1,
+  trusted
+})
+
+const kept = (books: Generations.Generations<string>): ReadonlyArray<number> =>
+  books === undefined ? [] : [books.seq, ...books.goodSeq === 0 ? [] : [books.goodSeq]]
 
 const inHandler = (tag: string, payload: unknown = {}): Recovery.Activity => ({
   _tag: "InHandler",
@@ -26,7 +40,7 @@ const inCallback = (callback: Generations.Callback): Recovery.Activity => ({
 
 /** An incarnation started from the newest snapshot, handled nothing, and ended so. */
 const ended = (books: Books, activity: Recovery.Activity): Books => {
-  const seq = Generations.newest(books)?.seq ?? 0
+  const { seq } = books
   return Recovery.observe(books, { restored: seq, on: seq, handled: false, activity })
 }
 
@@ -35,7 +49,7 @@ const threeMessages = (books: Books): Books =>
 
 describe("Recovery", () => {
   it("nothing conserved: init", () => {
-    assert.deepStrictEqual(Recovery.decide(Generations.empty()).decision, {
+    assert.deepStrictEqual(Recovery.decide(undefined).decision, {
       _tag: "Init",
       why: "nothing is conserved",
       from: undefined
@@ -45,7 +59,7 @@ describe("Recovery", () => {
   it("without evidence the newest snapshot is restored", () => {
     const books = committed(3)
     assert.deepStrictEqual(Recovery.decide(books), {
-      decision: { _tag: "Restore", snapshot: { seq: 3, state: "s3", trusted: false } },
+      decision: { _tag: "Restore", snapshot: start(3, false) },
       books,
       aside: []
     })
@@ -58,14 +72,14 @@ describe("Recovery", () => {
       assert.deepStrictEqual(outcome.decision, {
         _tag: "RollBack",
         from: 3,
-        to: { seq: 2, state: "s2", trusted: true },
+        to: start(2, true),
         why
       })
       assert.deepStrictEqual(outcome.aside, [{ seq: 3, state: "s3", why }])
-      assert.deepStrictEqual(outcome.books.aside, outcome.aside)
+      assert.deepStrictEqual(kept(outcome.books), [2])
       assert.deepStrictEqual(Recovery.decide(outcome.books).decision, {
         _tag: "Restore",
-        snapshot: { seq: 2, state: "s2", trusted: true }
+        snapshot: start(2, true)
       })
     })
   }
@@ -103,14 +117,14 @@ describe("Recovery", () => {
     assert.deepStrictEqual(outcome.aside.map((one) => one.seq), [3])
   })
 
-  it("onSuspect refuse: never rolls back, sets nothing aside, and stays refused until it is pardoned", () => {
+  it("onSuspect refuse: never rolls back, sets nothing aside, and stays refused until the evidence is cleared", () => {
     for (const books of [threeMessages(committed(3)), ended(committed(3), inCallback("restore"))]) {
       const outcome = Recovery.decide(books, { onSuspect: "refuse" })
       assert.strictEqual(outcome.decision._tag, "Refuse")
       assert.deepStrictEqual(outcome.aside, [])
       assert.strictEqual(Recovery.decide(outcome.books, { onSuspect: "refuse" }).decision._tag, "Refuse")
       assert.strictEqual(
-        Recovery.decide(Generations.pardon(outcome.books), { onSuspect: "refuse" }).decision._tag,
+        Recovery.decide(Generations.clearEvidence(outcome.books!), { onSuspect: "refuse" }).decision._tag,
         "Restore"
       )
     }
@@ -128,10 +142,10 @@ describe("Recovery", () => {
         books = ended(books, inHandler("Crash", { id: 7 }))
         const outcome = Recovery.decide(books, { onSuspect })
         assert.strictEqual(outcome.decision._tag, "Restore")
-        books = outcome.books
+        assert.deepStrictEqual(outcome.aside, [])
+        books = outcome.books!
       }
-      assert.deepStrictEqual(books.kept.map((one) => one.seq), [3, 2, 1])
-      assert.deepStrictEqual(books.aside, [])
+      assert.deepStrictEqual(kept(books), [3, 2])
     }
   })
 
@@ -156,7 +170,7 @@ describe("Recovery", () => {
   it("a snapshot from which a message was handled is trusted for good, also when that committed nothing", () => {
     const crash = { restored: 3, on: 3, handled: true, activity: inHandler("A") }
     let books = Recovery.observe(committed(3), crash)
-    assert.deepStrictEqual(Generations.newest(books), { seq: 3, state: "s3", trusted: true })
+    assert.deepStrictEqual([books.seq, books.state, books.trust], [3, "s3", "trusted"])
     books = threeMessages(ended(books, inCallback("restore")))
     assert.strictEqual(Recovery.decide(books, { onSuspect: "rollback" }).decision._tag, "Restore")
   })
@@ -164,8 +178,7 @@ describe("Recovery", () => {
   it("a message handled from an older state says nothing about what was committed after it", () => {
     // restored 1, committed 2 and 3 by messages, then crashed on 3
     const books = Recovery.observe(committed(3), { restored: 1, on: 3, handled: true, activity: inHandler("A") })
-    assert.strictEqual(Generations.newest(books)?.trusted, false)
-    assert.isUndefined(books.evidence)
+    assert.strictEqual(books.trust, "probation")
   })
 
   it("a crash on a state that was replaced meanwhile says nothing about the new one", () => {
@@ -179,10 +192,9 @@ describe("Recovery", () => {
     assert.strictEqual(first.decision._tag, "RollBack")
     assert.deepStrictEqual(first.aside, [{ seq: 3, state: "s3", why: "snapshot 3 cannot be read: torn" }])
     const second = Recovery.unreadable(first.books, "torn")
-    const third = Recovery.unreadable(second.books, "torn")
-    assert.deepStrictEqual([second, third].map(({ decision }) => decision._tag), ["RollBack", "Init"])
-    assert.deepStrictEqual(third.books.aside.map((one) => one.seq), [3, 2, 1])
-    assert.strictEqual(Recovery.unreadable(third.books, "torn").decision._tag, "Init")
+    assert.deepStrictEqual(second.aside.map((one) => one.seq), [2])
+    assert.strictEqual(second.decision._tag, "Init")
+    assert.strictEqual(Recovery.unreadable(second.books, "torn").decision._tag, "Init")
   })
 
   it("a snapshot that cannot be read is refused when the policy is to refuse", () => {
@@ -210,62 +222,62 @@ describe("restore that learns, over any life of a server", () => {
     onSuspect: Schema.Literals(["default", "rollback", "refuse"])
   }, ({ onSuspect, steps }) => {
     const policy: Recovery.Policy = onSuspect === "default" ? {} : { onSuspect }
-    let books: Books = Generations.empty()
+    let books: Generations.Generations<string>
+    let allAside: ReadonlyArray<{ readonly seq: number }> = []
     const committedSeqs = new Set<number>()
     const everTrusted = new Set<number>()
     let restored = 0
     let handled = false
 
     const end = (activity: Recovery.Activity) => {
-      const on = Generations.newest(books)?.seq ?? 0
-      books = Recovery.observe(books, { restored, on, handled, activity })
+      if (books !== undefined) books = Recovery.observe(books, { restored, on: books.seq, handled, activity })
       const before = books
-      const { aside, books: after, decision } = Recovery.decide(books, policy)
+      const { aside, books: after, decision } = Recovery.decide(before, policy)
       books = after
-      assert.deepStrictEqual(after.aside, [...before.aside, ...aside], "what was set aside stays aside")
-      const kept = after.kept.map((one) => one.seq)
-      assert.deepStrictEqual([...kept, ...aside.map((one) => one.seq)].sort(), before.kept.map((one) => one.seq).sort())
+      allAside = [...allAside, ...aside]
+      assert.deepStrictEqual([...kept(after), ...aside.map((one) => one.seq)].sort(), [...kept(before)].sort())
       for (const one of aside) assert.isFalse(everTrusted.has(one.seq), `${one.seq} was trusted`)
       if (policy.onSuspect === "refuse") assert.deepStrictEqual(aside, [])
       switch (decision._tag) {
         case "Restore":
-        case "RollBack":
-          assert.strictEqual(Generations.newest(after), decision._tag === "Restore" ? decision.snapshot : decision.to)
+        case "RollBack": {
+          const chosen = decision._tag === "Restore" ? decision.snapshot : decision.to
+          assert.deepStrictEqual([chosen.seq, chosen.state], [after?.seq, after?.state])
           if (decision._tag === "RollBack") assert.isTrue(decision.to.trusted)
           break
+        }
         case "Init":
-          assert.isUndefined(Generations.newest(after))
+          assert.isUndefined(after)
           break
         case "Refuse":
           assert.strictEqual(policy.onSuspect, "refuse")
-          books = Generations.pardon(books)
+          books = after && Generations.clearEvidence(after)
           break
         case "GiveUp":
           assert.isUndefined(policy.onSuspect)
           break
       }
-      restored = Generations.newest(books)?.seq ?? 0
+      restored = books?.seq ?? 0
       handled = false
     }
 
     for (const step of steps) {
       switch (step._tag) {
         case "Handle": {
-          const from = Generations.newest(books)
-          if (from !== undefined) everTrusted.add(from.seq)
+          if (books !== undefined) everTrusted.add(books.seq)
           handled = true
           if (step.commits) {
-            const seq = Generations.nextSeq(books)
+            const seq = Generations.lastSeq(books, allAside) + 1
             assert.isFalse(committedSeqs.has(seq))
             committedSeqs.add(seq)
-            books = Generations.commit(books, seq, `s${seq}`, "message")
-          } else books = Generations.handled(books)
+            books = commit(books, seq, "call")
+          } else if (books !== undefined) books = Generations.handled(books)
           break
         }
         case "ContinueWith": {
-          const seq = Generations.nextSeq(books)
+          const seq = Generations.lastSeq(books, allAside) + 1
           committedSeqs.add(seq)
-          books = Generations.commit(books, seq, `s${seq}`, "callback")
+          books = commit(books, seq, "callback")
           break
         }
         case "CrashInHandler":
@@ -278,14 +290,11 @@ describe("restore that learns, over any life of a server", () => {
           end({ _tag: "Outside" })
           break
       }
-      const kept = books.kept.map((one) => one.seq)
-      assert.deepStrictEqual(kept, [...new Set(kept)].sort((a, b) => b - a), "newest first, each once")
-      assert.isAtMost(kept.length, books.limit)
-      for (const [index, one] of books.kept.entries()) {
-        if (one.trusted) assert.isTrue(books.kept.slice(index).every((older) => older.trusted), "trust reaches back")
-      }
+      const seqs = kept(books)
+      assert.deepStrictEqual(seqs, [...new Set(seqs)].sort((a, b) => b - a), "newest first, each once")
+      assert.isAtMost(seqs.length, 2)
       const lastTrusted = Math.max(0, ...everTrusted)
-      if (lastTrusted > 0) assert.include(kept, lastTrusted, "the newest trusted one is kept")
+      if (lastTrusted > 0) assert.include(seqs, lastTrusted, "the newest trusted one is kept")
     }
   }, { arbitrary: { runs: 500 } })
 })

@@ -1,20 +1,66 @@
 /**
  * What a new incarnation starts from when its snapshots are in a store: `Recovery`, with snapshots that must be read first.
  *
- * A snapshot that cannot be read gives way like a suspect one, and the one it gives way to is decided on and read in turn,
- * until one of them will do or none is left.
+ * A snapshot that cannot be read gives way like a suspect one. The one it gives way to is decided on and read in turn, until
+ * one of them can be used or none is left.
  *
  * @since 0.1.0
  */
-import type * as Generations from "../Generations.ts"
+import { Array, Order } from "effect"
+import * as Generations from "../Generations.ts"
 import * as Recovery from "../Recovery.ts"
 import { type Decoded, explain, type Unreadable } from "../StateSchema.ts"
 
-/** A decision about stored snapshots `R` of states `S`, the books after it, and what is to be set aside in the store. */
+/** A snapshot as a store holds it. */
+export interface Stored {
+  readonly seq: number
+  /** The session that wrote it. */
+  readonly epoch: number
+  /** Every snapshot up to this number was trusted when it was written (0: none). */
+  readonly trusted: number
+}
+
+/**
+ * The number up to which stored snapshots are trusted.
+ *
+ * A store writes each snapshot once, before it can be known whether it is any good. What became known since is in the
+ * younger ones: each says up to which number snapshots were trusted when it was written.
+ */
+export const trustedUpTo = (records: ReadonlyArray<Stored>): number =>
+  records.reduce((upTo, { trusted }) => Math.max(upTo, trusted), 0)
+
+const newestFirst = Order.flip(Order.mapInput(Order.Number, ({ seq }: Stored) => seq))
+
+/** The books of stored snapshots, of which those up to a number are trusted. */
+export const booksOf = <R extends Stored>(
+  records: ReadonlyArray<R>,
+  upTo = trustedUpTo(records)
+): Generations.Generations<R> => {
+  const [newest, ...older] = Array.sort(records, newestFirst).map((state) => ({
+    state,
+    seq: state.seq,
+    incarnation: state.epoch
+  }))
+  if (newest === undefined) return undefined
+  return Generations.make(newest, newest.seq <= upTo ? "trusted" : "probation", older.find(({ seq }) => seq <= upTo))
+}
+
+/** Those on probation between a suspect and the snapshot that takes its place, newest first. */
+const skipped = <R extends Stored>(
+  records: ReadonlyArray<R>,
+  suspect: Generations.Aside<R>,
+  last: number
+): ReadonlyArray<Generations.Aside<R>> => {
+  const why = `never trusted, and snapshot ${suspect.seq}, which came out of it, was set aside: ${suspect.why}`
+  const between = records.filter(({ seq }) => seq > last && seq < suspect.seq)
+  return Array.sort(between, newestFirst).map((state) => ({ seq: state.seq, state, why }))
+}
+
+/** A decision about stored snapshots `R` of states `S`, the books after it, and what the store has to set aside. */
 export interface Judgement<R, S> {
   readonly decision: Recovery.Decision<S>
   /** What is started from, if it is a snapshot. */
-  readonly from: Generations.Generation<S> | undefined
+  readonly from: Recovery.Start<S> | undefined
   readonly books: Generations.Generations<R>
   readonly aside: ReadonlyArray<Generations.Aside<R>>
 }
@@ -24,22 +70,34 @@ export interface Judgement<R, S> {
  *
  * **Details**
  *
- * Only what might be started from is read. However many are set aside, it is one rollback: from the newest snapshot there was to
- * the one that is started from, with all the reasons in order.
+ * `known` are the books in memory: the evidence in them counts if they are about the newest stored snapshot. Only snapshots
+ * that might be started from are read. With the newest one are set aside those on probation between it and the one that
+ * takes its place: they would otherwise pass for ancestors of the next commit. However many are set aside, it is one
+ * rollback: from the newest snapshot there was to the one that is started from, with all the reasons in order.
  *
  * @since 0.1.0
  */
-export const judge = <R, S>(
-  before: Generations.Generations<R>,
+export const judge = <R extends Stored, S>(
+  records: ReadonlyArray<R>,
+  known: Generations.Generations<S>,
   read: (stored: R) => Decoded<S> | Unreadable,
   policy: Recovery.Policy | undefined
 ): Judgement<R, S> => {
-  const newest = before.kept[0]?.seq
+  const upTo = trustedUpTo(records)
+  const before = booksOf(records, upTo)
+  const evidence = known?.seq === before?.seq ? Generations.evidenceAgainst(known) : undefined
   const aside: Array<Generations.Aside<R>> = []
-  let outcome = Recovery.decide(before, policy)
+  let rest = records
+  let outcome = Recovery.decide(before && evidence ? { ...before, trust: evidence } : before, policy)
   for (;;) {
-    const { books, decision } = outcome
-    aside.push(...outcome.aside)
+    const { decision } = outcome
+    let { books } = outcome
+    for (const suspect of outcome.aside) {
+      const last = books?.seq ?? 0
+      aside.push(suspect, ...skipped(rest, suspect, last))
+      rest = rest.filter(({ seq }) => seq <= last)
+      books = booksOf(rest, upTo)
+    }
     const why = aside.map((one) => one.why).join("; ")
     switch (decision._tag) {
       case "Refuse":
@@ -47,21 +105,21 @@ export const judge = <R, S>(
         return { decision, from: undefined, books, aside }
       case "Init":
         return {
-          decision: newest === undefined ? decision : { ...decision, from: newest, why },
+          decision: before === undefined ? decision : { ...decision, from: before.seq, why },
           from: undefined,
           books,
           aside
         }
       case "Restore":
       case "RollBack": {
-        const { seq, state, trusted } = decision._tag === "Restore" ? decision.snapshot : decision.to
-        const found = read(state)
+        const chosen = decision._tag === "Restore" ? decision.snapshot : decision.to
+        const found = read(chosen.state)
         if (found._tag === "Decoded") {
-          const from = { seq, state: found.state, trusted }
+          const from = { ...chosen, state: found.state }
           return {
             decision: aside.length === 0
               ? { _tag: "Restore", snapshot: from }
-              : { _tag: "RollBack", from: newest ?? seq, to: from, why },
+              : { _tag: "RollBack", from: before?.seq ?? from.seq, to: from, why },
             from,
             books,
             aside

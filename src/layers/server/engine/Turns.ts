@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Idle, Pending } from "../../../domain/server/Phase.ts"
-import type { Keeper } from "../../state/companion/Companion.ts"
+import type { CompanionPort } from "../../state/companion/Companion.ts"
 import { end, internalError } from "../life/End.ts"
 import { activate, handleIdle, passivate, wantTurn } from "../life/Rest.ts"
 import { Envelope } from "../message/Envelope.ts"
@@ -78,4 +78,4 @@ const proceedWith = (server: Server, occasional: Occasional, work: Work): void =
   handle(server, new Envelope(server, ownCast, undefined, undefined, work))
 }
 
-const awaitRoom = (server: Server, keeper: Keeper<unknown>): void => keeper.whenRoom(() => wantTurn(server))
+const awaitRoom = (server: Server, keeper: CompanionPort<unknown>): void => keeper.whenRoom(() => wantTurn(server))

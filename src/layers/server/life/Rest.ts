@@ -97,8 +97,8 @@ export const handleIdle = (server: Server): void => {
 /** Drops what is made again when it is needed; a state that a store holds, too, as soon as it does. */
 const hibernate = (server: Server): void => {
   dropSpare(server)
-  const standing = server.keeper?.standing(server.state) ?? "kept"
-  if (standing !== "kept") awaitStored(server)
+  const residency = server.keeper?.residency(server.state) ?? "kept"
+  if (residency !== "kept") awaitStored(server)
 }
 
 const dropSpare = (server: Server): void => {
@@ -123,9 +123,9 @@ const awaitStored = (server: Server): void => {
 export const passivate = (server: Server): void => {
   const occasional = server.ownOccasional
   const keeper = server.keeper!
-  const standing = keeper.standing(server.state)
+  const residency = keeper.residency(server.state)
   const decision = Passivation.decide({
-    standing,
+    residency,
     waiting: server.mailboxSize,
     promised: occasional.promised.size
   })

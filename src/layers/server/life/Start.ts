@@ -18,7 +18,7 @@ import {
   NameTaken,
   StateRefused
 } from "../../../domain/server/ServerErrors.ts"
-import type { Generation } from "../../../domain/state/Generations.ts"
+import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { Started } from "../../process/Child.ts"
 import { isEffect, isExit, outcomeOf } from "../../process/Execute.ts"
 import { nothing, type Taken } from "../../state/companion/Companion.ts"
@@ -121,7 +121,7 @@ const initialised = (server: Server, behavior: AnyBehavior): Effect.Effect<unkno
 const restored = (
   server: Server,
   { restore }: AnyBehavior,
-  { seq, state }: Generation<unknown>
+  { seq, state }: Snapshot<unknown>
 ): Effect.Effect<unknown, unknown> => {
   const { copy } = server.spec
   server.restoredFrom = seq

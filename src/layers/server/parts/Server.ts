@@ -27,7 +27,7 @@ import type { Child, Fate, ShutdownMillis, Started } from "../../process/Child.t
 import { inspected } from "../../process/Inspection.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../../process/Process.ts"
 import type { Ready } from "../../process/Turn.ts"
-import type { Keeper, Owner } from "../../state/companion/Companion.ts"
+import type { CompanionPort, Owner } from "../../state/companion/Companion.ts"
 import type { Handler } from "../message/CallChain.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { Mailbox } from "../message/Mailbox.ts"
@@ -56,7 +56,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
   /** Written by Commit and Direct, at first by Start, and by Rest when it leaves memory and when it is back. */
   state: unknown = undefined
   /** Written by Start; see {@link ownKeeper}. */
-  keeper: Keeper<unknown> | undefined = undefined
+  keeper: CompanionPort<unknown> | undefined = undefined
   /** The messages that wait, while any do. Opened by Intake, closed by Turns and Settle. */
   mailbox: Mailbox | undefined = undefined
   /** The message in hand, unless it is handled and answered on its caller's stack. Written by Handle, Direct and Rest. */
@@ -176,7 +176,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
   }
 
   /** Its companion, which is made when it is first needed. */
-  get ownKeeper(): Keeper<unknown> {
+  get ownKeeper(): CompanionPort<unknown> {
     return this.keeper ??= this.spec.container.open(this)
   }
 

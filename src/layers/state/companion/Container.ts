@@ -17,7 +17,7 @@ import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
 import { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { Worker } from "../../supervision/tree/Worker.ts"
-import type { Companion, Keeper, Owner } from "./Companion.ts"
+import type { Companion, CompanionPort, Owner } from "./Companion.ts"
 import { KeyTable } from "./KeyTable.ts"
 
 /** The identity of the companions of server class `Self`, as a service. */
@@ -37,11 +37,11 @@ export interface StateContainer<in out S> extends HasProcess {
    * Takes its key for a server: the companion, whose owner says whether another server was first, or nothing where there is
    * nothing to take over. Most of a million servers wait for their first message, and have no companion until then.
    */
-  readonly enter: (server: Owner<S>) => Keeper<S> | undefined
+  readonly enter: (server: Owner<S>) => CompanionPort<S> | undefined
   /** Makes the companion of a server that has entered without one. */
-  readonly open: (server: Owner<S>) => Keeper<S>
+  readonly open: (server: Owner<S>) => CompanionPort<S>
   /** Takes the companion of a key for its server; whoever has it is its owner afterwards. */
-  readonly claim: (key: string, process: Process) => Keeper<S>
+  readonly claim: (key: string, process: Process) => CompanionPort<S>
   /** The server of a key, if one lives. */
   readonly owner: (key: string) => Process | undefined
   /** A server is down for now (`keep`) or for good (`forget`). */
@@ -59,9 +59,9 @@ export interface Stateful<in out Self, Id extends string, in out S> {
 }
 
 /** Makes the companion of a key. */
-export type Make<S> = (key: string) => Keeper<S>
+export type Make<S> = (key: string) => CompanionPort<S>
 
-type Using<S> = <A>(f: (keeper: Keeper<S>) => Effect.Effect<A>) => Effect.Effect<A>
+type Using<S> = <A>(f: (keeper: CompanionPort<S>) => Effect.Effect<A>) => Effect.Effect<A>
 
 /**
  * A companion in the hands of others than its server: keepers come and go with what is conserved, so it looks its own up
@@ -92,9 +92,9 @@ class View<in out S> implements Companion<S> {
 }
 
 /** By key: a companion, or the server that has it, or will have it when it needs one. */
-type Keepers<S> = KeyTable<Keeper<S> | Owner<S>>
+type Keepers<S> = KeyTable<CompanionPort<S> | Owner<S>>
 
-const isKeeper = <S>(held: Keeper<S> | Owner<S>): held is Keeper<S> => "takeOver" in held
+const isKeeper = <S>(held: CompanionPort<S> | Owner<S>): held is CompanionPort<S> => "takeOver" in held
 
 class Container<in out S> extends InspectedReference implements StateContainer<S> {
   readonly survives: Grade
@@ -102,7 +102,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
   private readonly design: Design<S>
   private readonly keepers: Keepers<S>
   /** Servers that are down, but may have forgotten yet what they have left: it is all in a store, and not known otherwise. */
-  private readonly standby = new Map<Keeper<S>, Set<Owner<S>>>()
+  private readonly standby = new Map<CompanionPort<S>, Set<Owner<S>>>()
 
   constructor(process: Process, design: Design<S>, keepers: Keepers<S>) {
     super()
@@ -112,7 +112,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     this.keepers = keepers
   }
 
-  private keeper(key: string): Keeper<S> {
+  private keeper(key: string): CompanionPort<S> {
     const held = this.keepers.get(key)
     if (held !== undefined) return isKeeper(held) ? held : held.keeper ??= this.open(held)
     const keeper = this.design.make(key)
@@ -124,7 +124,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
 
   /** Does something with the keeper of a key as it is by then, and lets it go again if nothing is left in it. */
   private using(key: string) {
-    return <A>(f: (keeper: Keeper<S>) => Effect.Effect<A>): Effect.Effect<A> =>
+    return <A>(f: (keeper: CompanionPort<S>) => Effect.Effect<A>): Effect.Effect<A> =>
       Effect.suspend(() => {
         const keeper = this.keeper(key)
         return Effect.ensuring(f(keeper), Effect.sync(() => this.tidy(keeper)))
@@ -135,7 +135,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return Effect.map(this.design.stored, (stored) => Array.from(new Set([...stored, ...this.keepers.keys()])).sort())
   }
 
-  readonly enter = (server: Owner<S>): Keeper<S> | undefined => {
+  readonly enter = (server: Owner<S>): CompanionPort<S> | undefined => {
     if (this.design.isLazy) {
       const first = this.keepers.add(server)
       if (first === undefined || first === server) return undefined
@@ -143,14 +143,14 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     return this.claim(server.key, server)
   }
 
-  readonly open = (server: Owner<S>): Keeper<S> => {
+  readonly open = (server: Owner<S>): CompanionPort<S> => {
     const keeper = this.design.make(server.key)
     keeper.owner = server
     keeper.fenceOff(server.incarnation - 1)
     return keeper
   }
 
-  readonly claim = (key: string, process: Process): Keeper<S> => {
+  readonly claim = (key: string, process: Process): CompanionPort<S> => {
     const keeper = this.keeper(key)
     keeper.owner ??= process
     return keeper
@@ -183,7 +183,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     this.tidy(keeper)
   }
 
-  private standBy(keeper: Keeper<S>, server: Owner<S>): void {
+  private standBy(keeper: CompanionPort<S>, server: Owner<S>): void {
     const servers = this.standby.get(keeper)
     if (servers === undefined) this.standby.set(keeper, new Set([server]))
     else servers.add(server)
@@ -197,11 +197,13 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     this.tidy(keeper)
   }
 
-  private tidy(keeper: Keeper<S>): void {
+  private tidy(keeper: CompanionPort<S>): void {
     const { key } = keeper
     const isNeeded = () => keeper.owner !== undefined || this.standby.has(keeper)
     const drop = () => {
-      if (!isNeeded() && this.keepers.get(key) === keeper) this.keepers.delete(key)
+      if (isNeeded() || this.keepers.get(key) !== keeper) return
+      this.keepers.delete(key)
+      this.design.dropped(key)
     }
     if (isNeeded()) return
     if (keeper.isSpare) drop()
@@ -218,6 +220,8 @@ export interface Design<in out S> {
   readonly afterStop: "keep" | "forget"
   /** The keys that something is conserved for beyond what the container knows of. */
   readonly stored: Effect.Effect<ReadonlyArray<string>>
+  /** The companion of a key is no longer needed. */
+  readonly dropped: (key: string) => void
   /** What the container's fiber does. */
   readonly work: Effect.Effect<unknown>
 }

@@ -1,226 +1,393 @@
 /**
  * A companion whose snapshots go to a store: what is acknowledged outlives the process.
  *
- * How they get there is `DurableWrites`; this is how they come back: taken over by a new incarnation, brought back into
- * memory for one that let go of its state, shown to whoever asks.
+ * The newest state is in memory, where the server and its next incarnation find it at once. Every commit goes to the store's
+ * writer, and answers wait in the `Outbox` until the store has it. `StoredKey` reads what the store holds.
  *
  * *Tricky*
- * - **Suspects** are judged on what the store holds, so a rollback first waits until this server's last word is written.
+ * - **Nothing new** is not written: a handler that answers with the very state it was given has read, not written. Its
+ *   answer waits all the same for the commits that it has read.
+ * - **The newest state.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on their
+ *   way. When a write has finally failed, the store is right and memory is not: it is dropped, the answers it held fail, the
+ *   incarnation is ended, and the next one loads what the store really holds. The one that ends may be in the middle of a
+ *   handler: it is fenced off first, so that nothing is committed on top of what was dropped.
+ * - **A removal** has its place in the writer's queue, and the companion lives until it is done: a server that is started
+ *   again meanwhile must not find what is about to be removed, nor be removed with it.
+ * - **Suspects** are judged on what the store holds, so a rollback first waits until this server's last commit is written.
  * - **A state that has left memory** (`passivate`) is the store's alone, until its server asks for it. What comes back must be
- *   what went: if somebody has put another one there, the incarnation ends, and the next one asks what there is. What a
- *   person sets meanwhile is what comes back, since the server has no other.
+ *   what went: if another one is there, the incarnation ends, and the next one asks what there is. A state that is `set`
+ *   meanwhile comes back instead, since the server has no other.
  *
  * @since 0.1.0
  */
-import { type Cause, Effect, Option } from "effect"
-import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import { Cause, Effect, Exit, Option } from "effect"
+import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
+import type { NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
 import * as Generations from "../../../domain/state/Generations.ts"
-import type { Standing } from "../../../domain/state/Passivation.ts"
+import type { Residency } from "../../../domain/state/Passivation.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
-import type { Snapshot } from "../../../domain/state/Snapshot.ts"
-import { explain } from "../../../domain/state/StateSchema.ts"
-import { invalidKey, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
-import { judge, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
-import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-import { nothing, type Taken } from "../companion/Companion.ts"
-import type { Use } from "../store/StoreHealth.ts"
-import { staleEpoch } from "../store/StoreWriter.ts"
-import { DurableWrites } from "./DurableWrites.ts"
+import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { booksOf, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
+import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Process } from "../../process/Process.ts"
+import { AnswerBook } from "../companion/AnswerBook.ts"
+import { type CompanionPort, type Held, isHandled, nothing, type Origin, type Taken } from "../companion/Companion.ts"
+import type { Unsaved } from "../store/StoreWriter.ts"
+import { Outbox } from "./Outbox.ts"
+import { StoredKey } from "./StoredKey.ts"
+import type { Session } from "./StoreSession.ts"
+
+/**
+ * What memory knows of the state. `Unread`: nothing, the store has to be asked. `Here`: the newest snapshot, or that there is
+ * none. `Away`: the server has let go of it, and the store has it under this number.
+ */
+type Memory<S> =
+  | { readonly _tag: "Unread" }
+  | { readonly _tag: "Here"; readonly newest: Generations.Generations<S> }
+  | { readonly _tag: "Away"; readonly seq: number }
+
+const unread: Memory<never> = { _tag: "Unread" }
 
 /** A companion whose snapshots go to a store. */
-export class Durable<in out S> extends DurableWrites<S> {
-  // -------------------------------------------------------------------------------------------- what is taken over
+export class Durable<in out S> implements CompanionPort<S>, Unsaved {
+  readonly key: string
+  owner: Process | undefined = undefined
+  undone = 0
+  ticket = 0
+  private readonly session: Session<S>
+  private readonly stored: StoredKey<S>
+  private readonly outbox = new Outbox()
+  private fence = 0
+  private memory: Memory<S> = unread
+  private answers: AnswerBook | undefined = undefined
+  /** Every snapshot up to this one is trusted. */
+  private trustedUpTo = 0
+  /** Whether it waits for the interval, or has its place in the writer's queue since: the newest state then is written. */
+  private isLate = false
 
-  protected taken(): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
-    const { newest, session } = this
-    // Whoever took over writes now; the cause is what the store answered, a StoreError.
-    if (session.fenced !== undefined) return Effect.failCause(session.fenced as Cause.Cause<StoreError>)
-    if (!this.isLoaded) return this.begin
-    if (this.evidence !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load)
-    if (newest === undefined) return nothing
-    return { decision: { _tag: "Restore", snapshot: { ...newest, trusted: false } }, aside: [] }
+  constructor(key: string, session: Session<S>) {
+    this.key = key
+    this.session = session
+    this.stored = new StoredKey(key, session)
+  }
+
+  /** The newest snapshot in memory. */
+  private get newest(): Generations.Generations<S> {
+    return this.memory._tag === "Here" ? this.memory.newest : undefined
+  }
+
+  // ------------------------------------------------------------------------------------------------------- the fence
+
+  get youngest(): number {
+    return this.fence
+  }
+
+  fenceOff(incarnation: number): void {
+    if (incarnation >= this.fence) this.fence = incarnation + 1
+  }
+
+  // ------------------------------------------------------------------------------------------------------ committing
+
+  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
+    if (!isAccepted(this.fence, incarnation)) return false
+    const before = this.newest
+    if (isHandled(by) && before !== undefined) this.trustedUpTo = before.seq
+    if (before !== undefined && answers === undefined && Object.is(state, before.state)) {
+      this.memory = { _tag: "Here", newest: Generations.unchanged(before, by) }
+      return true
+    }
+    const seq = this.outbox.lastSeq + 1
+    this.outbox.committed(seq, by === "cast")
+    this.memory = { _tag: "Here", newest: Generations.commitAlone(before, { state, seq, incarnation }, by) }
+    if (answers !== undefined) { for (const answer of answers) this.book.record(answer, seq) }
+    const { late, when, writer } = this.session
+    if (when === "commit") writer.add(this)
+    else if (!this.isLate) {
+      this.isLate = true
+      late.add(this)
+    }
+    return true
+  }
+
+  conclude(_incarnation: number, _state: S): void {}
+
+  private get book(): AnswerBook {
+    return this.answers ??= new AnswerBook(this.session.policy?.answers)
+  }
+
+  recorded(id: string): RecordedAnswer | undefined {
+    return this.answers?.find(id)
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
     const { newest } = this
     if (newest === undefined) return
-    if (end.handled) {
-      if (newest.seq === end.restored) this.trustedUpTo = newest.seq
-      return
-    }
     const activity = Recovery.activityOf(reason, end.activity)
-    if (activity._tag === "Outside" || this.trustedUpTo >= newest.seq) return
-    const books: Generations.Generations<S> = {
-      ...Generations.empty(),
-      kept: [{ seq: newest.seq, state: newest.state, trusted: false }],
-      evidence: this.evidence?.against
-    }
-    const against = Recovery.observe(books, { ...end, activity, on: newest.seq }).evidence
-    this.evidence = against === undefined ? undefined : { on: newest.seq, against }
+    const after = Recovery.observe(newest, { ...end, activity, on: newest.seq })
+    if (after.trust === "trusted") this.trustedUpTo = newest.seq
+    this.memory = { _tag: "Here", newest: after }
   }
 
-  /** Under a key that no store takes nothing could be kept: whoever asks for such a server is told, and nobody else. */
-  private get begin(): Effect.Effect<Taken<S>, StoreError> {
-    const what = invalidKey(this.storeKey)
-    if (what === undefined) return this.load
-    const { name } = this.session.store
-    const reason = { _tag: "Invalid", what: `${what}: choose a shorter one, such as a hash of it` } as const
-    return Effect.fail(new StoreError({ store: name, operation: "start", reason }))
+  // --------------------------------------------------------------------------------------------- answers that wait
+
+  get isBehind(): boolean {
+    return this.session.when === "commit" && this.outbox.ahead > 0
   }
 
-  /** Asks the store, and judges what it holds. */
-  private get load(): Effect.Effect<Taken<S>, StoreError> {
-    return Effect.flatMap(this.stored, (records) => {
-      const from = records[0]?.seq
-      const evidence = this.evidence?.on === from ? this.evidence?.against : undefined
-      const { policy, schema } = this.session
-      const books = { ...Generations.fromStored(records), evidence }
-      return this.perform(judge(books, (record) => schema.decode(record.version, record.state), policy))
+  get isFull(): boolean {
+    return this.session.when === "commit" && this.outbox.ahead >= this.session.maxAhead
+  }
+
+  get outage(): StoreError | undefined {
+    return this.session.health.outage
+  }
+
+  hold(answer: Held): void {
+    if (this.outbox.ahead === 0) return answer.stored()
+    this.outbox.hold(answer)
+    if (this.session.when === "late") this.writeNow()
+  }
+
+  private writeNow(): void {
+    this.session.late.delete(this)
+    this.session.writer.add(this)
+  }
+
+  whenRoom(f: () => void): void {
+    this.outbox.whenRoom(f)
+  }
+
+  /** Waits until all that is committed by now is stored, or cannot be. */
+  private readonly settled: Effect.Effect<void, StoreError> = Effect.callback((resume) =>
+    this.hold({
+      stored: () => resume(Exit.void),
+      // What ended the write is a StoreError, or a defect.
+      lost: (reason) => resume(Exit.failCause(toCause(reason) as Cause.Cause<StoreError>))
     })
+  )
+
+  // ------------------------------------------------------------------------------------- what the writer asks and says
+
+  get epoch(): number {
+    return this.session.epoch
   }
 
-  private get stored(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
-    const { store } = this.session
-    return this.patiently(store.load(this.storeKey), "read")
+  record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined {
+    const { newest, session } = this
+    this.isLate = false
+    if (newest === undefined) return undefined
+    if (session.fenced !== undefined) return Exit.failCause(session.fenced)
+    const record = this.stored.encode(newest, this.trustedUpTo, at)
+    if (record._tag === "Failure") return record
+    this.outbox.written()
+    return this.answers === undefined
+      ? record
+      : Exit.succeed({ ...record.value, ...this.unsavedAnswers(this.answers) })
   }
 
-  private patiently<A>(effect: Effect.Effect<A, StoreError>, use: Use): Effect.Effect<A, StoreError> {
-    return this.session.health.ask(effect, this.session.retry, () => 1, use)
+  /** What was recorded since the last record goes with this one. */
+  private unsavedAnswers(book: AnswerBook): Pick<SnapshotRecord, "answers" | "forgetAnswersBefore"> {
+    const answers = book.unsaved
+    book.unsaved = []
+    return { answers, forgetAnswersBefore: book.oldest }
   }
 
-  /** What is set aside is set aside in the store; what is chosen is what memory holds from now on. */
-  private perform(judgement: Judgement<SnapshotRecord, S>): Effect.Effect<Taken<S>, StoreError> {
-    const { aside, decision } = judgement
-    const { epoch, store } = this.session
-    const key = this.storeKey
-    return Effect.map(
-      Effect.forEach(aside, ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why }), "write"), {
-        discard: true
-      }),
-      () => {
-        this.adopt(judgement)
-        return { decision, aside }
-      }
+  saved({ seq }: SnapshotRecord): void {
+    this.outbox.stored(seq)
+    this.outbox.settle()
+  }
+
+  failed(cause: Cause.Cause<unknown>): void {
+    this.stored.notice(cause)
+    const reason: ExitReason = { _tag: "NotConserved", cause }
+    const { lastSeq } = this.outbox
+    this.undone = this.giveUp(unread)
+    // The next incarnation, which asks the store, may start inside `exit`.
+    if (this.owner !== undefined) {
+      this.fenceOff(this.owner.incarnation)
+      this.owner.exit(reason)
+    }
+    this.outbox.release(lastSeq, (answer) => answer.lost(reason))
+    this.outbox.settle()
+  }
+
+  /** Forgets what memory holds, stored or not; the number of casts that are undone by that. */
+  private giveUp(memory: Memory<S>): number {
+    this.memory = memory
+    this.isLate = false
+    this.session.late.delete(this)
+    return this.outbox.giveUp()
+  }
+
+  // ------------------------------------------------------------------------------------------------------- removal
+
+  forget(): void {
+    this.remove((error) => Effect.logError(`what is stored of "${this.stored.text}" is not removed`, error), () => {})
+  }
+
+  get clear(): Effect.Effect<void> {
+    return Effect.orDie(Effect.callback<void, StoreError>((resume) => this.remove(() => Effect.void, resume)))
+  }
+
+  private remove(
+    onFailure: (cause: Cause.Cause<StoreError>) => Effect.Effect<void>,
+    done: (exit: Exit.Exit<void, StoreError>) => void
+  ): void {
+    const { outbox, session: { epoch, store, writer } } = this
+    const upTo = outbox.lastSeq
+    this.giveUp({ _tag: "Here", newest: undefined })
+    this.answers = undefined
+    outbox.removalBegun()
+    writer.run(
+      Effect.tapCause(store.remove([this.stored.text], epoch), onFailure),
+      (exit) => {
+        outbox.removalEnded()
+        outbox.release(
+          upTo,
+          (answer) =>
+            exit._tag === "Success" ? answer.stored() : answer.lost({ _tag: "NotConserved", cause: exit.cause })
+        )
+        outbox.settle()
+        done(exit)
+      },
+      this
     )
   }
 
-  private adopt({ books, decision, from }: Judgement<SnapshotRecord, S>): void {
-    const newest = books.kept[0]
-    this.evidence = newest === undefined || books.evidence === undefined
-      ? undefined
-      : { on: newest.seq, against: books.evidence }
-    this.learn(books)
-    this.passivated = undefined
-    if (decision._tag === "Refuse" || decision._tag === "GiveUp") return
-    this.isLoaded = true
-    this.newest = from === undefined ? undefined : { ...from, incarnation: this.fence }
+  get isSpare(): boolean {
+    return this.outbox.isEmpty
   }
 
-  private learn(books: Generations.Generations<SnapshotRecord>): void {
-    const answers = books.kept[0]?.state.answers
+  whenSpare(f: () => void): void {
+    this.outbox.whenEmpty(f)
+  }
+
+  // ------------------------------------------------------------------------------------------------------ taking over
+
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+    this.fenceOff(incarnation - 1)
+    const { memory, session } = this
+    if (session.fenced !== undefined) return this.refused
+    if (memory._tag !== "Here") return this.load
+    const { newest } = memory
+    if (newest === undefined) return nothing
+    if (Generations.evidenceAgainst(newest) !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load)
+    return { decision: { _tag: "Restore", snapshot: { ...newest, trusted: false } }, aside: nothing.aside }
+  }
+
+  /** Another session has taken over and writes now; the cause is the store's answer, a StoreError. */
+  private get refused(): Effect.Effect<never, StoreError> {
+    return Effect.failCause((this.session.fenced ?? Cause.empty) as Cause.Cause<StoreError>)
+  }
+
+  private get load(): Effect.Effect<Taken<S>, StoreError> {
+    return Effect.map(this.stored.judged(() => this.newest), (judgement) => {
+      this.adopt(judgement)
+      return { decision: judgement.decision, aside: judgement.aside }
+    })
+  }
+
+  private adopt({ aside, books, decision, from }: Judgement<SnapshotRecord, S>): void {
+    const { newest } = this
+    this.learn(books, Generations.lastSeq(books, aside))
+    if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
+      const start = from && books && Generations.make({ ...from, incarnation: this.fence }, books.trust, undefined)
+      this.memory = { _tag: "Here", newest: start }
+    } else if (books === undefined || newest?.seq !== books.seq) this.memory = unread
+    else this.memory = { _tag: "Here", newest: { ...newest, trust: books.trust } }
+  }
+
+  private learn(books: Generations.Generations<SnapshotRecord>, lastSeq: number): void {
+    const answers = books?.state.answers
     if (answers !== undefined && answers.length > 0) this.book.load(answers)
     else this.answers = undefined
-    this.trustedUpTo = Generations.trustedUpTo(books)
-    this.lastSeq = Math.max(this.lastSeq, Generations.nextSeq(books) - 1)
-    this.storedSeq = this.lastSeq
+    this.trustedUpTo = books === undefined ? 0 : books.trust === "trusted" ? books.seq : books.goodSeq
+    this.outbox.caughtUp(lastSeq)
   }
 
   // --------------------------------------------------------------------------------------- what may leave memory
 
-  override standing(state: S): Standing {
-    const { evidence, newest, session } = this
-    const isKept = newest === undefined || !Object.is(newest.state, state) || evidence !== undefined
+  residency(state: S): Residency {
+    const { newest, outbox, session } = this
+    const isKept = newest === undefined || !Object.is(newest.state, state) ||
+      Generations.evidenceAgainst(newest) !== undefined
     if (isKept || session.fenced !== undefined) return "kept"
-    return this.ahead > 0 ? "pending" : "stored"
+    return outbox.ahead > 0 ? "pending" : "stored"
   }
 
-  override passivate(): void {
-    this.passivated = this.newest?.seq
-    this.newest = undefined
+  passivate(): void {
+    const { newest } = this
+    this.memory = newest === undefined ? unread : { _tag: "Away", seq: newest.seq }
     this.answers = undefined
-    this.isLoaded = false
   }
 
-  override get activate(): Effect.Effect<S, StoreError> {
+  get activate(): Effect.Effect<S, StoreError> {
     return Effect.suspend(() => this.newest === undefined ? this.reload : Effect.succeed(this.newest.state))
   }
 
-  /** Not judged: it is the state of an incarnation that is well. */
   private get reload(): Effect.Effect<S, StoreError> {
-    const { passivated, session: { fenced } } = this
-    const found = fenced === undefined
-      ? Effect.flatMap(this.stored, (records) => this.readmit(records[0], passivated))
-      : Effect.failCause(fenced as Cause.Cause<StoreError>)
-    return Effect.tapCause(found, (cause) =>
-      Effect.sync(() => {
-        if (staleEpoch(cause) !== undefined) this.session.fenced ??= cause
-        this.undone = 0
-      }))
+    if (this.session.fenced !== undefined) return this.refused
+    return Effect.tapCause(
+      Effect.flatMap(this.stored.records, (records) => this.readmit(records)),
+      (cause) =>
+        Effect.sync(() => {
+          this.stored.notice(cause)
+          this.undone = 0
+        })
+    )
   }
 
-  private readmit(record: SnapshotRecord | undefined, passivated: number | undefined): Effect.Effect<S, StoreError> {
-    // While this was read somebody may have set another one, or its incarnation was abandoned and the next has taken over.
-    if (this.newest !== undefined) return Effect.succeed(this.newest.state)
-    const { epoch, schema, store } = this.session
-    const fail = (reason: StoreErrorReason) =>
-      Effect.fail(new StoreError({ store: store.name, operation: "load", reason }))
-    if (record !== undefined && record.epoch > epoch) {
-      return fail({ _tag: "Fenced", epoch, current: record.epoch, key: this.storeKey })
-    }
-    if (record === undefined || record.seq !== passivated || passivated !== this.passivated) {
-      const what = record === undefined ? "nothing" : `snapshot ${record.seq}`
-      return fail({ _tag: "Corrupt", what: `of ${this.storeKey} it has ${what}, not the snapshot that left memory` })
-    }
-    const read = schema.decode(record.version, record.state)
-    if (read._tag !== "Decoded") return fail({ _tag: "Corrupt", what: explain(read) })
-    if (record.answers !== undefined && record.answers.length > 0) this.book.load(record.answers)
-    this.newest = { seq: record.seq, state: read.state, incarnation: this.fence }
-    this.isLoaded = true
-    this.passivated = undefined
-    return Effect.succeed(read.state)
+  private readmit(records: ReadonlyArray<SnapshotRecord>): Effect.Effect<S, StoreError> {
+    const { memory, newest } = this
+    // While this was read another one may have been set, or its incarnation was abandoned and the next has taken over.
+    if (newest !== undefined) return Effect.succeed(newest.state)
+    const found = this.stored.find(records, memory._tag === "Away" ? memory.seq : undefined)
+    if (found._tag === "Failure") return Effect.failCause(found.cause)
+    const { answers, seq, state } = found.value
+    if (answers !== undefined && answers.length > 0) this.book.load(answers)
+    const trust = seq <= this.trustedUpTo ? "trusted" : "probation"
+    this.memory = { _tag: "Here", newest: Generations.make({ seq, state, incarnation: this.fence }, trust, undefined) }
+    return Effect.succeed(state)
   }
 
   // ------------------------------------------------------------------------------------------------- for everybody
 
   /** Done when it is stored. */
-  override set(state: S): Effect.Effect<void> {
-    const known = Effect.suspend(() =>
-      this.isLoaded ? Effect.void : Effect.map(this.stored, (records) => {
-        if (this.isLoaded) return
-        this.isLoaded = true
-        this.learn(Generations.fromStored(records))
-      })
-    )
-    return known.pipe(
-      Effect.andThen(Effect.suspend(() => {
-        this.commit(this.fence, state, "person")
-        return this.settled
-      })),
-      Effect.orDie
+  set(state: S): Effect.Effect<void> {
+    const commit = Effect.suspend(() => {
+      this.commit(this.fence, state, "person")
+      return this.settled
+    })
+    return Effect.orDie(
+      Effect.suspend(() =>
+        this.memory._tag === "Here" ? commit : Effect.flatMap(this.stored.records, (records) => {
+          const books = booksOf(records)
+          if (this.memory._tag !== "Here") this.learn(books, books?.seq ?? 0)
+          return commit
+        })
+      )
     )
   }
 
-  override get get(): Effect.Effect<Option.Option<S>> {
+  get get(): Effect.Effect<Option.Option<S>> {
     return Effect.map(
       this.snapshots,
       (snapshots) => Option.map(Option.fromUndefinedOr(snapshots[0]), (one) => one.state)
     )
   }
 
-  /** What the store holds and this code can read, newest first; what is not stored yet comes first of all. */
-  override get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
-    return Effect.orDie(Effect.map(this.stored, (records) => {
-      const snapshots: Array<Snapshot<S>> = []
-      if (this.newest !== undefined && this.ahead > 0) snapshots.push(this.newest)
-      for (const { epoch, seq, state, version } of records) {
-        const read = this.session.schema.decode(version, state)
-        if (read._tag === "Decoded") snapshots.push({ seq, state: read.state, incarnation: epoch })
-      }
-      return snapshots
+  /** The stored snapshots that this code can read, newest first; one that is not stored yet comes first of all. */
+  get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
+    return Effect.orDie(Effect.map(this.stored.records, (records) => {
+      const { newest, outbox } = this
+      const readable = this.stored.readable(records)
+      if (newest === undefined || outbox.ahead === 0) return readable
+      return [{ seq: newest.seq, state: newest.state, incarnation: newest.incarnation }, ...readable]
     }))
   }
 
   get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
-    return Effect.orDie(this.session.store.listAside(this.storeKey))
+    return Effect.orDie(this.session.store.listAside(this.stored.text))
   }
 }

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, type Context, Effect, type Schedule, type Scope } from "effect"
+import { type Cause, type Context, Effect, Schedule, type Scope } from "effect"
 import type { Codec } from "../../../domain/state/StateSchema.ts"
 import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
@@ -38,6 +38,12 @@ export interface Session<in out S> {
   /** Why the session is over: another has taken over. */
   fenced: Cause.Cause<unknown> | undefined
 }
+
+/** How often, and how long, a store that is away is asked again by default. */
+export const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
+  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]),
+  Schedule.during("30 seconds")
+])
 
 /** How long a store may take to write what is left when everything is shut down. */
 const lastPatience = "30 seconds"

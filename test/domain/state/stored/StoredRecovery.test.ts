@@ -2,32 +2,68 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Generations from "../../../../src/domain/state/Generations.ts"
 import type * as Recovery from "../../../../src/domain/state/Recovery.ts"
 import type { Decoded, Unreadable } from "../../../../src/domain/state/StateSchema.ts"
-import { judge } from "../../../../src/domain/state/stored/StoredRecovery.ts"
+import { booksOf, judge, trustedUpTo } from "../../../../src/domain/state/stored/StoredRecovery.ts"
 
 const read = (text: string): Decoded<number> | Unreadable =>
   Number.isNaN(Number(text))
     ? { _tag: "Undecodable", version: 1, issue: `"${text}" is no number` }
     : { _tag: "Decoded", state: Number(text), migratedFrom: undefined }
 
-/** Books of stored texts, the oldest first, each but the last handled from. */
-const books = (...texts: ReadonlyArray<string>) =>
-  texts.reduce<Generations.Generations<string>>(
-    (books, text, index) => Generations.commit(books, index + 1, text, "message"),
-    Generations.empty()
-  )
+interface Stored {
+  readonly seq: number
+  readonly epoch: number
+  readonly trusted: number
+  readonly text: string
+}
 
-const judged = (before: Generations.Generations<string>, policy?: Recovery.Policy) => judge(before, read, policy)
+const stored = (seq: number, trusted: number, text = String(seq)): Stored => ({ seq, epoch: 7, trusted, text })
+
+/** Records of texts, the oldest first, each but the last handled from. */
+const records = (...texts: ReadonlyArray<string>): ReadonlyArray<Stored> =>
+  texts.map((text, index) => stored(index + 1, index, text)).reverse()
+
+const judged = (
+  before: ReadonlyArray<Stored>,
+  policy?: Recovery.Policy,
+  known?: Generations.Generations<number>
+) => judge(before, known, ({ text }) => read(text), policy)
+
+const start = (seq: number, state: number, trusted: boolean) => ({ seq, state, incarnation: 7, trusted })
+
+describe("the books of stored snapshots", () => {
+  const flags = (...of: ReadonlyArray<Stored>) => {
+    const books = booksOf(of)
+    return books && [books.seq, books.trust, books.goodSeq]
+  }
+
+  it("each record says up to where snapshots were trusted when it was written", () => {
+    assert.deepStrictEqual(flags(stored(12, 9), stored(9, 5), stored(5, 0)), [12, "probation", 9])
+    assert.deepStrictEqual(flags(stored(5, 5)), [5, "trusted", 0])
+    assert.deepStrictEqual(flags(stored(5, 0)), [5, "probation", 0])
+    assert.isUndefined(flags())
+    assert.deepStrictEqual([trustedUpTo([stored(12, 9), stored(9, 5)]), trustedUpTo([])], [9, 0])
+  })
+
+  it("a store that missed coalesced commits knows as much: trust reaches back to every older one", () => {
+    // 6 to 8 were never stored; 8 was the newest trusted when 9 was written.
+    assert.deepStrictEqual(flags(stored(9, 8), stored(5, 4)), [9, "probation", 5])
+  })
+
+  it("in whatever order they come", () => {
+    assert.deepStrictEqual(flags(stored(5, 0), stored(12, 9), stored(9, 5)), [12, "probation", 9])
+  })
+})
 
 describe("judge", () => {
   it("starts from the newest snapshot, read", () => {
-    const { aside, decision, from } = judged(books("1", "2"))
-    assert.deepStrictEqual(from, { seq: 2, state: 2, trusted: false })
-    assert.deepStrictEqual(decision, { _tag: "Restore", snapshot: { seq: 2, state: 2, trusted: false } })
+    const { aside, decision, from } = judged(records("1", "2"))
+    assert.deepStrictEqual(from, start(2, 2, false))
+    assert.deepStrictEqual(decision, { _tag: "Restore", snapshot: start(2, 2, false) })
     assert.deepStrictEqual(aside, [])
   })
 
   it("starts from init when nothing is stored, and says only that", () => {
-    assert.deepStrictEqual(judged(books()).decision, {
+    assert.deepStrictEqual(judged(records()).decision, {
       _tag: "Init",
       why: "nothing is conserved",
       from: undefined
@@ -35,18 +71,18 @@ describe("judge", () => {
   })
 
   it("however many cannot be read, it is one rollback from the newest, with every reason", () => {
-    const { aside, books: after, decision, from } = judged(books("1", "two", "three"))
-    assert.deepStrictEqual(from, { seq: 1, state: 1, trusted: true })
-    assert.deepStrictEqual(aside.map(({ seq, state }) => [seq, state]), [[3, "three"], [2, "two"]])
-    assert.deepStrictEqual(after.kept.map(({ seq }) => seq), [1])
+    const { aside, books: after, decision, from } = judged(records("1", "two", "three"))
+    assert.deepStrictEqual(from, start(1, 1, true))
+    assert.deepStrictEqual(aside.map(({ seq, state }) => [seq, state.text]), [[3, "three"], [2, "two"]])
+    assert.deepStrictEqual([after?.seq, after?.trust], [1, "trusted"])
     assert(decision._tag === "RollBack")
-    assert.deepStrictEqual([decision.from, decision.to], [3, { seq: 1, state: 1, trusted: true }])
+    assert.deepStrictEqual([decision.from, decision.to], [3, start(1, 1, true)])
     assert.strictEqual(decision.why, aside.map(({ why }) => why).join("; "))
     assert.match(decision.why, /snapshot 3 cannot be read.*; snapshot 2 cannot be read/)
   })
 
   it("starts from init when none can be read", () => {
-    const { aside, decision, from } = judged(books("one", "two"))
+    const { aside, decision, from } = judged(records("one", "two"))
     assert.strictEqual(from, undefined)
     assert.deepStrictEqual(aside.map(({ seq }) => seq), [2, 1])
     assert(decision._tag === "Init")
@@ -54,20 +90,40 @@ describe("judge", () => {
   })
 
   it("refuses a snapshot that cannot be read where the policy is to refuse, and sets nothing aside", () => {
-    const before = books("1", "two")
+    const before = records("1", "two")
     const { aside, books: after, decision, from } = judged(before, { onSuspect: "refuse" })
     assert.strictEqual(decision._tag, "Refuse")
     assert.strictEqual(from, undefined)
     assert.deepStrictEqual(aside, [])
-    assert.strictEqual(after, before)
+    assert.strictEqual(after?.state, before[0])
   })
 
   it("reads a suspect's successor, not the suspect", () => {
-    const suspect = Generations.accuseCallback(books("1", "two"), "restore", "boom")
-    const { aside, decision } = judged(suspect)
+    const newest = Generations.commit(undefined, { seq: 2, state: 0, incarnation: 1 }, "callback")
+    const known = Generations.recordCallbackCrash(newest, "restore", "boom")
+    const { aside, decision } = judged(records("1", "two"), undefined, known)
     assert(decision._tag === "RollBack")
     assert.deepStrictEqual([decision.from, decision.to.state], [2, 1])
     assert.deepStrictEqual(aside.map(({ seq }) => seq), [2])
     assert.include(aside[0]!.why, "restore crashed on snapshot 2: boom")
+  })
+
+  it("evidence in memory counts against the snapshot that it is about, and against no other", () => {
+    const newest = Generations.commit(undefined, { seq: 3, state: 0, incarnation: 1 }, "callback")
+    const known = Generations.recordCallbackCrash(newest, "restore", "boom")
+    assert.strictEqual(judged(records("1", "2"), undefined, known).decision._tag, "Restore")
+  })
+
+  it("sets aside with the suspect those on probation between it and the newest trusted one", () => {
+    const on = [stored(4, 1), stored(3, 1), stored(2, 1, "two"), stored(1, 1), stored(5, 1, "five")]
+    const { aside, books, decision } = judged(on)
+    assert.deepStrictEqual(aside.map(({ seq, state }) => [seq, state.text]), [[5, "five"], [4, "4"], [3, "3"], [
+      2,
+      "two"
+    ]])
+    assert.match(aside[1]!.why, /never trusted, and snapshot 5.*set aside: snapshot 5 cannot be read/)
+    assert.deepStrictEqual([books?.seq, books?.trust], [1, "trusted"])
+    assert(decision._tag === "RollBack")
+    assert.deepStrictEqual([decision.from, decision.to.seq], [5, 1])
   })
 })

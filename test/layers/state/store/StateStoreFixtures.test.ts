@@ -5,6 +5,7 @@ import { Effect, Result, Schema } from "effect"
 import { join } from "node:path"
 import * as Generations from "../../../../src/domain/state/Generations.ts"
 import * as Recovery from "../../../../src/domain/state/Recovery.ts"
+import { booksOf, trustedUpTo } from "../../../../src/domain/state/stored/StoredRecovery.ts"
 import { StateSchema, type StateStore } from "../../../../src/index.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
@@ -37,13 +38,13 @@ const afterDeploy = Effect.fnUntraced(function*(store: StateStore.StateStore<"pr
     [5, "restore crashed on snapshot 5: boom", ["call-5"]]
   ])
   // the books know what was trusted, and the next commit is written in the new version
-  const books = Generations.fromStored(found[0]!, aside.map((one) => ({ seq: one.seq, state: one, why: one.why })))
+  const books = booksOf(found[0]!)
   const { decision } = Recovery.decide(books)
   assert.strictEqual(decision._tag === "Restore" ? decision.snapshot.seq : undefined, 4)
-  const seq = Generations.nextSeq(books)
+  const seq = Generations.lastSeq(books, aside) + 1
   assert.strictEqual(seq, 6)
   const { state, version } = Result.getOrThrow(State.encode({ total: 41, names: new Set(["cy"]) }))
-  yield* store.save([{ key: keys[0]!, epoch, seq, version, state, trusted: Generations.trustedUpTo(books), at: 1 }])
+  yield* store.save([{ key: keys[0]!, epoch, seq, version, state, trusted: trustedUpTo(found[0]!), at: 1 }])
   const [newest] = yield* store.load(keys[0]!)
   assert.deepStrictEqual(State.decode(newest!.version, newest!.state), {
     _tag: "Decoded",

@@ -1,0 +1,49 @@
+/**
+ * A companion that keeps nothing: a new incarnation starts from `init` (OTP's default). It still fences, and has an owner.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Option } from "effect"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Aside } from "../../../domain/state/Generations.ts"
+import type * as Recovery from "../../../domain/state/Recovery.ts"
+import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import { nothing, type Taken } from "./Companion.ts"
+import { SyncCompanion } from "./SyncCompanion.ts"
+
+const none: ReadonlyArray<never> = []
+
+/** A companion that keeps nothing. */
+export class Forgetful<in out S> extends SyncCompanion<S> {
+  get isSpare(): boolean {
+    return true
+  }
+
+  commit(incarnation: number): boolean {
+    return isAccepted(this.fence, incarnation)
+  }
+
+  protected taken(): Taken<S> {
+    return nothing
+  }
+
+  recorded(_id: string): undefined {
+    return undefined
+  }
+
+  observe(_reason: ExitReason, _end: Omit<Recovery.Crash, "on">): void {}
+
+  forget(): void {}
+
+  get get(): Effect.Effect<Option.Option<S>> {
+    return Effect.succeed(Option.none())
+  }
+
+  get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
+    return Effect.succeed(none)
+  }
+
+  get aside(): Effect.Effect<ReadonlyArray<Aside<unknown>>> {
+    return Effect.succeed(none)
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A companion whose snapshots are the value of a `Ref`: in memory, or a row of a table.
+ *
+ * It is the plain rule: a commit from above the fence (`Snapshot.isAccepted`) is the newest snapshot (`Generations`), a crash is
+ * evidence against it, and a new incarnation starts from what `Recovery` decides. Two snapshots are kept: the newest, and the
+ * newest trusted one before it. What has to outlive the process is not for this: see `Durable`.
+ *
+ * *Tricky*: there may be a million of these. Nearly all have nothing set aside and no answers on record, so they share one
+ * `Rest` until they have.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Option, Ref } from "effect"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
+import * as Generations from "../../../domain/state/Generations.ts"
+import * as Recovery from "../../../domain/state/Recovery.ts"
+import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import { AnswerBook } from "./AnswerBook.ts"
+import type { Origin, Policy, Taken } from "./Companion.ts"
+import { SyncCompanion } from "./SyncCompanion.ts"
+
+/** What few companions have, beside the policy that those of one class share. */
+export interface Rest<out S> {
+  readonly policy: Policy | undefined
+  readonly aside: ReadonlyArray<Generations.Aside<S>>
+  /** The highest number of those that were set aside, 0 if none was. */
+  readonly lastAside: number
+  readonly answers: AnswerBook | undefined
+}
+
+/** What the companions of a class share as long as they have nothing else. */
+export const restOf = (policy: Policy | undefined): Rest<never> => ({
+  policy,
+  aside: [],
+  lastAside: 0,
+  answers: undefined
+})
+
+/** The snapshots of one server, in a `Ref`. */
+export type Cell<S> = Ref.Ref<Generations.Generations<S>>
+
+/** A companion whose snapshots are the value of a `Ref`. */
+export class RefCompanion<in out S> extends SyncCompanion<S> {
+  private readonly cell: Cell<S>
+  private rest: Rest<S>
+
+  constructor(key: string, rest: Rest<S>, cell: Cell<S> = Ref.makeUnsafe<Generations.Generations<S>>(undefined)) {
+    super(key)
+    this.cell = cell
+    this.rest = rest
+  }
+
+  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
+    if (!isAccepted(this.fence, incarnation)) return false
+    const before = Ref.getUnsafe(this.cell)
+    // A handler that answers with the state it was given has made no other one, unless its answer is recorded with it.
+    if (before !== undefined && answers === undefined && Object.is(state, before.state)) {
+      this.put(Generations.unchanged(before, by))
+      return true
+    }
+    const seq = Math.max(before === undefined ? 0 : before.seq, this.rest.lastAside) + 1
+    this.put(Generations.commit(before, { state, seq, incarnation }, by))
+    if (answers !== undefined) this.record(answers, seq)
+    return true
+  }
+
+  observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
+    const before = Ref.getUnsafe(this.cell)
+    if (before === undefined) return
+    const activity = Recovery.activityOf(reason, end.activity)
+    this.put(Recovery.observe(before, { ...end, activity, on: before.seq }))
+  }
+
+  protected taken(): Taken<S> {
+    const { aside, books, decision } = Recovery.decide(Ref.getUnsafe(this.cell), this.rest.policy)
+    this.put(books)
+    if (aside.length > 0) {
+      this.rest.answers?.rollBack(books?.seq ?? 0)
+      const all = [...this.rest.aside, ...aside]
+      this.rest = { ...this.rest, aside: all, lastAside: Generations.lastSeq(undefined, all) }
+    }
+    return { decision, aside }
+  }
+
+  recorded(id: string): RecordedAnswer | undefined {
+    return this.rest.answers?.find(id)
+  }
+
+  forget(): void {
+    this.put(undefined)
+    this.rest = restOf(this.rest.policy)
+  }
+
+  get isSpare(): boolean {
+    return Ref.getUnsafe(this.cell) === undefined && this.rest.aside.length === 0
+  }
+
+  get get(): Effect.Effect<Option.Option<S>> {
+    return Effect.map(Ref.get(this.cell), (newest) => newest === undefined ? Option.none() : Option.some(newest.state))
+  }
+
+  get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
+    return Effect.map(Ref.get(this.cell), (newest) => newest === undefined ? [] : [snapshotOf(newest)])
+  }
+
+  get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {
+    return Effect.sync(() => this.rest.aside)
+  }
+
+  // What `Ref.set` does: commits come from the middle of a turn, where no Effect is run.
+  private put(next: Generations.Generations<S>): void {
+    this.cell.ref.current = next
+  }
+
+  private record(recorded: ReadonlyArray<NewAnswer>, seq: number): void {
+    const answers = this.rest.answers ?? new AnswerBook(this.rest.policy?.answers)
+    if (this.rest.answers === undefined) this.rest = { ...this.rest, answers }
+    for (const answer of recorded) answers.record(answer, seq)
+  }
+}
+
+const snapshotOf = <S>({ incarnation, seq, state }: Snapshot<S>): Snapshot<S> => ({ state, seq, incarnation })
