@@ -1,6 +1,6 @@
 /**
- * Every ```ts block of README.md and of docs/ is a program: it type-checks, runs, and prints what its comments say. So is
- * every example in the modules' documentation that begins with its imports; one without is a fragment.
+ * Every ```ts block of README.md, of docs/ and of the modules' documentation is a program: it type-checks, runs, and prints
+ * what its comments say.
  *
  * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
  * file. The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
@@ -37,9 +37,7 @@ const programsOf = (document: string): ReadonlyArray<Program> => {
       if (inside && fence[2] !== "continued") programs.push({ line: index + 1, kept: [] })
     } else if (inside) programs.at(-1)!.kept[index] = text
   })
-  const isProgram = ({ kept }: { readonly kept: ReadonlyArray<string> }): boolean =>
-    document.endsWith(".md") || kept.some((text) => text.startsWith("import "))
-  return programs.filter(isProgram).map(({ kept, line }) => ({
+  return programs.map(({ kept, line }) => ({
     name: `${document}:${line}`,
     file: join(generated, `${document.replaceAll(/[/\\]/g, "-")}-${line}.ts`),
     source: Array.from(kept, (text) => text ?? "").join("\n"),

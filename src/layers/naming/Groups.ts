@@ -85,12 +85,34 @@ export interface GroupsClass<Self, Id extends string, G, R extends HasProcess>
  * **Example**
  *
  * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Groups, StateContainer, Supervisor } from "heirloom"
+ *
+ * class Session extends GenServer.Service<Session>()("app/Session", {
+ *   state: Schema.Array(Schema.String),
+ *   messages: {
+ *     Notify: GenServer.cast({ payload: { text: Schema.String } }),
+ *     Seen: GenServer.call({ reply: Schema.Array(Schema.String) })
+ *   }
+ * }) {}
+ *
  * class Watchers extends Groups.Service<Watchers, { readonly ref: Session["Service"] }>()("app/Watchers") {}
  *
- * const announce = Effect.fnUntraced(function*(topic: string, text: string) {
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   Watchers.layer,
+ *   StateContainer.layerMemory(Session),
+ *   Session.layer({ init: [], handlers: { Notify: (seen, { text }) => [...seen, text], Seen: (seen) => [seen, seen] } })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
  *   const watchers = yield* Watchers
- *   for (const session of yield* watchers.members(topic)) yield* session.Notify({ text })
+ *   const session = yield* Session
+ *   yield* watchers.join("news", session)
+ *   for (const member of yield* watchers.members("news")) yield* member.Notify({ text: "hello" })
+ *   console.log(yield* session.Seen()) // => [ 'hello' ]
  * })
+ *
+ * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
  * @since 0.1.0

@@ -84,8 +84,21 @@ export interface WatchOptions<in out R> {
  * **Example**
  *
  * ```ts
- * const watch = yield* Monitor.watch(worker)
- * yield* Effect.forkScoped(Effect.flatMap(watch.down, (down) => boss.WorkerLost({ path: down.path })))
+ * import { Effect } from "effect"
+ * import { Monitor, Process, Supervisor } from "heirloom"
+ *
+ * class Workers extends Supervisor.Service<Workers>()("app/Workers") {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const workers = yield* Workers
+ *   const worker = yield* workers.startChild(Supervisor.workerRecipe("worker", Effect.never))
+ *   const watch = yield* Monitor.watch(worker)
+ *   yield* Process.kill(worker)
+ *   const { incarnation, reason } = yield* watch.down
+ *   console.log(incarnation, reason._tag) // => 1 Killed
+ * }).pipe(Effect.scoped, Effect.provide(Workers.layer({ strategy: "one_for_one" }, [])))
+ *
+ * await Effect.runPromise(program)
  * ```
  *
  * @since 0.1.0

@@ -152,13 +152,31 @@ export interface RegistryClass<Self, Id extends string, Shape> extends Context.S
  * **Example**
  *
  * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Registry, StateContainer, Supervisor } from "heirloom"
+ *
+ * class Room extends GenServer.Service<Room>()("app/Room", {
+ *   state: Schema.Array(Schema.String),
+ *   messages: { Say: GenServer.call({ payload: { text: Schema.String }, reply: Schema.Int }) }
+ * }) {}
+ *
  * class Rooms extends Registry.Service<Rooms, { readonly ref: Room["Service"] }>()("app/Rooms", { keys: "unique" }) {}
+ * class Tree extends Supervisor.Service<Tree>()("app/Tree") {}
+ *
+ * const App = Tree.layer({ strategy: "one_for_one" }, [Rooms.layer, StateContainer.layerMemory(Room)])
+ *
+ * const behavior = Room.behavior({
+ *   init: [],
+ *   handlers: { Say: (lines, { text }) => [lines.length + 1, [...lines, text]] }
+ * })
  *
  * const program = Effect.gen(function*() {
- *   const rooms = yield* Rooms
- *   yield* rooms.start("lobby", Room.start(behavior))
- *   yield* rooms.via("lobby").Say({ text: "hello" })
- * }).pipe(Effect.provide(Rooms.layer))
+ *   const [rooms, tree] = [yield* Rooms, yield* Tree]
+ *   yield* rooms.start("lobby", tree.startChild(Room.recipe(behavior, { key: "lobby" })))
+ *   console.log(yield* rooms.via("lobby").Say({ text: "hello" })) // => 1
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
  * @since 0.1.0

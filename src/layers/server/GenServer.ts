@@ -287,12 +287,15 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  * **Example** (a tick that only the server itself sends)
  *
  * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "heirloom"
+ *
  * class Clock extends GenServer.Service<Clock>()("app/Clock", {
  *   state: Schema.Int,
  *   messages: { Tick: GenServer.cast({ internal: true }) }
  * }) {}
  *
- * const nextTick = Effect.flatMap(Clock.self, (self) => GenServer.castAfter(self.Tick(), "1 second"))
+ * const nextTick = Effect.flatMap(Clock.self, (self) => self.Tick().pipe(GenServer.castAfter("1 second")))
  *
  * const ClockLive = Clock.layer({
  *   init: Effect.as(nextTick, 0),
@@ -327,14 +330,30 @@ export const castAfter: {
  * **Example**
  *
  * ```ts
- * handlers: {
- *   Pay: (state, { by }) =>
- *     Effect.gen(function*() {
- *       const ledger = yield* Ledger
- *       const balance = yield* GenServer.orCrash(ledger.Book({ by }))
- *       return [balance, state]
- *     })
- * }
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "heirloom"
+ *
+ * class Ledger extends GenServer.Service<Ledger>()("app/Ledger", {
+ *   state: Schema.Int,
+ *   messages: { Book: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * class Till extends GenServer.Service<Till>()("app/Till", {
+ *   state: Schema.Int,
+ *   messages: { Pay: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * const TillLive = Till.layer({
+ *   init: 0,
+ *   handlers: {
+ *     Pay: (payments, { by }) =>
+ *       Effect.gen(function*() {
+ *         const ledger = yield* Ledger
+ *         const balance = yield* GenServer.orCrash(ledger.Book({ by }))
+ *         return [balance, payments + 1]
+ *       })
+ *   }
+ * })
  * ```
  *
  * @since 0.1.0

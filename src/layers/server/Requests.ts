@@ -45,8 +45,28 @@ export interface Deadline {
  * **Example**
  *
  * ```ts
- * const until = yield* Requests.deadline("5 seconds")
- * const answers = [yield* Requests.wait(first, { until }), yield* Requests.wait(second, { until })]
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Requests, StateContainer, Supervisor } from "heirloom"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   StateContainer.layerMemory(Counter),
+ *   Counter.layer({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] } })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   const first = yield* Requests.send(counter.Add({ by: 1 }))
+ *   const second = yield* Requests.send(counter.Add({ by: 2 }))
+ *   const until = yield* Requests.deadline("5 seconds")
+ *   console.log(yield* Requests.wait(first, { until }), yield* Requests.wait(second, { until })) // => 1 3
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
  * @category constructors
@@ -74,9 +94,27 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  * **Example**
  *
  * ```ts
- * const first = yield* Requests.send(counter.Increment({ by: 1 }))
- * const second = yield* Requests.send(counter.Increment({ by: 2 }))
- * const answers = [yield* Requests.wait(first), yield* Requests.wait(second)]
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Requests, StateContainer, Supervisor } from "heirloom"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   StateContainer.layerMemory(Counter),
+ *   Counter.layer({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] } })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   const first = yield* Requests.send(counter.Add({ by: 1 }))
+ *   const second = yield* Requests.send(counter.Add({ by: 2 }))
+ *   console.log(yield* Requests.wait(first), yield* Requests.wait(second)) // => 1 3
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
  * @since 0.1.0
@@ -171,13 +209,35 @@ export interface Collection<in out Label, in out A, in out E> {
  * **Example**
  *
  * ```ts
- * const asked = yield* Requests.collection<string, number, CallError>()
- * for (const [name, counter] of counters) yield* asked.add(name, yield* Requests.send(counter.Get()))
- * while (true) {
- *   const response = yield* asked.wait({ timeout: "1 second" })
- *   if (response._tag === "None") break
- *   yield* Console.log(response.value.label, response.value.exit)
- * }
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Requests, StateContainer, Supervisor } from "heirloom"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   StateContainer.layerMemory(Counter),
+ *   Counter.layer({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] } })
+ * ])
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   const asked = yield* Requests.collection<string, number, GenServer.CallError>()
+ *   yield* asked.add("one", yield* Requests.send(counter.Add({ by: 1 })))
+ *   yield* asked.add("two", yield* Requests.send(counter.Add({ by: 2 })))
+ *   while (true) {
+ *     const response = yield* asked.wait({ timeout: "1 second" })
+ *     if (response._tag === "None") break
+ *     const { exit, label } = response.value
+ *     console.log(label, exit._tag)
+ *     // => one Success
+ *     // => two Success
+ *   }
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
  * @since 0.1.0

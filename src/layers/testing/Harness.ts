@@ -57,15 +57,35 @@ export interface Recorder {
  * **Example**
  *
  * ```ts
- * it.effect("comes back with its state", () =>
- *   Effect.gen(function*() {
- *     const harness = yield* Harness
- *     const counter = yield* Counter
- *     yield* counter.Increment({ by: 41 })
- *     yield* Effect.exit(counter.Crash())
- *     yield* harness.awaitIncarnation(counter, 2)
- *     assert.deepStrictEqual(yield* harness.historyOf(counter), ["Started", "Exited", "Restarting", "StateRestored", "Started"])
- *   }).pipe(Effect.provide(Layer.provideMerge(App, Harness.layer))))
+ * import { Effect, Layer, Schema } from "effect"
+ * import { TestClock } from "effect/testing"
+ * import { GenServer, StateContainer, Supervisor } from "heirloom"
+ * import { Harness } from "heirloom/testing"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }), Crash: GenServer.call() }
+ * }) {}
+ *
+ * const App = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   StateContainer.layerMemory(Counter),
+ *   Counter.layer({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by], Crash: () => Effect.die("boom") } })
+ * ])
+ *
+ * // In a test file: `it.effect("comes back with its state", () => test)` of `@effect/vitest`, which brings the `TestClock`.
+ * const test = Effect.gen(function*() {
+ *   const harness = yield* Harness.Harness
+ *   const counter = yield* Counter
+ *   yield* counter.Add({ by: 41 })
+ *   yield* Effect.exit(counter.Crash())
+ *   yield* harness.awaitIncarnation(counter, 2)
+ *   console.log((yield* harness.historyOf(counter)).join(", ")) // => Started, Exited, Restarting, StateRestored, Started
+ * }).pipe(
+ *   Effect.provide(Layer.provideMerge(App, Harness.Harness.layer)),
+ *   Effect.provide(TestClock.layer())
+ * )
+ *
+ * await Effect.runPromise(test)
  * ```
  *
  * @since 0.1.0

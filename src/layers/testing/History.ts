@@ -210,6 +210,15 @@ const withAnswer = (value: Value, at: Moment): Ended => ({ outcome: { _tag: "Ans
  * **Example**
  *
  * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "heirloom"
+ * import { History } from "heirloom/testing"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
  * const client = Effect.flatMap(Counter, (counter) => History.add("counter", 1, counter.Add({ by: 1 })))
  * ```
  *

@@ -58,7 +58,23 @@ export interface Task<out A, out E = never> extends HasProcess, Pipeable.Pipeabl
  * **Example**
  *
  * ```ts
- * const why = Context.getOption(Cause.annotations(cause), TaskSupervisor.LinkBroken)
+ * import { Cause, Context, Effect, Exit, Fiber, Option } from "effect"
+ * import { TaskSupervisor } from "heirloom"
+ *
+ * class Tasks extends TaskSupervisor.Service<Tasks>()("app/Tasks") {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const tasks = yield* Tasks
+ *   const owner = yield* Effect.forkChild(
+ *     Effect.scoped(Effect.andThen(tasks.async(Effect.die("boom"), { id: "job" }), Effect.never))
+ *   )
+ *   const exit = yield* Fiber.await(owner)
+ *   if (Exit.isSuccess(exit)) return
+ *   const why = Context.getOption(Cause.annotations(exit.cause), TaskSupervisor.LinkBroken)
+ *   console.log(Option.map(why, ({ reason }) => reason._tag)) // => { _id: 'Option', _tag: 'Some', value: 'Crashed' }
+ * }).pipe(Effect.provide(Tasks.layer()))
+ *
+ * await Effect.runPromise(program)
  * ```
  *
  * @since 0.1.0
