@@ -148,7 +148,7 @@ const listed = (messages: HashSet.HashSet<Generations.Message>): string =>
  *
  * **Example**
  *
- * ```ts
+ * ```text
  * const good = Generations.commit(undefined, { seq: 1, state: "good", incarnation: 1 }, "call")
  * const bad = Generations.commit(good, { seq: 2, state: "bad", incarnation: 1 }, "call")
  * const crash = { restored: 2, on: 2, handled: false, activity: { _tag: "InCallback", callback: "restore", why: "boom" } }
