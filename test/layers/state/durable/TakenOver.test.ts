@@ -1,6 +1,6 @@
 /** A session that was fenced off stays so: a restart of its servers fails at once. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Schedule } from "effect"
+import { Cause, Duration, Effect, Exit, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
@@ -10,6 +10,7 @@ import { Harness } from "../../../../src/testing.ts"
 import { Account, behavior, Inside, many, one, Pool, scripted, start } from "../../../kit/Account.ts"
 import { turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
+import { quiet } from "../../../kit/Log.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
 class Root extends Supervisor.Service<Root>()("test/Root") {}
@@ -18,7 +19,7 @@ class Root extends Supervisor.Service<Root>()("test/Root") {}
 const counting = (asked: Array<string>): Schedule.Schedule<unknown, ExitReason> =>
   Schedule.fromStep(Effect.succeed((_now: number, reason: ExitReason) => {
     asked.push(reason._tag)
-    return Exit.succeed([asked.length, "1 second" as never])
+    return Exit.succeed([asked.length, Duration.seconds(1)])
   }))
 
 const takenOver = (cause: Cause.Cause<unknown>): StateStore.StoreError => {
@@ -172,6 +173,6 @@ describe("a session that another process has taken over from", () => {
           assert.deepStrictEqual(yield* harness.historyOf(first), ["Started", "Exited"])
           assert.strictEqual(yield* second.Add({ by: 1 }), 3)
         }).pipe(Effect.provide(Layer.fresh(app())))
-      }).pipe(Effect.provide(app()))
+      }).pipe(Effect.provide(app()), quiet)
     }))
 })
