@@ -15,6 +15,8 @@ type Stop = "ok" | "hang" | ExitReason
 /** The script of a probe, and the requests of its supervisor; outlives its incarnations. */
 export class Script {
   readonly starts: Array<Start> = []
+  /** What a start comes to that nothing is said of. */
+  usually: Start = "ok"
   readonly stops: Array<Stop> = []
   readonly fates: Array<Fate> = []
   /** What its supervisor asked of it, in order; shared by the children of one test. */
@@ -73,7 +75,7 @@ export class Probe extends LocalProcess implements Child<string> {
 
   start(): Effect.Effect<Started, string> {
     if (this.status === "running" || this.status === "starting") this.script.log.push(`${this.id} has two incarnations`)
-    const order = this.script.starts.shift() ?? "ok"
+    const order = this.script.starts.shift() ?? this.script.usually
     this.incarnation++
     this.script.started++
     this.script.log.push(`start ${this.id}`)

@@ -1,28 +1,42 @@
 /**
  * The events of one supervisor, handled one after the other.
  *
- * Whoever brings an event drives the supervisor: the event is handled at once, unless one is being handled already.
+ * Whatever brings an event drives the supervisor: the event is handled at once, unless one is being handled already.
  *
- * *Tricky*: an event may arrive in the middle of another, in the stack of a command; it is queued, outcomes of commands
- * before anything else, so that a decision never sees a world that is half known. Callers are answered after the pass, each
- * through a {@link Turn}: what they do next finds the supervisor consistent, and deep trees do not deepen the stack. A pass
- * that does not end by itself (a child that dies in its own start, with a boundless budget) gives way to the event loop.
+ * *Tricky*: (1) An event may arrive in the middle of another, in the stack of a command; it is queued, outcomes of commands
+ * before the others, so that a decision seldom sees a world that is half known. (2) A child that fails in its own start,
+ * under a budget without end, is a stream of outcomes without end: so one queued event goes after every few outcomes, and a
+ * pass gives way to the event loop when it has taken long enough. Requests, timers and the shutdown have their turn.
+ * (3) Callers are answered after the pass, each through a {@link Turn}: what they do next finds the supervisor consistent,
+ * and deep trees do not deepen the stack.
  *
  * @since 0.1.0
  */
-import { type Context, Effect } from "effect"
+import { Clock, Context, Scheduler } from "effect"
+import { instantOf } from "../../process/Timer.ts"
 import * as Turn from "../../process/Turn.ts"
 
-/** Events handled before the event loop gets a turn. */
+/** Events of a pass, at most. */
 const passLength = 4096
+
+/** Milliseconds of a pass, more or less. Events are cheap, what they make children do may not be. */
+const passMillis = 5
+
+/** The clock is read once for so many events: most passes are over before it is read at all. */
+const timed = 16
+
+/** Outcomes in a row while another event waits. */
+const mostOutcomes = 16
 
 /** Events that wait, in order, and the pass that handles them. */
 export class EventQueue<E> {
   private readonly context: Context.Context<never>
   private readonly handle: (event: E) => void
   private events: Array<E> = []
-  private outcomes: Array<E> = []
   private head = 0
+  private outcomes: Array<E> = []
+  /** Outcomes handled in a row. */
+  private row = 0
   private answers: Array<() => void> = []
   private handling = false
 
@@ -42,7 +56,7 @@ export class EventQueue<E> {
     if (!this.handling) Turn.run(this.pass)
   }
 
-  /** What a command came to: while one is performed, that goes before everything queued. */
+  /** What a command came to: while one is performed, that goes before what is queued. */
   outcome(event: E): void {
     if (this.handling) this.outcomes.push(event)
     else this.post(event)
@@ -66,11 +80,16 @@ export class EventQueue<E> {
   private readonly pass = (): void => {
     if (this.handling) return
     this.handling = true
+    let until: number | undefined
     try {
-      for (let handled = 0; handled < passLength; handled++) {
+      for (let handled = 1; handled <= passLength; handled++) {
         const event = this.next()
         if (event === undefined) break
         this.handle(event)
+        if (handled % timed !== 0) continue
+        const now = instantOf(Context.get(this.context, Clock.Clock))
+        until ??= now + passMillis
+        if (now >= until) break
       }
     } finally {
       this.handling = false
@@ -88,15 +107,20 @@ export class EventQueue<E> {
   }
 
   private passLater(): void {
-    Effect.runForkWith(this.context)(Effect.yieldNow).addObserver(() => Turn.run(this.pass))
+    const dispatcher = Context.get(this.context, Scheduler.Scheduler).makeDispatcher()
+    dispatcher.scheduleTask(() => Turn.run(this.pass), 0)
   }
 
   private next(): E | undefined {
-    const outcome = this.outcomes.shift()
-    if (outcome !== undefined) return outcome
-    const event = this.events[this.head]
-    if (event === undefined) return undefined
-    if (++this.head === this.events.length) {
+    const waits = this.head < this.events.length
+    if (this.outcomes.length > 0 && (!waits || this.row < mostOutcomes)) {
+      this.row++
+      return this.outcomes.shift()
+    }
+    this.row = 0
+    if (!waits) return undefined
+    const event = this.events[this.head++]
+    if (this.head === this.events.length) {
       this.events = []
       this.head = 0
     }
