@@ -2,8 +2,9 @@
 import { Cause, Clock, Context, Effect, Exit, Layer } from "effect"
 import type { Lifecycle } from "../../src/domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, killed, normal, toText } from "../../src/domain/process/ExitReason.ts"
+import type { Fate, Shutdown } from "../../src/domain/process/Fate.ts"
 import { type Process, Supervisor, Telemetry } from "../../src/index.ts"
-import type { Child, ChildOptions, Fate, Parent, ShutdownMillis, Started } from "../../src/layers/process/Child.ts"
+import type { Child, ChildOptions, Parent, Started } from "../../src/layers/process/Child.ts"
 import { LocalProcess, startedExit } from "../../src/layers/process/LocalProcess.ts"
 import { sinkOf } from "./Sinks.ts"
 
@@ -104,7 +105,7 @@ export class Probe extends LocalProcess implements Child<string> {
     return false
   }
 
-  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> {
     this.script.log.push(`stop ${this.id}${shutdown === "brutal_kill" ? " brutally" : ""}`)
     if (this.status !== "running" && this.status !== "starting") return Exit.succeed(this.lastExit ?? reason)
     // A start in progress is given up with it.

@@ -16,9 +16,6 @@ import type { Process } from "./Process.ts"
 /** What a start came to. `info` is whatever extra the child's init handed to its starter (OTP: `{ok, Pid, Info}`). */
 export type Started = { readonly _tag: "Started"; readonly info?: unknown } | { readonly _tag: "Ignored" }
 
-// Until the engine of servers imports them from where they are.
-export type { Fate, Shutdown as ShutdownMillis } from "../../domain/process/Fate.ts"
-
 /** A process as its supervisor sees it. */
 export interface Child<out E = unknown> extends Process {
   /** Its place among the children of a dynamic supervisor, which keeps it; `-1` before it has one. */

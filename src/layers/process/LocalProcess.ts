@@ -94,8 +94,5 @@ export abstract class LocalProcess implements Process {
   }
 }
 
-// Until the engine of servers imports it from where it is.
-export { nextText } from "../../domain/process/Fate.ts"
-
 /** A start that came to nothing but a running process, made once. */
 export const startedExit: Exit.Exit<Started> = Exit.succeed({ _tag: "Started" })

@@ -10,7 +10,8 @@
 import type { Effect, Exit, Tracer } from "effect"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { Fate, ShutdownMillis, Started } from "../../process/Child.ts"
+import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
+import type { Started } from "../../process/Child.ts"
 import * as End from "../life/End.ts"
 import { removed, settle } from "../life/Settle.ts"
 import { start } from "../life/Start.ts"
@@ -36,7 +37,7 @@ export class ServerProcess extends Server implements Served {
   start(): Effect.Effect<Started, unknown> {
     return start(this)
   }
-  stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason> {
+  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> {
     return End.stop(this, reason, shutdown)
   }
   settle(fate: Fate): void {

@@ -9,6 +9,7 @@
  */
 import { Cause, Deferred, Effect, Exit, Scope } from "effect"
 import { crashed, type ExitReason, isOrderly, killed, toText } from "../../../domain/process/ExitReason.ts"
+import type { Shutdown } from "../../../domain/process/Fate.ts"
 import { Stop } from "../../../domain/server/Next.ts"
 import {
   Busy,
@@ -22,7 +23,6 @@ import {
 } from "../../../domain/server/Phase.ts"
 import { Fenced } from "../../../domain/server/ServerErrors.ts"
 import type { Crash } from "../../../domain/state/Recovery.ts"
-import type { ShutdownMillis } from "../../process/Child.ts"
 import { isEffect, outcomeOf } from "../../process/Execute.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
@@ -186,7 +186,7 @@ const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()
 export const stop = (
   server: Server,
   reason: ExitReason,
-  shutdown: ShutdownMillis
+  shutdown: Shutdown
 ): Effect.Effect<ExitReason> => {
   if (isDown(server.phase)) return Exit.succeed(server.lastExit ?? reason)
   const brutal = shutdown === "brutal_kill"

@@ -6,9 +6,9 @@
  * @since 0.1.0
  */
 import type { CrashReport } from "../../../domain/observation/CrashReport.ts"
+import type { Fate } from "../../../domain/process/Fate.ts"
+import { nextText } from "../../../domain/process/Fate.ts"
 import { format } from "../../../domain/server/SystemEvent.ts"
-import type { Fate } from "../../process/Child.ts"
-import { nextText } from "../../process/LocalProcess.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { ownCast } from "../message/MessageType.ts"
 import type { Ended } from "../parts/Incarnation.ts"

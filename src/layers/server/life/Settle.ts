@@ -7,9 +7,9 @@
  */
 import type { Exit } from "effect"
 import { type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
+import type { Fate } from "../../../domain/process/Fate.ts"
 import * as Delivery from "../../../domain/server/Delivery.ts"
 import { isDown, Parked, Restarting, Stopped } from "../../../domain/server/Phase.ts"
-import type { Fate } from "../../process/Child.ts"
 import type { Envelope, Queued } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
 import { QuarantinedMessage } from "../message/Quarantine.ts"

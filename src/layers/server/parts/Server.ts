@@ -13,6 +13,7 @@ import type { Effect, Exit, Fiber } from "effect"
 import { idText } from "../../../domain/observation/Lifecycle.ts"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import {
   Ending,
   isDown,
@@ -23,7 +24,7 @@ import {
   Restarting,
   Stopped
 } from "../../../domain/server/Phase.ts"
-import type { Child, Fate, ShutdownMillis, Started } from "../../process/Child.ts"
+import type { Child, Started } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
 import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../../process/Process.ts"
 import type { Ready } from "../../process/Turn.ts"
@@ -90,7 +91,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
   /** The client that everybody shares. */
   abstract readonly ref: ServerClient
   abstract start(): Effect.Effect<Started, unknown>
-  abstract stop(reason: ExitReason, shutdown: ShutdownMillis): Effect.Effect<ExitReason>
+  abstract stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason>
   abstract settle(fate: Fate): void
   abstract drain(): void
   /** The engine itself, or what it must be able to trust, threw: the incarnation ends, and nothing else is harmed. */

@@ -20,7 +20,7 @@ import * as Turn from "../../process/Turn.ts"
 const passLength = 4096
 
 /** Milliseconds of a pass, more or less. Events are cheap, what they make children do may not be. */
-const passMillis = 5
+const passMillis = 10
 
 /** The clock is read once for so many events: most passes are over before it is read at all. */
 const timed = 16
