@@ -8,6 +8,7 @@
  */
 import { HashMap, HashSet, Option, Predicate, Result } from "effect"
 import { isAlive } from "../process/Living.ts"
+import { chunkKey, hashKey } from "../text/EffectKeys.ts"
 
 /**
  * `share`: the reference itself; the readonly types are all that protects it. `freeze`: frozen through and through, so
@@ -31,7 +32,7 @@ export const freeze = <A>(value: A): A => {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || frozen.has(value)) return value
   if (isAlive in value) return value
   frozen.add(value)
-  if (Predicate.hasProperty(value, "~effect/Hash")) {
+  if (Predicate.hasProperty(value, hashKey)) {
     for (const held of heldBy(value)) freeze(held)
     return value
   }
@@ -44,6 +45,6 @@ const heldBy = (value: object): Iterable<unknown> => {
   if (Option.isOption(value)) return Option.toArray(value)
   if (Result.isResult(value)) return [Result.isSuccess(value) ? value.success : value.failure]
   const isCollection = HashMap.isHashMap(value) || HashSet.isHashSet(value) ||
-    (Predicate.hasProperty(value, "~effect/Chunk") && Predicate.isIterable(value))
+    (Predicate.hasProperty(value, chunkKey) && Predicate.isIterable(value))
   return isCollection ? value : []
 }

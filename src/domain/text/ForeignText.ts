@@ -19,6 +19,7 @@
  * @since 0.1.0
  */
 import { HashMap, HashSet, Predicate } from "effect"
+import { hashKey, redactableKey } from "./EffectKeys.ts"
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
@@ -129,7 +130,7 @@ export class Look {
   }
 
   private object(value: object): Json {
-    if (redactable in value) return this.odd("<redacted>")
+    if (redactableKey in value) return this.odd("<redacted>")
     if (isError(value)) {
       if (isCode(propertyOf(value, "toJSON"))) this.isWhole = false
       return errorJson(this.error(value))
@@ -144,7 +145,7 @@ export class Look {
     if (value instanceof Set) return this.collection("Set", Set.prototype.values.call(value), value.size)
     if (HashMap.isHashMap(value)) return this.collection("HashMap", value, HashMap.size(value))
     if (HashSet.isHashSet(value)) return this.collection("HashSet", value, HashSet.size(value))
-    if (("~effect/Hash" in value || alive in value) && hasMethod(value, "toJSON")) return this.json(value.toJSON())
+    if ((hashKey in value || alive in value) && hasMethod(value, "toJSON")) return this.json(value.toJSON())
     return this.record(value)
   }
 
@@ -315,9 +316,6 @@ const stringIn = (value: object): string | undefined => ask(() => String.prototy
 
 // The mark of references, as `domain/process/Living` has it, which stands above this.
 const alive = "~heirloom/isAlive"
-
-// Effect's mark of values that hide what they hold.
-const redactable = Symbol.for("~effect/Redactable")
 
 const hasMethod = <K extends string>(value: object, key: K): value is { readonly [_ in K]: () => unknown } =>
   Predicate.hasProperty(value, key) && typeof value[key] === "function"

@@ -84,14 +84,13 @@ const mergeHistograms = (a: Metric.HistogramState, b: Metric.HistogramState): Me
 
 const ignore = () => {}
 
-/** Puts a series into the registry whose state is read by `get`, under the key that the metric itself would use. */
-const pull = <State>(registry: Metric.MetricRegistry, metric: Metric.Metric<number, State>, get: () => State): void => {
-  const probe: Metric.MetricRegistry = new Map()
-  metric.valueUnsafe(Context.make(Metric.MetricRegistry, probe))
-  for (const [key, metadata] of probe) {
-    registry.set(key, { ...metadata, hooks: { get, update: ignore, modify: ignore } })
-  }
-}
+/** Puts a series into the registry whose state is read by `get`. */
+const pull = <State>(registry: Metric.MetricRegistry, metric: Metric.Metric<number, State>, get: () => State): void =>
+  void Metric.registerUnsafe(metric, Context.make(Metric.MetricRegistry, registry), {
+    get,
+    update: ignore,
+    modify: ignore
+  })
 
 const reportOf = (registry: Metric.MetricRegistry): Report => {
   const known = reports.get(registry)

@@ -8,17 +8,7 @@
 import { type Context, Deferred, Effect, Exit } from "effect"
 import { text } from "../../domain/text/ForeignText.ts"
 import type { Child, Started } from "./Child.ts"
-
-// Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more than a
-// call that is answered at once. Every Exit carries its key, and no other Effect does.
-/** Whether it is an Effect, and not a plain value. */
-export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
-  typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
-
-const exitKey = "~effect/Exit"
-/** Whether an Effect is an outcome already: nothing has to be run. */
-export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>
-  (effect as { readonly [exitKey]?: unknown })[exitKey] !== undefined
+import { isEffect, isExit } from "./EffectInternals.ts"
 
 /**
  * Runs `effect` and calls `done` with its exit: before this returns when it does not wait, from the observer of its fiber

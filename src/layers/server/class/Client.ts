@@ -10,6 +10,7 @@ import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
 import { refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, reservedNames } from "../../../domain/server/Message.ts"
+import { hasConstructorDefault, spanOf } from "../../process/EffectInternals.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
@@ -46,11 +47,11 @@ export class Calling extends Effectable.Class<unknown, unknown> {
 // Whoever runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
 const sending = Effectable.Prototype<Casting>({
   label: "Casting",
-  evaluate({ cache }) {
+  evaluate(fiber) {
     const { complete } = this.type
     // Sent more than once, it is the same message each time.
     const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
-    return this.server.cast(message, cache.span)
+    return this.server.cast(message, spanOf(fiber))
   }
 })
 
@@ -93,9 +94,7 @@ const nothing: unknown = Object.freeze({})
 
 /** A payload with its constructor defaults, for a message that has any. */
 const completing = (fields: Schema.Struct.Fields): MessageType["complete"] => {
-  const hasDefaults = Reflect.ownKeys(fields).some((name) =>
-    fields[name as string]!.ast.context?.constructorDefault !== undefined
-  )
+  const hasDefaults = Reflect.ownKeys(fields).some((name) => hasConstructorDefault(fields[name as string]!))
   if (!hasDefaults) return undefined
   const payload = Schema.Struct(fields)
   return (input) => payload.make(input as {})

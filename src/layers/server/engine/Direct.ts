@@ -15,7 +15,7 @@ import { type Effect, Exit, Fiber } from "effect"
 import { killed } from "../../../domain/process/ExitReason.ts"
 import { isNext } from "../../../domain/server/Next.ts"
 import { Busy, Idle, Pending, Stopped } from "../../../domain/server/Phase.ts"
-import { isEffect, isExit } from "../../process/Execute.ts"
+import { isEffect, isExit, spanOf } from "../../process/EffectInternals.ts"
 import * as Turn from "../../process/Turn.ts"
 import { fenced, internalError } from "../life/End.ts"
 import { incarnationOf, whenDone } from "../life/Fibers.ts"
@@ -158,7 +158,7 @@ export const castNow = (server: Server, { payload, type }: QueuedCast): void => 
 const runHandler = (server: Server, view: DirectView, effect: Effect.Effect<unknown, unknown>): unknown => {
   view.sender = senderOf(view.type)
   server.inHand = view
-  const span = view.sender?.cache.span
+  const span = view.sender === undefined ? undefined : spanOf(view.sender)
   const running = incarnationOf(server)
   const fiber = running.fork(new Handling(running, span === undefined ? effect : within(span, effect)))
   const exit = fiber.pollUnsafe()

@@ -21,6 +21,7 @@ import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/
 import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
 import { isAlive } from "../../../domain/process/Living.ts"
 import type { From } from "../../../domain/server/Message.ts"
+import { spanOf } from "../../process/EffectInternals.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { Held } from "../../state/companion/Companion.ts"
 import { Deadline, type Deadlines } from "./Deadlines.ts"
@@ -96,7 +97,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
 
   /** The span its sender is in: its handler continues that trace. */
   get span(): Tracer.AnySpan | undefined {
-    return this.sender === undefined ? this.castSpan : this.sender.cache.span
+    return this.sender === undefined ? this.castSpan : spanOf(this.sender)
   }
 
   declare readonly "~heirloom/From": (_: readonly [never, never]) => void

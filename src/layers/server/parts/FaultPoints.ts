@@ -11,7 +11,7 @@ import type {
   LifePoint,
   LifePoints as LifePointsOf
 } from "../../../domain/testing/Fault.ts"
-import { isEffect } from "../../process/Execute.ts"
+import { isEffect } from "../../process/EffectInternals.ts"
 import { type Handler, HandlerOf } from "../message/CallChain.ts"
 
 /**

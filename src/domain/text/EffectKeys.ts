@@ -1,0 +1,19 @@
+/**
+ * The keys under which effect marks its own values, where it has no function that asks for them, or one that costs too much.
+ *
+ * They are not part of what effect promises: each is pinned by a test, which fails when a release of effect moves it.
+ *
+ * @since 0.1.0
+ */
+
+/** On every `Exit`, and on no other Effect. */
+export const exitKey = "~effect/Exit"
+
+/** On every value with a hash of its own: effect's data types, which are immutable. */
+export const hashKey = "~effect/Hash"
+
+/** On every `Chunk`. */
+export const chunkKey = "~effect/Chunk"
+
+/** On values that hide what they hold. */
+export const redactableKey: unique symbol = Symbol.for("~effect/Redactable")

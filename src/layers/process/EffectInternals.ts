@@ -1,0 +1,28 @@
+/**
+ * What the engines read of effect's own values beyond its documented functions, each pinned by a test.
+ *
+ * Use effect's functions wherever they do: these are here because the function costs as much as the work it is asked in, or
+ * because there is none.
+ *
+ * @since 0.1.0
+ */
+import { Effect, type Exit, type Fiber, type Schema, type Tracer } from "effect"
+import { exitKey } from "../../domain/text/EffectKeys.ts"
+
+// Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more than a
+// call that is answered at once.
+/** Whether it is an Effect, and not a plain value. */
+export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
+  typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
+
+/** Whether an Effect is an outcome already: nothing has to be run. */
+export const isExit = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Exit<A, E> =>
+  (effect as { readonly [exitKey]?: unknown })[exitKey] !== undefined
+
+/** The span that a fiber is in: from its cache, where looking it up in its context is a good part of a cast. */
+export const spanOf = ({ cache }: Pick<Fiber.Fiber<unknown, unknown>, "cache">): Tracer.AnySpan | undefined =>
+  cache.span
+
+/** Whether a field may be left out of what a schema's constructor is given. */
+export const hasConstructorDefault = (field: Schema.Constraint): boolean =>
+  field.ast.context?.constructorDefault !== undefined
