@@ -290,7 +290,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
     this.timers.clear()
     this.budget.close()
     const answer = this.stopping.over(reason)
-    this.ended(reason, reason !== this.stopping.reason)
+    // A start that comes to nothing is reported by its supervisor.
+    this.ended(reason, this.status !== "starting" && reason !== this.stopping.reason)
     return answer
   }
 }
