@@ -8,6 +8,9 @@
 export * as Chaos from "./layers/testing/Chaos.ts"
 
 /** @since 0.1.0 */
+export * as Draws from "./domain/testing/Draws.ts"
+
+/** @since 0.1.0 */
 export * as Fault from "./domain/testing/Fault.ts"
 
 /** @since 0.1.0 */
@@ -17,13 +20,16 @@ export * as FaultPlan from "./domain/testing/FaultPlan.ts"
 export * as FaultPoints from "./layers/server/parts/FaultPoints.ts"
 
 /** @since 0.1.0 */
-export * as Harness from "./layers/testing/Harness.ts"
-
-/** @since 0.1.0 */
 export * as FaultyStore from "./layers/testing/FaultyStore.ts"
 
 /** @since 0.1.0 */
+export * as Harness from "./layers/testing/Harness.ts"
+
+/** @since 0.1.0 */
 export * as History from "./layers/testing/History.ts"
+
+/** @since 0.1.0 */
+export * as Linearizability from "./domain/testing/Linearizability.ts"
 
 /** @since 0.1.0 */
 export * as Simulation from "./layers/testing/Simulation.ts"

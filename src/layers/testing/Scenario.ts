@@ -53,11 +53,24 @@ export interface Part {
 
 /** What is wrong with a run. `kind` tells what was looked at. */
 export interface Problem {
-  readonly kind: "history" | "lives" | "invariant" | "client" | "start" | "stuck"
+  readonly kind: "history" | "lives" | "promise" | "invariant" | "client" | "start" | "stuck"
   readonly what: string
   /** When it was there to be seen, if that is known. */
   readonly millis?: number | undefined
 }
+
+/**
+ * Tells a run that a promise is broken: for what an app can see from inside, such as two handlers at work at once. A run that
+ * was told goes on, and fails when it is over. Where nothing runs that could be told, it throws.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Violations: Context.Reference<(what: string) => void> = Context.Reference("heirloom/testing/Violations", {
+  defaultValue: () => (what: string): void => {
+    throw new Error(what)
+  }
+})
 
 /** What outlives a process of the app: what was written down, and how far the clients are. */
 export class Run {
@@ -66,6 +79,8 @@ export class Run {
   readonly steps: Array<string> = []
   readonly struck: Array<TimedFaults.TimedFault> = []
   readonly laws: LifeLaws.Watch = LifeLaws.make()
+  /** The first promise that was said to be broken. */
+  violation: Problem | undefined
   events = 0
   /** When the app was up first; faults are counted from there. */
   start: number | undefined
@@ -161,7 +176,11 @@ const around = (run: Run, clock: Clock.Clock) => {
       const struck = run.at(now(), point, `${server} #${incarnation}`)
       return struck === undefined ? undefined : faultOf(struck[0].fault, struck[0].millis, struck[1])
     }),
-    Context.add(CurrentStoreFaults, (operation) => run.atStore(now(), operation))
+    Context.add(CurrentStoreFaults, (operation) => run.atStore(now(), operation)),
+    Context.add(Violations, (what) => {
+      run.recorder.note(`broken: ${what}`)
+      run.violation ??= { kind: "promise", what, millis: now() }
+    })
   )
 }
 
@@ -257,7 +276,8 @@ export const life = <A, E>(
 const problem = (kind: Problem["kind"], what: string): Problem => ({ kind, what })
 
 /** What the record of a run shows to be wrong. */
-export const judge = ({ laws, recorder }: Run): Problem | undefined => {
+export const judge = ({ laws, recorder, violation }: Run): Problem | undefined => {
+  if (violation !== undefined) return violation
   const { broken: [broken], undecided: [undecided] } = recorder.check()
   if (broken !== undefined) {
     const last = broken.operations.at(-1)?.outcome

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Duration, Effect, Layer, References, Schema } from "effect"
+import { Cause, Context, Duration, Effect, Layer, Metric, References, Schema } from "effect"
 import type { Grade } from "../../domain/state/Survival.ts"
 import * as LifeLaws from "../../domain/testing/LifeLaws.ts"
 import * as Shrink from "../../domain/testing/Shrink.ts"
@@ -35,6 +35,8 @@ export interface Options<A> extends Scenario.Options<A> {
   /** How many runs may be spent on making a failure short; 200 by default. */
   readonly attempts?: number | undefined
 }
+
+export { Violations } from "./Scenario.ts"
 
 /**
  * What a run that failed nothing was like.
@@ -135,7 +137,9 @@ const once = <A, E>(
   }
   while (true) {
     const machine = new Machine(world)
-    const fiber = Effect.runForkWith(Context.merge(common, machine.context))(Scenario.life(app, options, run))
+    // What a process that is killed has counted dies with it.
+    const own = Context.add(machine.context, Metric.MetricRegistry, new Map())
+    const fiber = Effect.runForkWith(Context.merge(common, own))(Scenario.life(app, options, run))
     let restartsAfter: number | undefined
     while (restartsAfter === undefined) {
       const exit = fiber.pollUnsafe()
