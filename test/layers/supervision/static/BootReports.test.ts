@@ -30,9 +30,9 @@ describe("a supervisor that does not come up again", () => {
       yield* Process.kill(inner)
       yield* harness.awaitIncarnation(inner, 3)
       assert.deepStrictEqual(reports, [
-        "outer/inner #1 killed; it is restarted",
-        "outer/inner/Cell #2 crashed; its supervisor does not come up",
-        "outer/inner #2 crashed; another attempt, if the budget allows"
+        "outer > inner #1 killed; it is restarted",
+        "outer > inner > Cell #2 crashed; its supervisor does not come up",
+        "outer > inner #2 crashed; another attempt, if the budget allows"
       ])
     }).pipe(Effect.provide(app))
   })
