@@ -22,8 +22,15 @@ export const NotRunning = Schema.TaggedStruct("NotRunning", {
   key: Schema.optionalKey(Schema.String)
 })
 
-/** The server crashed while it handled this message; `willRestart` tells whether another incarnation follows. */
-export const Crashed = Schema.TaggedStruct("Crashed", { cause: ForeignCause, willRestart: Schema.Boolean })
+/**
+ * The incarnation ended while it handled this message. `willRestart` says whether another one follows. `reason` is how it
+ * ended when that was ordered, by its own handler or from outside: its `cause` is then an interruption.
+ */
+export const Crashed = Schema.TaggedStruct("Crashed", {
+  cause: ForeignCause,
+  willRestart: Schema.Boolean,
+  reason: Schema.optionalKey(ExitReason)
+})
 
 /**
  * What a message can still wait for when its caller gives up.
@@ -116,9 +123,13 @@ const explain = (reason: CallErrorReason): string => {
           ? "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
           : `Ask for it again: at("${reason.key}") answers with the server that has this key by then, and starts one if none has.`)
     case "Crashed":
-      // An interruption here is an end that somebody ordered, the server itself included: no news of a defect.
+      // An interruption here is an end that was ordered, by the server itself perhaps: no news of a defect.
       return `the server ${
-        Cause.hasInterruptsOnly(reason.cause) ? "was ended" : toText(crashed(reason.cause))
+        reason.reason !== undefined
+          ? `was ended (${toText(reason.reason)})`
+          : Cause.hasInterruptsOnly(reason.cause)
+          ? "was ended"
+          : toText(crashed(reason.cause))
       } while it handled this message. ` + (reason.willRestart
         ? "It is being restarted with its conserved state: whether to send the message again is yours to decide."
         : "It will not be restarted: see the crash report.")

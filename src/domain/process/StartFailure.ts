@@ -10,7 +10,7 @@
 import { Cause, Schema } from "effect"
 import { ForeignCause } from "../text/ForeignCause.ts"
 import { isInstance } from "../text/ForeignText.ts"
-import { crashed, type ExitReason } from "./ExitReason.ts"
+import { crashed, ExitReason, toText } from "./ExitReason.ts"
 
 /** A start was broken off: the state it began from could not be stored. */
 export class StartUndone extends Schema.TaggedError<StartUndone>()("StartUndone", {
@@ -22,8 +22,19 @@ export class StartUndone extends Schema.TaggedError<StartUndone>()("StartUndone"
   }
 }
 
+/** An incarnation was ended while it was starting, by a signal from outside or from its own `init`. */
+export class EndedInStart extends Schema.TaggedError<EndedInStart>()("EndedInStart", {
+  server: Schema.String,
+  reason: ExitReason
+}) {
+  override get message(): string {
+    return `${this.server} was ended while it was starting: ${toText(this.reason)}.`
+  }
+}
+
 /** The reason behind the cause of a failed start. */
 export const reasonOfStart = (cause: Cause.Cause<unknown>): ExitReason => {
   const error = Cause.squash(cause)
-  return isInstance(error, StartUndone) ? { _tag: "NotConserved", cause: error.cause } : crashed(cause)
+  if (isInstance(error, StartUndone)) return { _tag: "NotConserved", cause: error.cause }
+  return isInstance(error, EndedInStart) ? error.reason : crashed(cause)
 }

@@ -84,7 +84,9 @@ export const refusalReason = (reason: ExitReason, fate: Fate, key: string): Call
       return notRunning(key, reason)
     default: {
       const willRestart = refused === "Crashed, restarting"
-      return { _tag: "Crashed", cause: cause.reasons.length === 0 ? Cause.interrupt() : cause, willRestart }
+      return cause.reasons.length === 0
+        ? { _tag: "Crashed", cause: Cause.interrupt(), willRestart, reason }
+        : { _tag: "Crashed", cause, willRestart }
     }
   }
 }

@@ -76,6 +76,7 @@ describe("a caller that is refused", () => {
       willRestart: true
     })
     assert.deepStrictEqual(refusalReason(killed, "stopped", ""), {
+      reason: killed,
       _tag: "Crashed",
       cause: Cause.interrupt(),
       willRestart: false

@@ -8,7 +8,7 @@
  */
 import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
-import { StartUndone } from "../../../domain/process/StartFailure.ts"
+import { EndedInStart, StartUndone } from "../../../domain/process/StartFailure.ts"
 import { Ignore, isStart } from "../../../domain/server/Next.ts"
 import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
 import {
@@ -180,13 +180,14 @@ const failStart = (server: Server, cause: Cause.Cause<unknown>): Starts => {
   // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
   const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
   if (server.keeper?.owner === server && !isTyped) observe(server, reason)
-  return leaveStart(
-    server,
-    reason,
-    reason._tag === "NotConserved"
-      ? Exit.fail(new StartUndone({ server: server.name, cause: reason.cause }))
-      : Exit.failCause(cause)
-  )
+  return leaveStart(server, reason, Exit.failCause(whyNotStarted(server, reason, cause)))
+}
+
+/** A signal that ended the start interrupted it: the signal's reason is what there is to say. */
+const whyNotStarted = (server: Server, reason: ExitReason, cause: Cause.Cause<unknown>): Cause.Cause<unknown> => {
+  if (reason._tag === "NotConserved") return Cause.fail(new StartUndone({ server: server.name, cause: reason.cause }))
+  if (server.stopping === undefined || server.stopping.ended !== undefined) return cause
+  return reason._tag === "Crashed" ? reason.cause : Cause.die(new EndedInStart({ server: server.name, reason }))
 }
 
 /** No incarnation came up: what it had acquired is released before anybody hears of it. */
