@@ -28,6 +28,7 @@ import { outcomeOf } from "../../process/Execute.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
 import { publish } from "../parts/Events.ts"
+import { defaultShutdown } from "../parts/Limits.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 
@@ -90,7 +91,7 @@ const logInternalError = (server: Server, cause: Cause.Cause<unknown>): void => 
 export const end = (server: Server, reason: ExitReason): void => {
   observe(server, reason)
   server.phase = Ending
-  const { keeper, occasional, running, spec, state } = server
+  const { keeper, occasional, running, state } = server
   if (running !== undefined) running.fiber = undefined
   if (occasional !== undefined) {
     occasional.cancelIdle()
@@ -108,13 +109,37 @@ export const end = (server: Server, reason: ExitReason): void => {
     return isEffect(answer) ? answer : Exit.succeed(answer)
   }
   const isAway = state === passivated && terminate !== undefined
-  const cleanUp = Effect.onExit(
-    isAway ? Effect.flatMap(keeper!.activate, terminated) : Effect.suspend(() => terminated(state)),
-    () => Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
+  const terminating = isAway ? Effect.flatMap(keeper!.activate, terminated) : Effect.suspend(() => terminated(state))
+  // Nothing but a kill interrupts `terminate`, and nothing does what comes after it.
+  const cleanUp = Effect.uninterruptibleMask((restore) =>
+    Effect.onExit(restore(terminating), () => {
+      if (server.running?.scope === scope) server.running.isClosing = true
+      return Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
+    })
   )
-  run(server, Effect.uninterruptible(cleanUp), (exit) => ended(server, endedAs(reason, exit)))
-  if (server.phase === Ending && server.stopping?.ended === undefined) bound(server, spec.shutdown)
+  run(server, cleanUp, (exit) => {
+    const isCut = reason._tag !== "Killed" && server.stopping?.reason._tag === "Killed"
+    ended(server, isCut ? killed : endedAs(reason, exit))
+  })
+  if (server.phase === Ending && server.stopping?.ended === undefined) bound(server, patience(server, reason))
 }
+
+/**
+ * Ends the clean-up: `terminate` is interrupted, or left behind if it cannot be. What is being released has as long as after
+ * any kill.
+ */
+const cutShort = (server: Server): void => {
+  const { fiber, running, stopping } = server
+  server.stopping = { reason: killed, ended: stopping?.ended }
+  if (running?.isClosing !== true) fiber?.interruptUnsafe()
+  if (server.phase !== Ending || server.fiber !== fiber) return
+  if (running?.isClosing === true) bound(server, patience(server, killed))
+  else abandon(server)
+}
+
+/** How long the end may take. After a kill there is an end to that, whatever `shutdown` says. */
+const patience = ({ spec }: Server, reason: ExitReason): number =>
+  reason._tag === "Killed" ? Math.min(spec.shutdown, defaultShutdown) : spec.shutdown
 
 /** How it ended after its clean-up: one that fails makes an orderly end a crash, `Next.stop` replaces the reason. */
 const endedAs = (reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): ExitReason => {
@@ -207,6 +232,7 @@ export const stop = (
 
 /** Ends the incarnation as an exit signal from outside does. */
 export const exit = (server: Server, reason: ExitReason): void => {
+  if (server.phase === Ending && reason._tag === "Killed") return cutShort(server)
   if (server.phase >= Ending) return
   const { stopping } = server
   if (stopping === undefined) server.stopping = { reason, ended: undefined }
@@ -214,7 +240,7 @@ export const exit = (server: Server, reason: ExitReason): void => {
   else return
   carryOut(server, reason)
   if (server.stopping !== undefined && server.stopping.ended === undefined && server.phase < Ending) {
-    bound(server, server.spec.shutdown)
+    bound(server, patience(server, reason))
   }
 }
 

@@ -23,6 +23,8 @@ export class Incarnation {
   fork: Fork
   /** The fiber of init, of the handler in progress, or of the clean-up. A fiber that is not this one has been abandoned. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Whether what it has acquired is being released: nothing of its own code runs any more. Written by End. */
+  isClosing = false
   /** What the start came to, for whoever waits for it. Written by Start. */
   starting: Deferred.Deferred<Started, unknown> | undefined = undefined
 

@@ -30,7 +30,7 @@ export interface Limits {
 }
 
 // OTP's default for workers.
-const defaultShutdown = 5000
+export const defaultShutdown = 5000
 
 /** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
 export const toMillis = (
