@@ -20,3 +20,7 @@ export const isCollected = (thing: WeakRef<object>): Effect.Effect<boolean> =>
     for (let turn = 0; turn < 10 && thing.deref() !== undefined; turn++) yield* collectGarbage
     return thing.deref() === undefined
   })
+
+/** How many of some things are still reachable. */
+export const reachable = (things: ReadonlyArray<WeakRef<object>>): Effect.Effect<number> =>
+  Effect.map(collectGarbage, () => things.filter((thing) => thing.deref() !== undefined).length)

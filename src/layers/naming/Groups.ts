@@ -12,11 +12,11 @@
  * that is there while it is a member anywhere, and members are checked once more when they are handed out. (2) A monitor
  * gets the members and everything that changes after, nothing in between and nothing twice: both are taken in one step.
  * (3) The groups themselves may be shut down under their users: monitors end, joining and leaving fail, and no observer
- * stays on any member.
+ * stays on any member. (4) A scope must not keep monitors that are over: each has a scope of its own in it, closed with it.
  *
  * @since 0.1.0
  */
-import { type Cause, Context, Effect, Layer, Option, Predicate, Queue, type Scope, Stream } from "effect"
+import { type Cause, Context, Effect, Exit, Layer, Option, Predicate, Queue, Scope, Stream } from "effect"
 import * as Membership from "../../domain/naming/Membership.ts"
 import { type HasProcess, processOf } from "../process/Process.ts"
 import { GroupsError, type GroupsErrorReason } from "./GroupsError.ts"
@@ -145,17 +145,19 @@ const fromTable = <G, R extends HasProcess>(id: string, members: MemberTable<G, 
     group: Option.Option<G>,
     now: () => M
   ): Effect.Effect<GroupMonitor<G, R, M>, never, Scope.Scope> =>
-    Effect.flatMap(Queue.unbounded<GroupEvent<G, R>, Cause.Done>(), (queue) => {
-      const listener = { group, queue }
-      const demonitor = Effect.andThen(Effect.sync(() => members.unlisten(listener)), Queue.shutdown(queue))
-      return Effect.acquireRelease(
-        Effect.sync(() => {
-          members.listen(listener)
-          return { members: now(), events: queue, demonitor: Effect.asVoid(demonitor) }
-        }),
-        () => demonitor
-      )
-    })
+    Effect.uninterruptible(Effect.flatMap(
+      Effect.all([
+        Queue.unbounded<GroupEvent<G, R>, Cause.Done>(),
+        Effect.flatMap(Effect.scope, Scope.fork)
+      ]),
+      ([queue, own]) => {
+        const listener = { group, queue }
+        members.listen(listener)
+        const unlisten = Effect.sync(() => members.unlisten(listener))
+        const set = { members: now(), events: queue, demonitor: Scope.close(own, Exit.void) }
+        return Effect.as(Scope.addFinalizer(own, Effect.andThen(unlisten, Queue.shutdown(queue))), set)
+      }
+    ))
   return {
     id,
     join: (group, joining) => Effect.suspend(() => answer(members.join(group, toArray(joining)))),

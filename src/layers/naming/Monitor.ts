@@ -11,11 +11,12 @@
  * nobody is resumed in that stack. (2) A process may end between the look and the observer: `addExitObserver` is both in
  * one step, and its refusal *is* the report. (3) Whoever stops watching may do so while the report is under way:
  * `demonitor` closes the watch first, and with `flush` takes the report out of the queue again. (4) A watch must not
- * outlive the watcher: it belongs to a scope, in a server that of the incarnation.
+ * outlive the watcher: it belongs to a scope, in a server that of the incarnation. (5) That scope must not keep the watches
+ * that are over: each has a scope of its own in it, which is closed with the watch.
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, type Fiber, Latch, Queue, Schema, type Scope } from "effect"
+import { Context, Effect, Exit, type Fiber, Latch, Queue, Schema, Scope } from "effect"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
@@ -140,26 +141,33 @@ const set = <R extends HasProcess>(
   into: Queue.Queue<Down<R>> | undefined,
   whenDown: (target: Process) => DownReason
 ): Effect.Effect<Watch<R>, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.contextWith((context: Context.Context<never>) => Effect.sync(() => observe(ref, into, whenDown, context))),
-    (active) => active.demonitor()
-  )
+  Effect.uninterruptible(Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+    Effect.suspend(() => {
+      const own = Scope.forkUnsafe(Context.get(context, Scope.Scope))
+      const active = observe(ref, into, whenDown, context, own)
+      return Effect.as(Scope.addFinalizer(own, active.demonitor()), active)
+    })
+  ))
 
 const observe = <R extends HasProcess>(
   ref: R,
   into: Queue.Queue<Down<R>> | undefined,
   whenDown: (target: Process) => DownReason,
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  own: Scope.Closeable
 ): Watch<R> => {
   const target = ref[processOf]
   const settled = Latch.makeUnsafe(false)
   let state: State<R> = { _tag: "Watching" }
   let delivery: Fiber.Fiber<unknown> | undefined
+  // All that its finalizer would do is done by then.
+  const isOver = () => void Scope.closeUnsafe(own, Exit.void)
 
   const report = (incarnation: number, reason: DownReason): void => {
     if (state._tag !== "Watching") return
     const down: Down<R> = { _tag: "Down", ref, path: target.path, incarnation, reason }
     state = { _tag: "Reported", down }
+    isOver()
     // Both wake their waiters on a turn of their own, never here.
     const deliver = into === undefined ? settled.open : Effect.andThen(settled.open, Queue.offer(into, down))
     delivery = Effect.runForkWith(context)(deliver)
@@ -180,6 +188,7 @@ const observe = <R extends HasProcess>(
         }
         if (before._tag === "Watching") {
           target.removeExitObserver(report)
+          isOver()
           return Effect.as(settled.open, true)
         }
         if (before._tag === "Reported" && options?.flush === true && into !== undefined) {
