@@ -19,7 +19,7 @@ const floors = ["programs", "layers", "domain"] as const
  */
 const columns: Record<string, ReadonlyArray<string>> = {
   layers: ["testing", "server", "state", "supervision", "naming", "process", "observation"],
-  domain: ["testing", "server", "state", "supervision", "naming", "observation", "process", "options"]
+  domain: ["testing", "server", "state", "supervision", "naming", "observation", "process", "options", "text"]
 }
 
 /**
