@@ -12,6 +12,7 @@
  * Elixir takes the number of its schedulers. A JavaScript thread has one, so partitions divide waiting here, not computing,
  * and the number of cores says nothing. It is a number of its own, the same on every platform.
  *
+ * @category options
  * @since 0.1.0
  */
 export const defaultCount = 8

@@ -8,7 +8,12 @@ import { ExitReason, toText as reasonText, toWords } from "../process/ExitReason
 import { text } from "../text/ForeignText.ts"
 import { pathText } from "./Lifecycle.ts"
 
-/** The schema of a crash report. */
+/**
+ * The schema of a crash report.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const CrashReport = Schema.Struct({
   path: Schema.Array(Schema.String),
   incarnation: Schema.Int,
@@ -32,12 +37,18 @@ export const CrashReport = Schema.Struct({
   next: Schema.String
 })
 
-/** What is said when a process ends abnormally. */
+/**
+ * What is said when a process ends abnormally.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type CrashReport = typeof CrashReport.Type
 
 /**
  * Who ended how, on one line: `app/Counter #2 crashed: Error: boom`.
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const headline = (report: CrashReport): string =>
@@ -46,6 +57,7 @@ export const headline = (report: CrashReport): string =>
 /**
  * The headline for a log entry that shows the cause beside it: `app/Counter #2 crashed`.
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const title = (report: CrashReport): string =>
@@ -56,6 +68,7 @@ const who = ({ incarnation, path }: CrashReport): string => `${pathText(path)} #
 /**
  * The whole report for people: the headline, then one indented line for each thing that is known.
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const toText = (report: CrashReport): string => {

@@ -9,43 +9,105 @@
 import { Schema } from "effect"
 import { ExitReason } from "../process/ExitReason.ts"
 
+export { pathText } from "./Path.ts"
+
 const base = { path: Schema.Array(Schema.String), at: Schema.Number }
 const process = { ...base, kind: Schema.Literals(["worker", "supervisor"]), incarnation: Schema.Int }
 
-/** An incarnation is up: its init has succeeded. */
+/**
+ * An incarnation is up: its init has succeeded.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Started = Schema.TaggedStruct("Started", process)
 
-/** An incarnation did not come up; `incarnation` is the number it would have had. */
+/**
+ * An incarnation did not come up; `incarnation` is the number it would have had.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StartFailed = Schema.TaggedStruct("StartFailed", { ...process, reason: ExitReason })
 
-/** A child's init answered `ignore`: its spec is kept (unless temporary), no process runs. */
+/**
+ * A child's init answered `ignore`: its spec is kept (unless temporary), no process runs.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Ignored = Schema.TaggedStruct("Ignored", process)
 
-/** An incarnation ended, by itself or told to. */
+/**
+ * An incarnation ended, by itself or told to.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Exited = Schema.TaggedStruct("Exited", { ...process, reason: ExitReason })
 
-/** A supervisor decided to start a child again, after `delay` milliseconds. */
+/**
+ * A supervisor decided to start a child again, after `delay` milliseconds.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Restarting = Schema.TaggedStruct("Restarting", { ...process, reason: ExitReason, delay: Schema.Number })
 
-/** A supervisor's budget is spent; it stops its children and fails, or parks the child. */
+/**
+ * A supervisor's budget is spent; it stops its children and fails, or parks the child.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const GaveUp = Schema.TaggedStruct("GaveUp", { ...base, child: Schema.String, reason: ExitReason })
 
-/** A child that its supervisor gave up on is kept, with its mailbox and state, until it is resumed. */
+/**
+ * A child that its supervisor gave up on is kept, with its mailbox and state, until it is resumed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Parked = Schema.TaggedStruct("Parked", process)
 
-/** A parked child was started again. */
+/**
+ * A parked child was started again.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Resumed = Schema.TaggedStruct("Resumed", process)
 
-/** A child's spec was removed. */
+/**
+ * A child's spec was removed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Deleted = Schema.TaggedStruct("Deleted", process)
 
-/** An incarnation did not end within its shutdown time: abandoned, and fenced off from its state. */
+/**
+ * An incarnation did not end within its shutdown time: abandoned, and fenced off from its state.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Abandoned = Schema.TaggedStruct("Abandoned", process)
 
-/** A new incarnation took over conserved state. */
+/**
+ * A new incarnation took over conserved state.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StateRestored = Schema.TaggedStruct("StateRestored", { ...process, seq: Schema.Int })
 
-/** A suspect snapshot gave way to an older, trusted one (`to`), or to `init` (`to` absent): `from - to` updates lost. */
+/**
+ * A suspect snapshot gave way to an older, trusted one (`to`), or to `init` (`to` absent): `from - to` updates lost.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StateRolledBack = Schema.TaggedStruct("StateRolledBack", {
   ...process,
   from: Schema.Int,
@@ -53,26 +115,56 @@ export const StateRolledBack = Schema.TaggedStruct("StateRolledBack", {
   why: Schema.String
 })
 
-/** A snapshot was set aside: kept for inspection, never deleted, not restored again. */
+/**
+ * A snapshot was set aside: kept for inspection, never deleted, not restored again.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StateSetAside = Schema.TaggedStruct("StateSetAside", { ...process, seq: Schema.Int, why: Schema.String })
 
-/** A server that hibernates has let go of its state, which its store has (`hibernate` over `layerStore`). */
+/**
+ * A server that hibernates has let go of its state, which its store has (`hibernate` over `layerStore`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StatePassivated = Schema.TaggedStruct("StatePassivated", process)
 
-/** Something needed the state that had left memory: it is back. */
+/**
+ * Something needed the state that had left memory: it is back.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StateActivated = Schema.TaggedStruct("StateActivated", process)
 
-/** A write of an older incarnation was refused by the companion. */
+/**
+ * A write of an older incarnation was refused by the companion.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const WriteFenced = Schema.TaggedStruct("WriteFenced", { ...process, current: Schema.Int })
 
-/** A message whose handler crashed is handled again; `attempt` counts from 2. */
+/**
+ * A message whose handler crashed is handled again; `attempt` counts from 2.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Redelivered = Schema.TaggedStruct("Redelivered", {
   ...process,
   message: Schema.String,
   attempt: Schema.Int
 })
 
-/** A message crashed its server as often as it may: set aside, inspectable, replayable. */
+/**
+ * A message crashed its server as often as it may: set aside, inspectable, replayable.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Quarantined = Schema.TaggedStruct("Quarantined", {
   ...process,
   message: Schema.String,
@@ -82,6 +174,9 @@ export const Quarantined = Schema.TaggedStruct("Quarantined", {
 /**
  * A message was dropped: the mailbox was full, or nobody is there to handle it, now or later. Of the latter only casts are
  * told, since the caller of a call is answered.
+ *
+ * @category schemas
+ * @since 0.1.0
  */
 export const Dropped = Schema.TaggedStruct("Dropped", {
   ...process,
@@ -89,7 +184,12 @@ export const Dropped = Schema.TaggedStruct("Dropped", {
   reason: Schema.Literals(["MailboxFull", "NotRunning"])
 })
 
-/** The schema of every event. */
+/**
+ * The schema of every event.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Lifecycle = Schema.Union([
   Started,
   StartFailed,
@@ -112,19 +212,10 @@ export const Lifecycle = Schema.Union([
   Dropped
 ])
 
-/** One event in the life of a supervision tree. */
-export type Lifecycle = typeof Lifecycle.Type
-
 /**
- * A path for people: `root > app/Counter`. Ids may hold slashes, so that one does not separate them.
+ * One event in the life of a supervision tree.
  *
- * @category conversions
+ * @category models
  * @since 0.1.0
  */
-export const pathText = (path: ReadonlyArray<string>): string => path.map(idText).join(separator)
-
-/** What stands between the ids of a path in a text. */
-export const separator = " > "
-
-/** An id in the text of a path: quoted, if it would read as more than one. */
-export const idText = (id: string): string => String(id).includes(separator) ? JSON.stringify(id) : id
+export type Lifecycle = typeof Lifecycle.Type

@@ -11,10 +11,20 @@ import { Array as Arr, HashMap, Option, Order } from "effect"
 import { type ExitReason, toText as reasonText } from "../process/ExitReason.ts"
 import type { Lifecycle } from "./Lifecycle.ts"
 
-/** Where a process is in its life; as the handle of the process itself says it. */
+/**
+ * Where a process is in its life; as the handle of the process itself says it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Status = "starting" | "running" | "restarting" | "parked" | "stopped"
 
-/** What the events told of one process. */
+/**
+ * What the events told of one process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ProcessView {
   /** Its address: the ids from the root supervisor down to itself. */
   readonly path: ReadonlyArray<string>
@@ -36,13 +46,23 @@ export interface ProcessView {
   readonly order: number
 }
 
-/** A tree of processes, as the events told it. */
+/**
+ * A tree of processes, as the events told it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface SystemView {
   readonly processes: HashMap.HashMap<ReadonlyArray<string>, ProcessView>
   readonly heard: number
 }
 
-/** A process with those below it. `process` is absent when only processes below it were heard of. */
+/**
+ * A process with those below it. `process` is absent when only processes below it were heard of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Node {
   readonly id: string
   readonly process: ProcessView | undefined
@@ -52,6 +72,7 @@ export interface Node {
 /**
  * Nothing heard yet.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const empty: SystemView = { processes: HashMap.empty(), heard: 0 }
@@ -59,6 +80,7 @@ export const empty: SystemView = { processes: HashMap.empty(), heard: 0 }
 /**
  * What the events told of the process at `path`.
  *
+ * @category getters
  * @since 0.1.0
  */
 export const find = (view: SystemView, path: ReadonlyArray<string>): Option.Option<ProcessView> =>
@@ -72,6 +94,7 @@ export const find = (view: SystemView, path: ReadonlyArray<string>): Option.Opti
  * A process that is heard of for the first time is added, whatever the event: a view may begin in the middle of a tree's
  * life. `Deleted` removes a process and all below it. What an older incarnation still says changes nothing but counts.
  *
+ * @category folding
  * @since 0.1.0
  */
 export const apply = (view: SystemView, event: Lifecycle): SystemView => {
@@ -94,6 +117,7 @@ export const apply = (view: SystemView, event: Lifecycle): SystemView => {
 /**
  * The view after many events.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const fromEvents = (events: Iterable<Lifecycle>): SystemView => {
@@ -189,6 +213,7 @@ const freeze = (branches: Iterable<Branch>): ReadonlyArray<Node> =>
 /**
  * The processes as trees, one for each root, siblings in the order in which they were first heard of.
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const toTree = (view: SystemView): ReadonlyArray<Node> => {
@@ -220,6 +245,7 @@ export const toTree = (view: SystemView): ReadonlyArray<Node> => {
  * └─ Server          #3 running  2 restarts, last exit crashed: Error: boom
  * ```
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const toText = (view: SystemView): string => {

@@ -37,10 +37,18 @@ export const Crashed = Schema.TaggedStruct("Crashed", {
  *
  * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a reply
  * that was promised (`Next.noReply`), the store; the end of a server that was told to stop.
+ *
+ * @category schemas
+ * @since 0.1.0
  */
 export const WaitsFor = Schema.Literals(["turn", "room", "start", "resume", "handler", "reply", "store", "end"])
 
-/** What a message waited for. */
+/**
+ * What a message waited for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type WaitsFor = typeof WaitsFor.Type
 
 /**
@@ -79,7 +87,12 @@ export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey"
   maxBytes: Schema.Number
 })
 
-/** Every reason a call can fail for. */
+/**
+ * Every reason a call can fail for.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const CallErrorReason = Schema.Union([
   NotRunning,
   Crashed,
@@ -93,7 +106,12 @@ export const CallErrorReason = Schema.Union([
   InvalidIdempotencyKey
 ])
 
-/** Why a call failed. */
+/**
+ * Why a call failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type CallErrorReason = typeof CallErrorReason.Type
 
 /**
@@ -101,6 +119,7 @@ export type CallErrorReason = typeof CallErrorReason.Type
  *
  * `server` is the path of the process that was called, `request` the tag of the message.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class CallError extends Schema.TaggedError<CallError>()("CallError", {

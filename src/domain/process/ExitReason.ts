@@ -10,56 +10,129 @@ import { Cause, Exit, Schema } from "effect"
 import { ForeignCause } from "../text/ForeignCause.ts"
 import { text } from "../text/ForeignText.ts"
 
-/** It finished by itself, as intended (OTP: `normal`). */
+/**
+ * It finished by itself, as intended (OTP: `normal`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Normal = Schema.TaggedStruct("Normal", {})
 
-/** It was told to stop, or stopped itself in good order, with a word on why (OTP: `shutdown`, `{shutdown, Term}`). */
+/**
+ * It was told to stop, or stopped itself in good order, with a word on why (OTP: `shutdown`, `{shutdown, Term}`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Shutdown = Schema.TaggedStruct("Shutdown", { detail: Schema.optionalKey(Schema.String) })
 
-/** It was ended at once, without clean-up by its own code (OTP: `killed`). */
+/**
+ * It was ended at once, without clean-up by its own code (OTP: `killed`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Killed = Schema.TaggedStruct("Killed", {})
 
-/** A defect, a typed failure of its life, an invalid result or an interruption from outside (OTP: any other term). */
+/**
+ * A defect, a typed failure of its life, an invalid result or an interruption from outside (OTP: any other term).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const Crashed = Schema.TaggedStruct("Crashed", { cause: ForeignCause })
 
-/** A supervisor's restart budget was spent; `child` is the one that spent it (OTP: `shutdown` of a supervisor). */
+/**
+ * A supervisor's restart budget was spent; `child` is the one that spent it (OTP: `shutdown` of a supervisor).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const GaveUp = Schema.TaggedStruct("GaveUp", {
   child: Schema.String,
   cause: ForeignCause
 })
 
-/** A durable companion could not store the state; the next incarnation starts from what the store holds. */
+/**
+ * A durable companion could not store the state; the next incarnation starts from what the store holds.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const NotConserved = Schema.TaggedStruct("NotConserved", {
   cause: ForeignCause
 })
 
-/** The schema of every reason. */
+/**
+ * The schema of every reason.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const ExitReason = Schema.Union([Normal, Shutdown, Killed, Crashed, GaveUp, NotConserved])
 
-/** Why an incarnation ended. */
+/**
+ * Why an incarnation ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type ExitReason = typeof ExitReason.Type
 
-/** OTP's `normal`. */
+/**
+ * OTP's `normal`.
+ *
+ * @category values
+ * @since 0.1.0
+ */
 export const normal: ExitReason = { _tag: "Normal" }
 
-/** OTP's `shutdown`. */
+/**
+ * OTP's `shutdown`.
+ *
+ * @category values
+ * @since 0.1.0
+ */
 export const shutdown: ExitReason = { _tag: "Shutdown" }
 
-/** OTP's `killed`. */
+/**
+ * OTP's `killed`.
+ *
+ * @category values
+ * @since 0.1.0
+ */
 export const killed: ExitReason = { _tag: "Killed" }
 
-/** A crash from a `Cause`. */
+/**
+ * A crash from a `Cause`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const crashed = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Crashed", cause })
 
-/** Whether this is how a process is meant to end: a `transient` child that ends so is not restarted. */
+/**
+ * Whether this is how a process is meant to end: a `transient` child that ends so is not restarted.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
 export const isOrderly = (reason: ExitReason): boolean => reason._tag === "Normal" || reason._tag === "Shutdown"
 
-/** Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption nobody ordered is `Crashed`. */
+/**
+ * Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption nobody ordered is `Crashed`.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const fromExit = (exit: Exit.Exit<unknown, unknown>): ExitReason =>
   exit._tag === "Success" ? normal : crashed(exit.cause)
 
 /**
  * How a fiber would have ended that ended so: in order with success, killed with an interruption, else with the cause.
+ *
+ * @category conversions
+ * @since 0.1.0
  */
 export const toExit = (reason: ExitReason): Exit.Exit<ExitReason, unknown> =>
   isOrderly(reason)
@@ -68,15 +141,30 @@ export const toExit = (reason: ExitReason): Exit.Exit<ExitReason, unknown> =>
     ? Exit.interrupt()
     : Exit.failCause(toCause(reason))
 
-/** The cause behind a reason, for Schedules and reports; empty for orderly ends. */
+/**
+ * The cause behind a reason, for Schedules and reports; empty for orderly ends.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const toCause = (reason: ExitReason): Cause.Cause<unknown> =>
   reason._tag === "Crashed" || reason._tag === "GaveUp" || reason._tag === "NotConserved" ? reason.cause : Cause.empty
 
-/** One line for logs and messages. */
+/**
+ * One line for logs and messages.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const toText = (reason: ExitReason): string =>
   "cause" in reason ? `${toWords(reason)}: ${summary(reason.cause)}` : toWords(reason)
 
-/** The same without the cause, for those who show that themselves. */
+/**
+ * The same without the cause, for those who show that themselves.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const toWords = (reason: ExitReason): string => {
   switch (reason._tag) {
     case "Normal":

@@ -24,7 +24,12 @@ export interface DeliveryOptions {
   readonly internal?: boolean | undefined
 }
 
-/** A message with an answer (OTP: `gen_server:call`). */
+/**
+ * A message with an answer (OTP: `gen_server:call`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Call<P extends Fields, A extends Schema.Top, E extends Schema.Top> {
   readonly _tag: "Call"
   readonly payload: P
@@ -35,7 +40,12 @@ export interface Call<P extends Fields, A extends Schema.Top, E extends Schema.T
   readonly timeout: Duration.Input | "infinity" | undefined
 }
 
-/** A message without an answer (OTP: `gen_server:cast`). */
+/**
+ * A message without an answer (OTP: `gen_server:cast`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Cast<P extends Fields> {
   readonly _tag: "Cast"
   readonly payload: P
@@ -69,6 +79,9 @@ type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E :
  *
  * `payload` defaults to nothing, `reply` to `Schema.Void`, `error` to `Schema.Never`: a handler may fail only with what
  * is declared here.
+ *
+ * @category messages
+ * @since 0.1.0
  */
 export const call = <const O extends CallDescription = {}>(
   description?: O
@@ -86,7 +99,12 @@ export const call = <const O extends CallDescription = {}>(
   return message as Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>> & Internal<O>
 }
 
-/** Describes a message without an answer (OTP: `gen_server:cast/2`). */
+/**
+ * Describes a message without an answer (OTP: `gen_server:cast/2`).
+ *
+ * @category messages
+ * @since 0.1.0
+ */
 export const cast = <const O extends CastDescription = {}>(description?: O): Cast<PayloadOf<O>> & Internal<O> => {
   const message: Cast<Fields> = {
     _tag: "Cast",
@@ -98,7 +116,12 @@ export const cast = <const O extends CastDescription = {}>(description?: O): Cas
 }
 
 // `any` stands for "whatever this message declares": the bound of a record whose members differ, never a value's type
-/** The messages of one server, by tag. */
+/**
+ * The messages of one server, by tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 
 /**
@@ -124,12 +147,22 @@ export type PayloadInput<M> = M extends { readonly payload: infer P extends Fiel
   ? [keyof P] extends [never] ? NoPayload : Schema.Struct<P>["~type.make.in"]
   : never
 
-/** Who asked, for an answer that follows later (OTP: `From`). */
+/**
+ * Who asked, for an answer that follows later (OTP: `From`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface From<in A = never, in E = never> {
   readonly "~heirloom/From": (_: readonly [A, E]) => void
 }
 
-/** What a handler may know beside state and payload. */
+/**
+ * What a handler may know beside state and payload.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface HandlerContext<in A = never, in E = never> {
   /** The caller of the message in hand; hand it to `GenServer.reply` after `Next.noReply`. */
   readonly from: From<A, E>
@@ -139,7 +172,12 @@ export interface HandlerContext<in A = never, in E = never> {
   readonly attempt: number
 }
 
-/** One handler per message. */
+/**
+ * One handler per message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Handlers<S, Ms extends Messages> = {
   readonly [K in keyof Ms]: Ms[K] extends Call<any, infer A, infer E> ? (
       state: S,
@@ -163,7 +201,12 @@ export type HandlersServices<H> = {
 
 type ResultServices<X> = X extends Effect.Effect<infer Answer, any, infer R> ? R | Services<Answer> : Services<X>
 
-/** What a caller may say about one call. */
+/**
+ * What a caller may say about one call.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface CallOptions {
   /**
    * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. What is no time (`NaN`, a
@@ -196,7 +239,12 @@ export type AllMethods<Ms extends Messages, More = never> = {
     : (payload: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
 }
 
-/** One method per message of a server, internal ones left out; `More` is how else each may fail. */
+/**
+ * One method per message of a server, internal ones left out; `More` is how else each may fail.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Methods<Ms extends Messages, More = never> = {
   readonly [K in keyof Ms as Ms[K] extends { readonly internal: true } ? never : K]: AllMethods<Ms, More>[K]
 }

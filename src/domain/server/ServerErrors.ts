@@ -10,7 +10,12 @@ import { crashed, ExitReason, toText } from "../process/ExitReason.ts"
 import { ForeignCause } from "../text/ForeignCause.ts"
 import { ask, isInstance } from "../text/ForeignText.ts"
 
-/** A handler answered with something that is no answer: a defect of the server, as in OTP (`bad_return_value`). */
+/**
+ * A handler answered with something that is no answer: a defect of the server, as in OTP (`bad_return_value`).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidResult", {
   server: Schema.String,
   request: Schema.String,
@@ -33,7 +38,12 @@ const describe = (value: unknown): string =>
     ? "a Promise"
     : ask(() => Array.isArray(value) ? `an array of ${value.length}` : undefined, undefined) ?? typeof value
 
-/** `init` took longer than `initTimeout`. */
+/**
+ * `init` took longer than `initTimeout`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout", {
   server: Schema.String,
   millis: Schema.Number
@@ -43,7 +53,12 @@ export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout"
   }
 }
 
-/** A commit came from an incarnation that a younger one has taken over from. */
+/**
+ * A commit came from an incarnation that a younger one has taken over from.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
   server: Schema.String,
   incarnation: Schema.Number
@@ -53,7 +68,12 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
   }
 }
 
-/** The key of a server is taken by another that lives. */
+/**
+ * The key of a server is taken by another that lives.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
   server: Schema.String,
   holder: Schema.Unknown
@@ -63,7 +83,12 @@ export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
   }
 }
 
-/** A server does not start on a conserved state that speaks against itself, and nobody but a person may give it up. */
+/**
+ * A server does not start on a conserved state that speaks against itself, and nobody but a person may give it up.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefused", {
   server: Schema.String,
   seq: Schema.Number,
@@ -78,6 +103,9 @@ export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefus
 /**
  * A behaviour lacks a callback that is needed (OTP: `undef`): `idle`, if it answers with `idleAfter`; any other only past the
  * type checker.
+ *
+ * @category errors
+ * @since 0.1.0
  */
 export class MissingCallback extends Schema.TaggedError<MissingCallback>()("MissingCallback", {
   server: Schema.String,
@@ -90,7 +118,12 @@ export class MissingCallback extends Schema.TaggedError<MissingCallback>()("Miss
   }
 }
 
-/** A state or a behaviour could not be replaced: the server goes on with the one it had. */
+/**
+ * A state or a behaviour could not be replaced: the server goes on with the one it had.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class ReplaceFailed extends Schema.TaggedError<ReplaceFailed>()("ReplaceFailed", {
   server: Schema.String,
   what: Schema.Literals(["state", "behavior"]),
@@ -102,7 +135,12 @@ export class ReplaceFailed extends Schema.TaggedError<ReplaceFailed>()("ReplaceF
   }
 }
 
-/** A server ended otherwise than it was asked to. */
+/**
+ * A server ended otherwise than it was asked to.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class StopFailed extends Schema.TaggedError<StopFailed>()("StopFailed", {
   server: Schema.String,
   asked: ExitReason,
@@ -114,7 +152,12 @@ export class StopFailed extends Schema.TaggedError<StopFailed>()("StopFailed", {
   }
 }
 
-/** A message is not in quarantine, or not any more. */
+/**
+ * A message is not in quarantine, or not any more.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export class NotQuarantined extends Schema.TaggedError<NotQuarantined>()("NotQuarantined", {
   server: Schema.String,
   request: Schema.String

@@ -10,7 +10,12 @@
 import { type Exit, Result } from "effect"
 import type { ExitReason } from "../process/ExitReason.ts"
 
-/** A message is about to be handled (OTP: `{in, Msg}`). `from` is the server whose handler sent it, if one did. */
+/**
+ * A message is about to be handled (OTP: `{in, Msg}`). `from` is the server whose handler sent it, if one did.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface In {
   readonly _tag: "In"
   readonly kind: "call" | "cast"
@@ -19,7 +24,12 @@ export interface In {
   readonly from: string | undefined
 }
 
-/** A caller was answered (OTP: `{out, Msg, To, State}`). */
+/**
+ * A caller was answered (OTP: `{out, Msg, To, State}`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Out {
   readonly _tag: "Out"
   readonly request: string
@@ -27,17 +37,32 @@ export interface Out {
   readonly to: string | undefined
 }
 
-/** A message was handled without an answer: a cast, or a call that is answered later (OTP: `{noreply, State}`). */
+/**
+ * A message was handled without an answer: a cast, or a call that is answered later (OTP: `{noreply, State}`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface NoReply {
   readonly _tag: "NoReply"
   readonly request: string
   readonly state: unknown
 }
 
-/** What a server under observation tells. */
+/**
+ * What a server under observation tells.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type SystemEvent = In | Out | NoReply
 
-/** What may be shown of a server: in `Sys.getStatus`, and when it crashes. */
+/**
+ * What may be shown of a server: in `Sys.getStatus`, and when it crashes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Shown<out S> {
   readonly state: S
   /** The message whose handler crashed; only in a crash report. */
@@ -48,7 +73,12 @@ export interface Shown<out S> {
   readonly log: ReadonlyArray<SystemEvent>
 }
 
-/** What a format hook makes of it: whatever it leaves out is shown as it is. */
+/**
+ * What a format hook makes of it: whatever it leaves out is shown as it is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Formatted {
   readonly state?: unknown
   readonly message?: unknown

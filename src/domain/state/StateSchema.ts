@@ -15,37 +15,67 @@ import { ask, isError, messageOf } from "../text/ForeignText.ts"
 
 const TypeId = "~heirloom/StateSchema"
 
-/** A schema that encodes and decodes without services, which is what a state's schema must be. */
+/**
+ * A schema that encodes and decodes without services, which is what a state's schema must be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Pure = Schema.ConstraintCodec<unknown, unknown>
 
-/** A state as it is stored: JSON text, and the number of the version that wrote it. */
+/**
+ * A state as it is stored: JSON text, and the number of the version that wrote it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Encoded {
   readonly version: number
   readonly state: string
 }
 
-/** The state was read; `migratedFrom` is the version it was stored in, when that was an older one. */
+/**
+ * The state was read; `migratedFrom` is the version it was stored in, when that was an older one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Decoded<out A> {
   readonly _tag: "Decoded"
   readonly state: A
   readonly migratedFrom: number | undefined
 }
 
-/** It was stored by code younger than this. */
+/**
+ * It was stored by code younger than this.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface FromTheFuture {
   readonly _tag: "FromTheFuture"
   readonly version: number
   readonly newest: number
 }
 
-/** It is not JSON, or not what its version's schema describes. */
+/**
+ * It is not JSON, or not what its version's schema describes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Undecodable {
   readonly _tag: "Undecodable"
   readonly version: number
   readonly issue: string
 }
 
-/** The migration to version `to` threw, or made something that version's schema refuses. */
+/**
+ * The migration to version `to` threw, or made something that version's schema refuses.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface MigrationDied {
   readonly _tag: "MigrationDied"
   readonly version: number
@@ -53,16 +83,31 @@ export interface MigrationDied {
   readonly defect: unknown
 }
 
-/** Why a stored state cannot be used. */
+/**
+ * Why a stored state cannot be used.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Unreadable = FromTheFuture | Undecodable | MigrationDied
 
-/** How states become text and come back. */
+/**
+ * How states become text and come back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Codec<in out S> {
   encode(state: S): Result.Result<Encoded, string>
   decode(version: number, text: string): Decoded<S> | Unreadable
 }
 
-/** A state's schema with its versions; `S` is the newest one. */
+/**
+ * A state's schema with its versions; `S` is the newest one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface StateSchema<out S extends Pure> {
   readonly [TypeId]: typeof TypeId
   /** Number of the newest version; the first is 1. */
@@ -88,10 +133,20 @@ export interface StateSchema<out S extends Pure> {
   decode(version: number, text: string): Decoded<S["Type"]> | Unreadable
 }
 
-/** The type of the state described by a schema, with or without versions. */
+/**
+ * The type of the state described by a schema, with or without versions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type TypeOf<S> = S extends StateSchema<infer N> ? N["Type"] : S extends Pure ? S["Type"] : never
 
-/** Whether a value is a `StateSchema`. */
+/**
+ * Whether a value is a `StateSchema`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
 export const isStateSchema = (u: unknown): u is StateSchema<Pure> => typeof u === "object" && u !== null && TypeId in u
 
 interface Version {
@@ -182,16 +237,27 @@ const build = <S extends Pure>(schema: S, versions: ReadonlyArray<Version>): Sta
  * // => {"_tag":"Decoded","state":{"count":41,"step":1},"migratedFrom":1}
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = <const S extends Pure>(schema: S): StateSchema<S> =>
   build(schema, [versionOf(schema, (state) => state)])
 
-/** A plain schema as a `StateSchema` of one version; a `StateSchema` as it is. */
+/**
+ * A plain schema as a `StateSchema` of one version; a `StateSchema` as it is.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const from = <S extends Pure>(source: S | StateSchema<S>): StateSchema<S> =>
   isStateSchema(source) ? source : make(source)
 
-/** What is wrong with a stored state, for people. */
+/**
+ * What is wrong with a stored state, for people.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const explain = (unreadable: Unreadable): string => {
   switch (unreadable._tag) {
     case "FromTheFuture":

@@ -7,7 +7,12 @@
  * @since 0.1.0
  */
 
-/** What a companion survives: nothing, the server's crash, the process's death, the machine's. */
+/**
+ * What a companion survives: nothing, the server's crash, the process's death, the machine's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Grade = "nothing" | "crash" | "process" | "machine"
 
 /** Every grade, weakest first. */
@@ -16,7 +21,12 @@ export const grades: ReadonlyArray<Grade> = ["nothing", "crash", "process", "mac
 /** Whether `granted` is at least `demanded`. */
 export const covers = (granted: Grade, demanded: Grade): boolean => grades.indexOf(granted) >= grades.indexOf(demanded)
 
-/** The evidence, at the type level, that the companion of `Self` survives `G`. */
+/**
+ * The evidence, at the type level, that the companion of `Self` survives `G`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Survives<in out Self, G> {
   readonly "~heirloom/Survives": (_: Self) => readonly [Self, G]
 }

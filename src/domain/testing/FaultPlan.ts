@@ -8,7 +8,12 @@
  */
 import { type AnyPoint, type Fault, type LifeFault, type Point, points } from "./Fault.ts"
 
-/** What a strike hits: the server at a point of its work, the fiber of its container, or both at the same moment. */
+/**
+ * What a strike hits: the server at a point of its work, the fiber of its container, or both at the same moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Way {
   readonly point: Point
   /** What strikes the server; absent when it is spared. */
@@ -17,15 +22,30 @@ export interface Way {
   readonly container: boolean
 }
 
-/** A way to crash, and the first message that it may strike: messages are counted from 0. */
+/**
+ * A way to crash, and the first message that it may strike: messages are counted from 0.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Strike extends Way {
   readonly at: number
 }
 
-/** The two draws of one strike, each from 0 (included) to 1 (not): when, and in which way. */
+/**
+ * The two draws of one strike, each from 0 (included) to 1 (not): when, and in which way.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Draw = readonly [when: number, way: number]
 
-/** How much of a plan has been carried out. */
+/**
+ * How much of a plan has been carried out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Progress {
   readonly plan: ReadonlyArray<Strike>
   readonly struck: number
@@ -33,7 +53,12 @@ export interface Progress {
   readonly messages: number
 }
 
-/** Every way to crash that one process knows, at every point. */
+/**
+ * Every way to crash that one process knows, at every point.
+ *
+ * @category values
+ * @since 0.1.0
+ */
 export const ways: ReadonlyArray<Way> = points.flatMap((point): ReadonlyArray<Way> => [
   { point, server: "Defect", container: false },
   { point, server: "Interrupt", container: false },
@@ -49,6 +74,7 @@ export const ways: ReadonlyArray<Way> = points.flatMap((point): ReadonlyArray<Wa
  *
  * The first draw of a pair moves its strike within its share of the messages, the second takes a way from the bag.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = (messages: number, draws: ReadonlyArray<Draw>): ReadonlyArray<Strike> => {
@@ -64,6 +90,7 @@ export const make = (messages: number, draws: ReadonlyArray<Draw>): ReadonlyArra
 /**
  * Nothing carried out yet.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const begin = (plan: ReadonlyArray<Strike>): Progress => ({ plan, struck: 0, messages: 0 })
@@ -75,6 +102,7 @@ export const begin = (plan: ReadonlyArray<Strike>): Progress => ({ plan, struck:
  *
  * A strike that is due waits for its point, and for the next message when that point is never reached.
  *
+ * @category folding
  * @since 0.1.0
  */
 export const pass = (progress: Progress, point: Point): readonly [strike: Strike | undefined, next: Progress] => {
@@ -86,7 +114,12 @@ export const pass = (progress: Progress, point: Point): readonly [strike: Strike
     : [undefined, messages === progress.messages ? progress : { ...progress, messages }]
 }
 
-/** Each point in words. */
+/**
+ * Each point in words.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const pointText: Record<AnyPoint, string> = {
   beforeHandler: "before the handler",
   afterHandler: "after the handler, before the commit",
@@ -97,7 +130,12 @@ export const pointText: Record<AnyPoint, string> = {
   finalizer: "in a finalizer"
 }
 
-/** Each fault in words. */
+/**
+ * Each fault in words.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
 export const faultText: Record<LifeFault["_tag"], string> = {
   Defect: "a defect",
   Interrupt: "an interruption",
@@ -109,6 +147,7 @@ export const faultText: Record<LifeFault["_tag"], string> = {
 /**
  * A way to crash in words: `a kill before the handler`.
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const toText = (way: Way): string => {

@@ -8,7 +8,12 @@
  */
 import type { CallErrorReason } from "../process/CallError.ts"
 
-/** What a register may hold; turn anything else into a text. */
+/**
+ * What a register may hold; turn anything else into a text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Value = string | number | boolean | null
 
 /** What was asked of a value. */
@@ -32,7 +37,12 @@ export type Outcome =
   | { readonly _tag: "NotDone" }
   | { readonly _tag: "Unknown"; readonly why: string; readonly until?: Moment | undefined }
 
-/** One operation of one client. */
+/**
+ * One operation of one client.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Operation {
   readonly key: string
   readonly client: string

@@ -25,7 +25,12 @@ import { type GroupEvent, MemberTable } from "./MemberTable.ts"
 export { GroupsError } from "./GroupsError.ts"
 export type { GroupEvent } from "./MemberTable.ts"
 
-/** A monitor: how it was when it was set, and what changes from then on. */
+/**
+ * A monitor: how it was when it was set, and what changes from then on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GroupMonitor<out G, out R, out M> {
   readonly members: M
   /** Every change since; ends when the groups are shut down or the monitor is. */
@@ -34,7 +39,12 @@ export interface GroupMonitor<out G, out R, out M> {
   readonly demonitor: Effect.Effect<void>
 }
 
-/** The types of a scope of groups: its names and its members. */
+/**
+ * The types of a scope of groups: its names and its members.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GroupsTypes {
   readonly group?: unknown
   readonly ref?: HasProcess
@@ -43,7 +53,12 @@ export interface GroupsTypes {
 type GroupOf<T> = T extends { readonly group: infer G } ? G : string
 type RefOf<T> = T extends { readonly ref: infer R extends HasProcess } ? R : HasProcess
 
-/** A scope of process groups. */
+/**
+ * A scope of process groups.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Groups<G, R extends HasProcess> {
   readonly id: string
   /** One more membership for each process named; several at once join in one step, or none. OTP's `pg:join`. */
@@ -66,7 +81,12 @@ export interface Groups<G, R extends HasProcess> {
   readonly listing: (group: G) => Stream.Stream<ReadonlyArray<R>>
 }
 
-/** The key of a scope of groups in the context, and its layer. */
+/**
+ * The key of a scope of groups in the context, and its layer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GroupsClass<Self, Id extends string, G, R extends HasProcess>
   extends Context.ServiceClass<Self, Id, Groups<G, R>>
 {
@@ -115,6 +135,7 @@ export interface GroupsClass<Self, Id extends string, G, R extends HasProcess>
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service =

@@ -25,6 +25,7 @@ export type GroupsErrorReason = typeof GroupsErrorReason.Type
 /**
  * What went wrong with a group; `reason` says what. Nobody has joined or left.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class GroupsError extends Schema.TaggedError<GroupsError>()("GroupsError", {

@@ -16,7 +16,12 @@ import * as OneOrMany from "../process/OneOrMany.ts"
 import { type GoneObserver, type HasProcess, type Process, processOf } from "../process/Process.ts"
 import type { GroupsErrorReason } from "./GroupsError.ts"
 
-/** What a monitor is told: who joined or left, as often as they did. */
+/**
+ * What a monitor is told: who joined or left, as often as they did.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface GroupEvent<out G, out R> {
   readonly _tag: "Joined" | "Left"
   readonly group: G

@@ -20,13 +20,28 @@ import { Context, Effect, Exit, type Fiber, Latch, Queue, Schema, Scope } from "
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
-/** There was no incarnation to watch (OTP: `noproc`). */
+/**
+ * There was no incarnation to watch (OTP: `noproc`).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const NoProcess = Schema.TaggedStruct("NoProcess", {})
 
-/** Why a watched process is down. */
+/**
+ * Why a watched process is down.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type DownReason = ExitReason | typeof NoProcess.Type
 
-/** The report of one watch. */
+/**
+ * The report of one watch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Down<out R> {
   readonly _tag: "Down"
   /** What was watched, as it was given: a client, or a name's client (`Registry.via`). */
@@ -37,7 +52,12 @@ export interface Down<out R> {
   readonly reason: DownReason
 }
 
-/** One watch of one incarnation. */
+/**
+ * One watch of one incarnation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Watch<out R> {
   readonly ref: R
   /**
@@ -102,6 +122,7 @@ export interface WatchOptions<in out R> {
  * await Effect.runPromise(program)
  * ```
  *
+ * @category watching
  * @since 0.1.0
  */
 export const watch = <R extends HasProcess>(
@@ -117,6 +138,7 @@ export const watch = <R extends HasProcess>(
  * Waits until the process is up. A start that fails fails, and there is nothing to watch. One that ended before it could
  * be watched is reported with the reason it ended for. OTP's `start_monitor`.
  *
+ * @category watching
  * @since 0.1.0
  */
 export const startMonitor = <R extends HasProcess, E, Q>(

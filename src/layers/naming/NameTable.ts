@@ -17,14 +17,24 @@ import * as Names from "../../domain/naming/Names.ts"
 import * as OneOrMany from "../process/OneOrMany.ts"
 import { type GoneObserver, type HasProcess, type Process, processOf } from "../process/Process.ts"
 
-/** One name of one process. */
+/**
+ * One name of one process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Registration<out K, out R, out V> {
   readonly key: K
   readonly ref: R
   readonly value: V
 }
 
-/** What a registry tells its listeners. */
+/**
+ * What a registry tells its listeners.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type RegistryEvent<K, R, V> =
   | { readonly _tag: "Registered"; readonly key: K; readonly ref: R; readonly value: V }
   | { readonly _tag: "Unregistered"; readonly key: K; readonly ref: R; readonly value: V }

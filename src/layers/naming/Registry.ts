@@ -33,7 +33,12 @@ export type { Registration, RegistryEvent } from "./NameTable.ts"
 export { RegistryError } from "./RegistryError.ts"
 export type { Via } from "./Via.ts"
 
-/** What a registry holds: the types of its keys, references and values. */
+/**
+ * What a registry holds: the types of its keys, references and values.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RegistryTypes {
   readonly key?: unknown
   readonly ref?: HasProcess
@@ -44,7 +49,12 @@ type KeyOf<T> = T extends { readonly key: infer K } ? K : string
 type RefOf<T> = T extends { readonly ref: infer R extends HasProcess } ? R : HasProcess
 type ValueOf<T> = T extends { readonly value: infer V } ? V : void
 
-/** A registry of which a process may have many entries under one key, and a key many owners. */
+/**
+ * A registry of which a process may have many entries under one key, and a key many owners.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Duplicate<K, R extends HasProcess, V> {
   readonly id: string
   /**
@@ -100,7 +110,12 @@ export interface Duplicate<K, R extends HasProcess, V> {
   readonly deleteMeta: (name: string) => Effect.Effect<void>
 }
 
-/** A registry in which a key has one owner at most: it can name processes. */
+/**
+ * A registry in which a key has one owner at most: it can name processes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Unique<K, R extends HasProcess, V> extends Duplicate<K, R, V> {
   /** Who has the key. Elixir's `whereis_name/1`. */
   readonly whereis: (key: K) => Effect.Effect<Option.Option<R>>
@@ -130,7 +145,12 @@ export interface Unique<K, R extends HasProcess, V> extends Duplicate<K, R, V> {
   readonly via: (key: K) => Via<R>
 }
 
-/** The key of a registry in the context, and its layer. */
+/**
+ * The key of a registry in the context, and its layer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface RegistryClass<Self, Id extends string, Shape> extends Context.ServiceClass<Self, Id, Shape> {
   /** The registry, empty; it closes with the scope of the layer. */
   readonly layer: Layer.Layer<Self>
@@ -179,6 +199,7 @@ export interface RegistryClass<Self, Id extends string, Shape> extends Context.S
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service = <Self, T extends RegistryTypes = {}>() => {

@@ -43,6 +43,7 @@ export type RegistryErrorReason = typeof RegistryErrorReason.Type
 /**
  * What went wrong with a name; `reason` says what.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class RegistryError extends Schema.TaggedError<RegistryError>()("RegistryError", {

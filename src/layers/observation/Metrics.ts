@@ -25,55 +25,100 @@
  */
 import { Metric } from "effect"
 
-/** Messages taken by servers: calls and casts. */
+/**
+ * Messages taken by servers: calls and casts.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const messages: Metric.Counter<number> = Metric.counter("heirloom_messages_total", {
   description: "Messages taken by servers: calls and casts",
   incremental: true
 })
 
-/** Incarnations that ended abnormally. */
+/**
+ * Incarnations that ended abnormally.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const crashes: Metric.Counter<number> = Metric.counter("heirloom_crashes_total", {
   description: "Incarnations that ended abnormally",
   incremental: true
 })
 
-/** Incarnations started in place of one that ended. */
+/**
+ * Incarnations started in place of one that ended.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const restarts: Metric.Counter<number> = Metric.counter("heirloom_restarts_total", {
   description: "Incarnations started in place of one that ended",
   incremental: true
 })
 
-/** Starts from an older state than was acknowledged, or from `init` for want of one: updates were lost. */
+/**
+ * Starts from an older state than was acknowledged, or from `init` for want of one: updates were lost.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const rollbacks: Metric.Counter<number> = Metric.counter("heirloom_rollbacks_total", {
   description: "Starts from an older state than was acknowledged",
   incremental: true
 })
 
-/** Messages waiting now, in all mailboxes. */
+/**
+ * Messages waiting now, in all mailboxes.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const mailboxDepth: Metric.Gauge<number> = Metric.gauge("heirloom_mailbox_depth", {
   description: "Messages waiting in all mailboxes"
 })
 
-/** Upper bounds of the buckets of {@link recovery}, in seconds: 1 µs to 4 minutes, each four times the last. */
+/**
+ * Upper bounds of the buckets of {@link recovery}, in seconds: 1 µs to 4 minutes, each four times the last.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const recoveryBounds: ReadonlyArray<number> = Metric.exponentialBoundaries({
   start: 0.000_001,
   factor: 4,
   count: 16
 })
 
-/** Seconds from a crash to the next incarnation being up. */
+/**
+ * Seconds from a crash to the next incarnation being up.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const recovery: Metric.Histogram<number> = Metric.histogram("heirloom_recovery_seconds", {
   description: "Seconds from a crash to the next incarnation being up",
   boundaries: recoveryBounds
 })
 
-/** Attempts that failed because a store was away, full or unusable; one series for each `store`. */
+/**
+ * Attempts that failed because a store was away, full or unusable; one series for each `store`.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const storeFailures: Metric.Counter<number> = Metric.counter("heirloom_store_failures_total", {
   description: "Attempts that failed because a state store was away, full or unusable",
   incremental: true
 })
 
-/** 1 while a store is away, full or unusable, else 0; one series for each `store`. */
+/**
+ * 1 while a store is away, full or unusable, else 0; one series for each `store`.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
 export const storeUnavailable: Metric.Gauge<number> = Metric.gauge("heirloom_store_unavailable", {
   description: "Whether a state store is away, full or unusable"
 })

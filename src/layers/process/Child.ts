@@ -65,6 +65,9 @@ export interface ChildOptions {
  *
  * `make` only builds the object (no incarnation is started); the supervisor then calls `start`. `A` is the reference
  * that the starter gets. `id` is the recipe's own, or the one that `Supervisor.child` put in its place: the child must go by it.
+ *
+ * @category models
+ * @since 0.1.0
  */
 export interface StartRecipe<out A, out E = never, out R = never> {
   readonly id: string

@@ -117,13 +117,6 @@ export class NoProcess extends Schema.TaggedError<NoProcess>()("NoProcess", { pa
 export const hasProcess = (u: unknown): u is HasProcess => Predicate.hasProperty(u, processOf)
 
 /**
- * Whether a function that takes a reference first was given one, or is used in a `pipe`.
- *
- * @internal
- */
-export const firstIsProcess = (args: ArrayLike<unknown>): boolean => hasProcess(args[0])
-
-/**
  * A reference to a process of which only the handle is at hand, such as one from `whichChildren`.
  *
  * @category constructors

@@ -68,6 +68,7 @@ export interface Client<Self, S> extends Methods<S>, HasProcess, Pipeable.Pipeab
 /**
  * An agent class: the key of its reference in the context, and how its agents are made.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface AgentClass<Self, Id extends string, S>
@@ -111,7 +112,12 @@ export interface AgentClass<Self, Id extends string, S>
   via(key: string): Effect.Effect<Methods<S, StartError>, never, Keyed<Self>>
 }
 
-/** What an agent class is made of. */
+/**
+ * What an agent class is made of.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export type Description<S extends Pure | StateSchema<Pure>> = Omit<ServerDescription<S, {}>, "messages">
 
 type AnyFunction = (state: unknown) => unknown
@@ -189,6 +195,7 @@ const agentClient = (id: string, timeout: Description<Pure>["timeout"]): ClientC
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service = <Self>() =>

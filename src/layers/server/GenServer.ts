@@ -74,7 +74,12 @@ export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
 export { replace, type ReplaceOptions } from "./system/Replace.ts"
 export { stop, type StopOptions } from "./system/Stop.ts"
 
-/** What a child started at run time is called. */
+/**
+ * What a child started at run time is called.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface KeyOptions {
   /** Its key among the servers of its class. */
   readonly key: string
@@ -83,6 +88,7 @@ export interface KeyOptions {
 /**
  * A server class: the key of its client in the context, and all that makes servers of it.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
@@ -195,7 +201,12 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   via(key: string): Effect.Effect<Methods<Ms, StartError>, never, Keyed<Self>>
 }
 
-/** What a server class is made of. */
+/**
+ * What a server class is made of.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Messages> {
   /** The schema of its state, or its versions (`StateSchema`). */
   readonly state: S
@@ -235,6 +246,7 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
  * console.log(Counter.key) // => app/Counter
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service =
@@ -263,6 +275,7 @@ export const Service =
  *
  * Only the first answer counts. A caller that is still waiting when the incarnation ends is answered `Crashed`.
  *
+ * @category replies
  * @since 0.1.0
  */
 export const reply: {
@@ -303,6 +316,7 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  * })
  * ```
  *
+ * @category timers
  * @since 0.1.0
  */
 export const castAfter: {
@@ -356,6 +370,7 @@ export const castAfter: {
  * })
  * ```
  *
+ * @category calls
  * @since 0.1.0
  */
 export const orCrash = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, Exclude<E, CallError>, R> =>
@@ -373,6 +388,7 @@ export const orCrash = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A,
  * In a handler that tells others what must not be taken back: its own answer waits by itself, what it sends does not.
  * Over a companion in memory, and outside a handler, it does not wait.
  *
+ * @category waiting
  * @since 0.1.0
  */
 export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
@@ -395,6 +411,7 @@ export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
  *
  * It starts after the handler in progress has had its turn. Completing and being interrupted harm nobody.
  *
+ * @category background work
  * @since 0.1.0
  */
 export const spawnLink = <A, E, R>(

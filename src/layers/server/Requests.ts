@@ -15,13 +15,23 @@ import { type Cause, Duration, Effect, type Exit, Fiber, Option, Pipeable, Queue
 import { patience } from "../../domain/options/GivenOption.ts"
 import { instantOf } from "../process/Timer.ts"
 
-/** A call that was sent (OTP: `request_id()`). */
+/**
+ * A call that was sent (OTP: `request_id()`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Request<out A, out E> extends Pipeable.Pipeable {
   /** The fiber that waits for the answer; interrupting it withdraws the request. */
   readonly fiber: Fiber.Fiber<A, E>
 }
 
-/** How long to wait: for ever unless told otherwise, as in OTP. */
+/**
+ * How long to wait: for ever unless told otherwise, as in OTP.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface WaitOptions {
   readonly timeout?: Duration.Input | "infinity" | undefined
   /** Or until when: one {@link deadline} for many waits. The earlier one counts. */
@@ -117,6 +127,7 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category requests
  * @since 0.1.0
  */
 export const send = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Request<A, E>, never, R> =>
@@ -133,6 +144,7 @@ class Sent<A, E> extends Pipeable.Class implements Request<A, E> {
 /**
  * Waits for the answer; after a timeout it can be waited for again (OTP: `wait_response/2`).
  *
+ * @category waiting
  * @since 0.1.0
  */
 export const wait = <A, E>(
@@ -143,6 +155,7 @@ export const wait = <A, E>(
 /**
  * Waits for the answer, and abandons the request when it does not come in time (OTP: `receive_response/2`).
  *
+ * @category waiting
  * @since 0.1.0
  */
 export const receive = <A, E>(
@@ -157,6 +170,7 @@ export const receive = <A, E>(
 /**
  * The answer, if it has come (OTP: `check_response/2`).
  *
+ * @category waiting
  * @since 0.1.0
  */
 export const check = <A, E>(request: Request<A, E>): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
@@ -165,6 +179,7 @@ export const check = <A, E>(request: Request<A, E>): Effect.Effect<Option.Option
 /**
  * Gives up a request: it is withdrawn if it has not begun, and its answer dropped otherwise.
  *
+ * @category requests
  * @since 0.1.0
  */
 export const abandon = (request: Request<unknown, unknown>): Effect.Effect<void> =>
@@ -182,13 +197,23 @@ const within = <A, E>(
   )
 }
 
-/** An answer out of a collection, with the label of its request. */
+/**
+ * An answer out of a collection, with the label of its request.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Response<out Label, out A, out E> {
   readonly label: Label
   readonly exit: Exit.Exit<A, E>
 }
 
-/** Requests whose answers are taken as they come (OTP: `request_id_collection()`). */
+/**
+ * Requests whose answers are taken as they come (OTP: `request_id_collection()`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Collection<in out Label, in out A, in out E> {
   /** Adds a request; adding one that is in it is a defect. */
   readonly add: (label: Label, request: Request<A, E>) => Effect.Effect<void>
@@ -240,6 +265,7 @@ export interface Collection<in out Label, in out A, in out E> {
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const collection = <Label, A, E>(): Effect.Effect<Collection<Label, A, E>> =>

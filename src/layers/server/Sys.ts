@@ -19,13 +19,13 @@ import type { CallOptions } from "../../domain/server/Message.ts"
 import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
 import { format } from "../../domain/server/SystemEvent.ts"
 import {
-  firstIsProcess,
   type HasProcess,
   type Process,
   processOf,
   reference,
   type Status as ProcessStatus
 } from "../process/Process.ts"
+import { firstIsProcess } from "../process/References.ts"
 import { type AnyServer, serverOf, type WithState } from "./class/ServerRef.ts"
 import type { QuarantinedMessage } from "./message/Quarantine.ts"
 import { toMillis } from "./parts/Limits.ts"
@@ -41,6 +41,7 @@ export { install, log, noDebug, remove, type Statistics, statistics, toText, tra
 /**
  * The server behind the handle of a process, such as one from `whichChildren`: none when it is no server.
  *
+ * @category inspection
  * @since 0.1.0
  */
 export const fromProcess = (process: Process): Option.Option<WithState<unknown>> =>
@@ -84,6 +85,7 @@ export const fromProcess = (process: Process): Option.Option<WithState<unknown>>
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category inspection
  * @since 0.1.0
  */
 export const getState = <S>(ref: WithState<S>, options?: CallOptions): Effect.Effect<S, CallError> =>
@@ -102,6 +104,7 @@ export const getState = <S>(ref: WithState<S>, options?: CallOptions): Effect.Ef
  * The new state is committed. When `f` throws, dies or fails, nothing is changed, the server lives, and the caller gets
  * `ReplaceFailed`.
  *
+ * @category mending
  * @since 0.1.0
  */
 export const replaceState: {
@@ -139,6 +142,7 @@ export const replaceState: {
  *
  * Callers that wait have their timeouts. An idle timeout that falls due meanwhile has its turn after {@link resume}.
  *
+ * @category mending
  * @since 0.1.0
  */
 export const suspend = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
@@ -149,6 +153,7 @@ export const suspend = (ref: AnyServer, options?: CallOptions): Effect.Effect<vo
 /**
  * Goes on with the messages that have waited (OTP: `sys:resume/2`).
  *
+ * @category mending
  * @since 0.1.0
  */
 export const resume = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
@@ -156,7 +161,12 @@ export const resume = (ref: AnyServer, options?: CallOptions): Effect.Effect<voi
     server.resume()
   })
 
-/** What {@link getStatus} tells. */
+/**
+ * What {@link getStatus} tells.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Status {
   readonly process: Process
   readonly path: ReadonlyArray<string>
@@ -188,6 +198,7 @@ export interface Status {
  * for this, so it is not shown, and neither is its event log where a format hook would have to see both. A process that is
  * no server is told of at once.
  *
+ * @category inspection
  * @since 0.1.0
  */
 export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect<Status, CallError> =>
@@ -234,6 +245,7 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
  * Told at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed or
  * discarded.
  *
+ * @category quarantine
  * @since 0.1.0
  */
 export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<QuarantinedMessage>> =>
@@ -252,6 +264,7 @@ export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<Quarant
  * told `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item; if the server is
  * down, or does not come to it in time, it is back there as it was.
  *
+ * @category quarantine
  * @since 0.1.0
  */
 export const replay: {
@@ -281,6 +294,7 @@ export const replay: {
 /**
  * Takes a message out of quarantine for good.
  *
+ * @category quarantine
  * @since 0.1.0
  */
 export const discard: {

@@ -15,15 +15,26 @@ import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { StateStore } from "./store/StateStore.ts"
 
-/** There is no such snapshot. */
+/**
+ * There is no such snapshot.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const NotFound = Schema.TaggedStruct("NotFound", {})
 
-/** Its text is no JSON: it is damaged. */
+/**
+ * Its text is no JSON: it is damaged.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export const NotJson = Schema.TaggedStruct("NotJson", { issue: Schema.String })
 
 /**
  * A snapshot could not be looked at, or gone back to.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class SnapshotError extends Schema.TaggedError<SnapshotError>()("SnapshotError", {
@@ -38,7 +49,12 @@ export class SnapshotError extends Schema.TaggedError<SnapshotError>()("Snapshot
   }
 }
 
-/** One snapshot of a key, without its state. */
+/**
+ * One snapshot of a key, without its state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Listed {
   readonly key: string
   readonly seq: number
@@ -58,7 +74,12 @@ export interface Listed {
   readonly aside: { readonly why: string; readonly at: number } | undefined
 }
 
-/** Which snapshot: of those kept, or with `aside` the last one of that number that was set aside. */
+/**
+ * Which snapshot: of those kept, or with `aside` the last one of that number that was set aside.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Place {
   readonly key: string
   readonly seq: number
@@ -80,6 +101,7 @@ const listed = (record: SnapshotRecord, trusted: boolean, aside: Listed["aside"]
 /**
  * The snapshots of a key, newest first: those kept, then those set aside.
  *
+ * @category snapshots
  * @since 0.1.0
  */
 export const list = (store: StateStore<Grade>, key: string): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
@@ -94,6 +116,7 @@ export const list = (store: StateStore<Grade>, key: string): Effect.Effect<Reado
 /**
  * What was set aside of every key, the last first: what there is to look at after a bad night.
  *
+ * @category snapshots
  * @since 0.1.0
  */
 export const aside = (store: StateStore<Grade>): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
@@ -114,6 +137,7 @@ const find = Effect.fnUntraced(function*(
 /**
  * A snapshot's state as it was written, be it whole or not.
  *
+ * @category snapshots
  * @since 0.1.0
  */
 export const text = (store: StateStore<Grade>, place: Place): Effect.Effect<string, StoreError | SnapshotError> =>
@@ -122,6 +146,7 @@ export const text = (store: StateStore<Grade>, place: Place): Effect.Effect<stri
 /**
  * A snapshot's state, as JSON: the encoded side of its schema, in the version that wrote it.
  *
+ * @category snapshots
  * @since 0.1.0
  */
 export const read = (
@@ -163,6 +188,7 @@ export const read = (
  * await Effect.runPromise(program)
  * ```
  *
+ * @category snapshots
  * @since 0.1.0
  */
 export const diff = (
@@ -189,6 +215,7 @@ const owner = "heirloom/Snapshots"
  * A snapshot that is kept: the younger ones are set aside, with the answers recorded since. One that was set aside: it is
  * written again as the newest, with its answers, and is on probation like any other. Nothing is deleted.
  *
+ * @category snapshots
  * @since 0.1.0
  */
 export const restore = Effect.fnUntraced(function*(

@@ -18,7 +18,12 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { messageOf } from "../../domain/text/ForeignText.ts"
 
-/** How to open a database. */
+/**
+ * How to open a database.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options {
   /** Path of the database file, or `:memory:`. The `-wal` and `-shm` files beside it belong to it. */
   readonly filename: string
@@ -65,6 +70,7 @@ interface Prepared {
 /**
  * Opens a database as a `SqlClient`; it is closed with the Scope.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
@@ -178,6 +184,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
  * const Database = SqliteClient.layer({ filename: "app.db", synchronous: "FULL" })
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>

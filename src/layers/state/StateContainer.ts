@@ -29,10 +29,20 @@ import type { Unsaved } from "./store/StoreWriter.ts"
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
 export type { Make, StateContainer, Stateful, StateOf } from "./companion/Container.ts"
 
-/** When a state is conserved. */
+/**
+ * When a state is conserved.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type When = "commit" | "terminate" | { readonly every: Duration.Input }
 
-/** What every companion may be told; what makes no sense is refused as an `InvalidOption` when the layer is built. */
+/**
+ * What every companion may be told; what makes no sense is refused as an `InvalidOption` when the layer is built.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options {
   /**
    * `"commit"` (default): after every handled message, before the reply. `{ every }`: late, at that interval; a crash of
@@ -155,6 +165,7 @@ const repeatedly = (every: number, f: () => void): Effect.Effect<never> =>
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layerMemory = <Self, Id extends string, S>(
@@ -189,6 +200,7 @@ export const layerMemory = <Self, Id extends string, S>(
  * Grants `"crash"`. `row` names the row of a server; by default the class's id, a slash, and the key. The table is built
  * above the supervisor, and outlives it.
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layerTable = <Self, Id extends string, S>(
@@ -237,6 +249,7 @@ export const layerTable = <Self, Id extends string, S>(
  * When the state is a cache, or when starting clean is the cure. Grants nothing: a server that asks to survive a crash
  * does not compile over it.
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layerForget = <Self, Id extends string, S>(
@@ -255,7 +268,12 @@ export const layerForget = <Self, Id extends string, S>(
     })
   )
 
-/** What durable companions may be told. */
+/**
+ * What durable companions may be told.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
   /** The store, which says what is survived. */
   readonly store: StateStoreKey<StoreSelf, G>
@@ -290,6 +308,7 @@ export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
  * store belongs to one process at a time: a younger one that opens it fences the older one off, for good. A class's id, a
  * slash and a server's key may have 512 bytes of UTF-8 together; a server with a longer key is not started.
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grade>(

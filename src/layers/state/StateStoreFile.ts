@@ -35,7 +35,12 @@ import { LogSession, readText } from "./file/LogSession.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
 import type * as StateStore from "./store/StateStore.ts"
 
-/** What the file store can be told. */
+/**
+ * What the file store can be told.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options extends StateStore.Options {
   /** The folder; it is made if it is missing, and should hold nothing else. */
   readonly directory: string
@@ -78,6 +83,7 @@ interface Target {
  *
  * For tests of what disks do. {@link layer} writes without waiting for the platform's threads.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(
@@ -286,6 +292,7 @@ export const make = Effect.fnUntraced(function*(
 /**
  * A store in a folder, written as directly as Node can; what it has open is closed with the Scope.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const makeDirect = (options: Options): ReturnType<typeof make> =>
@@ -322,6 +329,7 @@ export const makeDirect = (options: Options): ReturnType<typeof make> =>
  * const StoreLive = StateStoreFile.layer(Store, { directory: "./data" }).pipe(Layer.provide(NodeServices.layer))
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = <Self, G extends StateStore.AtMost<"process">>(

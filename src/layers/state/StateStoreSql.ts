@@ -28,13 +28,23 @@ import { answerOf, asideOf, reasonOf, snapshotOf } from "./sql/SqlRows.ts"
 import * as SqlStatements from "./sql/SqlStatements.ts"
 import type * as StateStore from "./store/StateStore.ts"
 
-/** What the SQL store can be told. */
+/**
+ * What the SQL store can be told.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options extends StateStore.Options {
   /** What its tables' names begin with; `heirloom_state` by default. */
   readonly table?: string | undefined
 }
 
-/** The database as the store uses it: {@link make} takes a `SqlClient`, others may know a shorter way. */
+/**
+ * The database as the store uses it: {@link make} takes a `SqlClient`, others may know a shorter way.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Database {
   readonly dialect: SqlStatements.Dialect
   readonly execute: (
@@ -52,6 +62,7 @@ const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
 /**
  * A store on a database; creates its tables if they are missing.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const makeOn = Effect.fnUntraced(function*(
@@ -311,6 +322,7 @@ const databaseOf = Effect.gen(function*() {
 /**
  * A store on the database of the `SqlClient` in context.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = (
@@ -350,6 +362,7 @@ export const make = (
  * const StoreLive = StateStoreSql.layer(Store).pipe(Layer.provide(PgClient.layer({ database: "app" })))
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = <Self, G extends Grade>(

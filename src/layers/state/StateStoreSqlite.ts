@@ -17,7 +17,12 @@ import * as SqliteClient from "./SqliteClient.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
 import type * as StateStore from "./store/StateStore.ts"
 
-/** How to open the database, and what the store can be told. */
+/**
+ * How to open the database, and what the store can be told.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options extends Omit<SqliteClient.Options, "readOnly">, StateStoreSql.Options {
   /** A store writes: one that is only looked at is opened as usual, and disturbs nobody either. */
   readonly readOnly?: never
@@ -53,6 +58,7 @@ const open = Effect.fnUntraced(
 /**
  * A store in a SQLite database of its own; it is closed with the Scope.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
@@ -107,6 +113,7 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
  * const StoreLive = StateStoreSqlite.layer(Store, { filename: "app.db" })
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = <Self, G extends StateStore.AtMost<"process">>(

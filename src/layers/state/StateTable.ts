@@ -17,6 +17,7 @@ import { TableRows, withRows } from "./companion/TableRows.ts"
 /**
  * A table of states (OTP: an `ets` set).
  *
+ * @category services
  * @since 0.1.0
  */
 export class StateTable extends Context.Service<StateTable, {

@@ -25,6 +25,7 @@ export type { DynamicSupervisor, Target } from "./tree/DynamicHandle.ts"
 /**
  * How a dynamic supervisor works.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface Options {
@@ -43,6 +44,7 @@ export interface Options {
 /**
  * The key of one dynamic supervisor.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface DynamicSupervisorClass<Self, Id extends string>
@@ -73,6 +75,7 @@ export interface DynamicSupervisorClass<Self, Id extends string>
  * }).pipe(Effect.provide(Jobs.layer({ maxChildren: 100 })))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): DynamicSupervisorClass<Self, Id> => {
@@ -86,6 +89,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): DynamicSup
 /**
  * The start recipe of a dynamic supervisor, for trees that are made at run time.
  *
+ * @category recipes
  * @since 0.1.0
  */
 export const recipe = (options: Options & { readonly id: string }): StartRecipe<DynamicSupervisor> => ({

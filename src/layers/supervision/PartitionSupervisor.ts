@@ -24,6 +24,7 @@ export type { PartitionSupervisor } from "./partition/PartitionHandle.ts"
 /**
  * What a partition supervisor runs, and how.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface Options<out Ref extends HasProcess, out E = never, out R = never>
@@ -43,6 +44,7 @@ export interface Options<out Ref extends HasProcess, out E = never, out R = neve
 /**
  * The key of one partition supervisor.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface PartitionSupervisorClass<Self, Id extends string, Ref extends HasProcess>
@@ -86,6 +88,7 @@ export interface PartitionSupervisorClass<Self, Id extends string, Ref extends H
  * await Effect.runPromise(Effect.provide(program, SessionsLive))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service =
@@ -118,6 +121,7 @@ export const Service =
 /**
  * The start recipe of a partition supervisor, for trees that are made at run time.
  *
+ * @category recipes
  * @since 0.1.0
  */
 export const recipe = <Ref extends HasProcess, E = never, R = never>(

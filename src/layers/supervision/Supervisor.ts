@@ -33,6 +33,7 @@ export { workerRecipe } from "./tree/Worker.ts"
  * The Layer of a supervisor over `Children`: what they provide, what they may fail with, and what they need beyond what
  * those before them provide.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Supervised<Children, Out = never, E = never, R = never> = Children extends
@@ -75,6 +76,7 @@ export type Supervised<Children, Out = never, E = never, R = never> = Children e
  * ])
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = <const Children extends ReadonlyArray<AnyLayer>>(
@@ -91,6 +93,7 @@ export const layer = <const Children extends ReadonlyArray<AnyLayer>>(
 /**
  * The key of one supervisor, for an app that wants its handle.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface SupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, Supervisor> {
@@ -125,6 +128,7 @@ export interface SupervisorClass<Self, Id extends string> extends Context.Servic
  * }).pipe(Effect.provide(WorkersLive))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): SupervisorClass<Self, Id> => {
@@ -164,6 +168,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
  * ])
  * ```
  *
+ * @category children
  * @since 0.1.0
  */
 export const child: {
@@ -204,6 +209,7 @@ export const child: {
  *
  * A permanent worker that completes is started again, and each time the budget is charged: a job that ends is `transient`.
  *
+ * @category children
  * @since 0.1.0
  */
 export const worker = <A, E, R>(
@@ -222,6 +228,7 @@ export const worker = <A, E, R>(
  *
  * Its children start in order, and a failure of one fails the start of the whole, with what was started stopped in reverse.
  *
+ * @category recipes
  * @since 0.1.0
  */
 export const recipe = <E = never, R = never>(
@@ -257,6 +264,7 @@ export const recipe = <E = never, R = never>(
  * Fails with the first thing that is wrong: which child, which field, and what to do about it. `autoShutdown` is that of the
  * supervisor they are meant for; default `"never"`.
  *
+ * @category checks
  * @since 0.1.0
  */
 export const checkChildSpecs = (

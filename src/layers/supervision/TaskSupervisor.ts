@@ -35,6 +35,7 @@ export { defaultConcurrency, type Outcome, type OutcomeOptions, type StreamOptio
 /**
  * How a task supervisor works: as a `DynamicSupervisor`, whose children are temporary unless they say otherwise.
  *
+ * @category options
  * @since 0.1.0
  */
 export type Options = DynamicSupervisor.Options
@@ -42,6 +43,7 @@ export type Options = DynamicSupervisor.Options
 /**
  * The key of one task supervisor.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface TaskSupervisorClass<Self, Id extends string> extends Context.ServiceClass<Self, Id, TaskSupervisor> {
@@ -69,6 +71,7 @@ export interface TaskSupervisorClass<Self, Id extends string> extends Context.Se
  * await Effect.runPromise(program)
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service = <Self>() => <const Id extends string>(id: Id): TaskSupervisorClass<Self, Id> => {
@@ -85,6 +88,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): TaskSuperv
 /**
  * The start recipe of a task supervisor: for trees made at run time, and for a `PartitionSupervisor` of them.
  *
+ * @category recipes
  * @since 0.1.0
  */
 export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskSupervisor> => {

@@ -22,6 +22,7 @@ import type { Stateful, StateOf } from "../state/StateContainer.ts"
 /**
  * What is to be injected.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface Options {
@@ -36,6 +37,7 @@ export interface Options {
 /**
  * The faults of a run.
  *
+ * @category services
  * @since 0.1.0
  */
 export class Chaos extends Context.Service<Chaos, {
@@ -92,6 +94,7 @@ export class Chaos extends Context.Service<Chaos, {
  * await Effect.runPromise(Effect.provide(program, App))
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = <Self, Id extends string, S>(

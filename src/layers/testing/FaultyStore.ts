@@ -10,7 +10,12 @@ import type { Grade } from "../../domain/state/Survival.ts"
 import type { StoreFault } from "../../domain/testing/TimedFaults.ts"
 import { type StateStore, type StateStoreKey, StoreError } from "../state/store/StateStore.ts"
 
-/** Asked at every request of a store: what goes wrong with it, if anything does. */
+/**
+ * Asked at every request of a store: what goes wrong with it, if anything does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type StoreFaults = (operation: string) => StoreFault | undefined
 
 /**

@@ -18,13 +18,23 @@ import * as SystemView from "../../domain/observation/SystemView.ts"
 import * as Telemetry from "../observation/Telemetry.ts"
 import { type HasProcess, processOf } from "../process/Process.ts"
 
-/** A process, by the reference to it, its path, or its path as text (`"root > app/Counter"`). */
+/**
+ * A process, by the reference to it, its path, or its path as text (`"root > app/Counter"`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Address = HasProcess | ReadonlyArray<string> | string
 
 type Tag = Lifecycle["_tag"]
 type Tagged<T extends Tag> = Extract<Lifecycle, { readonly _tag: T }>
 
-/** The events of the trees under test. */
+/**
+ * The events of the trees under test.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Recorder {
   /** What the trees report to: a root supervisor below the harness uses it by itself. */
   readonly telemetry: Telemetry.Telemetry
@@ -88,6 +98,7 @@ export interface Recorder {
  * await Effect.runPromise(test)
  * ```
  *
+ * @category services
  * @since 0.1.0
  */
 export class Harness extends Context.Service<Harness, Recorder>()("heirloom/testing/Harness") {
@@ -104,6 +115,7 @@ export class Harness extends Context.Service<Harness, Recorder>()("heirloom/test
 /**
  * Records a `Telemetry` that exists already, until the scope closes.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const record = Effect.fnUntraced(function*(telemetry: Telemetry.Telemetry) {

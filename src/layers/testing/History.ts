@@ -25,7 +25,12 @@ import {
 
 export type { Operation, Value } from "../../domain/testing/Operation.ts"
 
-/** A line of the record: when, and what happened. */
+/**
+ * A line of the record: when, and what happened.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Line extends Moment {
   readonly text: string
 }
@@ -49,7 +54,12 @@ interface Unsettled {
   readonly since: number
 }
 
-/** What was done so far, and what else happened. */
+/**
+ * What was done so far, and what else happened.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Recorder {
   /** In the order of their calls. One that is under way may be done, or not. */
   readonly operations: Array<Operation> = []

@@ -20,6 +20,7 @@ import * as Draws from "../../domain/testing/Draws.ts"
 /**
  * How a run is to go.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface Options {
@@ -41,6 +42,7 @@ export interface Options {
 /**
  * The run cannot end: nothing is ready and nothing sleeps, or a million tasks have run without any time passing.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class Stuck extends Schema.TaggedError<Stuck>()("Stuck", {
@@ -71,7 +73,12 @@ interface Sleeper {
   awake: boolean
 }
 
-/** What runs in virtual time, and the time itself. */
+/**
+ * What runs in virtual time, and the time itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class World {
   readonly random: Random.Random
   /** Milliseconds since the start. */
@@ -205,7 +212,12 @@ export class World {
   }
 }
 
-/** What takes part in a world, and can be switched off as a whole: an operating system's process. */
+/**
+ * What takes part in a world, and can be switched off as a whole: an operating system's process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class Machine {
   isOff = false
   readonly world: World

@@ -41,10 +41,20 @@ export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 /** It was used wrongly: nothing was stored. */
 export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
 
-/** Every reason a store can fail for. */
+/**
+ * Every reason a store can fail for.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
 export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Fenced, Corrupt, Invalid])
 
-/** Why a store failed. */
+/**
+ * Why a store failed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type StoreErrorReason = typeof StoreErrorReason.Type
 
 /**
@@ -52,6 +62,7 @@ export type StoreErrorReason = typeof StoreErrorReason.Type
  *
  * `store` is its name (`file ./data`), `operation` what it was asked.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {

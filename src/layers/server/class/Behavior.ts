@@ -19,6 +19,7 @@ import type { SelfOf, ServerOf } from "./ServerRef.ts"
  * A client of a server: one method per message, and the process behind it. It follows the server across restarts and never
  * points at a dead incarnation.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & Pipeable.Pipeable & ServerOf<Self, S, Ms>
@@ -26,6 +27,7 @@ export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & Pi
 /**
  * What a server's own code gets of itself: a client with its internal messages too.
  *
+ * @category models
  * @since 0.1.0
  */
 export type SelfClient<Self, S, Ms extends Messages> =
@@ -34,7 +36,12 @@ export type SelfClient<Self, S, Ms extends Messages> =
   & Pipeable.Pipeable
   & ServerOf<Self, S, Ms>
 
-/** What a server's code needs of the context: its Scope and itself are there by themselves. */
+/**
+ * What a server's code needs of the context: its Scope and itself are there by themselves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
 
 /**
@@ -46,6 +53,7 @@ export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
  * another reason than it was told (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has passed.
  * `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Behavior<S, H, E = never, R = never> {
@@ -62,6 +70,7 @@ export interface Behavior<S, H, E = never, R = never> {
 /**
  * How a server is run.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface Options<G extends Grade = "nothing"> extends ChildOptions {
@@ -75,5 +84,10 @@ export interface Options<G extends Grade = "nothing"> extends ChildOptions {
   readonly initTimeout?: Duration.Input | undefined
 }
 
-/** A behaviour, or how each incarnation makes one in its Scope. */
+/**
+ * A behaviour, or how each incarnation makes one in its Scope.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Effect<Behavior<S, H, E, R>, BE, BR>

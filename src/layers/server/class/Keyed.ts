@@ -23,7 +23,12 @@ import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
 
-/** The identity of the servers by key of class `Self`, as a service. */
+/**
+ * The identity of the servers by key of class `Self`, as a service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Keyed<in out Self> {
   readonly "~heirloom/Keyed": (_: Self) => Self
 }

@@ -6,7 +6,12 @@
 import { type HasProcess, processOf } from "../../process/Process.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 
-/** What a reference knows of its server's class: for the type checker alone, no value stands behind it. */
+/**
+ * What a reference knows of its server's class: for the type checker alone, no value stands behind it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ServerOf<in out Self, in out S, in out Ms> {
   readonly "~heirloom/ServerOf": {
     readonly self: (_: Self) => Self
@@ -25,7 +30,12 @@ export interface AnyServer extends HasProcess {
   readonly "~heirloom/ServerOf": object
 }
 
-/** The identity of the server that runs a handler of class `Self`, as a requirement: only such a server meets it. */
+/**
+ * The identity of the server that runs a handler of class `Self`, as a requirement: only such a server meets it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface SelfOf<in out Self> {
   readonly "~heirloom/SelfOf": (_: Self) => Self
 }

@@ -6,7 +6,12 @@
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { MessageType } from "./MessageType.ts"
 
-/** One of them. */
+/**
+ * One of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export class QuarantinedMessage {
   /** The message's tag. */
   readonly request: string

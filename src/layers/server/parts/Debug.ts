@@ -14,10 +14,20 @@ import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
 import { causeOf } from "../message/CallChain.ts"
 import type { Envelope } from "../message/Envelope.ts"
 
-/** Answered by a debug function that wants to be removed. */
+/**
+ * Answered by a debug function that wants to be removed.
+ *
+ * @category debugging
+ * @since 0.1.0
+ */
 export const done: unique symbol = Symbol.for("heirloom/Sys/done")
 
-/** Sees every event; answers the state it is called with next time, or {@link done}. */
+/**
+ * Sees every event; answers the state it is called with next time, or {@link done}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type DebugFunction<A> = (state: A, event: SystemEvent, serverState: unknown) => A | typeof done
 
 interface Installed {

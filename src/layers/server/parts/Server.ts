@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import type { Effect, Exit, Fiber } from "effect"
-import { idText } from "../../../domain/observation/Lifecycle.ts"
+import { idText } from "../../../domain/observation/Path.ts"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, type Exit, Scheduler, Schema, type Tracer } from "effect"
-import { pathText, separator } from "../../../domain/observation/Lifecycle.ts"
+import { pathText, separator } from "../../../domain/observation/Path.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
@@ -20,7 +20,8 @@ import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Deadlines } from "../message/Deadlines.ts"
 import type { Overflow } from "../message/Mailbox.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
-import { FaultPoints, LifePoints, struckInLife } from "./FaultPoints.ts"
+import { FaultPoints, LifePoints } from "./FaultPoints.ts"
+import { struckInLife } from "./LifeFaults.ts"
 import { type Limits, limitsOf, type RunOptions } from "./Limits.ts"
 
 /** A handler as the engine calls it. */

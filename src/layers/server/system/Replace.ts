@@ -57,6 +57,7 @@ export interface ReplaceOptions<S, E = never, R = never> {
  * What the old behaviour acquired is released when the incarnation ends, not when it is replaced. Only this server is
  * changed: others of its class, and one that is started anew under its key, have the behaviour of their layer.
  *
+ * @category upgrades
  * @since 0.1.0
  */
 export const replace = <

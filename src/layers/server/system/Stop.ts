@@ -10,14 +10,20 @@ import { type ExitReason, isOrderly, normal } from "../../../domain/process/Exit
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
 import { StopFailed } from "../../../domain/server/ServerErrors.ts"
-import { firstIsProcess, type HasProcess, processOf } from "../../process/Process.ts"
+import { type HasProcess, processOf } from "../../process/Process.ts"
+import { firstIsProcess } from "../../process/References.ts"
 import { serverOf } from "../class/ServerRef.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
 import { toMillis } from "../parts/Limits.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
 
-/** How long to wait for a server to stop. */
+/**
+ * How long to wait for a server to stop.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface StopOptions {
   /** `"infinity"` by default, as in OTP. A server that is stopping goes on doing so when the time is over. */
   readonly timeout?: Duration.Input | "infinity" | undefined
@@ -40,6 +46,7 @@ export interface StopOptions {
  * A handler ends its own server by its answer, `Next.stop`: it cannot wait for an end that waits for it, directly or by way
  * of others.
  *
+ * @category stopping
  * @since 0.1.0
  */
 export const stop: {

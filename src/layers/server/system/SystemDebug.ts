@@ -13,12 +13,17 @@ import type { CallError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
 import { shown } from "../../../domain/text/ForeignText.ts"
-import { firstIsProcess } from "../../process/Process.ts"
+import { firstIsProcess } from "../../process/References.ts"
 import type { AnyServer } from "../class/ServerRef.ts"
 import type { DebugFunction } from "../parts/Debug.ts"
 import { look } from "./SystemRequest.ts"
 
-/** Counts of messages: those handled, and the replies that callers were given. */
+/**
+ * Counts of messages: those handled, and the replies that callers were given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Statistics {
   /** When counting began, and what time it is: milliseconds of the Clock. */
   readonly startTime: number
@@ -34,6 +39,7 @@ export interface Statistics {
  *
  * `true` begins anew, `false` stops, `"get"` answers none when nothing is counted. System requests are not counted.
  *
+ * @category debugging
  * @since 0.1.0
  */
 export const statistics: {
@@ -75,6 +81,7 @@ const defaultLogSize = 10
  * `true` keeps 10, a number that many, `false` and 0 none; `"get"` answers an empty list when the log is off. A crash
  * report shows the log, too.
  *
+ * @category debugging
  * @since 0.1.0
  */
 export const log: {
@@ -112,6 +119,7 @@ export interface InstallOptions extends CallOptions {
  * A `state` of its own goes from one event to the next; {@link done} removes the function, and so does throwing. A function
  * that is installed already is not installed twice; with an `id`, a second one of that id is not. OTP's `sys:install/3`.
  *
+ * @category debugging
  * @since 0.1.0
  */
 export const install: {
@@ -128,6 +136,7 @@ export const install: {
 /**
  * Removes a debug function, by its id or itself (OTP: `sys:remove/3`).
  *
+ * @category debugging
  * @since 0.1.0
  */
 export const remove: {
@@ -150,6 +159,7 @@ export const remove: {
 /**
  * Switches everything off: statistics, log, trace, debug functions (OTP: `sys:no_debug/2`).
  *
+ * @category debugging
  * @since 0.1.0
  */
 export const noDebug = (ref: AnyServer, options?: CallOptions): Effect.Effect<void, CallError> =>
@@ -165,6 +175,7 @@ const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
  * `true` writes one line an event to the loggers of the server's context, at level `Info`. A sink runs on the server's
  * stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
  *
+ * @category debugging
  * @since 0.1.0
  */
 export const trace: {
@@ -196,6 +207,7 @@ export const trace: {
 /**
  * An event on one line: `got call Withdraw {"amount":3}`.
  *
+ * @category conversions
  * @since 0.1.0
  */
 export const toText = (event: SystemEvent): string => {

@@ -20,12 +20,22 @@ import { Worker } from "../../supervision/tree/Worker.ts"
 import type { Companion, CompanionPort, Owner } from "./Companion.ts"
 import { KeyTable } from "./KeyTable.ts"
 
-/** The identity of the companions of server class `Self`, as a service. */
+/**
+ * The identity of the companions of server class `Self`, as a service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface StateOf<in out Self> {
   readonly "~heirloom/StateOf": (_: Self) => Self
 }
 
-/** The companions of one server class. */
+/**
+ * The companions of one server class.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface StateContainer<in out S> extends HasProcess {
   /** What these companions survive. */
   readonly survives: Grade
@@ -50,7 +60,12 @@ export interface StateContainer<in out S> extends HasProcess {
   readonly leave: (server: Owner<S>) => void
 }
 
-/** What a container needs to know of a server class. */
+/**
+ * What a container needs to know of a server class.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Stateful<in out Self, Id extends string, in out S> {
   readonly key: Id
   /** How its state becomes text and comes back. */
@@ -58,7 +73,12 @@ export interface Stateful<in out Self, Id extends string, in out S> {
   readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S>>
 }
 
-/** Makes the companion of a key. */
+/**
+ * Makes the companion of a key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Make<S> = (key: string) => CompanionPort<S>
 
 type Using<S> = <A>(f: (keeper: CompanionPort<S>) => Effect.Effect<A>) => Effect.Effect<A>

@@ -18,7 +18,12 @@ import { ByteSize, Effect, type FileSystem, type Path, type PlatformError, type 
 import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
 import { decode, type LogEntry } from "./LogIndex.ts"
 
-/** Something in the folder that is not as it was written. */
+/**
+ * Something in the folder that is not as it was written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Damage =
   /** The end of a segment was not written whole: it is cut off. It was never acknowledged. */
   | { readonly _tag: "TornTail"; readonly file: string; readonly at: number; readonly bytes: number }

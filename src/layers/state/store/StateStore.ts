@@ -32,6 +32,7 @@ export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/
 /**
  * A store of snapshots that survives `G`.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface StateStore<out G extends Grade> {
@@ -65,25 +66,45 @@ export interface StateStore<out G extends Grade> {
   readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
 }
 
-/** What every store can be told. */
+/**
+ * What every store can be told.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options {
   /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least (fewer are refused). */
   readonly generations?: number | undefined
 }
 
-/** The key of a store in the `Context`, with the grade it demands of it. */
+/**
+ * The key of a store in the `Context`, with the grade it demands of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface StateStoreClass<Self, Id extends string, G extends Grade>
   extends Context.ServiceClass<Self, Id, StateStore<G>>
 {
   readonly grade: G
 }
 
-/** Any key of a store whose grade is `G`. */
+/**
+ * Any key of a store whose grade is `G`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface StateStoreKey<Self, G extends Grade> extends Context.Service<Self, StateStore<G>> {
   readonly grade: G
 }
 
-/** The grades that a store of grade `G` gives: its own and every lower one. */
+/**
+ * The grades that a store of grade `G` gives: its own and every lower one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type AtMost<G extends Grade> = G extends "machine" ? Grade
   : G extends "process" ? "nothing" | "crash" | "process"
   : G extends "crash" ? "nothing" | "crash"
@@ -112,6 +133,7 @@ export type AtMost<G extends Grade> = G extends "machine" ? Grade
  * const StoreLive = StateStoreFile.layer(Store, { directory: "./data" })
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Service = <Self>() =>
@@ -123,6 +145,7 @@ export const Service = <Self>() =>
 /**
  * A store in memory, for tests and for apps that conserve over crashes only.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
@@ -208,6 +231,7 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
  *
  * It lasts as long as the Layer it is built in.
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layerMemory = <Self, G extends AtMost<"crash">>(

@@ -10,6 +10,7 @@ import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
 /**
  * Every reason a partition supervisor can refuse something for.
  *
+ * @category schemas
  * @since 0.1.0
  */
 export const PartitionErrorReason = Schema.Union([
@@ -31,6 +32,7 @@ export const PartitionErrorReason = Schema.Union([
 /**
  * Why a partition supervisor refused something.
  *
+ * @category errors
  * @since 0.1.0
  */
 export type PartitionErrorReason = typeof PartitionErrorReason.Type
@@ -38,6 +40,7 @@ export type PartitionErrorReason = typeof PartitionErrorReason.Type
 /**
  * What went wrong with a partition; `reason` says what.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class PartitionError extends Schema.TaggedError<PartitionError>()("PartitionError", {

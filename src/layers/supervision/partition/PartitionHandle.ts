@@ -24,6 +24,7 @@ import { PartitionError, type PartitionErrorReason } from "./PartitionError.ts"
 /**
  * A partition supervisor in the hands of a program.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess, Pipeable.Pipeable {

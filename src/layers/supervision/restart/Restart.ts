@@ -34,6 +34,7 @@ import { plainLimit } from "./Budget.ts"
  *
  * It throws an `InvalidOption` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above 0.
  *
+ * @category budgets
  * @since 0.1.0
  */
 export const intensity = (options?: Intensity.Options): Schedule.Schedule<number, ExitReason> => {
@@ -66,6 +67,7 @@ export const intensity = (options?: Intensity.Options): Schedule.Schedule<number
  * One supervisor has one budget: all its children share the delay. It throws an `InvalidOption` at once for options that
  * make no sense.
  *
+ * @category budgets
  * @since 0.1.0
  */
 export const backoff = (options?: Backoff.Options): Schedule.Schedule<number, ExitReason> => {
@@ -93,6 +95,7 @@ export const backoff = (options?: Backoff.Options): Schedule.Schedule<number, Ex
  *
  * It is `Schedule.max`, typed for exit reasons: that one takes the intersection of all of them as its input, which is none.
  *
+ * @category budgets
  * @since 0.1.0
  */
 export const max = (
@@ -115,6 +118,7 @@ export const max = (
  * For a supervisor that only groups its children, so that every crash is its parent's to repair; or with
  * `onGiveUp: "park"`, to have every crash looked at by a person.
  *
+ * @category budgets
  * @since 0.1.0
  */
 export const never: Schedule.Schedule<number, ExitReason> = intensity({ restarts: 0 })
@@ -122,6 +126,7 @@ export const never: Schedule.Schedule<number, ExitReason> = intensity({ restarts
 /**
  * What supervisors do unless told otherwise: 3 restarts within 5 seconds.
  *
+ * @category budgets
  * @since 0.1.0
  */
 export const standard: Schedule.Schedule<number, ExitReason> = intensity()

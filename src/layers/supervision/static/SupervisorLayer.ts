@@ -25,6 +25,7 @@ import { SupervisorProcess } from "./SupervisorProcess.ts"
 /**
  * How a supervisor works.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface Options {

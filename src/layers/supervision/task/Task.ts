@@ -19,7 +19,12 @@ import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
 import { TaskError, type TaskErrorReason } from "./TaskError.ts"
 
-/** How long to wait: 5 seconds by default, as in OTP; `"infinity"` waits for ever. */
+/**
+ * How long to wait: 5 seconds by default, as in OTP; `"infinity"` waits for ever.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface WaitOptions {
   readonly timeout?: Duration.Input | "infinity" | undefined
 }
@@ -27,6 +32,7 @@ export interface WaitOptions {
 /**
  * A task that was started.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Task<out A, out E = never> extends HasProcess, Pipeable.Pipeable {
@@ -77,6 +83,7 @@ export interface Task<out A, out E = never> extends HasProcess, Pipeable.Pipeabl
  * await Effect.runPromise(program)
  * ```
  *
+ * @category annotations
  * @since 0.1.0
  */
 export class LinkBroken extends Context.Service<LinkBroken, TaskError>()("heirloom/TaskSupervisor/LinkBroken") {}

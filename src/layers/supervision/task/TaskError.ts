@@ -10,6 +10,7 @@ import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
 /**
  * Every reason a task can be without a result for.
  *
+ * @category schemas
  * @since 0.1.0
  */
 export const TaskErrorReason = Schema.Union([
@@ -24,6 +25,7 @@ export const TaskErrorReason = Schema.Union([
 /**
  * Why a task has no result.
  *
+ * @category models
  * @since 0.1.0
  */
 export type TaskErrorReason = typeof TaskErrorReason.Type
@@ -31,6 +33,7 @@ export type TaskErrorReason = typeof TaskErrorReason.Type
 /**
  * A task that has no result of its own; `reason` says why. A typed failure of the task's effect is a result.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class TaskError extends Schema.TaggedError<TaskError>()("TaskError", {

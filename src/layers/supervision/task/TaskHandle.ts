@@ -22,6 +22,7 @@ import { type Outcome, type OutcomeOptions, outcomes, type StreamOptions, values
 /**
  * How one task is run.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface TaskOptions {
@@ -34,6 +35,7 @@ export interface TaskOptions {
 /**
  * How a child is run that nobody waits for.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface StartOptions extends TaskOptions {
@@ -65,6 +67,7 @@ export interface NamedTasks {
 /**
  * A task supervisor in the hands of a program.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<NamedTasks> {

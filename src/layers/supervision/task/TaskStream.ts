@@ -28,6 +28,7 @@ interface Common {
 /**
  * How a stream of results is made.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface StreamOptions<in A, out C> extends Common {
@@ -38,6 +39,7 @@ export interface StreamOptions<in A, out C> extends Common {
 /**
  * How a stream of outcomes is made.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface OutcomeOptions extends Common {
@@ -48,6 +50,7 @@ export interface OutcomeOptions extends Common {
 /**
  * What came of one item.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Outcome<out A, out B, out E> {
@@ -61,6 +64,7 @@ export interface Outcome<out A, out B, out E> {
  * Elixir takes the number of its schedulers. A JavaScript thread has one, and its tasks wait more than they compute, so the
  * number of cores says nothing; it is a small number that is the same everywhere.
  *
+ * @category options
  * @since 0.1.0
  */
 export const defaultConcurrency = 8

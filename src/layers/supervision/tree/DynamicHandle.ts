@@ -12,12 +12,18 @@ import type { HasProcess, Process } from "../../process/Process.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
 import type { ChildCounts, ChildInfo, NamedStarts, StartedChild, Supervisor } from "./SupervisorHandle.ts"
 
-/** A child, or what stands for it. */
+/**
+ * A child, or what stands for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Target = Process | HasProcess
 
 /**
  * A dynamic supervisor in the hands of a program.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface DynamicSupervisor extends HasProcess, Pipeable.Pipeable, Named<NamedStarts<ChildOptions>> {

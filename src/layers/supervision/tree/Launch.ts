@@ -12,6 +12,7 @@ import { RootEnded } from "./SupervisorErrors.ts"
 /**
  * How an app is run.
  *
+ * @category options
  * @since 0.1.0
  */
 export interface LaunchOptions {
@@ -51,6 +52,7 @@ export interface LaunchOptions {
  * NodeRuntime.runMain(Supervisor.launch(App))
  * ```
  *
+ * @category running
  * @since 0.1.0
  */
 export const launch = <A, E, R>(

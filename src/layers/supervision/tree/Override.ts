@@ -16,7 +16,12 @@ import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 
-/** What a spec may have instead of what the recipe brings. */
+/**
+ * What a spec may have instead of what the recipe brings.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface SpecOverride extends ChildOptions {
   readonly id?: string | undefined
 }

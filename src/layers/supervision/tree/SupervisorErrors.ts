@@ -17,6 +17,7 @@ import type { Process } from "../../process/Process.ts"
  * `InvalidSpec`: its spec makes no sense. `Stopped`: it was told to stop before it was up. `NotRunning`: the supervisor is
  * down, or on its way.
  *
+ * @category models
  * @since 0.1.0
  */
 export type StartErrorReason<E> =
@@ -41,6 +42,7 @@ const StartReason = Schema.Union([
 /**
  * A child was not started.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class StartError<E = unknown> extends Schema.TaggedError<StartError<unknown>>()("StartError", {
@@ -108,6 +110,7 @@ export type ChildErrorReason = typeof ChildErrorReason.Type
 /**
  * A supervisor could not do what it was asked with a child.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class ChildError extends Schema.TaggedError<ChildError>()("ChildError", {
@@ -134,6 +137,7 @@ const explainChild: Record<ChildErrorReason["_tag"], string> = {
 /**
  * An app ended because its root supervisor gave up. Its exit code is 1.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class RootEnded extends Schema.TaggedError<RootEnded>()("RootEnded", {

@@ -15,7 +15,12 @@ import { type HasProcess, type Process, processOf, type Status } from "../../pro
 import type { SpecOverride } from "./Override.ts"
 import type { ChildError, StartError } from "./SupervisorErrors.ts"
 
-/** One line of a supervisor's listing. */
+/**
+ * One line of a supervisor's listing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface ChildInfo {
   readonly id: string
   readonly kind: "worker" | "supervisor"
@@ -29,6 +34,9 @@ export interface ChildInfo {
  *
  * `specs` counts specifications, `active` those with an incarnation alive, `supervisors` and `workers` specifications by
  * kind, whether alive or not.
+ *
+ * @category models
+ * @since 0.1.0
  */
 export interface ChildCounts {
   readonly specs: number
@@ -37,7 +45,12 @@ export interface ChildCounts {
   readonly workers: number
 }
 
-/** A child that was started: its reference, and what its start came to. */
+/**
+ * A child that was started: its reference, and what its start came to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface StartedChild<A> {
   readonly ref: A
   readonly started: Started
@@ -63,6 +76,7 @@ export interface NamedStarts<Override = SpecOverride> {
 /**
  * A supervisor in the hands of a program.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Supervisor extends HasProcess, Pipeable.Pipeable, Named<NamedStarts> {

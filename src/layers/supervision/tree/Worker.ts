@@ -122,6 +122,7 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
 /**
  * The start recipe of a worker, for `startChild`.
  *
+ * @category recipes
  * @since 0.1.0
  */
 export const workerRecipe = <A, E, R>(

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { idText, pathText } from "../../../src/domain/observation/Lifecycle.ts"
+import { idText, pathText } from "../../../src/domain/observation/Path.ts"
 
 describe("the text of a path", () => {
   it("shows each id as one element, whatever is in it", () => {

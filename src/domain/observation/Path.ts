@@ -1,0 +1,19 @@
+/**
+ * The text of a path: the ids from a root supervisor down to a process, as people read them.
+ *
+ * @since 0.1.0
+ */
+
+/** What stands between the ids of a path in a text. */
+export const separator = " > "
+
+/** An id in the text of a path: quoted, if it would read as more than one. */
+export const idText = (id: string): string => String(id).includes(separator) ? JSON.stringify(id) : id
+
+/**
+ * A path for people: `root > app/Counter`. Ids may hold slashes, so that one does not separate them.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const pathText = (path: ReadonlyArray<string>): string => path.map(idText).join(separator)
