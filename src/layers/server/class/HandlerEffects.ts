@@ -1,0 +1,125 @@
+/**
+ * What handlers use of their own server: a later reply, a message after a delay, work beside it, a wait for its store.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Context, type Duration, Effect, type Exit, Fiber, Function, type Scope, Tracer } from "effect"
+import { crashed } from "../../../domain/process/ExitReason.ts"
+import type { From } from "../../../domain/server/Message.ts"
+import * as Turn from "../../process/Turn.ts"
+import { HandlerOf } from "../message/CallChain.ts"
+import { Envelope } from "../message/Envelope.ts"
+
+/**
+ * Answers a caller that was promised a later reply with `Next.noReply` (OTP: `gen_server:reply/2`).
+ *
+ * **Details**
+ *
+ * Only the first answer counts. A caller that is still waiting when the incarnation ends is answered `Crashed`.
+ *
+ * @category replies
+ * @since 0.1.0
+ */
+export const reply: {
+  <A, E>(exit: Exit.Exit<A, E>): (from: From<A, E>) => Effect.Effect<void>
+  <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void>
+} = Function.dual(2, <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void> =>
+  Effect.sync(() => {
+    if (from instanceof Envelope) from.server.answerLater(from, exit)
+  }))
+
+const untraced = (context: Context.Context<never>): Context.Context<never> => Context.omit(Tracer.ParentSpan)(context)
+
+/**
+ * Sends a message after a delay, unless the scope is closed before (OTP: `erlang:send_after/3`).
+ *
+ * **When to use**
+ *
+ * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
+ * outlive the incarnation that set it. Answers an Effect that cancels it. What it sends has no part in the trace of whoever
+ * made the handler set it.
+ *
+ * **Example** (a tick that only the server itself sends)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "heirloom"
+ *
+ * class Clock extends GenServer.Service<Clock>()("app/Clock", {
+ *   state: Schema.Int,
+ *   messages: { Tick: GenServer.cast({ internal: true }) }
+ * }) {}
+ *
+ * const nextTick = Effect.flatMap(Clock.self, (self) => self.Tick().pipe(GenServer.castAfter("1 second")))
+ *
+ * const ClockLive = Clock.layer({
+ *   init: Effect.as(nextTick, 0),
+ *   handlers: { Tick: (seconds) => Effect.as(nextTick, seconds + 1) }
+ * })
+ * ```
+ *
+ * @category timers
+ * @since 0.1.0
+ */
+export const castAfter: {
+  (delay: Duration.Input): (message: Effect.Effect<void>) => Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
+  (message: Effect.Effect<void>, delay: Duration.Input): Effect.Effect<Effect.Effect<void>, never, Scope.Scope>
+} = Function.dual(2, (
+  message: Effect.Effect<void>,
+  delay: Duration.Input
+): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.map(
+    // A tick that sets the next one would otherwise belong to the trace of whoever made the first one tick, for ever.
+    Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), { startImmediately: true }),
+    (fiber) => Effect.sync(() => fiber.interruptUnsafe())
+  ))
+
+/**
+ * Waits until all that the server of the running handler has committed before is stored.
+ *
+ * **When to use**
+ *
+ * In a handler that tells others what must not be taken back: its own answer waits by itself, what it sends does not.
+ * Over a companion in memory, and outside a handler, it does not wait.
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
+  const fiber = Fiber.getCurrent()
+  const server = fiber === undefined ? undefined : Context.get(fiber.context, HandlerOf)
+  if (server === undefined) resume(Effect.void)
+  else server.whenStored(() => resume(Effect.void))
+})
+
+/**
+ * Runs an Effect beside the server, as long as the incarnation lives: if it fails, the incarnation ends with its cause
+ * (OTP: `spawn_link/1`).
+ *
+ * **When to use**
+ *
+ * In a handler or in init, for background work that the server cannot do without. For work whose failure is nobody's
+ * business use `Effect.forkScoped`: a fiber that fails there is silent.
+ *
+ * **Details**
+ *
+ * It starts after the handler in progress has had its turn. Completing and being interrupted harm nobody.
+ *
+ * @category background work
+ * @since 0.1.0
+ */
+export const spawnLink = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<Fiber.Fiber<A, E>, never, R | Scope.Scope> =>
+  Effect.tap(Effect.forkScoped(effect), (fiber) =>
+    Effect.map(HandlerOf, (server) => {
+      if (server === undefined) return
+      const { incarnation } = server
+      fiber.addObserver((exit) => {
+        if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return
+        const { cause } = exit
+        Turn.run(() => {
+          if (server.incarnation === incarnation) server.exit(crashed(cause))
+        })
+      })
+    }))
