@@ -82,10 +82,16 @@ const recall = (server: Server, envelope: Envelope, { call, key }: Once): boolea
     if (first.once?.key !== key) continue
     idle(server)
     if (first.once.call !== call) envelope.refuse({ _tag: "KeyReused", key })
-    else (first.followers ??= []).push(envelope)
+    else follow(first, envelope)
     return true
   }
   return false
+}
+
+/** A call that was made again gets the answer of the first one, unless it gives up before. */
+const follow = (first: Envelope, again: Envelope): void => {
+  again.follows = first
+  ;(first.followers ??= new Set()).add(again)
 }
 
 /** Takes what a handler returned to where it is a value. */

@@ -137,6 +137,7 @@ const drop = (server: Server, envelope: Envelope): void => {
 export const withdrawn = (server: Server, envelope: Envelope): void => {
   // A call that may be made again is kept: whoever makes it again waits for the same answer.
   if (envelope.once === undefined) server.occasional?.promised.delete(envelope)
+  envelope.follows?.followers?.delete(envelope)
   if (envelope.place === "nowhere") return
   server.spec.parent.telemetry.counters.queued--
   const { mailbox } = server

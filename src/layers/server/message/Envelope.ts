@@ -69,7 +69,9 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   /** The caller may make this call again, under this key. */
   once: Once | undefined = undefined
   /** The same call made again while this one was promised a later reply. */
-  followers: Array<Envelope> | undefined = undefined
+  followers: Set<Envelope> | undefined = undefined
+  /** The first of these calls, if this is one that was made again. */
+  follows: Envelope | undefined = undefined
   /** Its handler has stopped the server, with this reply if any: given when it is known what happens next. */
   stopped: { readonly reply: Exit.Exit<unknown, unknown> | undefined } | undefined = undefined
   /** The answer, while it waits for the state to be stored. */

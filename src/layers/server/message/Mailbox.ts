@@ -10,7 +10,7 @@
  *   the message that made room is being handled (`resumeSenders`): what it does then finds the server consistent.
  * - A withdrawn message gives its room back at once, and stays in the list until it is its turn, or until such messages
  *   are the greater part: withdrawing costs no search, and a server that is stuck keeps no million of them. One of the
- *   system's that was taken before its turn leaves its place in the same way.
+ *   system's that was taken before its turn leaves its place in the same way. So does a sender that waited for room.
  * - Nothing here looks through what waits: a suspended server takes what is the system's from a list of its own, and the
  *   oldest message is at the head, but for the few of the system's that may be before it.
  *
@@ -47,11 +47,12 @@ interface Sender {
   resume: (() => void) | undefined
 }
 
-/** Withdrawn messages that may stay in the list however few others there are. */
+/** Withdrawn messages, and senders that gave up, that may stay in their list however few others there are. */
 const tolerated = 32
 
 /** Whether its sender has not withdrawn it. */
 const isWanted = ({ place }: Queued): boolean => place !== "nowhere"
+const isWaiting = ({ envelope }: Sender): boolean => envelope.place === "outside"
 
 /** Messages that wait for one server. */
 export class Mailbox {
@@ -59,6 +60,8 @@ export class Mailbox {
   private readonly overflow: Overflow
   private readonly messages = MutableList.make<Queued>()
   private senders: MutableList.MutableList<Sender> | undefined = undefined
+  /** How many of these have given up. */
+  private away = 0
   private admitted: Array<() => void> | undefined = undefined
   /** How many of the messages are the system's. */
   private own = 0
@@ -214,6 +217,7 @@ export class Mailbox {
   withdraw(envelope: Envelope): void {
     const { place } = envelope
     envelope.place = "nowhere"
+    if (place === "outside") this.leftTheDoor()
     if (place !== "inside") return
     if (envelope.work !== undefined) this.oneOwnLess()
     this.leftBehind()
@@ -230,13 +234,24 @@ export class Mailbox {
     this.withdrawn = 0
   }
 
+  /** One more sender that waits for room no longer. */
+  private leftTheDoor(): void {
+    const { senders } = this
+    this.away++
+    if (senders === undefined || this.away <= tolerated || this.away <= senders.length - this.away) return
+    MutableList.filter(senders, isWaiting)
+    this.away = 0
+    if (senders.length === 0) this.senders = undefined
+  }
+
   // One left, so one may come in.
   private admit(): void {
     while (this.senders !== undefined && this.size - this.own < this.capacity) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty || this.senders.length === 0) this.senders = undefined
       if (sender === MutableList.Empty) return
-      if (sender.envelope.place === "outside") this.letIn(sender)
+      if (isWaiting(sender)) this.letIn(sender)
+      else this.away--
     }
   }
 
@@ -258,9 +273,10 @@ export class Mailbox {
     while (this.senders !== undefined) {
       const sender = MutableList.take(this.senders)
       if (sender === MutableList.Empty) break
-      if (sender.envelope.place === "outside") this.letIn(sender)
+      if (isWaiting(sender)) this.letIn(sender)
     }
     this.senders = undefined
+    this.away = 0
     const all = MutableList.takeAll(this.messages).filter(isWanted)
     for (const mail of all) if (mail.place !== undefined) mail.place = "nowhere"
     this.own = 0
