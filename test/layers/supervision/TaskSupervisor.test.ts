@@ -3,7 +3,7 @@ import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
-import { DynamicSupervisor, Process, Restart, Supervisor, TaskSupervisor } from "../../../src/index.ts"
+import { DynamicSupervisor, InvalidOption, Process, Restart, Supervisor, TaskSupervisor } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { errorOf } from "../../kit/Failures.ts"
 import { quiet } from "../../kit/Log.ts"
@@ -154,6 +154,21 @@ describe("waiting", () => {
       yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* Fiber.join(third), "late")
     })))
+
+  it.effect("for what is no time is a defect that says so", () =>
+    Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const task = yield* tasks.asyncNolink(Effect.never, { id: "job" })
+      const waits = [task.await({ timeout: NaN }), task.yield({ timeout: -1 })]
+      for (const [i, given] of [NaN, -1].entries()) {
+        const exit = yield* Effect.exit<unknown, unknown, never>(waits[i]!)
+        assert(Exit.isFailure(exit))
+        const error = Cause.squash(exit.cause)
+        assert(error instanceof InvalidOption.InvalidOption)
+        assert.deepStrictEqual([error.option, error.given], ["timeout", given])
+        assert.include(error.message, "test/Tasks > job was given")
+      }
+    }).pipe(Effect.scoped, Effect.provide(Tasks.layer())))
 
   it.effect("a task that is done is not waited for, whatever the timeout", () =>
     run(Effect.gen(function*() {

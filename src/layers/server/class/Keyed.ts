@@ -2,20 +2,20 @@
  * Servers by key: got when they are there, started when they are not, once, however many ask at the same time.
  *
  * *Tricky*
- * - Between two askers for one key only one may start it. Who has the key is known to the class's container; who is being
- *   started is known here, so that the second asker waits for the first one's start and shares its outcome, and a start
- *   that fails leaves the key free.
- * - Who asks for a server that is about to end (it goes idle, it is told to stop) would get one that is gone before it is
- *   called. Nobody knows yet whether it comes back, so the asker waits for its end and looks again.
- * - What runs in a server's own name, its init and its clean-up above all, would wait for itself: it gets itself at once.
+ * - Of two askers for one key only one may start it. The class's container knows which server has the key; the starts that
+ *   are under way are known here, so that the second asker waits for the first one's start and shares its outcome, and a
+ *   start that fails leaves the key free.
+ * - A server that is about to end (it goes idle, it is being stopped) would be gone before its asker calls it. It may come
+ *   back or not, so the asker waits for its end and looks again.
+ * - The server's own code, its init and its clean-up above all, would wait for itself: it gets itself at once.
  *
  * @since 0.1.0
  */
-import { Context, Deferred, Effect, Exit, Record } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Record, type Scope } from "effect"
 import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
-import { processOf } from "../../process/Process.ts"
+import { awaitExit, processOf } from "../../process/Process.ts"
 import type { StateContainer } from "../../state/StateContainer.ts"
 import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
 import type { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
@@ -41,6 +41,7 @@ export const make = (options: {
   readonly supervisor: Supervisor
   readonly container: Pick<StateContainer<never>, "owner">
   readonly context: Context.Context<never>
+  readonly scope: Scope.Scope
   readonly recipe: (key: string) => StartRecipe<ServerClient, unknown>
 }): At<ServerClient> => {
   const starting = new Map<string, Deferred.Deferred<ServerClient, StartError>>()
@@ -48,8 +49,10 @@ export const make = (options: {
   const start = (key: string): Effect.Effect<ServerClient, StartError> => {
     const outcome = Deferred.makeUnsafe<ServerClient, StartError>()
     starting.set(key, outcome)
-    // The one who asked first may be interrupted: the others still want it, so the start is nobody's in particular.
-    const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key)))
+    // The first asker may be interrupted while others still want the server: the start belongs to the layer.
+    const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key))).pipe(
+      Fiber.runIn(options.scope)
+    )
     fiber.addObserver((exit) => {
       starting.delete(key)
       Deferred.doneUnsafe(outcome, exit)
@@ -66,15 +69,15 @@ export const make = (options: {
       if (pending !== undefined) return Deferred.await(pending)
       // Here and now: between two steps of this fiber another one may come by.
       if (server === undefined) return start(key)
-      return server.isLeaving ? Effect.andThen(endOf(server), at(key)) : Exit.succeed(server.ref)
+      return server.isLeaving ? Effect.andThen(Effect.ignore(awaitExit(server.ref)), at(key)) : Exit.succeed(server.ref)
     })
   return at
 }
 
-/** Servers that went one after the other, each with the message still in its mailbox, before its sender is told. */
+/** How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of it. */
 const maxServers = 10
 
-/** A client whose messages go to whoever has the key when they are sent. */
+/** A client whose messages go to the server that has the key when they are sent. */
 export const via = (at: At<ServerClient>, key: string, messages: Messages): Readonly<Record<string, unknown>> =>
   Record.map(messages, (_, tag) => (...args: ReadonlyArray<unknown>) => {
     const send = (others: number): Effect.Effect<unknown, unknown> =>
@@ -92,15 +95,3 @@ export const via = (at: At<ServerClient>, key: string, messages: Messages): Read
 const isUnbegun = (error: unknown, server: string): boolean =>
   error instanceof CallError && error.server === server && error.reason._tag === "NotRunning" &&
   error.reason.reason === undefined
-
-/** Waits for the end of an incarnation, and for what its supervisor makes of it. */
-const endOf = (server: ServerProcess): Effect.Effect<void> =>
-  Effect.andThen(
-    Effect.callback<void>((resume) => {
-      const observer = () => resume(Exit.void)
-      if (!server.addExitObserver(observer)) return resume(Exit.void)
-      return Effect.sync(() => server.removeExitObserver(observer))
-    }),
-    // Observers are told before anybody else.
-    Effect.yieldNow
-  )

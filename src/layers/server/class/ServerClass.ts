@@ -31,7 +31,7 @@ type AnyOptions = ChildOptions & RunOptions
 interface Parts<S extends Pure | StateSchema<Pure>> {
   readonly state: S
   readonly messages: Messages
-  /** The class of its clients, with the methods that everybody may call. */
+  /** The class of its clients, with the methods that any code may call. */
   readonly Client: ClientClass
   /** The class of the client that its own handlers get. */
   readonly SelfClient: ClientClass
@@ -98,12 +98,13 @@ export const make = <Self>() =>
       Layer.effect(
         keyed,
         Effect.gen(function*() {
-          // Here, and not at the first who asks for one.
+          // Here, and not when a server is first asked for.
           limitsOf(id, options)
           return makeKeyed({
             supervisor: yield* Supervisor,
             container: yield* container,
             context: yield* Effect.context<never>(),
+            scope: yield* Effect.scope,
             recipe: (key) => recipe(behavior, { ...options, key, isKeyed: true })
           })
         })
