@@ -5,7 +5,7 @@
  */
 
 /**
- * How many partitions there are unless somebody says otherwise: 8.
+ * The default number of partitions: 8.
  *
  * **Details**
  *

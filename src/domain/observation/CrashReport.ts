@@ -22,7 +22,7 @@ export const CrashReport = Schema.Struct({
   message: Schema.optionalKey(Schema.String),
   /** Sequence number of the snapshot the incarnation had started from. */
   restoredFrom: Schema.optionalKey(Schema.Int),
-  /** Casts acknowledged to nobody and undone, because the state could not be stored. */
+  /** Casts that were undone unseen, because the state could not be stored. */
   undone: Schema.optionalKey(Schema.Int),
   /**
    * What is shown of it, as its format hook left it (nothing without a hook: states and payloads may be secret, or large): its last state, the message in hand, the reason (when the hook changed

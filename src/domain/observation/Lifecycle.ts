@@ -39,7 +39,7 @@ export const StartFailed = Schema.TaggedStruct("StartFailed", { ...process, reas
 export const Ignored = Schema.TaggedStruct("Ignored", process)
 
 /**
- * An incarnation ended, by itself or told to.
+ * An incarnation ended, by itself or by order.
  *
  * @category schemas
  * @since 0.1.0
@@ -172,8 +172,8 @@ export const Quarantined = Schema.TaggedStruct("Quarantined", {
 })
 
 /**
- * A message was dropped: the mailbox was full, or nobody is there to handle it, now or later. Of the latter only casts are
- * told, since the caller of a call is answered.
+ * A message was dropped: the mailbox was full, or no server will handle it, now or later. Of the latter only casts are
+ * published, since the caller of a call is answered.
  *
  * @category schemas
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
- * What a supervision tree looks like, as its events told it.
+ * A supervision tree, folded from its events.
  *
- * A pure fold of {@link Lifecycle} events: whoever has the events, a log, a page or a test, has the tree, without asking
+ * A pure fold of {@link Lifecycle} events: a log, a page or a test that has the events has the tree, without asking
  * a single process. It is as true as the events are complete; ask the supervisor (`whichChildren`) when you need to know
  * and not to watch.
  *
@@ -20,7 +20,7 @@ import type { Lifecycle } from "./Lifecycle.ts"
 export type Status = "starting" | "running" | "restarting" | "parked" | "stopped"
 
 /**
- * What the events told of one process.
+ * One process, as far as the events say.
  *
  * @category models
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface ProcessView {
 }
 
 /**
- * A tree of processes, as the events told it.
+ * A tree of processes, as far as the events say.
  *
  * @category models
  * @since 0.1.0
@@ -78,7 +78,7 @@ export interface Node {
 export const empty: SystemView = { processes: HashMap.empty(), heard: 0 }
 
 /**
- * What the events told of the process at `path`.
+ * The process at `path`, as far as the events say.
  *
  * @category getters
  * @since 0.1.0
@@ -107,7 +107,7 @@ export const apply = (view: SystemView, event: Lifecycle): SystemView => {
   const known = Option.getOrUndefined(HashMap.get(view.processes, event.path))
   // What is sent to a process that is gone does not bring it back.
   if (known === undefined && event._tag === "Dropped" && event.reason === "NotRunning") return view
-  const process = told(known ?? firstHeard(view, event), event, known !== undefined)
+  const process = afterEvent(known ?? firstHeard(view, event), event, known !== undefined)
   return {
     processes: HashMap.set(view.processes, event.path, process),
     heard: known === undefined ? view.heard + 1 : view.heard
@@ -145,7 +145,7 @@ const firstHeard = (view: SystemView, event: Lifecycle): ProcessView => ({
 type ProcessEvent = Exclude<Lifecycle, { readonly _tag: "Deleted" | "GaveUp" | "Abandoned" }>
 
 /** `seen` says whether the process was heard of before this event. */
-const told = (
+const afterEvent = (
   process: ProcessView,
   event: Exclude<Lifecycle, { readonly _tag: "Deleted" }>,
   seen: boolean

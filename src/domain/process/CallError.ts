@@ -14,7 +14,7 @@ import { crashed, ExitReason, toText } from "./ExitReason.ts"
 import { adviceOf, inDoubt } from "./UpdateAdvice.ts"
 
 /**
- * The server is down and nobody is about to start it (OTP: `noproc`). `reason` tells how it ended, when it ended in order
+ * The server is down and no start is due (OTP: `noproc`). `reason` says how it ended, when it ended in order
  * with this very message in hand (OTP: the exit reason); `key` is the server's, where `at(key)` finds another in its place.
  */
 export const NotRunning = Schema.TaggedStruct("NotRunning", {
@@ -36,7 +36,7 @@ export const Crashed = Schema.TaggedStruct("Crashed", {
  * What a message can still wait for when its caller gives up.
  *
  * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a reply
- * that was promised (`Next.noReply`), the store; the end of a server that was told to stop.
+ * that was promised (`Next.noReply`), the store; the end of a server that was ordered to stop.
  *
  * @category schemas
  * @since 0.1.0
@@ -136,7 +136,7 @@ const explain = (reason: CallErrorReason): string => {
   switch (reason._tag) {
     case "NotRunning":
       return (reason.reason === undefined
-        ? "the server is not running and nobody is about to start it. "
+        ? "the server is not running and no start is due. "
         : `the server ended (${toText(reason.reason)}) without an answer. `) +
         (reason.key === undefined
           ? "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
@@ -186,7 +186,7 @@ const waited = ({ begun, outage, waitsFor }: typeof Timeout.Type): string => {
     case "reply":
       return "It was handled, and the reply that its handler promised (Next.noReply) has not come."
     case "end":
-      return "The server has been told, and stops as soon as it comes to it."
+      return "The server has the order, and stops as soon as it comes to it."
     default:
       if (begun) {
         return waitsFor === "store"
@@ -205,7 +205,7 @@ const waiting = {
   resume: "The server is suspended: Sys.resume lets it go on."
 } as const
 
-// An instance that no constructor ran for has no stack of its own; whoever prints one gets the message.
+// An instance that no constructor ran for has no stack of its own; printed, it shows the message.
 Object.defineProperty(CallError.prototype, "stack", {
   configurable: true,
   get(this: CallError): string {

@@ -19,7 +19,7 @@ import { text } from "../text/ForeignText.ts"
 export const Normal = Schema.TaggedStruct("Normal", {})
 
 /**
- * It was told to stop, or stopped itself in good order, with a word on why (OTP: `shutdown`, `{shutdown, Term}`).
+ * It was ordered to stop, or stopped itself in good order, with a word on why (OTP: `shutdown`, `{shutdown, Term}`).
  *
  * @category schemas
  * @since 0.1.0
@@ -120,7 +120,7 @@ export const crashed = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Cr
 export const isOrderly = (reason: ExitReason): boolean => reason._tag === "Normal" || reason._tag === "Shutdown"
 
 /**
- * Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption nobody ordered is `Crashed`.
+ * Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption without an order is `Crashed`.
  *
  * @category conversions
  * @since 0.1.0

@@ -1,7 +1,7 @@
 /**
  * What an error says about an update that it kept from being stored.
  *
- * An error carries its advice under {@link updateAdvice}, so that who is told of a call that failed need not know the class
+ * An error carries its advice under {@link updateAdvice}, so that a reader of a failed call need not know the class
  * of the error: the errors of stores do. Without advice it is not known whether the update is kept.
  *
  * @since 0.1.0

@@ -126,7 +126,7 @@ export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 
 /**
  * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for a
- * promise wherever one is awaited, and the others are what every object is shown and told apart by.
+ * promise wherever one is awaited, and the others are how every object is shown and compared.
  */
 export const reservedNames = ["then", "constructor", "pipe", "toJSON", "toString"] as const
 

@@ -1,7 +1,7 @@
 /**
  * The phases of a server, and which may follow which.
  *
- * The engine moves between them; this is the table that it is held against. Whoever adds a step to the engine adds it
+ * The engine moves between them; this is the table that it is held against. A new step of the engine is added
  * here: a model test drives random programs and compares each step it sees.
  *
  * @since 0.1.0

@@ -84,7 +84,7 @@ export class NameTaken extends Schema.TaggedError<NameTaken>()("NameTaken", {
 }
 
 /**
- * A server does not start on a conserved state that speaks against itself, and nobody but a person may give it up.
+ * A server does not start on a conserved state that speaks against itself, and only a person may give it up.
  *
  * @category errors
  * @since 0.1.0

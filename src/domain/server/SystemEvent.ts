@@ -2,8 +2,8 @@
  * What a server under observation tells of its messages, and what may be shown of it.
  *
  * The vocabulary of `Sys.log`, `Sys.trace` and debug functions (OTP: `sys:system_event()`), and of the format hook that
- * stands between a server's state and everybody who looks at it. Lifecycle events are another matter: they are about
- * processes and always there, these are about messages and only while somebody asks for them.
+ * stands between a server's state and all who look at it. Lifecycle events are another matter: they are about
+ * processes and always there, these are about messages and only while they are asked for.
  *
  * @since 0.1.0
  */

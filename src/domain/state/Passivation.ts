@@ -1,7 +1,7 @@
 /**
  * Whether the state of a server that hibernates may leave memory.
  *
- * A state may go when it can be had again, and nobody is about to need it. What can be had again is what a store holds;
+ * A state may go when it can be had again, and is not about to be needed. What can be had again is what a store holds;
  * what is still being written may go a moment later. A message that came meanwhile needs it at once, and a promised reply
  * may need it at any time: then it stays, until the server hibernates again.
  *

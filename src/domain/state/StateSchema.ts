@@ -2,7 +2,7 @@
  * A state's shape over time: one schema per version, and how to get from each to the next.
  *
  * A conserved state may be older than the code that reads it, or younger when a deploy is rolled back. A `StateSchema`
- * writes the newest version and reads every version it knows; what it cannot read it answers as data, so that whoever
+ * writes the newest version and reads every version it knows; what it cannot read it answers as data, so that the code that
  * restores can set the snapshot aside instead of dying on it.
  *
  * Do not use it for a state that only ever lives in memory: a plain Schema is a `StateSchema` of one version, and is

@@ -3,7 +3,7 @@
  *
  * The restart types' truth table lives here as a function of two values, and so do the combinations that make no sense:
  * each is refused by what is wrong with it (`InvalidOption`). You most likely want `permanent`; choose `transient` for a job
- * that ends by itself when all went well, `temporary` for one that nobody should repeat.
+ * that ends by itself when all went well, `temporary` for one that must not be repeated.
  *
  * @since 0.1.0
  */
@@ -69,7 +69,7 @@ const noNeeds: ReadonlyArray<string> = []
  * **Details**
  *
  * Defaults: `worker`, `permanent`, 5,000 ms (`infinity` for a supervisor, so that a subtree has the time it needs), not
- * significant, needs nobody. A fractional time is rounded up.
+ * significant, needs no other child. A fractional time is rounded up.
  *
  * @since 0.1.0
  */
@@ -193,7 +193,7 @@ export const isCharged = (reason: ExitReason): boolean =>
  * **Details**
  *
  * A session that was fenced off stays so, and no start over it can succeed. What is final for a child is final for its
- * supervisor, which cannot start it again either. An error of a store that somebody's code died of is a crash like any other.
+ * supervisor, which cannot start it again either. An error of a store that an app's code died of is a crash like any other.
  *
  * @since 0.1.0
  */

@@ -130,7 +130,7 @@ const deleteChild = (draft: Draft, entry: Entry): Answer => {
   }
 }
 
-/** The answer to whoever wants a child to be down that is not: it is up, or about to be. */
+/** The answer to a request for a child that is down, when it is not: it is up, or about to be. */
 const notDown = (entry: Entry, status: Exclude<Status, { readonly _tag: "Parked" | "Down" }>): Answer => {
   switch (status._tag) {
     case "Starting":
@@ -144,7 +144,7 @@ const notDown = (entry: Entry, status: Exclude<Status, { readonly _tag: "Parked"
   }
 }
 
-/** Whoever was parked together comes back together, with a budget begun anew. */
+/** Children that were parked together come back together, with a budget begun anew. */
 const resumeChild = (draft: Draft, entry: Entry): Answer => {
   const { status } = entry
   if (status._tag !== "Parked") return { _tag: "NotParked" }

@@ -2,9 +2,9 @@
  * The commonest restart, in one step: a child of a `one_for_one` supervisor ended, the budget lets it, it is up again.
  *
  * `Supervision.decide` takes three for it: it ended; the budget answered; it came up. They exist so that whatever happens
- * in between is heard and whoever looks in between sees how far things are. Mostly nothing does and nobody looks. Then
+ * in between is heard, and a look in between shows how far things are. Mostly there is neither. Then
  * {@link revived} says what the three of them would have come to, at a fraction of their cost; it is held equal to them by
- * a property test. As soon as somebody does look, or the child does not come up at once, the supervisor takes the steps
+ * a property test. As soon as there is a look, or the child does not come up at once, the supervisor takes the steps
  * after all: it still knows what they are ({@link steps}).
  *
  * @since 0.1.0

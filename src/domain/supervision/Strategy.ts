@@ -47,7 +47,7 @@ export interface Member {
  * | `dependents` | the child and those whose `needs` lead to it |
  *
  * Children may be given in any order. A need can only be met by a sibling that was started before, so start order is
- * dependency order; a child that names an unknown sibling needs nobody.
+ * dependency order; a child that names an unknown sibling needs none.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The supervisor's rule: `decide(state, event)` answers the next state and what to do.
  *
- * All of OTP's supervision is this one function of values: whoever performs the commands and reports what came of them is
- * a supervisor. Where a Schedule is to decide whether a child may be restarted, `decide` asks (`ConsultBudget`) and is told
+ * All of OTP's supervision is this one function of values: a layer that performs the commands and reports what came of them is
+ * a supervisor. Where a Schedule is to decide whether a child may be restarted, `decide` asks (`ConsultBudget`) and is given
  * (`BudgetAnswered`); so it is the same for every Schedule, and time is never its business.
  *
  * The promises it keeps:
@@ -40,7 +40,7 @@ export const decide = (state: State, event: Event): readonly [state: State, comm
 }
 
 /**
- * What is told of one child: how a start, a stop or a question to the budget came out, or that it ended by itself.
+ * News of one child: how a start, a stop or a question to the budget came out, or that it ended by itself.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * The words of the supervision machine: what it is told, and what it tells to do.
+ * The vocabulary of the supervision machine: its events, and its commands.
  *
  * Everything is an event, also a request and the answer of a Schedule, so that one pure function decides all of it, and a
  * recorded sequence of events tells the whole story again.
@@ -12,7 +12,7 @@ import type { ExitReason } from "../process/ExitReason.ts"
 import type { Fate, Shutdown } from "../process/Fate.ts"
 import type { ChildSpec } from "./ChildSpec.ts"
 
-/** What the supervisor is told. */
+/** The events of a supervisor. */
 export type Event =
   /** Start, or start again: every child of the own specification, in order. */
   | { readonly _tag: "Boot" }
@@ -36,7 +36,7 @@ export type Event =
   }
   /** An incarnation ended by itself. */
   | { readonly _tag: "ChildExited"; readonly id: string; readonly incarnation: number; readonly reason: ExitReason }
-  /** An incarnation ended as told. */
+  /** An incarnation ended as ordered. */
   | { readonly _tag: "ChildStopped"; readonly id: string; readonly ticket: number; readonly reason: ExitReason }
   | { readonly _tag: "BudgetAnswered"; readonly id: string; readonly ticket: number; readonly answer: BudgetAnswer }
   | { readonly _tag: "RestartDue"; readonly id: string; readonly ticket: number }
@@ -63,7 +63,7 @@ export type Answer =
   | { readonly _tag: "Started"; readonly info: unknown }
   | { readonly _tag: "Ignored" }
   | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
-  /** The child was told to stop before its start had finished. */
+  /** The child was ordered to stop before its start had finished. */
   | { readonly _tag: "Stopped" }
   | { readonly _tag: "AlreadyStarted" }
   | { readonly _tag: "AlreadyPresent" }
@@ -76,7 +76,7 @@ export type Answer =
   | { readonly _tag: "NotRunning" }
   | InvalidOption
 
-/** What the supervisor is told to do. */
+/** The commands that a supervisor performs. */
 export type Command =
   /** Start the next incarnation; `request` is the one that brought the recipe, on a first start. */
   | { readonly _tag: "Start"; readonly id: string; readonly ticket: number; readonly request: number | undefined }

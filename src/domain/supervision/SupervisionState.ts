@@ -15,14 +15,14 @@ import type { AutoShutdown, ChildSpec } from "./ChildSpec.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { Command } from "./SupervisionEvents.ts"
 
-/** What a supervisor is told when it is made. */
+/** The options of a supervisor, as it is made. */
 export interface Options {
   readonly strategy: Strategy
   readonly autoShutdown: AutoShutdown
   readonly onGiveUp: "escalate" | "park"
 }
 
-/** Why a child that is kept is down: told to, done, its init said so, or along with its supervisor. */
+/** Why a child that is kept is down: ordered, done, its init said so, or along with its supervisor. */
 export type DownWhy = "terminated" | "finished" | "ignored" | "ended"
 
 /** Where a child is in its life. A `ticket` names the one result that is waited for; any other is stale. */
@@ -161,7 +161,7 @@ export const isAlive = (entry: Entry): boolean => {
   return _tag === "Running" || _tag === "Starting" || _tag === "Stopping"
 }
 
-/** Whether its supervisor is about to start it again, or doing so: not up, and not to be started by anybody else. */
+/** Whether its supervisor is about to start it again, or doing so: not up, and not to be started by a request. */
 export const isRestarting = (entry: Entry): boolean =>
   entry.status._tag === "Restarting" || (entry.status._tag === "Starting" && entry.status.request === undefined)
 
@@ -206,7 +206,7 @@ export class Draft {
     this.children = this.children.set(entry)
   }
 
-  /** What is known of a child from now on, in place of what is known of it now: nobody has to look for that again. */
+  /** What is known of a child from now on, in place of what is known of it now: it is not looked up again. */
   replace(now: Entry, next: Entry): void {
     this.count(now, -1)
     this.add(next)

@@ -109,7 +109,7 @@ export type FaultPoints = (point: Point, target: Target) => Fault | undefined
 export type LifePoints = (point: LifePoint, target: Omit<Target, "message">) => LifeFault | undefined
 
 /**
- * The defect of a fault that was injected on purpose, so that nobody takes it for a bug.
+ * The defect of a fault that was injected on purpose, so that it is not taken for a bug.
  *
  * @category errors
  * @since 0.1.0

@@ -79,7 +79,7 @@ const hour = 3_600_000
 const skips = [0, 0, 1, 2, 5]
 const hows = ["Fails", "Tears", "Late", "Hangs", "Away"] as const
 
-/** How long a store's fault lasts: some are over before anybody gives up, some are not. */
+/** How long a store's fault lasts: some are over before a caller gives up, some are not. */
 const lasting: Record<StoreFault["how"], ReadonlyArray<number>> = {
   Fails: [0],
   Tears: [0],

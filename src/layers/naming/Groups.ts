@@ -1,5 +1,5 @@
 /**
- * Process groups: who joined under a common name, and who is told when that changes.
+ * Process groups: members under a common name, and monitors of their changes.
  *
  * A scope of groups is a service of its own ({@link Service}); a group exists while it has members. Mirrors OTP's `pg` on
  * one node. A process is a member as often as it joined, and has to leave as often; for values beside the members, or keys
@@ -35,7 +35,7 @@ export interface GroupMonitor<out G, out R, out M> {
   readonly members: M
   /** Every change since; ends when the groups are shut down or the monitor is. */
   readonly events: Queue.Dequeue<GroupEvent<G, R>, Cause.Done>
-  /** Ends the monitor; nothing that was not told yet is told any more. */
+  /** Ends the monitor; what it has not reported yet is dropped. */
   readonly demonitor: Effect.Effect<void>
 }
 
@@ -69,7 +69,7 @@ export interface Groups<G, R extends HasProcess> {
   readonly members: (group: G) => Effect.Effect<ReadonlyArray<R>>
   /** The groups that have members. OTP's `pg:which_groups`. */
   readonly groups: Effect.Effect<ReadonlyArray<G>>
-  /** Tells what changes in one group until the scope closes. Two monitors are told twice. OTP's `pg:monitor`. */
+  /** Reports what changes in one group until the scope closes. Two monitors report twice. OTP's `pg:monitor`. */
   readonly monitor: (group: G) => Effect.Effect<GroupMonitor<G, R, ReadonlyArray<R>>, never, Scope.Scope>
   /** Tells what changes in all groups until the scope closes. OTP's `pg:monitor_scope`. */
   readonly monitorAll: Effect.Effect<

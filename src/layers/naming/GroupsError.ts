@@ -23,7 +23,7 @@ export const GroupsErrorReason = Schema.Union([NotJoined, NotAlive, GroupsClosed
 export type GroupsErrorReason = typeof GroupsErrorReason.Type
 
 /**
- * What went wrong with a group; `reason` says what. Nobody has joined or left.
+ * What went wrong with a group; `reason` says what. No process has joined or left.
  *
  * @category errors
  * @since 0.1.0
@@ -40,7 +40,7 @@ export class GroupsError extends Schema.TaggedError<GroupsError>()("GroupsError"
 const explain = (reason: GroupsErrorReason): string => {
   switch (reason._tag) {
     case "NotJoined":
-      return "nobody of those who were to leave is a member. Who ended has left already."
+      return "none of those that were to leave is a member. One that has ended has left already."
     case "NotAlive":
       return `${pathText(reason.path)} has ended for good: only a process that lives can join. Start it again.`
     case "GroupsClosed":

@@ -1,5 +1,5 @@
 /**
- * What a scope of process groups holds: who is a member of what, and who is told.
+ * What a scope of process groups holds: members and monitors.
  *
  * Every method is one synchronous step. Use `Groups`; this is its inside.
  *
@@ -17,7 +17,7 @@ import { type GoneObserver, type HasProcess, type Process, processOf } from "../
 import type { GroupsErrorReason } from "./GroupsError.ts"
 
 /**
- * What a monitor is told: who joined or left, as often as they did.
+ * What a monitor reports: who joined or left, as often as they did.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,7 @@ export interface GroupEvent<out G, out R> {
   readonly members: ReadonlyArray<R>
 }
 
-/** Who is told, of one group or of all. */
+/** The monitors of one group or of all. */
 export interface Listener<G, R> {
   readonly group: Option.Option<G>
   readonly queue: Queue.Queue<GroupEvent<G, R>, Cause.Done>
@@ -53,7 +53,7 @@ interface Joined<G, R> {
 
 const isAlive = (ref: HasProcess): boolean => ref[processOf].status !== "stopped"
 
-/** Who is a member of what, and who is told. */
+/** Members and monitors of all groups of a scope. */
 export class MemberTable<G, R extends HasProcess> {
   private groups = HashMap.empty<G, Group<G, R>>()
   private readonly joined = new Map<Process, Joined<G, R>>()

@@ -1,15 +1,15 @@
 /**
- * Being told, exactly once, when an incarnation of a process ends.
+ * Watching for the end of an incarnation: it is reported exactly once.
  *
  * A watch is about the *incarnation* that is alive when it is set, as a monitor in OTP is about a pid: a server that
- * crashes and is restarted has ended once, and whoever wants to hear of the next one watches again. A process without an
+ * crashes and is restarted has ended once, and the next one needs a watch of its own. A process without an
  * incarnation (it is down, or between two) is reported at once, as `NoProcess`. To follow a whole tree, listen to its
  * lifecycle events (`Telemetry.stream`); to stop calling a server that is gone, you need nothing: its calls fail. Mirrors
  * OTP's `monitor` and `demonitor`.
  *
- * *Tricky*: (1) the observer runs inside the stack of whoever ends the process: it notes the end and enqueues, so that
- * nobody is resumed in that stack. (2) A process may end between the look and the observer: `addExitObserver` is both in
- * one step, and its refusal *is* the report. (3) Whoever stops watching may do so while the report is under way:
+ * *Tricky*: (1) the observer runs inside the stack that ends the process: it notes the end and enqueues, so that
+ * no waiter is resumed in that stack. (2) A process may end between the look and the observer: `addExitObserver` is both in
+ * one step, and its refusal *is* the report. (3) A watch may be ended while the report is under way:
  * `demonitor` closes the watch first, and with `flush` takes the report out of the queue again. (4) A watch must not
  * outlive the watcher: it belongs to a scope, in a server that of the incarnation. (5) That scope must not keep the watches
  * that are over: each has a scope of its own in it, which is closed with the watch.
@@ -230,6 +230,6 @@ const takeBack = <R>(queue: Queue.Queue<Down<R>>, down: Down<R>): Effect.Effect<
       const taken = Queue.takeUnsafe(queue)
       if (taken !== undefined && Exit.isSuccess(taken) && taken.value !== down) others.push(taken.value)
     }
-    // A bounded queue may have let in somebody who waited for a place: whoever has none now waits in turn.
+    // A bounded queue may have let in one that waited for a place: one that has none now waits in turn.
     return Effect.asVoid(Queue.offerAll(queue, others.filter((other) => !Queue.offerUnsafe(queue, other))))
   })

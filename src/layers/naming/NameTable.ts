@@ -53,7 +53,7 @@ interface Held<K, R, V> {
   registration: Registration<K, R, V>
 }
 
-/** A key that somebody holds. */
+/** A key that is held. */
 interface Place<K, R, V> {
   readonly key: K
   holders: OneOrMany.OneOrMany<Held<K, R, V>>
@@ -66,7 +66,7 @@ interface Owner<K, R, V> {
 }
 
 // A process that is being restarted, or is parked, keeps its names; one that is down for good has none, even when its end
-// has not been told to the table yet.
+// has not come to the table yet.
 const isAlive = ({ owner }: { readonly owner: Process }): boolean => owner.status !== "stopped"
 
 /** The registrations of one registry. */

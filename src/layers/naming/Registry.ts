@@ -11,7 +11,7 @@
  * identity and has to register again; here it has not.
  *
  * *Tricky*: (1) an owner may end between any two steps. Its registrations go in the same step as it ends, by an observer
- * on the process, and whatever is looked up is checked once more, so that an owner whose end is not told yet is not
+ * on the process, and whatever is looked up is checked once more, so that an owner whose end is not known yet is not
  * returned. (2) A registration of a process that has ended would stay for ever: it is refused. (3) The observer must not
  * outlive the last registration, nor the registry: it is taken off with the last key and when the registry closes.
  * (4) Every operation is one synchronous step, so that no other fiber sees a key half registered; what the caller brings
@@ -89,7 +89,7 @@ export interface Duplicate<K, R extends HasProcess, V> {
   readonly values: (key: K, ref: HasProcess) => Effect.Effect<ReadonlyArray<V>>
   /**
    * Does something with each registration under a key, one after the other in the caller's fiber, or side by side with
-   * `concurrency`. Not run at all for a key nobody has; one that ended meanwhile is passed over; the first failure ends
+   * `concurrency`. Not run at all for a key without owners; one that ended meanwhile is passed over; the first failure ends
    * it. Elixir's `dispatch/4`.
    */
   readonly dispatch: <X, E, Q>(
@@ -98,7 +98,7 @@ export interface Duplicate<K, R extends HasProcess, V> {
     options?: { readonly concurrency?: Types.Concurrency | undefined }
   ) => Effect.Effect<void, E, Q>
   /**
-   * Runs an effect while nobody else runs one under the same key here; other keys are free. The lock is given back however
+   * Runs an effect while no other runs under the same key here; other keys are free. The lock is given back however
    * the effect ends. It is not re-entrant, and locks nothing but other `lock`s and `start`s. Elixir's `lock/3`.
    */
   readonly lock: <A, E, Q>(key: K, effect: Effect.Effect<A, E, Q>) => Effect.Effect<A, E, Q>
@@ -120,7 +120,7 @@ export interface Unique<K, R extends HasProcess, V> extends Duplicate<K, R, V> {
   /** Who has the key. Elixir's `whereis_name/1`. */
   readonly whereis: (key: K) => Effect.Effect<Option.Option<R>>
   /**
-   * Changes the value of a registration and answers with the new and the old one. Fails, without running `f`, for anybody
+   * Changes the value of a registration and answers with the new and the old one. Fails, without running `f`, for all
    * but its owner. Elixir's `update_value/3`.
    */
   readonly updateValue: (
@@ -139,7 +139,7 @@ export interface Unique<K, R extends HasProcess, V> extends Duplicate<K, R, V> {
     value: V
   ) => Effect.Effect<R, E | RegistryError, Q>
   /**
-   * A client of whoever has the key at the time of each call; its calls fail with `NotRunning` when nobody has it.
+   * A client of a key: each call goes to the owner of that moment, and fails with `NotRunning` when there is none.
    * Elixir's `{:via, Registry, {registry, key}}` as the address of a call.
    */
   readonly via: (key: K) => Via<R>
@@ -161,7 +161,7 @@ export interface RegistryClass<Self, Id extends string, Shape> extends Context.S
  *
  * **When to use**
  *
- * You most likely want `unique`. `duplicate` is for topics: everybody interested registers under the topic, `dispatch`
+ * You most likely want `unique`. `duplicate` is for topics: all that are interested register under the topic, `dispatch`
  * reaches them all. For that without values, and counted, see `Groups`.
  *
  * **Details**

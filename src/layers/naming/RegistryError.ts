@@ -10,7 +10,7 @@ import { hasProcess, processOf } from "../process/Process.ts"
 
 const Ref = Schema.declare(hasProcess)
 
-/** Somebody else has the key, and `holder` is who. A unique key is refused to its own holder too. */
+/** Another process has the key: `holder`. A unique key is refused to its own holder too. */
 export const AlreadyRegistered = Schema.TaggedStruct("AlreadyRegistered", { key: Schema.Unknown, holder: Ref })
 
 /** A process is being started under the key. */

@@ -10,7 +10,7 @@
 import { Context, Metric } from "effect"
 import { crashes, mailboxDepth, messages, recovery, recoveryBounds, restarts, rollbacks } from "./Metrics.ts"
 
-/** Plain counters: one increment a message, read by {@link attach}ed metrics when somebody asks. */
+/** Plain counters: one increment a message, read by {@link attach}ed metrics when they are asked for. */
 export interface Counters {
   calls: number
   casts: number

@@ -1,5 +1,5 @@
 /**
- * Heirloom's numbers: plain counters that the engines increment, read as Effect `Metric`s when somebody asks.
+ * Heirloom's numbers: plain counters that the engines increment, read as Effect `Metric`s when they are asked for.
  *
  * A metric that is *pushed* costs some hundred nanoseconds an update, as much as a call to a server. Here a message costs
  * one increment of a field, and `Metric.snapshot`, `Metric.value` or an exporter *pulls*: the series in the metric

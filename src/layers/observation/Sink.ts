@@ -1,5 +1,5 @@
 /**
- * What a supervision tree reports to, as its engines have it: events to whoever listens, crash reports to the log, counters
+ * What a supervision tree reports to, as its engines have it: events to listeners, crash reports to the log, counters
  * to the metrics. Users have it as a `Telemetry`.
  *
  * Engines ask `listening` before they build an event, so that a million starts without a listener build none.
@@ -98,7 +98,7 @@ class TreeSink implements Sink {
   }
 
   subscribe(listener: Listener): () => void {
-    // A closure of its own per subscription, so that one function subscribed twice is told twice and leaves once a time.
+    // A closure of its own per subscription, so that one function subscribed twice is called twice and leaves once a time.
     const own: Listener = (event) => listener(event)
     this.listeners = [...this.listeners, own]
     this.listening = true

@@ -32,7 +32,7 @@ export const outcomeOf = <A, E>(deferred: Deferred.Deferred<A, E>): Effect.Effec
 
 /** Calls plain code; what it throws is a defect. */
 export const attempt = <A>(make: () => A): Exit.Exit<A> => {
-  // A thrown defect must not unwind the supervisor that called: it is that child's crash and nobody else's.
+  // A thrown defect must not unwind the supervisor that called: it is that child's crash and no other's.
   try {
     return Exit.succeed(make())
   } catch (defect) {

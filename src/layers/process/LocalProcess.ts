@@ -69,7 +69,7 @@ export abstract class LocalProcess implements Process {
       if (this.addExitObserver(() => resume(Exit.void))) this.exit(reason)
       else resume(Exit.void)
     })
-    // Observers are told before anybody else: one turn later, what became of it and of its children is settled.
+    // Observers are called first: one turn later, what became of it and of its children is settled.
     return Effect.andThen(ended, Effect.yieldNow)
   }
 

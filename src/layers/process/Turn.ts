@@ -1,8 +1,8 @@
 /**
  * Turns: who runs now, who runs later, and how deep.
  *
- * Resumes in Effect are synchronous: whoever completes a callback runs its waiter on its own stack, and a cascade of
- * some hundreds aborts the process. Every hand-off of Heirloom (a call served at once, a reply, a crash told to a
+ * Resumes in Effect are synchronous: code that completes a callback runs its waiter on its own stack, and a cascade of
+ * some hundreds aborts the process. Every hand-off of Heirloom (a call served at once, a reply, a crash reported to a
  * supervisor) goes through here: it runs at once while the stack is shallow and is queued for the outermost frame
  * when it is not.
  *

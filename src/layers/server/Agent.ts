@@ -1,10 +1,10 @@
 /**
  * Agents: a state with a process around it, and nothing else (Elixir: `Agent`).
  *
- * An agent has no messages of its own: whoever has a reference sends functions, which run one after the other on its state.
+ * An agent has no messages of its own: holders of a reference send functions, which run one after the other on its state.
  * It is a server in all else: a child of any supervisor, with a companion that conserves its state, a reference that follows
  * it over restarts, and `Sys` to look into it. Once a state has rules, declare a `GenServer` with messages instead, so that
- * the rules are in one place. For a state that nobody supervises, a `Ref` is enough.
+ * the rules are in one place. For a state without supervision, a `Ref` is enough.
  *
  * @since 0.1.0
  */
@@ -132,7 +132,7 @@ const messages = {
 
 const identity: AnyFunction = (state) => state
 
-// What the client below sends: nobody else can, since the reference has no other methods.
+// What the client below sends, and it alone: the reference has no other methods.
 const functionOf = (payload: unknown): AnyFunction => (payload as { readonly f: AnyFunction }).f
 
 const then = (answer: unknown, f: (value: unknown) => unknown): unknown =>

@@ -247,7 +247,7 @@ export const Service =
   }
 
 /**
- * Makes a call that gets no answer the crash of whoever called: `CallError` becomes a defect, the message's own errors stay
+ * Makes a call that gets no answer the crash of its caller: `CallError` becomes a defect, the message's own errors stay
  * (OTP: what `gen_server:call/2` does to its caller).
  *
  * **When to use**

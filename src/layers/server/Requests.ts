@@ -5,8 +5,8 @@
  * answers as they come. When all that is wanted is to ask several and wait for all of them, `Effect.all` with
  * `concurrency` is simpler.
  *
- * *Tricky*: an answer may come before anybody waits for it, and while nobody does: it is kept by the request. A wait that
- * times out takes nothing away; whoever *receives* instead says that an answer that comes too late is of no use to him, and
+ * *Tricky*: an answer may come before it is waited for, and while it is not: it is kept by the request. A wait that
+ * times out takes nothing away; `receive` says that an answer that comes too late is of no use, and
  * the request is withdrawn.
  *
  * @since 0.1.0
@@ -27,7 +27,7 @@ export interface Request<out A, out E> extends Pipeable.Pipeable {
 }
 
 /**
- * How long to wait: for ever unless told otherwise, as in OTP.
+ * How long to wait: for ever by default, as in OTP.
  *
  * @category options
  * @since 0.1.0
@@ -95,7 +95,7 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  * **Details**
  *
  * It is on its way when this returns: requests to one server are handled in the order in which they were sent. It outlives
- * whoever sent it. Any Effect is taken; the calls of a client are what it is for.
+ * its sender. Any Effect is taken; the calls of a client are what it is for.
  *
  * **Gotchas**
  *

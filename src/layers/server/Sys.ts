@@ -47,7 +47,7 @@ export { install, log, noDebug, remove, type Statistics, statistics, toText, tra
 export const fromProcess = (process: Process): Option.Option<WithState<unknown>> =>
   Option.map(
     Option.fromUndefinedOr(serverOf(reference(process))),
-    // A server's own client; what its state is nobody here can know.
+    // A server's own client; what its state is cannot be known here.
     (server) => server.ref as HasProcess as WithState<unknown>
   )
 
@@ -57,7 +57,7 @@ export const fromProcess = (process: Process): Option.Option<WithState<unknown>>
  * **Details**
  *
  * As it is when the request's turn comes: between two messages. Over a durable companion it may not be stored yet. Waits
- * 5 seconds unless told otherwise, and while the server restarts.
+ * 5 seconds by default, and while the server restarts.
  *
  * **Example**
  *
@@ -194,9 +194,9 @@ export interface Status {
  * **Details**
  *
  * A server answers in its turn; its state goes through the behaviour's `formatStatus`, whose failure is contained: a
- * placeholder is shown instead. A server that hibernates is told of at once and goes on hibernating: its state is not loaded
+ * placeholder is shown instead. A server that hibernates is described at once and goes on hibernating: its state is not loaded
  * for this, so it is not shown, and neither is its event log where a format hook would have to see both. A process that is
- * no server is told of at once.
+ * no server is described at once.
  *
  * @category inspection
  * @since 0.1.0
@@ -260,8 +260,8 @@ export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<Quarant
  *
  * **Details**
  *
- * It goes to the end of the mailbox. A call's reply, and its own failure, come to whoever replays it: the caller of then was
- * told `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item; if the server is
+ * It goes to the end of the mailbox. A call's reply, and its own failure, come to the caller of this function: the caller of then was
+ * answered `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item; if the server is
  * down, or does not come to it in time, it is back there as it was.
  *
  * @category quarantine
@@ -278,7 +278,7 @@ export const replay: {
   Effect.andThen(
     discard(ref, message),
     Effect.suspend(() => {
-      // Whoever had it in quarantine is a server.
+      // What had it in quarantine is a server.
       const server = serverOf(ref)!
       const { type } = message
       const { name } = server

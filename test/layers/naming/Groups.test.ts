@@ -37,7 +37,7 @@ describe("process groups", () => {
       assert.deepStrictEqual(error.reason, { _tag: "NotJoined", group: "lobby" })
       assert.strictEqual(
         error.message,
-        "test/Rooms, group \"lobby\": nobody of those who were to leave is a member. Who ended has left already."
+        "test/Rooms, group \"lobby\": none of those that were to leave is a member. One that has ended has left already."
       )
       assert.deepStrictEqual(yield* rooms.members("lobby"), [a])
     }).pipe(Effect.provide(Rooms.layer)))

@@ -1,5 +1,5 @@
 /**
- * The frames of an append-only log: what was written whole is told from what was not.
+ * The frames of an append-only log. A frame that was written in part can be recognised.
  *
  * A frame is a header of 16 bytes and a payload of entries. The header holds a mark, the payload's length, a checksum over
  * the rest, and the number of the session that wrote it. An entry is a piece of JSON and a text beside it (a state), so

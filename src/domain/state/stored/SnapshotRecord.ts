@@ -59,7 +59,7 @@ export const maxAnswerIdBytes = 256
 export const isLonger = (text: string, bytes: number): boolean =>
   text.length * 3 > bytes && (text.length > bytes || bytesOf(text) > bytes)
 
-/** What is wrong with a key, for stores to refuse it, and for whoever would keep states under it. */
+/** What is wrong with a key, for stores and companions to refuse it. */
 export const invalidKey = (key: string): string | undefined =>
   isLonger(key, maxKeyBytes)
     ? `the key "${key.slice(0, 40)}…" has ${bytesOf(key)} bytes, and a store holds keys of up to ${maxKeyBytes}`

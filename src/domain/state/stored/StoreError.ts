@@ -1,7 +1,7 @@
 /**
  * The one error of every `StateStore`, and why.
  *
- * Whoever stores catches `StoreError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened,
+ * A caller catches `StoreError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened,
  * to which store, and what to do about it.
  *
  * @since 0.1.0
@@ -30,7 +30,7 @@ export const Fenced = Schema.TaggedStruct("Fenced", {
 })
 
 /**
- * It will not do what it is asked until somebody changes it: a table or a right is missing, it is read-only, its tables are
+ * It will not do what it is asked until a person changes it: a table or a right is missing, it is read-only, its tables are
  * not what they should be.
  */
 export const Unusable = Schema.TaggedStruct("Unusable", { cause: Foreign })

@@ -50,7 +50,7 @@ export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
  * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from what
  * is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the reason
  * and the state from before the callback that crashed; skipped on a kill. It may answer `Next.stop(reason)`, to end for
- * another reason than it was told (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has passed.
+ * another reason than it was given (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has passed.
  * `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
  *
  * @category models

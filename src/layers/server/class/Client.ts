@@ -44,7 +44,7 @@ export class Calling extends Effectable.Class<unknown, unknown> {
   }
 }
 
-// Whoever runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
+// The fiber that runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
 const sending = Effectable.Prototype<Casting>({
   label: "Casting",
   evaluate(fiber) {
@@ -126,7 +126,7 @@ export const messageTypes = (
   })
 }
 
-/** Makes the class of a server class's clients, from its messages; of a `base` to be told apart from others. */
+/** Makes the class of a server class's clients, from its messages; of a `base` to be distinguished from others. */
 export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass = AnyClient): ClientClass => {
   class Client extends base {}
   for (const type of types) {

@@ -36,7 +36,7 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  * **When to use**
  *
  * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
- * outlive the incarnation that set it. Answers an Effect that cancels it. What it sends has no part in the trace of whoever
+ * outlive the incarnation that set it. Answers an Effect that cancels it. What it sends has no part in the trace of the message that
  * made the handler set it.
  *
  * **Example** (a tick that only the server itself sends)
@@ -69,7 +69,7 @@ export const castAfter: {
   delay: Duration.Input
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
-    // A tick that sets the next one would otherwise belong to the trace of whoever made the first one tick, for ever.
+    // A tick that sets the next one would otherwise belong to the trace of the first one's sender, for ever.
     Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), { startImmediately: true }),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
   ))
@@ -98,12 +98,12 @@ export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
  *
  * **When to use**
  *
- * In a handler or in init, for background work that the server cannot do without. For work whose failure is nobody's
+ * In a handler or in init, for background work that the server cannot do without. For work whose failure is no one's
  * business use `Effect.forkScoped`: a fiber that fails there is silent.
  *
  * **Details**
  *
- * It starts after the handler in progress has had its turn. Completing and being interrupted harm nobody.
+ * It starts after the handler in progress has had its turn. Completing and being interrupted end nothing else.
  *
  * @category background work
  * @since 0.1.0

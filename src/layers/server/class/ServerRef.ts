@@ -40,7 +40,7 @@ export interface SelfOf<in out Self> {
   readonly "~heirloom/SelfOf": (_: Self) => Self
 }
 
-/** The server behind a reference; `undefined` when a name stands for nobody, or for a process of another kind. */
+/** The server behind a reference; `undefined` when a name stands for none, or for a process of another kind. */
 export const serverOf = (ref: HasProcess): ServerProcess | undefined => {
   const process = ref[processOf]
   return process instanceof ServerProcess ? process : undefined

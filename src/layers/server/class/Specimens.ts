@@ -4,7 +4,7 @@
  * V8 forgets the shape of a class when a full collection finds no object of it, and with the shape all code that was
  * compiled for it. Messages are short-lived, and servers of a class may all be gone for a while: a collection at such a
  * moment would throw away the compiled engine, and the next ten thousand calls would run three times slower until it is
- * compiled anew. As long as these are there, nothing is forgotten. Nobody reads them.
+ * compiled anew. As long as these are there, nothing is forgotten. They are never read.
  *
  * @since 0.1.0
  */
@@ -18,16 +18,16 @@ import type { ClientClass } from "../parts/ServerSpec.ts"
 import { Calling, Casting } from "./Client.ts"
 
 // No server is there when this module is loaded, and none is ever asked anything by a specimen.
-const nobody = {} as Receiver & ServerProcess
+const noServer = {} as Receiver & ServerProcess
 
-const envelope = new Envelope(nobody, ownCall, undefined, undefined)
+const envelope = new Envelope(noServer, ownCall, undefined, undefined)
 
 const messages: ReadonlyArray<object> = [
   envelope,
   new HandlerView(envelope, 1),
-  new DirectView(nobody, ownCall, undefined, 1),
-  new Calling(nobody, ownCall, undefined, 5000, undefined),
-  new Casting(nobody, ownCall, undefined),
+  new DirectView(noServer, ownCall, undefined, 1),
+  new Calling(noServer, ownCall, undefined, 5000, undefined),
+  new Casting(noServer, ownCall, undefined),
   callError("", "", { _tag: "NotRunning" })
 ]
 

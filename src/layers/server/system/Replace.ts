@@ -38,7 +38,7 @@ export interface ReplaceOptions<S, E = never, R = never> {
  *
  * **When to use**
  *
- * To mend a handler, or to change its policy, while callers wait: nobody is refused, no state is lost. A restart is
+ * To mend a handler, or to change its policy, while callers wait: none is refused, no state is lost. A restart is
  * simpler when that does not matter.
  *
  * **Details**
@@ -115,7 +115,7 @@ const replaceAny = (
           behavior
         })
       })
-    // What it acquires belongs to the incarnation, unless it fails: then it is released before anybody hears of it.
+    // What it acquires belongs to the incarnation, unless it fails: then it is released before the failure is known.
     const attempt = (state: unknown) =>
       Effect.contextWith((own: Context.Context<never>) => {
         const place = Scope.forkUnsafe(Context.getUnsafe(own, Scope.Scope))

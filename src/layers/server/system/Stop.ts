@@ -39,7 +39,7 @@ export interface StopOptions {
  *
  * Fails with `StopFailed` when it ended for another reason than was asked for: its `terminate` failed, or it crashed
  * before. Fails with a `CallError`: `NotRunning` when no incarnation lives, `Timeout` when it has not ended in time,
- * `CallingSelf` when the end would wait for whoever waits for it (OTP: `calling_self`).
+ * `CallingSelf` when the end would wait for its own caller (OTP: `calling_self`).
  *
  * **Gotchas**
  *
@@ -88,7 +88,7 @@ export const stop: {
         return resume(Exit.fail(callError(name, "stop", { _tag: "CallingSelf", chain })))
       }
       return Effect.sync(() => {
-        // It goes on stopping, but nobody waits for that any more.
+        // It goes on stopping, but that is not waited for any more.
         request.gone = true
         process.removeExitObserver(observer)
       })

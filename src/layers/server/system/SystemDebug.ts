@@ -200,8 +200,8 @@ export const trace: {
       const { context } = server.spec
       const write = (event: SystemEvent): void =>
         void Effect.runForkWith(context)(Effect.logInfo(`${server.name} ${toText(event)}`))
-      const told = sink === true ? write : sink
-      debug.install<void>(traceId, (_, event) => told(event), undefined)
+      const out = sink === true ? write : sink
+      debug.install<void>(traceId, (_, event) => out(event), undefined)
     })))
 
 /**

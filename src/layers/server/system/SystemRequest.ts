@@ -1,5 +1,5 @@
 /**
- * How a server is asked what is the system's to ask: a message of its own, in the order of the mailbox, that nobody counts.
+ * A request of the system to a server: a message in the order of the mailbox that takes no room and is not counted.
  *
  * @since 0.1.0
  */
