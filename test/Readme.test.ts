@@ -9,10 +9,10 @@
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { buildSync } from "esbuild"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
+import { build } from "./kit/Bundle.ts"
 
 const repository = resolve(import.meta.dirname, "..")
 const generated = join(repository, "test/.generated/documents")
@@ -60,11 +60,13 @@ const run = (
   args: ReadonlyArray<string>
 ): Effect.Effect<{ readonly code: number; readonly out: string; readonly err: string }> =>
   Effect.callback((resume) => {
-    const child = execFile(process.execPath, args, { cwd: repository, timeout: 60_000 }, (error, out, err) =>
-      resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), out, err })))
-    return Effect.sync(() =>
-      void child.kill()
+    const child = execFile(
+      process.execPath,
+      args,
+      { cwd: repository, timeout: 60_000 },
+      (error, out, err) => resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), out, err }))
     )
+    return Effect.sync(() => void child.kill())
   })
 
 /** What a program printed, without the records of the default logger: a stamped line and what is indented below it. */
@@ -95,17 +97,7 @@ describe("the programs in the documents", () => {
       })
     )
     // In one go, so that they share what they import: to load it from its many files would take longer than all they do.
-    buildSync({
-      entryPoints: runnable.map(({ file }) => file),
-      outdir: generated,
-      outExtension: { ".js": ".mjs" },
-      tsconfig: join(generated, "tsconfig.json"),
-      bundle: true,
-      splitting: true,
-      platform: "node",
-      format: "esm",
-      logLevel: "error"
-    })
+    build(runnable.map(({ file }) => file), generated, { tsconfig: join(generated, "tsconfig.json") })
   })
 
   it("there are some", () => {

@@ -1,5 +1,5 @@
 /** The programs that tests start, bundled: they start in a fifth of the time. */
-import { buildSync } from "esbuild"
+import { type BuildOptions, buildSync } from "esbuild"
 import { existsSync, globSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
 
@@ -14,14 +14,12 @@ const programs = globSync(["src/programs/*.ts", "test/kit/*/*.ts"], { cwd: repos
   .map((source) => source.replaceAll("\\", "/"))
   .filter(isMain)
 
-const build = (entryPoints: ReadonlyArray<string>, outdir: string): void => {
-  // Workers may build at once: each builds aside, and the first to be done puts it in place.
-  const aside = `${outdir}.${process.pid}`
-  buildSync({
+/** Bundles source files by themselves; what they share is shared. */
+export const build = (entryPoints: ReadonlyArray<string>, outdir: string, options: BuildOptions): void =>
+  void buildSync({
     absWorkingDir: repository,
     entryPoints: [...entryPoints],
-    outbase: repository,
-    outdir: aside,
+    outdir,
     outExtension: { ".js": ".mjs" },
     bundle: true,
     splitting: true,
@@ -29,10 +27,18 @@ const build = (entryPoints: ReadonlyArray<string>, outdir: string): void => {
     format: "esm",
     external: ["pg-native"],
     logLevel: "error",
-    // A program that does not ask whether it is the main one imports some that do: there they are not.
-    define: entryPoints === programs ? {} : { "import.meta.main": "false" },
     // CommonJS modules may require Node's modules.
-    banner: { js: "import { createRequire } from \"node:module\"; const require = createRequire(import.meta.url);" }
+    banner: { js: "import { createRequire } from \"node:module\"; const require = createRequire(import.meta.url);" },
+    ...options
+  })
+
+const buildPrograms = (entryPoints: ReadonlyArray<string>, outdir: string): void => {
+  // Workers may build at once: each builds aside, and the first to be done puts it in place.
+  const aside = `${outdir}.${process.pid}`
+  build(entryPoints, aside, {
+    outbase: repository,
+    // A program that does not ask whether it is the main one imports some that do: there they are not.
+    define: entryPoints === programs ? {} : { "import.meta.main": "false" }
   })
   try {
     renameSync(aside, outdir)
@@ -47,6 +53,6 @@ export const bundle = (source: string): string => {
   const [entryPoints, outdir] = programs.includes(source)
     ? [programs, join(folder, "all")]
     : [[source], join(folder, source.replaceAll("/", "-"))]
-  if (!existsSync(outdir)) build(entryPoints, outdir)
+  if (!existsSync(outdir)) buildPrograms(entryPoints, outdir)
   return join(outdir, source.replace(/\.ts$/, ".mjs"))
 }
