@@ -31,7 +31,7 @@ const textOf = (reason: CallErrorReason): string => {
 
 /** What has become of a message. */
 const outcome = (server: ServerProcess, { exit, held, payload, place, type }: Envelope): string => {
-  if (server.quarantined.some((one) => one.payload === payload)) return "quarantined"
+  if (Array.from(server.quarantined).some((one) => one.payload === payload)) return "quarantined"
   if (place !== "nowhere") return "waits"
   const given = exit ?? held
   if (given === undefined) return type.isCall ? "nothing" : "dropped"

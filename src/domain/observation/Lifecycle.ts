@@ -181,7 +181,7 @@ export const Quarantined = Schema.TaggedStruct("Quarantined", {
 export const Dropped = Schema.TaggedStruct("Dropped", {
   ...process,
   message: Schema.String,
-  reason: Schema.Literals(["MailboxFull", "NotRunning"])
+  reason: Schema.Literals(["MailboxFull", "NotRunning", "QuarantineFull"])
 })
 
 /**

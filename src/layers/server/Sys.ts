@@ -220,7 +220,7 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
       return Exit.succeed<Status>({
         ...about(),
         status: "hibernating",
-        quarantined: server.quarantined.length,
+        quarantined: server.quarantined.size,
         log: server.formatStatus === undefined ? server.debug?.log ?? [] : []
       })
     }
@@ -230,7 +230,7 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
         ...about(),
         status: server.suspended ? "suspended" : process.status,
         queued: server.mailboxSize,
-        quarantined: server.quarantined.length,
+        quarantined: server.quarantined.size,
         state: shown.state,
         log: shown.log ?? []
       }
@@ -243,13 +243,13 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
  * **Details**
  *
  * Told at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed or
- * discarded.
+ * discarded, 256 of a server unless its `quarantine` option says otherwise; one that gives way is an event (`Dropped`).
  *
  * @category quarantine
  * @since 0.1.0
  */
 export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<QuarantinedMessage>> =>
-  Effect.sync(() => serverOf(ref)?.quarantined ?? [])
+  Effect.sync(() => Array.from(serverOf(ref)?.quarantined ?? []))
 
 /**
  * Takes a message out of quarantine and sends it again, with all its attempts before it.

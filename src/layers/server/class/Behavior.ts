@@ -13,6 +13,7 @@ import type { Grade } from "../../../domain/state/Survival.ts"
 import type { ChildOptions } from "../../process/Child.ts"
 import type { HasProcess } from "../../process/Process.ts"
 import type { MailboxOptions } from "../message/Mailbox.ts"
+import type { QuarantineOptions } from "../message/Quarantine.ts"
 import type { SelfOf, ServerOf } from "./ServerRef.ts"
 
 /**
@@ -78,6 +79,8 @@ export interface Options<G extends Grade = "nothing"> extends ChildOptions {
   readonly survives?: G | undefined
   /** How many messages may wait, and what happens then; unbounded by default. */
   readonly mailbox?: MailboxOptions | undefined
+  /** How many messages that crashed it as often as they may are kept, and which gives way; the newest 256 by default. */
+  readonly quarantine?: QuarantineOptions | undefined
   /** How far the state is kept apart from the handlers: `"share"` by default, `"freeze"` for tests and development. */
   readonly isolation?: Isolation | undefined
   /** How long init may take; for ever by default, as in OTP. */

@@ -13,7 +13,7 @@ import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
 import { wantTurn } from "../life/Rest.ts"
-import { answer, lose } from "../life/Settle.ts"
+import { answer, lose, setAside } from "../life/Settle.ts"
 import { callText } from "../message/AnswerText.ts"
 import { selfCall } from "../message/CallChain.ts"
 import { Envelope } from "../message/Envelope.ts"
@@ -191,7 +191,7 @@ export const replay = (
   return Effect.onExit(sent, (exit) =>
     Effect.sync(() => {
       if (exit._tag === "Failure" && envelope.attempts === 0) {
-        server.ownOccasional.quarantined = [...server.quarantined, message]
+        setAside(server, message)
       }
     }))
 }

@@ -98,9 +98,7 @@ export class ServerProcess extends Server implements Served {
   }
   /** Takes a message out of quarantine; false when it is not there. */
   release(message: QuarantinedMessage): boolean {
-    if (!this.quarantined.includes(message)) return false
-    this.ownOccasional.quarantined = this.quarantined.filter((other) => other !== message)
-    return true
+    return this.occasional?.quarantined?.delete(message) === true
   }
   suspend(): void {
     this.ownOccasional.suspended = true

@@ -12,7 +12,7 @@ import * as Delivery from "../../../domain/server/Delivery.ts"
 import { isDown, Parked, Restarting, Stopped } from "../../../domain/server/Phase.ts"
 import type { Envelope, Queued } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
-import { QuarantinedMessage } from "../message/Quarantine.ts"
+import { keep, QuarantinedMessage } from "../message/Quarantine.ts"
 import { publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { report } from "./Report.ts"
@@ -72,14 +72,19 @@ export const resolveInFlight = (server: Server, envelope: Envelope, fate: Fate, 
       server.ownMailbox.putBack(envelope)
       return
     case "quarantine": {
-      const occasional = server.ownOccasional
       const at = server.spec.clock.currentTimeMillisUnsafe()
       const message = new QuarantinedMessage(type, envelope.payload, attempts, reason, at)
-      occasional.quarantined = [...occasional.quarantined, message]
       publish(server, "Quarantined", { message: type.tag, attempts })
+      setAside(server, message)
       return envelope.refuse({ _tag: "Quarantined", attempts })
     }
   }
+}
+
+/** Keeps a message in quarantine, where another may have to give way. */
+export const setAside = (server: Server, message: QuarantinedMessage): void => {
+  const dropped = keep(server.ownOccasional.quarantined ??= new Set(), message, server.spec.quarantine)
+  if (dropped !== undefined) publish(server, "Dropped", { message: dropped.request, reason: "QuarantineFull" })
 }
 
 const refuse = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReason): void =>

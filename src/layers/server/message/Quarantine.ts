@@ -1,10 +1,32 @@
 /**
- * Messages that crashed their server as often as they may: kept apart until somebody replays or discards them.
+ * Messages that crashed their server as often as they may: kept apart until they are replayed or discarded, or give way.
  *
  * @since 0.1.0
  */
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { MessageType } from "./MessageType.ts"
+
+/** Which message gives way in a full quarantine: the one that has been there longest, or the one that comes. */
+export type QuarantineOverflow = "drop_oldest" | "drop_newest"
+
+/**
+ * How many messages are kept in quarantine, and what happens then.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface QuarantineOptions {
+  /** Messages that are kept, 256 by default; 0 keeps none, `Infinity` all of them. */
+  readonly capacity?: number | undefined
+  /** `"drop_oldest"` by default. */
+  readonly overflow?: QuarantineOverflow | undefined
+}
+
+/** The same, with all that is not said. */
+export interface QuarantineLimits {
+  readonly capacity: number
+  readonly overflow: QuarantineOverflow
+}
 
 /**
  * One of them.
@@ -33,4 +55,18 @@ export class QuarantinedMessage {
     this.reason = reason
     this.at = at
   }
+}
+
+/** Keeps a message, and answers the one that has no place by that, if there is one. */
+export const keep = (
+  kept: Set<QuarantinedMessage>,
+  message: QuarantinedMessage,
+  { capacity, overflow }: QuarantineLimits
+): QuarantinedMessage | undefined => {
+  if (overflow === "drop_newest" && kept.size >= capacity) return message
+  kept.add(message)
+  if (kept.size <= capacity) return undefined
+  const [oldest] = kept
+  kept.delete(oldest!)
+  return oldest
 }

@@ -10,10 +10,12 @@ import * as Millis from "../../../domain/options/Millis.ts"
 import type { Isolation } from "../../../domain/state/Isolation.ts"
 import type { ChildOptions } from "../../process/Child.ts"
 import type { MailboxOptions } from "../message/Mailbox.ts"
+import type { QuarantineLimits, QuarantineOptions } from "../message/Quarantine.ts"
 
 /** How a server is run, as far as the engine is concerned. */
 export interface RunOptions extends ChildOptions {
   readonly mailbox?: MailboxOptions | undefined
+  readonly quarantine?: QuarantineOptions | undefined
   readonly isolation?: Isolation | undefined
   readonly initTimeout?: Duration.Input | undefined
   /** Whether a keyed layer starts it, so that `at(key)` finds a server in its place. */
@@ -23,6 +25,7 @@ export interface RunOptions extends ChildOptions {
 /** What limits a server. */
 export interface Limits {
   readonly capacity: number
+  readonly quarantine: QuarantineLimits
   /** Milliseconds; `Infinity` for no limit. */
   readonly initTimeout: number
   /** Milliseconds that clean-up may take when a server ends by itself. */
@@ -54,9 +57,16 @@ export const noTimeout = (server: string, request: string | undefined, given: un
 /** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
 export const limitsOf = (
   server: string,
-  { initTimeout = Infinity, mailbox, shutdown = defaultShutdown }: RunOptions
+  { initTimeout = Infinity, mailbox, quarantine, shutdown = defaultShutdown }: RunOptions
 ): Limits => ({
   capacity: capacityOf(server, mailbox),
+  quarantine: {
+    capacity: GivenOption.limit({ of: server, option: "quarantine.capacity", given: quarantine?.capacity ?? 256 }, 0),
+    overflow: GivenOption.oneOf(
+      { of: server, option: "quarantine.overflow", given: quarantine?.overflow ?? "drop_oldest" },
+      ["drop_oldest", "drop_newest"]
+    )
+  },
   initTimeout: toMillis(initTimeout, { server, option: "initTimeout" }),
   shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" })
 })

@@ -14,7 +14,7 @@ export class Occasional {
   /** Callers that were promised a later reply. */
   readonly promised = new Set<Envelope>()
   /** Messages that crashed the server as often as they may. */
-  quarantined: ReadonlyArray<QuarantinedMessage> = []
+  quarantined: Set<QuarantinedMessage> | undefined = undefined
   /** Work that comes before anything queued. */
   continuation: Work | undefined = undefined
   /** Stops the idle timer, while there is one. */
@@ -46,7 +46,7 @@ export class Occasional {
 
   /** Whether nothing would be lost with this object. */
   get isSpare(): boolean {
-    return this.isCalm && this.promised.size === 0 && this.quarantined.length === 0 &&
+    return this.isCalm && this.promised.size === 0 && (this.quarantined?.size ?? 0) === 0 &&
       (this.observing === undefined || this.observing.isEmpty)
   }
 

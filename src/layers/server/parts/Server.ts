@@ -41,6 +41,8 @@ import type { AnyBehavior, ServerClient, ServerSpec } from "./ServerSpec.ts"
 /** In the place of a state that has left memory: the next message brings it back. */
 export const passivated = Symbol("heirloom/passivated")
 
+const empty: ReadonlySet<QuarantinedMessage> = new Set()
+
 /** One server, over all its incarnations. */
 export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
   /** Shared with others of its class, until its behaviour is replaced. Written by Handle. */
@@ -201,9 +203,9 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
     return this.occasional?.suspended === true
   }
 
-  /** The messages that crashed it as often as they may. */
-  get quarantined(): ReadonlyArray<QuarantinedMessage> {
-    return this.occasional?.quarantined ?? []
+  /** The messages that crashed it as often as they may, the oldest first. */
+  get quarantined(): ReadonlySet<QuarantinedMessage> {
+    return this.occasional?.quarantined ?? empty
   }
 
   /** Whether there is something to do that needs the state. */

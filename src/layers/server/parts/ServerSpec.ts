@@ -125,7 +125,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     if (
       known !== undefined && known.spec.parent === parent && known.spec.renamed === renamed &&
       known.spec.context === context &&
-      known.options.mailbox === options.mailbox && known.options.isolation === options.isolation &&
+      known.options.mailbox === options.mailbox && known.options.quarantine === options.quarantine &&
+      known.options.isolation === options.isolation &&
       known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown &&
       known.options.isKeyed === options.isKeyed
     ) return known.spec
