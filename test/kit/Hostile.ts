@@ -123,6 +123,27 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
   ["nothing", () => undefined]
 ]
 
+/** Those of each way to do harm, for tests that are dear. */
+export const harmful = hostiles.filter(([name]) =>
+  [
+    "an object without a prototype",
+    "an error whose message throws",
+    "an error whose name is a symbol",
+    "an error whose cause throws",
+    "an error whose toJSON throws",
+    "an error that says what cannot be said",
+    "10,000 errors, each the cause of the next",
+    "1,000 errors with long messages, each the cause of the next",
+    "a revoked proxy",
+    "a revoked proxy of an array",
+    "a proxy that throws whatever is asked",
+    "an object whose conversions throw",
+    "an instance that throws at every turn",
+    "an iterable without end",
+    "nothing"
+  ].includes(name)
+)
+
 const traps = ["get", "has", "ownKeys", "getPrototypeOf", "getOwnPropertyDescriptor"] as const
 const fields = [
   "name",

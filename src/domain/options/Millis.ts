@@ -25,8 +25,19 @@ export const fromDuration = (input: Duration.Input): number | undefined => {
   return millis >= 0 ? millis : undefined
 }
 
-// What Effect takes for zero when it is NaN.
+// What Effect takes for zero when it is NaN. Anything may have been given, so no more is read than what a duration has.
 const numbersOf = (input: Duration.Input): ReadonlyArray<unknown> => {
   if (typeof input !== "object" || input === null || Duration.isDuration(input)) return [input]
-  return Array.isArray(input) ? input : Object.values(input)
+  return Array.isArray(input) ? input.slice(0, 2) : units.map((unit) => (input as Duration.DurationObject)[unit])
 }
+
+const units = [
+  "weeks",
+  "days",
+  "hours",
+  "minutes",
+  "seconds",
+  "milliseconds",
+  "microseconds",
+  "nanoseconds"
+] as const

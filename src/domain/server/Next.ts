@@ -8,6 +8,7 @@
  */
 import type { Duration, Effect, Scope } from "effect"
 import { type ExitReason, normal, shutdown } from "../process/ExitReason.ts"
+import * as GivenReason from "../process/GivenReason.ts"
 
 /**
  * Work to be done right after this message and before anything queued (OTP: `handle_continue/2`); `R` is what it needs of the
@@ -248,7 +249,11 @@ export const noReply = <S, T = S, R = never>(
 export const stop = <A = never, S = never>(
   reason: "normal" | "shutdown" | ExitReason,
   answer: { readonly reply?: A; readonly state?: S } = {}
-): Stop<A, S> => new Stop(reason === "normal" ? normal : reason === "shutdown" ? shutdown : reason, answer)
+): Stop<A, S> =>
+  new Stop(
+    reason === "normal" ? normal : reason === "shutdown" ? shutdown : GivenReason.given("Next.stop", reason),
+    answer
+  )
 
 /**
  * A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, or extra `info` for the starter.

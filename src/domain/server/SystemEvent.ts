@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
-import { type Exit, Result } from "effect"
+import { type Exit, Predicate } from "effect"
 import type { ExitReason } from "../process/ExitReason.ts"
+import { text } from "../text/ForeignText.ts"
 
 /**
  * A message is about to be handled (OTP: `{in, Msg}`). `from` is the server whose handler sent it, if one did.
@@ -89,20 +90,36 @@ export interface Formatted {
 /** Shown in place of everything that the hook was to format, when the hook itself failed. */
 export const formatFailed = "formatStatus crashed"
 
+/** What a hook has answered, whatever else comes with it. */
+const partsOf = (formatted: object): Formatted =>
+  Object.fromEntries(parts.filter((part) => part in formatted).map((part) => [part, Reflect.get(formatted, part)]))
+
+const parts = ["state", "message", "reason", "log"] as const
+
 /**
- * Applies a format hook; its failure is contained, and shows nothing raw.
+ * Applies a format hook; a hook that fails, or answers with anything but an object, is contained, and shows nothing raw.
+ * `failed` hears of it.
  *
  * @since 0.1.0
  */
-export const format = <S>(shown: Shown<S>, hook: ((shown: Shown<S>) => Formatted) | undefined): Formatted => {
+export const format = <S>(
+  shown: Shown<S>,
+  hook: ((shown: Shown<S>) => Formatted) | undefined,
+  failed: (defect: unknown) => void
+): Formatted => {
   if (hook === undefined) return shown
-  return Result.match(Result.try(() => hook(shown)), {
-    onSuccess: (formatted) => ({ ...shown, ...formatted }),
-    onFailure: () => ({
-      ...shown,
-      state: formatFailed,
-      ...(shown.message === undefined ? {} : { message: { ...shown.message, payload: formatFailed } }),
-      log: shown.log.length === 0 ? [] : [formatFailed]
-    })
-  })
+  try {
+    const formatted: unknown = hook(shown)
+    if (formatted instanceof Promise) formatted.catch(() => {})
+    else if (Predicate.isObject(formatted)) return { ...shown, ...partsOf(formatted) }
+    failed(new TypeError(`formatStatus answers with an object, and not with ${text(formatted)}`))
+  } catch (defect) {
+    failed(defect)
+  }
+  return {
+    ...shown,
+    state: formatFailed,
+    ...(shown.message === undefined ? {} : { message: { ...shown.message, payload: formatFailed } }),
+    log: shown.log.length === 0 ? [] : [formatFailed]
+  }
 }

@@ -45,6 +45,11 @@ export const logIn = (context: Context.Context<never>, log: Effect.Effect<void>)
   Effect.runForkWith(context)(safely(log))
 }
 
+/** Hears of the rejection of a promise, if foreign code has answered with one: left alone, it would end the program. */
+export const whenRejected = (answer: unknown, failed: (defect: unknown) => void): void => {
+  if (isInstance(answer, Promise)) answer.catch(failed)
+}
+
 const guard = (
   logger: AnyLogger,
   failed: (lost: Lost) => void,
@@ -53,8 +58,7 @@ const guard = (
   Logger.make((options) => {
     try {
       const output = logger.log(options)
-      // Left alone, its rejection would end the program.
-      if (isInstance(output, Promise)) output.catch((defect) => failedLater(textOf({ options, defect })))
+      whenRejected(output, (defect) => failedLater(textOf({ options, defect })))
       return output
     } catch (defect) {
       return failed({ options, defect })

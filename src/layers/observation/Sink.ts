@@ -17,9 +17,8 @@ import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { type Rollback, toText as rollbackText } from "../../domain/observation/Rollback.ts"
 import { toCause } from "../../domain/process/ExitReason.ts"
 import { bounded, printable } from "../../domain/text/ForeignCause.ts"
-import { isInstance } from "../../domain/text/ForeignText.ts"
 import { attach, type Counters, makeCounters } from "./Counters.ts"
-import { logIn } from "./SafeLog.ts"
+import { logIn, whenRejected } from "./SafeLog.ts"
 
 /**
  * Hears every event, synchronously, in the stack of the engine that caused it: it must only enqueue. One that throws, or whose
@@ -54,6 +53,11 @@ export interface Sink extends Telemetry {
   crashed(report: CrashReport, context: Context.Context<never>): void
   /** Logs, likewise, that a server goes on from an older state than it had acknowledged. */
   rolledBack(rollback: Rollback, context: Context.Context<never>): void
+  /**
+   * Logs, likewise, that code of the app's own failed where an engine goes on without it: an observer, a hook, a Schedule.
+   * `what` says which, and what follows.
+   */
+  failed(what: string, cause: Cause.Cause<unknown>, context: Context.Context<never>): void
   /** Counters, plainly incremented by the engines and read by the metrics. */
   readonly counters: Counters
 }
@@ -72,9 +76,7 @@ class TreeSink implements Sink {
 
   private call(listener: Listener, event: Lifecycle): void {
     try {
-      const answer: unknown = listener(event)
-      // Left alone, its rejection would end the program.
-      if (isInstance(answer, Promise)) answer.catch((defect) => this.remove(listener, event, defect))
+      whenRejected(listener(event), (defect) => this.remove(listener, event, defect))
     } catch (defect) {
       this.remove(listener, event, defect)
     }
@@ -83,13 +85,8 @@ class TreeSink implements Sink {
   private remove(listener: Listener, event: Lifecycle, defect: unknown): void {
     if (!this.listeners.includes(listener)) return
     this.leave(listener)
-    logIn(
-      this.context,
-      Effect.logError(
-        `a listener of Telemetry failed at ${event._tag} of ${pathText(event.path)}: it is removed`,
-        bounded(Cause.die(defect))
-      )
-    )
+    const what = `a listener of Telemetry failed at ${event._tag} of ${pathText(event.path)}: it is removed`
+    this.failed(what, Cause.die(defect), this.context)
   }
 
   private leave(listener: Listener): void {
@@ -107,6 +104,10 @@ class TreeSink implements Sink {
 
   crashed(report: CrashReport, context: Context.Context<never>): void {
     if (isLogging(context)) logIn(context, logReport(report))
+  }
+
+  failed(what: string, cause: Cause.Cause<unknown>, context: Context.Context<never>): void {
+    if (isLogging(context)) logIn(context, Effect.logError(what, bounded(cause)))
   }
 
   rolledBack(rollback: Rollback, context: Context.Context<never>): void {
@@ -161,12 +162,16 @@ export const CurrentSink: Context.Reference<Sink | undefined> = Context.Referenc
 )
 
 const attached = Effect.fnUntraced(function*(sink: Sink) {
-  if (sink instanceof TreeSink) sink.context = yield* Effect.context()
+  const context = yield* Effect.context()
+  if (sink instanceof TreeSink) sink.context = context
   const registry = yield* Metric.MetricRegistry
+  // The registry is the app's own: one that throws leaves the metrics empty, and stops no app.
+  const failed = (cause: Cause.Cause<never>): Effect.Effect<void> =>
+    Effect.sync(() => sink.failed("the metric registry failed: nothing is counted in it", cause, context))
   yield* Effect.acquireRelease(
     Effect.sync(() => attach(sink.counters, registry)),
-    (detach) => Effect.sync(detach)
-  )
+    (detach) => Effect.catchCause(Effect.sync(detach), failed)
+  ).pipe(Effect.catchCause(failed))
   return sink
 })
 

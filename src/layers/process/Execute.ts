@@ -6,6 +6,9 @@
  * @since 0.1.0
  */
 import { type Context, Deferred, Effect, Exit } from "effect"
+import { crashed, type ExitReason } from "../../domain/process/ExitReason.ts"
+import type { Shutdown } from "../../domain/process/Fate.ts"
+import * as GivenReason from "../../domain/process/GivenReason.ts"
 import { text } from "../../domain/text/ForeignText.ts"
 import type { Child, Started } from "./Child.ts"
 import { isEffect, isExit } from "./EffectInternals.ts"
@@ -40,13 +43,43 @@ export const attempt = <A>(make: () => A): Exit.Exit<A> => {
   }
 }
 
-/** Calls plain code that answers with an Effect; what it throws becomes the Effect's defect. */
-export const guarded = <A, E>(make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+/** Calls foreign code that answers with an Effect; whatever else it answers, or throws, is that Effect's defect. */
+export const guarded = <A, E>(what: string, make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
   try {
-    return make()
+    const made = make()
+    const answer: unknown = made
+    return isEffect(answer)
+      ? made
+      : Exit.die(new TypeError(`${what} answers with an Effect, and not with ${text(answer)}`))
   } catch (defect) {
     return Exit.die(defect)
   }
+}
+
+/** Makes a child by its recipe; whatever else a recipe in plain JavaScript answers, or throws, is a defect. */
+export const madeBy = <M extends { readonly child: Child }>(make: () => M): Exit.Exit<M> => {
+  try {
+    const made = make()
+    if (isChild(made?.child)) return Exit.succeed(made)
+    return Exit.die(new TypeError(`make answers with a child and its reference, and not with ${text(made)}`))
+  } catch (defect) {
+    return Exit.die(defect)
+  }
+}
+
+const isChild = (child: Child): boolean =>
+  typeof child?.start === "function" && typeof child.stop === "function" && typeof child.settle === "function"
+
+/** Stops a child; how it ended is in {@link endedAs}. */
+export const stopOf = (child: Child, reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> =>
+  guarded("a child's stop", () => child.stop(reason, shutdown))
+
+/** How a child ended that was stopped. */
+export const endedAs = (stopped: Exit.Exit<ExitReason>): ExitReason => {
+  const reason = stopped._tag === "Success"
+    ? attempt(() => GivenReason.given("a child's stop", stopped.value))
+    : stopped
+  return reason._tag === "Success" ? reason.value : crashed(reason.cause)
 }
 
 /** Starts the next incarnation of a child; whatever else a recipe in plain JavaScript answers or throws is a defect. */

@@ -5,9 +5,11 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit } from "effect"
+import { Cause, type Context, Effect, Exit } from "effect"
+import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/process/ExitReason.ts"
 import { type Fate, nextText } from "../../domain/process/Fate.ts"
+import * as GivenReason from "../../domain/process/GivenReason.ts"
 import type { Parent, Started } from "./Child.ts"
 import { inspected } from "./Inspection.ts"
 import { Observers } from "./Observers.ts"
@@ -66,11 +68,17 @@ export abstract class LocalProcess implements Process {
   /** Ends it and completes when it has ended: for good as the owner of a root, as an exit of its own under a parent. */
   endAndWait(reason: ExitReason = shutdown): Effect.Effect<void> {
     const ended = Effect.callback<void>((resume) => {
-      if (this.addExitObserver(() => resume(Exit.void))) this.exit(reason)
+      const given = GivenReason.given(pathText(this.path), reason)
+      if (this.addExitObserver(() => resume(Exit.void))) this.exit(given)
       else resume(Exit.void)
     })
     // Observers are called first: one turn later, what became of it and of its children is settled.
     return Effect.andThen(ended, Effect.yieldNow)
+  }
+
+  private observerFailed(defect: unknown): void {
+    const what = `an observer of ${pathText(this.path)} failed`
+    this.parent.telemetry.failed(what, Cause.die(defect), this.reportContext)
   }
 
   /** The incarnation has ended; what becomes of the process is for its supervisor to say. */
@@ -78,7 +86,7 @@ export abstract class LocalProcess implements Process {
     this.lastExit = reason
     this.status = "restarting"
     this.unreported = report && !isOrderly(reason)
-    this.observers?.exited(this.incarnation, reason)
+    this.observers?.exited(this.incarnation, reason, (defect) => this.observerFailed(defect))
   }
 
   /** The supervisor has said it. */
@@ -90,7 +98,9 @@ export abstract class LocalProcess implements Process {
       const { incarnation, lastExit: reason, path } = this
       this.parent.telemetry.crashed({ path, incarnation, reason, next: nextText[fate] }, this.reportContext)
     }
-    if (this.status === "stopped") this.observers?.gone(this.lastExit ?? shutdown)
+    if (this.status === "stopped") {
+      this.observers?.gone(this.lastExit ?? shutdown, (defect) => this.observerFailed(defect))
+    }
   }
 }
 

@@ -2,13 +2,24 @@
  * The observers of one process: of the end of its incarnation, and of its own end.
  *
  * Most processes are never observed, so a process makes this on first use. An observer is called once; it may add and
- * remove others meanwhile.
+ * remove others meanwhile. One that throws changes nothing for the others, nor for the process.
  *
  * @since 0.1.0
  */
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import * as OneOrMany from "./OneOrMany.ts"
 import type { ExitObserver, GoneObserver } from "./Process.ts"
+
+/** Hears of an observer that has thrown; the others are called all the same. */
+export type Failed = (defect: unknown) => void
+
+const guarded = (observe: () => void, failed: Failed): void => {
+  try {
+    observe()
+  } catch (defect) {
+    failed(defect)
+  }
+}
 
 /** The observers of one process. */
 export class Observers {
@@ -37,16 +48,16 @@ export class Observers {
   }
 
   /** The incarnation has ended. */
-  exited(incarnation: number, reason: ExitReason): void {
+  exited(incarnation: number, reason: ExitReason, failed: Failed): void {
     const observers = this.exits
     this.exits = undefined
-    OneOrMany.forEach(observers, (observer) => observer(incarnation, reason))
+    OneOrMany.forEach(observers, (observer) => guarded(() => observer(incarnation, reason), failed))
   }
 
   /** The process is down, and nothing is about to start it again. */
-  gone(reason: ExitReason): void {
+  gone(reason: ExitReason, failed: Failed): void {
     const observers = this.gones
     this.gones = undefined
-    OneOrMany.forEach(observers, (observer) => observer(reason))
+    OneOrMany.forEach(observers, (observer) => guarded(() => observer(reason), failed))
   }
 }

@@ -13,6 +13,7 @@
 import { Cause, Effect, Exit, type Fiber, Function, Option, Predicate, Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, killed, toExit } from "../../domain/process/ExitReason.ts"
+import * as GivenReason from "../../domain/process/GivenReason.ts"
 
 /**
  * Where a process is in its life.
@@ -165,7 +166,9 @@ export const exit: {
   (ref: HasProcess, reason: ExitReason): Effect.Effect<void>
 } = Function.dual(2, (ref: HasProcess, reason: ExitReason): Effect.Effect<void> =>
   Effect.sync(() => {
-    if (reason._tag !== "Normal") ref[processOf].exit(reason)
+    const process = ref[processOf]
+    const { _tag } = GivenReason.given(pathText(process.path), reason)
+    if (_tag !== "Normal") process.exit(reason)
   }))
 
 /**

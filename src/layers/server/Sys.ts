@@ -12,12 +12,12 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, Function, Option } from "effect"
+import { Cause, type Context, Effect, Exit, Function, Option } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
-import { format } from "../../domain/server/SystemEvent.ts"
+import { format, formatFailed } from "../../domain/server/SystemEvent.ts"
 import {
   type HasProcess,
   type Process,
@@ -28,6 +28,7 @@ import {
 import { firstIsProcess } from "../process/References.ts"
 import { type AnyServer, serverOf, type WithState } from "./class/ServerRef.ts"
 import type { QuarantinedMessage } from "./message/Quarantine.ts"
+import { failed } from "./parts/Events.ts"
 import { toMillis } from "./parts/Limits.ts"
 import { SystemAnswer } from "./parts/SystemAnswer.ts"
 import { ask, look } from "./system/SystemRequest.ts"
@@ -225,7 +226,11 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
       })
     }
     return look(ref, "Sys.getStatus", options, (server, state): Status => {
-      const shown = format({ state, log: server.debug?.log ?? [] }, server.formatStatus)
+      const shown = format(
+        { state, log: server.debug?.log ?? [] },
+        server.formatStatus,
+        (defect) => failed(server, formatFailed, Cause.die(defect))
+      )
       return {
         ...about(),
         status: server.suspended ? "suspended" : process.status,

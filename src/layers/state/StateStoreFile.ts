@@ -28,6 +28,8 @@ import {
   withAnswers
 } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
+import { safely } from "../observation/SafeLog.ts"
+import { guarded } from "../process/Execute.ts"
 import * as LogDirectory from "./file/LogDirectory.ts"
 import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
 import { replay } from "./file/LogReplay.ts"
@@ -94,8 +96,15 @@ export const make = Effect.fnUntraced(function*(
   const log = LogDirectory.make(fs, yield* Path.Path, options.directory, checksum)
   const parent = yield* Effect.scope
   const limit = generationsOf(name, options.generations)
-  const onDamage = options.onDamage ??
-    ((damage: LogDirectory.Damage) => Effect.logWarning(`state store "${name}": ${LogDirectory.explain(damage)}`))
+  const logDamage = (damage: LogDirectory.Damage) =>
+    safely(Effect.logWarning(`state store "${name}": ${LogDirectory.explain(damage)}`))
+  // What reports damage must not stop the store from going on with what is whole.
+  const onDamage = (damage: LogDirectory.Damage) =>
+    Effect.catchCause(
+      guarded("onDamage", () => (options.onDamage ?? logDamage)(damage)),
+      (cause) =>
+        Effect.andThen(logDamage(damage), safely(Effect.logError(`state store "${name}": onDamage failed`, cause)))
+    )
   const lock = Semaphore.makeUnsafe(1)
   let session: LogSession | undefined
   const compactAbove = options.compactAbove === undefined
@@ -182,7 +191,9 @@ export const make = Effect.fnUntraced(function*(
       onSuccess: () => Effect.sync(() => compactFrom = compactAbove),
       onFailure: (error) => {
         compactFrom = garbage * 2
-        return Effect.logWarning(`state store "${name}": the log was not compacted, nothing is lost by that`, error)
+        return safely(
+          Effect.logWarning(`state store "${name}": the log was not compacted, nothing is lost by that`, error)
+        )
       }
     })
     return Effect.asVoid(Effect.forkIn(Effect.ensuring(reported, Effect.sync(() => compacting = false)), parent))

@@ -121,5 +121,11 @@ const make = (parent: Parent, id: string, options: Options, context: Context.Con
       "left out: a dynamic supervisor has no significant children"
     )
   }
-  return new DynamicProcess(parent, id, { maxChildren, onGiveUp }, options.restart ?? Restart.standard, context)
+  return new DynamicProcess(
+    parent,
+    id,
+    { maxChildren, onGiveUp },
+    options.restart ?? Restart.standard,
+    context
+  )
 }

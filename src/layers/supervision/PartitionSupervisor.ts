@@ -134,7 +134,7 @@ export const recipe = <Ref extends HasProcess, E = never, R = never>(
     options: { shutdown },
     make: (parent, context, id) => {
       const refs: Array<Ref> = []
-      const children = recipes({ ...options, id }).map((recipe) => noting(recipe, refs))
+      const children = recipes({ ...options, id }).map((recipe, partition) => noting(recipe, refs, partition))
       const tree = Supervisor.recipe({ ...options, strategy: options.strategy ?? "one_for_one" }, children)
       const { child, ref } = tree.make(parent, context, id)
       return { child, ref: new TreeHandle(ref, refs) }
@@ -142,12 +142,16 @@ export const recipe = <Ref extends HasProcess, E = never, R = never>(
   }
 }
 
-/** The same recipe, which notes what it made. */
-const noting = <Ref, E, R>(recipe: StartRecipe<Ref, E, R>, refs: Array<Ref>): StartRecipe<Ref, E, R> => ({
+/** The same recipe, which notes what it made; again when the whole is made again, since one of them could not be. */
+const noting = <Ref, E, R>(
+  recipe: StartRecipe<Ref, E, R>,
+  refs: Array<Ref>,
+  partition: number
+): StartRecipe<Ref, E, R> => ({
   ...recipe,
   make: (parent, context, id) => {
     const made = recipe.make(parent, context, id)
-    refs.push(made.ref)
+    refs[partition] = made.ref
     return made
   }
 })

@@ -10,11 +10,12 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Function, Layer, Result, type Scope } from "effect"
+import { Cause, Context, Effect, Exit, Function, Layer, Result, type Scope } from "effect"
 import { refusal } from "../../domain/options/GivenOption.ts"
 import type { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import * as ChildSpec from "../../domain/supervision/ChildSpec.ts"
 import type { ChildOptions, StartRecipe } from "../process/Child.ts"
+import { madeBy } from "../process/Execute.ts"
 import { StaticHandle } from "./static/StaticHandle.ts"
 import { type AnyLayer, asChild, build, make, type Options } from "./static/SupervisorLayer.ts"
 import { overriding, specFrom, type SpecOverride } from "./tree/Override.ts"
@@ -243,12 +244,17 @@ export const recipe = <E = never, R = never>(
     const handle = new StaticHandle(process)
     const own = Context.add(context, Supervisor, handle)
     process.seeds = () => {
+      // All of them or none: a start that fails here is tried again.
+      const seeds = new Map<string, () => void>()
       for (const child of children) {
         const spec = specFrom(child, undefined, process.options.autoShutdown)
         if (Result.isFailure(spec)) throw spec.failure
-        if (process.slots.has(child.id)) throw ChildSpec.taken(child.id)
-        process.seed(spec.success, child.make(process, own, child.id))
+        if (seeds.has(child.id)) throw ChildSpec.taken(child.id)
+        const made = madeBy(() => child.make(process, own, child.id))
+        if (made._tag === "Failure") throw Cause.squash(made.cause)
+        seeds.set(child.id, () => process.seed(spec.success, made.value))
       }
+      for (const seed of seeds.values()) seed()
     }
     handle.sealed = true
     // Its start fails with what its children fail with, and each of them with an E.

@@ -2,6 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { normal } from "../../../src/domain/process/ExitReason.ts"
 import { Observers } from "../../../src/layers/process/Observers.ts"
 
+const failed = (defect: unknown): never => {
+  throw defect
+}
+
 describe("Observers", () => {
   it("calls each observer of the incarnation once, in the order in which they came, and forgets it", () => {
     const observers = new Observers()
@@ -10,8 +14,8 @@ describe("Observers", () => {
     observers.addExit(first)
     observers.addExit((incarnation) => calls.push(`second ${incarnation}`))
     observers.addExit(first)
-    observers.exited(1, normal)
-    observers.exited(2, normal)
+    observers.exited(1, normal, failed)
+    observers.exited(2, normal, failed)
     assert.deepStrictEqual(calls, ["first 1", "second 1"])
     assert.isTrue(observers.isEmpty)
   })
@@ -20,9 +24,9 @@ describe("Observers", () => {
     const observers = new Observers()
     const calls: Array<string> = []
     observers.addExit(() => observers.addExit(() => calls.push("added")))
-    observers.exited(1, normal)
+    observers.exited(1, normal, failed)
     assert.deepStrictEqual(calls, [])
-    observers.exited(2, normal)
+    observers.exited(2, normal, failed)
     assert.deepStrictEqual(calls, ["added"])
   })
 
@@ -35,11 +39,28 @@ describe("Observers", () => {
     observers.addGone(() => calls.push("gone"))
     observers.removeExit(removed)
     observers.removeGone(removed)
-    observers.exited(1, normal)
+    observers.exited(1, normal, failed)
     assert.deepStrictEqual(calls, [])
     assert.isFalse(observers.isEmpty)
-    observers.gone(normal)
-    observers.gone(normal)
+    observers.gone(normal, failed)
+    observers.gone(normal, failed)
     assert.deepStrictEqual(calls, ["gone"])
+  })
+
+  it("calls the others when one throws, and tells of it", () => {
+    const observers = new Observers()
+    const calls: Array<string> = []
+    const boom = () => {
+      throw new Error("boom")
+    }
+    for (const add of [(o: () => void) => observers.addExit(o), (o: () => void) => observers.addGone(o)]) {
+      add(() => calls.push("first"))
+      add(boom)
+      add(() => calls.push("last"))
+    }
+    const tell = (defect: unknown) => calls.push(String(defect))
+    observers.exited(1, normal, tell)
+    observers.gone(normal, tell)
+    assert.deepStrictEqual(calls, ["first", "Error: boom", "last", "first", "Error: boom", "last"])
   })
 })

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import type { Effect, Exit, Tracer } from "effect"
+import { Cause, type Effect, type Exit, type Tracer } from "effect"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
@@ -19,6 +19,7 @@ import type { Envelope } from "../message/Envelope.ts"
 import type { MessageType, QueuedCast, Work } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import { Debug } from "../parts/Debug.ts"
+import { failed } from "../parts/Events.ts"
 import { Server } from "../parts/Server.ts"
 import type { Served, ServerClient, ServerSpec } from "../parts/ServerSpec.ts"
 import * as Intake from "./Intake.ts"
@@ -108,7 +109,8 @@ export class ServerProcess extends Server implements Served {
   }
   /** Changes what watches its messages. */
   observe(change: (debug: Debug) => void): void {
-    const debug = this.debug ?? new Debug()
+    const debug = this.debug ??
+      new Debug((defect) => failed(this, "a debug function failed: it is removed", Cause.die(defect)))
     change(debug)
     if (!debug.isOff) this.ownOccasional.debug = debug
     else this.forgetDebug()

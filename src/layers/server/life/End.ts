@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Deferred, Effect, Exit, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, type Fiber, Scope } from "effect"
 import { crashed, type ExitReason, isOrderly, killed, toText } from "../../../domain/process/ExitReason.ts"
 import type { Shutdown } from "../../../domain/process/Fate.ts"
 import { Stop } from "../../../domain/server/Next.ts"
@@ -23,11 +23,12 @@ import {
 } from "../../../domain/server/Phase.ts"
 import { Fenced } from "../../../domain/server/ServerErrors.ts"
 import type { Crash } from "../../../domain/state/Recovery.ts"
+import { isInstance } from "../../../domain/text/ForeignText.ts"
 import { isEffect } from "../../process/EffectInternals.ts"
 import { outcomeOf } from "../../process/Execute.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
-import { publish } from "../parts/Events.ts"
+import { failed, publish } from "../parts/Events.ts"
 import { defaultShutdown } from "../parts/Limits.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import { incarnationOf, run } from "./Fibers.ts"
@@ -54,7 +55,7 @@ export const observe = (server: Server, reason: ExitReason): void => {
     server.keeper?.observe(reason, evidence(server, reason))
   } catch (defect) {
     // Payloads are compared there, and may be anything.
-    logInternalError(server, Cause.die(defect))
+    failed(server, "what it died of was not held against its state", Cause.die(defect))
   }
 }
 
@@ -77,14 +78,7 @@ export const internalError = (server: Server, defect: unknown): void => {
   if (isUp(server.phase)) crash(server, cause)
   else if (isStarting(server.phase)) leaveStarting(server, crashed(cause), cause)
   else if (server.phase === Ending) ended(server, crashed(cause))
-  else logInternalError(server, cause)
-}
-
-/** Logs an error that changes nothing about the end of an incarnation. */
-const logInternalError = (server: Server, cause: Cause.Cause<unknown>): void => {
-  Effect.runForkWith(server.spec.context)(
-    Effect.logError(`while ${server.name} ended, something else went wrong`, cause)
-  )
+  else failed(server, "something else went wrong while it ended", cause)
 }
 
 /** The incarnation is over: clean-up, then its observers and its supervisor. */
@@ -119,7 +113,7 @@ export const end = (server: Server, reason: ExitReason): void => {
   )
   run(server, cleanUp, (exit) => {
     const isCut = reason._tag !== "Killed" && server.stopping?.reason._tag === "Killed"
-    ended(server, isCut ? killed : endedAs(reason, exit))
+    ended(server, isCut && exit._tag === "Success" ? killed : endedAs(server, isCut ? killed : reason, exit))
   })
   if (server.phase === Ending && server.stopping?.ended === undefined) bound(server, patience(server, reason))
 }
@@ -141,10 +135,17 @@ const cutShort = (server: Server): void => {
 const patience = ({ spec }: Server, reason: ExitReason): number =>
   reason._tag === "Killed" ? Math.min(spec.shutdown, defaultShutdown) : spec.shutdown
 
-/** How it ended after its clean-up: one that fails makes an orderly end a crash, `Next.stop` replaces the reason. */
-const endedAs = (reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): ExitReason => {
-  if (cleanUp._tag === "Failure") return isOrderly(reason) ? crashed(cleanUp.cause) : reason
-  return cleanUp.value instanceof Stop ? cleanUp.value.reason : reason
+/**
+ * How it ended after its clean-up: `Next.stop` replaces the reason, a failure makes an orderly end a crash. After a
+ * disorderly end, whose reason is known to those who wait, a failure is reported beside it.
+ */
+const endedAs = (server: Server, reason: ExitReason, cleanUp: Exit.Exit<unknown, unknown>): ExitReason => {
+  if (cleanUp._tag === "Success") return isInstance(cleanUp.value, Stop) ? cleanUp.value.reason : reason
+  if (isOrderly(reason)) return crashed(cleanUp.cause)
+  if (!Cause.hasInterruptsOnly(cleanUp.cause)) {
+    failed(server, `its clean-up failed, after it had ended (${toText(reason)})`, cleanUp.cause)
+  }
+  return reason
 }
 
 /** Nothing of the incarnation is left: its observers hear of it, and its supervisor decides. */
@@ -167,8 +168,12 @@ const isOver = (server: Server, reason: ExitReason): void => {
   server.lastExit = reason
   server.running = undefined
   server.stopping = undefined
-  server.occasional?.observers?.exited(server.incarnation, reason)
+  server.occasional?.observers?.exited(server.incarnation, reason, (defect) => observerFailed(server, defect))
 }
+
+/** An observer is foreign code: the others, and the supervisor, hear of the end all the same. */
+export const observerFailed = (server: Server, defect: unknown): void =>
+  failed(server, "an observer failed", Cause.die(defect))
 
 /** The start is over, and nothing is up. The supervisor learns it from the start itself. */
 export const left = (server: Server, reason: ExitReason): void => {
@@ -200,12 +205,23 @@ const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()
   const { phase, running } = server
   // What it holds is released when it is done with it, if ever.
   if (running !== undefined && phase !== Ending) {
-    running.fiber?.addObserver((exit) => {
-      Effect.runForkWith(server.spec.context)(Scope.close(running.scope, exit))
-    })
+    running.fiber?.addObserver((exit) => release(server, running.scope, exit))
   }
   if (isStarting(phase)) leaveStarting(server, killed, cause)
   else ended(server, killed)
+}
+
+/** Closes what an incarnation has acquired that did not come up, or is left behind. */
+export const release = (
+  server: Server,
+  scope: Scope.Closeable,
+  exit: Exit.Exit<unknown, unknown>
+): Fiber.Fiber<void> => {
+  const closing = Effect.runForkWith(server.spec.context)(Scope.close(scope, exit))
+  closing.addObserver((exit) => {
+    if (exit._tag === "Failure") failed(server, "what it had acquired was not released", exit.cause)
+  })
+  return closing
 }
 
 /** Ends the incarnation at its supervisor's request, and answers how it really ended. */

@@ -5,12 +5,14 @@
  *
  * @since 0.1.0
  */
+import { Cause } from "effect"
 import type { CrashReport } from "../../../domain/observation/CrashReport.ts"
 import type { Fate } from "../../../domain/process/Fate.ts"
 import { nextText } from "../../../domain/process/Fate.ts"
-import { format } from "../../../domain/server/SystemEvent.ts"
+import { format, formatFailed } from "../../../domain/server/SystemEvent.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { ownCast } from "../message/MessageType.ts"
+import { failed } from "../parts/Events.ts"
 import type { Ended } from "../parts/Incarnation.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 
@@ -41,12 +43,16 @@ const shownOf = (
 ): CrashReport["shown"] => {
   const hook = (behavior ?? server.spec.shared)?.formatStatus
   if (hook === undefined || state === passivated) return undefined
-  const shown = format({
-    state,
-    ...(message === undefined ? {} : { message: { request: message.type.tag, payload: message.payload } }),
-    reason,
-    log: server.debug?.log ?? []
-  }, hook)
+  const shown = format(
+    {
+      state,
+      ...(message === undefined ? {} : { message: { request: message.type.tag, payload: message.payload } }),
+      reason,
+      log: server.debug?.log ?? []
+    },
+    hook,
+    (defect) => failed(server, formatFailed, Cause.die(defect))
+  )
   return {
     state: shown.state,
     ...(shown.message === undefined ? {} : { message: shown.message }),

@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { type Duration, Effect } from "effect"
-import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
+import { refusal } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import type { NextOptions } from "../../../domain/server/Next.ts"
 import { Busy, Idle, Pending } from "../../../domain/server/Phase.ts"
@@ -58,13 +58,7 @@ export const problemOf = (server: Server, { idleAfter }: Options, request: strin
       ? new MissingCallback({ server: server.name, callback: "idle" })
       : undefined
   }
-  return new InvalidOption({
-    of: server.name,
-    request,
-    option: "idleAfter",
-    given: idleAfter,
-    expected: Millis.expected
-  })
+  return refusal({ of: server.name, request, option: "idleAfter", given: idleAfter }, Millis.expected)
 }
 
 /** Notes when no message has come for that long; no time at all is over at once. */

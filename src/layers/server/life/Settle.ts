@@ -15,6 +15,7 @@ import { ownTell } from "../message/MessageType.ts"
 import { keep, QuarantinedMessage } from "../message/Quarantine.ts"
 import { publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
+import { observerFailed } from "./End.ts"
 import { report } from "./Report.ts"
 
 const none: ReadonlyArray<Envelope> = []
@@ -46,7 +47,7 @@ const close = (server: Server, fate: Fate, reason: ExitReason): ReadonlyArray<Qu
   server.mailbox = undefined
   server.spec.parent.telemetry.counters.queued -= waiting.length
   server.spec.container.release(server, fate === "stopped" ? "keep" : "forget")
-  server.occasional?.observers?.gone(reason)
+  server.occasional?.observers?.gone(reason, (defect) => observerFailed(server, defect))
   return waiting
 }
 

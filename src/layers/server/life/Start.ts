@@ -6,10 +6,10 @@
  *
  * @since 0.1.0
  */
-import { Cause, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
 import { EndedInStart, StartUndone } from "../../../domain/process/StartFailure.ts"
-import { Ignore, isStart } from "../../../domain/server/Next.ts"
+import { Ignore, isStart, type Start } from "../../../domain/server/Next.ts"
 import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
 import {
   InitTimeout,
@@ -26,7 +26,7 @@ import { nothing, type Taken } from "../../state/companion/Companion.ts"
 import { publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
-import { bound, left, observe } from "./End.ts"
+import { bound, left, observe, release } from "./End.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 import { idle, problemOf } from "./Rest.ts"
 
@@ -153,12 +153,33 @@ const startInFiber = (server: Server, first: Effect.Effect<unknown, unknown>): S
 
 /** The incarnation is up. */
 const begin = (server: Server, first: unknown): Starts => {
-  if (first instanceof Ignore) return leaveStart(server, killed, Effect.succeed(ignored))
-  const initial = isStart(first) ? first : undefined
+  try {
+    return beginWith(server, first, specialOf(first))
+  } catch (defect) {
+    // Options that throw when they are read.
+    return failStart(server, Cause.die(defect))
+  }
+}
+
+type Special = Ignore | Start<unknown> | Promise<unknown>
+
+/** What is no state; a state may be anything, also what throws when it is asked. */
+const specialOf = (first: unknown): Special | undefined => {
+  if (typeof first !== "object") return undefined
+  try {
+    return isStart(first) || first instanceof Ignore || first instanceof Promise ? first : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const beginWith = (server: Server, first: unknown, special: Special | undefined): Starts => {
+  if (special instanceof Ignore) return leaveStart(server, killed, Effect.succeed(ignored))
+  const initial = isStart(special) ? special : undefined
   const request = server.phase === Restoring ? "restore" : "init"
   const problem = initial !== undefined
     ? problemOf(server, initial.options, request)
-    : first instanceof Promise
+    : special instanceof Promise
     ? new InvalidResult({ server: server.name, request, result: first })
     : undefined
   if (problem !== undefined) return failStart(server, Cause.die(problem))
@@ -197,7 +218,7 @@ const leaveStart = (server: Server, reason: ExitReason, result: Starts): Starts 
     left(server, reason)
     return result
   }
-  const closing = Effect.runForkWith(server.spec.context)(Scope.close(running.scope, Exit.void))
+  const closing = release(server, running.scope, Exit.void)
   return Effect.flatMap(Effect.timeoutOption(Fiber.await(closing), server.spec.shutdown), (closed) => {
     // A supervisor may have given up waiting meanwhile.
     if (server.running === running) {

@@ -11,6 +11,7 @@
  */
 import type { Exit } from "effect"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
+import { whenRejected } from "../../observation/SafeLog.ts"
 import { causeOf } from "../message/CallChain.ts"
 import type { Envelope } from "../message/Envelope.ts"
 
@@ -36,11 +37,14 @@ interface Installed {
   readonly step: (event: SystemEvent, serverState: unknown) => Installed | undefined
 }
 
-const installed = <A>(id: unknown, f: DebugFunction<A>, state: A): Installed => ({
+type Failed = (defect: unknown) => void
+
+const installed = <A>(id: unknown, f: DebugFunction<A>, state: A, failed: Failed): Installed => ({
   id,
   step: (event, serverState) => {
     const next = f(state, event, serverState)
-    return next === done ? undefined : installed(id, f, next)
+    whenRejected(next, failed)
+    return next === done ? undefined : installed(id, f, next, failed)
   }
 })
 
@@ -57,6 +61,12 @@ export class Debug {
   private events: Array<SystemEvent> | undefined = undefined
   private keep = 0
   private functions: ReadonlyArray<Installed> = []
+  /** Hears of a debug function that fails. */
+  private readonly failed: Failed
+
+  constructor(failed: Failed) {
+    this.failed = failed
+  }
 
   get isOff(): boolean {
     return this.counts === undefined && this.events === undefined && this.functions.length === 0
@@ -76,7 +86,7 @@ export class Debug {
   /** Installs a function, unless one of that id is there. */
   install<A>(id: unknown, f: DebugFunction<A>, state: A): void {
     if (this.functions.some((other) => other.id === id)) return
-    this.functions = [...this.functions, installed(id, f, state)]
+    this.functions = [...this.functions, installed(id, f, state, this.failed)]
   }
 
   remove(id: unknown): void {
@@ -117,8 +127,9 @@ export class Debug {
       try {
         const again = one.step(event, state)
         if (again !== undefined) next.push(again)
-      } catch {
+      } catch (defect) {
         // As in OTP: a debug function that fails is removed.
+        this.failed(defect)
       }
     }
     this.functions = next

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Cause } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
 import type { Server } from "./Server.ts"
 
@@ -41,4 +42,10 @@ export const publish = <Tag extends OwnEvent["_tag"]>(
     incarnation: server.incarnation,
     ...extra
   } as OwnEvent)
+}
+
+/** Reports that something failed without which the server goes on its way: `what` says what, of the server. */
+export const failed = (server: Server, what: string, cause: Cause.Cause<unknown>): void => {
+  const { context, parent } = server.spec
+  parent.telemetry.failed(`${server.name} #${server.incarnation}: ${what}`, cause, context)
 }

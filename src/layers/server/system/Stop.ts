@@ -7,6 +7,7 @@ import { Duration, Effect, Exit, Fiber, Function } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import { type ExitReason, isOrderly, normal } from "../../../domain/process/ExitReason.ts"
+import * as GivenReason from "../../../domain/process/GivenReason.ts"
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
 import { StopFailed } from "../../../domain/server/ServerErrors.ts"
@@ -62,6 +63,7 @@ export const stop: {
     const sender = Fiber.getCurrent()
     const process = ref[processOf]
     const name = pathText(process.path)
+    GivenReason.given(name, reason)
     const millis = toMillis(options?.timeout ?? "infinity", { server: name, request: "stop" })
     const ended = Effect.callback<ExitReason, CallError | StopFailed>((resume) => {
       const observer = (_incarnation: number, ended: ExitReason) => resume(outcome(name, reason, ended))

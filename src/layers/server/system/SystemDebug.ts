@@ -13,6 +13,7 @@ import type { CallError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
 import { shown } from "../../../domain/text/ForeignText.ts"
+import { logIn } from "../../observation/SafeLog.ts"
 import { firstIsProcess } from "../../process/References.ts"
 import type { AnyServer } from "../class/ServerRef.ts"
 import type { DebugFunction } from "../parts/Debug.ts"
@@ -198,8 +199,7 @@ export const trace: {
       debug.remove(traceId)
       if (sink === false) return
       const { context } = server.spec
-      const write = (event: SystemEvent): void =>
-        void Effect.runForkWith(context)(Effect.logInfo(`${server.name} ${toText(event)}`))
+      const write = (event: SystemEvent): void => logIn(context, Effect.logInfo(`${server.name} ${toText(event)}`))
       const out = sink === true ? write : sink
       debug.install<void>(traceId, (_, event) => out(event), undefined)
     })))

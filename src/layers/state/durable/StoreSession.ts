@@ -12,6 +12,7 @@ import type { Codec } from "../../../domain/state/StateSchema.ts"
 import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
+import { safely } from "../../observation/SafeLog.ts"
 import type { Policy } from "../companion/Companion.ts"
 import type { StateStore } from "../store/StateStore.ts"
 import { healthOf, type StoreHealth } from "../store/StoreHealth.ts"
@@ -81,7 +82,9 @@ export const openSession = <S>(
         Effect.timeoutOrElse({
           duration: lastPatience,
           orElse: () =>
-            Effect.logError(`${store.name} did not answer: the last states of ${server.key} may not be stored.`)
+            safely(
+              Effect.logError(`${store.name} did not answer: the last states of ${server.key} may not be stored.`)
+            )
         })
       )
     )

@@ -16,6 +16,7 @@ import { type Cause, Clock, Effect, Exit, Metric, type Schedule } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { storeFailures, storeUnavailable } from "../../observation/Metrics.ts"
+import { safely } from "../../observation/SafeLog.ts"
 import { instantOf, steady } from "../../process/Timer.ts"
 import type { StateStore } from "./StateStore.ts"
 
@@ -98,10 +99,8 @@ export class StoreHealth {
       const next = error.isRetryable
         ? "It is tried again; answers wait until what they were computed from is stored"
         : "It is not tried again by itself"
-      return Effect.logWarning(`${error.what}. ${next}.`).pipe(
-        Effect.annotateLogs({ store: this.name, since: now }),
-        Effect.andThen(this.mark)
-      )
+      const entry = Effect.annotateLogs(Effect.logWarning(`${error.what}. ${next}.`), { store: this.name, since: now })
+      return Effect.andThen(safely(entry), this.mark)
     })
   }
 
@@ -112,32 +111,37 @@ export class StoreHealth {
       this.outage = undefined
       let waited = more
       for (const waiting of this.waiting) waited += waiting()
-      return Clock.clockWith((clock) =>
-        Effect.logInfo(
-          `the state store "${this.name}" answers again after ${
-            Math.round(instantOf(clock) - this.sinceInstant)
-          } ms: ${waited} waited for it.`
-        ).pipe(
-          Effect.annotateLogs({ store: this.name, since: this.since }),
-          Effect.andThen(this.mark)
+      return Clock.clockWith((clock) => {
+        const entry = Effect.annotateLogs(
+          Effect.logInfo(
+            `the state store "${this.name}" answers again after ${
+              Math.round(instantOf(clock) - this.sinceInstant)
+            } ms: ${waited} waited for it.`
+          ),
+          { store: this.name, since: this.since }
         )
-      )
+        return Effect.andThen(safely(entry), this.mark)
+      })
     })
   }
 
   private count(failures: number): Effect.Effect<void> {
-    return Metric.update(Metric.withAttributes(storeFailures, { store: this.name }), failures)
+    return counted(Metric.update(Metric.withAttributes(storeFailures, { store: this.name }), failures))
   }
 
   private get mark(): Effect.Effect<void> {
     return Effect.suspend(() =>
-      Metric.update(
+      counted(Metric.update(
         Metric.withAttributes(storeUnavailable, { store: this.name }),
         this.outage === undefined ? 0 : 1
-      )
+      ))
     )
   }
 }
+
+// The registry of metrics is the app's own: what it throws is no failure of the store.
+const counted = (update: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.catchCause(update, (cause) => safely(Effect.logError("a metric of a store was not updated", cause)))
 
 const known = new WeakMap<object, StoreHealth>()
 

@@ -8,11 +8,11 @@
  * @since 0.1.0
  */
 import type { Context } from "effect"
-import { crashed, type ExitReason, killed, shutdown as orderly } from "../../../domain/process/ExitReason.ts"
+import { type ExitReason, killed, shutdown as orderly } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { isAlive } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child } from "../../process/Child.ts"
-import { execute, guarded } from "../../process/Execute.ts"
+import { endedAs, execute, stopOf } from "../../process/Execute.ts"
 import { after } from "../../process/Timer.ts"
 import type { ChildEvents } from "../tree/ChildEvents.ts"
 import { answer, done, type Entry, type Exceptional, isExceptional, specOf, statusOf, stopped } from "./DynamicChild.ts"
@@ -100,9 +100,9 @@ export class DynamicEnd {
     const stopping = children.step(child, entry, "terminate")!
     if (isExceptional(entry)) answer(entry, stopped)
     const reason = shutdown === "brutal_kill" ? killed : orderly
-    execute(this.context, guarded(() => child.stop(reason, shutdown)), (exit) => {
+    execute(this.context, stopOf(child, reason, shutdown), (exit) => {
       if (children.get(child) !== stopping) return
-      if (wasUp) events.stopped(child, incarnation, exit._tag === "Success" ? exit.value : crashed(exit.cause))
+      if (wasUp) events.stopped(child, incarnation, endedAs(exit))
       this.host.left(child, stopping, "stopped", "stopped")
       answer(stopping, done)
       this.oneLess()
@@ -117,7 +117,7 @@ export class DynamicEnd {
 
   /** Kills a child that was asked to stop: that stop ends by it. */
   private kill(child: Child): void {
-    execute(this.context, guarded(() => child.stop(killed, "brutal_kill")), () => {})
+    execute(this.context, stopOf(child, killed, "brutal_kill"), () => {})
   }
 
   private oneLess(): void {

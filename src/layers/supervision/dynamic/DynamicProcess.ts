@@ -166,7 +166,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     this.budget.consult(reason, (answer) => {
       if (this.children.get(child) !== asked) return
       if (answer._tag === "Exhausted") return this.exhausted(child, asked, reason)
-      child.settle("restarting")
+      this.events.settle(child, "restarting")
       if (this.children.get(child) !== asked) return
       this.events.restarting(child, reason, answer.millis)
       if (answer.millis <= 0) return this.restart(child, asked, downSince)
@@ -199,7 +199,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     this.events.gaveUp(child.id, reason)
     if (this.options.onGiveUp === "park") {
       this.children.step(child, entry, "exhausted")
-      child.settle("parked")
+      this.events.settle(child, "parked")
       return this.events.decided("Parked", child)
     }
     this.ending.begin({ _tag: "GaveUp", child: child.id, cause: toCause(reason) }, false)
@@ -254,7 +254,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     if (entry === undefined) return "NotFound"
     if (!isExceptional(entry) || entry.status !== "parked") return "NotParked"
     this.budget.reset()
-    child.settle("restarting")
+    this.events.settle(child, "restarting")
     this.events.decided("Resumed", child)
     this.restart(child, entry, this.events.instant)
     return "Done"
@@ -268,8 +268,8 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
    */
   left(child: Child, entry: Entry, event: Event, fate: Fate): void {
     this.children.step(child, entry, event)
-    child.settle(fate)
-    child.removed?.()
+    this.events.settle(child, fate)
+    this.events.removed(child)
   }
 
   private up(child: Child, record: Exceptional, downSince: number | undefined): void {
@@ -281,7 +281,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
   }
 
   private publishUp(child: Child, { restart }: ChildSpec, downSince: number | undefined): void {
-    if (restart === "temporary") child.startsNoMore?.()
+    if (restart === "temporary") this.events.startsNoMore(child)
     this.events.started(child, child.incarnation, downSince)
   }
 

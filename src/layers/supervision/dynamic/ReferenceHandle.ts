@@ -10,7 +10,7 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import { text } from "../../../domain/text/ForeignText.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
-import { attempt, isUp } from "../../process/Execute.ts"
+import { isUp, madeBy } from "../../process/Execute.ts"
 import { type Process, processOf } from "../../process/Process.ts"
 import { eventsBelow } from "../tree/ChildEvents.ts"
 import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
@@ -109,7 +109,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
   ): Begun<A> | StartError<E> {
     const spec = this.admit(recipe, override)
     if (spec instanceof StartError) return spec
-    const made = attempt(() => recipe.make(this.process, context, recipe.id))
+    const made = madeBy(() => recipe.make(this.process, context, recipe.id))
     if (made._tag === "Failure") return this.failure<E>(recipe.id, { _tag: "Failed", cause: made.cause })
     const { child, ref } = made.value
     return { ref, outcome: this.process.startChild(child, spec) }

@@ -50,7 +50,7 @@ export const revive = (supervisor: Reviver, child: Child, incarnation: number, r
   Turn.enter()
   try {
     events.exited(child, incarnation, reason)
-    child.settle("restarting")
+    events.settle(child, "restarting")
     // A caller that was answered may have stopped it, or everything.
     if (children.isOvertaken) return true
     events.restarting(child, reason, 0)

@@ -19,6 +19,8 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { isCharged, isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
 import type { BudgetAnswer } from "../../../domain/supervision/SupervisionEvents.ts"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
+import { logIn } from "../../observation/SafeLog.ts"
 import { execute, guarded } from "../../process/Execute.ts"
 import { instantOf } from "../../process/Timer.ts"
 
@@ -98,7 +100,7 @@ export class Budget {
   private ask(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
     const { incarnation, step } = this
     this.busy = true
-    const answer = guarded(() => step === undefined ? this.first(now, reason) : step(now, reason))
+    const answer = guarded("a restart Schedule", () => step === undefined ? this.first(now, reason) : step(now, reason))
     execute(this.context, answer, (exit) => {
       if (this.incarnation !== incarnation) return
       this.busy = false
@@ -128,7 +130,7 @@ export class Budget {
 
   private complain(cause: Cause.Cause<unknown>): void {
     const text = `The restart Schedule of ${this.name} failed: no restart is left. Mend the Schedule, or give another.`
-    Effect.runForkWith(this.context)(Effect.logError(text, cause))
+    logIn(this.context, Effect.logError(text, bounded(cause)))
   }
 }
 

@@ -60,7 +60,7 @@ export const revive = (supervisor: Reviver, slot: Slot, incarnation: number, rea
   Turn.enter()
   try {
     events.exited(child, incarnation, reason)
-    child.settle("restarting")
+    events.settle(child, "restarting")
     events.restarting(child, reason, 0)
     const start = startOf(child)
     if (supervisor.revival !== undefined && isUp(start)) {

@@ -21,7 +21,7 @@ import type { Answer, Command, Event } from "../../../domain/supervision/Supervi
 import { find, make, type Options, type State, withChild } from "../../../domain/supervision/SupervisionState.ts"
 import type { Sink } from "../../observation/Sink.ts"
 import type { Child, Parent, Started } from "../../process/Child.ts"
-import { attempt, execute, guarded, outcomeOf, started as startedAs, startOf } from "../../process/Execute.ts"
+import { endedAs, execute, madeBy, outcomeOf, started as startedAs, startOf, stopOf } from "../../process/Execute.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
 import { after } from "../../process/Timer.ts"
 import { Budget, type RestartSchedule } from "../restart/Budget.ts"
@@ -102,7 +102,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
   }
 
   removed(): void {
-    for (const { child } of this.slots.values()) child.removed?.()
+    for (const { child } of this.slots.values()) this.events.removed(child)
   }
 
   private get isAlive(): boolean {
@@ -181,10 +181,11 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
         const { id, reason, shutdown, ticket } = command
         const slot = this.slots.get(id)
         if (slot === undefined) return this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason })
-        return execute(this.reportContext, guarded(() => slot.child.stop(reason, shutdown)), (exit) => {
-          const ended = exit._tag === "Success" ? exit.value : crashed(exit.cause)
-          this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason: ended })
-        })
+        return execute(
+          this.reportContext,
+          stopOf(slot.child, reason, shutdown),
+          (exit) => this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason: endedAs(exit) })
+        )
       }
       case "ConsultBudget": {
         const { id, ticket } = command
@@ -213,12 +214,12 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
         const slot = this.slots.get(command.id)
         if (slot === undefined) return
         if (command.fate !== "restarting") slot.downSince = undefined
-        return slot.child.settle(command.fate)
+        return this.events.settle(slot.child, command.fate)
       }
       case "Forget": {
         const slot = this.slots.get(command.id)
         this.slots.delete(command.id)
-        return slot?.child.removed?.()
+        return slot && this.events.removed(slot.child)
       }
       case "Answer":
         // After the pass: a request from inside it has had no chance to wait yet.
@@ -241,7 +242,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
   private startIncarnation(id: string, ticket: number, request: number | undefined): void {
     const make = request === undefined ? undefined : this.requests.makeOf(request)
     if (make !== undefined) {
-      const made = attempt(make)
+      const made = madeBy(make)
       if (made._tag !== "Success") {
         return this.queue.outcome({ _tag: "ChildStartFailed", id, ticket, cause: made.cause })
       }
@@ -264,7 +265,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
       // Most do not care. A temporary child of the supervisor's own may still come back with it.
       if (child.startsNoMore !== undefined) {
         const entry = find(this.materialize(), id)
-        if (entry?.spec.restart === "temporary" && !entry.initial) child.startsNoMore()
+        if (entry?.spec.restart === "temporary" && !entry.initial) this.events.startsNoMore(child)
       }
       this.queue.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
     })

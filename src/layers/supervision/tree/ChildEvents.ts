@@ -5,11 +5,13 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Stream } from "effect"
-import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
+import { Cause, Clock, Context, Stream } from "effect"
+import { type Lifecycle, pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
+import type { Fate } from "../../../domain/process/Fate.ts"
 import type { Sink } from "../../observation/Sink.ts"
 import { stream } from "../../observation/Telemetry.ts"
+import type { Child } from "../../process/Child.ts"
 import type { Process } from "../../process/Process.ts"
 import { instantOf } from "../../process/Timer.ts"
 
@@ -35,6 +37,37 @@ export class ChildEvents {
   /** For spans. */
   get instant(): number {
     return instantOf(this.clock)
+  }
+
+  /** Tells a child what becomes of it. A child may be foreign code: one that throws is reported, and nothing else changes. */
+  settle(child: Child, fate: Fate): void {
+    try {
+      child.settle(fate)
+    } catch (defect) {
+      this.childFailed(child, `when it was settled as ${fate}`, defect)
+    }
+  }
+
+  /** It has left the tree; likewise. */
+  removed(child: Child): void {
+    try {
+      child.removed?.()
+    } catch (defect) {
+      this.childFailed(child, "when it was removed", defect)
+    }
+  }
+
+  /** It is up, and never started again; likewise. */
+  startsNoMore(child: Child): void {
+    try {
+      child.startsNoMore?.()
+    } catch (defect) {
+      this.childFailed(child, "when it was up for good", defect)
+    }
+  }
+
+  private childFailed(child: Child, when: string, defect: unknown): void {
+    this.telemetry.failed(`${pathText(child.path)} threw ${when}`, Cause.die(defect), this.context)
   }
 
   /** It is up; `downSince` is the instant at which its last incarnation ended, when this is a restart. */

@@ -6,6 +6,7 @@
 import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
+import { safely } from "../../observation/SafeLog.ts"
 import { RootObserver } from "./Root.ts"
 import { RootEnded } from "./SupervisorErrors.ts"
 
@@ -84,7 +85,9 @@ export const launch = <A, E, R>(
       })
       const drained = yield* Effect.timeoutOption(Fiber.join(closing), options?.drain ?? "1 minute")
       if (drained._tag === "None") {
-        yield* Effect.logError("The app did not shut down in time; what has not ended by now is left behind.")
+        yield* safely(
+          Effect.logError("The app did not shut down in time; what has not ended by now is left behind.")
+        )
       }
       return yield* exit
     })

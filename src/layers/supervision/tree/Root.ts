@@ -37,8 +37,9 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
     path: [],
     telemetry,
     exited: (child, incarnation, reason) => {
-      new ChildEvents(child, telemetry, context).exited(child, incarnation, reason)
-      child.settle("stopped")
+      const events = new ChildEvents(child, telemetry, context)
+      events.exited(child, incarnation, reason)
+      events.settle(child, "stopped")
       observer?.(child, reason)
     }
   })

@@ -1,13 +1,14 @@
 /** Servers that die of values which do harm when they are looked at: the engine goes its way all the same. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, References, Schema } from "effect"
+import { Effect, Exit, Layer, Schema } from "effect"
 import { reportLength } from "../../../../src/domain/text/ForeignCause.ts"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { styles } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"
-import { hostiles } from "../../../kit/Hostile.ts"
+import { harmful } from "../../../kit/Hostile.ts"
 import { often } from "../../../kit/Restarts.ts"
+import { written } from "../../../kit/Written.ts"
 
 class Frail extends GenServer.Service<Frail>()("test/Frail", {
   state: Schema.Int,
@@ -26,15 +27,6 @@ const dying = (style: Style, value: () => unknown) => (): Effect.Effect<never> =
   if (style === "a plain handler") throw value()
   const die = Effect.suspend(() => Effect.die(value()))
   return style === "an effectful handler" ? die : Effect.andThen(Effect.yieldNow, die)
-}
-
-/** A log of all that effect's own loggers write, in characters. */
-const written = () => {
-  const lines: Array<string> = []
-  const logger = Logger.make((options) => {
-    for (const format of [Logger.formatSimple, Logger.formatLogFmt, Logger.formatJson]) lines.push(format.log(options))
-  })
-  return { lines, layer: Layer.succeed(References.CurrentLoggers, new Set([logger])) }
 }
 
 interface Faults {
@@ -75,7 +67,7 @@ const reported = (lines: ReadonlyArray<string>, count: number): void => {
   }
 }
 
-describe.each(hostiles)("a server that dies of %s", (_, value) => {
+describe.each(harmful)("a server that dies of %s", (_, value) => {
   it.effect.each(styles)(
     "in %s: its caller is answered, it is restarted with its state, and that is reported",
     (style) => {
