@@ -2,7 +2,7 @@
 /**
  * The command that comes with the package: `npx heirloom snapshots ...`, where the app is installed whose states they are.
  *
- * What it runs is loaded from here, so that a package which that needs and which is not there is told by its name: users
+ * What it runs is loaded from here, so that a package which that needs and which is not there is named: users
  * of the library alone have no use for it, and do not install it.
  */
 import { Console, Effect } from "effect"

@@ -1,7 +1,7 @@
 /**
  * The rival of a companion: chat channels whose posts live in one shared table, the way of ETS, next to the same channels
  * with companions. A table is simple, and everybody may write every row: two writers that each get a row, do something that
- * yields, and put what they made of it, lose one of the two posts. Nobody but its server writes a companion.
+ * yields, and put what they made of it, lose one of the two posts. Only its server writes a companion.
  *
  *   npm start -- channels
  *   npm start -- channels --sessions 5 --posts 100
@@ -61,7 +61,7 @@ const getAndPut: Post<StateTable.StateTable> = Effect.fnUntraced(function*(chann
   yield* table.put(row(channel), [...posts, text])
 })
 
-/** Changes the row in one step that nobody can come between; nothing in it may take time. */
+/** Changes the row in one step; nothing in it may take time. */
 const update: Post<StateTable.StateTable> = Effect.fnUntraced(function*(channel, text) {
   const table = yield* StateTable.StateTable
   yield* table.update(row(channel), (posts) => [...postsOf(posts), text])
@@ -113,7 +113,7 @@ const program = Effect.fnUntraced(function*(options: Options) {
     ...Object.entries(kept).map(([how, n]) => [how, `${sent}`, `${n}`, `${sent - n}`])
   ]))
   yield* Console.log(
-    "\nA row that everybody may write loses what was written between somebody's get and put.\n" +
+    "\nA row that all may write loses what was written between a get and its put.\n" +
       "A state that only its server writes, one message at a time, does not: whatever its handlers wait for."
   )
   if (kept["companion, the server writes"] !== sent) {

@@ -82,7 +82,7 @@ const perform = Effect.fnUntraced(function*(command: Commands.Command) {
 })
 
 /** Reads a line, does what it says, and says what came of it. A bad line changes nothing. */
-const obey = (line: Result.Result<Commands.Command, string>) =>
+const performLine = (line: Result.Result<Commands.Command, string>) =>
   Effect.fromResult(line).pipe(
     Effect.flatMap(perform),
     Effect.catch((problem: string | GenServer.CallError) =>
@@ -106,7 +106,7 @@ const conversation = Effect.gen(function*() {
     Stream.splitLines,
     Stream.map(Commands.parse),
     Stream.takeWhile((line) => !isQuit(line)),
-    Stream.runForEach((line) => Effect.andThen(obey(line), prompt))
+    Stream.runForEach((line) => Effect.andThen(performLine(line), prompt))
   )
 })
 

@@ -45,7 +45,7 @@ const mustExist = Effect.fnUntraced(function*(place: Place.Place) {
   }
 })
 
-/** Runs with the store; what goes wrong with it is told in a word. */
+/** Runs with the store; what goes wrong with it is said in a word. */
 const withStore = <A, E extends { readonly message: string }, R>(
   place: Place.Place,
   use: (store: typeof Store.Service) => Effect.Effect<A, E, R>
@@ -208,12 +208,12 @@ const restoreAside = Command.make(
         const rows = yield* Effect.forEach(steps, (step) =>
           Effect.gen(function*() {
             const { aside, key, kept } = step
-            const told = [key, kept === undefined ? "nothing" : `${kept}`, `${aside.seq}`]
+            const row = [key, kept === undefined ? "nothing" : `${kept}`, `${aside.seq}`]
             const when = [new Date(aside.asideAt).toISOString(), aside.why]
             const isWanted = step.standing === "out" || (step.standing === "wentOn" && over)
-            if (!isWanted || dryRun) return [...told, fates[isWanted ? "out" : step.standing], ...when]
+            if (!isWanted || dryRun) return [...row, fates[isWanted ? "out" : step.standing], ...when]
             const seq = yield* Snapshots.restore(store, { key, seq: aside.seq, aside: true })
-            return [...told, `restored as ${seq}`, ...when]
+            return [...row, `restored as ${seq}`, ...when]
           }))
         yield* Console.log(
           rows.length === 0

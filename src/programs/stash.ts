@@ -88,7 +88,7 @@ const story = Effect.fnUntraced(function*(count: number) {
   const seen = [yield* show("Each hands out a number, and says which incarnation did:", trees)]
 
   yield* Effect.exit(middle.sequence.Crash())
-  seen.push(yield* show("The server in the middle crashes, and nobody else:", trees))
+  seen.push(yield* show("The server in the middle crashes, and no other:", trees))
 
   yield* Process.kill(last.stash)
   seen.push(yield* show("The last one's stash is killed; its server goes with it:", trees))

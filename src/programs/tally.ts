@@ -50,7 +50,7 @@ class Tally extends GenServer.Service<Tally>()("tally/Tally", {
 }) {}
 
 // A handler computes the next state and the reply from the state; it changes nothing in place. Count and position move in
-// one commit: whoever has the position has the count that goes with it.
+// one commit: the position and the count that goes with it are read together.
 const TallyLive = Tally.layer({
   init: { position: 0, counts: HashMap.empty() },
   handlers: {

@@ -1,7 +1,7 @@
 /**
  * Task supervisors: one-off effects as supervised children, to wait for or to forget.
  *
- * A task is a child of its own: it has a place in the tree, is told to stop in order when the app shuts down, and its crash
+ * A task is a child of its own: it has a place in the tree, is stopped in order when the app shuts down, and its crash
  * is reported. Use one for work that may outlive the fiber that asks for it, or whose crash must not be that fiber's. If the
  * work belongs to one fiber alone you need no task: `Effect.forkChild`, `Effect.all` and `Effect.forEach` are simpler. A
  * process that is called, or that has a state, is a server. Mirrors Elixir's `Task` and `Task.Supervisor`.
@@ -9,15 +9,15 @@
  * **Links.** OTP links two processes so that neither outlives the other. Here `async` links a task to a *scope* and to the
  * fiber that started it:
  *
- * - when the scope closes, for whatever reason, the task is told to stop, and the scope has closed when it has ended. (In
+ * - when the scope closes, for whatever reason, the task is stopped, and the scope has closed when it has ended. (In
  *   OTP an owner that ends normally leaves its task running; a scope leaves nothing behind.)
- * - a task that crashes or is killed is told to whoever waits for it, as a typed {@link TaskError}. When nobody waits, nor
- *   has been told, the fiber that started it is interrupted, with {@link LinkBroken} as the reason in its cause. (In OTP
+ * - a crash or a kill of a task reaches those that wait for it, as a typed {@link TaskError}. When none waits, nor
+ *   has seen it, the fiber that started it is interrupted, with {@link LinkBroken} as the reason in its cause. (In OTP
  *   the owner dies even while it waits, unless it traps exits.)
- * - a task that is stopped in order, as when its supervisor shuts down, interrupts nobody: whoever waits is told. (In OTP
+ * - a task that is stopped in order, as when its supervisor shuts down, interrupts no fiber: those that wait get its reason. (In OTP
  *   it takes its owner along; here the owner may well be the one who is shutting down.)
  *
- * A *typed failure* of a task is a result, not a crash: it goes to whoever waits, is not reported and breaks no link.
+ * A *typed failure* of a task is a result, not a crash: it goes to those that wait, is not reported and breaks no link.
  * `asyncNolink` and `startChild` link nothing.
  *
  * @since 0.1.0

@@ -6,7 +6,7 @@
  * and no test races with the tree it watches. Works under `TestClock` and on the live clock alike. In an app, use
  * `Telemetry.stream` instead: the harness keeps every event for ever.
  *
- * *Tricky*: the recorder runs inside the stack of whoever caused the event, so it only appends and rings; whoever waits
+ * *Tricky*: the recorder runs inside the stack that caused the event, so it only appends and rings; a waiter
  * wakes on a turn of its own and looks through what was recorded since it last looked, so that one ring may stand for many
  * events and a predicate that throws fails the test, not the tree.
  *

@@ -1,7 +1,7 @@
 /**
  * An app, clients that use it, faults that strike it, and what must be true: one run of it, in whatever time there is.
  *
- * `Simulation` runs it in virtual time and `Chaos.run` in real time; both are told the same options.
+ * `Simulation` runs it in virtual time and `Chaos.run` in real time; both take the same options.
  *
  * @since 0.1.0
  */
@@ -30,7 +30,7 @@ export interface Options<A> {
   readonly for: Duration.Input
   /**
    * One step of each client, by its name. A client takes one step after the other, with a pause before each; how a step ends
-   * is nobody's concern. Its `Random` draws for this step alone.
+   * does not matter. Its `Random` draws for this step alone.
    */
   readonly clients: Readonly<Record<string, Effect.Effect<unknown, unknown, A | History | Scope.Scope>>>
   /**

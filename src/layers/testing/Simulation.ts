@@ -55,7 +55,7 @@ export interface Report {
   readonly faults: number
   /** Lifecycle events. */
   readonly events: number
-  /** What still slept when the app had been stopped: nothing, unless it forks fibers that nobody ends. */
+  /** What still slept when the app had been stopped: nothing, unless it forks fibers that do not end with it. */
   readonly sleeping: number
   /** All that happened, a line each. */
   readonly history: string

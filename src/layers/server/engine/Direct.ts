@@ -113,7 +113,7 @@ const answerWhenStored = (
   return envelope.wait(millis)
 }
 
-/** Handles a cast in its turn. What its handler answers at once is committed, and that is all: nobody waits. */
+/** Handles a cast in its turn. What its handler answers at once is committed, and that is all: it has no caller. */
 export const castNow = (server: Server, { payload, type }: QueuedCast): void => {
   const { faults, protect } = server.spec
   const handler = server.behavior.handlers[type.tag]

@@ -106,7 +106,7 @@ const runHandler = (server: Server, envelope: Envelope, effect: Effect.Effect<un
   run(server, span === undefined ? effect : within(span, effect), (exit) => finished(server, envelope, exit), true)
 }
 
-/** A handler's Effect, in the span of whoever sent the message. */
+/** A handler's Effect, in the span of the message's sender. */
 export const within = (
   span: Tracer.AnySpan,
   effect: Effect.Effect<unknown, unknown>

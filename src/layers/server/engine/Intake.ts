@@ -135,7 +135,7 @@ const drop = (server: Server, envelope: Envelope): void => {
 
 /** A message's sender is gone, or has heard that it waited long enough. */
 export const withdrawn = (server: Server, envelope: Envelope): void => {
-  // A call that may be made again is kept: whoever makes it again waits for the same answer.
+  // A call that may be made again is kept: when it is made again, that one waits for the same answer.
   if (envelope.once === undefined) server.occasional?.promised.delete(envelope)
   envelope.follows?.followers?.delete(envelope)
   if (envelope.place === "nowhere") return

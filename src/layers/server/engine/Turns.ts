@@ -71,7 +71,7 @@ const giveWay = (server: Server): void => {
   handle(server, request)
 }
 
-/** Runs what comes before anything queued, as a message that nobody waits for. */
+/** Runs what comes before anything queued, as a message without a caller. */
 const proceedWith = (server: Server, occasional: Occasional, work: Work): void => {
   occasional.rest = undefined
   occasional.continuation = undefined

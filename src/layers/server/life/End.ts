@@ -182,7 +182,7 @@ export const left = (server: Server, reason: ExitReason): void => {
   if (stopping?.ended !== undefined) Deferred.doneUnsafe(stopping.ended, Exit.succeed(reason))
 }
 
-/** The same for a start that somebody waits for. */
+/** The same for a start that is waited for. */
 const leaveStarting = (server: Server, reason: ExitReason, cause: Cause.Cause<unknown>): void => {
   const starting = server.running?.starting
   left(server, reason)

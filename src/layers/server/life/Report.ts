@@ -21,7 +21,7 @@ export const report = (server: Server, ended: Ended, fate: Fate): void => {
   const { context, isLogging, parent } = server.spec
   if (!isLogging) return
   const { reason } = ended
-  // A request of the system is nobody's message; a continuation is the server's own, and is shown.
+  // A request of the system is no message of a caller; a continuation is the server's own, and is shown.
   const message = ended.message?.work === undefined || ended.message.type === ownCast ? ended.message : undefined
   const shown = shownOf(server, ended, message)
   parent.telemetry.crashed({

@@ -30,7 +30,7 @@ export const settle = (server: Server, fate: Fate): void => {
   if (ended?.isCrash === true) report(server, ended, fate)
   const promised = occasional === undefined ? none : Array.from(occasional.promised)
   occasional?.promised.clear()
-  // The books first: whoever is answered below may start another server of this name at once.
+  // The books first: a caller that is answered below may start another server of this name at once.
   const waiting = Delivery.isQueueKept(fate) ? none : close(server, fate, reason)
   if (ended?.message !== undefined) resolveInFlight(server, ended.message, fate, reason)
   for (const envelope of promised) refuse(server, envelope, fate, reason)

@@ -6,7 +6,7 @@
  *
  * *Tricky*: a fiber that a handler forks inherits the handler's context, but the server does not wait for it: only the
  * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, waits for
- * nobody, so the chain ends at it.
+ * none, so the chain ends at it.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined =>
 }
 
 /**
- * The message whose handler sent this one, when a handler in progress did. Looked up by whoever asks, since next to nobody
+ * The message whose handler sent this one, when a handler in progress did. Looked up when it is asked for, since next to none
  * does: while its sender waits, the answer stays the same.
  */
 export const causeOf = ({ sender }: Envelope): Envelope | undefined =>
@@ -74,7 +74,7 @@ const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefi
  * The messages from `last` up to, and without, `first`, when each but `first` is waited for by the handler of the next;
  * `undefined` when `first` is not above `last`.
  *
- * A chain may be long, and each of its calls asks: messages of two chains are told apart without a walk. That they are of one
+ * A chain may be long, and each of its calls asks: messages of two chains are distinguished without a walk. That they are of one
  * chain proves nothing, since a link of it may be over by now.
  */
 export const wayUp = <M extends Link>(

@@ -39,7 +39,7 @@ export class DeadlineList {
   private readonly clock: Clock.Clock
   private readonly forget: (millis: number) => void
 
-  /** `forget` is told when nobody is left. */
+  /** `forget` is called when none is left. */
   constructor(millis: number, context: Context.Context<never>, forget: (millis: number) => void) {
     this.millis = millis
     this.forget = forget

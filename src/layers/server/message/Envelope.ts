@@ -12,7 +12,7 @@
  *
  * *Tricky*: `answer` is idempotent: the first answer counts. A caller that is interrupted or has timed out says so
  * (`withdraw`, `expire`), which leaves `gone` behind. A call with an idempotency key is kept when its caller times out:
- * whoever makes it again waits for the same answer.
+ * when it is made again, that one waits for the same answer.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,7 @@ export interface Receiver {
   readonly current: Envelope | undefined
   /** Takes a call whose caller has begun to wait. */
   post(envelope: Envelope): void
-  /** A message's sender is gone, or told that it waited long enough. */
+  /** A message's sender is gone, or has waited long enough. */
   withdrawn(envelope: Envelope): void
   /** What a message waits for now. */
   waitsFor(envelope: Envelope): WaitsFor
@@ -47,7 +47,7 @@ export interface Receiver {
 /** What a mailbox holds. */
 export type Queued = Envelope | QueuedCast
 
-/** Who sends: a call's caller is known by its fiber, nobody asks who sent a cast. */
+/** The sender of a call, known by its fiber. A cast's sender is not asked for. */
 export type Sender = Fiber.Fiber<unknown, unknown> | undefined
 
 /** A message that waits, or is being handled outside its caller's stack. */
@@ -194,7 +194,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     this.server.withdrawn(this)
   }
 
-  // Taken out of the mailbox before its caller is told: what the caller does then may set the server free.
+  // Taken out of the mailbox before its caller is answered: what the caller does then may set the server free.
   expire(millis: number): void {
     const begun = this.attempts > 0 || this.held !== undefined
     const { outage } = this.server
@@ -202,7 +202,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     const said = waitsFor === "store" && outage !== undefined ? { outage } : {}
     const timeout: CallErrorReason = { _tag: "Timeout", millis, begun, waitsFor, ...said }
     this.server.withdrawn(this)
-    // A call that may be made again is not over with this: its answer is recorded, and waited for by whoever makes it again.
+    // A call that may be made again is not over with this: its answer is recorded, for the same call made again.
     if (this.once === undefined) this.refuse(timeout)
     else this.tell(Exit.fail(callError(this.server.name, this.type.tag, timeout)))
     this.gone = true

@@ -27,9 +27,9 @@ export class HandlerView implements HandlerContext<never, never> {
 /** Who sends a message of this type, asked on the sender's own stack. */
 export const senderOf = (type: MessageType): Sender => type.isCall ? Fiber.getCurrent() : undefined
 
-/** The same on the direct path and for casts, where there is no message yet: it is made when somebody looks. */
+/** The same on the direct path and for casts, where there is no message yet: it is made at the first look. */
 export class DirectView implements HandlerContext<never, never> {
-  /** The message, if somebody has looked. */
+  /** The message, after the first look. */
   made: Envelope | undefined = undefined
   /** Who waits, once it is another fiber that runs the handler. */
   sender: Sender = undefined

@@ -5,7 +5,7 @@
  * full is chosen: the sender waits (`suspend`), is refused (`fail`), or the oldest message gives way (`drop_oldest`).
  *
  * *Tricky*
- * - A sender that waits for room keeps its place: its message is appended by whoever takes one out, before the sender runs
+ * - A sender that waits for room keeps its place: its message is appended when one is taken out, before the sender runs
  *   again, so that a sender resumed later cannot be overtaken by its own next message. It is resumed by the engine when
  *   the message that made room is being handled (`resumeSenders`): what it does then finds the server consistent.
  * - A withdrawn message gives its room back at once, and stays in the list until it is its turn, or until such messages
@@ -92,7 +92,7 @@ export class Mailbox {
     return true
   }
 
-  /** A message of the system: it takes nobody's room, is never refused, and never gives way. */
+  /** A message of the system: it takes no room, is never refused, and never gives way. */
   putOwn(envelope: Envelope): Put {
     this.own++
     this.ownMessages ??= MutableList.make<Envelope>()

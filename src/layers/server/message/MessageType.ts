@@ -28,11 +28,11 @@ export const ownCall: MessageType = {
 /** Work of the server's own: a continuation, an idle callback. */
 export const ownCast: MessageType = { ...ownCall, tag: "continuation", message: cast(), isCall: false }
 
-/** The system's own messages that nobody waits for. */
+/** The system's own messages without a caller. */
 export const ownTell: MessageType = { ...ownCast, tag: "system message" }
 
 /**
- * A cast that waits. Nobody waits for it, so it has no fate of its own before its turn: it gets an `Envelope` when its
+ * A cast that waits. It has no caller, so it has no fate of its own before its turn: it gets an `Envelope` when its
  * handler looks at it, takes time or crashes, and most never do.
  */
 export interface QueuedCast {

@@ -5,7 +5,7 @@
  * nothing is, observation costs nothing.
  *
  * *Tricky*: debug functions run on the server's own stack, between one message and the next. One that throws is removed,
- * as in OTP, and harms nobody else.
+ * as in OTP, and harms nothing else.
  *
  * @since 0.1.0
  */
@@ -111,7 +111,7 @@ export class Debug {
     this.emit({ _tag: "Out", request: envelope.type.tag, reply, to: causeOf(envelope)?.server.name }, state)
   }
 
-  /** A message was handled, and nobody is answered. */
+  /** A message was handled without an answer. */
   silent(envelope: Envelope, state: unknown): void {
     this.emit({ _tag: "NoReply", request: envelope.type.tag, state }, state)
   }

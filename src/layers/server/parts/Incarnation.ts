@@ -25,7 +25,7 @@ export class Incarnation {
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Whether what it has acquired is being released: nothing of its own code runs any more. Written by End. */
   isClosing = false
-  /** What the start came to, for whoever waits for it. Written by Start. */
+  /** The outcome of the start, for those that wait for it. Written by Start. */
   starting: Deferred.Deferred<Started, unknown> | undefined = undefined
 
   constructor(scope: Scope.Closeable, behavior: AnyBehavior | undefined, fork: Fork) {

@@ -14,7 +14,7 @@ import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
  * @since 0.1.0
  */
 export const PartitionErrorReason = Schema.Union([
-  /** The partition supervisor is down and nobody is about to start it. OTP's `noproc`. */
+  /** The partition supervisor is down and no start is due. OTP's `noproc`. */
   Schema.TaggedStruct("NotRunning", {}),
   /** There is no partition of that number now: `partitions` is how many there are. */
   Schema.TaggedStruct("UnknownPartition", { partition: Schema.Number, partitions: Schema.Number }),

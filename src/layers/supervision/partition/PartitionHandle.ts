@@ -2,7 +2,7 @@
  * What programs hold of a partition supervisor: routing, and the number of partitions.
  *
  * *Tricky*: (1) the references of partitions never change, not by a restart and not by a resize, so routing is a look into
- * an array and whoever got a reference may keep it. (2) A key must not be routed to a partition on its way down or up:
+ * an array and a reference may be kept. (2) A key must not be routed to a partition on its way down or up:
  * going down the number goes first, going up it follows each start. (3) Two resizes at a time would undo each other: they
  * queue. One that is interrupted half way leaves partitions that the next one finds. (4) When the supervisor itself is
  * restarted all its children come back, so the number is that of the beginning again: it belongs to an incarnation.
@@ -76,7 +76,7 @@ export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess,
   stop(reason?: ExitReason): Effect.Effect<void>
 }
 
-/** A process is the same whoever refers to it, and its inside is nothing to hash. */
+/** A process is the same behind every reference, and its inside is nothing to hash. */
 const hashOf = (key: unknown): number => Hash.hash(hasProcess(key) ? pathText(key[processOf].path) : key)
 
 /** The handle of a supervisor whose children, in order, are `refs`. */

@@ -124,7 +124,7 @@ export const max = (
 export const never: Schedule.Schedule<number, ExitReason> = intensity({ restarts: 0 })
 
 /**
- * What supervisors do unless told otherwise: 3 restarts within 5 seconds.
+ * The default of supervisors: 3 restarts within 5 seconds.
  *
  * @category budgets
  * @since 0.1.0

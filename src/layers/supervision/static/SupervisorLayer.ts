@@ -3,7 +3,7 @@
  *
  * *Tricky*: a supervisor is up before its first child is built, so that building a child can start it; until the last one
  * is built, what registers belongs to its specification, later ones are run-time children. Children are built into a
- * scope of their own that closes after the tree has stopped: a resource among the children is released when nobody uses it
+ * scope of their own that closes after the tree has stopped: a resource among the children is released when it is not used
  * any more, and a child's own layer finalizer finds its process stopped.
  *
  * @since 0.1.0

@@ -47,7 +47,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
   /** Makes the children of its own specification, right before its first start: a tree is made level by level. */
   seeds: (() => void) | undefined = undefined
   recorder: Recorder | undefined = undefined
-  /** The state but for the restart in progress: whoever is not part of that reads {@link materialize}. */
+  /** The state but for the restart in progress: code that is not part of that reads {@link materialize}. */
   known: State
   revival: Revival | undefined = undefined
   protected readonly reportContext: Context.Context<never>

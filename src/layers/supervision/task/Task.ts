@@ -1,13 +1,13 @@
 /**
- * A task: one effect as a supervised child, and what came of it for whoever waits.
+ * A task: one effect as a supervised child, and its outcome for those that wait.
  *
  * Tasks are started by a `TaskSupervisor`; this is what it hands out.
  *
  * *Tricky*: (1) a task may end inside its own start, before anybody could observe it: the refusal of the observer *is* the
- * news. (2) The end is told inside the stack of whoever ended it, and before its supervisor knows: waiters, and the fiber
+ * news. (2) The end is observed inside the stack that ended it, and before its supervisor knows: waiters, and the fiber
  * it is linked to, hear of it one turn later, so that a task that was awaited is no longer listed. (3) A long-lived scope
  * must not keep what was linked to it and has ended: the link is a scope of its own, closed with the task. (4) A crash is
- * told once: to whoever waits for the task or has been told its end, and only if there is nobody to the linked fiber.
+ * reported once: to those that wait for the task or have seen its end, and only if there are none to the linked fiber.
  *
  * @since 0.1.0
  */
@@ -46,7 +46,7 @@ export interface Task<out A, out E = never> extends HasProcess, Pipeable.Pipeabl
    *
    * **Gotchas**
    *
-   * A timeout does not end the task: it goes on, and can be waited for again. Its late result reaches nobody who has gone.
+   * A timeout does not end the task: it goes on, and can be waited for again. Its late result does not reach a waiter that has gone.
    */
   await(options?: WaitOptions): Effect.Effect<A, E | TaskError>
   /** As `await`, and answers `None` when the task is not done in time (Elixir: `Task.yield/2`). */
@@ -123,7 +123,7 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
   /** Why it has no result, when it has none. */
   private error: TaskError | undefined = undefined
   private waiting = 0
-  private told = false
+  private seen = false
   private owner: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private link: Scope.Closeable | undefined = undefined
 
@@ -191,14 +191,14 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
     })
   }
 
-  /** What is said when nobody waits any longer. */
+  /** The answer to a waiter whose time is over. */
   timeout(millis: number): TaskError {
     return this.failure({ _tag: "Timeout", millis })
   }
 
   private get tell(): Effect.Effect<Exit.Exit<A, E | TaskError> | undefined> {
     return Effect.sync(() => {
-      this.told ||= this.outcome !== undefined
+      this.seen ||= this.outcome !== undefined
       return this.outcome
     })
   }
@@ -216,7 +216,7 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
       )
       this.outcome = Exit.fail(this.error)
     }
-    // Otherwise there is nobody to tell: whoever asks later finds the outcome.
+    // Otherwise there is no waiter: a later question finds the outcome.
     if (this.waiting > 0 || this.link !== undefined) this.tellLater()
   }
 
@@ -225,10 +225,10 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
   }
 
   private tellAll(): Effect.Effect<unknown> {
-    const { error, link, owner, told, waiting } = this
+    const { error, link, owner, seen, waiting } = this
     this.owner = undefined
     this.link = undefined
-    if (owner !== undefined && error !== undefined && isBroken(error.reason) && !told && waiting === 0) {
+    if (owner !== undefined && error !== undefined && isBroken(error.reason) && !seen && waiting === 0) {
       owner.interruptUnsafe(undefined, Context.make(LinkBroken, error))
     }
     return Effect.andThen(this.over.open, link === undefined ? Effect.void : Scope.close(link, Exit.void))

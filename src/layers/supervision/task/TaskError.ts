@@ -14,11 +14,11 @@ import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
  * @since 0.1.0
  */
 export const TaskErrorReason = Schema.Union([
-  /** It died of a defect, or was interrupted by nobody who had the right to. */
+  /** It died of a defect, or was interrupted without an order. */
   Schema.TaggedStruct("Crashed", { cause: ForeignCause }),
-  /** It was told to stop before it was done: by its supervisor, by `terminateChild`, or because its scope closed. */
+  /** It was ordered to stop before it was done: by its supervisor, by `terminateChild`, or because its scope closed. */
   Schema.TaggedStruct("Stopped", { reason: ExitReason }),
-  /** It is not done yet, and whoever waited will not wait longer. The task goes on. */
+  /** It is not done yet, and its waiter's time is over. The task goes on. */
   Schema.TaggedStruct("Timeout", { millis: Schema.Number })
 ])
 
@@ -51,7 +51,7 @@ const explain = (reason: TaskErrorReason): string => {
     case "Crashed":
       return `the task ${toText(crashed(reason.cause))}. Its crash report has the cause; it is not started again.`
     case "Stopped":
-      return `the task was told to stop before it was done (${
+      return `the task was ordered to stop before it was done (${
         toText(reason.reason)
       }). Start another if it is still wanted.`
     case "Timeout":

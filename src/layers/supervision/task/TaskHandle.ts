@@ -33,7 +33,7 @@ export interface TaskOptions {
 }
 
 /**
- * How a child is run that nobody waits for.
+ * How a child is run whose result is not waited for.
  *
  * @category options
  * @since 0.1.0
@@ -87,7 +87,7 @@ export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<Nam
    * **Gotchas**
    *
    * The link is to the fiber that calls this. In a server's handler that fiber ends with the message: a task that goes on
-   * is still stopped with the incarnation, but its later crash reaches nobody. Wait for it in the handler; or, for a task
+   * is still stopped with the incarnation, but its later crash is only reported. Wait for it in the handler; or, for a task
    * that is to take the server along, start it and wait for it in `GenServer.spawnLink`.
    */
   async<A, E, R>(
@@ -95,7 +95,7 @@ export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<Nam
     options?: TaskOptions
   ): Effect.Effect<Task<A, E>, StartError<never>, Exclude<R, Scope.Scope> | Scope.Scope>
   /**
-   * Starts a task that is linked to nobody (Elixir: `Task.Supervisor.async_nolink/3`).
+   * Starts a task without a link (Elixir: `Task.Supervisor.async_nolink/3`).
    *
    * **When to use**
    *
@@ -106,11 +106,11 @@ export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<Nam
     options?: TaskOptions
   ): Effect.Effect<Task<A, E>, StartError<never>, Exclude<R, Scope.Scope>>
   /**
-   * Starts a task that nobody waits for (Elixir: `Task.Supervisor.start_child/3`).
+   * Starts a task whose result is not waited for (Elixir: `Task.Supervisor.start_child/3`).
    *
    * **Details**
    *
-   * Not linked. Its typed failure has nobody to go to, so it is a crash, with its report. With `restart` it is run again,
+   * Not linked. Its typed failure has no reader, so it is a crash, with its report. With `restart` it is run again,
    * within the supervisor's budget.
    */
   startChild<A, E, R>(
@@ -196,7 +196,7 @@ export class ChildrenHandle extends SupervisorReference implements TaskSuperviso
   ): Effect.Effect<ChildTask<A, E>, StartError<never>, Exclude<R, Scope.Scope> | Scope.Scope> =>
     Effect.withFiber((caller) =>
       Effect.flatMap(Effect.scope, (scope) =>
-        // Between the start and the link nobody may interrupt: the task would be nobody's.
+        // No interruption between the start and the link: the task would have no owner.
         Effect.uninterruptible(
           Effect.tap(this.asyncNolink(effect, options), (task) => task.linkTo(caller, scope))
         ))

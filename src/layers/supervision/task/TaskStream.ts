@@ -59,7 +59,7 @@ export interface Outcome<out A, out B, out E> {
 }
 
 /**
- * How many tasks a stream runs at a time unless told otherwise: 8.
+ * The default number of tasks that a stream runs at a time: 8.
  *
  * Elixir takes the number of its schedulers. A JavaScript thread has one, and its tasks wait more than they compute, so the
  * number of cores says nothing; it is a small number that is the same everywhere.

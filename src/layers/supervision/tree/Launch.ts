@@ -1,5 +1,5 @@
 /**
- * Running an app: until it is told to stop, or its root gives up.
+ * Running an app: until it is ordered to stop, or its root gives up.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ export interface LaunchOptions {
 }
 
 /**
- * Runs an app: builds its Layer, waits until a root supervisor of it ends or somebody interrupts, and shuts it down in
+ * Runs an app: builds its Layer, waits until a root supervisor of it ends or it is interrupted, and shuts it down in
  * order.
  *
  * **When to use**

@@ -1,5 +1,5 @@
 /**
- * Roots: supervisors with nobody above them.
+ * Roots: supervisors without a supervisor.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import { ChildEvents } from "./ChildEvents.ts"
 /** Told when a root supervisor ended by itself. */
 export type RootObserver = (root: Process, reason: ExitReason) => void
 
-/** Who is told when a root supervisor ends by itself: nobody, unless an app is being launched. */
+/** What is called when a root supervisor ends by itself; set while an app is being launched. */
 export const RootObserver: Context.Reference<RootObserver | undefined> = Context.Reference<RootObserver | undefined>(
   "heirloom/Supervisor/RootObserver",
   { defaultValue: () => undefined }
@@ -25,7 +25,7 @@ export const RootObserver: Context.Reference<RootObserver | undefined> = Context
  * Makes a root and starts it, until the scope closes.
  *
  * What stands in for its parent tells of its start and end, as parents do. A root that ended stays down, and so do its
- * children; whoever launched the app is told.
+ * children; the launch of the app hears of it.
  */
 export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Child>(
   context: Context.Context<never>,

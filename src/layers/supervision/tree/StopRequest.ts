@@ -45,7 +45,7 @@ export class StopRequest {
     return outcomeOf(ended)
   }
 
-  /** The incarnation has ended: what answers those who wait for that; nothing when nobody asked for it. */
+  /** The incarnation has ended: what answers those who wait for that; nothing when there was no order. */
   over(reason: ExitReason): (() => void) | undefined {
     const { ended, limits } = this
     this.ended = undefined

@@ -14,7 +14,7 @@ import type { Process } from "../../process/Process.ts"
  *
  * `Failed`: its init failed, and nothing is left of it. `AlreadyStarted`: a child of that id is there, `process`.
  * `AlreadyPresent`: so is its spec, but it is down or being restarted. `MaxChildren`: there are as many as there may be.
- * `InvalidSpec`: its spec makes no sense. `Stopped`: it was told to stop before it was up. `NotRunning`: the supervisor is
+ * `InvalidSpec`: its spec makes no sense. `Stopped`: it was ordered to stop before it was up. `NotRunning`: the supervisor is
  * down, or on its way.
  *
  * @category models
@@ -74,7 +74,7 @@ const explainStart = (reason: StartErrorReason<unknown>): string => {
     case "InvalidOption":
       return reason.message
     case "Stopped":
-      return "it was told to stop before it was up."
+      return "it was ordered to stop before it was up."
     case "NotRunning":
       return "the supervisor is not running, or shutting down. See its crash report for why."
   }

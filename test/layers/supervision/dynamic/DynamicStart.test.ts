@@ -63,7 +63,7 @@ it.effect("a child that is stopped on its way up is not there afterwards, and it
     const a = new Script()
     a.meanwhile.start = () => Effect.runSync(Effect.orDie(supervisor.terminateChild(a.process!)))
     const exit = yield* Effect.exit(supervisor.startChild(recipe("a", a)))
-    assert.include(String(exit), "told to stop before it was up")
+    assert.include(String(exit), "ordered to stop before it was up")
     assert.deepStrictEqual(yield* list, [])
     assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 0, active: 0, supervisors: 0, workers: 0 })
   }))
