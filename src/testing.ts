@@ -1,5 +1,5 @@
 /**
- * What tests of servers need, apart from the rest so that no program loads it.
+ * The tools of tests of servers, apart from the rest so that no program loads them.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * What the package's command can do. Loading it runs it: `bin.ts` does.
+ * The package's command. Loading it runs it: `bin.ts` does.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"

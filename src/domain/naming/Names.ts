@@ -8,7 +8,7 @@
 export type Keys = "unique" | "duplicate"
 
 /**
- * Who stands in the way of one more registration under a key, given who holds it, the oldest if they are many.
+ * The holder that stands in the way of one more registration under a key; the oldest, if there are many.
  *
  * **Gotchas**
  *

@@ -43,7 +43,7 @@ const mix = (hash: number): number => {
 }
 
 /**
- * What is wrong with a number of partitions to go to, if anything: there are as many as at the beginning, or fewer, or none.
+ * The problem with a number of partitions to go to, if there is one: it must be that of the beginning, or fewer, or 0.
  *
  * @since 0.1.0
  */
@@ -53,7 +53,7 @@ export const resizeProblem = (partitions: number, initial: number): string | und
     : `it must be an integer between 0 and ${initial}, got ${partitions}`
 
 /**
- * What to do, in this order, to get from one number of partitions to another.
+ * The steps, in their order, from one number of partitions to another.
  *
  * **Details**
  *

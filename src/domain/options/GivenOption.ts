@@ -10,7 +10,7 @@ import type { Duration } from "effect"
 import { InvalidOption } from "./InvalidOption.ts"
 import * as Millis from "./Millis.ts"
 
-/** Whose option, which, and what was given. */
+/** An option, its owner, and the given value. */
 export interface Given<out A> {
   /** A class, a supervisor, a store, or a function. */
   readonly of: string
@@ -25,7 +25,7 @@ export const refuse = (one: Given<unknown>, expected: string): never => {
   throw refusal(one, expected)
 }
 
-/** What is wrong with what was given, for those who do not throw it. */
+/** The refusal of a value, to be failed with instead of thrown. */
 export const refusal = ({ given, of, option, request }: Given<unknown>, expected: string): InvalidOption =>
   new InvalidOption({ of, ...(request === undefined ? {} : { request }), option, given, expected })
 
@@ -71,7 +71,7 @@ export const patience = (one: Given<Duration.Input>): number => {
   return value < Infinity ? value : refuse(one, `a duration of 0 or more that ends${example}`)
 }
 
-/** What a time to wait may be, in words. */
+/** A time to wait, in words. */
 export const timeoutExpected = `${Millis.expected}, or "infinity"`
 
 /** Milliseconds of a time to wait: of a duration of zero or longer, or `Infinity`. */

@@ -1,5 +1,5 @@
 /**
- * What a handler answers: the closed type of what happens next.
+ * The answers of a handler: the closed type of what happens next.
  *
  * The everyday answers need nothing from here: a call's handler returns `[reply, nextState]`, a cast's the next state.
  * The rest of gen_server's return tuples are these values.
@@ -22,8 +22,8 @@ export type Continue<S, T = S, R = never> = (
 ) => CastNext<T, R> | Effect.Effect<CastNext<T, R>, never, R | Scope.Scope>
 
 /**
- * What may accompany an answer: `S` is the state just committed, `T` what a continuation makes of it, `R` what that needs of
- * the context.
+ * The options of an answer: `S` is the state just committed, `T` the state that a continuation makes of it, `R` the services
+ * that it needs.
  *
  * @category options
  * @since 0.1.0
@@ -32,7 +32,7 @@ export interface NextOptions<in S, out T = S, out R = never> {
   /** Runs before anything queued, on the state just committed (OTP: `{continue, Term}`). */
   readonly continueWith?: Continue<S, T, R> | undefined
   /**
-   * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). What is no
+   * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). Anything that is no
    * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed; so
    * does any time where the behaviour has no `idle` (`MissingCallback`).
    */
@@ -42,7 +42,7 @@ export interface NextOptions<in S, out T = S, out R = never> {
    *
    * With a durable companion the state leaves memory, too, as soon as it is stored, and the next message (or timeout, or
    * request of the system) loads it before it is handled; others wait in their order. It stays when a message comes before
-   * that, or while a caller is promised a later reply. What the state's Schema does not write down does not come back, and
+   * that, or while a caller is promised a later reply. Parts that the state's Schema does not write down do not come back, and
    * `restore` is not run: it is the same incarnation. A store that does not answer is asked again by `retry`; when it gives
    * up, the incarnation ends as `NotConserved`. A companion with `when: "terminate"` keeps the state in memory.
    */
@@ -58,7 +58,7 @@ export interface NextOptions<in S, out T = S, out R = never> {
 export type Next<A, S, R = never> = Reply<A, S, R> | NoReply<S, R> | Stop<A, S>
 
 /**
- * What a call's handler may return.
+ * The results that a call's handler may return.
  *
  * @category models
  * @since 0.1.0
@@ -66,7 +66,7 @@ export type Next<A, S, R = never> = Reply<A, S, R> | NoReply<S, R> | Stop<A, S>
 export type CallNext<A, S, R = never> = readonly [reply: A, state: S] | Next<A, S, R>
 
 /**
- * What a cast's handler may return.
+ * The results that a cast's handler may return.
  *
  * @category models
  * @since 0.1.0
@@ -74,7 +74,7 @@ export type CallNext<A, S, R = never> = readonly [reply: A, state: S] | Next<A, 
 export type CastNext<S, R = never> = S | NoReply<S, R> | Stop<never, S>
 
 /**
- * What `terminate` may return: nothing, or that the server ends for another reason than it was given.
+ * The results that `terminate` may return: nothing, or that the server ends for another reason than it was given.
  *
  * @category models
  * @since 0.1.0
@@ -133,7 +133,7 @@ export class Stop<out A, out S> {
 }
 
 /**
- * What `init` and `restore` may answer besides a state.
+ * The results of `init` and `restore` besides a state.
  *
  * @category models
  * @since 0.1.0
@@ -157,13 +157,13 @@ export class Start<out S, out R = never> {
 }
 
 /**
- * What may accompany a first state.
+ * The options of a first state.
  *
  * @category options
  * @since 0.1.0
  */
 export interface StartOptions<in S, out T = S, out R = never> extends NextOptions<S, T, R> {
-  /** What the starter is given beside the reference (OTP: `{ok, Pid, Info}`). */
+  /** Extra information for the starter, beside the reference (OTP: `{ok, Pid, Info}`). */
   readonly info?: unknown
 }
 
@@ -177,7 +177,7 @@ export class Ignore {
   readonly _tag = "Ignore"
 }
 
-// What an answer is expected to be says nothing of what its continuation needs: inferred from that, it would be `any`.
+// The expected type of an answer says nothing of the services of its continuation: inferred from it, they would be `any`.
 // TypeScript's `NoInfer` would stay in the types of Layers; this is gone as soon as `R` is known.
 type Given<R> = [R][R extends unknown ? 0 : never]
 
@@ -275,7 +275,7 @@ export const start = <S, T = S, R = never>(
 export const ignore: Ignore = new Ignore()
 
 /**
- * What the continuation of an answer needs of the context; nothing, of an answer that has none.
+ * The services that the continuation of an answer needs; `never` for an answer that has none.
  *
  * @category models
  * @since 0.1.0

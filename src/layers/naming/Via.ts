@@ -9,7 +9,7 @@ import { type CallError, callError } from "../../domain/process/CallError.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /**
- * What the methods of a reference are behind a name, where TypeScript cannot compute it: generic ones that do not fail with
+ * The methods of a reference behind a name, where TypeScript cannot compute them: generic ones that do not fail with
  * a `CallError` by themselves. A type of references declares them; no value stands behind it.
  *
  * @category models
@@ -23,8 +23,7 @@ type NamedOf<R> = R extends Named<infer Methods> ? NonNullable<Methods> : unknow
 
 type Method = (...args: any) => Effect.Effect<any, any, any>
 
-// What a method is inferred to be has lost its overloads and its type parameters: one that fails with a CallError anyway is
-// taken as it is.
+// Inference loses the overloads and type parameters of a method: one that fails with a CallError anyway is taken as it is.
 type Called<M> = M extends (...args: infer A) => Effect.Effect<infer X, infer E, infer Q>
   ? [CallError] extends [E] ? M : (...args: A) => Effect.Effect<X, E | CallError, Q>
   : never
@@ -37,7 +36,7 @@ type Kept = keyof HasProcess | `~${string}`
  *
  * **Gotchas**
  *
- * What a handle has beside methods (`countChildren`) has no counterpart: look the handle up (`whereis`) for that.
+ * Properties of a handle that are no methods (`countChildren`) have no counterpart: look the handle up (`whereis`) for that.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +50,7 @@ export type Via<R extends HasProcess> =
   & NamedOf<R>
   & Pipeable.Pipeable
 
-/** A process that is not there: what a name stands for that no process has. */
+/** The process of a name that no process has: it is not there. */
 const missing = (registry: string, name: string): Process => ({
   get [processOf]() {
     return this

@@ -1,5 +1,5 @@
 /**
- * What the engines read of effect's own values beyond its documented functions, each pinned by a test.
+ * Reading effect's own values beyond its documented functions: each way to is pinned by a test.
  *
  * Use effect's functions wherever they do: these are here because the function costs as much as the work it is asked in, or
  * because there is none.

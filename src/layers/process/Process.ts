@@ -62,7 +62,7 @@ export interface HasProcess {
 }
 
 /**
- * What may be known of any process. It stands for itself: it can be watched, registered and ended as it is.
+ * A process, as any code may know it. It stands for itself: it can be watched, registered and ended as it is.
  *
  * @category models
  * @since 0.1.0

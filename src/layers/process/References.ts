@@ -1,5 +1,5 @@
 /**
- * What functions of a reference have in common.
+ * The common part of functions that take a reference first.
  *
  * @since 0.1.0
  */

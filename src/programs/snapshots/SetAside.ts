@@ -10,7 +10,7 @@ import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/Snap
 /**
  * How a server has fared since.
  *
- * - `"out"`: what was set aside is the last that it committed;
+ * - `"out"`: the snapshot set aside is the last that it committed;
  * - `"back"`: it starts from that already;
  * - `"wentOn"`: it has committed something else since;
  * - `"chosen"`: a person went back to an older one since.

@@ -1,5 +1,5 @@
 /**
- * The feeder's bookkeeping: what the server acknowledged, and what of it was lost. Pure.
+ * The feeder's bookkeeping: the acknowledged chunks, and those of them that were lost. Pure.
  *
  * Positions are numbers of lines. Chunks are sent in order and one at a time, so a position says it all: everything before
  * it is known, everything after it is not.

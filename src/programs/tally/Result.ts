@@ -1,11 +1,11 @@
 /**
- * What a run came to, as JSON and for people.
+ * The result of a run, as JSON and for people.
  */
 import { Schema } from "effect"
 import { Place } from "../stores/Place.ts"
 import { columns } from "../text/Columns.ts"
 
-/** What the state of the server survives, short of the process: see `companions` in the program. */
+/** The faults that the state of the server survives, short of the process: see `companions` in the program. */
 export const InProcess = Schema.Literals(["forget", "terminate", "table", "memory"])
 
 export type InProcess = typeof InProcess.Type
@@ -15,7 +15,7 @@ export const Companion = Schema.Union([InProcess, Place])
 
 export type Companion = typeof Companion.Type
 
-/** What one run with one companion came to: what `--json` prints. */
+/** The result of one run with one companion, as `--json` prints it. */
 export const Result = Schema.Struct({
   companion: Companion,
   files: Schema.Int,
@@ -46,7 +46,7 @@ const counted = (n: number, one: string): string => `${whole(n)} ${one}${n === 1
 
 const micros = (n: number | null): string => n === null ? "-" : `${n.toFixed(0)} µs`
 
-/** What is going to be done. */
+/** The plan of a run. */
 export const heading = (
   input: { readonly files: number; readonly lines: ReadonlyArray<string> },
   options: { readonly chunk: number; readonly faults: number; readonly seed: number }
@@ -54,7 +54,7 @@ export const heading = (
   `Counting the words of ${counted(input.files, "file")} (${counted(input.lines.length, "line")}), ` +
   `${counted(options.chunk, "line")} at a time, with ${counted(options.faults, "fault")} from seed ${options.seed}.\n`
 
-/** What the main run shows. */
+/** The report of the main run. */
 export const summary = (
   result: Result,
   top: ReadonlyArray<readonly [word: string, times: number]>,

@@ -1,5 +1,5 @@
 /**
- * What users write of a server: its behaviour, how it is run, and the references to it, as types.
+ * The types that users write for a server: its behaviour, its options, its clients.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ import type { SelfOf, ServerOf } from "./ServerRef.ts"
 export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & Pipeable.Pipeable & ServerOf<Self, S, Ms>
 
 /**
- * What a server's own code gets of itself: a client with its internal messages too.
+ * The client that a server's own code has of itself: with its internal messages, too.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ export type SelfClient<Self, S, Ms extends Messages> =
   & ServerOf<Self, S, Ms>
 
 /**
- * What a server's code needs of the context: its Scope and itself are there by themselves.
+ * The services that a server's code needs of the context: its Scope and itself are there by themselves.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +46,7 @@ export type SelfClient<Self, S, Ms extends Messages> =
 export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
 
 /**
- * What a server does (OTP: the callback module).
+ * The callbacks of a server (OTP: the callback module).
  *
  * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from what
  * is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the reason
@@ -75,7 +75,7 @@ export interface Behavior<S, H, E = never, R = never> {
  * @since 0.1.0
  */
 export interface Options<G extends Grade = "nothing"> extends ChildOptions {
-  /** What its state must survive; asks for nothing by default. More than its companion grants does not compile. */
+  /** The faults that its state must survive: none by default. More than its companion grants does not compile. */
   readonly survives?: G | undefined
   /** How many messages may wait, and what happens then; unbounded by default. */
   readonly mailbox?: MailboxOptions | undefined

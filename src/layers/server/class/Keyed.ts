@@ -82,7 +82,7 @@ export const via = (at: At<ServerClient>, key: string, messages: Messages): Read
   Record.map(messages, (_, tag) => (...args: ReadonlyArray<unknown>) => {
     const send = (others: number): Effect.Effect<unknown, unknown> =>
       Effect.flatMap(at(key), (ref) => {
-        // What methods a client has is known to its type alone.
+        // The methods of a client are known to its type alone.
         const sent = Reflect.apply(Reflect.get(ref, tag), ref, args) as Effect.Effect<unknown, unknown>
         // One that did not come up at all would not the next time either.
         if (others === 0 || ref[processOf].status === "stopped") return sent

@@ -1,5 +1,5 @@
 /**
- * What a server class is at run time: the key of its client, and how its servers are made.
+ * A server class at run time: the key of its client, and how its servers are made.
  *
  * The types of all this are in `GenServer.Service` and `Agent.Service`, which put them on; here is what they share.
  *
@@ -27,7 +27,7 @@ export type AnyBehaviorInput = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
 
 type AnyOptions = ChildOptions & RunOptions
 
-/** What a class is made of. */
+/** The parts of a class. */
 interface Parts<S extends Pure | StateSchema<Pure>> {
   readonly state: S
   readonly messages: Messages
