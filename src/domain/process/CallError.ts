@@ -33,7 +33,7 @@ export const Crashed = Schema.TaggedStruct("Crashed", {
 })
 
 /**
- * What a message can still wait for when its caller gives up.
+ * The things that a message can still wait for when its caller gives up.
  *
  * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a reply
  * that was promised (`Next.noReply`), the store; the end of a server that was ordered to stop.
@@ -44,7 +44,7 @@ export const Crashed = Schema.TaggedStruct("Crashed", {
 export const WaitsFor = Schema.Literals(["turn", "room", "start", "resume", "handler", "reply", "store", "end"])
 
 /**
- * What a message waited for.
+ * The thing that a message waited for.
  *
  * @category models
  * @since 0.1.0
@@ -59,7 +59,7 @@ export const Timeout = Schema.TaggedStruct("Timeout", {
   millis: Schema.Number,
   begun: Schema.Boolean,
   waitsFor: WaitsFor,
-  /** What its store said last, where it waits for one that is away. */
+  /** The last words of its store, where it waits for one that is away. */
   outage: Schema.optionalKey(Schema.String)
 })
 

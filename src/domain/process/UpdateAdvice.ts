@@ -1,5 +1,5 @@
 /**
- * What an error says about an update that it kept from being stored.
+ * The advice of an error on an update that it kept from being stored.
  *
  * An error carries its advice under {@link updateAdvice}, so that a reader of a failed call need not know the class
  * of the error: the errors of stores do. Without advice it is not known whether the update is kept.
@@ -22,5 +22,5 @@ export const adviceOf = (cause: Cause.Cause<unknown>): string | undefined => {
   }
 }
 
-/** What is said when nothing better is known. */
+/** The advice when nothing better is known. */
 export const inDoubt = "The update may or may not be kept: ask the server where it stands before you send it again."

@@ -13,7 +13,7 @@ import type { CallNext, CastNext, Services } from "./Next.ts"
 /** Fields of a payload. */
 export type Fields = Schema.Struct.Fields
 
-/** What every message may say about its delivery. */
+/** The options of every message: its delivery. */
 export interface DeliveryOptions {
   /** Handle the message again after a crash, up to that often in all. By default a crash is final for it. */
   readonly redeliver?: Redeliver | undefined
@@ -135,20 +135,20 @@ export type NoReserved<Ms> = {
   readonly [K in Extract<keyof Ms, typeof reservedNames[number]>]: "no message can have this name"
 }
 
-/** What the handler of a message receives. */
+/** The payload that the handler of a message receives. */
 export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
 
 // `{}` would let anything pass, a call's options among it.
-/** What the sender of a message passes when it has no payload. */
+/** The payload of a message that has none. */
 export type NoPayload = Readonly<Record<string, never>>
 
-/** What the sender of a message passes: fields with a constructor default may be left out. */
+/** The payload that the sender of a message passes: fields with a constructor default may be left out. */
 export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields }
   ? [keyof P] extends [never] ? NoPayload : Schema.Struct<P>["~type.make.in"]
   : never
 
 /**
- * Who asked, for an answer that follows later (OTP: `From`).
+ * The caller, for an answer that follows later (OTP: `From`).
  *
  * @category models
  * @since 0.1.0
@@ -158,7 +158,7 @@ export interface From<in A = never, in E = never> {
 }
 
 /**
- * What a handler may know beside state and payload.
+ * The context of a message, for its handler: beside state and payload.
  *
  * @category models
  * @since 0.1.0
@@ -202,14 +202,14 @@ export type HandlersServices<H> = {
 type ResultServices<X> = X extends Effect.Effect<infer Answer, any, infer R> ? R | Services<Answer> : Services<X>
 
 /**
- * What a caller may say about one call.
+ * The options of one call.
  *
  * @category options
  * @since 0.1.0
  */
 export interface CallOptions {
   /**
-   * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. What is no time (`NaN`, a
+   * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. Anything that is no time (`NaN`, a
    * negative one) is a defect of the caller, `InvalidOption`: nothing is sent.
    */
   readonly timeout?: Duration.Input | "infinity" | undefined
@@ -224,12 +224,12 @@ export interface CallOptions {
   readonly idempotencyKey?: string | undefined
 }
 
-/** What sending a message comes to; `More` is how else it may fail. */
+/** The result of sending a message; it may also fail with a `More`. */
 export type ClientResult<M, More = never> = M extends Call<any, infer A, infer E>
   ? Effect.Effect<A["Type"], E["Type"] | CallError | More>
   : Effect.Effect<void, More>
 
-/** What may accompany a message: nothing, for a cast. */
+/** The options that may accompany a message: none, for a cast. */
 export type ClientOptions<M> = M extends Cast<any> ? [] : [options?: CallOptions]
 
 /** One method per message of a server, internal ones included; `More` is how else each may fail. */

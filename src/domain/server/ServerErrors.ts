@@ -1,5 +1,5 @@
 /**
- * What can go wrong with a server beside its calls: how it starts and ends, what its handlers answer, what is done to it.
+ * The errors of a server beside those of its calls: of its start and its end, of its handlers' answers, of changes to it.
  *
  * Each is exported by the public module whose functions it comes from (`GenServer`, `Sys`).
  *

@@ -7,7 +7,12 @@
  * @since 0.1.0
  */
 
-/** A stream of draws. It changes in place; a pure function makes its own from a seed. */
+/**
+ * A stream of draws. It changes in place; a pure function makes its own from a seed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Draws {
   /** From 0 (included) to 1 (not). */
   next(): number
@@ -19,7 +24,12 @@ export interface Draws {
   pick<A>(items: ReadonlyArray<A>): A
 }
 
-/** The draws of a seed. */
+/**
+ * The draws of a seed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const make = (seed: number): Draws => {
   let state = seed | 0
   const next = (): number => {
@@ -37,7 +47,12 @@ export const make = (seed: number): Draws => {
   }
 }
 
-/** A seed of its own for a purpose, from the seed of the run and the names of the purpose. */
+/**
+ * A seed of its own for a purpose, from the seed of the run and the names of the purpose.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
 export const seedOf = (...parts: ReadonlyArray<number | string>): number => {
   // FNV-1a, stirred at the end: seeds that differ in their last digit must not give draws that are alike.
   let hash = 0x811c9dc5

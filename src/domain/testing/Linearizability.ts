@@ -25,13 +25,23 @@ import {
 } from "./Operation.ts"
 import { stale } from "./Stale.ts"
 
-/** What was found about one key. `undecided`: there were too many possibilities to try. */
+/**
+ * What was found about one key. `undecided`: there were too many possibilities to try.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Verdict = { readonly _tag: "Holds" } | { readonly _tag: "Undecided" } | {
   readonly _tag: "Broken"
   readonly violation: Violation
 }
 
-/** A value before the first operation; `undefined` when it is not known. */
+/**
+ * A value before the first operation; `undefined` when it is not known.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Initial = Value | undefined
 
 /** Which possibilities are given up at. */
@@ -261,6 +271,7 @@ const shorter = (initial: Initial, operations: ReadonlyArray<Operation>): Readon
 /**
  * Checks the operations of one key; `initial` is its value before the first, if that is known.
  *
+ * @category checks
  * @since 0.1.0
  */
 export const check = (operations: ReadonlyArray<Operation>, initial?: Initial): Verdict => {
@@ -295,6 +306,7 @@ export const check = (operations: ReadonlyArray<Operation>, initial?: Initial): 
 /**
  * Checks every key of a history: what is broken, and the keys that could not be decided.
  *
+ * @category checks
  * @since 0.1.0
  */
 export const checkAll = (

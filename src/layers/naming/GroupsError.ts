@@ -1,5 +1,5 @@
 /**
- * What can go wrong with a group.
+ * Why a group refused something.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ export const GroupsErrorReason = Schema.Union([NotJoined, NotAlive, GroupsClosed
 export type GroupsErrorReason = typeof GroupsErrorReason.Type
 
 /**
- * What went wrong with a group; `reason` says what. No process has joined or left.
+ * A group refused something, for the `reason` given: no process has joined or left.
  *
  * @category errors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What a scope of process groups holds: members and monitors.
+ * The table of a scope of process groups: its memberships, and its monitors.
  *
  * Every method is one synchronous step. Use `Groups`; this is its inside.
  *
@@ -7,7 +7,7 @@
  * - A member is observed while it has a membership anywhere, so that its end finds exactly what is left of it, and nothing
  *   is left on any member of groups that were shut down.
  * - Every membership is known twice, in its group by age and with its member: joining, leaving and ending take as long as
- *   what they concern, however many members a group has. What they do is what `Membership` says of plain lists.
+ *   what they concern, however many members a group has. They do as `Membership` says of plain lists.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import { type GoneObserver, type HasProcess, type Process, processOf } from "../
 import type { GroupsErrorReason } from "./GroupsError.ts"
 
 /**
- * What a monitor reports: who joined or left, as often as they did.
+ * An event of a monitor: the processes that joined or left, as often as they did.
  *
  * @category models
  * @since 0.1.0
@@ -57,9 +57,9 @@ const isAlive = (ref: HasProcess): boolean => ref[processOf].status !== "stopped
 export class MemberTable<G, R extends HasProcess> {
   private groups = HashMap.empty<G, Group<G, R>>()
   private readonly joined = new Map<Process, Joined<G, R>>()
-  /** Who listens to all groups. */
+  /** Listeners to all groups. */
   private readonly listeners = new Set<Listener<G, R>>()
-  /** Who listens to one. */
+  /** Listeners to one. */
   private groupListeners = HashMap.empty<G, OneOrMany.OneOrMany<Listener<G, R>>>()
   private isClosed = false
 

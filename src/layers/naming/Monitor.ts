@@ -44,7 +44,7 @@ export type DownReason = ExitReason | typeof NoProcess.Type
  */
 export interface Down<out R> {
   readonly _tag: "Down"
-  /** What was watched, as it was given: a client, or a name's client (`Registry.via`). */
+  /** The watched reference, as it was given: a client, or a name's client (`Registry.via`). */
   readonly ref: R
   readonly path: ReadonlyArray<string>
   /** The incarnation that ended, or the last there was. */
@@ -89,7 +89,7 @@ export interface WatchOptions<in out R> {
  * **When to use**
  *
  * When the end of another process changes what you do next: to drop a session whose client is gone, to hand its work to
- * somebody else.
+ * another.
  *
  * **Details**
  *

@@ -1,5 +1,5 @@
 /**
- * What a registry holds: its registrations by key and by owner, and who listens.
+ * The table of a registry: its registrations by key and by owner, and its listeners.
  *
  * Every method is one synchronous step. Use `Registry`; this is its inside.
  *
@@ -30,7 +30,7 @@ export interface Registration<out K, out R, out V> {
 }
 
 /**
- * What a registry tells its listeners.
+ * An event for the listeners of a registry.
  *
  * @category models
  * @since 0.1.0

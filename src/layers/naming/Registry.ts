@@ -34,7 +34,7 @@ export { RegistryError } from "./RegistryError.ts"
 export type { Via } from "./Via.ts"
 
 /**
- * What a registry holds: the types of its keys, references and values.
+ * The types of a registry: of its keys, references and values.
  *
  * @category models
  * @since 0.1.0
@@ -66,7 +66,7 @@ export interface Duplicate<K, R extends HasProcess, V> {
   readonly unregister: (key: K, ref: HasProcess) => Effect.Effect<void>
   /** Ends those whose value matches, and says how many. Elixir's `unregister_match/4`. */
   readonly unregisterMatch: (key: K, ref: HasProcess, matches: (value: V) => boolean) => Effect.Effect<number>
-  /** Who is registered under a key, the oldest first. Elixir's `lookup/2`. */
+  /** The registrations under a key, the oldest first. Elixir's `lookup/2`. */
   readonly lookup: (key: K) => Effect.Effect<ReadonlyArray<Registration<K, R, V>>>
   /** Those under a key whose value matches. Elixir's `match/4`. */
   readonly match: (
@@ -102,7 +102,7 @@ export interface Duplicate<K, R extends HasProcess, V> {
    * the effect ends. It is not re-entrant, and locks nothing but other `lock`s and `start`s. Elixir's `lock/3`.
    */
   readonly lock: <A, E, Q>(key: K, effect: Effect.Effect<A, E, Q>) => Effect.Effect<A, E, Q>
-  /** What is registered and unregistered from now on, until the scope closes. Elixir's `listeners`. */
+  /** The registrations that begin and end from now on, until the scope closes. Elixir's `listeners`. */
   readonly listen: Effect.Effect<Queue.Dequeue<RegistryEvent<K, R, V>>, never, Scope.Scope>
   /** Metadata of the registry as a whole, under a name. Elixir's `meta/2`, `put_meta/3`, `delete_meta/2`. */
   readonly meta: (name: string) => Effect.Effect<Option.Option<unknown>>
@@ -117,7 +117,7 @@ export interface Duplicate<K, R extends HasProcess, V> {
  * @since 0.1.0
  */
 export interface Unique<K, R extends HasProcess, V> extends Duplicate<K, R, V> {
-  /** Who has the key. Elixir's `whereis_name/1`. */
+  /** The process that has the key. Elixir's `whereis_name/1`. */
   readonly whereis: (key: K) => Effect.Effect<Option.Option<R>>
   /**
    * Changes the value of a registration and answers with the new and the old one. Fails, without running `f`, for all
@@ -257,7 +257,7 @@ const make = <K, R extends HasProcess, V, Shape>(
     (table) => shape(insideOf(id, table))
   )
 
-/** What both kinds of registries are made of. */
+/** The parts that both kinds of registries have. */
 interface Inside<K, R extends HasProcess, V> {
   readonly id: string
   readonly table: NameTable<K, R, V>

@@ -1,5 +1,5 @@
 /**
- * What can go wrong with a name.
+ * Why a registry refused something.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ export const RegistryErrorReason = Schema.Union([
 export type RegistryErrorReason = typeof RegistryErrorReason.Type
 
 /**
- * What went wrong with a name; `reason` says what.
+ * A registry refused something, for the `reason` given.
  *
  * @category errors
  * @since 0.1.0

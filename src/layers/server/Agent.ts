@@ -26,7 +26,7 @@ import type { Description as ServerDescription, KeyOptions, Needs, Options } fro
 import type { ClientClass } from "./parts/ServerSpec.ts"
 
 /**
- * What can be done with an agent whose state is an `S`; `More` is how else each may fail.
+ * The operations on an agent whose state is an `S`; each may also fail with a `More`.
  *
  * Every function may answer with a value or an Effect, and runs in the agent, one at a time: others wait. A typed failure
  * comes back to the sender of the function and changes nothing; a defect crashes the agent.
@@ -35,7 +35,7 @@ import type { ClientClass } from "./parts/ServerSpec.ts"
  * @since 0.1.0
  */
 export interface Methods<S, More = never> {
-  /** What a function makes of the state; the state itself without one (Elixir: `Agent.get/3`). */
+  /** Answers with the result of a function of the state; without one, with the state itself (Elixir: `Agent.get/3`). */
   readonly get: {
     (): Effect.Effect<S, CallError | More>
     <A, E = never>(
@@ -113,7 +113,7 @@ export interface AgentClass<Self, Id extends string, S>
 }
 
 /**
- * What an agent class is made of.
+ * The description of an agent class.
  *
  * @category options
  * @since 0.1.0
@@ -132,7 +132,7 @@ const messages = {
 
 const identity: AnyFunction = (state) => state
 
-// What the client below sends, and it alone: the reference has no other methods.
+// Only the client below sends these: it has no other methods.
 const functionOf = (payload: unknown): AnyFunction => (payload as { readonly f: AnyFunction }).f
 
 const then = (answer: unknown, f: (value: unknown) => unknown): unknown =>
@@ -164,7 +164,7 @@ const agentClient = (id: string, timeout: Description<Pure>["timeout"]): ClientC
 }
 
 /**
- * Declares an agent class: what its state is.
+ * Declares an agent class, by its id and its state.
  *
  * **When to use**
  *

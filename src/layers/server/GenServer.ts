@@ -53,7 +53,7 @@ export { replace, type ReplaceOptions } from "./system/Replace.ts"
 export { stop, type StopOptions } from "./system/Stop.ts"
 
 /**
- * What a child started at run time is called.
+ * The name of a child that is started at run time.
  *
  * @category options
  * @since 0.1.0
@@ -170,17 +170,17 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 
   /**
    * A client of a key, and of no server in particular: each message goes to the server that has the key when it is sent,
-   * which is started if need be. For servers that stop when they have been idle for a while: who holds such a client never
-   * holds one that is gone (Orleans: a grain reference).
+   * which is started if need be. For servers that stop when they have been idle for a while: such a client never stands for
+   * a server that is gone (Orleans: a grain reference).
    *
-   * A call that came just when its server went, and was not begun, goes to the next one; its timeout begins anew. What had
-   * begun is never sent twice. Each message looks the key up: where a server is called often and does not stop, use `at`.
+   * A call that came just when its server went, and was not begun, goes to the next one; its timeout begins anew. A message
+   * that was begun is never sent twice. Each message looks the key up: where a server is called often and does not stop, use `at`.
    */
   via(key: string): Effect.Effect<Methods<Ms, StartError>, never, Keyed<Self>>
 }
 
 /**
- * What a server class is made of.
+ * The description of a server class.
  *
  * @category options
  * @since 0.1.0
@@ -290,6 +290,6 @@ export const Service =
 export const orCrash = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, Exclude<E, CallError>, R> =>
   Effect.catch(
     call,
-    // What the test has left is no CallError; of a type parameter TypeScript does not conclude that.
+    // Here it is no CallError; of a type parameter TypeScript does not conclude that.
     (error) => error instanceof CallError ? Effect.die(error) : Effect.fail(error as Exclude<E, CallError>)
   )

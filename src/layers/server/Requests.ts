@@ -286,7 +286,7 @@ export const collection = <Label, A, E>(): Effect.Effect<Collection<Label, A, E>
         Effect.sync(() => {
           if (labels.has(request)) throw new Error("the request is in the collection already: add each request once")
           labels.set(request, label)
-          // What was abandoned is not in the collection any more when its fiber ends.
+          // An abandoned request is not in the collection any more when its fiber ends.
           request.fiber.addObserver((exit) => {
             if (labels.has(request)) Queue.offerUnsafe(arrived, [request, exit])
           })

@@ -55,7 +55,7 @@ const sending = Effectable.Prototype<Casting>({
   }
 })
 
-// What a class extends is a constructor; this one has nothing to do.
+// A class extends a constructor; this one has nothing to do.
 const Sending: new() => Effect.Effect<void> = (() => {
   function Sending() {}
   Sending.prototype = sending
@@ -75,7 +75,7 @@ export class Casting extends Sending implements QueuedCast {
   }
 }
 
-/** What every client is made of. */
+/** The base of every client. */
 export class AnyClient extends InspectedReference implements ServerClient {
   readonly [processOf]: Served
   constructor(server: Served) {

@@ -1,5 +1,5 @@
 /**
- * What handlers use of their own server: a later reply, a message after a delay, work beside it, a wait for its store.
+ * Effects for handlers: a later reply, a message after a delay, work beside the server, a wait for its store.
  *
  * @since 0.1.0
  */
@@ -36,7 +36,7 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  * **When to use**
  *
  * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
- * outlive the incarnation that set it. Answers an Effect that cancels it. What it sends has no part in the trace of the message that
+ * outlive the incarnation that set it. Answers an Effect that cancels it. Its message has no part in the trace of the message that
  * made the handler set it.
  *
  * **Example** (a tick that only the server itself sends)

@@ -1,5 +1,5 @@
 /**
- * What a reference to a server knows of its class, and the server behind it.
+ * The types by which a reference knows its class, and the server behind it.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import { type HasProcess, processOf } from "../../process/Process.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 
 /**
- * What a reference knows of its server's class: for the type checker alone, no value stands behind it.
+ * The class of a reference's server, for the type checker alone: no value stands behind it.
  *
  * @category models
  * @since 0.1.0

@@ -46,15 +46,15 @@ export interface ReplaceOptions<S, E = never, R = never> {
  * The replacement takes its turn in the mailbox, and is done also while the server is suspended. `migrate` makes the new
  * behaviour's state of the old one's; without it the state stays. The migrated state is committed before anything is
  * handled with it. Incarnations that follow run the new behaviour too. A behaviour given as an Effect is made at once for
- * this incarnation, in its Scope, and by every later one for itself. What this Effect needs of the context is taken from
+ * this incarnation, in its Scope, and by every later one for itself. The services that this Effect needs are taken from
  * the caller, unless the server has a service of that key already.
  *
- * When making it or migrating fails, the old behaviour and the old state stay, what was acquired is released, and the
+ * When making it or migrating fails, the old behaviour and the old state stay, its resources are released, and the
  * caller gets `ReplaceFailed`.
  *
  * **Gotchas**
  *
- * What the old behaviour acquired is released when the incarnation ends, not when it is replaced. Only this server is
+ * The resources of the old behaviour are released when the incarnation ends, not when it is replaced. Only this server is
  * changed: others of its class, and one that is started anew under its key, have the behaviour of their layer.
  *
  * @category upgrades
@@ -115,7 +115,7 @@ const replaceAny = (
           behavior
         })
       })
-    // What it acquires belongs to the incarnation, unless it fails: then it is released before the failure is known.
+    // Its resources belong to the incarnation, unless it fails: then they are released before the failure is known.
     const attempt = (state: unknown) =>
       Effect.contextWith((own: Context.Context<never>) => {
         const place = Scope.forkUnsafe(Context.getUnsafe(own, Scope.Scope))

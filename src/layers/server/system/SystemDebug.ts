@@ -2,9 +2,8 @@
  * Watching a server's messages while it runs: counts, a log, a trace, functions of one's own (OTP: the debug options of
  * `sys`). Users know it as `Sys`.
  *
- * *Tricky*: what watches is on the server's way, not beside it: while any of it is on, calls leave the direct path, and debug
- * functions run on the server's stack. Switched off, it costs nothing. What is switched on stays on over restarts, since it
- * belongs to the server.
+ * *Tricky*: these functions run on the server's way, not beside it: while one is on, calls leave the direct path, and it
+ * runs on the server's stack. Switched off, it costs nothing. It stays on over restarts, since it belongs to the server.
  *
  * @since 0.1.0
  */
@@ -108,7 +107,7 @@ export const log: {
  * @since 0.1.0
  */
 export interface InstallOptions extends CallOptions {
-  /** What it is called; by default it is known by itself. */
+  /** Its name; by default it is known by itself. */
   readonly id?: string | undefined
 }
 

@@ -14,7 +14,7 @@ import { ownCall } from "../message/MessageType.ts"
 import { toMillis } from "../parts/Limits.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
 
-/** What is asked of the server behind a reference, when its turn comes. */
+/** Asks the server behind a reference, when its turn comes. */
 export const ask = (
   ref: HasProcess,
   what: string,
