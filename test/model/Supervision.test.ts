@@ -19,7 +19,7 @@ import type { AutoShutdown } from "../../src/domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../src/domain/supervision/Strategy.ts"
 import { concerned, decide, newestFirst } from "../../src/domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../src/domain/supervision/SupervisionEvents.ts"
-import { find, isRestarting, type State } from "../../src/domain/supervision/SupervisionState.ts"
+import { type Entry, find, isRestarting, type State } from "../../src/domain/supervision/SupervisionState.ts"
 import { Process, Restart, type Supervisor, Telemetry } from "../../src/index.ts"
 import { SupervisorProcess } from "../../src/layers/supervision/static/SupervisorProcess.ts"
 import { boom, recipe, record, Script, Top } from "../kit/Probe.ts"
@@ -204,6 +204,8 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
   const noted: Array<string> = []
   const answers = new Map<number, Answer>()
   const commands: Array<ReadonlyArray<Command>> = []
+  /** What was started by itself, and the state after that decision. */
+  const starts: Array<{ readonly id: string; readonly state: State }> = []
   for (const { event } of recorded) {
     const before = state
     const [next, todo] = decide(before, event)
@@ -213,6 +215,7 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
     for (const command of todo) {
       switch (command._tag) {
         case "Start":
+          if (event._tag !== "RestartChild" && event._tag !== "StartChild") starts.push({ id: command.id, state })
           asked.push(`start ${command.id}`)
           break
         case "Stop":
@@ -229,7 +232,7 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
       }
     }
   }
-  return { state, asked, noted, answers, commands }
+  return { state, asked, noted, answers, commands, starts }
 }
 
 /** Whether an event is news, and not about an incarnation or attempt that is over. */
@@ -385,6 +388,12 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
     assert.deepStrictEqual(budget, windowAnswers(limit, recorded).slice(0, budget.length), "it is a sliding window")
   }
 
+  for (const { id, state } of expected.starts) {
+    const entry = find(state, id)
+    assert(entry !== undefined)
+    assert.isFalse(hasNothingToStandOn(state, entry), `${id} is started without what it needs`)
+  }
+
   const restarts = expected.commands.flat().filter(({ _tag }) => _tag === "ConsultBudget").length
   assert.strictEqual(restarts, decisions(initial, recorded), "it was asked once for each decision to restart")
   for (const script of world.everybody) {
@@ -393,13 +402,23 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
   return { events: recorded.length, restarts }
 })
 
+/** Whether a sibling that it needs was terminated, or is parked: then it is left down. */
+const hasNothingToStandOn = (state: State, { spec }: Entry): boolean =>
+  state.options.strategy === "dependents" && spec.needs.some((id) => {
+    const status = find(state, id)?.status
+    return status?._tag === "Parked" ||
+      (status?._tag === "Down" && (status.why === "terminated" || status.why === "stranded"))
+  })
+
 /** Ends and failed restarts that ask for another attempt, by the truth table alone. */
 const decisions = (initial: State, recorded: ReadonlyArray<Recorded>): number => {
   let state = initial
   let count = 0
   const asks = (id: string, reason: ExitReason) => {
-    const restart = find(state, id)?.spec.restart
-    if (restart === undefined || state.phase._tag === "Ending" || restart === "temporary") return
+    const entry = find(state, id)
+    const restart = entry?.spec.restart
+    if (entry === undefined || state.phase._tag === "Ending" || restart === "temporary") return
+    if (hasNothingToStandOn(state, entry)) return
     if (restart === "permanent" || (reason._tag !== "Normal" && reason._tag !== "Shutdown")) count++
   }
   for (const { event } of recorded) {

@@ -9,6 +9,8 @@
  * @since 0.1.0
  */
 import { type ExitReason, killed, shutdown } from "../process/ExitReason.ts"
+import { leaveDown } from "./Ending.ts"
+import { missing, strand, strandedBy } from "./Standing.ts"
 import { group, inOrder } from "./Strategy.ts"
 import { type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
 
@@ -109,6 +111,15 @@ export const beginStarts = (draft: Draft, entries: Iterable<Entry>, by: string, 
   advance(draft, plan)
 }
 
+/** Starts the children that were left down when this one was terminated: it is up again. */
+export const beginStranded = (draft: Draft, id: string): void => {
+  if (draft.stranded === 0) return
+  const entries = strandedBy(draft, id)
+  if (entries.length === 0) return
+  for (const { spec } of entries) draft.do({ _tag: "Settle", id: spec.id, fate: "restarting" })
+  beginStarts(draft, entries, id, { _tag: "Shutdown", detail: `${id} was started again` })
+}
+
 /** Takes everything down, whatever else was planned. */
 export const beginEnd = (draft: Draft, reason: ExitReason): void => {
   for (const plan of draft.plans) {
@@ -123,7 +134,9 @@ export const beginEnd = (draft: Draft, reason: ExitReason): void => {
       stops.push(entry.spec.id)
     } else if (status._tag === "Restarting") {
       if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
-      draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+      leaveDown(draft, entry)
+    } else if (status._tag === "Parked" && draft.phase._tag === "Ending" && draft.phase.forGood) {
+      leaveDown(draft, entry)
     }
   }
   const plan: Plan = { ...blank, id, kind: "end", by: "", reason, stops: stops.reverse() }
@@ -216,6 +229,11 @@ const advance = (draft: Draft, plan: Plan): void => {
       const id = plan.starts[startAt++]!
       const entry = draft.get(id)
       if (entry === undefined || entry.plan !== plan.id || entry.status._tag !== "Restarting") continue
+      const absent = missing(draft, entry)
+      if (absent !== undefined) {
+        strand(draft, entry, absent)
+        continue
+      }
       outstanding = [id]
       start(draft, entry)
     } else {
@@ -246,37 +264,40 @@ export const stop = (draft: Draft, entry: Entry, request: number | undefined): v
     draft.do({ _tag: "Answer", request: status.request, answer: { _tag: "Stopped" } })
   }
   const requests = stopping === undefined ? noRequests : stopping.requests
+  const terminated = request !== undefined || stopping?.terminated === true
+  const discard = (starting && status.first) || stopping?.discard === true
   draft.replace(entry, {
     ...entry,
     status: {
       _tag: "Stopping",
       ticket,
-      terminated: request !== undefined || stopping?.terminated === true,
+      terminated,
       requests: request === undefined ? requests : [...requests, request],
       up: status._tag === "Running" || stopping?.up === true,
-      discard: (starting && status.first) || stopping?.discard === true
+      discard
     }
   })
-  const brutal = entry.spec.shutdown === "brutal_kill" || (draft.phase._tag === "Ending" && draft.phase.brutal)
+  const ending = draft.phase._tag === "Ending" ? draft.phase : undefined
+  const brutal = entry.spec.shutdown === "brutal_kill" || ending?.brutal === true
   draft.do({
     _tag: "Stop",
     id: entry.spec.id,
     ticket,
     reason: brutal ? killed : shutdown,
-    shutdown: brutal ? "brutal_kill" : entry.spec.shutdown
+    shutdown: brutal ? "brutal_kill" : entry.spec.shutdown,
+    forGood: terminated || discard || ending?.forGood === true ||
+      (ending === undefined && entry.spec.restart === "temporary")
   })
 }
 
 const noRequests: ReadonlyArray<number> = []
 
-/** Stops waiting for those that are stopping. */
-export const brutally = (draft: Draft): void => {
+/** Asks children that are stopping once more, now that more is known: brutally, or for good. */
+export const stopAgain = (draft: Draft, which: (entry: Entry) => boolean = () => true): void => {
   for (const plan of draft.plans) {
     for (const id of plan.outstanding) {
       const entry = draft.get(id)
-      if (entry?.status._tag === "Stopping") {
-        stop(draft, entry, undefined)
-      }
+      if (entry?.status._tag === "Stopping" && which(entry)) stop(draft, entry, undefined)
     }
   }
 }

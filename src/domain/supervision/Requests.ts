@@ -5,6 +5,7 @@
  */
 import { InvalidOption } from "../options/InvalidOption.ts"
 import * as Group from "./GroupPlan.ts"
+import { strandAfter } from "./Standing.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Answer, Event } from "./SupervisionEvents.ts"
 import { down, type Draft, type Entry, isAlive, isRestarting, type Status } from "./SupervisionState.ts"
@@ -83,6 +84,7 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
     case "Restarting": {
       if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
       down(draft, entry, "terminated", "stopped")
+      strandAfter(draft, entry, draft.plan(entry.plan))
       Group.advanceAll(draft)
       return { _tag: "Done" }
     }

@@ -13,17 +13,19 @@
  * - a group stops in reverse start order and starts in start order; one that fails to come back takes those already back
  *   down again under `one_for_all`, and is where `rest_for_one` and `dependents` go on;
  * - children that were stopped on purpose, or finished, stay down when their group restarts; temporary ones are forgotten;
+ * - no child is started by it without what it stands on (`Standing`);
  * - whatever belongs to an older incarnation, an older attempt or an older timer is ignored.
  *
  * @since 0.1.0
  */
 import type { Cause } from "effect"
 import { crashed, type ExitReason, isOrderly, toCause } from "../process/ExitReason.ts"
-import type { Fate } from "../process/Fate.ts"
 import { reasonOfStart } from "../process/StartFailure.ts"
 import { isRestarted } from "./ChildSpec.ts"
+import * as Ending from "./Ending.ts"
 import * as Group from "./GroupPlan.ts"
 import { request } from "./Requests.ts"
+import * as Standing from "./Standing.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Command, Event } from "./SupervisionEvents.ts"
 import { down, Draft, type Entry, find, type State } from "./SupervisionState.ts"
@@ -94,9 +96,9 @@ const handle = (draft: Draft, event: Event): void => {
     case "Boot":
       return boot(draft)
     case "Shutdown":
-      return shutDown(draft, event.reason, event.brutal)
+      return shutDown(draft, event.reason, event.brutal, event.forGood)
     case "Settled":
-      return settled(draft, event.fate)
+      return Ending.settled(draft, event.fate)
     case "ChildStarted":
       return started(draft, event.id, event.ticket, event.incarnation, event.info)
     case "ChildIgnored":
@@ -129,42 +131,29 @@ const boot = (draft: Draft): void => {
   draft.phase = { _tag: "Booting" }
   draft.consulting = 0
   draft.do({ _tag: "ResetBudget" })
-  leaveRunTimeChildren(draft)
+  Ending.leaveRunTimeChildren(draft)
   Group.beginStarts(draft, draft.children.values, "", startedAgain)
 }
 
 const startedAgain: ExitReason = { _tag: "Shutdown", detail: "its supervisor was restarted" }
 
-/** Children that were added at run time do not come back with their supervisor. */
-const leaveRunTimeChildren = (draft: Draft): void => {
-  for (const entry of draft.children.values) {
-    if (entry.initial) continue
-    draft.do({ _tag: "Settle", id: entry.spec.id, fate: "stopped" })
-    draft.remove(entry)
+const shutDown = (draft: Draft, reason: ExitReason, brutal: boolean, known = false): void => {
+  const forGood = known || draft.options.isRoot === true
+  if (draft.phase._tag === "Down") return
+  if (draft.phase._tag !== "Ending") {
+    draft.phase = { _tag: "Ending", reason, brutal, forGood, boot: undefined }
+    return Group.beginEnd(draft, reason)
+  }
+  if (forGood && !draft.phase.forGood) {
+    draft.phase = { ...draft.phase, forGood }
+    Ending.settleThoseDown(draft)
+    Group.stopAgain(draft, ({ spec }) => spec.kind === "supervisor")
+  }
+  if (brutal && !draft.phase.brutal) {
+    draft.phase = { ...draft.phase, reason, brutal }
+    Group.stopAgain(draft)
   }
 }
-
-const shutDown = (draft: Draft, reason: ExitReason, brutal: boolean): void => {
-  const { phase } = draft
-  if (phase._tag === "Down") return
-  if (phase._tag === "Ending") {
-    if (!brutal || phase.brutal) return
-    draft.phase = { ...phase, reason, brutal }
-    return Group.brutally(draft)
-  }
-  draft.phase = { _tag: "Ending", reason, brutal, boot: undefined }
-  Group.beginEnd(draft, reason)
-}
-
-const settled = (draft: Draft, fate: Fate): void => {
-  if (draft.phase._tag !== "Down") return
-  if (fate === "restarting" || fate === "parked") leaveRunTimeChildren(draft)
-  // A supervisor that finished in order has stopped its children, it has not finished their work.
-  const own: Fate = fate === "finished" ? "stopped" : fate
-  for (const entry of ordered(draft)) draft.do({ _tag: "Settle", id: entry.spec.id, fate: own })
-}
-
-const ordered = (draft: Draft): Array<Entry> => inOrder(draft.children.values)
 
 const giveUp = (draft: Draft, entry: Entry, reason: ExitReason): void => {
   const { id } = entry.spec
@@ -184,6 +173,7 @@ const started = (draft: Draft, id: string, ticket: number, incarnation: number, 
   draft.replace(entry, running)
   if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Started", info } })
   if (ended !== undefined && ended.incarnation === incarnation) endedByItself(draft, running, ended.reason)
+  else Group.beginStranded(draft, id)
   Group.arrived(draft, id, plan)
 }
 
@@ -208,11 +198,12 @@ const startFailed = (draft: Draft, id: string, ticket: number, cause: Cause.Caus
     draft.status(entry, { _tag: "Down", why: before }, undefined)
     draft.do({ _tag: "Settle", id, fate: "stopped" })
   } else if (draft.phase._tag === "Ending") {
-    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+    Ending.leaveDown(draft, entry)
   } else if (draft.phase._tag === "Booting" && entry.plan !== undefined) {
-    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
     const reason = crashed(cause)
-    draft.phase = { _tag: "Ending", reason, brutal: false, boot: { id, cause } }
+    const forGood = draft.options.isRoot === true
+    draft.phase = { _tag: "Ending", reason, brutal: false, forGood, boot: { id, cause } }
+    Ending.leaveDown(draft, entry)
     return Group.beginEnd(draft, reason)
   } else {
     consult(draft, entry, reasonOfStart(cause))
@@ -231,8 +222,11 @@ const exited = (draft: Draft, id: string, incarnation: number, reason: ExitReaso
 }
 
 const endedByItself = (draft: Draft, entry: Entry, reason: ExitReason): void => {
-  if (draft.phase._tag === "Ending") return draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
-  if (isRestarted(entry.spec.restart, reason)) return consult(draft, entry, reason)
+  if (draft.phase._tag === "Ending") return Ending.leaveDown(draft, entry)
+  if (isRestarted(entry.spec.restart, reason)) {
+    const missing = Standing.missing(draft, entry)
+    return missing === undefined ? consult(draft, entry, reason) : Standing.strand(draft, entry, missing)
+  }
   down(draft, entry, "finished", isOrderly(reason) ? "finished" : "stopped")
   if (!entry.spec.significant) return
   const { autoShutdown } = draft.options
@@ -251,8 +245,9 @@ const stopped = (draft: Draft, id: string, ticket: number): void => {
     draft.remove(entry)
   } else if (terminated || plan === undefined) {
     down(draft, entry, "terminated", "stopped")
+    Standing.strandAfter(draft, entry, plan)
   } else if (plan.kind === "end") {
-    draft.status(entry, { _tag: "Down", why: "ended" }, undefined)
+    Ending.leaveDown(draft, entry)
   } else if (entry.spec.restart === "temporary") {
     down(draft, entry, "terminated", "stopped")
   } else if (plan.kind === "park") {

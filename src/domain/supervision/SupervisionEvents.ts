@@ -16,8 +16,11 @@ import type { ChildSpec } from "./ChildSpec.ts"
 export type Event =
   /** Start, or start again: every child of the own specification, in order. */
   | { readonly _tag: "Boot" }
-  /** End: the children in reverse order. A second one with `brutal` stops waiting for them. */
-  | { readonly _tag: "Shutdown"; readonly reason: ExitReason; readonly brutal: boolean }
+  /**
+   * End: the children in reverse order. A second one with `brutal` stops waiting for them. `forGood`: it is known already
+   * that the supervisor does not come back.
+   */
+  | { readonly _tag: "Shutdown"; readonly reason: ExitReason; readonly brutal: boolean; readonly forGood: boolean }
   /** What became of the supervisor itself after it ended. */
   | { readonly _tag: "Settled"; readonly fate: Fate }
   | {
@@ -86,6 +89,8 @@ export type Command =
     readonly ticket: number
     readonly reason: ExitReason
     readonly shutdown: Shutdown
+    /** Whether it is known already that the child does not come back. */
+    readonly forGood: boolean
   }
   | { readonly _tag: "ConsultBudget"; readonly id: string; readonly ticket: number; readonly reason: ExitReason }
   | { readonly _tag: "ResetBudget" }

@@ -20,10 +20,17 @@ export interface Options {
   readonly strategy: Strategy
   readonly autoShutdown: AutoShutdown
   readonly onGiveUp: "escalate" | "park"
+  /** Whether nothing is above it that could restart it. */
+  readonly isRoot?: boolean | undefined
 }
 
-/** Why a child that is kept is down: ordered, done, its init said so, or along with its supervisor. */
-export type DownWhy = "terminated" | "finished" | "ignored" | "ended"
+/**
+ * Why a child that is kept is down.
+ *
+ * `terminated`: by a request. `finished`: it ended by itself. `ignored`: its init said so. `stranded`: one that it stands on
+ * was terminated. `ended`: its supervisor ended. `settled`: likewise, for good, so that the child is settled already.
+ */
+export type DownWhy = "terminated" | "finished" | "ignored" | "stranded" | "ended" | "settled"
 
 /** Where a child is in its life. A `ticket` names the one result that is waited for; any other is stale. */
 export type Status =
@@ -58,7 +65,12 @@ export type Status =
     readonly reason: ExitReason
   }
   | { readonly _tag: "Parked"; readonly by: string; readonly reason: ExitReason }
-  | { readonly _tag: "Down"; readonly why: DownWhy }
+  | {
+    readonly _tag: "Down"
+    readonly why: DownWhy
+    /** The child that it was stranded by. */
+    readonly by?: string
+  }
 
 /** A child. */
 export interface Entry {
@@ -100,6 +112,8 @@ export type Phase =
     readonly _tag: "Ending"
     readonly reason: ExitReason
     readonly brutal: boolean
+    /** Whether it is known that it does not come back. */
+    readonly forGood: boolean
     readonly boot: { readonly id: string; readonly cause: Cause.Cause<unknown> } | undefined
   }
 
@@ -111,6 +125,8 @@ export interface Counts {
   readonly workers: number
   /** Significant children that are neither down nor parked. */
   readonly significant: number
+  /** Children that are down because one that they stand on was terminated. */
+  readonly stranded: number
 }
 
 /** Everything a supervisor knows. */
@@ -131,7 +147,7 @@ export const make = (options: Options): State => ({
   options,
   phase: { _tag: "Down" },
   children: Children.none(),
-  counts: { specs: 0, active: 0, supervisors: 0, workers: 0, significant: 0 },
+  counts: { specs: 0, active: 0, supervisors: 0, workers: 0, significant: 0, stranded: 0 },
   plans: [],
   nextOrder: 0,
   nextTicket: 1,
@@ -161,6 +177,9 @@ export const isAlive = (entry: Entry): boolean => {
   return _tag === "Running" || _tag === "Starting" || _tag === "Stopping"
 }
 
+/** Whether it waits to be started again. */
+export const isWaiting = (entry: Entry): boolean => entry.status._tag === "Restarting"
+
 /** Whether its supervisor is about to start it again, or doing so: not up, and not to be started by a request. */
 export const isRestarting = (entry: Entry): boolean =>
   entry.status._tag === "Restarting" || (entry.status._tag === "Starting" && entry.status.request === undefined)
@@ -180,6 +199,7 @@ export class Draft {
   private supervisors: number
   private workers: number
   significant: number
+  stranded: number
 
   constructor(state: State) {
     this.options = state.options
@@ -194,6 +214,7 @@ export class Draft {
     this.supervisors = state.counts.supervisors
     this.workers = state.counts.workers
     this.significant = state.counts.significant
+    this.stranded = state.counts.stranded
   }
 
   get(id: string): Entry | undefined {
@@ -248,7 +269,8 @@ export class Draft {
         active: this.active,
         supervisors: this.supervisors,
         workers: this.workers,
-        significant: this.significant
+        significant: this.significant,
+        stranded: this.stranded
       },
       plans: this.plans,
       nextOrder: this.nextOrder,
@@ -257,13 +279,14 @@ export class Draft {
     }
   }
 
-  private count(entry: Entry, by: 1 | -1): void {
-    const { _tag } = entry.status
+  private count({ spec, status }: Entry, by: 1 | -1): void {
+    const { _tag } = status
     this.specs += by
-    if (entry.spec.kind === "worker") this.workers += by
+    if (spec.kind === "worker") this.workers += by
     else this.supervisors += by
     if (_tag === "Running" || _tag === "Stopping") this.active += by
-    if (entry.spec.significant && _tag !== "Down" && _tag !== "Parked") this.significant += by
+    if (spec.significant && _tag !== "Down" && _tag !== "Parked") this.significant += by
+    if (_tag === "Down" && status.why === "stranded") this.stranded += by
   }
 }
 

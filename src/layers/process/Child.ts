@@ -28,9 +28,10 @@ export interface Child<out E = unknown> extends Process {
   /**
    * Ends the incarnation that is alive or starting, and completes when it has ended, with the reason it really ended
    * with: finalizers run, or abandoned (fenced and reported) when the time is over. `reason` is the one it is to end with.
-   * Without an incarnation it completes at once. Does not report the end through `Parent.exited`.
+   * Without an incarnation it completes at once. Does not report the end through `Parent.exited`. `forGood`: it is known
+   * already that it will be settled as `stopped`; only a supervisor has a use for that.
    */
-  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason>
+  stop(reason: ExitReason, shutdown: Shutdown, forGood?: boolean): Effect.Effect<ExitReason>
   /**
    * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child cares.
    */
@@ -45,6 +46,8 @@ export interface Child<out E = unknown> extends Process {
 export interface Parent {
   readonly path: ReadonlyArray<string>
   readonly telemetry: Sink
+  /** Whether it is none: what stands above a root restarts nothing. */
+  readonly isOutside?: true
   /**
    * The child's incarnation ended by itself (not through `stop`, and after a successful start): its finalizers have run.
    * May be called inside any stack; the parent only enqueues, or acts at once when it is free to.

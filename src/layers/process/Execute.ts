@@ -71,8 +71,12 @@ const isChild = (child: Child): boolean =>
   typeof child?.start === "function" && typeof child.stop === "function" && typeof child.settle === "function"
 
 /** Stops a child; how it ended is in {@link endedAs}. */
-export const stopOf = (child: Child, reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> =>
-  guarded("a child's stop", () => child.stop(reason, shutdown))
+export const stopOf = (
+  child: Child,
+  reason: ExitReason,
+  shutdown: Shutdown,
+  forGood: boolean
+): Effect.Effect<ExitReason> => guarded("a child's stop", () => child.stop(reason, shutdown, forGood))
 
 /** How a child ended that was stopped. */
 export const endedAs = (stopped: Exit.Exit<ExitReason>): ExitReason => {

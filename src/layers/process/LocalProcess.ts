@@ -26,7 +26,8 @@ export abstract class LocalProcess implements Process {
   status: Status = "stopped"
   lastExit: ExitReason | undefined = undefined
   private observers: Observers | undefined = undefined
-  private unreported = false
+  /** The end that is not reported yet: what becomes of the process is not decided. */
+  private unreported: { readonly incarnation: number; readonly reason: ExitReason } | undefined = undefined
 
   static {
     inspected(this)
@@ -81,26 +82,35 @@ export abstract class LocalProcess implements Process {
     this.parent.telemetry.failed(what, Cause.die(defect), this.reportContext)
   }
 
-  /** The incarnation has ended; what becomes of the process is for its supervisor to say. */
+  /** The incarnation has ended; its supervisor is to decide what becomes of the process. */
   protected ended(reason: ExitReason, report: boolean): void {
     this.lastExit = reason
     this.status = "restarting"
-    this.unreported = report && !isOrderly(reason)
+    this.unreported = report && !isOrderly(reason) ? { incarnation: this.incarnation, reason } : undefined
     this.observers?.exited(this.incarnation, reason, (defect) => this.observerFailed(defect))
   }
 
-  /** The supervisor has said it. */
-  protected fated(fate: Fate): void {
+  /** The supervisor has decided. */
+  protected decided(fate: Fate): void {
     if (this.status === "running" || this.status === "starting") return
     this.status = fate === "restarting" || fate === "parked" ? fate : "stopped"
-    if (this.unreported && this.lastExit !== undefined) {
-      this.unreported = false
-      const { incarnation, lastExit: reason, path } = this
-      this.parent.telemetry.crashed({ path, incarnation, reason, next: nextText[fate] }, this.reportContext)
-    }
     if (this.status === "stopped") {
       this.observers?.gone(this.lastExit ?? shutdown, (defect) => this.observerFailed(defect))
     }
+  }
+
+  /** Both, where no child is to be settled in between. */
+  protected fated(fate: Fate): void {
+    this.report(fate)
+    this.decided(fate)
+  }
+
+  /** Reports the end, if it has not been, with what happens next. */
+  protected report(fate: Fate): void {
+    const { path, unreported } = this
+    if (unreported === undefined) return
+    this.unreported = undefined
+    this.parent.telemetry.crashed({ path, ...unreported, next: nextText[fate] }, this.reportContext)
   }
 }
 

@@ -143,7 +143,7 @@ describe("Revival", () => {
     assert.isFalse(isRevivable(thinking, "a"))
     const ending = crashing()
     ending.stops.set("b", ["hang"])
-    ending.send({ _tag: "Shutdown", reason: normal, brutal: false })
+    ending.send({ _tag: "Shutdown", reason: normal, brutal: false, forGood: false })
     assert.strictEqual(find(ending.state, "a")?.status._tag, "Running")
     assert.isFalse(isRevivable(ending, "a"))
   })

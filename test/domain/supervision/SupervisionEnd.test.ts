@@ -4,7 +4,7 @@ import { type ExitReason, killed, shutdown } from "../../../src/domain/process/E
 import { booted, delay, exhausted, World } from "../../kit/World.ts"
 
 const end = (world: World, reason: ExitReason = shutdown, brutal = false) =>
-  world.send({ _tag: "Shutdown", reason, brutal })
+  world.send({ _tag: "Shutdown", reason, brutal, forGood: false })
 
 describe("giving up", () => {
   it("escalate: the children are stopped in reverse and their fate is left to the parent", () => {

@@ -53,7 +53,14 @@ describe("requests", () => {
     assert.strictEqual(world.start({ id: "a" })?._tag, "Ignored")
     assert.strictEqual(world.start({ id: "b", restart: "temporary" })?._tag, "Ignored")
     assert.deepStrictEqual(world.list(), ["a down"])
-    assert.deepStrictEqual(world.state.counts, { specs: 1, active: 0, supervisors: 0, workers: 1, significant: 0 })
+    assert.deepStrictEqual(world.state.counts, {
+      specs: 1,
+      active: 0,
+      supervisors: 0,
+      workers: 1,
+      significant: 0,
+      stranded: 0
+    })
   })
 
   it("termination ends a start in progress; the start fails, and nothing is left", () => {
@@ -83,7 +90,14 @@ describe("requests", () => {
     const world = new World()
     world.add("a", { id: "b", kind: "supervisor" }, { id: "c", kind: "supervisor" })
     world.terminate("c")
-    assert.deepStrictEqual(world.state.counts, { specs: 3, active: 2, supervisors: 2, workers: 1, significant: 0 })
+    assert.deepStrictEqual(world.state.counts, {
+      specs: 3,
+      active: 2,
+      supervisors: 2,
+      workers: 1,
+      significant: 0,
+      stranded: 0
+    })
   })
 })
 

@@ -100,7 +100,7 @@ export class DynamicEnd {
     const stopping = children.step(child, entry, "terminate")!
     if (isExceptional(entry)) answer(entry, stopped)
     const reason = shutdown === "brutal_kill" ? killed : orderly
-    execute(this.context, stopOf(child, reason, shutdown), (exit) => {
+    execute(this.context, stopOf(child, reason, shutdown, true), (exit) => {
       if (children.get(child) !== stopping) return
       if (wasUp) events.stopped(child, incarnation, endedAs(exit))
       this.host.left(child, stopping, "stopped", "stopped")
@@ -117,7 +117,7 @@ export class DynamicEnd {
 
   /** Kills a child that was asked to stop: that stop ends by it. */
   private kill(child: Child): void {
-    execute(this.context, stopOf(child, killed, "brutal_kill"), () => {})
+    execute(this.context, stopOf(child, killed, "brutal_kill", true), () => {})
   }
 
   private oneLess(): void {

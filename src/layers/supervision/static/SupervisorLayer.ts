@@ -66,7 +66,8 @@ export const make = (
     {
       strategy: oneOf({ of, option: "strategy", given: strategy }, Strategy.all),
       autoShutdown: oneOf({ of, option: "autoShutdown", given: autoShutdown }, ChildSpec.autoShutdowns),
-      onGiveUp: oneOf({ of, option: "onGiveUp", given: onGiveUp }, onGiveUps)
+      onGiveUp: oneOf({ of, option: "onGiveUp", given: onGiveUp }, onGiveUps),
+      isRoot: parent.isOutside === true
     },
     options.restart ?? Restart.standard,
     context

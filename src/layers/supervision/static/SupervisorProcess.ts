@@ -87,17 +87,17 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
     return outcomeOf(this.booted)
   }
 
-  stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason> {
+  stop(reason: ExitReason, shutdown: Shutdown, forGood = false): Effect.Effect<ExitReason> {
     if (!this.isAlive) return Exit.succeed(this.lastExit ?? reason)
-    return this.stopping.stop(reason, shutdown, (reason, brutal) => this.shutDown(reason, brutal))
+    return this.stopping.stop(reason, shutdown, (reason, brutal) => this.shutDown(reason, brutal, forGood))
   }
 
   exit(reason: ExitReason): void {
-    if (this.isAlive) this.shutDown(reason, reason._tag === "Killed")
+    if (this.isAlive) this.shutDown(reason, reason._tag === "Killed", false)
   }
 
   settle(fate: Fate): void {
-    this.fated(fate)
+    this.decided(fate)
     this.queue.post({ _tag: "Settled", fate })
   }
 
@@ -109,8 +109,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
     return this.status === "running" || this.status === "starting"
   }
 
-  private shutDown(reason: ExitReason, brutal: boolean): void {
-    this.queue.post({ _tag: "Shutdown", reason, brutal })
+  private shutDown(reason: ExitReason, brutal: boolean, forGood: boolean): void {
+    this.queue.post({ _tag: "Shutdown", reason, brutal, forGood })
   }
 
   // ---- as a parent
@@ -147,6 +147,8 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
     const commands = this.note(event)
     publishEvent(this.events, this.slots, before, event)
     for (const command of commands) this.perform(command)
+    // After its children: one of them is the cause.
+    if (event._tag === "Settled") this.report(event.fate)
   }
 
   // ---- requests
@@ -178,12 +180,12 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
       case "Start":
         return this.startIncarnation(command.id, command.ticket, command.request)
       case "Stop": {
-        const { id, reason, shutdown, ticket } = command
+        const { forGood, id, reason, shutdown, ticket } = command
         const slot = this.slots.get(id)
         if (slot === undefined) return this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason })
         return execute(
           this.reportContext,
-          stopOf(slot.child, reason, shutdown),
+          stopOf(slot.child, reason, shutdown, forGood),
           (exit) => this.queue.outcome({ _tag: "ChildStopped", id, ticket, reason: endedAs(exit) })
         )
       }

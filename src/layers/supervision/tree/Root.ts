@@ -35,6 +35,7 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
   const observer = Context.get(context, RootObserver)
   const process = make({
     path: [],
+    isOutside: true,
     telemetry,
     exited: (child, incarnation, reason) => {
       const events = new ChildEvents(child, telemetry, context)

@@ -258,8 +258,8 @@ describe("nested supervisors", () => {
         reports(),
         [
           "a#1: it is restarted",
-          "sub#1: it is restarted",
-          "a#2: it is restarted"
+          "a#2: it is restarted",
+          "sub#1: it is restarted"
         ].map((line) => line.replace(/^a/, "sub/a"))
       )
       a.end()
@@ -278,7 +278,7 @@ describe("nested supervisors", () => {
       a.end()
       assert.strictEqual(supervisor[Process.processOf].status, "stopped")
       assert.deepStrictEqual([a.fates, b.fates], [["stopped"], ["stopped"]])
-      assert.deepStrictEqual(reports(), ["top#1: it stays down", "sub#1: it stays down", "sub/a#1: it stays down"])
+      assert.deepStrictEqual(reports(), ["sub/a#1: it stays down", "sub#1: it stays down", "top#1: it stays down"])
     }))
 
   it.effect("give-up is never mistaken for a normal end: a transient supervisor is restarted", () =>
