@@ -20,6 +20,15 @@ export interface Given<out A> {
   readonly given: A
 }
 
+/** Options of one owner, whose name is made only when one of them is refused. */
+export const givenTo = (name: () => string) => <A>(option: string, given: A): Given<A> => ({
+  get of() {
+    return name()
+  },
+  option,
+  given
+})
+
 /** Refuses what was given. */
 export const refuse = (one: Given<unknown>, expected: string): never => {
   throw refusal(one, expected)

@@ -111,14 +111,19 @@ const build = Effect.fnUntraced(function*(options: Options & { readonly id: stri
 })
 
 const make = (parent: Parent, id: string, options: Options, context: Context.Context<never>): DynamicProcess => {
-  const of = pathText([...parent.path, id])
-  const given = options.maxChildren ?? Infinity
-  const maxChildren = GivenOption.between({ of, option: "maxChildren", given }, 0, Infinity)
-  const onGiveUp = GivenOption.oneOf({ of, option: "onGiveUp", given: options.onGiveUp ?? "escalate" }, onGiveUps)
+  const given = GivenOption.givenTo(() => pathText([...parent.path, id]))
+  const maxChildren = GivenOption.between(given("maxChildren", options.maxChildren ?? Infinity), 0, Infinity)
+  const onGiveUp = GivenOption.oneOf(given("onGiveUp", options.onGiveUp ?? "escalate"), onGiveUps)
   if ("autoShutdown" in options && options.autoShutdown !== "never") {
     GivenOption.refuse(
-      { of, option: "autoShutdown", given: options.autoShutdown },
+      given("autoShutdown", options.autoShutdown),
       "left out: a dynamic supervisor has no significant children"
+    )
+  }
+  if ("strategy" in options && options.strategy !== "one_for_one") {
+    GivenOption.refuse(
+      given("strategy", options.strategy),
+      "left out: each child of a dynamic supervisor is restarted on its own"
     )
   }
   return new DynamicProcess(

@@ -16,7 +16,6 @@
  * @since 0.1.0
  */
 import { type Context, type Effect, Exit } from "effect"
-import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { reasonOfStart } from "../../../domain/process/StartFailure.ts"
@@ -78,7 +77,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     this.telemetry = parent.telemetry
     this.options = options
     this.reportContext = context
-    this.budget = new Budget(schedule, pathText(this.path), context)
+    this.budget = new Budget(schedule, this.path, context)
     this.events = new ChildEvents(this, parent.telemetry, context)
     this.queue = new EventQueue(context, (end) => this.onEnd(end))
     this.ending = new DynamicEnd(this, context)

@@ -15,6 +15,7 @@
  * @since 0.1.0
  */
 import { Cause, Clock, Context, Duration, Effect, type Exit, Pull, Schedule } from "effect"
+import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { isCharged, isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
@@ -39,7 +40,7 @@ type Step = (now: number, input: ExitReason) => Pull.Pull<[unknown, Duration.Dur
 /** The progress of one incarnation of a supervisor through its Schedule. */
 export class Budget {
   private readonly schedule: RestartSchedule
-  private readonly name: string
+  private readonly path: ReadonlyArray<string>
   private readonly context: Context.Context<never>
   private readonly clock: Clock.Clock
   private readonly limit: Intensity.Limit | undefined
@@ -51,10 +52,10 @@ export class Budget {
   private busy = false
   private incarnation = 0
 
-  /** `name` is the supervisor's, for the log. */
-  constructor(schedule: RestartSchedule, name: string, context: Context.Context<never>) {
+  /** `path` is the supervisor's, for the log. */
+  constructor(schedule: RestartSchedule, path: ReadonlyArray<string>, context: Context.Context<never>) {
     this.schedule = schedule
-    this.name = name
+    this.path = path
     this.context = context
     this.clock = Context.get(context, Clock.Clock)
     this.origin = this.clock.currentTimeMillisUnsafe() - instantOf(this.clock)
@@ -129,7 +130,9 @@ export class Budget {
   }
 
   private complain(cause: Cause.Cause<unknown>): void {
-    const text = `The restart Schedule of ${this.name} failed: no restart is left. Mend the Schedule, or give another.`
+    const text = `The restart Schedule of ${
+      pathText(this.path)
+    } failed: no restart is left. Mend the Schedule, or give another.`
     logIn(this.context, Effect.logError(text, bounded(cause)))
   }
 }

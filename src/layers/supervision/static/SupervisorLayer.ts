@@ -10,7 +10,7 @@
  */
 import { Context, Effect, Layer, Option, Predicate, type Schedule, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
-import { oneOf, refusal } from "../../../domain/options/GivenOption.ts"
+import { givenTo, oneOf, refusal } from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../../domain/supervision/Strategy.ts"
@@ -58,15 +58,15 @@ export const make = (
   options: Options,
   context: Context.Context<never>
 ): SupervisorProcess => {
-  const of = pathText([...parent.path, id])
   const { autoShutdown = "never", onGiveUp = "escalate", strategy } = options
+  const given = givenTo(() => pathText([...parent.path, id]))
   return new SupervisorProcess(
     parent,
     id,
     {
-      strategy: oneOf({ of, option: "strategy", given: strategy }, Strategy.all),
-      autoShutdown: oneOf({ of, option: "autoShutdown", given: autoShutdown }, ChildSpec.autoShutdowns),
-      onGiveUp: oneOf({ of, option: "onGiveUp", given: onGiveUp }, onGiveUps),
+      strategy: oneOf(given("strategy", strategy), Strategy.all),
+      autoShutdown: oneOf(given("autoShutdown", autoShutdown), ChildSpec.autoShutdowns),
+      onGiveUp: oneOf(given("onGiveUp", onGiveUp), onGiveUps),
       isRoot: parent.isOutside === true
     },
     options.restart ?? Restart.standard,

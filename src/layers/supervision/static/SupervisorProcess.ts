@@ -12,7 +12,6 @@
  * @since 0.1.0
  */
 import { type Context, Deferred, type Effect, Exit } from "effect"
-import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
@@ -68,7 +67,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
     this.options = options
     this.known = make(options)
     this.reportContext = context
-    this.budget = new Budget(schedule, pathText(this.path), context)
+    this.budget = new Budget(schedule, this.path, context)
     this.events = new ChildEvents(this, parent.telemetry, context)
     this.queue = new EventQueue(context, (event) => this.handle(event))
     this.stopping = new StopRequest(context)

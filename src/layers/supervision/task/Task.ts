@@ -153,15 +153,18 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
 
   await(options?: WaitOptions): Effect.Effect<A, E | TaskError> {
     return Effect.suspend(() => {
-      const millis = toMillis(pathText(this[processOf].path), options?.timeout)
+      const millis = this.millis(options)
       return Effect.flatMap(this.within(millis), (outcome) => outcome ?? Effect.fail(this.timeout(millis)))
     })
   }
 
   yield(options?: WaitOptions): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskError>>> {
-    return Effect.suspend(() =>
-      Effect.map(this.within(toMillis(pathText(this[processOf].path), options?.timeout)), Option.fromUndefinedOr)
-    )
+    return Effect.suspend(() => Effect.map(this.within(this.millis(options)), Option.fromUndefinedOr))
+  }
+
+  private millis(options: WaitOptions | undefined): number {
+    // Its path is made text only when that is refused.
+    return options?.timeout === undefined ? defaultMillis : toMillis(pathText(this[processOf].path), options.timeout)
   }
 
   get shutdown(): Effect.Effect<Exit.Exit<A, E | TaskError>> {

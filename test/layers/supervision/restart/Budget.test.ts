@@ -9,7 +9,7 @@ import { recordedLog } from "../../../kit/Log.ts"
 import { boom } from "../../../kit/Probe.ts"
 
 const budgetOf = (schedule: RestartSchedule) =>
-  Effect.map(Effect.context<never>(), (context) => new Budget(schedule, "top/a", context))
+  Effect.map(Effect.context<never>(), (context) => new Budget(schedule, ["top", "a"], context))
 
 /** A Schedule whose steps come to what is listed, one after the other. */
 const scripted = (...steps: ReadonlyArray<() => unknown>): RestartSchedule => {
@@ -46,7 +46,7 @@ describe("Budget", () => {
         yield* TestClock.adjust(0)
         assert.strictEqual(answers.at(-1), "Exhausted")
         assert.deepStrictEqual(log.lines.map(({ text }) => text), [
-          "The restart Schedule of top/a failed: no restart is left. Mend the Schedule, or give another."
+          "The restart Schedule of top > a failed: no restart is left. Mend the Schedule, or give another."
         ])
       }))
   }
