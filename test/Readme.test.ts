@@ -12,7 +12,7 @@ import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { build } from "./kit/Bundle.ts"
+import { build, environment } from "./kit/Bundle.ts"
 
 const repository = resolve(import.meta.dirname, "..")
 const generated = join(repository, "test/.generated/documents")
@@ -63,7 +63,7 @@ const run = (
     const child = execFile(
       process.execPath,
       args,
-      { cwd: repository, timeout: 60_000 },
+      { cwd: repository, env: environment, timeout: 60_000 },
       (error, out, err) => resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), out, err }))
     )
     return Effect.sync(() => void child.kill())

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { resolve } from "node:path"
-import { bundle } from "./Bundle.ts"
+import { bundle, environment } from "./Bundle.ts"
 
 /** What a program printed, and how it ended. */
 export interface Ran {
@@ -22,7 +22,7 @@ const node = (args: ReadonlyArray<string>, input: string): Effect.Effect<Ran> =>
     const child = execFile(
       process.execPath,
       args,
-      { cwd: repository, env: { ...process.env, NO_COLOR: "1" }, maxBuffer: 2 ** 26 },
+      { cwd: repository, env: environment, maxBuffer: 2 ** 26 },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : Number(error.code), stdout, stderr }))
     )

@@ -1,6 +1,7 @@
 /** Real processes, killed at any moment. */
 import { Deferred, Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
+import { environment } from "../Bundle.ts"
 
 /** How a process ended: its exit code, or the signal that killed it. */
 export type End = number | string
@@ -24,7 +25,10 @@ export interface Running {
 export const start = (program: string, args: ReadonlyArray<string>): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
-      const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+      const child = spawn(process.execPath, [program, ...args], {
+        env: environment,
+        stdio: ["ignore", "pipe", "pipe"]
+      })
       const end = Deferred.makeUnsafe<End>()
       const lines: Array<string> = []
       const waiting = new Set<() => void>()

@@ -1,7 +1,7 @@
 /** Writers as processes of their own, and the lines that they printed. */
 import { Deferred, Effect, type Scope } from "effect"
 import { spawn } from "node:child_process"
-import { bundle } from "../Bundle.ts"
+import { bundle, environment } from "../Bundle.ts"
 
 /** A running writer. */
 export interface Writer {
@@ -34,8 +34,11 @@ export const start = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Writer, never, Scope.Scope> {
   const command = [process.execPath, bundle("test/kit/stores/Writer.ts"), ...args]
   const child = shell === undefined
-    ? spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"] })
-    : spawn("sh", ["-c", `${shell}; exec "$0" "$@"`, ...command], { stdio: ["ignore", "pipe", "pipe"] })
+    ? spawn(command[0]!, command.slice(1), { env: environment, stdio: ["ignore", "pipe", "pipe"] })
+    : spawn("sh", ["-c", `${shell}; exec "$0" "$@"`, ...command], {
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"]
+    })
   const lines: Array<string> = []
   const waiting = new Set<() => void>()
   const end = Deferred.makeUnsafe<void>()
