@@ -20,7 +20,7 @@ describe("a server that waits for its restart", () => {
         assert.strictEqual(yield* Process.status(cell), "restarting")
         const put = cell.Put({ to: 7 })
         yield* span === "in a span" ? Effect.withSpan(put, "sender") : put
-        const caller = yield* now(cell.Get())
+        const caller = yield* now(cell.Get({}, { timeout: "infinity" }))
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(yield* Process.incarnation(cell), 2)
         yield* TestClock.adjust("1 minute")
