@@ -24,7 +24,7 @@ import { Durable } from "./durable/Durable.ts"
 import { defaultRetry, openSession, writeLate } from "./durable/StoreSession.ts"
 import { StateTable } from "./StateTable.ts"
 import type { StateStoreKey } from "./store/StateStore.ts"
-import type { Unsaved } from "./store/StoreWriter.ts"
+import type { Unsaved } from "./store/WriteQueue.ts"
 
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
 export type { Make, StateContainer, Stateful, StateOf } from "./companion/Container.ts"

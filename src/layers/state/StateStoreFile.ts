@@ -36,6 +36,7 @@ import { replay } from "./file/LogReplay.ts"
 import { LogSession, readText } from "./file/LogSession.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
 import type * as StateStore from "./store/StateStore.ts"
+import { hosted } from "./store/StoreHost.ts"
 
 /**
  * What the file store can be told.
@@ -347,4 +348,4 @@ export const layer = <Self, G extends StateStore.AtMost<"process">>(
   store: StateStore.StateStoreKey<Self, G>,
   options: Options
 ): Layer.Layer<Self, StoreError, FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(store, Effect.map(makeDirect(options), (made) => Object.assign(made, { grade: store.grade })))
+  Layer.effect(store, Effect.flatMap(makeDirect(options), (made) => hosted(made, store.grade)))

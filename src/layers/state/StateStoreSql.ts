@@ -27,6 +27,7 @@ import { SlotRings } from "./sql/SlotRings.ts"
 import { answerOf, asideOf, reasonOf, snapshotOf } from "./sql/SqlRows.ts"
 import * as SqlStatements from "./sql/SqlStatements.ts"
 import type * as StateStore from "./store/StateStore.ts"
+import { hosted } from "./store/StoreHost.ts"
 
 /**
  * What the SQL store can be told.
@@ -372,7 +373,7 @@ export const layer = <Self, G extends Grade>(
   Layer.effect(
     store,
     Effect.flatMap(make(options), (made) => {
-      if (covers(made.grade, store.grade)) return Effect.succeed(Object.assign(made, { grade: store.grade }))
+      if (covers(made.grade, store.grade)) return hosted(made, store.grade)
       const what = `it survives the ${made.grade}, and "${store.key}" has to survive the ${store.grade}`
       return Effect.fail(new StoreError({ store: made.name, operation: "open", reason: { _tag: "Invalid", what } }))
     })

@@ -16,6 +16,7 @@ import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
 import type * as StateStore from "./store/StateStore.ts"
+import { hosted } from "./store/StoreHost.ts"
 
 /**
  * How to open the database, and what the store can be told.
@@ -120,4 +121,4 @@ export const layer = <Self, G extends StateStore.AtMost<"process">>(
   store: StateStore.StateStoreKey<Self, G>,
   options: Options
 ): Layer.Layer<Self, StoreError> =>
-  Layer.effect(store, Effect.map(make(options), (made) => Object.assign(made, { grade: store.grade })))
+  Layer.effect(store, Effect.flatMap(make(options), (made) => hosted(made, store.grade)))

@@ -30,10 +30,12 @@ import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { booksOf, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
+import { safely } from "../../observation/SafeLog.ts"
 import type { Process } from "../../process/Process.ts"
 import { AnswerBook } from "../companion/AnswerBook.ts"
 import { type CompanionPort, type Held, isHandled, nothing, type Origin, type Taken } from "../companion/Companion.ts"
-import type { Unsaved } from "../store/StoreWriter.ts"
+import type { Done, Unsaved } from "../store/WriteQueue.ts"
 import { Outbox } from "./Outbox.ts"
 import { StoredKey } from "./StoredKey.ts"
 import type { Session } from "./StoreSession.ts"
@@ -101,8 +103,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.outbox.committed(seq, by === "cast")
     this.memory = { _tag: "Here", newest: Generations.commitAlone(before, { state, seq, incarnation }, by) }
     if (answers !== undefined) { for (const answer of answers) this.book.record(answer, seq) }
-    const { late, when, writer } = this.session
-    if (when === "commit") writer.add(this)
+    const { late, queue, when } = this.session
+    if (when === "commit") queue.add(this)
     else if (!this.isLate) {
       this.isLate = true
       late.add(this)
@@ -151,7 +153,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   private writeNow(): void {
     this.session.late.delete(this)
-    this.session.writer.add(this)
+    this.session.queue.add(this)
   }
 
   whenRoom(f: () => void): void {
@@ -223,36 +225,34 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   // ------------------------------------------------------------------------------------------------------- removal
 
   forget(): void {
-    this.remove((error) => Effect.logError(`what is stored of "${this.stored.text}" is not removed`, error), () => {})
+    this.remove((exit) =>
+      exit._tag === "Success"
+        ? Effect.void
+        : safely(Effect.logError(`the stored snapshots of "${this.stored.text}" were not removed`, bounded(exit.cause)))
+    )
   }
 
   get clear(): Effect.Effect<void> {
-    return Effect.orDie(Effect.callback<void, StoreError>((resume) => this.remove(() => Effect.void, resume)))
+    return Effect.orDie(
+      Effect.callback<void, StoreError>((resume) => this.remove((exit) => Effect.sync(() => resume(exit))))
+    )
   }
 
-  private remove(
-    onFailure: (cause: Cause.Cause<StoreError>) => Effect.Effect<void>,
-    done: (exit: Exit.Exit<void, StoreError>) => void
-  ): void {
-    const { outbox, session: { epoch, store, writer } } = this
+  private remove(done: Done): void {
+    const { outbox, session: { epoch, queue, store } } = this
     const upTo = outbox.lastSeq
     this.giveUp({ _tag: "Here", newest: undefined })
     this.answers = undefined
     outbox.removalBegun()
-    writer.run(
-      Effect.tapCause(store.remove([this.stored.text], epoch), onFailure),
-      (exit) => {
+    const removed: Done = (exit) =>
+      Effect.suspend(() => {
         outbox.removalEnded()
-        outbox.release(
-          upTo,
-          (answer) =>
-            exit._tag === "Success" ? answer.stored() : answer.lost({ _tag: "NotConserved", cause: exit.cause })
-        )
+        outbox.release(upTo, (answer) =>
+          exit._tag === "Success" ? answer.stored() : answer.lost({ _tag: "NotConserved", cause: exit.cause }))
         outbox.settle()
-        done(exit)
-      },
-      this
-    )
+        return done(exit)
+      })
+    queue.run(store.remove([this.stored.text], epoch), removed, this)
   }
 
   get isSpare(): boolean {

@@ -7,22 +7,24 @@
  *
  * @since 0.1.0
  */
-import { type Cause, type Context, Effect, Schedule, type Scope } from "effect"
+import { type Cause, Effect, Schedule, type Scope } from "effect"
 import type { Codec } from "../../../domain/state/StateSchema.ts"
 import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Policy } from "../companion/Companion.ts"
-import type { StateStore } from "../store/StateStore.ts"
-import { healthOf, type StoreHealth } from "../store/StoreHealth.ts"
-import { type StoreWriter, type Unsaved, writerOf } from "../store/StoreWriter.ts"
+import type { StoreHealth } from "../store/StoreHealth.ts"
+import * as StoreHost from "../store/StoreHost.ts"
+import type { StateStore } from "../store/StoreShape.ts"
+import type { Unsaved, WriteQueue } from "../store/WriteQueue.ts"
 
 /** What all durable companions of one server class share. */
 export interface Session<in out S> {
   readonly store: StateStore<Grade>
-  readonly writer: StoreWriter
   readonly health: StoreHealth
+  /** What is to be written of its servers. */
+  readonly queue: WriteQueue
   readonly epoch: number
   readonly schema: Codec<S>
   readonly policy: Policy | undefined
@@ -35,7 +37,6 @@ export interface Session<in out S> {
   readonly storeKey: (key: string) => string
   /** How often, and how long, a store that is away is asked again. */
   readonly retry: Schedule.Schedule<unknown, StoreError>
-  readonly context: Context.Context<never>
   /** Why the session is over: another has taken over. */
   fenced: Cause.Cause<unknown> | undefined
 }
@@ -52,33 +53,34 @@ const lastPatience = "30 seconds"
 /** Begins the session of a server class, under a new epoch; when the scope closes, what is left is written. */
 export const openSession = <S>(
   server: { readonly key: string; readonly stateSchema: Codec<S> },
-  store: StateStore<Grade>,
+  provided: StateStore<Grade>,
   settings: Pick<Session<S>, "policy" | "when" | "late" | "maxAhead" | "storeKey" | "retry">
 ): Effect.Effect<Session<S>, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const { retry } = settings
-    const context = yield* Effect.context<never>()
-    const writer = writerOf(store, context, retry)
+    const { health, store, writer } = yield* StoreHost.of(provided)
     const what = invalidKey(server.key)
     if (what !== undefined) {
       return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
     }
-    const health = healthOf(store)
     yield* health.begin
     const epoch = yield* health.ask(store.acquireEpoch(server.key), retry, () => 1, "write")
+    const queue = yield* Effect.acquireRelease(
+      Effect.sync(() => writer.open(retry)),
+      (queue) => Effect.sync(() => writer.close(queue))
+    )
     const session: Session<S> = {
       ...settings,
       store,
-      writer,
       health,
+      queue,
       epoch,
       schema: server.stateSchema,
-      context,
       fenced: undefined
     }
     // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.
     yield* Effect.addFinalizer(() =>
-      Effect.andThen(Effect.sync(() => writeLate(session)), writer.settled).pipe(
+      Effect.andThen(Effect.sync(() => writeLate(session)), queue.settled).pipe(
         Effect.timeoutOrElse({
           duration: lastPatience,
           orElse: () =>
@@ -92,7 +94,7 @@ export const openSession = <S>(
   })
 
 /** Hands the writer those that wait for the interval. */
-export const writeLate = <S>({ late, writer }: Session<S>): void => {
-  for (const keeper of late) writer.add(keeper)
+export const writeLate = <S>({ late, queue }: Session<S>): void => {
+  for (const one of late) queue.add(one)
   late.clear()
 }

@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import {
   type AsideRecord,
   generationsOf,
@@ -26,45 +26,11 @@ import {
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
+import { hosted } from "./StoreHost.ts"
+import type { StateStore } from "./StoreShape.ts"
 
 export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-
-/**
- * A store of snapshots that survives `G`.
- *
- * @category models
- * @since 0.1.0
- */
-export interface StateStore<out G extends Grade> {
-  /** What it is called in messages. */
-  readonly name: string
-  readonly grade: G
-  /**
-   * Begins a session of `owner`: older epochs of the same owner are refused from now on. Epochs only grow, over all owners
-   * of a store. One owner a service that writes (not one a server); two owners must not write the same keys.
-   */
-  readonly acquireEpoch: (owner: string) => Effect.Effect<number, StoreError>
-  /** The key's snapshots, newest first. */
-  readonly load: (key: string) => Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError>
-  /**
-   * Stores a batch, whole or not at all. When it has succeeded, the batch survives what the store's grade says. A batch
-   * that failed `Unavailable` may be saved again as it is.
-   */
-  readonly save: (records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StoreError>
-  /**
-   * Moves a snapshot aside: it is kept, not loaded any more, never deleted. With the newest one go the answers recorded
-   * since the one before. Does nothing when there is no such snapshot.
-   */
-  readonly setAside: (
-    snapshot: { readonly key: string; readonly seq: number; readonly epoch: number; readonly why: string }
-  ) => Effect.Effect<void, StoreError>
-  /** What was set aside of a key, or of every key, in the order in which it was. */
-  readonly listAside: (key?: string) => Effect.Effect<ReadonlyArray<AsideRecord>, StoreError>
-  /** The keys that have snapshots, sorted. */
-  readonly keys: (prefix?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
-  /** Removes the keys' snapshots and answers; what was set aside stays. */
-  readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
-}
+export type { StateStore } from "./StoreShape.ts"
 
 /**
  * What every store can be told.
@@ -225,6 +191,47 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
 }
 
 /**
+ * The layer of a store of your own.
+ *
+ * **When to use**
+ *
+ * For a medium that this library has no store for. Its own stores have layers of their own.
+ *
+ * **Details**
+ *
+ * The one writer of the store, which all classes that conserve in it share, is a fiber in this layer's Scope. A store that is
+ * put into the context as a plain value (`Layer.succeed`) works as well: its writer lives as long as any class uses it.
+ *
+ * **Gotchas**
+ *
+ * A method that throws, or answers with something that is no Effect, fails that operation with a defect: the answers that
+ * wait for it fail with `NotConserved`, as at any write that failed.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { StateStore } from "heirloom"
+ *
+ * class Store extends StateStore.Service<Store>()("app/Store", "crash") {}
+ *
+ * const noisy: StateStore.StateStore<"crash"> = StateStore.makeMemory()
+ * const StoreLive = StateStore.layer(Store, Effect.succeed({
+ *   ...noisy,
+ *   save: (records) => Effect.andThen(Effect.log(`saves ${records.length}`), noisy.save(records))
+ * }))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Self, G extends Grade, H extends Grade, E, R>(
+  store: StateStoreKey<Self, G> & (G extends AtMost<H> ? unknown : never),
+  make: Effect.Effect<StateStore<H>, E, R>
+): Layer.Layer<Self, E, Exclude<R, Scope.Scope>> =>
+  Layer.effect(store, Effect.flatMap(make, (made) => hosted(made, store.grade)))
+
+/**
  * The store in memory, for tests and for apps that conserve over crashes only.
  *
  * **Gotchas**
@@ -237,4 +244,4 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
 export const layerMemory = <Self, G extends AtMost<"crash">>(
   store: StateStoreKey<Self, G>,
   options?: Options
-): Layer.Layer<Self> => Layer.sync(store, () => Object.assign(makeMemory(options), { grade: store.grade }))
+): Layer.Layer<Self> => Layer.effect(store, Effect.suspend(() => hosted(makeMemory(options), store.grade)))

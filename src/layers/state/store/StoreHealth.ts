@@ -14,11 +14,9 @@
  */
 import { type Cause, Clock, Effect, Exit, Metric, type Schedule } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
-import type { Grade } from "../../../domain/state/Survival.ts"
 import { storeFailures, storeUnavailable } from "../../observation/Metrics.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import { instantOf, steady } from "../../process/Timer.ts"
-import type { StateStore } from "./StateStore.ts"
 
 /** How many wait for one who asks. */
 type Waiting = () => number
@@ -85,7 +83,8 @@ export class StoreHealth {
     })
   }
 
-  private failed(error: StoreError, use: Use): Effect.Effect<void> {
+  /** It is away, or full, or cannot be used. */
+  failed(error: StoreError, use: Use): Effect.Effect<void> {
     const isFirst = this.outage === undefined
     if (isFirst || use === "write") this.away = use
     this.outage = error
@@ -142,12 +141,3 @@ export class StoreHealth {
 // The registry of metrics is the app's own: what it throws is no failure of the store.
 const counted = (update: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.catchCause(update, (cause) => safely(Effect.logError("a metric of a store was not updated", cause)))
-
-const known = new WeakMap<object, StoreHealth>()
-
-/** What is known of a store. */
-export const healthOf = (store: StateStore<Grade>): StoreHealth => {
-  let health = known.get(store)
-  if (health === undefined) known.set(store, health = new StoreHealth(store.name))
-  return health
-}

@@ -1,273 +1,252 @@
 /**
  * The one writer of a store: it writes the newest state of every server that has one to be written, in one transaction.
  *
- * Servers do not wait for it, their answers do. While a batch is being written the next one gathers: the slower the store,
- * the more servers and commits share a transaction.
+ * It is a fiber that works the queues of all sessions off (`WriteQueue`), and sleeps while they are empty. Servers do not wait
+ * for it, their answers do. While a batch is being written the next one gathers: the slower the store, the more servers and
+ * commits share a transaction, whichever their classes.
  *
  * *Tricky*
- * - No fiber runs while nothing waits. The first commit arms a turn of the Scheduler, and all that is committed before it
- *   comes goes into the same batch.
- * - A store refuses a batch whole for one stale epoch. Only the servers of that session are told so; the others' records
- *   are written again without them. A batch that is refused for good for any other reason is halved until whoever is to
- *   blame is alone: nobody loses a state because of somebody else's.
- * - What is not a snapshot (a removal) has its place among the records: those committed before it are written before it,
- *   those committed after it, after it. However busy the writer is, its turn comes.
- * - The steps of a Schedule cost more than a write: the first attempt does without one.
- * - A server may commit while its record is being written: it is dirty again, and its next record follows. What it holds
- *   back is released up to what the written record said, not up to what it has by now.
+ * - The first commit wakes it in a turn of the Scheduler, and all that is committed before that turn goes into the same batch.
+ * - An attempt that failed because the store is away is made again when the first of the sessions in it is due, with all that
+ *   waits by then. Each session counts by its own `retry` the attempts that were due for it, and gives up on its own.
+ * - A store refuses a batch whole for one stale epoch. Only the servers of that session fail; the others' records are written
+ *   again without them. A batch that is refused for good for any other reason is halved until the record to blame is alone:
+ *   no server loses a state because of another's.
+ * - A server may commit while its record is being written: it is queued again, and its next record follows. The answers it
+ *   holds are released up to the record that was written, not up to its newest state.
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Effect, Exit, type Fiber, type Schedule, Scheduler } from "effect"
-import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { Cause, Clock, Context, Effect, Exit, Latch, type Schedule, Scheduler } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
-import type { StateStore } from "./StateStore.ts"
-import { healthOf, type StoreHealth } from "./StoreHealth.ts"
-
-/** What has something to be written. */
-export interface Unsaved {
-  /** The session it belongs to: all of one epoch are refused together. */
-  readonly epoch: number
-  /** Its place in the writer's queue, 0 when it has none; the writer's own. */
-  ticket: number
-  /** The newest record; a failure when the state cannot be encoded, nothing when there is nothing any more. */
-  record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined
-  /** The record is stored. */
-  saved(record: SnapshotRecord): void
-  /** It is not, and will not be tried again. */
-  failed(cause: Cause.Cause<unknown>): void
-}
-
-// Larger transactions save little, and a synchronous store holds up the event loop as long as one takes.
-const maxBatch = 1000
-
-/** Characters of state in a batch, unless a single state has more. */
-const maxBatchLength = 16 * 1024 * 1024
-
-/** Something to do between batches. */
-class Job {
-  ticket = 0
-  /** What the store is asked; nothing for one who only waits for its turn. */
-  readonly effect: Effect.Effect<void, StoreError> | undefined
-  readonly done: (exit: Exit.Exit<void, StoreError>) => void
-
-  constructor(effect: Effect.Effect<void, StoreError> | undefined, done: (exit: Exit.Exit<void, StoreError>) => void) {
-    this.effect = effect
-    this.done = done
-  }
-}
+import { bounded } from "../../../domain/text/ForeignCause.ts"
+import { safely } from "../../observation/SafeLog.ts"
+import { instantOf } from "../../process/Timer.ts"
+import type { StoreHealth } from "./StoreHealth.ts"
+import type { StateStore } from "./StoreShape.ts"
+import { Batch, type Entry, type Job, WriteQueue } from "./WriteQueue.ts"
 
 /** The writer of one store. */
 export class StoreWriter {
-  /** First in, first out, from `head` on; an entry counts while its ticket is the one that was given with it. */
-  private queue: Array<Unsaved | Job> = []
-  private tickets: Array<number> = []
-  private head = 0
-  private lastTicket = 0
-  private writing: Fiber.Fiber<void> | undefined = undefined
-  private armed = false
   private readonly store: StateStore<Grade>
-  private readonly context: Context.Context<never>
-  private readonly dispatcher: Scheduler.SchedulerDispatcher
-  private readonly retry: Schedule.Schedule<unknown, StoreError>
-  private readonly clock: Clock.Clock
   private readonly health: StoreHealth
+  private readonly clock: Clock.Clock
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly latch = Latch.makeUnsafe(false)
+  private isAwake = false
+  /** The instant it has slept for, which a clock of fractions may fall short of. */
+  private awaited = -Infinity
+  private queues: ReadonlyArray<WriteQueue> = []
 
-  constructor(
-    store: StateStore<Grade>,
-    context: Context.Context<never>,
-    retry: Schedule.Schedule<unknown, StoreError>
-  ) {
+  /** `context` is that of the fiber that is going to {@link run} it. */
+  constructor(store: StateStore<Grade>, health: StoreHealth, context: Context.Context<never>) {
     this.store = store
-    this.context = context
-    this.retry = retry
-    this.health = healthOf(store)
+    this.health = health
     this.clock = Context.get(context, Clock.Clock)
     this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
   }
 
-  /** Has the newest record of `one` written. */
-  add(one: Unsaved): void {
-    this.enqueue(one)
+  /** Opens the queue of a session. */
+  open(retry: Schedule.Schedule<unknown, StoreError>): WriteQueue {
+    const queue = new WriteQueue(retry, this.wake)
+    this.queues = [...this.queues, queue]
+    return queue
   }
 
-  /**
-   * Does what is not a snapshot, after all that was added before, and before all that is added later. What waits to be
-   * written of `instead` is not written any more.
-   */
-  run(
-    effect: Effect.Effect<void, StoreError>,
-    done: (exit: Exit.Exit<void, StoreError>) => void,
-    instead?: Unsaved
-  ): void {
-    if (instead !== undefined) instead.ticket = 0
-    this.enqueue(new Job(effect, done))
+  /** A session is over. */
+  close(queue: WriteQueue): void {
+    this.queues = this.queues.filter((other) => other !== queue)
   }
 
-  /** Waits until all that was added before is written, or cannot be. */
-  readonly settled: Effect.Effect<void> = Effect.callback((resume) =>
-    this.enqueue(new Job(undefined, () => resume(Effect.void)))
+  private readonly wake = (): void => {
+    if (this.isAwake) return
+    this.isAwake = true
+    this.dispatcher.scheduleTask(() => this.latch.openUnsafe(), 0)
+  }
+
+  /** Works the queues off, for ever: a defect in the middle of it ends that turn alone. */
+  readonly run: Effect.Effect<never> = Effect.forever(
+    Effect.catchCause(Effect.suspend(() => this.turn()), (cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cause)
+        : safely(
+          Effect.logError(`the writer of the state store "${this.store.name}" failed, and goes on`, bounded(cause))
+        )),
+    { disableYield: true }
   )
 
-  private enqueue(one: Unsaved | Job): void {
-    if (one.ticket !== 0) return
-    one.ticket = ++this.lastTicket
-    this.queue.push(one)
-    this.tickets.push(one.ticket)
-    if (this.armed || this.writing !== undefined) return
-    this.armed = true
-    this.dispatcher.scheduleTask(this.begin, 0)
+  private get now(): number {
+    return Math.max(instantOf(this.clock), this.awaited)
   }
 
-  private readonly begin = (): void => {
-    this.armed = false
-    if (this.writing !== undefined) return
-    const fiber = Effect.runForkWith(this.context)(this.work)
-    const done = () => {
-      this.writing = undefined
-      if (this.head < this.queue.length) this.begin()
-    }
-    if (fiber.pollUnsafe() !== undefined) return done()
-    this.writing = fiber
-    fiber.addObserver(done)
+  private turn(): Effect.Effect<unknown> {
+    const { now } = this
+    const due = this.queues.reduce((due, queue) => Math.min(due, queue.due), Infinity)
+    return due > now ? this.sleep(due, now) : this.work(now)
   }
 
-  private readonly work: Effect.Effect<void> = Effect.whileLoop({
-    while: () => this.head < this.queue.length,
-    body: () => this.next(),
-    step: () => {}
-  })
+  private sleep(due: number, now: number): Effect.Effect<unknown> {
+    this.latch.closeUnsafe()
+    this.isAwake = false
+    if (due === Infinity) return this.latch.await
+    return Effect.map(Effect.timeoutOption(this.latch.await, due - now), (woken) => {
+      this.isAwake = true
+      if (woken._tag === "None") this.awaited = due
+    })
+  }
 
-  /** The next batch, or the job that is first. */
-  private next(): Effect.Effect<void> {
-    const batch: Array<Unsaved> = []
-    const records: Array<SnapshotRecord> = []
+  /** Writes a batch, and does the jobs that are next in the queues that have nothing in it. */
+  private work(now: number): Effect.Effect<unknown> {
+    const dueFor = new Set(this.queues.filter(({ due }) => due <= now))
+    const batch = new Batch()
     const at = this.clock.currentTimeMillisUnsafe()
-    let length = 0
-    while (this.head < this.queue.length && batch.length < maxBatch && length < maxBatchLength) {
-      const one = this.queue[this.head]!
-      if (one.ticket !== this.tickets[this.head]) {
-        this.head++
-        continue
-      }
-      const isJob = one instanceof Job
-      if (isJob && batch.length > 0) break
-      this.head++
-      one.ticket = 0
-      if (isJob) {
-        this.trim()
-        return this.perform(one)
-      }
-      const record = one.record(at)
-      if (record === undefined) continue
-      if (record._tag === "Failure") one.failed(record.cause)
-      else {
-        batch.push(one)
-        records.push(record.value)
-        length += record.value.state.length
-      }
+    for (const queue of this.queues) if (!batch.isFull) queue.take(batch, at)
+    // The next batch begins with another session, so that none is left out for ever.
+    if (batch.isFull) this.queues = [...this.queues.slice(1), ...this.queues.slice(0, 1)]
+    const inBatch = new Set(batch.entries.map(({ queue }) => queue))
+    const jobs: Array<Effect.Effect<void>> = []
+    for (const queue of dueFor) {
+      const job = inBatch.has(queue) ? undefined : queue.takeJob()
+      if (job !== undefined) jobs.push(this.perform(queue, job))
     }
-    this.trim()
-    return this.write(batch, records)
+    const written = this.write(batch.entries, dueFor)
+    return jobs.length === 0 ? written : Effect.andThen(written, Effect.all(jobs, { discard: true }))
   }
 
-  private perform({ done, effect }: Job): Effect.Effect<void> {
-    if (effect === undefined) return Effect.sync(() => done(Exit.void))
-    return Effect.map(Effect.exit(this.health.ask(effect, this.retry, () => 1 + this.waiting, "write")), done)
+  private perform(queue: WriteQueue, job: Job): Effect.Effect<void> {
+    if (job.effect === undefined) return job.done(Exit.void)
+    return Effect.matchCauseEffect(job.effect, {
+      onSuccess: () => {
+        queue.patience.reset()
+        return Effect.andThen(this.answered(1), job.done(Exit.void))
+      },
+      onFailure: (cause) => {
+        const gaveUp = Effect.suspend(() => job.done(Exit.failCause(cause)))
+        const away = (error: StoreError) =>
+          Effect.flatMap(
+            queue.patience.after(error),
+            (delay) => delay === undefined ? gaveUp : Effect.sync(() => queue.retryAt(this.now + delay, job))
+          )
+        return this.failed(cause, away, () => gaveUp)
+      }
+    })
   }
 
-  private trim(): void {
-    if (this.head < this.queue.length && this.head < 4 * maxBatch) return
-    this.queue = this.queue.slice(this.head)
-    this.tickets = this.tickets.slice(this.head)
-    this.head = 0
-  }
-
-  private write(batch: ReadonlyArray<Unsaved>, records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void> {
-    if (batch.length === 0) return Effect.void
-    const save = this.store.save(records)
-    const onSuccess = () => {
-      for (let i = 0; i < batch.length; i++) batch[i]!.saved(records[i]!)
-      return this.health.outage === undefined
-        ? Effect.void
-        : this.health.recovered("write", batch.length + this.waiting)
-    }
-    return Effect.matchCauseEffect(save, {
-      onSuccess,
+  private write(entries: ReadonlyArray<Entry>, dueFor: Set<WriteQueue>): Effect.Effect<void> {
+    if (entries.length === 0) return Effect.void
+    return Effect.matchCauseEffect(this.store.save(entries.map(({ record }) => record)), {
+      onSuccess: () => {
+        for (const { queue } of entries) queue.patience.reset()
+        const reported = this.report(entries, ({ one, record }) => one.saved(record))
+        return this.health.outage === undefined ? reported : Effect.andThen(this.answered(entries.length), reported)
+      },
       onFailure: (cause) =>
-        Effect.matchCauseEffect(
-          this.health.askAgain(save, cause, this.retry, () => batch.length + this.waiting, "write"),
-          {
-            onSuccess,
-            onFailure: (cause) => this.give(batch, records, cause)
-          }
+        this.failed(
+          cause,
+          (error) => this.retryLater(entries, error, cause, dueFor),
+          () => this.refused(entries, cause, dueFor)
         )
     })
   }
 
-  /** How many are in its queue. */
+  /** The store has answered, to so many and to those that wait. */
+  private answered(now: number): Effect.Effect<void> {
+    return this.health.outage === undefined ? Effect.void : this.health.recovered("write", now + this.waiting)
+  }
+
+  /** Tells servers what became of their writes: what one of them does about it does not end the writer. */
+  private report<A>(to: ReadonlyArray<A>, tell: (one: A) => void): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      let defects: Cause.Cause<never> = Cause.empty
+      for (const one of to) {
+        try {
+          tell(one)
+        } catch (defect) {
+          defects = Cause.combine(defects, Cause.die(defect))
+        }
+      }
+      return defects.reasons.length === 0
+        ? Effect.void
+        : safely(Effect.logError(`the outcome of a write to "${this.store.name}" was not reported`, bounded(defects)))
+    })
+  }
+
+  /** It has not done what it was asked: it is away, or will not do it. */
+  private failed(
+    cause: Cause.Cause<unknown>,
+    away: (error: StoreError) => Effect.Effect<void>,
+    refused: () => Effect.Effect<void>
+  ): Effect.Effect<void> {
+    const error = Cause.squash(cause)
+    if (!isStoreError(error)) return refused()
+    const noticed = error.isOutage ? this.health.failed(error, "write") : this.health.recovered("write")
+    return Effect.andThen(noticed, error.isRetryable ? away(error) : refused())
+  }
+
+  /** Each session that was due for the attempt counts it. */
+  private retryLater(
+    entries: ReadonlyArray<Entry>,
+    error: StoreError,
+    cause: Cause.Cause<unknown>,
+    dueFor: Set<WriteQueue>
+  ): Effect.Effect<void> {
+    return Effect.forEach(grouped(entries), ([queue, own]) => {
+      if (!dueFor.delete(queue)) return Effect.sync(() => queue.retryAt(queue.nextAttempt, own))
+      return Effect.flatMap(
+        queue.patience.after(error),
+        (delay) => delay === undefined ? this.fail(own, cause) : Effect.sync(() => queue.retryAt(this.now + delay, own))
+      )
+    }, { discard: true })
+  }
+
+  /** How many wait in the queues. */
   private get waiting(): number {
-    let count = 0
-    for (let i = this.head; i < this.queue.length; i++) if (this.queue[i]!.ticket === this.tickets[i]) count++
-    return count
+    return this.queues.reduce((sum, { size }) => sum + size, 0)
   }
 
   /**
-   * A batch will not be written as it is. Those whose records it was refused for, as far as that is known, are told; the
-   * others are written without them.
+   * A batch will not be written as it is. Those whose records it was refused for, as far as that is known, fail; the others
+   * are written without them.
    */
-  private give(
-    batch: ReadonlyArray<Unsaved>,
-    records: ReadonlyArray<SnapshotRecord>,
-    cause: Cause.Cause<unknown>
+  private refused(
+    entries: ReadonlyArray<Entry>,
+    cause: Cause.Cause<unknown>,
+    dueFor: Set<WriteQueue>
   ): Effect.Effect<void> {
     const stale = staleEpoch(cause)
-    const isOfSession = (record: SnapshotRecord): boolean => record.epoch === stale
-    if (records.some(isOfSession)) {
-      const rest: Array<number> = []
-      for (let i = 0; i < batch.length; i++) {
-        if (isOfSession(records[i]!)) this.tell(batch[i]!, cause)
-        else rest.push(i)
-      }
-      return this.write(rest.map((i) => batch[i]!), rest.map((i) => records[i]!))
+    const own = entries.filter(({ record }) => record.epoch === stale)
+    if (own.length > 0) {
+      const others = entries.filter(({ record }) => record.epoch !== stale)
+      return Effect.andThen(this.fail(own, cause), this.write(others, dueFor))
     }
-    if (batch.length === 1 || isNobodysFault(cause)) {
-      for (const one of batch) this.tell(one, cause)
-      return Effect.void
-    }
-    const half = batch.length >> 1
-    return Effect.andThen(
-      this.write(batch.slice(0, half), records.slice(0, half)),
-      this.write(batch.slice(half), records.slice(half))
-    )
+    if (entries.length === 1 || isOfStore(cause)) return this.fail(entries, cause)
+    const half = entries.length >> 1
+    return Effect.andThen(this.write(entries.slice(0, half), dueFor), this.write(entries.slice(half), dueFor))
   }
 
-  private tell(one: Unsaved, cause: Cause.Cause<unknown>): void {
-    one.ticket = 0
-    one.failed(cause)
+  private fail(entries: ReadonlyArray<Entry>, cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return this.report(entries, ({ one }) => {
+      one.ticket = 0
+      one.failed(cause)
+    })
   }
+}
+
+const grouped = (entries: ReadonlyArray<Entry>): ReadonlyMap<WriteQueue, ReadonlyArray<Entry>> => {
+  const groups = new Map<WriteQueue, Array<Entry>>()
+  for (const entry of entries) {
+    const group = groups.get(entry.queue)
+    if (group === undefined) groups.set(entry.queue, [entry])
+    else group.push(entry)
+  }
+  return groups
 }
 
 /** Whether no record is to blame: the store did not answer, or would have refused any. */
-const isNobodysFault = (cause: Cause.Cause<unknown>): boolean => {
+const isOfStore = (cause: Cause.Cause<unknown>): boolean => {
   const error = Cause.squash(cause)
   return isStoreError(error) ? error.isOutage : Cause.hasInterruptsOnly(cause)
-}
-
-const writers = new WeakMap<object, WeakMap<object, StoreWriter>>()
-
-/** The writer of a store, one for all whose patience is the same: their states share transactions. */
-export const writerOf = (
-  store: StateStore<Grade>,
-  context: Context.Context<never>,
-  retry: Schedule.Schedule<unknown, StoreError>
-): StoreWriter => {
-  let known = writers.get(store)
-  if (known === undefined) writers.set(store, known = new WeakMap())
-  let writer = known.get(retry)
-  if (writer === undefined) known.set(retry, writer = new StoreWriter(store, context, retry))
-  return writer
 }
 
 /** The epoch for which a batch was refused, if it was refused for one. */

@@ -1,13 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Latch, Schedule } from "effect"
+import { Cause, Effect, Exit, Latch, Layer, References, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
 import { StateStore } from "../../../../src/index.ts"
-import { StoreWriter, type Unsaved, writerOf } from "../../../../src/layers/state/store/StoreWriter.ts"
+import * as StoreHost from "../../../../src/layers/state/store/StoreHost.ts"
+import type { Unsaved } from "../../../../src/layers/state/store/WriteQueue.ts"
 import { turns } from "../../../kit/Fibers.ts"
-import { away, fail, onSave, Scripted } from "../../../kit/Scripted.ts"
+import { away, fail, onSave, Scripted, Store } from "../../../kit/Scripted.ts"
 
 const retry = Schedule.recurs(0)
+
+const silent = Layer.succeed(References.CurrentLoggers, new Set<never>())
 
 /** Something to be written, and the reports about it. */
 class Thing implements Unsaved {
@@ -43,14 +46,16 @@ class Thing implements Unsaved {
   }
 }
 
+/** A scripted store, and the queue of a session whose patience ends with the first failure. */
 const setUp = Effect.gen(function*() {
   const script = new Scripted()
   const epoch = yield* script.memory.acquireEpoch("test")
-  const writer = new StoreWriter(script.store, yield* Effect.context<never>(), retry)
+  const host = yield* StoreHost.of(script.store)
+  const writer = host.writer.open(retry)
   const things = (count: number) => Array.from({ length: count }, (_, i) => new Thing(`k${i}`, epoch))
   const job = (name: string, log: Array<string>, effect: Effect.Effect<void, StateStore.StoreError> = Effect.void) =>
-    writer.run(effect, (exit) => log.push(`${name} ${exit._tag}`))
-  return { script, epoch, writer, things, job }
+    writer.run(effect, (exit) => Effect.sync(() => log.push(`${name} ${exit._tag}`)))
+  return { script, epoch, host, writer, things, job }
 })
 
 describe("batches", () => {
@@ -191,7 +196,8 @@ describe("a batch that fails", () => {
       const epoch = yield* script.memory.acquireEpoch("test")
       const one = new Thing("k", epoch)
       const schedule = Schedule.spaced("1 second")
-      const writer = new StoreWriter(script.store, yield* Effect.context<never>(), schedule)
+      const { writer: host } = yield* StoreHost.of(script.store)
+      const writer = host.open(schedule)
       script.before = onSave(away)
       writer.add(one)
       yield* TestClock.adjust("2 seconds")
@@ -222,11 +228,11 @@ describe("an operation that is not a snapshot", () => {
       const { script, things, writer } = yield* setUp
       const [a] = things(1)
       writer.add(a!)
-      writer.run(script.store.remove(["k0"], a!.epoch), () => {}, a!)
+      writer.run(script.store.remove(["k0"], a!.epoch), () => Effect.void, a!)
       assert.deepStrictEqual(script.operations, [])
       yield* turns
       assert.deepStrictEqual(script.operations, ["remove"])
-      writer.run(script.store.remove(["k0"], a!.epoch), () => {}, a!)
+      writer.run(script.store.remove(["k0"], a!.epoch), () => Effect.void, a!)
       writer.add(a!)
       yield* turns
       assert.deepStrictEqual(script.operations, ["remove", "remove", "save"])
@@ -261,18 +267,207 @@ describe("an operation that is not a snapshot", () => {
     }))
 })
 
-describe("the writer of a store", () => {
-  it.effect("is one for all servers with the same patience", () =>
+describe("two sessions of one store", () => {
+  const two = (one: Schedule.Schedule<unknown, StateStore.StoreError>, other: typeof one) =>
     Effect.gen(function*() {
-      const script = new Scripted()
-      const context = Context.empty()
-      const one = writerOf(script.store, context, retry)
-      assert.strictEqual(writerOf(script.store, context, retry), one)
-      assert.notStrictEqual(writerOf(script.store, context, Schedule.recurs(1)), one)
-      assert.notStrictEqual(writerOf(new Scripted().store, context, retry), one)
+      const { host, script } = yield* setUp
+      const [first, second] = [yield* script.memory.acquireEpoch("one"), yield* script.memory.acquireEpoch("two")]
+      return {
+        script,
+        queues: [host.writer.open(one), host.writer.open(other)] as const,
+        things: [new Thing("a", first), new Thing("b", second)] as const
+      }
+    })
+
+  it.effect("share a batch, whatever retry each has", () =>
+    Effect.gen(function*() {
+      const { queues, script, things } = yield* two(Schedule.recurs(5), Schedule.recurs(5))
+      queues[0].add(things[0])
+      queues[1].add(things[1])
+      yield* turns
+      assert.deepStrictEqual(script.batches, [["a#1", "b#1"]])
+      assert.deepStrictEqual(things.map((one) => one.seen), [["saved 1"], ["saved 1"]])
     }))
 
-  it.effect("runs no fiber while nothing waits", () =>
+  it.effect("give up each by its own retry", () =>
+    Effect.gen(function*() {
+      const { queues, script, things } = yield* two(
+        Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(2)]),
+        Schedule.spaced("10 seconds")
+      )
+      script.before = onSave(away)
+      queues[0].add(things[0])
+      queues[1].add(things[1])
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(things.map((one) => one.seen), [["failed Unavailable"], []])
+      assert.deepStrictEqual(script.batches, [["a#1", "b#1"], ["a#1", "b#1"], ["a#1", "b#1"]])
+      yield* TestClock.adjust("5 seconds")
+      assert.lengthOf(script.batches, 4)
+      script.before = () => Effect.void
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(things.map((one) => one.seen), [["failed Unavailable"], ["saved 1"]])
+    }))
+
+  it.effect("one that waits for ever does not hold up another that gives up at once", () =>
+    Effect.gen(function*() {
+      const { queues, script, things } = yield* two(Schedule.spaced("1 hour"), Schedule.recurs(0))
+      const log: Array<string> = []
+      script.before = onSave(away)
+      queues[0].add(things[0])
+      queues[0].run(Effect.void, () => Effect.sync(() => log.push("job of the first")))
+      yield* turns
+      queues[1].add(things[1])
+      queues[1].run(Effect.void, () => Effect.sync(() => log.push("job of the second")))
+      yield* turns
+      assert.deepStrictEqual(things.map((one) => one.seen), [[], ["failed Unavailable"]])
+      assert.deepStrictEqual(log, ["job of the second"])
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(things[0].seen, ["saved 1"])
+      assert.deepStrictEqual(log, ["job of the second", "job of the first"])
+    }))
+
+  it.effect("a job is attempted again by its session's retry, and what was added after it waits", () =>
+    Effect.gen(function*() {
+      const { queues, script, things } = yield* two(Schedule.spaced("1 second"), Schedule.recurs(0))
+      const log: Array<string> = []
+      let isAway = true
+      queues[0].run(
+        Effect.suspend(() => isAway ? away("remove") : Effect.void),
+        (exit) => Effect.sync(() => log.push(exit._tag))
+      )
+      queues[0].add(things[0])
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual([log, script.batches], [[], []])
+      isAway = false
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([log, script.batches], [["Success"], [["a#1"]]])
+    }))
+
+  it.effect("a server that commits while its record is attempted again has its next record in a later batch", () =>
+    Effect.gen(function*() {
+      const { queues, script, things } = yield* two(Schedule.spaced("1 second"), Schedule.recurs(0))
+      script.before = onSave(away)
+      queues[0].add(things[0])
+      yield* turns
+      queues[0].add(things[0])
+      yield* TestClock.adjust("1 second")
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(script.batches, [["a#1"], ["a#1"], ["a#1"], ["a#2"]])
+      assert.deepStrictEqual(things[0].seen, ["saved 1", "saved 2"])
+    }))
+
+  it.effect("a retry Schedule that dies is over, and the other session goes on", () =>
+    Effect.gen(function*() {
+      const broken: Schedule.Schedule<unknown, StateStore.StoreError> = Schedule.fromStep(Effect.succeed(() => {
+        throw new Error("broken schedule")
+      }))
+      const { queues, script, things } = yield* two(broken, Schedule.spaced("1 second"))
+      script.before = onSave(away)
+      queues[0].add(things[0])
+      queues[1].add(things[1])
+      yield* turns
+      assert.deepStrictEqual(things.map((one) => one.seen), [["failed Unavailable"], []])
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(things[1].seen, ["saved 1"])
+    }).pipe(Effect.provide(silent)))
+})
+
+describe("a store that is a program of anybody's", () => {
+  const broken: Record<
+    string,
+    (real: StateStore.StateStore<"crash">["save"]) => StateStore.StateStore<"crash">["save"]
+  > = {
+    "that throws": () => () => {
+      throw new Error("no promise")
+    },
+    "that answers no Effect": () => () => 41 as never,
+    "that answers nothing": () => () => undefined as never
+  }
+  for (const [name, save] of Object.entries(broken)) {
+    it.effect(`${name} fails the write with a defect, and the next one is written`, () =>
+      Effect.gen(function*() {
+        const memory = StateStore.makeMemory()
+        let isBroken = true
+        const store: StateStore.StateStore<"crash"> = {
+          ...memory,
+          save: (records) => isBroken ? save(memory.save)(records) : memory.save(records)
+        }
+        const epoch = yield* store.acquireEpoch("test")
+        const queue = (yield* StoreHost.of(store)).writer.open(retry)
+        const all = [new Thing("a", epoch), new Thing("b", epoch)]
+        for (const one of all) queue.add(one)
+        yield* queue.settled
+        for (const one of all) {
+          assert.match(
+            one.seen.join(),
+            /^failed (Error: no promise|TypeError: save of the state store "memory" answers with an Effect, and not)/
+          )
+        }
+        isBroken = false
+        for (const one of all) queue.add(one)
+        yield* queue.settled
+        for (const one of all) assert.strictEqual(one.seen[1], "saved 2")
+      }))
+  }
+
+  it.effect("a server whose record throws, or that throws when it hears of its write, fails alone", () =>
+    Effect.gen(function*() {
+      const { things, writer } = yield* setUp
+      const [a, b, c] = things(3)
+      a!.record = () => {
+        throw new Error("no record")
+      }
+      b!.onSaved = () => {
+        throw new Error("not now")
+      }
+      for (const one of [a!, b!, c!]) writer.add(one)
+      yield* writer.settled
+      assert.deepStrictEqual([a!.seen, c!.seen], [["failed Error: no record"], ["saved 1"]])
+      writer.add(c!)
+      yield* writer.settled
+      assert.deepStrictEqual(c!.seen, ["saved 1", "saved 2"])
+    }).pipe(Effect.provide(silent)))
+})
+
+describe("the writer of a store", () => {
+  it.effect("is one for all sessions of a plain value, as long as there is one, and another afterwards", () =>
+    Effect.gen(function*() {
+      const script = new Scripted()
+      const hosts = yield* Effect.scoped(Effect.gen(function*() {
+        const first = yield* StoreHost.of(script.store)
+        const second = yield* Effect.scoped(StoreHost.of(script.store))
+        return [first, second, yield* StoreHost.of(script.store), yield* StoreHost.of(new Scripted().store)] as const
+      }))
+      assert.strictEqual(hosts[1], hosts[0])
+      assert.strictEqual(hosts[2], hosts[0])
+      assert.notStrictEqual(hosts[3], hosts[0])
+      assert.notStrictEqual(yield* StoreHost.of(script.store), hosts[0])
+    }))
+
+  it.effect("is a fiber of the store's Layer: it ends with it", () =>
+    Effect.gen(function*() {
+      const script = new Scripted()
+      const layer = StateStore.layer(Store, Effect.succeed(script.store))
+      const queue = yield* Effect.gen(function*() {
+        const store = yield* Store
+        const host = yield* StoreHost.of(store)
+        assert.strictEqual(yield* StoreHost.of(store), host)
+        assert.notStrictEqual(yield* StoreHost.of({ ...store }), host, "a copy may have other methods")
+        const queue = host.writer.open(retry)
+        queue.add(new Thing("a", yield* store.acquireEpoch("test")))
+        yield* queue.settled
+        return queue
+      }).pipe(Effect.scoped, Effect.provide(layer))
+      const { length } = script.batches
+      queue.add(new Thing("b", 1))
+      yield* turns
+      assert.lengthOf(script.batches, length)
+    }))
+
+  it.effect("sleeps while nothing waits", () =>
     Effect.gen(function*() {
       const { script, things, writer } = yield* setUp
       const [a] = things(1)

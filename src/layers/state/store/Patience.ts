@@ -1,0 +1,56 @@
+/**
+ * How often, and how long, a store that is away is asked again: a session's `retry`, one step for each attempt that failed.
+ *
+ * Elapsed time is monotonic. A Schedule is foreign code: one that dies is over, and that is logged.
+ *
+ * @since 0.1.0
+ */
+import { Duration, Effect, Pull, Schedule } from "effect"
+import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
+import { safely } from "../../observation/SafeLog.ts"
+import { steady } from "../../process/Timer.ts"
+
+type Step = (now: number, error: StoreError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
+
+/** A session's patience with its store. */
+export class Patience {
+  private readonly retry: Schedule.Schedule<unknown, StoreError>
+  private step: Step | undefined = undefined
+
+  constructor(retry: Schedule.Schedule<unknown, StoreError>) {
+    this.retry = retry
+  }
+
+  /** The store has answered: the next outage begins from the first step. */
+  reset(): void {
+    this.step = undefined
+  }
+
+  /** Milliseconds until the next attempt after one that failed so; `undefined` when patience is over. */
+  after(error: StoreError): Effect.Effect<number | undefined> {
+    return Effect.matchCauseEffect(
+      Effect.flatMap(this.current, (step) => step(0, error)),
+      {
+        onSuccess: ([, delay]) => Effect.succeed(Duration.toMillis(delay)),
+        onFailure: (cause) => {
+          this.reset()
+          return Pull.isDoneCause(cause)
+            ? Effect.undefined
+            : Effect.as(
+              safely(Effect.logError("a retry Schedule failed: the store is not asked again", bounded(cause))),
+              undefined
+            )
+        }
+      }
+    )
+  }
+
+  private get current(): Effect.Effect<Step> {
+    return Effect.suspend(() =>
+      this.step === undefined
+        ? Effect.map(Schedule.toStep(steady(this.retry)), (step) => this.step = step)
+        : Effect.succeed(this.step)
+    )
+  }
+}

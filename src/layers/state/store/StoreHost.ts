@@ -1,0 +1,100 @@
+/**
+ * A store at work: the store, guarded, with its one writer and its health.
+ *
+ * A store that is provided by a Layer of this library, or by `StateStore.layer`, has its writer's fiber in the Layer's Scope.
+ * One that was put into the context as a plain value has no Scope of its own: the first session that uses it starts the
+ * writer, and the last one ends it.
+ *
+ * *Tricky*: a store may be a program of anybody's. Each call of it is an Effect here, so a method that throws, or answers with
+ * something that is no Effect, fails that one operation with a defect.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Exit, Fiber, Scope } from "effect"
+import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+import { guarded } from "../../process/Execute.ts"
+import { StoreHealth } from "./StoreHealth.ts"
+import type { StateStore } from "./StoreShape.ts"
+import { StoreWriter } from "./StoreWriter.ts"
+
+/** A store at work. */
+export interface StoreHost {
+  readonly store: StateStore<Grade>
+  readonly writer: StoreWriter
+  readonly health: StoreHealth
+}
+
+const hostKey: unique symbol = Symbol("heirloom/StateStore/host")
+
+interface Hosted {
+  readonly [hostKey]?: StoreHost
+}
+
+/** Runs a store's writer in a Scope. */
+const start = (unguarded: StateStore<Grade>, context: Context.Context<never>, scope: Scope.Scope): StoreHost => {
+  const store = guard(unguarded)
+  const health = new StoreHealth(store.name)
+  const writer = new StoreWriter(store, health, context)
+  Fiber.runIn(Effect.runForkWith(context)(writer.run), scope)
+  return { store, writer, health }
+}
+
+/** A store that runs its writer in the Scope: the value that a Layer provides. */
+export const hosted = <G extends Grade>(
+  store: StateStore<Grade>,
+  grade: G
+): Effect.Effect<StateStore<G>, never, Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const host = start(store, context, Context.get(context, Scope.Scope))
+    // Not copied with its methods: a copy with other methods is another store.
+    return Effect.succeed(Object.defineProperty({ ...host.store, grade }, hostKey, { value: host }))
+  })
+
+/** The host of a store: that of its Layer, or one that lives as long as any session uses it. */
+export const of = (store: StateStore<Grade> & Hosted): Effect.Effect<StoreHost, never, Scope.Scope> =>
+  store[hostKey] === undefined ? shared(store) : Effect.succeed(store[hostKey])
+
+interface Shared {
+  readonly host: StoreHost
+  readonly scope: Scope.Closeable
+  sessions: number
+}
+
+/** Stores that are plain values, as long as a session uses them. */
+const plain = new Map<StateStore<Grade>, Shared>()
+
+const shared = (store: StateStore<Grade>): Effect.Effect<StoreHost, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.contextWith((context: Context.Context<never>) => {
+      const scope = Scope.makeUnsafe()
+      const one = plain.get(store) ?? { host: start(store, context, scope), scope, sessions: 0 }
+      one.sessions++
+      plain.set(store, one)
+      return Effect.succeed(one)
+    }),
+    (one) =>
+      Effect.suspend(() => {
+        if (--one.sessions > 0) return Effect.void
+        plain.delete(store)
+        return Scope.close(one.scope, Exit.void)
+      })
+  ).pipe(Effect.map(({ host }) => host))
+
+const guard = (store: StateStore<Grade>): StateStore<Grade> => {
+  const ask = <A>(
+    method: keyof StateStore<Grade>,
+    make: () => Effect.Effect<A, StoreError>
+  ): Effect.Effect<A, StoreError> => Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
+  return {
+    name: store.name,
+    grade: store.grade,
+    acquireEpoch: (owner) => ask("acquireEpoch", () => store.acquireEpoch(owner)),
+    load: (key) => ask("load", () => store.load(key)),
+    save: (records) => ask("save", () => store.save(records)),
+    setAside: (snapshot) => ask("setAside", () => store.setAside(snapshot)),
+    listAside: (key) => ask("listAside", () => store.listAside(key)),
+    keys: (prefix) => ask("keys", () => store.keys(prefix)),
+    remove: (keys, epoch) => ask("remove", () => store.remove(keys, epoch))
+  }
+}

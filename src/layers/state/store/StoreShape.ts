@@ -1,0 +1,46 @@
+/**
+ * What a store is: what it is asked, and what it promises.
+ *
+ * @since 0.1.0
+ */
+import type { Effect } from "effect"
+import type { AsideRecord, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+
+/**
+ * A store of snapshots that survives `G`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StateStore<out G extends Grade> {
+  /** What it is called in messages. */
+  readonly name: string
+  readonly grade: G
+  /**
+   * Begins a session of `owner`: older epochs of the same owner are refused from now on. Epochs only grow, over all owners
+   * of a store. One owner a service that writes (not one a server); two owners must not write the same keys.
+   */
+  readonly acquireEpoch: (owner: string) => Effect.Effect<number, StoreError>
+  /** The key's snapshots, newest first. */
+  readonly load: (key: string) => Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError>
+  /**
+   * Stores a batch, whole or not at all. When it has succeeded, the batch survives what the store's grade says. A batch
+   * that failed `Unavailable` may be saved again as it is.
+   */
+  readonly save: (records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StoreError>
+  /**
+   * Moves a snapshot aside: it is kept, not loaded any more, never deleted. With the newest one go the answers recorded
+   * since the one before. Does nothing when there is no such snapshot.
+   */
+  readonly setAside: (
+    snapshot: { readonly key: string; readonly seq: number; readonly epoch: number; readonly why: string }
+  ) => Effect.Effect<void, StoreError>
+  /** What was set aside of a key, or of every key, in the order in which it was. */
+  readonly listAside: (key?: string) => Effect.Effect<ReadonlyArray<AsideRecord>, StoreError>
+  /** The keys that have snapshots, sorted. */
+  readonly keys: (prefix?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
+  /** Removes the keys' snapshots and answers; what was set aside stays. */
+  readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
+}
