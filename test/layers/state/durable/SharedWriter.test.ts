@@ -6,7 +6,7 @@ import { GenServer, StateContainer, StateStore, Supervisor } from "../../../../s
 import { now, turns } from "../../../kit/Fibers.ts"
 import { away, layer as plainLayer, onSave, Scripted, Store } from "../../../kit/Scripted.ts"
 
-const messages = { Add: GenServer.call({ reply: Schema.Int }) }
+const messages = { Add: GenServer.call({ reply: Schema.Int, timeout: "infinity" }) }
 
 class One extends GenServer.Service<One>()("test/One", { state: Schema.Int, messages }) {}
 class Two extends GenServer.Service<Two>()("test/Two", { state: Schema.Int, messages }) {}
