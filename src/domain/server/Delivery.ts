@@ -51,7 +51,7 @@ export const inHand = (
 /** Whether the messages in the mailbox wait for the next incarnation. */
 export const isQueueKept = (fate: Fate): boolean => comesBack[fate]
 
-/** What a caller hears who is refused: by how the incarnation ended, and what its supervisor made of it. */
+/** The answer of a caller that is refused: by how the incarnation ended, and by its fate. */
 export type Refusal = "Crashed, restarting" | "Crashed" | "NotRunning" | "NotConserved"
 
 const ofOrderly: Readonly<Record<Fate, Refusal>> = {
@@ -69,7 +69,7 @@ const ofCrash: Readonly<Record<Fate, Refusal>> = {
   deleted: "Crashed"
 }
 
-/** Decides what the caller of the message in hand hears, and those who were promised a later reply. */
+/** Decides how the caller of the message in hand is refused, and callers that were promised a later reply. */
 export const refusal = (reason: ExitReason, fate: Fate): Refusal =>
   reason._tag === "NotConserved" ? "NotConserved" : (isOrderly(reason) ? ofOrderly : ofCrash)[fate]
 

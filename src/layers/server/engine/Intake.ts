@@ -1,5 +1,5 @@
 /**
- * How messages come to a server: calls, casts, requests of the system, and those who give up.
+ * How messages come to a server: calls, casts and requests of the system; and how they are withdrawn.
  *
  * @since 0.1.0
  */
@@ -70,7 +70,7 @@ const unfit = (server: Server, { tag }: MessageType, given: unknown, cause: Caus
   })
 }
 
-/** A cast: the sender, who may be in a span, goes on at once, or when there is room. Sent to no server it is dropped. */
+/** A cast: its sender goes on at once, or when there is room. A cast to a server that is not running is dropped. */
 export const cast = (
   server: Server,
   message: QueuedCast,

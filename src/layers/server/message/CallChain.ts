@@ -1,12 +1,12 @@
 /**
- * Who is calling: the handler in progress, if a call comes from one.
+ * The chain of calls: the message in whose handler a call was made, the one before that, and so on.
  *
- * A server whose handler calls itself, directly or by way of others, waits for an answer that cannot come. To tell that
- * from an ordinary call to a busy server, every message knows the message whose handler sent it.
+ * A server whose handler calls itself, directly or by way of others, waits for an answer that cannot come. The chain tells
+ * that from an ordinary call to a busy server.
  *
  * *Tricky*: a fiber that a handler forks inherits the handler's context, but the server does not wait for it: only the
- * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, waits for
- * none, so the chain ends at it.
+ * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, does not
+ * wait any more: the chain ends at it.
  *
  * @since 0.1.0
  */
@@ -38,8 +38,8 @@ const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined =>
 }
 
 /**
- * The message whose handler sent this one, when a handler in progress did. Looked up when it is asked for, since next to none
- * does: while its sender waits, the answer stays the same.
+ * The message whose handler sent this one, if a handler in progress did. It is looked up when it is needed, which is seldom;
+ * while the sender waits it stays the same.
  */
 export const causeOf = ({ sender }: Envelope): Envelope | undefined =>
   sender === undefined ? undefined : inHandOf(sender)

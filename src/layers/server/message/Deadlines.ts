@@ -27,7 +27,7 @@ export abstract class Deadline {
   abstract expire(millis: number): void
 }
 
-/** Those who wait equally long. */
+/** The callers that wait equally long. */
 export class DeadlineList {
   private head: Deadline | undefined = undefined
   private tail: Deadline | undefined = undefined

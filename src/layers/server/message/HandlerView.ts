@@ -1,5 +1,5 @@
 /**
- * What a handler sees of the message in its hands, beside state and payload.
+ * The message in hand as its handler sees it, beside state and payload.
  *
  * @since 0.1.0
  */
@@ -24,14 +24,14 @@ export class HandlerView implements HandlerContext<never, never> {
   }
 }
 
-/** Who sends a message of this type, asked on the sender's own stack. */
+/** The sender of a message of this type; called on the sender's own stack. */
 export const senderOf = (type: MessageType): Sender => type.isCall ? Fiber.getCurrent() : undefined
 
 /** The same on the direct path and for casts, where there is no message yet: it is made at the first look. */
 export class DirectView implements HandlerContext<never, never> {
   /** The message, after the first look. */
   made: Envelope | undefined = undefined
-  /** Who waits, once it is another fiber that runs the handler. */
+  /** The caller, once another fiber runs the handler. */
   sender: Sender = undefined
   readonly incarnation: number
   private readonly server: Receiver

@@ -1,5 +1,5 @@
 /**
- * What `Sys` switches on in a server: event log, statistics, debug functions.
+ * The event log, the statistics and the debug functions of a server, which `Sys` switches on.
  *
  * A server has one of these only while something is switched on, and it is left off the direct path for as long: when
  * nothing is, observation costs nothing.
@@ -55,7 +55,7 @@ export interface Counts {
   messagesOut: number
 }
 
-/** What is switched on in one server. */
+/** The log, the statistics and the debug functions of one server. */
 export class Debug {
   counts: Counts | undefined = undefined
   private events: Array<SystemEvent> | undefined = undefined

@@ -1,5 +1,5 @@
 /**
- * What dies with an incarnation, and what is left of one until its supervisor has decided.
+ * The parts of a server that last as long as an incarnation; and how it ended, until its supervisor has decided.
  *
  * A server whose handlers are plain functions needs none of this while it lives: it is made with the first fiber.
  *
@@ -14,7 +14,7 @@ import type { AnyBehavior } from "./ServerSpec.ts"
 /** Starts a fiber with the services of an incarnation. */
 export type Fork = (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
 
-/** What an incarnation has of its own. */
+/** The parts of a server that last as long as an incarnation. */
 export class Incarnation {
   readonly scope: Scope.Closeable
   /** Written by Start and Handle (`replace`); absent until it is made. */

@@ -16,17 +16,17 @@ interface Life {
   readonly terminate?: ((reason: ExitReason, state: unknown) => unknown) | undefined
 }
 
-/** A behaviour that is struck at the points of an incarnation. */
-export const struckInLife = <B extends Life>(points: LifePoints, behavior: B): B => {
+/** The behaviour, with faults at the points of an incarnation. */
+export const withLifeFaults = <B extends Life>(points: LifePoints, behavior: B): B => {
   const ask = (server: Handler, point: LifePoint): Effect.Effect<void, unknown> =>
     Effect.suspend(() => perform(server, points(point, { server: server.name, incarnation: server.incarnation })))
   const callIn = (point: LifePoint, callback: () => unknown): Effect.Effect<unknown, unknown> =>
     Effect.flatMap(HandlerOf, (server) => {
       if (server === undefined) return asEffect(callback)
-      const struck = Effect.andThen(ask(server, point), asEffect(callback))
-      if (point === "terminate") return struck
+      const faulty = Effect.andThen(ask(server, point), asEffect(callback))
+      if (point === "terminate") return faulty
       // Released last, after what the callback acquires.
-      return Effect.andThen(Effect.addFinalizer(() => Effect.orDie(ask(server, "finalizer"))), struck)
+      return Effect.andThen(Effect.addFinalizer(() => Effect.orDie(ask(server, "finalizer"))), faulty)
     }) as Effect.Effect<unknown, unknown>
   const { init, restore, terminate } = behavior
   return {

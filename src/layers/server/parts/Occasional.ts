@@ -29,7 +29,7 @@ export class Occasional {
   debug: Debug | undefined = undefined
   private observing: Observers | undefined = undefined
 
-  /** Those who observe it, if any do. */
+  /** Its observers, if it has any. */
   get observers(): Observers | undefined {
     return this.observing
   }

@@ -1,5 +1,5 @@
 /**
- * What all servers of one class under one supervisor share: so that one more server costs only what is its own.
+ * The part that all servers of one class under one supervisor share: one more server costs only what is its own.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import { Deadlines } from "../message/Deadlines.ts"
 import type { Overflow } from "../message/Mailbox.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { FaultPoints, LifePoints } from "./FaultPoints.ts"
-import { struckInLife } from "./LifeFaults.ts"
+import { withLifeFaults } from "./LifeFaults.ts"
 import { type Limits, limitsOf, type RunOptions } from "./Limits.ts"
 
 /** A handler as the engine calls it. */
@@ -62,7 +62,7 @@ export interface ServerClient extends HasProcess {
 /** The class of a server class's clients. */
 export type ClientClass = new(server: Served) => ServerClient
 
-/** What all servers of one class under one supervisor share. */
+/** The part that all servers of one class under one supervisor share. */
 export interface ServerSpec extends Limits {
   /** The class's id. */
   readonly id: string
@@ -98,7 +98,7 @@ export interface ServerSpec extends Limits {
 export const protectedBy = (protect: (state: unknown) => unknown, state: unknown): Exit.Exit<unknown> =>
   attempt(() => protect(state))
 
-/** What a class tells about itself. */
+/** The description of a class. */
 interface ClassDescription<Self> {
   readonly id: string
   readonly state: Pure
@@ -132,7 +132,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     ) return known.spec
     const isolation = options.isolation ?? "share"
     const points = Context.get(context, LifePoints)
-    const struck = (one: AnyBehavior): AnyBehavior => points === undefined ? one : struckInLife(points, one)
+    const faulty = (one: AnyBehavior): AnyBehavior => points === undefined ? one : withLifeFaults(points, one)
     const copy = isolation === "copy" ? copier(description.state) : undefined
     const spec: ServerSpec = {
       id: description.id,
@@ -143,8 +143,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       context,
       // The layer that registered the recipe asked for the container, so it is there.
       container: Context.getUnsafe(context, description.container),
-      shared: Effect.isEffect(behavior) ? undefined : struck(behavior),
-      make: Effect.isEffect(behavior) ? Effect.map(behavior, struck) : undefined,
+      shared: Effect.isEffect(behavior) ? undefined : faulty(behavior),
+      make: Effect.isEffect(behavior) ? Effect.map(behavior, faulty) : undefined,
       Client: description.Client,
       ...limitsOf(description.id, options),
       overflow: options.mailbox?.overflow ?? "suspend",
