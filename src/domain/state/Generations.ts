@@ -13,7 +13,8 @@
  *
  * @since 0.1.0
  */
-import { HashSet } from "effect"
+import { HashMap } from "effect"
+import { shown } from "../text/ForeignText.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
 /**
@@ -27,8 +28,8 @@ export type Origin = "call" | "cast" | "callback" | "person"
 export const isHandled = (by: Origin): boolean => by === "call" || by === "cast"
 
 /**
- * What a message is, for counting different ones: its tag and its payload, compared by structure. The same call made again
- * is the same message, whether the client retried it or the server redelivered it.
+ * What a message is, for counting different ones: its tag and its payload, compared by the text that shows them. The same
+ * call made again is the same message, whether the client retried it or the server redelivered it.
  */
 export interface Message {
   readonly tag: string
@@ -42,8 +43,8 @@ export type Callback = "migrate" | "restore" | "init" | "continueWith"
 export interface Evidence {
   /** Callbacks that crashed on it, in order, each with its reason. */
   readonly callbacks: ReadonlyArray<{ readonly callback: Callback; readonly why: string }>
-  /** Different messages that crashed on it before any other was handled. */
-  readonly messages: HashSet.HashSet<Message>
+  /** The tags of different messages that crashed on it before any other was handled, by what the messages are. */
+  readonly messages: HashMap.HashMap<string, string>
 }
 
 /**
@@ -140,7 +141,7 @@ export const handled = <S>(books: Books<S>): Books<S> =>
 export const unchanged = <S>(books: Books<S>, by: Origin): Books<S> =>
   isHandled(by) ? handled(books) : by === "person" ? clearEvidence(books) : books
 
-const innocent: Evidence = { callbacks: [], messages: HashSet.empty() }
+const innocent: Evidence = { callbacks: [], messages: HashMap.empty() }
 
 /** The evidence against the newest snapshot, if there is any. */
 export const evidenceAgainst = (books: Generations<unknown>): Evidence | undefined =>
@@ -157,9 +158,13 @@ export const recordCallbackCrash = <S>(books: Books<S>, callback: Callback, why:
 export const recordMessageCrash = <S>(books: Books<S>, message: Message): Books<S> => {
   if (books.trust === "trusted") return books
   const evidence = evidenceAgainst(books) ?? innocent
-  if (HashSet.has(evidence.messages, message)) return books
-  return { ...books, trust: { ...evidence, messages: HashSet.add(evidence.messages, message) } }
+  const identity = identityOf(message)
+  if (HashMap.has(evidence.messages, identity)) return books
+  return { ...books, trust: { ...evidence, messages: HashMap.set(evidence.messages, identity, message.tag) } }
 }
+
+// A payload may be anything: its text is bounded, and asking for equality runs code of the payload's own.
+const identityOf = ({ payload, tag }: Message): string => `${tag} ${shown(payload)}`
 
 /** Forgets the evidence against the newest snapshot: a person looked at it, or the code was mended. */
 export const clearEvidence = <S>(books: Books<S>): Books<S> =>

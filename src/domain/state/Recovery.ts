@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { Array, Cause, HashSet, Order } from "effect"
+import { Array, Cause, HashMap, Order } from "effect"
 import { type ExitReason, toCause } from "../process/ExitReason.ts"
 import * as Generations from "./Generations.ts"
 import type { Snapshot } from "./Snapshot.ts"
@@ -136,8 +136,8 @@ const rollBack = <S>(suspect: Generations.Books<S>, why: string): Outcome<S> => 
   }
 }
 
-const listed = (messages: HashSet.HashSet<Generations.Message>): string =>
-  Array.sort(Array.dedupe(Array.fromIterable(messages).map((message) => message.tag)), Order.String).join(", ")
+const listed = (tags: Generations.Evidence["messages"]): string =>
+  Array.sort(Array.dedupe(HashMap.values(tags)), Order.String).join(", ")
 
 /**
  * Decides what the next incarnation starts from.
@@ -163,7 +163,7 @@ export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}
   const unchanged = (decision: Decision<S>): Outcome<S> => ({ decision, books, aside: nothing.aside })
   const evidence = Generations.evidenceAgainst(books)
   const crashed = evidence?.callbacks[0]
-  const messages = evidence === undefined ? 0 : HashSet.size(evidence.messages)
+  const messages = evidence === undefined ? 0 : HashMap.size(evidence.messages)
   if (evidence === undefined || (crashed === undefined && messages < (policy.messages ?? defaultMessages))) {
     return unchanged({ _tag: "Restore", snapshot: startOf(books) })
   }

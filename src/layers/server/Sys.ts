@@ -18,6 +18,7 @@ import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
 import { format, formatFailed } from "../../domain/server/SystemEvent.ts"
+import { bounded } from "../../domain/text/ForeignCause.ts"
 import {
   type HasProcess,
   type Process,
@@ -131,7 +132,7 @@ export const replaceState: {
       }).pipe(
         Effect.provideContext(context),
         Effect.map((state) => new SystemAnswer(state, { state })),
-        Effect.catchCause((cause) => new ReplaceFailed({ server: server.name, what: "state", cause }))
+        Effect.catchCause((cause) => new ReplaceFailed({ server: server.name, what: "state", cause: bounded(cause) }))
       ))
     return replaced as Effect.Effect<S, CallError | ReplaceFailed>
   }))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as Generations from "../../../src/domain/state/Generations.ts"
 import { booksOf, trustedUpTo } from "../../../src/domain/state/stored/StoredRecovery.ts"
+import { hostiles } from "../../kit/Hostile.ts"
 
 type Books = Generations.Generations<string>
 
@@ -61,6 +62,12 @@ describe("Generations", () => {
     assert.strictEqual(Generations.recordMessageCrash(trusted, { tag: "A", payload: 1 }), trusted)
     assert.isUndefined(Generations.evidenceAgainst(trusted))
     assert.isUndefined(Generations.evidenceAgainst(undefined))
+  })
+
+  it.each(hostiles)("a payload may be %s: its message is evidence, and the same again is no more", (_, make) => {
+    const payload = make()
+    const once = Generations.recordMessageCrash(accused(), { tag: "Hostile", payload })
+    assert.strictEqual(Generations.recordMessageCrash(once, { tag: "Hostile", payload }), once)
   })
 
   it("the same message again is no more evidence, whatever object it comes in", () => {

@@ -8,6 +8,7 @@ import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../../domain/process/CallError.ts"
 import type { Handlers, HandlersServices, Messages, NoExtra } from "../../../domain/server/Message.ts"
 import { ReplaceFailed } from "../../../domain/server/ServerErrors.ts"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
 import type { BehaviorInput, Needs } from "../class/Behavior.ts"
 import { type ServerOf, serverOf } from "../class/ServerRef.ts"
@@ -122,7 +123,9 @@ const replaceAny = (
         return change(state).pipe(
           Effect.provideContext(Context.add(Context.merge(lent, own), Scope.Scope, place)),
           Effect.onExit((exit) => exit._tag === "Success" ? Exit.void : Scope.close(place, exit)),
-          Effect.catchCause((cause) => new ReplaceFailed({ server: server.name, what: "behavior", cause }))
+          Effect.catchCause((cause) =>
+            new ReplaceFailed({ server: server.name, what: "behavior", cause: bounded(cause) })
+          )
         )
       })
     return server.ask(attempt, millis, request)

@@ -6,6 +6,7 @@
 import { Deferred, type Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import { RootObserver } from "./Root.ts"
 import { RootEnded } from "./SupervisorErrors.ts"
@@ -69,7 +70,7 @@ export const launch = <A, E, R>(
           over,
           isOrderly(reason)
             ? Exit.void
-            : Exit.fail(new RootEnded({ supervisor: pathText(root.path), cause: toCause(reason) }))
+            : Exit.fail(new RootEnded({ supervisor: pathText(root.path), cause: bounded(toCause(reason)) }))
         )
       }
       const exit = yield* Layer.buildWithScope(app, scope).pipe(

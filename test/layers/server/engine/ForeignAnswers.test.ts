@@ -4,7 +4,7 @@ import { Effect, Layer, Schema } from "effect"
 import { reportLength } from "../../../../src/domain/text/ForeignCause.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/layers/testing/Harness.ts"
-import { harmful } from "../../../kit/Hostile.ts"
+import { harmful, hostiles } from "../../../kit/Hostile.ts"
 import { often } from "../../../kit/Restarts.ts"
 import { written } from "../../../kit/Written.ts"
 
@@ -54,7 +54,10 @@ const treeOf = (place: string, server: GenServer.Options) => {
   return { app, log }
 }
 
-describe.each(harmful)("a server that is handed %s", (_, value) => {
+// Nothing is looked at to its end.
+const among = [...harmful, ...hostiles.filter(([name]) => name.includes("four thousand million"))]
+
+describe.each(among)("a server that is handed %s", (_, value) => {
   it.effect.each(Object.keys(places))("as %s: answers, and goes on", (place) =>
     Effect.gen(function*() {
       for (const isolation of ["share", "freeze"] as const) {

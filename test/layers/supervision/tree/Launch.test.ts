@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Runtime } from "effect"
 import { TestClock } from "effect/testing"
+import { crashed } from "../../../../src/domain/process/ExitReason.ts"
+import { reportLength } from "../../../../src/domain/text/ForeignCause.ts"
 import { Restart, Supervisor, Telemetry } from "../../../../src/index.ts"
+import { harmful } from "../../../kit/Hostile.ts"
 import { probe, record, Script, Top } from "../../../kit/Probe.ts"
 
 const launched = Effect.fnUntraced(function*(
@@ -36,6 +39,19 @@ describe("Supervisor.launch", () => {
       assert.deepStrictEqual(log, ["released"])
       assert.deepStrictEqual(take().slice(2), ["Exited a#1 crashed: boom", "GaveUp top on a", "Exited b#1 shutdown"])
     }))
+
+  it.effect.each(harmful)(
+    "fails so that any program can print why, when a child dies of %s",
+    ([, value]) =>
+      Effect.gen(function*() {
+        const a = new Script()
+        const { fiber } = yield* launched(Top.layer(escalating, [probe("a", a)]))
+        a.end(crashed(Cause.die(value())))
+        const exit = yield* Fiber.await(fiber)
+        assert(Exit.isFailure(exit))
+        assert.isBelow(Cause.pretty(exit.cause).length, 4 * reportLength)
+      })
+  )
 
   it.effect("completes when its root shuts itself down in order", () =>
     Effect.gen(function*() {
