@@ -156,13 +156,19 @@ it.effect("a handler that ends on a deep stack, and is abandoned before that is 
 class Elder extends GenServer.Service<Elder>()("test/Elder", { state: Schema.Int, messages: {} }) {}
 
 /** A server that is replaced, without being waited for, when the one before it is killed. */
-const group = (style: Style) =>
+const group = (style: Style) => regroup(Process.kill, style)
+
+/** The same, whose handler does more. */
+const regroup = (
+  work: (elder: typeof Elder.Service) => Effect.Effect<unknown>,
+  style: Style = styles["a plain handler"]
+) =>
   Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "rest_for_one", restart: often }, [
       StateContainer.layerMemory(Num),
       StateContainer.layerForget(Elder),
       Elder.layer({ init: 0, handlers: {} }),
-      Num.layer(Effect.map(Elder, (elder) => Num.behavior(behaving(style, Process.kill(elder)))), {
+      Num.layer(Effect.map(Elder, (elder) => Num.behavior(behaving(style, work(elder)))), {
         shutdown: "brutal_kill"
       })
     ]),
@@ -245,4 +251,36 @@ for (const [name, style] of Object.entries(styles)) {
         assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
       }).pipe(Effect.provide(group(style))))
   })
+}
+
+for (const path of ["idle", "busy"] as const) {
+  for (const message of ["Do", "Note"] as const) {
+    it.effect(`a handler that had its own server restarted, and busy again, is not taken for the next one: ${message}, ${path}`, () => {
+      const ref: { num?: typeof Num.Service } = {}
+      const work = (elder: typeof Elder.Service) =>
+        Effect.andThen(
+          Process.kill(elder),
+          Effect.suspend(() => {
+            hold.closeUnsafe()
+            return beside(Effect.exit(ref.num!.Hold()))
+          })
+        )
+      return Effect.gen(function*() {
+        const [num, harness] = [yield* Num, yield* Harness.Harness]
+        ref.num = num
+        yield* num.Add({ by: 41 })
+        if (path === "busy") yield* hold.close
+        const held = yield* now(Effect.exit(num.Hold()))
+        const asking: Effect.Effect<unknown, unknown> = message === "Do" ? num.Do() : num.Note()
+        const asked = yield* now(Effect.isFailure(asking))
+        yield* hold.open
+        yield* Fiber.join(held)
+        for (let i = 0; i < 3; i++) yield* Effect.yieldNow
+        yield* hold.open
+        assert.strictEqual(yield* Fiber.join(asked), message === "Do")
+        assert.deepStrictEqual([yield* num.Add({ by: 1 }), yield* Process.incarnation(num)], [42, 2])
+        assert.include(yield* harness.historyOf(num), "WriteFenced")
+      }).pipe(Effect.ensuring(hold.open), Effect.provide(regroup(work)))
+    })
+  }
 }

@@ -6,8 +6,8 @@ import { GenServer, Process, StateContainer, StateTable, Supervisor, Sys } from 
 import { Harness } from "../../../../src/testing.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
-import { away, onSave } from "../../../kit/Scripted.ts"
-import { behavior, Inside, loads, setUp, Sleeper, Top } from "../../../kit/Sleeper.ts"
+import { away, layer as storeLayer, onSave, Store } from "../../../kit/Scripted.ts"
+import { behavior, Inside, loads, setUp, Sleeper, type State, Top } from "../../../kit/Sleeper.ts"
 
 const keyed = { idempotencyKey: "once" } as const
 
@@ -60,6 +60,31 @@ describe("a server that hibernates over a store", () => {
       assert.deepStrictEqual(yield* harness.historyOf(sleeper), ["Started", "StatePassivated", "StateActivated"])
       assert.deepStrictEqual(inside.life, [])
     }).pipe(Effect.provide(setUp(inside)))
+  })
+
+  it.effect("a state that was loaded again is protected from handlers as it was before", () => {
+    const inside = new Inside()
+    const own = behavior(inside)
+    const frozen: Array<boolean> = []
+    const Read = (state: State) => {
+      frozen.push(Object.isFrozen(state))
+      return [state.n, state] as const
+    }
+    const app = Layer.provide(
+      Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(Sleeper, { store: Store }),
+        Sleeper.layer({ ...own, handlers: { ...own.handlers, Read } }, { isolation: "freeze" })
+      ]),
+      storeLayer(inside.script)
+    )
+    return Effect.gen(function*() {
+      const sleeper = yield* Sleeper
+      yield* sleeper.Sleep({ by: 41 })
+      yield* turns
+      assert.strictEqual(yield* sleeper.Read(), 41)
+      assert.strictEqual(loads(inside), 1)
+      assert.deepStrictEqual(frozen, [true])
+    }).pipe(Effect.provide(app))
   })
 
   it.effect("is running, to its supervisor and to its callers: nothing is loaded for that", () => {

@@ -1,7 +1,8 @@
 /** A state that is in its store alone: while the store is away, at the server's end, and when others change it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Latch, Schedule } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
+import { killed, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Restart, type StateStore } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
@@ -138,6 +139,26 @@ describe("the end of a server whose state is in its store alone", () => {
       assert.deepStrictEqual(inside.life, [])
     }).pipe(Effect.provide(setUp(inside)))
   })
+
+  for (const reason of [killed, shutdown]) {
+    it.effect(`ended while the state is loaded, it has ended for the reason it was given: ${reason._tag}`, () => {
+      const inside = new Inside()
+      return Effect.gen(function*() {
+        const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
+        yield* sleeper.Sleep({ by: 1 })
+        yield* turns
+        const gate = Latch.makeUnsafe(false)
+        inside.script.before = (operation) => operation === "load" ? gate.await : Effect.void
+        const read = yield* now(sleeper.Read())
+        yield* turns
+        yield* Process.exit(sleeper, reason)
+        yield* gate.open
+        yield* harness.awaitIncarnation(sleeper, 2)
+        assert.deepStrictEqual(yield* Process.lastExit(sleeper), Option.some(reason))
+        assert.strictEqual(yield* Fiber.join(read), 1)
+      }).pipe(Effect.provide(setUp(inside)))
+    })
+  }
 
   it.effect("a crash of the message that brought the state back is no evidence against it", () => {
     const inside = new Inside()
