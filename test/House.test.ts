@@ -26,7 +26,8 @@ describe("the house", () => {
     ["no file imports itself by way of others, types counted", House.circles],
     ["a room has no more files than one looks through", House.crowdedRooms],
     ["no class stands more than one level above another", House.longChains],
-    ["no source is longer than one reads in a sitting", House.longSources]
+    ["no source is longer than one reads in a sitting", House.longSources],
+    ["comments name things, not people", House.riddles]
   ] as const
 
   for (const [law, violations] of laws) it(law, () => assert.deepStrictEqual(violations(sources), []))
@@ -117,6 +118,12 @@ describe("the law, broken", () => {
     assert.lengthOf(House.longTests([file("test/A.test.ts", lines(601))]), 1)
     assert.deepStrictEqual(House.longTests([file("test/A.test.ts", lines(600))]), [])
   })
+
+  it("a comment that says nobody", () =>
+    assert.deepStrictEqual(
+      House.riddles([file("src/layers/server/A.ts", "/** Nobody waits. */\nconst told = 1\n// as told\n")]),
+      [`src/layers/server/A.ts:1 says "Nobody"`, `src/layers/server/A.ts:3 says "told"`]
+    ))
 
   it("a test in a room that is not there", () =>
     assert.lengthOf(

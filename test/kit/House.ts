@@ -154,6 +154,17 @@ export const longSources = (sources: ReadonlyArray<Source>): ReadonlyArray<strin
 export const longTests = (tests: ReadonlyArray<Source>): ReadonlyArray<string> =>
   longerThan(measures.linesOfATest, tests)
 
+const riddle = /\b(nobody|somebody|whoever|told|mishap|torn|fallen|obey\w*)\b/i
+
+/** Comments with words that make a reader stop: people in place of things, and metaphors. */
+export const riddles = (sources: ReadonlyArray<Source>): ReadonlyArray<string> =>
+  sources.flatMap(({ path, text }) =>
+    text.split("\n").flatMap((line, index) => {
+      const word = /^\s*(\/\*\*|\*|\/\/)/.test(line) ? riddle.exec(line)?.[0] : undefined
+      return word === undefined ? [] : [`${path}:${index + 1} says "${word}"`]
+    })
+  )
+
 /** Tests of a floor that stand in a room which the sources do not have. */
 export const homelessTests = (
   sources: ReadonlyArray<Source>,

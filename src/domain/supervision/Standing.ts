@@ -6,7 +6,7 @@
  * child is not restarted either while one that it `needs` was terminated or is parked.
  *
  * A sibling that was terminated while nothing waited for it (the group was up), that has finished, or that does not want to
- * run, is passed over in a group restart. What is started by hand is started: whoever asks for it decides.
+ * run, is passed over in a group restart. What is started by hand is started: that request decides.
  *
  * @since 0.1.0
  */

@@ -3,7 +3,7 @@
  *
  * For the person who has to find out what a server's state was, how it became what it is, and what was set aside; and for
  * the one who decides which snapshot the server is to start from. It needs a store and keys, no server and no schema: what
- * it shows is the states' JSON. Reading disturbs nobody. In a program use the server's companion: `StateContainer.for`.
+ * it shows is the states' JSON. Reading disturbs nothing. In a program use the server's companion: `StateContainer.for`.
  *
  * @since 0.1.0
  */
@@ -198,7 +198,7 @@ export const diff = (
 ): Effect.Effect<JsonPatch.JsonPatch, StoreError | SnapshotError> =>
   Effect.map(Effect.all([read(store, from), read(store, to)]), ([before, after]) => JsonPatch.get(before, after))
 
-/** Whoever writes has to be somebody; a session of its own does not end that of another class in a SQL store. */
+/** The owner of this tool's writes. In a SQL store an owner of its own does not fence off the app's session. */
 const owner = "heirloom/Snapshots"
 
 /**
@@ -225,7 +225,7 @@ export const restore = Effect.fnUntraced(function*(
   const record = yield* find(store, place)
   const { key, seq } = place
   const epoch = yield* store.acquireEpoch(owner)
-  // Only now is what is loaded the last word of whoever wrote before.
+  // Only now is what is loaded the last word of the writer before.
   const kept = yield* store.load(key)
   if (place.aside !== true) {
     const why = `snapshot ${seq} was restored by hand`

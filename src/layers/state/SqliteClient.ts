@@ -5,7 +5,7 @@
  * `SqlClient` alone so that it can be replaced by it. Everything above depends on `SqlClient`. Do not use it for large
  * reads: it is synchronous, and a streamed query is read into memory first.
  *
- * *Tricky*: there is one connection, shared through a semaphore, so a statement never lands inside somebody else's
+ * *Tricky*: there is one connection, shared through a semaphore, so a statement never lands inside another's
  * transaction. Transactions take the write lock when they begin (`BEGIN IMMEDIATE`): one that reads first and writes
  * later would fail when another process wrote in between.
  *

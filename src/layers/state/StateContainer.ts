@@ -38,7 +38,7 @@ export type { Make, StateContainer, Stateful, StateOf } from "./companion/Contai
 export type When = "commit" | "terminate" | { readonly every: Duration.Input }
 
 /**
- * What every companion may be told; what makes no sense is refused as an `InvalidOption` when the layer is built.
+ * The options of every companion; what makes no sense is refused as an `InvalidOption` when the layer is built.
  *
  * @category options
  * @since 0.1.0
@@ -56,7 +56,7 @@ export interface Options {
    */
   readonly afterStop?: "keep" | "forget" | undefined
   /**
-   * What to do about a state that crashes whoever starts from it. By default it gives way to the last good one when a
+   * What to do about a state that crashes the servers that start from it. By default it gives way to the last good one when a
    * callback (`restore`, `continueWith`) crashed on it, and the server gives up with a report when only messages did;
    * `"rollback"` gives way on either, `"refuse"` never. See `Recovery`.
    */
@@ -269,7 +269,7 @@ export const layerForget = <Self, Id extends string, S>(
   )
 
 /**
- * What durable companions may be told.
+ * The options of durable companions.
  *
  * @category options
  * @since 0.1.0

@@ -8,8 +8,8 @@
  * is in memory, some 400 bytes a key), nor on a network file system.
  *
  * *Tricky*
- * - A crash in the middle of a write leaves a torn end: it is cut off when the next session begins, and told. A damaged
- *   part in the middle is skipped and told; the keys in it fall back to their generation before.
+ * - A crash in the middle of a write leaves a damaged end: it is cut off when the next session begins, and reported. A damaged
+ *   part in the middle is skipped and reported; the keys in it fall back to their generation before.
  * - Two processes may race for the folder (`LogDirectory`). A batch that was written while the folder was being taken over
  *   is acknowledged, or refused, by what the younger session says it has read.
  * - Compaction takes its turn with the writes (`LogSession`).
@@ -39,7 +39,7 @@ import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
 
 /**
- * What the file store can be told.
+ * The options of the file store.
  *
  * @category options
  * @since 0.1.0
@@ -117,7 +117,7 @@ export const make = Effect.fnUntraced(function*(
 
   const fail = (operation: string, reason: StoreErrorReason) => new StoreError({ store: name, operation, reason })
 
-  /** One at a time, and not interrupted in the middle: a frame that is written and not in the index helps nobody. */
+  /** One at a time, and not interrupted in the middle: a frame that is written and not in the index is of no use. */
   const turn = (operation: string) => <A>(effect: Effect.Effect<A, PlatformError.PlatformError | StoreError>) =>
     lock.withPermit(Effect.uninterruptible(
       Effect.mapError(effect, (error) => error._tag === "StoreError" ? error : fail(operation, reasonOf(error)))
@@ -127,7 +127,7 @@ export const make = Effect.fnUntraced(function*(
 
   const readAs = (who: "owner" | "visitor") =>
     Effect.tap(replay(fs, log, limit), ({ damages }) =>
-      // To a visitor, a batch that the owner is just writing looks torn.
+      // To a visitor, a batch that the owner is just writing looks damaged.
       Effect.forEach(damages, (one) => who === "visitor" && one._tag === "TornTail" ? Effect.void : onDamage(one), {
         discard: true
       }))
@@ -147,7 +147,7 @@ export const make = Effect.fnUntraced(function*(
 
   /**
    * Whether a frame that was written while the folder was taken over is part of what the younger session has read. Its
-   * segments say so; until there is one, nobody knows.
+   * segments say so; until there is one, it is not known.
    */
   const wasTakenOver = Effect.fnUntraced(function*(owner: number, file: string, end: number) {
     for (let attempt = 0; attempt < 100; attempt++) {
@@ -320,7 +320,7 @@ export const makeDirect = (options: Options): ReturnType<typeof make> =>
  * **Details**
  *
  * One flush of the disk for a batch, so batches make it fast. The log is compacted by itself when more than half of it,
- * and more than `compactAbove`, is no longer needed; writes wait while it is. Copy the folder while nobody writes to back
+ * and more than `compactAbove`, is no longer needed; writes wait while it is. Copy the folder while no app writes to back
  * it up.
  *
  * **Gotchas**

@@ -30,7 +30,7 @@ import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
 
 /**
- * What the SQL store can be told.
+ * The options of the SQL store.
  *
  * @category options
  * @since 0.1.0
@@ -53,7 +53,7 @@ export interface Database {
     params: ReadonlyArray<unknown>
   ) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>
   readonly transaction: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | SqlError.SqlError>
-  /** It is one connection: whatever reads must wait for the transaction of whoever writes. */
+  /** It is one connection: a read must wait for the transaction of a write. */
   readonly isOneConnection: boolean
 }
 
@@ -221,7 +221,7 @@ export const makeOn = Effect.fnUntraced(function*(
         (rows) => {
           const epoch = Number(rows[0]?.["epoch"])
           owners.set(epoch, owner)
-          // Whoever wrote under the epochs before may not have been this process.
+          // The writer under the epochs before may have been another process.
           rings.clear()
           return epoch
         }

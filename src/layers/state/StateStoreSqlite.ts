@@ -19,13 +19,13 @@ import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
 
 /**
- * How to open the database, and what the store can be told.
+ * How to open the database, and the options of the store.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options extends Omit<SqliteClient.Options, "readOnly">, StateStoreSql.Options {
-  /** A store writes: one that is only looked at is opened as usual, and disturbs nobody either. */
+  /** A store writes: one that is only looked at is opened as usual, and disturbs nothing either. */
   readonly readOnly?: never
 }
 
@@ -71,7 +71,7 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
           of: name,
           option: "readOnly",
           given: true,
-          expected: "left out: a store writes, and one that is only looked at disturbs nobody"
+          expected: "left out: a store writes, and one that is only looked at disturbs nothing"
         })
       )
     }

@@ -1,7 +1,7 @@
 /**
  * One table that many servers, and anybody else, keep their states in: the ETS way.
  *
- * A table is simple, and it is a shared resource: whoever has it may read and write every row. That is its use, and its
+ * A table is simple, and it is a shared resource: all that have it may read and write every row. That is its use, and its
  * danger. When two writers each `get` a row, do something that yields, and `put` what they computed, the update of the
  * first is lost; `update` is atomic and does not lose it. A companion (`StateContainer.layerMemory`) cannot be raced,
  * because only its server writes it: you most likely want that.
@@ -21,11 +21,11 @@ import { TableRows, withRows } from "./companion/TableRows.ts"
  * @since 0.1.0
  */
 export class StateTable extends Context.Service<StateTable, {
-  /** The value of a row. Untyped, as in ETS: whoever reads knows what is there. */
+  /** The value of a row. Untyped, as in ETS: its reader knows what is there. */
   readonly get: (row: string) => Effect.Effect<Option.Option<unknown>>
   /** Replaces a row, whatever it holds by now. */
   readonly put: (row: string, value: unknown) => Effect.Effect<void>
-  /** Reads and replaces a row in one step that nobody can come between. */
+  /** Reads and replaces a row in one step. */
   readonly update: (row: string, f: (value: Option.Option<unknown>) => unknown) => Effect.Effect<void>
   /** Removes a row. */
   readonly remove: (row: string) => Effect.Effect<void>

@@ -61,7 +61,7 @@ export interface Problem {
 
 /**
  * Tells a run that a promise is broken: for what an app can see from inside, such as two handlers at work at once. A run that
- * was told goes on, and fails when it is over. Where nothing runs that could be told, it throws.
+ * was given goes on, and fails when it is over. Where nothing runs that could be given it, it throws.
  *
  * @category services
  * @since 0.1.0

@@ -5,7 +5,7 @@
  * late. The states are not in that fiber: when it crashes they stay.
  *
  * *Tricky*: a key has one owner at a time, and two starts for one key may come at the same time. `claim` is synchronous:
- * whoever is second is told who was first.
+ * the second one hears which was first.
  *
  * @since 0.1.0
  */
@@ -50,13 +50,13 @@ export interface StateContainer<in out S> extends HasProcess {
   readonly enter: (server: Owner<S>) => CompanionPort<S> | undefined
   /** Makes the companion of a server that has entered without one. */
   readonly open: (server: Owner<S>) => CompanionPort<S>
-  /** Takes the companion of a key for its server; whoever has it is its owner afterwards. */
+  /** Takes the companion of a key for its server, which is its owner afterwards. */
   readonly claim: (key: string, process: Process) => CompanionPort<S>
   /** The server of a key, if one lives. */
   readonly owner: (key: string) => Process | undefined
   /** A server is down for now (`keep`) or for good (`forget`). */
   readonly release: (server: Owner<S>, what: "keep" | "forget") => void
-  /** A server that is down is gone for good, and what it has left stays: nobody is going to have it forgotten. */
+  /** A server that is down is gone for good, and what it has left stays: no supervisor will have it forgotten. */
   readonly leave: (server: Owner<S>) => void
 }
 
@@ -187,7 +187,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     if (held === undefined) return
     const keeper = isKeeper(held) ? held : held.keeper
     if (keeper === undefined) return held === server ? void this.keepers.delete(key) : undefined
-    // One that nobody owns may be what another server has left since; what a person put there is nobody's.
+    // One without an owner may be what another server has left since, or what a person put there.
     const isOwn = keeper.owner === undefined
       ? keeper.youngest === 0 || (keeper === server.keeper && keeper.youngest === server.incarnation)
       : keeper.owner === server

@@ -1,8 +1,8 @@
 /**
  * What compaction takes over of a log: all that its index has.
  *
- * *Tricky*: what is found rotted was whole when the session began. With its file it would be gone for good, and nobody the
- * wiser, so nothing is taken over then: whoever compacts tells of it, and begins again without.
+ * *Tricky*: what is found rotted was whole when the session began. With its file it would be gone for good, without
+ * notice, so nothing is taken over then: the compaction reports it, and begins again without.
  *
  * @since 0.1.0
  */

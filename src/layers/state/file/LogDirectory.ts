@@ -191,7 +191,7 @@ export const make = (
 
   /**
    * Reads the frames of a segment from `from` up to `to`, in order; answers where the last whole one ends. Damaged parts
-   * are skipped and told.
+   * are skipped and reported.
    */
   const scan = Effect.fnUntraced(function*(
     file: string,
@@ -226,7 +226,7 @@ export const make = (
 
   /**
    * Reads some frames of a segment: those that begin at the `from` of `frames`, which ascend. One that is damaged by now is
-   * told, with what it is known to have held.
+   * reported, with what it is known to have held.
    */
   const pick = Effect.fnUntraced(function*(
     file: string,

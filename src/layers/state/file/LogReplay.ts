@@ -47,7 +47,7 @@ const replaySegment = Effect.fnUntraced(function*(
 /**
  * Reads the log of a folder: the newest segment that can be read, after those it builds on.
  *
- * An owner may compact the log while somebody else reads it. Then a segment is gone and a newer one is there: it is read
+ * An owner may compact the log while another process reads it. Then a segment is gone and a newer one is there: it is read
  * again from the beginning.
  */
 export const replay = Effect.fnUntraced(function*(

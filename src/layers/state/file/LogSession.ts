@@ -2,12 +2,12 @@
  * The one writer of a log: a session's segment, what is appended to it, and compaction.
  *
  * *Tricky*
- * - A write that failed leaves a torn end, a flush that failed leaves nobody knows what. The segment is given up behind
+ * - A write that failed leaves a damaged end, a flush that failed leaves what cannot be known. The segment is given up behind
  *   its last good byte, and the next batch begins a new one that says so.
  * - Compaction writes what is still needed to a new segment, flushes it and renames it into place; from then on it is the
- *   log, whoever reads it. So nothing may be appended to the old one any more: when it cannot be told whether the folder is
+ *   log, for every reader. So nothing may be appended to the old one any more: when it cannot be known whether the folder is
  *   still the session's, the session ends.
- * - What compaction finds rotted (`LogCompaction`) is told, and is lost as it would have been when the session began.
+ * - What compaction finds rotted (`LogCompaction`) is reported, and is lost as it would have been when the session began.
  *
  * @since 0.1.0
  */
@@ -180,7 +180,7 @@ export class LogSession implements Source {
           })),
         () => Effect.andThen(Effect.sync(() => this.writer.clear()), Scope.close(scope, Exit.void))
       )
-      // If this cannot be told, the session is over: appending to the old segment would be lost.
+      // If this cannot be known, the session is over: appending to the old segment would be lost.
       const isOwner = yield* Effect.catch(this.isOwner, () => Effect.succeed(false))
       if (!isOwner) {
         yield* Scope.close(scope, Exit.void)

@@ -33,7 +33,7 @@ export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/
 export type { StateStore } from "./StoreShape.ts"
 
 /**
- * What every store can be told.
+ * The options of every store.
  *
  * @category options
  * @since 0.1.0

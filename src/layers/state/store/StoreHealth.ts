@@ -1,14 +1,14 @@
 /**
- * Whether a store answers, as far as those who use it know: told once when it stops, and once when it is back.
+ * Whether a store answers, as far as those who use it know: reported once when it stops, and once when it is back.
  *
- * Whoever asks a store asks through it, so that an outage is one line in the log however many servers wait and however often
+ * Every question to a store goes through it, so that an outage is one line in the log however many servers wait and however often
  * they try again. It decides nothing: how often and how long a store is asked again is its askers' `Schedule`. You do not need
  * it to see an outage: the log, the metrics (`Metrics.storeFailures`, `Metrics.storeUnavailable`) and the errors tell.
  *
- * *Tricky*: a store that is given up is still away. Not the end of somebody's patience ends an outage, but the next answer,
- * whoever gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. A database may still be read when nothing can be
+ * *Tricky*: a store that is given up is still away. Not the end of a caller's patience ends an outage, but the next answer,
+ * whichever caller gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. A database may still be read when nothing can be
  * written: an outage of writes ends with a write. Many wait for one store with patience of their own, and
- * what is told at the end is how many of them waited then.
+ * the report at the end says how many of them waited then.
  *
  * @since 0.1.0
  */

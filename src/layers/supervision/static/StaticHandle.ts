@@ -152,7 +152,7 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
     })
   }
 
-  /** The layer of a child is torn down while its supervisor goes on. */
+  /** The layer of a child is closed while its supervisor goes on. */
   private remove(id: string, ref: unknown): Effect.Effect<void> {
     const isMine = () => this.process.slots.get(id)?.ref === ref
     return Effect.suspend(() =>
