@@ -143,7 +143,8 @@ export class Mailbox {
       const mail = MutableList.take(this.messages)
       if (mail === MutableList.Empty) break
       if (mail.place === "nowhere") this.withdrawn--
-      else if (mail.place === "inside" && mail.work === undefined) oldest = mail
+      // One that was begun is to be handled again, before all others.
+      else if (mail.place === "inside" && mail.work === undefined && mail.attempts === 0) oldest = mail
       else before.push(mail)
     }
     MutableList.prependAllUnsafe(this.messages, before, true)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Latch, Layer, Schema } from "effect"
-import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { Cause, Effect, Fiber, Latch, Layer, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
@@ -27,7 +28,11 @@ class Job extends GenServer.Service<Job>()("test/Job", {
 
 type Log = ReadonlyArray<string>
 
-const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Options> = {}) =>
+const app = (
+  gate = Latch.makeUnsafe(true),
+  supervisor: Partial<Supervisor.Options> = {},
+  server: GenServer.Options = {}
+) =>
   Layer.provideMerge(
     Supervisor.layer({
       id: "root",
@@ -51,7 +56,7 @@ const app = (gate = Latch.makeUnsafe(true), supervisor: Partial<Supervisor.Optio
           Wait: (log: Log, { name }) => Effect.as(gate.await, [undefined, [...log, name]] as const),
           Read: (log) => [log, log]
         }
-      })
+      }, server)
     ]),
     Harness.Harness.layer
   )
@@ -68,6 +73,24 @@ describe("a message with redeliver", () => {
       const again = (yield* harness.eventsOf(job)).filter((event) => event._tag === "Redelivered")
       assert.deepStrictEqual(again.map((event) => [event.message, event.attempt]), [["Try", 2], ["Try", 3]])
     }).pipe(Effect.provide(app())))
+
+  it.effect("does not give way in a full mailbox: its caller would not learn that it had begun", () =>
+    Effect.gen(function*() {
+      const job = yield* Job
+      const again = yield* now(job.Try({ name: "again", failures: 1 }))
+      const first = yield* now(job.Read())
+      const second = yield* now(job.Read())
+      assert.strictEqual(reasonOf(yield* Fiber.await(first))?._tag, "MailboxFull")
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Fiber.join(again), ["again in 2"])
+      assert.deepStrictEqual(yield* Fiber.join(second), ["again at 2"])
+    }).pipe(
+      Effect.provide(
+        app(undefined, { restart: Restart.max([often, Schedule.spaced("1 second")]) }, {
+          mailbox: { capacity: 1, overflow: "drop_oldest" }
+        })
+      )
+    ))
 
   it.effect("is quarantined at the cap: its caller gets a typed answer, the messages behind it are handled", () =>
     Effect.gen(function*() {
