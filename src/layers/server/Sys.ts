@@ -248,7 +248,7 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
  *
  * **Details**
  *
- * Told at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed or
+ * Answered at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed or
  * discarded, 256 of a server unless its `quarantine` option says otherwise; one that gives way is an event (`Dropped`).
  *
  * @category quarantine

@@ -49,7 +49,7 @@ export interface Options extends StateStore.Options {
   readonly directory: string
   /** Bytes that are no longer needed before the log is compacted, if they are also the larger part; 8 MiB by default. */
   readonly compactAbove?: number | undefined
-  /** Told what was found damaged; logs a warning by default. */
+  /** Called with what was found damaged; logs a warning by default. */
   readonly onDamage?: ((damage: LogDirectory.Damage) => Effect.Effect<void>) | undefined
 }
 

@@ -278,7 +278,7 @@ export declare namespace LogSession {
     /** Snapshots kept of a key. */
     readonly limit: number
     readonly checksum: LogFrame.Checksum
-    /** Told what is found damaged. */
+    /** Called with what is found damaged. */
     readonly onDamage: (damage: Damage) => Effect.Effect<void>
   }
 }

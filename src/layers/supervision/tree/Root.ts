@@ -12,7 +12,7 @@ import type { LocalProcess } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
 import { ChildEvents } from "./ChildEvents.ts"
 
-/** Told when a root supervisor ended by itself. */
+/** Called when a root supervisor ended by itself. */
 export type RootObserver = (root: Process, reason: ExitReason) => void
 
 /** What is called when a root supervisor ends by itself; set while an app is being launched. */
