@@ -343,7 +343,10 @@ const lived = (companion: CompanionPort<number>, ops: ReadonlyArray<typeof Op.Ty
           }
           break
         case "Forget":
-          if (op.really) yield* companion.clear
+          if (!op.really) break
+          yield* companion.clear
+          // The snapshot that it was restored from is gone. Memory gives its number again, a store does not.
+          restored = 0
           break
       }
       seen.push(Option.getOrUndefined(yield* companion.get), companion.recorded("a")?.body)
