@@ -83,9 +83,10 @@ export interface Ready {
 // every caller out of that path.
 const budget = 1024
 
-// Nanoseconds of a turn, for pieces that are large. The clock costs as much as a small piece: it is read before the first
-// ones, and then before every 32nd.
+// Nanoseconds of a turn, for pieces that are large. The clock costs as much as a small piece: a turn of four pieces does not
+// read it, a longer one reads it before the next ones, and then before every 32nd.
 const longest = 10_000_000n
+const unread = 4
 const seldom = 32
 
 /**
@@ -101,7 +102,7 @@ export class RunQueue {
   private running = false
   private spent = 0
   /** The piece before which the clock is read next, and the time at which the turn is over. */
-  private look = 0
+  private look = unread
   private until = 0n
 
   constructor(scheduler: Scheduler.Scheduler) {
@@ -116,9 +117,9 @@ export class RunQueue {
 
   private read(clock: Clock.Clock): void {
     const now = clock.monotonicTimeNanosUnsafe()
-    if (this.look === 0) this.until = now + longest
+    if (this.look === unread) this.until = now + longest
     else if (now >= this.until) this.spent = budget
-    this.look += Math.min(Math.max(this.look, 1), seldom)
+    this.look += Math.min(Math.max(this.look - unread, 1), seldom)
   }
 
   /** Gives `ready` a turn, once, after those that wait already. */
@@ -139,7 +140,7 @@ export class RunQueue {
     this.armed = false
     this.running = true
     this.spent = 0
-    this.look = 0
+    this.look = unread
     try {
       while (this.spent < budget) {
         const ready = MutableList.take(this.waiting)

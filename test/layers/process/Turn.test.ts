@@ -33,7 +33,7 @@ const make = (millis: number, pieces: number) => {
 describe("a turn", () => {
   it("has a thousand small pieces of work", () => assert.deepStrictEqual(make(0.001, 3000), [1024, 1024, 952]))
 
-  it("is over after ten milliseconds, or soon afterwards", () => assert.deepStrictEqual(make(1, 40), [16, 16, 8]))
+  it("is over after ten milliseconds, or soon afterwards", () => assert.deepStrictEqual(make(1, 50), [20, 20, 10]))
 
-  it("has one piece, if that takes longer", () => assert.deepStrictEqual(make(50, 3), [1, 1, 1]))
+  it("has five pieces, if each takes longer", () => assert.deepStrictEqual(make(50, 12), [5, 5, 2]))
 })
