@@ -1,12 +1,15 @@
 /** Between two incarnations, and after the last: what senders and callers hear, and when. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Process, Restart } from "../../../../src/index.ts"
+import { GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { Cell, gates, Top, tree } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
+import { quiet } from "../../../kit/Log.ts"
 import { never } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
 
 const slowly = Restart.backoff({ base: "1 minute", cap: "1 minute", jitter: 0 })
 
@@ -60,4 +63,52 @@ describe("a server that ends for good", () => {
       assert.strictEqual(yield* Process.status(cell), "parked")
       assert.isTrue(reason?._tag === "Crashed" && !reason.willRestart)
     }).pipe(Effect.provide(tree("a plain handler", gates(), {}, { restart: never, onGiveUp: "park" }))))
+})
+
+class Job extends GenServer.Service<Job>()("test/Job", {
+  state: Schema.Int,
+  messages: {
+    Try: GenServer.call({ redeliver: { maxAttempts: 3 }, timeout: "1 second" }),
+    Get: GenServer.call({ reply: Schema.Int })
+  }
+}) {}
+
+describe("a message that waits to be handled again", () => {
+  const gone = {
+    "is interrupted": (caller: Fiber.Fiber<unknown, unknown>) => Fiber.interrupt(caller),
+    "has timed out": () => TestClock.adjust("1 second")
+  } satisfies Record<string, (caller: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown>>
+  for (const [what, go] of Object.entries(gone)) {
+    it.effect(`is withdrawn when its caller ${what}`, () => {
+      const attempts: Array<number> = []
+      const app = Layer.provideMerge(
+        Supervisor.layer({ id: "root", strategy: "one_for_one", restart: slowly }, [
+          StateContainer.layerMemory(Job),
+          Job.layer({
+            init: 0,
+            handlers: {
+              Try: (n, _, { attempt }) => {
+                attempts.push(attempt)
+                return attempt === 1 ? Effect.die("boom") : [undefined, n + 1]
+              },
+              Get: (n) => [n, n]
+            }
+          })
+        ]),
+        Harness.Harness.layer
+      )
+      return Effect.gen(function*() {
+        const [job, { telemetry }] = [yield* Job, yield* Harness.Harness]
+        const caller = yield* now(Effect.exit(job.Try()))
+        yield* turns
+        assert.deepStrictEqual([attempts, sinkOf(telemetry).counters.queued], [[1], 1])
+        const going: Effect.Effect<unknown> = go(caller)
+        yield* going
+        assert.strictEqual(sinkOf(telemetry).counters.queued, 0)
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* job.Get(), 0)
+        assert.deepStrictEqual(attempts, [1])
+      }).pipe(Effect.provide(app), quiet)
+    })
+  }
 })
