@@ -34,6 +34,11 @@ export const CrashReport = Schema.Struct({
     reason: Schema.optionalKey(Schema.Unknown),
     log: Schema.optionalKey(Schema.Array(Schema.Unknown))
   })),
+  /**
+   * It did not come up: this was a start, and no incarnation has ended. `since` is the path of the process below it that
+   * failed to start, when it was one: the cause is in the report of that one.
+   */
+  start: Schema.optionalKey(Schema.Struct({ since: Schema.optionalKey(Schema.Array(Schema.String)) })),
   next: Schema.String
 })
 
@@ -51,8 +56,7 @@ export type CrashReport = typeof CrashReport.Type
  * @category conversions
  * @since 0.1.0
  */
-export const headline = (report: CrashReport): string =>
-  `${who(report)} ${report.shown?.reason === undefined ? reasonText(report.reason) : text(report.shown.reason)}`
+export const headline = (report: CrashReport): string => `${who(report)} ${words(report, reasonText)}`
 
 /**
  * The headline for a log entry that shows the cause beside it: `app/Counter #2 crashed`.
@@ -60,8 +64,25 @@ export const headline = (report: CrashReport): string =>
  * @category conversions
  * @since 0.1.0
  */
-export const title = (report: CrashReport): string =>
-  report.shown?.reason === undefined ? `${who(report)} ${toWords(report.reason)}` : headline(report)
+export const title = (report: CrashReport): string => `${who(report)} ${words(report, toWords)}`
+
+const words = ({ reason, shown, start }: CrashReport, textOf: (reason: ExitReason) => string): string => {
+  if (shown?.reason !== undefined) return text(shown.reason)
+  if (start === undefined) return textOf(reason)
+  if (start.since !== undefined) return `did not start, since ${pathText(start.since)} did not`
+  return textOf === toWords ? "did not start" : `did not start, ${textOf(reason)}`
+}
+
+/**
+ * Whether the cause is to be shown with the report. It is not when another report has shown it before: that of the child
+ * which a supervisor gave up on, or which did not start.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const isCauseNew = ({ reason, shown, start }: CrashReport): boolean =>
+  // A reason that its format hook changed is not to be seen as it is.
+  shown?.reason === undefined && start?.since === undefined && reason._tag !== "GaveUp"
 
 const who = ({ incarnation, path }: CrashReport): string => `${pathText(path)} #${incarnation}`
 

@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, Effect, LogLevel, Metric, Record, References, type Scope } from "effect"
-import { type CrashReport, title } from "../../domain/observation/CrashReport.ts"
+import { type CrashReport, isCauseNew, title } from "../../domain/observation/CrashReport.ts"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { type Rollback, toText as rollbackText } from "../../domain/observation/Rollback.ts"
 import { toCause } from "../../domain/process/ExitReason.ts"
@@ -130,8 +130,7 @@ const logReport = (report: CrashReport): Effect.Effect<void> => {
     Effect.logError(
       // The loggers print the cause below it.
       `${title(report)}; ${report.next}`,
-      // A reason that its format hook changed is not to be seen as it is.
-      report.shown?.reason === undefined ? bounded(toCause(report.reason)) : Cause.empty
+      isCauseNew(report) ? bounded(toCause(report.reason)) : Cause.empty
     ),
     {
       path: pathText(report.path),

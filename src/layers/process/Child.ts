@@ -38,6 +38,8 @@ export interface Child<out E = unknown> extends Process {
   startsNoMore?(): void
   /** It has left the tree, after it was settled: it is never started or deleted again. Not every child cares. */
   removed?(): void
+  /** The children that a supervisor has, for those who look from above. */
+  below?(): Iterable<Child>
   /** Settles what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
   settle(fate: Fate): void
 }

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
-import { type CrashReport, headline, title, toText } from "../../../src/domain/observation/CrashReport.ts"
+import { type CrashReport, headline, isCauseNew, title, toText } from "../../../src/domain/observation/CrashReport.ts"
 import { crashed, killed } from "../../../src/domain/process/ExitReason.ts"
 
 const report: CrashReport = {
@@ -18,6 +18,23 @@ describe("a crash report", () => {
   it("leaves out the cause for a reader that shows it beside, unless its format hook changed the reason", () => {
     assert.strictEqual(title(report), "app > Counter #2 crashed")
     assert.strictEqual(title({ ...report, shown: { state: 1, reason: "hidden" } }), "app > Counter #2 hidden")
+  })
+
+  it("tells a start that failed from a crash, and which process below did not start", () => {
+    assert.strictEqual(headline({ ...report, start: {} }), "app > Counter #2 did not start, crashed: Error: boom")
+    assert.strictEqual(title({ ...report, start: {} }), "app > Counter #2 did not start")
+    const since = { ...report, start: { since: ["app", "Counter", "db"] } }
+    const text = "app > Counter #2 did not start, since app > Counter > db did not"
+    assert.deepStrictEqual([headline(since), title(since)], [text, text])
+  })
+
+  it("shows no cause that another report has shown before", () => {
+    const gaveUp = { _tag: "GaveUp", child: "db", cause: Cause.die("boom") } as const
+    assert.isTrue(isCauseNew(report))
+    assert.isTrue(isCauseNew({ ...report, start: {} }))
+    assert.isFalse(isCauseNew({ ...report, reason: gaveUp }))
+    assert.isFalse(isCauseNew({ ...report, start: { since: ["app", "db"] } }))
+    assert.isFalse(isCauseNew({ ...report, shown: { state: 1, reason: "hidden" } }))
   })
 
   it("says what happens next, and nothing about what is not known", () => {

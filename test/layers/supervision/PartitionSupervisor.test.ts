@@ -230,7 +230,10 @@ describe("resize", () => {
   it.effect("waits for the one before it", () =>
     run(Effect.gen(function*() {
       const counters = yield* Counters
-      yield* Effect.all([1, 4, 0, 3].map((partitions) => counters.resize(partitions)), { concurrency: "unbounded" })
+      const before = yield* Effect.all([1, 4, 0, 3].map((partitions) => counters.resize(partitions)), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(before, [4, 1, 4, 0], "each answers how many there were")
       assert.strictEqual(yield* counters.partitions, 3)
       assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 3, supervisors: 0, workers: 4 })
     })))

@@ -5,12 +5,13 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Deferred, type Effect, Exit } from "effect"
+import { Deferred, type Effect, Exit } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Status } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import * as Turn from "../../process/Turn.ts"
+import type { StartErrorReason } from "../tree/SupervisorErrors.ts"
 
 /** A child that is not simply running. */
 export interface Exceptional {
@@ -32,7 +33,7 @@ export type Entry = ChildSpec | Exceptional
 /** What a request comes to. */
 export type Outcome =
   | Started
-  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
+  | Extract<StartErrorReason<unknown>, { readonly _tag: "Failed" }>
   | { readonly _tag: "Stopped" }
   | { readonly _tag: "Done" }
 

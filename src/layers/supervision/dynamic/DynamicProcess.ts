@@ -31,6 +31,7 @@ import { Budget, type RestartSchedule } from "../restart/Budget.ts"
 import { ChildEvents } from "../tree/ChildEvents.ts"
 import { EventQueue } from "../tree/EventQueue.ts"
 import { StopRequest } from "../tree/StopRequest.ts"
+import { failed } from "../tree/SupervisorErrors.ts"
 import {
   answer,
   done,
@@ -114,6 +115,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
 
   settle(fate: Fate): void {
     this.fated(fate)
+  }
+
+  below(): Iterable<Child> {
+    return this.children.list()
   }
 
   private shutDown(reason: ExitReason, brutal: boolean): void {
@@ -225,7 +230,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
       if (exit._tag === "Failure") {
         this.events.startFailed(child, crashed(exit.cause), "nothing is left of it")
         this.left(child, record, "failed", "stopped")
-        return answer(record, Exit.succeed({ _tag: "Failed", cause: exit.cause }))
+        return answer(record, Exit.succeed(failed(exit.cause)))
       }
       if (exit.value._tag === "Ignored") this.ignored(child, record)
       else this.up(child, record, undefined)

@@ -58,14 +58,14 @@ export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess,
    *
    * **Details**
    *
-   * Completes when the partitions that go have ended, or those that come are up. A partition that goes keeps its place:
+   * Answers how many there were. Completes when the partitions that go have ended, or those that come are up. A partition that goes keeps its place:
    * `whichChildren` lists it as stopped, `countChildren` counts its spec.
    *
    * **Gotchas**
    *
    * Most keys belong to another partition afterwards; nothing that a partition holds moves along.
    */
-  resize(partitions: number): Effect.Effect<void, PartitionError>
+  resize(partitions: number): Effect.Effect<number, PartitionError>
   /** One entry per partition, by number, stopped ones included (Elixir: `PartitionSupervisor.which_children/1`). */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>, PartitionError>
   /** How many there are (Elixir: `PartitionSupervisor.count_children/1`). */
@@ -125,12 +125,12 @@ export class TreeHandle<Ref extends HasProcess> extends InspectedReference imple
   readonly via = (key: unknown): Via<Ref> =>
     via(pathText(this.path), shown(key), () => this.isUp ? this.refOf(key) : undefined)
 
-  readonly resize = (partitions: number): Effect.Effect<void, PartitionError> =>
+  readonly resize = (partitions: number): Effect.Effect<number, PartitionError> =>
     this.resizing.withPermit(this.whileUp(Effect.suspend(() => this.change(partitions))))
 
   readonly stop = (reason?: ExitReason): Effect.Effect<void> => this.tree.stop(reason)
 
-  private change(to: number): Effect.Effect<void, PartitionError> {
+  private change(to: number): Effect.Effect<number, PartitionError> {
     const initial = this.refs.length
     const problem = Partition.resizeProblem(to, initial)
     if (problem !== undefined) return this.fail({ _tag: "InvalidSize", problem })
@@ -145,7 +145,7 @@ export class TreeHandle<Ref extends HasProcess> extends InspectedReference imple
       (partition) => Effect.map(this.begin(partition), () => current.size = partition + 1),
       { discard: true }
     )
-    return Effect.andThen(Effect.mapError(down, (error) => this.errorOf(error, to)), up)
+    return Effect.mapError(down, (error) => this.errorOf(error, to)).pipe(Effect.andThen(up), Effect.as(size))
   }
 
   private begin(partition: number): Effect.Effect<unknown, PartitionError> {

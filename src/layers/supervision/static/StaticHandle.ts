@@ -14,7 +14,13 @@ import type { Started, StartRecipe } from "../../process/Child.ts"
 import { processOf, type Status } from "../../process/Process.ts"
 import { eventsBelow } from "../tree/ChildEvents.ts"
 import { specFrom, type SpecOverride, takeOverride, withoutOverride } from "../tree/Override.ts"
-import { ChildError, type ChildErrorReason, StartError, type StartErrorReason } from "../tree/SupervisorErrors.ts"
+import {
+  ChildError,
+  type ChildErrorReason,
+  failed,
+  StartError,
+  type StartErrorReason
+} from "../tree/SupervisorErrors.ts"
 import {
   asChildFailure,
   type ChildInfo,
@@ -213,10 +219,7 @@ const startReason = <E>(answer: Answer, slot: Slot | undefined): StartErrorReaso
   switch (answer._tag) {
     case "Failed":
       // The cause is what this child's own `start` failed with, and its type is in its recipe.
-      return {
-        _tag: "Failed",
-        cause: answer.cause as Extract<StartErrorReason<E>, { readonly _tag: "Failed" }>["cause"]
-      }
+      return failed(answer.cause as Extract<StartErrorReason<E>, { readonly _tag: "Failed" }>["cause"])
     case "AlreadyStarted":
     case "AlreadyPresent":
       return slot === undefined ? { _tag: "Stopped" } : { _tag: answer._tag, process: slot.child }

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Deferred, type Effect, Exit } from "effect"
+import { Cause, Context, Deferred, type Effect, Exit } from "effect"
 import { crashed, type ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
@@ -27,6 +27,7 @@ import { Budget, type RestartSchedule } from "../restart/Budget.ts"
 import { ChildEvents } from "../tree/ChildEvents.ts"
 import { EventQueue } from "../tree/EventQueue.ts"
 import { StopRequest } from "../tree/StopRequest.ts"
+import { FailedStart } from "../tree/SupervisorErrors.ts"
 import { type Make, RequestTable } from "./RequestTable.ts"
 import { type Revival, revive, type Reviver, takeSteps } from "./Revival.ts"
 import { publishDecision, publishEvent, type Slot } from "./SupervisorEvents.ts"
@@ -102,6 +103,10 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
 
   removed(): void {
     for (const { child } of this.slots.values()) this.events.removed(child)
+  }
+
+  below(): Iterable<Child> {
+    return Array.from(this.slots.values(), ({ child }) => child)
   }
 
   private get isAlive(): boolean {
@@ -232,8 +237,9 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
         return this.bootedAs(startedExit)
       }
       case "BootFailed": {
-        this.down(crashed(command.cause))
-        return this.bootedAs(Exit.failCause(command.cause))
+        const cause = this.blamed(command.id, command.cause)
+        this.down(crashed(cause))
+        return this.bootedAs(Exit.failCause(cause))
       }
       case "Terminated":
         return this.terminated(command.reason)
@@ -270,6 +276,12 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
       }
       this.queue.outcome({ _tag: "ChildStarted", id, ticket, incarnation, info: exit.value.info })
     })
+  }
+
+  /** The cause, which says which process did not start: the child, or one further below. */
+  private blamed(id: string, cause: Cause.Cause<unknown>): Cause.Cause<unknown> {
+    const path = this.slots.get(id)?.child.path
+    return path === undefined ? cause : Cause.annotate(cause, Context.make(FailedStart, path))
   }
 
   private bootedAs(exit: Exit.Exit<Started, unknown>): void {

@@ -7,13 +7,14 @@
  */
 import { Cause, Clock, Context, Stream } from "effect"
 import { type Lifecycle, pathText } from "../../../domain/observation/Lifecycle.ts"
-import { type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
+import { type ExitReason, isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
 import type { Fate } from "../../../domain/process/Fate.ts"
 import type { Sink } from "../../observation/Sink.ts"
 import { stream } from "../../observation/Telemetry.ts"
 import type { Child } from "../../process/Child.ts"
 import type { Process } from "../../process/Process.ts"
 import { instantOf } from "../../process/Timer.ts"
+import { failedBelow } from "./SupervisorErrors.ts"
 
 /** What one supervisor publishes. */
 export class ChildEvents {
@@ -92,7 +93,9 @@ export class ChildEvents {
     if (this.telemetry.listening) {
       this.telemetry.publish({ _tag: "StartFailed", path, at: this.now, kind, incarnation, reason })
     }
-    this.telemetry.crashed({ path, incarnation, reason, next }, this.context)
+    const since = failedBelow(toCause(reason))
+    const start = since === undefined ? {} : { since }
+    this.telemetry.crashed({ path, incarnation, reason, start, next }, this.context)
   }
 
   /** It ended by itself: unless in order, a crash. */

@@ -12,10 +12,15 @@ import type { LocalProcess } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
 import { ChildEvents } from "./ChildEvents.ts"
 
-/** Called when a root supervisor ended by itself. */
-export type RootObserver = (root: Process, reason: ExitReason) => void
+/** What a launch is interested in. */
+export interface RootObserver {
+  /** A root supervisor was made. */
+  readonly made: (root: Child) => void
+  /** A root supervisor ended by itself. */
+  readonly ended: (root: Process, reason: ExitReason) => void
+}
 
-/** What is called when a root supervisor ends by itself; set while an app is being launched. */
+/** The launch that root supervisors are made for, if there is one. */
 export const RootObserver: Context.Reference<RootObserver | undefined> = Context.Reference<RootObserver | undefined>(
   "heirloom/Supervisor/RootObserver",
   { defaultValue: () => undefined }
@@ -41,7 +46,7 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
       const events = new ChildEvents(child, telemetry, context)
       events.exited(child, incarnation, reason)
       events.settle(child, "stopped")
-      observer?.(child, reason)
+      observer?.ended(child, reason)
     }
   })
   // Under a parent the id is part of the spec, and checked there.
@@ -49,6 +54,7 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
     const id = { of: "a root supervisor", option: "id", given: process.id }
     return yield* Effect.die(refusal(id, "a string that is not empty"))
   }
+  observer?.made(process)
   yield* Effect.addFinalizer(() => process.endAndWait())
   yield* Effect.orDie(process.start())
   new ChildEvents(process, telemetry, context).started(process, process.incarnation, undefined)

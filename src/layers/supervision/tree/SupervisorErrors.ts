@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Runtime, Schema } from "effect"
+import { Cause, Context, Runtime, Schema } from "effect"
+import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import { crashed, toText } from "../../../domain/process/ExitReason.ts"
 import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
@@ -21,7 +22,12 @@ import type { Process } from "../../process/Process.ts"
  * @since 0.1.0
  */
 export type StartErrorReason<E> =
-  | { readonly _tag: "Failed"; readonly cause: Cause.Cause<E> }
+  | {
+    readonly _tag: "Failed"
+    readonly cause: Cause.Cause<E>
+    /** The path of the process below it that did not start, when that was the reason. */
+    readonly below?: ReadonlyArray<string>
+  }
   | { readonly _tag: "AlreadyStarted"; readonly process: Process }
   | { readonly _tag: "AlreadyPresent"; readonly process: Process }
   | { readonly _tag: "MaxChildren"; readonly max: number }
@@ -29,8 +35,23 @@ export type StartErrorReason<E> =
   | { readonly _tag: "Stopped" }
   | { readonly _tag: "NotRunning" }
 
+/**
+ * The path of the process whose start failed: an annotation of the cause that a supervisor fails to start with, when a
+ * child of its own specification, or one further below, did not come up.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class FailedStart extends Context.Service<FailedStart, ReadonlyArray<string>>()(
+  "heirloom/Supervisor/FailedStart"
+) {}
+
+/** The path of the process that a failed start is the fault of, if it is one below. */
+export const failedBelow = (cause: Cause.Cause<unknown>): ReadonlyArray<string> | undefined =>
+  Context.getOrUndefined(Cause.annotations(cause), FailedStart)
+
 const StartReason = Schema.Union([
-  Schema.TaggedStruct("Failed", { cause: ForeignCause }),
+  Schema.TaggedStruct("Failed", { cause: ForeignCause, below: Schema.optionalKey(Schema.Array(Schema.String)) }),
   Schema.TaggedStruct("AlreadyStarted", { process: Schema.Unknown }),
   Schema.TaggedStruct("AlreadyPresent", { process: Schema.Unknown }),
   Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
@@ -59,10 +80,16 @@ export class StartError<E = unknown> extends Schema.TaggedError<StartError<unkno
   }
 }
 
+/** The reason of a start that failed. */
+export const failed = <E>(cause: Cause.Cause<E>): Extract<StartErrorReason<E>, { readonly _tag: "Failed" }> => {
+  const below = failedBelow(cause)
+  return below === undefined ? { _tag: "Failed", cause } : { _tag: "Failed", cause, below }
+}
+
 const explainStart = (reason: StartErrorReason<unknown>): string => {
   switch (reason._tag) {
     case "Failed":
-      return `it did not come up, ${
+      return `it did not come up${reason.below === undefined ? "" : `, since ${pathText(reason.below)} did not`}, ${
         toText(crashed(reason.cause))
       }. Nothing is left of it: repair the cause and start it again.`
     case "AlreadyStarted":

@@ -114,8 +114,8 @@ describe("every abnormal end makes one crash report", () => {
       assert.strictEqual(yield* counter.Add({ by: 1 }), 1)
       assert.deepStrictEqual(messages(), [
         "root > test/Counter #1 crashed; it is restarted",
-        "root > test/Counter #2 crashed; another attempt, if the budget allows",
-        "root > test/Counter #3 crashed; another attempt, if the budget allows"
+        "root > test/Counter #2 did not start; another attempt, if the budget allows",
+        "root > test/Counter #3 did not start; another attempt, if the budget allows"
       ])
     }).pipe(Effect.provide(app))
   })

@@ -10,7 +10,7 @@ import { Harness } from "../../../../src/testing.ts"
 import { Account, behavior, Inside, many, one, Pool, scripted, start } from "../../../kit/Account.ts"
 import { turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
-import { quiet } from "../../../kit/Log.ts"
+import { quiet, recordedLog } from "../../../kit/Log.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
 class Root extends Supervisor.Service<Root>()("test/Root") {}
@@ -61,6 +61,29 @@ describe("a session that another process has taken over from", () => {
       }).pipe(Effect.provide(one(inside, {}, budget === undefined ? {} : { restart: budget })))
     })
   }
+
+  it.effect("is explained once in the log, however many supervisors are above", () => {
+    const { inside, script } = scripted()
+    const log = recordedLog()
+    const below = Supervisor.layer({ id: "below", strategy: "one_for_one" }, [Account.layer(behavior(inside))])
+    const middle = Supervisor.layer({ id: "middle", strategy: "one_for_one" }, [below])
+    return Effect.gen(function*() {
+      yield* overtaken(script)
+      yield* turns
+      const texts = log.lines.map(({ cause, text }) => `${text} ${Cause.pretty(cause)}`)
+      assert.strictEqual(texts.filter((text) => text.includes("a younger session has taken over")).length, 1)
+      assert.deepStrictEqual(texts.slice(-3).map((text) => text.trim()), [
+        "root > middle > below #1 gave up on test/Account; it stays down",
+        "root > middle #1 gave up on below; it stays down",
+        "root #1 gave up on middle; it stays down"
+      ])
+    }).pipe(Effect.provide(
+      Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(Account, { store: Store }),
+        middle
+      ]).pipe(Layer.provideMerge(Harness.Harness.layer), Layer.provide(storeLayer(script)), Layer.provide(log.layer))
+    ))
+  })
 
   it.effect("ends every supervisor above: a restart of these would be futile, too; the error says why and what to do", () => {
     const { inside, script } = scripted()

@@ -31,8 +31,8 @@ describe("a supervisor that does not come up again", () => {
       yield* harness.awaitIncarnation(inner, 3)
       assert.deepStrictEqual(reports, [
         "outer > inner #1 killed; it is restarted",
-        "outer > inner > Cell #2 crashed; its supervisor does not come up",
-        "outer > inner #2 crashed; another attempt, if the budget allows"
+        "outer > inner > Cell #2 did not start; its supervisor does not come up",
+        "outer > inner #2 did not start, since outer > inner > Cell did not; another attempt, if the budget allows"
       ])
     }).pipe(Effect.provide(app))
   })
