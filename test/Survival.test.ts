@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, StateTable, Supervisor } from "../src/index.ts"
+import { tableOf } from "../src/layers/state/companion/Container.ts"
 import { Harness } from "../src/testing.ts"
 import { now } from "./kit/Fibers.ts"
 import { never, often } from "./kit/Restarts.ts"
@@ -256,7 +257,7 @@ describe("an old incarnation still writes: fenced off", () => {
         yield* bank.Deposit({ amount: 1 })
         // As the engine holds it: this is what an incarnation that was left behind would write with.
         const process: Process.Process = bank[Process.processOf]
-        const keeper = companions.claim("", process)
+        const keeper = tableOf(companions).claim("", process)
         assert.strictEqual(keeper.owner, process)
         for (const old of [1, 2]) assert.isFalse(keeper.commit(old, 7, "call"))
         assert.deepStrictEqual(yield* companions.for().get, Option.some(42))

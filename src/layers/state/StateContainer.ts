@@ -15,7 +15,8 @@ import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import type { Supervisor } from "../supervision/tree/SupervisorHandle.ts"
 import type { Policy } from "./companion/Companion.ts"
-import { container, type Design, type Stateful, type StateOf } from "./companion/Container.ts"
+import type { Design } from "./companion/CompanionTable.ts"
+import { container, type Stateful, type StateOf } from "./companion/Container.ts"
 import { Forgetful } from "./companion/Forgetful.ts"
 import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
 import { rowsOf } from "./companion/TableRows.ts"
@@ -27,7 +28,7 @@ import type { StateStoreKey } from "./store/StateStore.ts"
 import type { Unsaved } from "./store/WriteQueue.ts"
 
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
-export type { Make, StateContainer, Stateful, StateOf } from "./companion/Container.ts"
+export type { StateContainer, Stateful, StateOf } from "./companion/Container.ts"
 
 /**
  * When a state is conserved.

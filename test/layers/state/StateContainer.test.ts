@@ -11,6 +11,7 @@ import {
   StateTable,
   Supervisor
 } from "../../../src/index.ts"
+import { tableOf } from "../../../src/layers/state/companion/Container.ts"
 import { Harness } from "../../../src/testing.ts"
 import { behavior as counting, Counter } from "../../kit/Counter.ts"
 import { turns } from "../../kit/Fibers.ts"
@@ -110,7 +111,7 @@ for (const kind of ["memory", "table", "store"] as const) {
         Effect.gen(function*() {
           const container = yield* Counter.StateContainer
           // any process may own a companion without an owner
-          const keeper = container.claim("a", container[Process.processOf])
+          const keeper = tableOf(container).claim("a", container[Process.processOf])
           keeper.takeOver(1)
           assert.isTrue(keeper.commit(1, 1, "call"))
           keeper.takeOver(2)
@@ -384,7 +385,7 @@ for (const kind of ["memory", "table"] as const) {
       it.effect("a state made by a message and then a callback is written as a message's: the state before it was good", () =>
         Effect.gen(function*() {
           const container = yield* Counter.StateContainer
-          const keeper = container.claim("a", container[Process.processOf])
+          const keeper = tableOf(container).claim("a", container[Process.processOf])
           keeper.takeOver(1)
           keeper.commit(1, 1, "call")
           yield* TestClock.adjust("1 second")

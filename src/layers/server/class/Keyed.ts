@@ -16,7 +16,7 @@ import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
 import { awaitExit, processOf } from "../../process/Process.ts"
-import type { StateContainer } from "../../state/StateContainer.ts"
+import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
 import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
 import type { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
@@ -39,7 +39,7 @@ export type At<out Ref> = (key: string) => Effect.Effect<Ref, StartError>
 /** Makes it, for one class under one supervisor. */
 export const make = (options: {
   readonly supervisor: Supervisor
-  readonly container: Pick<StateContainer<never>, "owner">
+  readonly companions: Pick<CompanionTable<unknown>, "owner">
   readonly context: Context.Context<never>
   readonly scope: Scope.Scope
   readonly recipe: (key: string) => StartRecipe<ServerClient, unknown>
@@ -62,7 +62,7 @@ export const make = (options: {
 
   const at: At<ServerClient> = (key) =>
     Effect.withFiber((asker) => {
-      const owner = options.container.owner(key)
+      const owner = options.companions.owner(key)
       const server = owner instanceof ServerProcess ? owner : undefined
       if (server !== undefined && Context.get(asker.context, HandlerOf) === server) return Exit.succeed(server.ref)
       const pending = starting.get(key)

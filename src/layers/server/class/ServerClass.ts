@@ -12,6 +12,7 @@ import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchem
 import { from as stateSchema } from "../../../domain/state/StateSchema.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 import { processOf } from "../../process/Process.ts"
+import { tableOf } from "../../state/companion/Container.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Supervisor } from "../../supervision/Supervisor.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
@@ -102,7 +103,7 @@ export const make = <Self>() =>
           limitsOf(id, options)
           return makeKeyed({
             supervisor: yield* Supervisor,
-            container: yield* container,
+            companions: tableOf(yield* container),
             context: yield* Effect.context<never>(),
             scope: yield* Effect.scope,
             recipe: (key) => recipe(behavior, { ...options, key, isKeyed: true })

@@ -46,7 +46,7 @@ const close = (server: Server, fate: Fate, reason: ExitReason): ReadonlyArray<Qu
   const waiting = server.mailbox?.clear() ?? none
   server.mailbox = undefined
   server.spec.parent.telemetry.counters.queued -= waiting.length
-  server.spec.container.release(server, fate === "stopped" ? "keep" : "forget")
+  server.spec.companions.release(server, fate === "stopped" ? "keep" : "forget")
   server.occasional?.observers?.gone(reason, (defect) => observerFailed(server, defect))
   return waiting
 }
@@ -102,5 +102,5 @@ export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unkno
 
 /** It has left the tree, as it was settled. */
 export const removed = (server: Server): void => {
-  if (server.phase === Stopped) server.spec.container.leave(server)
+  if (server.phase === Stopped) server.spec.companions.leave(server)
 }

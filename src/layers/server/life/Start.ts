@@ -37,10 +37,10 @@ const ignored: Started = { _tag: "Ignored" }
 
 /** Starts the next incarnation. */
 export const start = (server: Server): Starts => {
-  const { container, make, shared } = server.spec
+  const { companions, make, shared } = server.spec
   // A server that owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
   if (server.keeper?.owner !== server) {
-    server.keeper = container.enter(server)
+    server.keeper = companions.enter(server)
     // Another process may have had this key before, or since: its incarnations are older than this one.
     server.incarnation = Math.max(server.incarnation, server.keeper?.youngest ?? 0)
   }

@@ -180,7 +180,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** Its companion, which is made when it is first needed. */
   get ownKeeper(): CompanionPort<unknown> {
-    return this.keeper ??= this.spec.container.open(this)
+    return this.keeper ??= this.spec.companions.open(this)
   }
 
   /** Its mailbox, likewise. */

@@ -16,6 +16,8 @@ import type { Parent } from "../../process/Child.ts"
 import { attempt } from "../../process/Execute.ts"
 import { type HasProcess, type Process, type processOf } from "../../process/Process.ts"
 import { type RunQueue, runQueue } from "../../process/Turn.ts"
+import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
+import { tableOf } from "../../state/companion/Container.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Deadlines } from "../message/Deadlines.ts"
 import type { Overflow } from "../message/Mailbox.ts"
@@ -75,7 +77,7 @@ export interface ServerSpec extends Limits {
   readonly address: string
   /** The services of init, handlers and clean-up. */
   readonly context: Context.Context<never>
-  readonly container: StateContainer<unknown>
+  readonly companions: CompanionTable<unknown>
   /** The behaviour, when all incarnations share it. */
   readonly shared: AnyBehavior | undefined
   /** Or how an incarnation makes its own, in its Scope. */
@@ -142,7 +144,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       address: pathText(parent.path) + separator,
       context,
       // The layer that registered the recipe asked for the container, so it is there.
-      container: Context.getUnsafe(context, description.container),
+      companions: tableOf(Context.getUnsafe(context, description.container)),
       shared: Effect.isEffect(behavior) ? undefined : faulty(behavior),
       make: Effect.isEffect(behavior) ? Effect.map(behavior, faulty) : undefined,
       Client: description.Client,

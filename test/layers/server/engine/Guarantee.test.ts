@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"
@@ -70,7 +71,7 @@ describe("a reply whose state is refused is never given: an incarnation that was
         const cell = yield* Cell
         const harness = yield* Harness.Harness
         yield* cell.Add({ by: 40 })
-        const keeper = (yield* Cell.StateContainer).claim("", cell[Process.processOf])
+        const keeper = tableOf(yield* Cell.StateContainer).claim("", cell[Process.processOf])
         keeper.fenceOff(1)
         const reason = errorOf(yield* along(path, cell, own, cell.Add({ by: 1 })))?.reason
         assert.strictEqual(reason?._tag, "Crashed")

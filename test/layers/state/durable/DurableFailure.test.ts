@@ -4,6 +4,7 @@ import { Cause, Clock, Effect, Exit, Fiber, Latch, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../../src/domain/observation/CrashReport.ts"
 import { type GenServer, Process, Restart, StateStore } from "../../../../src/index.ts"
+import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { Account, Inside, many, one, Saving, scripted, start } from "../../../kit/Account.ts"
 import { reasonOf } from "../../../kit/Failures.ts"
@@ -267,7 +268,7 @@ describe("a write that finally fails", () => {
     return Effect.gen(function*() {
       const container = yield* Account.StateContainer
       const process = new FakeProcess("test/Account/x")
-      const keeper = container.claim("x", process)
+      const keeper = tableOf(container).claim("x", process)
       const taken = keeper.takeOver(1)
       assert.isTrue(Effect.isEffect(taken))
       if (Effect.isEffect(taken)) yield* taken

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process } from "../../../../src/index.ts"
+import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { Account, type Inside, many, one, Pool, Saving, scripted, start } from "../../../kit/Account.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
@@ -220,7 +221,7 @@ describe("after a normal end", () => {
       // What the container has for a key: its keeper, which is made anew when it was let go.
       const keeper = (key: string) => {
         const nobody = container[Process.processOf]
-        const keeper = container.claim(key, nobody)
+        const keeper = tableOf(container).claim(key, nobody)
         if (keeper.owner === nobody) keeper.owner = undefined
         return keeper
       }
@@ -276,7 +277,7 @@ describe("after a normal end", () => {
       yield* gate.open
       yield* turns
       assert.deepStrictEqual(yield* script.states("test/Account/a"), ["5"])
-      assert.strictEqual(container.owner("a"), again[Process.processOf])
+      assert.strictEqual(tableOf(container).owner("a"), again[Process.processOf])
       assert.deepStrictEqual(yield* container.for("a").get, Option.some(5))
     }).pipe(Effect.provide(many(inside)))
   })
@@ -294,7 +295,7 @@ describe("after a normal end", () => {
       const account = yield* start(inside, "a")
       yield* gate.open
       assert.deepStrictEqual(yield* Fiber.join(slow), Option.none())
-      assert.strictEqual(container.owner("a"), account[Process.processOf])
+      assert.strictEqual(tableOf(container).owner("a"), account[Process.processOf])
     }).pipe(Effect.provide(many(inside)))
   })
 

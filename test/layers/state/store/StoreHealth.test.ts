@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Metrics, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Account, behavior, Inside, many, one, scripted, start } from "../../../kit/Account.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
@@ -163,7 +164,7 @@ describe("a store that is away", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* start(inside, "a")
-      const keeper = (yield* Account.StateContainer).claim("a", account as never)
+      const keeper = tableOf(yield* Account.StateContainer).claim("a", account as never)
       assert.isUndefined(keeper.outage)
       script.before = onSave(away)
       const call = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))

@@ -1,0 +1,166 @@
+/**
+ * The companions of one server class, by key: which there are, and which server has each. For the engine of servers.
+ *
+ * Each key is a `Slot`; what becomes of it at each event is `Slot.next`, and this performs it.
+ *
+ * *Tricky*
+ * - A key has one owner at a time, and two starts for one key may come at the same time. Everything here is synchronous: the
+ *   second finds the first as the owner.
+ * - There may be a million keys. So a server that has no companion yet stands in the table itself, and the companion takes its
+ *   place when the server goes and leaves one behind.
+ *
+ * @since 0.1.0
+ */
+import type { Effect } from "effect"
+import * as Slot from "../../../domain/state/Slot.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+import type { Process } from "../../process/Process.ts"
+import type { CompanionPort, Owner } from "./Companion.ts"
+import { KeyTable } from "./KeyTable.ts"
+
+/** What makes a class's companions, and what their container does by itself. */
+export interface Design<in out S> {
+  readonly survives: Grade
+  /** Makes the companion of a key. */
+  readonly make: (key: string) => CompanionPort<S>
+  /** Whether a key that is new to the table has nothing conserved: its companion can wait for the first commit. */
+  readonly isLazy: boolean
+  readonly afterStop: "keep" | "forget"
+  /** The keys that something is conserved for beyond those in the table. */
+  readonly stored: Effect.Effect<ReadonlyArray<string>>
+  /** The companion of a key is no longer needed. */
+  readonly dropped: (key: string) => void
+  /** What the container's fiber does. */
+  readonly work: Effect.Effect<unknown>
+}
+
+const isCompanion = <S>(entry: CompanionPort<S> | Owner<S>): entry is CompanionPort<S> => "takeOver" in entry
+
+const companionOf = <S>(entry: CompanionPort<S> | Owner<S> | undefined): CompanionPort<S> | undefined =>
+  entry !== undefined && isCompanion(entry) ? entry : entry?.keeper
+
+/** The companions of one server class. */
+export class CompanionTable<in out S> {
+  private readonly design: Design<S>
+  /** By key: a companion, or the server that has it, or will have it when it needs one. */
+  private readonly entries = new KeyTable<CompanionPort<S> | Owner<S>>()
+  /** By companion: servers that are down and may yet have forgotten what they have left, all of it in a store. */
+  private readonly standBy = new Map<CompanionPort<S>, Set<Owner<S>>>()
+
+  constructor(design: Design<S>) {
+    this.design = design
+  }
+
+  /** The keys of all that is in the table. */
+  keys(): Iterable<string> {
+    return this.entries.keys()
+  }
+
+  /** The state of a key. */
+  slot(key: string): Slot.Slot {
+    const entry = this.entries.get(key)
+    if (entry === undefined) return "Free"
+    if (!isCompanion(entry)) return entry.keeper === undefined ? "HeldBare" : "Held"
+    return entry.owner !== undefined ? "Held" : this.standBy.has(entry) ? "StandBy" : "Orphan"
+  }
+
+  /** The server of a key, if one lives. */
+  owner(key: string): Process | undefined {
+    const entry = this.entries.get(key)
+    return entry !== undefined && isCompanion(entry) ? entry.owner : entry
+  }
+
+  /** The companion of a key, made if there is none. */
+  companion(key: string): CompanionPort<S> {
+    const entry = this.entries.get(key)
+    if (entry !== undefined) return isCompanion(entry) ? entry : entry.keeper ??= this.open(entry)
+    const companion = this.design.make(key)
+    this.entries.put(companion)
+    return companion
+  }
+
+  /**
+   * Takes its key for a server: the companion, whose owner says whether another server was first, or nothing where there is
+   * nothing to take over.
+   */
+  enter(server: Owner<S>): CompanionPort<S> | undefined {
+    // A free slot, or the server's own, in one look-up: what `Slot.next` says of it.
+    const holder = this.design.isLazy ? this.entries.add(server) : null
+    return holder === undefined || holder === server ? undefined : this.claim(server.key, server)
+  }
+
+  /** Takes the companion of a key for a process; the owner that it had stays its owner. */
+  claim(key: string, process: Process): CompanionPort<S> {
+    const companion = this.companion(key)
+    companion.owner ??= process
+    return companion
+  }
+
+  /** Makes the companion of a server that has entered without one. */
+  open(server: Owner<S>): CompanionPort<S> {
+    const companion = this.design.make(server.key)
+    companion.owner = server
+    companion.fenceOff(server.incarnation - 1)
+    return companion
+  }
+
+  /** A server is down: for now (`keep`), or for good, and its state with it where the class says so (`forget`). */
+  release(server: Owner<S>, what: "keep" | "forget"): void {
+    const { key } = server
+    const entry = this.entries.get(key)
+    const companion = companionOf(entry)
+    const isOwn = companion === undefined ? entry === server : Slot.isOwn({
+      isOwner: companion.owner === server,
+      isOwned: companion.owner !== undefined,
+      had: companion === server.keeper,
+      youngest: companion.youngest,
+      incarnation: server.incarnation
+    })
+    if (!isOwn) return
+    const keep = this.keepOf(what)
+    const others = companion !== undefined && this.standsBy(companion, server)
+    const after = Slot.next(this.slot(key), { _tag: "Released", isOwn, keep, others })
+    if (companion === undefined || after === "Free") return this.entries.delete(key)
+    companion.owner = undefined
+    if (entry === server) this.entries.put(companion)
+    if (keep === "Forget") companion.forget()
+    if (keep === "Undecided") this.standBy.set(companion, (this.standBy.get(companion) ?? new Set()).add(server))
+    else this.leave(server)
+    this.tidy(companion)
+  }
+
+  /** Whether a server other than this one may yet have a state forgotten. */
+  private standsBy(companion: CompanionPort<S>, server: Owner<S>): boolean {
+    const servers = this.standBy.get(companion)
+    return servers !== undefined && servers.size > (servers.has(server) ? 1 : 0)
+  }
+
+  private keepOf(what: "keep" | "forget"): Slot.Keep {
+    if (this.design.afterStop === "keep") return "Keep"
+    if (what === "forget") return "Forget"
+    // A companion in memory stays with its state; one over a store would be dropped when all is stored.
+    return this.design.isLazy ? "Keep" : "Undecided"
+  }
+
+  /** A server that is down is gone for good, and what it has left stays: it will not have it forgotten. */
+  leave(server: Owner<S>): void {
+    const companion = companionOf(this.entries.get(server.key))
+    const servers = companion && this.standBy.get(companion)
+    if (companion === undefined || servers?.delete(server) !== true || servers.size > 0) return
+    this.standBy.delete(companion)
+    this.tidy(companion)
+  }
+
+  /** Drops a companion that no server has, as soon as nothing would be lost with it. */
+  tidy(companion: CompanionPort<S>): void {
+    const { key } = companion
+    const drop = () => {
+      if (this.entries.get(key) !== companion || Slot.next(this.slot(key), { _tag: "Spare" }) !== "Free") return
+      this.entries.delete(key)
+      this.design.dropped(key)
+    }
+    if (companion.owner !== undefined || this.standBy.has(companion)) return
+    if (companion.isSpare) drop()
+    else companion.whenSpare(drop)
+  }
+}
