@@ -257,11 +257,11 @@ describe("an old incarnation still writes: fenced off", () => {
         yield* bank.Deposit({ amount: 1 })
         // As the engine holds it: this is what an incarnation that was left behind would write with.
         const process: Process.Process = bank[Process.processOf]
-        const keeper = tableOf(companions).claim("", process)
-        assert.strictEqual(keeper.owner, process)
-        for (const old of [1, 2]) assert.isFalse(keeper.commit(old, 7, "call"))
+        const companion = tableOf(companions).claim("", process)
+        assert.strictEqual(companion.owner, process)
+        for (const old of [1, 2]) assert.isFalse(companion.commit(old, 7, "call"))
         assert.deepStrictEqual(yield* companions.for().get, Option.some(42))
-        assert.isTrue(keeper.commit(3, 43, "call"))
+        assert.isTrue(companion.commit(3, 43, "call"))
         assert.strictEqual((yield* companions.for().snapshots)[0]?.incarnation, 3)
         yield* Process.kill(bank)
         assert.strictEqual(yield* bank.Deposit({ amount: 0 }), 43)

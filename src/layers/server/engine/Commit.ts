@@ -80,7 +80,7 @@ export const commit = (
   }
   server.state = kept
   if (by === "call" || by === "cast") server.proven = true
-  if (server.ownKeeper.commit(server.incarnation, kept, by, answers)) return true
+  if (server.ownCompanion.commit(server.incarnation, kept, by, answers)) return true
   crash(server, Cause.die(fenced(server)))
   return false
 }

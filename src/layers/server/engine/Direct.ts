@@ -68,9 +68,9 @@ export const callNow = (
       // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
       server.state = next[1]
       server.proven = true
-      const keeper = server.ownKeeper
-      if (keeper.commit(server.incarnation, next[1], "call")) {
-        if (keeper.isBehind) return answerWhenStored(server, type, payload, Exit.succeed(next[0]), millis)
+      const companion = server.ownCompanion
+      if (companion.commit(server.incarnation, next[1], "call")) {
+        if (companion.isBehind) return answerWhenStored(server, type, payload, Exit.succeed(next[0]), millis)
         idle(server)
         return Exit.succeed(next[0])
       }
@@ -139,7 +139,7 @@ export const castNow = (server: Server, { payload, type }: QueuedCast): void => 
     if (!isEffect(next) && !isNext(next) && !(next instanceof Promise)) {
       server.state = next
       server.proven = true
-      if (server.ownKeeper.commit(server.incarnation, next, "cast")) return idle(server)
+      if (server.ownCompanion.commit(server.incarnation, next, "cast")) return idle(server)
       next = Exit.die(fenced(server))
     }
     const { envelope } = view

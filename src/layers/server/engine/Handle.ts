@@ -70,7 +70,7 @@ export const isSuperseded = (server: Server, incarnation: number): boolean =>
 
 /** Whether the message was handled before, or is promised a reply: it then gets that one. */
 const recall = (server: Server, envelope: Envelope, { call, key }: Once): boolean => {
-  const recorded = server.keeper?.recorded(key)
+  const recorded = server.companion?.recorded(key)
   if (recorded !== undefined) {
     idle(server)
     const exit = AnswerText.read(envelope.type, call, recorded.body)

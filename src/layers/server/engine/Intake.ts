@@ -32,7 +32,7 @@ export const call = (
   millis: number
 ): Effect.Effect<unknown, unknown> => {
   server.spec.parent.telemetry.counters.calls++
-  if (server.phase === Idle && server.mailbox === undefined && Turn.isShallow() && server.keeper?.isFull !== true) {
+  if (server.phase === Idle && server.mailbox === undefined && Turn.isShallow() && server.companion?.isFull !== true) {
     return callNow(server, type, payload, millis)
   }
   return new Envelope(server, type, payload, Fiber.getCurrent()).sendAndWait(millis)
@@ -153,7 +153,7 @@ export const waitsFor = (server: Server, envelope: Envelope): WaitsFor => {
   if (envelope.place === "outside") return "room"
   if (server.phase >= Starting) return "start"
   if (server.suspended && envelope.work === undefined) return "resume"
-  return server.keeper?.isFull === true || server.state === passivated ? "store" : "turn"
+  return server.companion?.isFull === true || server.state === passivated ? "store" : "turn"
 }
 
 /** A request of the system, in the order of the mailbox: `work` sees the state and answers as a call's handler does. */
@@ -209,6 +209,6 @@ export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<
 
 /** Runs `f` when all that is committed by now is conserved, or cannot be. */
 export const whenStored = (server: Server, f: () => void): void => {
-  if (server.keeper === undefined) f()
-  else server.keeper.hold({ stored: f, lost: f })
+  if (server.companion === undefined) f()
+  else server.companion.hold({ stored: f, lost: f })
 }

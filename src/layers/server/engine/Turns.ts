@@ -20,7 +20,7 @@ export const drain = (server: Server): void => {
   server.draining = true
   try {
     while (server.phase === Idle || server.phase === Pending) {
-      const { keeper, mailbox, occasional, spec, stopping } = server
+      const { companion, mailbox, occasional, spec, stopping } = server
       if (stopping !== undefined) end(server, stopping.reason)
       else if (server.phase === Pending && server.state === passivated && server.isWanted) activate(server)
       else if (occasional?.continuation !== undefined) {
@@ -32,8 +32,8 @@ export const drain = (server: Server): void => {
       } else if (occasional?.idleDue === true && !occasional.suspended) handleIdle(server)
       else {
         if (mailbox === undefined) break
-        if (keeper?.isFull === true) {
-          awaitRoom(server, keeper)
+        if (companion?.isFull === true) {
+          awaitRoom(server, companion)
           break
         }
         if (spec.turns.spend(spec.clock)) {
@@ -78,4 +78,5 @@ const proceedWith = (server: Server, occasional: Occasional, work: Work): void =
   handle(server, new Envelope(server, ownCast, undefined, undefined, work))
 }
 
-const awaitRoom = (server: Server, keeper: CompanionPort<unknown>): void => keeper.whenRoom(() => wantTurn(server))
+const awaitRoom = (server: Server, companion: CompanionPort<unknown>): void =>
+  companion.whenRoom(() => wantTurn(server))

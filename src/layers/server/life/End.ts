@@ -52,7 +52,7 @@ const evidence = (server: Server, reason: ExitReason): Omit<Crash, "on"> => {
 /** Has the companion take down how the incarnation ended. */
 export const observe = (server: Server, reason: ExitReason): void => {
   try {
-    server.keeper?.observe(reason, evidence(server, reason))
+    server.companion?.observe(reason, evidence(server, reason))
   } catch (defect) {
     // Payloads are compared there, and may be anything.
     failed(server, "what it died of was not held against its state", Cause.die(defect))
@@ -85,7 +85,7 @@ export const internalError = (server: Server, defect: unknown): void => {
 export const end = (server: Server, reason: ExitReason): void => {
   observe(server, reason)
   server.phase = Ending
-  const { keeper, occasional, running, state } = server
+  const { companion, occasional, running, state } = server
   if (running !== undefined) running.fiber = undefined
   if (occasional !== undefined) {
     occasional.cancelIdle()
@@ -94,7 +94,7 @@ export const end = (server: Server, reason: ExitReason): void => {
   }
   // `terminate` and the final write are skipped when it was killed, and when its state could not be stored.
   const isAbrupt = reason._tag === "Killed" || reason._tag === "NotConserved"
-  if (!isAbrupt) keeper?.conclude(server.incarnation, state)
+  if (!isAbrupt) companion?.conclude(server.incarnation, state)
   const terminate = isAbrupt ? undefined : server.behavior.terminate
   if (terminate === undefined && running === undefined) return ended(server, reason)
   const { scope } = incarnationOf(server)
@@ -103,7 +103,7 @@ export const end = (server: Server, reason: ExitReason): void => {
     return isEffect(answer) ? answer : Exit.succeed(answer)
   }
   const isAway = state === passivated && terminate !== undefined
-  const terminating = isAway ? Effect.flatMap(keeper!.activate, terminated) : Effect.suspend(() => terminated(state))
+  const terminating = isAway ? Effect.flatMap(companion!.activate, terminated) : Effect.suspend(() => terminated(state))
   // Nothing but a kill interrupts `terminate`, and nothing does what comes after it.
   const cleanUp = Effect.uninterruptibleMask((restore) =>
     Effect.onExit(restore(terminating), () => {
@@ -201,7 +201,7 @@ export const bound = (server: Server, millis: number, cause?: Cause.Cause<unknow
 /** The incarnation does not end: it is left behind, and fenced off from the state. */
 const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()): void => {
   publish(server, "Abandoned", {})
-  server.ownKeeper.fenceOff(server.incarnation)
+  server.ownCompanion.fenceOff(server.incarnation)
   const { phase, running } = server
   // What it holds is released when it is done with it, if ever.
   if (running !== undefined && phase !== Ending) {

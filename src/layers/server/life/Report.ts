@@ -31,7 +31,7 @@ export const report = (server: Server, ended: Ended, fate: Fate): void => {
     ...(message === undefined ? {} : { message: message.type.tag }),
     ...(server.restoredFrom === 0 ? {} : { restoredFrom: server.restoredFrom }),
     ...(shown === undefined ? {} : { shown }),
-    ...(reason._tag === "NotConserved" ? { undone: server.keeper?.undone ?? 0 } : {}),
+    ...(reason._tag === "NotConserved" ? { undone: server.companion?.undone ?? 0 } : {}),
     next: nextText[fate]
   }, context)
 }

@@ -91,7 +91,7 @@ export const handleIdle = (server: Server): void => {
 /** Drops what is made again when it is needed; a state that a store holds, too, as soon as it does. */
 const hibernate = (server: Server): void => {
   dropSpare(server)
-  const residency = server.keeper?.residency(server.state) ?? "kept"
+  const residency = server.companion?.residency(server.state) ?? "kept"
   if (residency !== "kept") awaitStored(server)
 }
 
@@ -110,14 +110,14 @@ const awaitStored = (server: Server): void => {
     rest.isStored = true
     if (occasional.rest === rest && server.phase === Pending) wantTurn(server)
   }
-  server.keeper!.hold({ stored, lost: () => {} })
+  server.companion!.hold({ stored, lost: () => {} })
 }
 
 /** The state leaves memory, unless it is needed by now. */
 export const passivate = (server: Server): void => {
   const occasional = server.ownOccasional
-  const keeper = server.keeper!
-  const residency = keeper.residency(server.state)
+  const companion = server.companion!
+  const residency = companion.residency(server.state)
   const decision = Passivation.decide({
     residency,
     waiting: server.mailboxSize,
@@ -129,7 +129,7 @@ export const passivate = (server: Server): void => {
     server.phase = occasional.isCalm ? Idle : Pending
     return
   }
-  keeper.passivate()
+  companion.passivate()
   server.state = passivated
   dropSpare(server)
   publish(server, "StatePassivated", {})
@@ -139,7 +139,7 @@ export const passivate = (server: Server): void => {
 export const activate = (server: Server): void => {
   server.phase = Busy
   const { protect } = server.spec
-  const loaded = Effect.map(server.keeper!.activate, (state) => protect === undefined ? state : protect(state))
+  const loaded = Effect.map(server.companion!.activate, (state) => protect === undefined ? state : protect(state))
   run(server, loaded, (exit) => {
     if (exit._tag === "Failure") {
       return end(server, server.stopping?.reason ?? { _tag: "NotConserved", cause: exit.cause })

@@ -93,11 +93,11 @@ const refuse = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReas
 
 /** Answers a caller as soon as the state that the answer was computed from is conserved. */
 export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
-  const { keeper } = server
+  const { companion } = server
   if (envelope.work === undefined) server.occasional?.debug?.sent(envelope, exit, server.state)
-  if (keeper?.isBehind !== true) return envelope.answer(exit)
+  if (companion?.isBehind !== true) return envelope.answer(exit)
   envelope.held = exit
-  keeper.hold(envelope)
+  companion.hold(envelope)
 }
 
 /** It has left the tree, as it was settled. */

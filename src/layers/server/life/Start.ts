@@ -39,17 +39,17 @@ const ignored: Started = { _tag: "Ignored" }
 export const start = (server: Server): Starts => {
   const { companions, make, shared } = server.spec
   // A server that owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
-  if (server.keeper?.owner !== server) {
-    server.keeper = companions.enter(server)
+  if (server.companion?.owner !== server) {
+    server.companion = companions.enter(server)
     // Another process may have had this key before, or since: its incarnations are older than this one.
-    server.incarnation = Math.max(server.incarnation, server.keeper?.youngest ?? 0)
+    server.incarnation = Math.max(server.incarnation, server.companion?.youngest ?? 0)
   }
   server.incarnation++
   server.phase = Starting
   server.proven = false
-  const holder = server.keeper?.owner
+  const holder = server.companion?.owner
   if (holder !== undefined && holder !== server) {
-    server.keeper = undefined
+    server.companion = undefined
     return failStart(server, Cause.die(new NameTaken({ server: server.name, holder })))
   }
   if (make !== undefined) {
@@ -75,7 +75,7 @@ export const start = (server: Server): Starts => {
 
 /** What the incarnation starts from: what is conserved, or `init`. */
 const firstState = (server: Server, behavior: AnyBehavior): Effect.Effect<unknown, unknown> => {
-  const taken = server.keeper === undefined ? nothing : server.keeper.takeOver(server.incarnation)
+  const taken = server.companion === undefined ? nothing : server.companion.takeOver(server.incarnation)
   return isEffect(taken)
     ? Effect.flatMap(taken, (taken) => stateFrom(server, behavior, taken))
     : stateFrom(server, behavior, taken)
@@ -200,7 +200,7 @@ const failStart = (server: Server, cause: Cause.Cause<unknown>): Starts => {
   const reason = server.stopping?.reason ?? crashed(cause)
   // A typed failure says that something else was not there (a database, a file): it is no evidence against the state.
   const isTyped = Cause.hasFails(cause) && !Cause.hasDies(cause)
-  if (server.keeper?.owner === server && !isTyped) observe(server, reason)
+  if (server.companion?.owner === server && !isTyped) observe(server, reason)
   return leaveStart(server, reason, Exit.failCause(whyNotStarted(server, reason, cause)))
 }
 

@@ -58,8 +58,8 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
   lastExit: ExitReason | undefined = undefined
   /** Written by Commit and Direct, at first by Start, and by Rest when it leaves memory and when it is back. */
   state: unknown = undefined
-  /** Written by Start; see {@link ownKeeper}. */
-  keeper: CompanionPort<unknown> | undefined = undefined
+  /** Written by Start; see {@link ownCompanion}. */
+  companion: CompanionPort<unknown> | undefined = undefined
   /** The messages that wait, while any do. Opened by Intake, closed by Turns and Settle. */
   mailbox: Mailbox | undefined = undefined
   /** The message in hand, unless it is handled and answered on its caller's stack. Written by Handle, Direct and Rest. */
@@ -175,12 +175,12 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** What its store said last, if it is away. */
   get outage(): string | undefined {
-    return this.keeper?.outage?.what
+    return this.companion?.outage?.what
   }
 
   /** Its companion, which is made when it is first needed. */
-  get ownKeeper(): CompanionPort<unknown> {
-    return this.keeper ??= this.spec.companions.open(this)
+  get ownCompanion(): CompanionPort<unknown> {
+    return this.companion ??= this.spec.companions.open(this)
   }
 
   /** Its mailbox, likewise. */

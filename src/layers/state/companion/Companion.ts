@@ -111,7 +111,7 @@ export interface CompanionPort<in out S> extends Companion<S> {
 export interface Owner<in out S> extends Process {
   readonly key: string
   /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
-  keeper: CompanionPort<S> | undefined
+  companion: CompanionPort<S> | undefined
 }
 
 /** Nothing is conserved. */

@@ -37,7 +37,7 @@ export interface Design<in out S> {
 const isCompanion = <S>(entry: CompanionPort<S> | Owner<S>): entry is CompanionPort<S> => "takeOver" in entry
 
 const companionOf = <S>(entry: CompanionPort<S> | Owner<S> | undefined): CompanionPort<S> | undefined =>
-  entry !== undefined && isCompanion(entry) ? entry : entry?.keeper
+  entry !== undefined && isCompanion(entry) ? entry : entry?.companion
 
 /** The companions of one server class. */
 export class CompanionTable<in out S> {
@@ -60,7 +60,7 @@ export class CompanionTable<in out S> {
   slot(key: string): Slot.Slot {
     const entry = this.entries.get(key)
     if (entry === undefined) return "Free"
-    if (!isCompanion(entry)) return entry.keeper === undefined ? "HeldBare" : "Held"
+    if (!isCompanion(entry)) return entry.companion === undefined ? "HeldBare" : "Held"
     return entry.owner !== undefined ? "Held" : this.standBy.has(entry) ? "StandBy" : "Orphan"
   }
 
@@ -73,7 +73,7 @@ export class CompanionTable<in out S> {
   /** The companion of a key, made if there is none. */
   companion(key: string): CompanionPort<S> {
     const entry = this.entries.get(key)
-    if (entry !== undefined) return isCompanion(entry) ? entry : entry.keeper ??= this.open(entry)
+    if (entry !== undefined) return isCompanion(entry) ? entry : entry.companion ??= this.open(entry)
     const companion = this.design.make(key)
     this.entries.put(companion)
     return companion
@@ -112,7 +112,7 @@ export class CompanionTable<in out S> {
     const isOwn = companion === undefined ? entry === server : Slot.isOwn({
       isOwner: companion.owner === server,
       isOwned: companion.owner !== undefined,
-      had: companion === server.keeper,
+      had: companion === server.companion,
       youngest: companion.youngest,
       incarnation: server.incarnation
     })

@@ -71,8 +71,8 @@ describe("a reply whose state is refused is never given: an incarnation that was
         const cell = yield* Cell
         const harness = yield* Harness.Harness
         yield* cell.Add({ by: 40 })
-        const keeper = tableOf(yield* Cell.StateContainer).claim("", cell[Process.processOf])
-        keeper.fenceOff(1)
+        const companion = tableOf(yield* Cell.StateContainer).claim("", cell[Process.processOf])
+        companion.fenceOff(1)
         const reason = errorOf(yield* along(path, cell, own, cell.Add({ by: 1 })))?.reason
         assert.strictEqual(reason?._tag, "Crashed")
         if (reason?._tag === "Crashed") assert.instanceOf(Cause.squash(reason.cause), GenServer.Fenced)

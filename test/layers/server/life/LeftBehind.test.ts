@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { errorOf } from "../../../kit/Failures.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
@@ -76,11 +77,11 @@ describe("a handler that was left behind", () => {
     return Effect.gen(function*() {
       const [num, top, container] = [yield* Num, yield* Top, yield* Num.StateContainer]
       yield* num.Add({ by: 41 })
-      const keeper = container.claim("", num[Process.processOf])
-      assert.isTrue(keeper.commit(1, 41, "call"))
+      const companion = tableOf(container).claim("", num[Process.processOf])
+      assert.isTrue(companion.commit(1, 41, "call"))
       yield* now(Effect.exit(num.Hold()))
       yield* top.terminateChild("test/Num")
-      assert.isFalse(keeper.commit(1, 1000, "call"))
+      assert.isFalse(companion.commit(1, 1000, "call"))
       assert.deepStrictEqual(yield* container.for().get, Option.some(41))
       yield* own.gate.open
     }).pipe(Effect.provide(app(Num.layer({ init: 0, handlers: handlers(own) }, { shutdown: "brutal_kill" }))), quiet)

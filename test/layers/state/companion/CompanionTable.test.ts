@@ -12,7 +12,7 @@ const key = "a"
 class FakeServer extends FakeProcess implements Owner<number> {
   readonly key = key
   override incarnation = 0
-  keeper: CompanionPort<number> | undefined = undefined
+  companion: CompanionPort<number> | undefined = undefined
 }
 
 const design = (isLazy: boolean, afterStop: "keep" | "forget"): Design<number> => ({
@@ -48,18 +48,18 @@ describe.each(
       switch (does) {
         case "enter": {
           if (isOwner) break
-          server.keeper = table.enter(server)
-          server.incarnation = Math.max(server.incarnation, server.keeper?.youngest ?? 0) + 1
+          server.companion = table.enter(server)
+          server.incarnation = Math.max(server.incarnation, server.companion?.youngest ?? 0) + 1
           const holder = table.owner(key)
           expected = Slot.next(expected, { _tag: "Entered", isOwn: holder === server, isLazy })
-          if (holder !== server) server.keeper = undefined
-          else server.keeper?.takeOver(server.incarnation)
+          if (holder !== server) server.companion = undefined
+          else server.companion?.takeOver(server.incarnation)
           break
         }
         case "commit":
           if (!isOwner) break
-          server.keeper ??= table.open(server)
-          server.keeper.commit(server.incarnation, index, "call")
+          server.companion ??= table.open(server)
+          server.companion.commit(server.incarnation, index, "call")
           expected = Slot.next(expected, { _tag: "Needed" })
           break
         case "keep":
@@ -68,7 +68,7 @@ describe.each(
           const own = companion === undefined ? isOwner : Slot.isOwn({
             isOwner: companion.owner === server,
             isOwned: companion.owner !== undefined,
-            had: companion === server.keeper,
+            had: companion === server.companion,
             youngest: companion.youngest,
             incarnation: server.incarnation
           })

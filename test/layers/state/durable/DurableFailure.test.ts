@@ -268,14 +268,14 @@ describe("a write that finally fails", () => {
     return Effect.gen(function*() {
       const container = yield* Account.StateContainer
       const process = new FakeProcess("test/Account/x")
-      const keeper = tableOf(container).claim("x", process)
-      const taken = keeper.takeOver(1)
+      const companion = tableOf(container).claim("x", process)
+      const taken = companion.takeOver(1)
       assert.isTrue(Effect.isEffect(taken))
       if (Effect.isEffect(taken)) yield* taken
       script.before = onSave(away)
-      assert.isTrue(keeper.commit(process.incarnation, 1, "call"))
+      assert.isTrue(companion.commit(process.incarnation, 1, "call"))
       yield* TestClock.adjust("3 seconds")
-      assert.isFalse(keeper.commit(process.incarnation, 2, "call"))
+      assert.isFalse(companion.commit(process.incarnation, 2, "call"))
       script.before = () => Effect.void
       yield* turns
       assert.deepStrictEqual(yield* script.states("test/Account/x"), [])

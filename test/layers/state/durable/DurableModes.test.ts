@@ -218,26 +218,26 @@ describe("after a normal end", () => {
     script.before = onSave(() => gate.await)
     return Effect.gen(function*() {
       const container = yield* Account.StateContainer
-      // What the container has for a key: its keeper, which is made anew when it was let go.
-      const keeper = (key: string) => {
+      // What the container has for a key: its companion, which is made anew when it was let go.
+      const companionOf = (key: string) => {
         const nobody = container[Process.processOf]
-        const keeper = tableOf(container).claim(key, nobody)
-        if (keeper.owner === nobody) keeper.owner = undefined
-        return keeper
+        const companion = tableOf(container).claim(key, nobody)
+        if (companion.owner === nobody) companion.owner = undefined
+        return companion
       }
-      const companion = keeper("a")
+      const first = companionOf("a")
       yield* finish(inside, "a")
       yield* turns
-      assert.notStrictEqual(keeper("a"), companion, "stored in time")
-      const second = keeper("b")
+      assert.notStrictEqual(companionOf("a"), first, "stored in time")
+      const second = companionOf("b")
       yield* gate.close
       const ended = yield* now(finish(inside, "b"))
       yield* turns
-      assert.strictEqual(keeper("b"), second, "kept until it is stored")
+      assert.strictEqual(companionOf("b"), second, "kept until it is stored")
       yield* gate.open
       yield* Fiber.join(ended)
       yield* turns
-      assert.notStrictEqual(keeper("b"), second, "stored later")
+      assert.notStrictEqual(companionOf("b"), second, "stored later")
     }).pipe(Effect.provide(many(inside)))
   })
 

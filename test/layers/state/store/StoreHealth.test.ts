@@ -160,21 +160,21 @@ describe("a store that is away", () => {
     }).pipe(Effect.provide(one(inside)), Effect.provide(layer), withMetrics)
   })
 
-  it.effect("while it is, a server's keeper knows the error that answers are waiting for", () => {
+  it.effect("while it is, a server's companion knows the error that answers are waiting for", () => {
     const { inside, script } = scripted()
     return Effect.gen(function*() {
       const account = yield* start(inside, "a")
-      const keeper = tableOf(yield* Account.StateContainer).claim("a", account as never)
-      assert.isUndefined(keeper.outage)
+      const companion = tableOf(yield* Account.StateContainer).claim("a", account as never)
+      assert.isUndefined(companion.outage)
       script.before = onSave(away)
       const call = yield* now(account.Add({ by: 1 }, { timeout: "infinity" }))
       yield* turns
-      const said = keeper.outage as StateStore.StoreError | undefined
+      const said = companion.outage as StateStore.StoreError | undefined
       assert.strictEqual(said?.reason._tag, "Unavailable")
       script.before = () => Effect.void
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(call)
-      assert.isUndefined(keeper.outage)
+      assert.isUndefined(companion.outage)
     }).pipe(Effect.provide(many(inside, { retry: patience })))
   })
 
