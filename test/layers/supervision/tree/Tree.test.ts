@@ -480,7 +480,7 @@ describe("trees made at run time", () => {
       bad.starts.push("fail")
       const sub = Supervisor.recipe({ ...one, id: "sub" }, [recipe("a"), recipe("b", bad)])
       const failed = yield* Effect.flip(supervisor.startChild(sub))
-      assert.deepStrictEqual(failed.reason, { _tag: "Failed", cause: Cause.fail("no") })
+      assert.deepStrictEqual(failed.reason, { _tag: "Failed", below: ["top", "sub", "b"], cause: Cause.fail("no") })
       assert.deepStrictEqual(take(), [
         "Started sub/a#1",
         "StartFailed sub/b#1 crashed: no",
