@@ -26,33 +26,36 @@ import type { Crash } from "../../../domain/state/Recovery.ts"
 import { isInstance } from "../../../domain/text/ForeignText.ts"
 import { isEffect } from "../../process/EffectInternals.ts"
 import { outcomeOf } from "../../process/Execute.ts"
+import type { Observers } from "../../process/Observers.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
 import { failed, publish } from "../parts/Events.ts"
 import { defaultShutdown } from "../parts/Limits.ts"
 import { passivated, type Server } from "../parts/Server.ts"
+import type { AnyBehavior } from "../parts/ServerSpec.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 
-/** How the incarnation ended, as far as its state is concerned. */
-const evidence = (server: Server, reason: ExitReason): Omit<Crash, "on"> => {
-  const { current, phase, proven: handled, restoredFrom: restored } = server
-  const inCallback = (callback: "init" | "restore" | "continueWith"): Omit<Crash, "on"> => ({
-    restored,
-    handled,
-    activity: { _tag: "InCallback", callback, why: toText(reason) }
-  })
-  if (phase === Initialising) return inCallback("init")
-  if (phase === Restoring) return inCallback("restore")
-  if (current?.type === ownCast) return inCallback("continueWith")
-  if (current === undefined || current.work !== undefined) return { restored, handled, activity: { _tag: "Outside" } }
-  const message = { tag: current.type.tag, payload: current.payload }
-  return { restored, handled, activity: { _tag: "InHandler", message } }
+const outside: Crash["activity"] = { _tag: "Outside" }
+
+/** The activity in which the incarnation ended. */
+const activityOf = ({ current, phase }: Server, reason: ExitReason): Crash["activity"] => {
+  const callback = phase === Initialising
+    ? "init"
+    : phase === Restoring
+    ? "restore"
+    : current?.type === ownCast
+    ? "continueWith"
+    : undefined
+  if (callback !== undefined) return { _tag: "InCallback", callback, why: toText(reason) }
+  if (current === undefined || current.work !== undefined) return outside
+  return { _tag: "InHandler", message: { tag: current.type.tag, payload: current.payload } }
 }
 
 /** Has the companion take down how the incarnation ended. */
 export const observe = (server: Server, reason: ExitReason): void => {
   try {
-    server.companion?.observe(reason, evidence(server, reason))
+    const { proven: handled, restoredFrom: restored } = server
+    server.companion?.observe(reason, { restored, handled, activity: activityOf(server, reason) })
   } catch (defect) {
     // Payloads are compared there, and may be anything.
     failed(server, "what it died of was not held against its state", Cause.die(defect))
@@ -97,6 +100,12 @@ export const end = (server: Server, reason: ExitReason): void => {
   if (!isAbrupt) companion?.conclude(server.incarnation, state)
   const terminate = isAbrupt ? undefined : server.behavior.terminate
   if (terminate === undefined && running === undefined) return ended(server, reason)
+  cleanUp(server, reason, terminate)
+}
+
+/** Runs `terminate` and closes the Scope, in a fiber. Apart from `end`, since most crashes have neither. */
+const cleanUp = (server: Server, reason: ExitReason, terminate: AnyBehavior["terminate"]): void => {
+  const { companion, state } = server
   const { scope } = incarnationOf(server)
   const terminated = (state: unknown): Effect.Effect<unknown, unknown> => {
     const answer = terminate?.(reason, state)
@@ -105,13 +114,13 @@ export const end = (server: Server, reason: ExitReason): void => {
   const isAway = state === passivated && terminate !== undefined
   const terminating = isAway ? Effect.flatMap(companion!.activate, terminated) : Effect.suspend(() => terminated(state))
   // Nothing but a kill interrupts `terminate`, and nothing does what comes after it.
-  const cleanUp = Effect.uninterruptibleMask((restore) =>
+  const all = Effect.uninterruptibleMask((restore) =>
     Effect.onExit(restore(terminating), () => {
       if (server.running?.scope === scope) server.running.isClosing = true
       return Scope.close(scope, reason._tag === "Crashed" ? Exit.failCause(reason.cause) : Exit.void)
     })
   )
-  run(server, cleanUp, (exit) => {
+  run(server, all, (exit) => {
     const isCut = reason._tag !== "Killed" && server.stopping?.reason._tag === "Killed"
     ended(server, isCut && exit._tag === "Success" ? killed : endedAs(server, isCut ? killed : reason, exit))
   })
@@ -168,8 +177,12 @@ const isOver = (server: Server, reason: ExitReason): void => {
   server.lastExit = reason
   server.running = undefined
   server.stopping = undefined
-  server.occasional?.observers?.exited(server.incarnation, reason, (defect) => observerFailed(server, defect))
+  const observers = server.occasional?.observers
+  if (observers !== undefined) callObservers(server, observers, reason)
 }
+
+const callObservers = (server: Server, observers: Observers, reason: ExitReason): void =>
+  observers.exited(server.incarnation, reason, (defect) => observerFailed(server, defect))
 
 /** An observer is foreign code: the others, and the supervisor, hear of the end all the same. */
 export const observerFailed = (server: Server, defect: unknown): void =>

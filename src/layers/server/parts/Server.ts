@@ -128,7 +128,8 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** The path, for messages. */
   get name(): string {
-    return this.spec.address + idText(this.id)
+    const { address, name, renamed } = this.spec
+    return this.key === "" || renamed !== undefined ? name : address + idText(this.id)
   }
 
   get status(): Status {

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, type Exit, Scheduler, Schema, type Tracer } from "effect"
-import { pathText, separator } from "../../../domain/observation/Path.ts"
+import { idText, pathText, separator } from "../../../domain/observation/Path.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
@@ -75,6 +75,8 @@ export interface ServerSpec extends Limits {
   readonly parent: Parent
   /** What the name of each of them begins with: the supervisor's path. */
   readonly address: string
+  /** The name of a server without a key, or with an id from its supervisor. A crash needs it. */
+  readonly name: string
   /** The services of init, handlers and clean-up. */
   readonly context: Context.Context<never>
   readonly companions: CompanionTable<unknown>
@@ -133,6 +135,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       known.options.isKeyed === options.isKeyed
     ) return known.spec
     const isolation = options.isolation ?? "share"
+    const address = pathText(parent.path) + separator
     const points = Context.get(context, LifePoints)
     const faulty = (one: AnyBehavior): AnyBehavior => points === undefined ? one : withLifeFaults(points, one)
     const copy = isolation === "copy" ? copier(description.state) : undefined
@@ -141,7 +144,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       renamed,
       isKeyed: options.isKeyed === true,
       parent,
-      address: pathText(parent.path) + separator,
+      address,
+      name: address + idText(renamed ?? description.id),
       context,
       // The layer that registered the recipe asked for the container, so it is there.
       companions: tableOf(Context.getUnsafe(context, description.container)),
