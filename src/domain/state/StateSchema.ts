@@ -12,6 +12,7 @@
  */
 import { Result, Schema } from "effect"
 import { ask, isError, messageOf } from "../text/ForeignText.ts"
+import * as RoundTrip from "./RoundTrip.ts"
 
 const TypeId = "~heirloom/StateSchema"
 
@@ -127,7 +128,10 @@ export interface StateSchema<out S extends Pure> {
    * Versions are numbered by their place: never remove or reorder one that any store may still hold.
    */
   next<const N extends Pure>(schema: N, migrate: (state: S["Type"]) => N["Type"]): StateSchema<N>
-  /** The state as JSON text of the newest version, or what is wrong with it. */
+  /**
+   * The state as JSON text of the newest version, or what is wrong with it: it "does not fit its schema", "has no JSON
+   * text", is nested deeper than a fresh process can read, or would be another one when it is read back.
+   */
   encode(state: S["Type"]): Result.Result<Encoded, string>
   /** The state back from its text, migrated to the newest version, or why it cannot be used. */
   decode(version: number, text: string): Decoded<S["Type"]> | Unreadable
@@ -178,20 +182,62 @@ const textOf = (error: unknown): string => {
 const attempt = <A>(f: () => Result.Result<A, unknown>): Result.Result<A, string> =>
   Result.mapError(Result.flatMap(Result.try(f), (result) => result), textOf)
 
+/**
+ * Levels of arrays and objects that the text of a state may have.
+ *
+ * Reading is recursive, and a fresh process has larger stack frames than one that has compiled its code: a state that a warm
+ * process writes with ease can overflow the stack of the next one. Schemas that were tried overflow it from 1,250 levels on
+ * (nothing compiled); this leaves four fifths of that for others.
+ */
+export const maxDepth = 256
+
+/** Writes states of one version as text, or says what is wrong with one. */
+const writerOf = (schema: Pure, { decode, encode }: Version): (state: unknown) => Result.Result<string, string> => {
+  // A schema may refer to what is not defined yet when it is made.
+  let known: RoundTrip.Traits | undefined
+
+  const checked = (state: unknown, text: string | undefined): Result.Result<string, string> => {
+    if (text === undefined) return Result.fail("has no JSON text")
+    known ??= RoundTrip.traitsOf(schema)
+    if (known.isDeep && text.length > 2 * maxDepth && RoundTrip.depthOf(text) > maxDepth) {
+      return Result.fail(`is nested more than ${maxDepth} levels deep: a fresh process might not be able to read it`)
+    }
+    return known.isFaithful ? Result.succeed(text) : readBack(state, text)
+  }
+
+  const readBack = (state: unknown, text: string): Result.Result<string, string> => {
+    const back = attempt(() => decode(JSON.parse(text)))
+    if (Result.isFailure(back)) return Result.fail(`cannot be read back from its text: ${back.failure}`)
+    let isOpaque = false
+    const path = RoundTrip.difference(state, back.success, () => isOpaque = true)
+    if (path === undefined && !(isOpaque && JSON.stringify(encode(back.success)) !== text)) return Result.succeed(text)
+    const where = (path ?? []).map((key) => `["${key}"]`).join("")
+    return Result.fail(
+      `would be another one when it is read back from its text${where === "" ? "" : ` (at ${where})`}: ` +
+        "give it a schema that says what it is"
+    )
+  }
+
+  return (state) =>
+    Result.flatMap(
+      Result.mapError(
+        Result.try(() => JSON.stringify(encode(state)) as string | undefined),
+        (error) => `does not fit its schema: ${textOf(error)}`
+      ),
+      (text) => attempt(() => checked(state, text))
+    )
+}
+
 const build = <S extends Pure>(schema: S, versions: ReadonlyArray<Version>): StateSchema<S> => {
   const newest = versions.length
-  const { encode } = versions[newest - 1]!
+  const write = writerOf(schema, versions[newest - 1]!)
   return {
     [TypeId]: TypeId,
     version: newest,
     schema,
     // The cast loses only the parameter's name for the state's type: what it is called with is what `decode` made.
     next: (schema, migrate) => build(schema, [...versions, versionOf(schema, migrate as (state: unknown) => unknown)]),
-    encode: (state) =>
-      Result.try({
-        try: () => ({ version: newest, state: JSON.stringify(encode(state)) }),
-        catch: textOf
-      }),
+    encode: (state) => Result.map(write(state), (text) => ({ version: newest, state: text })),
     decode: (version, text) => {
       if (!Number.isInteger(version) || version < 1) {
         return { _tag: "Undecodable", version, issue: "there is no such version" }

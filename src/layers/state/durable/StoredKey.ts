@@ -88,7 +88,7 @@ export class StoredKey<in out S> {
     const { epoch, schema } = this.session
     const encoded = schema.encode(state)
     if (encoded._tag === "Failure") {
-      const what = `the state of ${this.text} does not fit its schema: ${encoded.failure}`
+      const what = `the state of ${this.text} ${encoded.failure}`
       return this.fail("encode", { _tag: "Invalid", what })
     }
     return Exit.succeed({ key: this.text, epoch, seq, ...encoded.success, trusted, at })
