@@ -18,6 +18,7 @@ import { answer } from "../life/Settle.ts"
 import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { ownCast } from "../message/MessageType.ts"
+import { invalidResult, isPromise } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { protectedBy } from "../parts/ServerSpec.ts"
 
@@ -68,6 +69,10 @@ export const commit = (
   by: Origin,
   answers?: ReadonlyArray<NewAnswer>
 ): boolean => {
+  if (isPromise(state)) {
+    crash(server, Cause.die(invalidResult(server, server.current?.type.tag ?? by, state)))
+    return false
+  }
   const { protect } = server.spec
   let kept = state
   if (protect !== undefined) {

@@ -24,7 +24,7 @@ import { answer, resolveInFlight } from "../life/Settle.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { DirectView, senderOf } from "../message/HandlerView.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
-import { publish } from "../parts/Events.ts"
+import { isPromise, publish } from "../parts/Events.ts"
 import { Handling } from "../parts/Incarnation.ts"
 import type { Server } from "../parts/Server.ts"
 import { finished, handle, isSuperseded, proceed, within } from "./Handle.ts"
@@ -64,7 +64,7 @@ export const callNow = (
       next = suspended
     } else if (isRunnable(next)) next = runHandler(server, view, next)
     // A handler that has looked at its message may have answered it by now.
-    if (Array.isArray(next) && next.length === 2 && view.made === undefined) {
+    if (Array.isArray(next) && next.length === 2 && view.made === undefined && !isPromise(next[1])) {
       // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
       server.state = next[1]
       server.proven = true

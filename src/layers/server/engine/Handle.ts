@@ -8,7 +8,7 @@
 import { Cause, Effect, Exit, Tracer } from "effect"
 import { isNext, type Next } from "../../../domain/server/Next.ts"
 import { Busy } from "../../../domain/server/Phase.ts"
-import { InvalidResult, MissingCallback } from "../../../domain/server/ServerErrors.ts"
+import { MissingCallback } from "../../../domain/server/ServerErrors.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import * as Turn from "../../process/Turn.ts"
 import { crash, end } from "../life/End.ts"
@@ -19,7 +19,7 @@ import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { HandlerView } from "../message/HandlerView.ts"
 import type { Once } from "../message/MessageType.ts"
-import { publish } from "../parts/Events.ts"
+import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import type { AnyHandler } from "../parts/ServerSpec.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
@@ -131,11 +131,11 @@ const conclude = (server: Server, envelope: Envelope, next: unknown): void => {
   if (injectFault(server, "afterHandler", envelope)) return
   if (work !== undefined && next instanceof SystemAnswer) return concludeSystem(server, envelope, next)
   if (isNext(next)) return concludeNext(server, envelope, next)
-  if (!type.isCall && !(next instanceof Promise)) return accept(server, envelope, next, noOptions, undefined)
+  if (!type.isCall && !isPromise(next)) return accept(server, envelope, next, noOptions, undefined)
   if (type.isCall && Array.isArray(next) && next.length === 2) {
     return accept(server, envelope, next[1], noOptions, Exit.succeed(next[0]))
   }
-  crash(server, Cause.die(new InvalidResult({ server: server.name, request: type.tag, result: next })))
+  crash(server, Cause.die(invalidResult(server, type.tag, next)))
 }
 
 const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, unknown>): void => {

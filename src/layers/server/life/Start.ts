@@ -11,19 +11,13 @@ import { crashed, type ExitReason, killed } from "../../../domain/process/ExitRe
 import { EndedInStart, StartUndone } from "../../../domain/process/StartFailure.ts"
 import { Ignore, isStart, type Start } from "../../../domain/server/Next.ts"
 import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
-import {
-  InitTimeout,
-  InvalidResult,
-  MissingCallback,
-  NameTaken,
-  StateRefused
-} from "../../../domain/server/ServerErrors.ts"
+import { InitTimeout, MissingCallback, NameTaken, StateRefused } from "../../../domain/server/ServerErrors.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { Started } from "../../process/Child.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import { outcomeOf } from "../../process/Execute.ts"
 import { nothing, type Taken } from "../../state/companion/Companion.ts"
-import { publish } from "../parts/Events.ts"
+import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
 import { bound, left, observe, release } from "./End.ts"
@@ -161,13 +155,13 @@ const begin = (server: Server, first: unknown): Starts => {
   }
 }
 
-type Special = Ignore | Start<unknown> | Promise<unknown>
+type Special = Ignore | Start<unknown>
 
 /** What is no state; a state may be anything, also what throws when it is asked. */
 const specialOf = (first: unknown): Special | undefined => {
   if (typeof first !== "object") return undefined
   try {
-    return isStart(first) || first instanceof Ignore || first instanceof Promise ? first : undefined
+    return isStart(first) || first instanceof Ignore ? first : undefined
   } catch {
     return undefined
   }
@@ -177,11 +171,10 @@ const beginWith = (server: Server, first: unknown, special: Special | undefined)
   if (special instanceof Ignore) return leaveStart(server, killed, Effect.succeed(ignored))
   const initial = isStart(special) ? special : undefined
   const request = server.phase === Restoring ? "restore" : "init"
-  const problem = initial !== undefined
-    ? problemOf(server, initial.options, request)
-    : special instanceof Promise
-    ? new InvalidResult({ server: server.name, request, result: first })
-    : undefined
+  const promise = isPromise(first) ? first : isPromise(initial?.state) ? initial?.state : undefined
+  const problem = promise !== undefined
+    ? invalidResult(server, request, promise)
+    : initial && problemOf(server, initial.options, request)
   if (problem !== undefined) return failStart(server, Cause.die(problem))
   const { protect } = server.spec
   let state = initial === undefined ? first : initial.state

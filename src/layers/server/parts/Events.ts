@@ -3,8 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { Cause } from "effect"
+import { Cause } from "effect"
 import type { Lifecycle } from "../../../domain/observation/Lifecycle.ts"
+import { InvalidResult } from "../../../domain/server/ServerErrors.ts"
+import { isInstance } from "../../../domain/text/ForeignText.ts"
+import { whenRejected } from "../../observation/SafeLog.ts"
 import type { Server } from "./Server.ts"
 
 type OwnEvent = Extract<
@@ -43,6 +46,21 @@ export const publish = <Tag extends OwnEvent["_tag"]>(
     ...extra
   } as OwnEvent)
 }
+
+/**
+ * What is wrong with an answer that is none. Where it holds a promise nothing waits for that: left alone, its rejection would
+ * end the program, so it is reported.
+ */
+export const invalidResult = (server: Server, request: string, result: unknown): InvalidResult => {
+  whenRejected(
+    result,
+    (defect) => failed(server, `the promise that ${request} answered with was rejected`, Cause.die(defect))
+  )
+  return new InvalidResult({ server: server.name, request, result })
+}
+
+/** Whether a state is a promise, which is none: nothing waits for it. */
+export const isPromise = (state: unknown): boolean => typeof state === "object" && isInstance(state, Promise)
 
 /** Reports that something failed without which the server goes on its way: `what` says what, of the server. */
 export const failed = (server: Server, what: string, cause: Cause.Cause<unknown>): void => {
