@@ -1,0 +1,116 @@
+/** Whether a state comes back from its text as it went: what is known of a schema, what differs, how deep a text is. */
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import * as RoundTrip from "../../../src/domain/state/RoundTrip.ts"
+
+interface Tree {
+  readonly children: ReadonlyArray<Tree>
+}
+const Tree = Schema.Struct({ children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree)) })
+
+class Money extends Schema.Class<Money>("Money")({ cents: Schema.Int }) {}
+
+class Plain {
+  readonly inside = 1
+}
+
+const A = Schema.Struct({ _tag: Schema.Literal("A"), by: Schema.Int })
+const B = Schema.Struct({ _tag: Schema.Literal("B"), by: Schema.String })
+
+describe("traitsOf", () => {
+  const faithful: ReadonlyArray<readonly [string, Schema.Constraint]> = [
+    ["Int", Schema.Int],
+    ["Record", Schema.Record(Schema.String, Schema.Number)],
+    ["an optional Date", Schema.Struct({ at: Schema.optionalKey(Schema.Date) })],
+    ["HashMap of Options", Schema.HashMap(Schema.String, Schema.Option(Schema.BigInt))],
+    ["NullOr", Schema.NullOr(Schema.String)],
+    ["Literals", Schema.Literals(["on", "off", 1])],
+    ["a tagged union", Schema.Union([A, B])],
+    ["a tuple", Schema.Tuple([Schema.String, Schema.Boolean])]
+  ]
+  for (const [name, schema] of faithful) {
+    it(`${name} comes back as it went`, () => {
+      assert.deepStrictEqual(RoundTrip.traitsOf(schema), { isFaithful: true, isDeep: false })
+    })
+  }
+
+  it("a schema of itself comes back as it went, and may be deep", () => {
+    assert.deepStrictEqual(RoundTrip.traitsOf(Tree), { isFaithful: true, isDeep: true })
+  })
+
+  const unknown: ReadonlyArray<readonly [string, Schema.Constraint]> = [
+    ["Unknown", Schema.Unknown],
+    ["Any", Schema.Any],
+    ["ObjectKeyword", Schema.ObjectKeyword],
+    ["BigInt or String", Schema.Union([Schema.BigInt, Schema.String])],
+    ["Number or String", Schema.Union([Schema.Number, Schema.String])],
+    ["Date or String", Schema.Union([Schema.Date, Schema.String])],
+    ["Null or Undefined", Schema.Union([Schema.Null, Schema.Undefined])],
+    [
+      "structs that are not told apart",
+      Schema.Union([Schema.Struct({ a: Schema.Int }), Schema.Struct({ b: Schema.Int })])
+    ],
+    ["a codec of its own", Schema.NumberFromString],
+    ["a class", Money],
+    ["instances of a class", Schema.instanceOf(Plain)],
+    ["Option of Unknown", Schema.Option(Schema.Unknown)],
+    ["a property of Unknown", Schema.Struct({ held: Schema.Unknown })]
+  ]
+  for (const [name, schema] of unknown) {
+    it(`of ${name} it is not known`, () => {
+      assert.deepStrictEqual(RoundTrip.traitsOf(schema), { isFaithful: false, isDeep: true })
+    })
+  }
+})
+
+describe("difference", () => {
+  const cases: ReadonlyArray<readonly [string, unknown, unknown, ReadonlyArray<string> | undefined]> = [
+    ["equal values", { a: [1, { b: "c" }] }, { a: [1, { b: "c" }] }, undefined],
+    ["undefined and a property that is not there", { a: undefined }, {}, undefined],
+    ["the two zeros", -0, 0, undefined],
+    ["NaN", Number.NaN, Number.NaN, undefined],
+    ["an object without a prototype", Object.assign(Object.create(null), { a: 1 }), { a: 1 }, undefined],
+    ["another type", 12n, "12", []],
+    ["null and an object", null, {}, []],
+    ["another value inside", { a: [1, { b: "c" }] }, { a: [1, { b: "d" }] }, ["a", "1", "b"]],
+    ["another class", { at: new Date(0) }, { at: {} }, ["at"]],
+    ["a property more", { a: 1 }, { a: 1, b: 2 }, ["b"]],
+    ["an array that is longer", [1, undefined], [1], ["length"]],
+    ["undefined in an array", [undefined], [null], ["0"]]
+  ]
+  for (const [name, one, other, path] of cases) {
+    it(name, () => {
+      assert.deepStrictEqual(RoundTrip.difference(one, other, () => assert.fail("opaque")), path)
+    })
+  }
+
+  it("objects of a class of their own are not looked into, and that is said", () => {
+    let times = 0
+    assert.isUndefined(RoundTrip.difference([new Map([[1, 2]]), new Date(0)], [new Map(), new Date(1)], () => times++))
+    assert.strictEqual(times, 2)
+  })
+})
+
+describe("depthOf", () => {
+  const levelsOf = (json: Schema.Json): number =>
+    typeof json === "object" && json !== null ? 1 + Math.max(0, ...Object.values(json).map(levelsOf)) : 0
+
+  it.prop("counts the levels of any JSON", [Schema.Json], ([json]) => {
+    assert.strictEqual(RoundTrip.depthOf(JSON.stringify(json)), levelsOf(json))
+  })
+
+  for (const text of ["[[", "\"[", "\\", "\\\"[", "a\\\\\"{\"\\"]) {
+    it(`what stands in a string is no level: ${text}`, () => {
+      assert.strictEqual(RoundTrip.depthOf(JSON.stringify([text])), 1)
+      assert.strictEqual(RoundTrip.depthOf(JSON.stringify({ [text]: [text] })), 2)
+    })
+  }
+
+  it("of a deep text, without a stack for it", () => {
+    assert.strictEqual(RoundTrip.depthOf("[".repeat(1_000_000) + "]".repeat(1_000_000)), 1_000_000)
+  })
+
+  it("a text that ends in a string", () => {
+    assert.strictEqual(RoundTrip.depthOf("[\"["), 1)
+  })
+})
