@@ -189,7 +189,7 @@ const attempt = <A>(f: () => Result.Result<A, unknown>): Result.Result<A, string
  * process writes with ease can overflow the stack of the next one. Schemas that were tried overflow it from 1,250 levels on
  * (nothing compiled); this leaves four fifths of that for others.
  */
-export const maxDepth = 256
+const maxDepth = 256
 
 /** Writes states of one version as text, or says what is wrong with one. */
 const writerOf = (schema: Pure, { decode, encode }: Version): (state: unknown) => Result.Result<string, string> => {
