@@ -1,5 +1,5 @@
 /** What of servers and agents compiles, and what does not. */
-import { Context, Effect, Schema } from "effect"
+import { Context, Effect, type Layer, Schema } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 import { Agent, GenServer, Next, type Process, StateContainer, Supervisor, Sys } from "../../src/index.ts"
 
@@ -51,6 +51,8 @@ describe("clients", () => {
     GenServer.Service<never>()("types/Pipe", { state, messages: { pipe: GenServer.cast() } })
     // @ts-expect-error
     GenServer.Service<never>()("types/Text", { state, messages: { toString: GenServer.cast() } })
+    // @ts-expect-error it is what the server goes by
+    GenServer.Service<never>()("types/Key", { state, messages: { key: GenServer.cast() } })
   })
 
   it("of a key may fail to start their server, too", () => {
@@ -62,6 +64,11 @@ describe("clients", () => {
     expectTypeOf<Effect.Success<typeof paid>>().toEqualTypeOf<Effect.Success<typeof direct>>()
   })
 
+  it("know the key of their server, if it has one", () => {
+    expectTypeOf(account.key).toEqualTypeOf<string | undefined>()
+    expectTypeOf<Effect.Success<typeof Account.self>["key"]>().toEqualTypeOf<string | undefined>()
+  })
+
   it("self is met by a server of the class, and by nothing else", () => {
     const server = Account.layer({
       init: Effect.as(Account.self, { balance: 0, open: true }),
@@ -71,6 +78,73 @@ describe("clients", () => {
     expectTypeOf(Effect.provide(Account, app)).toEqualTypeOf<Effect.Effect<Account["Service"]>>()
     // @ts-expect-error outside a server there is no self
     Effect.runFork(Account.self)
+  })
+})
+
+describe("the key in a handler's context", () => {
+  const { init } = behavior
+  const { Pay } = behavior.handlers
+
+  it("is a string where the server was given one", () => {
+    const Tick = (state: State, _: {}, { key }: { readonly key: string }) => ({ ...state, open: key !== "" })
+    Account.layerKeyed({ init, handlers: { Pay, Tick } })
+    Account.recipe({ init, handlers: { Pay, Tick } }, { key: "a" })
+    Account.start({ init, handlers: { Pay, Tick } }, { key: "a" })
+    // @ts-expect-error the one server of a class has none
+    Account.layer({ init, handlers: { Pay, Tick } })
+    Account.layerKeyed({
+      init,
+      handlers: {
+        Pay,
+        Tick: (state, _, { key }) => {
+          expectTypeOf(key).toEqualTypeOf<string>()
+          return state
+        }
+      }
+    })
+  })
+
+  it("is undefined where it was not, and either in a behaviour for both", () => {
+    Account.layer({
+      init,
+      handlers: {
+        Pay,
+        Tick: (state, _, { key }) => {
+          expectTypeOf(key).toEqualTypeOf<undefined>()
+          return state
+        }
+      }
+    })
+    const both = Account.behavior({
+      init,
+      handlers: {
+        Pay,
+        Tick: (state, _, { key, seq }) => {
+          expectTypeOf(key).toEqualTypeOf<string | undefined>()
+          expectTypeOf(seq).toEqualTypeOf<number>()
+          return state
+        }
+      }
+    })
+    Account.layer(both)
+    Account.layerKeyed(both)
+  })
+
+  it("is what a behaviour may be made of, by a function or an Effect, and its needs are the layer's", () => {
+    const plain = Account.layerKeyed((key) => ({
+      init: { balance: key.length, open: true },
+      handlers: { Pay, Tick: (state) => ({ ...state, open: false }) }
+    }))
+    const effectful = Account.layerKeyed((key) =>
+      Effect.map(Rate, (rate) => Account.behavior({ ...behavior, init: { balance: rate, open: key !== "" } }))
+    )
+    type In<L> = L extends Layer.Layer<any, any, infer R> ? R : never
+    expectTypeOf<In<typeof plain>>().toEqualTypeOf<Supervisor.Supervisor | StateContainer.StateOf<Account>>()
+    expectTypeOf<In<typeof effectful>>().toEqualTypeOf<In<typeof plain> | Rate>()
+    // @ts-expect-error a handler lacks
+    Account.layerKeyed((key) => ({ init: { balance: key.length, open: true }, handlers: { Pay } }))
+    // @ts-expect-error the one server of a class has no key to make it of
+    Account.layer((key: string) => ({ ...behavior, init: { balance: key.length, open: true } }))
   })
 })
 

@@ -126,9 +126,10 @@ export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 
 /**
  * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for a
- * promise wherever one is awaited, and the others are how every object is shown and compared.
+ * promise wherever one is awaited, `key` is what the server goes by, and the others are how every object is shown and
+ * compared.
  */
-export const reservedNames = ["then", "constructor", "pipe", "toJSON", "toString"] as const
+export const reservedNames = ["then", "constructor", "pipe", "toJSON", "toString", "key"] as const
 
 /** Makes a message of such a name an error of its own. */
 export type NoReserved<Ms> = {
@@ -158,36 +159,56 @@ export interface From<in A = never, in E = never> {
 }
 
 /**
- * The context of a message, for its handler: beside state and payload.
+ * The key of a server; `undefined` for one without.
  *
  * @category models
  * @since 0.1.0
  */
-export interface HandlerContext<in A = never, in E = never> {
+export type ServerKey = string | undefined
+
+/**
+ * The context of a message, for its handler: beside state and payload. `K` is the key of the server: a `string` where it has
+ * one, `undefined` where it has none, either in a behaviour for both.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandlerContext<in A = never, in E = never, out K extends ServerKey = ServerKey> {
   /** The caller of the message in hand; hand it to `GenServer.reply` after `Next.noReply`. */
   readonly from: From<A, E>
   /** Number of the incarnation that handles the message. */
   readonly incarnation: number
   /** How often this message has been handled, this time included. */
   readonly attempt: number
+  /** The key of the server; a server of `layer` has none. */
+  readonly key: K
+  /**
+   * The revision of the state: the number of its snapshot, 0 before the first commit. It only grows, also over restarts of the
+   * process where a store has the state. One that is conserved late has the number of what is conserved, and one that is not
+   * conserved has 0.
+   *
+   * It is looked up when it is read. Read it first in a handler that waits: a state that is set from outside meanwhile has a
+   * number of its own.
+   */
+  readonly seq: number
 }
 
 /**
- * One handler per message.
+ * One handler per message; `K` is the key of the server, as its context has it.
  *
  * @category models
  * @since 0.1.0
  */
-export type Handlers<S, Ms extends Messages> = {
-  readonly [K in keyof Ms]: Ms[K] extends Call<any, infer A, infer E> ? (
+export type Handlers<S, Ms extends Messages, K extends ServerKey = ServerKey> = {
+  readonly [Tag in keyof Ms]: Ms[Tag] extends Call<any, infer A, infer E> ? (
       state: S,
-      payload: Payload<Ms[K]>,
-      context: HandlerContext<A["Type"], E["Type"]>
+      payload: Payload<Ms[Tag]>,
+      context: HandlerContext<A["Type"], E["Type"], K>
     ) => CallNext<A["Type"], S, any> | Effect.Effect<CallNext<A["Type"], S, any>, E["Type"], any>
     : (
       state: S,
-      payload: Payload<Ms[K]>,
-      context: HandlerContext<never, never>
+      payload: Payload<Ms[Tag]>,
+      context: HandlerContext<never, never, K>
     ) => CastNext<S, any> | Effect.Effect<CastNext<S, any>, never, any>
 }
 

@@ -16,7 +16,7 @@ import type { StartRecipe } from "../process/Child.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
-import type { Behavior, BehaviorInput, Client, Needs, Options, SelfClient } from "./class/Behavior.ts"
+import type { Behavior, BehaviorInput, Client, KeyedBehavior, Needs, Options, SelfClient } from "./class/Behavior.ts"
 import { clientClass, messageTypes } from "./class/Client.ts"
 import type { Keyed } from "./class/Keyed.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
@@ -33,7 +33,8 @@ export {
   type HandlerContext,
   type Handlers,
   type Messages,
-  type Methods
+  type Methods,
+  type ServerKey
 } from "../../domain/server/Message.ts"
 export {
   Fenced,
@@ -45,7 +46,16 @@ export {
   StateRefused,
   StopFailed
 } from "../../domain/server/ServerErrors.ts"
-export type { Behavior, BehaviorInput, Client, Needs, Options, SelfClient } from "./class/Behavior.ts"
+export type {
+  Behavior,
+  BehaviorInput,
+  Client,
+  HasKey,
+  KeyedBehavior,
+  Needs,
+  Options,
+  SelfClient
+} from "./class/Behavior.ts"
 export { castAfter, reply, spawnLink, stored } from "./class/HandlerEffects.ts"
 export type { Keyed } from "./class/Keyed.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
@@ -79,7 +89,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 
   /**
    * The client of the server that runs this, with its internal messages too: for handlers, init and clean-up, and for
-   * fibers they fork (OTP: `self/0`). Anywhere else it does not compile.
+   * fibers they fork (OTP: `self/0`). It has the `key` of the server. Anywhere else it does not compile.
    */
   readonly self: Effect.Effect<SelfClient<Self, S, Ms>, never, SelfOf<Self>>
 
@@ -93,7 +103,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
    * as an Effect is made anew by every incarnation: what it acquires lives as long as the incarnation.
    */
   layer<
-    const H extends Handlers<S, Ms>,
+    const H extends Handlers<S, Ms, undefined>,
     BE = never,
     BR = never,
     E = never,
@@ -110,14 +120,14 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 
   /** A start recipe for a server with a key: what a `DynamicSupervisor` starts. */
   recipe<
-    const H extends Handlers<S, Ms>,
+    const H extends Handlers<S, Ms, string>,
     BE = never,
     BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): StartRecipe<
     Client<Self, S, Ms>,
@@ -127,14 +137,14 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 
   /** Starts a server with a key under the supervisor of the context (OTP: `start_child`). */
   start<
-    const H extends Handlers<S, Ms>,
+    const H extends Handlers<S, Ms, string>,
     BE = never,
     BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
     Client<Self, S, Ms>,
@@ -144,17 +154,18 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 
   /**
    * Servers of this class by key, started when they are first asked for, as children of the nearest supervisor: provide a
-   * `DynamicSupervisor` for many. Get them with `at`.
+   * `DynamicSupervisor` for many. Get them with `at`. A behaviour may be a function of the key, so that `init` can load what
+   * belongs to it.
    */
   layerKeyed<
-    const H extends Handlers<S, Ms>,
+    const H extends Handlers<S, Ms, string>,
     BE = never,
     BR = never,
     E = never,
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
     options?: Options<G>
   ): Layer.Layer<
     Keyed<Self>,

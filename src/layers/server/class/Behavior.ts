@@ -5,7 +5,7 @@
  */
 import type { Duration, Effect, Pipeable, Scope } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { AllMethods, Messages, Methods } from "../../../domain/server/Message.ts"
+import type { AllMethods, Messages, Methods, ServerKey } from "../../../domain/server/Message.ts"
 import type { CastNext, Initial, TerminateNext } from "../../../domain/server/Next.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
 import type { Isolation } from "../../../domain/state/Isolation.ts"
@@ -17,13 +17,29 @@ import type { QuarantineOptions } from "../message/Quarantine.ts"
 import type { SelfOf, ServerOf } from "./ServerRef.ts"
 
 /**
+ * A reference to a server that may have a key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HasKey {
+  /** The key that the server was given; `undefined` for one without. */
+  readonly key: ServerKey
+}
+
+/**
  * A client of a server: one method per message, and the process behind it. It follows the server across restarts and never
  * points at a dead incarnation.
  *
  * @category models
  * @since 0.1.0
  */
-export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & Pipeable.Pipeable & ServerOf<Self, S, Ms>
+export type Client<Self, S, Ms extends Messages> =
+  & Methods<Ms>
+  & HasKey
+  & HasProcess
+  & Pipeable.Pipeable
+  & ServerOf<Self, S, Ms>
 
 /**
  * The client that a server's own code has of itself: with its internal messages, too.
@@ -33,6 +49,7 @@ export type Client<Self, S, Ms extends Messages> = Methods<Ms> & HasProcess & Pi
  */
 export type SelfClient<Self, S, Ms extends Messages> =
   & AllMethods<Ms>
+  & HasKey
   & HasProcess
   & Pipeable.Pipeable
   & ServerOf<Self, S, Ms>
@@ -94,3 +111,14 @@ export interface Options<G extends Grade = "nothing"> extends ChildOptions {
  * @since 0.1.0
  */
 export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Effect<Behavior<S, H, E, R>, BE, BR>
+
+/**
+ * A behaviour of servers with a key, or how each incarnation makes one from its key. What is made of a key is made anew by
+ * every incarnation: what it acquires lives as long as the incarnation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KeyedBehavior<S, H, BE, BR, E, R> =
+  | BehaviorInput<S, H, BE, BR, E, R>
+  | ((key: string) => BehaviorInput<S, H, BE, BR, E, R>)

@@ -82,6 +82,9 @@ export class AnyClient extends InspectedReference implements ServerClient {
     super()
     this[processOf] = server
   }
+  get key(): string | undefined {
+    return this[processOf].givenKey
+  }
 }
 
 interface Options {

@@ -19,12 +19,15 @@ import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf } from "../message/CallChain.ts"
 import type { RunOptions } from "../parts/Limits.ts"
 import { limitsOf } from "../parts/Limits.ts"
-import { type AnyBehavior, type ClientClass, makeSpec, type ServerClient } from "../parts/ServerSpec.ts"
+import {
+  type AnyBehaviorInput,
+  type ClientClass,
+  type Keying,
+  makeSpec,
+  type ServerClient
+} from "../parts/ServerSpec.ts"
 import { type At, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
 import { keepSpecimens } from "./Specimens.ts"
-
-/** A behaviour, or how each incarnation makes one. */
-export type AnyBehaviorInput = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
 
 type AnyOptions = ChildOptions & RunOptions
 
@@ -59,7 +62,8 @@ export const make = <Self>() =>
 
   const recipe = (
     behavior: AnyBehaviorInput,
-    options: AnyOptions & { readonly key?: string } = {}
+    options: AnyOptions & { readonly key?: string } = {},
+    keying: Keying = "key" in options ? "given" : "none"
   ): StartRecipe<ServerClient, unknown> => {
     // One that was asked for by the key `undefined` is not the one without a key.
     const key = "key" in options ? options.key : ""
@@ -70,7 +74,7 @@ export const make = <Self>() =>
       options: childOptions(options),
       make: (parent, context, id) => {
         if (typeof key !== "string") return refuse({ of: own, option: "key", given: key }, "a string")
-        const spec = specs(parent, context, behavior, options, id === own ? undefined : id)
+        const spec = specs(parent, context, behavior, options, keying, id === own ? undefined : id)
         const server = new ServerProcess(spec, key)
         return { child: server, ref: server.ref }
       }
@@ -106,7 +110,7 @@ export const make = <Self>() =>
             companions: tableOf(yield* container),
             context: yield* Effect.context<never>(),
             scope: yield* Effect.scope,
-            recipe: (key) => recipe(behavior, { ...options, key, isKeyed: true })
+            recipe: (key) => recipe(behavior, { ...options, key }, "layer")
           })
         })
       ),

@@ -46,25 +46,29 @@ export const start = (server: Server): Starts => {
     server.companion = undefined
     return failStart(server, Cause.die(new NameTaken({ server: server.name, holder })))
   }
-  if (make !== undefined) {
-    const running = incarnationOf(server)
-    return startInFiber(
-      server,
-      Effect.flatMap(make, (behavior) => {
-        if (server.running !== running) return Effect.interrupt
-        running.behavior = behavior
-        return firstState(server, behavior)
-      })
-    )
-  }
   let first: Effect.Effect<unknown, unknown>
   try {
-    first = firstState(server, shared!)
+    first = make === undefined ? firstState(server, shared!) : made(server, make)
   } catch (defect) {
     first = Exit.die(defect)
   }
   if (!isExit(first)) return startInFiber(server, first)
   return first._tag === "Success" ? begin(server, first.value) : failStart(server, first.cause)
+}
+
+/** The same with a behaviour that is this incarnation's own. */
+const made = (
+  server: Server,
+  make: (key: string) => Effect.Effect<AnyBehavior, unknown>
+): Effect.Effect<unknown, unknown> => {
+  const running = incarnationOf(server)
+  const begin = (behavior: AnyBehavior): Effect.Effect<unknown, unknown> => {
+    if (server.running !== running) return Effect.interrupt
+    running.behavior = behavior
+    return firstState(server, behavior)
+  }
+  const making = make(server.key)
+  return isExit(making) && making._tag === "Success" ? begin(making.value) : Effect.flatMap(making, begin)
 }
 
 /** What the incarnation starts from: what is conserved, or `init`. */

@@ -30,6 +30,10 @@ import type { MessageType, Once, QueuedCast, Work } from "./MessageType.ts"
 /** A server as its messages see it. */
 export interface Receiver {
   readonly name: string
+  /** Its key, if it has one. */
+  readonly givenKey: string | undefined
+  /** The number of the newest snapshot of its state. */
+  readonly seq: number
   readonly spec: { readonly deadlines: Deadlines }
   readonly current: Envelope | undefined
   /** Takes a call whose caller has begun to wait. */

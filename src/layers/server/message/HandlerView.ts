@@ -22,6 +22,12 @@ export class HandlerView implements HandlerContext<never, never> {
   get attempt(): number {
     return this.envelope.attempts
   }
+  get key(): string | undefined {
+    return this.envelope.server.givenKey
+  }
+  get seq(): number {
+    return this.envelope.server.seq
+  }
 }
 
 /** The sender of a message of this type; called on the sender's own stack. */
@@ -55,5 +61,11 @@ export class DirectView implements HandlerContext<never, never> {
   }
   get attempt(): number {
     return this.envelope.attempts
+  }
+  get key(): string | undefined {
+    return this.server.givenKey
+  }
+  get seq(): number {
+    return this.server.seq
   }
 }

@@ -18,8 +18,6 @@ export interface RunOptions extends ChildOptions {
   readonly quarantine?: QuarantineOptions | undefined
   readonly isolation?: Isolation | undefined
   readonly initTimeout?: Duration.Input | undefined
-  /** Whether a keyed layer starts it, so that `at(key)` finds a server in its place. */
-  readonly isKeyed?: boolean | undefined
 }
 
 /** What limits a server. */

@@ -119,7 +119,17 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** Its key, where `at(key)` finds a server in its place; else empty. */
   get askedBy(): string {
-    return this.spec.isKeyed ? this.key : ""
+    return this.spec.keying === "layer" ? this.key : ""
+  }
+
+  /** The key that it was given; one without has none, also not the empty one. */
+  get givenKey(): string | undefined {
+    return this.spec.keying === "none" ? undefined : this.key
+  }
+
+  /** The number of the newest snapshot of its state; 0 while there is none. */
+  get seq(): number {
+    return this.companion?.seq ?? 0
   }
 
   get path(): ReadonlyArray<string> {

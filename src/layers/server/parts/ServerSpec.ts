@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, type Exit, Scheduler, Schema, type Tracer } from "effect"
+import { Clock, Context, Effect, Exit, Scheduler, Schema, type Tracer } from "effect"
 import { idText, pathText, separator } from "../../../domain/observation/Path.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
@@ -51,6 +51,7 @@ export interface AnyBehavior {
 export interface Served extends Process {
   /** Its path, for messages. */
   readonly name: string
+  readonly givenKey: string | undefined
   call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown>
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown>
   cast(message: QueuedCast, span: Tracer.AnySpan | undefined): Effect.Effect<void>
@@ -64,14 +65,16 @@ export interface ServerClient extends HasProcess {
 /** The class of a server class's clients. */
 export type ClientClass = new(server: Served) => ServerClient
 
+/** A server has no key; it was given one; a keyed layer gave it one, so that `at(key)` finds a server in its place. */
+export type Keying = "none" | "given" | "layer"
+
 /** The part that all servers of one class under one supervisor share. */
 export interface ServerSpec extends Limits {
   /** The class's id. */
   readonly id: string
   /** What its supervisor calls it, if not by the class's id and its key. */
   readonly renamed: string | undefined
-  /** Whether a keyed layer starts them. */
-  readonly isKeyed: boolean
+  readonly keying: Keying
   readonly parent: Parent
   /** What the name of each of them begins with: the supervisor's path. */
   readonly address: string
@@ -82,8 +85,8 @@ export interface ServerSpec extends Limits {
   readonly companions: CompanionTable<unknown>
   /** The behaviour, when all incarnations share it. */
   readonly shared: AnyBehavior | undefined
-  /** Or how an incarnation makes its own, in its Scope. */
-  readonly make: Effect.Effect<AnyBehavior, unknown> | undefined
+  /** Or how an incarnation makes its own, in its Scope, from the key of its server. */
+  readonly make: ((key: string) => Effect.Effect<AnyBehavior, unknown>) | undefined
   readonly Client: ClientClass
   readonly overflow: Overflow
   /** Protects what is conserved from handlers that mutate it; absent when states are shared. */
@@ -110,7 +113,11 @@ interface ClassDescription<Self> {
   readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
 }
 
-type Behavior = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
+/** A behaviour, or how each incarnation makes one. */
+export type BehaviorOrEffect = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
+
+/** The same, or one for each key. */
+export type AnyBehaviorInput = BehaviorOrEffect | ((key: string) => BehaviorOrEffect)
 
 /**
  * Makes the specs of a class, and remembers the last one of each behaviour: a thousand servers started alike, one after
@@ -121,8 +128,9 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
   return (
     parent: Parent,
     context: Context.Context<never>,
-    behavior: Behavior,
+    behavior: AnyBehaviorInput,
     options: RunOptions,
+    keying: Keying,
     renamed?: string
   ): ServerSpec => {
     const known = last.get(behavior)
@@ -132,7 +140,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       known.options.mailbox === options.mailbox && known.options.quarantine === options.quarantine &&
       known.options.isolation === options.isolation &&
       known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown &&
-      known.options.isKeyed === options.isKeyed
+      known.spec.keying === keying
     ) return known.spec
     const isolation = options.isolation ?? "share"
     const address = pathText(parent.path) + separator
@@ -142,15 +150,14 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     const spec: ServerSpec = {
       id: description.id,
       renamed,
-      isKeyed: options.isKeyed === true,
+      keying,
       parent,
       address,
       name: address + idText(renamed ?? description.id),
       context,
       // The layer that registered the recipe asked for the container, so it is there.
       companions: tableOf(Context.getUnsafe(context, description.container)),
-      shared: Effect.isEffect(behavior) ? undefined : faulty(behavior),
-      make: Effect.isEffect(behavior) ? Effect.map(behavior, faulty) : undefined,
+      ...behaviorOf(behavior, faulty),
       Client: description.Client,
       ...limitsOf(description.id, options),
       overflow: options.mailbox?.overflow ?? "suspend",
@@ -165,6 +172,18 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     last.set(behavior, { spec, options })
     return spec
   }
+}
+
+const behaviorOf = (
+  behavior: AnyBehaviorInput,
+  faulty: (one: AnyBehavior) => AnyBehavior
+): Pick<ServerSpec, "shared" | "make"> => {
+  const made = (one: BehaviorOrEffect): Effect.Effect<AnyBehavior, unknown> =>
+    Effect.isEffect(one) ? Effect.map(one, faulty) : Exit.succeed(faulty(one))
+  if (typeof behavior === "function") return { shared: undefined, make: (key) => made(behavior(key)) }
+  if (!Effect.isEffect(behavior)) return { shared: faulty(behavior), make: undefined }
+  const every = made(behavior)
+  return { shared: undefined, make: () => every }
 }
 
 const copier = (state: Pure): (value: unknown) => unknown => {

@@ -99,10 +99,10 @@ const replaceAny = (
     }
     const millis = toMillis(timeout, { server: server.name, request: request.tag })
     const lent = Context.omit(HandlerOf, Scope.Scope, Tracer.ParentSpan)(caller)
-    const make = Effect.isEffect(input) ? input : undefined
+    const make = Effect.isEffect(input) ? () => input : undefined
     const change = (state: unknown) =>
       Effect.gen(function*() {
-        const behavior = make === undefined ? input as AnyBehavior : yield* make
+        const behavior = make === undefined ? input as AnyBehavior : yield* make()
         const migrated = migrate === undefined ? state : migrate(state)
         const spec = {
           ...server.spec,

@@ -66,6 +66,8 @@ export interface CompanionPort<in out S> extends Companion<S> {
   owner: Process | undefined
   /** The number of the youngest incarnation that may have had this state; 0 when none has. */
   readonly youngest: number
+  /** The number of the newest snapshot that it conserves; 0 while there is none. */
+  readonly seq: number
   /** Whether answers have to wait: the newest state is not stored yet. Always false in memory. */
   readonly isBehind: boolean
   /** Whether so much is waiting to be stored that the server has to wait, too: see {@link whenRoom}. */

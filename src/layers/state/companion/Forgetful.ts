@@ -15,6 +15,10 @@ const none: ReadonlyArray<never> = []
 
 /** A companion that keeps nothing. */
 export class Forgetful<in out S> extends SyncCompanion<S> {
+  get seq(): number {
+    return 0
+  }
+
   get isSpare(): boolean {
     return true
   }

@@ -92,6 +92,10 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
     this.rest = restOf(this.rest.policy)
   }
 
+  get seq(): number {
+    return Ref.getUnsafe(this.cell)?.seq ?? 0
+  }
+
   get isSpare(): boolean {
     return Ref.getUnsafe(this.cell) === undefined && this.rest.aside.length === 0
   }

@@ -27,6 +27,7 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
   }
 
   abstract readonly isSpare: boolean
+  abstract readonly seq: number
   abstract readonly get: Effect.Effect<Option.Option<S>>
   abstract readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot<S>>>
   abstract readonly aside: Effect.Effect<ReadonlyArray<Aside<unknown>>>

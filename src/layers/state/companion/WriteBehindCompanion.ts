@@ -163,6 +163,10 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     return this.inner.youngest
   }
 
+  get seq(): number {
+    return this.inner.seq
+  }
+
   get undone(): number {
     return this.inner.undone
   }

@@ -81,6 +81,10 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   // ------------------------------------------------------------------------------------------------------- the fence
 
+  get seq(): number {
+    return this.memory._tag === "Away" ? this.memory.seq : this.newest?.seq ?? 0
+  }
+
   get youngest(): number {
     return this.fence
   }

@@ -259,11 +259,13 @@ describe("the context that a handler gets with its message", () => {
       ])
     )))
 
-  const nobody: GenServer.HandlerContext<string, never> = {
+  const nobody: GenServer.HandlerContext<string, never, undefined> = {
     get from(): never {
       throw new Error("no context")
     },
     attempt: 0,
-    incarnation: 0
+    incarnation: 0,
+    key: undefined,
+    seq: 0
   }
 })

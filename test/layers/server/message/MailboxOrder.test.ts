@@ -8,6 +8,8 @@ import { ownCall } from "../../../../src/layers/server/message/MessageType.ts"
 
 const nobody = (deadlines: Deadlines): Receiver => ({
   name: "test",
+  givenKey: undefined,
+  seq: 0,
   spec: { deadlines },
   current: undefined,
   post: () => {},
