@@ -85,6 +85,20 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   })
   return { code: ran.status, output: `${ran.stdout}${ran.stderr}`.trim(), stdout: ran.stdout }
 }
+/** Another Node, installed as the project's own is (`tools`): its executable, or none where its platform has no package. */
+const node = (name: string): ReadonlyArray<string> => {
+  const platform = `${process.platform === "win32" ? "win" : process.platform}-${process.arch}`
+  const { optionalDependencies } = JSON.parse(readFileSync(join(repository, "tools", name, "package.json"), "utf8"))
+  const file = process.platform === "win32" ? "bin/node.exe" : "bin/node"
+  return [`node-${platform}`, `node-bin-${platform}`].filter((found) => found in optionalDependencies)
+    .map((found) => join(repository, "node_modules/@heirloom", name, "node_modules", found, file))
+}
+const nodes: ReadonlyArray<{ name: string; path: string; hasSqlite: boolean }> = [
+  ...node("node-20").map((path) => ({ name: "Node 20", path, hasSqlite: false })),
+  ...node("node-22.16").map((path) => ({ name: "Node 22.16", path, hasSqlite: true })),
+  { name: "the newest Node", path: process.execPath, hasSqlite: true }
+]
+
 const bin = (name: string): string => join(repository, "node_modules/.bin", name)
 
 /** Whether a link of a page leads somewhere: to a file, and to a heading of it if it names one. */
@@ -236,6 +250,71 @@ describe("a stranger's project", () => {
     const postgres = heirloom("snapshots", "keys", "postgres:nowhere")
     assert.strictEqual(postgres.code, 1, postgres.output)
     assert.include(postgres.output, "This needs the package @effect/sql-pg, which is not installed here")
+  })
+
+  describe.each(nodes)("on $name", ({ hasSqlite, name, path }) => {
+    const needsNode = "SQLite needs Node 22.16 or later of Node 22, or Node 24 or later; this is Node 20"
+    const platform = "node_modules/@effect/platform-node"
+    /** Saves a state in a store that it opens. */
+    const save = (store: string, place: string) => {
+      writeFileSync(
+        join(stranger, "save.mjs"),
+        [
+          `import { NodeServices } from "@effect/platform-node"`,
+          `import { Effect } from "effect"`,
+          `import * as Store from "heirloom/${store}"`,
+          `const program = Effect.gen(function*() {`,
+          `  const store = yield* Store.make(${place})`,
+          `  const epoch = yield* store.acquireEpoch("stranger")`,
+          `  yield* store.save([{ key: "app/Counter", epoch, seq: 1, version: 1, state: "41", trusted: 0, at: 0 }])`,
+          `})`,
+          `await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NodeServices.layer)))`
+        ].join("\n")
+      )
+      return run(path, ["save.mjs"], stranger)
+    }
+    const show = (place: string) =>
+      run(path, [join(installed, manifest.bin.heirloom), "snapshots", "show", place, "app/Counter", "1"], stranger)
+
+    beforeAll(() => {
+      assert.isTrue(existsSync(path), `${path} is not there: npm ci installs it`)
+      mkdirSync(join(stranger, "node_modules/@effect"), { recursive: true })
+      if (existsSync(join(stranger, platform))) return
+      symlinkSync(join(repository, platform), join(stranger, platform), "junction")
+    })
+
+    it("every module is there, and servers run", () => {
+      const surface = run(path, ["out/surface.js"], stranger)
+      assert.strictEqual(surface.code, 0, surface.output)
+      const ran = run(path, ["out/counter.js"], stranger)
+      assert.strictEqual(ran.stdout.trim().split("\n").at(-1), "42", ran.output)
+    })
+
+    it("a store of files is written, and the command reads it", () => {
+      const wrote = save("StateStoreFile", `{ directory: "files on ${name}" }`)
+      assert.strictEqual(wrote.code, 0, wrote.output)
+      const shown = show(`file:files on ${name}`)
+      assert.strictEqual(shown.stdout, "41\n", shown.output)
+    })
+
+    if (hasSqlite) {
+      it("a store in SQLite is written, and the command reads it", () => {
+        const wrote = save("StateStoreSqlite", `{ filename: "on ${name}.db" }`)
+        assert.strictEqual(wrote.code, 0, wrote.output)
+        const shown = show(`sqlite:on ${name}.db`)
+        assert.strictEqual(shown.stdout, "41\n", shown.output)
+      })
+    } else {
+      it("a store in SQLite is refused, in a typed error that names a Node that has it", () => {
+        const wrote = save("StateStoreSqlite", `{ filename: "app.db" }`)
+        assert.include(wrote.output, `StoreError: open of the state store "sqlite app.db": ${needsNode}`)
+        writeFileSync(join(stranger, "app.db"), "")
+        const shown = show("sqlite:app.db")
+        assert.strictEqual(shown.code, 1)
+        assert.include(shown.output, needsNode)
+        assert.notInclude(shown.output, "    at ", "the command shows no stack")
+      })
+    }
   })
 
   it("links to nothing that is not in it", () => {

@@ -14,9 +14,10 @@
 import { Context, type Duration, Effect, Layer, Predicate, Semaphore, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import type { SQLInputValue, StatementSync } from "node:sqlite"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { messageOf } from "../../domain/text/ForeignText.ts"
+import * as NodeSqlite from "./sql/NodeSqlite.ts"
 
 /**
  * How to open a database.
@@ -80,6 +81,11 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     option: "busyTimeout",
     given: options.busyTimeout ?? 250
   })
+  const { DatabaseSync } = yield* Effect.mapError(
+    NodeSqlite.load,
+    (cause) =>
+      new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause, message: cause.message, operation: "open" }) })
+  )
   const db = yield* Effect.acquireRelease(
     Effect.try({
       try: () => {
@@ -173,7 +179,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
  *
  * **Gotchas**
  *
- * Needs Node 22.13 or later: before, `node:sqlite` is not there. It is synchronous: every statement runs on the event
+ * Needs Node 22.16 or later of Node 22, or Node 24 or later: the `node:sqlite` of others is not there, or cannot do what is
+ * asked of it. There the Layer fails with a `SqlError` that says so. It is synchronous: every statement runs on the event
  * loop. Keep the file on a local disk; WAL does not work over a network file system.
  *
  * **Example**

@@ -11,7 +11,9 @@ import { Effect, Layer, type Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { SqlError } from "effect/sql"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
-import { StoreError } from "../../domain/state/stored/StoreError.ts"
+import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
+import { clause } from "../../domain/text/ForeignText.ts"
+import { UnsupportedNode } from "./sql/NodeSqlite.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
@@ -56,6 +58,12 @@ const open = Effect.fnUntraced(
   }
 )
 
+/** A Node without what is needed is no fault of the database, and no later try helps. */
+const openFailure = (error: SqlError.SqlError): StoreErrorReason =>
+  error.reason.cause instanceof UnsupportedNode
+    ? { _tag: "Invalid", what: clause(error.reason.cause) }
+    : reasonOf(error)
+
 /**
  * A store in a SQLite database of its own; it is closed with the Scope.
  *
@@ -76,7 +84,7 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
       )
     }
     return open(options).pipe(
-      Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: reasonOf(error) })),
+      Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: openFailure(error) })),
       Effect.flatMap((database) => StateStoreSql.makeOn(database, options, name)),
       Effect.map((store) => Object.assign(store, { grade: "process" as const }))
     )
@@ -96,7 +104,8 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
  *
  * **Gotchas**
  *
- * Needs Node 22.13 or later: before, `node:sqlite` is not there.
+ * Needs Node 22.16 or later of Node 22, or Node 24 or later. On others the Layer fails with a `StoreError` that says so;
+ * `heirloom/StateStoreFile` works on all that Heirloom does.
  *
  * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: 15 µs for one small state, 2 to 4 µs
  * for each in a batch (with `"FULL"` one flush of the disk on top), some 4 ms for each megabyte of state. A thread of its
