@@ -158,6 +158,17 @@ export const noSpec = (given: unknown, expected: string): Result.Result<never, I
 export const taken = (id: string): InvalidOption =>
   new InvalidOption({ of: id, option: "id", given: id, expected: "another one: two children have it" })
 
+/** What is wrong with a child that needs one which is not there before it, if any. */
+export const unmetNeed = (
+  { id: of, needs }: ChildSpec,
+  isThere: (id: string) => boolean
+): InvalidOption | undefined => {
+  const given = needs.find((id) => !isThere(id))
+  return given === undefined
+    ? undefined
+    : new InvalidOption({ of, option: "needs", given, expected: "a child that was started before it" })
+}
+
 /**
  * The truth table: whether a child that ended by itself is started again.
  *

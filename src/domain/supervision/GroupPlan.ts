@@ -10,9 +10,9 @@
  */
 import { type ExitReason, killed, shutdown } from "../process/ExitReason.ts"
 import { leaveDown } from "./Ending.ts"
-import { missing, strand, strandedBy } from "./Standing.ts"
+import { missing, mustWait, strand, strandedBy } from "./Standing.ts"
 import { group, inOrder } from "./Strategy.ts"
-import { type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
+import { type Down, type Draft, type Entry, isAlive, type Plan } from "./SupervisionState.ts"
 
 /**
  * Restarts the group of `root` after `delay` milliseconds, or parks it.
@@ -113,7 +113,7 @@ export const beginStarts = (draft: Draft, entries: Iterable<Entry>, by: string, 
 
 /** Starts the children that were left down when this one was terminated: it is up again. */
 export const beginStranded = (draft: Draft, id: string): void => {
-  if (draft.stranded === 0) return
+  if (draft.held === 0) return
   const entries = strandedBy(draft, id)
   if (entries.length === 0) return
   for (const { spec } of entries) draft.do({ _tag: "Settle", id: spec.id, fate: "restarting" })
@@ -201,12 +201,16 @@ export const arrived = (draft: Draft, id: string, planId: number | undefined): v
   advance(draft, next)
 }
 
-/** Every plan takes the steps it may take. */
+/** Every plan takes the steps it may take: what one of them waits for may have happened outside of it. */
 export const advanceAll = (draft: Draft): void => {
-  for (const { id } of draft.plans) {
+  const { held } = draft
+  for (const { gates, id, outstanding } of draft.plans) {
+    if (gates.length > 0 || outstanding.length > 0) continue
     const plan = draft.plan(id)
     if (plan !== undefined) advance(draft, plan)
   }
+  // One that was left down may be what a plan before it waits for.
+  if (draft.held > held) advanceAll(draft)
 }
 
 const advance = (draft: Draft, plan: Plan): void => {
@@ -226,16 +230,18 @@ const advance = (draft: Draft, plan: Plan): void => {
     } else if (plan.kind === "restart" && startAt < plan.starts.length) {
       // Nothing comes up while the budget is still thinking about another of them.
       if (plan.gates.length > 0 || draft.consulting > 0) break
-      const id = plan.starts[startAt++]!
+      const id = plan.starts[startAt]!
       const entry = draft.get(id)
-      if (entry === undefined || entry.plan !== plan.id || entry.status._tag !== "Restarting") continue
-      const absent = missing(draft, entry)
-      if (absent !== undefined) {
-        strand(draft, entry, absent)
-        continue
+      if (entry?.plan === plan.id && entry.status._tag === "Restarting") {
+        const absent = missing(draft, entry)
+        if (absent !== undefined) strand(draft, entry, absent)
+        else if (mustWait(draft, entry)) break
+        else {
+          outstanding = [id]
+          start(draft, entry)
+        }
       }
-      outstanding = [id]
-      start(draft, entry)
+      startAt++
     } else {
       draft.plans = draft.plans.filter((other) => other.id !== plan.id)
       return booted(draft)
@@ -244,12 +250,14 @@ const advance = (draft: Draft, plan: Plan): void => {
   draft.replan({ ...plan, outstanding, startAt, stopAt })
 }
 
+const down: Down = { _tag: "Down", why: "ended" }
+
 /** Asks for the next incarnation of a child that is down. */
 export const start = (draft: Draft, entry: Entry): void => {
   const ticket = draft.ticket()
   draft.replace(entry, {
     ...entry,
-    status: { _tag: "Starting", ticket, request: undefined, first: false, before: "ended", ended: undefined }
+    status: { _tag: "Starting", ticket, request: undefined, first: false, before: down, ended: undefined }
   })
   draft.do({ _tag: "Start", id: entry.spec.id, ticket, request: undefined })
 }

@@ -4,8 +4,9 @@
  * @since 0.1.0
  */
 import { InvalidOption } from "../options/InvalidOption.ts"
+import { unmetNeed } from "./ChildSpec.ts"
 import * as Group from "./GroupPlan.ts"
-import { strandAfter } from "./Standing.ts"
+import { moveBehind, needing, strandAfter } from "./Standing.ts"
 import { inOrder } from "./Strategy.ts"
 import type { Answer, Event } from "./SupervisionEvents.ts"
 import { down, type Draft, type Entry, isAlive, isRestarting, type Status } from "./SupervisionState.ts"
@@ -42,26 +43,38 @@ const startChild = (draft: Draft, event: Extract<Event, { readonly _tag: "StartC
   if (present !== undefined) {
     return isAlive(present) && !isRestarting(present) ? { _tag: "AlreadyStarted" } : { _tag: "AlreadyPresent" }
   }
-  const unknown = draft.options.strategy === "dependents"
-    ? spec.needs.find((id) => draft.get(id) === undefined)
+  const unmet = draft.options.strategy === "dependents"
+    ? unmetNeed(spec, (id) => draft.get(id) !== undefined)
     : undefined
-  if (unknown !== undefined) {
+  if (unmet !== undefined) return unmet
+  const ticket = draft.ticket()
+  const added: Entry = {
+    spec,
+    order: draft.nextOrder,
+    initial,
+    incarnation: 0,
+    status: {
+      _tag: "Starting",
+      ticket,
+      request,
+      first: true,
+      before: { _tag: "Down", why: "terminated" },
+      ended: undefined
+    },
+    plan: undefined
+  }
+  const later = needing(draft, added)
+  if (later.includes(added)) {
     return new InvalidOption({
       of: spec.id,
       option: "needs",
-      given: unknown,
-      expected: "a child that was started before it"
+      given: spec.needs,
+      expected: "children that can do without it: these need it themselves"
     })
   }
-  const ticket = draft.ticket()
-  draft.add({
-    spec,
-    order: draft.nextOrder++,
-    initial,
-    incarnation: 0,
-    status: { _tag: "Starting", ticket, request, first: true, before: "terminated", ended: undefined },
-    plan: undefined
-  })
+  draft.nextOrder++
+  draft.add(added)
+  moveBehind(draft, later)
   draft.do({ _tag: "Start", id: spec.id, ticket, request })
   return undefined
 }
@@ -84,8 +97,7 @@ const terminateChild = (draft: Draft, entry: Entry, request: number): Answer | u
     case "Restarting": {
       if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
       down(draft, entry, "terminated", "stopped")
-      strandAfter(draft, entry, draft.plan(entry.plan))
-      Group.advanceAll(draft)
+      strandAfter(draft, entry)
       return { _tag: "Done" }
     }
     case "Parked": {
@@ -106,7 +118,7 @@ const restartChild = (draft: Draft, entry: Entry, request: number): Answer | und
       const ticket = draft.ticket()
       draft.status(
         entry,
-        { _tag: "Starting", ticket, request, first: false, before: status.why, ended: undefined },
+        { _tag: "Starting", ticket, request, first: false, before: status, ended: undefined },
         undefined
       )
       draft.do({ _tag: "Start", id: entry.spec.id, ticket, request: undefined })

@@ -38,6 +38,7 @@ import { down, Draft, type Entry, find, type State } from "./SupervisionState.ts
 export const decide = (state: State, event: Event): readonly [state: State, commands: ReadonlyArray<Command>] => {
   const draft = new Draft(state)
   handle(draft, event)
+  if (draft.plans.length > 0) Group.advanceAll(draft)
   return [draft.state(), draft.commands]
 }
 
@@ -111,8 +112,7 @@ const handle = (draft: Draft, event: Event): void => {
       return stopped(draft, event.id, event.ticket)
     case "BudgetAnswered":
       draft.consulting--
-      budgetAnswered(draft, event)
-      return Group.advanceAll(draft)
+      return budgetAnswered(draft, event)
     case "RestartDue":
       return due(draft, event.id, event.ticket)
     case "StartChild":
@@ -195,7 +195,7 @@ const startFailed = (draft: Draft, id: string, ticket: number, cause: Cause.Caus
     draft.do({ _tag: "Settle", id, fate: "stopped" })
     draft.remove(entry)
   } else if (request !== undefined) {
-    draft.status(entry, { _tag: "Down", why: before }, undefined)
+    draft.status(entry, before, undefined)
     draft.do({ _tag: "Settle", id, fate: "stopped" })
   } else if (draft.phase._tag === "Ending") {
     Ending.leaveDown(draft, entry)
@@ -245,7 +245,7 @@ const stopped = (draft: Draft, id: string, ticket: number): void => {
     draft.remove(entry)
   } else if (terminated || plan === undefined) {
     down(draft, entry, "terminated", "stopped")
-    Standing.strandAfter(draft, entry, plan)
+    if (plan?.kind === "restart") Standing.strandAfter(draft, entry)
   } else if (plan.kind === "end") {
     Ending.leaveDown(draft, entry)
   } else if (entry.spec.restart === "temporary") {

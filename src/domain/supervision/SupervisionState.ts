@@ -32,6 +32,14 @@ export interface Options {
  */
 export type DownWhy = "terminated" | "finished" | "ignored" | "stranded" | "ended" | "settled"
 
+/** A child that is kept is down. */
+export interface Down {
+  readonly _tag: "Down"
+  readonly why: DownWhy
+  /** The child that it was stranded by. */
+  readonly by?: string | undefined
+}
+
 /** Where a child is in its life. A `ticket` names the one result that is waited for; any other is stale. */
 export type Status =
   | {
@@ -42,7 +50,7 @@ export type Status =
     /** Its first start: when it fails, the spec is not kept. */
     readonly first: boolean
     /** What it was before, and is again when a manual restart fails. */
-    readonly before: DownWhy
+    readonly before: Down
     /** An exit that overtook the news of its start. */
     readonly ended: { readonly incarnation: number; readonly reason: ExitReason } | undefined
   }
@@ -65,17 +73,12 @@ export type Status =
     readonly reason: ExitReason
   }
   | { readonly _tag: "Parked"; readonly by: string; readonly reason: ExitReason }
-  | {
-    readonly _tag: "Down"
-    readonly why: DownWhy
-    /** The child that it was stranded by. */
-    readonly by?: string
-  }
+  | Down
 
 /** A child. */
 export interface Entry {
   readonly spec: ChildSpec
-  /** Its place in the start order; never changes. */
+  /** Its place in the start order; it gets another when a child that it needs is added again. */
   readonly order: number
   /** Whether it belongs to the supervisor's own specification: such children come back when the supervisor does. */
   readonly initial: boolean
@@ -125,8 +128,10 @@ export interface Counts {
   readonly workers: number
   /** Significant children that are neither down nor parked. */
   readonly significant: number
-  /** Children that are down because one that they stand on was terminated. */
-  readonly stranded: number
+  /** Children that are down, or parked, until another one is up, or they are resumed. */
+  readonly held: number
+  /** Children that start or stop by a request: no plan waits for them. */
+  readonly loose: number
 }
 
 /** Everything a supervisor knows. */
@@ -147,7 +152,7 @@ export const make = (options: Options): State => ({
   options,
   phase: { _tag: "Down" },
   children: Children.none(),
-  counts: { specs: 0, active: 0, supervisors: 0, workers: 0, significant: 0, stranded: 0 },
+  counts: { specs: 0, active: 0, supervisors: 0, workers: 0, significant: 0, held: 0, loose: 0 },
   plans: [],
   nextOrder: 0,
   nextTicket: 1,
@@ -199,7 +204,8 @@ export class Draft {
   private supervisors: number
   private workers: number
   significant: number
-  stranded: number
+  held: number
+  loose: number
 
   constructor(state: State) {
     this.options = state.options
@@ -214,7 +220,8 @@ export class Draft {
     this.supervisors = state.counts.supervisors
     this.workers = state.counts.workers
     this.significant = state.counts.significant
-    this.stranded = state.counts.stranded
+    this.held = state.counts.held
+    this.loose = state.counts.loose
   }
 
   get(id: string): Entry | undefined {
@@ -270,7 +277,8 @@ export class Draft {
         supervisors: this.supervisors,
         workers: this.workers,
         significant: this.significant,
-        stranded: this.stranded
+        held: this.held,
+        loose: this.loose
       },
       plans: this.plans,
       nextOrder: this.nextOrder,
@@ -279,14 +287,15 @@ export class Draft {
     }
   }
 
-  private count({ spec, status }: Entry, by: 1 | -1): void {
+  private count({ plan, spec, status }: Entry, by: 1 | -1): void {
     const { _tag } = status
     this.specs += by
     if (spec.kind === "worker") this.workers += by
     else this.supervisors += by
     if (_tag === "Running" || _tag === "Stopping") this.active += by
     if (spec.significant && _tag !== "Down" && _tag !== "Parked") this.significant += by
-    if (_tag === "Down" && status.why === "stranded") this.stranded += by
+    if (_tag === "Parked" || (_tag === "Down" && status.why === "stranded")) this.held += by
+    if (plan === undefined && (_tag === "Starting" || _tag === "Stopping")) this.loose += by
   }
 }
 

@@ -250,6 +250,10 @@ export const recipe = <E = never, R = never>(
         const spec = specFrom(child, undefined, process.options.autoShutdown)
         if (Result.isFailure(spec)) throw spec.failure
         if (seeds.has(child.id)) throw ChildSpec.taken(child.id)
+        const unmet = options.strategy === "dependents"
+          ? ChildSpec.unmetNeed(spec.success, (id) => seeds.has(id))
+          : undefined
+        if (unmet !== undefined) throw unmet
         const made = madeBy(() => child.make(process, own, child.id))
         if (made._tag === "Failure") throw Cause.squash(made.cause)
         seeds.set(child.id, () => process.seed(spec.success, made.value))

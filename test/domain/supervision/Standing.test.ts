@@ -132,3 +132,164 @@ it("one that has finished, or does not want to run, is passed over", () => {
   world.exit("b")
   assert.deepStrictEqual(world.list(), ["a down", "b#2"])
 })
+
+describe("a child that ends while one that it stands on is on its way", () => {
+  it("waits for one that is to be started by another group (dependents)", () => {
+    const world = family("dependents")
+    world.budget = [delay(1000)]
+    world.exit("a")
+    world.terminate("a")
+    // Up by hand, without what it needs.
+    world.restart("c")
+    world.starts.set("b", ["hang"])
+    world.restart("a")
+    world.exit("c")
+    assert.deepStrictEqual(world.list(), ["a#2", "b starting", "c restarting"])
+    world.release("b")
+    assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#3"])
+  })
+
+  it("and is left down with it when it is, also by the same decision (dependents)", () => {
+    const world = new World({ strategy: "dependents" })
+    world.add("x", "a", { id: "b", needs: ["a"] }, { id: "c", needs: ["b"] })
+    // Nothing comes up while the budget thinks about `x`.
+    world.budget = ["later", delay(0)]
+    world.exit("x")
+    world.exit("c")
+    world.terminate("a")
+    world.exit("b")
+    world.restart("a")
+    assert.deepStrictEqual(world.list(), ["x restarting", "a#2", "b restarting", "c restarting"])
+    world.terminate("a")
+    world.answerBudget("x", delay(0))
+    assert.deepStrictEqual(world.list(), ["x#2", "a down", "b down", "c down"])
+    world.restart("a")
+    assert.deepStrictEqual(world.list(), ["x#2", "a#3", "b#2", "c#2"])
+  })
+
+  it("waits for one that is started by hand (rest_for_one)", () => {
+    const world = family("rest_for_one")
+    world.terminate("b")
+    world.starts.set("b", ["hang"])
+    world.restart("b")
+    world.exit("c")
+    assert.deepStrictEqual(world.list(), ["a#1", "b starting", "c restarting"])
+    world.release("b")
+    assert.deepStrictEqual(world.list(), ["a#1", "b#2", "c#2"])
+  })
+
+  it("or to stop", () => {
+    for (const strategy of ["rest_for_one", "dependents"] as const) {
+      const world = family(strategy)
+      world.stops.set("b", ["hang"])
+      world.terminate("b")
+      world.exit("c")
+      assert.deepStrictEqual(world.list(), ["a#1", "b stopping", "c restarting"])
+      world.release("b")
+      assert.deepStrictEqual(world.list(), ["a#1", "b down", strategy === "dependents" ? "c down" : "c#2"])
+    }
+  })
+
+  for (const strategy of ["rest_for_one", "dependents"] as const) {
+    it(`waits for those before it, whose group it has joined since (${strategy})`, () => {
+      const world = family(strategy)
+      world.budget = [delay(1000)]
+      world.exit("a")
+      world.start({ id: "d", needs: ["a"] })
+      world.exit("d")
+      assert.deepStrictEqual(world.list(), ["a restarting", "b restarting", "c restarting", "d restarting"])
+      world.take()
+      world.ring("a")
+      const starts = world.take().filter((line) => line.startsWith("start"))
+      assert.sameMembers(starts, ["start a#2", "start b#2", "start c#2", "start d#2"])
+      assert.isBelow(starts.indexOf("start a#2"), starts.indexOf("start d#2"))
+    })
+
+    it(`and is left down with them when the first is terminated (${strategy})`, () => {
+      const world = family(strategy)
+      world.budget = [delay(1000), delay(500)]
+      world.exit("a")
+      world.start({ id: "d", needs: ["a"] })
+      world.exit("d")
+      world.terminate("a")
+      world.ring("d")
+      assert.deepStrictEqual(world.list(), ["a down", "b down", "c down", "d down"])
+      world.restart("a")
+      assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2", "d#2"])
+    })
+  }
+})
+
+describe("a child that ends while one before it is parked", () => {
+  for (const strategy of ["rest_for_one", "one_for_all", "dependents"] as const) {
+    it(`is left down until that is resumed, and comes back after it (${strategy})`, () => {
+      const world = family(strategy, "park")
+      world.budget = [exhausted]
+      world.exit("a")
+      world.start({ id: "d", needs: ["c"] })
+      world.exit("d")
+      assert.deepStrictEqual(world.list(), ["a parked", "b parked", "c parked", "d down"])
+      world.resume("c")
+      assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2", "d#2"])
+    })
+  }
+})
+
+it("a child that was left down, and cannot be started by hand, still comes back with the one that it stands on", () => {
+  const world = family("rest_for_one")
+  world.budget = [delay(1000)]
+  world.exit("a")
+  world.terminate("a")
+  world.starts.set("b", ["fail"])
+  assert.strictEqual(world.restart("b")?._tag, "Failed")
+  world.restart("a")
+  assert.deepStrictEqual(world.list(), ["a#2", "b#3", "c#2"])
+})
+
+describe("a child that is added again, and that others need", () => {
+  const replaced = () => {
+    const world = family("dependents")
+    world.add({ id: "d", needs: ["c"] }, "e")
+    world.terminate("a")
+    world.delete("a")
+    return world
+  }
+
+  it("comes before them", () => {
+    const world = replaced()
+    world.start({ id: "a", needs: ["e"] })
+    assert.deepStrictEqual(world.list(), ["e#1", "a#2", "b#1", "c#1", "d#1"])
+    world.take()
+    world.exit("e")
+    assert.deepStrictEqual(world.take().filter((line) => line.startsWith("st")), [
+      "stop d",
+      "stop c",
+      "stop b",
+      "stop a",
+      "start e#2",
+      "start a#3",
+      "start b#2",
+      "start c#2",
+      "start d#2"
+    ])
+  })
+
+  it("and so it does for a group that is coming up", () => {
+    const world = replaced()
+    world.budget = [delay(1000)]
+    world.exit("c")
+    world.starts.set("a", ["hang"])
+    world.start({ id: "a" })
+    world.exit("b")
+    world.ring("c")
+    assert.deepStrictEqual(world.list(), ["e#1", "a starting", "b restarting", "c restarting", "d restarting"])
+    world.release("a")
+    assert.deepStrictEqual(world.list(), ["e#1", "a#2", "b#2", "c#2", "d#2"])
+  })
+
+  it("is refused when it needs one of them: it would wait for itself", () => {
+    const world = replaced()
+    assert.deepInclude(world.start({ id: "a", needs: ["e", "c"] }), { of: "a", option: "needs", given: ["e", "c"] })
+    assert.deepStrictEqual(world.list(), ["b#1", "c#1", "d#1", "e#1"])
+  })
+})

@@ -59,7 +59,8 @@ describe("requests", () => {
       supervisors: 0,
       workers: 1,
       significant: 0,
-      stranded: 0
+      held: 0,
+      loose: 0
     })
   })
 
@@ -96,7 +97,8 @@ describe("requests", () => {
       supervisors: 2,
       workers: 1,
       significant: 0,
-      stranded: 0
+      held: 0,
+      loose: 0
     })
   })
 })

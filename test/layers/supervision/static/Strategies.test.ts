@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, normal, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { Process, Restart } from "../../../../src/index.ts"
+import { Process, Restart, Supervisor } from "../../../../src/index.ts"
 import { boom, listing, probe, recipe, Script, top } from "../../../kit/Probe.ts"
 
 const some = Restart.intensity({ restarts: 2, within: "1 hour" })
@@ -148,6 +148,18 @@ describe("dependents", () => {
       assert.deepStrictEqual(yield* listing(supervisor), ["db#2", "cache#1", "users#2", "mail#1", "web#2"])
       const refused = yield* Effect.flip(supervisor.startChild(recipe("x"), { needs: ["nobody"] }))
       assert.include(refused.message, "was given \"nobody\" as needs")
+    }))
+
+  it.effect("refuses a child that comes before one it needs, in a tree that is made at run time, too", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top({ strategy: "one_for_one" })
+      const needy = { ...recipe("web"), options: { needs: ["db"] } }
+      const tree = (children: ReadonlyArray<ReturnType<typeof recipe>>) =>
+        supervisor.startChild(Supervisor.recipe({ id: "tree", strategy: "dependents" }, children))
+      const refused = yield* Effect.flip(tree([needy, recipe("db")]))
+      assert.include(refused.message, "was given \"db\" as needs")
+      const made = yield* tree([recipe("db"), needy])
+      assert.deepStrictEqual(yield* listing(made), ["db#1", "web#1"])
     }))
 })
 
