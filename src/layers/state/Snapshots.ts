@@ -13,6 +13,7 @@ import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/Snap
 import { booksOf, trustedUpTo } from "../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
+import { none } from "../../domain/state/Timers.ts"
 import type { StateStore } from "./store/StateStore.ts"
 
 /**
@@ -246,7 +247,8 @@ export const restore = Effect.fnUntraced(function*(
     state: record.state,
     trusted: trustedUpTo(kept),
     at: yield* Clock.currentTimeMillis,
-    answers: record.answers?.map(({ at, body, id }) => ({ id, seq: next, at, body }))
+    answers: record.answers?.map(({ at, body, id }) => ({ id, seq: next, at, body })),
+    timers: record.timers ?? (kept[0]?.timers && none)
   }])
   return next
 })

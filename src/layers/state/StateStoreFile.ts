@@ -20,18 +20,12 @@ import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope,
 import * as zlib from "node:zlib"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import * as LogFrame from "../../domain/state/stored/LogFrame.ts"
-import {
-  type AsideRecord,
-  generationsOf,
-  invalid,
-  type Kept,
-  withAnswers
-} from "../../domain/state/stored/SnapshotRecord.ts"
+import { generationsOf, invalid, type Kept, loaded } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { safely } from "../observation/SafeLog.ts"
 import { guarded } from "../process/Execute.ts"
 import * as LogDirectory from "./file/LogDirectory.ts"
-import { type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
+import { asideWithState, type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
 import { replay } from "./file/LogReplay.ts"
 import { LogSession, readText } from "./file/LogSession.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
@@ -263,9 +257,9 @@ export const make = Effect.fnUntraced(function*(
       })),
     load: (key) =>
       reading("load", ({ kept }, text) => {
-        const { answers, snapshots } = kept.get(key) ?? nothing
+        const { answers, snapshots, timers } = kept.get(key) ?? nothing
         return Effect.forEach(snapshots, (one) =>
-          Effect.map(text(one.place), (state) => withAnswers(withState(one, state), answers.values())))
+          Effect.map(text(one.place), (state) => loaded(withState(one, state), answers.values(), timers)))
       }),
     save: (records) =>
       Effect.suspend(() => {
@@ -283,11 +277,10 @@ export const make = Effect.fnUntraced(function*(
       reading(
         "listAside",
         ({ aside }, text) =>
-          Effect.forEach(aside.filter((one) => key === undefined || one.key === key), (one) =>
-            Effect.map(text(one.place), (state): AsideRecord => {
-              const { answers, asideAt, why } = one
-              return { ...withState(one, state), answers, why, asideAt }
-            }))
+          Effect.forEach(
+            aside.filter((one) => key === undefined || one.key === key),
+            (one) => Effect.map(text(one.place), (state) => asideWithState(one, state))
+          )
       ),
     keys: (prefix = "") =>
       reading(
@@ -297,7 +290,8 @@ export const make = Effect.fnUntraced(function*(
     remove: (keys, epoch) =>
       keys.length === 0
         ? Effect.void
-        : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [{ _tag: "Remove", keys }]))
+        : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [{ _tag: "Remove", keys }])),
+    timers: (limit, after) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after)))
   }
 })
 

@@ -16,15 +16,16 @@ import * as KeyText from "../../domain/state/stored/KeyText.ts"
 import {
   generationsOf,
   invalid,
+  loaded,
   maxKeyBytes,
   type SnapshotRecord,
-  withAnswers,
   withoutSnapshot
 } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
 import { SlotRings } from "./sql/SlotRings.ts"
-import { answerOf, asideOf, reasonOf, snapshotOf } from "./sql/SqlRows.ts"
+import { besides, timerRow } from "./sql/SqlBesides.ts"
+import { asideOf, dueOf, reasonOf, recordedOf, snapshotOf } from "./sql/SqlRows.ts"
 import * as SqlStatements from "./sql/SqlStatements.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
@@ -112,7 +113,11 @@ export const makeOn = Effect.fnUntraced(function*(
     ...(sql.lockTables === undefined ? [] : [sql.lockTables]),
     ...sql.tables.map((text): SqlStatements.Bound => [text, []])
   ])
-  yield* typed("open")(database.transaction(prepare))
+  const complete = Effect.flatMap(
+    run(sql.asideColumns),
+    (rows) => rows.some((row) => row["name"] === "timers") ? Effect.void : run(sql.addTimersAside)
+  )
+  yield* typed("open")(database.transaction(Effect.andThen(prepare, complete)))
 
   /** Why a write under these epochs was refused, or would be; `undefined` when they are all in force. */
   const stale = Effect.fnUntraced(function*(epochs: Iterable<number>, keys: ReadonlyArray<string>) {
@@ -144,31 +149,18 @@ export const makeOn = Effect.fnUntraced(function*(
         }))
       ))
 
-  const answersOf = (records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<SqlStatements.Bound> => {
-    const statements: Array<SqlStatements.Bound> = []
-    for (const { answers = [], forgetAnswersBefore = 0, key } of records) {
-      if (answers.length === 0 && forgetAnswersBefore === 0) continue
-      const text = KeyText.encode(key)
-      for (const { at, body, id, seq } of answers) {
-        statements.push(sql.saveAnswer(text, KeyText.encode(id), seq, at, body))
-      }
-      if (forgetAnswersBefore > 0) statements.push(sql.forgetAnswers(text, forgetAnswersBefore))
-    }
-    return statements
-  }
-
   const store = (records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void, SqlError.SqlError | StoreError> => {
     const groups = rings.plan(records)
     if ("_tag" in groups) return Effect.fail(fail("save", groups))
-    const answers = answersOf(records)
+    const more = besides(sql, records)
     const [first] = groups
-    const written = groups.length === 1 && first!.rows.length <= sql.rowsPerStatement && answers.length === 0
+    const written = groups.length === 1 && first!.rows.length <= sql.rowsPerStatement && more.length === 0
       ? run(sql.upsert(first!.epoch, first!.rows))
       : database.transaction(runAll([
         ...groups.flatMap(({ epoch, rows }) =>
           Array.chunksOf(rows, sql.rowsPerStatement).map((some) => sql.upsert(epoch, some))
         ),
-        ...answers
+        ...more
       ]))
     return Effect.map(written, () => rings.stored())
   }
@@ -205,7 +197,7 @@ export const makeOn = Effect.fnUntraced(function*(
     })))
 
   const snapshots = (key: string) => Effect.map(run(sql.snapshots(KeyText.encode(key))), (rows) => rows.map(snapshotOf))
-  const answers = (key: string) => Effect.map(run(sql.answers(KeyText.encode(key))), (rows) => rows.map(answerOf))
+  const recorded = (key: string) => Effect.map(run(sql.recorded(KeyText.encode(key), KeyText.encode(key))), recordedOf)
 
   return {
     name,
@@ -230,8 +222,8 @@ export const makeOn = Effect.fnUntraced(function*(
       read("load")(Effect.gen(function*() {
         const records = yield* snapshots(key)
         if (records.length === 0) return []
-        const recorded = yield* answers(key)
-        return records.map((record) => withAnswers(record, recorded))
+        const { answers, timers } = yield* recorded(key)
+        return records.map((record) => loaded(record, answers, timers))
       })),
     save: (records) =>
       Effect.suspend(() => {
@@ -250,9 +242,9 @@ export const makeOn = Effect.fnUntraced(function*(
           const kept = yield* snapshots(key)
           const record = kept.find((one) => one.seq === seq)
           if (record === undefined) return
-          const recorded = yield* answers(key)
+          const { answers, timers } = yield* recorded(key)
           const after = withoutSnapshot(
-            { snapshots: kept, answers: new Map(recorded.map((one) => [one.id, one])) },
+            { snapshots: kept, answers: new Map(answers.map((one) => [one.id, one])), timers },
             seq
           )
           const text = KeyText.encode(key)
@@ -266,10 +258,16 @@ export const makeOn = Effect.fnUntraced(function*(
             record.state,
             JSON.stringify(after.answers),
             KeyText.encode(why),
-            yield* Clock.currentTimeMillis
+            yield* Clock.currentTimeMillis,
+            after.timers.length === 0 ? null : JSON.stringify(after.timers)
           ))
           yield* run(sql.dropSnapshot(text, seq))
-          if (kept[0] === record) yield* run(sql.takeBackAnswers(text, kept[1]?.seq ?? 0))
+          if (kept[0] !== record) return
+          const before = kept[1]?.seq ?? 0
+          yield* run(sql.takeBackAnswers(text, before))
+          yield* run(sql.takeBackTimers(text, before))
+          const row = after.kept.timers?.[0]
+          if (row !== undefined) yield* run(sql.setTimers([timerRow(key, row)]))
         })
       ),
     listAside: (key) =>
@@ -293,9 +291,14 @@ export const makeOn = Effect.fnUntraced(function*(
           keys,
           Effect.suspend(() => {
             const texts = keys.map(KeyText.encode)
-            return runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts)])
+            return runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts), sql.dropTimers(texts)])
           })
-        )
+        ),
+    timers: (limit, after) =>
+      read("timers")(Effect.map(
+        run(after === undefined ? sql.dueFirst(limit) : sql.dueAfter(after.due, KeyText.encode(after.key), limit)),
+        (rows) => rows.map(dueOf)
+      ))
   }
 })
 
@@ -341,7 +344,7 @@ export const make = (
  *
  * **Details**
  *
- * The tables (`heirloom_state`, `…_answers`, `…_aside`, `…_owners`) are created if they are missing. A batch is one
+ * The tables (`heirloom_state`, `…_answers`, `…_timers`, `…_aside`, `…_owners`) are created if they are missing. A batch is one
  * statement, or one transaction when it holds recorded answers or many rows. A commit survives what the database makes of
  * it: for SQLite see `synchronous` of `SqliteClient`, for PostgreSQL its `synchronous_commit`.
  *

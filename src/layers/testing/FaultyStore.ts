@@ -55,6 +55,7 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
           return Effect.andThen(Effect.sleep(fault.millis), request)
       }
     })
+  const { timers } = store
   return {
     name: store.name,
     grade: store.grade,
@@ -64,7 +65,8 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
     setAside: (snapshot) => struck("setAside", store.setAside(snapshot)),
     listAside: (key) => struck("listAside", store.listAside(key)),
     keys: (prefix) => struck("keys", store.keys(prefix)),
-    remove: (keys, epoch) => struck("remove", store.remove(keys, epoch))
+    remove: (keys, epoch) => struck("remove", store.remove(keys, epoch)),
+    ...(timers === undefined ? {} : { timers: (limit, after) => struck("timers", timers(limit, after)) })
   }
 }
 

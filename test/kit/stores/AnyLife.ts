@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { type StateContainer, StateStore } from "../../../src/index.ts"
-import { answer, reasonOf, record, type Subject } from "./Records.ts"
+import { answer, reasonOf, record, type Subject, timer } from "./Records.ts"
 
 /** One thing that happens to a store. */
 const Op = Schema.Union([
@@ -12,7 +12,8 @@ const Op = Schema.Union([
       key: Schema.Literals(["a", "b", "\u0000\ud800"]),
       probation: Schema.Boolean,
       answer: Schema.optionalKey(Schema.Literals(["x", "y", "z"])),
-      forget: Schema.Boolean
+      forget: Schema.Boolean,
+      timers: Schema.optionalKey(Schema.Literals([0, 1, 2]))
     })),
     stale: Schema.Boolean
   }),
@@ -57,13 +58,16 @@ export const anyLife = ({ durable, fresh }: Subject): void =>
         for (const op of ops) {
           switch (op._tag) {
             case "Save": {
-              const records = op.records.map(({ answer: id, forget, key, probation }) => {
+              const records = op.records.map(({ answer: id, forget, key, probation, timers }) => {
                 seq++
                 if (!probation) trusted[key] = seq - 1
                 return record(key, seq, epochs.one, {
                   trusted: trusted[key] ?? 0,
                   ...(id === undefined ? {} : { answers: [answer(id, seq)] }),
-                  ...(forget ? { forgetAnswersBefore: seq - 2 } : {})
+                  ...(forget ? { forgetAnswersBefore: seq - 2 } : {}),
+                  ...(timers === undefined
+                    ? {}
+                    : { timers: ["x", "y"].slice(0, timers).map((name) => timer(name, (seq * 7) % 5)) })
                 })
               })
               const stale = op.stale && retired > 0 && records.length > 0
@@ -97,6 +101,9 @@ export const anyLife = ({ durable, fresh }: Subject): void =>
             assert.deepStrictEqual(yield* store.load(key), yield* model.load(key))
           }
           assert.deepStrictEqual(yield* store.keys(), yield* model.keys())
+          const due = yield* model.timers!(9)
+          assert.deepStrictEqual(yield* store.timers!(9), due)
+          assert.deepStrictEqual(yield* store.timers!(1, due[0]), due.slice(1, 2))
         }
         const strip = (one: AsideRecord) => Object.assign(one, { asideAt: 0 })
         assert.deepStrictEqual((yield* store.listAside()).map(strip), (yield* model.listAside()).map(strip))

@@ -2,6 +2,7 @@
 import { it } from "@effect/vitest"
 import { Effect, Exit, type Scope } from "effect"
 import type { SnapshotRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
+import type { Timer } from "../../../src/domain/state/Timers.ts"
 import { type StateContainer, type StateStore } from "../../../src/index.ts"
 
 /** A place that holds nothing yet, and how to open a store on it; opening again opens the same place. */
@@ -38,6 +39,14 @@ export const loaded = (saved: SnapshotRecord): SnapshotRecord => ({ answers: [],
 
 /** A recorded answer. */
 export const answer = (id: string, seq: number) => ({ id, seq, at: seq, body: JSON.stringify({ reply: id }) })
+
+/** A timer that is set. */
+export const timer = (name: string, due: number): Timer => ({
+  name,
+  due,
+  message: "Tick",
+  payload: { name, at: [due] }
+})
 
 /** The numbers of records, in their order. */
 export const seqsOf = (records: ReadonlyArray<SnapshotRecord>) => records.map((one) => one.seq)

@@ -5,6 +5,7 @@ import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecor
 import { anyLife } from "./AnyLife.ts"
 import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject } from "./Records.ts"
 import { reopened, sessions } from "./StoreSessions.ts"
+import { timers } from "./StoreTimers.ts"
 
 /** Keys that some encoding, collation or file system chokes on. */
 const hardKeys = [
@@ -329,6 +330,7 @@ export const contract = (name: string, subject: Subject): void => {
       })
     )
 
+    timers(test, subject)
     sessions(test)
     anyLife(subject)
     if (subject.durable) reopened(test)

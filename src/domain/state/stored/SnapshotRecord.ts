@@ -8,6 +8,7 @@
 import * as GivenOption from "../../options/GivenOption.ts"
 import { bytesOf } from "../../options/Utf8.ts"
 import type { RecordedAnswer } from "../Answers.ts"
+import * as Timers from "../Timers.ts"
 
 export type { RecordedAnswer } from "../Answers.ts"
 
@@ -33,6 +34,18 @@ export interface SnapshotRecord {
   readonly answers?: ReadonlyArray<RecordedAnswer> | undefined
   /** Saved: forget the key's answers with a lower `seq`, in the same commit. */
   readonly forgetAnswersBefore?: number | undefined
+  /**
+   * Saved: all timers that are set from this snapshot on, in one commit with the state; absent when they are as before. Loaded:
+   * the timers of this snapshot; absent when it has none.
+   */
+  readonly timers?: Timers.Timers | undefined
+}
+
+/** A key that has timers, and when the earliest of them is due. */
+export interface DueKey {
+  readonly key: string
+  readonly due: number
+  readonly timers: Timers.Timers
 }
 
 /** A snapshot that was set aside. It carries the answers whose updates it took with it. */
@@ -67,7 +80,7 @@ export const invalidKey = (key: string): string | undefined =>
 
 /** What is wrong with a batch, for stores to refuse it. */
 export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefined => {
-  for (const { answers, at, epoch, key, seq, trusted, version } of records) {
+  for (const { answers, at, epoch, key, seq, timers, trusted, version } of records) {
     const what = invalidKey(key)
     if (what !== undefined) return what
     if (!Number.isSafeInteger(seq) || seq < 1) return `sequence number ${seq} of "${key}" is not a positive integer`
@@ -80,6 +93,9 @@ export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefi
         return `the answer id "${id.slice(0, 40)}…" of "${key}" is longer than ${maxAnswerIdBytes} bytes`
       }
     }
+    for (const { due, name } of timers ?? []) {
+      if (!Number.isFinite(due)) return `the timer "${name}" of "${key}" is due at no proper time (${due})`
+    }
   }
   return undefined
 }
@@ -90,6 +106,8 @@ export interface Kept<R extends { readonly seq: number; readonly trusted: number
   readonly snapshots: ReadonlyArray<R>
   /** By id, oldest first. */
   readonly answers: ReadonlyMap<string, RecordedAnswer>
+  /** Newest first; absent when none was ever set. */
+  readonly timers?: ReadonlyArray<Timers.Row> | undefined
 }
 
 const noAnswers: ReadonlyMap<string, RecordedAnswer> = new Map()
@@ -114,7 +132,7 @@ export const evict = (seqs: ReadonlyArray<number>, limit: number, trusted: numbe
 export const keep = <R extends { readonly seq: number; readonly trusted: number }>(
   kept: Kept<R> | undefined,
   record: R,
-  saved: Pick<SnapshotRecord, "answers" | "forgetAnswersBefore">,
+  saved: Pick<SnapshotRecord, "answers" | "forgetAnswersBefore" | "timers">,
   limit: number
 ): Kept<R> => {
   const snapshots = (kept?.snapshots ?? []).filter((one) => one.seq !== record.seq)
@@ -128,26 +146,49 @@ export const keep = <R extends { readonly seq: number; readonly trusted: number 
   }
   const floor = saved.forgetAnswersBefore ?? 0
   if (floor > 0) answers = new Map(Array.from(answers).filter(([, answer]) => answer.seq >= floor))
-  return { snapshots: snapshots.sort((a, b) => b.seq - a.seq), answers }
+  snapshots.sort((a, b) => b.seq - a.seq)
+  const timers = saved.timers === undefined
+    ? kept?.timers
+    : Timers.recorded(kept?.timers, record.seq, saved.timers, snapshots.at(-1)!.seq)
+  return { snapshots, answers, timers }
 }
 
-/** What is kept of a key after a snapshot was set aside, and the answers that went with it, oldest first. */
+/** The timers of a key: those of its newest snapshot. */
+export const timersOf = ({ snapshots: [newest], timers }: Kept<{ readonly seq: number; readonly trusted: number }>) =>
+  newest === undefined ? Timers.none : Timers.asOf(timers, newest.seq)
+
+/** What is kept of a key after a snapshot was set aside, and what went with it: the answers, oldest first, and the timers. */
 export const withoutSnapshot = <R extends { readonly seq: number; readonly trusted: number }>(
   kept: Kept<R>,
   seq: number
-): { readonly kept: Kept<R>; readonly answers: ReadonlyArray<RecordedAnswer> } => {
+): { readonly kept: Kept<R>; readonly answers: ReadonlyArray<RecordedAnswer>; readonly timers: Timers.Timers } => {
   const snapshots = kept.snapshots.filter((one) => one.seq !== seq)
-  if (kept.snapshots[0]?.seq !== seq) return { kept: { snapshots, answers: kept.answers }, answers: [] }
+  const timers = Timers.asOf(kept.timers, seq)
+  if (kept.snapshots[0]?.seq !== seq) return { kept: { ...kept, snapshots }, answers: [], timers }
   const before = snapshots[0]?.seq ?? 0
   const all = Array.from(kept.answers.values())
   return {
-    kept: { snapshots, answers: new Map(all.filter((one) => one.seq <= before).map((one) => [one.id, one])) },
-    answers: all.filter((one) => one.seq > before).sort((a, b) => a.seq - b.seq)
+    kept: {
+      snapshots,
+      answers: new Map(all.filter((one) => one.seq <= before).map((one) => [one.id, one])),
+      timers: Timers.upTo(kept.timers, before)
+    },
+    answers: all.filter((one) => one.seq > before).sort((a, b) => a.seq - b.seq),
+    timers
   }
 }
 
-/** A snapshot with the answers recorded up to it, oldest first. */
-export const withAnswers = <R extends SnapshotRecord>(record: R, answers: Iterable<RecordedAnswer>): R => ({
-  ...record,
-  answers: Array.from(answers).filter((one) => one.seq <= record.seq).sort((a, b) => a.seq - b.seq)
-})
+/** A snapshot with the answers recorded up to it, oldest first, and the timers that are set with it. */
+export const loaded = <R extends SnapshotRecord>(
+  record: R,
+  answers: Iterable<RecordedAnswer>,
+  rows: ReadonlyArray<Timers.Row> | undefined
+): R =>
+  withTimers({
+    ...record,
+    answers: Array.from(answers).filter((one) => one.seq <= record.seq).sort((a, b) => a.seq - b.seq)
+  }, Timers.asOf(rows, record.seq))
+
+/** A record with its timers; without any it has none to name. */
+export const withTimers = <R extends SnapshotRecord>(record: R, timers: Timers.Timers): R =>
+  timers.length === 0 ? record : { ...record, timers }

@@ -8,8 +8,18 @@
  */
 import { Effect, type FileSystem, type PlatformError } from "effect"
 import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
+import * as Timers from "../../../domain/state/Timers.ts"
 import type { Hole, LogDirectory } from "./LogDirectory.ts"
-import { type Base, decode, type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./LogIndex.ts"
+import {
+  asideWithState,
+  type Base,
+  decode,
+  type Indexed,
+  type LogEntry,
+  type LogIndex,
+  type Place,
+  withState
+} from "./LogIndex.ts"
 
 /** What compaction needs has rotted since the session began. */
 export interface Rotten {
@@ -51,16 +61,16 @@ export const copyNeeded = Effect.fnUntraced(function*(
         const answers = one === found.snapshots[0] ? Array.from(found.answers.values()) : undefined
         const from = at + text.offset
         const state = LogFrame.textOf(bytes.subarray(from, from + text.length))
-        flush = write({ _tag: "Put", record: { ...withState(one, state), answers } })
+        // None, too: those of an older snapshot end there.
+        const timers = found.timers && Timers.asOf(found.timers, one.seq)
+        flush = write({ _tag: "Put", record: { ...withState(one, state), answers, timers } })
       }
       return flush
     }, (hole) => holes.push(hole))
   }
   if (holes.length > 0) return yield* Effect.fail<Rotten>({ _tag: "Rotten", holes })
   for (const one of aside) {
-    const { answers, asideAt, why } = one
-    const state = yield* source.text(one.place)
-    const flush = write({ _tag: "KeptAside", record: { ...withState(one, state), answers, asideAt, why } })
+    const flush = write({ _tag: "KeptAside", record: asideWithState(one, yield* source.text(one.place)) })
     if (flush !== undefined) yield* flush
   }
 })

@@ -14,9 +14,13 @@ import {
   type Kept,
   type RecordedAnswer,
   type SnapshotRecord,
-  withoutSnapshot
+  timersOf,
+  withoutSnapshot,
+  withTimers
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+import { none, type Timers } from "../../../domain/state/Timers.ts"
+import { DueIndex } from "../store/DueIndex.ts"
 
 /** A part of a log file that another segment builds on. */
 export interface Base {
@@ -48,10 +52,10 @@ export type LogEntry =
 /** An entry as it is written. A snapshot is a bare list: there are many of them, and every byte is flushed. */
 export const encode = (entry: LogEntry): string => {
   if (entry._tag === "Put") {
-    const { answers = [], at, epoch, forgetAnswersBefore = 0, key, seq, trusted, version } = entry.record
-    const more = answers.length === 0 && forgetAnswersBefore === 0
-      ? ""
-      : `,${JSON.stringify(answers)},${forgetAnswersBefore}`
+    const { answers = [], at, epoch, forgetAnswersBefore = 0, key, seq, timers, trusted, version } = entry.record
+    const isPlain = answers.length === 0 && forgetAnswersBefore === 0 && timers === undefined
+    const set = timers === undefined ? "" : `,${JSON.stringify(timers)}`
+    const more = isPlain ? "" : `,${JSON.stringify(answers)},${forgetAnswersBefore}${set}`
     return `[${JSON.stringify(key)},${epoch},${seq},${version},${trusted},${at}${more}]`
   }
   if (entry._tag === "KeptAside") return JSON.stringify({ ...entry, record: { ...entry.record, state: "" } })
@@ -66,14 +70,16 @@ type PutList = [
   trusted: number,
   at: number,
   answers?: ReadonlyArray<RecordedAnswer>,
-  forgetAnswersBefore?: number
+  forgetAnswersBefore?: number,
+  timers?: Timers
 ]
 
 /** An entry out of a frame whose checksum is right: what {@link encode} wrote. */
 export const decode = (json: unknown): LogEntry => {
   if (!Array.isArray(json)) return json as LogEntry
-  const [key, epoch, seq, version, trusted, at, answers, forgetAnswersBefore] = json as PutList
-  return { _tag: "Put", record: { key, epoch, seq, version, trusted, at, state: "", answers, forgetAnswersBefore } }
+  const [key, epoch, seq, version, trusted, at, answers, forgetAnswersBefore, timers] = json as PutList
+  const record = { key, epoch, seq, version, trusted, at, state: "", answers, forgetAnswersBefore, timers }
+  return { _tag: "Put", record }
 }
 
 /** The text that is written beside an entry. */
@@ -90,13 +96,14 @@ export interface Place {
 }
 
 /** A snapshot without its state. */
-export interface Indexed extends Omit<SnapshotRecord, "state" | "answers" | "forgetAnswersBefore"> {
+export interface Indexed extends Omit<SnapshotRecord, "state" | "answers" | "forgetAnswersBefore" | "timers"> {
   readonly place: Place
 }
 
 /** A snapshot that was set aside, without its state. */
 export interface IndexedAside extends Indexed {
   readonly answers: ReadonlyArray<RecordedAnswer>
+  readonly timers: Timers
   readonly why: string
   readonly asideAt: number
 }
@@ -109,6 +116,12 @@ const sizeOf = (one: Indexed): number => entryBytes + one.key.length + one.place
 /** What is kept of a key; the index alone changes it. */
 export interface KeptInLog extends Kept<Indexed> {
   readonly snapshots: Array<Indexed>
+}
+
+/** What was set aside, with its state. */
+export const asideWithState = (one: IndexedAside, state: string): AsideRecord => {
+  const { answers, asideAt, timers, why } = one
+  return withTimers({ ...withState(one, state), answers, why, asideAt }, timers)
 }
 
 /** A snapshot with its state. */
@@ -136,6 +149,8 @@ const indexed = ({ at, epoch, key, seq, trusted, version }: SnapshotRecord, plac
 export class LogIndex {
   readonly kept = new Map<string, KeptInLog>()
   readonly aside: Array<IndexedAside> = []
+  /** The keys that have timers. */
+  readonly due = new DueIndex()
   /** The epoch in force of every owner. */
   readonly epochs = new Map<string, number>()
   /** The newest epoch of all. */
@@ -164,9 +179,9 @@ export class LogIndex {
       case "Aside":
         return this.setAside(entry)
       case "KeptAside": {
-        const { answers = [], asideAt, why } = entry.record
+        const { answers = [], asideAt, timers = none, why } = entry.record
         const place = { file, frame: at, at: at + text.offset, length: text.length }
-        const one: IndexedAside = { ...indexed(entry.record, place), answers, why, asideAt }
+        const one: IndexedAside = { ...indexed(entry.record, place), answers, timers, why, asideAt }
         this.aside.push(one)
         this.live += sizeOf(one)
         return
@@ -195,17 +210,18 @@ export class LogIndex {
   }
 
   private put(saved: SnapshotRecord, place: Place): void {
-    const { answers = [], forgetAnswersBefore = 0, key, seq, trusted } = saved
+    const { answers = [], forgetAnswersBefore = 0, key, seq, timers, trusted } = saved
     const record = indexed(saved, place)
     const kept = this.kept.get(key)
     const newest = kept?.snapshots[0]
     if (
-      newest === undefined || kept === undefined || seq <= newest.seq || answers.length > 0 || forgetAnswersBefore > 0
+      newest === undefined || kept === undefined || seq <= newest.seq || answers.length > 0 ||
+      forgetAnswersBefore > 0 ||
+      timers !== undefined
     ) {
       const after = keep(kept, record, saved, this.limit)
       this.live += this.sizes(after) - this.sizes(kept)
-      this.kept.set(key, { snapshots: after.snapshots.slice(), answers: after.answers })
-      return
+      return this.set(key, after)
     }
     // What `keep` does with the next snapshot in order, in place: this runs for every commit.
     const { snapshots } = kept
@@ -226,7 +242,13 @@ export class LogIndex {
     const record = kept?.snapshots.find((one) => one.seq === seq)
     if (kept === undefined || record === undefined) return
     // It is still needed, in another place.
-    this.aside.push({ ...record, answers: this.takeOut(key, kept, seq), why, asideAt })
+    this.aside.push({ ...record, ...this.takeOut(key, kept, seq), why, asideAt })
+  }
+
+  private set(key: string, after: Kept<Indexed>): void {
+    if (after.snapshots.length === 0) this.kept.delete(key)
+    else this.kept.set(key, { ...after, snapshots: after.snapshots.slice() })
+    this.due.set(key, timersOf(after))
   }
 
   /** A frame has rotted: what is kept of it is lost, and older snapshots take its place. */
@@ -244,17 +266,17 @@ export class LogIndex {
     }
   }
 
-  /** Keeps a key without one of its snapshots; the answers that went with it. */
-  private takeOut(key: string, before: KeptInLog, seq: number): ReadonlyArray<RecordedAnswer> {
-    const { answers, kept } = withoutSnapshot(before, seq)
-    if (kept.snapshots.length === 0) this.kept.delete(key)
-    else this.kept.set(key, { snapshots: kept.snapshots.slice(), answers: kept.answers })
-    return answers
+  /** Keeps a key without one of its snapshots; what went with it. */
+  private takeOut(key: string, before: KeptInLog, seq: number): Pick<IndexedAside, "answers" | "timers"> {
+    const { answers, kept, timers } = withoutSnapshot(before, seq)
+    this.set(key, kept)
+    return { answers, timers }
   }
 
   private remove(key: string): void {
     this.live -= this.sizes(this.kept.get(key))
     this.kept.delete(key)
+    this.due.set(key, none)
   }
 
   private sizes(kept: Kept<Indexed> | undefined): number {

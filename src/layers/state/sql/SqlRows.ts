@@ -5,8 +5,15 @@
  */
 import type { SqlConnection, SqlError } from "effect/sql"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
-import type { AsideRecord, RecordedAnswer, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import {
+  type AsideRecord,
+  type DueKey,
+  type RecordedAnswer,
+  type SnapshotRecord,
+  withTimers
+} from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+import { none, type Row, type Timers } from "../../../domain/state/Timers.ts"
 
 const codeOf = (cause: unknown): unknown => {
   const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)
@@ -66,19 +73,40 @@ export const snapshotOf = (row: SqlConnection.Row): SnapshotRecord => ({
   at: Number(row["at"])
 })
 
-/** A recorded answer out of its row. */
-export const answerOf = (row: SqlConnection.Row): RecordedAnswer => ({
-  id: KeyText.decode(String(row["id"])),
-  seq: Number(row["seq"]),
-  at: Number(row["at"]),
-  body: String(row["body"])
+// What the store itself wrote, under the same name and version of the table.
+const timersIn = (text: unknown): Timers => text === null || text === undefined ? none : JSON.parse(String(text))
+
+/** What is recorded beside the snapshots of a key: answers, the oldest first, and timers, the newest first. */
+export interface Recorded {
+  readonly answers: ReadonlyArray<RecordedAnswer>
+  readonly timers: ReadonlyArray<Row> | undefined
+}
+
+/** The same out of its rows, which are ordered by the snapshots they came with. */
+export const recordedOf = (rows: ReadonlyArray<SqlConnection.Row>): Recorded => {
+  const answers: Array<RecordedAnswer> = []
+  let timers: Array<Row> | undefined
+  for (const { at, body, id, seq } of rows) {
+    if (id !== null) {
+      answers.push({ id: KeyText.decode(String(id)), seq: Number(seq), at: Number(at), body: String(body) })
+    } else (timers ??= []).unshift({ seq: Number(seq), timers: timersIn(body) })
+  }
+  return { answers, timers }
+}
+
+/** A key that has timers, out of its row. */
+export const dueOf = (row: SqlConnection.Row): DueKey => ({
+  key: KeyText.decode(String(row["key"])),
+  due: Number(row["due"]),
+  timers: timersIn(row["timers"])
 })
 
 /** What was set aside out of its row. */
-export const asideOf = (row: SqlConnection.Row): AsideRecord => ({
-  ...snapshotOf(row),
-  // What the store itself wrote, under the same name and version of the table.
-  answers: JSON.parse(String(row["answers"])) as ReadonlyArray<RecordedAnswer>,
-  why: KeyText.decode(String(row["why"])),
-  asideAt: Number(row["aside_at"])
-})
+export const asideOf = (row: SqlConnection.Row): AsideRecord =>
+  withTimers({
+    ...snapshotOf(row),
+    // What the store itself wrote, likewise.
+    answers: JSON.parse(String(row["answers"])) as ReadonlyArray<RecordedAnswer>,
+    why: KeyText.decode(String(row["why"])),
+    asideAt: Number(row["aside_at"])
+  }, timersIn(row["timers"]))

@@ -1,8 +1,9 @@
 /**
  * The statements of the SQL store, for SQLite and for PostgreSQL.
  *
- * Four tables: the snapshots (a ring of slots for every key, so that a commit overwrites one row and deletes none), the
- * recorded answers, what was set aside, and the owners' epochs.
+ * Five tables: the snapshots (a ring of slots for every key, so that a commit overwrites one row and deletes none), the
+ * recorded answers, the timers (a row for each snapshot with which they changed; that of the newest one has a due time, by
+ * which they are found), what was set aside, and the owners' epochs.
  *
  * *Tricky*: the fence is inside the upsert. Its epoch column is not a parameter but looked up among the epochs in force; a
  * stale one is not found, NULL violates the column's constraint, and the database itself refuses the whole statement. So a
@@ -26,6 +27,14 @@ export interface SlotRow {
   readonly state: string
 }
 
+/** Timers to write: those of a key from a snapshot on, and when the earliest of them is due; null when none is to be found. */
+export interface TimerRow {
+  readonly key: string
+  readonly seq: number
+  readonly due: number | null
+  readonly timers: string
+}
+
 /** A statement with its parameters. */
 export type Bound = readonly [text: string, params: ReadonlyArray<unknown>]
 
@@ -39,6 +48,7 @@ const pgRows = 1000
 export const make = (dialect: Dialect, table: string) => {
   const pg = dialect === "pg"
   const answers = `${table}_answers`
+  const timers = `${table}_timers`
   const aside = `${table}_aside`
   const owners = `${table}_owners`
   // Keys are compared by their bytes, never by a language's rules.
@@ -68,6 +78,16 @@ export const make = (dialect: Dialect, table: string) => {
     `unnest(?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[]) AS u`
   ))
 
+  const setTimers = numbered(
+    `INSERT INTO ${timers} (key, seq, due, timers)
+     SELECT ${
+      pg
+        ? "u.key, u.seq, nullif(u.due, '')::float8, u.timers\n         FROM unnest(?::text[], ?::float8[], ?::text[], ?::text[]) AS u (key, seq, due, timers)"
+        : "value ->> 'key', value ->> 'seq', value ->> 'due', value ->> 'timers' FROM json_each(?)"
+    } WHERE true
+     ON CONFLICT (key, seq) DO UPDATE SET due = excluded.due, timers = excluded.timers`
+  )
+
   /** A statement on keys: a list is one parameter in either dialect. */
   const ofKeys = (before: string, after: string) => {
     const sql = numbered(`${before} key ${pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"} ${after}`)
@@ -91,15 +111,26 @@ export const make = (dialect: Dialect, table: string) => {
       `CREATE TABLE IF NOT EXISTS ${answers} (
          key ${text} NOT NULL, id ${text} NOT NULL, seq bigint NOT NULL, at ${float} NOT NULL, body text NOT NULL,
          PRIMARY KEY (key, id))`,
+      `CREATE TABLE IF NOT EXISTS ${timers} (
+         key ${text} NOT NULL, seq bigint NOT NULL, due ${float}, timers text NOT NULL, PRIMARY KEY (key, seq))`,
+      `CREATE INDEX IF NOT EXISTS ${timers}_due ON ${timers} (due, key) WHERE due IS NOT NULL`,
       `CREATE TABLE IF NOT EXISTS ${aside} (
          id ${
         pg ? "bigserial" : "integer"
       } PRIMARY KEY, key ${text} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
          version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
-         answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL)`,
+         answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL, timers text)`,
       `CREATE INDEX IF NOT EXISTS ${aside}_key ON ${aside} (key)`,
       `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE)`
     ],
+    /** What tables of 0.1 lack: asked for, and added where it is missing. */
+    asideColumns: statement(
+      pg
+        ? `SELECT column_name AS name FROM information_schema.columns
+           WHERE table_name = lower(?) AND table_schema = ANY(current_schemas(false))`
+        : `SELECT name FROM pragma_table_info(?)`
+    )(aside),
+    addTimersAside: statement(`ALTER TABLE ${aside} ADD COLUMN timers text`)(),
     // Two clients creating the tables at once collide in PostgreSQL's catalogue; any number will do for the lock.
     lockTables: pg ? statement("SELECT pg_advisory_xact_lock(4714117090)")() : undefined,
     // Waits for the writes that looked an epoch up, and makes later ones wait for the new epoch.
@@ -133,27 +164,57 @@ export const make = (dialect: Dialect, table: string) => {
     snapshots: statement(
       `SELECT key, epoch, seq, version, state, trusted, at FROM ${table} WHERE key = ? ORDER BY seq DESC`
     ),
-    answers: statement(`SELECT id, seq, at, body FROM ${answers} WHERE key = ? ORDER BY seq, id`),
+    /** The answers of a key, the oldest first, and its timers, which have no id. */
+    recorded: statement(
+      `SELECT id, seq, at, body FROM ${answers} WHERE key = ?
+       UNION ALL SELECT NULL, seq, NULL, timers FROM ${timers} WHERE key = ? ORDER BY seq, id`
+    ),
     saveAnswer: statement(
       `INSERT INTO ${answers} (key, id, seq, at, body) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (key, id) DO UPDATE SET seq = excluded.seq, at = excluded.at, body = excluded.body`
     ),
     forgetAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq < ?`),
     takeBackAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq > ?`),
+    dueFirst: statement(`SELECT key, due, timers FROM ${timers} WHERE due IS NOT NULL ORDER BY due, key LIMIT ?`),
+    dueAfter: statement(
+      `SELECT key, due, timers FROM ${timers} WHERE due IS NOT NULL AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?`
+    ),
+    /** Before others are set: those of older snapshots are not found by their due time any more. */
+    retireTimers: ofKeys(`UPDATE ${timers} SET due = NULL WHERE due IS NOT NULL AND`, ""),
+    setTimers: (rows: ReadonlyArray<TimerRow>): Bound => [
+      setTimers,
+      pg
+        ? [
+          rows.map((row) => row.key),
+          rows.map((row) => row.seq),
+          // Not every client can send a list with NULL in it.
+          rows.map((row) => row.due === null ? "" : String(row.due)),
+          rows.map((row) => row.timers)
+        ]
+        : [JSON.stringify(rows)]
+    ],
+    /** After others were set: those that no snapshot needs any more. */
+    pruneTimers: ofKeys(
+      `DELETE FROM ${timers} AS t WHERE`,
+      `AND seq < (SELECT max(o.seq) FROM ${timers} AS o WHERE o.key = t.key
+         AND o.seq <= (SELECT min(s.seq) FROM ${table} AS s WHERE s.key = t.key))`
+    ),
+    takeBackTimers: statement(`DELETE FROM ${timers} WHERE key = ? AND seq > ?`),
     setAside: statement(
-      `INSERT INTO ${aside} (key, seq, epoch, version, trusted, at, state, answers, why, aside_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+      `INSERT INTO ${aside} (key, seq, epoch, version, trusted, at, state, answers, why, aside_at, timers)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
     ),
     dropSnapshot: statement(`DELETE FROM ${table} WHERE key = ? AND seq = ?`),
     allAside: statement(
-      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at FROM ${aside} ORDER BY id`
+      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at, timers FROM ${aside} ORDER BY id`
     ),
     asideOf: statement(
-      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at FROM ${aside} WHERE key = ? ORDER BY id`
+      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at, timers FROM ${aside} WHERE key = ? ORDER BY id`
     ),
     keysBetween: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ?`),
     dropSnapshots: ofKeys(`DELETE FROM ${table} WHERE`, ""),
-    dropAnswers: ofKeys(`DELETE FROM ${answers} WHERE`, "")
+    dropAnswers: ofKeys(`DELETE FROM ${answers} WHERE`, ""),
+    dropTimers: ofKeys(`DELETE FROM ${timers} WHERE`, "")
   }
 }
 

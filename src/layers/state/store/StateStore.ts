@@ -20,12 +20,16 @@ import {
   invalid,
   keep,
   type Kept,
+  loaded,
   type SnapshotRecord,
-  withAnswers,
-  withoutSnapshot
+  timersOf,
+  withoutSnapshot,
+  withTimers
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
+import { none } from "../../../domain/state/Timers.ts"
+import { DueIndex } from "./DueIndex.ts"
 import { hosted } from "./StoreHost.ts"
 import type { StateStore } from "./StoreShape.ts"
 
@@ -121,6 +125,13 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
   const owners = new Map<number, string>()
   const keys = new Map<string, Kept<SnapshotRecord>>()
   const aside: Array<AsideRecord> = []
+  const due = new DueIndex()
+
+  const put = (key: string, kept: Kept<SnapshotRecord>) => {
+    if (kept.snapshots.length === 0) keys.delete(key)
+    else keys.set(key, kept)
+    due.set(key, timersOf(kept))
+  }
 
   const fail = (operation: string, reason: StoreErrorReason) =>
     Effect.fail(new StoreError({ store: name, operation, reason }))
@@ -148,7 +159,7 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
     load: (key) =>
       Effect.sync(() => {
         const kept = keys.get(key)
-        return kept === undefined ? [] : kept.snapshots.map((one) => withAnswers(one, kept.answers.values()))
+        return kept === undefined ? [] : kept.snapshots.map((one) => loaded(one, kept.answers.values(), kept.timers))
       }),
     save: (records) =>
       Effect.suspend(() => {
@@ -158,8 +169,8 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
           const reason = stale(record.epoch, record.key)
           if (reason !== undefined) return fail("save", reason)
         }
-        for (const { answers, forgetAnswersBefore, ...record } of records) {
-          keys.set(record.key, keep(keys.get(record.key), record, { answers, forgetAnswersBefore }, limit))
+        for (const { answers, forgetAnswersBefore, timers, ...record } of records) {
+          put(record.key, keep(keys.get(record.key), record, { answers, forgetAnswersBefore, timers }, limit))
         }
         return Effect.void
       }),
@@ -171,9 +182,8 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
         const record = kept?.snapshots.find((one) => one.seq === seq)
         if (kept === undefined || record === undefined) return Effect.void
         const after = withoutSnapshot(kept, seq)
-        if (after.kept.snapshots.length === 0) keys.delete(key)
-        else keys.set(key, after.kept)
-        aside.push({ ...record, answers: after.answers, why, asideAt })
+        put(key, after.kept)
+        aside.push(withTimers({ ...record, answers: after.answers, why, asideAt }, after.timers))
         return Effect.void
       }),
     listAside: (key) => Effect.sync(() => key === undefined ? aside.slice() : aside.filter((one) => one.key === key)),
@@ -184,9 +194,13 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
           const reason = stale(epoch, key)
           if (reason !== undefined) return fail("remove", reason)
         }
-        for (const key of removed) keys.delete(key)
+        for (const key of removed) {
+          keys.delete(key)
+          due.set(key, none)
+        }
         return Effect.void
-      })
+      }),
+    timers: (limit, after) => Effect.sync(() => due.page(limit, after))
   }
 }
 

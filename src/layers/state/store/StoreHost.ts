@@ -86,6 +86,8 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     method: keyof StateStore<Grade>,
     make: () => Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
+  const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after) =>
+    ask("timers", () => timers(limit, after))
   return {
     name: store.name,
     grade: store.grade,
@@ -95,6 +97,7 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     setAside: (snapshot) => ask("setAside", () => store.setAside(snapshot)),
     listAside: (key) => ask("listAside", () => store.listAside(key)),
     keys: (prefix) => ask("keys", () => store.keys(prefix)),
-    remove: (keys, epoch) => ask("remove", () => store.remove(keys, epoch))
+    remove: (keys, epoch) => ask("remove", () => store.remove(keys, epoch)),
+    ...(store.timers === undefined ? {} : { timers: timersOf(store.timers) })
   }
 }

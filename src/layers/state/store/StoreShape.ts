@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Effect } from "effect"
-import type { AsideRecord, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import type { AsideRecord, DueKey, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 
@@ -43,4 +43,14 @@ export interface StateStore<out G extends Grade> {
   readonly keys: (prefix?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
   /** Removes the keys' snapshots and answers; what was set aside stays. */
   readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
+  /**
+   * The keys whose newest snapshot has timers, those whose earliest timer is due first before the others: at most `limit` of
+   * them, after one that was answered before.
+   *
+   * A store of your own may leave this out: over it no server can set a timer. One that has it keeps `timers` of the records:
+   * with the snapshot they came with, and with those that follow until they change.
+   */
+  readonly timers?:
+    | ((limit: number, after?: Pick<DueKey, "due" | "key">) => Effect.Effect<ReadonlyArray<DueKey>, StoreError>)
+    | undefined
 }
