@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { command as channels } from "./channels.ts"
 import { command as counter } from "./counter.ts"
+import { command as office } from "./office.ts"
 import { command as snapshots } from "./snapshots.ts"
 import { command as stash } from "./stash.ts"
 import { command as tally, flags, program } from "./tally.ts"
@@ -14,7 +15,7 @@ Command.make("heirloom", flags, program).pipe(
   Command.withDescription(
     "Servers that keep their state through crashes. Without a name it runs tally, with its flags"
   ),
-  Command.withSubcommands([tally, counter, stash, channels, snapshots]),
+  Command.withSubcommands([tally, counter, stash, channels, office, snapshots]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

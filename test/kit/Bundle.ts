@@ -33,8 +33,10 @@ export const build = (entryPoints: ReadonlyArray<string>, outdir: string, option
     format: "esm",
     external: ["pg-native"],
     logLevel: "error",
-    // CommonJS modules may require Node's modules.
-    banner: { js: "import { createRequire } from \"node:module\"; const require = createRequire(import.meta.url);" },
+    // CommonJS modules may require Node's modules; others may import `createRequire` under its own name.
+    banner: {
+      js: "import { createRequire as requireOf } from \"node:module\"; const require = requireOf(import.meta.url);"
+    },
     ...options
   })
 

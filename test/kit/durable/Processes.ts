@@ -18,6 +18,8 @@ export interface Running {
   readonly warned: (text: string) => Effect.Effect<void>
   /** Kills it (SIGKILL), and completes when it has ended and all it printed was read. */
   readonly kill: Effect.Effect<End>
+  /** Asks it to end (SIGTERM). */
+  readonly terminate: Effect.Effect<void>
   readonly ended: Effect.Effect<End>
 }
 
@@ -82,6 +84,7 @@ export const start = (program: string, args: ReadonlyArray<string>): Effect.Effe
           child.kill("SIGKILL")
           return Deferred.await(end)
         }),
+        terminate: Effect.sync(() => void child.kill("SIGTERM")),
         ended: Deferred.await(end)
       }
     }),

@@ -1,0 +1,86 @@
+/**
+ * One server for each customer: holds money and bookings, books at the shows, and sees to it that a mail is sent.
+ */
+import { Effect, Schema } from "effect"
+import { GenServer, Next, TaskSupervisor } from "../../index.ts"
+import { Show } from "./Show.ts"
+import { Booking, Id, Money, Name, NoMoney, NotOnSale, Seats, SoldOut } from "./Words.ts"
+
+// ---- What it understands.
+
+const Account = Schema.Struct({ balance: Schema.Int, bookings: Schema.Array(Booking) })
+
+export class Customer extends GenServer.Service<Customer>()("office/Customer", {
+  state: Schema.Struct({ ...Account.fields, unmailed: Schema.Array(Id) }),
+  timeout: "2 seconds",
+  messages: {
+    Deposit: GenServer.call({ payload: { amount: Money }, reply: Schema.Int }),
+    Book: GenServer.call({
+      payload: { customer: Name, id: Id, show: Name, seats: Seats },
+      reply: Booking,
+      error: Schema.Union([NotOnSale, SoldOut, NoMoney]),
+      redeliver: { maxAttempts: 3 }
+    }),
+    Account: GenServer.call({ reply: Account }),
+    Mailed: GenServer.cast({ payload: { id: Id }, internal: true })
+  }
+}) {}
+
+// ---- Work on the side: mail.
+
+export class Mails extends TaskSupervisor.Service<Mails>()("office/Mails") {}
+
+/** Stands for whatever sends mail, which takes its time. */
+const sendMail = (_text: string) => Effect.sleep("100 millis")
+
+/** Sends what has not been sent yet, each in a task of its own that reports back. */
+const sendMails = Effect.fnUntraced(function*(ids: ReadonlyArray<string>) {
+  const mails = yield* Mails
+  const self = yield* Customer.self
+  for (const id of ids) {
+    yield* mails.startChild(Effect.andThen(sendMail(`Booked: ${id}`), self.Mailed({ id })), { restart: "transient" })
+      .pipe(Effect.orDie)
+  }
+})
+
+// ---- How it does it.
+
+/** With every answer: ten minutes without another message, and `idle` is called. */
+const away = { idleAfter: "10 minutes" } as const
+
+export const CustomersLive = Customer.layerKeyed({
+  init: { balance: 0, bookings: [], unmailed: [] },
+  // A task is gone with its process: what it had not done is begun again, from the state.
+  restore: (state) => Effect.as(sendMails(state.unmailed), state),
+  handlers: {
+    Deposit: (state, { amount }) => {
+      if (amount <= 0) return Effect.die(new RangeError(`a deposit of ${amount}`)) // that is a bug
+      const balance = state.balance + amount
+      return Next.reply(balance, { ...state, balance }, away)
+    },
+    Book: Effect.fnUntraced(function*(state, order) {
+      const { customer, id, seats } = order
+      // Asked again after its recorded answer has been forgotten: the state knows, too.
+      const before = state.bookings.find((booking) => booking.id === id)
+      if (before !== undefined) return Next.reply(before, state, away)
+      const show = yield* Effect.orDie(Show.at(order.show))
+      const price = yield* GenServer.orCrash(show.Take(order))
+      if (price > state.balance) {
+        yield* GenServer.orCrash(show.GiveBack({ show: order.show, customer, id }))
+        return yield* new NoMoney({ balance: state.balance, price })
+      }
+      const booking = { id, show: order.show, seats, price }
+      const next = {
+        balance: state.balance - price,
+        bookings: [...state.bookings, booking],
+        unmailed: [...state.unmailed, id]
+      }
+      // The mail is sent after the commit: of a booking that was not stored none is sent.
+      return Next.reply(booking, next, { ...away, continueWith: (state) => Effect.as(sendMails([id]), state) })
+    }),
+    Account: (state) => Next.reply({ balance: state.balance, bookings: state.bookings }, state, away),
+    Mailed: (state, { id }) => Next.noReply({ ...state, unmailed: state.unmailed.filter((one) => one !== id) }, away)
+  },
+  // From now on its state is in the database alone, until the next message.
+  idle: (state) => Next.noReply(state, { hibernate: true })
+}, { survives: "process", mailbox: { capacity: 1000, overflow: "fail" } })

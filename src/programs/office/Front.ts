@@ -1,0 +1,119 @@
+/**
+ * The front of the office: what listens, before the servers are up and until the last request is answered.
+ *
+ *   starting    the port is bound, every request is answered 503
+ *   open        the servers are up
+ *   draining    not ready any more; what comes is answered, and each connection ends with its answer
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { ByteSize, Cause, Context, Duration, Effect, ErrorReporter, Exit, Layer, Metric, Scope } from "effect"
+import {
+  HttpEffect,
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServer,
+  HttpServerError,
+  HttpServerResponse
+} from "effect/http"
+import { HttpApiMiddleware } from "effect/http-api"
+import { PrometheusMetrics } from "effect/observability"
+import { createServer } from "node:http"
+import { Opened, Unavailable } from "./Api.ts"
+import { Routes } from "./Routes.ts"
+import type { Servers } from "./Tree.ts"
+
+export interface Options {
+  readonly host: string
+  /** 0 takes one that is free. */
+  readonly port: number
+  /** How long requests are taken after readiness has gone: what sends them has to hear of it. */
+  readonly linger: Duration.Duration
+}
+
+type Phase =
+  | { readonly _tag: "Starting" }
+  | { readonly _tag: "Open" | "Draining"; readonly servers: Context.Context<Servers> }
+
+export class Front extends Context.Service<Front, {
+  /** Where it listens, as a URL. */
+  readonly url: string
+  readonly open: (servers: Context.Context<Servers>) => Effect.Effect<void>
+  /** Takes no more, and waits for what it has taken. */
+  readonly drain: Effect.Effect<void>
+}>()("office/Front") {
+  static readonly layer = ({ host, linger, port }: Options): Layer.Layer<Front, HttpServerError.ServeError> =>
+    Layer.effect(
+      Front,
+      Effect.gen(function*() {
+        let phase: Phase = { _tag: "Starting" }
+
+        const health = HttpRouter.use(Effect.fnUntraced(function*(router) {
+          yield* router.add("GET", "/health/live", HttpServerResponse.text("live\n"))
+          yield* router.add(
+            "GET",
+            "/health/ready",
+            Effect.sync(() =>
+              phase._tag === "Open"
+                ? HttpServerResponse.text("ready\n")
+                : HttpServerResponse.text(`${phase._tag.toLowerCase()}\n`, { status: 503 })
+            )
+          )
+        }))
+
+        const servers: Effect.Effect<Context.Context<Servers>, Unavailable> = Effect.suspend(() =>
+          phase._tag === "Starting" ? new Unavailable({ why: "Starting" }) : Effect.succeed(phase.servers)
+        )
+        const opened = Layer.succeed(
+          Opened,
+          (request) =>
+            Effect.flatMap(
+              servers,
+              (servers) => Effect.updateContext(request, (own: Context.Context<never>) => Context.merge(servers, own))
+            )
+        )
+
+        const counted = HttpEffect.withPreResponseHandler((_request, response) =>
+          Effect.as(
+            Metric.update(Metric.withAttributes(requests, { status: `${response.status}` }), 1),
+            phase._tag === "Draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
+          )
+        )
+
+        const served = Layer.mergeAll(Routes, health, PrometheusMetrics.layerHttp()).pipe(
+          Layer.provide([opened, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
+          (routes) => HttpRouter.serve(routes, { middleware: counted, disableLogger: true, disableListenLog: true }),
+          Layer.provide([
+            Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(16)),
+            ErrorReporter.layer([logDefects])
+          ]),
+          Layer.provideMerge(NodeHttpServer.layer(createServer, { host, port }))
+        )
+
+        // Closed by `drain`, which is before the servers end; by the end of this layer if it has not come to that.
+        const scope = yield* Scope.fork(yield* Effect.scope)
+        const context = yield* Layer.buildWithScope(served, scope)
+        return {
+          url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address),
+          open: (servers) => Effect.sync(() => void (phase = { _tag: "Open", servers })),
+          drain: Effect.gen(function*() {
+            if (phase._tag === "Open") phase = { _tag: "Draining", servers: phase.servers }
+            yield* Effect.logInfo(`not ready any more; takes requests for another ${Duration.format(linger)}`)
+            yield* Effect.sleep(linger)
+            yield* Scope.close(scope, Exit.void)
+            yield* Effect.logInfo("every request that was taken is answered")
+          })
+        }
+      })
+    )
+}
+
+const requests = Metric.counter("office_requests_total", {
+  description: "Requests that were answered, by status",
+  incremental: true
+})
+
+/** What a route dies of is an answer 500 for its client, and a line in the log for us. A body that is too large is no such thing. */
+const logDefects = ErrorReporter.make(({ cause, fiber }) => {
+  if (!Cause.hasDies(cause) || HttpServerError.isHttpServerError(Cause.squash(cause))) return
+  Effect.runForkWith(fiber.context)(Effect.logError("a request died", cause))
+})
