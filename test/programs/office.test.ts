@@ -6,7 +6,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Random } from "effect"
-import { type Office, Offices, open, place } from "../kit/office/Office.ts"
+import { type Office, Offices, open, place, type Raw, run, send, sendSlowly } from "../kit/office/Office.ts"
 import { begin, type Remembered } from "../kit/office/Traffic.ts"
 
 const kills = Number(process.env["KILLS"] ?? 5)
@@ -55,4 +55,152 @@ describe("the office", () => {
       }).pipe(Random.withSeed(seed)),
     30_000 + kills * 10_000
   )
+})
+
+describe("a request that is wrong", () => {
+  it.live("is answered with what is wrong with it, and reaches no server", () =>
+    Effect.gen(function*() {
+      const office = yield* open(yield* place)
+      yield* office.api.shows.putOnSale(onSale)
+      const messages = Effect.map(
+        send(office, { path: "/metrics" }),
+        ({ text }) => /^heirloom_messages_total (\d+)$/m.exec(text)?.[1]
+      )
+      const before = yield* messages
+      const json = { "content-type": "application/json" }
+      const keyed = { ...json, "idempotency-key": "k1" }
+      const book = (body: string, headers: Raw["headers"] = keyed): Raw => ({
+        method: "POST",
+        path: "/customers/ann/bookings",
+        headers,
+        body
+      })
+      const order = JSON.stringify({ show: "hamlet", seats: 2 })
+      const wrong: ReadonlyArray<readonly [status: number, request: Raw]> = [
+        [400, book("")],
+        [400, book(order.slice(0, -1))],
+        [400, book("\u0000")],
+        [400, book("[".repeat(10_000))],
+        [400, book("[".repeat(8_000) + "]".repeat(8_000))],
+        ...["null", "[]", "2", "\"hamlet\"", "{}", `[${order}]`].map((body) => [400, book(body)] as const),
+        ...["\"2\"", "1.5", "0", "11", "-1", "1e400", "null", "true", "[2]"].map((seats) =>
+          [400, book(`{"show":"hamlet","seats":${seats}}`)] as const
+        ),
+        ...["", "a b", "a/b", "..%2f", "ü", "x".repeat(65)].map((show) =>
+          [400, book(JSON.stringify({ show, seats: 2 }))] as const
+        ),
+        [400, book(order, json)],
+        ...["", " ", "a b", "ü", "k".repeat(129)].map((key) =>
+          [400, book(order, { ...json, "idempotency-key": key })] as const
+        ),
+        [400, book(order, { ...json, "idempotency-key": ["a", "b"] })],
+        [413, book(JSON.stringify({ show: "hamlet", seats: 2, note: "x".repeat(20_000) }))],
+        [413, book("x".repeat(5_000_000))],
+        [415, book(order, { ...keyed, "content-type": "text/plain" })],
+        [400, { ...book(order), path: "/customers/a%20b/bookings" }],
+        [400, { ...book(order), path: "/customers/a%2Fb/bookings" }],
+        [400, { method: "POST", path: "/customers/ann/deposits", headers: keyed, body: "{\"amount\":0}" }],
+        [400, { method: "PUT", path: "/shows/hamlet", headers: json, body: "{\"seats\":5,\"price\":-1}" }],
+        [404, { path: "/" }],
+        [404, { path: "/customers" }],
+        [404, { path: "/customers/%zz" }],
+        [404, { path: "/customers/ann/bookings/b1" }],
+        [405, { path: "/customers/ann/bookings" }],
+        [405, { method: "DELETE", path: "/shows/hamlet" }]
+      ]
+      for (const [status, request] of wrong) {
+        assert.strictEqual((yield* send(office, request)).status, status, JSON.stringify(request).slice(0, 200))
+      }
+      assert.strictEqual(yield* messages, before)
+      const missing = yield* send(office, book(order, json))
+      assert.deepStrictEqual(JSON.parse(missing.text).errors, [
+        { path: ["headers", "idempotency-key"], message: "Missing key" }
+      ])
+      assert.strictEqual((yield* send(office, { path: "/customers/ann/bookings" })).headers["allow"], "POST")
+    }))
+})
+
+describe("stopped by SIGTERM", () => {
+  it.live("it is not ready any more, answers what was sent until that is known, stores it all, and says so", () =>
+    Effect.gen(function*() {
+      const store = yield* place
+      const office = yield* open(store, "--linger", "2")
+      yield* office.api.shows.putOnSale(onSale)
+      const { fiber, traffic } = yield* begin(new Offices(office), "hamlet", customers)
+      yield* traffic.answers(100)
+      assert.strictEqual((yield* send(office, { path: "/health/ready" })).status, 200)
+      yield* office.terminate
+      // What a load balancer does: it asks whether the office is ready, and sends it no more when it is not.
+      while ((yield* send(office, { path: "/health/ready" })).status === 200) yield* Effect.yieldNow
+      assert.strictEqual((yield* send(office, { path: "/health/live" })).status, 200)
+      const late = yield* send(office, { path: "/shows/hamlet" })
+      assert.deepStrictEqual([late.status, late.headers["connection"]], [200, "close"])
+      traffic.over = true
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(traffic.again, [])
+      assert.strictEqual(yield* office.ended, 130)
+      const said = office.lines.flatMap((line) => / INFO .*?: (.*)/.exec(line)?.[1] ?? [])
+      assert.deepStrictEqual(said, [
+        "The app was asked to stop, by a signal (SIGTERM, SIGINT) or its caller. It shuts down, within 1m 2s.",
+        "not ready any more; takes requests for another 2s",
+        "every request that was taken is answered",
+        "The app has shut down."
+      ])
+      assert.deepStrictEqual(yield* differences(yield* open(store), traffic.customers), [])
+    }))
+
+  it.live("it answers a request that it has taken and that is not complete yet", () =>
+    Effect.gen(function*() {
+      const store = yield* place
+      const office = yield* open(store, "--linger", "0")
+      yield* office.api.shows.putOnSale(onSale)
+      yield* office.api.customers.deposit({
+        params: { customer: "ann" },
+        headers: { "idempotency-key": "d1" },
+        payload: { amount: 100 }
+      })
+      const slow = yield* sendSlowly(office, {
+        method: "POST",
+        path: "/customers/ann/bookings",
+        headers: { "content-type": "application/json", "idempotency-key": "k1" },
+        body: JSON.stringify({ show: "hamlet", seats: 2 })
+      })
+      yield* office.terminate
+      yield* office.printed("[", 2)
+      assert.strictEqual((yield* slow.finish).status, 201)
+      assert.strictEqual(yield* office.ended, 130)
+      const { balance } = yield* (yield* open(store)).api.customers.account({ params: { customer: "ann" } })
+      assert.strictEqual(balance, 98)
+    }))
+})
+
+describe("started", () => {
+  it.live("on a port that is taken it ends, says so, and takes nothing from the one that has it", () =>
+    Effect.gen(function*() {
+      const store = yield* place
+      const office = yield* open(store)
+      yield* office.api.shows.putOnSale(onSale)
+      const second = yield* run(["--port", new URL(office.url).port, "--store", store])
+      assert.strictEqual(yield* second.ended, 1)
+      assert.match(second.errors(), /Port \d+ of 127\.0\.0\.1 cannot be listened on .*EADDRINUSE.*--port/)
+      yield* office.api.shows.putOnSale({ ...onSale, payload: { seats: 7, price: 2 } })
+      assert.deepStrictEqual(yield* office.api.shows.offer(onSale), { left: 7, price: 2 })
+    }))
+
+  it.live("with an option that is none it ends, and says what one is", () =>
+    Effect.gen(function*() {
+      const cases = [
+        [["--port", "65536"], /a port: 0 \(any that is free\) to 65535/],
+        [["--port", "http"], /--port/],
+        [["--store", "office.db"], /sqlite:FILE \| file:FOLDER \| postgres:URL/],
+        [["--port", "0", "--store", "sqlite:/no/such/folder/office.db"], /office\.db.*--store/s],
+        [["--linger", "-1"], /a number of seconds, 0 or more/],
+        [["--host", "256.0.0.1", "--port", "0"], /256\.0\.0\.1 cannot be listened on/]
+      ] as const
+      for (const [args, says] of cases) {
+        const office = yield* run(args)
+        assert.strictEqual(yield* office.ended, 1, args.join(" "))
+        assert.match(office.errors() + office.lines.join("\n"), says)
+      }
+    }))
 })

@@ -2,7 +2,8 @@
  * What each route does: finds the server of a key, sends it one message, and says in HTTP what came of it.
  */
 import { Effect, Layer } from "effect"
-import { HttpApiBuilder } from "effect/http-api"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { GenServer, Supervisor } from "../../index.ts"
 import { Api, KeyReused, Unavailable } from "./Api.ts"
 import { Customer } from "./Customer.ts"
@@ -68,6 +69,25 @@ const screens = HttpApiBuilder.group(Api, "screens", (handlers) =>
         Effect.catchTags(orUnavailable)
       )))
 
-export const Routes = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([shows, customers, screens])
+/** A path that is asked with another method than it has is answered 405, with those it has. */
+const otherMethods = HttpRouter.use((router) => {
+  const methods = new Map<HttpRouter.PathInput, Array<string>>()
+  HttpApi.reflect(Api, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      const path = `/${endpoint.path.slice(1)}` as const
+      methods.set(path, [...methods.get(path) ?? [], endpoint.method])
+    }
+  })
+  return Effect.forEach(methods, ([path, has]) =>
+    Effect.forEach(
+      (["GET", "POST", "PUT", "PATCH", "DELETE"] as const).filter((method) => !has.includes(method)),
+      (method) =>
+        router.add(method, path, HttpServerResponse.empty({ status: 405, headers: { allow: has.join(", ") } }))
+    ))
+})
+
+export const Routes = Layer.mergeAll(
+  HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(Layer.provide([shows, customers, screens])),
+  otherMethods
 )

@@ -2,6 +2,7 @@
 import { Deferred, Effect, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
+import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http"
 import { join } from "node:path"
 import { Api } from "../../../src/programs/office/Api.ts"
 import { bundle } from "../Bundle.ts"
@@ -43,6 +44,60 @@ export const open = Effect.fnUntraced(function*(
   }
   return { ...running, url, api: yield* clientOf(url) }
 })
+
+/** What is sent, as it is, right or wrong. */
+export interface Raw {
+  readonly method?: string
+  readonly path: string
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: string
+}
+
+/** Sends a request as it is given, and completes with the answer. */
+export const send = (office: Office, raw: Raw): Effect.Effect<Answer> =>
+  Effect.callback<Answer>((resume) => void asked(office, raw, resume).end(raw.body))
+
+/** Sends the head of a request; completes when the office has taken it and asks for the rest, which `finish` sends. */
+export const sendSlowly = (office: Office, raw: Raw): Effect.Effect<{ readonly finish: Effect.Effect<Answer> }> =>
+  Effect.callback((resume) => {
+    const answer = Deferred.makeUnsafe<Answer>()
+    const sent = asked(
+      office,
+      { ...raw, headers: { ...raw.headers, expect: "100-continue" } },
+      (exit) => Deferred.doneUnsafe(answer, exit)
+    )
+    sent.on("continue", () =>
+      resume(Effect.succeed({
+        finish: Effect.suspend(() => {
+          sent.end(raw.body)
+          return Deferred.await(answer)
+        })
+      })))
+    sent.flushHeaders()
+  })
+
+const asked = (
+  { url }: Office,
+  { headers = {}, method = "GET", path }: Raw,
+  resume: (answer: Effect.Effect<Answer>) => void
+) => {
+  const sent = request(url + path, { method, headers, agent: false }, (response) => {
+    let text = ""
+    response.setEncoding("utf8").on("data", (chunk: string) => void (text += chunk))
+    response.on(
+      "end",
+      () => resume(Effect.succeed({ status: response.statusCode ?? 0, headers: response.headers, text }))
+    )
+  })
+  return sent.on("error", (error) => resume(Effect.die(error)))
+}
+
+/** What came back. */
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+}
 
 /** The offices of one store, one after the other: who does not reach one waits for the next. */
 export class Offices {
