@@ -15,6 +15,8 @@ export class FakeProcess implements Process.Process, Process.HasProcess {
   exitObservers: ReadonlyArray<Process.ExitObserver> = []
   goneObservers: ReadonlyArray<Process.GoneObserver> = []
 
+  returnObservers: ReadonlyArray<Process.ReturnObserver> = []
+
   constructor(id: string) {
     this.id = id
     this.path = ["app", id]
@@ -40,6 +42,12 @@ export class FakeProcess implements Process.Process, Process.HasProcess {
     this.goneObservers = this.goneObservers.filter((other) => other !== observer)
   }
 
+  addReturnObserver(observer: Process.ReturnObserver): boolean {
+    if (this.status !== "stopped") return false
+    this.returnObservers = [...this.returnObservers, observer]
+    return true
+  }
+
   exit(reason: ExitReason): void {
     this.crash(reason)
     this.gone(reason)
@@ -58,6 +66,14 @@ export class FakeProcess implements Process.Process, Process.HasProcess {
   restart(): void {
     this.incarnation++
     this.status = "running"
+  }
+
+  /** Started again, after its end. */
+  returns(): void {
+    this.restart()
+    const observers = this.returnObservers
+    this.returnObservers = []
+    for (const observer of observers) observer()
   }
 
   /** Down, before its observers are called. */

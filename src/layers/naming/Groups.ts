@@ -6,7 +6,8 @@
  * that one process alone may hold, use `Registry`.
  *
  * A member is a *process*, which outlives its incarnations: it stays a member while it is restarted or parked, and leaves
- * all its groups when it ends for good. In OTP a restarted process is a new member and has to join again; here it has not.
+ * all its groups when it is down for good. One that is started again after that (`restartChild`, or with its supervisor) is a
+ * member again. In OTP a restarted process is a new member and has to join again; here it may, in `init`: that adds none.
  *
  * *Tricky*: (1) a member may end between any two steps. Its memberships end in the same step, by an observer on the process
  * that is there while it is a member anywhere, and members are checked once more when they are handed out. (2) A monitor
@@ -61,7 +62,11 @@ type RefOf<T> = T extends { readonly ref: infer R extends HasProcess } ? R : Has
  */
 export interface Groups<G, R extends HasProcess> {
   readonly id: string
-  /** One more membership for each process named; several at once join in one step, or none. OTP's `pg:join`. */
+  /**
+   * One more membership for each process named; several at once join in one step, or none. What a server joins of itself, in
+   * `init` or a handler, takes the place of a membership that an incarnation before it had joined so: a crash adds none, and
+   * the count is OTP's. OTP's `pg:join`.
+   */
   readonly join: (group: G, members: R | ReadonlyArray<R>) => Effect.Effect<void, GroupsError>
   /** One membership less for each time a process is named; fails when none was a member. OTP's `pg:leave`. */
   readonly leave: (group: G, members: R | ReadonlyArray<R>) => Effect.Effect<void, GroupsError>

@@ -6,13 +6,17 @@
  * *Tricky*
  * - A member is observed while it has a membership anywhere, so that its end finds exactly what is left of it, and nothing
  *   is left on any member of groups that were shut down.
+ * - A member that has ended may be started again, and has its memberships back then. They are kept with it, so that they
+ *   go with a member that does not come back.
  * - Every membership is known twice, in its group by age and with its member: joining, leaving and ending take as long as
  *   what they concern, however many members a group has. They do as `Membership` says of plain lists.
  *
  * @since 0.1.0
  */
-import { type Cause, HashMap, Option, Queue } from "effect"
+import { type Cause, Equal, HashMap, Option, Queue } from "effect"
+import { inherited } from "../../domain/naming/Origin.ts"
 import * as OneOrMany from "../process/OneOrMany.ts"
+import { incarnationOf } from "../process/Own.ts"
 import { type GoneObserver, type HasProcess, type Process, processOf } from "../process/Process.ts"
 import type { GroupsErrorReason } from "./GroupsError.ts"
 
@@ -37,6 +41,8 @@ export interface Listener<G, R> {
 /** One joining of one member. */
 interface Membership<R> {
   readonly ref: R
+  /** The incarnation that joined of itself; 0 when others had it join. */
+  by: number
 }
 
 /** A group that has members. */
@@ -57,6 +63,8 @@ const isAlive = (ref: HasProcess): boolean => ref[processOf].status !== "stopped
 export class MemberTable<G, R extends HasProcess> {
   private groups = HashMap.empty<G, Group<G, R>>()
   private readonly joined = new Map<Process, Joined<G, R>>()
+  /** What members that have ended get back when they are started again. */
+  private readonly away = new WeakMap<Process, Array<readonly [group: G, memberships: Array<Membership<R>>]>>()
   /** Listeners to all groups. */
   private readonly listeners = new Set<Listener<G, R>>()
   /** Listeners to one. */
@@ -67,11 +75,8 @@ export class MemberTable<G, R extends HasProcess> {
     if (this.isClosed) return { _tag: "GroupsClosed", group: name }
     const ended = joining.find((ref) => !isAlive(ref))
     if (ended !== undefined) return { _tag: "NotAlive", group: name, path: ended[processOf].path }
-    if (joining.length > 0) {
-      const group = this.opened(name)
-      for (const ref of joining) this.enter(group, ref)
-    }
-    this.tell("Joined", name, joining)
+    const joined = joining.filter((ref) => this.enter(name, ref))
+    if (joined.length > 0 || joining.length === 0) this.tell("Joined", name, joined)
     return undefined
   }
 
@@ -79,14 +84,14 @@ export class MemberTable<G, R extends HasProcess> {
     if (this.isClosed) return { _tag: "GroupsClosed", group: name }
     const group = Option.getOrUndefined(HashMap.get(this.groups, name))
     const left: Array<R> = []
-    if (group !== undefined) {
-      for (const ref of leaving) {
-        const membership = this.quit(group, ref[processOf])
-        if (membership !== undefined) left.push(membership.ref)
-      }
+    let given = false
+    for (const ref of leaving) {
+      const membership = group && this.quit(group, ref[processOf])
+      if (membership !== undefined) left.push(membership.ref)
+      else if (this.giveUp(name, ref[processOf])) given = true
     }
-    if (group === undefined || left.length === 0) return { _tag: "NotJoined", group: name }
-    this.left(group, left)
+    if (group !== undefined && left.length > 0) this.left(group, left)
+    else if (!given) return { _tag: "NotJoined", group: name }
     return undefined
   }
 
@@ -130,10 +135,20 @@ export class MemberTable<G, R extends HasProcess> {
     return group
   }
 
-  private enter(group: Group<G, R>, ref: R): void {
-    const membership = { ref }
+  /** One membership more; false when it takes the place of one of an incarnation before. */
+  private enter(name: G, ref: R): boolean {
+    const member = ref[processOf]
+    const by = incarnationOf(member)
+    const group = this.opened(name)
+    const again = inherited(this.joined.get(member)?.groups.get(group) ?? [], by)
+    if (again === undefined) this.add(group, { ref, by })
+    else again.by = by
+    return again === undefined
+  }
+
+  private add(group: Group<G, R>, membership: Membership<R>): void {
     group.members = OneOrMany.add(group.members, membership)
-    const { groups } = this.remember(ref[processOf])
+    const { groups } = this.remember(membership.ref[processOf])
     const own = groups.get(group)
     if (own === undefined) groups.set(group, [membership])
     else own.push(membership)
@@ -169,10 +184,30 @@ export class MemberTable<G, R extends HasProcess> {
     // First, so that nothing is taken off a member that is telling its observers.
     this.joined.delete(member)
     for (const [group, memberships] of groups) {
-      memberships.reverse()
       for (const membership of memberships) group.members = OneOrMany.remove(group.members, membership)
-      this.left(group, memberships.map(({ ref }) => ref))
+      this.left(group, memberships.map(({ ref }) => ref).reverse())
     }
+    const away = Array.from(groups, ([group, memberships]) => [group.name, memberships] as const)
+    if (member.addReturnObserver(() => this.returned(member))) this.away.set(member, away)
+  }
+
+  /** A member is back. */
+  private returned(member: Process): void {
+    const away = this.away.get(member)
+    this.away.delete(member)
+    if (away === undefined || this.isClosed) return
+    for (const [name, memberships] of away) {
+      if (memberships.length === 0) continue
+      const group = this.opened(name)
+      for (const membership of memberships) this.add(group, membership)
+      this.tell("Joined", name, memberships.map(({ ref }) => ref))
+    }
+  }
+
+  /** One that has ended will have one membership less when it is back; false when it would have none. */
+  private giveUp(name: G, member: Process): boolean {
+    const found = this.away.get(member)?.find(([group]) => Equal.equals(group, name))
+    return found?.[1].pop() !== undefined
   }
 
   private left(group: Group<G, R>, left: ReadonlyArray<R>): void {

@@ -7,14 +7,18 @@
  * - The two indexes and the observers on the owners change together or not at all. A registration enters only when the
  *   observer is on (an owner that has ended refuses it), and the last registration of an owner takes its observer along,
  *   so that an owner's end finds exactly what is left of it, and nothing is left of a closed table anywhere.
+ * - An owner that has ended may be started again, and has its registrations back then. They are kept with it, so that
+ *   they go with an owner that does not come back.
  * - Every registration is known twice, under its key by age and with its owner: registering, unregistering and an owner's
  *   end take as long as what they concern, however many hold the same key.
  *
  * @since 0.1.0
  */
-import { HashMap, HashSet, Option, Queue, Result } from "effect"
+import { Equal, HashMap, HashSet, Option, Queue, Result } from "effect"
 import * as Names from "../../domain/naming/Names.ts"
+import { inherited } from "../../domain/naming/Origin.ts"
 import * as OneOrMany from "../process/OneOrMany.ts"
+import { incarnationOf } from "../process/Own.ts"
 import { type GoneObserver, type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /**
@@ -51,6 +55,8 @@ interface Held<K, R, V> {
   /** Whom its reference stood for when it was registered. */
   readonly owner: Process
   registration: Registration<K, R, V>
+  /** The incarnation that registered itself; 0 when others did. */
+  by: number
 }
 
 /** A key that is held. */
@@ -74,6 +80,8 @@ export class NameTable<K, R extends HasProcess, V> {
   private readonly keys: Names.Keys
   private places = HashMap.empty<K, Place<K, R, V>>()
   private readonly owners = new Map<Process, Owner<K, R, V>>()
+  /** What owners that have ended get back when they are started again. */
+  private readonly away = new WeakMap<Process, ReadonlyArray<Held<K, R, V>>>()
   private readonly listeners = new Set<Queue.Enqueue<RegistryEvent<K, R, V>>>()
   private reserved = HashSet.empty<K>()
   private isClosed = false
@@ -104,6 +112,10 @@ export class NameTable<K, R extends HasProcess, V> {
 
   /** Ends an owner's registrations under a key, all or those whose value matches; returns how many. */
   unregister(key: K, owner: Process, matches: (value: V) => boolean = () => true): number {
+    const kept = this.away.get(owner)?.filter(({ registration }) =>
+      !Equal.equals(registration.key, key) || !matches(registration.value)
+    )
+    if (kept !== undefined) this.away.set(owner, kept)
     const place = this.place(key)
     const own = this.ownAt(place, owner)
     if (place === undefined || own === undefined) return 0
@@ -179,17 +191,40 @@ export class NameTable<K, R extends HasProcess, V> {
   private claim(key: K, ref: R, value: V): Result.Result<void, Refusal<R>> {
     if (this.isClosed) return Result.fail({ _tag: "Closed" })
     const known = this.place(key)
-    const obstacle = Names.obstacle(this.keys, OneOrMany.first(known?.holders))
-    if (obstacle !== undefined) return Result.fail({ _tag: "AlreadyRegistered", holder: obstacle.registration.ref })
     const owner = ref[processOf]
-    const own = this.remember(owner)
-    if (own === undefined) return Result.fail({ _tag: "NotAlive" })
-    const held = { owner, registration: { key, ref, value } }
-    const place = known ?? this.opened(key)
+    const by = incarnationOf(owner)
+    const claim = Names.claim(
+      this.keys,
+      OneOrMany.first(known?.holders),
+      (held) => held.owner === owner && isAlive(held),
+      () => by === 0 ? undefined : inherited(OneOrMany.filter(this.ownAt(known, owner), isAlive), by)
+    )
+    switch (claim._tag) {
+      case "Refused":
+        return Result.fail({ _tag: "AlreadyRegistered", holder: claim.holder.registration.ref })
+      case "Again": {
+        const { held } = claim
+        held.registration = { key: held.registration.key, ref, value }
+        held.by = by
+        return Result.void
+      }
+      case "New":
+        return this.enter({ owner, registration: { key, ref, value }, by })
+          ? Result.void
+          : Result.fail({ _tag: "NotAlive" })
+    }
+  }
+
+  /** A registration gets its place; false when its owner has ended. */
+  private enter(held: Held<K, R, V>): boolean {
+    const own = this.remember(held.owner)
+    if (own === undefined) return false
+    const { key } = held.registration
+    const place = this.place(key) ?? this.opened(key)
     place.holders = OneOrMany.add(place.holders, held)
     own.places.set(place, OneOrMany.add(own.places.get(place), held))
     this.tell("Registered", held.registration)
-    return Result.void
+    return true
   }
 
   private remember(process: Process): Owner<K, R, V> | undefined {
@@ -218,7 +253,25 @@ export class NameTable<K, R extends HasProcess, V> {
     if (places === undefined) return
     // First, so that nothing is taken off an owner that is telling its observers.
     this.owners.delete(process)
-    for (const [place, own] of places) this.release(place, OneOrMany.filter(own, () => true))
+    const away: Array<Held<K, R, V>> = []
+    for (const [place, own] of places) {
+      const released = OneOrMany.filter(own, () => true)
+      away.push(...released)
+      this.release(place, released)
+    }
+    if (process.addReturnObserver(() => this.returned(process))) this.away.set(process, away)
+  }
+
+  /** Its owner is back: it has again what no other process has taken meanwhile. */
+  private returned(process: Process): void {
+    const away = this.away.get(process)
+    this.away.delete(process)
+    if (away === undefined || this.isClosed) return
+    for (const held of away) {
+      const { key } = held.registration
+      if (this.keys === "unique" && (this.place(key) !== undefined || HashSet.has(this.reserved, key))) continue
+      this.enter(held)
+    }
   }
 
   /** Takes registrations off their key, and tells of it. */

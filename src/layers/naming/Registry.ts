@@ -7,8 +7,10 @@
  * want a server started once per key, `Server.at(key)` does it.
  *
  * A registration belongs to a *process*, which outlives its incarnations: it stays while its owner is restarted or
- * parked, since the reference stays good, and ends when the owner ends for good. In OTP a restarted process has a new
- * identity and has to register again; here it has not.
+ * parked, since the reference stays good, and ends when the owner is down for good. An owner that is started again after
+ * that (`restartChild`, or with its supervisor) has its registrations again, except for unique keys that another process has
+ * taken meanwhile. In OTP a restarted process has a new identity and has to register again; here it may, in `init`: what it
+ * has already it registers with success.
  *
  * *Tricky*: (1) an owner may end between any two steps. Its registrations go in the same step as it ends, by an observer
  * on the process, and whatever is looked up is checked once more, so that an owner whose end is not known yet is not
@@ -58,8 +60,10 @@ type ValueOf<T> = T extends { readonly value: infer V } ? V : void
 export interface Duplicate<K, R extends HasProcess, V> {
   readonly id: string
   /**
-   * Registers a process under a key, with a value of your own beside it. Fails when the key is taken (unique), or when the
-   * process has ended. Elixir's `Registry.register/3`.
+   * Registers a process under a key, with a value of your own beside it. Fails when another process has the key (unique), or
+   * when this one has ended. A process that has the unique key already gets the new value. Under duplicate keys each
+   * registration counts; but what a server registers of itself, in `init` or a handler, takes the place of what an
+   * incarnation before it had registered so, and a crash adds none. Elixir's `Registry.register/3`.
    */
   readonly register: (key: K, ref: R, value: V) => Effect.Effect<void, RegistryError>
   /** Ends all registrations of a process under a key; nothing when there are none. Elixir's `unregister/2`. */

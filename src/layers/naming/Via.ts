@@ -63,6 +63,7 @@ const missing = (registry: string, name: string): Process => ({
   lastExit: undefined,
   addExitObserver: () => false,
   removeExitObserver: () => {},
+  addReturnObserver: () => false,
   addGoneObserver: () => false,
   removeGoneObserver: () => {},
   exit: () => {}

@@ -13,7 +13,14 @@ import * as GivenReason from "../../domain/process/GivenReason.ts"
 import type { Parent, Started } from "./Child.ts"
 import { inspected } from "./Inspection.ts"
 import { Observers } from "./Observers.ts"
-import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "./Process.ts"
+import {
+  type ExitObserver,
+  type GoneObserver,
+  type Process,
+  processOf,
+  type ReturnObserver,
+  type Status
+} from "./Process.ts"
 
 /** A process of this JavaScript thread, supervised by `parent`. */
 export abstract class LocalProcess implements Process {
@@ -66,6 +73,12 @@ export abstract class LocalProcess implements Process {
     this.observers?.removeGone(observer)
   }
 
+  addReturnObserver(observer: ReturnObserver): boolean {
+    if (this.status !== "stopped") return false
+    ;(this.observers ??= new Observers()).addReturn(observer)
+    return true
+  }
+
   /** Ends it and completes when it has ended: for good as the owner of a root, as an exit of its own under a parent. */
   endAndWait(reason: ExitReason = shutdown): Effect.Effect<void> {
     const ended = Effect.callback<void>((resume) => {
@@ -80,6 +93,11 @@ export abstract class LocalProcess implements Process {
   private observerFailed(defect: unknown): void {
     const what = `an observer of ${pathText(this.path)} failed`
     this.parent.telemetry.failed(what, Cause.die(defect), this.reportContext)
+  }
+
+  /** An incarnation has begun. */
+  protected began(): void {
+    this.observers?.returned((defect) => this.observerFailed(defect))
   }
 
   /** The incarnation has ended; its supervisor is to decide what becomes of the process. */

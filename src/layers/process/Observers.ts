@@ -1,5 +1,5 @@
 /**
- * The observers of one process: of the end of its incarnation, and of its own end.
+ * The observers of one process: of the end of its incarnation, of its own end, and of its return.
  *
  * Most processes are never observed, so a process makes this on first use. An observer is called once; it may add and
  * remove others meanwhile. One that throws changes nothing for the others, nor for the process.
@@ -8,7 +8,7 @@
  */
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import * as OneOrMany from "./OneOrMany.ts"
-import type { ExitObserver, GoneObserver } from "./Process.ts"
+import type { ExitObserver, GoneObserver, ReturnObserver } from "./Process.ts"
 
 /** Hears of an observer that has thrown; the others are called all the same. */
 export type Failed = (defect: unknown) => void
@@ -25,10 +25,11 @@ const guarded = (observe: () => void, failed: Failed): void => {
 export class Observers {
   private exits: OneOrMany.OneOrMany<ExitObserver> = undefined
   private gones: OneOrMany.OneOrMany<GoneObserver> = undefined
+  private returns: OneOrMany.OneOrMany<ReturnObserver> = undefined
 
   /** Whether there is none. */
   get isEmpty(): boolean {
-    return this.exits === undefined && this.gones === undefined
+    return this.exits === undefined && this.gones === undefined && this.returns === undefined
   }
 
   addExit(observer: ExitObserver): void {
@@ -47,6 +48,10 @@ export class Observers {
     this.gones = OneOrMany.remove(this.gones, observer)
   }
 
+  addReturn(observer: ReturnObserver): void {
+    this.returns = OneOrMany.add(this.returns, observer)
+  }
+
   /** The incarnation has ended. */
   exited(incarnation: number, reason: ExitReason, failed: Failed): void {
     const observers = this.exits
@@ -59,5 +64,13 @@ export class Observers {
     const observers = this.gones
     this.gones = undefined
     OneOrMany.forEach(observers, (observer) => guarded(() => observer(reason), failed))
+  }
+
+  /** The process, which was down, is started again. */
+  returned(failed: Failed): void {
+    const observers = this.returns
+    if (observers === undefined) return
+    this.returns = undefined
+    OneOrMany.forEach(observers, (observer) => guarded(observer, failed))
   }
 }

@@ -44,6 +44,15 @@ export type ExitObserver = (incarnation: number, reason: ExitReason) => void
 export type GoneObserver = (reason: ExitReason) => void
 
 /**
+ * Called once, when a process that was `stopped` is started again, before any code of its own runs: its supervisor was asked
+ * to, or was started again itself. Must not throw and must only do bookkeeping.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReturnObserver = () => void
+
+/**
  * Where a reference carries the process it stands for.
  *
  * @category symbols
@@ -90,6 +99,11 @@ export interface Process extends HasProcess {
    */
   addGoneObserver(observer: GoneObserver): boolean
   removeGoneObserver(observer: GoneObserver): void
+  /**
+   * Observes the return of a process that is `stopped`. Returns false, and keeps nothing, when it is not. An observer is
+   * forgotten once it was called. One that has left its supervisor is never started again.
+   */
+  addReturnObserver(observer: ReturnObserver): boolean
   /**
    * Ends the incarnation that is alive or starting, as an exit signal from outside (OTP: `exit/2`): its supervisor sees the
    * exit and acts on it. `Killed` skips `terminate`. Returns at once; does nothing when no incarnation is alive.

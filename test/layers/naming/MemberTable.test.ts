@@ -14,7 +14,7 @@ const listener = (group: Option.Option<string>): Effect.Effect<Listener<string, 
 const names = ["hall", "attic", "cellar"] as const
 
 const Step = Schema.Struct({
-  what: Schema.Literals(["join", "join", "leave", "gone"]),
+  what: Schema.Literals(["join", "join", "join", "leave", "gone", "back"]),
   group: Schema.Literals(names),
   who: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))).check(Schema.isMaxLength(3))
 })
@@ -34,48 +34,80 @@ describe("a table of members", () => {
         const one = yield* listener(Option.some("attic"))
         table.listen(all)
         table.listen(one)
-        let processes: ReadonlyArray<FakeProcess> = []
+        const processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
         // Two references to each of three processes.
-        const refs: Array<Process.HasProcess> = []
-        const replace = (n: number) => {
-          processes = processes.map((process, i) => i === n ? new FakeProcess(`again ${n}`) : process)
-          for (const i of [n, n + 3]) refs[i] = { [Process.processOf]: processes[n]! }
-        }
-        processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
-        for (const n of [0, 1, 2]) replace(n)
+        const refs = [0, 1, 2, 3, 4, 5].map((n): Process.HasProcess => ({ [Process.processOf]: processes[n % 3]! }))
+        /** What those have had that are down now. */
+        const away: Array<readonly [group: string, ref: Process.HasProcess]> = []
         const model: Record<string, ReadonlyArray<Process.HasProcess>> = { hall: [], attic: [], cellar: [] }
         const everything: Array<ReadonlyArray<unknown>> = []
         const expected: Array<ReadonlyArray<unknown>> = []
-        const leave = (group: string, leaving: ReadonlyArray<Process.HasProcess>): boolean => {
+        const leave = (
+          group: string,
+          leaving: ReadonlyArray<Process.HasProcess>
+        ): ReadonlyArray<Process.HasProcess> => {
           const { left, members } = Membership.leave(model[group]!, leaving, isSame)
           model[group] = members
           if (left.length > 0) expected.push(["Left", group, left])
-          return left.length > 0
+          return left
+        }
+        const giveUp = (group: string, leaving: ReadonlyArray<Process.HasProcess>): boolean => {
+          const before = away.length
+          for (const leaver of leaving) {
+            const at = away.map(([name, ref]) => name === group && isSame(ref, leaver)).lastIndexOf(true)
+            if (at >= 0) away.splice(at, 1)
+          }
+          return away.length < before
         }
         for (const { group, what, who } of steps) {
           const named = who.map((n) => refs[n]!)
           switch (what) {
             case "join":
+              if (named.some((ref) => ref[Process.processOf].status === "stopped")) {
+                assert.strictEqual(table.join(group, named)?._tag, "NotAlive")
+                break
+              }
               assert.isUndefined(table.join(group, named))
               model[group] = Membership.join(model[group]!, named)
               expected.push(["Joined", group, named])
               break
-            case "leave":
-              assert.strictEqual(table.leave(group, named)?._tag, leave(group, named) ? undefined : "NotJoined")
+            case "leave": {
+              const answer = table.leave(group, named)?._tag
+              const some = [leave(group, named).length > 0, giveUp(group, named)].includes(true)
+              assert.strictEqual(answer, some ? undefined : "NotJoined")
               break
+            }
             case "gone": {
-              const n = (who[0] ?? 0) % 3
-              const ended = processes[n]!
+              const ended = processes[(who[0] ?? 0) % 3]!
+              if (ended.status === "stopped") break
               ended.gone()
               // The order of its groups is left open.
               const seen = (yield* Queue.clear(all.queue)).map(partsOf)
               everything.push(...seen)
               const before = expected.splice(0)
-              for (const group of names) leave(group, model[group]!.filter((ref) => ref[Process.processOf] === ended))
+              for (const group of names) {
+                const left = leave(group, model[group]!.filter((ref) => ref[Process.processOf] === ended))
+                for (const ref of [...left].reverse()) away.push([group, ref])
+              }
               assert.deepStrictEqual(seen.slice(0, before.length), before)
               assert.sameDeepMembers(seen.slice(before.length), expected.splice(0))
               assert.strictEqual(ended.goneObservers.length, 0)
-              replace(n)
+              break
+            }
+            case "back": {
+              const returned = processes[(who[0] ?? 0) % 3]!
+              if (returned.status !== "stopped") break
+              const before = (yield* Queue.clear(all.queue)).map(partsOf)
+              assert.deepStrictEqual(before, expected.splice(0))
+              returned.returns()
+              const seen = (yield* Queue.clear(all.queue)).map(partsOf)
+              everything.push(...before, ...seen)
+              const back = names.map((group) =>
+                [group, away.filter(([name, ref]) => name === group && ref[Process.processOf] === returned)] as const
+              ).filter(([, own]) => own.length > 0)
+              assert.sameDeepMembers(seen, back.map(([group, own]) => ["Joined", group, own.map(([, ref]) => ref)]))
+              for (const [group, own] of back) model[group] = Membership.join(model[group]!, own.map(([, ref]) => ref))
+              away.splice(0, away.length, ...away.filter(([, ref]) => ref[Process.processOf] !== returned))
               break
             }
           }

@@ -9,7 +9,7 @@ import { FakeProcess } from "../../kit/FakeProcess.ts"
 const names = ["hall", "attic"] as const
 
 const Step = Schema.Struct({
-  what: Schema.Literals(["register", "register", "register", "unregister", "unregisterEven", "update", "gone"]),
+  what: Schema.Literals(["register", "register", "register", "unregister", "unregisterEven", "update", "gone", "back"]),
   key: Schema.Literals(names),
   who: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 })),
   value: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 }))
@@ -35,6 +35,8 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
           table.listen(queue)
           const processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
           let model: ReadonlyArray<Entry> = []
+          /** What those have had that are down now. */
+          let away: ReadonlyArray<Entry> = []
           const release = (isReleased: (entry: Entry) => boolean): ReadonlyArray<Entry> => {
             const released = model.filter(isReleased)
             model = model.filter((entry) => !released.includes(entry))
@@ -47,9 +49,15 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
               case "register": {
                 const result = table.register(key, owner, value)
                 const holder = model.find((entry) => entry.key === key)
-                if (keys === "unique" && holder !== undefined) {
+                if (keys === "unique" && holder?.ref === owner) {
+                  assert.deepStrictEqual(result, Result.void)
+                  model = model.map((entry) => entry === holder ? { ...entry, value } : entry)
+                  assert.deepStrictEqual(yield* Queue.clear(queue), [])
+                } else if (keys === "unique" && holder !== undefined) {
                   assert.deepStrictEqual(result, Result.fail({ _tag: "AlreadyRegistered", holder: holder.ref }))
                   assert.deepStrictEqual(yield* Queue.clear(queue), [])
+                } else if (owner.status === "stopped") {
+                  assert.deepStrictEqual(result, Result.fail({ _tag: "NotAlive" }))
                 } else {
                   assert.deepStrictEqual(result, Result.void)
                   model = [...model, { key, ref: owner, value }]
@@ -61,6 +69,7 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
               case "unregisterEven": {
                 const matches = what === "unregister" ? () => true : isEven
                 const released = release((entry) => isOwn(entry) && matches(entry.value))
+                away = away.filter((entry) => !(isOwn(entry) && matches(entry.value)))
                 const count = what === "unregister"
                   ? table.unregister(key, owner)
                   : table.unregister(key, owner, matches)
@@ -83,11 +92,25 @@ for (const keys of ["unique", "duplicate"] as const satisfies ReadonlyArray<Keys
               case "gone": {
                 owner.gone()
                 const released = release((entry) => entry.ref === owner)
+                away = [...away, ...released]
                 assert.sameDeepMembers(
                   (yield* Queue.clear(queue)).map(seen),
                   released.map(({ key, ref, value }) => ["Unregistered", key, ref, value])
                 )
-                processes[who] = new FakeProcess(`again ${who}`)
+                break
+              }
+              case "back": {
+                if (owner.status !== "stopped") break
+                owner.returns()
+                const isFree = ({ key }: Entry) => keys === "duplicate" || !model.some((entry) => entry.key === key)
+                // Those of one key in their order.
+                const back = away.filter((entry) => entry.ref === owner).filter(isFree)
+                away = away.filter((entry) => entry.ref !== owner)
+                model = [...model, ...back]
+                assert.sameDeepMembers(
+                  (yield* Queue.clear(queue)).map(seen),
+                  back.map(({ key, ref, value }) => ["Registered", key, ref, value])
+                )
                 break
               }
             }

@@ -20,7 +20,7 @@ import { nothing, type Taken } from "../../state/companion/Companion.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
-import { bound, left, observe, release } from "./End.ts"
+import { bound, left, observe, observerFailed, release } from "./End.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 import { idle, problemOf } from "./Rest.ts"
 
@@ -40,6 +40,7 @@ export const start = (server: Server): Starts => {
   }
   server.incarnation++
   server.phase = Starting
+  server.occasional?.observers?.returned((defect) => observerFailed(server, defect))
   server.proven = false
   const holder = server.companion?.owner
   if (holder !== undefined && holder !== server) {

@@ -12,6 +12,7 @@
  */
 import { Context, type Fiber } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import { own } from "../../process/Own.ts"
 import type { HasProcess } from "../../process/Process.ts"
 import type { Envelope, Receiver } from "./Envelope.ts"
 
@@ -26,10 +27,7 @@ export interface Handler extends Receiver {
 }
 
 /** The server in whose name the fibers of this context run. */
-export const HandlerOf: Context.Reference<Handler | undefined> = Context.Reference<Handler | undefined>(
-  "heirloom/HandlerOf",
-  { defaultValue: () => undefined }
-)
+export const HandlerOf = own<Handler>()
 
 /** The message in the hands of a fiber, if that fiber is a handler in progress. */
 const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined => {

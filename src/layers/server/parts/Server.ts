@@ -26,7 +26,14 @@ import {
 } from "../../../domain/server/Phase.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
-import { type ExitObserver, type GoneObserver, type Process, processOf, type Status } from "../../process/Process.ts"
+import {
+  type ExitObserver,
+  type GoneObserver,
+  type Process,
+  processOf,
+  type ReturnObserver,
+  type Status
+} from "../../process/Process.ts"
 import type { Ready } from "../../process/Turn.ts"
 import type { CompanionPort, Owner } from "../../state/companion/Companion.ts"
 import type { Handler } from "../message/CallChain.ts"
@@ -247,5 +254,11 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   removeGoneObserver(observer: GoneObserver): void {
     this.occasional?.observers?.removeGone(observer)
+  }
+
+  addReturnObserver(observer: ReturnObserver): boolean {
+    if (this.phase !== Stopped) return false
+    this.ownOccasional.ownObservers.addReturn(observer)
+    return true
   }
 }

@@ -99,6 +99,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
   start(): Effect.Effect<Started> {
     this.incarnation++
     this.status = "running"
+    this.began()
     this.ending.reset()
     this.stopping.reason = undefined
     return startedExit

@@ -81,6 +81,7 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
     this.seeds = undefined
     this.incarnation++
     this.status = "starting"
+    this.began()
     this.stopping.reason = undefined
     this.booted = Deferred.makeUnsafe()
     this.queue.post({ _tag: "Boot" })

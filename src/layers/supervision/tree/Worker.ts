@@ -43,6 +43,7 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     if (this.body === undefined) return Exit.die(`${pathText(this.path)}: its effect was let go, it starts no more`)
     const incarnation = ++this.incarnation
     this.status = "running"
+    this.began()
     this.stopping.reason = undefined
     const scope = Scope.makeUnsafe()
     Turn.enter()
