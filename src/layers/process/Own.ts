@@ -1,7 +1,7 @@
 /**
  * The process in whose name code runs: a server's callbacks, and what they fork, have it in their context.
  *
- * What runs in a process's own name can be told from what others do with it: a server that joins a group in `init` says
+ * What runs in a process's own name differs from what others do with it: a server that joins a group in `init` says
  * again with each incarnation what it said before.
  *
  * @since 0.1.0
