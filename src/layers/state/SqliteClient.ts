@@ -17,7 +17,9 @@ import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import type { SQLInputValue, StatementSync } from "node:sqlite"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { messageOf } from "../../domain/text/ForeignText.ts"
+import { withFiles } from "./sql/DatabaseFiles.ts"
 import * as NodeSqlite from "./sql/NodeSqlite.ts"
+import * as SqliteFiles from "./sql/SqliteFiles.ts"
 
 /**
  * How to open a database.
@@ -155,7 +157,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       Stream.unwrap(Effect.map(execute(true)(sql, params, transform), Stream.fromIterable))
   }
 
-  return yield* SqlClient.make({
+  const client = yield* SqlClient.make({
     ...SqlClient.makeSqliteAcquirers({
       connection: Effect.succeed(connection),
       semaphore: yield* Semaphore.make(1),
@@ -168,6 +170,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
     spanAttributes: [["db.system.name", "sqlite"]]
   })
+  return withFiles(client, SqliteFiles.watch)
 })
 
 /**

@@ -13,6 +13,7 @@
  * - Two processes may race for the folder (`LogDirectory`). A batch that was written while the folder was being taken over
  *   is acknowledged, or refused, by what the younger session says it has read.
  * - Compaction takes its turn with the writes (`LogSession`).
+ * - What is written to a file that was removed or replaced is lost, and does not fail: a session looks (`LogPresence`).
  *
  * @since 0.1.0
  */
@@ -26,6 +27,7 @@ import { safely } from "../observation/SafeLog.ts"
 import { guarded } from "../process/Execute.ts"
 import * as LogDirectory from "./file/LogDirectory.ts"
 import { asideWithState, type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
+import type { Lost } from "./file/LogPresence.ts"
 import { replay } from "./file/LogReplay.ts"
 import { LogSession, readText } from "./file/LogSession.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
@@ -68,6 +70,12 @@ const reasonOf = (error: PlatformError.PlatformError): StoreErrorReason => {
 const beingTakenOver = new Error("another process is taking the folder over at this moment")
 
 const nothing: Kept<Indexed> = { snapshots: [], answers: new Map() }
+
+/** What is read of a log. */
+type Read<A> = (
+  index: LogIndex,
+  text: (place: Place) => Effect.Effect<string, PlatformError.PlatformError>
+) => Effect.Effect<A, PlatformError.PlatformError>
 
 /** What a write is about, for the fence. */
 interface Target {
@@ -156,6 +164,14 @@ export const make = Effect.fnUntraced(function*(
     return undefined
   })
 
+  /** What has become of a session whose files are not what they were, if no younger one has the folder. */
+  const goneFrom = Effect.fnUntraced(function*(current: LogSession, outcome: "over" | Lost) {
+    if (yield* log.hasYounger(current.number)) return undefined
+    const lost = outcome === "over" ? yield* current.lost : outcome
+    const claim: Lost = { path: log.at(log.claimName(current.number)), how: "missing" }
+    return { _tag: "Gone", ...(lost ?? claim) } as const
+  })
+
   const write = Effect.fnUntraced(function*(
     operation: string,
     targets: ReadonlyArray<Target>,
@@ -165,10 +181,12 @@ export const make = Effect.fnUntraced(function*(
     if (current === undefined) return yield* refused(operation, targets[0]!)
     const reason = current.index.stale(targets)
     if (reason !== undefined) return yield* fail(operation, reason)
-    const { end, file, isOwner } = yield* current.append(entries)
-    if (isOwner) return yield* compactIfNeeded(current)
+    const { end, file, outcome } = yield* current.append(entries)
+    if (outcome === "stored") return yield* compactIfNeeded(current)
+    const gone = yield* goneFrom(current, outcome)
+    if (gone !== undefined) return yield* fail(operation, gone)
     yield* lose
-    const stored = yield* wasTakenOver(current.number, file, end)
+    const stored = end > 0 ? yield* wasTakenOver(current.number, file, end) : false
     if (stored === true) return
     if (stored === false) return yield* refused(operation, targets[0]!)
     return yield* fail(operation, { _tag: "Unavailable", cause: beingTakenOver })
@@ -212,24 +230,32 @@ export const make = Effect.fnUntraced(function*(
   })
 
   /** Reads the log as it is for its owner, or as it lies there for anybody else. */
-  const reading = <A>(
-    operation: string,
-    read: (
-      index: LogIndex,
-      text: (place: Place) => Effect.Effect<string, PlatformError.PlatformError>
-    ) => Effect.Effect<A, PlatformError.PlatformError>
-  ): Effect.Effect<A, StoreError> =>
+  const reading = <A>(operation: string, read: Read<A>): Effect.Effect<A, StoreError> =>
     turn(operation)(Effect.suspend(() => {
       const current = session
-      return current === undefined ? fromOutside(read) : read(current.index, (place) => current.text(place))
+      if (current === undefined) return fromOutside(read)
+      return Effect.matchCauseEffect(read(current.index, (place) => current.text(place)), {
+        onSuccess: (value) => readBy(current, operation, Effect.succeed(value), read),
+        onFailure: (cause) => readBy(current, operation, Effect.failCause(cause), read)
+      })
     }))
 
-  const fromOutside = <A>(
-    use: (
-      index: LogIndex,
-      text: (place: Place) => Effect.Effect<string, PlatformError.PlatformError>
-    ) => Effect.Effect<A, PlatformError.PlatformError>
-  ) =>
+  /** What a session has read, if its files are what they were: looked at afterwards. */
+  const readBy = Effect.fnUntraced(function*<A>(
+    current: LogSession,
+    operation: string,
+    outcome: Effect.Effect<A, PlatformError.PlatformError>,
+    read: Read<A>
+  ) {
+    const lost = yield* current.lost
+    if (lost === undefined) return yield* outcome
+    const gone = yield* goneFrom(current, lost)
+    if (gone !== undefined) return yield* fail(operation, gone)
+    yield* lose
+    return yield* fromOutside(read)
+  })
+
+  const fromOutside = <A>(use: Read<A>) =>
     // The owner may compact the log between the reading of the index and that of the texts.
     Effect.retry(
       Effect.flatMap(readAs("visitor"), ({ index }) =>
@@ -248,10 +274,12 @@ export const make = Effect.fnUntraced(function*(
     grade: "process",
     acquireEpoch: (owner) =>
       turn("acquireEpoch")(Effect.gen(function*() {
-        const current = session !== undefined && (yield* session.isOwner) ? session : yield* takeOver
+        const current = session !== undefined && !(yield* log.hasYounger(session.number)) ? session : yield* takeOver
         const epoch = current.index.newest + 1
-        const { isOwner } = yield* current.append([{ _tag: "Epoch", owner, epoch }])
-        if (isOwner) return epoch
+        const { outcome } = yield* current.append([{ _tag: "Epoch", owner, epoch }])
+        if (outcome === "stored") return epoch
+        const gone = yield* goneFrom(current, outcome)
+        if (gone !== undefined) return yield* fail("acquireEpoch", gone)
         yield* lose
         return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
       })),

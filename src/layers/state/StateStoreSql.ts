@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import { Array, Cause, Clock, Effect, Layer, Semaphore } from "effect"
+import { Array, Cause, Clock, Effect, Layer, type Scope, Semaphore } from "effect"
 import { SqlClient, type SqlConnection, SqlError } from "effect/sql"
 import * as KeyText from "../../domain/state/stored/KeyText.ts"
 import {
@@ -23,6 +23,7 @@ import {
 } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
+import * as DatabaseFiles from "./sql/DatabaseFiles.ts"
 import { SlotRings } from "./sql/SlotRings.ts"
 import { besides, timerRow } from "./sql/SqlBesides.ts"
 import { asideOf, dueOf, reasonOf, recordedOf, snapshotOf } from "./sql/SqlRows.ts"
@@ -56,6 +57,8 @@ export interface Database {
   readonly transaction: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | SqlError.SqlError>
   /** It is one connection: a read must wait for the transaction of a write. */
   readonly isOneConnection: boolean
+  /** How to look at its files, where it has any. */
+  readonly watching?: DatabaseFiles.Watching | undefined
 }
 
 /** The last character of all, more often than a key has room for: what follows every key with a prefix. */
@@ -72,7 +75,7 @@ export const makeOn = Effect.fnUntraced(function*(
   options: Options = {},
   /** What it is called in messages, where more is known of it than its table. */
   known?: string
-): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError> {
+): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError, Scope.Scope> {
   const table = options.table ?? "heirloom_state"
   const name = known ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
   const sql = SqlStatements.make(database.dialect, table)
@@ -102,10 +105,6 @@ export const makeOn = Effect.fnUntraced(function*(
         return Effect.failCause(Cause.fromReasons(cause.reasons.filter((reason) => !Cause.isFailReason(reason))))
       })
 
-  const write = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
-    lock.withPermit(typed(operation)(effect))
-  const read = database.isOneConnection ? write : typed
-
   if (!/^[a-z_][a-z0-9_]{0,39}$/i.test(table)) {
     return yield* fail("open", { _tag: "Invalid", what: `"${table}" is not a plain table name of at most 40 letters` })
   }
@@ -118,6 +117,14 @@ export const makeOn = Effect.fnUntraced(function*(
     (rows) => rows.some((row) => row["name"] === "timers") ? Effect.void : run(sql.addTimersAside)
   )
   yield* typed("open")(database.transaction(Effect.andThen(prepare, complete)))
+  const lost = yield* database.watching?.((text) => database.execute(text, [])) ?? Effect.undefined
+
+  const inPlace = (operation: string) =>
+    DatabaseFiles.lookAfter(lost, (found) => fail(operation, { _tag: "Gone", ...found }))
+  const read = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
+    database.isOneConnection ? write(operation)(effect) : typed(operation)(inPlace(operation)(effect))
+  const write = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
+    lock.withPermit(typed(operation)(inPlace(operation)(effect)))
 
   /** Why a write under these epochs was refused, or would be; `undefined` when they are all in force. */
   const stale = Effect.fnUntraced(function*(epochs: Iterable<number>, keys: ReadonlyArray<string>) {
@@ -125,6 +132,10 @@ export const makeOn = Effect.fnUntraced(function*(
       const owner = owners.get(epoch)
       const rows = yield* run(owner === undefined ? sql.newestEpoch() : sql.epochOf(KeyText.encode(owner)))
       const current = Number(rows[0]?.["epoch"] ?? 0)
+      // Epochs only grow.
+      if (owner !== undefined && current < epoch) {
+        return { _tag: "Gone", path: `table ${table}_owners`, how: "older" } as const
+      }
       if (current !== epoch || owner === undefined) {
         return { _tag: "Fenced", epoch, current, ...(owner === undefined ? {} : { owner }) } as const
       }
@@ -304,7 +315,8 @@ export const makeOn = Effect.fnUntraced(function*(
 
 /** The database of a `SqlClient`. */
 const databaseOf = Effect.gen(function*() {
-  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  const client = yield* SqlClient.SqlClient
+  const sql = client.withoutTransforms()
   const dialect = sql.onDialectOrElse<SqlStatements.Dialect | undefined, SqlStatements.Dialect, SqlStatements.Dialect>({
     sqlite: () => "sqlite",
     pg: () => "pg",
@@ -318,7 +330,8 @@ const databaseOf = Effect.gen(function*() {
     dialect,
     execute: (text, params) => sql.unsafe(text, params),
     transaction: (effect) => sql.withTransaction(effect),
-    isOneConnection: false
+    isOneConnection: false,
+    watching: DatabaseFiles.filesOf(client)
   }
   return database
 })
@@ -331,7 +344,7 @@ const databaseOf = Effect.gen(function*() {
  */
 export const make = (
   options?: Options
-): Effect.Effect<StateStore.StateStore<"process" | "machine">, StoreError, SqlClient.SqlClient> =>
+): Effect.Effect<StateStore.StateStore<"process" | "machine">, StoreError, SqlClient.SqlClient | Scope.Scope> =>
   Effect.flatMap(databaseOf, (database) => makeOn(database, options))
 
 /**

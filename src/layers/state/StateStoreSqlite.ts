@@ -14,6 +14,7 @@ import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { clause } from "../../domain/text/ForeignText.ts"
 import { UnsupportedNode } from "./sql/NodeSqlite.ts"
+import * as SqliteFiles from "./sql/SqliteFiles.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import * as StateStoreSql from "./StateStoreSql.ts"
@@ -43,6 +44,7 @@ const open = Effect.fnUntraced(
     return {
       dialect: "sqlite",
       isOneConnection: true,
+      watching: SqliteFiles.watch,
       execute,
       transaction: <A, E>(effect: Effect.Effect<A, E>) =>
         Effect.uninterruptibleMask((restore) =>

@@ -86,7 +86,7 @@ const program = kind === "file"
     }),
     write
   ))
-  : Effect.flatMap(StateStoreSql.make({ table: more }), write).pipe(Effect.provide(client()))
+  : Effect.scoped(Effect.flatMap(StateStoreSql.make({ table: more }), write)).pipe(Effect.provide(client()))
 
 if (import.meta.main) {
   await Effect.runPromise(Effect.catch(program, (error) => tell(`failed: ${error.message}`)))

@@ -35,6 +35,15 @@ export const Fenced = Schema.TaggedStruct("Fenced", {
  */
 export const Unusable = Schema.TaggedStruct("Unusable", { cause: Foreign })
 
+/**
+ * The store's files are not those that were opened: removed, moved, replaced, or written to by something else. What was
+ * written since may not be in what is there now. `path` is the first that is not as it was; of a database elsewhere its table.
+ */
+export const Gone = Schema.TaggedStruct("Gone", {
+  path: Schema.String,
+  how: Schema.Literals(["missing", "moved", "replaced", "cut", "changed", "older"])
+})
+
 /** What the store holds is damaged: it cannot be read. */
 export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 
@@ -47,7 +56,7 @@ export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
  * @category schemas
  * @since 0.1.0
  */
-export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Fenced, Corrupt, Invalid])
+export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Gone, Fenced, Corrupt, Invalid])
 
 /**
  * Why a store failed.
@@ -82,18 +91,19 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 
   /** Whether the store does not do what it is there for, whatever it is asked: it is away, full, or cannot be used. */
   get isOutage(): boolean {
-    return this.isRetryable || this.reason._tag === "Unusable"
+    return this.isRetryable || this.reason._tag === "Unusable" || this.reason._tag === "Gone"
   }
 
-  /** Whether the same call may succeed later: the store was away, or full. */
+  /** Whether the same call may succeed later: the store was away, or full, or its files were moved and may come back. */
   get isRetryable(): boolean {
-    return this.reason._tag === "Unavailable" || this.reason._tag === "Full"
+    const { reason } = this
+    return reason._tag === "Unavailable" || reason._tag === "Full" || (reason._tag === "Gone" && reason.how === "moved")
   }
 
   /** What it says to a supervisor about starting the server again. */
   get [restartAdvice](): RestartAdvice {
-    if (this.reason._tag === "Fenced") return "futile"
-    return this.isRetryable ? "uncharged" : "charged"
+    if (this.isRetryable) return "uncharged"
+    return this.reason._tag === "Fenced" || this.reason._tag === "Gone" ? "futile" : "charged"
   }
 
   /** What it says to the caller whose update it kept from being stored. */
@@ -114,6 +124,15 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 /** What changes what is kept. To open a store makes at most empty tables. */
 const writes: ReadonlySet<string> = new Set(["save", "setAside", "remove", "encode"])
 
+const losses: { readonly [How in (typeof Gone.Type)["how"]]: string } = {
+  missing: "was removed, or moved away,",
+  moved: "was moved away",
+  replaced: "was replaced by another file",
+  cut: "was cut short",
+  changed: "was overwritten",
+  older: "was put back to what it had been before,"
+}
+
 const explain = (reason: StoreErrorReason): string => {
   switch (reason._tag) {
     case "Unavailable":
@@ -122,6 +141,8 @@ const explain = (reason: StoreErrorReason): string => {
       return `there is no room (${clause(reason.cause)})`
     case "Unusable":
       return `it cannot be used as it is (${clause(reason.cause)})`
+    case "Gone":
+      return `${reason.path} ${losses[reason.how]} while the store was open`
     case "Fenced":
       return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
         reason.key === undefined ? "" : `, which wrote "${reason.key}"`
@@ -147,6 +168,11 @@ const adviceOn = (reason: StoreErrorReason, isWrite: boolean): string => {
         isWrite ? "" : "Nothing was written. "
       }To try again does not help: see to the database, its tables, the ` +
         "rights on it, and whether it is read-only; then start anew."
+    case "Gone":
+      return reason.how === "moved"
+        ? "Put it back where it was: the store goes on from there."
+        : "Nothing more is acknowledged. Stop this process, put back the original or a backup, and start anew: what was " +
+          "acknowledged before may not be in what is there now."
     case "Fenced":
       return "This write was refused, as every later one is, and servers of this session do not start again. Stop this " +
         "process; or stop the other one, and start this one anew."

@@ -274,6 +274,18 @@ export const make = (
     /** Whether the folder is still the session's. */
     isOwner: (session: number): Effect.Effect<boolean, PlatformError.PlatformError> =>
       fs.exists(at(claimName(session))),
+    /** What is at a file's place; nothing if it is not there. */
+    stat: (file: string): Effect.Effect<FileSystem.File.Info | undefined, PlatformError.PlatformError> =>
+      Effect.catchIf(fs.stat(at(file)), (error) => error.reason._tag === "NotFound", () => Effect.undefined),
+    /** Whether a session younger than this one has claimed the folder. */
+    hasYounger: (session: number): Effect.Effect<boolean, PlatformError.PlatformError> =>
+      list.pipe(
+        Effect.map(({ claims, segments }) =>
+          [...claims, ...segments.map((one) => one.session)].some((n) => n > session)
+        ),
+        Effect.catchIf((error) => error.reason._tag === "NotFound", () => Effect.succeed(false))
+      ),
+    claimName,
     nameOf,
     create,
     scan,

@@ -16,6 +16,7 @@ import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
 import { copyNeeded, type Rotten, type Source } from "./LogCompaction.ts"
 import type { Damage, LogDirectory } from "./LogDirectory.ts"
 import { type Base, encode, type LogEntry, LogIndex, type Place, textOf } from "./LogIndex.ts"
+import { LogPresence, type Lost, type Piece } from "./LogPresence.ts"
 import type { Cuts, Replayed } from "./LogReplay.ts"
 
 interface Segment {
@@ -27,8 +28,15 @@ interface Segment {
   readonly broken: boolean
 }
 
-/** How an append ended: flushed and the session's, or at a time when the claim was gone. */
-export type Appended = { readonly isOwner: boolean; readonly file: string; readonly end: number }
+/**
+ * How an append ended: flushed and the session's (`stored`), or at a time when the claim was gone (`over`) or a file was not what
+ * it had been. `end` is where it ends in `file`; 0 when nothing was written.
+ */
+export interface Appended {
+  readonly outcome: "stored" | "over" | Lost
+  readonly file: string
+  readonly end: number
+}
 
 /** A frame is written out when it has become as large as this, where several make one segment. */
 const frameBytes = 1024 * 1024
@@ -58,6 +66,7 @@ export class LogSession implements Source {
   private readonly onDamage: (damage: Damage) => Effect.Effect<void>
   private readonly cuts: Cuts
   private readonly writer: LogFrame.FrameWriter
+  private readonly presence: LogPresence
   private scope: Scope.Closeable
   private bases: ReadonlyArray<Base>
   private segment: Segment
@@ -70,9 +79,11 @@ export class LogSession implements Source {
     replayed: Replayed,
     writer: LogFrame.FrameWriter,
     scope: Scope.Closeable,
-    segment: Segment
+    segment: Segment,
+    presence: LogPresence
   ) {
     this.writer = writer
+    this.presence = presence
     this.fs = fs
     this.log = log
     this.parent = parent
@@ -97,7 +108,11 @@ export class LogSession implements Source {
     const header: LogEntry = { _tag: "Segment", bases: replayed.bases, cuts: replayed.cuts }
     const writer = new LogFrame.FrameWriter(environment.checksum)
     const segment = yield* create(environment.log, writer, scope, number, 0, header)
-    return new LogSession(environment, number, replayed, writer, scope, segment)
+    const presence = new LogPresence(environment.log)
+    yield* presence.begin
+    for (const { file } of replayed.bases) presence.meet(file, yield* environment.log.stat(file))
+    presence.meet(segment.name, yield* segment.file.stat)
+    return new LogSession(environment, number, replayed, writer, scope, segment, presence)
   })
 
   /** About how many bytes of the log are no longer needed. */
@@ -115,10 +130,33 @@ export class LogSession implements Source {
     return Effect.suspend(() => Scope.close(this.scope, Exit.void))
   }
 
+  /** What has become of the log's files, if they are not what the session has open. */
+  get lost(): Effect.Effect<Lost | undefined, PlatformError.PlatformError> {
+    const { broken, size } = this.segment
+    return this.lostBut(size, broken ? Infinity : size)
+  }
+
+  private lostBut(least: number, most: number): Effect.Effect<Lost | undefined, PlatformError.PlatformError> {
+    const { file: newest, name } = this.segment
+    const bases = this.bases.map(({ file, upTo }): Piece => ({ file, least: upTo, most: Infinity }))
+    return this.presence.lost(
+      [{ file: name, least, most }, ...bases],
+      (file) => file === name ? newest : this.opened.get(file)
+    )
+  }
+
   /** Appends entries as one frame, all or none, and applies them when they are flushed and the folder is the session's. */
   append(entries: ReadonlyArray<LogEntry>): Effect.Effect<Appended, PlatformError.PlatformError> {
+    return Effect.suspend(() =>
+      Effect.flatMap(this.lost, (lost) => {
+        if (lost !== undefined) return Effect.succeed<Appended>({ outcome: lost, file: this.segment.name, end: 0 })
+        return this.segment.broken ? Effect.andThen(this.roll, this.append(entries)) : this.write(entries)
+      })
+    )
+  }
+
+  private write(entries: ReadonlyArray<LogEntry>): Effect.Effect<Appended, PlatformError.PlatformError> {
     return Effect.suspend(() => {
-      if (this.segment.broken) return Effect.andThen(this.roll, this.append(entries))
       const { writer } = this
       const { file, name, size } = this.segment
       const texts = writer.addAll(entries.map((entry) => ({ json: encode(entry), text: textOf(entry) })))
@@ -127,15 +165,20 @@ export class LogSession implements Source {
       // Broken until it is known to be whole.
       this.segment = { ...this.segment, broken: true }
       const written = Effect.onError(file.writeAll(frame), () => Effect.ignore(file.truncate(size)))
-      const applied = (isOwner: boolean): Appended => {
-        if (isOwner) {
-          this.segment = { name, file, size: end, broken: false }
-          for (let i = 0; i < entries.length; i++) this.index.apply(entries[i]!, name, size, texts[i]!)
-        }
-        return { isOwner, file: name, end }
+      const applied = (lost: Lost | undefined): Appended => {
+        if (lost !== undefined) return { outcome: lost, file: name, end }
+        this.segment = { name, file, size: end, broken: false }
+        for (let i = 0; i < entries.length; i++) this.index.apply(entries[i]!, name, size, texts[i]!)
+        return { outcome: "stored", file: name, end }
       }
-      // After the write, both of them.
-      const flushed = Effect.flatMap(this.isOwner, (isOwner) => Effect.map(file.sync, () => applied(isOwner)))
+      // After the write, all of them.
+      const flushed = Effect.flatMap(this.isOwner, (isOwner) =>
+        Effect.andThen(
+          file.sync,
+          isOwner
+            ? Effect.map(Effect.suspend(() => this.lostBut(end, end)), applied)
+            : Effect.succeed<Appended>({ outcome: "over", file: name, end })
+        ))
       return Effect.andThen(written, flushed)
     })
   }
@@ -155,8 +198,8 @@ export class LogSession implements Source {
   }
 
   /**
-   * Writes what is still needed to one segment, which then is the log; answers whether the folder is still the session's.
-   * When it fails, the log is as it was.
+   * Writes what is still needed to one segment, which then is the log; answers whether the session goes on. When it fails, or
+   * a file is not what it was, the log is as it was.
    */
   compact(): Effect.Effect<boolean, PlatformError.PlatformError> {
     return Effect.catchTag(this.compactOnce, "Rotten", ({ holes }) => {
@@ -167,6 +210,8 @@ export class LogSession implements Source {
 
   private get compactOnce(): Effect.Effect<boolean, PlatformError.PlatformError | Rotten> {
     return Effect.gen({ self: this }, function*() {
+      // The next write says so. What is there now is left alone.
+      if ((yield* this.lost) !== undefined) return true
       const index = new LogIndex(this.limit)
       const scope = yield* Scope.fork(this.parent)
       const number = this.segments + 1
@@ -181,11 +226,14 @@ export class LogSession implements Source {
         () => Effect.andThen(Effect.sync(() => this.writer.clear()), Scope.close(scope, Exit.void))
       )
       // If this cannot be known, the session is over: appending to the old segment would be lost.
-      const isOwner = yield* Effect.catch(this.isOwner, () => Effect.succeed(false))
-      if (!isOwner) {
+      const ended = yield* Effect.orElseSucceed(this.ended, () => "over" as const)
+      if (ended !== undefined) {
+        if (ended !== "over") yield* Effect.ignore(this.log.remove(segment.name))
         yield* Scope.close(scope, Exit.void)
-        return false
+        return ended !== "over"
       }
+      this.presence.forget()
+      this.presence.meet(segment.name, yield* segment.file.stat)
       const before = this.scope
       this.index = index
       this.scope = scope
@@ -199,6 +247,15 @@ export class LogSession implements Source {
     })
   }
 
+  /** Why the session does not go on, if it does not. */
+  private get ended(): Effect.Effect<"over" | Lost | undefined, PlatformError.PlatformError> {
+    return Effect.flatMap(
+      this.isOwner,
+      (isOwner): Effect.Effect<"over" | Lost | undefined, PlatformError.PlatformError> =>
+        isOwner ? this.lost : Effect.succeed("over")
+    )
+  }
+
   /** Gives up the segment behind its last good byte and goes on in a new one. */
   private get roll(): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.suspend(() => {
@@ -206,7 +263,10 @@ export class LogSession implements Source {
       const bases = [...this.bases, { file: name, upTo: size }]
       const header: LogEntry = { _tag: "Segment", bases, cuts: this.cuts }
       const number = this.segments + 1
-      return Effect.map(create(this.log, this.writer, this.scope, this.number, number, header), (segment) => {
+      const created = create(this.log, this.writer, this.scope, this.number, number, header)
+      const known = Effect.flatMap(created, (segment) => Effect.map(segment.file.stat, (found) => ({ found, segment })))
+      return Effect.map(known, ({ found, segment }) => {
+        this.presence.meet(segment.name, found)
         this.opened.set(name, file)
         this.segments = number
         this.bases = bases

@@ -1,7 +1,7 @@
 /**
  * A file system whose new files are written and flushed with fewer waits, on Node.
  *
- * A write of the platform's file system waits for a thread, and so does the look whether a file is there: each costs some
+ * A write of the platform's file system waits for a thread, and so does the look at what is there: each costs some
  * tens of microseconds, for what takes the kernel a few. Here both are done at once; only the flush, which waits for the
  * disk, leaves the event loop to others. Used by the file store, which does all three for every batch.
  *
@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, FileSystem, Option, PlatformError } from "effect"
+import { ByteSize, Effect, FileSystem, Option, PlatformError } from "effect"
 import * as node from "node:fs"
 
 /** Bytes that are written at once; the kernel copies them in some 20 µs. */
@@ -113,6 +113,33 @@ class Direct implements FileSystem.File {
 
 const isNew = (flag: FileSystem.OpenFlag | undefined): boolean => flag?.startsWith("w") === true
 
+/** What is known of a file, unless something else is there. */
+const fileAt = (path: string): Effect.Effect<FileSystem.File.Info> | undefined => {
+  try {
+    const found = node.statSync(path, { bigint: true, throwIfNoEntry: false })
+    return found?.isFile() === true ? Effect.succeed(infoOf(found)) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const infoOf = (found: node.BigIntStats): FileSystem.File.Info => ({
+  type: "File",
+  mtime: Option.some(found.mtime),
+  atime: Option.some(found.atime),
+  birthtime: Option.some(found.birthtime),
+  dev: found.dev,
+  ino: Option.some(found.ino),
+  mode: Number(found.mode),
+  nlink: Option.some(found.nlink),
+  uid: Option.some(Number(found.uid)),
+  gid: Option.some(Number(found.gid)),
+  rdev: Option.some(found.rdev),
+  size: ByteSize.bytes(found.size),
+  blksize: Option.some(ByteSize.bytes(found.blksize)),
+  blocks: Option.some(found.blocks)
+})
+
 /** The same file system, faster where it is the platform's own. */
 export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem => {
   // Known as soon as a file was opened: the caller's file system is the one that Node sees.
@@ -130,6 +157,8 @@ export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem => {
   })
   return {
     ...fs,
+    // Not there, not a file, or not to be seen: the platform says which.
+    stat: (path) => Effect.suspend(() => (isNodes ? fileAt(path) : undefined) ?? fs.stat(path)),
     exists: (path) => Effect.suspend(() => isNodes && node.existsSync(path) ? Effect.succeed(true) : fs.exists(path)),
     open: (path, options) =>
       isNew(options?.flag)

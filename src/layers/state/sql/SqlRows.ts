@@ -15,13 +15,16 @@ import {
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { none, type Row, type Timers } from "../../../domain/state/Timers.ts"
 
+/** What a code of a database can mean. */
+type Meaning = Exclude<StoreErrorReason["_tag"], "Fenced" | "Gone">
+
 const codeOf = (cause: unknown): unknown => {
   const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)
   return error.errcode ?? error.code ?? (error.cause === undefined ? undefined : codeOf(error.cause))
 }
 
 /** SQLite's primary result codes, by what they mean for a store; those that are not here may pass. */
-const sqliteCodes: { readonly [code: number]: Exclude<StoreErrorReason["_tag"], "Fenced"> } = {
+const sqliteCodes: { readonly [code: number]: Meaning } = {
   1: "Unusable", // ERROR: no such table or column, syntax
   3: "Unusable", // PERM
   8: "Unusable", // READONLY
@@ -38,7 +41,7 @@ const sqliteCodes: { readonly [code: number]: Exclude<StoreErrorReason["_tag"], 
 const sqliteRetry = 513
 
 /** PostgreSQL's conditions, by code or by class. A server that is read-only may be about to be promoted: that passes. */
-const pgCodes: { readonly [code: string]: Exclude<StoreErrorReason["_tag"], "Fenced"> } = {
+const pgCodes: { readonly [code: string]: Meaning } = {
   "22": "Invalid", // what one record holds
   "3D": "Unusable", // no such database
   "3F": "Unusable", // no such schema
@@ -49,7 +52,7 @@ const pgCodes: { readonly [code: string]: Exclude<StoreErrorReason["_tag"], "Fen
   XX002: "Corrupt"
 }
 
-const meaningOf = (code: unknown): Exclude<StoreErrorReason["_tag"], "Fenced"> => {
+const meaningOf = (code: unknown): Meaning => {
   if (typeof code === "number") return (code === sqliteRetry ? undefined : sqliteCodes[code & 0xff]) ?? "Unavailable"
   return typeof code === "string" && code.length === 5
     ? pgCodes[code] ?? pgCodes[code.slice(0, 2)] ?? "Unavailable"

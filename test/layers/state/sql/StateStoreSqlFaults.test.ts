@@ -20,6 +20,15 @@ import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
 const big = (seq: number, epoch: number) => record("a", seq, epoch, { state: JSON.stringify("x".repeat(20_000)) })
 
+/** Each write of a store is refused, since its epochs have gone back. */
+const isOlder = Effect.fnUntraced(function*(store: StateStore.StateStore<StateContainer.Grade>, epoch: number) {
+  for (const write of [store.save([record("a", 1, epoch)]), store.remove(["a"], epoch)]) {
+    const error = yield* Effect.flip(write)
+    assert.strictEqual(error.reason._tag === "Gone" && error.reason.how, "older")
+    assert.match(error.message, /table \w+_owners was put back to what it had been before, while the store was open/)
+  }
+})
+
 describe("SQLite that fails", () => {
   it.live("a database that is full says so, keeps what it has, and goes on when there is room", () =>
     Effect.gen(function*() {
@@ -147,6 +156,18 @@ describe("SQLite that fails", () => {
       assert.deepStrictEqual(yield* seqs(store), [1])
     }))
 
+  it.live("a database that was put back to what it had been is no younger session: SQLite", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      const store = yield* StateStoreSqlite.make({ filename })
+      yield* store.acquireEpoch("app")
+      const epoch = yield* store.acquireEpoch("app")
+      const other = new DatabaseSync(filename)
+      other.exec("UPDATE heirloom_state_owners SET epoch = 1")
+      other.close()
+      yield* isOlder(store, epoch)
+    }))
+
   it.live("one that is read-only is not asked again and again, and is usable when it is not any more", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(SqliteClient.layer({ filename: join(yield* folder, "test.db") }))
@@ -269,6 +290,15 @@ describe("PostgreSQL that fails", () => {
       yield* sql.unsafe(`ALTER TABLE ${table}_away RENAME TO ${table}`)
       yield* store.save([record("a", 1, epoch)])
       assert.deepStrictEqual(yield* seqs(store), [1])
+    }))
+
+  it.live("a database that was put back to what it had been is no younger session: PostgreSQL", () =>
+    Effect.gen(function*() {
+      const { sql, store, table } = yield* opened()
+      yield* store.acquireEpoch("app")
+      const epoch = yield* store.acquireEpoch("app")
+      yield* sql.unsafe(`UPDATE ${table}_owners SET epoch = 1`)
+      yield* isOlder(store, epoch)
     }))
 
   it.live("a disk that is full says so", () =>

@@ -1,0 +1,70 @@
+/**
+ * What becomes of a database's files while it is open, for stores that do not know what it is kept in.
+ *
+ * A client that knows its files says how to look at them ({@link withFiles}); `SqliteFiles` does.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Exit, type Scope } from "effect"
+import { type SqlConnection, SqlError } from "effect/sql"
+import type { FileLoss } from "../../../domain/state/stored/FileLoss.ts"
+
+/** What has become of a file. */
+export interface Lost {
+  readonly path: string
+  readonly how: FileLoss
+}
+
+/**
+ * Compares a database with its files: what is lost, if something is, or an Effect where that takes longer. It may throw. This
+ * is asked after each transaction, so it is no Effect where all is well.
+ */
+export type Watch = () => Lost | undefined | Effect.Effect<Lost | undefined, SqlError.SqlError>
+
+/** Asks a database. */
+export type Execute = (text: string) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>
+
+/** Begins to watch the files of a database that is open; nothing where it has none that can be seen from here. */
+export type Watching = (execute: Execute) => Effect.Effect<Watch | undefined, never, Scope.Scope>
+
+const files: unique symbol = Symbol.for("heirloom/SqlClient/files")
+
+/** The same client, with what is known of its files. */
+export const withFiles = <Client extends object>(client: Client, watching: Watching): Client =>
+  Object.assign(client, { [files]: watching })
+
+/** What is known of a client's files. */
+export const filesOf = (client: object): Watching | undefined =>
+  files in client ? (client as { readonly [files]: Watching })[files] : undefined
+
+/** What a look finds, if it finds anything. What cannot be looked at may be seen again later. */
+const attempt = (watch: Watch): Effect.Effect<Lost | undefined, SqlError.SqlError> | undefined => {
+  try {
+    const lost = watch()
+    return lost === undefined || Effect.isEffect(lost) ? lost : Effect.succeed(lost)
+  } catch (cause) {
+    const reason = SqlError.classifySqliteError(cause, {
+      message: "the files of the database cannot be looked at",
+      operation: "stat"
+    })
+    return Effect.fail(new SqlError.SqlError({ reason }))
+  }
+}
+
+/** Looks at the files after what was done in them, well or not: what failed, failed of what became of these. */
+export const lookAfter = <E2>(watch: Watch | undefined, failure: (lost: Lost) => E2) => {
+  if (watch === undefined) return <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => effect
+  return <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | E2 | SqlError.SqlError> =>
+    Effect.matchCauseEffect(effect, {
+      onSuccess: (value) => {
+        const lost = attempt(watch)
+        if (lost === undefined) return Exit.succeed(value)
+        return Effect.flatMap(lost, (found) => found === undefined ? Exit.succeed(value) : Exit.fail(failure(found)))
+      },
+      onFailure: (cause) =>
+        Effect.flatMap(
+          Effect.orElseSucceed(attempt(watch) ?? Effect.undefined, () => undefined),
+          (lost): Exit.Exit<never, E | E2> => lost === undefined ? Exit.failCause(cause) : Exit.fail(failure(lost))
+        )
+    })
+}
