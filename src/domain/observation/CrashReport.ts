@@ -5,6 +5,7 @@
  */
 import { Schema } from "effect"
 import { ExitReason, toText as reasonText, toWords } from "../process/ExitReason.ts"
+import { isNew } from "../process/GiveUp.ts"
 import { text } from "../text/ForeignText.ts"
 import { pathText } from "./Lifecycle.ts"
 
@@ -75,14 +76,14 @@ const words = ({ reason, shown, start }: CrashReport, textOf: (reason: ExitReaso
 
 /**
  * Whether the cause is to be shown with the report. It is not when another report has shown it before: that of the child
- * which a supervisor gave up on, or which did not start.
+ * which a supervisor gave up on, or which did not start. One that was given up on after ends in order has had none.
  *
  * @category conversions
  * @since 0.1.0
  */
 export const isCauseNew = ({ reason, shown, start }: CrashReport): boolean =>
   // A reason that its format hook changed is not to be seen as it is.
-  shown?.reason === undefined && start?.since === undefined && reason._tag !== "GaveUp"
+  shown?.reason === undefined && start?.since === undefined && (reason._tag !== "GaveUp" || isNew(reason))
 
 const who = ({ incarnation, path }: CrashReport): string => `${pathText(path)} #${incarnation}`
 

@@ -183,7 +183,8 @@ export const toWords = (reason: ExitReason): string => {
 }
 
 const summary = (cause: Cause.Cause<unknown>): string => {
-  if (cause.reasons.length > 0 && Cause.hasInterruptsOnly(cause)) return "interrupted"
+  if (cause.reasons.length === 0) return "no cause was given"
+  if (Cause.hasInterruptsOnly(cause)) return "interrupted"
   // Texts of messages end with a full stop, and so does the sentence this becomes a part of.
   return text(Cause.squash(cause)).replace(/\.$/, "")
 }

@@ -19,7 +19,8 @@
  * @since 0.1.0
  */
 import type { Cause } from "effect"
-import { crashed, type ExitReason, isOrderly, toCause } from "../process/ExitReason.ts"
+import { crashed, type ExitReason, isOrderly } from "../process/ExitReason.ts"
+import { gaveUp } from "../process/GiveUp.ts"
 import { reasonOfStart } from "../process/StartFailure.ts"
 import { isRestarted } from "./ChildSpec.ts"
 import * as Ending from "./Ending.ts"
@@ -158,7 +159,7 @@ const shutDown = (draft: Draft, reason: ExitReason, brutal: boolean, known = fal
 const giveUp = (draft: Draft, entry: Entry, reason: ExitReason): void => {
   const { id } = entry.spec
   draft.do({ _tag: "Publish", decision: { _tag: "GaveUp", id, reason } })
-  shutDown(draft, { _tag: "GaveUp", child: id, cause: toCause(reason) }, false)
+  shutDown(draft, gaveUp(id, reason), false)
 }
 
 // ---- what becomes of a child's incarnation

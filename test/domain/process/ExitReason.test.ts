@@ -33,6 +33,7 @@ describe("why an incarnation ended", () => {
       [ExitReason.crashed(boom), "crashed: Error: boom"],
       [ExitReason.crashed(Cause.interrupt()), "crashed: interrupted"],
       [ExitReason.crashed(Cause.fail("no")), "crashed: no"],
+      [ExitReason.crashed(Cause.empty), "crashed: no cause was given"],
       [{ _tag: "GaveUp", child: "a", cause: boom }, "gave up on a: Error: boom"],
       [{ _tag: "NotConserved", cause: boom }, "state not conserved: Error: boom"]
     ]

@@ -16,8 +16,9 @@
  * @since 0.1.0
  */
 import { type Context, type Effect, Exit } from "effect"
-import { crashed, type ExitReason, isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
+import { crashed, type ExitReason, isOrderly } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
+import { gaveUp } from "../../../domain/process/GiveUp.ts"
 import { reasonOfStart } from "../../../domain/process/StartFailure.ts"
 import { type ChildSpec, isRestarted } from "../../../domain/supervision/ChildSpec.ts"
 import { type Event, isAlive } from "../../../domain/supervision/DynamicChild.ts"
@@ -207,7 +208,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
       this.events.settle(child, "parked")
       return this.events.decided("Parked", child)
     }
-    this.ending.begin({ _tag: "GaveUp", child: child.id, cause: toCause(reason) }, false)
+    this.ending.begin(gaveUp(child.id, reason), false)
   }
 
   // ---- requests

@@ -85,6 +85,33 @@ it.effect("a crash that many supervisors give up on is shown once, and first", (
     ])
   }))
 
+it.effect("a child that ends in order more often than its budget allows is named with its last end, once", () =>
+  Effect.gen(function*() {
+    for (const below of ["static", "dynamic"] as const) {
+      const never = { ...one, restart: Restart.never }
+      const job = Supervisor.workerRecipe("job", Effect.void)
+      const tree = Top.layer(never, [
+        Supervisor.layer({ ...never, id: "mid" }, [
+          below === "static"
+            ? Supervisor.layer({ ...never, id: "pool" }, [
+              Layer.effectDiscard(Effect.flatMap(Supervisor.Supervisor, (pool) => Effect.exit(pool.register(job))))
+            ])
+            : Layer.effectDiscard(Effect.flatMap(Pool, (pool) => Effect.exit(pool.startChild(job)))).pipe(
+              Layer.provide(Pool.layer({ restart: Restart.never }))
+            )
+        ])
+      ])
+      const lines = yield* night(Effect.scoped(Effect.andThen(Layer.build(tree), Effect.yieldNow)))
+      assert.deepStrictEqual(lines, [
+        "top > mid > pool #1 gave up on job; it stays down: EndedTooOften: it ended once more than the restart budget " +
+        "allows, the last time as normal. A permanent child is started again however it ends: make one that is to end " +
+        "transient or temporary.",
+        "top > mid #1 gave up on pool; it stays down",
+        "top #1 gave up on mid; it stays down"
+      ])
+    }
+  }))
+
 describe("Supervisor.launch", () => {
   /** An app with one child, which takes its time to stop. */
   const app = (script: Script, shutdown: number | "infinity" = 5000) =>
