@@ -9,10 +9,10 @@
  */
 
 /**
- * Where a state is: in memory alone, as far as the server is concerned (`kept`); on its way to a store (`pending`); in the
- * store as it is in memory (`stored`).
+ * Where a state is: in memory alone, as far as the server is concerned (`kept`); likewise, and nothing of it was ever to be
+ * stored (`unwritten`); on its way to a store (`pending`); in the store as it is in memory (`stored`).
  */
-export type Residency = "kept" | "pending" | "stored"
+export type Residency = "kept" | "unwritten" | "pending" | "stored"
 
 /** What is known of a server that hibernates. */
 export interface Hibernation {
@@ -28,6 +28,6 @@ export type Decision = "leave" | "wait" | "stay"
 
 /** What becomes of the state of a server that hibernates. */
 export const decide = ({ promised, residency, waiting }: Hibernation): Decision => {
-  if (residency === "kept" || waiting > 0 || promised > 0) return "stay"
-  return residency === "stored" ? "leave" : "wait"
+  if (waiting > 0 || promised > 0) return "stay"
+  return residency === "stored" ? "leave" : residency === "pending" ? "wait" : "stay"
 }

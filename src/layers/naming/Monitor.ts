@@ -18,6 +18,7 @@
  */
 import { Context, Effect, Exit, type Fiber, Latch, Queue, Schema, Scope } from "effect"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
+import { Own } from "../process/Own.ts"
 import { type HasProcess, type Process, processOf } from "../process/Process.ts"
 
 /**
@@ -182,8 +183,12 @@ const observe = <R extends HasProcess>(
   const settled = Latch.makeUnsafe(false)
   let state: State<R> = { _tag: "Watching" }
   let delivery: Fiber.Fiber<unknown> | undefined
+  const untie = Context.get(context, Own)?.tie("work")
   // All that its finalizer would do is done by then.
-  const isOver = () => void Scope.closeUnsafe(own, Exit.void)
+  const isOver = () => {
+    untie?.()
+    void Scope.closeUnsafe(own, Exit.void)
+  }
 
   const report = (incarnation: number, reason: DownReason): void => {
     if (state._tag !== "Watching") return

@@ -32,6 +32,11 @@ export class Observers {
     return this.exits === undefined && this.gones === undefined && this.returns === undefined
   }
 
+  /** Whether somebody waits for the end of the process itself: a name, or a group. */
+  get hasGone(): boolean {
+    return this.gones !== undefined
+  }
+
   addExit(observer: ExitObserver): void {
     this.exits = OneOrMany.add(this.exits, observer)
   }

@@ -6,14 +6,44 @@
  *
  * @since 0.1.0
  */
-import { Context, Fiber } from "effect"
+import { Context, Effect, Fiber } from "effect"
 import { type HasProcess, type Process, processOf } from "./Process.ts"
 
 /** The key under which that process is in the context, as those see it who put it there. */
 export const own = <A extends { readonly ref: HasProcess }>(): Context.Reference<A | undefined> =>
   Context.Reference<A | undefined>("heirloom/HandlerOf", { defaultValue: () => undefined })
 
-const Own = own<{ readonly ref: HasProcess }>()
+/**
+ * What a server has under way beside its messages: a request that waits for its answer, or work that would end with its
+ * incarnation.
+ */
+export type Tie = "request" | "work"
+
+/** A server, as those below servers know it. */
+export interface Worker {
+  readonly ref: HasProcess
+  /** The fiber that runs its handler in progress, its init or its clean-up. */
+  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** Something is under way, until the returned function is called. */
+  tie(what: Tie): () => void
+}
+
+/** The server in whose name the fibers of this context run. */
+export const Own = own<Worker>()
+
+/** Notes that a fiber is under way in the name of the server of this context, if there is one. */
+export const tied = <A, E, R>(
+  what: Tie,
+  fork: Effect.Effect<Fiber.Fiber<A, E>, never, R>
+): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
+  Effect.contextWith((context: Context.Context<R>) => {
+    const worker = Context.get(context, Own)
+    if (worker === undefined) return fork
+    return Effect.map(fork, (fiber) => {
+      fiber.addObserver(worker.tie(what))
+      return fiber
+    })
+  })
 
 /** The number of the incarnation in whose name a process is named at this moment; 0 when others do it. */
 export const incarnationOf = (process: Process): number => {

@@ -59,6 +59,7 @@ export type {
 export { castAfter, reply, spawnLink, stored } from "./class/HandlerEffects.ts"
 export type { Keyed } from "./class/Keyed.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
+export type { PassivateOptions } from "./parts/Limits.ts"
 export { replace, type ReplaceOptions } from "./system/Replace.ts"
 export { stop, type StopOptions } from "./system/Stop.ts"
 
@@ -155,7 +156,9 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   /**
    * Servers of this class by key, started when they are first asked for, as children of the nearest supervisor: provide a
    * `DynamicSupervisor` for many. Get them with `at`. A behaviour may be a function of the key, so that `init` can load what
-   * belongs to it.
+   * belongs to it. Such servers are `transient` by default: one that ends in order, or stops because it is left alone
+   * (`passivate`), is started again when it is asked for, with the state that its companion has. Where `restart` is given,
+   * the companion's `afterStop` says what becomes of the state of one that ends in order by itself.
    */
   layerKeyed<
     const H extends Handlers<S, Ms, string>,

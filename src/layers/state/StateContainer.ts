@@ -97,6 +97,7 @@ const inMemory = <S>(
   return {
     ...design,
     survives: "crash",
+    letsGo: false,
     afterStop,
     stored: noKeys,
     isLazy: design.isLazy && when === "commit",
@@ -262,6 +263,7 @@ export const layerForget = <Self, Id extends string, S>(
       survives: "nothing",
       make: (key) => new Forgetful<S>(key),
       isLazy: true,
+      letsGo: false,
       afterStop: "forget",
       stored: noKeys,
       dropped: noDeed,
@@ -337,6 +339,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
       })
       return yield* container(server, {
         survives: options.store.grade,
+        letsGo: when !== "terminate",
         afterStop,
         stored: Effect.orDie(Effect.map(store.keys(server.key), (names) => keysOf(server.key, names))),
         isLazy: false,

@@ -14,6 +14,7 @@ import type { ChildOptions } from "../../process/Child.ts"
 import type { HasProcess } from "../../process/Process.ts"
 import type { MailboxOptions } from "../message/Mailbox.ts"
 import type { QuarantineOptions } from "../message/Quarantine.ts"
+import type { PassivateOptions } from "../parts/Limits.ts"
 import type { SelfOf, ServerOf } from "./ServerRef.ts"
 
 /**
@@ -102,6 +103,14 @@ export interface Options<G extends Grade = "nothing"> extends ChildOptions {
   readonly isolation?: Isolation | undefined
   /** How long init may take; for ever by default, as in OTP. */
   readonly initTimeout?: Duration.Input | undefined
+  /**
+   * When a server that is left alone gives way: never by default. The time counts from the last message, however it ended: with
+   * a reply, a typed failure, a crash and a restart; a request of the system counts as well. It stays while something waits
+   * for it: a message, a promised reply, a `Requests.send` without an answer, a suspension. One that would stop also stays
+   * while an `idleAfter` is due, while timers, linked work, tasks and watches of its own are under way, while it is
+   * registered or in a group, and while it is watched (`Sys`) or has messages in quarantine.
+   */
+  readonly passivate?: PassivateOptions | undefined
 }
 
 /**

@@ -6,6 +6,7 @@
 import { Cause, Context, type Duration, Effect, type Exit, Fiber, Function, type Scope, Tracer } from "effect"
 import { crashed } from "../../../domain/process/ExitReason.ts"
 import type { From } from "../../../domain/server/Message.ts"
+import { tied } from "../../process/Own.ts"
 import * as Turn from "../../process/Turn.ts"
 import { HandlerOf } from "../message/CallChain.ts"
 import { Envelope } from "../message/Envelope.ts"
@@ -27,6 +28,8 @@ export const reply: {
   Effect.sync(() => {
     if (from instanceof Envelope) from.server.answerLater(from, exit)
   }))
+
+const timers = { startImmediately: true } as const
 
 const untraced = (context: Context.Context<never>): Context.Context<never> => Context.omit(Tracer.ParentSpan)(context)
 
@@ -70,7 +73,7 @@ export const castAfter: {
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
     // A tick that sets the next one would otherwise belong to the trace of the first one's sender, for ever.
-    Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), { startImmediately: true }),
+    tied("work", Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), timers)),
     (fiber) => Effect.sync(() => fiber.interruptUnsafe())
   ))
 
@@ -111,7 +114,7 @@ export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
 export const spawnLink = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Fiber.Fiber<A, E>, never, R | Scope.Scope> =>
-  Effect.tap(Effect.forkScoped(effect), (fiber) =>
+  Effect.tap(tied("work", Effect.forkScoped(effect)), (fiber) =>
     Effect.map(HandlerOf, (server) => {
       if (server === undefined) return
       const { incarnation } = server

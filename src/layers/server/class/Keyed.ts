@@ -46,11 +46,28 @@ export const make = (options: {
 }): At<ServerClient> => {
   const starting = new Map<string, Deferred.Deferred<ServerClient, StartError>>()
 
+  const startChild = (key: string): Effect.Effect<ServerClient, StartError> => {
+    const recipe = options.recipe(key)
+    return Effect.catch(options.supervisor.startChild(recipe), (error) => {
+      const { reason } = error
+      return reason._tag === "AlreadyPresent" && reason.process instanceof ServerProcess
+        ? restart(recipe.id, reason.process.ref)
+        : Exit.fail(error)
+    })
+  }
+
+  /** A static supervisor keeps the spec of a child that has ended in order. */
+  const restart = (id: string, ref: ServerClient): Effect.Effect<ServerClient, StartError> =>
+    Effect.as(options.supervisor.restartChild(id), ref).pipe(
+      // It is about to be up by other means, or its calls hear why it is not.
+      Effect.catchTag("ChildError", () => Effect.succeed(ref))
+    )
+
   const start = (key: string): Effect.Effect<ServerClient, StartError> => {
     const outcome = Deferred.makeUnsafe<ServerClient, StartError>()
     starting.set(key, outcome)
     // The first asker may be interrupted while others still want the server: the start belongs to the layer.
-    const fiber = Effect.runForkWith(options.context)(options.supervisor.startChild(options.recipe(key))).pipe(
+    const fiber = Effect.runForkWith(options.context)(startChild(key)).pipe(
       Fiber.runIn(options.scope)
     )
     fiber.addObserver((exit) => {

@@ -22,6 +22,7 @@ import { limitsOf } from "../parts/Limits.ts"
 import {
   type AnyBehaviorInput,
   type ClientClass,
+  type KeyedLayer,
   type Keying,
   makeSpec,
   type ServerClient
@@ -49,6 +50,8 @@ const childOptions = ({ needs, restart, shutdown, significant }: ChildOptions): 
     ? usual
     : { needs, restart, shutdown, significant }
 
+type Recipe = StartRecipe<ServerClient, unknown>
+
 /** Makes a server class. */
 export const make = <Self>() =>
 <const Id extends string, S extends Pure | StateSchema<Pure>>(
@@ -60,18 +63,18 @@ export const make = <Self>() =>
   const keyed = Context.Service<Keyed<Self>, At<ServerClient>>(`${id}/Keyed`)
   const specs = makeSpec({ id, state: schema.schema, Client, container })
 
-  const recipe = (
+  const recipeOf = (
     behavior: AnyBehaviorInput,
-    options: AnyOptions & { readonly key?: string } = {},
-    keying: Keying = "key" in options ? "given" : "none"
-  ): StartRecipe<ServerClient, unknown> => {
-    // One that was asked for by the key `undefined` is not the one without a key.
-    const key = "key" in options ? options.key : ""
+    key: unknown,
+    options: AnyOptions,
+    child: ChildOptions,
+    keying: Keying
+  ): Recipe => {
     const own = key === "" ? id : `${id}/${key}`
     return {
       id: own,
       kind: "worker",
-      options: childOptions(options),
+      options: child,
       make: (parent, context, id) => {
         if (typeof key !== "string") return refuse({ of: own, option: "key", given: key }, "a string")
         const spec = specs(parent, context, behavior, options, keying, id === own ? undefined : id)
@@ -80,6 +83,11 @@ export const make = <Self>() =>
       }
     }
   }
+  // One that was asked for by the key `undefined` is not the one without a key.
+  const recipe = (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key?: string } = {}): Recipe =>
+    "key" in options
+      ? recipeOf(behavior, options.key, options, childOptions(options), "given")
+      : recipeOf(behavior, "", options, childOptions(options), "none")
   const layer = (behavior: AnyBehaviorInput, options?: AnyOptions) =>
     Layer.effect(Self, Effect.flatMap(Supervisor, (supervisor) => supervisor.register(recipe(behavior, options))))
   const Self = Object.assign(Context.Service<Self, ServerClient>()(id), {
@@ -99,19 +107,24 @@ export const make = <Self>() =>
     recipe,
     start: (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key: string }) =>
       Effect.flatMap(Supervisor, (supervisor) => supervisor.startChild(recipe(behavior, options))),
-    layerKeyed: (behavior: AnyBehaviorInput, options: AnyOptions = {}) =>
+    layerKeyed: (behavior: AnyBehaviorInput, given: AnyOptions = {}) =>
       Layer.effect(
         keyed,
         Effect.gen(function*() {
+          // One that is done comes back when it is asked for, and not by itself.
+          const options = { ...given, restart: given.restart ?? "transient" } as const
           // Here, and not when a server is first asked for.
           limitsOf(id, options)
-          return makeKeyed({
+          const child = childOptions(options)
+          const at: At<ServerClient> = makeKeyed({
             supervisor: yield* Supervisor,
             companions: tableOf(yield* container),
             context: yield* Effect.context<never>(),
             scope: yield* Effect.scope,
-            recipe: (key) => recipe(behavior, { ...options, key }, "layer")
+            recipe: (key) => recipeOf(behavior, key, options, child, keying)
           })
+          const keying: KeyedLayer = { at, isUsual: given.restart === undefined }
+          return at
         })
       ),
     at: (key: string) => Effect.flatMap(keyed, (at) => at(key)),

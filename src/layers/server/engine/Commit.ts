@@ -33,6 +33,8 @@ export const accept = (
   if (!commitAnswer(server, envelope, state, reply)) return
   if (injectFault(server, "afterCommit", envelope)) return
   const { incarnation } = server
+  // An answer says anew how long the server waits for a message.
+  if (server.occasional !== undefined) server.occasional.idleAfter = undefined
   idle(server, options)
   if (reply !== undefined) answer(server, envelope, reply)
   else if (envelope.work === undefined) server.debug?.silent(envelope, state)

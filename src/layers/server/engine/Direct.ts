@@ -117,7 +117,8 @@ const answerWhenStored = (
 export const castNow = (server: Server, { payload, type }: QueuedCast): void => {
   const { faults, protect } = server.spec
   const handler = server.behavior.handlers[type.tag]
-  if (handler === undefined || server.occasional !== undefined || faults !== undefined || protect !== undefined) {
+  const isCalm = server.occasional === undefined || server.occasional.isCalm
+  if (handler === undefined || !isCalm || faults !== undefined || protect !== undefined) {
     return handle(server, new Envelope(server, type, payload, undefined))
   }
   server.phase = Busy

@@ -13,7 +13,7 @@ import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
 import { wantTurn } from "../life/Rest.ts"
-import { answer, lose, setAside } from "../life/Settle.ts"
+import { answer, forward, hasSuccessor, lose, setAside } from "../life/Settle.ts"
 import { callText } from "../message/AnswerText.ts"
 import { selfCall } from "../message/CallChain.ts"
 import { Envelope } from "../message/Envelope.ts"
@@ -79,7 +79,8 @@ export const cast = (
   const { counters } = server.spec.parent.telemetry
   counters.casts++
   if (server.phase === Stopped) {
-    lose(server, message)
+    if (hasSuccessor(server)) forward(server, message)
+    else lose(server, message)
     return Exit.void
   }
   if (span !== undefined) return enqueue(server, Envelope.traced(server, message, span))
@@ -93,7 +94,11 @@ export const cast = (
 
 /** Takes a call whose caller has begun to wait. */
 export const post = (server: Server, envelope: Envelope): void => {
-  if (server.phase === Stopped) return envelope.refuse(notRunning(server.askedBy))
+  if (server.phase === Stopped) {
+    if (hasSuccessor(server) && envelope.work === undefined) forward(server, envelope)
+    else envelope.refuse(notRunning(server.askedBy))
+    return
+  }
   if (server.phase === Parked) return envelope.refuse({ _tag: "Parked" })
   const chain = chainOf(server, envelope)
   if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
@@ -203,6 +208,7 @@ export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<
   // An answer goes on record with a state; a server that is down has none, and its caller hears what became of it.
   if (once !== undefined && server.phase > Pending) return
   server.occasional?.promised.delete(envelope)
+  server.renew()
   if (once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
   answer(server, envelope, exit)
 }

@@ -6,7 +6,8 @@
 import { Idle, Pending } from "../../../domain/server/Phase.ts"
 import type { CompanionPort } from "../../state/companion/Companion.ts"
 import { end, internalError } from "../life/End.ts"
-import { activate, handleIdle, passivate, wantTurn } from "../life/Rest.ts"
+import { handleIdle, wantTurn } from "../life/Rest.ts"
+import { activate, doze, passivate } from "../life/Sleep.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { ownCast, type Work } from "../message/MessageType.ts"
 import type { Occasional } from "../parts/Occasional.ts"
@@ -30,6 +31,7 @@ export const drain = (server: Server): void => {
         }
         proceedWith(server, occasional, occasional.continuation)
       } else if (occasional?.idleDue === true && !occasional.suspended) handleIdle(server)
+      else if (occasional?.isDrowsy === true) doze(server)
       else {
         if (mailbox === undefined) break
         if (companion?.isFull === true) {

@@ -92,6 +92,9 @@ export const end = (server: Server, reason: ExitReason): void => {
   if (running !== undefined) running.fiber = undefined
   if (occasional !== undefined) {
     occasional.cancelIdle()
+    occasional.stopCounting()
+    // A crash is no answer, so what the last one asked for is still to be done; an order is the last word on all of it.
+    if (reason._tag !== "Crashed" && reason._tag !== "NotConserved") occasional.idleAfter = undefined
     occasional.continuation = undefined
     occasional.suspended = false
   }

@@ -1,26 +1,24 @@
 /**
- * What a server does between messages: it is idle, waits for a timeout, hibernates.
+ * What a server does between messages: it is idle, waits for a timeout, begins to hibernate.
  *
  * *Tricky*
  * - Whatever is to be done before the next message makes it `Pending`, so that the direct path of calls asks for one phase
  *   only.
- * - A state that has left memory is waited for in the same way: messages wait in the mailbox until it is back.
+ * - An `idleAfter` is over when an answer says something else, and not before: a typed failure and a crash are no such
+ *   answers, so it is waited for anew.
  *
  * @since 0.1.0
  */
-import { type Duration, Effect } from "effect"
+import type { Duration } from "effect"
 import { refusal } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import type { NextOptions } from "../../../domain/server/Next.ts"
-import { Busy, Idle, Pending } from "../../../domain/server/Phase.ts"
+import { Idle, Pending } from "../../../domain/server/Phase.ts"
 import { MissingCallback } from "../../../domain/server/ServerErrors.ts"
-import * as Passivation from "../../../domain/state/Passivation.ts"
 import * as Timer from "../../process/Timer.ts"
 import type { Work } from "../message/MessageType.ts"
-import { publish } from "../parts/Events.ts"
-import { passivated, type Server } from "../parts/Server.ts"
-import { end } from "./End.ts"
-import { run } from "./Fibers.ts"
+import type { Occasional } from "../parts/Occasional.ts"
+import type { Server } from "../parts/Server.ts"
 
 /** What accompanies an answer. */
 export type Options = NextOptions<never, unknown>
@@ -33,6 +31,7 @@ export const idle = (server: Server, options: Options = noOptions): void => {
   server.inHand = undefined
   if (server.running !== undefined) server.running.fiber = undefined
   if (options !== noOptions) attend(server, options)
+  if (server.occasional !== undefined) beginAnew(server, server.occasional)
   const isCalm = server.stopping === undefined && (server.occasional === undefined || server.occasional.isCalm)
   server.phase = isCalm ? Idle : Pending
   if (!isCalm || server.mailbox !== undefined) wantTurn(server)
@@ -41,6 +40,18 @@ export const idle = (server: Server, options: Options = noOptions): void => {
 /** Asks for a turn, unless it has one. */
 export const wantTurn = (server: Server): void => {
   if (!server.draining) server.spec.turns.push(server)
+}
+
+/** Something was done, whatever came of it: the time that it may be left alone begins anew. */
+const beginAnew = (server: Server, occasional: Occasional): void => {
+  const { continuation, drowse, idleAfter, idleDue, idleTimer } = occasional
+  const isAwaited = idleTimer !== undefined || idleDue || continuation !== undefined
+  if (idleAfter !== undefined && !isAwaited) awaitIdle(server, idleAfter)
+  if (drowse === undefined) return
+  occasional.isDrowsy = false
+  if (occasional.rest?.isDrowsy === true) occasional.rest = undefined
+  if (drowse.list === undefined) server.spec.deadlines.add(drowse, server.spec.passivation!.after)
+  else drowse.list.renew(drowse)
 }
 
 const attend = (server: Server, { continueWith, hibernate: isHibernating, idleAfter }: Options): void => {
@@ -66,6 +77,7 @@ const awaitIdle = (server: Server, duration: Duration.Input): void => {
   const occasional = server.ownOccasional
   occasional.cancelIdle()
   const millis = Millis.fromInput(duration)!
+  occasional.idleAfter = millis
   if (millis <= 0) {
     occasional.idleDue = true
     return
@@ -84,6 +96,7 @@ export const handleIdle = (server: Server): void => {
   const occasional = server.ownOccasional
   occasional.idleDue = false
   const { idle } = server.behavior
+  if (idle === undefined) occasional.idleAfter = undefined
   if (idle !== undefined && server.mailbox?.hasUsers !== true) occasional.continuation = idle
   else server.phase = occasional.isCalm ? Idle : Pending
 }
@@ -92,60 +105,24 @@ export const handleIdle = (server: Server): void => {
 const hibernate = (server: Server): void => {
   dropSpare(server)
   const residency = server.companion?.residency(server.state) ?? "kept"
-  if (residency !== "kept") awaitStored(server)
+  if (residency === "pending" || residency === "stored") awaitStored(server, false)
 }
 
-const dropSpare = (server: Server): void => {
+/** Drops what nothing would be lost with. */
+export const dropSpare = (server: Server): void => {
   // An incarnation that has acquired nothing needs no Scope to wait in.
   if (server.spec.shared !== undefined && server.running?.scope.state._tag === "Empty") server.running = undefined
   if (server.occasional?.isSpare === true) server.occasional = undefined
 }
 
 /** Waits until the state is stored: held as an answer is, and after those that are held already. */
-const awaitStored = (server: Server): void => {
+export const awaitStored = (server: Server, isDrowsy: boolean): void => {
   const occasional = server.ownOccasional
-  const rest = { isStored: false }
+  const rest = { isStored: false, isDrowsy }
   occasional.rest = rest
   const stored = () => {
     rest.isStored = true
     if (occasional.rest === rest && server.phase === Pending) wantTurn(server)
   }
   server.companion!.hold({ stored, lost: () => {} })
-}
-
-/** The state leaves memory, unless it is needed by now. */
-export const passivate = (server: Server): void => {
-  const occasional = server.ownOccasional
-  const companion = server.companion!
-  const residency = companion.residency(server.state)
-  const decision = Passivation.decide({
-    residency,
-    waiting: server.mailboxSize,
-    promised: occasional.promised.size
-  })
-  if (decision === "wait") return awaitStored(server)
-  occasional.rest = undefined
-  if (decision === "stay") {
-    server.phase = occasional.isCalm ? Idle : Pending
-    return
-  }
-  companion.passivate()
-  server.state = passivated
-  dropSpare(server)
-  publish(server, "StatePassivated", {})
-}
-
-/** Brings the state back, in a fiber of its own; messages wait meanwhile. */
-export const activate = (server: Server): void => {
-  server.phase = Busy
-  const { protect } = server.spec
-  const loaded = Effect.map(server.companion!.activate, (state) => protect === undefined ? state : protect(state))
-  run(server, loaded, (exit) => {
-    if (exit._tag === "Failure") {
-      return end(server, server.stopping?.reason ?? { _tag: "NotConserved", cause: exit.cause })
-    }
-    server.state = exit.value
-    publish(server, "StateActivated", {})
-    idle(server)
-  })
 }

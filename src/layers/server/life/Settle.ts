@@ -5,16 +5,20 @@
  *
  * @since 0.1.0
  */
-import type { Exit } from "effect"
+import { type Context, Effect, type Exit } from "effect"
 import { type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
 import type { Fate } from "../../../domain/process/Fate.ts"
 import * as Delivery from "../../../domain/server/Delivery.ts"
+import { idledAway } from "../../../domain/server/Idleness.ts"
 import { isDown, Parked, Restarting, Stopped } from "../../../domain/server/Phase.ts"
+import { processOf } from "../../process/Process.ts"
+import * as Turn from "../../process/Turn.ts"
 import type { Envelope, Queued } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
 import { keep, QuarantinedMessage } from "../message/Quarantine.ts"
 import { publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
+import type { Served } from "../parts/ServerSpec.ts"
 import { observerFailed } from "./End.ts"
 import { report } from "./Report.ts"
 
@@ -35,7 +39,8 @@ export const settle = (server: Server, fate: Fate): void => {
   if (ended?.message !== undefined) resolveInFlight(server, ended.message, fate, reason)
   for (const envelope of promised) refuse(server, envelope, fate, reason)
   for (const message of waiting) {
-    if (!message.type.isCall) lose(server, message)
+    if (hasSuccessor(server) && message.work === undefined) forward(server, message)
+    else if (!message.type.isCall) lose(server, message)
     else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.askedBy))
   }
   if (waiting.length > 0 || server.phase === Stopped) mailbox?.resumeSenders()
@@ -46,9 +51,38 @@ const close = (server: Server, fate: Fate, reason: ExitReason): ReadonlyArray<Qu
   const waiting = server.mailbox?.clear() ?? none
   server.mailbox = undefined
   server.spec.parent.telemetry.counters.queued -= waiting.length
-  server.spec.companions.release(server, fate === "stopped" ? "keep" : "forget")
+  server.spec.companions.release(server, isStateKept(server, fate, reason) ? "keep" : "forget")
   server.occasional?.observers?.gone(reason, (defect) => observerFailed(server, defect))
   return waiting
+}
+
+/** Whether it has not ended for good, though it is down: its state is for the next server of its key. */
+const isStateKept = ({ spec: { keying } }: Server, fate: Fate, reason: ExitReason): boolean =>
+  fate === "stopped" || reason === idledAway || (fate === "finished" && typeof keying === "object" && keying.isUsual)
+
+/** Whether it has stopped because it was left alone: what is sent to it goes to the server that takes its place. */
+export const hasSuccessor = ({ lastExit, spec }: Server): boolean => lastExit === idledAway && spec.comesBack
+
+/** Hands a message on to the server that takes the place of this one, in the order in which they are handed on. */
+export const forward = (server: Server, message: Queued): void => {
+  const { context, keying } = server.spec
+  if (typeof keying !== "object") return
+  const asking = Effect.runForkWith(context)(keying.at(server.key))
+  asking.addObserver((exit) =>
+    Turn.run(() => {
+      if (exit._tag === "Success") return handOver(exit.value[processOf], context, message)
+      if (!message.type.isCall) lose(server, message)
+      else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.askedBy))
+    })
+  )
+}
+
+const handOver = (next: Served, context: Context.Context<never>, message: Queued): void => {
+  if (message.place === undefined) Effect.runForkWith(context)(next.cast(message, undefined))
+  else if (!message.gone && message.exit === undefined) {
+    message.server = next
+    next.post(message)
+  }
 }
 
 /** A cast that will not be handled: its sender does not hear of it, telemetry does. */

@@ -23,6 +23,7 @@ import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
 import { bound, left, observe, observerFailed, release } from "./End.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 import { idle, problemOf } from "./Rest.ts"
+import { watch } from "./Sleep.ts"
 
 type Starts = Effect.Effect<Started, unknown>
 
@@ -190,6 +191,7 @@ const beginWith = (server: Server, first: unknown, special: Special | undefined)
   }
   server.state = state
   if (server.running !== undefined) server.running.starting = undefined
+  watch(server)
   idle(server, initial?.options)
   return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
 }

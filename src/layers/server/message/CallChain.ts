@@ -12,14 +12,12 @@
  */
 import { Context, type Fiber } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import { own } from "../../process/Own.ts"
+import { own, type Worker } from "../../process/Own.ts"
 import type { HasProcess } from "../../process/Process.ts"
 import type { Envelope, Receiver } from "./Envelope.ts"
 
 /** A server as its handlers' fibers know it. */
-export interface Handler extends Receiver {
-  /** The fiber that runs the handler in progress. */
-  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
+export interface Handler extends Receiver, Worker {
   readonly ref: HasProcess
   readonly incarnation: number
   exit(reason: ExitReason): void

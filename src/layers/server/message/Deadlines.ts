@@ -50,21 +50,37 @@ export class DeadlineList {
   add(one: Deadline): void {
     one.at = Timer.instantOf(this.clock) + this.millis
     one.list = this
+    this.append(one)
+    if (this.timer === undefined) this.arm()
+  }
+
+  /** Its time begins anew. */
+  renew(one: Deadline): void {
+    one.at = Timer.instantOf(this.clock) + this.millis
+    if (this.tail === one) return
+    this.unlink(one)
+    this.append(one)
+  }
+
+  private append(one: Deadline): void {
     one.previous = this.tail
     if (this.tail === undefined) this.head = one
     else this.tail.next = one
     this.tail = one
-    if (this.timer === undefined) this.arm()
   }
 
-  remove(one: Deadline): void {
-    if (one.list !== this) return
-    one.list = undefined
+  private unlink(one: Deadline): void {
     if (one.previous === undefined) this.head = one.next
     else one.previous.next = one.next
     if (one.next === undefined) this.tail = one.previous
     else one.next.previous = one.previous
     one.previous = one.next = undefined
+  }
+
+  remove(one: Deadline): void {
+    if (one.list !== this) return
+    one.list = undefined
+    this.unlink(one)
     if (this.head === undefined && this.timer !== undefined && !this.stopping) {
       this.stopping = true
       Context.get(this.context, Scheduler.Scheduler).makeDispatcher().scheduleTask(this.stop, 0)

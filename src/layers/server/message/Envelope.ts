@@ -60,7 +60,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   readonly payload: unknown
   /** The fiber that waits for the answer. */
   readonly sender: Sender
-  readonly server: Receiver
+  /** Another one once it was handed on. */
+  server: Receiver
   /** What to do instead of calling a handler: a continuation, an idle callback, a message of the system. */
   readonly work: Work | undefined
   /** The span its sender was in, if it is a cast; a caller that waits is asked. */

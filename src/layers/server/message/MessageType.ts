@@ -40,6 +40,7 @@ export interface QueuedCast {
   readonly payload: unknown
   /** It has no place to lose, which tells it from an `Envelope`. */
   readonly place?: undefined
+  readonly work?: undefined
 }
 
 /** What makes a call safe to make again: its key, and the call as text. */

@@ -7,6 +7,7 @@ import type { Duration } from "effect"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
+import type { By } from "../../../domain/server/Idleness.ts"
 import type { Isolation } from "../../../domain/state/Isolation.ts"
 import type { ChildOptions } from "../../process/Child.ts"
 import type { MailboxOptions } from "../message/Mailbox.ts"
@@ -18,6 +19,24 @@ export interface RunOptions extends ChildOptions {
   readonly quarantine?: QuarantineOptions | undefined
   readonly isolation?: Isolation | undefined
   readonly initTimeout?: Duration.Input | undefined
+  readonly passivate?: PassivateOptions | undefined
+}
+
+/**
+ * When a server that is left alone gives way.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface PassivateOptions {
+  /** How long no message has come: a duration of more than nothing. */
+  readonly after: Duration.Input
+  /**
+   * `"hibernate"`: its state leaves memory, and the next message loads it. `"stop"`: nothing of it stays, and the next one
+   * who asks for its key gets another in its place. By default it hibernates over a store; over any other companion it stops
+   * where a keyed layer starts it, and hibernates elsewhere.
+   */
+  readonly by?: By | undefined
 }
 
 /** What limits a server. */
@@ -28,6 +47,7 @@ export interface Limits {
   readonly initTimeout: number
   /** Milliseconds that clean-up may take when a server ends by itself. */
   readonly shutdown: number
+  readonly passivation: { readonly after: number; readonly by: By | undefined } | undefined
 }
 
 // OTP's default for workers.
@@ -55,7 +75,7 @@ export const noTimeout = (server: string, request: string | undefined, given: un
 /** What a server's options limit it to, as the engine has it; throws for a limit that is none. */
 export const limitsOf = (
   server: string,
-  { initTimeout = Infinity, mailbox, quarantine, shutdown = defaultShutdown }: RunOptions
+  { initTimeout = Infinity, mailbox, passivate, quarantine, restart, shutdown = defaultShutdown }: RunOptions
 ): Limits => ({
   capacity: capacityOf(server, mailbox),
   quarantine: {
@@ -66,8 +86,25 @@ export const limitsOf = (
     )
   },
   initTimeout: toMillis(initTimeout, { server, option: "initTimeout" }),
-  shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" })
+  shutdown: shutdown === "brutal_kill" ? defaultShutdown : toMillis(shutdown, { server, option: "shutdown" }),
+  passivation: passivate && passivationOf(server, passivate, restart)
 })
+
+const passivationOf = (
+  of: string,
+  { after, by }: PassivateOptions,
+  restart: ChildOptions["restart"] = "permanent"
+): Limits["passivation"] => {
+  const one = { of, option: "passivate.by", given: by }
+  if (by !== undefined) GivenOption.oneOf({ ...one, given: by }, ["hibernate", "stop"])
+  if (by === "stop" && restart === "permanent") {
+    GivenOption.refuse(
+      one,
+      "\"hibernate\" for a permanent server, which is restarted whenever it ends; or make it transient"
+    )
+  }
+  return { after: GivenOption.period({ of, option: "passivate.after", given: after }), by }
+}
 
 const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
   const given = mailbox?.capacity ?? Infinity

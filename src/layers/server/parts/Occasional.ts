@@ -8,6 +8,7 @@ import type { Envelope } from "../message/Envelope.ts"
 import type { Work } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import type { Debug } from "./Debug.ts"
+import type { Drowse } from "./Drowse.ts"
 
 /** What few servers have, and those only at times. */
 export class Occasional {
@@ -21,8 +22,18 @@ export class Occasional {
   idleTimer: (() => void) | undefined = undefined
   /** The time without a message is over, and the callback for that has not run yet. */
   idleDue = false
-  /** The server hibernates, and its state leaves memory when that is stored. */
-  rest: { isStored: boolean } | undefined = undefined
+  /** How long it waits for a message before that callback, in milliseconds, until an answer says otherwise. */
+  idleAfter: number | undefined = undefined
+  /** The time that it may be left alone, while that is counted. */
+  drowse: Drowse | undefined = undefined
+  /** That time is over, and it is to be seen what becomes of the server. */
+  isDrowsy = false
+  /** Requests that it has sent and that are not answered. */
+  requests = 0
+  /** Timers, fibers, tasks and watches of its own. */
+  work = 0
+  /** The server gives way, when its state is stored: it was told to hibernate, or was left alone for long enough. */
+  rest: { isStored: boolean; readonly isDrowsy: boolean } | undefined = undefined
   /** Only messages of the system are handled (`Sys.suspend`). */
   suspended = false
   /** What watches its messages, while anything does. */
@@ -41,13 +52,21 @@ export class Occasional {
   /** Whether nothing here needs the engine's attention before the next message. */
   get isCalm(): boolean {
     return this.continuation === undefined && this.idleTimer === undefined && !this.idleDue && !this.suspended &&
-      this.debug === undefined && this.rest === undefined
+      this.debug === undefined && this.rest === undefined && this.idleAfter === undefined && !this.isDrowsy
   }
 
   /** Whether nothing would be lost with this object. */
   get isSpare(): boolean {
-    return this.isCalm && this.promised.size === 0 && (this.quarantined?.size ?? 0) === 0 &&
+    return this.isCalm && this.drowse === undefined && this.requests === 0 && this.work === 0 &&
+      this.promised.size === 0 && (this.quarantined?.size ?? 0) === 0 &&
       (this.observing === undefined || this.observing.isEmpty)
+  }
+
+  /** It is not counted any more how long the server is left alone. */
+  stopCounting(): void {
+    this.isDrowsy = false
+    this.drowse?.list?.remove(this.drowse)
+    this.drowse = undefined
   }
 
   /** Something is done again: the server neither waits for a timeout nor hibernates. */

@@ -26,6 +26,7 @@ import {
 } from "../../../domain/server/Phase.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
+import type { Tie } from "../../process/Own.ts"
 import {
   type ExitObserver,
   type GoneObserver,
@@ -47,6 +48,8 @@ import type { AnyBehavior, ServerClient, ServerSpec } from "./ServerSpec.ts"
 
 /** In the place of a state that has left memory: the next message brings it back. */
 export const passivated = Symbol("heirloom/passivated")
+
+const noDeed = () => {}
 
 const empty: ReadonlySet<QuarantinedMessage> = new Set()
 
@@ -126,7 +129,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** Its key, where `at(key)` finds a server in its place; else empty. */
   get askedBy(): string {
-    return this.spec.keying === "layer" ? this.key : ""
+    return typeof this.spec.keying === "object" ? this.key : ""
   }
 
   /** The key that it was given; one without has none, also not the empty one. */
@@ -196,6 +199,26 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
     return this.companion?.outage?.what
   }
 
+  /** What is begun in its name keeps it awake, where it could fall asleep. */
+  tie(what: Tie): () => void {
+    if (this.spec.passivation === undefined) return noDeed
+    const occasional = this.ownOccasional
+    const count = what === "request" ? "requests" : "work"
+    let isOver = false
+    occasional[count]++
+    return () => {
+      if (isOver) return
+      isOver = true
+      occasional[count]--
+      this.renew()
+    }
+  }
+
+  /** The time that it may be left alone begins anew, if that is counted. */
+  renew(): void {
+    this.occasional?.drowse?.list?.renew(this.occasional.drowse)
+  }
+
   /** Its companion, which is made when it is first needed. */
   get ownCompanion(): CompanionPort<unknown> {
     return this.companion ??= this.spec.companions.open(this)
@@ -254,6 +277,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   removeGoneObserver(observer: GoneObserver): void {
     this.occasional?.observers?.removeGone(observer)
+    this.renew()
   }
 
   addReturnObserver(observer: ReturnObserver): boolean {

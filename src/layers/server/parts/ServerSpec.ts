@@ -6,6 +6,7 @@
 import { Clock, Context, Effect, Exit, Scheduler, Schema, type Tracer } from "effect"
 import { idText, pathText, separator } from "../../../domain/observation/Path.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
+import type { By } from "../../../domain/server/Idleness.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
 import { freeze } from "../../../domain/state/Isolation.ts"
@@ -20,6 +21,7 @@ import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
 import { tableOf } from "../../state/companion/Container.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Deadlines } from "../message/Deadlines.ts"
+import type { Receiver } from "../message/Envelope.ts"
 import type { Overflow } from "../message/Mailbox.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { FaultPoints, LifePoints } from "./FaultPoints.ts"
@@ -48,10 +50,7 @@ export interface AnyBehavior {
 }
 
 /** A server as its clients see it. */
-export interface Served extends Process {
-  /** Its path, for messages. */
-  readonly name: string
-  readonly givenKey: string | undefined
+export interface Served extends Process, Receiver {
   call(type: MessageType, payload: unknown, millis: number): Effect.Effect<unknown, unknown>
   callOnce(type: MessageType, payload: unknown, millis: number, key: string): Effect.Effect<unknown, unknown>
   cast(message: QueuedCast, span: Tracer.AnySpan | undefined): Effect.Effect<void>
@@ -66,15 +65,26 @@ export interface ServerClient extends HasProcess {
 export type ClientClass = new(server: Served) => ServerClient
 
 /** A server has no key; it was given one; a keyed layer gave it one, so that `at(key)` finds a server in its place. */
-export type Keying = "none" | "given" | "layer"
+export type Keying = "none" | "given" | KeyedLayer
+
+/** A layer that starts servers by their keys. */
+export interface KeyedLayer {
+  readonly at: (key: string) => Effect.Effect<ServerClient, unknown>
+  /** Whether nothing was said of their restarts: one that ends in order has not ended for good, and keeps its state. */
+  readonly isUsual: boolean
+}
 
 /** The part that all servers of one class under one supervisor share. */
-export interface ServerSpec extends Limits {
+export interface ServerSpec extends Omit<Limits, "passivation"> {
   /** The class's id. */
   readonly id: string
   /** What its supervisor calls it, if not by the class's id and its key. */
   readonly renamed: string | undefined
   readonly keying: Keying
+  /** Whether the server of its key is started again when somebody asks for it. */
+  readonly comesBack: boolean
+  /** When one that is left alone gives way, and how. */
+  readonly passivation: { readonly after: number; readonly by: By } | undefined
   readonly parent: Parent
   /** What the name of each of them begins with: the supervisor's path. */
   readonly address: string
@@ -139,7 +149,9 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       known.spec.context === context &&
       known.options.mailbox === options.mailbox && known.options.quarantine === options.quarantine &&
       known.options.isolation === options.isolation &&
-      known.options.initTimeout === options.initTimeout && known.options.shutdown === options.shutdown &&
+      known.options.initTimeout === options.initTimeout &&
+      known.options.passivate === options.passivate && known.options.restart === options.restart &&
+      known.options.shutdown === options.shutdown &&
       known.spec.keying === keying
     ) return known.spec
     const isolation = options.isolation ?? "share"
@@ -147,7 +159,15 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     const points = Context.get(context, LifePoints)
     const faulty = (one: AnyBehavior): AnyBehavior => points === undefined ? one : withLifeFaults(points, one)
     const copy = isolation === "copy" ? copier(description.state) : undefined
+    const limits = limitsOf(description.id, options)
+    // The layer that registered the recipe asked for the container, so it is there.
+    const companions = tableOf(Context.getUnsafe(context, description.container))
+    const comesBack = typeof keying === "object" && options.restart !== "permanent"
+    const usual = companions.letsGo || !comesBack ? "hibernate" : "stop"
     const spec: ServerSpec = {
+      ...limits,
+      passivation: limits.passivation && { after: limits.passivation.after, by: limits.passivation.by ?? usual },
+      comesBack,
       id: description.id,
       renamed,
       keying,
@@ -155,11 +175,9 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       address,
       name: address + idText(renamed ?? description.id),
       context,
-      // The layer that registered the recipe asked for the container, so it is there.
-      companions: tableOf(Context.getUnsafe(context, description.container)),
+      companions,
       ...behaviorOf(behavior, faulty),
       Client: description.Client,
-      ...limitsOf(description.id, options),
       overflow: options.mailbox?.overflow ?? "suspend",
       protect: isolation === "freeze" ? freeze : copy,
       copy,

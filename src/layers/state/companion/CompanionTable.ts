@@ -25,6 +25,8 @@ export interface Design<in out S> {
   readonly make: (key: string) => CompanionPort<S>
   /** Whether a key that is new to the table has nothing conserved: its companion can wait for the first commit. */
   readonly isLazy: boolean
+  /** Whether a server can have its state leave memory: a store has it. */
+  readonly letsGo: boolean
   readonly afterStop: "keep" | "forget"
   /** The keys that something is conserved for beyond those in the table. */
   readonly stored: Effect.Effect<ReadonlyArray<string>>
@@ -49,6 +51,10 @@ export class CompanionTable<in out S> {
 
   constructor(design: Design<S>) {
     this.design = design
+  }
+
+  get letsGo(): boolean {
+    return this.design.letsGo
   }
 
   /** The keys of all that is in the table. */

@@ -314,7 +314,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   residency(state: S): Residency {
     const { newest, outbox, session } = this
-    const isKept = newest === undefined || !Object.is(newest.state, state) ||
+    if (newest === undefined) return this.memory._tag === "Here" ? "unwritten" : "kept"
+    const isKept = !Object.is(newest.state, state) ||
       Generations.evidenceAgainst(newest) !== undefined
     if (isKept || session.fenced !== undefined) return "kept"
     return outbox.ahead > 0 ? "pending" : "stored"

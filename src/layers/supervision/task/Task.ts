@@ -16,6 +16,7 @@ import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { type ExitReason, isOrderly, shutdown } from "../../../domain/process/ExitReason.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
+import { Own } from "../../process/Own.ts"
 import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
 import { TaskError, type TaskErrorReason } from "./TaskError.ts"
 
@@ -126,6 +127,8 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
   private seen = false
   private owner: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private link: Scope.Closeable | undefined = undefined
+  /** The server in whose name it was started does not have it under way any more. */
+  private untie: (() => void) | undefined = undefined
 
   constructor(process: Process, result: Result<A, E>, context: Context.Context<never>, end: Effect.Effect<unknown>) {
     super()
@@ -139,7 +142,7 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
 
   /** Ends with `scope`; its own end, when it is none in order, interrupts `owner`. */
   linkTo(owner: Fiber.Fiber<unknown, unknown>, scope: Scope.Scope): Effect.Effect<void> {
-    return Effect.suspend(() => {
+    return Effect.contextWith((context: Context.Context<never>) => {
       this.owner = owner
       if (this.outcome !== undefined) {
         this.tellLater()
@@ -147,6 +150,7 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
       }
       const link = Scope.forkUnsafe(scope)
       this.link = link
+      this.untie = Context.get(context, Own)?.tie("work")
       return Scope.addFinalizer(link, this.stop)
     })
   }
@@ -211,6 +215,7 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
   }
 
   private settle(reason: ExitReason): void {
+    this.untie?.()
     if (isOrderly(reason) && this.result.exit !== undefined) {
       this.outcome = this.result.exit
     } else {

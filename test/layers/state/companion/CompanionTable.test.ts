@@ -19,6 +19,7 @@ const design = (isLazy: boolean, afterStop: "keep" | "forget"): Design<number> =
   survives: "crash",
   make: (key) => new RefCompanion<number>(key, restOf(undefined)),
   isLazy,
+  letsGo: false,
   afterStop,
   stored: Effect.succeed([]),
   dropped: () => {},
