@@ -2,7 +2,7 @@
  * What becomes of a server to which no message has come for long enough (`passivate`).
  *
  * It hibernates: its state leaves memory, the server stays. Or it stops: nothing of it stays, and who asks for its key gets
- * another in its place. Neither may take away what somebody still waits for. A hibernating server keeps all but its state,
+ * another in its place. Neither may take away what is still waited for. A hibernating server keeps all but its state,
  * so little holds it up; one that stops would lose what only it has.
  *
  * @since 0.1.0
@@ -13,7 +13,7 @@ import type { Residency } from "../state/Passivation.ts"
 /** How a server gives way. */
 export type By = "hibernate" | "stop"
 
-/** The reason of a server that stopped because nobody asked for it. */
+/** The reason of a server that stopped because it was left alone. */
 export const idledAway: ExitReason = { _tag: "Shutdown", detail: "idle" }
 
 /**

@@ -32,7 +32,7 @@ export class Observers {
     return this.exits === undefined && this.gones === undefined && this.returns === undefined
   }
 
-  /** Whether somebody waits for the end of the process itself: a name, or a group. */
+  /** Whether the end of the process itself is observed: by a registry, or a group. */
   get hasGone(): boolean {
     return this.gones !== undefined
   }

@@ -14,7 +14,7 @@ import { Effect } from "effect"
 import * as Idleness from "../../../domain/server/Idleness.ts"
 import { Busy, Idle, Pending } from "../../../domain/server/Phase.ts"
 import * as Passivation from "../../../domain/state/Passivation.ts"
-import { Drowse } from "../parts/Drowse.ts"
+import { Deadline } from "../message/Deadlines.ts"
 import { publish } from "../parts/Events.ts"
 import type { Occasional } from "../parts/Occasional.ts"
 import { passivated, type Server } from "../parts/Server.ts"
@@ -22,9 +22,24 @@ import { end, internalError } from "./End.ts"
 import { run } from "./Fibers.ts"
 import { awaitStored, dropSpare, idle, wantTurn } from "./Rest.ts"
 
+/**
+ * The time that a server may be left alone: one in the list of its class. Every message makes it begin anew, which is a move
+ * to the end of the list: no timer is set for it.
+ */
+class Drowse extends Deadline {
+  private readonly server: Server
+  constructor(server: Server) {
+    super()
+    this.server = server
+  }
+  expire(): void {
+    due(this.server)
+  }
+}
+
 /** Counts how long the server is left alone, from its next rest on, if it has a time for that. */
 export const watch = (server: Server): void => {
-  if (server.spec.passivation !== undefined) server.ownOccasional.drowse ??= new Drowse(server, due)
+  if (server.spec.passivation !== undefined) server.ownOccasional.drowse ??= new Drowse(server)
 }
 
 /** It was left alone for long enough. */

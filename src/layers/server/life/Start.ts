@@ -127,8 +127,9 @@ const restored = (
   const { copy } = server.spec
   server.restoredFrom = seq
   publish(server, "StateRestored", { seq })
+  // What it was to wait for is restored with its state, and comes before its next message.
+  if (restore !== undefined || server.occasional?.idleAfter !== undefined) server.phase = Restoring
   if (restore === undefined) return Exit.succeed(state)
-  server.phase = Restoring
   const first = restore(copy === undefined ? state : copy(state))
   return isEffect(first) ? first : Exit.succeed(first)
 }

@@ -4,11 +4,11 @@
  * @since 0.1.0
  */
 import { Observers } from "../../process/Observers.ts"
+import type { Deadline } from "../message/Deadlines.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import type { Work } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import type { Debug } from "./Debug.ts"
-import type { Drowse } from "./Drowse.ts"
 
 /** What few servers have, and those only at times. */
 export class Occasional {
@@ -25,14 +25,14 @@ export class Occasional {
   /** How long it waits for a message before that callback, in milliseconds, until an answer says otherwise. */
   idleAfter: number | undefined = undefined
   /** The time that it may be left alone, while that is counted. */
-  drowse: Drowse | undefined = undefined
+  drowse: Deadline | undefined = undefined
   /** That time is over, and it is to be seen what becomes of the server. */
   isDrowsy = false
   /** Requests that it has sent and that are not answered. */
   requests = 0
   /** Timers, fibers, tasks and watches of its own. */
   work = 0
-  /** The server gives way, when its state is stored: it was told to hibernate, or was left alone for long enough. */
+  /** The server gives way, when its state is stored: its handler said so, or it was left alone for long enough. */
   rest: { isStored: boolean; readonly isDrowsy: boolean } | undefined = undefined
   /** Only messages of the system are handled (`Sys.suspend`). */
   suspended = false

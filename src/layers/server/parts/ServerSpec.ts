@@ -81,7 +81,7 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   /** What its supervisor calls it, if not by the class's id and its key. */
   readonly renamed: string | undefined
   readonly keying: Keying
-  /** Whether the server of its key is started again when somebody asks for it. */
+  /** Whether the server of its key is started again when it is asked for. */
   readonly comesBack: boolean
   /** When one that is left alone gives way, and how. */
   readonly passivation: { readonly after: number; readonly by: By } | undefined
