@@ -87,6 +87,9 @@ export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey"
   maxBytes: Schema.Number
 })
 
+/** The payload of a validated message is not what its schema says; `issue` tells where. Nothing was sent. */
+export const InvalidPayload = Schema.TaggedStruct("InvalidPayload", { issue: Schema.String })
+
 /**
  * Every reason a call can fail for.
  *
@@ -103,7 +106,8 @@ export const CallErrorReason = Schema.Union([
   CallingSelf,
   NotConserved,
   KeyReused,
-  InvalidIdempotencyKey
+  InvalidIdempotencyKey,
+  InvalidPayload
 ])
 
 /**
@@ -175,6 +179,9 @@ const explain = (reason: CallErrorReason): string => {
           bytesOf(reason.key)
         } bytes, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
         "own (a hash, if what you have is long), or none."
+    case "InvalidPayload":
+      return `its payload is not what its schema says (${reason.issue}). Nothing was sent: decode what comes from outside, and ` +
+        "send what was decoded."
   }
 }
 

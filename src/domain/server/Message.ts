@@ -13,7 +13,10 @@ import type { CallNext, CastNext, Services } from "./Next.ts"
 /** Fields of a payload. */
 export type Fields = Schema.Struct.Fields
 
-/** The options of every message: its delivery. */
+/** A payload's schema: its fields, or a schema of the whole. */
+export type PayloadSchema = Fields | Schema.Top
+
+/** The options of every message: its delivery, and whether it is checked. */
 export interface DeliveryOptions {
   /** Handle the message again after a crash, up to that often in all. By default a crash is final for it. */
   readonly redeliver?: Redeliver | undefined
@@ -22,6 +25,11 @@ export interface DeliveryOptions {
    * its own timers, and for what its background work reports.
    */
   readonly internal?: boolean | undefined
+  /**
+   * Checks its payload before it is sent, and its reply before it is committed; by default as the class says
+   * (`Description.validate`).
+   */
+  readonly validate?: boolean | undefined
 }
 
 /**
@@ -30,13 +38,14 @@ export interface DeliveryOptions {
  * @category models
  * @since 0.1.0
  */
-export interface Call<P extends Fields, A extends Schema.Top, E extends Schema.Top> {
+export interface Call<P extends PayloadSchema, A extends Schema.Top, E extends Schema.Top> {
   readonly _tag: "Call"
   readonly payload: P
   readonly reply: A
   readonly error: E
   readonly redeliver: Redeliver | undefined
   readonly internal?: boolean | undefined
+  readonly validate?: boolean | undefined
   readonly timeout: Duration.Input | "infinity" | undefined
 }
 
@@ -46,16 +55,17 @@ export interface Call<P extends Fields, A extends Schema.Top, E extends Schema.T
  * @category models
  * @since 0.1.0
  */
-export interface Cast<P extends Fields> {
+export interface Cast<P extends PayloadSchema> {
   readonly _tag: "Cast"
   readonly payload: P
   readonly redeliver: Redeliver | undefined
   readonly internal?: boolean | undefined
+  readonly validate?: boolean | undefined
 }
 
 /** Options of {@link call}. */
 export interface CallDescription extends DeliveryOptions {
-  readonly payload?: Fields
+  readonly payload?: PayloadSchema
   readonly reply?: Schema.Top
   readonly error?: Schema.Top
   /** How long a caller waits, unless it says otherwise itself; 5 seconds by default, as in OTP. */
@@ -64,11 +74,11 @@ export interface CallDescription extends DeliveryOptions {
 
 /** Options of {@link cast}. */
 export interface CastDescription extends DeliveryOptions {
-  readonly payload?: Fields
+  readonly payload?: PayloadSchema
 }
 
 // Computed from the description's own type, so that an absent key means {}, Void or Never, never any.
-type PayloadOf<O> = O extends { readonly payload: infer P extends Fields } ? P : {}
+type PayloadOf<O> = O extends { readonly payload: infer P extends PayloadSchema } ? P : {}
 type ReplyOf<O> = O extends { readonly reply: infer A extends Schema.Top } ? A : typeof Schema.Void
 // A mark that only internal messages have, so that the others' types stay what they are.
 type Internal<O> = O extends { readonly internal: true } ? { readonly internal: true } : unknown
@@ -78,7 +88,8 @@ type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E :
  * Describes a message with an answer (OTP: `gen_server:call/2,3`).
  *
  * `payload` defaults to nothing, `reply` to `Schema.Void`, `error` to `Schema.Never`: a handler may fail only with what
- * is declared here.
+ * is declared here. A payload is given as fields, or as any schema: a `Schema.Struct`, a `Schema.Class`, a union. Of fields the
+ * sender may leave out those with a constructor default; of a schema it passes the type as it is, an instance of a class for one.
  *
  * @category messages
  * @since 0.1.0
@@ -86,13 +97,14 @@ type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E :
 export const call = <const O extends CallDescription = {}>(
   description?: O
 ): Call<PayloadOf<O>, ReplyOf<O>, ErrorOf<O>> & Internal<O> => {
-  const message: Call<Fields, Schema.Top, Schema.Top> = {
+  const message: Call<PayloadSchema, Schema.Top, Schema.Top> = {
     _tag: "Call",
     payload: description?.payload ?? {},
     reply: description?.reply ?? Schema.Void,
     error: description?.error ?? Schema.Never,
     redeliver: description?.redeliver,
     ...(description?.internal === true ? { internal: true } : {}),
+    validate: description?.validate,
     timeout: description?.timeout
   }
   // the conditional types above restate these three defaults; TypeScript cannot follow `??` through them
@@ -106,11 +118,12 @@ export const call = <const O extends CallDescription = {}>(
  * @since 0.1.0
  */
 export const cast = <const O extends CastDescription = {}>(description?: O): Cast<PayloadOf<O>> & Internal<O> => {
-  const message: Cast<Fields> = {
+  const message: Cast<PayloadSchema> = {
     _tag: "Cast",
     payload: description?.payload ?? {},
     redeliver: description?.redeliver,
-    ...(description?.internal === true ? { internal: true } : {})
+    ...(description?.internal === true ? { internal: true } : {}),
+    validate: description?.validate
   }
   return message as Cast<PayloadOf<O>> & Internal<O>
 }
@@ -137,16 +150,27 @@ export type NoReserved<Ms> = {
 }
 
 /** The payload that the handler of a message receives. */
-export type Payload<M> = M extends { readonly payload: infer P extends Fields } ? Schema.Struct<P>["Type"] : never
+export type Payload<M> = M extends { readonly payload: infer P } ? TypeOf<P> : never
+
+type TypeOf<P> = P extends Schema.Top ? P["Type"] : P extends Fields ? Schema.Struct<P>["Type"] : never
 
 // `{}` would let anything pass, a call's options among it.
 /** The payload of a message that has none. */
 export type NoPayload = Readonly<Record<string, never>>
 
-/** The payload that the sender of a message passes: fields with a constructor default may be left out. */
-export type PayloadInput<M> = M extends { readonly payload: infer P extends Fields }
-  ? [keyof P] extends [never] ? NoPayload : Schema.Struct<P>["~type.make.in"]
+/**
+ * The payload that the sender of a message passes: of fields, those with a constructor default may be left out; of a schema, its
+ * type.
+ */
+export type PayloadInput<M> = M extends { readonly payload: infer P } ? P extends Schema.Top ? P["Type"]
+  : P extends Fields ? [keyof P] extends [never] ? NoPayload : Schema.Struct<P>["~type.make.in"]
   : never
+  : never
+
+/** Whether the sender of a message may leave its payload out. */
+type MayBeLeftOut<M> = M extends { readonly payload: Schema.Top } ? undefined extends PayloadInput<M> ? true : false
+  : {} extends PayloadInput<M> ? true
+  : false
 
 /**
  * The caller, for an answer that follows later (OTP: `From`).
@@ -255,7 +279,7 @@ export type ClientOptions<M> = M extends Cast<any> ? [] : [options?: CallOptions
 
 /** One method per message of a server, internal ones included; `More` is how else each may fail. */
 export type AllMethods<Ms extends Messages, More = never> = {
-  readonly [K in keyof Ms]: {} extends PayloadInput<Ms[K]>
+  readonly [K in keyof Ms]: MayBeLeftOut<Ms[K]> extends true
     ? (payload?: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
     : (payload: PayloadInput<Ms[K]>, ...options: ClientOptions<Ms[K]>) => ClientResult<Ms[K], More>
 }

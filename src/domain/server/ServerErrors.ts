@@ -31,6 +31,24 @@ export class InvalidResult extends Schema.TaggedError<InvalidResult>()("InvalidR
   }
 }
 
+/**
+ * The handler of a validated message replied with what its schema does not say: a defect of the server, which commits
+ * nothing. The reply itself is not shown; `issue` tells what is wrong with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidReply extends Schema.TaggedError<InvalidReply>()("InvalidReply", {
+  server: Schema.String,
+  request: Schema.String,
+  issue: Schema.String
+}) {
+  override get message(): string {
+    return `the reply of ${this.server} to ${this.request} is not what its schema says (${this.issue}): ` +
+      "mend its handler, or the schema."
+  }
+}
+
 const describe = (value: unknown): string =>
   value === null
     ? "null"

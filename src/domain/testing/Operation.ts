@@ -69,6 +69,7 @@ export const doneAfter = (reason: CallErrorReason): "no" | "over" | "busy" | "op
     case "CallingSelf":
     case "KeyReused":
     case "InvalidIdempotencyKey":
+    case "InvalidPayload":
       return "no"
     case "NotRunning":
       return reason.reason === undefined ? "no" : "over"

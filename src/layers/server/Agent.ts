@@ -149,7 +149,7 @@ type Method = (payload: { readonly f: AnyFunction }, options?: CallOptions) => E
 
 /** The class of its references: the server's client, with functions in place of payloads. */
 const agentClient = (id: string, timeout: Description<Pure>["timeout"]): ClientClass => {
-  const Base = clientClass(messageTypes(id, messages, timeout))
+  const Base = clientClass(messageTypes(id, messages, { timeout }))
   class AgentClient extends Base {}
   for (const tag of Object.keys(messages)) {
     const send: Method = Reflect.get(Base.prototype, tag)

@@ -17,6 +17,7 @@ import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
 import type { Behavior, BehaviorInput, Client, KeyedBehavior, Needs, Options, SelfClient } from "./class/Behavior.ts"
+import { checkedBehavior } from "./class/Checked.ts"
 import { clientClass, messageTypes } from "./class/Client.ts"
 import type { Keyed } from "./class/Keyed.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
@@ -39,6 +40,7 @@ export {
 export {
   Fenced,
   InitTimeout,
+  InvalidReply,
   InvalidResult,
   MissingCallback,
   NameTaken,
@@ -205,6 +207,15 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
   readonly messages: Ms
   /** How long a call waits unless its message or its caller says otherwise; 5 seconds by default, as in OTP. */
   readonly timeout?: Duration.Input | "infinity" | undefined
+  /**
+   * Checks payloads before they are sent and replies before they are committed, of every message that does not say otherwise
+   * itself. Off by default: in a process the compiler sees to both.
+   *
+   * A call with a wrong payload fails with `CallError`, reason `InvalidPayload`; a cast with one is a defect of its sender,
+   * `InvalidOption`. Neither reaches a handler. A wrong reply is a defect of the handler, `InvalidReply`: the server crashes, and
+   * nothing is committed. A value is checked as it is (the type side of its schema): nothing is decoded.
+   */
+  readonly validate?: boolean | undefined
 }
 
 /**
@@ -247,12 +258,17 @@ export const Service =
     id: Id,
     description: Description<S, Ms> & { readonly messages: NoReserved<Ms> }
   ): ServerClass<Self, Id, TypeOf<S>, Ms> => {
-    const types = messageTypes(id, description.messages, description.timeout)
+    const types = messageTypes(id, description.messages, description)
     const Client = clientClass(types.filter(({ message }) => message.internal !== true))
     const SelfClient = types.some(({ message }) => message.internal === true) ? clientClass(types, Client) : Client
     // The methods of `ServerClass` say what is inferred from behaviours and messages; behind this line the engine runs
     // what they have checked, without types. Nothing else of the public surface is cast.
-    return makeClass<Self>()(id, { ...description, Client, SelfClient }) as unknown as ServerClass<
+    return makeClass<Self>()(id, {
+      ...description,
+      Client,
+      SelfClient,
+      checked: checkedBehavior(id, types)
+    }) as unknown as ServerClass<
       Self,
       Id,
       TypeOf<S>,

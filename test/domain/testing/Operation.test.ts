@@ -25,6 +25,7 @@ describe("what a call's error says of what was done", () => {
     ["a call to itself", { _tag: "CallingSelf", chain: [] }, "no"],
     ["a key that was used", { _tag: "KeyReused", key: "k" }, "no"],
     ["a key that is none", { _tag: "InvalidIdempotencyKey", key: "", maxBytes: 1 }, "no"],
+    ["a payload that its schema does not say", { _tag: "InvalidPayload", issue: "Expected number" }, "no"],
     ["nothing that runs", { _tag: "NotRunning" }, "no"],
     ["an end with the message in hand", { _tag: "NotRunning", reason: { _tag: "Normal" } }, "over"],
     ["a crash", { _tag: "Crashed", cause: Cause.die("boom"), willRestart: true }, "over"],

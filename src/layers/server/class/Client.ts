@@ -9,13 +9,15 @@
 import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
 import { refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
-import { type Messages, reservedNames } from "../../../domain/server/Message.ts"
+import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
+import { isPayloadSchema } from "../../../domain/server/Validation.ts"
 import { hasConstructorDefault, spanOf } from "../../process/EffectInternals.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { noTimeout, toMillis } from "../parts/Limits.ts"
 import type { ClientClass, Served, ServerClient } from "../parts/ServerSpec.ts"
+import { checkedMethod, checksOf } from "./Checked.ts"
 
 /** OTP's default. */
 const defaultTimeout = 5000
@@ -96,18 +98,39 @@ const noOptions: Options = {}
 const nothing: unknown = Object.freeze({})
 
 /** A payload with its constructor defaults, for a message that has any. */
-const completing = (fields: Schema.Struct.Fields): MessageType["complete"] => {
+const completing = (fields: PayloadSchema): MessageType["complete"] => {
+  if (Schema.isSchema(fields)) return undefined
   const hasDefaults = Reflect.ownKeys(fields).some((name) => hasConstructorDefault(fields[name as string]!))
   if (!hasDefaults) return undefined
   const payload = Schema.Struct(fields)
   return (input) => payload.make(input as {})
 }
 
+/** The options of a class that its messages have, too. */
+interface ClassOptions {
+  readonly timeout?: Duration.Input | "infinity" | undefined
+  readonly validate?: boolean | undefined
+}
+
+/** Refuses a message that is none, past the type checker. */
+const wellFormed = (server: string, request: string, message: Messages[string]): void => {
+  const one = (option: string, given: unknown) => ({ of: server, request, option, given })
+  const { _tag } = message ?? {}
+  if (_tag !== "Call" && _tag !== "Cast") refuse(one("a message", message), "made by GenServer.call or GenServer.cast")
+  if (!isPayloadSchema(message.payload)) {
+    refuse(one("payload", message.payload), "fields, as in { by: Schema.Int }, or a schema")
+  }
+  if (message._tag === "Cast") return
+  for (const option of ["reply", "error"] as const) {
+    if (!Schema.isSchema(message[option])) refuse(one(option, message[option]), "a schema")
+  }
+}
+
 /** All that is computed of a class's messages, once. */
 export const messageTypes = (
   server: string,
   messages: Messages,
-  timeout: Duration.Input | "infinity" = defaultTimeout
+  { timeout = defaultTimeout, validate = false }: ClassOptions
 ): ReadonlyArray<MessageType> => {
   const usual = toMillis(timeout, { server })
   const reserved = reservedNames.find((name) => Object.hasOwn(messages, name))
@@ -118,13 +141,16 @@ export const messageTypes = (
     )
   }
   return Object.entries(messages).map(([tag, message]) => {
+    wellFormed(server, tag, message)
     const own = message._tag === "Call" ? message.timeout : undefined
+    const complete = completing(message.payload)
     return {
       tag,
       message,
       isCall: message._tag === "Call",
       timeout: own === undefined ? usual : toMillis(own, { server, request: tag }),
-      complete: completing(message.payload)
+      complete,
+      checks: message.validate ?? validate ? checksOf(message, complete) : undefined
     }
   })
 }
@@ -133,18 +159,20 @@ export const messageTypes = (
 export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass = AnyClient): ClientClass => {
   class Client extends base {}
   for (const type of types) {
+    const empty = Schema.isSchema(type.message.payload) ? undefined : nothing
     const method = type.isCall
-      ? function(this: AnyClient, payload: unknown = nothing, options?: Options): Effect.Effect<unknown, unknown> {
+      ? function(this: AnyClient, payload: unknown = empty, options?: Options): Effect.Effect<unknown, unknown> {
         const server = this[processOf]
         const { idempotencyKey, timeout } = options ?? noOptions
         const millis = timeout === undefined ? type.timeout : Millis.fromInput(timeout)
         if (millis === undefined) return Exit.die(noTimeout(server.name, type.tag, timeout))
         return new Calling(server, type, payload, millis, idempotencyKey)
       }
-      : function(this: AnyClient, payload: unknown = nothing): Effect.Effect<void> {
+      : function(this: AnyClient, payload: unknown = empty): Effect.Effect<void> {
         return new Casting(this[processOf], type, payload)
       }
-    Object.defineProperty(Client.prototype, type.tag, { value: method, enumerable: true })
+    const value = type.checks === undefined ? method : checkedMethod(type, type.checks, empty, method)
+    Object.defineProperty(Client.prototype, type.tag, { value, enumerable: true })
   }
   return Client
 }

@@ -6,6 +6,7 @@
 import { Cause, Context, type Duration, Effect, type Exit, Fiber, Function, type Scope, Tracer } from "effect"
 import { crashed } from "../../../domain/process/ExitReason.ts"
 import type { From } from "../../../domain/server/Message.ts"
+import { InvalidReply } from "../../../domain/server/ServerErrors.ts"
 import { tied } from "../../process/Own.ts"
 import * as Turn from "../../process/Turn.ts"
 import { HandlerOf } from "../message/CallChain.ts"
@@ -16,7 +17,9 @@ import { Envelope } from "../message/Envelope.ts"
  *
  * **Details**
  *
- * Only the first answer counts. A caller that is still waiting when the incarnation ends is answered `Crashed`.
+ * Only the first answer counts. A caller that is still waiting when the incarnation ends is answered `Crashed`. A reply to a
+ * validated message that is not what its schema says answers no caller: it is a defect of the Effect that replies
+ * (`InvalidReply`).
  *
  * @category replies
  * @since 0.1.0
@@ -26,7 +29,11 @@ export const reply: {
   <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void>
 } = Function.dual(2, <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void> =>
   Effect.sync(() => {
-    if (from instanceof Envelope) from.server.answerLater(from, exit)
+    if (!(from instanceof Envelope)) return
+    const { server, type: { checks, tag } } = from
+    const issue = exit._tag === "Success" ? checks?.reply(exit.value) : undefined
+    if (issue !== undefined) throw new InvalidReply({ server: server.name, request: tag, issue })
+    server.answerLater(from, exit)
   }))
 
 const timers = { startImmediately: true } as const

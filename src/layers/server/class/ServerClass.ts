@@ -20,6 +20,7 @@ import { HandlerOf } from "../message/CallChain.ts"
 import type { RunOptions } from "../parts/Limits.ts"
 import { limitsOf } from "../parts/Limits.ts"
 import {
+  type AnyBehavior,
   type AnyBehaviorInput,
   type ClientClass,
   type KeyedLayer,
@@ -40,6 +41,8 @@ interface Parts<S extends Pure | StateSchema<Pure>> {
   readonly Client: ClientClass
   /** The class of the client that its own handlers get. */
   readonly SelfClient: ClientClass
+  /** Checks the replies of a behaviour; absent unless a message is validated. */
+  readonly checked?: ((behavior: AnyBehavior) => AnyBehavior) | undefined
 }
 
 const usual: ChildOptions = {}
@@ -56,12 +59,12 @@ type Recipe = StartRecipe<ServerClient, unknown>
 export const make = <Self>() =>
 <const Id extends string, S extends Pure | StateSchema<Pure>>(
   id: Id,
-  { Client, SelfClient, messages, state }: Parts<S>
+  { Client, SelfClient, checked, messages, state }: Parts<S>
 ) => {
   const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
   const schema = stateSchema(state)
   const keyed = Context.Service<Keyed<Self>, At<ServerClient>>(`${id}/Keyed`)
-  const specs = makeSpec({ id, state: schema.schema, Client, container })
+  const specs = makeSpec({ id, state: schema.schema, Client, container, checked })
 
   const recipeOf = (
     behavior: AnyBehaviorInput,

@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import { Cause, Exit, Schema } from "effect"
-import type { Call } from "../../../domain/server/Message.ts"
+import type { Call, PayloadSchema } from "../../../domain/server/Message.ts"
+import { schemaOf } from "../../../domain/server/Validation.ts"
 import type { MessageType } from "./MessageType.ts"
 
 /** How the payloads, replies and errors of one message become text and come back. */
@@ -22,9 +23,9 @@ interface Body {
   readonly exit: unknown
 }
 
-const make = (message: Call<Schema.Struct.Fields, Schema.Top, Schema.Top>): AnswerCodec => {
+const make = (message: Call<PayloadSchema, Schema.Top, Schema.Top>): AnswerCodec => {
   // A message whose schemas need services cannot be recorded, and says so when it is.
-  const payload = Schema.encodeUnknownSync(pure(Schema.Struct(message.payload)))
+  const payload = Schema.encodeUnknownSync(pure(schemaOf(message.payload)))
   const reply = pure(message.reply)
   const error = pure(message.error)
   return {
@@ -47,7 +48,7 @@ const pure = (schema: Schema.Top): Schema.Codec<unknown, unknown> => {
 
 const codecOf = (type: MessageType): AnswerCodec => {
   let codec = codecs.get(type)
-  if (codec === undefined) codecs.set(type, codec = make(type.message as Call<{}, Schema.Top, Schema.Top>))
+  if (codec === undefined) codecs.set(type, codec = make(type.message as Call<PayloadSchema, Schema.Top, Schema.Top>))
   return codec
 }
 

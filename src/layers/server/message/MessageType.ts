@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { type Call, call, type Cast, cast } from "../../../domain/server/Message.ts"
+import type { Checks } from "../../../domain/server/Validation.ts"
 
 /** A message of a server class, with all that is computed from its description once. */
 export interface MessageType {
@@ -14,6 +15,8 @@ export interface MessageType {
   readonly timeout: number
   /** Completes a payload with its constructor defaults; absent when it has none. */
   readonly complete: ((payload: unknown) => unknown) | undefined
+  /** What its payloads and replies are checked against; absent unless it is validated. */
+  readonly checks: Checks | undefined
 }
 
 /** The engine's own messages. */
@@ -22,7 +25,8 @@ export const ownCall: MessageType = {
   message: call(),
   isCall: true,
   timeout: 5000,
-  complete: undefined
+  complete: undefined,
+  checks: undefined
 }
 
 /** Work of the server's own: a continuation, an idle callback. */

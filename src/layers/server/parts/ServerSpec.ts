@@ -98,6 +98,8 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   /** Or how an incarnation makes its own, in its Scope, from the key of its server. */
   readonly make: ((key: string) => Effect.Effect<AnyBehavior, unknown>) | undefined
   readonly Client: ClientClass
+  /** Checks the replies of a behaviour; absent unless a message is validated. */
+  readonly checked: ((behavior: AnyBehavior) => AnyBehavior) | undefined
   readonly overflow: Overflow
   /** Protects what is conserved from handlers that mutate it; absent when states are shared. */
   readonly protect: ((state: unknown) => unknown) | undefined
@@ -121,6 +123,7 @@ interface ClassDescription<Self> {
   readonly state: Pure
   readonly Client: ClientClass
   readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
+  readonly checked: ServerSpec["checked"]
 }
 
 /** A behaviour, or how each incarnation makes one. */
@@ -157,7 +160,11 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
     const isolation = options.isolation ?? "share"
     const address = pathText(parent.path) + separator
     const points = Context.get(context, LifePoints)
-    const faulty = (one: AnyBehavior): AnyBehavior => points === undefined ? one : withLifeFaults(points, one)
+    const { checked } = description
+    const run = (given: AnyBehavior): AnyBehavior => {
+      const one = points === undefined ? given : withLifeFaults(points, given)
+      return checked === undefined ? one : checked(one)
+    }
     const copy = isolation === "copy" ? copier(description.state) : undefined
     const limits = limitsOf(description.id, options)
     // The layer that registered the recipe asked for the container, so it is there.
@@ -176,8 +183,9 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       name: address + idText(renamed ?? description.id),
       context,
       companions,
-      ...behaviorOf(behavior, faulty),
+      ...behaviorOf(behavior, run),
       Client: description.Client,
+      checked,
       overflow: options.mailbox?.overflow ?? "suspend",
       protect: isolation === "freeze" ? freeze : copy,
       copy,
@@ -194,12 +202,12 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
 
 const behaviorOf = (
   behavior: AnyBehaviorInput,
-  faulty: (one: AnyBehavior) => AnyBehavior
+  run: (one: AnyBehavior) => AnyBehavior
 ): Pick<ServerSpec, "shared" | "make"> => {
   const made = (one: BehaviorOrEffect): Effect.Effect<AnyBehavior, unknown> =>
-    Effect.isEffect(one) ? Effect.map(one, faulty) : Exit.succeed(faulty(one))
+    Effect.isEffect(one) ? Effect.map(one, run) : Exit.succeed(run(one))
   if (typeof behavior === "function") return { shared: undefined, make: (key) => made(behavior(key)) }
-  if (!Effect.isEffect(behavior)) return { shared: faulty(behavior), make: undefined }
+  if (!Effect.isEffect(behavior)) return { shared: run(behavior), make: undefined }
   const every = made(behavior)
   return { shared: undefined, make: () => every }
 }

@@ -88,7 +88,7 @@ export const replace = <
 
 const replaceAny = (
   ref: HasProcess,
-  input: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
+  given: AnyBehavior | Effect.Effect<AnyBehavior, unknown>,
   migrate: ((state: unknown) => unknown) | undefined,
   timeout: Duration.Input | "infinity"
 ): Effect.Effect<unknown, unknown> =>
@@ -99,6 +99,8 @@ const replaceAny = (
     }
     const millis = toMillis(timeout, { server: server.name, request: request.tag })
     const lent = Context.omit(HandlerOf, Scope.Scope, Tracer.ParentSpan)(caller)
+    const { checked } = server.spec
+    const input = checked === undefined ? given : Effect.isEffect(given) ? Effect.map(given, checked) : checked(given)
     const make = Effect.isEffect(input) ? () => input : undefined
     const change = (state: unknown) =>
       Effect.gen(function*() {
