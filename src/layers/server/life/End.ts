@@ -90,14 +90,8 @@ export const end = (server: Server, reason: ExitReason): void => {
   server.phase = Ending
   const { companion, occasional, running, state } = server
   if (running !== undefined) running.fiber = undefined
-  if (occasional !== undefined) {
-    occasional.cancelIdle()
-    occasional.stopCounting()
-    // A crash is no answer, so what the last one asked for is still to be done; an order is the last word on all of it.
-    if (reason._tag !== "Crashed" && reason._tag !== "NotConserved") occasional.idleAfter = undefined
-    occasional.continuation = undefined
-    occasional.suspended = false
-  }
+  // A crash is no answer, so what the last one asked for is still to be done; an order is the last word on all of it.
+  occasional?.dropPlans(reason._tag !== "Crashed" && reason._tag !== "NotConserved")
   // `terminate` and the final write are skipped when it was killed, and when its state could not be stored.
   const isAbrupt = reason._tag === "Killed" || reason._tag === "NotConserved"
   if (!isAbrupt) companion?.conclude(server.incarnation, state)
@@ -218,11 +212,10 @@ export const bound = (server: Server, millis: number, cause?: Cause.Cause<unknow
 const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()): void => {
   publish(server, "Abandoned", {})
   server.ownCompanion.fenceOff(server.incarnation)
-  const { phase, running } = server
+  const { occasional, phase, running } = server
+  if (isUp(phase)) occasional?.dropPlans(true)
   // What it holds is released when it is done with it, if ever.
-  if (running !== undefined && phase !== Ending) {
-    running.fiber?.addObserver((exit) => release(server, running.scope, exit))
-  }
+  running?.fiber?.addObserver((exit) => release(server, running.scope, exit))
   if (isStarting(phase)) leaveStarting(server, killed, cause)
   else ended(server, killed)
 }

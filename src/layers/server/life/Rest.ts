@@ -72,10 +72,9 @@ export const problemOf = (server: Server, { idleAfter }: Options, request: strin
   return refusal({ of: server.name, request, option: "idleAfter", given: idleAfter }, Millis.expected)
 }
 
-/** Notes when no message has come for that long; no time at all is over at once. */
+/** Notes when no message has come for that long; no time at all is over at once. What is being handled has cancelled the one before. */
 const awaitIdle = (server: Server, duration: Duration.Input): void => {
   const occasional = server.ownOccasional
-  occasional.cancelIdle()
   const millis = Millis.fromInput(duration)!
   occasional.idleAfter = millis
   if (millis <= 0) {

@@ -77,4 +77,13 @@ export class Occasional {
     this.idleTimer = undefined
     stop?.()
   }
+
+  /** The incarnation is over: what it was to do is no affair of the next one, but for the time it waits for a message. */
+  dropPlans(isOrdered: boolean): void {
+    this.cancelIdle()
+    this.stopCounting()
+    if (isOrdered) this.idleAfter = undefined
+    this.continuation = undefined
+    this.suspended = false
+  }
 }

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Layer, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { InvalidOption } from "../../../../src/domain/options/InvalidOption.ts"
-import { GenServer, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { along, everyWay, type Gates, gates, type Style } from "../../../kit/Cell.ts"
+import { tagOf } from "../../../kit/Failures.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 
 class Till extends GenServer.Service<Till>()("test/Till", {
   state: Schema.Int,
@@ -138,4 +140,28 @@ describe("an answer that cannot be put on record is the caller's affair", () => 
         assert.strictEqual(yield* Process.incarnation(till), 1)
       }).pipe(Effect.provide(later))
     }).pipe(Effect.provide(Layer.fresh(StateStore.layerMemory(Store)))))
+})
+
+it.effect("a call that was promised a reply by an incarnation that has ended is handled anew when it is made again", () => {
+  class Desk extends GenServer.Service<Desk>()("test/Desk", {
+    state: Schema.Int,
+    messages: { Ask: GenServer.call({ reply: Schema.Int }) }
+  }) {}
+  const desk = Desk.layer({
+    init: 0,
+    handlers: { Ask: (n, _, { incarnation }) => incarnation === 1 ? Next.noReply(n) : [incarnation, n] }
+  })
+  return Effect.gen(function*() {
+    const desk = yield* Desk
+    const ask = Effect.exit(desk.Ask({}, { idempotencyKey: "a" }))
+    const asked = yield* now(ask)
+    yield* turns
+    yield* Process.kill(desk)
+    assert.strictEqual(tagOf(yield* Fiber.join(asked)), "Crashed")
+    const again = yield* now(ask)
+    yield* turns
+    assert.deepStrictEqual(poll(again), Exit.succeed(Exit.succeed(2)))
+  }).pipe(Effect.provide(
+    Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Desk), desk])
+  ))
 })

@@ -1,6 +1,6 @@
 /** Between two incarnations, and after the last: what senders and callers hear, and when. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
@@ -29,6 +29,44 @@ describe("a server that waits for its restart", () => {
         yield* TestClock.adjust("1 minute")
         assert.deepStrictEqual(caller.pollUnsafe(), Exit.succeed(7))
       }).pipe(Effect.provide(tree("a plain handler", gates(), {}, { restart: slowly }))))
+  }
+})
+
+class Sum extends GenServer.Service<Sum>()("test/Sum", {
+  state: Schema.Int,
+  messages: { Put: GenServer.cast({ payload: { to: Schema.Int } }), Get: GenServer.call({ reply: Schema.Int }) }
+}) {}
+
+describe("a server that is about to begin again", () => {
+  const ends = {
+    "while it cleans up": (sum: typeof Sum.Service) => Effect.exit(GenServer.stop(sum)),
+    "while it starts": (sum: typeof Sum.Service) => Process.kill(sum)
+  } satisfies Record<string, (sum: typeof Sum.Service) => Effect.Effect<unknown>>
+  for (const [stage, end] of Object.entries(ends)) {
+    for (const span of ["without a span", "in a span"]) {
+      it.effect(`keeps the casts that it is sent ${stage}, ${span}`, () => {
+        const gate = Latch.makeUnsafe(true)
+        return Effect.gen(function*() {
+          const sum = yield* Sum
+          yield* gate.close
+          const ending: Effect.Effect<unknown> = end(sum)
+          yield* now(ending)
+          yield* turns
+          assert.strictEqual(yield* Process.status(sum), stage === "while it starts" ? "starting" : "running")
+          yield* span === "in a span" ? Effect.withSpan(sum.Put({ to: 7 }), "sender") : sum.Put({ to: 7 })
+          yield* gate.open
+          yield* turns
+          assert.deepStrictEqual([yield* sum.Get(), yield* Process.incarnation(sum)], [7, 2])
+        }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+          StateContainer.layerMemory(Sum),
+          Sum.layer({
+            init: Effect.as(gate.await, 0),
+            terminate: () => gate.await,
+            handlers: { Put: (_, { to }) => to, Get: (n) => [n, n] }
+          })
+        ])))
+      })
+    }
   }
 })
 

@@ -232,6 +232,16 @@ describe("Next.stop", () => {
     }
   }
 
+  for (const restart of ["permanent", "transient"] as const) {
+    it.effect(`with a reply: its caller finds the server ${restart === "permanent" ? "restarted" : "gone"}`, () =>
+      Effect.gen(function*() {
+        const num = yield* Num
+        const found = Effect.all([Process.status(num), Process.incarnation(num)])
+        const stop = Effect.andThen(num.Stop({ orderly: true, reply: true, state: false }), found)
+        assert.deepStrictEqual(yield* stop, restart === "permanent" ? ["running", 2] : ["stopped", 1])
+      }).pipe(Effect.provide(app({ server: { restart } }))))
+  }
+
   it.effect("of a server that is not restarted: without a reply its caller gets NotRunning", () =>
     Effect.gen(function*() {
       const num = yield* Num

@@ -1,0 +1,148 @@
+/** An order or a signal that comes while a server ends already, and one that comes when it is down. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Latch, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
+import { GenServer, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
+import { never, often } from "../../../kit/Restarts.ts"
+
+class Num extends GenServer.Service<Num>()("test/Num", {
+  state: Schema.Int,
+  messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout: "infinity" }) }
+}) {}
+
+class Top extends Supervisor.Service<Top>()("test/Top") {}
+
+const slowly = Restart.backoff({ base: "1 minute", cap: "1 minute", jitter: 0 })
+
+interface Given {
+  readonly supervisor?: Partial<Supervisor.Options>
+  readonly server?: GenServer.Options
+  readonly terminate?: Effect.Effect<void>
+}
+
+const app = ({ server, supervisor, terminate }: Given) =>
+  Layer.provideMerge(
+    Top.layer({ id: "root", strategy: "one_for_one", restart: often, ...supervisor }, [
+      StateContainer.layerMemory(Num),
+      Num.layer(
+        { init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] }, terminate: () => terminate },
+        { shutdown: "infinity", ...server }
+      )
+    ]),
+    Harness.Harness.layer
+  )
+
+const mine: ExitReason = { _tag: "Shutdown", detail: "mine" }
+const other: ExitReason = { _tag: "Shutdown", detail: "another's" }
+
+/** What ends a server in order, or at once. */
+const signals = {
+  "a stop": (num) => GenServer.stop(num, mine),
+  "a stop for another reason": (num) => GenServer.stop(num, { _tag: "Normal" }),
+  "a signal": (num) => Process.exit(num, other),
+  "an order of its supervisor": () => Effect.flatMap(Top, (top) => top.terminateChild("test/Num")),
+  "a kill": (num) => Process.kill(num)
+} satisfies Record<string, (num: typeof Num.Service) => Effect.Effect<unknown, unknown, Top>>
+
+type Signal = keyof typeof signals
+const raise = (signal: Signal, num: typeof Num.Service): Effect.Effect<unknown, unknown, Top> => signals[signal](num)
+
+/** How one ends that the first of these has begun to end. */
+const first = {
+  "a stop": mine,
+  "a signal": other,
+  "an order of its supervisor": { _tag: "Shutdown" }
+} satisfies Partial<Record<Signal, ExitReason>>
+
+const isStop = (signal: Signal) => signal.startsWith("a stop")
+const asked = { "a stop": "Shutdown", "a stop for another reason": "Normal" }
+
+/** What the one hears who gave a signal, when the server has ended. */
+const heard = (signal: Signal, ended: ExitReason): string => {
+  if (!isStop(signal)) return "done"
+  return asked[signal as keyof typeof asked] === ended._tag ? ended._tag : `StopFailed, ${ended._tag}`
+}
+
+const said = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
+  if (exit === undefined) return "no answer"
+  if (exit._tag === "Success") {
+    return Schema.is(Schema.Struct({ _tag: Schema.String }))(exit.value)
+      ? exit.value._tag
+      : "done"
+  }
+  const error = Exit.findErrorOption(exit)
+  return error._tag === "Some" && error.value instanceof GenServer.StopFailed
+    ? `StopFailed, ${error.value.reason._tag}`
+    : String(exit)
+}
+
+for (const before of Object.keys(first) as Array<keyof typeof first>) {
+  describe(`a server that cleans up after ${before}`, () => {
+    for (const signal of Object.keys(signals) as Array<Signal>) {
+      const isKill = signal === "a kill"
+      const isOrder = [before, signal].includes("an order of its supervisor")
+      it.effect(`${isKill ? "ends at once when it hears of" : "ends as it had begun to when it hears of"} ${signal}`, () => {
+        const gate = Latch.makeUnsafe()
+        let cleaned = 0
+        const terminate = Effect.andThen(gate.await, Effect.sync(() => void cleaned++))
+        return Effect.gen(function*() {
+          const [num, harness] = [yield* Num, yield* Harness.Harness]
+          yield* num.Add({ by: 41 })
+          const earlier = yield* now(raise(before, num))
+          yield* turns
+          const later = yield* now(raise(signal, num))
+          yield* TestClock.adjust("1 hour")
+          const exits = Effect.map(
+            harness.eventsOf(num),
+            (events) => events.flatMap((event) => event._tag === "Exited" ? [event.reason] : [])
+          )
+          if (!isKill) {
+            assert.deepStrictEqual(yield* exits, [])
+            yield* gate.open
+            yield* turns
+          }
+          const reason: ExitReason = isKill ? { _tag: "Killed" } : first[before]
+          assert.deepStrictEqual([yield* exits, cleaned], [[reason], isKill ? 0 : 1])
+          assert.deepStrictEqual([said(poll(earlier)), said(poll(later))], [
+            heard(before, reason),
+            heard(signal, reason)
+          ])
+          assert.strictEqual(yield* Process.status(num), isOrder ? "stopped" : "running")
+          assert.strictEqual(yield* Process.incarnation(num), isOrder ? 1 : 2)
+          if (!isOrder) assert.strictEqual(yield* num.Add({ by: 1 }), 42)
+        }).pipe(Effect.ensuring(gate.open), Effect.provide(app({ terminate })))
+      })
+    }
+  })
+}
+
+describe("a signal to a server that is down concerns no later incarnation", () => {
+  const downs = {
+    "waits for its restart": { restart: slowly },
+    "is parked": { restart: never, onGiveUp: "park" },
+    "was terminated": {}
+  } satisfies Record<string, Partial<Supervisor.Options>>
+  for (const [down, supervisor] of Object.entries(downs)) {
+    for (const signal of ["a kill", "a signal"] as const) {
+      it.effect(`${signal} to one that ${down}`, () =>
+        Effect.gen(function*() {
+          const [num, top, harness] = [yield* Num, yield* Top, yield* Harness.Harness]
+          yield* num.Add({ by: 41 })
+          if (down === "was terminated") yield* top.terminateChild("test/Num")
+          else yield* Process.kill(num)
+          yield* turns
+          yield* harness.clear
+          yield* raise(signal, num)
+          if (down === "was terminated") yield* top.restartChild("test/Num")
+          else if (down === "is parked") yield* top.resumeChild("test/Num")
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(yield* num.Add({ by: 1 }), 42)
+          assert.strictEqual(yield* Process.incarnation(num), 2)
+          assert.notInclude(yield* harness.historyOf(num), "Exited")
+        }).pipe(Effect.provide(app({ supervisor }))))
+    }
+  }
+})
