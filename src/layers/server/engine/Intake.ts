@@ -207,9 +207,10 @@ export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<
   const { once } = envelope
   // An answer goes on record with a state; a server that is down has none, and its caller hears what became of it.
   if (once !== undefined && server.phase > Pending) return
+  // One that cannot be put on record ends the incarnation, and is refused as all that it had promised.
+  if (once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
   server.occasional?.promised.delete(envelope)
   server.renew()
-  if (once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
   answer(server, envelope, exit)
 }
 

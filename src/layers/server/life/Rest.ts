@@ -72,7 +72,10 @@ export const problemOf = (server: Server, { idleAfter }: Options, request: strin
   return refusal({ of: server.name, request, option: "idleAfter", given: idleAfter }, Millis.expected)
 }
 
-/** Notes when no message has come for that long; no time at all is over at once. What is being handled has cancelled the one before. */
+/**
+ * Notes when no message has come for that long; no time at all is over at once. No other is waited for: the message in hand
+ * has cancelled it.
+ */
 const awaitIdle = (server: Server, duration: Duration.Input): void => {
   const occasional = server.ownOccasional
   const millis = Millis.fromInput(duration)!

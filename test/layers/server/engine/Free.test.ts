@@ -9,7 +9,13 @@ import { now, turns } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 
 describe("a server is free before its caller goes on", () => {
+  const [again, reused, promised] = [{ idempotencyKey: "again" }, { idempotencyKey: "reused" }, {
+    idempotencyKey: "later"
+  }]
   const ways = {
+    "an answer on record": (cell: typeof Cell.Service) => cell.Add({ by: 1 }, again),
+    "a key that has answered another call": (cell: typeof Cell.Service) => cell.Add({ by: 2 }, reused),
+    "a key of another call that is promised its reply": (cell: typeof Cell.Service) => cell.Add({ by: 2 }, promised),
     "a reply": (cell: typeof Cell.Service) => cell.Add({ by: 1 }),
     "a typed failure": (cell: typeof Cell.Service) => cell.Refuse({ by: 1 }),
     "a look of the system": (cell: typeof Cell.Service) => Sys.getState(cell),
@@ -25,6 +31,10 @@ describe("a server is free before its caller goes on", () => {
           const server = serverOf(cell)!
           const phases: Array<Phase> = []
           const asking: Effect.Effect<unknown, unknown> = way(cell)
+          yield* cell.Add({ by: 1 }, again)
+          yield* cell.Add({ by: 1 }, reused)
+          yield* now(Effect.exit(cell.Later({}, promised)))
+          yield* turns
           yield* own.hold.close
           yield* now(cell.Hold())
           const caller = yield* now(Effect.exit(asking).pipe(Effect.tap(Effect.sync(() => phases.push(server.phase)))))

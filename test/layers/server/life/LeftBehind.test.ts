@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { errorOf } from "../../../kit/Failures.ts"
@@ -86,6 +86,39 @@ describe("a handler that was left behind", () => {
       yield* own.gate.open
     }).pipe(Effect.provide(app(Num.layer({ init: 0, handlers: handlers(own) }, { shutdown: "brutal_kill" }))), quiet)
   })
+})
+
+describe("an incarnation that was left behind", () => {
+  const plans = {
+    "its timeout": (num) => num.Add({ by: 0 }),
+    "its suspension": (num) => Sys.suspend(num)
+  } satisfies Record<string, (num: typeof Num.Service) => Effect.Effect<unknown, unknown>>
+  for (const [plan, make] of Object.entries(plans)) {
+    it.effect(`takes ${plan} along: the next one has none`, () => {
+      const own = inside()
+      const behavior = Num.behavior({
+        init: 0,
+        handlers: { ...handlers(own), Add: (n, { by }) => Next.reply(n + by, n + by, { idleAfter: "1 hour" }) },
+        idle: (n) => n + 1000
+      })
+      return Effect.gen(function*() {
+        const num = yield* Num
+        const making: Effect.Effect<unknown, unknown> = make(num)
+        yield* making
+        // A request of the system cancels no timeout, and is handled in spite of a suspension.
+        yield* now(Effect.exit(GenServer.replace(num, Num.behavior({ init: 0, handlers: handlers(own) }), {
+          migrate: (n) => Effect.as(Effect.uninterruptible(own.gate.await), n)
+        })))
+        yield* turns
+        yield* Process.kill(num)
+        yield* TestClock.adjust("5 seconds")
+        yield* TestClock.adjust("1 hour")
+        const asked = yield* now(num.Add({ by: 1 }))
+        assert.deepStrictEqual([asked.pollUnsafe(), yield* Process.incarnation(num)], [Exit.succeed(1), 2])
+        yield* own.gate.open
+      }).pipe(Effect.provide(app(Num.layer(behavior))), quiet)
+    })
+  }
 })
 
 describe("a start that was left behind", () => {

@@ -38,17 +38,24 @@ const app = ({ server, supervisor, terminate }: Given) =>
 const mine: ExitReason = { _tag: "Shutdown", detail: "mine" }
 const other: ExitReason = { _tag: "Shutdown", detail: "another's" }
 
-/** What ends a server in order, or at once. */
+/** How a stop that was waited for went. */
+const stopped = (num: typeof Num.Service, reason: ExitReason): Effect.Effect<string> =>
+  Effect.match(GenServer.stop(num, reason), {
+    onSuccess: ({ _tag }) => _tag,
+    onFailure: (error) => error._tag === "StopFailed" ? `StopFailed, ${error.reason._tag}` : error._tag
+  })
+
+/** What ends a server in order, or at once, and what is heard of that. */
 const signals = {
-  "a stop": (num) => GenServer.stop(num, mine),
-  "a stop for another reason": (num) => GenServer.stop(num, { _tag: "Normal" }),
-  "a signal": (num) => Process.exit(num, other),
-  "an order of its supervisor": () => Effect.flatMap(Top, (top) => top.terminateChild("test/Num")),
-  "a kill": (num) => Process.kill(num)
-} satisfies Record<string, (num: typeof Num.Service) => Effect.Effect<unknown, unknown, Top>>
+  "a stop": (num) => stopped(num, mine),
+  "a stop for another reason": (num) => stopped(num, { _tag: "Normal" }),
+  "a signal": (num) => Effect.as(Process.exit(num, other), "done"),
+  "an order of its supervisor": () => Effect.flatMap(Top, (top) => Effect.as(top.terminateChild("test/Num"), "done")),
+  "a kill": (num) => Effect.as(Process.kill(num), "done")
+} satisfies Record<string, (num: typeof Num.Service) => Effect.Effect<string, unknown, Top>>
 
 type Signal = keyof typeof signals
-const raise = (signal: Signal, num: typeof Num.Service): Effect.Effect<unknown, unknown, Top> => signals[signal](num)
+const raise = (signal: Signal, num: typeof Num.Service): Effect.Effect<string, unknown, Top> => signals[signal](num)
 
 /** How one ends that the first of these has begun to end. */
 const first = {
@@ -57,26 +64,11 @@ const first = {
   "an order of its supervisor": { _tag: "Shutdown" }
 } satisfies Partial<Record<Signal, ExitReason>>
 
-const isStop = (signal: Signal) => signal.startsWith("a stop")
-const asked = { "a stop": "Shutdown", "a stop for another reason": "Normal" }
-
-/** What the one hears who gave a signal, when the server has ended. */
-const heard = (signal: Signal, ended: ExitReason): string => {
-  if (!isStop(signal)) return "done"
-  return asked[signal as keyof typeof asked] === ended._tag ? ended._tag : `StopFailed, ${ended._tag}`
-}
-
-const said = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
-  if (exit === undefined) return "no answer"
-  if (exit._tag === "Success") {
-    return Schema.is(Schema.Struct({ _tag: Schema.String }))(exit.value)
-      ? exit.value._tag
-      : "done"
-  }
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" && error.value instanceof GenServer.StopFailed
-    ? `StopFailed, ${error.value.reason._tag}`
-    : String(exit)
+/** What is to be heard by then. */
+const heard = (signal: Signal, { _tag }: ExitReason): string => {
+  const asked = { "a stop": "Shutdown", "a stop for another reason": "Normal" }[signal as string]
+  if (asked === undefined) return "done"
+  return asked === _tag ? _tag : `StopFailed, ${_tag}`
 }
 
 for (const before of Object.keys(first) as Array<keyof typeof first>) {
@@ -84,7 +76,7 @@ for (const before of Object.keys(first) as Array<keyof typeof first>) {
     for (const signal of Object.keys(signals) as Array<Signal>) {
       const isKill = signal === "a kill"
       const isOrder = [before, signal].includes("an order of its supervisor")
-      it.effect(`${isKill ? "ends at once when it hears of" : "ends as it had begun to when it hears of"} ${signal}`, () => {
+      it.effect(`and gets ${signal} ends ${isKill ? "at once" : "as it had begun to"}, once, and all who wait hear of it`, () => {
         const gate = Latch.makeUnsafe()
         let cleaned = 0
         const terminate = Effect.andThen(gate.await, Effect.sync(() => void cleaned++))
@@ -106,10 +98,10 @@ for (const before of Object.keys(first) as Array<keyof typeof first>) {
           }
           const reason: ExitReason = isKill ? { _tag: "Killed" } : first[before]
           assert.deepStrictEqual([yield* exits, cleaned], [[reason], isKill ? 0 : 1])
-          assert.deepStrictEqual([said(poll(earlier)), said(poll(later))], [
-            heard(before, reason),
-            heard(signal, reason)
-          ])
+          assert.deepStrictEqual(
+            [poll(earlier), poll(later)],
+            [before, signal].map((one) => Exit.succeed(heard(one, reason)))
+          )
           assert.strictEqual(yield* Process.status(num), isOrder ? "stopped" : "running")
           assert.strictEqual(yield* Process.incarnation(num), isOrder ? 1 : 2)
           if (!isOrder) assert.strictEqual(yield* num.Add({ by: 1 }), 42)

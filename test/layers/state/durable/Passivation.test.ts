@@ -219,6 +219,11 @@ describe("a server that hibernates over a store", () => {
       yield* sleeper.Settle()
       assert.strictEqual(yield* Fiber.join(promised), 7)
       assert.strictEqual(loads(inside), 0)
+      // Nothing is left of the promise: it hibernates as any other.
+      yield* sleeper.Sleep({ by: 0 })
+      yield* turns
+      assert.strictEqual(yield* sleeper.Read(), 7)
+      assert.strictEqual(loads(inside), 1)
     }).pipe(Effect.provide(setUp(inside)))
   })
 
