@@ -165,6 +165,11 @@ export class Start<out S, out R = never> {
 export interface StartOptions<in S, out T = S, out R = never> extends NextOptions<S, T, R> {
   /** Extra information for the starter, beside the reference (OTP: `{ok, Pid, Info}`). */
   readonly info?: unknown
+  /**
+   * Conserves the state before the start is over: it is then where its companion keeps it, also when nothing of it is ever
+   * changed. Without it, what `init` makes is stored with its first change. A start that cannot conserve it fails.
+   */
+  readonly conserve?: boolean | undefined
 }
 
 /**
@@ -256,7 +261,8 @@ export const stop = <A = never, S = never>(
   )
 
 /**
- * A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, or extra `info` for the starter.
+ * A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, extra `info` for the starter, or
+ * `conserve`, where the state is to be conserved as it is.
  *
  * @category constructors
  * @since 0.1.0

@@ -75,7 +75,8 @@ export const commit = (
     crash(server, Cause.die(invalidResult(server, server.current?.type.tag ?? by, state)))
     return false
   }
-  const { protect } = server.spec
+  const { spec } = server
+  const { protect } = spec
   let kept = state
   if (protect !== undefined) {
     const exit = protectedBy(protect, state)
@@ -83,7 +84,8 @@ export const commit = (
       crash(server, exit.cause)
       return false
     }
-    kept = exit.value
+    // A copy of what it was is not another state: nothing was changed.
+    kept = spec.isSame?.(exit.value, server.state) === true ? server.state : exit.value
   }
   server.state = kept
   if (by === "call" || by === "cast") server.proven = true

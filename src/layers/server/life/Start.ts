@@ -7,9 +7,9 @@
  * @since 0.1.0
  */
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
-import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
+import { crashed, type ExitReason, killed, toCause } from "../../../domain/process/ExitReason.ts"
 import { EndedInStart, StartUndone } from "../../../domain/process/StartFailure.ts"
-import { Ignore, isStart, type Start } from "../../../domain/server/Next.ts"
+import { Ignore, isStart, Start } from "../../../domain/server/Next.ts"
 import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
 import { InitTimeout, MissingCallback, NameTaken, StateRefused } from "../../../domain/server/ServerErrors.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
@@ -20,7 +20,7 @@ import { nothing, type Taken } from "../../state/companion/Companion.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
-import { bound, left, observe, observerFailed, release } from "./End.ts"
+import { bound, fenced, left, observe, observerFailed, release } from "./End.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 import { idle, problemOf } from "./Rest.ts"
 import { watch } from "./Sleep.ts"
@@ -190,11 +190,23 @@ const beginWith = (server: Server, first: unknown, special: Special | undefined)
     if (kept._tag === "Failure") return failStart(server, kept.cause)
     state = kept.value
   }
+  if (initial?.options.conserve === true) return conserved(server, initial, state)
+  if (server.phase === Initialising) server.companion?.begun(state)
   server.state = state
   if (server.running !== undefined) server.running.starting = undefined
   watch(server)
   idle(server, initial?.options)
   return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
+}
+
+/** Goes on with the start when the state is conserved. A write that finally fails breaks the start off. */
+const conserved = (server: Server, { options, state: given }: Start<unknown>, state: unknown): Starts => {
+  const companion = server.ownCompanion
+  if (!companion.commit(server.incarnation, state, "callback")) return failStart(server, Cause.die(fenced(server)))
+  const stored = Effect.callback<void, unknown>((resume) =>
+    companion.hold({ stored: () => resume(Exit.void), lost: (reason) => resume(Exit.failCause(toCause(reason))) })
+  )
+  return startInFiber(server, Effect.as(stored, new Start(given, { ...options, conserve: false })))
 }
 
 const failStart = (server: Server, cause: Cause.Cause<unknown>): Starts => {

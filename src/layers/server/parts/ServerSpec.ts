@@ -103,6 +103,8 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   readonly overflow: Overflow
   /** Protects what is conserved from handlers that mutate it; absent when states are shared. */
   readonly protect: ((state: unknown) => unknown) | undefined
+  /** Whether two states are one, written down; absent unless states are copied. */
+  readonly isSame: ((a: unknown, b: unknown) => boolean) | undefined
   /** Gives a handler a state of its own; absent unless states are copied. */
   readonly copy: ((state: unknown) => unknown) | undefined
   readonly faults: Points | undefined
@@ -187,8 +189,9 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       Client: description.Client,
       checked,
       overflow: options.mailbox?.overflow ?? "suspend",
-      protect: isolation === "freeze" ? freeze : copy,
-      copy,
+      protect: isolation === "freeze" ? freeze : copy?.copy,
+      copy: copy?.copy,
+      isSame: copy?.isSame,
       faults: Context.get(context, FaultPoints),
       isLogging: isLogging(context),
       clock: Context.get(context, Clock.Clock),
@@ -212,9 +215,13 @@ const behaviorOf = (
   return { shared: undefined, make: () => every }
 }
 
-const copier = (state: Pure): (value: unknown) => unknown => {
+const copier = (state: Pure) => {
   const codec = Schema.toCodecJson(state)
   const encode = Schema.encodeUnknownSync(codec)
   const decode = Schema.decodeUnknownSync(codec)
-  return (value) => decode(encode(value))
+  const text = (value: unknown) => JSON.stringify(encode(value))
+  return {
+    copy: (value: unknown): unknown => decode(encode(value)),
+    isSame: (a: unknown, b: unknown): boolean => text(a) === text(b)
+  }
 }

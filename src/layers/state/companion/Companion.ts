@@ -80,6 +80,8 @@ export interface CompanionPort<in out S> extends Companion<S> {
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError>
   /** Fences off an incarnation that was abandoned. */
   fenceOff(incarnation: number): void
+  /** `init` has made this state: it is stored with its first change. */
+  begun(state: S): void
   /**
    * Commits the state after a handled message, or after a callback, together with the answers to be put on record, if any;
    * false when the incarnation is fenced off.

@@ -83,6 +83,8 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
     f()
   }
 
+  begun(_state: S): void {}
+
   conclude(_incarnation: number, _state: S): void {}
 
   residency(_state: S): Residency {

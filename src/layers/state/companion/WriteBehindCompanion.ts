@@ -88,6 +88,10 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     this.inner.fenceOff(incarnation)
   }
 
+  begun(state: S): void {
+    this.inner.begun(state)
+  }
+
   conclude(incarnation: number, _state: S): void {
     // With nothing pending nothing was committed since it started, or it was replaced from outside since.
     if (incarnation >= this.fence) this.flush()

@@ -6,7 +6,7 @@
  *
  * *Tricky*
  * - **Nothing new** is not written: a handler that answers with the very state it was given has read, not written. Its
- *   answer waits all the same for the commits that it has read.
+ *   answer waits all the same for the commits that it has read. So what `init` makes is stored with its first change.
  * - **The newest state.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on their
  *   way. When a write has finally failed, the store is right and memory is not: it is dropped, the answers it held fail, the
  *   incarnation is ended, and the next one loads what the store really holds. The one that ends may be in the middle of a
@@ -36,20 +36,10 @@ import type { Process } from "../../process/Process.ts"
 import { AnswerBook } from "../companion/AnswerBook.ts"
 import { type CompanionPort, type Held, isHandled, nothing, type Origin, type Taken } from "../companion/Companion.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
+import * as Memory from "./Memory.ts"
 import { Outbox } from "./Outbox.ts"
 import { StoredKey } from "./StoredKey.ts"
 import type { Session } from "./StoreSession.ts"
-
-/**
- * What memory knows of the state. `Unread`: nothing, the store has to be asked. `Here`: the newest snapshot, or that there is
- * none. `Away`: the server has let go of it, and the store has it under this number.
- */
-type Memory<S> =
-  | { readonly _tag: "Unread" }
-  | { readonly _tag: "Here"; readonly newest: Generations.Generations<S> }
-  | { readonly _tag: "Away"; readonly seq: number }
-
-const unread: Memory<never> = { _tag: "Unread" }
 
 /** A companion whose snapshots go to a store. */
 export class Durable<in out S> implements CompanionPort<S>, Unsaved {
@@ -61,7 +51,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private readonly stored: StoredKey<S>
   private readonly outbox = new Outbox()
   private fence = 0
-  private memory: Memory<S> = unread
+  private memory: Memory.Memory<S> = Memory.unread
   private answers: AnswerBook | undefined = undefined
   /** Every snapshot up to this one is trusted. */
   private trustedUpTo = 0
@@ -76,13 +66,13 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   /** The newest snapshot in memory. */
   private get newest(): Generations.Generations<S> {
-    return this.memory._tag === "Here" ? this.memory.newest : undefined
+    return Memory.newestOf(this.memory)
   }
 
   // ------------------------------------------------------------------------------------------------------- the fence
 
   get seq(): number {
-    return this.memory._tag === "Away" ? this.memory.seq : this.newest?.seq ?? 0
+    return Memory.seqOf(this.memory)
   }
 
   get youngest(): number {
@@ -99,13 +89,14 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     if (!isAccepted(this.fence, incarnation)) return false
     const before = this.newest
     if (isHandled(by) && before !== undefined) this.trustedUpTo = before.seq
-    if (before !== undefined && answers === undefined && Object.is(state, before.state)) {
-      this.memory = { _tag: "Here", newest: Generations.unchanged(before, by) }
+    const unchanged = answers === undefined ? Memory.unchanged(this.memory, state, by) : undefined
+    if (unchanged !== undefined) {
+      this.memory = unchanged
       return true
     }
     const seq = this.outbox.lastSeq + 1
     this.outbox.committed(seq, by === "cast")
-    this.memory = { _tag: "Here", newest: Generations.commitAlone(before, { state, seq, incarnation }, by) }
+    this.memory = Memory.here(Generations.commitAlone(before, { state, seq, incarnation }, by))
     if (answers !== undefined) { for (const answer of answers) this.book.record(answer, seq) }
     const { late, queue, when } = this.session
     if (when === "commit") queue.add(this)
@@ -114,6 +105,10 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
       late.add(this)
     }
     return true
+  }
+
+  begun(state: S): void {
+    this.memory = Memory.begun(this.memory, state)
   }
 
   conclude(_incarnation: number, _state: S): void {}
@@ -128,11 +123,12 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
     const { newest } = this
-    if (newest === undefined) return
     const activity = Recovery.activityOf(reason, end.activity)
+    if (this.memory._tag === "Fresh") this.memory = Memory.afterEnd(this.memory, activity)
+    if (newest === undefined) return
     const after = Recovery.observe(newest, { ...end, activity, on: newest.seq })
     if (after.trust === "trusted") this.trustedUpTo = newest.seq
-    this.memory = { _tag: "Here", newest: after }
+    this.memory = Memory.here(after)
   }
 
   // --------------------------------------------------------------------------------------------- answers that wait
@@ -208,7 +204,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.stored.notice(cause)
     const reason: ExitReason = { _tag: "NotConserved", cause }
     const { lastSeq } = this.outbox
-    this.undone = this.giveUp(unread)
+    this.undone = this.giveUp(Memory.unread)
     // The next incarnation, which asks the store, may start inside `exit`.
     if (this.owner !== undefined) {
       this.fenceOff(this.owner.incarnation)
@@ -219,7 +215,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   /** Forgets what memory holds, stored or not; the number of casts that are undone by that. */
-  private giveUp(memory: Memory<S>): number {
+  private giveUp(memory: Memory.Memory<S>): number {
     this.memory = memory
     this.isLate = false
     this.session.late.delete(this)
@@ -273,6 +269,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.fenceOff(incarnation - 1)
     const { memory, session } = this
     if (session.fenced !== undefined) return this.refused
+    if (memory._tag === "Fresh") return Memory.takenOver(memory, incarnation)
     if (memory._tag !== "Here") return this.load
     const { newest } = memory
     if (newest === undefined) return nothing
@@ -297,9 +294,9 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.learn(books, Generations.lastSeq(books, aside))
     if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
       const start = from && books && Generations.make({ ...from, incarnation: this.fence }, books.trust, undefined)
-      this.memory = { _tag: "Here", newest: start }
-    } else if (books === undefined || newest?.seq !== books.seq) this.memory = unread
-    else this.memory = { _tag: "Here", newest: { ...newest, trust: books.trust } }
+      this.memory = Memory.here(start)
+    } else if (books === undefined || newest?.seq !== books.seq) this.memory = Memory.unread
+    else this.memory = Memory.here({ ...newest, trust: books.trust })
   }
 
   private learn(books: Generations.Generations<SnapshotRecord>, lastSeq: number): void {
@@ -314,8 +311,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   residency(state: S): Residency {
     const { newest, outbox, session } = this
-    if (newest === undefined) return this.memory._tag === "Here" ? "unwritten" : "kept"
-    const isKept = !Object.is(newest.state, state) ||
+    if (this.memory._tag === "Fresh" && session.fenced === undefined) return "unwritten"
+    const isKept = newest === undefined || !Object.is(newest.state, state) ||
       Generations.evidenceAgainst(newest) !== undefined
     if (isKept || session.fenced !== undefined) return "kept"
     return outbox.ahead > 0 ? "pending" : "stored"
@@ -323,7 +320,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   passivate(): void {
     const { newest } = this
-    this.memory = newest === undefined ? unread : { _tag: "Away", seq: newest.seq }
+    this.memory = newest === undefined ? Memory.unread : { _tag: "Away", seq: newest.seq }
     this.answers = undefined
   }
 
@@ -352,7 +349,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     const { answers, seq, state } = found.value
     if (answers !== undefined && answers.length > 0) this.book.load(answers)
     const trust = seq <= this.trustedUpTo ? "trusted" : "probation"
-    this.memory = { _tag: "Here", newest: Generations.make({ seq, state, incarnation: this.fence }, trust, undefined) }
+    this.memory = Memory.here(Generations.make({ seq, state, incarnation: this.fence }, trust, undefined))
     return Effect.succeed(state)
   }
 
@@ -366,9 +363,9 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     })
     return Effect.orDie(
       Effect.suspend(() =>
-        this.memory._tag === "Here" ? commit : Effect.flatMap(this.stored.records, (records) => {
+        Memory.isKnown(this.memory) ? commit : Effect.flatMap(this.stored.records, (records) => {
           const books = booksOf(records)
-          if (this.memory._tag !== "Here") this.learn(books, books?.seq ?? 0)
+          if (!Memory.isKnown(this.memory)) this.learn(books, books?.seq ?? 0)
           return commit
         })
       )
