@@ -294,7 +294,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.learn(books, Generations.lastSeq(books, aside))
     if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
       const start = from && books && Generations.make({ ...from, incarnation: this.fence }, books.trust, undefined)
-      this.memory = Memory.here(start)
+      this.memory = decision._tag === "Init" && aside.length > 0 ? Memory.rolledBack : Memory.here(start)
     } else if (books === undefined || newest?.seq !== books.seq) this.memory = Memory.unread
     else this.memory = Memory.here({ ...newest, trust: books.trust })
   }
