@@ -9,6 +9,9 @@
 /** On every `Exit`, and on no other Effect. */
 export const exitKey = "~effect/Exit"
 
+/** What a fiber calls to run a step of an Effect. */
+export const evaluateKey = "~effect/Effect/evaluate"
+
 /** On every value with a hash of its own: effect's data types, which are immutable. */
 export const hashKey = "~effect/Hash"
 

@@ -83,11 +83,11 @@ export interface Ready {
 // every caller out of that path.
 const budget = 1024
 
-// Nanoseconds of a turn, for pieces that are large. The clock costs as much as a small piece: a turn of four pieces does not
-// read it, a longer one reads it before the next ones, and then before every 32nd.
+// Nanoseconds of a turn, for pieces that are large. The clock costs more than a small piece: a turn of four pieces does not
+// read it, a longer one reads it before the next ones, then ever more seldom, at last before every 128th.
 const longest = 10_000_000n
 const unread = 4
-const seldom = 32
+const seldom = 128
 
 /**
  * The servers that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of every turn.

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { isAccepted, type Snapshot } from "../../../src/domain/state/Snapshot.ts"
+import { isAccepted, isSame, type Snapshot } from "../../../src/domain/state/Snapshot.ts"
 
 const Commits = Schema.Array(Schema.Struct({
   kind: Schema.Literals(["take over", "commit"]),
@@ -33,4 +33,9 @@ describe("isAccepted, the fencing rule", () => {
       }
     }
   )
+})
+
+it("isSame tells states apart as Object.is does", () => {
+  const states = [0, -0, 1, Number.NaN, "", "0", null, undefined, true, {}, [], 1n, Symbol.iterator]
+  for (const a of states) for (const b of states) assert.strictEqual(isSame(a, b), Object.is(a, b))
 })

@@ -1,7 +1,13 @@
 /** What the engines read of effect's values. When one of these fails, a release of effect has moved it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option, Schema } from "effect"
-import { hasConstructorDefault, isEffect, isExit, spanOf } from "../../../src/layers/process/EffectInternals.ts"
+import { Effect, Effectable, Exit, Fiber, Option, Schema } from "effect"
+import {
+  goOnWith,
+  hasConstructorDefault,
+  isEffect,
+  isExit,
+  spanOf
+} from "../../../src/layers/process/EffectInternals.ts"
 
 describe("what is read of effect's values", () => {
   it("tells an Effect from a plain value, as Effect.isEffect does", () => {
@@ -40,6 +46,27 @@ describe("what is read of effect's values", () => {
       assert.strictEqual(span?._tag === "Span" ? span.name : undefined, "inside")
       assert.isUndefined(yield* here)
     }))
+
+  const exits: ReadonlyArray<Exit.Exit<unknown, unknown>> = [
+    Exit.succeed(1),
+    Exit.void,
+    Exit.fail("no"),
+    Exit.die("boom"),
+    Exit.interrupt(1)
+  ]
+  for (const exit of exits) {
+    it.effect(`goes on with ${exit} as a fiber does that runs it`, () =>
+      Effect.gen(function*() {
+        const going = Effectable.Prototype<Effect.Effect<unknown, unknown>>({
+          label: "going",
+          evaluate: (fiber) => goOnWith(exit, fiber)
+        })
+        assert.deepStrictEqual(yield* Effect.exit(going), exit)
+        assert.deepStrictEqual(yield* Effect.exit(Effect.map(going, (a) => [a])), Exit.map(exit, (a) => [a]))
+        assert.deepStrictEqual(yield* Fiber.await(yield* Effect.forkChild(going)), exit)
+        assert.deepStrictEqual(Effect.runSyncExit(going), exit)
+      }))
+  }
 
   it("knows fields with a constructor default", () => {
     const withDefault = Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(1)))

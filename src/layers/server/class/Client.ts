@@ -11,7 +11,7 @@ import { refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
 import { isPayloadSchema } from "../../../domain/server/Validation.ts"
-import { hasConstructorDefault, spanOf } from "../../process/EffectInternals.ts"
+import { goOnWith, hasConstructorDefault, isExit, spanOf } from "../../process/EffectInternals.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
@@ -22,13 +22,47 @@ import { checkedMethod, checksOf } from "./Checked.ts"
 /** OTP's default. */
 const defaultTimeout = 5000
 
+// `Effectable.Class` does not hand the fiber on: looked up, it would be a good part of a message.
+const calling = Effectable.Prototype<Calling>({
+  label: "Calling",
+  evaluate(fiber) {
+    const { idempotencyKey, millis, server, type } = this
+    const { complete } = type
+    const payload = complete === undefined ? this.payload : complete(this.payload)
+    const answer = idempotencyKey === undefined
+      ? server.call(type, payload, millis)
+      : server.callOnce(type, payload, millis, idempotencyKey)
+    return isExit(answer) ? goOnWith(answer, fiber) : answer
+  }
+})
+
+const casting = Effectable.Prototype<Casting>({
+  label: "Casting",
+  evaluate(fiber) {
+    const { complete } = this.type
+    // Sent more than once, it is the same message each time.
+    const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
+    const sent = this.server.cast(message, spanOf(fiber))
+    return isExit(sent) ? goOnWith(sent, fiber) : sent
+  }
+})
+
+// A class extends a constructor; these have nothing to do.
+const effectWith = <A, E>(prototype: Effect.Effect<A, E>): new() => Effect.Effect<A, E> => {
+  function Base() {}
+  Base.prototype = prototype
+  return Base as unknown as new() => Effect.Effect<A, E>
+}
+const CallingBase: new() => Effect.Effect<unknown, unknown> = effectWith(calling)
+const CastingBase: new() => Effect.Effect<void> = effectWith(casting)
+
 /** A message sent when it is run, and its answer. */
-export class Calling extends Effectable.Class<unknown, unknown> {
-  private readonly server: Served
-  private readonly type: MessageType
-  private readonly payload: unknown
-  private readonly millis: number
-  private readonly idempotencyKey: string | undefined
+export class Calling extends CallingBase {
+  readonly server: Served
+  readonly type: MessageType
+  readonly payload: unknown
+  readonly millis: number
+  readonly idempotencyKey: string | undefined
   constructor(server: Served, type: MessageType, payload: unknown, millis: number, key: string | undefined) {
     super()
     this.idempotencyKey = key
@@ -37,35 +71,10 @@ export class Calling extends Effectable.Class<unknown, unknown> {
     this.payload = payload
     this.millis = millis
   }
-  override asEffect(): Effect.Effect<unknown, unknown> {
-    const { complete } = this.type
-    const payload = complete === undefined ? this.payload : complete(this.payload)
-    return this.idempotencyKey === undefined
-      ? this.server.call(this.type, payload, this.millis)
-      : this.server.callOnce(this.type, payload, this.millis, this.idempotencyKey)
-  }
 }
 
-// The fiber that runs it is known here, which `Effectable.Class` does not hand on: looked up, it would be a good part of a cast.
-const sending = Effectable.Prototype<Casting>({
-  label: "Casting",
-  evaluate(fiber) {
-    const { complete } = this.type
-    // Sent more than once, it is the same message each time.
-    const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
-    return this.server.cast(message, spanOf(fiber))
-  }
-})
-
-// A class extends a constructor; this one has nothing to do.
-const Sending: new() => Effect.Effect<void> = (() => {
-  function Sending() {}
-  Sending.prototype = sending
-  return Sending as unknown as new() => Effect.Effect<void>
-})()
-
 /** A message sent when it is run. */
-export class Casting extends Sending implements QueuedCast {
+export class Casting extends CastingBase implements QueuedCast {
   readonly server: Served
   readonly type: MessageType
   readonly payload: unknown
@@ -150,7 +159,9 @@ export const messageTypes = (
       isCall: message._tag === "Call",
       timeout: own === undefined ? usual : toMillis(own, { server, request: tag }),
       complete,
-      checks: message.validate ?? validate ? checksOf(message, complete) : undefined
+      checks: message.validate ?? validate ? checksOf(message, complete) : undefined,
+      handler: undefined,
+      among: undefined
     }
   })
 }

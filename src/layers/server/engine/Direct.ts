@@ -23,7 +23,7 @@ import { idle, wantTurn } from "../life/Rest.ts"
 import { answer, resolveInFlight } from "../life/Settle.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { DirectView, senderOf } from "../message/HandlerView.ts"
-import type { MessageType, QueuedCast } from "../message/MessageType.ts"
+import { handlerOf, type MessageType, type QueuedCast } from "../message/MessageType.ts"
 import { isPromise, publish } from "../parts/Events.ts"
 import { Handling } from "../parts/Incarnation.ts"
 import type { Server } from "../parts/Server.ts"
@@ -44,7 +44,7 @@ export const callNow = (
   millis: number
 ): Effect.Effect<unknown, unknown> => {
   const { spec } = server
-  const handler = server.behavior.handlers[type.tag]
+  const handler = handlerOf(type, server.behavior.handlers)
   if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined) {
     return handleNow(server, new Envelope(server, type, payload, Fiber.getCurrent())).wait(millis)
   }
@@ -116,7 +116,7 @@ const answerWhenStored = (
 /** Handles a cast in its turn. What its handler answers at once is committed, and that is all: it has no caller. */
 export const castNow = (server: Server, { payload, type }: QueuedCast): void => {
   const { faults, protect } = server.spec
-  const handler = server.behavior.handlers[type.tag]
+  const handler = handlerOf(type, server.behavior.handlers)
   const isCalm = server.occasional === undefined || server.occasional.isCalm
   if (handler === undefined || !isCalm || faults !== undefined || protect !== undefined) {
     return handle(server, new Envelope(server, type, payload, undefined))
@@ -125,13 +125,11 @@ export const castNow = (server: Server, { payload, type }: QueuedCast): void => 
   const { incarnation } = server
   const view = new DirectView(server, type, payload, incarnation)
   let next: unknown
-  Turn.enter()
+  // The turn that it is in has entered already.
   try {
     next = handler(server.state, payload, view)
   } catch (defect) {
     next = Exit.die(defect)
-  } finally {
-    Turn.leave()
   }
   if (isSuperseded(server, view.incarnation)) return supersede(server, view)
   try {

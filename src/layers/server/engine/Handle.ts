@@ -18,7 +18,7 @@ import { answer } from "../life/Settle.ts"
 import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { HandlerView } from "../message/HandlerView.ts"
-import type { Once } from "../message/MessageType.ts"
+import { handlerOf, type Once } from "../message/MessageType.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import type { AnyHandler } from "../parts/ServerSpec.ts"
@@ -47,7 +47,7 @@ export const handle = (server: Server, envelope: Envelope): void => {
   try {
     const state = spec.copy === undefined ? server.state : spec.copy(server.state)
     next = work === undefined
-      ? handlerOf(server, envelope)(state, envelope.payload, new HandlerView(envelope, incarnation))
+      ? handlerIn(server, envelope)(state, envelope.payload, new HandlerView(envelope, incarnation))
       : work(state)
   } catch (defect) {
     next = Exit.die(defect)
@@ -58,8 +58,8 @@ export const handle = (server: Server, envelope: Envelope): void => {
   else publish(server, "WriteFenced", { incarnation, current: server.incarnation })
 }
 
-const handlerOf = (server: Server, { type }: Envelope): AnyHandler => {
-  const handler = server.behavior.handlers[type.tag]
+const handlerIn = (server: Server, { type }: Envelope): AnyHandler => {
+  const handler = handlerOf(type, server.behavior.handlers)
   if (handler === undefined) throw new MissingCallback({ server: server.name, callback: type.tag })
   return handler
 }

@@ -17,6 +17,25 @@ export interface MessageType {
   readonly complete: ((payload: unknown) => unknown) | undefined
   /** What its payloads and replies are checked against; absent unless it is validated. */
   readonly checks: Checks | undefined
+  /** The handler that {@link handlerOf} found last, and among which. Nothing else writes them. */
+  handler: unknown
+  among: object | undefined
+}
+
+/**
+ * The handler of a message.
+ *
+ * Each message remembers the last one: the servers of a class have one behaviour as a rule, and V8 takes as long to find a
+ * handler by its tag as to commit a state.
+ */
+export const handlerOf = <H>(type: MessageType, handlers: { readonly [tag: string]: H }): H | undefined => {
+  if (type.among === handlers) return type.handler as H
+  const handler = handlers[type.tag]
+  if (handler !== undefined) {
+    type.among = handlers
+    type.handler = handler
+  }
+  return handler
 }
 
 /** The engine's own messages. */
@@ -26,7 +45,9 @@ export const ownCall: MessageType = {
   isCall: true,
   timeout: 5000,
   complete: undefined,
-  checks: undefined
+  checks: undefined,
+  handler: undefined,
+  among: undefined
 }
 
 /** Work of the server's own: a continuation, an idle callback. */

@@ -15,7 +15,7 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
 import * as Generations from "../../../domain/state/Generations.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
-import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import { isAccepted, isSame, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import { AnswerBook } from "./AnswerBook.ts"
 import type { Origin, Policy, Taken } from "./Companion.ts"
 import { SyncCompanion } from "./SyncCompanion.ts"
@@ -53,14 +53,16 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
     if (!isAccepted(this.fence, incarnation)) return false
-    const before = Ref.getUnsafe(this.cell)
+    const { ref } = this.cell
+    const before = ref.current
     // A handler that answers with the state it was given has made no other one, unless its answer is recorded with it.
-    if (before !== undefined && answers === undefined && Object.is(state, before.state)) {
-      this.put(Generations.unchanged(before, by))
+    if (before !== undefined && answers === undefined && isSame(state, before.state)) {
+      ref.current = Generations.unchanged(before, by)
       return true
     }
-    const seq = Math.max(before === undefined ? 0 : before.seq, this.rest.lastAside) + 1
-    this.put(Generations.commit(before, { state, seq, incarnation }, by))
+    const last = before === undefined ? 0 : before.seq
+    const seq = (last < this.rest.lastAside ? this.rest.lastAside : last) + 1
+    ref.current = Generations.commit(before, { state, seq, incarnation }, by)
     if (answers !== undefined) this.record(answers, seq)
     return true
   }
