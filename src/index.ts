@@ -81,3 +81,6 @@ export * as TaskSupervisor from "./layers/supervision/TaskSupervisor.ts"
 
 /** @since 0.1.0 */
 export * as Telemetry from "./layers/observation/Telemetry.ts"
+
+/** @since 0.1.0 */
+export * as Timer from "./domain/server/Timer.ts"

@@ -233,7 +233,7 @@ export const contract = (kind: Kind): void => {
       Effect.gen(function*() {
         const companion = yield* make()
         yield* takeOver(companion, 1)
-        for (const id of ["a", "b", "c", "d"]) companion.commit(1, 1, "call", [{ id, at: 0, body: id }])
+        for (const id of ["a", "b", "c", "d"]) companion.commit(1, 1, "call", { answers: [{ id, at: 0, body: id }] })
         assert.strictEqual(companion.recorded("d")?.body, conserves === "nothing" ? undefined : "d")
         if (isPrompt) assert.deepStrictEqual(companion.recorded("a"), undefined)
         yield* companion.clear
@@ -327,8 +327,8 @@ const lived = (companion: CompanionPort<number>, ops: ReadonlyArray<typeof Op.Ty
     for (const op of ops) {
       switch (op._tag) {
         case "Commit": {
-          const answers = op.answer === "none" ? undefined : [{ id: op.answer, at: 0, body: op.answer }]
-          seen.push(companion.commit(op.isStale ? incarnation - 1 : incarnation, op.state, op.by, answers))
+          const besides = op.answer === "none" ? undefined : { answers: [{ id: op.answer, at: 0, body: op.answer }] }
+          seen.push(companion.commit(op.isStale ? incarnation - 1 : incarnation, op.state, op.by, besides))
           yield* settled(companion)
           break
         }

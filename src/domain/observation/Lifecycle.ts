@@ -172,6 +172,22 @@ export const Quarantined = Schema.TaggedStruct("Quarantined", {
 })
 
 /**
+ * A durable timer is due, and its message is handled: `late` milliseconds after the date `due`, and after `missed` more times of
+ * one that repeats. One that was due while no process ran is delivered when one does.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const TimerFired = Schema.TaggedStruct("TimerFired", {
+  ...process,
+  timer: Schema.String,
+  message: Schema.String,
+  due: Schema.Number,
+  late: Schema.Number,
+  missed: Schema.Int
+})
+
+/**
  * A message was dropped: the mailbox was full, or no server will handle it, now or later. Of the latter only casts are
  * published, since the caller of a call is answered.
  *
@@ -209,6 +225,7 @@ export const Lifecycle = Schema.Union([
   WriteFenced,
   Redelivered,
   Quarantined,
+  TimerFired,
   Dropped
 ])
 

@@ -9,6 +9,7 @@ import { type Duration, type Effect, Schema } from "effect"
 import type { CallError } from "../process/CallError.ts"
 import type { Redeliver } from "./Delivery.ts"
 import type { CallNext, CastNext, Services } from "./Next.ts"
+import type { Fired } from "./Timer.ts"
 
 /** Fields of a payload. */
 export type Fields = Schema.Struct.Fields
@@ -215,6 +216,8 @@ export interface HandlerContext<in A = never, in E = never, out K extends Server
    * number of its own.
    */
   readonly seq: number
+  /** The durable timer that the message is from; `undefined` when someone sent it. */
+  readonly timer: Fired | undefined
 }
 
 /**
@@ -228,12 +231,14 @@ export type Handlers<S, Ms extends Messages, K extends ServerKey = ServerKey> = 
       state: S,
       payload: Payload<Ms[Tag]>,
       context: HandlerContext<A["Type"], E["Type"], K>
-    ) => CallNext<A["Type"], S, any> | Effect.Effect<CallNext<A["Type"], S, any>, E["Type"], any>
+    ) =>
+      | CallNext<A["Type"], S, any, MessageOf<Ms>>
+      | Effect.Effect<CallNext<A["Type"], S, any, MessageOf<Ms>>, E["Type"], any>
     : (
       state: S,
       payload: Payload<Ms[Tag]>,
       context: HandlerContext<never, never, K>
-    ) => CastNext<S, any> | Effect.Effect<CastNext<S, any>, never, any>
+    ) => CastNext<S, any, MessageOf<Ms>> | Effect.Effect<CastNext<S, any, MessageOf<Ms>>, never, any>
 }
 
 /** Makes a handler for an unknown message an error of its own. */
@@ -245,6 +250,29 @@ export type HandlersServices<H> = {
 }[keyof H]
 
 type ResultServices<X> = X extends Effect.Effect<infer Answer, any, infer R> ? R | Services<Answer> : Services<X>
+
+/**
+ * A message as a value, for a timer: of a class whose messages are `Ms`, and of no other.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MessageOf<in out Ms> {
+  readonly tag: string
+  readonly payload: unknown
+  readonly "~heirloom/MessageOf": (_: Ms) => Ms
+}
+
+/**
+ * What makes messages as values, internal ones included: one function per message of a class.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MessageValues<Ms extends Messages> = {
+  readonly [Tag in keyof Ms]: MayBeLeftOut<Ms[Tag]> extends true ? (payload?: PayloadInput<Ms[Tag]>) => MessageOf<Ms>
+    : (payload: PayloadInput<Ms[Tag]>) => MessageOf<Ms>
+}
 
 /**
  * The options of one call.

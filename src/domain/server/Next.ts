@@ -9,28 +9,37 @@
 import type { Duration, Effect, Scope } from "effect"
 import { type ExitReason, normal, shutdown } from "../process/ExitReason.ts"
 import * as GivenReason from "../process/GivenReason.ts"
+import type { Change } from "./Timer.ts"
 
 /**
  * Work to be done right after this message and before anything queued (OTP: `handle_continue/2`); `R` is what it needs of the
- * context, beside the Scope of the incarnation.
+ * context, beside the Scope of the incarnation, and `M` the messages that its timers are for.
  *
  * @category models
  * @since 0.1.0
  */
-export type Continue<S, T = S, R = never> = (
+export type Continue<S, T = S, R = never, M = never> = (
   state: S
-) => CastNext<T, R> | Effect.Effect<CastNext<T, R>, never, R | Scope.Scope>
+) => CastNext<T, R, M> | Effect.Effect<CastNext<T, R, M>, never, R | Scope.Scope>
 
 /**
  * The options of an answer: `S` is the state just committed, `T` the state that a continuation makes of it, `R` the services
- * that it needs.
+ * that it needs, `M` the messages that timers are for.
  *
  * @category options
  * @since 0.1.0
  */
-export interface NextOptions<in S, out T = S, out R = never> {
+export interface NextOptions<in S, out T = S, out R = never, out M = never> {
   /** Runs before anything queued, on the state just committed (OTP: `{continue, Term}`). */
-  readonly continueWith?: Continue<S, T, R> | undefined
+  readonly continueWith?: Continue<S, T, R, M> | undefined
+  /**
+   * Durable timers to be set and cancelled, in this order, in the same commit as the state (see `Timer`).
+   *
+   * They survive what the state survives. Where the companion keeps none, the handler that sets one crashes with `NoTimers`; with
+   * one that makes no sense (no date, a payload that does not fit its schema), with `InvalidOption`. Its answer is not
+   * committed then.
+   */
+  readonly timers?: ReadonlyArray<Change<M>> | undefined
   /**
    * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). Anything that is no
    * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed; so
@@ -55,7 +64,7 @@ export interface NextOptions<in S, out T = S, out R = never> {
  * @category models
  * @since 0.1.0
  */
-export type Next<A, S, R = never> = Reply<A, S, R> | NoReply<S, R> | Stop<A, S>
+export type Next<A, S, R = never, M = never> = Reply<A, S, R, M> | NoReply<S, R, M> | Stop<A, S>
 
 /**
  * The results that a call's handler may return.
@@ -63,7 +72,7 @@ export type Next<A, S, R = never> = Reply<A, S, R> | NoReply<S, R> | Stop<A, S>
  * @category models
  * @since 0.1.0
  */
-export type CallNext<A, S, R = never> = readonly [reply: A, state: S] | Next<A, S, R>
+export type CallNext<A, S, R = never, M = never> = readonly [reply: A, state: S] | Next<A, S, R, M>
 
 /**
  * The results that a cast's handler may return.
@@ -71,7 +80,7 @@ export type CallNext<A, S, R = never> = readonly [reply: A, state: S] | Next<A, 
  * @category models
  * @since 0.1.0
  */
-export type CastNext<S, R = never> = S | NoReply<S, R> | Stop<never, S>
+export type CastNext<S, R = never, M = never> = S | NoReply<S, R, M> | Stop<never, S>
 
 /**
  * The results that `terminate` may return: nothing, or that the server ends for another reason than it was given.
@@ -87,13 +96,13 @@ export type TerminateNext = void | Stop<never, never>
  * @category models
  * @since 0.1.0
  */
-export class Reply<out A, out S, out R = never> {
+export class Reply<out A, out S, out R = never, out M = never> {
   readonly _tag = "Reply"
   readonly reply: A
   readonly state: S
   // Run on this very state and on no other, so that an answer is as good as its state.
-  readonly options: NextOptions<never, S, R>
-  constructor(reply: A, state: S, options: NextOptions<never, S, R>) {
+  readonly options: NextOptions<never, S, R, M>
+  constructor(reply: A, state: S, options: NextOptions<never, S, R, M>) {
     this.reply = reply
     this.state = state
     this.options = options
@@ -106,11 +115,11 @@ export class Reply<out A, out S, out R = never> {
  * @category models
  * @since 0.1.0
  */
-export class NoReply<out S, out R = never> {
+export class NoReply<out S, out R = never, out M = never> {
   readonly _tag = "NoReply"
   readonly state: S
-  readonly options: NextOptions<never, S, R>
-  constructor(state: S, options: NextOptions<never, S, R>) {
+  readonly options: NextOptions<never, S, R, M>
+  constructor(state: S, options: NextOptions<never, S, R, M>) {
     this.state = state
     this.options = options
   }
@@ -138,7 +147,7 @@ export class Stop<out A, out S> {
  * @category models
  * @since 0.1.0
  */
-export type Initial<S, R = never> = Start<S, R> | Ignore
+export type Initial<S, R = never, M = never> = Start<S, R, M> | Ignore
 
 /**
  * A state to start with, and what happens right after.
@@ -146,11 +155,11 @@ export type Initial<S, R = never> = Start<S, R> | Ignore
  * @category models
  * @since 0.1.0
  */
-export class Start<out S, out R = never> {
+export class Start<out S, out R = never, out M = never> {
   readonly _tag = "Start"
   readonly state: S
-  readonly options: StartOptions<never, S, R>
-  constructor(state: S, options: StartOptions<never, S, R>) {
+  readonly options: StartOptions<never, S, R, M>
+  constructor(state: S, options: StartOptions<never, S, R, M>) {
     this.state = state
     this.options = options
   }
@@ -162,7 +171,7 @@ export class Start<out S, out R = never> {
  * @category options
  * @since 0.1.0
  */
-export interface StartOptions<in S, out T = S, out R = never> extends NextOptions<S, T, R> {
+export interface StartOptions<in S, out T = S, out R = never, out M = never> extends NextOptions<S, T, R, M> {
   /** Extra information for the starter, beside the reference (OTP: `{ok, Pid, Info}`). */
   readonly info?: unknown
   /**
@@ -187,7 +196,7 @@ export class Ignore {
 type Given<R> = [R][R extends unknown ? 0 : never]
 
 /**
- * `[reply, state]` with `continueWith`, `idleAfter` or `hibernate`.
+ * `[reply, state]` with `continueWith`, `timers`, `idleAfter` or `hibernate`.
  *
  * **Example** (a reply first, the work after it)
  *
@@ -223,11 +232,11 @@ type Given<R> = [R][R extends unknown ? 0 : never]
  * @category constructors
  * @since 0.1.0
  */
-export const reply = <A, S, T = S, R = never>(
+export const reply = <A, S, T = S, R = never, M = never>(
   reply: A,
   state: S,
-  options: NextOptions<S, T, R> = {}
-): Reply<A, S | T, Given<R>> => new Reply<A, S | T, R>(reply, state, options)
+  options: NextOptions<S, T, R, M> = {}
+): Reply<A, S | T, Given<R>, M> => new Reply<A, S | T, R, M>(reply, state, options)
 
 /**
  * The next state without a reply; a call is answered later with `GenServer.reply(context.from, exit)`.
@@ -235,10 +244,10 @@ export const reply = <A, S, T = S, R = never>(
  * @category constructors
  * @since 0.1.0
  */
-export const noReply = <S, T = S, R = never>(
+export const noReply = <S, T = S, R = never, M = never>(
   state: S,
-  options: NextOptions<S, T, R> = {}
-): NoReply<S | T, Given<R>> => new NoReply<S | T, R>(state, options)
+  options: NextOptions<S, T, R, M> = {}
+): NoReply<S | T, Given<R>, M> => new NoReply<S | T, R, M>(state, options)
 
 /**
  * Ends the server (OTP: `{stop, Reason, Reply, State}`).
@@ -261,16 +270,16 @@ export const stop = <A = never, S = never>(
   )
 
 /**
- * A state for `init` or `restore` to start with, with `continueWith`, `idleAfter`, extra `info` for the starter, or
- * `conserve`, where the state is to be conserved as it is.
+ * A state for `init` or `restore` to start with, with `continueWith`, `timers`, `idleAfter`, extra `info` for the starter, or
+ * `conserve`, where the state is to be conserved as it is. With `timers` it is, too.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const start = <S, T = S, R = never>(
+export const start = <S, T = S, R = never, M = never>(
   state: S,
-  options: StartOptions<S, T, R> = {}
-): Start<S | T, Given<R>> => new Start<S | T, R>(state, options)
+  options: StartOptions<S, T, R, M> = {}
+): Start<S | T, Given<R>, M> => new Start<S | T, R, M>(state, options)
 
 /**
  * For `init`: no process is wanted here, and that is no failure.
@@ -286,9 +295,9 @@ export const ignore: Ignore = new Ignore()
  * @category models
  * @since 0.1.0
  */
-export type Services<X> = X extends Reply<any, any, infer R> ? R
-  : X extends NoReply<any, infer R> ? R
-  : X extends Start<any, infer R> ? R
+export type Services<X> = X extends Reply<any, any, infer R, any> ? R
+  : X extends NoReply<any, infer R, any> ? R
+  : X extends Start<any, infer R, any> ? R
   : never
 
 /**
@@ -297,7 +306,7 @@ export type Services<X> = X extends Reply<any, any, infer R> ? R
  * @category guards
  * @since 0.1.0
  */
-export const isNext = (u: unknown): u is Next<unknown, unknown> =>
+export const isNext = (u: unknown): u is Next<unknown, unknown, never, unknown> =>
   u instanceof Reply || u instanceof NoReply || u instanceof Stop
 
 /**
@@ -306,4 +315,4 @@ export const isNext = (u: unknown): u is Next<unknown, unknown> =>
  * @category guards
  * @since 0.1.0
  */
-export const isStart = (u: unknown): u is Start<unknown> => u instanceof Start
+export const isStart = (u: unknown): u is Start<unknown, never, unknown> => u instanceof Start

@@ -72,6 +72,24 @@ export class InitTimeout extends Schema.TaggedError<InitTimeout>()("InitTimeout"
 }
 
 /**
+ * An answer set a durable timer, and nothing keeps one for this server.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NoTimers extends Schema.TaggedError<NoTimers>()("NoTimers", {
+  server: Schema.String,
+  request: Schema.String,
+  timer: Schema.String,
+  why: Schema.String
+}) {
+  override get message(): string {
+    return `${this.request} of ${this.server} set the timer "${this.timer}", which nothing would keep: ${this.why}. ` +
+      "Conserve the state with StateContainer.layerMemory, or in a store that keeps timers, when it is committed."
+  }
+}
+
+/**
  * A commit came from an incarnation that a younger one has taken over from.
  *
  * @category errors

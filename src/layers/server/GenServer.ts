@@ -9,7 +9,16 @@
  */
 import { type Context, type Duration, Effect, type Layer } from "effect"
 import { CallError } from "../../domain/process/CallError.ts"
-import type { Handlers, HandlersServices, Messages, Methods, NoExtra, NoReserved } from "../../domain/server/Message.ts"
+import type {
+  Handlers,
+  HandlersServices,
+  MessageOf,
+  Messages,
+  MessageValues,
+  Methods,
+  NoExtra,
+  NoReserved
+} from "../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"
@@ -33,7 +42,9 @@ export {
   type From,
   type HandlerContext,
   type Handlers,
+  type MessageOf,
   type Messages,
+  type MessageValues,
   type Methods,
   type ServerKey
 } from "../../domain/server/Message.ts"
@@ -44,6 +55,7 @@ export {
   InvalidResult,
   MissingCallback,
   NameTaken,
+  NoTimers,
   ReplaceFailed,
   StateRefused,
   StopFailed
@@ -87,6 +99,9 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 {
   readonly messages: Ms
 
+  /** Makes its messages as values, internal ones too: for its timers (see `Timer`). */
+  readonly message: MessageValues<Ms>
+
   /** The key of its companions. */
   readonly StateContainer: Context.Service<StateOf<Self>, StateContainer<S>>
 
@@ -98,8 +113,8 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
 
   /** A behaviour with its types from the context, for one that is built inside `Effect.gen`. */
   behavior<const H extends Handlers<S, Ms>, E = never, R = never>(
-    behavior: Behavior<S, H & NoExtra<H, Ms>, E, R>
-  ): Behavior<S, H, E, R>
+    behavior: Behavior<S, H & NoExtra<H, Ms>, E, R, MessageOf<Ms>>
+  ): Behavior<S, H, E, R, MessageOf<Ms>>
 
   /**
    * The one server of this class, as a child of the nearest supervisor (OTP: a named `gen_server`). A behaviour that is given
@@ -113,7 +128,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R, MessageOf<Ms>>,
     options?: Options<G>
   ): Layer.Layer<
     Self,
@@ -130,7 +145,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R, MessageOf<Ms>>,
     options: KeyOptions & Options<G>
   ): StartRecipe<
     Client<Self, S, Ms>,
@@ -147,7 +162,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R, MessageOf<Ms>>,
     options: KeyOptions & Options<G>
   ): Effect.Effect<
     Client<Self, S, Ms>,
@@ -170,7 +185,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     R = never,
     const G extends Grade = "nothing"
   >(
-    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+    behavior: KeyedBehavior<S, H & NoExtra<H, Ms>, BE, BR, E, R, MessageOf<Ms>>,
     options?: Options<G>
   ): Layer.Layer<
     Keyed<Self>,
@@ -267,6 +282,7 @@ export const Service =
       ...description,
       Client,
       SelfClient,
+      types,
       checked: checkedBehavior(id, types)
     }) as unknown as ServerClass<
       Self,

@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Context, Effect, Exit, Function, Option } from "effect"
+import { Cause, type Context, Effect, Exit, Function, Option, type Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
@@ -93,6 +93,34 @@ export const fromProcess = (process: Process): Option.Option<WithState<unknown>>
 export const getState = <S>(ref: WithState<S>, options?: CallOptions): Effect.Effect<S, CallError> =>
   // The reference says what its server's state is.
   look(ref, "Sys.getState", options, (_, state) => state as S)
+
+/**
+ * A durable timer that is set.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SetTimer {
+  readonly name: string
+  /** When it is due next, in milliseconds. */
+  readonly due: number
+  /** Milliseconds from one time to the next, of one that repeats. */
+  readonly every?: number
+  /** The tag of its message, and the payload as it is stored. */
+  readonly message: string
+  readonly payload: Schema.Json
+}
+
+/**
+ * The durable timers of a server, as they are when the request's turn comes (see `Timer`).
+ *
+ * Those of all servers of a class are in its store: `Snapshots.timers`.
+ *
+ * @category inspection
+ * @since 0.1.0
+ */
+export const timers = (ref: AnyServer, options?: CallOptions): Effect.Effect<ReadonlyArray<SetTimer>, CallError> =>
+  look(ref, "Sys.timers", options, (server) => server.timers)
 
 /**
  * Replaces the state of a server, and answers with the new one (OTP: `sys:replace_state/3`).

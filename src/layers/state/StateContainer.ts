@@ -24,6 +24,7 @@ import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
 import { Durable } from "./durable/Durable.ts"
 import { defaultRetry, openSession, writeLate } from "./durable/StoreSession.ts"
 import { StateTable } from "./StateTable.ts"
+import * as Alarms from "./store/Alarms.ts"
 import type { StateStoreKey } from "./store/StateStore.ts"
 import type { Unsaved } from "./store/WriteQueue.ts"
 
@@ -88,6 +89,7 @@ const intervalOf = (of: string, when: When): number | undefined =>
 const inMemory = <S>(
   of: string,
   options: Options,
+  { alarms }: Alarms.InMemory,
   design: Pick<Design<S>, "isLazy" | "make" | "dropped">
 ): Design<S> => {
   const { afterStop = "forget", when = "commit" } = options
@@ -96,6 +98,8 @@ const inMemory = <S>(
   const late = new Set<WriteBehindCompanion<S>>()
   return {
     ...design,
+    alarms,
+    keyOf: (name) => name,
     survives: "crash",
     letsGo: false,
     afterStop,
@@ -104,10 +108,13 @@ const inMemory = <S>(
     make: when === "commit"
       ? design.make
       : (key) => new WriteBehindCompanion(design.make(key), when === "terminate", late, answers),
-    work: interval === undefined ? Effect.never : repeatedly(interval, () => {
-      for (const companion of late) companion.flush()
-      late.clear()
-    })
+    work: interval === undefined ? alarms.run : Effect.raceFirst(
+      alarms.run,
+      repeatedly(interval, () => {
+        for (const companion of late) companion.flush()
+        late.clear()
+      })
+    )
   }
 }
 
@@ -118,11 +125,9 @@ const noKeys: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
 /** What a state is called where those of other classes are, too: its class, and the key of its server if it has one. */
 const nameOf = (server: string) => (key: string): string => key === "" ? server : `${server}/${key}`
 
-/** The keys of a class's servers, of names among which are theirs. */
-const keysOf = (server: string, names: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const prefix = `${server}/`
-  return names.flatMap((name) => name === server ? [""] : name.startsWith(prefix) ? [name.slice(prefix.length)] : [])
-}
+/** The key of a class's server, of a name; nothing when it is not theirs. */
+const keyOf = (server: string) => (name: string): string | undefined =>
+  name === server ? "" : name.startsWith(`${server}/`) ? name.slice(server.length + 1) : undefined
 
 const repeatedly = (every: number, f: () => void): Effect.Effect<never> =>
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
@@ -176,11 +181,11 @@ export const layerMemory = <Self, Id extends string, S>(
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor> =>
   granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
-    Effect.suspend(() => {
-      const rest = restOf(policyOf(server.key, options))
+    Effect.flatMap(Alarms.inMemory(server.key), (due) => {
+      const rest = restOf(policyOf(server.key, options), due)
       return container(
         server,
-        inMemory(server.key, options, {
+        inMemory(server.key, options, due, {
           isLazy: true,
           make: (key) => new RefCompanion<S>(key, rest),
           dropped: noDeed
@@ -221,12 +226,13 @@ export const layerTable = <Self, Id extends string, S>(
           new InvalidOption({ of: server.key, option: "StateTable", given: table, expected })
         )
       }
-      const rest = restOf(policyOf(server.key, options))
+      const due = yield* Alarms.inMemory(server.key)
+      const rest = restOf(policyOf(server.key, options), due)
       const attached = new Set<string>()
       yield* Effect.addFinalizer(() => Effect.sync(() => attached.forEach((key) => rows.detach(row(key)))))
       return yield* container(
         server,
-        inMemory(server.key, options, {
+        inMemory(server.key, options, due, {
           isLazy: false,
           make: (key) => {
             attached.add(key)
@@ -267,6 +273,8 @@ export const layerForget = <Self, Id extends string, S>(
       afterStop: "forget",
       stored: noKeys,
       dropped: noDeed,
+      alarms: undefined,
+      keyOf: () => undefined,
       work: Effect.never
     })
   )
@@ -328,6 +336,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
       const maxAhead = GivenOption.limit({ of, option: "maxAhead", given: options.maxAhead ?? 10_000 }, 1)
       const store = yield* options.store
       const late = new Set<Unsaved>()
+      const ownKey = keyOf(server.key)
       const session = yield* openSession(server, store, {
         policy,
         // The last word alone is written as soon as it is spoken.
@@ -341,7 +350,12 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         survives: options.store.grade,
         letsGo: when !== "terminate",
         afterStop,
-        stored: Effect.orDie(Effect.map(store.keys(server.key), (names) => keysOf(server.key, names))),
+        stored: Effect.orDie(
+          Effect.map(store.keys(server.key), (names) => names.flatMap((name) => ownKey(name) ?? []))
+        ),
+        alarms: session.alarms,
+        // Another process has taken over: it delivers.
+        keyOf: (name) => session.fenced === undefined ? ownKey(name) : undefined,
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)

@@ -75,14 +75,14 @@ export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
  * @category models
  * @since 0.1.0
  */
-export interface Behavior<S, H, E = never, R = never> {
-  readonly init: S | Initial<S, R> | Effect.Effect<S | Initial<S, R>, E, R>
-  readonly restore?: ((conserved: S) => S | Initial<S, R> | Effect.Effect<S | Initial<S, R>, E, R>) | undefined
+export interface Behavior<S, H, E = never, R = never, M = never> {
+  readonly init: S | Initial<S, R, M> | Effect.Effect<S | Initial<S, R, M>, E, R>
+  readonly restore?: ((conserved: S) => S | Initial<S, R, M> | Effect.Effect<S | Initial<S, R, M>, E, R>) | undefined
   readonly handlers: H
   readonly terminate?:
     | ((reason: ExitReason, state: S) => TerminateNext | Effect.Effect<TerminateNext, never, R>)
     | undefined
-  readonly idle?: ((state: S) => CastNext<S, R> | Effect.Effect<CastNext<S, R>, never, R>) | undefined
+  readonly idle?: ((state: S) => CastNext<S, R, M> | Effect.Effect<CastNext<S, R, M>, never, R>) | undefined
   readonly formatStatus?: ((shown: Shown<S>) => Formatted) | undefined
 }
 
@@ -119,7 +119,9 @@ export interface Options<G extends Grade = "nothing"> extends ChildOptions {
  * @category models
  * @since 0.1.0
  */
-export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Effect<Behavior<S, H, E, R>, BE, BR>
+export type BehaviorInput<S, H, BE, BR, E, R, M = never> =
+  | Behavior<S, H, E, R, M>
+  | Effect.Effect<Behavior<S, H, E, R, M>, BE, BR>
 
 /**
  * A behaviour of servers with a key, or how each incarnation makes one from its key. What is made of a key is made anew by
@@ -128,6 +130,6 @@ export type BehaviorInput<S, H, BE, BR, E, R> = Behavior<S, H, E, R> | Effect.Ef
  * @category models
  * @since 0.1.0
  */
-export type KeyedBehavior<S, H, BE, BR, E, R> =
-  | BehaviorInput<S, H, BE, BR, E, R>
-  | ((key: string) => BehaviorInput<S, H, BE, BR, E, R>)
+export type KeyedBehavior<S, H, BE, BR, E, R, M = never> =
+  | BehaviorInput<S, H, BE, BR, E, R, M>
+  | ((key: string) => BehaviorInput<S, H, BE, BR, E, R, M>)

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Effect, Fiber, Layer, Record, Schema } from "effect"
 import { refuse } from "../../../domain/options/GivenOption.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchema.ts"
@@ -17,6 +17,7 @@ import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Supervisor } from "../../supervision/Supervisor.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf } from "../message/CallChain.ts"
+import type { MessageType } from "../message/MessageType.ts"
 import type { RunOptions } from "../parts/Limits.ts"
 import { limitsOf } from "../parts/Limits.ts"
 import {
@@ -43,6 +44,8 @@ interface Parts<S extends Pure | StateSchema<Pure>> {
   readonly SelfClient: ClientClass
   /** Checks the replies of a behaviour; absent unless a message is validated. */
   readonly checked?: ((behavior: AnyBehavior) => AnyBehavior) | undefined
+  /** Its messages, where timers may be set. */
+  readonly types?: ReadonlyArray<MessageType>
 }
 
 const usual: ChildOptions = {}
@@ -59,12 +62,19 @@ type Recipe = StartRecipe<ServerClient, unknown>
 export const make = <Self>() =>
 <const Id extends string, S extends Pure | StateSchema<Pure>>(
   id: Id,
-  { Client, SelfClient, checked, messages, state }: Parts<S>
+  { Client, SelfClient, checked, messages, state, types = [] }: Parts<S>
 ) => {
   const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
   const schema = stateSchema(state)
   const keyed = Context.Service<Keyed<Self>, At<ServerClient>>(`${id}/Keyed`)
-  const specs = makeSpec({ id, state: schema.schema, Client, container, checked })
+  const specs = makeSpec({
+    id,
+    state: schema.schema,
+    Client,
+    types: new Map(types.map((type) => [type.tag, type])),
+    container,
+    checked
+  })
 
   const recipeOf = (
     behavior: AnyBehaviorInput,
@@ -96,6 +106,10 @@ export const make = <Self>() =>
   const Self = Object.assign(Context.Service<Self, ServerClient>()(id), {
     stateSchema: schema,
     messages,
+    message: Record.map(messages, (message, tag) => {
+      const empty = Schema.isSchema(message.payload) ? undefined : {}
+      return (payload: unknown = empty) => ({ tag, payload })
+    }),
     StateContainer: container,
     self: Effect.suspend(() => {
       const fiber = Fiber.getCurrent()
@@ -119,14 +133,17 @@ export const make = <Self>() =>
           // Here, and not when a server is first asked for.
           limitsOf(id, options)
           const child = childOptions(options)
+          const companions = tableOf(yield* container)
           const at: At<ServerClient> = makeKeyed({
             supervisor: yield* Supervisor,
-            companions: tableOf(yield* container),
+            companions,
             context: yield* Effect.context<never>(),
             scope: yield* Effect.scope,
             recipe: (key) => recipeOf(behavior, key, options, child, keying)
           })
           const keying: KeyedLayer = { at, isUsual: given.restart === undefined }
+          companions.serve(at)
+          yield* Effect.addFinalizer(() => Effect.sync(() => companions.startNone()))
           return at
         })
       ),

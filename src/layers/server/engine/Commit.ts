@@ -9,15 +9,15 @@
  */
 import { Cause, type Exit } from "effect"
 import { crashed, killed } from "../../../domain/process/ExitReason.ts"
-import type { NewAnswer } from "../../../domain/state/Answers.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
-import type { Origin } from "../../state/companion/Companion.ts"
+import type { Besides, Origin } from "../../state/companion/Companion.ts"
 import { crash, end, exit, fenced } from "../life/End.ts"
-import { idle, type Options } from "../life/Rest.ts"
+import { idle, noOptions, type Options } from "../life/Rest.ts"
 import { answer } from "../life/Settle.ts"
 import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { ownCast } from "../message/MessageType.ts"
+import * as Timed from "../message/Timed.ts"
 import { invalidResult, isPromise } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { protectedBy } from "../parts/ServerSpec.ts"
@@ -30,7 +30,7 @@ export const accept = (
   options: Options,
   reply: Exit.Exit<unknown> | undefined
 ): void => {
-  if (!commitAnswer(server, envelope, state, reply)) return
+  if (!commitAnswer(server, envelope, state, reply, options)) return
   if (injectFault(server, "afterCommit", envelope)) return
   const { incarnation } = server
   // An answer says anew how long the server waits for a message.
@@ -41,24 +41,42 @@ export const accept = (
   if (server.spec.faults !== undefined) injectFaultAfterReply(server, incarnation, envelope)
 }
 
-/** Commits a message's state, and puts its answer on record if it carries a key; false when that crashed the server. */
+/**
+ * Commits a message's state; with it, its answer goes on record if it carries a key, and timers are set. False when that
+ * crashed the server.
+ */
 export const commitAnswer = (
   server: Server,
-  { once, type }: Envelope,
+  envelope: Envelope,
   state: unknown,
-  reply: Exit.Exit<unknown, unknown> | undefined
+  reply: Exit.Exit<unknown, unknown> | undefined,
+  options: Options = noOptions
 ): boolean => {
-  let answers: ReadonlyArray<NewAnswer> | undefined
-  if (once !== undefined && reply !== undefined) {
+  const { once, type } = envelope
+  let besides: Besides | undefined
+  if (once !== undefined || (options !== noOptions && options.timers !== undefined)) {
     try {
-      const at = server.spec.clock.currentTimeMillisUnsafe()
-      answers = [{ id: once.key, at, body: AnswerText.write(type, once.call, reply) }]
+      besides = besidesOf(server, envelope, reply, options)
     } catch (defect) {
       crash(server, Cause.die(defect))
       return false
     }
   }
-  return commit(server, state, type === ownCast ? "callback" : type.isCall ? "call" : "cast", answers)
+  return commit(server, state, type === ownCast ? "callback" : type.isCall ? "call" : "cast", besides)
+}
+
+const besidesOf = (
+  server: Server,
+  { once, type }: Envelope,
+  reply: Exit.Exit<unknown, unknown> | undefined,
+  options: Options
+): Besides | undefined => {
+  const at = server.spec.clock.currentTimeMillisUnsafe()
+  const timers = Timed.after({ of: server.name, request: type.tag }, server, at, once?.timer, options.timers)
+  const answers = once === undefined || once.timer !== undefined || reply === undefined
+    ? undefined
+    : [{ id: once.key, at, body: AnswerText.write(type, once.call, reply) }]
+  return answers === undefined && timers === undefined ? undefined : { answers, timers }
 }
 
 /**
@@ -69,7 +87,7 @@ export const commit = (
   server: Server,
   state: unknown,
   by: Origin,
-  answers?: ReadonlyArray<NewAnswer>
+  besides?: Besides
 ): boolean => {
   if (isPromise(state)) {
     crash(server, Cause.die(invalidResult(server, server.current?.type.tag ?? by, state)))
@@ -89,7 +107,7 @@ export const commit = (
   }
   server.state = kept
   if (by === "call" || by === "cast") server.proven = true
-  if (server.ownCompanion.commit(server.incarnation, kept, by, answers)) return true
+  if (server.ownCompanion.commit(server.incarnation, kept, by, besides)) return true
   crash(server, Cause.die(fenced(server)))
   return false
 }

@@ -9,6 +9,7 @@ import { Cause, Effect, Exit, Tracer } from "effect"
 import { isNext, type Next } from "../../../domain/server/Next.ts"
 import { Busy } from "../../../domain/server/Phase.ts"
 import { MissingCallback } from "../../../domain/server/ServerErrors.ts"
+import { isSet } from "../../../domain/state/Timers.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import * as Turn from "../../process/Turn.ts"
 import { crash, end } from "../life/End.ts"
@@ -18,7 +19,7 @@ import { answer } from "../life/Settle.ts"
 import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { HandlerView } from "../message/HandlerView.ts"
-import { handlerOf, type Once } from "../message/MessageType.ts"
+import { handlerOf, type Once, type TimerMessage } from "../message/MessageType.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import type { AnyHandler } from "../parts/ServerSpec.ts"
@@ -69,7 +70,8 @@ export const isSuperseded = (server: Server, incarnation: number): boolean =>
   server.phase !== Busy || server.incarnation !== incarnation
 
 /** Whether the message was handled before, or is promised a reply: it then gets that one. */
-const recall = (server: Server, envelope: Envelope, { call, key }: Once): boolean => {
+const recall = (server: Server, envelope: Envelope, { call, key, timer }: Once): boolean => {
+  if (timer !== undefined) return isOver(server, envelope, timer)
   const recorded = server.companion?.recorded(key)
   if (recorded !== undefined) {
     idle(server)
@@ -85,6 +87,17 @@ const recall = (server: Server, envelope: Envelope, { call, key }: Once): boolea
     else follow(first, envelope)
     return true
   }
+  return false
+}
+
+/** Whether the timer of a message was cancelled or handled since: then the message is not handled. */
+const isOver = (server: Server, { attempts, type }: Envelope, { due, fired }: TimerMessage): boolean => {
+  if (!isSet(server.timers, due)) {
+    idle(server)
+    return true
+  }
+  const { due: at, late, missed, name: timer } = fired
+  if (attempts === 1) publish(server, "TimerFired", { timer, message: type.tag, due: at, late, missed })
   return false
 }
 
@@ -138,7 +151,7 @@ const conclude = (server: Server, envelope: Envelope, next: unknown): void => {
   crash(server, Cause.die(invalidResult(server, type.tag, next)))
 }
 
-const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, unknown>): void => {
+const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, unknown, never, unknown>): void => {
   const problem = next._tag === "Stop" ? undefined : problemOf(server, next.options, envelope.type.tag)
   if (problem !== undefined) return crash(server, Cause.die(problem))
   switch (next._tag) {
@@ -151,7 +164,8 @@ const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, un
       const { answer } = next
       const reply = "reply" in answer ? Exit.succeed(answer.reply) : undefined
       const state = "state" in answer ? answer.state : server.state
-      if (("state" in answer || reply !== undefined) && !commitAnswer(server, envelope, state, reply)) return
+      const isCommit = "state" in answer || reply !== undefined || envelope.once?.timer !== undefined
+      if (isCommit && !commitAnswer(server, envelope, state, reply)) return
       // The reply is given when it is known what happens next, as to everybody whose message was in hand at the end.
       envelope.stopped = { reply }
       return end(server, next.reason)

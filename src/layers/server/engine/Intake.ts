@@ -113,7 +113,8 @@ const chainOf = (server: Server, envelope: Envelope): ReadonlyArray<string> | un
   return server.fiber !== undefined && envelope.sender === server.fiber ? [server.name, server.name] : undefined
 }
 
-const enqueue = (server: Server, envelope: Envelope): Effect.Effect<void> => {
+/** Puts a message into the mailbox; answers what its sender has to wait for, if the mailbox is full. */
+export const enqueue = (server: Server, envelope: Envelope): Effect.Effect<void> => {
   server.spec.parent.telemetry.counters.queued++
   const mailbox = server.ownMailbox
   const put = envelope.work === undefined ? mailbox.put(envelope) : mailbox.putOwn(envelope)

@@ -23,6 +23,7 @@ import { failed } from "../parts/Events.ts"
 import { Server } from "../parts/Server.ts"
 import type { Served, ServerClient, ServerSpec } from "../parts/ServerSpec.ts"
 import * as Intake from "./Intake.ts"
+import { fire } from "./Timers.ts"
 import { drain } from "./Turns.ts"
 
 /** One server, over all its incarnations. */
@@ -49,6 +50,11 @@ export class ServerProcess extends Server implements Served {
   }
   exit(reason: ExitReason): void {
     End.exit(this, reason)
+  }
+
+  // For what delivers its timers.
+  get fire(): Effect.Effect<void, unknown> {
+    return fire(this)
   }
 
   // For its clients.

@@ -21,7 +21,7 @@ import type { Occasional } from "../parts/Occasional.ts"
 import type { Server } from "../parts/Server.ts"
 
 /** What accompanies an answer. */
-export type Options = NextOptions<never, unknown>
+export type Options = NextOptions<never, unknown, never, unknown>
 
 /** Nothing accompanies it. */
 export const noOptions: Options & { readonly info?: unknown } = {}

@@ -16,7 +16,8 @@ import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { Started } from "../../process/Child.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import { outcomeOf } from "../../process/Execute.ts"
-import { nothing, type Taken } from "../../state/companion/Companion.ts"
+import { type Besides, nothing, type Taken } from "../../state/companion/Companion.ts"
+import * as Timed from "../message/Timed.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
@@ -162,7 +163,7 @@ const begin = (server: Server, first: unknown): Starts => {
   }
 }
 
-type Special = Ignore | Start<unknown>
+type Special = Ignore | Start<unknown, never, unknown>
 
 /** What is no state; a state may be anything, also what throws when it is asked. */
 const specialOf = (first: unknown): Special | undefined => {
@@ -190,7 +191,11 @@ const beginWith = (server: Server, first: unknown, special: Special | undefined)
     if (kept._tag === "Failure") return failStart(server, kept.cause)
     state = kept.value
   }
-  if (initial?.options.conserve === true) return conserved(server, initial, state)
+  if (initial?.options.conserve === true || initial?.options.timers !== undefined) {
+    const now = server.spec.clock.currentTimeMillisUnsafe()
+    const timers = Timed.after({ of: server.name, request }, server, now, undefined, initial.options.timers)
+    return conserved(server, initial, state, timers && { timers })
+  }
   if (server.phase === Initialising) server.companion?.begun(state)
   server.state = state
   if (server.running !== undefined) server.running.starting = undefined
@@ -199,14 +204,19 @@ const beginWith = (server: Server, first: unknown, special: Special | undefined)
   return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
 }
 
-/** Goes on with the start when the state is conserved. A write that finally fails breaks the start off. */
-const conserved = (server: Server, { options, state: given }: Start<unknown>, state: unknown): Starts => {
+/** Goes on with the start when the state is conserved, and what is set with it. A write that finally fails breaks the start off. */
+const conserved = (
+  server: Server,
+  { options, state: given }: Start<unknown, never, unknown>,
+  state: unknown,
+  besides: Besides | undefined
+): Starts => {
   const companion = server.ownCompanion
-  if (!companion.commit(server.incarnation, state, "callback")) return failStart(server, Cause.die(fenced(server)))
+  if (!companion.commit(server.incarnation, state, "callback", besides)) return failStart(server, Cause.die(fenced(server)))
   const stored = Effect.callback<void, unknown>((resume) =>
     companion.hold({ stored: () => resume(Exit.void), lost: (reason) => resume(Exit.failCause(toCause(reason))) })
   )
-  return startInFiber(server, Effect.as(stored, new Start(given, { ...options, conserve: false })))
+  return startInFiber(server, Effect.as(stored, new Start(given, { ...options, conserve: false, timers: undefined })))
 }
 
 const failStart = (server: Server, cause: Cause.Cause<unknown>): Starts => {

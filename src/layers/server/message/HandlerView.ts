@@ -5,6 +5,7 @@
  */
 import { Fiber } from "effect"
 import type { From, HandlerContext } from "../../../domain/server/Message.ts"
+import type { Fired } from "../../../domain/server/Timer.ts"
 import { Envelope, type Receiver, type Sender } from "./Envelope.ts"
 import type { MessageType } from "./MessageType.ts"
 
@@ -27,6 +28,9 @@ export class HandlerView implements HandlerContext<never, never> {
   }
   get seq(): number {
     return this.envelope.server.seq
+  }
+  get timer(): Fired | undefined {
+    return this.envelope.once?.timer?.fired
   }
 }
 
@@ -67,5 +71,8 @@ export class DirectView implements HandlerContext<never, never> {
   }
   get seq(): number {
     return this.server.seq
+  }
+  get timer(): undefined {
+    return undefined
   }
 }

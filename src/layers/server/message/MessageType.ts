@@ -5,6 +5,8 @@
  */
 import { type Call, call, type Cast, cast } from "../../../domain/server/Message.ts"
 import type { Checks } from "../../../domain/server/Validation.ts"
+import type { Fired } from "../../../domain/server/Timer.ts"
+import type { Due } from "../../../domain/state/Timers.ts"
 
 /** A message of a server class, with all that is computed from its description once. */
 export interface MessageType {
@@ -68,10 +70,17 @@ export interface QueuedCast {
   readonly work?: undefined
 }
 
-/** What makes a call safe to make again: its key, and the call as text. */
+/** What makes a call safe to make again: its key, and the call as text; or the timer whose message it is. */
 export interface Once {
   readonly key: string
   readonly call: string
+  readonly timer?: TimerMessage | undefined
+}
+
+/** The timer whose message it is: as it was found to be due, and as the handler sees it. */
+export interface TimerMessage {
+  readonly due: Due
+  readonly fired: Fired
 }
 
 /** Work of the server's own that comes before anything queued: a continuation, an idle callback. */

@@ -24,6 +24,7 @@ type OwnEvent = Extract<
       | "StateSetAside"
       | "StatePassivated"
       | "StateActivated"
+      | "TimerFired"
   }
 >
 

@@ -24,6 +24,7 @@ import {
   Restarting,
   Stopped
 } from "../../../domain/server/Phase.ts"
+import { none, type Timers } from "../../../domain/state/Timers.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
 import type { Tie } from "../../process/Own.ts"
@@ -40,7 +41,9 @@ import type { CompanionPort, Owner } from "../../state/companion/Companion.ts"
 import type { Handler } from "../message/CallChain.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { Mailbox } from "../message/Mailbox.ts"
+import type { MessageType } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
+import type { Keeper } from "../message/Timed.ts"
 import type { Debug } from "./Debug.ts"
 import type { Ended, Incarnation, StopRequest } from "./Incarnation.ts"
 import { Occasional } from "./Occasional.ts"
@@ -54,7 +57,7 @@ const noDeed = () => {}
 const empty: ReadonlySet<QuarantinedMessage> = new Set()
 
 /** One server, over all its incarnations. */
-export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
+export abstract class Server implements Owner<unknown>, Child, Handler, Ready, Keeper {
   /** Shared with others of its class, until its behaviour is replaced. Written by Handle. */
   spec: ServerSpec
   readonly key: string
@@ -102,6 +105,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
 
   /** The client that everybody shares. */
   abstract readonly ref: ServerClient
+  abstract readonly fire: Effect.Effect<void, unknown>
   abstract start(): Effect.Effect<Started, unknown>
   abstract stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason>
   abstract settle(fate: Fate): void
@@ -140,6 +144,21 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready {
   /** The number of the newest snapshot of its state; 0 while there is none. */
   get seq(): number {
     return this.companion?.seq ?? 0
+  }
+
+  /** What timers' messages may be. */
+  get types(): ReadonlyMap<string, MessageType> {
+    return this.spec.types
+  }
+
+  /** The timers that are set. */
+  get timers(): Timers {
+    return this.companion?.timers ?? none
+  }
+
+  /** Why it can set none. */
+  get noTimers(): string | undefined {
+    return this.ownCompanion.noTimers
   }
 
   get path(): ReadonlyArray<string> {

@@ -100,6 +100,8 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   readonly Client: ClientClass
   /** Checks the replies of a behaviour; absent unless a message is validated. */
   readonly checked: ((behavior: AnyBehavior) => AnyBehavior) | undefined
+  /** By tag: those that clients have, and the internal ones. */
+  readonly types: ReadonlyMap<string, MessageType>
   readonly overflow: Overflow
   /** Protects what is conserved from handlers that mutate it; absent when states are shared. */
   readonly protect: ((state: unknown) => unknown) | undefined
@@ -124,6 +126,7 @@ interface ClassDescription<Self> {
   readonly id: string
   readonly state: Pure
   readonly Client: ClientClass
+  readonly types: ReadonlyMap<string, MessageType>
   readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
   readonly checked: ServerSpec["checked"]
 }
@@ -188,6 +191,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       ...behaviorOf(behavior, run),
       Client: description.Client,
       checked,
+      types: description.types,
       overflow: options.mailbox?.overflow ?? "suspend",
       protect: isolation === "freeze" ? freeze : copy?.copy,
       copy: copy?.copy,
@@ -198,6 +202,7 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       turns: runQueue(Context.get(context, Scheduler.Scheduler)),
       deadlines: new Deadlines(context)
     }
+    spec.companions.serve()
     last.set(behavior, { spec, options })
     return spec
   }

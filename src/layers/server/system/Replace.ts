@@ -6,7 +6,7 @@
 import { Context, type Duration, Effect, Exit, Scope, Tracer } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { type CallError, callError } from "../../../domain/process/CallError.ts"
-import type { Handlers, HandlersServices, Messages, NoExtra } from "../../../domain/server/Message.ts"
+import type { Handlers, HandlersServices, MessageOf, Messages, NoExtra } from "../../../domain/server/Message.ts"
 import { ReplaceFailed } from "../../../domain/server/ServerErrors.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { type HasProcess, processOf } from "../../process/Process.ts"
@@ -74,7 +74,7 @@ export const replace = <
   MR = never
 >(
   ref: HasProcess & ServerOf<Self, S, Ms>,
-  behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R>,
+  behavior: BehaviorInput<S, H & NoExtra<H, Ms>, BE, BR, E, R, MessageOf<Ms>>,
   options?: ReplaceOptions<S, ME, MR>
 ): Effect.Effect<void, CallError | ReplaceFailed, Needs<Self, R | BR | MR | HandlersServices<H>>> =>
   // The types above say what the engine cannot see: that state, behaviour and migration belong together, and that the

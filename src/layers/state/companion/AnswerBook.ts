@@ -13,6 +13,7 @@ import {
   type NewAnswer,
   type RecordedAnswer
 } from "../../../domain/state/Answers.ts"
+import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 
 /** The answers a server has on record. */
 export class AnswerBook {
@@ -51,6 +52,13 @@ export class AnswerBook {
   rollBack(seq: number): void {
     for (const answer of this.answers.values()) if (answer.seq > seq) this.answers.delete(answer.id)
     this.unsaved = this.unsaved.filter((answer) => answer.seq <= seq)
+  }
+
+  /** What was recorded since the last record goes with the next. */
+  take(): Pick<SnapshotRecord, "answers" | "forgetAnswersBefore"> {
+    const answers = this.unsaved
+    this.unsaved = []
+    return { answers, forgetAnswersBefore: this.oldest }
   }
 
   /** Sequence number of the oldest answer on record: a store may forget those before; 0 when there is none. */

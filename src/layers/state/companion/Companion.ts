@@ -18,6 +18,7 @@ import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
 
 export { isHandled, type Origin } from "../../../domain/state/Generations.ts"
@@ -55,6 +56,14 @@ export interface Held {
   lost(reason: ExitReason): void
 }
 
+/** What a commit brings beside the state. */
+export interface Besides {
+  /** Answers to be put on record. */
+  readonly answers?: ReadonlyArray<NewAnswer> | undefined
+  /** All timers that are set from now on, where that is a change. */
+  readonly timers?: Timers | undefined
+}
+
 /** What a companion does about suspect states, and how many answers it keeps on record. */
 export interface Policy extends Recovery.Policy {
   readonly answers?: Limits | undefined
@@ -83,10 +92,14 @@ export interface CompanionPort<in out S> extends Companion<S> {
   /** `init` has made this state: it is stored with its first change. */
   begun(state: S): void
   /**
-   * Commits the state after a handled message, or after a callback, together with the answers to be put on record, if any;
-   * false when the incarnation is fenced off.
+   * Commits the state after a handled message, or after a callback, together with what there is beside it; false when the
+   * incarnation is fenced off.
    */
-  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean
+  commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean
+  /** The timers that are set, as of the newest commit. */
+  readonly timers: Timers
+  /** Why no timer can be set; absent when one can. */
+  readonly noTimers: string | undefined
   /** The answer on record for an idempotency key. */
   recorded(id: string): RecordedAnswer | undefined
   /** The incarnation ends in a way that runs `terminate` (not by a kill). */
@@ -116,6 +129,8 @@ export interface Owner<in out S> extends Process {
   readonly key: string
   /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
   companion: CompanionPort<S> | undefined
+  /** Has the messages of its due timers handled; done when they are, as far as they can be. */
+  readonly fire: Effect.Effect<void, unknown>
 }
 
 /** Nothing is conserved. */

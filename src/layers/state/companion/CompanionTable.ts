@@ -11,10 +11,11 @@
  *
  * @since 0.1.0
  */
-import type { Effect } from "effect"
+import { Effect } from "effect"
 import * as Slot from "../../../domain/state/Slot.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import type { Process } from "../../process/Process.ts"
+import type { Alarms, Served } from "../store/Alarms.ts"
 import type { CompanionPort, Owner } from "./Companion.ts"
 import { KeyTable } from "./KeyTable.ts"
 
@@ -32,22 +33,30 @@ export interface Design<in out S> {
   readonly stored: Effect.Effect<ReadonlyArray<string>>
   /** The companion of a key is no longer needed. */
   readonly dropped: (key: string) => void
+  /** What has timers delivered; absent where none can be set. */
+  readonly alarms: Alarms | undefined
+  /** The key of a server, of the name under which its timers are found; nothing for those of other classes. */
+  readonly keyOf: (name: string) => string | undefined
   /** What the container's fiber does. */
   readonly work: Effect.Effect<unknown>
 }
 
 const isCompanion = <S>(entry: CompanionPort<S> | Owner<S>): entry is CompanionPort<S> => "takeOver" in entry
 
+const isOwner = (process: Process): process is Owner<never> => "fire" in process
+
 const companionOf = <S>(entry: CompanionPort<S> | Owner<S> | undefined): CompanionPort<S> | undefined =>
   entry !== undefined && isCompanion(entry) ? entry : entry?.companion
 
 /** The companions of one server class. */
-export class CompanionTable<in out S> {
+export class CompanionTable<in out S> implements Served {
   private readonly design: Design<S>
   /** By key: a companion, or the server that has it, or will have it when it needs one. */
   private readonly entries = new KeyTable<CompanionPort<S> | Owner<S>>()
   /** By companion: servers that are down and may yet have forgotten what they have left, all of it in a store. */
   private readonly standBy = new Map<CompanionPort<S>, Set<Owner<S>>>()
+  /** Starts the server of a key that has none, where a keyed layer does so. */
+  private starter: ((key: string) => Effect.Effect<unknown, unknown>) | undefined = undefined
 
   constructor(design: Design<S>) {
     this.design = design
@@ -74,6 +83,30 @@ export class CompanionTable<in out S> {
   owner(key: string): Process | undefined {
     const entry = this.entries.get(key)
     return entry !== undefined && isCompanion(entry) ? entry.owner : entry
+  }
+
+  /** There are servers that timers can be delivered to; `starter` starts those that are not there. */
+  serve(starter = this.starter): void {
+    this.starter = starter
+    this.design.alarms?.serve(this)
+  }
+
+  /** The keyed layer is gone that has started them. */
+  startNone(): void {
+    this.starter = undefined
+  }
+
+  keyOf(name: string): string | undefined {
+    return this.design.keyOf(name)
+  }
+
+  deliver(key: string): Effect.Effect<void, unknown> | undefined {
+    const fire = (): Effect.Effect<void, unknown> => {
+      const owner = this.owner(key)
+      return owner !== undefined && isOwner(owner) ? owner.fire : Effect.void
+    }
+    if (this.starter !== undefined) return Effect.flatMap(this.starter(key), fire)
+    return this.owner(key) === undefined ? undefined : Effect.suspend(fire)
   }
 
   /** The companion of a key, made if there is none. */

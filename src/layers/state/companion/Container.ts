@@ -127,8 +127,10 @@ export const container = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
   design: Design<S>
 ): Effect.Effect<StateContainer<S>, never, Supervisor | Scope.Scope> =>
-  Effect.flatMap(Supervisor, (supervisor) => {
+  Effect.gen(function*() {
+    const supervisor = yield* Supervisor
     const companions = new CompanionTable(design)
+    yield* Effect.addFinalizer(() => Effect.sync(() => design.alarms?.leave(companions)))
     const recipe: StartRecipe<StateContainer<S>> = {
       // After the class's id no server has anything but a slash and its key: no key can be in the way of this.
       id: `${server.key}:StateContainer`,
@@ -139,5 +141,5 @@ export const container = <Self, Id extends string, S>(
         return { child, ref: new Container(child, design, companions) }
       }
     }
-    return supervisor.register(recipe)
+    return yield* supervisor.register(recipe)
   })

@@ -8,6 +8,7 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Aside } from "../../../domain/state/Generations.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import * as Timers from "../../../domain/state/Timers.ts"
 import { nothing, type Taken } from "./Companion.ts"
 import { SyncCompanion } from "./SyncCompanion.ts"
 
@@ -21,6 +22,14 @@ export class Forgetful<in out S> extends SyncCompanion<S> {
 
   get isSpare(): boolean {
     return true
+  }
+
+  get timers(): Timers.Timers {
+    return Timers.none
+  }
+
+  get noTimers(): string {
+    return "its companion keeps nothing (StateContainer.layerForget)"
   }
 
   commit(incarnation: number): boolean {

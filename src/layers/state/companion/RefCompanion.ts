@@ -12,12 +12,13 @@
  */
 import { Effect, Option, Ref } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
+import type { RecordedAnswer } from "../../../domain/state/Answers.ts"
 import * as Generations from "../../../domain/state/Generations.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, isSame, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import * as Timers from "../../../domain/state/Timers.ts"
 import { AnswerBook } from "./AnswerBook.ts"
-import type { Origin, Policy, Taken } from "./Companion.ts"
+import type { Besides, Origin, Policy, Taken } from "./Companion.ts"
 import { SyncCompanion } from "./SyncCompanion.ts"
 
 /** What few companions have, beside the policy that those of one class share. */
@@ -27,14 +28,20 @@ export interface Rest<out S> {
   /** The highest number of those that were set aside, 0 if none was. */
   readonly lastAside: number
   readonly answers: AnswerBook | undefined
+  /** Those set with each snapshot, newest first; absent when none was ever set. */
+  readonly timers: ReadonlyArray<Timers.Row> | undefined
+  /** Where they are found when they are due, by key; absent where none can be set. */
+  readonly due: { set(key: string, timers: Timers.Timers): void } | undefined
 }
 
 /** What the companions of a class share as long as they have nothing else. */
-export const restOf = (policy: Policy | undefined): Rest<never> => ({
+export const restOf = (policy: Policy | undefined, due?: Rest<never>["due"]): Rest<never> => ({
   policy,
   aside: [],
   lastAside: 0,
-  answers: undefined
+  answers: undefined,
+  timers: undefined,
+  due
 })
 
 /** The snapshots of one server, in a `Ref`. */
@@ -51,19 +58,19 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
     this.rest = rest
   }
 
-  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
+  commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean {
     if (!isAccepted(this.fence, incarnation)) return false
     const { ref } = this.cell
     const before = ref.current
-    // A handler that answers with the state it was given has made no other one, unless its answer is recorded with it.
-    if (before !== undefined && answers === undefined && isSame(state, before.state)) {
+    // A handler that answers with the state it was given has made no other one, unless something is recorded with it.
+    if (before !== undefined && besides === undefined && isSame(state, before.state)) {
       ref.current = Generations.unchanged(before, by)
       return true
     }
     const last = before === undefined ? 0 : before.seq
     const seq = (last < this.rest.lastAside ? this.rest.lastAside : last) + 1
     ref.current = Generations.commit(before, { state, seq, incarnation }, by)
-    if (answers !== undefined) this.record(answers, seq)
+    if (besides !== undefined) this.record(besides, seq)
     return true
   }
 
@@ -80,7 +87,9 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
     if (aside.length > 0) {
       this.rest.answers?.rollBack(books?.seq ?? 0)
       const all = [...this.rest.aside, ...aside]
-      this.rest = { ...this.rest, aside: all, lastAside: Generations.lastSeq(undefined, all) }
+      const timers = Timers.upTo(this.rest.timers, books?.seq ?? 0)
+      this.rest = { ...this.rest, aside: all, lastAside: Generations.lastSeq(undefined, all), timers }
+      if (timers !== undefined) this.rest.due?.set(this.key, this.timers)
     }
     return { decision, aside }
   }
@@ -91,7 +100,16 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   forget(): void {
     this.put(undefined)
-    this.rest = restOf(this.rest.policy)
+    if (this.rest.timers !== undefined) this.rest.due?.set(this.key, Timers.none)
+    this.rest = restOf(this.rest.policy, this.rest.due)
+  }
+
+  get timers(): Timers.Timers {
+    return this.rest.timers?.[0]?.timers ?? Timers.none
+  }
+
+  get noTimers(): string | undefined {
+    return this.rest.due === undefined ? "nothing delivers them" : undefined
   }
 
   get seq(): number {
@@ -119,10 +137,16 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
     this.cell.ref.current = next
   }
 
-  private record(recorded: ReadonlyArray<NewAnswer>, seq: number): void {
-    const answers = this.rest.answers ?? new AnswerBook(this.rest.policy?.answers)
-    if (this.rest.answers === undefined) this.rest = { ...this.rest, answers }
-    for (const answer of recorded) answers.record(answer, seq)
+  private record({ answers, timers }: Besides, seq: number): void {
+    if (answers !== undefined) {
+      const book = this.rest.answers ?? new AnswerBook(this.rest.policy?.answers)
+      if (this.rest.answers === undefined) this.rest = { ...this.rest, answers: book }
+      for (const answer of answers) book.record(answer, seq)
+    }
+    if (timers === undefined) return
+    const oldest = Ref.getUnsafe(this.cell)?.goodSeq || seq
+    this.rest = { ...this.rest, timers: Timers.recorded(this.rest.timers, seq, timers, oldest) }
+    this.rest.due?.set(this.key, timers)
   }
 }
 

@@ -8,13 +8,14 @@
  */
 import { Effect, type Option } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import type { NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
+import type { RecordedAnswer } from "../../../domain/state/Answers.ts"
 import type { Aside } from "../../../domain/state/Generations.ts"
 import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
+import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
-import type { CompanionPort, Held, Origin, Taken } from "./Companion.ts"
+import type { Besides, CompanionPort, Held, Origin, Taken } from "./Companion.ts"
 
 /** A companion whose commits are done at once: no answer ever waits. */
 export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
@@ -31,7 +32,9 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
   abstract readonly get: Effect.Effect<Option.Option<S>>
   abstract readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot<S>>>
   abstract readonly aside: Effect.Effect<ReadonlyArray<Aside<unknown>>>
-  abstract commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean
+  abstract readonly timers: Timers
+  abstract readonly noTimers: string | undefined
+  abstract commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean
   abstract recorded(id: string): RecordedAnswer | undefined
   abstract observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
   abstract forget(): void

@@ -21,9 +21,10 @@ import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
 import { AnswerBook } from "./AnswerBook.ts"
-import { type CompanionPort, type Held, isHandled, type Origin, type Taken } from "./Companion.ts"
+import { type Besides, type CompanionPort, type Held, isHandled, type Origin, type Taken } from "./Companion.ts"
 
 interface Pending<out S> {
   readonly incarnation: number
@@ -32,6 +33,8 @@ interface Pending<out S> {
   readonly by: Origin
   /** The answers to be recorded with it; as many of them as there may be on record at all. */
   readonly answers: AnswerBook | undefined
+  /** The timers to be set with it, if they are others than before. */
+  readonly timers: Timers | undefined
 }
 
 /** Keeps the newest commit to itself until it is flushed, and only then hands it to the companion it wraps. */
@@ -51,16 +54,18 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     this.limits = limits
   }
 
-  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
+  commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean {
     if (!isAccepted(this.fence, incarnation)) return false
     const { pending } = this
+    const answers = besides?.answers
     if (pending === undefined && !this.needsEnd) this.late.add(this)
     const keepsOrigin = pending !== undefined && (by === "callback" || isHandled(pending.by))
     this.pending = {
       incarnation,
       state,
       by: keepsOrigin ? pending.by : by,
-      answers: answers === undefined ? pending?.answers : this.recordedWith(pending?.answers, answers)
+      answers: answers === undefined ? pending?.answers : this.recordedWith(pending?.answers, answers),
+      timers: besides?.timers ?? pending?.timers
     }
     return true
   }
@@ -69,6 +74,14 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     // The number of their state is not known yet.
     for (const answer of answers) book.record(answer, 0)
     return book
+  }
+
+  get timers(): Timers {
+    return this.pending?.timers ?? this.inner.timers
+  }
+
+  get noTimers(): string | undefined {
+    return this.needsEnd ? "it is conserved when it ends, and not before (when: \"terminate\")" : this.inner.noTimers
   }
 
   recorded(id: string): RecordedAnswer | undefined {
@@ -102,7 +115,9 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     const { pending } = this
     if (pending === undefined) return
     this.pending = undefined
-    this.inner.commit(pending.incarnation, pending.state, pending.by, pending.answers?.unsaved)
+    const { answers, by, incarnation, state, timers } = pending
+    const besides = answers === undefined && timers === undefined ? undefined : { answers: answers?.unsaved, timers }
+    this.inner.commit(incarnation, state, by, besides)
   }
 
   forget(): void {

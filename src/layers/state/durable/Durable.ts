@@ -22,7 +22,7 @@
  */
 import { Cause, Effect, Exit, Option } from "effect"
 import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
-import type { NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
+import type { RecordedAnswer } from "../../../domain/state/Answers.ts"
 import * as Generations from "../../../domain/state/Generations.ts"
 import type { Residency } from "../../../domain/state/Passivation.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
@@ -30,12 +30,21 @@ import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { booksOf, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import { none, type Timers } from "../../../domain/state/Timers.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Process } from "../../process/Process.ts"
-import { AnswerBook } from "../companion/AnswerBook.ts"
-import { type CompanionPort, type Held, isHandled, nothing, type Origin, type Taken } from "../companion/Companion.ts"
+import {
+  type Besides,
+  type CompanionPort,
+  type Held,
+  isHandled,
+  nothing,
+  type Origin,
+  type Taken
+} from "../companion/Companion.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
+import { Beside } from "./Beside.ts"
 import * as Memory from "./Memory.ts"
 import { Outbox } from "./Outbox.ts"
 import { StoredKey } from "./StoredKey.ts"
@@ -52,7 +61,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private readonly outbox = new Outbox()
   private fence = 0
   private memory: Memory.Memory<S> = Memory.unread
-  private answers: AnswerBook | undefined = undefined
+  private beside: Beside | undefined = undefined
   /** Every snapshot up to this one is trusted. */
   private trustedUpTo = 0
   /** Whether it waits for the interval, or has its place in the writer's queue since: the newest state then is written. */
@@ -85,11 +94,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   // ------------------------------------------------------------------------------------------------------ committing
 
-  commit(incarnation: number, state: S, by: Origin, answers?: ReadonlyArray<NewAnswer>): boolean {
+  commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean {
     if (!isAccepted(this.fence, incarnation)) return false
     const before = this.newest
     if (isHandled(by) && before !== undefined) this.trustedUpTo = before.seq
-    const unchanged = answers === undefined ? Memory.unchanged(this.memory, state, by) : undefined
+    const unchanged = besides === undefined ? Memory.unchanged(this.memory, state, by) : undefined
     if (unchanged !== undefined) {
       this.memory = unchanged
       return true
@@ -97,7 +106,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     const seq = this.outbox.lastSeq + 1
     this.outbox.committed(seq, by === "cast")
     this.memory = Memory.here(Generations.commitAlone(before, { state, seq, incarnation }, by))
-    if (answers !== undefined) { for (const answer of answers) this.book.record(answer, seq) }
+    if (besides !== undefined) (this.beside ??= new Beside(this.session.policy?.answers)).commit(besides, seq)
     const { late, queue, when } = this.session
     if (when === "commit") queue.add(this)
     else if (!this.isLate) {
@@ -113,12 +122,17 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   conclude(_incarnation: number, _state: S): void {}
 
-  private get book(): AnswerBook {
-    return this.answers ??= new AnswerBook(this.session.policy?.answers)
+  get timers(): Timers {
+    return this.beside?.timers ?? none
+  }
+
+  get noTimers(): string | undefined {
+    const { alarms, store } = this.session
+    return alarms === undefined ? `the store "${store.name}" keeps none: it has no method timers` : undefined
   }
 
   recorded(id: string): RecordedAnswer | undefined {
-    return this.answers?.find(id)
+    return this.beside?.find(id)
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
@@ -183,19 +197,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     const record = this.stored.encode(newest, this.trustedUpTo, at)
     if (record._tag === "Failure") return record
     this.outbox.written()
-    return this.answers === undefined
-      ? record
-      : Exit.succeed({ ...record.value, ...this.unsavedAnswers(this.answers) })
+    return this.beside === undefined ? record : Exit.succeed({ ...record.value, ...this.beside.take() })
   }
 
-  /** What was recorded since the last record goes with this one. */
-  private unsavedAnswers(book: AnswerBook): Pick<SnapshotRecord, "answers" | "forgetAnswersBefore"> {
-    const answers = book.unsaved
-    book.unsaved = []
-    return { answers, forgetAnswersBefore: book.oldest }
-  }
-
-  saved({ seq }: SnapshotRecord): void {
+  saved({ seq, timers }: SnapshotRecord): void {
+    if (timers !== undefined) this.session.alarms?.note(timers)
     this.outbox.stored(seq)
     this.outbox.settle()
   }
@@ -217,6 +223,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   /** Forgets what memory holds, stored or not; the number of casts that are undone by that. */
   private giveUp(memory: Memory.Memory<S>): number {
     this.memory = memory
+    this.beside = undefined
     this.isLate = false
     this.session.late.delete(this)
     return this.outbox.giveUp()
@@ -242,7 +249,6 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     const { outbox, session: { epoch, queue, store } } = this
     const upTo = outbox.lastSeq
     this.giveUp({ _tag: "Here", newest: undefined })
-    this.answers = undefined
     outbox.removalBegun()
     const removed: Done = (exit) =>
       Effect.suspend(() => {
@@ -300,9 +306,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   private learn(books: Generations.Generations<SnapshotRecord>, lastSeq: number): void {
-    const answers = books?.state.answers
-    if (answers !== undefined && answers.length > 0) this.book.load(answers)
-    else this.answers = undefined
+    this.beside = Beside.of(books?.state, this.session.policy?.answers)
+    this.session.alarms?.note(this.timers)
     this.trustedUpTo = books === undefined ? 0 : books.trust === "trusted" ? books.seq : books.goodSeq
     this.outbox.caughtUp(lastSeq)
   }
@@ -321,7 +326,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   passivate(): void {
     const { newest } = this
     this.memory = newest === undefined ? Memory.unread : { _tag: "Away", seq: newest.seq }
-    this.answers = undefined
+    this.beside = undefined
   }
 
   get activate(): Effect.Effect<S, StoreError> {
@@ -346,8 +351,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     if (newest !== undefined) return Effect.succeed(newest.state)
     const found = this.stored.find(records, memory._tag === "Away" ? memory.seq : undefined)
     if (found._tag === "Failure") return Effect.failCause(found.cause)
-    const { answers, seq, state } = found.value
-    if (answers !== undefined && answers.length > 0) this.book.load(answers)
+    const { seq, state } = found.value
+    this.beside = Beside.of(found.value, this.session.policy?.answers)
     const trust = seq <= this.trustedUpTo ? "trusted" : "probation"
     this.memory = Memory.here(Generations.make({ seq, state, incarnation: this.fence }, trust, undefined))
     return Effect.succeed(state)

@@ -14,6 +14,7 @@ import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Policy } from "../companion/Companion.ts"
+import type { Alarms } from "../store/Alarms.ts"
 import type { StoreHealth } from "../store/StoreHealth.ts"
 import * as StoreHost from "../store/StoreHost.ts"
 import type { StateStore } from "../store/StoreShape.ts"
@@ -23,6 +24,8 @@ import type { Unsaved, WriteQueue } from "../store/WriteQueue.ts"
 export interface Session<in out S> {
   readonly store: StateStore<Grade>
   readonly health: StoreHealth
+  /** What has their timers delivered; absent where the store keeps none. */
+  readonly alarms: Alarms | undefined
   /** What is to be written of its servers. */
   readonly queue: WriteQueue
   readonly epoch: number
@@ -58,7 +61,7 @@ export const openSession = <S>(
 ): Effect.Effect<Session<S>, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const { retry } = settings
-    const { health, store, writer } = yield* StoreHost.of(provided)
+    const { alarms, health, store, writer } = yield* StoreHost.of(provided)
     const what = invalidKey(server.key)
     if (what !== undefined) {
       return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
@@ -73,6 +76,7 @@ export const openSession = <S>(
       ...settings,
       store,
       health,
+      alarms,
       queue,
       epoch,
       schema: server.stateSchema,

@@ -1,19 +1,20 @@
 /**
- * A store at work: the store, guarded, with its one writer and its health.
+ * A store at work: the store, guarded, with its one writer, what delivers its timers, and its health.
  *
- * A store that is provided by a Layer of this library, or by `StateStore.layer`, has its writer's fiber in the Layer's Scope.
- * One that was put into the context as a plain value has no Scope of its own: the first session that uses it starts the
- * writer, and the last one ends it.
+ * A store that is provided by a Layer of this library, or by `StateStore.layer`, has the fibers of both in the Layer's Scope.
+ * One that was put into the context as a plain value has no Scope of its own: the first session that uses it starts them, and
+ * the last one ends them.
  *
  * *Tricky*: a store may be a program of anybody's. Each call of it is an Effect here, so a method that throws, or answers with
  * something that is no Effect, fails that one operation with a defect.
  *
  * @since 0.1.0
  */
-import { Context, Effect, Exit, Fiber, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { guarded } from "../../process/Execute.ts"
+import { Alarms } from "./Alarms.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 import type { StateStore } from "./StoreShape.ts"
 import { StoreWriter } from "./StoreWriter.ts"
@@ -23,6 +24,8 @@ export interface StoreHost {
   readonly store: StateStore<Grade>
   readonly writer: StoreWriter
   readonly health: StoreHealth
+  /** Absent when the store keeps no timers. */
+  readonly alarms: Alarms | undefined
 }
 
 const hostKey: unique symbol = Symbol("heirloom/StateStore/host")
@@ -31,13 +34,22 @@ interface Hosted {
   readonly [hostKey]?: StoreHost
 }
 
-/** Runs a store's writer in a Scope. */
+/** Asked once: what asks again is what delivers. */
+const once = Schedule.recurs(0)
+
+/** Runs a store's writer, and what delivers its timers, in a Scope. */
 const start = (unguarded: StateStore<Grade>, context: Context.Context<never>, scope: Scope.Scope): StoreHost => {
   const store = guard(unguarded)
   const health = new StoreHealth(store.name)
   const writer = new StoreWriter(store, health, context)
-  Fiber.runIn(Effect.runForkWith(context)(writer.run), scope)
-  return { store, writer, health }
+  const { timers } = store
+  const alarms = timers === undefined
+    ? undefined
+    : new Alarms(store.name, (limit, after) => health.ask(timers(limit, after), once, () => 1, "read"), context)
+  const run = Effect.runForkWith(context)
+  Fiber.runIn(run(writer.run), scope)
+  if (alarms !== undefined) Fiber.runIn(run(alarms.run), scope)
+  return { store, writer, health, alarms }
 }
 
 /** A store that runs its writer in the Scope: the value that a Layer provides. */

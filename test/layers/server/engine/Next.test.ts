@@ -266,6 +266,7 @@ describe("the context that a handler gets with its message", () => {
     attempt: 0,
     incarnation: 0,
     key: undefined,
-    seq: 0
+    seq: 0,
+    timer: undefined
   }
 })

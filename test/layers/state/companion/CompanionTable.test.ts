@@ -13,6 +13,7 @@ class FakeServer extends FakeProcess implements Owner<number> {
   readonly key = key
   override incarnation = 0
   companion: CompanionPort<number> | undefined = undefined
+  readonly fire = Effect.void
 }
 
 const design = (isLazy: boolean, afterStop: "keep" | "forget"): Design<number> => ({
@@ -23,6 +24,8 @@ const design = (isLazy: boolean, afterStop: "keep" | "forget"): Design<number> =
   afterStop,
   stored: Effect.succeed([]),
   dropped: () => {},
+  alarms: undefined,
+  keyOf: () => undefined,
   work: Effect.never
 })
 

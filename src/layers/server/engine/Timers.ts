@@ -1,0 +1,66 @@
+/**
+ * Durable timers of a server: those that are due become messages in its mailbox.
+ *
+ * *Tricky*: which are due is asked in the server's own turn, since the timers of a state that has left memory come back with it.
+ * What is asked again afterwards waits behind those messages, over a restart too: then each was handled, or its server has
+ * died of it.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Effect, Exit } from "effect"
+import { callError } from "../../../domain/process/CallError.ts"
+import { notRunning } from "../../../domain/server/Delivery.ts"
+import { Parked, Stopped } from "../../../domain/server/Phase.ts"
+import { fired } from "../../../domain/server/TimerKey.ts"
+import { type Due, due } from "../../../domain/state/Timers.ts"
+import { attempt } from "../../process/Execute.ts"
+import { Envelope } from "../message/Envelope.ts"
+import { type MessageType, ownCall } from "../message/MessageType.ts"
+import { payloadOf } from "../message/Timed.ts"
+import { failed } from "../parts/Events.ts"
+import type { Server } from "../parts/Server.ts"
+import { SystemAnswer } from "../parts/SystemAnswer.ts"
+import { ask, enqueue, whenStored } from "./Intake.ts"
+
+const dueTimers: MessageType = { ...ownCall, tag: "due timers" }
+
+/** Has the messages of due timers handled; done when they are, and what they did is stored. */
+export const fire = (server: Server): Effect.Effect<void, unknown> =>
+  Effect.flatMap(
+    look(server),
+    (due) =>
+      due.length === 0 ? Effect.void : Effect.forEach(due, (one) => post(server, one), { discard: true }).pipe(
+        Effect.andThen(look(server)),
+        Effect.andThen(Effect.callback<void>((resume) => whenStored(server, () => resume(Exit.void))))
+      )
+  )
+
+// What the engine carries without its type is what is answered here.
+const look = (server: Server) =>
+  ask(
+    server,
+    () => new SystemAnswer(due(server.timers, server.spec.clock.currentTimeMillisUnsafe())),
+    Infinity,
+    dueTimers
+  ) as Effect.Effect<ReadonlyArray<Due>, unknown>
+
+const post = (server: Server, one: Due): Effect.Effect<void, unknown> => {
+  const { message, name } = one.timer
+  const type = server.types.get(message)
+  const payload = type === undefined
+    ? Exit.die(new Error("there is no such message any more"))
+    : attempt(() => payloadOf(type, one.timer))
+  if (type === undefined || payload._tag === "Failure") {
+    const cause = payload._tag === "Failure" ? payload.cause : Cause.empty
+    return Effect.sync(() => failed(server, `the timer "${name}" cannot be delivered as ${message}: it is kept`, cause))
+  }
+  if (server.phase === Parked) return Exit.fail(callError(server.name, message, { _tag: "Parked" }))
+  if (server.phase === Stopped) return Exit.fail(callError(server.name, message, notRunning(server.askedBy)))
+  const { counters } = server.spec.parent.telemetry
+  if (type.isCall) counters.calls++
+  else counters.casts++
+  const envelope = new Envelope(server, type, payload.value, undefined)
+  const shown = fired(server.spec.id === server.id ? server.id : `${server.spec.id}/${server.key}`, one)
+  envelope.once = { key: shown.idempotencyKey, call: "", timer: { due: one, fired: shown } }
+  return enqueue(server, envelope)
+}
