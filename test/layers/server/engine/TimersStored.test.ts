@@ -1,0 +1,282 @@
+/** Durable timers over a store: what outlives the process, what a failed write leaves, what the store is asked. */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, type Exit, Layer, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  GenServer,
+  InvalidOption,
+  Next,
+  Process,
+  StateContainer,
+  StateStore,
+  Supervisor,
+  Sys,
+  Timer
+} from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
+import { app, behavior, Bell, keyed, kinds, Seen, type SetTimer, Store } from "../../../kit/Bell.ts"
+import { turns } from "../../../kit/Fibers.ts"
+import { often } from "../../../kit/Restarts.ts"
+import { Scripted } from "../../../kit/Scripted.ts"
+
+/** A store that counts how often it is asked for timers, and can be away. */
+const counting = () => {
+  const memory = StateStore.makeMemory()
+  const asked = { timers: 0, saves: 0, isAway: false }
+  const away = Effect.fail(
+    new StateStore.StoreError({ store: "counting", operation: "save", reason: { _tag: "Unavailable", cause: "away" } })
+  )
+  const store: StateStore.StateStore<"crash"> = {
+    ...memory,
+    save: (records) => {
+      asked.saves++
+      return asked.isAway ? away : memory.save(records)
+    },
+    timers: (limit, after) => {
+      asked.timers++
+      return asked.isAway ? away : memory.timers!(limit, after)
+    }
+  }
+  return { asked, memory, layer: Layer.sync(Store, () => store) }
+}
+
+const set = (...timers: ReadonlyArray<SetTimer>) => ({ timers })
+
+const fired = Effect.flatMap(
+  Harness.Harness,
+  (harness) =>
+    Effect.map(
+      harness.events,
+      (events) =>
+        events.flatMap((event) =>
+          event._tag === "TimerFired" ? [[event.timer, event.due, event.late, event.missed] as const] : []
+        )
+    )
+)
+
+/** Waits for the first timer, without that any time passes. */
+const rings = Effect.flatMap(
+  Harness.Harness,
+  (harness) => Effect.andThen(harness.awaitEvent((event) => event._tag === "TimerFired"), turns)
+)
+
+/** The defect that a call's server died of. */
+const defectOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
+  const error = exit._tag === "Failure" ? Cause.squash(exit.cause) : undefined
+  return error instanceof GenServer.CallError && error.reason._tag === "Crashed"
+    ? Cause.squash(error.reason.cause)
+    : error
+}
+
+describe("a timer over a store", () => {
+  it.effect("that was due while no process ran is delivered at once, and says how late it is", () => {
+    const { layer } = counting()
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      yield* Effect.flatMap(Bell.at("a"), (bell) => bell.Set(set({ name: "one", at: 5000 }))).pipe(
+        Effect.provide(keyed(seen, "a store", layer), { local: true })
+      )
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(seen.keys, [])
+      yield* Effect.gen(function*() {
+        yield* rings
+        assert.deepStrictEqual(yield* fired, [["one", 5000, 3_595_000, 0]])
+        assert.deepStrictEqual(yield* (yield* Bell.via("a")).Rung(), [["one", 3_595_000, 0]])
+      }).pipe(Effect.provide(keyed(seen, "a store", layer), { local: true }))
+      assert.deepStrictEqual(seen.keys, ["5000/one/test/Bell/a"])
+    })
+  })
+
+  it.effect("that repeats is delivered once after a long absence, and says how often it was missed", () => {
+    const { layer } = counting()
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      yield* Effect.flatMap(Bell, (bell) => bell.Set(set({ name: "tick", every: 60_000 }))).pipe(
+        Effect.provide(app(seen, "a store", layer), { local: true })
+      )
+      yield* TestClock.adjust(1000 * 60_000 + 30_000)
+      yield* Effect.gen(function*() {
+        yield* rings
+        assert.deepStrictEqual(yield* fired, [["tick", 60_000, 999 * 60_000 + 30_000, 999]])
+        assert.deepStrictEqual((yield* Sys.timers(yield* Bell)).map(({ due }) => due), [1001 * 60_000])
+        yield* TestClock.adjust("30 seconds")
+        assert.deepStrictEqual((yield* fired)[1], ["tick", 1001 * 60_000, 0, 0])
+      }).pipe(Effect.provide(app(seen, "a store", layer), { local: true }))
+    })
+  })
+
+  it.effect("wakes a server that hibernates, and one that has stopped", () => {
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      const [a, b] = [yield* Bell.at("a"), yield* Bell.at("b")]
+      for (const bell of [a, b]) yield* bell.Set(set({ name: "one", at: 5000 }))
+      yield* a.Sleep()
+      yield* b.Stop()
+      yield* TestClock.adjust("5 seconds")
+      for (const key of ["a", "b"]) assert.deepStrictEqual(yield* (yield* Bell.via(key)).Rung(), [["one", 0, 0]])
+      assert.strictEqual(yield* Process.incarnation(a), 1)
+    }).pipe(Effect.provide(keyed(seen, "a store")))
+  })
+
+  it.effect("is not set by a commit that was not conserved", () => {
+    const { asked, layer } = counting()
+    const seen = new Seen()
+    const Tree = Layer.provideMerge(
+      Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+        StateContainer.layerStore(Bell, { store: Store, retry: Schedule.recurs(0) }),
+        Bell.layer(behavior(seen))
+      ]),
+      layer
+    )
+    return Effect.gen(function*() {
+      const bell = yield* Bell
+      yield* bell.Set(set({ name: "kept", at: 9000 }))
+      asked.isAway = true
+      const exit = yield* Effect.exit(bell.Set(set({ name: "kept" }, { name: "lost", at: 5000 })))
+      assert.strictEqual(exit._tag, "Failure")
+      asked.isAway = false
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(seen.keys, ["9000/kept/test/Bell"])
+    }).pipe(Effect.provide(Tree))
+  })
+
+  it.effect("is delivered when the store is back, if it was away then", () => {
+    const { asked, layer } = counting()
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      const bell = yield* Bell
+      yield* bell.Set(set({ name: "one", at: 5000 }))
+      asked.isAway = true
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(seen.keys, [])
+      asked.isAway = false
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(seen.keys, ["5000/one/test/Bell"])
+    }).pipe(Effect.provide(app(seen, "a store", layer)))
+  })
+
+  it.effect("costs one question for all servers that have one at the time, and none in between", () => {
+    const { asked, layer } = counting()
+    const seen = new Seen()
+    const keys = Array.from({ length: 500 }, (_, i) => `k${i}`)
+    return Effect.gen(function*() {
+      yield* Effect.forEach(
+        keys,
+        (key) => Effect.flatMap(Bell.at(key), (bell) => bell.Set(set({ name: "one", at: 50_000 })))
+      )
+      yield* turns
+      const before = asked.timers
+      yield* TestClock.adjust("49999 millis")
+      assert.strictEqual(asked.timers, before)
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(asked.timers, before + 1)
+      assert.strictEqual(seen.keys.length, 500)
+      // Once more, to see that each is gone.
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(asked.timers, before + 2)
+      assert.strictEqual(new Set(seen.keys).size, 500)
+    }).pipe(Effect.provide(keyed(seen, "a store", layer)))
+  })
+
+  it.effect("of a server that dies of it each time keeps no other waiting", () => {
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      yield* Effect.flatMap(Bell.at("a"), (bell) => bell.Set(set({ name: "die", at: 1000, how: "die" })))
+      yield* Effect.flatMap(Bell.at("b"), (bell) => bell.Set(set({ name: "tick", every: 1000 })))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* (yield* Bell.via("b")).Rung()).length, 60)
+      // After 1, 2, 4, 8, 16 seconds, and at first.
+      assert.strictEqual(seen.keys.filter((key) => key.includes("die")).length, 6)
+    }).pipe(Effect.provide(keyed(seen, "a store", undefined, "permanent")))
+  })
+
+  it.effect("that is overdue waits for a server that nothing starts but its own layer", () => {
+    const { layer } = counting()
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      yield* Effect.flatMap(Bell, (bell) => bell.Set(set({ name: "one", at: 5000 }))).pipe(
+        Effect.provide(app(seen, "a store", layer), { local: true })
+      )
+      yield* TestClock.adjust("1 hour")
+      const Empty = Layer.provideMerge(
+        Supervisor.layer({ id: "root", strategy: "one_for_one" }, [kinds["a store"]]),
+        layer
+      )
+      yield* TestClock.adjust("1 hour").pipe(Effect.provide(Empty, { local: true }))
+      assert.deepStrictEqual(seen.keys, [])
+      yield* rings.pipe(Effect.provide(app(seen, "a store", layer), { local: true }))
+      assert.deepStrictEqual(seen.keys, ["5000/one/test/Bell"])
+    })
+  })
+})
+
+describe("a timer that cannot be set", () => {
+  const trees = {
+    "a companion that forgets": StateContainer.layerForget(Bell),
+    "a companion that conserves at the end alone": StateContainer.layerMemory(Bell, { when: "terminate" }),
+    "a store that keeps none": StateContainer.layerStore(Bell, { store: Store })
+  }
+  for (const [name, container] of Object.entries(trees)) {
+    it.effect(`over ${name} is refused, typed, and its answer is not committed`, () => {
+      const seen = new Seen()
+      const scripted = new Scripted()
+      const Tree = Layer.provideMerge(
+        Supervisor.layer({ id: "root", strategy: "one_for_one" }, [container, Bell.layer(behavior(seen))]),
+        Layer.succeed(Store, scripted.store)
+      )
+      return Effect.gen(function*() {
+        const bell = yield* Bell
+        const error = defectOf(yield* Effect.exit(bell.Set(set({ name: "one", at: 5000 }))))
+        assert.instanceOf(error, GenServer.NoTimers)
+        assert.include(error.message, "Set of root > test/Bell set the timer \"one\", which nothing would keep: ")
+        // To cancel what cannot be set is nothing.
+        yield* bell.Set(set({ name: "one" }))
+      }).pipe(Effect.provide(Tree))
+    })
+  }
+
+  class Odd extends GenServer.Service<Odd>()("test/Odd", {
+    state: Schema.Int,
+    messages: {
+      Set: GenServer.call({ payload: { which: Schema.Int } }),
+      Get: GenServer.call({ reply: Schema.Int }),
+      Ring: GenServer.cast({ payload: { n: Schema.Int } })
+    }
+  }) {}
+
+  const ring = Odd.message.Ring({ n: 1 })
+  const wrong = [
+    ["a date that is none", Timer.at("one", NaN, ring), "the time of the timer \"one\": it must be a date"],
+    ["a text that is no date", Timer.at("one", "yesterday evening", ring), "it must be a date"],
+    ["a negative delay", Timer.after("one", -1, ring), "it must be a duration of 0 or more that ends"],
+    ["a delay without end", Timer.after("one", Infinity, ring), "it must be a duration of 0 or more that ends"],
+    ["no period", Timer.every("one", 0, ring), "it must be a duration of more than nothing"],
+    ["a period of nanoseconds", Timer.every("one", "5 nanos", ring), "it must be a millisecond or more"],
+    ["an empty name", Timer.cancel(""), "the name of a timer: it must be a text of 1 to 64 bytes"],
+    ["a name that is too long", Timer.cancel("é".repeat(33)), "the name of a timer"],
+    ["a payload that does not fit", Timer.after("one", 1, Odd.message.Ring({ n: 1.5 })), "what its schema writes down"]
+  ] as const
+  for (const [which, [name, change, text]] of wrong.entries()) {
+    it.effect(`with ${name} is refused: its handler crashes, and the answer is not committed`, () =>
+      Effect.gen(function*() {
+        const odd = yield* Odd
+        const error = defectOf(yield* Effect.exit(odd.Set({ which })))
+        assert.instanceOf(error, InvalidOption.InvalidOption)
+        assert.include(error.message, text)
+        assert.strictEqual(yield* odd.Get(), 0)
+        assert.deepStrictEqual(yield* Sys.timers(odd), [])
+      }).pipe(Effect.provide(
+        Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+          StateContainer.layerMemory(Odd),
+          Odd.layer({
+            init: 0,
+            handlers: {
+              Set: (n) => Next.reply(undefined, n + 1, { timers: [change] }),
+              Get: (n) => [n, n],
+              Ring: (n, payload) => n + payload.n
+            }
+          })
+        ])
+      )))
+  }
+})
