@@ -1,7 +1,7 @@
 /** What of servers and agents compiles, and what does not. */
 import { Context, Effect, type Layer, Schema } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
-import { Agent, GenServer, Next, type Process, StateContainer, Supervisor, Sys } from "../../src/index.ts"
+import { Agent, GenServer, Next, type Process, StateContainer, Supervisor, Sys, Timer } from "../../src/index.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 class Rate extends Context.Service<Rate, number>()("types/Rate") {}
@@ -256,5 +256,66 @@ describe("orCrash", () => {
     expectTypeOf(account.Pay({ by: 1 }).pipe(GenServer.orCrash)).toEqualTypeOf<Effect.Effect<number, Refused>>()
     expectTypeOf(GenServer.orCrash(visits.get())).toEqualTypeOf<Effect.Effect<number>>()
     expectTypeOf(GenServer.orCrash(Effect.void)).toEqualTypeOf<Effect.Effect<void>>()
+  })
+})
+
+describe("durable timers", () => {
+  const tick = Timer.every("tick", "1 hour", Account.message.Tick())
+  const pay = Timer.at("pay", 0, Account.message.Pay({ by: 1 }))
+  class Other extends GenServer.Service<Other>()("types/Other", {
+    state: Schema.Int,
+    messages: { Ring: GenServer.cast() }
+  }) {}
+  const ring = Timer.after("ring", "1 second", Other.message.Ring())
+
+  it("are for messages of the server's own class, internal ones too", () => {
+    const timed = Account.behavior({
+      init: Next.start({ balance: 0, open: true }, { timers: [tick] }),
+      restore: (state) => Next.start(state, { timers: [Timer.cancel("pay")] }),
+      handlers: {
+        Pay: (state, { by }) => Next.reply(by, state, { timers: [pay, tick, Timer.cancel("pay")] }),
+        Tick: (state, _, { timer }) => {
+          expectTypeOf(timer).toEqualTypeOf<Timer.Fired | undefined>()
+          return Next.noReply(state, {
+            timers: [tick],
+            continueWith: (state) => Next.noReply(state, { timers: [pay] })
+          })
+        }
+      }
+    })
+    Account.layer(timed)
+    Account.layerKeyed(timed)
+    Account.layer({
+      ...behavior,
+      // @ts-expect-error a message of another class
+      init: Next.start({ balance: 0, open: true }, { timers: [ring] })
+    })
+    Account.layer({
+      ...behavior,
+      handlers: {
+        ...behavior.handlers,
+        // @ts-expect-error
+        Pay: (state, { by }) => Next.reply(by, state, { timers: [ring] })
+      }
+    })
+    Account.layer({
+      ...behavior,
+      handlers: {
+        ...behavior.handlers,
+        // @ts-expect-error
+        Tick: (state) => Effect.succeed(Next.noReply(state, { timers: [tick, ring] }))
+      }
+    })
+  })
+
+  it("have the payload of their message", () => {
+    // @ts-expect-error it has one
+    Account.message.Pay()
+    // @ts-expect-error of another type
+    Account.message.Pay({ by: "1" })
+    // @ts-expect-error it has none
+    Account.message.Tick({ by: 1 })
+    // @ts-expect-error there is no such message
+    void Account.message.Refund
   })
 })
