@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import { type Call, call, type Cast, cast } from "../../../domain/server/Message.ts"
-import type { Checks } from "../../../domain/server/Validation.ts"
 import type { Fired } from "../../../domain/server/Timer.ts"
+import type { Checks } from "../../../domain/server/Validation.ts"
 import type { Due } from "../../../domain/state/Timers.ts"
 
 /** A message of a server class, with all that is computed from its description once. */
