@@ -212,7 +212,9 @@ const conserved = (
   besides: Besides | undefined
 ): Starts => {
   const companion = server.ownCompanion
-  if (!companion.commit(server.incarnation, state, "callback", besides)) return failStart(server, Cause.die(fenced(server)))
+  if (!companion.commit(server.incarnation, state, "callback", besides)) {
+    return failStart(server, Cause.die(fenced(server)))
+  }
   const stored = Effect.callback<void, unknown>((resume) =>
     companion.hold({ stored: () => resume(Exit.void), lost: (reason) => resume(Exit.failCause(toCause(reason))) })
   )
