@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Fiber, Layer, Schema } from "effect"
+import { Cause, Context, Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Monitor, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
@@ -124,7 +124,18 @@ describe("spawnLink", () => {
       }).pipe(Effect.scoped, Effect.provide(setUp(Effect.delay(end, 100)))))
   }
 
-  it.effect("it may complete and be interrupted without harm, and ends with its incarnation", () => {
+  for (const [how, end] of Object.entries({ completes: Effect.void, "is interrupted": Effect.interrupt })) {
+    it.effect(`it ends nothing when it ${how}`, () =>
+      Effect.gen(function*() {
+        const [pulse, harness] = [yield* Pulse, yield* Harness.Harness]
+        yield* pulse.Do({ what: "link" })
+        yield* TestClock.adjust(1000)
+        assert.deepStrictEqual([yield* pulse.Beat(), yield* Process.incarnation(pulse)], [1, 1])
+        assert.notInclude(yield* harness.historyOf(pulse), "Exited")
+      }).pipe(Effect.provide(setUp(Effect.delay(end, 100)))))
+  }
+
+  it.effect("it ends with its incarnation", () => {
     const log: Array<string> = []
     const work = Effect.onInterrupt(
       Effect.andThen(Effect.sync(() => log.push("begun")), Effect.never),
@@ -139,8 +150,22 @@ describe("spawnLink", () => {
       yield* Process.kill(pulse)
       yield* harness.awaitIncarnation(pulse, 2)
       assert.deepStrictEqual(log, ["begun", "interrupted"])
-      yield* TestClock.adjust(1000)
+    }).pipe(Effect.provide(setUp(work)))
+  })
+
+  it.effect("one that was left behind with its incarnation ends no later one", () => {
+    const gate = Latch.makeUnsafe()
+    const work = Effect.uninterruptible(Effect.andThen(gate.await, Effect.die("late")))
+    return Effect.gen(function*() {
+      const pulse = yield* Pulse
+      yield* pulse.Do({ what: "link" })
+      yield* TestClock.adjust(0)
+      yield* Process.kill(pulse)
+      yield* TestClock.adjust("5 seconds")
       assert.strictEqual(yield* Process.incarnation(pulse), 2)
+      yield* gate.open
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual([yield* pulse.Beat(), yield* Process.incarnation(pulse)], [1, 2])
     }).pipe(Effect.provide(setUp(work)))
   })
 })
