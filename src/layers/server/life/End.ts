@@ -261,12 +261,12 @@ export const exit = (server: Server, reason: ExitReason): void => {
   if (server.phase >= Ending) return
   const { stopping } = server
   if (stopping === undefined) server.stopping = { reason, ended: undefined }
-  else if (reason._tag === "Killed" && stopping.reason._tag !== "Killed") server.stopping = { ...stopping, reason }
+  else if (reason._tag === "Killed") server.stopping = { ...stopping, reason }
   else return
   carryOut(server, reason)
-  if (server.stopping !== undefined && server.stopping.ended === undefined && server.phase < Ending) {
-    bound(server, patience(server, reason))
-  }
+  // A supervisor that waits watches the clock itself, but has more patience than a kill.
+  const isWatched = server.stopping?.ended !== undefined && reason._tag !== "Killed"
+  if (server.stopping !== undefined && !isWatched && server.phase < Ending) bound(server, patience(server, reason))
 }
 
 /** Carries out an order as far as it can be now: a handler on this very stack is waited for. */

@@ -1,8 +1,9 @@
 /** What the engine stands on throws where nothing may: the message that was in hand is settled as at any other crash. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Latch, Option, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
+import { Harness } from "../../../../src/testing.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { quiet } from "../../../kit/Log.ts"
 
@@ -21,20 +22,20 @@ class Num extends GenServer.Service<Num>()("test/Num", {
 }) {}
 
 const app = (gate: Latch.Latch) =>
-  Supervisor.layer({ strategy: "one_for_one" }, [
+  Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
     StateContainer.layerMemory(Num),
     Num.layer({
       init: 0,
       handlers: {
-        Add: (n, _, { attempt }) => [attempt, n + 1],
-        AddAgain: (n, _, { attempt }) => [attempt, n + 1],
+        Add: (n) => [n + 1, n + 1],
+        AddAgain: (n) => [n + 1, n + 1],
         Note: (n) => n + 1,
         NoteAgain: (n) => n + 1,
         Get: (n) => [n, n],
         Hold: (n) => Effect.as(gate.await, [undefined, n] as const)
       }
     })
-  ])
+  ]).pipe(Layer.provideMerge(Harness.Harness.layer))
 
 /** The commit after that many others throws. */
 const breakAfter = (num: typeof Num.Service, others: number) => {
@@ -56,7 +57,7 @@ const said = (exit: Exit.Exit<unknown, GenServer.CallError>): unknown => {
 /** Messages, with what is heard of each, and the state afterwards. */
 const messages = {
   "a call": [(num) => num.Add(), "Error: out of order", 0],
-  "a call that is handled again": [(num) => num.AddAgain(), 2, 1],
+  "a call that is handled again": [(num) => num.AddAgain(), 1, 1],
   "a cast": [(num) => num.Note(), undefined, 0],
   "a cast that is handled again": [(num) => num.NoteAgain(), undefined, 1]
 } satisfies Record<
@@ -70,7 +71,7 @@ describe("a commit that throws ends the incarnation, and its message is settled 
       it.effect(`${what}, ${path}`, () => {
         const gate = Latch.makeUnsafe(true)
         return Effect.gen(function*() {
-          const num = yield* Num
+          const [num, harness] = [yield* Num, yield* Harness.Harness]
           yield* num.Get()
           if (path === "busy") yield* gate.close
           breakAfter(num, path === "busy" ? 1 : 0)
@@ -81,6 +82,10 @@ describe("a commit that throws ends the incarnation, and its message is settled 
           yield* turns
           assert.deepStrictEqual(said(yield* Fiber.join(asked)), heard)
           assert.deepStrictEqual([yield* num.Get(), yield* Process.incarnation(num)], [state, 2])
+          const again = (yield* harness.eventsOf(num)).flatMap((event) =>
+            event._tag === "Redelivered" ? [event.attempt] : []
+          )
+          assert.deepStrictEqual(again, what.endsWith("again") ? [2] : [])
         }).pipe(Effect.provide(app(gate)), quiet)
       })
     }

@@ -10,7 +10,11 @@ import { never, often } from "../../../kit/Restarts.ts"
 
 class Num extends GenServer.Service<Num>()("test/Num", {
   state: Schema.Int,
-  messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout: "infinity" }) }
+  messages: {
+    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout: "infinity" }),
+    /** Works at what the test says, and cannot be interrupted. */
+    Work: GenServer.call({ timeout: "infinity" })
+  }
 }) {}
 
 class Top extends Supervisor.Service<Top>()("test/Top") {}
@@ -21,14 +25,22 @@ interface Given {
   readonly supervisor?: Partial<Supervisor.Options>
   readonly server?: GenServer.Options
   readonly terminate?: Effect.Effect<void>
+  readonly work?: Effect.Effect<void>
 }
 
-const app = ({ server, supervisor, terminate }: Given) =>
+const app = ({ server, supervisor, terminate, work = Effect.void }: Given) =>
   Layer.provideMerge(
     Top.layer({ id: "root", strategy: "one_for_one", restart: often, ...supervisor }, [
       StateContainer.layerMemory(Num),
       Num.layer(
-        { init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] }, terminate: () => terminate },
+        {
+          init: 0,
+          handlers: {
+            Add: (n, { by }) => [n + by, n + by],
+            Work: (n) => Effect.as(Effect.uninterruptible(work), [undefined, n] as const)
+          },
+          terminate: () => terminate
+        },
         { shutdown: "infinity", ...server }
       )
     ]),
@@ -110,6 +122,89 @@ for (const before of Object.keys(first) as Array<keyof typeof first>) {
     }
   })
 }
+
+for (const before of ["a signal", "an order of its supervisor"] as const) {
+  describe(`a server at work that cannot be interrupted, after ${before}`, () => {
+    for (const signal of Object.keys(signals) as Array<Signal>) {
+      const isKill = signal === "a kill"
+      const isOrder = [before, signal].includes("an order of its supervisor")
+      it.effect(`and gets ${signal} ends ${isKill ? "within five seconds" : "when it is done"}, and all who wait hear of it`, () => {
+        const gate = Latch.makeUnsafe()
+        return Effect.gen(function*() {
+          const num = yield* Num
+          yield* num.Add({ by: 41 })
+          yield* now(Effect.exit(num.Work()))
+          const earlier = yield* now(raise(before, num))
+          const later = yield* now(raise(signal, num))
+          yield* TestClock.adjust(isKill ? "4999 millis" : "1 hour")
+          assert.deepStrictEqual([yield* Process.incarnation(num), yield* Process.status(num)], [1, "running"])
+          if (isKill) yield* TestClock.adjust("1 millis")
+          else yield* gate.open
+          yield* turns
+          // An order of the supervisor is the last word on the reason, but for a kill.
+          const reason: ExitReason = isKill ? { _tag: "Killed" } : isOrder ? { _tag: "Shutdown" } : other
+          assert.deepStrictEqual(num[Process.processOf].lastExit, reason)
+          assert.deepStrictEqual(
+            [poll(earlier), poll(later)],
+            [before, signal].map((one) => Exit.succeed(heard(one, reason)))
+          )
+          assert.strictEqual(yield* Process.status(num), isOrder ? "stopped" : "running")
+        }).pipe(Effect.ensuring(gate.open), Effect.provide(app({ work: gate.await })))
+      })
+    }
+  })
+}
+
+describe("a server that releases what it holds, after a stop, and is killed", () => {
+  /** A finalizer that says itself that it may be interrupted. */
+  const releasing = (gate: Latch.Latch, log: Array<string>) =>
+    Effect.acquireRelease(
+      Effect.void,
+      () => Effect.andThen(Effect.interruptible(gate.await), Effect.sync(() => log.push("released")))
+    )
+  const layer = (gate: Latch.Latch, log: Array<string>) =>
+    Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Num),
+      Num.layer(
+        Effect.as(
+          releasing(gate, log),
+          Num.behavior({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by], Work: (n) => [undefined, n] } })
+        ),
+        { shutdown: "infinity" }
+      )
+    ])
+  const killed = Effect.gen(function*() {
+    const num = yield* Num
+    const stop = yield* now(stopped(num, mine))
+    yield* turns
+    yield* Process.kill(num)
+    yield* TestClock.adjust("4999 millis")
+    assert.isUndefined(poll(stop))
+    return { num, stop }
+  })
+
+  it.effect("has five seconds for that, undisturbed", () => {
+    const [gate, log] = [Latch.makeUnsafe(), new Array<string>()]
+    return Effect.gen(function*() {
+      const { num, stop } = yield* killed
+      yield* gate.open
+      yield* turns
+      assert.deepStrictEqual([poll(stop), log], [Exit.succeed("StopFailed, Killed"), ["released"]])
+      assert.strictEqual(yield* Process.incarnation(num), 2)
+    }).pipe(Effect.provide(layer(gate, log)))
+  })
+
+  it.effect("and is left behind then", () => {
+    const gate = Latch.makeUnsafe()
+    return Effect.gen(function*() {
+      const { num, stop } = yield* killed
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(poll(stop), Exit.succeed("StopFailed, Killed"))
+      assert.strictEqual(yield* Process.incarnation(num), 2)
+      yield* gate.open
+    }).pipe(Effect.provide(layer(gate, [])))
+  })
+})
 
 describe("a signal to a server that is down concerns no later incarnation", () => {
   const downs = {

@@ -233,13 +233,16 @@ describe("Next.stop", () => {
   }
 
   for (const restart of ["permanent", "transient"] as const) {
-    it.effect(`with a reply: its caller finds the server ${restart === "permanent" ? "restarted" : "gone"}`, () =>
+    it.effect(`with a reply: its caller finds the server ${restart === "permanent" ? "restarting" : "gone"}`, () =>
       Effect.gen(function*() {
         const num = yield* Num
-        const found = Effect.all([Process.status(num), Process.incarnation(num)])
-        const stop = Effect.andThen(num.Stop({ orderly: true, reply: true, state: false }), found)
-        assert.deepStrictEqual(yield* stop, restart === "permanent" ? ["running", 2] : ["stopped", 1])
-      }).pipe(Effect.provide(app({ server: { restart } }))))
+        const stop = num.Stop({ orderly: true, reply: true, state: false })
+        const status = yield* Effect.andThen(stop, Process.status(num))
+        assert.strictEqual(status, restart === "permanent" ? "restarting" : "stopped")
+        const exit = yield* Effect.exit(num.Add({ by: 1 }))
+        if (restart === "permanent") assert.deepStrictEqual(exit, Exit.succeed(1))
+        else assert.strictEqual(tagOf(exit), "NotRunning")
+      }).pipe(Effect.provide(app({ server: { restart }, terminate: () => Effect.yieldNow }))))
   }
 
   it.effect("of a server that is not restarted: without a reply its caller gets NotRunning", () =>

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
@@ -142,3 +143,18 @@ describe("after Next.noReply", () => {
       assert.strictEqual(yield* own.Later({ n: 1 }, { idempotencyKey }), 7)
     }).pipe(Effect.provide(desk(Effect.void))))
 })
+
+it.effect("a stop that was given up is not observed any more, were it sent a thousand times", () =>
+  Effect.gen(function*() {
+    const own = yield* Desk
+    yield* now(own.Ask({ n: 0 }))
+    const stops = yield* Effect.forEach(
+      Array.from({ length: 1000 }),
+      (_, i) => now(Effect.exit(GenServer.stop(own, undefined, i % 2 === 0 ? {} : { timeout: "1 second" })))
+    )
+    const { observers } = serverOf(own)!.occasional!
+    assert.isFalse(observers!.isEmpty)
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.interruptAll(stops)
+    assert.isTrue(observers!.isEmpty)
+  }).pipe(Effect.provide(desk(Effect.never))))
