@@ -204,6 +204,8 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
   const noted: Array<string> = []
   const answers = new Map<number, Answer>()
   const commands: Array<ReadonlyArray<Command>> = []
+  /** Timers that are set, and neither rang nor were cancelled. */
+  const timers = new Set<number>()
   /** What was started by itself, and the state after that decision. */
   const starts: Array<{ readonly id: string; readonly state: State }> = []
   for (const { event } of recorded) {
@@ -212,11 +214,18 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
     state = next
     commands.push(todo)
     noted.push(...tellings(before, event))
+    if (event._tag === "RestartDue") timers.delete(event.ticket)
     for (const command of todo) {
       switch (command._tag) {
         case "Start":
           if (event._tag !== "RestartChild" && event._tag !== "StartChild") starts.push({ id: command.id, state })
           asked.push(`start ${command.id}`)
+          break
+        case "SetTimer":
+          timers.add(command.ticket)
+          break
+        case "CancelTimer":
+          timers.delete(command.ticket)
           break
         case "Stop":
           asked.push(`stop ${command.id}${command.shutdown === "brutal_kill" ? " brutally" : ""}`)
@@ -232,7 +241,7 @@ const fold = (initial: State, recorded: ReadonlyArray<Recorded>) => {
       }
     }
   }
-  return { state, asked, noted, answers, commands, starts }
+  return { state, asked, noted, answers, commands, starts, timers }
 }
 
 /** Whether an event is news, and not about an incarnation or attempt that is over. */
@@ -374,6 +383,7 @@ const run = Effect.fnUntraced(function*(program: typeof Program.Type, strategy: 
   assert.deepStrictEqual(world.log, expected.asked, "each child was asked just that, in that order")
   assert.deepStrictEqual(noted, expected.noted, "just that was told, in that order")
   assert.strictEqual(expected.state.phase._tag, "Down")
+  assert.deepStrictEqual(Array.from(expected.timers), [], "no timer outlives its supervisor")
 
   const answered = recorded.flatMap(({ event }) =>
     "request" in event ? [expected.answers.get(event.request)?._tag ?? "none"] : []

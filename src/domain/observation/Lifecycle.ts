@@ -8,6 +8,7 @@
  */
 import { Schema } from "effect"
 import { ExitReason } from "../process/ExitReason.ts"
+import { ForeignCause } from "../text/ForeignCause.ts"
 
 export { pathText } from "./Path.ts"
 
@@ -93,6 +94,15 @@ export const Deleted = Schema.TaggedStruct("Deleted", process)
  * @since 0.1.0
  */
 export const Abandoned = Schema.TaggedStruct("Abandoned", process)
+
+/**
+ * What an incarnation does at its end failed (`terminate`, or the release of what it had acquired), after it had ended for
+ * another reason. Where it had ended in order, that failure is the reason of `Exited`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CleanUpFailed = Schema.TaggedStruct("CleanUpFailed", { ...process, cause: ForeignCause })
 
 /**
  * A new incarnation took over conserved state.
@@ -217,6 +227,7 @@ export const Lifecycle = Schema.Union([
   Resumed,
   Deleted,
   Abandoned,
+  CleanUpFailed,
   StateRestored,
   StateRolledBack,
   StateSetAside,

@@ -17,6 +17,9 @@ export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
 /** How long a child may take to stop, in milliseconds. `brutal_kill` ends it at once, without its clean-up. */
 export type Shutdown = number | "infinity" | "brutal_kill"
 
+/** OTP's default for workers. After a kill it is also the longest time that is given to what is being released. */
+export const defaultShutdown = 5000
+
 /** What a crash report says happens next. */
 export const nextText: Record<Fate, string> = {
   restarting: "it is restarted",

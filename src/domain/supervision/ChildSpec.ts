@@ -12,7 +12,7 @@ import { words } from "../options/GivenOption.ts"
 import { InvalidOption } from "../options/InvalidOption.ts"
 import * as Millis from "../options/Millis.ts"
 import { type ExitReason, isOrderly } from "../process/ExitReason.ts"
-import type { Shutdown } from "../process/Fate.ts"
+import { defaultShutdown, type Shutdown } from "../process/Fate.ts"
 import { adviceOf } from "../process/RestartAdvice.ts"
 
 /**
@@ -80,7 +80,7 @@ export const make = (partial: Draft, autoShutdown: AutoShutdown): Result.Result<
   if (!kinds.includes(kind)) return wrong(id, "kind", kind, words(kinds))
   if (!restarts.includes(restart)) return wrong(id, "restart", restart, words(restarts))
   const shutdown = partial.shutdown === undefined
-    ? (kind === "supervisor" ? "infinity" : 5000)
+    ? (kind === "supervisor" ? "infinity" : defaultShutdown)
     : millis(partial.shutdown)
   if (shutdown === undefined) {
     return wrong(id, "shutdown", partial.shutdown, "a duration of 0 or more, \"infinity\" or \"brutal_kill\"")

@@ -49,7 +49,8 @@ export const begin = (
   const { gates, others, outstanding, stopping } = takeOver(draft, overlapped, names)
   const ordered = inOrder([...members, ...others])
   for (const entry of ordered) adopt(draft, entry, id, kind, by, reason)
-  if (delay > 0 && kind === "restart") {
+  if (kind === "park") cancelGates(draft, gates.splice(0))
+  else if (delay > 0) {
     const ticket = draft.ticket()
     gates.push(ticket)
     draft.do({ _tag: "SetTimer", id: root.spec.id, ticket, millis: delay })
@@ -61,6 +62,10 @@ export const begin = (
   const plan: Plan = { ...blank, id, kind, by, reason, stops, starts: ordered.map(nameOf), outstanding, gates }
   draft.plans = [...draft.plans.filter((other) => !overlapped.includes(other)), plan]
   advance(draft, plan)
+}
+
+const cancelGates = (draft: Draft, gates: ReadonlyArray<number>): void => {
+  for (const ticket of gates) draft.do({ _tag: "CancelTimer", ticket })
 }
 
 /** What plans in progress leave to the plan of a group that takes them over. */
@@ -122,9 +127,7 @@ export const beginStranded = (draft: Draft, id: string): void => {
 
 /** Takes everything down, whatever else was planned. */
 export const beginEnd = (draft: Draft, reason: ExitReason): void => {
-  for (const plan of draft.plans) {
-    for (const ticket of plan.gates) draft.do({ _tag: "CancelTimer", ticket })
-  }
+  for (const { gates } of draft.plans) cancelGates(draft, gates)
   const id = draft.ticket()
   const stops: Array<string> = []
   for (const entry of inOrder(draft.children.values)) {
@@ -204,10 +207,15 @@ export const arrived = (draft: Draft, id: string, planId: number | undefined): v
 /** Every plan takes the steps it may take: what one of them waits for may have happened outside of it. */
 export const advanceAll = (draft: Draft): void => {
   const { held } = draft
-  for (const { gates, id, outstanding } of draft.plans) {
-    if (gates.length > 0 || outstanding.length > 0) continue
+  for (const { id } of draft.plans) {
     const plan = draft.plan(id)
-    if (plan !== undefined) advance(draft, plan)
+    if (plan === undefined || plan.outstanding.length > 0) continue
+    if (plan.gates.length === 0) advance(draft, plan)
+    else if (!plan.starts.some((name) => draft.get(name)?.plan === id)) {
+      // All that it was to start were terminated meanwhile.
+      cancelGates(draft, plan.gates)
+      advance(draft, { ...plan, gates: [] })
+    }
   }
   // One that was left down may be what a plan before it waits for.
   if (draft.held > held) advanceAll(draft)

@@ -47,6 +47,16 @@ describe("giving up", () => {
     assert.deepStrictEqual(world.list(), ["a#1", "b#2", "c#2"])
   })
 
+  it("park: a group takes the timers of those that it takes over along", () => {
+    const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
+    world.add("a", "b")
+    world.budget = [delay(10_000), exhausted]
+    world.exit("b")
+    world.take()
+    world.exit("a")
+    assert.deepStrictEqual(world.take(), ["gave up on a", "a is parked", "b is parked", "cancel timer"])
+  })
+
   it("park: a parked child stays out of the group of a sibling that is restarted", () => {
     const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
     world.add("a", "b", "c")

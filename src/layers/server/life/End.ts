@@ -9,7 +9,7 @@
  */
 import { Cause, Deferred, Effect, Exit, type Fiber, Scope } from "effect"
 import { crashed, type ExitReason, isOrderly, killed, toText } from "../../../domain/process/ExitReason.ts"
-import type { Shutdown } from "../../../domain/process/Fate.ts"
+import { defaultShutdown, type Shutdown } from "../../../domain/process/Fate.ts"
 import { Stop } from "../../../domain/server/Next.ts"
 import {
   Busy,
@@ -30,7 +30,6 @@ import type { Observers } from "../../process/Observers.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
 import { failed, publish } from "../parts/Events.ts"
-import { defaultShutdown } from "../parts/Limits.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import type { AnyBehavior } from "../parts/ServerSpec.ts"
 import { incarnationOf, run } from "./Fibers.ts"
@@ -149,9 +148,14 @@ const endedAs = (server: Server, reason: ExitReason, cleanUp: Exit.Exit<unknown,
   if (cleanUp._tag === "Success") return isInstance(cleanUp.value, Stop) ? cleanUp.value.reason : reason
   if (isOrderly(reason)) return crashed(cleanUp.cause)
   if (!Cause.hasInterruptsOnly(cleanUp.cause)) {
-    failed(server, `its clean-up failed, after it had ended (${toText(reason)})`, cleanUp.cause)
+    cleanUpFailed(server, `its clean-up failed, after it had ended (${toText(reason)})`, cleanUp.cause)
   }
   return reason
+}
+
+const cleanUpFailed = (server: Server, what: string, cause: Cause.Cause<unknown>): void => {
+  publish(server, "CleanUpFailed", { cause })
+  failed(server, what, cause)
 }
 
 /** Nothing of the incarnation is left: its observers hear of it, and its supervisor decides. */
@@ -228,7 +232,7 @@ export const release = (
 ): Fiber.Fiber<void> => {
   const closing = Effect.runForkWith(server.spec.context)(Scope.close(scope, exit))
   closing.addObserver((exit) => {
-    if (exit._tag === "Failure") failed(server, "what it had acquired was not released", exit.cause)
+    if (exit._tag === "Failure") cleanUpFailed(server, "what it had acquired was not released", exit.cause)
   })
   return closing
 }

@@ -19,6 +19,7 @@ type OwnEvent = Extract<
       | "Dropped"
       | "WriteFenced"
       | "Abandoned"
+      | "CleanUpFailed"
       | "StateRestored"
       | "StateRolledBack"
       | "StateSetAside"

@@ -7,6 +7,7 @@ import type { Duration } from "effect"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
+import { defaultShutdown } from "../../../domain/process/Fate.ts"
 import type { By } from "../../../domain/server/Idleness.ts"
 import type { Isolation } from "../../../domain/state/Isolation.ts"
 import type { ChildOptions } from "../../process/Child.ts"
@@ -49,9 +50,6 @@ export interface Limits {
   readonly shutdown: number
   readonly passivation: { readonly after: number; readonly by: By | undefined } | undefined
 }
-
-// OTP's default for workers.
-export const defaultShutdown = 5000
 
 /** Milliseconds of a time that a server, or one of its messages, was given, `Infinity` for no limit. */
 export const toMillis = (

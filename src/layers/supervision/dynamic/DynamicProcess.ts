@@ -112,7 +112,9 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
   }
 
   exit(reason: ExitReason): void {
-    if (this.isUp) this.shutDown(reason, reason._tag === "Killed")
+    // A kill ends it also while it is ending in order.
+    const isKill = reason._tag === "Killed"
+    if (this.isUp || (isKill && this.status === "running")) this.shutDown(reason, isKill)
   }
 
   settle(fate: Fate): void {

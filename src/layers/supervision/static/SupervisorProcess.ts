@@ -301,8 +301,6 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
 
   /** What answers those who wait for its end. */
   private down(reason: ExitReason): (() => void) | undefined {
-    for (const cancel of this.timers.values()) cancel()
-    this.timers.clear()
     this.budget.close()
     const answer = this.stopping.over(reason)
     // A start that comes to nothing is reported by its supervisor.

@@ -15,10 +15,12 @@
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, fromExit, killed, normal } from "../../../domain/process/ExitReason.ts"
-import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
+import { defaultShutdown, type Fate, type Shutdown } from "../../../domain/process/Fate.ts"
+import { millis } from "../../../domain/supervision/ChildSpec.ts"
 import type { Child, ChildOptions, Parent, Started, StartRecipe } from "../../process/Child.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
+import { after } from "../../process/Timer.ts"
 import * as Turn from "../../process/Turn.ts"
 import { StopRequest } from "./StopRequest.ts"
 
@@ -31,12 +33,22 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
   private readonly stopping: StopRequest
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
 
-  constructor(parent: Parent, id: string, body: Effect.Effect<A, E, R | Scope.Scope>, context: Context.Context<R>) {
+  /** Milliseconds that it may take to end after an exit signal. */
+  private readonly patience: number
+
+  constructor(
+    parent: Parent,
+    id: string,
+    body: Effect.Effect<A, E, R | Scope.Scope>,
+    context: Context.Context<R>,
+    patience = defaultShutdown
+  ) {
     super(parent, id)
     this.body = Turn.shallow(body)
     this.context = context
     this.reportContext = context
     this.stopping = new StopRequest(context)
+    this.patience = patience
   }
 
   start(): Effect.Effect<Started> {
@@ -78,9 +90,14 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
 
   exit(reason: ExitReason): void {
     const { fiber, stopping } = this
-    if (fiber === undefined || stopping.reason !== undefined) return
+    const isKill = reason._tag === "Killed"
+    if (fiber === undefined || (stopping.reason !== undefined && (!isKill || stopping.reason._tag === "Killed"))) return
     stopping.reason = reason
     fiber.interruptUnsafe()
+    // What it releases has as long as its supervisor would give it; after a kill there is an end to that in any case.
+    const patience = isKill ? Math.min(this.patience, defaultShutdown) : this.patience
+    if (this.fiber !== fiber || patience === Infinity) return
+    fiber.addObserver(after(this.reportContext, patience, () => this.abandon(fiber)))
   }
 
   startsNoMore(): void {
@@ -137,7 +154,13 @@ export const workerRecipe = <A, E, R>(
   make: (parent, context, id) => {
     // What the effect needs beyond its Scope is what the recipe needs.
     const body = effect as Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope>
-    const process = new Worker(parent, id, body, context)
+    const process = new Worker(parent, id, body, context, patienceOf(spec))
     return { child: process, ref: process }
   }
 })
+
+/** What a spec says, where it says a time; a kill by its supervisor is none. */
+const patienceOf = ({ shutdown = defaultShutdown }: ChildOptions = {}): number => {
+  const patience = millis(shutdown)
+  return patience === "infinity" ? Infinity : typeof patience === "number" ? patience : defaultShutdown
+}

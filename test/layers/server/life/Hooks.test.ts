@@ -96,9 +96,10 @@ describe("a failure of the clean-up", () => {
         assert.include(Cause.pretty(lines()[1]!.cause), "boom")
       })))
 
-  it.effect("so is what could not be released after a crash, and after a kill", () =>
+  it.effect("so is what could not be released after a crash, and after a kill; each is an event, too", () =>
     over({}, (num, lines) =>
       Effect.gen(function*() {
+        const harness = yield* Harness.Harness
         yield* num.Acquire()
         yield* Effect.flip(num.Die())
         yield* num.Acquire()
@@ -111,6 +112,9 @@ describe("a failure of the clean-up", () => {
           "root > test/Num #2 killed; it is restarted"
         ])
         assert.include(Cause.pretty(lines()[2]!.cause), "not released")
+        const events = (yield* harness.events).flatMap((event) => event._tag === "CleanUpFailed" ? [event] : [])
+        assert.deepStrictEqual(events.map(({ incarnation }) => incarnation), [1, 2])
+        for (const { cause } of events) assert.include(Cause.pretty(cause), "not released")
       })))
 
   it.effect("and after a start that failed", () => {

@@ -85,4 +85,24 @@ describe("Budget", () => {
       yield* TestClock.adjust(0)
       assert.deepStrictEqual([answered, asked], [["of the next incarnation"], 2])
     }))
+
+  it.effect("nor does a Schedule that an incarnation began go on in the next one", () =>
+    Effect.gen(function*() {
+      let begun = 0
+      const budget = yield* budgetOf(Schedule.fromStep(Effect.suspend(() => {
+        const which = ++begun
+        const step = (_now: number, _reason: ExitReason): Exit.Exit<[number, Duration.Duration]> =>
+          Exit.succeed([0, Duration.millis(which)])
+        return which === 1 ? Effect.delay(Effect.succeed(step), 1000) : Effect.succeed(step)
+      })))
+      const answers: Array<BudgetAnswer> = []
+      const ask = () => budget.consult(boom, (answer) => answers.push(answer))
+      ask()
+      budget.close()
+      ask()
+      yield* TestClock.adjust(1000)
+      ask()
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(answers, [{ _tag: "Delay", millis: 2 }, { _tag: "Delay", millis: 2 }])
+    }))
 })
