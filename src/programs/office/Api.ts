@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema } from "effect/http-api"
 import type { Servers } from "./Tree.ts"
-import { Booking, Id, Money, Name, NoMoney, NotOnSale, Offer, Seats, SoldOut } from "./Words.ts"
+import { Booking, Id, Money, Name, NoMoney, NotOnSale, Offer, Order, SoldOut } from "./Words.ts"
 
 /** The servers cannot answer now. The same request may be sent again, with the same key. */
 export class Unavailable extends Schema.TaggedError<Unavailable>()(
@@ -56,7 +56,7 @@ const customers = HttpApiGroup.make("customers").add(
   HttpApiEndpoint.post("book", "/customers/:customer/bookings", {
     params: { customer: Name },
     headers,
-    payload: Schema.Struct({ show: Name, seats: Seats }),
+    payload: Order,
     success: Booking.pipe(HttpApiSchema.status(201)),
     error: [NoMoney, NotOnSale, SoldOut, KeyReused, Unavailable]
   })

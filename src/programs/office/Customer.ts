@@ -4,7 +4,7 @@
 import { Effect, Schema } from "effect"
 import { GenServer, Next, TaskSupervisor } from "../../index.ts"
 import { Show } from "./Show.ts"
-import { Booking, Id, Money, Name, NoMoney, NotOnSale, Seats, SoldOut } from "./Words.ts"
+import { Booking, Id, Money, NoMoney, NotOnSale, Order, SoldOut } from "./Words.ts"
 
 // ---- What it understands.
 
@@ -16,7 +16,7 @@ export class Customer extends GenServer.Service<Customer>()("office/Customer", {
   messages: {
     Deposit: GenServer.call({ payload: { amount: Money }, reply: Schema.Int }),
     Book: GenServer.call({
-      payload: { customer: Name, id: Id, show: Name, seats: Seats },
+      payload: Schema.Struct({ id: Id, ...Order.fields }),
       reply: Booking,
       error: Schema.Union([NotOnSale, SoldOut, NoMoney]),
       redeliver: { maxAttempts: 3 }
@@ -33,20 +33,22 @@ export class Mails extends TaskSupervisor.Service<Mails>()("office/Mails") {}
 /** Stands for whatever sends mail, which takes its time. */
 const sendMail = (_text: string) => Effect.sleep("100 millis")
 
-/** Sends what has not been sent yet, each in a task of its own that reports back. */
+/** Sends mails, each in a task of its own that reports back. One that is on its way already is left alone. */
 const sendMails = Effect.fnUntraced(function*(ids: ReadonlyArray<string>) {
   const mails = yield* Mails
   const self = yield* Customer.self
   for (const id of ids) {
-    yield* mails.startChild(Effect.andThen(sendMail(`Booked: ${id}`), self.Mailed({ id })), { restart: "transient" })
-      .pipe(Effect.orDie)
+    yield* mails.startChild(
+      Effect.andThen(sendMail(`Booked: ${id}`), self.Mailed({ id })),
+      { id: `${self.key}/${id}`, restart: "transient" }
+    ).pipe(
+      Effect.catchIf(({ reason }) => reason._tag === "AlreadyStarted", () => Effect.void),
+      Effect.orDie
+    )
   }
 })
 
 // ---- How it does it.
-
-/** With every answer: ten minutes without another message, and `idle` is called. */
-const away = { idleAfter: "10 minutes" } as const
 
 export const CustomersLive = Customer.layerKeyed({
   init: { balance: 0, bookings: [], unmailed: [] },
@@ -56,31 +58,32 @@ export const CustomersLive = Customer.layerKeyed({
     Deposit: (state, { amount }) => {
       if (amount <= 0) return Effect.die(new RangeError(`a deposit of ${amount}`)) // that is a bug
       const balance = state.balance + amount
-      return Next.reply(balance, { ...state, balance }, away)
+      return Effect.succeed([balance, { ...state, balance }])
     },
-    Book: Effect.fnUntraced(function*(state, order) {
-      const { customer, id, seats } = order
-      // Asked again after its recorded answer has been forgotten: the state knows, too.
+    Book: Effect.fnUntraced(function*(state, { id, seats, show: name }, { key: customer }) {
+      // Asked again when its recorded answer has been forgotten: the state knows, too.
       const before = state.bookings.find((booking) => booking.id === id)
-      if (before !== undefined) return Next.reply(before, state, away)
-      const show = yield* Effect.orDie(Show.at(order.show))
-      const price = yield* GenServer.orCrash(show.Take(order))
+      if (before !== undefined) return [before, state]
+      const show = yield* Effect.orDie(Show.at(name))
+      const price = yield* GenServer.orCrash(show.Take({ customer, id, seats }))
       if (price > state.balance) {
-        yield* GenServer.orCrash(show.GiveBack({ show: order.show, customer, id }))
+        yield* GenServer.orCrash(show.GiveBack({ customer, id }))
         return yield* new NoMoney({ balance: state.balance, price })
       }
-      const booking = { id, show: order.show, seats, price }
+      const booking = { id, show: name, seats, price }
       const next = {
         balance: state.balance - price,
         bookings: [...state.bookings, booking],
         unmailed: [...state.unmailed, id]
       }
       // The mail is sent after the commit: of a booking that was not stored none is sent.
-      return Next.reply(booking, next, { ...away, continueWith: (state) => Effect.as(sendMails([id]), state) })
+      return Next.reply(booking, next, { continueWith: (state) => Effect.as(sendMails([id]), state) })
     }),
-    Account: (state) => Next.reply({ balance: state.balance, bookings: state.bookings }, state, away),
-    Mailed: (state, { id }) => Next.noReply({ ...state, unmailed: state.unmailed.filter((one) => one !== id) }, away)
-  },
-  // From now on its state is in the database alone, until the next message.
-  idle: (state) => Next.noReply(state, { hibernate: true })
-}, { survives: "process", mailbox: { capacity: 1000, overflow: "fail" } })
+    Account: (state) => [{ balance: state.balance, bookings: state.bookings }, state],
+    Mailed: (state, { id }) => ({ ...state, unmailed: state.unmailed.filter((one) => one !== id) })
+  }
+}, {
+  survives: "process",
+  mailbox: { capacity: 1000, overflow: "fail" },
+  passivate: { after: "10 minutes" }
+})

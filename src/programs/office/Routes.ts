@@ -32,7 +32,7 @@ const shows = HttpApiBuilder.group(Api, "shows", (handlers) =>
       ))
     .handle("offer", ({ params }) =>
       Show.at(params.show).pipe(
-        Effect.flatMap((show) => show.Offer(params)),
+        Effect.flatMap((show) => show.Offer()),
         Effect.catchTags(orUnavailable)
       )))
 
@@ -51,7 +51,7 @@ const customers = HttpApiBuilder.group(Api, "customers", (handlers) =>
       ))
     .handle("book", ({ headers: { "idempotency-key": id }, params, payload }) =>
       Customer.at(params.customer).pipe(
-        Effect.flatMap((customer) => customer.Book({ ...params, ...payload, id }, { idempotencyKey: id })),
+        Effect.flatMap((customer) => customer.Book({ ...payload, id }, { idempotencyKey: id })),
         Effect.catchTags(orRefused)
       )))
 

@@ -14,14 +14,14 @@ export class Show extends GenServer.Service<Show>()("office/Show", {
   state: State,
   messages: {
     PutOnSale: GenServer.call({ payload: { seats: Schema.Int, price: Schema.Int } }),
-    Offer: GenServer.call({ payload: { show: Name }, reply: Offer, error: NotOnSale }),
+    Offer: GenServer.call({ reply: Offer, error: NotOnSale }),
     /** Takes seats for a booking of a customer; answers with what they cost. */
     Take: GenServer.call({
-      payload: { show: Name, customer: Name, id: Id, seats: Seats },
+      payload: { customer: Name, id: Id, seats: Seats },
       reply: Schema.Int,
       error: Schema.Union([NotOnSale, SoldOut])
     }),
-    GiveBack: GenServer.call({ payload: { show: Name, customer: Name, id: Id } })
+    GiveBack: GenServer.call({ payload: { customer: Name, id: Id } })
   }
 }) {}
 
@@ -55,23 +55,23 @@ export const ShowsLive = Show.layerKeyed({
   init: { seats: 0, price: 0, taken: {} },
   handlers: {
     PutOnSale: (state, { price, seats }) => [undefined, { ...state, price, seats }],
-    Offer: (state, { show }) =>
+    Offer: (state, _, { key }) =>
       state.seats === 0
-        ? Effect.fail(new NotOnSale({ show }))
+        ? Effect.fail(new NotOnSale({ show: key }))
         : Effect.succeed([{ left: left(state), price: state.price }, state]),
-    Take: Effect.fnUntraced(function*(state, { customer, id, seats, show }) {
+    Take: Effect.fnUntraced(function*(state, { customer, id, seats }, { key }) {
       const holder = `${customer}/${id}`
       const { [holder]: before } = state.taken
       // Asked again after a crash, a timeout: it has been done, and is not done twice.
       if (before !== undefined) return [before.price, state]
-      if (state.seats === 0) return yield* new NotOnSale({ show })
-      if (left(state) < seats) return yield* new SoldOut({ show, left: left(state) })
+      if (state.seats === 0) return yield* new NotOnSale({ show: key })
+      if (left(state) < seats) return yield* new SoldOut({ show: key, left: left(state) })
       const price = state.price * seats
-      return Next.reply(price, { ...state, taken: { ...state.taken, [holder]: { seats, price } } }, told(show))
+      return Next.reply(price, { ...state, taken: { ...state.taken, [holder]: { seats, price } } }, told(key))
     }),
-    GiveBack: (state, { customer, id, show }) => {
+    GiveBack: (state, { customer, id }, { key }) => {
       const { [`${customer}/${id}`]: _, ...taken } = state.taken
-      return Next.reply(undefined, { ...state, taken }, told(show))
+      return Next.reply(undefined, { ...state, taken }, told(key))
     }
   }
 }, { survives: "process" })

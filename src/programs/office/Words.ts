@@ -17,7 +17,9 @@ export const Money = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_
 
 export const Offer = Schema.Struct({ left: Schema.Int, price: Schema.Int })
 
-export const Booking = Schema.Struct({ id: Id, show: Name, seats: Seats, price: Schema.Int })
+export const Order = Schema.Struct({ show: Name, seats: Seats })
+
+export const Booking = Schema.Struct({ id: Id, ...Order.fields, price: Schema.Int })
 
 // What a request may be refused with. A class is at once the error of a message and the answer of the service to it: the
 // annotation is its status.
