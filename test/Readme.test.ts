@@ -3,7 +3,7 @@
  * what its comments say.
  *
  * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
- * file. The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
+ * file. "```ts of FILE" quotes a file of the repository, which is run elsewhere (test/Quotes.test.ts). The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
  * only has to end well. One that launches an app goes on until it is stopped: it is type-checked and not run. Code
  * that is not meant to run is not marked as ts.
  */
@@ -13,6 +13,7 @@ import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { build, environment } from "./kit/Bundle.ts"
+import { isQuote } from "./kit/Quotes.ts"
 
 const repository = resolve(import.meta.dirname, "..")
 const generated = join(repository, "test/.generated/documents")
@@ -33,7 +34,7 @@ const programsOf = (document: string): ReadonlyArray<Program> => {
   lines.forEach((text, index) => {
     const fence = /^\s*```(\S*)\s*(.*)$/.exec(text)
     if (fence !== null) {
-      inside = !inside && fence[1] === "ts"
+      inside = !inside && fence[1] === "ts" && !isQuote(fence[2]!)
       if (inside && fence[2] !== "continued") programs.push({ line: index + 1, kept: [] })
     } else if (inside) programs.at(-1)!.kept[index] = text
   })

@@ -6,13 +6,33 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Random } from "effect"
+import { readFileSync } from "node:fs"
+import { start } from "../kit/durable/Processes.ts"
 import { type Office, Offices, open, place, type Raw, run, send, sendSlowly } from "../kit/office/Office.ts"
 import { begin, type Remembered } from "../kit/office/Traffic.ts"
+import { inRepository } from "../kit/RunProgram.ts"
 
 const kills = Number(process.env["KILLS"] ?? 5)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 const customers = ["ann", "bob", "cid", "dot", "eve", "__proto__"]
 const onSale = { params: { show: "hamlet" }, payload: { seats: 100_000, price: 1 } }
+
+/** A request as a command line of curl says it, as far as the guide uses that. */
+const curl = (command: string): Raw => {
+  const words = Array.from(command.matchAll(/'([^']*)'|(\S+)/g), ([, quoted, plain]) => quoted ?? plain!)
+  const option = (name: string) => words.includes(name) ? words[words.indexOf(name) + 1] : undefined
+  const body = option("--json")
+  const [name, value] = option("-H")?.split(": ") ?? []
+  return {
+    method: option("-X") ?? (body === undefined ? "GET" : "POST"),
+    path: words.find((word) => word.startsWith("localhost:8080"))!.slice("localhost:8080".length),
+    headers: {
+      ...(name === undefined ? {} : { [name]: value }),
+      ...(body === undefined ? {} : { "content-type": "application/json" })
+    },
+    ...(body === undefined ? {} : { body })
+  }
+}
 
 /** What the office has that its customers do not remember, and the other way round; and money and seats that do not add up. */
 const differences = Effect.fnUntraced(function*({ api }: Office, remembered: ReadonlyArray<Remembered>) {
@@ -202,5 +222,33 @@ describe("started", () => {
         assert.strictEqual(yield* office.ended, 1, args.join(" "))
         assert.match(office.errors() + office.lines.join("\n"), says)
       }
+    }))
+})
+
+describe("the guide", () => {
+  const guide = readFileSync(inRepository("docs/guide.md"), "utf8")
+
+  it.live("shows requests that are answered as it says", () =>
+    Effect.gen(function*() {
+      const office = yield* open(yield* place)
+      const shown = [...guide.matchAll(/^curl (.*)\n# => (.*)$/gm)]
+      assert.isAbove(shown.length, 10)
+      for (const [, command, answer] of shown) {
+        const { status, text } = yield* send(office, curl(command!))
+        assert.strictEqual(`${status} ${text}`.trim(), answer, command)
+      }
+    }))
+
+  it.live("shows a health check for a container that is well as long as the office is ready", () =>
+    Effect.gen(function*() {
+      const office = yield* open(yield* place)
+      const [, script = ""] = /^HEALTHCHECK CMD \["node", "-e", "(.*)"\]$/m.exec(guide) ?? []
+      const check = Effect.gen(function*() {
+        const running = yield* start("-e", [script.replace("http://127.0.0.1:8080", office.url)])
+        return yield* running.ended
+      })
+      assert.strictEqual(yield* check, 0)
+      yield* office.kill
+      assert.strictEqual(yield* check, 1)
     }))
 })

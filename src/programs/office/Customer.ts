@@ -58,7 +58,7 @@ export const CustomersLive = Customer.layerKeyed({
     Deposit: (state, { amount }) => {
       if (amount <= 0) return Effect.die(new RangeError(`a deposit of ${amount}`)) // that is a bug
       const balance = state.balance + amount
-      return Effect.succeed([balance, { ...state, balance }])
+      return [balance, { ...state, balance }]
     },
     Book: Effect.fnUntraced(function*(state, { id, seats, show: name }, { key: customer }) {
       // Asked again when its recorded answer has been forgotten: the state knows, too.

@@ -34,77 +34,26 @@ type Phase =
   | { readonly _tag: "Starting" }
   | { readonly _tag: "Open" | "Draining"; readonly servers: Context.Context<Servers> }
 
-export class Front extends Context.Service<Front, {
-  /** Where it listens, as a URL. */
-  readonly url: string
-  readonly open: (servers: Context.Context<Servers>) => Effect.Effect<void>
-  /** Takes no more, and waits for what it has taken. */
-  readonly drain: Effect.Effect<void>
-}>()("office/Front") {
-  static readonly layer = ({ host, linger, port }: Options): Layer.Layer<Front, HttpServerError.ServeError> =>
-    Layer.effect(
-      Front,
-      Effect.gen(function*() {
-        let phase: Phase = { _tag: "Starting" }
+/** What is asked by every request, and moves on twice. */
+interface Gate {
+  phase: Phase
+}
 
-        const health = HttpRouter.use(Effect.fnUntraced(function*(router) {
-          yield* router.add("GET", "/health/live", HttpServerResponse.text("live\n"))
-          yield* router.add(
-            "GET",
-            "/health/ready",
-            Effect.sync(() =>
-              phase._tag === "Open"
-                ? HttpServerResponse.text("ready\n")
-                : HttpServerResponse.text(`${phase._tag.toLowerCase()}\n`, { status: 503 })
-            )
-          )
-        }))
+// ---- What each request passes.
 
-        const servers: Effect.Effect<Context.Context<Servers>, Unavailable> = Effect.suspend(() =>
-          phase._tag === "Starting" ? new Unavailable({ why: "Starting" }) : Effect.succeed(phase.servers)
-        )
-        const opened = Layer.succeed(
-          Opened,
-          (request) =>
-            Effect.flatMap(
-              servers,
-              (servers) => Effect.updateContext(request, (own: Context.Context<never>) => Context.merge(servers, own))
-            )
-        )
-
-        const counted = HttpEffect.withPreResponseHandler((_request, response) =>
-          Effect.as(
-            Metric.update(Metric.withAttributes(requests, { status: `${response.status}` }), 1),
-            phase._tag === "Draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
-          )
-        )
-
-        const served = Layer.mergeAll(Routes, health, PrometheusMetrics.layerHttp()).pipe(
-          Layer.provide([opened, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
-          (routes) => HttpRouter.serve(routes, { middleware: counted, disableLogger: true, disableListenLog: true }),
-          Layer.provide([
-            Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(16)),
-            ErrorReporter.layer([logDefects])
-          ]),
-          Layer.provideMerge(NodeHttpServer.layer(createServer, { host, port }))
-        )
-
-        // Closed by `drain`, which is before the servers end; by the end of this layer if it has not come to that.
-        const scope = yield* Scope.fork(yield* Effect.scope)
-        const context = yield* Layer.buildWithScope(served, scope)
-        return {
-          url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address),
-          open: (servers) => Effect.sync(() => void (phase = { _tag: "Open", servers })),
-          drain: Effect.gen(function*() {
-            if (phase._tag === "Open") phase = { _tag: "Draining", servers: phase.servers }
-            yield* Effect.logInfo(`not ready any more; takes requests for another ${Duration.format(linger)}`)
-            yield* Effect.sleep(linger)
-            yield* Scope.close(scope, Exit.void)
-            yield* Effect.logInfo("every request that was taken is answered")
-          })
-        }
-      })
-    )
+/** Gives it the servers, beside what it has itself. */
+const opened = (gate: Gate) => {
+  const servers: Effect.Effect<Context.Context<Servers>, Unavailable> = Effect.suspend(() =>
+    gate.phase._tag === "Starting" ? new Unavailable({ why: "Starting" }) : Effect.succeed(gate.phase.servers)
+  )
+  return Layer.succeed(
+    Opened,
+    (request) =>
+      Effect.flatMap(
+        servers,
+        (servers) => Effect.updateContext(request, (own: Context.Context<never>) => Context.merge(servers, own))
+      )
+  )
 }
 
 const requests = Metric.counter("office_requests_total", {
@@ -112,8 +61,76 @@ const requests = Metric.counter("office_requests_total", {
   incremental: true
 })
 
-/** What a route dies of is an answer 500 for its client, and a line in the log for us. A body that is too large is no such thing. */
+/** Counts its answer, and lets its connection end with it when no further request is wanted. */
+const answering = (gate: Gate) =>
+  HttpEffect.withPreResponseHandler((_request, response) =>
+    Effect.as(
+      Metric.update(Metric.withAttributes(requests, { status: `${response.status}` }), 1),
+      gate.phase._tag === "Draining" ? HttpServerResponse.setHeader(response, "connection", "close") : response
+    )
+  )
+
+/** What it dies of is a 500 for its client, and a line in the log. A body that is too large is the client's affair. */
 const logDefects = ErrorReporter.make(({ cause, fiber }) => {
   if (!Cause.hasDies(cause) || HttpServerError.isHttpServerError(Cause.squash(cause))) return
   Effect.runForkWith(fiber.context)(Effect.logError("a request died", cause))
 })
+
+// ---- What an orchestrator asks: whether the process is alive, and whether to send it requests.
+
+const health = (gate: Gate) =>
+  HttpRouter.use(Effect.fnUntraced(function*(router) {
+    yield* router.add("GET", "/health/live", HttpServerResponse.text("live\n"))
+    yield* router.add(
+      "GET",
+      "/health/ready",
+      Effect.sync(() =>
+        gate.phase._tag === "Open"
+          ? HttpServerResponse.text("ready\n")
+          : HttpServerResponse.text(`${gate.phase._tag.toLowerCase()}\n`, { status: 503 })
+      )
+    )
+  }))
+
+// ---- All of it, on a port.
+
+const listening = (gate: Gate, { host, port }: Options) =>
+  Layer.mergeAll(Routes, health(gate), PrometheusMetrics.layerHttp()).pipe(
+    Layer.provide([opened(gate), HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
+    (routes) => HttpRouter.serve(routes, { middleware: answering(gate), disableLogger: true, disableListenLog: true }),
+    Layer.provide([
+      Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(16)),
+      ErrorReporter.layer([logDefects])
+    ]),
+    Layer.provideMerge(NodeHttpServer.layer(createServer, { host, port }))
+  )
+
+export class Front extends Context.Service<Front, {
+  /** Where it listens. */
+  readonly url: string
+  readonly open: (servers: Context.Context<Servers>) => Effect.Effect<void>
+  /** Takes no more, and waits for what it has taken. */
+  readonly drain: Effect.Effect<void>
+}>()("office/Front") {
+  static readonly layer = (options: Options): Layer.Layer<Front, HttpServerError.ServeError> =>
+    Layer.effect(
+      Front,
+      Effect.gen(function*() {
+        const gate: Gate = { phase: { _tag: "Starting" } }
+        // Closed by `drain`, while the servers are still there; by the end of this Layer, if it has not come to that.
+        const scope = yield* Scope.fork(yield* Effect.scope)
+        const context = yield* Layer.buildWithScope(listening(gate, options), scope)
+        return {
+          url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address),
+          open: (servers) => Effect.sync(() => void (gate.phase = { _tag: "Open", servers })),
+          drain: Effect.gen(function*() {
+            if (gate.phase._tag === "Open") gate.phase = { _tag: "Draining", servers: gate.phase.servers }
+            yield* Effect.logInfo(`not ready any more; takes requests for another ${Duration.format(options.linger)}`)
+            yield* Effect.sleep(options.linger)
+            yield* Scope.close(scope, Exit.void)
+            yield* Effect.logInfo("every request that was taken is answered")
+          })
+        }
+      })
+    )
+}
