@@ -48,6 +48,8 @@ export interface Child<out E = unknown> extends Process {
 export interface Parent {
   readonly path: ReadonlyArray<string>
   readonly telemetry: Sink
+  /** The supervisor of this one, if there is one. */
+  readonly parent?: Parent
   /** Whether it is none: what stands above a root restarts nothing. */
   readonly isOutside?: true
   /**

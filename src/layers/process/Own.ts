@@ -45,6 +45,30 @@ export const tied = <A, E, R>(
     })
   })
 
+/** The very fiber of the server of a context, if that is what runs: what it waits for, the server waits for. */
+export const fiberOf = (context: Context.Context<never>): Fiber.Fiber<unknown, unknown> | undefined => {
+  const worker = Context.get(context, Own)
+  return worker?.fiber !== undefined && worker.fiber === Fiber.getCurrent() ? worker.fiber : undefined
+}
+
+const waiting = new WeakMap<object, Set<Fiber.Fiber<unknown, unknown>>>()
+
+const noFibers: ReadonlySet<Fiber.Fiber<unknown, unknown>> = new Set()
+
+/** The fibers of servers that wait until a process has begun, or has ended. */
+export const waitersOf = (process: object): ReadonlySet<Fiber.Fiber<unknown, unknown>> =>
+  waiting.get(process) ?? noFibers
+
+/** Notes that the fiber of a server waits until a process has begun, or has ended, until the returned function is called. */
+export const waitFor = (process: object, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
+  const fibers = waiting.get(process) ?? new Set()
+  waiting.set(process, fibers.add(fiber))
+  return () => {
+    fibers.delete(fiber)
+    if (fibers.size === 0 && waiting.get(process) === fibers) waiting.delete(process)
+  }
+}
+
 /** The number of the incarnation in whose name a process is named at this moment; 0 when others do it. */
 export const incarnationOf = (process: Process): number => {
   const fiber = Fiber.getCurrent()

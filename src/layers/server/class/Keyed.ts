@@ -8,19 +8,24 @@
  * - A server that is about to end (it goes idle, it is being stopped) would be gone before its asker calls it. It may come
  *   back or not, so the asker waits for its end and looks again.
  * - The server's own code, its init and its clean-up above all, would wait for itself: it gets itself at once.
+ * - A start belongs to the layer, and its askers wait for it. Those that are servers are noted with it, so that its init, which
+ *   may ask for them in turn, hears that it would wait for itself.
  *
  * @since 0.1.0
  */
 import { Context, Deferred, Effect, Exit, Fiber, Record, type Scope } from "effect"
+import { pathText } from "../../../domain/observation/Path.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
+import { waitFor } from "../../process/Own.ts"
 import { awaitExit, processOf } from "../../process/Process.ts"
+import * as Turn from "../../process/Turn.ts"
 import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
-import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
+import { StartError } from "../../supervision/tree/SupervisorErrors.ts"
 import type { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
-import { HandlerOf } from "../message/CallChain.ts"
+import { HandlerOf, selfWait } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
 
 /**
@@ -33,8 +38,46 @@ export interface Keyed<in out Self> {
   readonly "~heirloom/Keyed": (_: Self) => Self
 }
 
-/** Gets or starts the server of a key. */
-export type At<out Ref> = (key: string) => Effect.Effect<Ref, StartError>
+/** Gets or starts the server of a key, for the fiber that runs it, or for another one that waits. */
+export type At<out Ref> = (key: string, asker?: AnyFiber) => Effect.Effect<Ref, StartError>
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** A start that is under way. */
+class Starting {
+  readonly outcome = Deferred.makeUnsafe<ServerClient, StartError>()
+  exit: Exit.Exit<ServerClient, StartError> | undefined = undefined
+  /** The server, once its supervisor has made it. */
+  private server: ServerProcess | undefined = undefined
+  /** The servers that wait for it, by their fibers; and what is to be done when one does not any more. */
+  private askers: Map<AnyFiber, (() => void) | undefined> | undefined = undefined
+
+  readonly made = (server: ServerProcess): void => {
+    this.server = server
+    for (const asker of this.askers?.keys() ?? []) this.askers?.set(asker, waitFor(server, asker))
+  }
+
+  /** The servers between this one and a fiber that would wait for itself. */
+  wayTo(asker: AnyFiber): ReadonlyArray<string> | undefined {
+    return this.server === undefined ? undefined : selfWait(this.server, asker)
+  }
+
+  add(asker: AnyFiber): void {
+    this.askers ??= new Map()
+    this.askers.set(asker, this.server === undefined ? undefined : waitFor(this.server, asker))
+  }
+
+  remove(asker: AnyFiber): void {
+    this.askers?.get(asker)?.()
+    this.askers?.delete(asker)
+  }
+
+  /** Waits for the outcome, in the name of a server if `asker` is its fiber. */
+  wait(asker: AnyFiber | undefined): Effect.Effect<ServerClient, StartError> {
+    const outcome = Deferred.await(this.outcome)
+    return asker === undefined ? outcome : Effect.ensuring(outcome, Effect.sync(() => this.remove(asker)))
+  }
+}
 
 /** Makes it, for one class under one supervisor. */
 export const make = (options: {
@@ -42,17 +85,18 @@ export const make = (options: {
   readonly companions: Pick<CompanionTable<unknown>, "owner">
   readonly context: Context.Context<never>
   readonly scope: Scope.Scope
-  readonly recipe: (key: string) => StartRecipe<ServerClient, unknown>
+  /** How the server of a key is started; `made` is called with it before it is. */
+  readonly recipe: (key: string, made: (server: ServerProcess) => void) => StartRecipe<ServerClient, unknown>
 }): At<ServerClient> => {
-  const starting = new Map<string, Deferred.Deferred<ServerClient, StartError>>()
+  const starting = new Map<string, Starting>()
 
-  const startChild = (key: string): Effect.Effect<ServerClient, StartError> => {
-    const recipe = options.recipe(key)
+  const startChild = (key: string, made: Starting["made"]): Effect.Effect<ServerClient, StartError> => {
+    const recipe = options.recipe(key, made)
     return Effect.catch(options.supervisor.startChild(recipe), (error) => {
       const { reason } = error
-      return reason._tag === "AlreadyPresent" && reason.process instanceof ServerProcess
-        ? restart(recipe.id, reason.process.ref)
-        : Exit.fail(error)
+      if (reason._tag !== "AlreadyPresent" || !(reason.process instanceof ServerProcess)) return Exit.fail(error)
+      made(reason.process)
+      return restart(recipe.id, reason.process.ref)
     })
   }
 
@@ -63,33 +107,70 @@ export const make = (options: {
       Effect.catchTag("ChildError", () => Effect.succeed(ref))
     )
 
-  const start = (key: string): Effect.Effect<ServerClient, StartError> => {
-    const outcome = Deferred.makeUnsafe<ServerClient, StartError>()
-    starting.set(key, outcome)
+  const start = (key: string, asker: AnyFiber | undefined): Effect.Effect<ServerClient, StartError> => {
+    const begun = new Starting()
+    starting.set(key, begun)
+    // Before its init runs, which may ask back.
+    if (asker !== undefined) begun.add(asker)
     // The first asker may be interrupted while others still want the server: the start belongs to the layer.
-    const fiber = Effect.runForkWith(options.context)(startChild(key)).pipe(
-      Fiber.runIn(options.scope)
-    )
-    fiber.addObserver((exit) => {
-      starting.delete(key)
-      Deferred.doneUnsafe(outcome, exit)
+    Turn.run(() => {
+      const fiber = Effect.runForkWith(options.context)(startChild(key, begun.made)).pipe(
+        Fiber.runIn(options.scope)
+      )
+      fiber.addObserver((exit) => {
+        starting.delete(key)
+        begun.exit = exit
+        Deferred.doneUnsafe(begun.outcome, exit)
+      })
     })
-    return fiber.pollUnsafe() ?? Deferred.await(outcome)
+    if (begun.exit === undefined) return begun.wait(asker)
+    if (asker !== undefined) begun.remove(asker)
+    return begun.exit
   }
 
-  const at: At<ServerClient> = (key) =>
-    Effect.withFiber((asker) => {
+  const refused = (key: string, chain: ReadonlyArray<string>): Effect.Effect<never, StartError> =>
+    Exit.fail(
+      new StartError({
+        supervisor: pathText(options.supervisor.path),
+        child: options.recipe(key, noDeed).id,
+        reason: { _tag: "CallingSelf", chain }
+      })
+    )
+
+  /** A server that is about to end is waited for: it comes back, or another one is started in its place. */
+  const afterEnd = (server: ServerProcess, key: string, asker: AnyFiber | undefined, given: AnyFiber | undefined) => {
+    const ended = Effect.ignore(awaitExit(server.ref))
+    if (asker === undefined) return Effect.andThen(ended, at(key, given))
+    const chain = selfWait(server, asker)
+    if (chain !== undefined) return refused(key, chain)
+    const noted = Effect.suspend(() => Effect.ensuring(ended, Effect.sync(waitFor(server, asker))))
+    return Effect.andThen(noted, at(key, given))
+  }
+
+  const at: At<ServerClient> = (key, given) =>
+    Effect.withFiber((current) => {
+      const fiber = given ?? current
+      const worker = Context.get(fiber.context, HandlerOf)
       const owner = options.companions.owner(key)
       const server = owner instanceof ServerProcess ? owner : undefined
-      if (server !== undefined && Context.get(asker.context, HandlerOf) === server) return Exit.succeed(server.ref)
+      if (server !== undefined && worker === server) return Exit.succeed(server.ref)
+      // Its very fiber: what that waits for, the server waits for.
+      const asker = worker?.fiber === fiber ? fiber : undefined
       const pending = starting.get(key)
-      if (pending !== undefined) return Deferred.await(pending)
+      if (pending !== undefined) {
+        const chain = asker === undefined ? undefined : pending.wayTo(asker)
+        if (chain !== undefined) return refused(key, chain)
+        if (asker !== undefined) pending.add(asker)
+        return pending.wait(asker)
+      }
       // Here and now: between two steps of this fiber another one may come by.
-      if (server === undefined) return start(key)
-      return server.isLeaving ? Effect.andThen(Effect.ignore(awaitExit(server.ref)), at(key)) : Exit.succeed(server.ref)
+      if (server === undefined) return start(key, asker)
+      return server.isLeaving ? afterEnd(server, key, asker, given) : Exit.succeed(server.ref)
     })
   return at
 }
+
+const noDeed = () => {}
 
 /** How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of it. */
 const maxServers = 10

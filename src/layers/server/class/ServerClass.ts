@@ -81,7 +81,8 @@ export const make = <Self>() =>
     key: unknown,
     options: AnyOptions,
     child: ChildOptions,
-    keying: Keying
+    keying: Keying,
+    made?: (server: ServerProcess) => void
   ): Recipe => {
     const own = key === "" ? id : `${id}/${key}`
     return {
@@ -92,6 +93,7 @@ export const make = <Self>() =>
         if (typeof key !== "string") return refuse({ of: own, option: "key", given: key }, "a string")
         const spec = specs(parent, context, behavior, options, keying, id === own ? undefined : id)
         const server = new ServerProcess(spec, key)
+        made?.(server)
         return { child: server, ref: server.ref }
       }
     }
@@ -139,7 +141,7 @@ export const make = <Self>() =>
             companions,
             context: yield* Effect.context<never>(),
             scope: yield* Effect.scope,
-            recipe: (key) => recipeOf(behavior, key, options, child, keying)
+            recipe: (key, made) => recipeOf(behavior, key, options, child, keying, made)
           })
           const keying: KeyedLayer = { at, isUsual: given.restart === undefined }
           companions.serve(at)

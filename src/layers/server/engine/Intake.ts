@@ -15,7 +15,7 @@ import * as Turn from "../../process/Turn.ts"
 import { wantTurn } from "../life/Rest.ts"
 import { answer, forward, hasSuccessor, lose, setAside } from "../life/Settle.ts"
 import { callText } from "../message/AnswerText.ts"
-import { selfCall } from "../message/CallChain.ts"
+import { selfWait } from "../message/CallChain.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { type MessageType, ownCall, type QueuedCast, type Work } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
@@ -100,17 +100,9 @@ export const post = (server: Server, envelope: Envelope): void => {
     return
   }
   if (server.phase === Parked) return envelope.refuse({ _tag: "Parked" })
-  const chain = chainOf(server, envelope)
+  const chain = selfWait(server, envelope.sender)
   if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
   enqueue(server, envelope)
-}
-
-/** The servers between this one and a sender that would wait for itself; `undefined` when it would not. */
-const chainOf = (server: Server, envelope: Envelope): ReadonlyArray<string> | undefined => {
-  const chain = selfCall(server, envelope)
-  if (chain !== undefined) return chain
-  // Its init or its clean-up: no message is in hand, and none will be while that waits.
-  return server.fiber !== undefined && envelope.sender === server.fiber ? [server.name, server.name] : undefined
 }
 
 /** Puts a message into the mailbox; answers what its sender has to wait for, if the mailbox is full. */
@@ -176,7 +168,7 @@ export const ask = (
  * would wait for itself, if it would.
  */
 export const tell = (server: Server, envelope: Envelope): ReadonlyArray<string> | undefined => {
-  const chain = chainOf(server, envelope)
+  const chain = selfWait(server, envelope.sender)
   if (chain === undefined && server.phase !== Stopped) enqueue(server, envelope)
   return chain
 }

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, type Exit } from "effect"
+import { Cause, type Context, Effect, type Exit } from "effect"
 import { type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
 import type { Fate } from "../../../domain/process/Fate.ts"
 import * as Delivery from "../../../domain/server/Delivery.ts"
@@ -67,12 +67,15 @@ export const hasSuccessor = ({ lastExit, spec }: Server): boolean => lastExit ==
 export const forward = (server: Server, message: Queued): void => {
   const { context, keying } = server.spec
   if (typeof keying !== "object") return
-  const asking = Effect.runForkWith(context)(keying.at(server.key))
+  const sender = message.place === undefined ? undefined : message.sender
+  const asking = Effect.runForkWith(context)(keying.at(server.key, sender))
   asking.addObserver((exit) =>
     Turn.run(() => {
       if (exit._tag === "Success") return handOver(exit.value[processOf], context, message)
-      if (!message.type.isCall) lose(server, message)
-      else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.askedBy))
+      if (!message.type.isCall) return lose(server, message)
+      const reason = exit.cause.reasons.find(Cause.isFailReason)?.error.reason
+      if (message.place === undefined) return
+      message.refuse(reason?._tag === "CallingSelf" ? reason : Delivery.notRunning(server.askedBy))
     })
   )
 }

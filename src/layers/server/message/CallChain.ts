@@ -4,6 +4,9 @@
  * A server whose handler calls itself, directly or by way of others, waits for an answer that cannot come. The chain tells
  * that from an ordinary call to a busy server.
  *
+ * A server that begins or ends is a link, too: what waits for its start (`at`, `startChild`), for its end, or in its mailbox,
+ * waits for its `init` or its clean-up. There may be many of those, so from there on it is a search (`domain/server/WaitCycle`).
+ *
  * *Tricky*: a fiber that a handler forks inherits the handler's context, but the server does not wait for it: only the
  * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, does not
  * wait any more: the chain ends at it.
@@ -12,14 +15,25 @@
  */
 import { Context, type Fiber } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
-import { own, type Worker } from "../../process/Own.ts"
+import { wayDown } from "../../../domain/server/WaitCycle.ts"
+import { own, waitersOf, type Worker } from "../../process/Own.ts"
 import type { HasProcess } from "../../process/Process.ts"
-import type { Envelope, Receiver } from "./Envelope.ts"
+import type { Envelope, Queued, Receiver } from "./Envelope.ts"
+
+/** What a server is below, as far as that is known. */
+interface Ancestor {
+  readonly parent?: Ancestor
+}
 
 /** A server as its handlers' fibers know it. */
 export interface Handler extends Receiver, Worker {
   readonly ref: HasProcess
   readonly incarnation: number
+  readonly parent: Ancestor
+  /** Whether it is at a message, and neither begins nor ends. */
+  readonly isHandling: boolean
+  /** The messages that wait for their turn. */
+  readonly unhandled: Iterable<Queued>
   exit(reason: ExitReason): void
   whenStored(f: () => void): void
 }
@@ -53,15 +67,21 @@ const isOver = (message: Link): boolean => message.gone || message.exit !== unde
 
 let chains = 0
 
-/** The chain of a message. Each message is asked once: those below one that knows its chain are of the same. */
-const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefined): number => {
+type IsFirst<M> = (message: M) => boolean
+
+/**
+ * The chain of a message. Each message is asked once: those below one that knows its chain are of the same. Negative: the
+ * first of them comes from a server that begins or ends.
+ */
+const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefined, isOfLife: IsFirst<M>): number => {
   const asked: Array<M> = []
   let top: M | undefined = message
   while (top !== undefined && top.chain === 0) {
     asked.push(top)
     top = isOver(top) ? undefined : causeOf(top)
   }
-  const chain = top === undefined ? ++chains : top.chain
+  const first = asked.at(-1)
+  const chain = top !== undefined ? top.chain : first !== undefined && isOfLife(first) ? -++chains : ++chains
   for (const link of asked) link.chain = chain
   return chain
 }
@@ -76,9 +96,10 @@ const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefi
 export const wayUp = <M extends Link>(
   first: M,
   last: M,
-  causeOf: (message: M) => M | undefined
+  causeOf: (message: M) => M | undefined,
+  isOfLife: IsFirst<M> = () => false
 ): Array<M> | undefined => {
-  if (chainOf(first, causeOf) !== chainOf(last, causeOf)) return undefined
+  if (chainOf(first, causeOf, isOfLife) !== chainOf(last, causeOf, isOfLife)) return undefined
   const way: Array<M> = []
   let message: M | undefined = last
   while (message !== first) {
@@ -89,12 +110,48 @@ export const wayUp = <M extends Link>(
   return way
 }
 
-/** The servers between `target` and a call that is about to wait for it; `undefined` when it would not wait for itself. */
-export const selfCall = (target: Handler, call: Envelope): ReadonlyArray<string> | undefined => {
-  const inHand = target.current
-  // Most calls are made to a server that handles nothing, or by a fiber that is no handler.
-  const cause = inHand === undefined ? undefined : causeOf(call)
-  if (inHand === undefined || cause === undefined) return undefined
-  const way = wayUp(inHand, cause, causeOf)
-  return way === undefined ? undefined : [inHand, ...way.reverse(), inHand].map(({ server }) => server.name)
+/** The server that waits for a fiber. */
+const serverOf = (fiber: Fiber.Fiber<unknown, unknown> | undefined): Handler | undefined => {
+  const server = fiber === undefined ? undefined : Context.get(fiber.context, HandlerOf)
+  return server !== undefined && server.fiber === fiber ? server : undefined
+}
+
+const isOfLife = ({ sender }: Envelope): boolean => serverOf(sender)?.isHandling === false
+
+/** The fibers that wait until a server is done with what it is at. */
+function* fibersAbove(server: Handler): Generator<Fiber.Fiber<unknown, unknown> | undefined> {
+  const { current } = server
+  if (current !== undefined && !isOver(current)) yield current.sender
+  if (server.isHandling) return
+  for (let above: Ancestor | undefined = server; above !== undefined; above = above.parent) yield* waitersOf(above)
+  for (const message of server.unhandled) if (message.place !== undefined) yield message.sender
+}
+
+function* serversAbove(server: Handler): Generator<Handler> {
+  for (const fiber of fibersAbove(server)) {
+    const waiting = serverOf(fiber)
+    if (waiting !== undefined) yield waiting
+  }
+}
+
+/**
+ * The servers from `target` down to the one whose fiber is about to wait for it, and `target` again; `undefined` when it would
+ * not wait for itself.
+ */
+export const selfWait = (
+  target: Handler,
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+): ReadonlyArray<string> | undefined => {
+  const { current } = target
+  // Most calls are made to a server that is at nothing, or by a fiber that no server waits for.
+  const from = current === undefined && target.fiber === undefined ? undefined : serverOf(fiber)
+  if (from === undefined) return undefined
+  const cause = from.current
+  if (current !== undefined && cause !== undefined) {
+    const way = wayUp(current, cause, causeOf, isOfLife)
+    if (way !== undefined) return [current, ...way.reverse(), current].map(({ server }) => server.name)
+    if (target.isHandling && from.isHandling && cause.chain > 0) return undefined
+  }
+  const way = wayDown(target, from, serversAbove)
+  return way === undefined ? undefined : [...way, target].map(({ name }) => name)
 }

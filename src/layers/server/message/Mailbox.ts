@@ -80,6 +80,12 @@ export class Mailbox {
     return this.messages.length - this.withdrawn
   }
 
+  /** All that waits, senders that wait for room included; for one that looks, which is seldom. */
+  get waiting(): ReadonlyArray<Queued> {
+    const outside = this.senders === undefined ? [] : MutableList.toArray(this.senders).filter(isWaiting)
+    return [...MutableList.toArray(this.messages).filter(isWanted), ...outside.map(({ envelope }) => envelope)]
+  }
+
   /** Whether a message waits that is not the system's. */
   get hasUsers(): boolean {
     return this.size > this.own

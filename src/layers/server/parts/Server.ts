@@ -15,6 +15,7 @@ import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import {
+  Busy,
   Ending,
   isDown,
   isStarting,
@@ -25,7 +26,7 @@ import {
   Stopped
 } from "../../../domain/server/Phase.ts"
 import { none, type Timers } from "../../../domain/state/Timers.ts"
-import type { Child, Started } from "../../process/Child.ts"
+import type { Child, Parent, Started } from "../../process/Child.ts"
 import { inspected } from "../../process/Inspection.ts"
 import type { Tie } from "../../process/Own.ts"
 import {
@@ -39,7 +40,7 @@ import {
 import type { Ready } from "../../process/Turn.ts"
 import type { CompanionPort, Owner } from "../../state/companion/Companion.ts"
 import type { Handler } from "../message/CallChain.ts"
-import type { Envelope } from "../message/Envelope.ts"
+import type { Envelope, Queued } from "../message/Envelope.ts"
 import { Mailbox } from "../message/Mailbox.ts"
 import type { MessageType } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
@@ -211,6 +212,19 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   /** How many messages wait. */
   get mailboxSize(): number {
     return this.mailbox?.size ?? 0
+  }
+
+  get unhandled(): Iterable<Queued> {
+    return this.mailbox?.waiting ?? []
+  }
+
+  get isHandling(): boolean {
+    return this.phase === Busy && this.inHand !== undefined
+  }
+
+  /** Its supervisor. */
+  get parent(): Parent {
+    return this.spec.parent
   }
 
   /** What its store said last, if it is away. */

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Exit, Scheduler, Schema, type Tracer } from "effect"
+import { Clock, Context, Effect, Exit, type Fiber, Scheduler, Schema, type Tracer } from "effect"
 import { idText, pathText, separator } from "../../../domain/observation/Path.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { By } from "../../../domain/server/Idleness.ts"
@@ -20,6 +20,7 @@ import { type RunQueue, runQueue } from "../../process/Turn.ts"
 import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
 import { tableOf } from "../../state/companion/Container.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
+import type { StartError } from "../../supervision/tree/SupervisorErrors.ts"
 import { Deadlines } from "../message/Deadlines.ts"
 import type { Receiver } from "../message/Envelope.ts"
 import type { Overflow } from "../message/Mailbox.ts"
@@ -69,7 +70,8 @@ export type Keying = "none" | "given" | KeyedLayer
 
 /** A layer that starts servers by their keys. */
 export interface KeyedLayer {
-  readonly at: (key: string) => Effect.Effect<ServerClient, unknown>
+  /** `asker` waits for it, where that is not the fiber that runs this. */
+  readonly at: (key: string, asker?: Fiber.Fiber<unknown, unknown>) => Effect.Effect<ServerClient, StartError>
   /** Whether nothing was said of their restarts: one that ends in order has not ended for good, and keeps its state. */
   readonly isUsual: boolean
 }

@@ -11,6 +11,7 @@ import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import { text } from "../../../domain/text/ForeignText.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { isUp, madeBy } from "../../process/Execute.ts"
+import { fiberOf, waitFor } from "../../process/Own.ts"
 import { type Process, processOf } from "../../process/Process.ts"
 import { eventsBelow } from "../tree/ChildEvents.ts"
 import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
@@ -25,6 +26,8 @@ import { SupervisorView } from "./SupervisorView.ts"
 interface Begun<A> {
   readonly ref: A
   readonly outcome: Effect.Effect<Outcome>
+  /** The server that asked for it does not wait any more. */
+  readonly release: (() => void) | undefined
 }
 
 /** The handle of `process`. */
@@ -59,7 +62,9 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
       const begun = this.begin(recipe, override, context)
       if (begun instanceof StartError) return Exit.fail(begun)
       // A start that came up at once needs no further Effect.
-      return isUp(begun.outcome) ? Exit.succeed(begun.ref) : Effect.map(this.finish<A, E>(recipe.id, begun), refOf)
+      if (!isUp(begun.outcome)) return Effect.map(this.finish<A, E>(recipe.id, begun), refOf)
+      begun.release?.()
+      return Exit.succeed(begun.ref)
     })
 
   readonly startChildInfo = <A, E, R>(
@@ -112,11 +117,17 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     const made = madeBy(() => recipe.make(this.process, context, recipe.id))
     if (made._tag === "Failure") return this.failure<E>(recipe.id, { _tag: "Failed", cause: made.cause })
     const { child, ref } = made.value
-    return { ref, outcome: this.process.startChild(child, spec) }
+    const asker = fiberOf(context)
+    const release = asker === undefined ? undefined : waitFor(child, asker)
+    return { ref, outcome: this.process.startChild(child, spec), release }
   }
 
-  private finish<A, E>(id: string, { outcome, ref }: Begun<A>): Effect.Effect<StartedChild<A>, StartError<E>> {
-    return Effect.flatMap(outcome, (outcome) =>
+  private finish<A, E>(
+    id: string,
+    { outcome, ref, release }: Begun<A>
+  ): Effect.Effect<StartedChild<A>, StartError<E>> {
+    const settled = release === undefined ? outcome : Effect.ensuring(outcome, Effect.sync(release))
+    return Effect.flatMap(settled, (outcome) =>
       outcome._tag === "Started" || outcome._tag === "Ignored"
         ? Exit.succeed({ ref, started: outcome satisfies Started })
         : Exit.fail(this.failure<E>(id, outcome)))

@@ -11,6 +11,7 @@ import type { Answer } from "../../../domain/supervision/SupervisionEvents.ts"
 import { type Entry, find, isRestarting } from "../../../domain/supervision/SupervisionState.ts"
 import { text } from "../../../domain/text/ForeignText.ts"
 import type { Started, StartRecipe } from "../../process/Child.ts"
+import { fiberOf, waitFor } from "../../process/Own.ts"
 import { processOf, type Status } from "../../process/Process.ts"
 import { eventsBelow } from "../tree/ChildEvents.ts"
 import { specFrom, type SpecOverride, takeOverride, withoutOverride } from "../tree/Override.ts"
@@ -146,12 +147,16 @@ export class StaticHandle extends SupervisorReference implements Supervisor {
     if (spec._tag === "Failure") return Exit.fail(this.startError<E>(spec.failure.of, spec.failure))
     const { id } = spec.success
     const made: Array<{ readonly child: unknown; readonly ref: A }> = []
+    const asker = fiberOf(context)
+    let release: (() => void) | undefined
     const answer = process.startChild(spec.success, initial, () => {
       const child = recipe.make(process, context, id)
       made.push(child)
+      if (asker !== undefined) release = waitFor(child.child, asker)
       return child
     })
-    return Effect.flatMap(answer, (answer): Effect.Effect<StartedChild<A>, StartError<E>> => {
+    const settled = asker === undefined ? answer : Effect.ensuring(answer, Effect.sync(() => release?.()))
+    return Effect.flatMap(settled, (answer): Effect.Effect<StartedChild<A>, StartError<E>> => {
       if (answer._tag === "Started") return Exit.succeed({ ref: made[0]!.ref, started: startedOf(answer.info) })
       if (answer._tag === "Ignored") return Exit.succeed({ ref: made[0]!.ref, started: { _tag: "Ignored" } })
       return Exit.fail(this.startError<E>(id, answer))

@@ -16,7 +16,7 @@ import type { Process } from "../../process/Process.ts"
  * `Failed`: its init failed, and nothing is left of it. `AlreadyStarted`: a child of that id is there, `process`.
  * `AlreadyPresent`: so is its spec, but it is down or being restarted. `MaxChildren`: there are as many as there may be.
  * `InvalidSpec`: its spec makes no sense. `Stopped`: it was ordered to stop before it was up. `NotRunning`: the supervisor is
- * down, or on its way.
+ * down, or on its way. `CallingSelf`: the start would wait for itself, by way of the servers of `chain`.
  *
  * @category models
  * @since 0.1.0
@@ -34,6 +34,7 @@ export type StartErrorReason<E> =
   | InvalidOption
   | { readonly _tag: "Stopped" }
   | { readonly _tag: "NotRunning" }
+  | { readonly _tag: "CallingSelf"; readonly chain: ReadonlyArray<string> }
 
 /**
  * The path of the process whose start failed: an annotation of the cause that a supervisor fails to start with, when a
@@ -57,7 +58,8 @@ const StartReason = Schema.Union([
   Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
   InvalidOption,
   Schema.TaggedStruct("Stopped", {}),
-  Schema.TaggedStruct("NotRunning", {})
+  Schema.TaggedStruct("NotRunning", {}),
+  Schema.TaggedStruct("CallingSelf", { chain: Schema.Array(Schema.String) })
 ])
 
 /**
@@ -104,6 +106,9 @@ const explainStart = (reason: StartErrorReason<unknown>): string => {
       return "it was ordered to stop before it was up."
     case "NotRunning":
       return "the supervisor is not running, or shutting down. See its crash report for why."
+    case "CallingSelf":
+      return `the start would wait for itself (${reason.chain.join(" -> ")}). ` +
+        "Ask for it after the start, with a cast to itself or continueWith, or leave it to a fiber of its own."
   }
 }
 
