@@ -128,6 +128,33 @@ export const contract = (kind: Kind): void => {
   const judges = isPrompt && conserves === "commits"
 
   describe(`a companion ${name}`, () => {
+    it.effect.skipIf(conserves === "nothing")(
+      "gives no number twice, that of a snapshot that is gone neither",
+      () =>
+        Effect.gen(function*() {
+          const companion = yield* make({ onSuspect: "rollback" })
+          const numbers: Array<number | undefined> = []
+          const commit = Effect.fnUntraced(function*(incarnation: number) {
+            yield* takeOver(companion, incarnation)
+            companion.commit(incarnation, incarnation, "call")
+            companion.conclude(incarnation, incarnation)
+            if (!isPrompt) yield* takeOver(companion, incarnation)
+            yield* settled(companion)
+            numbers.push((yield* companion.snapshots)[0]?.seq)
+          })
+          yield* commit(1)
+          yield* companion.clear
+          yield* commit(2)
+          yield* commit(3)
+          crashInCallback(companion, 3)
+          yield* takeOver(companion, 4)
+          yield* companion.clear
+          yield* companion.clear
+          yield* commit(5)
+          assert.deepStrictEqual(numbers, [1, 2, 3, 4])
+        })
+    )
+
     it.effect("fences off older incarnations as soon as a younger one takes over", () =>
       Effect.gen(function*() {
         const companion = yield* make()
@@ -345,8 +372,6 @@ const lived = (companion: CompanionPort<number>, ops: ReadonlyArray<typeof Op.Ty
         case "Forget":
           if (!op.really) break
           yield* companion.clear
-          // The snapshot that it was restored from is gone. Memory gives its number again, a store does not.
-          restored = 0
           break
       }
       seen.push(Option.getOrUndefined(yield* companion.get), companion.recorded("a")?.body)

@@ -25,8 +25,6 @@ import { SyncCompanion } from "./SyncCompanion.ts"
 export interface Rest<out S> {
   readonly policy: Policy | undefined
   readonly aside: ReadonlyArray<Generations.Aside<S>>
-  /** The highest number of those that were set aside, 0 if none was. */
-  readonly lastAside: number
   readonly answers: AnswerBook | undefined
   /** Those set with each snapshot, newest first; absent when none was ever set. */
   readonly timers: ReadonlyArray<Timers.Row> | undefined
@@ -38,14 +36,29 @@ export interface Rest<out S> {
 export const restOf = (policy: Policy | undefined, due?: Rest<never>["due"]): Rest<never> => ({
   policy,
   aside: [],
-  lastAside: 0,
   answers: undefined,
   timers: undefined,
   due
 })
 
 /** The snapshots of one server, in a `Ref`. */
-export type Cell<S> = Ref.Ref<Generations.Generations<S>>
+export interface Cell<S> extends Ref.Ref<Generations.Generations<S>> {
+  /** The highest number of those that were in it and were taken out: no number is given twice. */
+  lastTaken?: number
+}
+
+/** The number of the next snapshot in a cell. */
+export const nextSeq = <S>({ lastTaken, ref: { current } }: Cell<S>): number => {
+  const last = current === undefined ? 0 : current.seq
+  return (lastTaken !== undefined && lastTaken > last ? lastTaken : last) + 1
+}
+
+/** Empties a cell. */
+export const empty = <S>(cell: Cell<S>): void => {
+  if (cell.ref.current === undefined) return
+  cell.lastTaken = nextSeq(cell) - 1
+  cell.ref.current = undefined
+}
 
 /** A companion whose snapshots are the value of a `Ref`. */
 export class RefCompanion<in out S> extends SyncCompanion<S> {
@@ -67,8 +80,7 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
       ref.current = Generations.unchanged(before, by)
       return true
     }
-    const last = before === undefined ? 0 : before.seq
-    const seq = (last < this.rest.lastAside ? this.rest.lastAside : last) + 1
+    const seq = nextSeq(this.cell)
     ref.current = Generations.commit(before, { state, seq, incarnation }, by)
     if (besides !== undefined) this.record(besides, seq)
     return true
@@ -83,14 +95,19 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   protected taken(): Taken<S> {
     const { aside, books, decision } = Recovery.decide(Ref.getUnsafe(this.cell), this.rest.policy)
-    this.put(books)
     if (aside.length > 0) {
+      this.cell.lastTaken = nextSeq(this.cell) - 1
       this.rest.answers?.rollBack(books?.seq ?? 0)
+<<<<<<< HEAD
       const all = [...this.rest.aside, ...aside]
       const timers = Timers.upTo(this.rest.timers, books?.seq ?? 0)
       this.rest = { ...this.rest, aside: all, lastAside: Generations.lastSeq(undefined, all), timers }
       if (timers !== undefined) this.rest.due?.set(this.key, this.timers)
+=======
+      this.rest = { ...this.rest, aside: [...this.rest.aside, ...aside] }
+>>>>>>> 747e6e9 (A companion gives no number twice: not after clear, not after a row was removed)
     }
+    this.put(books)
     return { decision, aside }
   }
 
@@ -99,6 +116,7 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
   }
 
   forget(): void {
+<<<<<<< HEAD
     this.put(undefined)
     if (this.rest.timers !== undefined) this.rest.due?.set(this.key, Timers.none)
     this.rest = restOf(this.rest.policy, this.rest.due)
@@ -110,6 +128,10 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   get noTimers(): string | undefined {
     return this.rest.due === undefined ? "nothing delivers them" : undefined
+=======
+    empty(this.cell)
+    this.rest = restOf(this.rest.policy)
+>>>>>>> 747e6e9 (A companion gives no number twice: not after clear, not after a row was removed)
   }
 
   get seq(): number {

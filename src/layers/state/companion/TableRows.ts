@@ -8,7 +8,7 @@
  */
 import { MutableRef, Ref } from "effect"
 import * as Generations from "../../../domain/state/Generations.ts"
-import type { Cell } from "./RefCompanion.ts"
+import { type Cell, empty, nextSeq } from "./RefCompanion.ts"
 
 interface Row {
   readonly cell: Cell<unknown>
@@ -49,7 +49,7 @@ export class TableRows {
   put(row: string, state: unknown): void {
     const { cell } = this.open(row)
     const before = Ref.getUnsafe(cell)
-    const snapshot = { state, seq: (before?.seq ?? 0) + 1, incarnation: before?.incarnation ?? 0 }
+    const snapshot = { state, seq: nextSeq(cell), incarnation: before?.incarnation ?? 0 }
     MutableRef.set(cell.ref, Generations.commit(before, snapshot, "person"))
   }
 
@@ -57,7 +57,7 @@ export class TableRows {
   remove(row: string): void {
     const found = this.rows.get(row)
     if (found === undefined) return
-    MutableRef.set(found.cell.ref, undefined)
+    empty(found.cell)
     this.tidy(row, found)
   }
 
