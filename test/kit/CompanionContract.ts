@@ -111,7 +111,7 @@ const seqOf = (decision: Decision<number>): number =>
 export const settled = (companion: CompanionPort<number>): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const done = () => resume(Effect.void)
-    companion.hold({ stored: done, lost: done })
+    companion.hold({ isGone: false, stored: done, lost: done })
   })
 
 /** The end of an incarnation that had handled nothing since it started from snapshot `restored`. */
@@ -186,7 +186,11 @@ export const contract = (kind: Kind): void => {
           yield* takeOver(companion, 1)
           companion.commit(1, 10, "call")
           const heard: Array<string> = []
-          companion.hold({ stored: () => heard.push("stored"), lost: () => heard.push("lost") })
+          companion.hold({
+            isGone: false,
+            stored: () => heard.push("stored"),
+            lost: () => heard.push("lost")
+          })
           assert.deepStrictEqual([heard, companion.isBehind, companion.isFull], [holds ? [] : ["stored"], holds, false])
           yield* settled(companion)
           assert.deepStrictEqual([heard, companion.isBehind], [["stored"], false])

@@ -98,8 +98,9 @@ export const castAfter: {
 export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
   const fiber = Fiber.getCurrent()
   const server = fiber === undefined ? undefined : Context.get(fiber.context, HandlerOf)
-  if (server === undefined) resume(Effect.void)
-  else server.whenStored(() => resume(Effect.void))
+  if (server === undefined) return resume(Effect.void)
+  const cancel = server.whenStored(() => resume(Effect.void))
+  return Effect.sync(cancel)
 })
 
 /**

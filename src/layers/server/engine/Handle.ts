@@ -80,14 +80,12 @@ const recall = (server: Server, envelope: Envelope, { call, key, timer }: Once):
     else answer(server, envelope, exit)
     return true
   }
-  for (const first of server.occasional?.promised ?? []) {
-    if (first.once?.key !== key) continue
-    idle(server)
-    if (first.once.call !== call) envelope.refuse({ _tag: "KeyReused", key })
-    else follow(first, envelope)
-    return true
-  }
-  return false
+  const first = server.occasional?.promised.find(key)
+  if (first === undefined) return false
+  idle(server)
+  if (first.once?.call !== call) envelope.refuse({ _tag: "KeyReused", key })
+  else follow(first, envelope)
+  return true
 }
 
 /** Whether the timer of a message was cancelled or handled since: then the message is not handled. */

@@ -136,6 +136,7 @@ export const withdrawn = (server: Server, envelope: Envelope): void => {
   // A call that may be made again is kept: when it is made again, that one waits for the same answer.
   if (envelope.once === undefined) server.occasional?.promised.delete(envelope)
   envelope.follows?.followers?.delete(envelope)
+  if (envelope.held !== undefined) server.companion?.letGo()
   if (envelope.place === "nowhere") return
   server.spec.parent.telemetry.counters.queued--
   const { mailbox } = server
@@ -207,8 +208,14 @@ export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<
   answer(server, envelope, exit)
 }
 
-/** Runs `f` when all that is committed by now is conserved, or cannot be. */
-export const whenStored = (server: Server, f: () => void): void => {
-  if (server.companion === undefined) f()
-  else server.companion.hold({ stored: f, lost: f })
+/** Runs `f` when all that is committed by now is conserved, or cannot be, unless that is cancelled by what this returns. */
+export const whenStored = (server: Server, f: () => void): () => void => {
+  const { companion } = server
+  const waiting = { isGone: false, stored: f, lost: f }
+  if (companion === undefined) f()
+  else companion.hold(waiting)
+  return () => {
+    waiting.isGone = true
+    companion?.letGo()
+  }
 }

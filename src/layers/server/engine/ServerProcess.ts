@@ -81,8 +81,8 @@ export class ServerProcess extends Server implements Served {
   answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void {
     Intake.answerLater(this, envelope, exit)
   }
-  whenStored(f: () => void): void {
-    Intake.whenStored(this, f)
+  whenStored(f: () => void): () => void {
+    return Intake.whenStored(this, f)
   }
 
   // For its queue and its fibers.

@@ -120,11 +120,21 @@ export const dropSpare = (server: Server): void => {
 /** Waits until the state is stored: held as an answer is, and after those that are held already. */
 export const awaitStored = (server: Server, isDrowsy: boolean): void => {
   const occasional = server.ownOccasional
-  const rest = { isStored: false, isDrowsy }
-  occasional.rest = rest
-  const stored = () => {
-    rest.isStored = true
-    if (occasional.rest === rest && server.phase === Pending) wantTurn(server)
+  const companion = server.companion!
+  const rest = {
+    isStored: false,
+    isDrowsy,
+    get isGone() {
+      return occasional.rest !== rest
+    },
+    stored: () => {
+      rest.isStored = true
+      if (!rest.isGone && server.phase === Pending) wantTurn(server)
+    },
+    lost: () => {}
   }
-  server.companion!.hold({ stored, lost: () => {} })
+  occasional.rest = rest
+  // It may have waited before, and done something since.
+  companion.letGo()
+  companion.hold(rest)
 }

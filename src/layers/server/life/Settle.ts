@@ -32,8 +32,7 @@ export const settle = (server: Server, fate: Fate): void => {
   server.ended = undefined
   server.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
   if (ended?.isCrash === true) report(server, ended, fate)
-  const promised = occasional === undefined ? none : Array.from(occasional.promised)
-  occasional?.promised.clear()
+  const promised = occasional?.promised.clear() ?? none
   // The books first: a caller that is answered below may start another server of this name at once.
   const waiting = Delivery.isQueueKept(fate) ? none : close(server, fate, reason)
   if (ended?.message !== undefined) resolveInFlight(server, ended.message, fate, reason)

@@ -35,7 +35,7 @@ export interface Handler extends Receiver, Worker {
   /** The messages that wait for their turn. */
   readonly unhandled: Iterable<Queued>
   exit(reason: ExitReason): void
-  whenStored(f: () => void): void
+  whenStored(f: () => void): () => void
 }
 
 /** The server in whose name the fibers of this context run. */

@@ -151,6 +151,11 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     }
   }
 
+  /** Whether an answer that is held back is no longer wanted: its caller has gone, and no call made again waits for it. */
+  get isGone(): boolean {
+    return this.exit !== undefined || (this.gone && (this.followers?.size ?? 0) === 0)
+  }
+
   /** What its state was computed from is stored: the answer may go. */
   stored(): void {
     if (this.held !== undefined) this.answer(this.held)

@@ -5,15 +5,15 @@
  */
 import { Observers } from "../../process/Observers.ts"
 import type { Deadline } from "../message/Deadlines.ts"
-import type { Envelope } from "../message/Envelope.ts"
 import type { Work } from "../message/MessageType.ts"
+import { Promised } from "../message/Promised.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import type { Debug } from "./Debug.ts"
 
 /** What few servers have, and those only at times. */
 export class Occasional {
   /** Callers that were promised a later reply. */
-  readonly promised = new Set<Envelope>()
+  readonly promised = new Promised()
   /** Messages that crashed the server as often as they may. */
   quarantined: Set<QuarantinedMessage> | undefined = undefined
   /** Work that comes before anything queued. */

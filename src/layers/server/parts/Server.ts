@@ -118,7 +118,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   abstract withdrawn(envelope: Envelope): void
   abstract waitsFor(envelope: Envelope): WaitsFor
   abstract answerLater(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void
-  abstract whenStored(f: () => void): void
+  abstract whenStored(f: () => void): () => void
 
   get [processOf](): Process {
     return this

@@ -52,6 +52,8 @@ export interface Taken<out S> {
 
 /** An answer that waits until the state it was computed from is stored. */
 export interface Held {
+  /** Whether it is no longer wanted: its caller has gone. */
+  readonly isGone: boolean
   stored(): void
   lost(reason: ExitReason): void
 }
@@ -108,6 +110,8 @@ export interface CompanionPort<in out S> extends Companion<S> {
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
   /** Holds an answer back until all that is committed by now is stored, or cannot be. */
   hold(answer: Held): void
+  /** One of those that are held may have gone. */
+  letGo(): void
   /** Runs `f` once, when there may be room again. */
   whenRoom(f: () => void): void
   /** Where the state is that its server has: it may leave memory when it is stored as it is. */

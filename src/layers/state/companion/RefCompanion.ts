@@ -98,14 +98,9 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
     if (aside.length > 0) {
       this.cell.lastTaken = nextSeq(this.cell) - 1
       this.rest.answers?.rollBack(books?.seq ?? 0)
-<<<<<<< HEAD
-      const all = [...this.rest.aside, ...aside]
       const timers = Timers.upTo(this.rest.timers, books?.seq ?? 0)
-      this.rest = { ...this.rest, aside: all, lastAside: Generations.lastSeq(undefined, all), timers }
+      this.rest = { ...this.rest, aside: [...this.rest.aside, ...aside], timers }
       if (timers !== undefined) this.rest.due?.set(this.key, this.timers)
-=======
-      this.rest = { ...this.rest, aside: [...this.rest.aside, ...aside] }
->>>>>>> 747e6e9 (A companion gives no number twice: not after clear, not after a row was removed)
     }
     this.put(books)
     return { decision, aside }
@@ -116,8 +111,7 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
   }
 
   forget(): void {
-<<<<<<< HEAD
-    this.put(undefined)
+    empty(this.cell)
     if (this.rest.timers !== undefined) this.rest.due?.set(this.key, Timers.none)
     this.rest = restOf(this.rest.policy, this.rest.due)
   }
@@ -128,10 +122,6 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   get noTimers(): string | undefined {
     return this.rest.due === undefined ? "nothing delivers them" : undefined
-=======
-    empty(this.cell)
-    this.rest = restOf(this.rest.policy)
->>>>>>> 747e6e9 (A companion gives no number twice: not after clear, not after a row was removed)
   }
 
   get seq(): number {

@@ -82,6 +82,8 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
     answer.stored()
   }
 
+  letGo(): void {}
+
   whenRoom(f: () => void): void {
     f()
   }

@@ -154,6 +154,8 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     answer.stored()
   }
 
+  letGo(): void {}
+
   whenRoom(f: () => void): void {
     f()
   }

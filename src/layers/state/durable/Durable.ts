@@ -47,6 +47,7 @@ import type { Done, Unsaved } from "../store/WriteQueue.ts"
 import { Beside } from "./Beside.ts"
 import * as Memory from "./Memory.ts"
 import { Outbox } from "./Outbox.ts"
+import { Removals } from "./Removals.ts"
 import { StoredKey } from "./StoredKey.ts"
 import type { Session } from "./StoreSession.ts"
 
@@ -59,6 +60,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private readonly session: Session<S>
   private readonly stored: StoredKey<S>
   private readonly outbox = new Outbox()
+  private removals: Removals<S> | undefined = undefined
   private fence = 0
   private memory: Memory.Memory<S> = Memory.unread
   private beside: Beside | undefined = undefined
@@ -165,6 +167,10 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     if (this.session.when === "late") this.writeNow()
   }
 
+  letGo(): void {
+    this.outbox.letGo()
+  }
+
   private writeNow(): void {
     this.session.late.delete(this)
     this.session.queue.add(this)
@@ -175,13 +181,19 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   /** Waits until all that is committed by now is stored, or cannot be. */
-  private readonly settled: Effect.Effect<void, StoreError> = Effect.callback((resume) =>
-    this.hold({
+  private readonly settled: Effect.Effect<void, StoreError> = Effect.callback((resume) => {
+    const waiting = {
+      isGone: false,
       stored: () => resume(Exit.void),
       // What ended the write is a StoreError, or a defect.
-      lost: (reason) => resume(Exit.failCause(toCause(reason) as Cause.Cause<StoreError>))
+      lost: (reason: ExitReason) => resume(Exit.failCause(toCause(reason) as Cause.Cause<StoreError>))
+    }
+    this.hold(waiting)
+    return Effect.sync(() => {
+      waiting.isGone = true
+      this.letGo()
     })
-  )
+  })
 
   // ------------------------------------------------------------------------------------- what the writer asks and says
 
@@ -241,24 +253,13 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   get clear(): Effect.Effect<void> {
     return Effect.orDie(
-      Effect.callback<void, StoreError>((resume) => this.remove((exit) => Effect.sync(() => resume(exit))))
+      Effect.callback<void, StoreError>((resume) => Effect.sync(this.remove((exit) => Effect.sync(() => resume(exit)))))
     )
   }
 
-  private remove(done: Done): void {
-    const { outbox, session: { epoch, queue, store } } = this
-    const upTo = outbox.lastSeq
+  private remove(done: Done): () => void {
     this.giveUp({ _tag: "Here", newest: undefined })
-    outbox.removalBegun()
-    const removed: Done = (exit) =>
-      Effect.suspend(() => {
-        outbox.removalEnded()
-        outbox.release(upTo, (answer) =>
-          exit._tag === "Success" ? answer.stored() : answer.lost({ _tag: "NotConserved", cause: exit.cause }))
-        outbox.settle()
-        return done(exit)
-      })
-    queue.run(store.remove([this.stored.text], epoch), removed, this)
+    return (this.removals ??= new Removals(this.session, this.outbox, this.stored.text)).begin(this, done)
   }
 
   get isSpare(): boolean {

@@ -3,6 +3,9 @@
  *
  * The store follows what is in memory: answers wait for it, the server does not.
  *
+ * *Tricky*: callers give up while the store is away, and nothing is to be left of them. Those that have gone are counted, and
+ * taken out when they may be the larger part: so that costs each of them O(1), and a waiting answer knows no neighbour.
+ *
  * @since 0.1.0
  */
 import type { Held } from "../companion/Companion.ts"
@@ -13,6 +16,9 @@ interface Waiting {
   readonly answer: Held
   next: Waiting | undefined
 }
+
+/** Those that have gone are not looked for before there are so many. */
+const few = 32
 
 /** The commits that are on their way to the store. */
 export class Outbox {
@@ -27,6 +33,9 @@ export class Outbox {
   private removals = 0
   private firstHeld: Waiting | undefined = undefined
   private lastHeld: Waiting | undefined = undefined
+  /** How many answers wait, and how many of them may have gone. */
+  private waiting = 0
+  private gone = 0
   private onRoom: (() => void) | undefined = undefined
   private onEmpty: (() => void) | undefined = undefined
 
@@ -85,6 +94,28 @@ export class Outbox {
     if (this.lastHeld === undefined) this.firstHeld = waiting
     else this.lastHeld.next = waiting
     this.lastHeld = waiting
+    this.waiting++
+  }
+
+  /** One of those that wait may have gone. */
+  letGo(): void {
+    if (this.gone > few && this.gone * 2 > this.waiting) this.sweep()
+    this.gone++
+  }
+
+  /** Takes out those that have gone. */
+  private sweep(): void {
+    const first = this.firstHeld
+    this.gone = this.waiting = 0
+    this.firstHeld = this.lastHeld = undefined
+    for (let one = first; one !== undefined; one = one.next) {
+      if (one.answer.isGone) continue
+      if (this.lastHeld === undefined) this.firstHeld = one
+      else this.lastHeld.next = one
+      this.lastHeld = one
+      this.waiting++
+    }
+    if (this.lastHeld !== undefined) this.lastHeld.next = undefined
   }
 
   /** Takes out the answers that were computed from states up to `seq`. */
@@ -92,6 +123,7 @@ export class Outbox {
     for (let first = this.firstHeld; first !== undefined && first.seq <= seq; first = this.firstHeld) {
       this.firstHeld = first.next
       if (first.next === undefined) this.lastHeld = undefined
+      this.waiting--
       tell(first.answer)
     }
   }

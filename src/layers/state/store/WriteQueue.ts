@@ -99,6 +99,8 @@ export class WriteQueue {
   private tickets: Array<number> = []
   private head = 0
   private lastTicket = 0
+  /** How many of those that wait may have been cancelled. */
+  private cancelled = 0
   private readonly wake: () => void
 
   constructor(retry: Schedule.Schedule<unknown, StoreError>, wake: () => void) {
@@ -111,13 +113,23 @@ export class WriteQueue {
     this.enqueue(one)
   }
 
-  /**
-   * Does what is not a record, after all that was added before, and before all that is added later. What waits to be
-   * written of `instead` is not written any more.
-   */
-  run(effect: Effect.Effect<void, StoreError>, done: Done, instead?: Unsaved): void {
-    if (instead !== undefined) instead.ticket = 0
+  /** Does what is not a record, after all that was added before, and before all that is added later. */
+  run(effect: Effect.Effect<void, StoreError>, done: Done): void {
     this.enqueue(new Job(effect, done))
+  }
+
+  /** What waits to be written of `one` is not written any more. */
+  cancel(one: Unsaved): void {
+    if (one.ticket === 0) return
+    one.ticket = 0
+    // Those that wait for a store that is away may be cancelled as often as they are added.
+    if (++this.cancelled <= maxBatch || this.cancelled * 2 < this.waiting.length - this.head) return
+    const kept = this.waiting.map((_, at) => at).filter((at) =>
+      at >= this.head && this.waiting[at]!.ticket === this.tickets[at]
+    )
+    this.waiting = kept.map((at) => this.waiting[at]!)
+    this.tickets = kept.map((at) => this.tickets[at]!)
+    this.head = this.cancelled = 0
   }
 
   /** Waits until all that was added before is written, or cannot be. */
