@@ -128,32 +128,30 @@ export const contract = (kind: Kind): void => {
   const judges = isPrompt && conserves === "commits"
 
   describe(`a companion ${name}`, () => {
-    it.effect.skipIf(conserves === "nothing")(
-      "gives no number twice, that of a snapshot that is gone neither",
-      () =>
-        Effect.gen(function*() {
-          const companion = yield* make({ onSuspect: "rollback" })
-          const numbers: Array<number | undefined> = []
-          const commit = Effect.fnUntraced(function*(incarnation: number) {
-            yield* takeOver(companion, incarnation)
-            companion.commit(incarnation, incarnation, "call")
-            companion.conclude(incarnation, incarnation)
-            if (!isPrompt) yield* takeOver(companion, incarnation)
-            yield* settled(companion)
-            numbers.push((yield* companion.snapshots)[0]?.seq)
-          })
-          yield* commit(1)
-          yield* companion.clear
-          yield* commit(2)
-          yield* commit(3)
-          crashInCallback(companion, 3)
-          yield* takeOver(companion, 4)
-          yield* companion.clear
-          yield* companion.clear
-          yield* commit(5)
-          assert.deepStrictEqual(numbers, [1, 2, 3, 4])
+    it.effect("gives no number twice, that of a snapshot that is gone neither", () =>
+      Effect.gen(function*() {
+        const companion = yield* make({ onSuspect: "rollback" })
+        if (conserves === "nothing") return assert.deepStrictEqual(yield* companion.snapshots, [])
+        const numbers: Array<number | undefined> = []
+        const commit = Effect.fnUntraced(function*(incarnation: number) {
+          yield* takeOver(companion, incarnation)
+          companion.commit(incarnation, incarnation, "call")
+          companion.conclude(incarnation, incarnation)
+          if (!isPrompt) yield* takeOver(companion, incarnation)
+          yield* settled(companion)
+          numbers.push((yield* companion.snapshots)[0]?.seq)
         })
-    )
+        yield* commit(1)
+        yield* companion.clear
+        yield* commit(2)
+        yield* commit(3)
+        crashInCallback(companion, 3)
+        yield* takeOver(companion, 4)
+        yield* companion.clear
+        yield* companion.clear
+        yield* commit(5)
+        assert.deepStrictEqual(numbers, [1, 2, 3, 4])
+      }))
 
     it.effect("fences off older incarnations as soon as a younger one takes over", () =>
       Effect.gen(function*() {

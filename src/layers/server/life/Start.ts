@@ -215,9 +215,18 @@ const conserved = (
   if (!companion.commit(server.incarnation, state, "callback", besides)) {
     return failStart(server, Cause.die(fenced(server)))
   }
-  const stored = Effect.callback<void, unknown>((resume) =>
-    companion.hold({ stored: () => resume(Exit.void), lost: (reason) => resume(Exit.failCause(toCause(reason))) })
-  )
+  const stored = Effect.callback<void, unknown>((resume) => {
+    const waiting = {
+      isGone: false,
+      stored: () => resume(Exit.void),
+      lost: (reason: ExitReason) => resume(Exit.failCause(toCause(reason)))
+    }
+    companion.hold(waiting)
+    return Effect.sync(() => {
+      waiting.isGone = true
+      companion.letGo()
+    })
+  })
   return startInFiber(server, Effect.as(stored, new Start(given, { ...options, conserve: false, timers: undefined })))
 }
 

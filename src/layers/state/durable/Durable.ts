@@ -60,7 +60,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private readonly session: Session<S>
   private readonly stored: StoredKey<S>
   private readonly outbox = new Outbox()
-  private removals: Removals<S> | undefined = undefined
+  private readonly removals: Removals<S>
   private fence = 0
   private memory: Memory.Memory<S> = Memory.unread
   private beside: Beside | undefined = undefined
@@ -73,6 +73,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.key = key
     this.session = session
     this.stored = new StoredKey(key, session)
+    this.removals = new Removals(session, this.outbox, this.stored.text)
   }
 
   /** The newest snapshot in memory. */
@@ -259,7 +260,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   private remove(done: Done): () => void {
     this.giveUp({ _tag: "Here", newest: undefined })
-    return (this.removals ??= new Removals(this.session, this.outbox, this.stored.text)).begin(this, done)
+    return this.removals.begin(this, done)
   }
 
   get isSpare(): boolean {
