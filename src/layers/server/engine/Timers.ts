@@ -31,7 +31,7 @@ export const fire = (server: Server): Effect.Effect<void, unknown> =>
     (due) =>
       due.length === 0 ? Effect.void : Effect.forEach(due, (one) => post(server, one), { discard: true }).pipe(
         Effect.andThen(look(server)),
-        Effect.andThen(Effect.callback<void>((resume) => whenStored(server, () => resume(Exit.void))))
+        Effect.andThen(Effect.callback<void>((resume) => Effect.sync(whenStored(server, () => resume(Exit.void)))))
       )
   )
 

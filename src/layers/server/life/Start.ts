@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
-import { crashed, type ExitReason, killed, toCause } from "../../../domain/process/ExitReason.ts"
+import { crashed, type ExitReason, killed } from "../../../domain/process/ExitReason.ts"
 import { EndedInStart, StartUndone } from "../../../domain/process/StartFailure.ts"
 import { Ignore, isStart, Start } from "../../../domain/server/Next.ts"
 import { Initialising, Restoring, Starting } from "../../../domain/server/Phase.ts"
@@ -17,6 +17,7 @@ import type { Started } from "../../process/Child.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import { outcomeOf } from "../../process/Execute.ts"
 import { type Besides, nothing, type Taken } from "../../state/companion/Companion.ts"
+import { settled } from "../../state/companion/Settled.ts"
 import * as Timed from "../message/Timed.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
@@ -215,19 +216,10 @@ const conserved = (
   if (!companion.commit(server.incarnation, state, "callback", besides)) {
     return failStart(server, Cause.die(fenced(server)))
   }
-  const stored = Effect.callback<void, unknown>((resume) => {
-    const waiting = {
-      isGone: false,
-      stored: () => resume(Exit.void),
-      lost: (reason: ExitReason) => resume(Exit.failCause(toCause(reason)))
-    }
-    companion.hold(waiting)
-    return Effect.sync(() => {
-      waiting.isGone = true
-      companion.letGo()
-    })
-  })
-  return startInFiber(server, Effect.as(stored, new Start(given, { ...options, conserve: false, timers: undefined })))
+  return startInFiber(
+    server,
+    Effect.as(settled(companion), new Start(given, { ...options, conserve: false, timers: undefined }))
+  )
 }
 
 const failStart = (server: Server, cause: Cause.Cause<unknown>): Starts => {

@@ -21,7 +21,7 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Option } from "effect"
-import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
+import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { RecordedAnswer } from "../../../domain/state/Answers.ts"
 import * as Generations from "../../../domain/state/Generations.ts"
 import type { Residency } from "../../../domain/state/Passivation.ts"
@@ -43,6 +43,7 @@ import {
   type Origin,
   type Taken
 } from "../companion/Companion.ts"
+import { settled } from "../companion/Settled.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
 import { Beside } from "./Beside.ts"
 import * as Memory from "./Memory.ts"
@@ -60,7 +61,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private readonly session: Session<S>
   private readonly stored: StoredKey<S>
   private readonly outbox = new Outbox()
-  private readonly removals: Removals<S>
+  private removals: Removals<S> | undefined = undefined
   private fence = 0
   private memory: Memory.Memory<S> = Memory.unread
   private beside: Beside | undefined = undefined
@@ -73,7 +74,6 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.key = key
     this.session = session
     this.stored = new StoredKey(key, session)
-    this.removals = new Removals(session, this.outbox, this.stored.text)
   }
 
   /** The newest snapshot in memory. */
@@ -182,19 +182,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   /** Waits until all that is committed by now is stored, or cannot be. */
-  private readonly settled: Effect.Effect<void, StoreError> = Effect.callback((resume) => {
-    const waiting = {
-      isGone: false,
-      stored: () => resume(Exit.void),
-      // What ended the write is a StoreError, or a defect.
-      lost: (reason: ExitReason) => resume(Exit.failCause(toCause(reason) as Cause.Cause<StoreError>))
-    }
-    this.hold(waiting)
-    return Effect.sync(() => {
-      waiting.isGone = true
-      this.letGo()
-    })
-  })
+  private readonly settled = settled(this)
 
   // ------------------------------------------------------------------------------------- what the writer asks and says
 
@@ -260,7 +248,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   private remove(done: Done): () => void {
     this.giveUp({ _tag: "Here", newest: undefined })
-    return this.removals.begin(this, done)
+    return (this.removals ??= new Removals(this.session, this.outbox, this.stored.text)).begin(this, done)
   }
 
   get isSpare(): boolean {
