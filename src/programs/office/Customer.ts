@@ -2,7 +2,7 @@
  * One server for each customer: holds money and bookings, books at the shows, and sees to it that a mail is sent.
  */
 import { Effect, Schema } from "effect"
-import { GenServer, Next, TaskSupervisor } from "../../index.ts"
+import { GenServer, Next, TaskSupervisor, Timer } from "../../index.ts"
 import { Show } from "./Show.ts"
 import { Booking, Id, Money, NoMoney, NotOnSale, Order, SoldOut } from "./Words.ts"
 
@@ -22,6 +22,7 @@ export class Customer extends GenServer.Service<Customer>()("office/Customer", {
       redeliver: { maxAttempts: 3 }
     }),
     Account: GenServer.call({ reply: Account }),
+    Mail: GenServer.cast({ internal: true }),
     Mailed: GenServer.cast({ payload: { id: Id }, internal: true })
   }
 }) {}
@@ -52,8 +53,6 @@ const sendMails = Effect.fnUntraced(function*(ids: ReadonlyArray<string>) {
 
 export const CustomersLive = Customer.layerKeyed({
   init: { balance: 0, bookings: [], unmailed: [] },
-  // A task is gone with its process: what it had not done is begun again, from the state.
-  restore: (state) => Effect.as(sendMails(state.unmailed), state),
   handlers: {
     Deposit: (state, { amount }) => {
       if (amount <= 0) return Effect.die(new RangeError(`a deposit of ${amount}`)) // that is a bug
@@ -76,11 +75,19 @@ export const CustomersLive = Customer.layerKeyed({
         bookings: [...state.bookings, booking],
         unmailed: [...state.unmailed, id]
       }
-      // The mail is sent after the commit: of a booking that was not stored none is sent.
-      return Next.reply(booking, next, { continueWith: (state) => Effect.as(sendMails([id]), state) })
+      return Next.reply(booking, next, {
+        // The mail is sent after the commit: of a booking that was not stored none is sent.
+        continueWith: (state) => Effect.as(sendMails([id]), state),
+        // A task is gone with its process, this is not: it is set in the same commit, and begins again what was not done.
+        timers: [Timer.every("mail", "1 minute", Customer.message.Mail())]
+      })
     }),
     Account: (state) => [{ balance: state.balance, bookings: state.bookings }, state],
-    Mailed: (state, { id }) => ({ ...state, unmailed: state.unmailed.filter((one) => one !== id) })
+    Mail: (state) => Effect.as(sendMails(state.unmailed), state),
+    Mailed: (state, { id }) => {
+      const unmailed = state.unmailed.filter((one) => one !== id)
+      return Next.noReply({ ...state, unmailed }, { timers: unmailed.length === 0 ? [Timer.cancel("mail")] : [] })
+    }
   }
 }, {
   survives: "process",

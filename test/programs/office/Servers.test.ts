@@ -2,12 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { join } from "node:path"
 import { Process, Sys } from "../../../src/index.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { Customer } from "../../../src/programs/office/Customer.ts"
 import { Screen, Show, Watchers } from "../../../src/programs/office/Show.ts"
 import { OfficeLive, Root, Store } from "../../../src/programs/office/Tree.ts"
 import { FaultPoints, Harness } from "../../../src/testing.ts"
+import { folder } from "../../kit/Folder.ts"
 
 const office = OfficeLive.pipe(Layer.provide(StateStoreSqlite.layer(Store, { filename: ":memory:" })))
 
@@ -64,15 +66,31 @@ describe("a customer", () => {
       assert.strictEqual(yield* Process.incarnation(ann), 3)
     }).pipe(Effect.provide(office)))
 
-  it.effect("who was killed while a mail was on its way sends it again", () =>
+  it.effect("whose process ended while a mail was on its way has it sent by the next one, and does not have to ask", () =>
     Effect.gen(function*() {
-      const { ann } = yield* begun
-      yield* ann.Book(order)
-      yield* Process.kill(ann)
-      assert.deepStrictEqual((yield* Sys.getState(ann)).unmailed, ["b1"])
-      yield* TestClock.adjust("100 millis")
-      assert.deepStrictEqual((yield* Sys.getState(ann)).unmailed, [])
-    }).pipe(Effect.provide(office)))
+      const filename = join(yield* folder, "office.db")
+      const stored = OfficeLive.pipe(Layer.provide(StateStoreSqlite.layer(Store, { filename })))
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const { ann } = yield* begun
+          yield* ann.Book(order)
+          assert.deepStrictEqual((yield* Sys.getState(ann)).unmailed, ["b1"])
+        }),
+        stored
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const harness = yield* Harness.Harness
+          yield* TestClock.adjust("1 minute")
+          yield* harness.awaitEvent((event) => event._tag === "Started" && event.path.at(-1) === "office/Customer/ann")
+          const ann = yield* Customer.at("ann")
+          yield* Sys.getState(ann) // It handles what the timer sent before it is asked.
+          yield* TestClock.adjust("100 millis")
+          assert.deepStrictEqual((yield* Sys.getState(ann)).unmailed, [])
+        }),
+        Layer.provideMerge(stored, Harness.Harness.layer)
+      )
+    }))
 
   it.effect("who has not enough money gives the seats back", () =>
     Effect.gen(function*() {
