@@ -30,7 +30,6 @@ export const settleThoseDown = (draft: Draft): void => {
 
 /** The supervisor has ended, and its own fate is known. */
 export const settled = (draft: Draft, fate: Fate): void => {
-  if (draft.phase._tag !== "Down") return
   if (fate === "restarting" || fate === "parked") leaveRunTimeChildren(draft)
   // A supervisor that finished in order has stopped its children, it has not finished their work.
   const own: Fate = fate === "finished" ? "stopped" : fate

@@ -156,7 +156,7 @@ const belongs = (draft: Draft, entry: Entry): boolean => {
     case "Restarting":
       return true
     case "Stopping":
-      return !status.terminated && draft.plan(entry.plan) !== undefined
+      return draft.plan(entry.plan) !== undefined
     case "Parked":
       return false
     case "Down":

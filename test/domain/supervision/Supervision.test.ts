@@ -266,6 +266,23 @@ describe("dependents", () => {
     assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2", "d#2"])
   })
 
+  it("a group that takes another over stops those, too, that the other was still to stop", () => {
+    const world = new World({ strategy: "dependents" })
+    world.add("a", { id: "b", needs: ["a"] }, { id: "c", needs: ["a"] }, { id: "d", needs: ["a"] })
+    world.stops.set("d", ["hang"])
+    world.exit("a")
+    world.exit("c")
+    world.take()
+    world.release("d")
+    assert.deepStrictEqual(world.take().filter((line) => line.startsWith("st")), [
+      "stop b",
+      "start a#2",
+      "start b#2",
+      "start c#2",
+      "start d#2"
+    ])
+  })
+
   it("refuses a need that no child started before can meet", () => {
     const world = new World({ strategy: "dependents" })
     assert.deepInclude(world.start({ id: "web", needs: ["db"] }), {

@@ -6,6 +6,46 @@ import { booted, delay, exhausted, World } from "../../kit/World.ts"
 const end = (world: World, reason: ExitReason = shutdown, brutal = false) =>
   world.send({ _tag: "Shutdown", reason, brutal, forGood: false })
 
+describe("a brutal end", () => {
+  const brutally = { _tag: "Shutdown", reason: { _tag: "Shutdown" }, brutal: true, forGood: false } as const
+
+  it("overtakes the stop of a child that was terminated before", () => {
+    const world = new World()
+    world.add("a")
+    world.stops.set("a", ["hang"])
+    world.terminate("a")
+    world.take()
+    world.send(brutally)
+    assert.deepStrictEqual(world.take(), ["stop a brutally", "a is stopped", "ended Shutdown"])
+  })
+
+  it("leaves nothing of one that was terminated in its first start", () => {
+    const world = new World()
+    world.starts.set("a", ["hang"])
+    world.stops.set("a", ["hang"])
+    world.start({ id: "a" }, true)
+    world.terminate("a")
+    world.send(brutally)
+    assert.deepStrictEqual(world.list(), [])
+    world.send({ _tag: "Settled", fate: "restarting" })
+    world.send({ _tag: "Boot" })
+    assert.deepStrictEqual(world.list(), [])
+  })
+})
+
+it("a parked child is settled as soon as it is known that its supervisor ends for good", () => {
+  const world = new World({ onGiveUp: "park" })
+  world.add("a", "b")
+  world.budget = [exhausted]
+  world.exit("a")
+  world.stops.set("b", ["hang"])
+  const end = { _tag: "Shutdown", reason: { _tag: "Shutdown" }, brutal: false } as const
+  world.send({ ...end, forGood: false })
+  world.take()
+  world.send({ ...end, forGood: true })
+  assert.deepStrictEqual(world.take(), ["a is stopped"])
+})
+
 describe("giving up", () => {
   it("escalate: the children are stopped in reverse and their fate is left to the parent", () => {
     const world = new World()
