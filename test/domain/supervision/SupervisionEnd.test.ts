@@ -1,21 +1,46 @@
 /** The rule of a supervisor: when it gives up, how it boots, and how it ends. */
 import { assert, describe, it } from "@effect/vitest"
 import { type ExitReason, killed, shutdown } from "../../../src/domain/process/ExitReason.ts"
+import { decide } from "../../../src/domain/supervision/Supervision.ts"
+import { find } from "../../../src/domain/supervision/SupervisionState.ts"
 import { booted, delay, exhausted, World } from "../../kit/World.ts"
 
 const end = (world: World, reason: ExitReason = shutdown, brutal = false) =>
   world.send({ _tag: "Shutdown", reason, brutal, forGood: false })
 
-describe("a brutal end", () => {
-  const brutally = { _tag: "Shutdown", reason: { _tag: "Shutdown" }, brutal: true, forGood: false } as const
+it("a supervisor is up when all of its children are, also those that crashed meanwhile", () => {
+  const world = booted({ strategy: "dependents" }, ["a", "b"])
+  world.starts.set("b", ["hang"])
+  world.send({ _tag: "Boot" })
+  world.exit("a")
+  assert.notInclude(world.take(), "Booted")
+  assert.deepStrictEqual(world.list(), ["a#2", "b starting"])
+  world.release("b")
+  assert.deepStrictEqual(world.take(), ["Booted"])
+})
 
+it("a child that is given up in its first start is stopped for good: nothing of it comes back", () => {
+  const world = new World({ strategy: "one_for_all" })
+  world.add("a")
+  world.starts.set("b", ["hang"])
+  world.start({ id: "b" })
+  world.budget = ["later"]
+  world.exit("a")
+  const status = find(world.state, "a")?.status
+  assert(status?._tag === "Restarting")
+  const answered = { _tag: "BudgetAnswered", id: "a", ticket: status.ticket, answer: delay(0) } as const
+  const stops = decide(world.state, answered)[1].flatMap((command) => command._tag === "Stop" ? [command] : [])
+  assert.deepStrictEqual(stops.map(({ forGood, id }) => [id, forGood]), [["b", true]])
+})
+
+describe("a brutal end", () => {
   it("overtakes the stop of a child that was terminated before", () => {
     const world = new World()
     world.add("a")
     world.stops.set("a", ["hang"])
     world.terminate("a")
     world.take()
-    world.send(brutally)
+    end(world, shutdown, true)
     assert.deepStrictEqual(world.take(), ["stop a brutally", "a is stopped", "ended Shutdown"])
   })
 
@@ -25,7 +50,7 @@ describe("a brutal end", () => {
     world.stops.set("a", ["hang"])
     world.start({ id: "a" }, true)
     world.terminate("a")
-    world.send(brutally)
+    end(world, shutdown, true)
     assert.deepStrictEqual(world.list(), [])
     world.send({ _tag: "Settled", fate: "restarting" })
     world.send({ _tag: "Boot" })

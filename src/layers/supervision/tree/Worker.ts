@@ -160,7 +160,8 @@ export const workerRecipe = <A, E, R>(
 })
 
 /** What a spec says, where it says a time; a kill by its supervisor is none. */
-const patienceOf = ({ shutdown = defaultShutdown }: ChildOptions = {}): number => {
-  const patience = millis(shutdown)
+const patienceOf = (spec: ChildOptions | undefined): number => {
+  if (spec?.shutdown === undefined) return defaultShutdown
+  const patience = millis(spec.shutdown)
   return patience === "infinity" ? Infinity : typeof patience === "number" ? patience : defaultShutdown
 }
