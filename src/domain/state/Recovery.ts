@@ -85,6 +85,13 @@ export const observe = <S>(books: Generations.Books<S>, crash: Crash): Generatio
   }
 }
 
+/**
+ * Whether an end says nothing of any snapshot, so that {@link observe} need not be asked: a message was handled, and there is
+ * no snapshot that it was handled from; or nothing was done with the state.
+ */
+export const saysNothing = ({ activity, handled, restored }: Omit<Crash, "on">): boolean =>
+  handled ? restored === 0 : activity._tag === "Outside"
+
 /** The snapshot that a new incarnation starts from. */
 export interface Start<out S> extends Snapshot<S> {
   /** A message was handled from it, or from one that came out of it. */
@@ -124,6 +131,12 @@ const startOf = <S>({ incarnation, seq, state, trust }: Generations.Books<S>): S
   trusted: trust === "trusted"
 })
 
+const unchanged = <S>(decision: Decision<S>, books: Generations.Books<S>): Outcome<S> => ({
+  decision,
+  books,
+  aside: nothing.aside
+})
+
 const rollBack = <S>(suspect: Generations.Books<S>, why: string): Outcome<S> => {
   const books = Generations.setAside(suspect)
   const { seq: from, state } = suspect
@@ -160,18 +173,17 @@ const listed = (tags: Generations.Evidence["messages"]): string =>
  */
 export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}): Outcome<S> => {
   if (books === undefined) return nothing
-  const unchanged = (decision: Decision<S>): Outcome<S> => ({ decision, books, aside: nothing.aside })
   const evidence = Generations.evidenceAgainst(books)
   const crashed = evidence?.callbacks[0]
   const messages = evidence === undefined ? 0 : HashMap.size(evidence.messages)
   if (evidence === undefined || (crashed === undefined && messages < (policy.messages ?? defaultMessages))) {
-    return unchanged({ _tag: "Restore", snapshot: startOf(books) })
+    return unchanged({ _tag: "Restore", snapshot: startOf(books) }, books)
   }
   const from = books.seq
   const why = crashed === undefined
     ? `${messages} different messages (${listed(evidence.messages)}) crashed on snapshot ${from} before any was handled`
     : `${crashed.callback} crashed on snapshot ${from}: ${crashed.why}`
-  if (policy.onSuspect === "refuse") return unchanged({ _tag: "Refuse", from, why })
+  if (policy.onSuspect === "refuse") return unchanged({ _tag: "Refuse", from, why }, books)
   if (crashed === undefined && policy.onSuspect !== "rollback") {
     return { decision: { _tag: "GiveUp", from, why }, books: Generations.clearEvidence(books), aside: [] }
   }

@@ -73,7 +73,11 @@ export class CompanionTable<in out S> implements Served {
 
   /** The state of a key. */
   slot(key: string): Slot.Slot {
-    const entry = this.entries.get(key)
+    return this.slotOf(this.entries.get(key))
+  }
+
+  // A look-up is the dearest part of a server's end: each step has one.
+  private slotOf(entry: CompanionPort<S> | Owner<S> | undefined): Slot.Slot {
     if (entry === undefined) return "Free"
     if (!isCompanion(entry)) return entry.companion === undefined ? "HeldBare" : "Held"
     return entry.owner !== undefined ? "Held" : this.standBy.has(entry) ? "StandBy" : "Orphan"
@@ -158,7 +162,7 @@ export class CompanionTable<in out S> implements Served {
     if (!isOwn) return
     const keep = this.keepOf(what)
     const others = companion !== undefined && this.standsBy(companion, server)
-    const after = Slot.next(this.slot(key), { _tag: "Released", isOwn, keep, others })
+    const after = Slot.next(this.slotOf(entry), { _tag: "Released", isOwn, keep, others })
     if (companion === undefined || after === "Free") return this.entries.delete(key)
     companion.owner = undefined
     if (entry === server) this.entries.put(companion)
@@ -183,6 +187,7 @@ export class CompanionTable<in out S> implements Served {
 
   /** A server that is down is gone for good, and what it has left stays: it will not have it forgotten. */
   leave(server: Owner<S>): void {
+    if (this.standBy.size === 0) return
     const companion = companionOf(this.entries.get(server.key))
     const servers = companion && this.standBy.get(companion)
     if (companion === undefined || servers?.delete(server) !== true || servers.size > 0) return

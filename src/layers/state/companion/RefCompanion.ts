@@ -87,14 +87,18 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
   }
 
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void {
+    if (Recovery.saysNothing(end)) return
     const before = Ref.getUnsafe(this.cell)
     if (before === undefined) return
-    const activity = Recovery.activityOf(reason, end.activity)
-    this.put(Recovery.observe(before, { ...end, activity, on: before.seq }))
+    const { handled, restored } = end
+    const activity = handled ? end.activity : Recovery.activityOf(reason, end.activity)
+    const after = Recovery.observe(before, { restored, handled, activity, on: before.seq })
+    if (after !== before) this.put(after)
   }
 
   protected taken(): Taken<S> {
-    const { aside, books, decision } = Recovery.decide(Ref.getUnsafe(this.cell), this.rest.policy)
+    const before = Ref.getUnsafe(this.cell)
+    const { aside, books, decision } = Recovery.decide(before, this.rest.policy)
     if (aside.length > 0) {
       this.cell.lastTaken = nextSeq(this.cell) - 1
       this.rest.answers?.rollBack(books?.seq ?? 0)
@@ -102,7 +106,7 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
       this.rest = { ...this.rest, aside: [...this.rest.aside, ...aside], timers }
       if (timers !== undefined) this.rest.due?.set(this.key, this.timers)
     }
-    this.put(books)
+    if (books !== before) this.put(books)
     return { decision, aside }
   }
 

@@ -102,7 +102,7 @@ export class DynamicEnd {
     const reason = shutdown === "brutal_kill" ? killed : orderly
     execute(this.context, stopOf(child, reason, shutdown, true), (exit) => {
       if (children.get(child) !== stopping) return
-      if (wasUp) events.stopped(child, incarnation, endedAs(exit))
+      if (wasUp && events.isHeard) events.stopped(child, incarnation, endedAs(exit))
       this.host.left(child, stopping, "stopped", "stopped")
       answer(stopping, done)
       this.oneLess()

@@ -104,6 +104,11 @@ export class ChildEvents {
     this.stopped(child, incarnation, reason)
   }
 
+  /** Whether anything listens. */
+  get isHeard(): boolean {
+    return this.telemetry.listening
+  }
+
   /** It ended, by itself or because it was stopped. */
   stopped(child: Process, incarnation: number, reason: ExitReason): void {
     if (!this.telemetry.listening) return
