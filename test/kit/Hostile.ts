@@ -1,5 +1,6 @@
 /** Values that do harm when they are looked at: those of a list, and any number more made of a tape of numbers. */
-import { Schema } from "effect"
+import { Equal, Hash, Schema } from "effect"
+import { runInNewContext } from "node:vm"
 
 const refuse = (): never => {
   throw new Error("do not look at me")
@@ -118,6 +119,41 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
   ["an object for a text of a million characters", once(() => Object("x".repeat(1_000_000)))],
   ["an object 10,000 levels deep", once(() => nested(10_000))],
   ["a number of a million digits", once(() => 10n ** 1_000_000n)],
+  [
+    "an error of another realm whose message throws",
+    () => runInNewContext("Object.defineProperty(new Error('boom'), 'message', { get() { throw 1 } })")
+  ],
+  ["a frozen error whose stack throws", () => Object.freeze(getter("stack"))],
+  ["an error whose stack is no text", () => Object.assign(new Error("boom"), { stack: 7 })],
+  [
+    "an error with a stack of ten million characters",
+    once(() => Object.assign(new Error("boom"), { stack: `boom\n    at ${"x".repeat(10_000_000)}` }))
+  ],
+  ["an object with a tag of ten million characters", once(() => ({ [Symbol.toStringTag]: "x".repeat(10_000_000) }))],
+  ["an object whose tag throws", () => Object.defineProperty({}, Symbol.toStringTag, { get: refuse })],
+  ["an object with a _tag that throws", () => Object.defineProperty({}, "_tag", { get: refuse, enumerable: true })],
+  [
+    "a function with a name of a million characters",
+    once(() => Object.defineProperty(() => 1, "name", { value: "x".repeat(1_000_000) }))
+  ],
+  ["a proxy of a promise", () => new Proxy(Promise.resolve(), {})],
+  [
+    "a promise whose methods throw",
+    () => Object.assign(Promise.resolve(), { catch: refuse, finally: refuse })
+  ],
+  ["an object whose hash and equality throw", () => ({ [Hash.symbol]: refuse, [Equal.symbol]: refuse })],
+  [
+    "a Map of a class whose methods throw",
+    () => Object.assign(new Map(), { entries: refuse, [Symbol.iterator]: refuse })
+  ],
+  ["an array whose iterator throws", () => Object.assign([1], { [Symbol.iterator]: refuse })],
+  ["a text of control characters", () => "a\u0000\u001b[31m\r\n\u2028\ud800 > /b"],
+  ["an object 5,000 prototypes deep", () => {
+    let value = {}
+    for (let i = 0; i < 5000; i++) value = Object.create(value)
+    return value
+  }],
+  ["null", () => null],
   ["a symbol", () => Symbol("boom")],
   ["a function", () => refuse],
   ["nothing", () => undefined]
@@ -140,6 +176,11 @@ export const harmful = hostiles.filter(([name]) =>
     "an object whose conversions throw",
     "an instance that throws at every turn",
     "an iterable without end",
+    "an object with a tag of ten million characters",
+    "a proxy of a promise",
+    "a promise whose methods throw",
+    "an object whose hash and equality throw",
+    "null",
     "nothing"
   ].includes(name)
 )

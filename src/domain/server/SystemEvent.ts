@@ -90,11 +90,21 @@ export interface Formatted {
 /** Shown in place of everything that the hook was to format, when the hook itself failed. */
 export const formatFailed = "formatStatus crashed"
 
-/** What a hook has answered, whatever else comes with it. */
-const partsOf = (formatted: object): Formatted =>
-  Object.fromEntries(parts.filter((part) => part in formatted).map((part) => [part, Reflect.get(formatted, part)]))
+/** What a hook has answered, whatever else comes with it; a log is read here, where what it throws is the hook's. */
+const partsOf = (formatted: object): Formatted => {
+  const answered: Formatted = Object.fromEntries(
+    parts.filter((part) => part in formatted).map((part) => [part, Reflect.get(formatted, part)])
+  )
+  if (!("log" in answered)) return answered
+  const log: unknown = answered.log
+  if (!Array.isArray(log)) throw new TypeError(`formatStatus answers with a log that is an array, and not ${text(log)}`)
+  return { ...answered, log: Array.from({ length: Math.min(log.length, maxLog) }, (_, i) => log[i]) }
+}
 
 const parts = ["state", "message", "reason", "log"] as const
+
+/** More events than a report shows. */
+const maxLog = 1000
 
 /**
  * Applies a format hook; a hook that fails, or answers with anything but an object, is contained, and shows nothing raw.

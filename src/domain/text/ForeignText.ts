@@ -183,6 +183,9 @@ export class Look {
       if (isCode(propertyOf(value, key))) this.isWhole = false
       else this.field(value, key)
     }
+    const tag = propertyOf(value, Symbol.toStringTag)
+    if (isGetter(tag)) this.isWhole = false
+    else if (typeof tag?.value === "string") this.text(tag.value)
     return Object.fromEntries(fields)
   }
 
@@ -275,7 +278,7 @@ const isGetter = (property: PropertyDescriptor | undefined): boolean =>
 const dataOf = (property: PropertyDescriptor | undefined): unknown => property?.value
 
 /** Finds a property, its own or an inherited one, and reads nothing. */
-const propertyOf = (value: object, key: string): PropertyDescriptor | undefined => {
+const propertyOf = (value: object, key: PropertyKey): PropertyDescriptor | undefined => {
   let holder: object | null = value
   for (let i = 0; holder !== null && i < maxItems; i++) {
     const property = Reflect.getOwnPropertyDescriptor(holder, key)

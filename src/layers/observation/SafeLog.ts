@@ -7,8 +7,8 @@
  *
  * @since 0.1.0
  */
-import { Cause, Console, type Context, Effect, Logger, References } from "effect"
-import { bounded } from "../../domain/text/ForeignCause.ts"
+import { Cause, Console, type Context, Effect, Logger, Record, References } from "effect"
+import { bounded, printable } from "../../domain/text/ForeignCause.ts"
 import { isInstance, text } from "../../domain/text/ForeignText.ts"
 
 type AnyLogger = Logger.Logger<unknown, unknown>
@@ -32,6 +32,10 @@ export const safely = (log: Effect.Effect<void>): Effect.Effect<void> =>
       }, (late) => print(output, late)))
     return log.pipe(
       Effect.provideService(References.CurrentLoggers, new Set(guarded)),
+      Effect.provideService(
+        References.CurrentLogAnnotations,
+        Record.map(fiber.getRef(References.CurrentLogAnnotations), printable)
+      ),
       // The services that logging needs are the app's own as well: a clock, for one.
       Effect.catchCause((cause) => Effect.sync(() => print(output, `a log entry could not be made\n${pretty(cause)}`))),
       Effect.andThen(Effect.sync(() => {
@@ -47,7 +51,13 @@ export const logIn = (context: Context.Context<never>, log: Effect.Effect<void>)
 
 /** Hears of the rejection of a promise, if foreign code has answered with one: left alone, it would end the program. */
 export const whenRejected = (answer: unknown, failed: (defect: unknown) => void): void => {
-  if (isInstance(answer, Promise)) answer.catch(failed)
+  if (!isInstance(answer, Promise)) return
+  try {
+    // A `catch` of its own is not asked: it may be anything.
+    Promise.prototype.then.call(answer, undefined, failed)
+  } catch {
+    // It only looks like a promise, and cannot be rejected.
+  }
 }
 
 const guard = (

@@ -46,6 +46,12 @@ describe("format", () => {
     assert.isObject(formatted)
   })
 
+  it.each(hostiles)("answers with a log that can be read, also when that of the hook is %s", (_, make) => {
+    const formatted = format(shown, (() => ({ log: make() })) as () => {}, () => {})
+    assert.isAtMost(formatted.log!.length, 1000)
+    assert.isTrue(formatted.log!.every((event) => event !== shown))
+  })
+
   it("shows nothing raw when the hook answers with nothing, or later", async () => {
     for (const answer of [undefined, "text", Promise.resolve({ state: 1 }), Promise.reject(new Error("late"))]) {
       const heard: Array<unknown> = []

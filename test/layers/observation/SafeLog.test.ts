@@ -130,6 +130,18 @@ describe("a report that shows", () => {
     assert.isAbove(pretty.length, 0)
   })
 
+  it("and so are the annotations of the app's own log", () => {
+    for (const [, make] of hostiles) {
+      const { kept, logger } = keeping()
+      const { context, printed } = over(logger)
+      const annotations = { who: make(), "what else": { inside: make() } }
+      Sink.make().crashed(report, Context.add(context, References.CurrentLogAnnotations, annotations))
+      assert.include(kept[0], "app > Counter #2 crashed; it is restarted")
+      assert.isAtMost(kept[0]!.length, 8 * reportLength)
+      assert.deepStrictEqual(printed, [])
+    }
+  })
+
   it("the answer of its hook in place of the reason is a text as well", () => {
     for (const [, make] of hostiles) {
       const { kept, logger } = keeping()

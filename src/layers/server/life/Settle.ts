@@ -16,7 +16,8 @@ import * as Turn from "../../process/Turn.ts"
 import type { Envelope, Queued } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
 import { keep, QuarantinedMessage } from "../message/Quarantine.ts"
-import { publish } from "../parts/Events.ts"
+import { failed, publish } from "../parts/Events.ts"
+import type { Ended } from "../parts/Incarnation.ts"
 import type { Server } from "../parts/Server.ts"
 import type { Served } from "../parts/ServerSpec.ts"
 import { observerFailed } from "./End.ts"
@@ -31,7 +32,7 @@ export const settle = (server: Server, fate: Fate): void => {
   const reason = lastExit ?? killed
   server.ended = undefined
   server.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
-  if (ended?.isCrash === true) report(server, ended, fate)
+  if (ended?.isCrash === true) reported(server, ended, fate)
   const promised = occasional?.promised.clear() ?? none
   // The books first: a caller that is answered below may start another server of this name at once.
   const waiting = Delivery.isQueueKept(fate) ? none : close(server, fate, reason)
@@ -43,6 +44,15 @@ export const settle = (server: Server, fate: Fate): void => {
     else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.askedBy))
   }
   if (waiting.length > 0 || server.phase === Stopped) mailbox?.resumeSenders()
+}
+
+/** A report shows foreign values: what it throws must keep no caller from its answer. */
+const reported = (server: Server, ended: Ended, fate: Fate): void => {
+  try {
+    report(server, ended, fate)
+  } catch (defect) {
+    failed(server, `the report of its ${ended.reason._tag} could not be made`, Cause.die(defect))
+  }
 }
 
 /** It is down, and will not be started by itself: what waits is handed over, its name is free. */
