@@ -119,7 +119,7 @@ describe("a value that does harm", () => {
               handlers: {
                 Take: answer,
                 Go: () => place === "what a cast dies of" ? thrown(value)() : answer(),
-                Rest: () => Next.noReply(1, { idleAfter: 0 }),
+                Rest: () => Next.noReply(1, { idleAfter: "1 second" }),
                 Count: (state) => [1, state]
               },
               idle: thrown(value) as () => never,
