@@ -12,7 +12,7 @@
  * The package has it too: `npx heirloom snapshots ...`.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Console, DateTime, Effect, FileSystem, Option, Schema } from "effect"
+import { Clock, Console, DateTime, Duration, Effect, FileSystem, Option, Schema, Stream } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { Snapshots, StateStore } from "../index.ts"
 import * as SetAside from "./snapshots/SetAside.ts"
@@ -31,6 +31,10 @@ const key = Argument.String("key").pipe(
   Argument.withDescription("The id of the server's class; with a slash and its key when it has one")
 )
 const seq = (name: string) => Argument.Int(name).pipe(Argument.withDescription("The number of a snapshot"))
+const prefix = Flag.String("prefix").pipe(
+  Flag.withDefault(""),
+  Flag.withDescription("Only keys that begin with it: the id of a class, a slash, and the beginning of a server's key")
+)
 const aside = Flag.Boolean("aside").pipe(
   Flag.withDefault(false),
   Flag.withDescription("One that was set aside, not one that is kept")
@@ -82,16 +86,35 @@ const json = (value: unknown) => Console.log(JSON.stringify(value, null, 2))
 
 const keys = Command.make(
   "keys",
-  { place, prefix: Argument.String("prefix").pipe(Argument.withDefault("")) },
-  (given) =>
-    withStore(
-      given.place,
-      (store) =>
-        Effect.flatMap(store.keys(given.prefix), (keys) =>
-          Effect.forEach(keys, (key) => Console.log(key), { discard: true }))
-    )
+  { place, prefix },
+  (given) => withStore(given.place, (store) => Stream.runForEach(Snapshots.keys(store, given.prefix), Console.log))
 ).pipe(
   Command.withDescription("Lists the keys of all servers whose states are kept")
+)
+
+const lasting = (millis: number): string => Duration.format(Duration.millis(millis))
+
+const timers = Command.make(
+  "timers",
+  { place, prefix },
+  (given) =>
+    withStore(given.place, (store) =>
+      Effect.gen(function*() {
+        const now = yield* Clock.currentTimeMillis
+        const rows = yield* Stream.runCollect(Stream.map(Snapshots.timers(store, given.prefix), (one) => [
+          one.key,
+          one.name,
+          new Date(one.due).toISOString(),
+          one.due <= now ? `${lasting(now - one.due)} late` : "",
+          one.every === undefined ? "once" : `every ${lasting(one.every)}`,
+          `${one.message} ${JSON.stringify(one.payload)}`
+        ]))
+        yield* Console.log(
+          rows.length === 0 ? "  none" : columns([["key", "timer", "due", "late", "repeats", "message"], ...rows])
+        )
+      }))
+).pipe(
+  Command.withDescription("Lists the durable timers that are set, those that are due first before the others")
 )
 
 const list = Command.make(
@@ -234,7 +257,7 @@ const restoreAside = Command.make(
 export const command = Command.make("snapshots").pipe(
   Command.withShortDescription("Looks into a store of states, and goes back to one by hand"),
   Command.withDescription("Looks into a store of states, and goes back to one by hand"),
-  Command.withSubcommands([keys, list, show, diff, listAside, restore, restoreAside])
+  Command.withSubcommands([keys, timers, list, show, diff, listAside, restore, restoreAside])
 )
 
 if (import.meta.main) {

@@ -20,7 +20,10 @@ const database = Effect.gen(function*() {
         "{}"
       ]] as const
     ) {
-      yield* store.save([{ key, epoch, seq, version: 1, state, trusted: seq - 1, at: 0 }])
+      const due = [{ name: "close", due: 5000, every: 60_000, message: "Close", payload: { n: 1 } }]
+      yield* store.save([
+        { key, epoch, seq, version: 1, state, trusted: seq - 1, at: 0, ...(seq === 2 ? { timers: due } : {}) }
+      ])
       if (seq === 4) yield* store.setAside({ key, seq, epoch, why: "restore crashed on it" })
     }
   }))
@@ -35,16 +38,21 @@ describe("snapshots", () => {
     () =>
       Effect.gen(function*() {
         const place = yield* database
-        const [keys, list, aside, show, damaged, diff] = yield* Effect.all([
-          snapshots("keys", place),
+        const [keys, none, timers, list, aside, show, damaged, diff] = yield* Effect.all([
+          snapshots("keys", place, "--prefix", "app/"),
+          snapshots("keys", place, "--prefix", "app/Other"),
+          snapshots("timers", place),
           snapshots("list", place, key),
           snapshots("aside", place),
           snapshots("show", place, key, "2"),
           snapshots("show", place, key, "3"),
           snapshots("diff", place, key, "2", "4", "--aside")
         ], { concurrency: 2 })
-        assert.deepStrictEqual([keys, list, aside, show, damaged, diff].map(({ code }) => code), [0, 0, 0, 0, 0, 0])
+        const all = [keys, none, timers, list, aside, show, damaged, diff]
+        assert.deepStrictEqual(all.map(({ code }) => code), [0, 0, 0, 0, 0, 0, 0, 0])
         assert.strictEqual(keys.stdout, `${key}\n`)
+        assert.strictEqual(none.stdout, "")
+        assert.match(timers.stdout, /app\/Counter +close +1970-01-01T00:00:05.000Z +.* late +every 1m +Close {"n":1}/)
         assert.deepStrictEqual(
           list.stdout.trim().split("\n").map((line) => line.trim().split(/ +/).slice(1, 2).join()),
           ["number", "3", "2", "4"]

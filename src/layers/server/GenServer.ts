@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Context, type Duration, Effect, type Layer } from "effect"
+import { type Context, type Duration, Effect, type Layer, type Stream } from "effect"
 import { CallError } from "../../domain/process/CallError.ts"
 import type {
   Handlers,
@@ -20,8 +20,10 @@ import type {
   NoReserved
 } from "../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
+import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"
+import type { ListOptions } from "../state/companion/Listing.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
@@ -29,6 +31,7 @@ import type { Behavior, BehaviorInput, Client, KeyedBehavior, Needs, Options, Se
 import { checkedBehavior } from "./class/Checked.ts"
 import { clientClass, messageTypes } from "./class/Client.ts"
 import type { Keyed } from "./class/Keyed.ts"
+import type { Counts, Live } from "./class/Live.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
 import type { SelfOf } from "./class/ServerRef.ts"
 
@@ -60,6 +63,7 @@ export {
   StateRefused,
   StopFailed
 } from "../../domain/server/ServerErrors.ts"
+export type { ListOptions } from "../state/companion/Listing.ts"
 export type {
   Behavior,
   BehaviorInput,
@@ -72,6 +76,7 @@ export type {
 } from "./class/Behavior.ts"
 export { castAfter, reply, spawnLink, stored } from "./class/HandlerEffects.ts"
 export type { Keyed } from "./class/Keyed.ts"
+export type { Counts, Live } from "./class/Live.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
 export type { PassivateOptions } from "./parts/Limits.ts"
 export { replace, type ReplaceOptions } from "./system/Replace.ts"
@@ -192,6 +197,22 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
     never,
     Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
   >
+
+  /**
+   * The keys of all servers of this class, those in memory and those in its store, in order: of their bytes in UTF-8.
+   *
+   * `prefix` leaves out those that begin otherwise, `after` those up to a key: the last of an earlier listing. The store is read
+   * page by page as the stream is, so a million keys are never in memory at once. A key that is there from beginning to end is
+   * answered once, whatever comes and goes meanwhile. Over a companion in memory these are the servers that are in memory, and
+   * those that have left a state there.
+   */
+  keys(options?: ListOptions): Stream.Stream<string, StoreError, StateOf<Self>>
+
+  /** The servers of this class that are in memory, each with its status, in no order. */
+  readonly live: Effect.Effect<ReadonlyArray<Live>, never, StateOf<Self>>
+
+  /** How many servers of this class are in memory, and how many have something conserved. */
+  readonly count: Effect.Effect<Counts, StoreError, StateOf<Self>>
 
   /**
    * The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. One that is

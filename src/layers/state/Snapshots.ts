@@ -7,13 +7,14 @@
  *
  * @since 0.1.0
  */
-import { Clock, Effect, JsonPatch, Result, Schema } from "effect"
+import { Clock, Effect, JsonPatch, Option, Result, Schema, Stream } from "effect"
 import * as Generations from "../../domain/state/Generations.ts"
-import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
+import { compare } from "../../domain/state/stored/KeyText.ts"
+import type { AsideRecord, DueKey, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
 import { booksOf, trustedUpTo } from "../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
-import { none } from "../../domain/state/Timers.ts"
+import { none, type Timer } from "../../domain/state/Timers.ts"
 import type { StateStore } from "./store/StateStore.ts"
 
 /**
@@ -98,6 +99,58 @@ const listed = (record: SnapshotRecord, trusted: boolean, aside: Listed["aside"]
   answers: record.answers?.length ?? 0,
   aside
 })
+
+const pageSize = 1000
+
+/**
+ * The keys that have snapshots, in the order of their bytes; read page by page, as the stream is.
+ *
+ * @category keys
+ * @since 0.1.0
+ */
+export const keys = (store: StateStore<Grade>, prefix = ""): Stream.Stream<string, StoreError> =>
+  Stream.paginate(
+    undefined,
+    (after: string | undefined) =>
+      Effect.map(store.keys(prefix, { after, limit: pageSize }), (page) => {
+        // A store that knows no pages answers with all, each time, in another order.
+        const next = page.filter((key) => after === undefined || compare(key, after) > 0).sort(compare)
+        return [next, Option.fromUndefinedOr(next.at(-1))]
+      })
+  )
+
+/**
+ * A durable timer that is set, and the key of its server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListedTimer extends Timer {
+  readonly key: string
+}
+
+/**
+ * The durable timers that are set, of all keys: those whose earliest timer is due first before the others. None in a store that
+ * keeps none.
+ *
+ * For those of a server that runs, `Sys.timers`.
+ *
+ * @category timers
+ * @since 0.1.0
+ */
+export const timers = (store: StateStore<Grade>, prefix = ""): Stream.Stream<ListedTimer, StoreError> =>
+  Stream.paginate(
+    undefined,
+    (after: DueKey | undefined) =>
+      Effect.map(store.timers?.(pageSize, after) ?? Effect.succeed([]), (page) => {
+        const found = page.flatMap(({ key, timers }) =>
+          key.startsWith(prefix)
+            ? timers.map((timer) => Object.assign({ key }, timer)).sort((a, b) => a.due - b.due)
+            : []
+        )
+        return [found, Option.fromUndefinedOr(page.at(-1))]
+      })
+  )
 
 /**
  * The snapshots of a key, newest first: those kept, then those set aside.

@@ -22,6 +22,7 @@ import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
 import { rowsOf } from "./companion/TableRows.ts"
 import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
 import { Durable } from "./durable/Durable.ts"
+import { keyOf, storedOf } from "./durable/StoredKeys.ts"
 import { defaultRetry, openSession, writeLate } from "./durable/StoreSession.ts"
 import { StateTable } from "./StateTable.ts"
 import * as Alarms from "./store/Alarms.ts"
@@ -103,7 +104,7 @@ const inMemory = <S>(
     survives: "crash",
     letsGo: false,
     afterStop,
-    stored: noKeys,
+    stored: undefined,
     isLazy: design.isLazy && when === "commit",
     make: when === "commit"
       ? design.make
@@ -120,14 +121,8 @@ const inMemory = <S>(
 
 const noDeed = (): void => {}
 
-const noKeys: Effect.Effect<ReadonlyArray<string>> = Effect.succeed([])
-
 /** What a state is called where those of other classes are, too: its class, and the key of its server if it has one. */
 const nameOf = (server: string) => (key: string): string => key === "" ? server : `${server}/${key}`
-
-/** The key of a class's server, of a name; nothing when it is not theirs. */
-const keyOf = (server: string) => (name: string): string | undefined =>
-  name === server ? "" : name.startsWith(`${server}/`) ? name.slice(server.length + 1) : undefined
 
 const repeatedly = (every: number, f: () => void): Effect.Effect<never> =>
   Effect.sync(f).pipe(Effect.delay(every), Effect.forever({ disableYield: true }))
@@ -271,7 +266,7 @@ export const layerForget = <Self, Id extends string, S>(
       isLazy: true,
       letsGo: false,
       afterStop: "forget",
-      stored: noKeys,
+      stored: undefined,
       dropped: noDeed,
       alarms: undefined,
       keyOf: () => undefined,
@@ -336,7 +331,6 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
       const maxAhead = GivenOption.limit({ of, option: "maxAhead", given: options.maxAhead ?? 10_000 }, 1)
       const store = yield* options.store
       const late = new Set<Unsaved>()
-      const ownKey = keyOf(server.key)
       const session = yield* openSession(server, store, {
         policy,
         // The last word alone is written as soon as it is spoken.
@@ -350,12 +344,10 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         survives: options.store.grade,
         letsGo: when !== "terminate",
         afterStop,
-        stored: Effect.orDie(
-          Effect.map(store.keys(server.key), (names) => names.flatMap((name) => ownKey(name) ?? []))
-        ),
+        stored: storedOf(store, server.key),
         alarms: session.alarms,
         // Another process has taken over: it delivers.
-        keyOf: (name) => session.fenced === undefined ? ownKey(name) : undefined,
+        keyOf: (name) => session.fenced === undefined ? keyOf(server.key, name) : undefined,
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)

@@ -71,6 +71,9 @@ const beingTakenOver = new Error("another process is taking the folder over at t
 
 const nothing: Kept<Indexed> = { snapshots: [], answers: new Map() }
 
+const own = ({ kept }: LogIndex, prefix: string): Array<string> =>
+  Array.from(kept.keys()).filter((key) => key.startsWith(prefix))
+
 /** What is read of a log. */
 type Read<A> = (
   index: LogIndex,
@@ -310,11 +313,12 @@ export const make = Effect.fnUntraced(function*(
             (one) => Effect.map(text(one.place), (state) => asideWithState(one, state))
           )
       ),
-    keys: (prefix = "") =>
+    keys: (prefix = "", page) =>
       reading(
         "keys",
-        ({ kept }) => Effect.sync(() => Array.from(kept.keys()).filter((key) => key.startsWith(prefix)).sort())
+        (index) => Effect.sync(() => page === undefined ? own(index, prefix).sort() : index.pages.page(prefix, page))
       ),
+    count: (prefix = "") => reading("count", (index) => Effect.sync(() => own(index, prefix).length)),
     remove: (keys, epoch) =>
       keys.length === 0
         ? Effect.void

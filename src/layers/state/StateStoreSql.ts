@@ -17,7 +17,6 @@ import {
   generationsOf,
   invalid,
   loaded,
-  maxKeyBytes,
   type SnapshotRecord,
   withoutSnapshot
 } from "../../domain/state/stored/SnapshotRecord.ts"
@@ -26,6 +25,7 @@ import { covers, type Grade } from "../../domain/state/Survival.ts"
 import * as DatabaseFiles from "./sql/DatabaseFiles.ts"
 import { SlotRings } from "./sql/SlotRings.ts"
 import { besides, timerRow } from "./sql/SqlBesides.ts"
+import { countOf, keysOf } from "./sql/SqlKeys.ts"
 import { asideOf, dueOf, reasonOf, recordedOf, snapshotOf } from "./sql/SqlRows.ts"
 import * as SqlStatements from "./sql/SqlStatements.ts"
 import type * as StateStore from "./store/StateStore.ts"
@@ -60,9 +60,6 @@ export interface Database {
   /** How to look at its files, where it has any. */
   readonly watching?: DatabaseFiles.Watching | undefined
 }
-
-/** The last character of all, more often than a key has room for: what follows every key with a prefix. */
-const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
 
 /**
  * A store on a database; creates its tables if they are missing.
@@ -286,13 +283,8 @@ export const makeOn = Effect.fnUntraced(function*(
         run(key === undefined ? sql.allAside() : sql.asideOf(KeyText.encode(key))),
         (rows) => rows.map(asideOf)
       )),
-    keys: (prefix = "") =>
-      Effect.suspend(() => {
-        // Half of a surrogate pair at the end is escaped here and not in the keys that have the pair: read more, then filter.
-        const from = KeyText.encode(prefix.replace(/[\ud800-\udbff]$/, ""))
-        return Effect.map(run(sql.keysBetween(from, from + beyondAnyKey)), (rows) =>
-          rows.map((row) => KeyText.decode(String(row["key"]))).filter((key) => key.startsWith(prefix)).sort())
-      }).pipe(read("keys")),
+    keys: (prefix = "", page) => read("keys")(keysOf(sql, run, prefix, page)),
+    count: (prefix = "") => read("count")(countOf(sql, run, prefix)),
     remove: (keys, epoch) =>
       keys.length === 0
         ? Effect.void

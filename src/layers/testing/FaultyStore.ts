@@ -55,7 +55,7 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
           return Effect.andThen(Effect.sleep(fault.millis), request)
       }
     })
-  const { timers } = store
+  const { count, timers } = store
   return {
     name: store.name,
     grade: store.grade,
@@ -64,7 +64,8 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
     save: (records) => struck("save", store.save(records)),
     setAside: (snapshot) => struck("setAside", store.setAside(snapshot)),
     listAside: (key) => struck("listAside", store.listAside(key)),
-    keys: (prefix) => struck("keys", store.keys(prefix)),
+    keys: (prefix, page) => struck("keys", store.keys(prefix, page)),
+    ...(count === undefined ? {} : { count: (prefix) => struck("count", count(prefix)) }),
     remove: (keys, epoch) => struck("remove", store.remove(keys, epoch)),
     ...(timers === undefined ? {} : { timers: (limit, after) => struck("timers", timers(limit, after)) })
   }

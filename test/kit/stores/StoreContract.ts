@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { anyLife } from "./AnyLife.ts"
 import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject } from "./Records.ts"
+import { keyPages } from "./StoreKeys.ts"
 import { reopened, sessions } from "./StoreSessions.ts"
 import { timers } from "./StoreTimers.ts"
 
@@ -330,6 +331,7 @@ export const contract = (name: string, subject: Subject): void => {
       })
     )
 
+    keyPages(test, hardKeys)
     timers(test, subject)
     sessions(test)
     anyLife(subject)

@@ -23,3 +23,17 @@ export const decode = (text: string): string =>
   text.includes("%")
     ? text.replace(escaped, (code) => String.fromCharCode(parseInt(code.slice(code[1] === "u" ? 2 : 1), 16)))
     : text
+
+/** The order of keys: that of the bytes of their texts in UTF-8, as databases have it. */
+export const compare = (a: string, b: string): number => {
+  const [x, y] = [encode(a), encode(b)]
+  const length = Math.min(x.length, y.length)
+  for (let i = 0; i < length; i++) {
+    const [one, other] = [x.charCodeAt(i), y.charCodeAt(i)]
+    if (one !== other) return rank(one) - rank(other)
+  }
+  return x.length - y.length
+}
+
+// Half of a pair stands for a character beyond all that have a unit of their own.
+const rank = (unit: number): number => unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit

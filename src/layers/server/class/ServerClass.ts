@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Fiber, Layer, Record, Schema } from "effect"
+import { Context, Effect, Fiber, Layer, Record, Schema, Stream } from "effect"
 import { refuse } from "../../../domain/options/GivenOption.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchema.ts"
@@ -13,6 +13,7 @@ import { from as stateSchema } from "../../../domain/state/StateSchema.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 import { processOf } from "../../process/Process.ts"
 import { tableOf } from "../../state/companion/Container.ts"
+import { keys as listKeys, type ListOptions } from "../../state/companion/Listing.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Supervisor } from "../../supervision/Supervisor.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
@@ -30,6 +31,7 @@ import {
   type ServerClient
 } from "../parts/ServerSpec.ts"
 import { type At, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
+import { type Counts, live } from "./Live.ts"
 import { keepSpecimens } from "./Specimens.ts"
 
 type AnyOptions = ChildOptions & RunOptions
@@ -149,6 +151,13 @@ export const make = <Self>() =>
           return at
         })
       ),
+    keys: (options?: ListOptions) =>
+      Stream.unwrap(Effect.map(container, (container) => listKeys(tableOf(container), options))),
+    live: Effect.map(container, (container) => live(tableOf(container))),
+    count: Effect.flatMap(container, (container) => {
+      const companions = tableOf(container)
+      return Effect.map(companions.conserved, (stored): Counts => ({ live: live(companions).length, stored }))
+    }),
     at: (key: string) => Effect.flatMap(keyed, (at) => at(key)),
     via: (key: string) => Effect.map(keyed, (at) => via(at, key, messages))
   })

@@ -13,9 +13,11 @@
  */
 import { Effect } from "effect"
 import * as Slot from "../../../domain/state/Slot.ts"
+import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import type { Process } from "../../process/Process.ts"
 import type { Alarms, Served } from "../store/Alarms.ts"
+import type { KeyPage } from "../store/StoreShape.ts"
 import type { CompanionPort, Owner } from "./Companion.ts"
 import { KeyTable } from "./KeyTable.ts"
 
@@ -29,8 +31,8 @@ export interface Design<in out S> {
   /** Whether a server can have its state leave memory: a store has it. */
   readonly letsGo: boolean
   readonly afterStop: "keep" | "forget"
-  /** The keys that something is conserved for beyond those in the table. */
-  readonly stored: Effect.Effect<ReadonlyArray<string>>
+  /** The keys that something is conserved for beyond those in the table; nothing where there are none. */
+  readonly stored: Stored | undefined
   /** The companion of a key is no longer needed. */
   readonly dropped: (key: string) => void
   /** What has timers delivered; absent where none can be set. */
@@ -39,6 +41,13 @@ export interface Design<in out S> {
   readonly keyOf: (name: string) => string | undefined
   /** What the container's fiber does. */
   readonly work: Effect.Effect<unknown>
+}
+
+/** The keys of a class in its store. */
+export interface Stored {
+  readonly all: Effect.Effect<ReadonlyArray<string>>
+  readonly page: (prefix: string, page: KeyPage) => Effect.Effect<ReadonlyArray<string>, StoreError>
+  readonly count: Effect.Effect<number, StoreError>
 }
 
 const isCompanion = <S>(entry: CompanionPort<S> | Owner<S>): entry is CompanionPort<S> => "takeOver" in entry
@@ -69,6 +78,20 @@ export class CompanionTable<in out S> implements Served {
   /** The keys of all that is in the table. */
   keys(): Iterable<string> {
     return this.entries.keys()
+  }
+
+  /** Those in the store. */
+  get stored(): Stored | undefined {
+    return this.design.stored
+  }
+
+  /** How many have something conserved. */
+  get conserved(): Effect.Effect<number, StoreError> {
+    return this.design.stored?.count ?? Effect.sync(() => {
+      let count = 0
+      for (const key of this.keys()) if (companionOf(this.entries.get(key))?.isSpare === false) count++
+      return count
+    })
   }
 
   /** The state of a key. */

@@ -109,7 +109,10 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     this[processOf] = process
     this[table] = companions
     this.survives = design.survives
-    this.keys = Effect.map(design.stored, (stored) => Array.from(new Set([...stored, ...companions.keys()])).sort())
+    this.keys = Effect.map(
+      design.stored?.all ?? Effect.succeed<ReadonlyArray<string>>([]),
+      (stored) => Array.from(new Set([...stored, ...companions.keys()])).sort()
+    )
   }
 
   readonly for = (key = ""): Companion<S> => new View(key, this[table])

@@ -21,6 +21,7 @@ import {
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { none, type Timers } from "../../../domain/state/Timers.ts"
 import { DueIndex } from "../store/DueIndex.ts"
+import { KeyPages } from "../store/KeyPages.ts"
 
 /** A part of a log file that another segment builds on. */
 export interface Base {
@@ -149,6 +150,8 @@ const indexed = ({ at, epoch, key, seq, trusted, version }: SnapshotRecord, plac
 export class LogIndex {
   readonly kept = new Map<string, KeptInLog>()
   readonly aside: Array<IndexedAside> = []
+  /** The keys, page by page. */
+  readonly pages = new KeyPages(() => this.kept.keys())
   /** The keys that have timers. */
   readonly due = new DueIndex()
   /** The epoch in force of every owner. */
@@ -246,6 +249,7 @@ export class LogIndex {
   }
 
   private set(key: string, after: Kept<Indexed>): void {
+    if (after.snapshots.length === 0 || !this.kept.has(key)) this.pages.changed()
     if (after.snapshots.length === 0) this.kept.delete(key)
     else this.kept.set(key, { ...after, snapshots: after.snapshots.slice() })
     this.due.set(key, timersOf(after))
@@ -276,6 +280,7 @@ export class LogIndex {
   private remove(key: string): void {
     this.live -= this.sizes(this.kept.get(key))
     this.kept.delete(key)
+    this.pages.changed()
     this.due.set(key, none)
   }
 

@@ -212,6 +212,9 @@ export const make = (dialect: Dialect, table: string) => {
       `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at, timers FROM ${aside} WHERE key = ? ORDER BY id`
     ),
     keysBetween: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ?`),
+    countBetween: statement(`SELECT count(DISTINCT key) AS n FROM ${table} WHERE key >= ? AND key <= ?`),
+    keysFrom: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ? ORDER BY key LIMIT ?`),
+    keysAfter: statement(`SELECT DISTINCT key FROM ${table} WHERE key > ? AND key <= ? ORDER BY key LIMIT ?`),
     dropSnapshots: ofKeys(`DELETE FROM ${table} WHERE`, ""),
     dropAnswers: ofKeys(`DELETE FROM ${answers} WHERE`, ""),
     dropTimers: ofKeys(`DELETE FROM ${timers} WHERE`, "")

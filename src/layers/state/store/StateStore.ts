@@ -30,11 +30,12 @@ import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { none } from "../../../domain/state/Timers.ts"
 import { DueIndex } from "./DueIndex.ts"
+import { KeyPages } from "./KeyPages.ts"
 import { hosted } from "./StoreHost.ts"
 import type { StateStore } from "./StoreShape.ts"
 
 export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-export type { StateStore } from "./StoreShape.ts"
+export type { KeyPage, StateStore } from "./StoreShape.ts"
 
 /**
  * The options of every store.
@@ -126,8 +127,11 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
   const keys = new Map<string, Kept<SnapshotRecord>>()
   const aside: Array<AsideRecord> = []
   const due = new DueIndex()
+  const pages = new KeyPages(() => keys.keys())
+  const own = (prefix: string) => Array.from(keys.keys()).filter((key) => key.startsWith(prefix))
 
   const put = (key: string, kept: Kept<SnapshotRecord>) => {
+    if (kept.snapshots.length === 0 || !keys.has(key)) pages.changed()
     if (kept.snapshots.length === 0) keys.delete(key)
     else keys.set(key, kept)
     due.set(key, timersOf(kept))
@@ -187,7 +191,8 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
         return Effect.void
       }),
     listAside: (key) => Effect.sync(() => key === undefined ? aside.slice() : aside.filter((one) => one.key === key)),
-    keys: (prefix = "") => Effect.sync(() => Array.from(keys.keys()).filter((key) => key.startsWith(prefix)).sort()),
+    keys: (prefix = "", page) => Effect.sync(() => page === undefined ? own(prefix).sort() : pages.page(prefix, page)),
+    count: (prefix = "") => Effect.sync(() => own(prefix).length),
     remove: (removed, epoch) =>
       Effect.suspend(() => {
         for (const key of removed) {
@@ -196,6 +201,7 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
         }
         for (const key of removed) {
           keys.delete(key)
+          pages.changed()
           due.set(key, none)
         }
         return Effect.void

@@ -98,6 +98,7 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     method: keyof StateStore<Grade>,
     make: () => Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
+  const { count } = store
   const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after) =>
     ask("timers", () => timers(limit, after))
   return {
@@ -108,7 +109,8 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     save: (records) => ask("save", () => store.save(records)),
     setAside: (snapshot) => ask("setAside", () => store.setAside(snapshot)),
     listAside: (key) => ask("listAside", () => store.listAside(key)),
-    keys: (prefix) => ask("keys", () => store.keys(prefix)),
+    keys: (prefix, page) => ask("keys", () => store.keys(prefix, page)),
+    ...(count === undefined ? {} : { count: (prefix) => ask("count", () => count(prefix)) }),
     remove: (keys, epoch) => ask("remove", () => store.remove(keys, epoch)),
     ...(store.timers === undefined ? {} : { timers: timersOf(store.timers) })
   }

@@ -9,6 +9,19 @@ import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 
 /**
+ * A part of a store's keys.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface KeyPage {
+  /** Those after this one. */
+  readonly after?: string | undefined
+  /** At most so many. */
+  readonly limit: number
+}
+
+/**
  * A store of snapshots that survives `G`.
  *
  * @category models
@@ -39,8 +52,13 @@ export interface StateStore<out G extends Grade> {
   ) => Effect.Effect<void, StoreError>
   /** What was set aside of a key, or of every key, in the order in which it was. */
   readonly listAside: (key?: string) => Effect.Effect<ReadonlyArray<AsideRecord>, StoreError>
-  /** The keys that have snapshots, sorted. */
-  readonly keys: (prefix?: string) => Effect.Effect<ReadonlyArray<string>, StoreError>
+  /**
+   * The keys that have snapshots, sorted; or a page of them, in the order of their bytes in UTF-8. A page is empty when no key is
+   * left. A store of your own may answer with all of them instead.
+   */
+  readonly keys: (prefix?: string, page?: KeyPage) => Effect.Effect<ReadonlyArray<string>, StoreError>
+  /** How many there are; a store of your own may leave this out: its keys are counted then. */
+  readonly count?: ((prefix?: string) => Effect.Effect<number, StoreError>) | undefined
   /** Removes the keys' snapshots and answers; what was set aside stays. */
   readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
   /**

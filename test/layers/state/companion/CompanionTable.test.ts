@@ -22,7 +22,7 @@ const design = (isLazy: boolean, afterStop: "keep" | "forget"): Design<number> =
   isLazy,
   letsGo: false,
   afterStop,
-  stored: Effect.succeed([]),
+  stored: undefined,
   dropped: () => {},
   alarms: undefined,
   keyOf: () => undefined,
