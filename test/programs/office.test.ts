@@ -77,6 +77,26 @@ describe("the office", () => {
   )
 })
 
+describe("a second office over the same store, on a port of its own", () => {
+  it.live("takes it over: the first answers nothing that is not there, and ends", () =>
+    Effect.gen(function*() {
+      const store = yield* place
+      const first = yield* open(store, "--linger", "0")
+      const offices = new Offices(first)
+      yield* first.api.shows.putOnSale(onSale)
+      const { fiber, traffic } = yield* begin(offices, "hamlet", customers)
+      yield* traffic.answers(20)
+      const second = yield* open(store)
+      offices.open(second)
+      assert.strictEqual(yield* first.ended, 1)
+      assert.match(first.errors() + first.lines.join("\n"), /a younger session has taken over/)
+      yield* traffic.answers(20)
+      traffic.over = true
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(yield* differences(second, traffic.customers), [])
+    }))
+})
+
 describe("a request that is wrong", () => {
   it.live("is answered with what is wrong with it, and reaches no server", () =>
     Effect.gen(function*() {
