@@ -36,6 +36,17 @@ describe("the view of a system", () => {
     ])
   })
 
+  it("a process that is first heard of when it has given up is a supervisor; any other is what its event says", () => {
+    const events: ReadonlyArray<Lifecycle> = [
+      { _tag: "GaveUp", path: root.path, at: 3, child: "Server", reason: boom },
+      { _tag: "Exited", ...server(1), reason: boom }
+    ]
+    const kinds = [root, server(1)].map(({ path }) =>
+      Option.map(SystemView.find(SystemView.fromEvents(events), path), ({ kind }) => kind)
+    )
+    assert.deepStrictEqual(kinds, [Option.some("supervisor"), Option.some("worker")])
+  })
+
   it("draws trees within trees, and several of them", () => {
     const started = (...path: ReadonlyArray<string>): Lifecycle => ({
       _tag: "Started",

@@ -115,7 +115,7 @@ const rolledBack = (server: Server, from: number, to: number | undefined, why: s
 const initialised = (server: Server, behavior: AnyBehavior): Effect.Effect<unknown, unknown> => {
   server.restoredFrom = 0
   server.phase = Initialising
-  if (behavior.init === undefined && !("init" in behavior)) {
+  if (!("init" in behavior)) {
     return Exit.die(new MissingCallback({ server: server.name, callback: "init" }))
   }
   return isEffect(behavior.init) ? behavior.init : Exit.succeed(behavior.init)

@@ -276,19 +276,25 @@ it.effect("a start that was abandoned concerns no later incarnation", () => {
   }).pipe(Effect.provide(app({ make })))
 })
 
-it.effect("a start that fails waits for its finalizers, at most its shutdown time", () => {
-  const log: Array<string> = []
-  const make = (incarnation: number) =>
-    incarnation === 2 ? Effect.andThen(resource(log, "2", Effect.never), Effect.die("no")) : Effect.void
-  return Effect.gen(function*() {
-    const num = yield* Num
-    yield* num.Add({ by: 41 })
-    yield* Effect.exit(num.Crash())
-    const waiting = yield* now(num.Add({ by: 1 }))
-    yield* TestClock.adjust("4 seconds")
-    assert.isUndefined(waiting.pollUnsafe())
-    yield* TestClock.adjust("1 second")
-    assert.strictEqual(yield* Fiber.join(waiting), 42)
-    assert.deepStrictEqual(log, ["2 acquired"])
-  }).pipe(Effect.provide(app({ make })))
-})
+for (const [what, release] of Object.entries({ "in time": Effect.sleep("4500 millis"), "not at all": Effect.never })) {
+  it.effect(`a start that fails waits for its finalizers, at most its shutdown time: they end ${what}`, () => {
+    const log: Array<string> = []
+    const make = (incarnation: number) =>
+      incarnation === 2 ? Effect.andThen(resource(log, "2", release), Effect.die("no")) : Effect.void
+    return Effect.gen(function*() {
+      const [num, harness] = [yield* Num, yield* Harness.Harness]
+      yield* num.Add({ by: 41 })
+      yield* Effect.exit(num.Crash())
+      const waiting = yield* now(num.Add({ by: 1 }))
+      yield* TestClock.adjust("4 seconds")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(waiting), 42)
+      assert.deepStrictEqual(log, what === "in time" ? ["2 acquired", "2 released"] : ["2 acquired"])
+      const left = (yield* harness.eventsOf(num)).flatMap((event) =>
+        event._tag === "Abandoned" ? [event.incarnation] : []
+      )
+      assert.deepStrictEqual(left, what === "in time" ? [] : [2])
+    }).pipe(Effect.provide(app({ make })))
+  })
+}

@@ -220,6 +220,7 @@ describe("a server that is down", () => {
       const error = yield* Effect.flip(cell.Get())
       assert.deepStrictEqual(error.reason, { _tag: "NotRunning", key: "ada" })
       assert.include(error.message, `at("ada") answers with the server that has this key by then`)
+      assert.deepInclude(yield* Effect.flip(GenServer.stop(cell)), { reason: error.reason })
     }).pipe(Effect.provide(Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
       StateContainer.layerMemory(Cell),
       Cell.layerKeyed(idle, { restart: "temporary" })
