@@ -105,7 +105,9 @@ export class ServerProcess extends Server implements Served {
   }
   /** Takes a message out of quarantine; false when it is not there. */
   release(message: QuarantinedMessage): boolean {
-    return this.occasional?.quarantined?.delete(message) === true
+    if (this.occasional?.quarantined?.delete(message) !== true) return false
+    this.renew()
+    return true
   }
   suspend(): void {
     this.ownOccasional.suspended = true

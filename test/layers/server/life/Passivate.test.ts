@@ -28,6 +28,7 @@ class Desk extends GenServer.Service<Desk>()("test/Desk", {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, error: Refused, timeout: "infinity" }),
     Refuse: GenServer.call({ error: Refused }),
     Die: GenServer.call(),
+    Poison: GenServer.call({ redeliver: { maxAttempts: 1 } }),
     Note: GenServer.cast(),
     Promise: GenServer.call({ reply: Schema.Int, timeout: "infinity" }),
     Do: GenServer.call({ payload: { what: Schema.String } }),
@@ -62,6 +63,7 @@ const behavior = (inside: Inside) =>
       Add: (state, { by }) => [state.n + by, by === 0 ? state : { n: state.n + by }],
       Refuse: () => Effect.fail(new Refused()),
       Die: () => Effect.die("boom"),
+      Poison: () => Effect.die("poison"),
       Note: (state) => ({ n: state.n + 1 }),
       Promise: (state, _, { from }) => {
         inside.froms.push(from)
@@ -386,6 +388,12 @@ describe("what keeps a server awake", () => {
       ["stop"],
       (_, desk) => Effect.as(Effect.orDie(Sys.log(desk, 10)), Effect.orDie(Sys.noDebug(desk)))
     ],
+    "a message in quarantine": [["stop"], (_, desk) =>
+      Effect.gen(function*() {
+        yield* quietly(Effect.exit(desk.Poison()))
+        const [message] = yield* Sys.quarantined(desk)
+        return Effect.orDie(Sys.discard(desk, message!))
+      })],
     "an idle callback that is due": [
       ["stop"],
       (_, desk) => Effect.as(Effect.orDie(desk.Wait({ idleAfter: 3_600_000 })), Effect.orDie(desk.Note()))
@@ -401,6 +409,7 @@ describe("what keeps a server awake", () => {
           const desk = yield* Desk.at("a")
           yield* desk.Add({ by: 1 })
           const release = yield* hold(inside, desk)
+          yield* (yield* Harness.Harness).clear
           yield* TestClock.adjust("25 seconds")
           assert.strictEqual(count(yield* history(desk), gaveWay(by)), isHeld ? 0 : 1)
           if (!isHeld) return
