@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Result, Schema } from "effect"
+import { Cause, Exit, Schema } from "effect"
 import { messageOf } from "../text/ForeignText.ts"
 import type { PayloadSchema } from "./Message.ts"
 
@@ -31,10 +31,10 @@ export const schemaOf = (payload: PayloadSchema): Schema.Top =>
 
 /** Checks values against a schema, which is compiled when it is first needed: it may refer to what is not defined yet. */
 export const checkOf = (schema: Schema.Top): Check => {
-  let ask: ((value: unknown) => Result.Result<unknown, unknown>) | undefined
+  let ask: ((value: unknown) => Exit.Exit<unknown, unknown>) | undefined
   return (value) =>
     issueOf(() => {
-      ask ??= Schema.decodeUnknownResult(Schema.toType(schema), { errors: "all" })
+      ask ??= Schema.decodeUnknownExit(Schema.toType(schema), { errors: "all" })
       return ask(value)
     })
 }
@@ -42,13 +42,17 @@ export const checkOf = (schema: Schema.Top): Check => {
 /** Checks what a function makes of values. */
 export const checkAfter = (make: (value: unknown) => unknown, check: Check): Check => (value) => {
   let made: unknown
-  return issueOf(() => Result.succeed(made = make(value))) ?? check(made)
+  return issueOf(() => Exit.succeed(made = make(value))) ?? check(made)
 }
 
 // What the user's own schema does may throw.
-const issueOf = (f: () => Result.Result<unknown, unknown>): string | undefined => {
-  const result = Result.flatMap(Result.try(f), (answer) => answer)
-  return Result.isSuccess(result) ? undefined : inLine(messageOf(result.failure))
+const issueOf = (f: () => Exit.Exit<unknown, unknown>): string | undefined => {
+  try {
+    const exit = f()
+    return exit._tag === "Success" ? undefined : inLine(messageOf(Cause.squash(exit.cause)))
+  } catch (defect) {
+    return inLine(messageOf(defect))
+  }
 }
 
 const inLine = (text: string): string => text.replaceAll(/\n\s+at /g, " at ").replaceAll("\n", "; ")
