@@ -7,7 +7,8 @@
  *
  * @since 0.1.0
  */
-import { Clock, type Context, Effect, Schedule } from "effect"
+import { Clock, type Context, Duration, Effect, Schedule } from "effect"
+import { ask } from "../../domain/text/ForeignText.ts"
 import * as Turn from "./Turn.ts"
 
 /** Milliseconds of monotonic time, with a fraction: restarting takes microseconds. */
@@ -42,3 +43,10 @@ export const after = (context: Context.Context<never>, millis: number, f: () => 
 }
 
 const never = () => {}
+
+/** The milliseconds of what a step of a Schedule has answered with; `undefined` when it is no output with a Duration. */
+export const delayOf = (answer: unknown): number | undefined =>
+  ask(() => {
+    const delay: unknown = Array.isArray(answer) ? answer[1] : undefined
+    return Duration.isDuration(delay) ? Duration.toMillis(delay) : undefined
+  }, undefined)

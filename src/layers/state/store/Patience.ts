@@ -5,11 +5,12 @@
  *
  * @since 0.1.0
  */
-import { Duration, Effect, Pull, Schedule } from "effect"
+import { type Duration, Effect, Pull, Schedule } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
-import { steady } from "../../process/Timer.ts"
+import { guarded } from "../../process/Execute.ts"
+import { delayOf, steady } from "../../process/Timer.ts"
 
 type Step = (now: number, error: StoreError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
@@ -30,9 +31,12 @@ export class Patience {
   /** Milliseconds until the next attempt after one that failed so; `undefined` when patience is over. */
   after(error: StoreError): Effect.Effect<number | undefined> {
     return Effect.matchCauseEffect(
-      Effect.flatMap(this.current, (step) => step(0, error)),
+      Effect.flatMap(
+        this.current,
+        (step) => Effect.map(guarded("a step of a retry Schedule", () => step(0, error)), millisOf)
+      ),
       {
-        onSuccess: ([, delay]) => Effect.succeed(Duration.toMillis(delay)),
+        onSuccess: Effect.succeed,
         onFailure: (cause) => {
           this.reset()
           return Pull.isDoneCause(cause)
@@ -53,4 +57,10 @@ export class Patience {
         : Effect.succeed(this.step)
     )
   }
+}
+
+const millisOf = (answer: unknown): number => {
+  const millis = delayOf(answer)
+  if (millis === undefined) throw new TypeError("a step of a retry Schedule must answer an output and a Duration")
+  return millis
 }

@@ -14,16 +14,17 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Duration, Effect, type Exit, Pull, Schedule } from "effect"
+import { Cause, Clock, Context, type Duration, Effect, type Exit, Pull, Schedule } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { isCharged, isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
 import type { BudgetAnswer } from "../../../domain/supervision/SupervisionEvents.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
+import { ask } from "../../../domain/text/ForeignText.ts"
 import { logIn } from "../../observation/SafeLog.ts"
 import { execute, guarded } from "../../process/Execute.ts"
-import { instantOf } from "../../process/Timer.ts"
+import { delayOf, instantOf } from "../../process/Timer.ts"
 
 /** Decides on restarts: done means give up. */
 export type RestartSchedule = Schedule.Schedule<unknown, ExitReason>
@@ -33,7 +34,7 @@ export const plainLimit = "~heirloom/Restart/limit"
 
 const limitOf = (
   schedule: RestartSchedule & { readonly [plainLimit]?: Intensity.Limit }
-): Intensity.Limit | undefined => schedule[plainLimit]
+): Intensity.Limit | undefined => ask(() => schedule[plainLimit], undefined)
 
 type Step = (now: number, input: ExitReason) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
@@ -101,7 +102,7 @@ export class Budget {
   private ask(now: number, reason: ExitReason, answered: (answer: BudgetAnswer) => void): void {
     const { incarnation, step } = this
     this.busy = true
-    const answer = guarded("a restart Schedule", () => step === undefined ? this.first(now, reason) : step(now, reason))
+    const answer = step === undefined ? this.first(now, reason) : stepped(step, now, reason)
     execute(this.context, answer, (exit) => {
       if (this.incarnation !== incarnation) return
       this.busy = false
@@ -112,9 +113,9 @@ export class Budget {
 
   private first(now: number, reason: ExitReason): ReturnType<Step> {
     const { incarnation } = this
-    return Effect.flatMap(Schedule.toStep(this.schedule), (step) => {
+    return Effect.flatMap(guarded("a restart Schedule", () => Schedule.toStep(this.schedule)), (step) => {
       if (this.incarnation === incarnation) this.step = step
-      return step(now, reason)
+      return stepped(step, now, reason)
     })
   }
 
@@ -123,8 +124,8 @@ export class Budget {
       if (!Pull.isDoneCause(exit.cause)) this.complain(exit.cause)
       return exhausted
     }
-    const delay: unknown = exit.value?.[1]
-    if (Duration.isDuration(delay)) return { _tag: "Delay", millis: Duration.toMillis(delay) }
+    const millis = delayOf(exit.value)
+    if (millis !== undefined) return { _tag: "Delay", millis }
     this.complain(Cause.die(new TypeError("a step of a restart Schedule must answer an output and a Duration")))
     return exhausted
   }
@@ -136,6 +137,9 @@ export class Budget {
     logIn(this.context, Effect.logError(text, bounded(cause)))
   }
 }
+
+const stepped: (step: Step, now: number, input: ExitReason) => ReturnType<Step> = (step, now, input) =>
+  guarded("a step of a restart Schedule", () => step(now, input))
 
 const atOnce: BudgetAnswer = { _tag: "Delay", millis: 0 }
 const exhausted: BudgetAnswer = { _tag: "Exhausted" }

@@ -66,20 +66,29 @@ describe("while a store is away", () => {
     )
   })
 
-  it.effect("a Schedule that throws is as one that gives up: the answer is refused, and the server goes on", () => {
-    const own = scripted()
-    const { layer, lines } = recordedLog()
-    const retry: Schedule.Schedule<never> = Schedule.fromStep(Effect.sync(() => refuse))
-    return Effect.gen(function*() {
-      const account = yield* Account
-      assert.strictEqual(yield* account.Add({ by: 1 }), 1)
-      own.script.before = onSave(away)
-      assert.strictEqual(tagOf(yield* Effect.exit(account.Add({ by: 1 }))), "NotConserved")
-      own.script.before = () => Effect.void
-      assert.strictEqual(yield* account.Add({ by: 1 }), 2)
-      assert.isAbove(lines.length, 0)
-    }).pipe(Effect.provide(one(own.inside, { retry }, { restart: often })), Effect.provide(layer))
-  })
+  const schedules: ReadonlyArray<readonly [string, () => unknown]> = [
+    ["throws", refuse],
+    ["answers with no Effect", () => Object.create(null)],
+    ["answers with no delay", () => Effect.succeed([0])],
+    ["answers with nothing", () => Effect.void]
+  ]
+  it.effect.each(schedules)(
+    "a Schedule that %s is as one that gives up: the answer is refused, and the server goes on",
+    ([, step]) => {
+      const own = scripted()
+      const { layer, lines } = recordedLog()
+      const retry: Schedule.Schedule<never> = Schedule.fromStep(Effect.succeed(step as () => never))
+      return Effect.gen(function*() {
+        const account = yield* Account
+        assert.strictEqual(yield* account.Add({ by: 1 }), 1)
+        own.script.before = onSave(away)
+        assert.strictEqual(tagOf(yield* Effect.exit(account.Add({ by: 1 }))), "NotConserved")
+        own.script.before = () => Effect.void
+        assert.strictEqual(yield* account.Add({ by: 1 }), 2)
+        assert.isAbove(lines.length, 0)
+      }).pipe(Effect.provide(one(own.inside, { retry }, { restart: often })), Effect.provide(layer))
+    }
+  )
 })
 
 describe("damage in a file store", () => {

@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
 import type { BudgetAnswer } from "../../../../src/domain/supervision/SupervisionEvents.ts"
 import { Budget, type RestartSchedule } from "../../../../src/layers/supervision/restart/Budget.ts"
+import { hostiles } from "../../../kit/Hostile.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { boom } from "../../../kit/Probe.ts"
 
@@ -50,6 +51,24 @@ describe("Budget", () => {
         ])
       }))
   }
+
+  it.effect.each(hostiles)("a Schedule whose steps answer with %s is exhausted", ([, value]) =>
+    Effect.gen(function*() {
+      const schedules: ReadonlyArray<RestartSchedule> = [
+        scripted(value),
+        scripted(() => Effect.sync(value)),
+        scripted(() => Exit.succeed([0, value()])),
+        Schedule.fromStep(Effect.sync(value) as Effect.Effect<never>),
+        value() as never
+      ]
+      for (const schedule of schedules) {
+        const answers: Array<BudgetAnswer["_tag"]> = []
+        const budget = yield* Effect.provide(budgetOf(schedule), recordedLog().layer)
+        for (let i = 0; i < 2; i++) budget.consult(boom, ({ _tag }) => answers.push(_tag))
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual(answers, ["Exhausted", "Exhausted"])
+      }
+    }))
 
   it.effect("questions to a slow Schedule are answered one after the other, in their order", () =>
     Effect.gen(function*() {
