@@ -137,6 +137,9 @@ const kindsOf = (ast: SchemaAST.AST): ReadonlyArray<typeof anything[number]> => 
 
 const isPlain = (prototype: unknown): boolean => prototype === null || prototype === Object.prototype
 
+/** JSON has no symbols: what is under one comes back only if the schema says how. */
+const namesOf = (one: object): ReadonlyArray<PropertyKey> => [...Object.keys(one), ...Object.getOwnPropertySymbols(one)]
+
 /**
  * Where two states differ, as the path of the first difference; `undefined` if nowhere. `opaque` is called if there are objects
  * of a class of their own, which this does not look into.
@@ -151,9 +154,9 @@ export const difference = (one: unknown, other: unknown, opaque: () => void): Re
     opaque()
     return undefined
   }
-  for (const key of new Set([...Object.keys(one), ...Object.keys(other)])) {
+  for (const key of new Set([...namesOf(one), ...namesOf(other)])) {
     const found = difference(Reflect.get(one, key), Reflect.get(other, key), opaque)
-    if (found !== undefined) return [key, ...found]
+    if (found !== undefined) return [String(key), ...found]
   }
   return Array.isArray(one) && one.length !== Reflect.get(other, "length") ? ["length"] : undefined
 }

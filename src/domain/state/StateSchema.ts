@@ -10,7 +10,7 @@
  *
  * @since 0.1.0
  */
-import { Result, Schema } from "effect"
+import { Cause, Result, Schema } from "effect"
 import { ask, isError, messageOf } from "../text/ForeignText.ts"
 import * as RoundTrip from "./RoundTrip.ts"
 
@@ -175,8 +175,11 @@ const versionOf = (schema: Pure, migrate: (state: unknown) => unknown): Version 
 
 const textOf = (error: unknown): string => {
   const cause = ask(() => isError(error) && error.cause !== undefined ? error.cause : error, error)
-  return messageOf(cause)
+  const found = Cause.isCause(cause) ? Cause.squash(cause) : cause
+  return isOverflow(found) ? "it is nested too deep" : messageOf(found)
 }
+
+const isOverflow = (error: unknown): boolean => error instanceof RangeError && messageOf(error).includes("call stack")
 
 /** A result, or the text of what was thrown or answered instead. */
 const attempt = <A>(f: () => Result.Result<A, unknown>): Result.Result<A, string> =>

@@ -216,7 +216,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     if (this.owner !== undefined) {
       this.fenceOff(this.owner.incarnation)
       this.owner.exit(reason)
-    }
+    } else this.session.orphaned(this.stored.text, cause)
     this.outbox.release(lastSeq, (answer) => answer.lost(reason))
     this.outbox.settle()
   }

@@ -12,6 +12,7 @@ import type { Codec } from "../../../domain/state/StateSchema.ts"
 import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Policy } from "../companion/Companion.ts"
 import type { Alarms } from "../store/Alarms.ts"
@@ -40,6 +41,8 @@ export interface Session<in out S> {
   readonly storeKey: (key: string) => string
   /** How often, and how long, a store that is away is asked again. */
   readonly retry: Schedule.Schedule<unknown, StoreError>
+  /** Reports the state of a server that has gone, and that could not be stored: no incarnation hears of it. */
+  readonly orphaned: (key: string, cause: Cause.Cause<unknown>) => void
   /** Why the session is over: another has taken over. */
   fenced: Cause.Cause<unknown> | undefined
 }
@@ -67,6 +70,7 @@ export const openSession = <S>(
       return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
     }
     yield* health.begin
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const epoch = yield* health.ask(store.acquireEpoch(server.key), retry, () => 1, "write")
     const queue = yield* Effect.acquireRelease(
       Effect.sync(() => writer.open(retry)),
@@ -80,6 +84,10 @@ export const openSession = <S>(
       queue,
       epoch,
       schema: server.stateSchema,
+      orphaned: (key, cause) =>
+        runFork(
+          safely(Effect.logError(`the last state of "${key}" was not stored, and its server has gone`, bounded(cause)))
+        ),
       fenced: undefined
     }
     // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.

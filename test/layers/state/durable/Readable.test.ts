@@ -1,6 +1,6 @@
 /** What is acknowledged is there at the next start: a state that its text would not give back is refused. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Layer, Schema } from "effect"
+import { Cause, Effect, type Exit, Layer, Option, Schema, SchemaTransformation } from "effect"
 import { GenServer, Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import { reasonOf, tagOf } from "../../../kit/Failures.ts"
 import { turns } from "../../../kit/Fibers.ts"
@@ -41,13 +41,53 @@ const holder = <const S extends Schema.ConstraintCodec<unknown, unknown>>(
       Layer.provide(storeLayer(script))
     )
   const inMemory = Supervisor.layer(tree, [StateContainer.layerMemory(Holder), server])
-  return { Holder, inStore, inMemory }
+  return { Holder, server, inStore, inMemory }
 }
 
 const nested = (levels: number): unknown => levels === 0 ? 1 : [nested(levels - 1)]
 
 class Point {
   readonly x = 1
+}
+
+const throwing = new Proxy({}, {
+  get: () => {
+    throw new Error("looked at")
+  },
+  ownKeys: () => {
+    throw new Error("looked at")
+  }
+})
+let looks = 0
+const fickle = {
+  get a() {
+    return ++looks
+  }
+}
+const circle: { self?: unknown } = {}
+circle.self = circle
+const generated = (function*() {
+  yield 1
+})()
+
+/** Reads what it wrote without the blanks around it. */
+const Trimmed = Schema.String.pipe(
+  Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: (s) => s.trim(), encode: (s) => s }))
+)
+const Loose = Schema.Union([Schema.Struct({ a: Schema.optionalKey(Schema.Int) }), Schema.Struct({ b: Schema.Int })])
+
+interface Link {
+  readonly value: number
+  readonly next: Option.Option<Link>
+}
+const Chain: Schema.Codec<Link, unknown> = Schema.Struct({
+  value: Schema.Int,
+  next: Schema.Option(Schema.suspend((): Schema.Codec<Link, unknown> => Chain))
+})
+const chained = (length: number): Link => {
+  let link: Link = { value: 0, next: Option.none() }
+  for (let value = 1; value <= length; value++) link = { value, next: Option.some(link) }
+  return link
 }
 
 describe("a state that its text gives back is there at the next start", () => {
@@ -85,9 +125,21 @@ describe("a state that its text does not give back is NotConserved, and the serv
     ["undefined", ...any(undefined)],
     ["undefined in an array", ...any([undefined])],
     ["a bigint", ...any(1n)],
+    ["what is under a symbol", ...any({ a: 1, [Symbol("hidden")]: 2 })],
+    ["a property of an array", ...any(Object.assign([1], { more: 2 }))],
+    ["an object that throws when it is looked at", ...any(throwing)],
+    ["a getter that answers anew each time", ...any(fickle)],
+    ["a circle", ...any(circle)],
+    ["a promise inside", ...any({ later: Promise.resolve(1) })],
+    ["a generator", ...any(generated)],
+    ["what says itself how it is written", ...any({ a: 1, toJSON: () => ({ a: 2 }) })],
+    ["an Option", ...any(Option.some(1))],
     ["a number without JSON", ...any({ a: Number.POSITIVE_INFINITY })],
     ["257 levels", ...any(nested(257))],
     ["100,000 levels", ...any(JSON.parse("[".repeat(100_000) + "]".repeat(100_000)))],
+    ["a text that its transformation does not give back", Trimmed, "one", " two "],
+    ["a struct of a union that reads as another", Loose, { a: 1 }, { b: 1 }],
+    ["a list by options, 2,000 long", Chain, { value: 0, next: Option.none() }, chained(2000)],
     ["a Map inside", Schema.Struct({ held: Schema.Unknown }), { held: 0 }, { held: new Map() }]
   ]
   for (const [name, schema, first, second] of cases) {
@@ -107,6 +159,23 @@ describe("a state that its text does not give back is NotConserved, and the serv
       }).pipe(Effect.provide(inStore(script)), Effect.provide(recordedLog().layer))
     })
   }
+})
+
+it.effect("the last word of a server that is no state is reported, since its server has gone", () => {
+  const { Holder, server } = holder(Schema.Any, (at) => at === 0 ? 7 : () => 1)
+  const log = recordedLog(({ level, text }) => level === "Error" && text.includes("the last state"))
+  const script = new Scripted()
+  const App = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+    StateContainer.layerStore(Holder, { store: Store, when: "terminate" }),
+    server
+  ]).pipe(Layer.provide(storeLayer(script)))
+  return Effect.gen(function*() {
+    yield* Effect.provide(Effect.flatMap(Holder, (one) => one.Put({ at: 1 })), App)
+    assert.deepStrictEqual(log.lines.map(({ text }) => text), [
+      "the last state of \"test/Holder\" was not stored, and its server has gone"
+    ])
+    assert.deepStrictEqual(yield* script.states("test/Holder"), [])
+  }).pipe(Effect.provide(log.layer))
 })
 
 describe.each(["in memory", "in a store"] as const)("a promise is no state %s", (where) => {
