@@ -36,6 +36,31 @@ describe("the view of a system", () => {
     ])
   })
 
+  it("shows siblings in the order in which they were first heard of, however often since", () => {
+    const names = ["z", "y", "x", "w", "v", "u", "t", "s"]
+    const started = (name: string): Lifecycle => ({
+      _tag: "Started",
+      path: [name],
+      at: 0,
+      kind: "worker",
+      incarnation: 1
+    })
+    const events = names.flatMap((name, i) => [...names.slice(0, i).reverse(), name].map(started))
+    const shown = SystemView.toText(SystemView.fromEvents(events)).split("\n").map((line) => line[0])
+    assert.deepStrictEqual(shown, names)
+  })
+
+  it("a cast to a process that is gone does not bring it back", () => {
+    const gone: ReadonlyArray<Lifecycle> = [
+      { _tag: "Started", ...server(1) },
+      { _tag: "Deleted", ...server(1) },
+      { _tag: "Dropped", ...server(1), message: "Note", reason: "NotRunning" }
+    ]
+    assert.deepStrictEqual(statusOf(gone), Option.none())
+    const full: Lifecycle = { _tag: "Dropped", ...server(1), message: "Note", reason: "MailboxFull" }
+    assert.deepStrictEqual(statusOf([full]), Option.some("running"))
+  })
+
   it("a process that is first heard of when it has given up is a supervisor; any other is what its event says", () => {
     const events: ReadonlyArray<Lifecycle> = [
       { _tag: "GaveUp", path: root.path, at: 3, child: "Server", reason: boom },
