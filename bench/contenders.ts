@@ -28,6 +28,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   "million": "many.ts",
   "curve": "many.ts",
   "durable": "durable.ts",
+  "keyed": "keyed.ts",
+  "keyed-first": "keyed.ts",
+  "keyed-million": "keyed.ts",
   "import": "size.ts"
 }
 
@@ -57,7 +60,9 @@ export const otp = (folder: string): Contender | string => {
       "crash-error",
       "conserve",
       "mailbox",
-      "mailbox-call"
+      "mailbox-call",
+      "keyed",
+      "keyed-million"
     ],
     command: (section) => ["elixir", "--erl", erl, "-pa", folder, "-e", "Bench.main()", section]
   }
@@ -69,7 +74,7 @@ export const peers: ReadonlyArray<Contender> = [
     sections: [...calls, "call-fn", "busy", "cast", "start", "crash-die", "crash-error"],
     command: node("peers/naive.ts")
   },
-  { name: "cluster", sections: [...calls, "start"], command: node("peers/cluster.ts") },
+  { name: "cluster", sections: [...calls, "start", "keyed"], command: node("peers/cluster.ts") },
   {
     name: "xstate",
     sections: [...calls, "cast", "start", "crash-die", "crash-error"],

@@ -104,6 +104,20 @@ export const metrics: ReadonlyArray<Metric> = [
     unit: "ns"
   },
   { metric: "durable.commit", section: "durable", title: "durable, each answer waits until it is stored", unit: "ns" },
+  { metric: "keyed.at", section: "keyed", title: "`at` of a live key (OTP: `Registry.lookup`)", unit: "ns" },
+  { metric: "keyed.call", section: "keyed", title: "call by key, live", unit: "ns" },
+  {
+    metric: "keyed.first",
+    section: "keyed-first",
+    title: "first call by key to a passivated server, over SQLite, answered when it is stored",
+    unit: "ns"
+  },
+  {
+    metric: "keyed.memory",
+    section: "keyed-million",
+    title: "memory per passivated server, 1,000,000 keys over SQLite (OTP: 100,000, hibernated)",
+    unit: "bytes"
+  },
   { metric: "import.time", section: "import", title: "`import \"heirloom\"` in Node", unit: "ms" },
   { metric: "import.effect", section: "import", title: "(`import \"effect\"`)", unit: "ms" },
   { metric: "import.bundle", section: "import", title: "added to a browser bundle, minified, gzip", unit: "bytes" },

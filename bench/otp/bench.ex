@@ -12,6 +12,7 @@ defmodule Counter do
 
   @impl true
   def handle_call(:increment, _from, n), do: {:reply, n + 1, n + 1}
+  def handle_call(:increment_and_hibernate, _from, n), do: {:reply, n + 1, n + 1, :hibernate}
 
   @impl true
   def handle_cast(:increment, n), do: {:noreply, n + 1}
@@ -136,6 +137,29 @@ defmodule Bench do
 
   defp run("crash-die"), do: crash("crash.die")
   defp run("crash-error"), do: crash("crash.error")
+
+  # Names in a Registry; a server that is called by its name.
+  defp run("keyed") do
+    {:ok, _} = Registry.start_link(keys: :unique, name: Keys)
+    n = 10_000
+    start_keyed(n)
+    timed("keyed.at", 1_000_000, fn count -> repeat_with(count, fn i ->
+      [{_, _}] = Registry.lookup(Keys, key_of(rem(i, n)))
+    end) end)
+    timed("keyed.call", 1_000_000, fn count -> repeat_with(count, fn i ->
+      GenServer.call({:via, Registry, {Keys, key_of(rem(i, n))}}, :increment)
+    end) end)
+  end
+
+  # What hibernation leaves of a server: its state stays in memory.
+  defp run("keyed-million") do
+    {:ok, _} = Registry.start_link(keys: :unique, name: Keys)
+    n = scaled(100_000)
+    before = settled_memory()
+    start_keyed(n)
+    repeat_with(n, fn i -> GenServer.call({:via, Registry, {Keys, key_of(i - 1)}}, :increment_and_hibernate) end)
+    report("keyed.memory", (settled_memory() - before) / n)
+  end
 
   defp run("conserve") do
     :ets.new(:states, [:named_table, :public, :set])
@@ -267,6 +291,21 @@ defmodule Bench do
     :erlang.garbage_collect()
     Process.sleep(300)
     :erlang.memory(:total)
+  end
+
+  defp key_of(i), do: "counter-#{i}"
+
+  defp start_keyed(n) do
+    for i <- 0..(n - 1) do
+      {:ok, _} = GenServer.start_link(Counter, 0, name: {:via, Registry, {Keys, key_of(i)}})
+    end
+    :ok
+  end
+
+  defp repeat_with(0, _), do: :ok
+  defp repeat_with(n, f) do
+    f.(n)
+    repeat_with(n - 1, f)
   end
 
   defp repeat(0, _), do: :ok

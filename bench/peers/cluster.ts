@@ -43,6 +43,11 @@ main({
     const servers = yield* entities
     yield* timed("fan.many", 10_000, (n) => clients(n, (client) => servers[client]!.Increment()))
   })),
+  "keyed": section(Effect.gen(function*() {
+    const client = yield* Counter.client
+    let next = 0
+    yield* timed("keyed.call", 10_000, (n) => times(n, () => client(`counter-${next++ % 1000}`).Increment()))
+  })),
   "start": section(Effect.gen(function*() {
     const client = yield* Counter.client
     let next = 0

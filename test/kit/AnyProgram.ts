@@ -78,6 +78,8 @@ export const AnyProgram = Schema.Struct({
   /** Whether each incarnation makes its behaviour. */
   isMade: Schema.Boolean,
   restores: Schema.Boolean,
+  /** How it gives way when it is left alone for a second. */
+  gives: Schema.Literals(["never", "never", "hibernate", "stop"]),
   /** Whether what waits goes on at first. */
   isOpen: Schema.Boolean
 })
@@ -105,6 +107,7 @@ export const program = (
   initTimeout: 1_000_000_000,
   isMade: false,
   restores: false,
+  gives: "never",
   isOpen: true,
   ...given,
   steps: steps.map((step) => Object.assign({ ...ordinary }, step))
@@ -248,7 +251,7 @@ export const run = Effect.fnUntraced(function*(
     "be deaf": Effect.uninterruptible(gate.await),
     "fail": boom
   }
-  const { initTimeout, onGiveUp, over, restart, restarts, terminate } = program
+  const { gives, initTimeout, onGiveUp, over, restart, restarts, terminate } = program
   const behavior = Subject.behavior({
     init: first(0),
     ...(program.restores ? { restore: first } : {}),
@@ -256,7 +259,10 @@ export const run = Effect.fnUntraced(function*(
     idle: (n) => n + 1,
     ...(terminate === "nothing" ? {} : { terminate: () => cleanUp[terminate] })
   })
-  const options = { key: "one", restart, shutdown: 1000, initTimeout }
+  // A permanent one that stops would only be restarted.
+  const by = gives === "stop" && restart === "permanent" ? "hibernate" : gives
+  const passivate = by === "never" ? undefined : { after: 1000, by }
+  const options = { key: "one", restart, shutdown: 1000, initTimeout, passivate }
   // Making it cannot be interrupted.
   const made = Effect.suspend(() => boot === "wait" ? Effect.as(gate.await, behavior) : Effect.succeed(behavior))
   const recipe = program.isMade
