@@ -41,6 +41,7 @@ import {
   isHandled,
   nothing,
   type Origin,
+  settled,
   type Taken
 } from "../companion/Companion.ts"
 import { settled } from "../companion/Settled.ts"
@@ -181,9 +182,6 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.outbox.whenRoom(f)
   }
 
-  /** Waits until all that is committed by now is stored, or cannot be. */
-  private readonly settled = settled(this)
-
   // ------------------------------------------------------------------------------------- what the writer asks and says
 
   get epoch(): number {
@@ -269,7 +267,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     if (memory._tag !== "Here") return this.load
     const { newest } = memory
     if (newest === undefined) return nothing
-    if (Generations.evidenceAgainst(newest) !== undefined) return Effect.andThen(Effect.exit(this.settled), this.load)
+    if (Generations.evidenceAgainst(newest) !== undefined) return Effect.andThen(Effect.exit(settled(this)), this.load)
     return { decision: { _tag: "Restore", snapshot: { ...newest, trusted: false } }, aside: nothing.aside }
   }
 
@@ -354,7 +352,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   set(state: S): Effect.Effect<void> {
     const commit = Effect.suspend(() => {
       this.commit(this.fence, state, "person")
-      return this.settled
+      return settled(this)
     })
     return Effect.orDie(
       Effect.suspend(() =>
