@@ -41,7 +41,6 @@ import {
   isHandled,
   nothing,
   type Origin,
-  settled,
   type Taken
 } from "../companion/Companion.ts"
 import { settled } from "../companion/Settled.ts"
