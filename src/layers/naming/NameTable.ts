@@ -170,7 +170,6 @@ export class NameTable<K, R extends HasProcess, V> {
     this.isClosed = true
     for (const [owner, { observer }] of this.owners) owner.removeGoneObserver(observer)
     this.owners.clear()
-    this.listeners.clear()
     this.places = HashMap.empty()
   }
 

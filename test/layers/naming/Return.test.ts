@@ -11,6 +11,9 @@ import {
   StateContainer,
   Supervisor
 } from "../../../src/index.ts"
+import { MemberTable } from "../../../src/layers/naming/MemberTable.ts"
+import { NameTable } from "../../../src/layers/naming/NameTable.ts"
+import { FakeProcess } from "../../kit/FakeProcess.ts"
 import { quiet } from "../../kit/Log.ts"
 
 class Room extends GenServer.Service<Room>()("test/Room", {
@@ -33,7 +36,9 @@ const handlers = {
   Fail: () => Effect.die("boom"),
   Join: (n: number) =>
     Effect.gen(function*() {
-      yield* (yield* Rooms).join("joined", yield* Room.self)
+      const self = yield* Room.self
+      yield* (yield* Rooms).join("joined", self)
+      yield* (yield* Topics).register("joined", self, 1)
       return [undefined, n] as const
     }).pipe(Effect.orDie)
 }
@@ -287,18 +292,22 @@ describe("a server that registers itself and joins a group in init", () => {
   it.effect("as often in one incarnation as it does, as in OTP", () =>
     run(
       Effect.gen(function*() {
-        const [room, rooms] = [yield* Room, yield* Rooms]
+        const [room, rooms, topics] = [yield* Room, yield* Rooms, yield* Topics]
+        const counts = Effect.zip(
+          Effect.map(rooms.members("joined"), (members) => members.length),
+          topics.countMatch("joined", () => true)
+        )
         yield* room.Join()
         yield* room.Join()
-        assert.strictEqual((yield* rooms.members("joined")).length, 2)
+        assert.deepStrictEqual(yield* counts, [2, 2])
         yield* crash(room)
         // Those of before stay, and are what the next incarnation joins again.
-        assert.strictEqual((yield* rooms.members("joined")).length, 2)
+        assert.deepStrictEqual(yield* counts, [2, 2])
         yield* room.Join()
         yield* room.Join()
-        assert.strictEqual((yield* rooms.members("joined")).length, 2)
+        assert.deepStrictEqual(yield* counts, [2, 2])
         yield* room.Join()
-        assert.strictEqual((yield* rooms.members("joined")).length, 3)
+        assert.deepStrictEqual(yield* counts, [3, 3])
       }),
       tree(plain)
     ))
@@ -364,3 +373,16 @@ it.effect("another process under the id of one that was deleted has none of its 
       assert.deepStrictEqual(yield* rooms.members("rooms"), [])
     }).pipe(Effect.scoped)
   ))
+
+it("a process that comes back finds a registry, and groups, that were closed meanwhile closed", () => {
+  const process = new FakeProcess("p")
+  const names = new NameTable<string, Process.HasProcess, number>("unique")
+  const members = new MemberTable<string, Process.HasProcess>()
+  names.register("name", process, 1)
+  members.join("group", [process])
+  process.gone()
+  names.close()
+  members.close()
+  process.returns()
+  assert.deepStrictEqual([names.all(), members.all(), process.goneObservers], [[], [], []])
+})
