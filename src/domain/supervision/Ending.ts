@@ -24,7 +24,7 @@ export const leaveDown = (draft: Draft, entry: Entry): void => {
 export const settleThoseDown = (draft: Draft): void => {
   for (const entry of inOrder(draft.children.values)) {
     const { status } = entry
-    if ((status._tag === "Down" && status.why === "ended") || status._tag === "Parked") leaveDown(draft, entry)
+    if (status._tag === "Down" && status.why === "ended") leaveDown(draft, entry)
   }
 }
 

@@ -138,7 +138,7 @@ export const beginEnd = (draft: Draft, reason: ExitReason): void => {
     } else if (status._tag === "Restarting") {
       if (status.phase === "delay") draft.do({ _tag: "CancelTimer", ticket: status.ticket })
       leaveDown(draft, entry)
-    } else if (status._tag === "Parked" && draft.phase._tag === "Ending" && draft.phase.forGood) {
+    } else if (status._tag === "Parked") {
       leaveDown(draft, entry)
     }
   }

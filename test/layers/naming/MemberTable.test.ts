@@ -36,7 +36,10 @@ describe("a table of members", () => {
         table.listen(one)
         const processes = [0, 1, 2].map((n) => new FakeProcess(String(n)))
         // Two references to each of three processes.
-        const refs = [0, 1, 2, 3, 4, 5].map((n): Process.HasProcess => ({ [Process.processOf]: processes[n % 3]! }))
+        const refs = [0, 1, 2, 3, 4, 5].map((name): Process.HasProcess & { readonly name: number } => ({
+          name,
+          [Process.processOf]: processes[name % 3]!
+        }))
         /** What those have had that are down now. */
         const away: Array<readonly [group: string, ref: Process.HasProcess]> = []
         const model: Record<string, ReadonlyArray<Process.HasProcess>> = { hall: [], attic: [], cellar: [] }

@@ -55,6 +55,19 @@ describe("a watch", () => {
       assert.sameMembers(log, ["crashed", "down", "taken"])
     }))
 
+  it.effect("that another observer of the same end has ended does not report it", () =>
+    Effect.gen(function*() {
+      const target = new FakeProcess("target")
+      const downs = yield* inbox
+      const ended: Array<boolean> = []
+      const watches: Array<Monitor.Watch<FakeProcess>> = []
+      target.addExitObserver(() => ended.push(...watches.map((watch) => Effect.runSync(watch.demonitor()))))
+      watches.push(yield* Monitor.watch(target, { into: downs }))
+      target.crash(killed)
+      yield* Effect.yieldNow
+      assert.deepStrictEqual([ended, yield* Queue.clear(downs)], [[true], []])
+    }))
+
   it.effect("of a process without an incarnation reports NoProcess at once", () =>
     Effect.gen(function*() {
       const target = new FakeProcess("target")
