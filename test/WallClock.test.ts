@@ -1,5 +1,5 @@
 /**
- * Elapsed time is monotonic: the wall clock is set an hour forward or back, and everything that lasts a second lasts a
+ * Elapsed time is monotonic: the wall clock is set a day forward or back, and everything that lasts a second lasts a
  * second, wherever it is measured.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -20,7 +20,7 @@ import {
 import { now } from "./kit/Fibers.ts"
 import { recipe, Script, top } from "./kit/Probe.ts"
 import { away, layer as storeLayer, onSave, Scripted, Store } from "./kit/Scripted.ts"
-import { hour, withJumps } from "./kit/WallClock.ts"
+import { day, withJumps } from "./kit/WallClock.ts"
 
 const second = 1000
 
@@ -110,6 +110,33 @@ const kinds: Record<string, Kind> = {
         yield* elapse
         return (yield* timed.Get()) === 1
       })),
+  "the age of a recorded answer": (elapse) =>
+    Effect.gen(function*() {
+      const companion = StateContainer.layerMemory(Timed, { answers: { maxAge: second } })
+      const context = yield* Layer.build(
+        Supervisor.layer({ strategy: "one_for_one" }, [companion, Timed.layer(timed)])
+      )
+      const server = yield* Effect.provideContext(Timed, context)
+      yield* server.Add(undefined, { idempotencyKey: "first" })
+      yield* elapse
+      // What is too old is found when another one is recorded.
+      yield* server.Add(undefined, { idempotencyKey: "second" })
+      return (yield* server.Add(undefined, { idempotencyKey: "first" })) === 3
+    }),
+  "the age of a recorded answer in a store": (elapse) =>
+    Effect.gen(function*() {
+      const companion = StateContainer.layerStore(Timed, { store: Store, answers: { maxAge: second } }).pipe(
+        Layer.provide(storeLayer(new Scripted()))
+      )
+      const context = yield* Layer.build(
+        Supervisor.layer({ strategy: "one_for_one" }, [companion, Timed.layer(timed)])
+      )
+      const server = yield* Effect.provideContext(Timed, context)
+      yield* server.Add(undefined, { idempotencyKey: "first" })
+      yield* elapse
+      yield* server.Add(undefined, { idempotencyKey: "second" })
+      return (yield* server.Add(undefined, { idempotencyKey: "first" })) === 3
+    }),
   "the window of a plain intensity": forgiven(window),
   "the window of an intensity beside a backoff": forgiven(
     Restart.max([Restart.backoff({ base: 0, jitter: 0 }), window])
@@ -213,8 +240,8 @@ const outcome = Effect.fnUntraced(function*(kind: Kind, elapse: Elapse) {
 
 for (const [name, kind] of Object.entries(kinds)) {
   describe(name, () => {
-    for (const [how, by] of [["forward", hour], ["back", -hour]] as const) {
-      it.effect(`lasts as long as it says when the wall clock is set an hour ${how}`, () =>
+    for (const [how, by] of [["forward", day], ["back", -day]] as const) {
+      it.effect(`lasts as long as it says when the wall clock is set a day ${how}`, () =>
         withJumps((jump) => {
           const elapse = (millis: number): Elapse =>
             Effect.andThen(

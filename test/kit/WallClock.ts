@@ -21,4 +21,4 @@ export const withJumps = <A, E, R>(
     return Effect.provideService(body(jump), Clock.Clock, jumping)
   })
 
-export const hour = Duration.toMillis("1 hour")
+export const day = Duration.toMillis("1 day")

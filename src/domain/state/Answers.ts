@@ -4,6 +4,10 @@
  * An answer is recorded in one commit with the state that it was computed from. A call that is made again with the same key
  * gets that answer and is not handled again; which calls have a key is decided in `server/Idempotency`.
  *
+ * *Tricky*: to forget an answer too early is to handle its call twice, to forget it late costs some memory. In one process, times
+ * are those of a clock that does not jump. From one process to the next there are dates alone, which a clock that was set
+ * wrong puts anywhere: what lies between them counts as little ({@link lagOf}).
+ *
  * @since 0.1.0
  */
 
@@ -13,7 +17,7 @@ export interface RecordedAnswer {
   readonly id: string
   /** Sequence number of the state that was committed with it. */
   readonly seq: number
-  /** When it was answered, in milliseconds of the wall clock. */
+  /** When it was answered, in milliseconds: a date, as far as the process that wrote it knew the right one. */
   readonly at: number
   /** The answer and what it answers, as JSON text. */
   readonly body: string
@@ -47,3 +51,14 @@ export const expired = (
   }
   return gone
 }
+
+/** Which part of `maxAge` the time from one process to the next counts as, at most. */
+const gapPart = 24
+
+/**
+ * How far the dates of this process are ahead of the time by which answers age, if the newest that an earlier one recorded is of
+ * the date `newest`, and this one's first is of `now`. What lies between counts as a 24th of `maxAge` at most, however
+ * far apart the dates are, and never as less than nothing.
+ */
+export const lagOf = (newest: number, now: number, { maxAge }: Limits): number =>
+  now - newest - Math.min(Math.max(now - newest, 0), maxAge / gapPart)

@@ -14,6 +14,18 @@ import * as Turn from "./Turn.ts"
 /** Milliseconds of monotonic time, with a fraction: restarting takes microseconds. */
 export const instantOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
+const origins = new WeakMap<Clock.Clock, number>()
+
+/**
+ * A date that does not jump as long as the process lives: what the wall clock said when this was asked first, and the time since
+ * then. For stored records that age.
+ */
+export const steadyDateOf = (clock: Clock.Clock): number => {
+  let origin = origins.get(clock)
+  if (origin === undefined) origins.set(clock, origin = clock.currentTimeMillisUnsafe() - instantOf(clock))
+  return Math.round(origin + instantOf(clock))
+}
+
 /**
  * The same Schedule by monotonic time, for those that drive it by the wall clock, as `Effect.retry` does: it is given the
  * date at which it began, and what has passed since.

@@ -10,6 +10,7 @@
 import { Cause, type Exit } from "effect"
 import { crashed, killed } from "../../../domain/process/ExitReason.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
+import { steadyDateOf } from "../../process/Timer.ts"
 import type { Besides, Origin } from "../../state/companion/Companion.ts"
 import { crash, end, exit, fenced } from "../life/End.ts"
 import { idle, noOptions, type Options } from "../life/Rest.ts"
@@ -75,7 +76,7 @@ const besidesOf = (
   const timers = Timed.after({ of: server.name, request: type.tag }, server, at, once?.timer, options.timers)
   const answers = once === undefined || once.timer !== undefined || reply === undefined
     ? undefined
-    : [{ id: once.key, at, body: AnswerText.write(type, once.call, reply) }]
+    : [{ id: once.key, at: steadyDateOf(server.spec.clock), body: AnswerText.write(type, once.call, reply) }]
   return answers === undefined && timers === undefined ? undefined : { answers, timers }
 }
 

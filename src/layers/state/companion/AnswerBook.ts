@@ -9,6 +9,7 @@
 import {
   defaultLimits,
   expired,
+  lagOf,
   type Limits,
   type NewAnswer,
   type RecordedAnswer
@@ -19,6 +20,9 @@ import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord
 export class AnswerBook {
   private readonly answers = new Map<string, RecordedAnswer>()
   private readonly limits: Limits
+  /** The date of the newest that an earlier process recorded, until this one records its first. */
+  private earlier: number | undefined = undefined
+  private lag = 0
   /** What is not written to a store yet. */
   unsaved: Array<RecordedAnswer> = []
 
@@ -31,11 +35,14 @@ export class AnswerBook {
   }
 
   record(answer: NewAnswer, seq: number): void {
-    const recorded = { ...answer, seq }
+    if (this.earlier !== undefined) this.lag = lagOf(this.earlier, answer.at, this.limits)
+    this.earlier = undefined
+    const at = answer.at - this.lag
+    const recorded = { ...answer, at, seq }
     this.answers.delete(answer.id)
     this.answers.set(answer.id, recorded)
     this.unsaved.push(recorded)
-    const gone = expired(this.answers.values(), this.answers.size, answer.at, this.limits)
+    const gone = expired(this.answers.values(), this.answers.size, at, this.limits)
     for (const { id } of gone) this.answers.delete(id)
     // A store need not know of them, and a companion in memory writes to none.
     if (gone.length > 0) { while (this.unsaved.length > this.answers.size) this.unsaved.shift() }
@@ -45,7 +52,10 @@ export class AnswerBook {
   load(answers: Iterable<RecordedAnswer>): void {
     this.answers.clear()
     this.unsaved = []
-    for (const answer of answers) this.answers.set(answer.id, answer)
+    for (const answer of answers) {
+      this.answers.set(answer.id, answer)
+      this.earlier = answer.at
+    }
   }
 
   /** Takes back what was recorded with states that were given up. */

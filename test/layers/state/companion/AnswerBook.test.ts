@@ -33,6 +33,31 @@ describe("the answers on record", () => {
     assert.deepStrictEqual(ids(book, ["2", "1001", "late"]), ["late"])
   })
 
+  for (const [how, by] of [["forward", 100 * day], ["back", -100 * day]] as const) {
+    it(`of the process before are kept when the clock was set ${how} since: what lies between counts as little`, () => {
+      const book = new AnswerBook({ maxCount: 10, maxAge: day })
+      book.load([{ ...answer("old", 1000), seq: 1 }, { ...answer("new", 2000), seq: 2 }])
+      book.record(answer("next", 2000 + by), 3)
+      assert.deepStrictEqual(ids(book, ["old", "new", "next"]), ["old", "new", "next"])
+      // From then on a day is a day, and the dates that are written go on from those that were.
+      const gap = by > 0 ? day / 24 : 0
+      assert.strictEqual(book.find("next")?.at, 2000 + gap)
+      book.record(answer("later", 2000 + by + day - gap), 4)
+      assert.deepStrictEqual(ids(book, ["old", "new", "next", "later"]), ["new", "next", "later"])
+      const again = new AnswerBook({ maxCount: 10, maxAge: day })
+      again.load([book.find("next")!, book.find("later")!])
+      again.record(answer("last", 0), 5)
+      assert.deepStrictEqual(ids(again, ["next", "later", "last"]), ["next", "later", "last"])
+    })
+  }
+
+  it("of the process before are as old as they were after a short while", () => {
+    const book = new AnswerBook({ maxCount: 10, maxAge: day })
+    book.load([{ ...answer("old", 0), seq: 1 }, { ...answer("new", day - 10), seq: 2 }])
+    book.record(answer("next", day + 1), 3)
+    assert.deepStrictEqual(ids(book, ["old", "new", "next"]), ["new", "next"])
+  })
+
   it("that are not written to a store are no more than those on record", () => {
     const book = new AnswerBook({ maxCount: 3, maxAge: day })
     for (let i = 1; i <= 100; i++) book.record(answer(String(i)), i)
