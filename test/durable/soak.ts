@@ -1,9 +1,9 @@
 /**
  * Kills processes for as long as its option says: `npm run soak -- --minutes 60`.
  *
- * By turns, a client remembers what journals over each store acknowledge, and tally counts all the sources of effect; both
- * are killed at moments drawn at random. The same seed draws the same moments. It fails when anything acknowledged is
- * missing, or a count is not that of a single pass.
+ * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a thousand
+ * timers ring; all are killed at moments drawn at random. The same seed draws the same moments. It fails when anything
+ * acknowledged is missing, a count is not that of a single pass, or a timer has not counted once.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
@@ -12,6 +12,7 @@ import * as fs from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { bundle, setup } from "../kit/Bundle.ts"
+import { inWords, killAlarms } from "../kit/durable/Alarms.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { folder } from "../kit/Folder.ts"
@@ -33,10 +34,15 @@ interface Total {
   wrong: number
 }
 
-const soak = Effect.fnUntraced(function*(minutes: number) {
+/** What a turn kills. */
+const parts = ["journals", "tally", "timers"] as const
+
+const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[number] | "all") {
+  const isWanted = (part: typeof parts[number]) => only === "all" || only === part
   setup()
   const journal = bundle("test/kit/durable/Journal.ts")
   const tally = bundle("src/programs/tally.ts")
+  const alarm = bundle("test/kit/durable/Alarm.ts")
   const { port } = Context.get(yield* Layer.build(Postgres.layer), Postgres)
   const until = (yield* Clock.currentTimeMillis) + minutes * 60_000
   const places = {
@@ -58,17 +64,25 @@ const soak = Effect.fnUntraced(function*(minutes: number) {
 
   while (yield* isTime) {
     for (const [name, place] of Object.entries(places)) {
-      if (!(yield* isTime)) continue
+      if (!isWanted("journals") || !(yield* isTime)) continue
       const { acknowledged, kills, wrong } = yield* Effect.scoped(
         Effect.flatMap(place, (place) => killJournals(journal, place, turn))
       )
       yield* add(`journals in ${name}`, kills, acknowledged, wrong)
     }
     for (const name of ["SQLite", "files"] as const) {
-      if (!(yield* isTime)) continue
+      if (!isWanted("tally") || !(yield* isTime)) continue
       const { kills, result } = yield* killTally(tally, places[name], ["--chunk", "1000", ...sources], turn, 2000)
       const wrong = result.matches ? [] : [`${result.words} words counted, which are not those of a single pass`]
       yield* add(`tally in ${name}`, kills, result.acknowledged, wrong)
+    }
+    for (const name of ["SQLite", "files"] as const) {
+      if (!isWanted("timers") || !(yield* isTime)) continue
+      const outcome = yield* Effect.scoped(
+        Effect.flatMap(places[name], (place) => killAlarms(alarm, place, { kills: 100, timers: 1000, window: 60_000 }))
+      )
+      yield* add(`timers in ${name}`, outcome.kills, outcome.lateness.length, outcome.wrong)
+      yield* Console.log(`  ${outcome.handled} messages handled for ${outcome.timers} timers; ${inWords(outcome)}`)
     }
   }
   const all = [...totals.values()]
@@ -79,8 +93,12 @@ const soak = Effect.fnUntraced(function*(minutes: number) {
 
 Command.make("soak", {
   minutes: Flag.Finite("minutes").pipe(Flag.withDefault(10), Flag.withDescription("How long (10)")),
+  only: Flag.Literals("only", ["all", ...parts]).pipe(
+    Flag.withDefault("all"),
+    Flag.withDescription("What to kill: journals, tally or timers (all)")
+  ),
   seed: Flag.String("seed").pipe(Flag.withDefault("1"), Flag.withDescription("What the moments are drawn from (1)"))
-}, ({ minutes, seed }) => Effect.scoped(soak(minutes)).pipe(Random.withSeed(seed))).pipe(
+}, ({ minutes, only, seed }) => Effect.scoped(soak(minutes, only)).pipe(Random.withSeed(seed))).pipe(
   Command.withDescription("Kills processes of durable servers, again and again, and looks for what is missing"),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
