@@ -31,6 +31,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "keyed": "keyed.ts",
   "keyed-first": "keyed.ts",
   "keyed-million": "keyed.ts",
+  "timers": "timers.ts",
   "import": "size.ts"
 }
 

@@ -118,6 +118,21 @@ export const metrics: ReadonlyArray<Metric> = [
     title: "memory per passivated server, 1,000,000 keys over SQLite (OTP: 100,000, hibernated)",
     unit: "bytes"
   },
+  {
+    metric: "timers.memory",
+    section: "timers",
+    title: "memory per durable timer that waits, of 1,000,000 over SQLite",
+    unit: "bytes",
+    limit: 4
+  },
+  { metric: "timers.disk", section: "timers", title: "the same in the database, with the state", unit: "bytes" },
+  { metric: "timers.tick", section: "timers", title: "looking for due timers, 1,000,000 waiting", unit: "ns" },
+  {
+    metric: "timers.fire",
+    section: "timers",
+    title: "a timer that is due: server started, message handled, stored",
+    unit: "ns"
+  },
   { metric: "import.time", section: "import", title: "`import \"heirloom\"` in Node", unit: "ms" },
   { metric: "import.effect", section: "import", title: "(`import \"effect\"`)", unit: "ms" },
   { metric: "import.bundle", section: "import", title: "added to a browser bundle, minified, gzip", unit: "bytes" },

@@ -323,7 +323,7 @@ export const make = Effect.fnUntraced(function*(
       keys.length === 0
         ? Effect.void
         : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [{ _tag: "Remove", keys }])),
-    timers: (limit, after) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after)))
+    timers: (limit, after, until) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after, until)))
   }
 })
 

@@ -297,11 +297,12 @@ export const makeOn = Effect.fnUntraced(function*(
             return runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts), sql.dropTimers(texts)])
           })
         ),
-    timers: (limit, after) =>
-      read("timers")(Effect.map(
-        run(after === undefined ? sql.dueFirst(limit) : sql.dueAfter(after.due, KeyText.encode(after.key), limit)),
-        (rows) => rows.map(dueOf)
-      ))
+    timers: (limit, after = { due: -Number.MAX_VALUE, key: "" }, until = Number.MAX_VALUE) => {
+      const place = [after.due, KeyText.encode(after.key)]
+      return read("timers")(
+        Effect.map(run(sql.due(until, ...place, limit, until, ...place, limit)), (rows) => rows.map(dueOf))
+      )
+    }
   }
 })
 

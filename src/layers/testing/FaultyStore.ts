@@ -67,7 +67,7 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
     keys: (prefix, page) => struck("keys", store.keys(prefix, page)),
     ...(count === undefined ? {} : { count: (prefix) => struck("count", count(prefix)) }),
     remove: (keys, epoch) => struck("remove", store.remove(keys, epoch)),
-    ...(timers === undefined ? {} : { timers: (limit, after) => struck("timers", timers(limit, after)) })
+    ...(timers === undefined ? {} : { timers: (...page) => struck("timers", timers(...page)) })
   }
 }
 

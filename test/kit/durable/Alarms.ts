@@ -46,6 +46,8 @@ export const killAlarms = Effect.fnUntraced(function*(
         running.printed("ring ", 1 + (yield* Random.nextIntBetween(0, 2 * each))),
         Effect.sleep(yield* Random.nextIntBetween(0, 2 * window / kills))
       )
+      // Before what was handled is stored, or after.
+      yield* Effect.sleep(yield* Random.nextIntBetween(0, 50))
     }
     const end = yield* running.kill
     look(running.lines)

@@ -30,6 +30,11 @@ export const timers = (test: ReturnType<typeof inPlace>, { durable }: Subject): 
       assert.deepStrictEqual(all.map((one) => [one.key, one.due]), [["b\u0000\ud800", 20.5], ["a", 30], ["c", 30]])
       assert.deepStrictEqual(all[1]?.timers, [timer("late", 70), timer("early", 30)])
       assert.deepStrictEqual(yield* store.timers!(2), all.slice(0, 2))
+      for (const [until, count] of [[10, 1], [20.5, 2], [30, 3], [31, 3]] as const) {
+        assert.deepStrictEqual(yield* store.timers!(9, undefined, until), all.slice(0, count), String(until))
+      }
+      assert.deepStrictEqual(yield* store.timers!(9, all[0], 20.5), all.slice(1, 2))
+      assert.deepStrictEqual(yield* store.timers!(1, undefined, 30), all.slice(0, 1))
       assert.deepStrictEqual(yield* store.timers!(9, all[1]), all.slice(2))
       assert.deepStrictEqual(yield* named(store), ["late early", "late early"])
       yield* store.save([record("a", 3, epoch, { timers: [timer("late", 10)] }), record("c", 3, epoch, { timers: [] })])

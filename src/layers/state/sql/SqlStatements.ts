@@ -175,9 +175,13 @@ export const make = (dialect: Dialect, table: string) => {
     ),
     forgetAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq < ?`),
     takeBackAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq > ?`),
-    dueFirst: statement(`SELECT key, due, timers FROM ${timers} WHERE due IS NOT NULL ORDER BY due, key LIMIT ?`),
-    dueAfter: statement(
-      `SELECT key, due, timers FROM ${timers} WHERE due IS NOT NULL AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?`
+    /** Those due by a time, after a place, and the first after that time. */
+    due: statement(
+      `SELECT * FROM (
+         SELECT key, due, timers FROM ${timers} WHERE due <= ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?
+       ) AS d UNION ALL SELECT * FROM (
+         SELECT key, due, timers FROM ${timers} WHERE due > ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT 1
+       ) AS l ORDER BY due, key LIMIT ?`
     ),
     /** Before others are set: those of older snapshots are not found by their due time any more. */
     retireTimers: ofKeys(`UPDATE ${timers} SET due = NULL WHERE due IS NOT NULL AND`, ""),

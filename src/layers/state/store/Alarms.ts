@@ -24,7 +24,11 @@ import { safely } from "../../observation/SafeLog.ts"
 import { DueIndex } from "./DueIndex.ts"
 
 /** What is asked for timers: as `StateStore.timers`. */
-export type Ask = (limit: number, after?: DueKey) => Effect.Effect<ReadonlyArray<DueKey>, StoreError>
+export type Ask = (
+  limit: number,
+  after: DueKey | undefined,
+  until: number
+) => Effect.Effect<ReadonlyArray<DueKey>, StoreError>
 
 /** Those whose timers are delivered: the servers of a class. */
 export interface Served {
@@ -137,7 +141,7 @@ export class Alarms {
 
   /** Delivers all that is due, from a place on. */
   private sweep(scope: Scope.Scope, now: number, after: DueKey | undefined): Effect.Effect<void, StoreError> {
-    return Effect.flatMap(this.ask(pageSize, after), (page) => {
+    return Effect.flatMap(this.ask(pageSize, after, now), (page) => {
       const first = page.findIndex((one) => one.due > now)
       const due = first === -1 ? page : page.slice(0, first)
       this.tidy(due, after, first === -1 && page.length < pageSize ? undefined : page[first] ?? page.at(-1))
@@ -214,7 +218,7 @@ export interface InMemory {
 export const inMemory = (server: string): Effect.Effect<InMemory> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const index = new DueIndex()
-    const ask: Ask = (limit, after) => Effect.sync(() => index.page(limit, after))
+    const ask: Ask = (limit, after, until) => Effect.sync(() => index.page(limit, after, until))
     const alarms = new Alarms(server, ask, context)
     const set = (key: string, timers: Timers): void => {
       index.set(key, timers)

@@ -46,14 +46,14 @@ export class DueIndex {
     if (due !== undefined) this.add({ key, due, timers })
   }
 
-  /** The first of them, after a place. */
-  page(limit: number, after?: Place): ReadonlyArray<DueKey> {
+  /** The first of them, after a place; of those that are due later than `until` one at most. */
+  page(limit: number, after?: Place, until = Infinity): ReadonlyArray<DueKey> {
     const found: Array<DueKey> = []
     const isBehind = (one: Place) => after !== undefined && compare(one, after) <= 0
     for (let i = search(this.pieces, (piece) => isBehind(piece.at(-1)!)); i < this.pieces.length; i++) {
       const piece = this.pieces[i]!
       for (let j = search(piece, isBehind); j < piece.length; j++) {
-        if (found.push(piece[j]!) >= limit) return found
+        if (found.push(piece[j]!) >= limit || piece[j]!.due > until) return found
       }
     }
     return found

@@ -206,7 +206,7 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
         }
         return Effect.void
       }),
-    timers: (limit, after) => Effect.sync(() => due.page(limit, after))
+    timers: (limit, after, until) => Effect.sync(() => due.page(limit, after, until))
   }
 }
 

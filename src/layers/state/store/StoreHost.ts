@@ -45,7 +45,7 @@ const start = (unguarded: StateStore<Grade>, context: Context.Context<never>, sc
   const { timers } = store
   const alarms = timers === undefined
     ? undefined
-    : new Alarms(store.name, (limit, after) => health.ask(timers(limit, after), once, () => 1, "read"), context)
+    : new Alarms(store.name, (...page) => health.ask(timers(...page), once, () => 1, "read"), context)
   const run = Effect.runForkWith(context)
   Fiber.runIn(run(writer.run), scope)
   if (alarms !== undefined) Fiber.runIn(run(alarms.run), scope)
@@ -99,8 +99,8 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     make: () => Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
   const { count } = store
-  const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after) =>
-    ask("timers", () => timers(limit, after))
+  const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after, until) =>
+    ask("timers", () => timers(limit, after, until))
   return {
     name: store.name,
     grade: store.grade,

@@ -63,12 +63,17 @@ export interface StateStore<out G extends Grade> {
   readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
   /**
    * The keys whose newest snapshot has timers, those whose earliest timer is due first before the others: at most `limit` of
-   * them, after one that was answered before.
+   * them, after one that was answered before. With `until`, those that are due by then and the first that is not: what comes
+   * after it is not needed, and may be left out.
    *
    * A store of your own may leave this out: over it no server can set a timer. One that has it keeps `timers` of the records:
    * with the snapshot they came with, and with those that follow until they change.
    */
   readonly timers?:
-    | ((limit: number, after?: Pick<DueKey, "due" | "key">) => Effect.Effect<ReadonlyArray<DueKey>, StoreError>)
+    | ((
+      limit: number,
+      after?: Pick<DueKey, "due" | "key">,
+      until?: number
+    ) => Effect.Effect<ReadonlyArray<DueKey>, StoreError>)
     | undefined
 }

@@ -32,9 +32,9 @@ const counting = () => {
       asked.saves++
       return asked.isAway ? away : memory.save(records)
     },
-    timers: (limit, after) => {
+    timers: (...page) => {
       asked.timers++
-      return asked.isAway ? away : memory.timers!(limit, after)
+      return asked.isAway ? away : memory.timers!(...page)
     }
   }
   return { asked, memory, layer: Layer.sync(Store, () => store) }
