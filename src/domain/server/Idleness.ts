@@ -22,7 +22,8 @@ export const idledAway: ExitReason = { _tag: "Shutdown", detail: "idle" }
  * `message`: one waits. `continuation`: its own work comes before any message. `promise`: a caller was promised a later reply.
  * `request`: it has sent one (`Requests.send`) that is not answered. `suspension`: it was suspended, and is to be found so.
  * `timeout`: its `idle` is to be called (`idleAfter`). `work`: a timer, linked work, a task or a watch of its own. `name`: it
- * is registered, or in a group. `quarantine`: messages are kept for a look. `debug`: it is watched.
+ * is registered, or in a group. `quarantine`: messages are kept for a look. `debug`: it is watched. `timer`: a durable timer is
+ * set that would go with it.
  */
 export type Holder = keyof typeof holds
 
@@ -36,7 +37,8 @@ const holds = {
   work: { hibernate: false, stop: true },
   name: { hibernate: false, stop: true },
   quarantine: { hibernate: false, stop: true },
-  debug: { hibernate: false, stop: true }
+  debug: { hibernate: false, stop: true },
+  timer: { hibernate: false, stop: true }
 }
 
 /** Which holder keeps a server from giving way, and how. */

@@ -71,6 +71,11 @@ export class CompanionTable<in out S> implements Served {
     this.design = design
   }
 
+  /** Whether what is conserved goes with a server that stops. */
+  get forgets(): boolean {
+    return this.design.afterStop === "forget"
+  }
+
   get letsGo(): boolean {
     return this.design.letsGo
   }

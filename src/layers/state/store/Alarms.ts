@@ -85,6 +85,8 @@ export class Alarms {
   serve(served: Served): void {
     if (this.served.has(served)) return
     this.served.add(served)
+    // It may have been woken while there was none to deliver to.
+    this.next = Infinity
     this.wakeAt(-Infinity)
   }
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { decode, encode } from "../../../../src/domain/state/stored/KeyText.ts"
+import { compare, decode, encode } from "../../../../src/domain/state/stored/KeyText.ts"
 
 const Hard = Schema.Array(
   Schema.Literals(["a", "%", "0", "2", "5", "u", "d", "8", "\0", "\ud800", "\udc00", "😀", "é"])
@@ -16,6 +16,15 @@ describe("KeyText", () => {
       assert.strictEqual(decode(encoded), string)
       assert.isFalse(/[\0\p{Surrogate}]/u.test(encoded))
     }
+  })
+
+  it.prop("keys are in the order of the bytes of their texts", {
+    one: Schema.Tuple([Hard, Schema.String]),
+    two: Schema.Tuple([Hard, Schema.String])
+  }, ({ one, two }) => {
+    const [a, b] = [one, two].map(([hard, text]) => hard.join("") + text) as [string, string]
+    const bytes = (text: string) => Buffer.from(encode(text), "utf8")
+    assert.strictEqual(Math.sign(compare(a, b)), Buffer.compare(bytes(a), bytes(b)))
   })
 
   it.prop("two strings never become one text", { one: Hard, two: Hard }, ({ one, two }) => {

@@ -14,10 +14,11 @@ import {
   Timer
 } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { app, behavior, Bell, keyed, kinds, Seen, type SetTimer, Store } from "../../../kit/Bell.ts"
+import { app, behavior, Bell, keyed, kinds, Pool, Seen, type SetTimer, Store } from "../../../kit/Bell.ts"
 import { turns } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 import { Scripted } from "../../../kit/Scripted.ts"
+import { hour, withJumps } from "../../../kit/WallClock.ts"
 
 /** A store that counts how often it is asked for timers, and can be away. */
 const counting = () => {
@@ -176,6 +177,40 @@ describe("a timer over a store", () => {
       assert.strictEqual(asked.timers, before + 2)
       assert.strictEqual(new Set(seen.keys).size, 500)
     }).pipe(Effect.provide(keyed(seen, "a store", layer)))
+  })
+
+  it.effect("is delivered within a minute when the wall clock is set forward", () => {
+    const seen = new Seen()
+    return withJumps((jump) =>
+      Effect.gen(function*() {
+        yield* (yield* Bell).Set(set({ name: "one", at: 2 * hour }))
+        yield* turns
+        yield* jump(3 * hour)
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual((yield* fired).map(([name]) => name), ["one"])
+      }).pipe(Effect.provide(app(seen, "a store")))
+    )
+  })
+
+  it.effect("keeps a server awake that would be forgotten when it stops", () => {
+    const seen = new Seen()
+    const Tree = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Bell),
+      Pool.layer(),
+      Layer.provide(
+        Bell.layerKeyed(behavior(seen), { passivate: { after: "1 second", by: "stop" } }),
+        Pool.asSupervisor
+      )
+    ])
+    return Effect.gen(function*() {
+      const bell = yield* Bell.at("a")
+      yield* bell.Set(set({ name: "one", at: 60_000 }))
+      yield* TestClock.adjust("59 seconds")
+      assert.strictEqual(yield* Process.status(bell), "running")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(seen.keys, ["60000/one/test/Bell/a"])
+      assert.strictEqual(yield* Process.status(bell), "stopped")
+    }).pipe(Effect.provide(Tree))
   })
 
   it.effect("of a server that dies of it each time keeps no other waiting", () => {
