@@ -18,7 +18,7 @@ import { app, behavior, Bell, keyed, kinds, Pool, Seen, type SetTimer, Store } f
 import { turns } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 import { Scripted } from "../../../kit/Scripted.ts"
-import { hour, withJumps } from "../../../kit/WallClock.ts"
+import { withJumps } from "../../../kit/WallClock.ts"
 
 /** A store that counts how often it is asked for timers, and can be away. */
 const counting = () => {
@@ -40,6 +40,8 @@ const counting = () => {
   }
   return { asked, memory, layer: Layer.sync(Store, () => store) }
 }
+
+const hour = 3_600_000
 
 const set = (...timers: ReadonlyArray<SetTimer>) => ({ timers })
 
