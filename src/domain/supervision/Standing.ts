@@ -71,8 +71,7 @@ export const strandAfter = (draft: Draft, gone: Entry): void => {
   // In any order of starts those after it stand on it.
   const after = group(strategy === "one_for_all" ? "rest_for_one" : strategy, gone, draft.children.values)
   for (const entry of after) {
-    const isParking = draft.plan(entry.plan)?.kind === "park"
-    if (entry.spec.id !== gone.spec.id && isWaiting(entry) && !isParking) strand(draft, entry, gone.spec.id)
+    if (entry.spec.id !== gone.spec.id && isWaiting(entry)) strand(draft, entry, gone.spec.id)
   }
 }
 

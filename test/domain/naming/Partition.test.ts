@@ -24,6 +24,11 @@ describe("the partition of a key", () => {
     assert.strictEqual(used.size, 8)
   })
 
+  it("and so do keys whose hashes differ in their high bits alone", () => {
+    const used = new Set(Array.from({ length: 100 }, (_, i) => indexOf(`key-${i}`, 8, () => i << 8)))
+    assert.strictEqual(used.size, 8)
+  })
+
   it("no partition gets more than twice its share of many keys", () => {
     for (const name of [(i: number) => `user-${i}`, (i: number) => ["room", i], (i: number) => ({ id: i })]) {
       const counts = Array.from({ length: 8 }, () => 0)

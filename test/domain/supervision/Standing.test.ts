@@ -50,8 +50,11 @@ for (const strategy of ["rest_for_one", "one_for_all", "dependents"] as const) {
       world.take()
       assert.strictEqual(world.restart("a")?._tag, "Started")
       assert.deepStrictEqual(world.list(), ["a#2", "b#2", "c#2"])
-      assert.deepStrictEqual(world.take().filter((line) => line.startsWith("start")), [
+      // Callers of those that are to come back wait for them.
+      assert.deepStrictEqual(world.take(), [
         "start a#2",
+        "b is restarting",
+        "c is restarting",
         "start b#2",
         "start c#2"
       ])
@@ -286,6 +289,19 @@ describe("a child that is added again, and that others need", () => {
     assert.deepStrictEqual(world.list(), ["e#1", "a starting", "b restarting", "c restarting", "d restarting"])
     world.release("a")
     assert.deepStrictEqual(world.list(), ["e#1", "a#2", "b#2", "c#2", "d#2"])
+  })
+
+  it("also when they wait in one plan with what it needs itself", () => {
+    const world = new World({ strategy: "dependents" })
+    world.add("root", "x", { id: "b", needs: ["root", "x"] }, { id: "c", needs: ["root"] })
+    world.terminate("x")
+    world.delete("x")
+    world.budget = [delay(1000)]
+    world.exit("root")
+    world.start({ id: "x", needs: ["c"] })
+    world.take()
+    world.ring("root")
+    assert.deepStrictEqual(world.take(), ["start root#2", "start c#2", "start b#2"])
   })
 
   it("is refused when it needs one of them: it would wait for itself", () => {

@@ -94,6 +94,16 @@ describe("giving up", () => {
     assert.deepStrictEqual(world.take(), ["budget anew", "a is restarting", "start a#2"])
   })
 
+  it("park: those that were parked each for itself are resumed each for itself", () => {
+    const world = new World({ onGiveUp: "park" })
+    world.add("a", "b")
+    world.budget = [exhausted, exhausted]
+    world.exit("a")
+    world.exit("b")
+    world.resume("a")
+    assert.deepStrictEqual(world.list(), ["a#2", "b parked"])
+  })
+
   it("park: a group is parked, and resumed, as a whole", () => {
     const world = new World({ onGiveUp: "park", strategy: "rest_for_one" })
     world.add("a", "b", "c", { id: "d", restart: "temporary" })

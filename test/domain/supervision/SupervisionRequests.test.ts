@@ -35,6 +35,19 @@ describe("requests", () => {
     assert.deepStrictEqual(world.list(), [])
   })
 
+  it("a child that stops runs until it has stopped, unless its supervisor is about to start it again", () => {
+    const world = new World({ strategy: "one_for_all" })
+    world.add("a", "b")
+    world.stops.set("a", ["hang"])
+    world.terminate("a")
+    assert.deepStrictEqual([world.restart("a"), world.delete("a")].map((a) => a?._tag), ["Running", "Running"])
+    world.release("a")
+    world.restart("a")
+    world.stops.set("a", ["hang"])
+    world.exit("b")
+    assert.deepStrictEqual([world.restart("a"), world.delete("a")].map((a) => a?._tag), ["Restarting", "Restarting"])
+  })
+
   it("a start that fails leaves nothing; a manual restart that fails leaves the child down", () => {
     const world = new World()
     world.starts.set("a", ["fail", "ok", "fail"])

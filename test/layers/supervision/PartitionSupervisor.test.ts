@@ -40,6 +40,36 @@ const dies = (exit: Exit.Exit<unknown, unknown>): string =>
 
 const processesOf = (refs: ReadonlyArray<Process.HasProcess>) => refs.map((ref) => ref[Process.processOf])
 
+describe("a partition supervisor that is resized twice at once", () => {
+  class Slow extends PartitionSupervisor.Service<Slow, Process.Process>()("test/Slow") {}
+
+  it.effect("does one after the other", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const slow = Effect.andThen(Effect.acquireRelease(Effect.void, () => Deferred.await(gate)), Effect.never)
+      const context = yield* Layer.build(
+        Slow.layer({ partitions: 3, child: (n) => Supervisor.workerRecipe(String(n), slow, { shutdown: "infinity" }) })
+      )
+      const parts = Context.get(context, Slow)
+      const down = yield* Effect.forkChild(parts.resize(1), { startImmediately: true })
+      const up = yield* Effect.forkChild(parts.resize(3), { startImmediately: true })
+      assert.strictEqual(yield* parts.partitions, 1)
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual([yield* Fiber.join(down), yield* Fiber.join(up)], [3, 1])
+      assert.deepStrictEqual((yield* parts.countChildren).active, 3)
+    }).pipe(Effect.scoped))
+})
+
+it.effect("a client of a partition's key says that there is none, when the supervisor is down, whatever is behind it", () =>
+  Effect.gen(function*() {
+    const child = (n: number) => DynamicSupervisor.recipe({ id: String(n) })
+    const context = yield* Layer.build(Spawners.layer({ partitions: 2, child }))
+    const spawners = Context.get(context, Spawners)
+    yield* spawners.stop()
+    const error = yield* Effect.flip(spawners.via("key").startChild(Supervisor.workerRecipe("w", Effect.never)))
+    assert.strictEqual(error._tag, "CallError")
+  }).pipe(Effect.scoped))
+
 describe("a partition supervisor", () => {
   it.effect("runs as many children as partitions, which go by their number", () =>
     run(Effect.gen(function*() {

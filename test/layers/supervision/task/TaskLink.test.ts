@@ -33,6 +33,28 @@ describe("a link", () => {
       assert.strictEqual(error.reason._tag, "Stopped")
     })))
 
+  it.effect("is cut when its scope closes: what the task fails to release then is the caller's no more", () =>
+    run(Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const unclean = Effect.andThen(Effect.addFinalizer(() => Effect.die("not released")), Effect.never)
+      const caller = yield* Effect.forkChild(
+        Effect.andThen(Effect.scoped(tasks.async(unclean)), Effect.as(Effect.sleep(1), "goes on")),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(yield* Fiber.await(caller), Exit.succeed("goes on"))
+    })))
+
+  it.effect("of a task that fails and dies at once: it has crashed", () =>
+    run(Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const both = Effect.ensuring(Effect.fail("no"), Effect.die("boom"))
+      const task = yield* tasks.asyncNolink(both)
+      const error = yield* Effect.flip(task.await())
+      assert(error instanceof TaskSupervisor.TaskError)
+      assert.strictEqual(error.reason._tag, "Crashed")
+    })))
+
   it.effect("ends the task when the caller is interrupted, or crashes", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
