@@ -33,6 +33,23 @@ it("a child that is given up in its first start is stopped for good: nothing of 
   assert.deepStrictEqual(stops.map(({ forGood, id }) => [id, forGood]), [["b", true]])
 })
 
+it("a supervisor below that stops meanwhile hears that it ends for good, a worker needs not", () => {
+  const world = new World()
+  world.add({ id: "sub", kind: "supervisor" })
+  world.stops.set("sub", ["hang", "hang"])
+  end(world)
+  world.take()
+  world.send({ _tag: "Shutdown", reason: shutdown, brutal: false, forGood: true })
+  assert.deepStrictEqual(world.take(), ["stop sub"])
+  const other = new World()
+  other.add("worker")
+  other.stops.set("worker", ["hang"])
+  end(other)
+  other.take()
+  other.send({ _tag: "Shutdown", reason: shutdown, brutal: false, forGood: true })
+  assert.deepStrictEqual(other.take(), [])
+})
+
 describe("a brutal end", () => {
   it("overtakes the stop of a child that was terminated before", () => {
     const world = new World()

@@ -46,7 +46,6 @@ export class DynamicEnd {
   /** Another incarnation begins. */
   reset(): void {
     this.reason = undefined
-    this.brutal = false
   }
 
   /** Begins the end, or hurries the one that has begun. */

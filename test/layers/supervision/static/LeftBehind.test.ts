@@ -50,18 +50,35 @@ it.effect("a child below one that leaves the tree has left it, too, on every lev
     assert.deepStrictEqual(left, ["a", "b"])
   }))
 
+/** A clock that counts who sleeps by it. */
+const counted = Effect.map(Clock.Clock, (clock) => {
+  const sleepers = { now: 0 }
+  const sleep: Clock.Clock["sleep"] = (duration) =>
+    Effect.suspend(() => {
+      sleepers.now++
+      return Effect.ensuring(clock.sleep(duration), Effect.sync(() => sleepers.now--))
+    })
+  const own: Clock.Clock = Object.assign(Object.create(clock), { sleep })
+  return { sleepers, own }
+})
+
+it.effect("the time that children have to stop is not waited for when they have, by a dynamic supervisor", () =>
+  Effect.gen(function*() {
+    class Pool extends DynamicSupervisor.Service<Pool>()("pool") {}
+    const { own, sleepers } = yield* counted
+    const context = yield* Effect.provideService(Layer.build(Pool.layer()), Clock.Clock, own)
+    const pool = Context.get(context, Pool)
+    const script = new Script()
+    script.stops.push("hang")
+    yield* pool.startChild(recipe("a", script, { shutdown: "1 minute" }))
+    yield* Process.exit(pool, { _tag: "Shutdown" })
+    assert.strictEqual(sleepers.now, 1)
+    script.release()
+    yield* Effect.yieldNow
+    assert.deepStrictEqual([sleepers.now, yield* Process.status(pool)], [0, "stopped"])
+  }))
+
 describe("a delayed restart", () => {
-  /** A clock that counts who sleeps by it. */
-  const counted = Effect.map(Clock.Clock, (clock) => {
-    const sleepers = { now: 0 }
-    const sleep: Clock.Clock["sleep"] = (duration) =>
-      Effect.suspend(() => {
-        sleepers.now++
-        return Effect.ensuring(clock.sleep(duration), Effect.sync(() => sleepers.now--))
-      })
-    const own: Clock.Clock = Object.assign(Object.create(clock), { sleep })
-    return { sleepers, own }
-  })
   const later = { restart: Schedule.spaced("1 hour") }
   class Pool extends DynamicSupervisor.Service<Pool>()("pool") {}
 

@@ -55,6 +55,14 @@ describe("a link", () => {
       assert.strictEqual(error.reason._tag, "Crashed")
     })))
 
+  it.effect("and so has one that has its result, and does not release what it holds", () =>
+    run(Effect.gen(function*() {
+      const tasks = yield* Tasks
+      const task = yield* tasks.asyncNolink(Effect.as(Effect.addFinalizer(() => Effect.die("not released")), 42))
+      const error = yield* Effect.flip(task.await())
+      assert.strictEqual(error.reason._tag, "Crashed")
+    })))
+
   it.effect("ends the task when the caller is interrupted, or crashes", () =>
     run(Effect.gen(function*() {
       const tasks = yield* Tasks
