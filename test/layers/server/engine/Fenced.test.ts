@@ -1,6 +1,8 @@
 /** A commit that the companion refuses, since another has taken over, on every way to a commit: it ends the incarnation, once. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Ending } from "../../../../src/domain/server/Phase.ts"
 import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { Harness } from "../../../../src/testing.ts"
@@ -24,13 +26,14 @@ class Num extends GenServer.Service<Num>()("test/Num", {
 
 type Numbers = typeof Num.Service
 
-const app = () => {
+const app = (terminate?: () => Effect.Effect<void>) => {
   let later: GenServer.From<number> | undefined
   return Layer.provideMerge(
     Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
       StateContainer.layerMemory(Num),
       Num.layer({
         init: 0,
+        ...(terminate === undefined ? {} : { terminate }),
         handlers: {
           Add: (n, { by }) => [n + by, n + by],
           Put: (_, { to }) => to,
@@ -76,6 +79,39 @@ const checked = Effect.fnUntraced(function*(num: Numbers) {
   assert.lengthOf(events.filter((event) => event._tag === "WriteFenced"), 1)
   assert.deepStrictEqual(yield* (yield* Num.StateContainer).for().get, Option.some(41))
   assert.deepStrictEqual([yield* num.Add({ by: 1 }), yield* Process.incarnation(num)], [42, 2])
+})
+
+describe("a commit that is refused answers nothing while its server cleans up", () => {
+  /** The first clean-up takes its time. */
+  const slow = () => {
+    let first = true
+    return () => {
+      const isFirst = first
+      first = false
+      return isFirst ? Effect.sleep("1 second") : Effect.void
+    }
+  }
+  for (const [what, way] of Object.entries({ ...ways, "a later reply that goes on record": undefined })) {
+    if (what === "a cast") continue
+    it.effect(what, () =>
+      Effect.gen(function*() {
+        const num = yield* Num
+        yield* num.Add({ by: 41 })
+        const promised = way === undefined ? yield* now(num.Later({}, once)) : undefined
+        yield* turns
+        serverOf(num)!.companion!.fenceOff(1)
+        const asking: Effect.Effect<unknown, unknown> = way?.(num) ?? num.Answer()
+        const sent = yield* now(asking)
+        const asked = promised ?? sent
+        yield* turns
+        assert.isUndefined(poll<unknown, unknown>(asked))
+        assert.strictEqual(serverOf(num)!.phase, Ending)
+        yield* TestClock.adjust("1 second")
+        const exit = poll<unknown, unknown>(asked)
+        assert.isTrue(exit !== undefined && Exit.isFailure(exit))
+        yield* checked(num)
+      }).pipe(Effect.provide(app(slow())), quiet))
+  }
 })
 
 describe("a commit that is refused ends the incarnation once, answers its caller, and changes nothing", () => {

@@ -3,8 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as fs from "node:fs"
 import * as LogFrame from "../../../../src/domain/state/stored/LogFrame.ts"
+import { makeDisk } from "../../../kit/stores/FaultyDisk.ts"
 import { folder, open, segments, written } from "../../../kit/stores/FileStore.ts"
-import { record, seqs } from "../../../kit/stores/Records.ts"
+import { answer, record, seqs } from "../../../kit/stores/Records.ts"
 
 describe("a log that was not written whole, or has rotted", () => {
   it.live("an incomplete end is cut off and reported once; every update acknowledged before it is there", () =>
@@ -22,6 +23,31 @@ describe("a log that was not written whole, or has rotted", () => {
       yield* again.store.acquireEpoch("app")
       assert.deepStrictEqual(yield* seqs(again.store), [3, 2, 1])
       assert.deepStrictEqual(again.damages, [])
+    }))
+
+  it.live("compaction keeps the answers on record with the newest snapshot: what rots beside it costs none", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const { store } = yield* open(directory, makeDisk(), { compactAbove: 1000 })
+      const epoch = yield* store.acquireEpoch("app")
+      // Each larger than what compaction writes out at once.
+      const state = JSON.stringify("s".repeat(1_200_000))
+      let last = 0
+      while (last < 20 && segments(directory).some((file) => file.endsWith("-0.log"))) {
+        last++
+        yield* store.save([record("a", last, epoch, { state, answers: [answer(`a${last}`, last)] })])
+        // A compaction has its turn before this.
+        yield* store.keys()
+      }
+      const file = segments(directory).at(-1)!
+      const bytes = fs.readFileSync(file)
+      bytes[600_000] = bytes[600_000]! ^ 1
+      fs.writeFileSync(file, bytes)
+      const { damages, store: again } = yield* open(directory)
+      const [newest, ...older] = yield* again.load("a")
+      assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole"])
+      assert.lengthOf(older, 1, "one has rotted")
+      assert.deepStrictEqual(newest?.answers?.map(({ id }) => id), Array.from({ length: last }, (_, n) => `a${n + 1}`))
     }))
 
   it.live("cut anywhere, the log holds a beginning of the updates that were written", () =>

@@ -362,6 +362,47 @@ describe("PostgreSQL that fails", () => {
       })
   )
 
+  for (
+    const [name, write] of [
+      ["setAside", (store, epoch) => store.setAside({ key: "a", seq: 1, epoch, why: "test" })],
+      ["remove", (store, epoch) => store.remove(["a"], epoch)]
+    ] as ReadonlyArray<
+      readonly [
+        string,
+        (
+          store: StateStore.StateStore<StateContainer.Grade>,
+          epoch: number
+        ) => Effect.Effect<void, StateStore.StoreError>
+      ]
+    >
+  ) {
+    it.live(`the epoch that ${name} has looked up is in force until it is done: a younger session waits for it`, () =>
+      Effect.gen(function*() {
+        const { store, table } = yield* opened()
+        const { sql: other } = yield* opened(table)
+        const { store: younger } = yield* opened(table)
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("a", 1, epoch)])
+        /** Until so many statements wait for a lock, or another fiber has ended. */
+        const waiting = (count: number, fiber?: Fiber.Fiber<unknown, unknown>) =>
+          Effect.repeat(other.unsafe("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), {
+            until: (rows) => rows.length >= count || fiber?.pollUnsafe() !== undefined
+          })
+        const [writing, acquiring] = yield* other.withTransaction(Effect.gen(function*() {
+          yield* other.unsafe(`SELECT * FROM ${table} FOR UPDATE`)
+          const writing = yield* Effect.forkChild(write(store, epoch), { startImmediately: true })
+          yield* waiting(1)
+          const acquiring = yield* Effect.forkChild(younger.acquireEpoch("app"), { startImmediately: true })
+          yield* waiting(2, acquiring)
+          assert.isUndefined(acquiring.pollUnsafe())
+          return [writing, acquiring] as const
+        }))
+        yield* Fiber.join(writing)
+        assert.isAbove(yield* Fiber.join(acquiring), epoch)
+        assert.deepStrictEqual(yield* seqs(younger), [])
+      }))
+  }
+
   it.live("two clients that open a store for the first time at once both do", () =>
     Effect.gen(function*() {
       const table = "first_time"

@@ -67,6 +67,23 @@ describe("a store that is away", () => {
     })
   }
 
+  it.effect("does not count those who have given up among those who waited for it", () => {
+    const { inside, script } = scripted()
+    const { layer, lines } = logged()
+    return Effect.gen(function*() {
+      const companion = (yield* Account.StateContainer).for("elsewhere")
+      script.before = onAll(away)
+      const waiting = yield* Effect.forEach([1, 2, 3], () => now(companion.get))
+      yield* turns
+      yield* Fiber.interrupt(waiting[0]!)
+      yield* Fiber.interrupt(waiting[2]!)
+      script.before = () => Effect.void
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(waiting[1]!)
+      assert.include(lines.at(-1)!.text, "1 waited for it")
+    }).pipe(Effect.provide(many(inside, { retry: patience })), Effect.provide(layer))
+  })
+
   it.effect("is not back because a server gave it up, nor because it can be read", () => {
     const { inside, script } = scripted()
     const { layer, lines } = logged()
