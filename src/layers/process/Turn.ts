@@ -70,7 +70,7 @@ export const run = (task: () => void): void => {
 export const shallow = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => isShallow() ? effect : Effect.andThen(Effect.yieldNow, effect))
 
-/** Work that wants a turn: a server with messages waiting. */
+/** Work that wants a turn: a server with messages waiting, a supervisor with events. */
 export interface Ready {
   /** Whether it waits for its turn already; kept by the queue. */
   queued: boolean
@@ -90,7 +90,7 @@ const unread = 4
 const seldom = 128
 
 /**
- * The servers that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of every turn.
+ * The servers and supervisors that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of every turn.
  *
  * *Tricky*: servers made ready while a turn runs go on in that turn until the budget is spent, so a ping-pong of casts
  * costs no turn of the event loop per hop, and still cannot starve a timer.
@@ -120,6 +120,11 @@ export class RunQueue {
     if (this.look === unread) this.until = now + longest
     else if (now >= this.until) this.spent = budget
     this.look += Math.min(Math.max(this.look - unread, 1), seldom)
+  }
+
+  /** Whether there is work that waits for its turn. */
+  get isBehind(): boolean {
+    return this.waiting.length > 0
   }
 
   /** Gives `ready` a turn, once, after those that wait already. */

@@ -1,8 +1,10 @@
 /** Starts that fail at once, under a budget without end: the supervisor goes on hearing everything else. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, ManagedRuntime, Schedule } from "effect"
+import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
 import type { HasProcess } from "../../../../src/layers/process/Process.ts"
 import * as DynamicSupervisor from "../../../../src/layers/supervision/DynamicSupervisor.ts"
+import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { recipe, Script } from "../../../kit/Probe.ts"
@@ -70,3 +72,37 @@ for (const [name, layer] of Object.entries(kinds)) {
       }))
   })
 }
+
+describe("fifty supervisors, or fifty children of one, that fail without end", () => {
+  let starts = 0
+  const dying = Supervisor.workerRecipe("w", Effect.suspend(() => Effect.die(`boom ${++starts}`)))
+  const crowds: Record<string, StartRecipe<unknown>> = {
+    "children of a dynamic supervisor": dying,
+    "supervisors of one child": Supervisor.recipe({ id: "s", strategy: "one_for_one", restart }, [dying]),
+    "supervisors of a group": Supervisor.recipe({ id: "s", strategy: "one_for_all", restart }, [
+      Supervisor.workerRecipe("v", Effect.never),
+      dying
+    ]),
+    "supervisors three deep": Supervisor.recipe({ id: "a", strategy: "one_for_one", restart }, [
+      Supervisor.recipe({ id: "b", strategy: "rest_for_one", restart: Restart.never }, [
+        Supervisor.recipe({ id: "c", strategy: "one_for_all", restart: Restart.never }, [dying])
+      ])
+    ])
+  }
+  const immediate = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
+  it.live.each(Object.entries(crowds))(
+    "%s: together they take one turn of the event loop at a time",
+    ([, recipe]) =>
+      Effect.gen(function*() {
+        const pool = yield* Pool
+        for (let i = 0; i < 50; i++) yield* pool.startChild(recipe)
+        yield* immediate
+        const before = starts
+        for (let turn = 0; turn < 20; turn++) yield* immediate
+        // A pass of each of them in every turn would be some tens of thousands.
+        assert.isAbove(starts - before, 0)
+        assert.isBelow(starts - before, 21 * 1024)
+      }).pipe(Effect.provide(Pool.layer({ restart })), Effect.provide(recordedLog().layer))
+  )
+})
