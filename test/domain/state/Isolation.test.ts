@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, DateTime, Equal, Hash, HashMap, HashSet, Option, Result, Schema } from "effect"
+import { isAlive } from "../../../src/domain/process/Living.ts"
 import { freeze } from "../../../src/domain/state/Isolation.ts"
 
 class Person extends Schema.Class<Person>("Person")({ name: Schema.String, tags: Schema.Array(Schema.String) }) {}
@@ -20,6 +21,16 @@ describe("freeze", () => {
   it("freezes the parts of a value that is frozen only at the top", () => {
     const state = freeze(Object.freeze({ inner: { n: 1 } }))
     throws(() => (state.inner as { n: number }).n = 2)
+  })
+
+  it("reaches what is under a symbol, or is not shown, and leaves what is alive as it is", () => {
+    const hidden = Symbol("hidden")
+    const value = freeze(Object.defineProperty({ [hidden]: { n: 1 } }, "secret", { value: { n: 1 } }))
+    throws(() => value[hidden].n = 2)
+    throws(() => Reflect.get(value, "secret").n = 2)
+    const alive = { [isAlive]: true, n: 1 }
+    freeze({ alive }).alive.n = 2
+    assert.strictEqual(alive.n, 2)
   })
 
   it("ends on values that hold themselves", () => {

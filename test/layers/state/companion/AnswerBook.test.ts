@@ -25,6 +25,13 @@ describe("the answers on record", () => {
     assert.deepStrictEqual(ids(book, ["a", "b", "c", "d"]), ["b", "c", "d"])
   })
 
+  it("that are recorded anew are the newest: others give way before them", () => {
+    const book = new AnswerBook({ maxCount: 2, maxAge: day })
+    for (const [i, id] of ["a", "b", "a", "c"].entries()) book.record(answer(id), i + 1)
+    assert.deepStrictEqual(ids(book, ["a", "b", "c"]), ["a", "c"])
+    assert.strictEqual(book.oldest, 3)
+  })
+
   it("are a thousand and a day by default", () => {
     const book = new AnswerBook(undefined)
     for (let i = 1; i <= 1001; i++) book.record(answer(String(i)), i)
