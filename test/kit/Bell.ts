@@ -14,7 +14,7 @@ import { Harness } from "../../src/testing.ts"
 import { often } from "./Restarts.ts"
 
 /** What a timer is to do when it is due. */
-const How = Schema.Literals(["ring", "ask", "fail", "noReply", "stop", "die", "poison"])
+const How = Schema.Literals(["ring", "ask", "fail", "noReply", "stop", "die", "poison", "cancel"])
 
 const SetTimer = Schema.Struct({
   name: Schema.String,
@@ -95,6 +95,8 @@ export const behavior = (seen: Seen) =>
             return Next.noReply(next)
           case "stop":
             return Next.stop("normal")
+          case "cancel":
+            return Next.reply(1, next, { timers: changes([{ name: "other" }]) })
           case "die":
             return Effect.die("boom")
           case "poison":

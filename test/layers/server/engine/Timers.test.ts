@@ -110,14 +110,24 @@ describe("a durable timer", () => {
     test("that was cancelled while its message waited is not delivered", (seen) =>
       Effect.gen(function*() {
         const bell = yield* Bell
+        yield* bell.Set({ timers: [{ name: "one", at: 1000, how: "cancel" }, { name: "other", at: 1000 }] })
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(seen.keys, ["1000/one/test/Bell"])
+        assert.deepStrictEqual((yield* fired).map(({ timer }) => timer), ["one"])
+        assert.deepStrictEqual(yield* bell.Rung(), [["cancel", 0, 0]])
+      }))
+
+    test("whose server is suspended waits, and is delivered once", (seen) =>
+      Effect.gen(function*() {
+        const bell = yield* Bell
         yield* bell.Set({ timers: [{ name: "one", at: 1000 }] })
         yield* Sys.suspend(bell)
-        yield* TestClock.adjust("1 second")
-        yield* Effect.forkChild(bell.Set({ timers: [{ name: "one" }] }), { startImmediately: true })
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual(seen.keys.length, 0)
         yield* Sys.resume(bell)
-        yield* turns
-        // What came first is handled first.
+        yield* TestClock.adjust("1 minute")
         assert.strictEqual(seen.keys.length, 1)
+        assert.strictEqual((yield* bell.Rung()).length, 1)
       }))
 
     test("is that of the snapshot that a rollback goes back to", (seen) =>
