@@ -228,7 +228,7 @@ export class Mailbox {
     if (place !== "inside") return
     if (envelope.work !== undefined) this.oneOwnLess()
     this.leftBehind()
-    if (envelope.work === undefined) this.admit()
+    this.admit()
   }
 
   /** One more in the list that will not be taken from there. */

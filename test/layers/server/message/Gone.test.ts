@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { tagOf } from "../../../kit/Failures.ts"
@@ -143,6 +143,21 @@ describe("after Next.noReply", () => {
       assert.strictEqual(yield* own.Later({ n: 1 }, { idempotencyKey }), 7)
     }).pipe(Effect.provide(desk(Effect.void))))
 })
+
+it.effect(`${some} requests of the system that have timed out leave nothing`, () =>
+  Effect.gen(function*() {
+    const own = yield* Desk
+    yield* now(own.Ask({ n: 0 }))
+    const made: Array<WeakRef<object>> = []
+    yield* send(some, () => {
+      const change = (told: ReadonlyArray<number>) => told
+      made.push(new WeakRef(change))
+      return Sys.replaceState(own, change, { timeout: "1 second" })
+    })
+    assert.strictEqual(yield* reachable(made), some)
+    yield* TestClock.adjust("1 second")
+    assert.isAtMost(yield* reachable(made), few)
+  }).pipe(Effect.provide(desk(Effect.never))))
 
 it.effect("a stop that was given up is not observed any more, were it sent a thousand times", () =>
   Effect.gen(function*() {

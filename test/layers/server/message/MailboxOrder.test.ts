@@ -4,7 +4,7 @@ import { Effect, Schema } from "effect"
 import { Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
 import { Envelope, type Queued, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
 import { Mailbox, type Overflow } from "../../../../src/layers/server/message/Mailbox.ts"
-import { ownCall } from "../../../../src/layers/server/message/MessageType.ts"
+import { ownCall, ownTell } from "../../../../src/layers/server/message/MessageType.ts"
 
 const nobody = (deadlines: Deadlines): Receiver => ({
   name: "test",
@@ -21,7 +21,18 @@ const nobody = (deadlines: Deadlines): Receiver => ({
 
 const Step = Schema.Struct({
   // Twice what fills it, so that it is not empty most of the time.
-  what: Schema.Literals(["put", "put", "putOwn", "take", "takeOwn", "withdraw", "again", "clear"]),
+  what: Schema.Literals([
+    "put",
+    "put",
+    "putOwn",
+    "putTell",
+    "take",
+    "takeOwn",
+    "takeRequest",
+    "withdraw",
+    "again",
+    "clear"
+  ]),
   at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 50 }))
 })
 
@@ -91,6 +102,12 @@ class Model {
     return this.remove(this.inside.find(({ work }) => work !== undefined))
   }
 
+  /** An order to stop, which is no request, keeps its place. */
+  takeRequest(): Envelope | undefined {
+    const own = this.inside.find(({ work }) => work !== undefined)
+    return own?.type.isCall === true ? this.remove(own) : undefined
+  }
+
   clear(): ReadonlyArray<Envelope> {
     const all = this.waiting
     this.inside = this.outside = []
@@ -113,7 +130,7 @@ for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
           const model = new Model(capacity, overflow)
           let number = 0
           let last: Envelope | undefined
-          const next = (work?: () => unknown) => new Envelope(server, ownCall, number++, undefined, work)
+          const next = (work?: () => unknown, type = ownCall) => new Envelope(server, type, number++, undefined, work)
           for (const { at, what } of steps) {
             switch (what) {
               case "put": {
@@ -124,8 +141,9 @@ for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
                 else assert.strictEqual<unknown>(put._tag.toLowerCase(), expected)
                 break
               }
-              case "putOwn": {
-                const envelope = next(() => undefined)
+              case "putOwn":
+              case "putTell": {
+                const envelope = next(() => undefined, what === "putTell" ? ownTell : ownCall)
                 mailbox.putOwn(envelope)
                 model.put(envelope)
                 break
@@ -138,6 +156,9 @@ for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
               }
               case "takeOwn":
                 assert.deepStrictEqual(numbered([mailbox.takeOwn()]), numbered([model.takeOwn()]))
+                break
+              case "takeRequest":
+                assert.deepStrictEqual(numbered([mailbox.takeRequest()]), numbered([model.takeRequest()]))
                 break
               case "withdraw": {
                 const { waiting } = model
