@@ -148,6 +148,7 @@ it.effect(`${some} requests of the system that have timed out leave nothing`, ()
   Effect.gen(function*() {
     const own = yield* Desk
     yield* now(own.Ask({ n: 0 }))
+    const waits = yield* now(Sys.getState(own, { timeout: "infinity" }))
     const made: Array<WeakRef<object>> = []
     yield* send(some, () => {
       const change = (told: ReadonlyArray<number>) => told
@@ -157,6 +158,7 @@ it.effect(`${some} requests of the system that have timed out leave nothing`, ()
     assert.strictEqual(yield* reachable(made), some)
     yield* TestClock.adjust("1 second")
     assert.isAtMost(yield* reachable(made), few)
+    assert.isUndefined(waits.pollUnsafe())
   }).pipe(Effect.provide(desk(Effect.never))))
 
 it.effect("a stop that was given up is not observed any more, were it sent a thousand times", () =>
