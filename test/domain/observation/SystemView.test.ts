@@ -50,6 +50,17 @@ describe("the view of a system", () => {
     assert.deepStrictEqual(shown, names)
   })
 
+  it("a start that came to nothing is no incarnation, unless nothing else is known of the process", () => {
+    const incarnationOf = (events: ReadonlyArray<Lifecycle>) =>
+      Option.map(SystemView.find(SystemView.fromEvents(events), server(1).path), ({ incarnation }) => incarnation)
+    assert.deepStrictEqual(incarnationOf([{ _tag: "Ignored", ...server(4) }]), Option.some(0))
+    assert.deepStrictEqual(incarnationOf([{ _tag: "StateRestored", ...server(4), seq: 1 }]), Option.some(4))
+    assert.deepStrictEqual(
+      incarnationOf([{ _tag: "Started", ...server(3) }, { _tag: "StateRestored", ...server(4), seq: 1 }]),
+      Option.some(3)
+    )
+  })
+
   it("a cast to a process that is gone does not bring it back", () => {
     const gone: ReadonlyArray<Lifecycle> = [
       { _tag: "Started", ...server(1) },
