@@ -48,6 +48,29 @@ describe("requests", () => {
     assert.deepStrictEqual([world.restart("a"), world.delete("a")].map((a) => a?._tag), ["Restarting", "Restarting"])
   })
 
+  it("an answer of the budget to an older question is none to a newer one", () => {
+    const world = new World()
+    world.add("a")
+    world.budget = ["later", "later"]
+    world.exit("a")
+    const first = world.state.nextTicket - 1
+    world.terminate("a")
+    world.restart("a")
+    world.exit("a")
+    world.send({ _tag: "BudgetAnswered", id: "a", ticket: first, answer: exhausted })
+    assert.deepStrictEqual(world.list(), ["a restarting"])
+    world.answerBudget("a", delay(0))
+    assert.deepStrictEqual(world.list(), ["a#3"])
+  })
+
+  it("a temporary child that crashed is stopped, one that ended in order has finished", () => {
+    const world = new World()
+    world.add({ id: "a", restart: "temporary" }, { id: "b", restart: "temporary" })
+    world.exit("a")
+    world.finish("b")
+    assert.deepStrictEqual(world.take(), ["a is stopped", "b is finished"])
+  })
+
   it("a start that fails leaves nothing; a manual restart that fails leaves the child down", () => {
     const world = new World()
     world.starts.set("a", ["fail", "ok", "fail"])
