@@ -5,7 +5,7 @@
  * `MODEL_RUNS=1000` does more programs; a failing one is printed with the token that repeats it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Logger, Schema } from "effect"
+import { Effect, Exit, type Fiber, Latch, Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../src/index.ts"
 import { now } from "../kit/Fibers.ts"
