@@ -17,7 +17,6 @@ import * as Generations from "../../../domain/state/Generations.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, isSame, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import * as Timers from "../../../domain/state/Timers.ts"
-import * as Overwritten from "../cell/Overwritten.ts"
 import { AnswerBook } from "./AnswerBook.ts"
 import type { Besides, Origin, Policy, Taken } from "./Companion.ts"
 import { SyncCompanion } from "./SyncCompanion.ts"
@@ -49,16 +48,14 @@ export interface Cell<S> extends Ref.Ref<Generations.Generations<S>> {
 }
 
 /** The number of the next snapshot in a cell. */
-export const nextSeq = <S>(cell: Cell<S>): number => numberAfter(seqOf(cell), cell.lastTaken)
-
-const numberAfter = (seq: number, lastTaken = 0): number => (lastTaken > seq ? lastTaken : seq) + 1
-
-const seqOf = <S>({ ref }: Cell<S>): number =>
-  Overwritten.isOverwritten(ref) ? ref.seq : ref.current === undefined ? 0 : ref.current.seq
+export const nextSeq = <S>({ lastTaken, ref: { current } }: Cell<S>): number => {
+  const last = current === undefined ? 0 : current.seq
+  return (lastTaken !== undefined && lastTaken > last ? lastTaken : last) + 1
+}
 
 /** Empties a cell. */
 export const empty = <S>(cell: Cell<S>): void => {
-  if (seqOf(cell) === 0) return
+  if (cell.ref.current === undefined) return
   cell.lastTaken = nextSeq(cell) - 1
   cell.ref.current = undefined
 }
@@ -68,7 +65,7 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
   private readonly cell: Cell<S>
   private rest: Rest<S>
 
-  constructor(key: string, rest: Rest<S>, cell: Cell<S> = Overwritten.make()) {
+  constructor(key: string, rest: Rest<S>, cell: Cell<S> = Ref.makeUnsafe<Generations.Generations<S>>(undefined)) {
     super(key)
     this.cell = cell
     this.rest = rest
@@ -77,10 +74,6 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
   commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean {
     if (!isAccepted(this.fence, incarnation)) return false
     const { ref } = this.cell
-    if (besides === undefined && Overwritten.isOverwritten(ref) && ref.seq > 0 && Generations.isHandled(by)) {
-      ref.handled(state, numberAfter(ref.seq, this.cell.lastTaken), incarnation)
-      return true
-    }
     const before = ref.current
     // A handler that answers with the state it was given has made no other one, unless something is recorded with it.
     if (before !== undefined && besides === undefined && isSame(state, before.state)) {
@@ -136,11 +129,11 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
   }
 
   get seq(): number {
-    return seqOf(this.cell)
+    return Ref.getUnsafe(this.cell)?.seq ?? 0
   }
 
   get isSpare(): boolean {
-    return seqOf(this.cell) === 0 && this.rest.aside.length === 0
+    return Ref.getUnsafe(this.cell) === undefined && this.rest.aside.length === 0
   }
 
   get get(): Effect.Effect<Option.Option<S>> {

@@ -8,7 +8,6 @@
  */
 import { MutableRef, Ref } from "effect"
 import * as Generations from "../../../domain/state/Generations.ts"
-import * as Overwritten from "../cell/Overwritten.ts"
 import { type Cell, empty, nextSeq } from "./RefCompanion.ts"
 
 interface Row {
@@ -80,7 +79,7 @@ export class TableRows {
   private open(row: string): Row {
     const found = this.rows.get(row)
     if (found !== undefined) return found
-    const made: Row = { cell: Overwritten.make(), attached: 0 }
+    const made: Row = { cell: Ref.makeUnsafe<Generations.Generations<unknown>>(undefined), attached: 0 }
     this.rows.set(row, made)
     return made
   }
