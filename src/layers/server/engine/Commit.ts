@@ -32,14 +32,14 @@ export const accept = (
   reply: Exit.Exit<unknown> | undefined
 ): void => {
   if (!commitAnswer(server, envelope, state, reply, options)) return
-  if (injectFault(server, "afterCommit", envelope)) return
-  const { incarnation } = server
+  const { incarnation, spec } = server
+  if (spec.faults !== undefined && injectFault(server, "afterCommit", envelope)) return
   // An answer says anew how long the server waits for a message.
   if (server.occasional !== undefined) server.occasional.idleAfter = undefined
   idle(server, options)
   if (reply !== undefined) answer(server, envelope, reply)
   else if (envelope.work === undefined) server.debug?.silent(envelope, state)
-  if (server.spec.faults !== undefined) injectFaultAfterReply(server, incarnation, envelope)
+  if (spec.faults !== undefined) injectFaultAfterReply(server, incarnation, envelope)
 }
 
 /**

@@ -20,7 +20,7 @@ import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { HandlerView } from "../message/HandlerView.ts"
 import { handlerOf, type Once, type TimerMessage } from "../message/MessageType.ts"
-import { invalidResult, isPromise, publish } from "../parts/Events.ts"
+import { invalidResult, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import type { AnyHandler } from "../parts/ServerSpec.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
@@ -41,7 +41,7 @@ export const handle = (server: Server, envelope: Envelope): void => {
     publish(server, "Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
   }
   if (envelope.once !== undefined && recall(server, envelope, envelope.once)) return
-  if (injectFault(server, "beforeHandler", envelope)) return
+  if (spec.faults !== undefined && injectFault(server, "beforeHandler", envelope)) return
   const { incarnation } = server
   let next: unknown
   Turn.enter()
@@ -107,7 +107,8 @@ const follow = (first: Envelope, again: Envelope): void => {
 
 /** Takes what a handler returned to where it is a value. */
 export const proceed = (server: Server, envelope: Envelope, next: unknown): void => {
-  if (!isEffect(next)) return conclude(server, envelope, next)
+  // The commonest answer of a call is asked for first.
+  if (Array.isArray(next) || !isEffect(next)) return conclude(server, envelope, next)
   if (isExit(next)) return finished(server, envelope, next)
   runHandler(server, envelope, next)
 }
@@ -139,13 +140,13 @@ export const finished = (server: Server, envelope: Envelope, exit: Exit.Exit<unk
 /** What a handler answered becomes the server's state, and then the caller's reply. */
 const conclude = (server: Server, envelope: Envelope, next: unknown): void => {
   const { type, work } = envelope
-  if (injectFault(server, "afterHandler", envelope)) return
-  if (work !== undefined && next instanceof SystemAnswer) return concludeSystem(server, envelope, next)
-  if (isNext(next)) return concludeNext(server, envelope, next)
-  if (!type.isCall && !isPromise(next)) return accept(server, envelope, next, noOptions, undefined)
+  if (server.spec.faults !== undefined && injectFault(server, "afterHandler", envelope)) return
   if (type.isCall && Array.isArray(next) && next.length === 2) {
     return accept(server, envelope, next[1], noOptions, Exit.succeed(next[0]))
   }
+  if (work !== undefined && next instanceof SystemAnswer) return concludeSystem(server, envelope, next)
+  if (isNext(next)) return concludeNext(server, envelope, next)
+  if (!type.isCall) return accept(server, envelope, next, noOptions, undefined)
   crash(server, Cause.die(invalidResult(server, type.tag, next)))
 }
 
