@@ -16,8 +16,9 @@ import { clause } from "../../domain/text/ForeignText.ts"
 import { UnsupportedNode } from "./sql/NodeSqlite.ts"
 import * as SqliteFiles from "./sql/SqliteFiles.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
+import * as SqlStore from "./sql/SqlStore.ts"
 import * as SqliteClient from "./SqliteClient.ts"
-import * as StateStoreSql from "./StateStoreSql.ts"
+import type * as StateStoreSql from "./StateStoreSql.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
 
@@ -33,7 +34,7 @@ export interface Options extends Omit<SqliteClient.Options, "readOnly">, StateSt
 }
 
 const open = Effect.fnUntraced(
-  function*(options: Options): Effect.fn.Return<StateStoreSql.Database, SqlError.SqlError, Scope.Scope> {
+  function*(options: Options): Effect.fn.Return<SqlStore.Database, SqlError.SqlError, Scope.Scope> {
     const client = yield* Effect.provide(SqliteClient.make(options), Reactivity.layer)
     const connection = yield* client.reserve
     const execute = (text: string, params: ReadonlyArray<unknown>) => connection.execute(text, params, undefined)
@@ -87,7 +88,7 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
     }
     return open(options).pipe(
       Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: openFailure(error) })),
-      Effect.flatMap((database) => StateStoreSql.makeOn(database, options, name)),
+      Effect.flatMap((database) => SqlStore.make(database, options, name)),
       Effect.map((store) => Object.assign(store, { grade: "process" as const }))
     )
   })
