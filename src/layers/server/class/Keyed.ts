@@ -170,6 +170,10 @@ export const make = (options: {
   return at
 }
 
+/** Whether a server is not started since its supervisor is on its way down, or already there. */
+export const isOfShutdown = ({ reason }: StartError): boolean =>
+  reason._tag === "NotRunning" || reason._tag === "Stopped"
+
 const noDeed = () => {}
 
 /** How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of it. */

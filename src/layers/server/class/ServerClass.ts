@@ -30,7 +30,7 @@ import {
   makeSpec,
   type ServerClient
 } from "../parts/ServerSpec.ts"
-import { type At, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
+import { type At, isOfShutdown, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
 import { type Counts, live } from "./Live.ts"
 import { keepSpecimens } from "./Specimens.ts"
 
@@ -146,7 +146,8 @@ export const make = <Self>() =>
             recipe: (key, made) => recipeOf(behavior, key, options, child, keying, made)
           })
           const keying: KeyedLayer = { at, isUsual: given.restart === undefined }
-          companions.serve(at)
+          // Under a supervisor that is on its way down a timer waits, for the next one: that is no failure.
+          companions.serve((key) => Effect.catchIf(at(key), isOfShutdown, () => Effect.void))
           yield* Effect.addFinalizer(() => Effect.sync(() => companions.startNone()))
           return at
         })

@@ -105,7 +105,7 @@ const explainStart = (reason: StartErrorReason<unknown>): string => {
     case "Stopped":
       return "it was ordered to stop before it was up."
     case "NotRunning":
-      return "the supervisor is not running, or shutting down. See its crash report for why."
+      return "the supervisor is not running, or shutting down. If it gave up, its crash report says why."
     case "CallingSelf":
       return `the start would wait for itself (${reason.chain.join(" -> ")}). ` +
         "Ask for it after the start, with a cast to itself or continueWith, or leave it to a fiber of its own."

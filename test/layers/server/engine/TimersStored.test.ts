@@ -1,6 +1,6 @@
 /** Durable timers over a store: what outlives the process, what a failed write leaves, what the store is asked. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Layer, Schedule, Schema } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer, Schedule, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   GenServer,
@@ -16,6 +16,7 @@ import {
 import { Harness } from "../../../../src/testing.ts"
 import { app, behavior, Bell, keyed, kinds, Pool, Seen, type SetTimer, Store } from "../../../kit/Bell.ts"
 import { turns } from "../../../kit/Fibers.ts"
+import { recordedLog } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
 import { Scripted } from "../../../kit/Scripted.ts"
 import { withJumps } from "../../../kit/WallClock.ts"
@@ -244,6 +245,46 @@ describe("a timer over a store", () => {
       yield* rings.pipe(Effect.provide(app(seen, "a store", layer), { local: true }))
       assert.deepStrictEqual(seen.keys, ["5000/one/test/Bell"])
     })
+  })
+})
+
+describe("a timer that is due while its supervisor shuts down", () => {
+  it.effect("waits for the next one, without a word", () => {
+    const { layer } = counting()
+    const seen = new Seen()
+    const log = recordedLog(({ level }) => level === "Warn" || level === "Error")
+    const slow = { ...behavior(seen), terminate: () => Effect.sleep("4 seconds") }
+    const Slow = Layer.provide(
+      Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        kinds["a store"],
+        Pool.layer(),
+        Layer.provide(Bell.layerKeyed(slow), Pool.asSupervisor)
+      ]),
+      layer
+    )
+    return Effect.gen(function*() {
+      const life = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(Slow, life)
+      yield* Effect.gen(function*() {
+        yield* (yield* Bell.at("there")).Rung()
+        const gone = yield* Bell.at("gone")
+        yield* gone.Set(set({ name: "one", at: 6000 }))
+        const stopping = yield* Effect.forkChild(gone.Stop())
+        yield* TestClock.adjust("4 seconds")
+        yield* Fiber.join(stopping)
+      }).pipe(Effect.provideContext(context))
+      const closing = yield* Effect.forkChild(Scope.close(life, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("3 seconds")
+      yield* turns
+      assert.isUndefined(closing.pollUnsafe())
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(closing)
+      assert.deepStrictEqual(log.lines.map(({ text }) => text), [])
+      assert.deepStrictEqual(seen.keys, [])
+
+      yield* rings.pipe(Effect.provide(keyed(seen, "a store", layer), { local: true }))
+      assert.deepStrictEqual(seen.keys, ["6000/one/test/Bell/gone"])
+    }).pipe(Effect.provide(log.layer))
   })
 })
 
