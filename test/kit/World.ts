@@ -115,6 +115,8 @@ export class World {
   answerBudget(id: string, answer: BudgetAnswer): void {
     const command = this.hanging.get(`budget ${id}`)
     if (command?._tag === "ConsultBudget") {
+      // A question is answered once.
+      this.hanging.delete(`budget ${id}`)
       this.send({ _tag: "BudgetAnswered", id, ticket: command.ticket, answer })
     }
   }
