@@ -60,7 +60,11 @@ export const due = (timers: Timers, now: number): ReadonlyArray<Due> =>
 
 /** Whether a timer is still set as it was when it was found to be due. */
 export const isSet = (timers: Timers, { timer }: Due): boolean =>
-  timers.some(({ due, name }) => name === timer.name && due === timer.due)
+  timers.some((one) =>
+    one.name === timer.name && one.due === timer.due && one.message === timer.message &&
+    // Another of that name may have been set to the same time.
+    (one === timer || JSON.stringify(one.payload) === JSON.stringify(timer.payload))
+  )
 
 /** What is left when the message of a timer was handled: one that repeats is due at its next time, another is gone. */
 export const handled = (timers: Timers, { missed, timer: { due, every, name } }: Due): Timers =>

@@ -56,6 +56,9 @@ describe("timers", () => {
     assert.deepStrictEqual(Timers.handled([timer("a", 7)], one!), [timer("a", 7)])
     assert.isFalse(Timers.isSet([timer("a", 7)], one!))
     assert.isTrue(Timers.isSet([timer("a", 1)], one!))
+    // To the same time, but another message.
+    assert.isFalse(Timers.isSet([{ ...timer("a", 1), message: "Close" }], one!))
+    assert.isFalse(Timers.isSet([{ ...timer("a", 1), payload: { note: "other" } }], one!))
   })
 
   const Op = Schema.Struct({ sets: Schema.Boolean, count: Schema.Literals([0, 1, 2]) })

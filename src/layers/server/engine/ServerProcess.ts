@@ -53,8 +53,8 @@ export class ServerProcess extends Server implements Served {
   }
 
   // For what delivers its timers.
-  get fire(): Effect.Effect<void, unknown> {
-    return fire(this)
+  fire(after: number): Effect.Effect<boolean, unknown> {
+    return fire(this, after)
   }
 
   // For its clients.

@@ -12,7 +12,7 @@ import { callError } from "../../../domain/process/CallError.ts"
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { Parked, Stopped } from "../../../domain/server/Phase.ts"
 import { fired } from "../../../domain/server/TimerKey.ts"
-import { type Due, due } from "../../../domain/state/Timers.ts"
+import { type Due, due, isSet } from "../../../domain/state/Timers.ts"
 import { attempt } from "../../process/Execute.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { type MessageType, ownCall } from "../message/MessageType.ts"
@@ -24,16 +24,22 @@ import { ask, enqueue, whenStored } from "./Intake.ts"
 
 const dueTimers: MessageType = { ...ownCall, tag: "due timers" }
 
-/** Has the messages of due timers handled; done when they are, and what they did is stored. */
-export const fire = (server: Server): Effect.Effect<void, unknown> =>
-  Effect.flatMap(
-    look(server),
-    (due) =>
-      due.length === 0 ? Effect.void : Effect.forEach(due, (one) => post(server, one), { discard: true }).pipe(
-        Effect.andThen(look(server)),
-        Effect.andThen(Effect.callback<void>((resume) => Effect.sync(whenStored(server, () => resume(Exit.void)))))
-      )
-  )
+/**
+ * Has the messages of timers handled that are due later than `after`; done when they are, and what they did is stored. Whether
+ * they are over: one that cannot be delivered is kept.
+ */
+export const fire = (server: Server, after: number): Effect.Effect<boolean, unknown> =>
+  Effect.flatMap(look(server), (all) => {
+    const due = all.filter(({ timer }) => timer.due > after)
+    if (due.length === 0) return Exit.succeed(true)
+    return Effect.forEach(due, (one) => post(server, one), { discard: true }).pipe(
+      Effect.andThen(look(server)),
+      Effect.flatMap((left) => {
+        const isOver = !due.some((one) => isSet(left.map(({ timer }) => timer), one))
+        return Effect.callback<boolean>((resume) => Effect.sync(whenStored(server, () => resume(Exit.succeed(isOver)))))
+      })
+    )
+  })
 
 // What the engine carries without its type is what is answered here.
 const look = (server: Server) =>

@@ -121,7 +121,15 @@ const dueOf = (
       : GivenOption.refuse({ ...owner, option, given: when }, "a date")
   }
   const given = { ...owner, option, given: when as Duration.Input }
-  if (_tag === "After") return { due: now + GivenOption.patience(given) }
+  if (_tag === "After") return { due: dateOf(now + GivenOption.patience(given), given) }
   const every = GivenOption.period(given)
-  return every >= 1 ? { due: now + every, every } : GivenOption.refuse(given, "a millisecond or more")
+  return every >= 1 ? { due: dateOf(now + every, given), every } : GivenOption.refuse(given, "a millisecond or more")
 }
+
+/** A time that a date can say. */
+const dateOf = (due: number, given: GivenOption.Given<unknown>): number =>
+  due <= lastDate
+    ? due
+    : GivenOption.refuse(given, "a duration that ends before the last of all dates, in the year 275760")
+
+const lastDate = 8.64e15

@@ -106,7 +106,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
 
   /** The client that everybody shares. */
   abstract readonly ref: ServerClient
-  abstract readonly fire: Effect.Effect<void, unknown>
+  abstract fire(after: number): Effect.Effect<boolean, unknown>
   abstract start(): Effect.Effect<Started, unknown>
   abstract stop(reason: ExitReason, shutdown: Shutdown): Effect.Effect<ExitReason>
   abstract settle(fate: Fate): void

@@ -133,8 +133,8 @@ export interface Owner<in out S> extends Process {
   readonly key: string
   /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
   companion: CompanionPort<S> | undefined
-  /** Has the messages of its due timers handled; done when they are, as far as they can be. */
-  readonly fire: Effect.Effect<void, unknown>
+  /** Has the messages of timers handled that are due later than `after`; done when they are, as far as they can be. */
+  fire(after: number): Effect.Effect<boolean, unknown>
 }
 
 /** Nothing is conserved. */

@@ -132,10 +132,10 @@ export class CompanionTable<in out S> implements Served {
     return this.design.keyOf(name)
   }
 
-  deliver(key: string): Effect.Effect<void, unknown> | undefined {
-    const fire = (): Effect.Effect<void, unknown> => {
+  deliver(key: string, after: number): Effect.Effect<boolean, unknown> | undefined {
+    const fire = (): Effect.Effect<boolean, unknown> => {
       const owner = this.owner(key)
-      return owner !== undefined && isOwner(owner) ? owner.fire : Effect.void
+      return owner !== undefined && isOwner(owner) ? owner.fire(after) : Effect.succeed(false)
     }
     if (this.starter !== undefined) return Effect.flatMap(this.starter(key), fire)
     return this.owner(key) === undefined ? undefined : Effect.suspend(fire)

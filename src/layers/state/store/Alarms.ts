@@ -9,7 +9,7 @@
  *   did is stored. So a server that died of it, or was not conserved, gets it again; and a timer that was cancelled meanwhile
  *   is not there when the server's turn comes.
  * - One whose message crashes its server would be found again at once. It is left alone for a second, and twice as long each
- *   time, up to a minute.
+ *   time, up to a minute. Others of that server, which come due meanwhile, are delivered without it.
  * - A delivery may take long. It is not waited for: others are found meanwhile, up to a number under way.
  * - The wall clock may be set while this sleeps. It looks again after a minute at the latest.
  *
@@ -34,18 +34,23 @@ export type Ask = (
 export interface Served {
   /** The key of the server whose timers are found under a name; nothing when it is none of these. */
   keyOf(name: string): string | undefined
-  /** Has the server of a key handle what is due; nothing when there is none, and none can be started. */
-  deliver(key: string): Effect.Effect<void, unknown> | undefined
+  /**
+   * Has the server of a key handle what is due later than `after`: whether all of that is over. Nothing when there is no such
+   * server, and none can be started.
+   */
+  deliver(key: string, after: number): Effect.Effect<boolean, unknown> | undefined
 }
 
 /** A delivery that is under way, or is not to be repeated yet. */
 interface Attempt {
   readonly entry: DueKey
   readonly times: number
+  /** What was due by then was delivered. */
+  readonly upTo: number
   isUnderWay: boolean
   /** Something else was due meanwhile. */
   isBehind: boolean
-  /** When the same timer is delivered again, if it is still set. */
+  /** When all that is due is delivered again, if it is still set. */
   again: number
 }
 
@@ -55,6 +60,10 @@ const longestSleep = 60_000
 const afterFailure = 2000
 
 const pauseAfter = (times: number): number => Math.min(1000 * 2 ** (times - 1), 60_000)
+
+/** When the first of them is due that is due later than `after`. */
+const nextOf = ({ timers }: DueKey, after: number): number =>
+  earliest(timers.filter(({ due }) => due > after)) ?? Infinity
 
 const isAfter = (a: DueKey, b: DueKey): boolean => a.due > b.due || (a.due === b.due && a.key > b.key)
 
@@ -173,25 +182,35 @@ export class Alarms {
     const before = this.attempts.get(key)
     const isSame = before?.entry.due === due
     if (before?.isUnderWay === true) {
-      if (!isSame) before.isBehind = true
+      before.isBehind = true
       return Infinity
     }
-    if (before !== undefined && isSame && before.again > now) return before.again
-    const delivery = this.underWay < maxUnderWay ? this.deliveryTo(key) : undefined
+    const left = before !== undefined && isSame && before.again > now ? before : undefined
+    if (left !== undefined) {
+      const other = nextOf(entry, left.upTo)
+      if (other > now) return Math.min(left.again, other)
+    }
+    const delivery = this.underWay < maxUnderWay ? this.deliveryTo(key, left?.upTo ?? -Infinity) : undefined
     // What there is no room for is found when there is; who is not there is served when they come.
     if (delivery === undefined) return Infinity
-    const times = before !== undefined && isSame ? before.times + 1 : 1
-    const attempt: Attempt = { entry, times, isUnderWay: true, isBehind: false, again: Infinity }
+    const times = left?.times ?? (before !== undefined && isSame ? before.times + 1 : 1)
+    const attempt: Attempt = { entry, times, upTo: now, isUnderWay: true, isBehind: false, again: Infinity }
     this.attempts.set(key, attempt)
     this.underWay++
+    let isOver = false
     const ended = Effect.sync(() => {
       const now = this.clock.currentTimeMillisUnsafe()
       const wasFull = this.underWay-- >= maxUnderWay
       attempt.isUnderWay = false
-      attempt.again = now + pauseAfter(times)
-      this.wakeAt(wasFull || attempt.isBehind ? now : attempt.again)
+      attempt.again = left?.again ?? now + pauseAfter(times)
+      // One that is set to the same time later on is another one.
+      if (isOver && left === undefined) this.attempts.delete(key)
+      this.wakeAt(wasFull || attempt.isBehind ? now : Math.min(attempt.again, nextOf(entry, attempt.upTo)))
     })
-    const reported = Effect.catchCause(delivery, (cause) =>
+    const noted = Effect.map(delivery, (all) => {
+      isOver = all
+    })
+    const reported = Effect.catchCause(noted, (cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.void
         : safely(Effect.logWarning(`timers of "${key}" were not delivered, and are tried again`, bounded(cause))))
@@ -200,13 +219,13 @@ export class Alarms {
   }
 
   /** To the class with the longest id that the name begins with: another may have a slash in its id. */
-  private deliveryTo(name: string): Effect.Effect<void, unknown> | undefined {
+  private deliveryTo(name: string, after: number): Effect.Effect<boolean, unknown> | undefined {
     let found: { readonly served: Served; readonly key: string } | undefined
     for (const served of this.served) {
       const key = served.keyOf(name)
       if (key !== undefined && (found === undefined || key.length < found.key.length)) found = { served, key }
     }
-    return found?.served.deliver(found.key)
+    return found?.served.deliver(found.key, after)
   }
 }
 

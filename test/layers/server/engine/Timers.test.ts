@@ -95,6 +95,41 @@ describe("a durable timer", () => {
         assert.deepStrictEqual(yield* bell.Rung(), [["one", 7000, 0]])
       }))
 
+    test("that its server dies of each time makes no other of the same server late", () =>
+      Effect.gen(function*() {
+        const bell = yield* Bell
+        yield* bell.Set({ timers: [{ name: "bad", at: 1000, how: "die" }, { name: "tick", every: 5000 }] })
+        // Each is looked for where the one before was handled.
+        for (let i = 0; i < 24; i++) yield* Effect.andThen(TestClock.adjust("5 seconds"), turns)
+        assert.deepStrictEqual(yield* bell.Rung(), Array.from({ length: 24 }, () => ["tick", 0, 0] as const))
+        assert.deepStrictEqual((yield* Sys.timers(bell)).map(({ name }) => name), ["bad", "tick"])
+      }))
+
+    test("whose time is past is due at once, also where one of the same time was just handled", (seen) =>
+      Effect.gen(function*() {
+        const bell = yield* Bell
+        yield* TestClock.adjust("10 seconds")
+        for (const name of ["one", "one", "two"]) {
+          yield* bell.Set({ timers: [{ name, at: 1000 }] })
+          for (let i = 0; i < 5; i++) yield* turns
+        }
+        assert.deepStrictEqual(yield* bell.Rung(), [["one", 9000, 0], ["one", 9000, 0], ["two", 9000, 0]])
+        assert.strictEqual(seen.keys.length, 3)
+      }))
+
+    test("that was replaced by another of the same time while its message waited is not delivered", () =>
+      Effect.gen(function*() {
+        const bell = yield* Bell
+        yield* bell.Set({ timers: [{ name: "one", at: 1000 }] })
+        yield* Sys.suspend(bell)
+        yield* Effect.forkChild(bell.Set({ timers: [{ name: "one", at: 1000, how: "noReply" }] }))
+        yield* turns
+        yield* TestClock.adjust("1 second")
+        yield* Sys.resume(bell)
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual((yield* bell.Rung()).map(([note]) => note), ["noReply"])
+      }))
+
     for (const how of ["ask", "fail", "noReply", "stop"] as const) {
       test(`is over when its message was handled, whatever the answer is: ${how}`, (seen) =>
         Effect.gen(function*() {

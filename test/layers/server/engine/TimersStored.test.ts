@@ -328,6 +328,8 @@ describe("a timer that cannot be set", () => {
     ["a text that is no date", Timer.at("one", "yesterday evening", ring), "it must be a date"],
     ["a negative delay", Timer.after("one", -1, ring), "it must be a duration of 0 or more that ends"],
     ["a delay without end", Timer.after("one", Infinity, ring), "it must be a duration of 0 or more that ends"],
+    ["a delay beyond all dates", Timer.after("one", 8.64e15 + 1, ring), "before the last of all dates"],
+    ["a period beyond all dates", Timer.every("one", 8.64e15 + 1, ring), "before the last of all dates"],
     ["no period", Timer.every("one", 0, ring), "it must be a duration of more than nothing"],
     ["a period of nanoseconds", Timer.every("one", "5 nanos", ring), "it must be a millisecond or more"],
     ["an empty name", Timer.cancel(""), "the name of a timer: it must be a text of 1 to 64 bytes"],

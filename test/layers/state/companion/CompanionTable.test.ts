@@ -13,7 +13,9 @@ class FakeServer extends FakeProcess implements Owner<number> {
   readonly key = key
   override incarnation = 0
   companion: CompanionPort<number> | undefined = undefined
-  readonly fire = Effect.void
+  fire(): Effect.Effect<boolean> {
+    return Effect.succeed(true)
+  }
 }
 
 const design = (isLazy: boolean, afterStop: "keep" | "forget"): Design<number> => ({
