@@ -91,6 +91,8 @@ type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E :
  * `payload` defaults to nothing, `reply` to `Schema.Void`, `error` to `Schema.Never`: a handler may fail only with what
  * is declared here. A payload is given as fields, or as any schema: a `Schema.Struct`, a `Schema.Class`, a union. Of fields the
  * sender may leave out those with a constructor default; of a schema it passes the type as it is, an instance of a class for one.
+ * (TypeScript takes an object with the same fields for an instance of a `Schema.Class`. Its schema does not: a store refuses a
+ * state with such an object in it, and so does `validate: true` such a payload.)
  *
  * @category messages
  * @since 0.1.0

@@ -120,6 +120,17 @@ describe("a customer", () => {
         ["customers", "shows", "screens", "office/Mails"]
       )
     }).pipe(Effect.provide(office)))
+
+  it.effect("is listed by its key, in memory or not, and with what it has to do at a date", () =>
+    Effect.gen(function*() {
+      const { ann } = yield* begun
+      yield* ann.Book(order)
+      yield* (yield* Customer.at("bob")).Account() // What was only asked leaves nothing in the store.
+      assert.deepStrictEqual(yield* Stream.runCollect(Customer.keys({ prefix: "a" })), ["ann"])
+      assert.deepStrictEqual((yield* Customer.live).map(({ key }) => key).sort(), ["ann", "bob"])
+      assert.deepStrictEqual(yield* Customer.count, { live: 2, stored: 1 })
+      assert.deepStrictEqual((yield* Sys.timers(ann)).map(({ name }) => name), ["mail"])
+    }).pipe(Effect.provide(office)))
 })
 
 describe("a show", () => {
