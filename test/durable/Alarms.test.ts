@@ -18,7 +18,7 @@ const places = {
   "a folder": Effect.map(folder, (directory) => `file:${join(directory, "alarms")}`)
 }
 
-describe(`timers whose process is killed at any moment (seed ${seed})`, () => {
+describe.concurrent(`timers whose process is killed at any moment (seed ${seed})`, () => {
   for (const [name, place] of Object.entries(places)) {
     it.live(
       `with ${name}, each rings, and none counts twice`,

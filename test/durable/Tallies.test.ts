@@ -35,7 +35,7 @@ const places = [
   ]
 ] as const
 
-describe(`tally, killed at any moment (seed ${seed})`, () => {
+describe.concurrent(`tally, killed at any moment (seed ${seed})`, () => {
   for (const [name, kills, moment, place] of places) {
     it.live(
       `with ${name}, ${kills} times, and crashed besides, ends with the counts of a single pass`,

@@ -52,7 +52,7 @@ const differences = Effect.fnUntraced(function*({ api }: Office, remembered: Rea
   return wrong
 })
 
-describe("the office", () => {
+describe.concurrent("the office", () => {
   it.live(
     `killed ${kills} times in the middle of its traffic, has every booking that was answered, and none twice (seed ${seed})`,
     () =>
@@ -77,7 +77,7 @@ describe("the office", () => {
   )
 })
 
-describe("a second office over the same store, on a port of its own", () => {
+describe.concurrent("a second office over the same store, on a port of its own", () => {
   it.live("takes it over: the first answers nothing that is not there, and ends", () =>
     Effect.gen(function*() {
       const store = yield* place
@@ -97,7 +97,7 @@ describe("a second office over the same store, on a port of its own", () => {
     }))
 })
 
-describe("a request that is wrong", () => {
+describe.concurrent("a request that is wrong", () => {
   it.live("is answered with what is wrong with it, and reaches no server", () =>
     Effect.gen(function*() {
       const office = yield* open(yield* place)
@@ -160,7 +160,7 @@ describe("a request that is wrong", () => {
     }))
 })
 
-describe("stopped by SIGTERM", () => {
+describe.concurrent("stopped by SIGTERM", () => {
   it.live("it is not ready any more, answers what was sent until that is known, stores it all, and says so", () =>
     Effect.gen(function*() {
       const store = yield* place
@@ -214,7 +214,7 @@ describe("stopped by SIGTERM", () => {
     }))
 })
 
-describe("started", () => {
+describe.concurrent("started", () => {
   it.live("on a port that is taken it ends, says so, and takes nothing from the one that has it", () =>
     Effect.gen(function*() {
       const store = yield* place
@@ -245,7 +245,7 @@ describe("started", () => {
     }))
 })
 
-describe("the guide", () => {
+describe.concurrent("the guide", () => {
   const guide = readFileSync(inRepository("docs/guide.md"), "utf8")
 
   it.live("shows requests that are answered as it says", () =>

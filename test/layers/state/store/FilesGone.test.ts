@@ -154,7 +154,7 @@ const used = Effect.fnUntraced(function*({ open }: Medium) {
 
 for (const [media, losses] of [[databases, ofDatabases], [folders, ofFolders]] as const) {
   for (const medium of media) {
-    describe(`${medium.name}: files that are gone while it is open`, () => {
+    describe.concurrent(`${medium.name}: files that are gone while it is open`, () => {
       for (const { does, how, name } of losses) {
         it.live(`${name}: nothing more is acknowledged, and the error says what it is`, () =>
           Effect.gen(function*() {
