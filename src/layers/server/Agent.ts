@@ -19,7 +19,7 @@ import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
 import { type AnyClient, clientClass, messageTypes } from "./class/Client.ts"
-import type { Keyed } from "./class/Keyed.ts"
+import type { Keyed, KeyedNeeds } from "./class/Keyed.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
 import type { ServerOf } from "./class/ServerRef.ts"
 import type { Description as ServerDescription, KeyOptions, Needs, Options } from "./GenServer.ts"
@@ -103,7 +103,7 @@ export interface AgentClass<Self, Id extends string, S>
   layerKeyed<E = never, R = never, const G extends Grade = "nothing">(
     init: S | Effect.Effect<S, E, R>,
     options?: Options<G>
-  ): Layer.Layer<Keyed<Self>, never, Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R>>
+  ): Layer.Layer<Keyed<Self>, never, Supervisor | StateOf<Self> | Demands<Self, G> | KeyedNeeds<Self, R>>
 
   /** The agent of a key: the one there is, or a new one, started once however many ask. */
   at(key: string): Effect.Effect<Client<Self, S>, StartError, Keyed<Self>>

@@ -30,7 +30,7 @@ import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
 import type { Behavior, BehaviorInput, Client, KeyedBehavior, Needs, Options, SelfClient } from "./class/Behavior.ts"
 import { checkedBehavior } from "./class/Checked.ts"
 import { clientClass, messageTypes } from "./class/Client.ts"
-import type { Keyed } from "./class/Keyed.ts"
+import type { Keyed, KeyedNeeds } from "./class/Keyed.ts"
 import type { Counts, Live } from "./class/Live.ts"
 import { make as makeClass } from "./class/ServerClass.ts"
 import type { SelfOf } from "./class/ServerRef.ts"
@@ -75,7 +75,7 @@ export type {
   SelfClient
 } from "./class/Behavior.ts"
 export { castAfter, reply, spawnLink, stored } from "./class/HandlerEffects.ts"
-export type { Keyed } from "./class/Keyed.ts"
+export type { Keyed, KeyedNeeds } from "./class/Keyed.ts"
 export type { Counts, Live } from "./class/Live.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
 export type { PassivateOptions } from "./parts/Limits.ts"
@@ -178,7 +178,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   /**
    * Servers of this class by key, started when they are first asked for, as children of the nearest supervisor: provide a
    * `DynamicSupervisor` for many. Get them with `at`. A behaviour may be a function of the key, so that `init` can load what
-   * belongs to it. Such servers are `transient` by default: one that ends in order, or stops because it is left alone
+   * belongs to it. Its code asks for others of the class by `at` as well. Such servers are `transient` by default: one that ends in order, or stops because it is left alone
    * (`passivate`), is started again when it is asked for, with the state that its companion has. Where `restart` is given,
    * the companion's `afterStop` says what becomes of the state of one that ends in order by itself.
    */
@@ -195,7 +195,7 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   ): Layer.Layer<
     Keyed<Self>,
     never,
-    Supervisor | StateOf<Self> | Demands<Self, G> | Needs<Self, R | BR | HandlersServices<H>>
+    Supervisor | StateOf<Self> | Demands<Self, G> | KeyedNeeds<Self, R | BR | HandlersServices<H>>
   >
 
   /**

@@ -27,6 +27,7 @@ import type { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf, selfWait } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
+import type { Needs } from "./Behavior.ts"
 
 /**
  * The identity of the servers by key of class `Self`, as a service.
@@ -37,6 +38,15 @@ import type { ServerClient } from "../parts/ServerSpec.ts"
 export interface Keyed<in out Self> {
   readonly "~heirloom/Keyed": (_: Self) => Self
 }
+
+/**
+ * The services that the code of a server by key needs of the context: its Scope, itself and its class by key are there by
+ * themselves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type KeyedNeeds<Self, R> = Exclude<Needs<Self, R>, Keyed<Self>>
 
 /** Gets or starts the server of a key, for the fiber that runs it, or for another one that waits. */
 export type At<out Ref> = (key: string, asker?: AnyFiber) => Effect.Effect<Ref, StartError>
@@ -83,7 +93,8 @@ class Starting {
 export const make = (options: {
   readonly supervisor: Supervisor
   readonly companions: Pick<CompanionTable<unknown>, "owner">
-  readonly context: Context.Context<never>
+  /** The context of the servers, in which they find each other by `at`. */
+  readonly context: (at: At<ServerClient>) => Context.Context<never>
   readonly scope: Scope.Scope
   /** How the server of a key is started; `made` is called with it before it is. */
   readonly recipe: (key: string, made: (server: ServerProcess) => void) => StartRecipe<ServerClient, unknown>
@@ -114,7 +125,7 @@ export const make = (options: {
     if (asker !== undefined) begun.add(asker)
     // The first asker may be interrupted while others still want the server: the start belongs to the layer.
     Turn.run(() => {
-      const fiber = Effect.runForkWith(options.context)(startChild(key, begun.made)).pipe(
+      const fiber = Effect.runForkWith(context)(startChild(key, begun.made)).pipe(
         Fiber.runIn(options.scope)
       )
       fiber.addObserver((exit) => {
@@ -167,6 +178,7 @@ export const make = (options: {
       if (server === undefined) return start(key, asker)
       return server.isLeaving ? afterEnd(server, key, asker, given) : Exit.succeed(server.ref)
     })
+  const context = options.context(at)
   return at
 }
 

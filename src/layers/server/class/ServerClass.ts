@@ -138,10 +138,11 @@ export const make = <Self>() =>
           limitsOf(id, options)
           const child = childOptions(options)
           const companions = tableOf(yield* container)
+          const context = yield* Effect.context<never>()
           const at: At<ServerClient> = makeKeyed({
             supervisor: yield* Supervisor,
             companions,
-            context: yield* Effect.context<never>(),
+            context: (at) => Context.add(context, keyed, at),
             scope: yield* Effect.scope,
             recipe: (key, made) => recipeOf(behavior, key, options, child, keying, made)
           })
