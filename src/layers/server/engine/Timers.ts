@@ -30,8 +30,8 @@ const dueTimers: MessageType = { ...ownCall, tag: "due timers" }
  */
 export const fire = (server: Server, after: number): Effect.Effect<boolean, unknown> =>
   Effect.flatMap(look(server), (all) => {
-    const due = all.filter(({ timer }) => timer.due > after)
-    if (due.length === 0) return Exit.succeed(true)
+    const due = all.filter((one) => one.timer.due > after && !isWaiting(server, one))
+    if (due.length === 0) return Exit.succeed(all.length === 0)
     return Effect.forEach(due, (one) => post(server, one), { discard: true }).pipe(
       Effect.andThen(look(server)),
       Effect.flatMap((left) => {
@@ -40,6 +40,16 @@ export const fire = (server: Server, after: number): Effect.Effect<boolean, unkn
       })
     )
   })
+
+/** Whether its message waits already: a server that is suspended says what is due, and handles nothing. */
+const isWaiting = (server: Server, { timer }: Due): boolean => {
+  if (!server.suspended) return false
+  for (const message of server.unhandled) {
+    const other = message instanceof Envelope ? message.once?.timer?.due : undefined
+    if (other !== undefined && isSet([timer], other)) return true
+  }
+  return false
+}
 
 // What the engine carries without its type is what is answered here.
 const look = (server: Server) =>
