@@ -14,7 +14,7 @@ import { Harness } from "../../src/testing.ts"
 import { often } from "./Restarts.ts"
 
 /** What a timer is to do when it is due. */
-const How = Schema.Literals(["ring", "ask", "fail", "noReply", "stop", "die", "poison", "cancel"])
+const How = Schema.Literals(["ring", "ask", "fail", "noReply", "stop", "die", "poison", "cancel", "hang"])
 
 const SetTimer = Schema.Struct({
   name: Schema.String,
@@ -99,6 +99,8 @@ export const behavior = (seen: Seen) =>
             return Next.reply(1, next, { timers: changes([{ name: "other" }]) })
           case "die":
             return Effect.die("boom")
+          case "hang":
+            return Effect.never
           case "poison":
             return Next.reply(1, { ...next, poisoned: true }, { timers: changes([{ name: "worse", at: 60_000 }]) })
           default:

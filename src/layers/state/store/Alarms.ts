@@ -10,7 +10,8 @@
  *   is not there when the server's turn comes.
  * - One whose message crashes its server would be found again at once. It is left alone for a second, and twice as long each
  *   time, up to a minute. Others of that server, which come due meanwhile, are delivered without it.
- * - A delivery may take long. It is not waited for: others are found meanwhile, up to a number under way.
+ * - A delivery may take long. It is not waited for: others are found meanwhile, up to a number under way. One that takes more
+ *   than a minute does not count: its server may be at work without end.
  * - The wall clock may be set while this sleeps. It looks again after a minute at the latest.
  *
  * @since 0.1.0
@@ -48,6 +49,8 @@ interface Attempt {
   /** What was due by then was delivered. */
   readonly upTo: number
   isUnderWay: boolean
+  /** It is one of those under way of which there may be so many. */
+  isCounted: boolean
   /** Something else was due meanwhile. */
   isBehind: boolean
   /** When all that is due is delivered again, if it is still set. */
@@ -133,6 +136,7 @@ export class Alarms {
     const now = this.clock.currentTimeMillisUnsafe()
     if (this.served.size > 0 && this.next <= now) {
       this.next = Infinity
+      if (this.underWay >= maxUnderWay) this.discount(now)
       return this.sweep(scope, now, undefined)
     }
     this.latch.closeUnsafe()
@@ -159,10 +163,20 @@ export class Alarms {
       for (const entry of due) this.next = Math.min(this.next, this.deliver(entry, scope, now))
       const later = page[first]
       if (later !== undefined) this.next = Math.min(this.next, later.due)
+      if (this.underWay >= maxUnderWay) this.next = Math.min(this.next, now + longestSleep)
       return page.length < pageSize || later !== undefined || this.underWay >= maxUnderWay
         ? Effect.void
         : this.sweep(scope, now, page.at(-1))
     })
+  }
+
+  /** Makes room where deliveries take long. */
+  private discount(now: number): void {
+    for (const attempt of this.attempts.values()) {
+      if (!attempt.isUnderWay || !attempt.isCounted || attempt.upTo > now - longestSleep) continue
+      attempt.isCounted = false
+      this.underWay--
+    }
   }
 
   /** Forgets deliveries whose timers are not found any more between two places. */
@@ -194,13 +208,22 @@ export class Alarms {
     // What there is no room for is found when there is; who is not there is served when they come.
     if (delivery === undefined) return Infinity
     const times = left?.times ?? (before !== undefined && isSame ? before.times + 1 : 1)
-    const attempt: Attempt = { entry, times, upTo: now, isUnderWay: true, isBehind: false, again: Infinity }
+    const attempt: Attempt = {
+      entry,
+      times,
+      upTo: now,
+      isUnderWay: true,
+      isCounted: true,
+      isBehind: false,
+      again: Infinity
+    }
     this.attempts.set(key, attempt)
     this.underWay++
     let isOver = false
     const ended = Effect.sync(() => {
       const now = this.clock.currentTimeMillisUnsafe()
-      const wasFull = this.underWay-- >= maxUnderWay
+      const wasFull = this.underWay >= maxUnderWay
+      if (attempt.isCounted) this.underWay--
       attempt.isUnderWay = false
       attempt.again = left?.again ?? now + pauseAfter(times)
       // One that is set to the same time later on is another one.

@@ -122,6 +122,18 @@ describe("a timer over a store", () => {
     }).pipe(Effect.provide(keyed(seen, "a store")))
   })
 
+  it.effect("of servers that are at work without end, however many, keep no other waiting without end", () => {
+    const seen = new Seen()
+    return Effect.gen(function*() {
+      for (let i = 0; i < 1000; i++) {
+        yield* (yield* Bell.at(`slow${i}`)).Set(set({ name: "one", at: 5000, how: "hang" }))
+      }
+      yield* (yield* Bell.at("other")).Set(set({ name: "one", at: 5001 }))
+      for (let i = 0; i < 3; i++) yield* Effect.andThen(TestClock.adjust("1 minute"), turns)
+      assert.strictEqual((yield* (yield* Bell.at("other")).Rung()).length, 1)
+    }).pipe(Effect.provide(keyed(seen, "a store")))
+  })
+
   it.effect("is not set by a commit that was not conserved", () => {
     const { asked, layer } = counting()
     const seen = new Seen()
