@@ -162,7 +162,8 @@ export const make = (options: {
     Effect.withFiber((current) => {
       const fiber = given ?? current
       const worker = Context.get(fiber.context, HandlerOf)
-      const owner = options.companions.owner(key)
+      // One that is no key is refused where its server would be made.
+      const owner = typeof key === "string" ? options.companions.owner(key) : undefined
       const server = owner instanceof ServerProcess ? owner : undefined
       if (server !== undefined && worker === server) return Exit.succeed(server.ref)
       // Its very fiber: what that waits for, the server waits for.

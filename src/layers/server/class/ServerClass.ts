@@ -154,7 +154,7 @@ export const make = <Self>() =>
         })
       ),
     keys: (options?: ListOptions) =>
-      Stream.unwrap(Effect.map(container, (container) => listKeys(tableOf(container), options))),
+      Stream.unwrap(Effect.map(container, (container) => listKeys(id, tableOf(container), options))),
     live: Effect.map(container, (container) => live(tableOf(container))),
     count: Effect.flatMap(container, (container) => {
       const companions = tableOf(container)

@@ -55,7 +55,8 @@ export const after = (
   }
   return changed(
     left,
-    changes.map((change: Change<unknown>): Changed => {
+    changes.map((given: Change<unknown>): Changed => {
+      const change = changeOf(given, owner)
       const name = nameOf(change, owner)
       if (change._tag === "Cancel") return { _tag: "Cancel", name }
       if (noTimers !== undefined) {
@@ -97,6 +98,14 @@ export interface Owner {
   readonly of: string
   readonly request: string
 }
+
+/** A change; refused when it is none. */
+const changeOf = (change: Change<unknown>, owner: Owner): Change<unknown> =>
+  kinds.has(change?._tag)
+    ? change
+    : GivenOption.refuse({ ...owner, option: "timers", given: change }, "changes to timers")
+
+const kinds: ReadonlySet<unknown> = new Set<Change<unknown>["_tag"]>(["At", "After", "Every", "Cancel"])
 
 /** The name of a timer; refused when it is none. */
 const nameOf = ({ name }: Change<unknown>, owner: Owner): string =>

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Effect, Option, Stream } from "effect"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import { compare } from "../../../domain/state/stored/KeyText.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { CompanionTable } from "./CompanionTable.ts"
@@ -36,10 +37,18 @@ interface At {
 
 /** All keys of a class, in order. */
 export const keys = (
+  of: string,
   companions: Pick<CompanionTable<unknown>, "keys" | "stored">,
-  { after, prefix = "" }: ListOptions = {}
+  options: ListOptions = {}
 ): Stream.Stream<string, StoreError> =>
   Stream.unwrap(Effect.sync(() => {
+    const { after, prefix = "" } = Object(options) === options
+      ? options
+      : refuse({ of, option: "keys", given: options }, "options")
+    if (typeof prefix !== "string") return refuse({ of, option: "prefix", given: prefix }, "a string")
+    if (after !== undefined && typeof after !== "string") {
+      return refuse({ of, option: "after", given: after }, "a string")
+    }
     const isWanted = (key: string) => key.startsWith(prefix) && (after === undefined || compare(key, after) > 0)
     const here = Array.from(companions.keys()).filter(isWanted).sort(compare)
     const { stored } = companions

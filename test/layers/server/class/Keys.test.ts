@@ -1,7 +1,15 @@
 /** Which servers a class has: those in memory, those in its store, and how many there are of both. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema, Stream } from "effect"
-import { DynamicSupervisor, GenServer, Next, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { Cause, Effect, Layer, Schema, Stream } from "effect"
+import {
+  DynamicSupervisor,
+  GenServer,
+  InvalidOption,
+  Next,
+  StateContainer,
+  StateStore,
+  Supervisor
+} from "../../../../src/index.ts"
 import { turns } from "../../../kit/Fibers.ts"
 
 class Thing extends GenServer.Service<Thing>()("test/Thing", {
@@ -83,6 +91,26 @@ describe("the keys of a class", () => {
       })
     })
   }
+
+  it.effect("are strings: what is none is refused, by name", () =>
+    Effect.gen(function*() {
+      // As from code without types.
+      const wrong: ReadonlyArray<readonly [unknown, string]> = [
+        [{ prefix: 5 }, "prefix"],
+        [{ prefix: null }, "prefix"],
+        [{ after: 5 }, "after"],
+        [null, "keys"]
+      ]
+      for (const [options, option] of wrong) {
+        const cause = yield* Effect.flip(Effect.sandbox(listed(options as GenServer.ListOptions)))
+        const error = Cause.squash(cause)
+        assert.isTrue(error instanceof InvalidOption.InvalidOption && error.option === option)
+      }
+      for (const key of [undefined, null, 5] as ReadonlyArray<unknown>) {
+        const { message } = yield* Effect.flip(Thing.at(key as string))
+        assert.include(message, `was given ${key} as key: it must be a string`)
+      }
+    }).pipe(Effect.provide(inMemory)))
 
   it.effect("are read from the store page by page, and no key is missed or answered twice when others come and go", () => {
     const memory = StateStore.makeMemory()

@@ -345,6 +345,11 @@ describe("a timer that cannot be set", () => {
     ["no period", Timer.every("one", 0, ring), "it must be a duration of more than nothing"],
     ["a period of nanoseconds", Timer.every("one", "5 nanos", ring), "it must be a millisecond or more"],
     ["an empty name", Timer.cancel(""), "the name of a timer: it must be a text of 1 to 64 bytes"],
+    [
+      "what is no change",
+      { ...Timer.cancel("one"), _tag: "Stop" as "Cancel" },
+      "as timers: it must be changes to timers"
+    ],
     ["a name that is too long", Timer.cancel("é".repeat(33)), "the name of a timer"],
     ["a payload that does not fit", Timer.after("one", 1, Odd.message.Ring({ n: 1.5 })), "what its schema writes down"]
   ] as const
