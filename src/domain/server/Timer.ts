@@ -77,6 +77,9 @@ export interface Fired {
  * A handler that crashes is given the message again: a second later, and after twice as long each time, up to a minute. All
  * timers of a server are written whenever one changes, so some tens are fine; thousands belong to servers of their own.
  *
+ * The `idempotencyKey` of a delivery is made of the server, the name and the date. A timer that was handled and is set again
+ * for the same date has the same key: give it another name where the key is handed on to other servers.
+ *
  * **Example**
  *
  * ```ts
