@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+import type { ExitReason } from "./ExitReason.ts"
+
 /**
  * What becomes of a process after its incarnation ended.
  *
@@ -19,6 +21,13 @@ export type Shutdown = number | "infinity" | "brutal_kill"
 
 /** OTP's default for workers. After a kill it is also the longest time that is given to what is being released. */
 export const defaultShutdown = 5000
+
+/**
+ * How long an end may take, in milliseconds, where `shutdown` would be given. After a kill there is an end to that, whatever
+ * it says.
+ */
+export const patienceFor = (reason: ExitReason, shutdown: number): number =>
+  reason._tag === "Killed" ? Math.min(shutdown, defaultShutdown) : shutdown
 
 /** What a crash report says happens next. */
 export const nextText: Record<Fate, string> = {

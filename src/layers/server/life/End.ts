@@ -9,7 +9,7 @@
  */
 import { Cause, Deferred, Effect, Exit, type Fiber, Scope } from "effect"
 import { crashed, type ExitReason, isOrderly, killed, toText } from "../../../domain/process/ExitReason.ts"
-import { defaultShutdown, type Shutdown } from "../../../domain/process/Fate.ts"
+import { patienceFor, type Shutdown } from "../../../domain/process/Fate.ts"
 import { Stop } from "../../../domain/server/Next.ts"
 import {
   Busy,
@@ -120,7 +120,7 @@ const cleanUp = (server: Server, reason: ExitReason, terminate: AnyBehavior["ter
     const isCut = reason._tag !== "Killed" && server.stopping?.reason._tag === "Killed"
     ended(server, isCut && exit._tag === "Success" ? killed : endedAs(server, isCut ? killed : reason, exit))
   })
-  if (server.phase === Ending && server.stopping?.ended === undefined) bound(server, patience(server, reason))
+  if (server.phase === Ending && server.stopping?.ended === undefined) boundEnd(server, reason)
 }
 
 /**
@@ -132,13 +132,9 @@ const cutShort = (server: Server): void => {
   server.stopping = { reason: killed, ended: stopping?.ended }
   if (running?.isClosing !== true) fiber?.interruptUnsafe()
   if (server.phase !== Ending || server.fiber !== fiber) return
-  if (running?.isClosing === true) bound(server, patience(server, killed))
+  if (running?.isClosing === true) boundEnd(server, killed)
   else abandon(server)
 }
-
-/** How long the end may take. After a kill there is an end to that, whatever `shutdown` says. */
-const patience = ({ spec }: Server, reason: ExitReason): number =>
-  reason._tag === "Killed" ? Math.min(spec.shutdown, defaultShutdown) : spec.shutdown
 
 /**
  * How it ended after its clean-up: `Next.stop` replaces the reason, a failure makes an orderly end a crash. After a
@@ -212,6 +208,9 @@ export const bound = (server: Server, millis: number, cause?: Cause.Cause<unknow
   }))
 }
 
+/** The same for an end: it has the time that its reason leaves it. */
+const boundEnd = (server: Server, reason: ExitReason): void => bound(server, patienceFor(reason, server.spec.shutdown))
+
 /** The incarnation does not end: it is left behind, and fenced off from the state. */
 const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()): void => {
   publish(server, "Abandoned", {})
@@ -270,7 +269,7 @@ export const exit = (server: Server, reason: ExitReason): void => {
   carryOut(server, reason)
   // A supervisor that waits watches the clock itself, but has more patience than a kill.
   const isWatched = server.stopping?.ended !== undefined && reason._tag !== "Killed"
-  if (server.stopping !== undefined && !isWatched && server.phase < Ending) bound(server, patience(server, reason))
+  if (server.stopping !== undefined && !isWatched && server.phase < Ending) boundEnd(server, reason)
 }
 
 /** Carries out an order as far as it can be now: a handler on this very stack is waited for. */

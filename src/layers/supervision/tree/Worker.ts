@@ -15,7 +15,7 @@
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { crashed, type ExitReason, fromExit, killed, normal } from "../../../domain/process/ExitReason.ts"
-import { defaultShutdown, type Fate, type Shutdown } from "../../../domain/process/Fate.ts"
+import { defaultShutdown, type Fate, patienceFor, type Shutdown } from "../../../domain/process/Fate.ts"
 import { millis } from "../../../domain/supervision/ChildSpec.ts"
 import type { Child, ChildOptions, Parent, Started, StartRecipe } from "../../process/Child.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
@@ -94,8 +94,8 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     if (fiber === undefined || (stopping.reason !== undefined && (!isKill || stopping.reason._tag === "Killed"))) return
     stopping.reason = reason
     fiber.interruptUnsafe()
-    // What it releases has as long as its supervisor would give it; after a kill there is an end to that in any case.
-    const patience = isKill ? Math.min(this.patience, defaultShutdown) : this.patience
+    // What it releases has as long as its supervisor would give it.
+    const patience = patienceFor(reason, this.patience)
     if (this.fiber !== fiber || patience === Infinity) return
     fiber.addObserver(after(this.reportContext, patience, () => this.abandon(fiber)))
   }
