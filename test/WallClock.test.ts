@@ -87,6 +87,21 @@ const forgiven = (restart: Schedule.Schedule<unknown, ExitReason>): Kind => (ela
     return supervisor[Process.processOf].status === "running"
   })
 
+const one = { strategy: "one_for_one" } as const
+
+const aging = { answers: { maxAge: second } }
+
+/** Whether an answer on record is forgotten some time later. */
+const forgotten = (tree: () => Layer.Layer<Timed, unknown>): Kind => (elapse) =>
+  Effect.gen(function*() {
+    const server = yield* Effect.provideContext(Timed, yield* Layer.build(tree()))
+    yield* server.Add(undefined, { idempotencyKey: "first" })
+    yield* elapse
+    // What is too old is found when another one is recorded.
+    yield* server.Add(undefined, { idempotencyKey: "second" })
+    return (yield* server.Add(undefined, { idempotencyKey: "first" })) === 3
+  })
+
 const kinds: Record<string, Kind> = {
   "the timeout of a call": (elapse) => Effect.flatMap(server, (timed) => ends(timed.Hang(), elapse)),
   "the timeout of GenServer.stop": (elapse) =>
@@ -110,33 +125,15 @@ const kinds: Record<string, Kind> = {
         yield* elapse
         return (yield* timed.Get()) === 1
       })),
-  "the age of a recorded answer": (elapse) =>
-    Effect.gen(function*() {
-      const companion = StateContainer.layerMemory(Timed, { answers: { maxAge: second } })
-      const context = yield* Layer.build(
-        Supervisor.layer({ strategy: "one_for_one" }, [companion, Timed.layer(timed)])
-      )
-      const server = yield* Effect.provideContext(Timed, context)
-      yield* server.Add(undefined, { idempotencyKey: "first" })
-      yield* elapse
-      // What is too old is found when another one is recorded.
-      yield* server.Add(undefined, { idempotencyKey: "second" })
-      return (yield* server.Add(undefined, { idempotencyKey: "first" })) === 3
-    }),
-  "the age of a recorded answer in a store": (elapse) =>
-    Effect.gen(function*() {
-      const companion = StateContainer.layerStore(Timed, { store: Store, answers: { maxAge: second } }).pipe(
-        Layer.provide(storeLayer(new Scripted()))
-      )
-      const context = yield* Layer.build(
-        Supervisor.layer({ strategy: "one_for_one" }, [companion, Timed.layer(timed)])
-      )
-      const server = yield* Effect.provideContext(Timed, context)
-      yield* server.Add(undefined, { idempotencyKey: "first" })
-      yield* elapse
-      yield* server.Add(undefined, { idempotencyKey: "second" })
-      return (yield* server.Add(undefined, { idempotencyKey: "first" })) === 3
-    }),
+  "the age of a recorded answer": forgotten(() =>
+    Supervisor.layer(one, [StateContainer.layerMemory(Timed, aging), Timed.layer(timed)])
+  ),
+  "the age of a recorded answer in a store": forgotten(() =>
+    Supervisor.layer(one, [
+      Layer.provide(StateContainer.layerStore(Timed, { store: Store, ...aging }), storeLayer(new Scripted())),
+      Timed.layer(timed)
+    ])
+  ),
   "the window of a plain intensity": forgiven(window),
   "the window of an intensity beside a backoff": forgiven(
     Restart.max([Restart.backoff({ base: 0, jitter: 0 }), window])
