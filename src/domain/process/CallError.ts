@@ -81,6 +81,18 @@ export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: Foreign
 /** The idempotency key was used before, for another call: nothing was done. */
 export const KeyReused = Schema.TaggedStruct("KeyReused", { key: Schema.String })
 
+/**
+ * A call with this idempotency key was made before, and its answer is not to be had; it is not handled again. `handled`:
+ * `"yes"`, its answer is on record and is none of this message any more (`issue` says why); `"begun"`, its handler committed a
+ * state and the answer that was to come later was lost with its incarnation; `"unknown"`, what was on record is damaged, so it
+ * may have been handled, or never.
+ */
+export const AnswerLost = Schema.TaggedStruct("AnswerLost", {
+  key: Schema.String,
+  handled: Schema.Literals(["yes", "begun", "unknown"]),
+  issue: Schema.optionalKey(Schema.String)
+})
+
 /** The idempotency key is empty, or too long: nothing was done. */
 export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey", {
   key: Schema.String,
@@ -106,6 +118,7 @@ export const CallErrorReason = Schema.Union([
   CallingSelf,
   NotConserved,
   KeyReused,
+  AnswerLost,
   InvalidIdempotencyKey,
   InvalidPayload
 ])
@@ -173,6 +186,11 @@ const explain = (reason: CallErrorReason): string => {
     case "KeyReused":
       return `the idempotency key "${reason.key}" was used for another call. Nothing was done: one key is for one call, ` +
         "made again with the same message and payload."
+    case "AnswerLost":
+      return `${lost[reason.handled]}${
+        reason.issue === undefined ? "" : ` (${reason.issue})`
+      }. It is not handled again ` +
+        `under the key "${reason.key}": ask the server where it stands, and make the call under a new key if it is to be done.`
     case "InvalidIdempotencyKey":
       return `"${cut(reason.key, 41)}" is no idempotency key: ` +
         `it has ${
@@ -183,6 +201,14 @@ const explain = (reason: CallErrorReason): string => {
       return `its payload is not what its schema says (${reason.issue}). Nothing was sent: decode what comes from outside, and ` +
         "send what was decoded."
   }
+}
+
+const lost: { readonly [H in (typeof AnswerLost.Type)["handled"]]: string } = {
+  yes: "this call was handled before, and its recorded answer cannot be read by this code",
+  begun:
+    "this call was begun before: its handler changed the state, and the answer that was to come later was lost with " +
+    "the incarnation that owed it",
+  unknown: "it is not known whether this call was handled before: recorded answers of the server are damaged"
 }
 
 const waited = ({ begun, outage, waitsFor }: typeof Timeout.Type): string => {

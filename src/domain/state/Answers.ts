@@ -21,7 +21,30 @@ export interface RecordedAnswer {
   readonly at: number
   /** The answer and what it answers, as JSON text. */
   readonly body: string
+  /** The date after which it counts no more, where nothing that is recorded makes it give way. */
+  readonly until?: number | undefined
 }
+
+/** The id of an answer that stands for any: a part was lost of which it is not known whose answers it held. */
+export const anyId = ""
+
+const lossMark = "{\"lost\":"
+
+/** An answer that was on record and is lost: who asks for it hears so, and its call is not handled again. */
+export const lost = (answer: Omit<RecordedAnswer, "body">, why: string): RecordedAnswer => ({
+  id: answer.id,
+  seq: answer.seq,
+  at: answer.at,
+  body: `${lossMark}${JSON.stringify(why)}}`
+})
+
+/** An answer as it is kept by `limits`. One that stands for any keeps new ones from being recorded: its age alone ends it. */
+export const bounded = (answer: RecordedAnswer, { maxAge }: Limits): RecordedAnswer =>
+  answer.id === anyId ? { ...answer, until: answer.at + maxAge } : answer
+
+/** Why an answer is lost, if it is. */
+export const lossOf = ({ body }: RecordedAnswer): string | undefined =>
+  body.startsWith(lossMark) ? String(JSON.parse(body.slice(lossMark.length, -1))) : undefined
 
 /** An answer about to be recorded. */
 export type NewAnswer = Omit<RecordedAnswer, "seq">

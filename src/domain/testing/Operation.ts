@@ -78,6 +78,7 @@ export const doneAfter = (reason: CallErrorReason): "no" | "over" | "busy" | "op
       return reason.waitsFor === "handler" ? "busy" : reason.waitsFor === "reply" ? "open" : "over"
     case "Crashed":
     case "Quarantined":
+    case "AnswerLost":
       return "over"
     case "NotConserved":
       return "busy"

@@ -29,6 +29,7 @@ describe("what a call's error says of what was done", () => {
     ["nothing that runs", { _tag: "NotRunning" }, "no"],
     ["an end with the message in hand", { _tag: "NotRunning", reason: { _tag: "Normal" } }, "over"],
     ["a crash", { _tag: "Crashed", cause: Cause.die("boom"), willRestart: true }, "over"],
+    ["a key whose answer is lost", { _tag: "AnswerLost", key: "k", handled: "unknown" }, "over"],
     ["a quarantine", { _tag: "Quarantined", attempts: 3 }, "over"],
     ["a timeout before it began", timeout(false, "turn"), "no"],
     ["a timeout while it waited to be handled again", timeout(true, "turn"), "over"],

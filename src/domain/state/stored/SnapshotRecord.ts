@@ -39,6 +39,12 @@ export interface SnapshotRecord {
    * the timers of this snapshot; absent when it has none.
    */
   readonly timers?: Timers.Timers | undefined
+  /**
+   * Loaded: why it is not what was written, where that is so. `state` is the text as it lies there now, or empty. Nothing starts
+   * from it: it is set aside, and the server says what it starts from instead. Its answers are those up to it, and what is
+   * known of those that were lost (`Answers.lost`).
+   */
+  readonly damaged?: string | undefined
 }
 
 /** A key that has timers, and when the earliest of them is due. */

@@ -2,7 +2,8 @@
  * What a new incarnation starts from when its snapshots are in a store: `Recovery`, with snapshots that must be read first.
  *
  * A snapshot that cannot be read gives way like a suspect one. The one it gives way to is decided on and read in turn, until
- * one of them can be used or none is left.
+ * one of them can be used or none is left. One that its store found damaged gives way to the one before, trusted or not:
+ * rot is no evidence against a state.
  *
  * @since 0.1.0
  */
@@ -18,6 +19,8 @@ export interface Stored {
   readonly epoch: number
   /** Every snapshot up to this number was trusted when it was written (0: none). */
   readonly trusted: number
+  /** Why it is not what was written, where that is so. */
+  readonly damaged?: string | undefined
 }
 
 /**
@@ -73,7 +76,8 @@ export interface Judgement<R, S> {
  * `known` are the books in memory: the evidence in them counts if they are about the newest stored snapshot. Only snapshots
  * that might be started from are read. With the newest one are set aside those on probation between it and the one that
  * takes its place: they would otherwise pass for ancestors of the next commit. However many are set aside, it is one
- * rollback: from the newest snapshot there was to the one that is started from, with all the reasons in order.
+ * rollback: from the newest snapshot there was to the one that is started from, with all the reasons in order. Damaged ones
+ * are set aside first, wherever they lie; with `onSuspect: "refuse"` a damaged newest one is refused like any suspect.
  *
  * @since 0.1.0
  */
@@ -84,10 +88,17 @@ export const judge = <R extends Stored, S>(
   policy: Recovery.Policy | undefined
 ): Judgement<R, S> => {
   const upTo = trustedUpTo(records)
-  const before = booksOf(records, upTo)
+  const newest = records.reduce((seq, one) => Math.max(seq, one.seq), 0)
+  const aside: Array<Generations.Aside<R>> = Array.sort(records, newestFirst).flatMap((state) =>
+    state.damaged === undefined ? [] : [{ seq: state.seq, state, why: state.damaged }]
+  )
+  let rest = aside.length === 0 ? records : records.filter((one) => one.damaged === undefined)
+  const before = booksOf(rest, upTo)
+  const refused = policy?.onSuspect === "refuse" ? aside[0] : undefined
+  if (refused?.seq === newest && refused !== undefined) {
+    return { decision: { _tag: "Refuse", from: newest, why: refused.why }, from: undefined, books: before, aside: [] }
+  }
   const evidence = known?.seq === before?.seq ? Generations.evidenceAgainst(known) : undefined
-  const aside: Array<Generations.Aside<R>> = []
-  let rest = records
   let outcome = Recovery.decide(before && evidence ? { ...before, trust: evidence } : before, policy)
   for (;;) {
     const { decision } = outcome
@@ -98,14 +109,14 @@ export const judge = <R extends Stored, S>(
       rest = rest.filter(({ seq }) => seq <= last)
       books = booksOf(rest, upTo)
     }
-    const why = aside.map((one) => one.why).join("; ")
+    const reasons = (upTo: number) => aside.flatMap((one) => one.seq > upTo ? [one.why] : []).join("; ")
     switch (decision._tag) {
       case "Refuse":
       case "GiveUp":
         return { decision, from: undefined, books, aside }
       case "Init":
         return {
-          decision: before === undefined ? decision : { ...decision, from: before.seq, why },
+          decision: newest === 0 ? decision : { ...decision, from: newest, why: reasons(0) },
           from: undefined,
           books,
           aside
@@ -117,9 +128,9 @@ export const judge = <R extends Stored, S>(
         if (found._tag === "Decoded") {
           const from = { ...chosen, state: found.state }
           return {
-            decision: aside.length === 0
+            decision: from.seq === newest
               ? { _tag: "Restore", snapshot: from }
-              : { _tag: "RollBack", from: before?.seq ?? from.seq, to: from, why },
+              : { _tag: "RollBack", from: newest, to: from, why: reasons(from.seq) },
             from,
             books,
             aside

@@ -9,6 +9,7 @@ import { Cause, Effect, Exit, Tracer } from "effect"
 import { isNext, type Next } from "../../../domain/server/Next.ts"
 import { Busy } from "../../../domain/server/Phase.ts"
 import { MissingCallback } from "../../../domain/server/ServerErrors.ts"
+import { lossOf, type RecordedAnswer } from "../../../domain/state/Answers.ts"
 import { isSet } from "../../../domain/state/Timers.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -73,8 +74,13 @@ export const isSuperseded = (server: Server, incarnation: number): boolean =>
 const recall = (server: Server, envelope: Envelope, { call, key, timer }: Once): boolean => {
   if (timer !== undefined) return isOver(server, envelope, timer)
   const recorded = server.companion?.recorded(key)
-  if (recorded !== undefined) {
+  if (recorded !== undefined && !isPast(server, recorded)) {
     idle(server)
+    const issue = lossOf(recorded)
+    if (issue !== undefined) {
+      envelope.refuse({ _tag: "AnswerLost", key, handled: "unknown", issue })
+      return true
+    }
     const exit = AnswerText.read(envelope.type, call, recorded.body)
     if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
     else answer(server, envelope, exit)
@@ -87,6 +93,9 @@ const recall = (server: Server, envelope: Envelope, { call, key, timer }: Once):
   else follow(first, envelope)
   return true
 }
+
+const isPast = ({ spec }: Server, { until }: RecordedAnswer): boolean =>
+  until !== undefined && spec.clock.currentTimeMillisUnsafe() > until
 
 /** Whether the timer of a message was cancelled or handled since: then the message is not handled. */
 const isOver = (server: Server, { attempts, type }: Envelope, { due, fired }: TimerMessage): boolean => {

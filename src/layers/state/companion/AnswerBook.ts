@@ -7,6 +7,8 @@
  * @since 0.1.0
  */
 import {
+  anyId,
+  bounded,
   defaultLimits,
   expired,
   lagOf,
@@ -31,7 +33,7 @@ export class AnswerBook {
   }
 
   find(id: string): RecordedAnswer | undefined {
-    return this.answers.get(id)
+    return this.answers.get(id) ?? this.answers.get(anyId)
   }
 
   record(answer: NewAnswer, seq: number): void {
@@ -53,7 +55,7 @@ export class AnswerBook {
     this.answers.clear()
     this.unsaved = []
     for (const answer of answers) {
-      this.answers.set(answer.id, answer)
+      this.answers.set(answer.id, bounded(answer, this.limits))
       this.earlier = answer.at
     }
   }

@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type { Limits, RecordedAnswer } from "../../../domain/state/Answers.ts"
+import type { Aside } from "../../../domain/state/Generations.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { none, type Timers } from "../../../domain/state/Timers.ts"
 import { AnswerBook } from "../companion/AnswerBook.ts"
@@ -54,4 +55,16 @@ export class Beside {
     this.hasUnsavedTimers = false
     return taken
   }
+}
+
+/**
+ * What there is beside the state that is started from. A newer snapshot that was damaged knows of more answers: those that went
+ * with it are lost, and their calls are not handled again.
+ */
+export const keptOf = (
+  start: SnapshotRecord | undefined,
+  aside: ReadonlyArray<Aside<SnapshotRecord>>
+): Pick<SnapshotRecord, "answers" | "timers"> | undefined => {
+  const lost = aside.find(({ seq, state }) => state.damaged !== undefined && seq > (start?.seq ?? 0))?.state
+  return lost === undefined ? start : { answers: lost.answers, timers: start?.timers }
 }

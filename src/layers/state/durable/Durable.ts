@@ -45,7 +45,7 @@ import {
 } from "../companion/Companion.ts"
 import { settled } from "../companion/Settled.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
-import { Beside } from "./Beside.ts"
+import { Beside, keptOf } from "./Beside.ts"
 import * as Memory from "./Memory.ts"
 import { Outbox } from "./Outbox.ts"
 import { Removals } from "./Removals.ts"
@@ -284,7 +284,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   private adopt({ aside, books, decision, from }: Judgement<SnapshotRecord, S>): void {
     const { newest } = this
-    this.learn(books, Generations.lastSeq(books, aside))
+    this.learn(books, Generations.lastSeq(books, aside), keptOf(books?.state, aside))
     if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
       const start = from && books && Generations.make({ ...from, incarnation: this.fence }, books.trust, undefined)
       this.memory = decision._tag === "Init" && aside.length > 0 ? Memory.rolledBack : Memory.here(start)
@@ -292,8 +292,12 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     else this.memory = Memory.here({ ...newest, trust: books.trust })
   }
 
-  private learn(books: Generations.Generations<SnapshotRecord>, lastSeq: number): void {
-    this.beside = Beside.of(books?.state, this.session.policy?.answers)
+  private learn(
+    books: Generations.Generations<SnapshotRecord>,
+    lastSeq: number,
+    kept: Pick<SnapshotRecord, "answers" | "timers"> | undefined = books?.state
+  ): void {
+    this.beside = Beside.of(kept, this.session.policy?.answers)
     this.session.alarms?.note(this.timers)
     this.trustedUpTo = books === undefined ? 0 : books.trust === "trusted" ? books.seq : books.goodSeq
     this.outbox.caughtUp(lastSeq)

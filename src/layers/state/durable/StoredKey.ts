@@ -37,7 +37,8 @@ export class StoredKey<in out S> {
 
   /** Those of them that this code can read. */
   readable(records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<Snapshot<S>> {
-    return records.flatMap(({ epoch, seq, state, version }) => {
+    return records.flatMap(({ damaged, epoch, seq, state, version }) => {
+      if (damaged !== undefined) return []
       const read = this.session.schema.decode(version, state)
       return read._tag === "Decoded" ? [{ seq, state: read.state, incarnation: epoch }] : []
     })
@@ -77,6 +78,7 @@ export class StoredKey<in out S> {
       const what = `of ${this.text} it has ${held}, not the snapshot that left memory`
       return this.fail("load", { _tag: "Corrupt", what })
     }
+    if (record.damaged !== undefined) return this.fail("load", { _tag: "Corrupt", what: record.damaged })
     const read = schema.decode(record.version, record.state)
     return read._tag === "Decoded"
       ? Exit.succeed({ ...record, state: read.state })

@@ -14,6 +14,7 @@ interface Stored {
   readonly epoch: number
   readonly trusted: number
   readonly text: string
+  readonly damaged?: string
 }
 
 const stored = (seq: number, trusted: number, text = String(seq)): Stored => ({ seq, epoch: 7, trusted, text })
@@ -96,6 +97,34 @@ describe("judge", () => {
     assert.strictEqual(from, undefined)
     assert.deepStrictEqual(aside, [])
     assert.strictEqual(after?.state, before[0])
+  })
+
+  it("a damaged snapshot gives way to the one before, trusted or not, and is set aside wherever it lies", () => {
+    const rotten = (seq: number) => ({ ...stored(seq, 1), damaged: `${seq} has rotted` })
+    const newest = judged([rotten(5), rotten(4), stored(3, 1), stored(2, 1), stored(1, 1)])
+    assert.deepStrictEqual(newest.aside.map(({ seq, why }) => [seq, why]), [[5, "5 has rotted"], [4, "4 has rotted"]])
+    assert.deepStrictEqual(newest.decision, {
+      _tag: "RollBack",
+      from: 5,
+      to: start(3, 3, false),
+      why: "5 has rotted; 4 has rotted"
+    })
+    const older = judged([stored(5, 1), rotten(4), stored(1, 1)])
+    assert.deepStrictEqual(older.aside.map(({ seq }) => seq), [4])
+    assert.deepStrictEqual(older.decision, { _tag: "Restore", snapshot: start(5, 5, false) })
+    const all = judged([rotten(2), rotten(1)])
+    assert.deepStrictEqual([all.aside.length, all.decision, all.books], [
+      2,
+      { _tag: "Init", why: "2 has rotted; 1 has rotted", from: 2 },
+      undefined
+    ])
+  })
+
+  it("with refuse, a damaged newest snapshot is refused, and a damaged older one is not", () => {
+    const rotten = { ...stored(2, 1), damaged: "rotten" }
+    const newest = judged([rotten, stored(1, 1)], { onSuspect: "refuse" })
+    assert.deepStrictEqual([newest.decision, newest.aside], [{ _tag: "Refuse", from: 2, why: "rotten" }, []])
+    assert.strictEqual(judged([stored(3, 1), rotten], { onSuspect: "refuse" }).from?.seq, 3)
   })
 
   it("reads a suspect's successor, not the suspect", () => {
