@@ -248,6 +248,16 @@ describe("agents", () => {
     // @ts-expect-error
     visits.update((n) => Effect.map(Rate, (rate) => n * rate))
   })
+
+  it("take a timeout, and no idempotency key: two functions cannot be compared", () => {
+    visits.update((n) => n + 1, { timeout: "1 second" })
+    // @ts-expect-error
+    visits.update((n) => n + 1, { idempotencyKey: "a" })
+    // @ts-expect-error
+    visits.getAndUpdate((n) => [n, n + 1] as const, { idempotencyKey: "a" })
+    // @ts-expect-error
+    visits.get((n) => n, { idempotencyKey: "a" })
+  })
 })
 
 describe("orCrash", () => {

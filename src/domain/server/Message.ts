@@ -290,7 +290,11 @@ export interface CallOptions {
   readonly timeout?: Duration.Input | "infinity" | undefined
   /**
    * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same key,
-   * message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are not.
+   * message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are not. An
+   * answer that the handler promised (`Next.noReply`) is waited for; one that was lost is `AnswerLost`.
+   *
+   * Payloads are the same that mean the same: in any order of their fields, and with fields that are `undefined` or not there.
+   * A deploy may add fields to a payload, and to a reply, that have a default.
    *
    * A key has 1 to 256 bytes (in UTF-8); any other fails this call, with `InvalidIdempotencyKey`, before it is sent. The
    * payload has to fit its schemas, since it is compared as text: one that does not is a defect of the caller. Over

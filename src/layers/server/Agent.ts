@@ -10,7 +10,7 @@
  */
 import { type Context, Effect, type Layer, type Pipeable, Schema } from "effect"
 import type { CallError } from "../../domain/process/CallError.ts"
-import { call, type CallOptions, cast } from "../../domain/server/Message.ts"
+import { call, type CallOptions as ServerCallOptions, cast } from "../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"
@@ -24,6 +24,15 @@ import { make as makeClass } from "./class/ServerClass.ts"
 import type { ServerOf } from "./class/ServerRef.ts"
 import type { Description as ServerDescription, KeyOptions, Needs, Options } from "./GenServer.ts"
 import type { ClientClass } from "./parts/ServerSpec.ts"
+
+/**
+ * The options of one call of an agent. There is no `idempotencyKey`: what is sent is a function, and two functions cannot
+ * be compared. A call that is to be safe to make again is a message of a `GenServer`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type CallOptions = Omit<ServerCallOptions, "idempotencyKey">
 
 /**
  * The operations on an agent whose state is an `S`; each may also fail with a `More`.

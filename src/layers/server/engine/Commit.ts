@@ -9,6 +9,7 @@
  */
 import { Cause, type Exit } from "effect"
 import { crashed, killed } from "../../../domain/process/ExitReason.ts"
+import { answerId, markId } from "../../../domain/server/Idempotency.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
 import { steadyDateOf } from "../../process/Timer.ts"
 import type { Besides, Origin } from "../../state/companion/Companion.ts"
@@ -17,7 +18,7 @@ import { idle, noOptions, type Options } from "../life/Rest.ts"
 import { answer } from "../life/Settle.ts"
 import * as AnswerText from "../message/AnswerText.ts"
 import type { Envelope } from "../message/Envelope.ts"
-import { ownCast } from "../message/MessageType.ts"
+import { type Once, ownCast } from "../message/MessageType.ts"
 import * as Timed from "../message/Timed.ts"
 import { invalidResult, isPromise } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
@@ -43,8 +44,8 @@ export const accept = (
 }
 
 /**
- * Commits a message's state; with it, its answer goes on record if it carries a key, and timers are set. False when that
- * crashed the server.
+ * Commits a message's state; with it, its answer goes on record if it carries a key (or that it was begun), and timers are
+ * set. False when that crashed the server.
  */
 export const commitAnswer = (
   server: Server,
@@ -68,17 +69,29 @@ export const commitAnswer = (
 
 const besidesOf = (
   server: Server,
-  { once, type }: Envelope,
+  envelope: Envelope,
   reply: Exit.Exit<unknown, unknown> | undefined,
   options: Options
 ): Besides | undefined => {
+  const { once, type } = envelope
   const at = server.spec.clock.currentTimeMillisUnsafe()
   const timers = Timed.after({ of: server.name, request: type.tag }, server, at, once?.timer, options.timers)
-  const answers = once === undefined || once.timer !== undefined || reply === undefined
-    ? undefined
-    : [{ id: once.key, at: steadyDateOf(server.spec.clock), body: AnswerText.write(type, once.call, reply) }]
-  return answers === undefined && timers === undefined ? undefined : { answers, timers }
+  const answer = once === undefined || once.timer !== undefined ? undefined : recordOf(envelope, once, reply)
+  if (answer === undefined && timers === undefined) return undefined
+  return { answers: answer && [{ ...answer, at: steadyDateOf(server.spec.clock) }], timers }
 }
+
+/** What goes on record of a call with its commit: its answer; or, while that is still to come, that it was begun. */
+const recordOf = (
+  { isAnswered, type }: Envelope,
+  { call, key }: Once,
+  reply: Exit.Exit<unknown, unknown> | undefined
+) =>
+  reply !== undefined
+    ? { id: answerId(key), body: AnswerText.write(type, call, reply) }
+    : isAnswered
+    ? undefined
+    : { id: markId(key), body: AnswerText.mark(call) }
 
 /**
  * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has

@@ -6,6 +6,8 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Tracer } from "effect"
+import { callError } from "../../../domain/process/CallError.ts"
+import { answerId, markId } from "../../../domain/server/Idempotency.ts"
 import { isNext, type Next } from "../../../domain/server/Next.ts"
 import { Busy } from "../../../domain/server/Phase.ts"
 import { MissingCallback } from "../../../domain/server/ServerErrors.ts"
@@ -70,32 +72,38 @@ const handlerIn = (server: Server, { type }: Envelope): AnyHandler => {
 export const isSuperseded = (server: Server, incarnation: number): boolean =>
   server.phase !== Busy || server.incarnation !== incarnation
 
-/** Whether the message was handled before, or is promised a reply: it then gets that one. */
-const recall = (server: Server, envelope: Envelope, { call, key, timer }: Once): boolean => {
+/**
+ * Whether the call was made before. Then it gets the answer on record, or waits for the one that is promised; it is refused if
+ * that was lost, or if its key is another call's.
+ */
+const recall = (server: Server, envelope: Envelope, once: Once): boolean => {
+  const { key, timer } = once
   if (timer !== undefined) return isOver(server, envelope, timer)
-  const recorded = server.companion?.recorded(key)
-  if (recorded !== undefined && !isPast(server, recorded)) {
-    idle(server)
-    const issue = lossOf(recorded)
-    if (issue !== undefined) {
-      envelope.refuse({ _tag: "AnswerLost", key, handled: "unknown", issue })
-      return true
-    }
-    const exit = AnswerText.read(envelope.type, call, recorded.body)
-    if (exit === undefined) envelope.refuse({ _tag: "KeyReused", key })
-    else answer(server, envelope, exit)
-    return true
-  }
-  const first = server.occasional?.promised.find(key)
-  if (first === undefined) return false
+  const recorded = onRecord(server, answerId(key))
+  const isHere = recorded !== undefined && lossOf(recorded) === undefined
+  const first = isHere ? undefined : server.occasional?.promised.find(key)
+  const before = isHere ? recorded : onRecord(server, markId(key)) ?? recorded
+  if (before === undefined && first === undefined) return false
   idle(server)
-  if (first.once?.call !== call) envelope.refuse({ _tag: "KeyReused", key })
-  else follow(first, envelope)
+  if (first === undefined) answerAgain(server, envelope, key, AnswerText.find(envelope, once, before!))
+  else if (AnswerText.isSame(envelope, once, first)) follow(first, envelope)
+  else envelope.refuse({ _tag: "KeyReused", key })
   return true
 }
 
-const isPast = ({ spec }: Server, { until }: RecordedAnswer): boolean =>
-  until !== undefined && spec.clock.currentTimeMillisUnsafe() > until
+const onRecord = ({ companion, spec }: Server, id: string): RecordedAnswer | undefined => {
+  const recorded = companion?.recorded(id)
+  return recorded?.until !== undefined && spec.clock.currentTimeMillisUnsafe() > recorded.until ? undefined : recorded
+}
+
+/** Answers with what is on record, or with what became of it. */
+const answerAgain = (server: Server, envelope: Envelope, key: string, found: AnswerText.Found): void => {
+  if (found._tag === "KeyReused") return envelope.refuse({ _tag: "KeyReused", key })
+  const exit = found._tag === "Answer"
+    ? found.exit
+    : Exit.fail(callError(server.name, envelope.type.tag, { ...found, key }))
+  answer(server, envelope, exit)
+}
 
 /** Whether the timer of a message was cancelled or handled since: then the message is not handled. */
 const isOver = (server: Server, { attempts, type }: Envelope, { due, fired }: TimerMessage): boolean => {
@@ -166,7 +174,7 @@ const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, un
     case "Reply":
       return accept(server, envelope, next.state, next.options, Exit.succeed(next.reply))
     case "NoReply":
-      if (envelope.type.isCall && envelope.exit === undefined) server.ownOccasional.promised.add(envelope)
+      if (envelope.type.isCall && !envelope.isAnswered) server.ownOccasional.promised.add(envelope)
       return accept(server, envelope, next.state, next.options, undefined)
     case "Stop": {
       const { answer } = next

@@ -151,6 +151,11 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     }
   }
 
+  /** Whether it has its answer, which may wait for the state to be stored. */
+  get isAnswered(): boolean {
+    return (this.exit ?? this.held) !== undefined
+  }
+
   /** Whether an answer that is held back is no longer wanted: its caller has gone, and no call made again waits for it. */
   get isGone(): boolean {
     return this.exit !== undefined || (this.gone && (this.followers?.size ?? 0) === 0)

@@ -15,6 +15,8 @@ class Purse extends GenServer.Service<Purse>()("test/Purse", {
     EarnLater: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     /** Earns, and promises the reply, after 2 seconds. */
     EarnSlowly: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
+    /** Earns, and ends without a reply. */
+    Leave: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     Hold: GenServer.call({ timeout: "infinity" }),
     Crash: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int })
   }
@@ -46,6 +48,7 @@ const purse = (options: { readonly later: Deferred.Deferred<void>; readonly cras
         yield* Effect.forkDetach(GenServer.reply(from, Exit.succeed(amount)))
         return Next.noReply(coins + amount)
       }),
+      Leave: (coins, { amount }) => Next.stop({ _tag: "Shutdown" }, { state: coins + amount }),
       Hold: (coins) => Effect.as(Deferred.await(options.later), [undefined, coins]),
       Crash: (coins, { amount }) =>
         options.crashes.left-- > 0 ? Effect.die("boom") : Effect.succeed([coins + amount, coins + amount])
@@ -173,22 +176,54 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 
-  it.effect("one whose incarnation ended before the reply is handled anew when it is made again", () =>
+  it.effect("one whose incarnation ended before the reply is not handled again: its caller hears that it was begun", () =>
     Effect.gen(function*() {
       const { later, tree } = yield* setUp
       yield* Effect.gen(function*() {
         const purse = yield* Purse
-        const earn = Effect.forkChild(Effect.exit(purse.EarnLater({ amount: 5 }, { idempotencyKey: "a" })), {
-          startImmediately: true
-        })
-        const first = yield* earn
+        const key = { idempotencyKey: "a" }
+        const earn = purse.EarnLater({ amount: 5 }, key)
+        const first = yield* Effect.forkChild(Effect.exit(earn), { startImmediately: true })
         yield* TestClock.adjust(0)
         yield* Process.kill(purse)
         assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
-        const second = yield* earn
         yield* Deferred.succeed(later, undefined)
         yield* TestClock.adjust(0)
-        assert.deepStrictEqual(second.pollUnsafe(), Exit.succeed(Exit.succeed(5)))
+        for (let times = 0; times < 2; times++) {
+          const error = yield* Effect.flip(earn)
+          assert.deepStrictEqual(error.reason, { _tag: "AnswerLost", key: "a", handled: "begun" })
+          assert.include(error.message, "was begun before")
+          assert.strictEqual((yield* Effect.flip(purse.EarnLater({ amount: 6 }, key))).reason._tag, "KeyReused")
+          assert.strictEqual((yield* Effect.flip(purse.Earn({ amount: 5 }, key))).reason._tag, "KeyReused")
+          yield* Process.kill(purse)
+        }
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("an answer that came later is on record, and its mark is in no one's way", () =>
+    Effect.gen(function*() {
+      const { later, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        yield* Deferred.succeed(later, undefined)
+        const earn = purse.EarnLater({ amount: 5 }, { idempotencyKey: "a" })
+        assert.strictEqual(yield* earn, 5)
+        yield* Process.kill(purse)
+        assert.strictEqual(yield* earn, 5)
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("a handler that commits and stops without an answer is not run again for the same call", () =>
+    Effect.gen(function*() {
+      const { tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const leave = purse.Leave({ amount: 5 }, { idempotencyKey: "a" })
+        assert.strictEqual((yield* Effect.flip(leave)).reason._tag, "Crashed")
+        assert.deepInclude((yield* Effect.flip(leave)).reason, { _tag: "AnswerLost", handled: "begun" })
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 
