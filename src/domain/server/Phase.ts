@@ -58,3 +58,30 @@ export const mayFollow: Readonly<Record<Phase, ReadonlyArray<Phase>>> = {
   [Parked]: [Restarting, Stopped],
   [Stopped]: [Starting]
 }
+
+/** What a phase is called where people look. */
+export type PhaseName =
+  | "idle"
+  | "busy"
+  | "pending"
+  | "starting"
+  | "restoring"
+  | "initialising"
+  | "ending"
+  | "restarting"
+  | "parked"
+  | "stopped"
+
+/** The name of each phase. */
+export const nameOf: Readonly<Record<Phase, PhaseName>> = {
+  [Idle]: "idle",
+  [Busy]: "busy",
+  [Pending]: "pending",
+  [Starting]: "starting",
+  [Restoring]: "restoring",
+  [Initialising]: "initialising",
+  [Ending]: "ending",
+  [Restarting]: "restarting",
+  [Parked]: "parked",
+  [Stopped]: "stopped"
+}

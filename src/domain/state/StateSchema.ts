@@ -14,6 +14,8 @@ import { Cause, Result, Schema } from "effect"
 import { ask, isError, messageOf } from "../text/ForeignText.ts"
 import * as RoundTrip from "./RoundTrip.ts"
 
+export { redacted } from "./Redaction.ts"
+
 const TypeId = "~heirloom/StateSchema"
 
 /**

@@ -6,8 +6,7 @@
  *
  * *Tricky*: `publish` runs inside the stack that caused the event, which may be a server's in the middle of a hand-off. A
  * listener that resumed a fiber there would run it inside that stack; so listeners only enqueue, into queues whose takers
- * wake on their own turn. A listener may subscribe or leave while an event is published: the set of listeners is replaced,
- * never changed in place.
+ * wake on their own turn.
  *
  * @since 0.1.0
  */
@@ -18,7 +17,8 @@ import { type Rollback, toText as rollbackText } from "../../domain/observation/
 import { toCause } from "../../domain/process/ExitReason.ts"
 import { bounded, printable } from "../../domain/text/ForeignCause.ts"
 import { attach, type Counters, makeCounters } from "./Counters.ts"
-import { logIn, whenRejected } from "./SafeLog.ts"
+import { Listeners } from "./Listeners.ts"
+import { logIn } from "./SafeLog.ts"
 
 /**
  * Hears every event, synchronously, in the stack of the engine that caused it: it must only enqueue. One that throws, or whose
@@ -30,6 +30,14 @@ import { logIn, whenRejected } from "./SafeLog.ts"
 export type Listener = (event: Lifecycle) => void
 
 /**
+ * Hears of every crash report, likewise.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReportListener = (report: CrashReport) => void
+
+/**
  * Where supervision trees report what happens to them.
  *
  * @category models
@@ -39,12 +47,16 @@ export interface Telemetry {
   readonly "~heirloom/Telemetry": "~heirloom/Telemetry"
   /** Adds a listener; the returned function removes it. */
   subscribe(listener: Listener): () => void
+  /** Adds a listener for crash reports, whether they are logged or not; the returned function removes it. */
+  subscribeReports(listener: ReportListener): () => void
 }
 
 /** The same as the engines have it. */
 export interface Sink extends Telemetry {
   /** Whether there is a listener. */
   readonly listening: boolean
+  /** Whether there is one for reports. */
+  readonly reporting: boolean
   publish(event: Lifecycle): void
   /**
    * Logs the report at `Error` level with the loggers of `context`: nothing dies silently. Does next to nothing when
@@ -65,44 +77,38 @@ export interface Sink extends Telemetry {
 class TreeSink implements Sink {
   readonly "~heirloom/Telemetry" = "~heirloom/Telemetry"
   listening = false
+  reporting = false
   readonly counters = makeCounters()
   /** Where it logs what is wrong with a listener: the services of the root that it was made for. */
   context: Context.Context<never> = Context.empty()
-  private listeners: ReadonlyArray<Listener> = []
+  private readonly events = new Listeners<Lifecycle>(
+    (areThere) => void (this.listening = areThere),
+    (event, defect) => this.lost("listener", event._tag, event.path, defect)
+  )
+  private readonly reports = new Listeners<CrashReport>(
+    (areThere) => void (this.reporting = areThere),
+    ({ path }, defect) => this.lost("listener for reports", "the crash", path, defect)
+  )
 
   publish(event: Lifecycle): void {
-    for (const listener of this.listeners) this.call(listener, event)
-  }
-
-  private call(listener: Listener, event: Lifecycle): void {
-    try {
-      whenRejected(listener(event), (defect) => this.remove(listener, event, defect))
-    } catch (defect) {
-      this.remove(listener, event, defect)
-    }
-  }
-
-  private remove(listener: Listener, event: Lifecycle, defect: unknown): void {
-    if (!this.listeners.includes(listener)) return
-    this.leave(listener)
-    const what = `a listener of Telemetry failed at ${event._tag} of ${pathText(event.path)}: it is removed`
-    this.failed(what, Cause.die(defect), this.context)
-  }
-
-  private leave(listener: Listener): void {
-    this.listeners = this.listeners.filter((other) => other !== listener)
-    this.listening = this.listeners.length > 0
+    this.events.call(event)
   }
 
   subscribe(listener: Listener): () => void {
-    // A closure of its own per subscription, so that one function subscribed twice is called twice and leaves once a time.
-    const own: Listener = (event) => listener(event)
-    this.listeners = [...this.listeners, own]
-    this.listening = true
-    return () => this.leave(own)
+    return this.events.add(listener)
+  }
+
+  subscribeReports(listener: ReportListener): () => void {
+    return this.reports.add(listener)
+  }
+
+  private lost(who: string, at: string, path: ReadonlyArray<string>, defect: unknown): void {
+    const what = `a ${who} of Telemetry failed at ${at} of ${pathText(path)}: it is removed`
+    this.failed(what, Cause.die(defect), this.context)
   }
 
   crashed(report: CrashReport, context: Context.Context<never>): void {
+    if (this.reporting) this.reports.call(report)
     if (isLogging(context)) logIn(context, logReport(report))
   }
 

@@ -3,7 +3,7 @@
  *
  * A root supervisor takes the `Telemetry` of its context ({@link CurrentTelemetry}), or makes one; everything below it shares
  * that one. You do not need this module to have crashes logged or metrics counted: that happens by itself. Use it to watch a
- * tree live ({@link stream}) or to have several trees report to one place ({@link layer}). A supervisor's own `events` are
+ * tree live ({@link stream}, {@link reports}) or to have several trees report to one place ({@link layer}). A supervisor's own `events` are
  * those of its subtree.
  *
  * *Tricky*: a listener runs inside the stack of the engine that caused the event, so it must only enqueue; {@link stream}
@@ -12,10 +12,11 @@
  * @since 0.1.0
  */
 import { type Context, Effect, Layer, Queue, type Scope, Stream } from "effect"
+import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { CurrentSink, make as makeSink, scoped as scopedSink, type Telemetry } from "./Sink.ts"
 
-export type { Listener, Telemetry } from "./Sink.ts"
+export type { Listener, ReportListener, Telemetry } from "./Sink.ts"
 
 /**
  * Makes a fresh `Telemetry` that nothing listens to and no metric reads.
@@ -74,11 +75,32 @@ export const layer: Layer.Layer<never> = Layer.effect(CurrentSink, scopedSink)
 export const stream = (
   telemetry: Telemetry,
   options?: { readonly bufferSize?: number | undefined }
-): Stream.Stream<Lifecycle> =>
-  Stream.callback<Lifecycle>(
+): Stream.Stream<Lifecycle> => heard((listener) => telemetry.subscribe(listener), options)
+
+/**
+ * The crash reports of a tree from now on, as a `Stream`: what the log shows of each crash, as a value.
+ *
+ * **Details**
+ *
+ * Also those that no logger shows. A state is in it as the behaviour's `formatStatus` leaves it, or not at all. It is as patient
+ * with slow readers as {@link stream}.
+ *
+ * @category streams
+ * @since 0.1.0
+ */
+export const reports = (
+  telemetry: Telemetry,
+  options?: { readonly bufferSize?: number | undefined }
+): Stream.Stream<CrashReport> => heard((listener) => telemetry.subscribeReports(listener), options)
+
+const heard = <A>(
+  subscribe: (listener: (one: A) => void) => () => void,
+  options: { readonly bufferSize?: number | undefined } | undefined
+): Stream.Stream<A> =>
+  Stream.callback<A>(
     (queue) =>
       Effect.acquireRelease(
-        Effect.sync(() => telemetry.subscribe((event) => Queue.offerUnsafe(queue, event))),
+        Effect.sync(() => subscribe((one) => Queue.offerUnsafe(queue, one))),
         (unsubscribe) => Effect.sync(unsubscribe)
       ),
     { bufferSize: options?.bufferSize ?? 1024, strategy: "sliding" }

@@ -10,6 +10,7 @@
 import type { Context, Duration, Effect } from "effect"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../domain/process/Fate.ts"
+import type { Usage } from "../../domain/supervision/restart/Intensity.ts"
 import type { Sink } from "../observation/Sink.ts"
 import type { Process } from "./Process.ts"
 
@@ -40,6 +41,8 @@ export interface Child<out E = unknown> extends Process {
   removed?(): void
   /** The children that a supervisor has, for those who look from above. */
   below?(): Iterable<Child>
+  /** What a supervisor has used of its budget. */
+  readonly usage?: Usage
   /** Settles what becomes of it after an incarnation ended (by itself or by `stop`). Synchronous, never throws. */
   settle(fate: Fate): void
 }

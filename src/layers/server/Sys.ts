@@ -12,13 +12,14 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Context, Effect, Exit, Function, Option, type Schema } from "effect"
+import { type Context, Effect, Exit, Function, Option, type Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
-import { format, formatFailed } from "../../domain/server/SystemEvent.ts"
+import type { Usage } from "../../domain/supervision/restart/Intensity.ts"
 import { bounded } from "../../domain/text/ForeignCause.ts"
+import type { Child } from "../process/Child.ts"
 import {
   type HasProcess,
   type Process,
@@ -29,15 +30,18 @@ import {
 import { firstIsProcess } from "../process/References.ts"
 import { type AnyServer, serverOf, type WithState } from "./class/ServerRef.ts"
 import type { QuarantinedMessage } from "./message/Quarantine.ts"
-import { failed } from "./parts/Events.ts"
 import { toMillis } from "./parts/Limits.ts"
+import { formatted } from "./parts/Shown.ts"
 import { SystemAnswer } from "./parts/SystemAnswer.ts"
 import { ask, look } from "./system/SystemRequest.ts"
 
 export { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
 export type { Formatted, In, NoReply, Out, Shown, SystemEvent } from "../../domain/server/SystemEvent.ts"
+export type { Usage } from "../../domain/supervision/restart/Intensity.ts"
+export { children, find, roots } from "../supervision/tree/Roots.ts"
 export type { QuarantinedMessage } from "./message/Quarantine.ts"
 export { type DebugFunction, done } from "./parts/Debug.ts"
+export { type Committed, committed, type Peek, peek, type ServerPeek } from "./system/Peek.ts"
 export { install, log, noDebug, remove, type Statistics, statistics, toText, trace } from "./system/SystemDebug.ts"
 
 /**
@@ -216,6 +220,8 @@ export interface Status {
   readonly state?: unknown
   /** The event log, when it is on, as the hook shows it. */
   readonly log: ReadonlyArray<unknown>
+  /** What of its budget a supervisor has used; absent for any other process. */
+  readonly budget?: Usage
 }
 
 /**
@@ -233,7 +239,7 @@ export interface Status {
  */
 export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect<Status, CallError> =>
   Effect.suspend(() => {
-    const process = ref[processOf]
+    const process: Process & Partial<Child> = ref[processOf]
     const about = (): Status => ({
       process,
       path: process.path,
@@ -242,7 +248,8 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
       status: process.status,
       queued: 0,
       quarantined: 0,
-      log: []
+      log: [],
+      ...(process.usage === undefined ? {} : { budget: process.usage })
     })
     const server = serverOf(ref)
     if (server === undefined) return Effect.sync(about)
@@ -255,11 +262,7 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
       })
     }
     return look(ref, "Sys.getStatus", options, (server, state): Status => {
-      const shown = format(
-        { state, log: server.debug?.log ?? [] },
-        server.formatStatus,
-        (defect) => failed(server, formatFailed, Cause.die(defect))
-      )
+      const shown = formatted(server, { state, log: server.debug?.log ?? [] })
       return {
         ...about(),
         status: server.suspended ? "suspended" : process.status,

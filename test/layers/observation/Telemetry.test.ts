@@ -3,7 +3,7 @@ import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Metric, References,
 import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
-import { Telemetry } from "../../../src/index.ts"
+import { Restart, Supervisor, Telemetry } from "../../../src/index.ts"
 import * as Sink from "../../../src/layers/observation/Sink.ts"
 
 const event = (at: number): Lifecycle => ({ _tag: "Parked", path: ["app"], at, kind: "worker", incarnation: 1 })
@@ -109,6 +109,60 @@ describe("a listener that throws", () => {
       assert.lengthOf(logged, 1)
     }).pipe(Effect.scoped, Effect.provideContext(context))
   })
+})
+
+describe("a listener for crash reports", () => {
+  it("hears of each, also where no logger would show it, as long as it listens", () => {
+    const { context, logged } = recording()
+    const telemetry = Sink.make()
+    const heard: Array<CrashReport> = []
+    assert.isFalse(telemetry.reporting)
+    const leave = telemetry.subscribeReports((one) => heard.push(one))
+    assert.deepStrictEqual([telemetry.reporting, telemetry.listening], [true, false])
+    telemetry.crashed(report, Context.add(context, References.MinimumLogLevel, "None"))
+    telemetry.crashed(report, context)
+    leave()
+    telemetry.crashed(report, context)
+    assert.deepStrictEqual(heard, [report, report])
+    assert.deepStrictEqual([telemetry.reporting, logged.length], [false, 2])
+  })
+
+  it.effect("that throws is removed, which is logged once; the report is logged all the same", () => {
+    const { context, logged } = recording()
+    return Effect.gen(function*() {
+      const telemetry = yield* Sink.scoped
+      telemetry.subscribeReports(() => {
+        throw new Error("boom")
+      })
+      telemetry.crashed(report, context)
+      telemetry.crashed(report, context)
+      assert.isFalse(telemetry.reporting)
+      assert.deepStrictEqual(logged.map(({ message }) => message), [
+        ["a listener for reports of Telemetry failed at the crash of app > Counter: it is removed"],
+        ["app > Counter #2 crashed; it is restarted"],
+        ["app > Counter #2 crashed; it is restarted"]
+      ])
+    }).pipe(Effect.scoped, Effect.provideContext(context))
+  })
+
+  it.effect("is a stream as well, and has the reports of servers, supervisors and starts", () =>
+    Effect.gen(function*() {
+      const telemetry = (yield* Telemetry.CurrentTelemetry)!
+      const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(Telemetry.reports(telemetry), 2)), {
+        startImmediately: true
+      })
+      yield* Effect.yieldNow
+      yield* Effect.scoped(Layer.build(
+        Supervisor.layer({ id: "root", strategy: "one_for_one", restart: Restart.intensity({ restarts: 0 }) }, [
+          Supervisor.worker("poller", Effect.die(boom))
+        ])
+      ))
+      const heard = yield* Fiber.join(reader)
+      assert.deepStrictEqual(heard.map(({ path, reason }) => [path, reason._tag]), [
+        [["root", "poller"], "Crashed"],
+        [["root"], "GaveUp"]
+      ])
+    }).pipe(Effect.provideService(References.MinimumLogLevel, "None"), Effect.provide(Telemetry.layer)))
 })
 
 describe("the stream of events", () => {

@@ -50,6 +50,16 @@ export const limitOf = (of: string, options: Options = {}): Limit => ({
 })
 
 /**
+ * What of a budget is used: of a limit, the restarts that count now; of any other Schedule only that it is one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Usage =
+  | { readonly _tag: "Intensity"; readonly used: number; readonly restarts: number; readonly within: number }
+  | { readonly _tag: "Schedule" }
+
+/**
  * The restarts that still counted at the last decision.
  *
  * @since 0.1.0
@@ -86,6 +96,18 @@ export class Window {
     else if (this.size === 0 && this.times.length > largeEmpty) this.resize(smallest)
     this.times[(this.oldest + this.size++) & (this.times.length - 1)] = now
     return true
+  }
+
+  /**
+   * How many count at this time; the window is left as it is.
+   *
+   * @since 0.1.0
+   */
+  used(now: number): number {
+    const since = now - this.limit.within
+    let past = 0
+    while (past < this.size && this.times[(this.oldest + past) & (this.times.length - 1)]! < since) past++
+    return this.size - past
   }
 
   private resize(length: number): void {

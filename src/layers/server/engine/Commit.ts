@@ -120,7 +120,7 @@ export const commit = (
     kept = spec.isSame?.(exit.value, server.state) === true ? server.state : exit.value
   }
   server.state = kept
-  if (by === "call" || by === "cast") server.proven = true
+  if (by === "call" || by === "cast") server.handled++
   if (server.ownCompanion.commit(server.incarnation, kept, by, besides)) return true
   crash(server, Cause.die(fenced(server)))
   return false

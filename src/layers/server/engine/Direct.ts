@@ -67,7 +67,7 @@ export const callNow = (
     if (Array.isArray(next) && next.length === 2 && view.made === undefined && !isPromise(next[1])) {
       // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
       server.state = next[1]
-      server.proven = true
+      server.handled++
       const companion = server.ownCompanion
       if (companion.commit(server.incarnation, next[1], "call")) {
         if (companion.isBehind) return answerWhenStored(server, type, payload, Exit.succeed(next[0]), millis)
@@ -137,7 +137,7 @@ export const castNow = (server: Server, { payload, type }: QueuedCast): void => 
     if (next === suspended) return
     if (!isEffect(next) && !isNext(next) && !(next instanceof Promise)) {
       server.state = next
-      server.proven = true
+      server.handled++
       if (server.ownCompanion.commit(server.incarnation, next, "cast")) return idle(server)
       next = Exit.die(fenced(server))
     }

@@ -148,7 +148,7 @@ export const finished = (server: Server, envelope: Envelope, exit: Exit.Exit<unk
     return crash(server, exit.cause)
   }
   // A typed failure is a reply, not a crash: the state is as it was.
-  if (envelope.work === undefined) server.proven = true
+  if (envelope.work === undefined) server.handled++
   if (envelope.once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
   idle(server)
   answer(server, envelope, exit)

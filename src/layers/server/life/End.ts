@@ -53,8 +53,8 @@ const activityOf = ({ current, phase }: Server, reason: ExitReason): Crash["acti
 /** Has the companion take down how the incarnation ended. */
 export const observe = (server: Server, reason: ExitReason): void => {
   try {
-    const { proven: handled, restoredFrom: restored } = server
-    server.companion?.observe(reason, { restored, handled, activity: activityOf(server, reason) })
+    const { handled, restoredFrom: restored } = server
+    server.companion?.observe(reason, { restored, handled: handled > 0, activity: activityOf(server, reason) })
   } catch (defect) {
     // Payloads are compared there, and may be anything.
     failed(server, "what it died of was not held against its state", Cause.die(defect))

@@ -47,6 +47,7 @@ export const whenDone = (
   done: Done,
   writes: boolean
 ): void => {
+  if (server.running !== undefined) server.running.since = server.spec.clock.currentTimeMillisUnsafe()
   const isStale = (exit: Exit.Exit<unknown, unknown>): boolean => {
     if (server.fiber === fiber) return false
     if (writes && exit._tag === "Success") publish(server, "WriteFenced", { incarnation, current: server.incarnation })

@@ -5,21 +5,19 @@
  *
  * @since 0.1.0
  */
-import { Cause } from "effect"
 import type { CrashReport } from "../../../domain/observation/CrashReport.ts"
 import type { Fate } from "../../../domain/process/Fate.ts"
 import { nextText } from "../../../domain/process/Fate.ts"
-import { format, formatFailed } from "../../../domain/server/SystemEvent.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { ownCast } from "../message/MessageType.ts"
-import { failed } from "../parts/Events.ts"
 import type { Ended } from "../parts/Incarnation.ts"
 import { passivated, type Server } from "../parts/Server.ts"
+import { formatted } from "../parts/Shown.ts"
 
 /** Reports a crash, and what the supervisor makes of it. */
 export const report = (server: Server, ended: Ended, fate: Fate): void => {
   const { context, isLogging, parent } = server.spec
-  if (!isLogging) return
+  if (!isLogging && !parent.telemetry.reporting) return
   const { reason } = ended
   // A request of the system is no message of a caller; a continuation is the server's own, and is shown.
   const message = ended.message?.work === undefined || ended.message.type === ownCast ? ended.message : undefined
@@ -43,16 +41,12 @@ const shownOf = (
 ): CrashReport["shown"] => {
   const hook = (behavior ?? server.spec.shared)?.formatStatus
   if (hook === undefined || state === passivated) return undefined
-  const shown = format(
-    {
-      state,
-      ...(message === undefined ? {} : { message: { request: message.type.tag, payload: message.payload } }),
-      reason,
-      log: server.debug?.log ?? []
-    },
-    hook,
-    (defect) => failed(server, formatFailed, Cause.die(defect))
-  )
+  const shown = formatted(server, {
+    state,
+    ...(message === undefined ? {} : { message: { request: message.type.tag, payload: message.payload } }),
+    reason,
+    log: server.debug?.log ?? []
+  }, hook)
   return {
     state: shown.state,
     ...(shown.message === undefined ? {} : { message: shown.message }),

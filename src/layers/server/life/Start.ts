@@ -44,7 +44,7 @@ export const start = (server: Server): Starts => {
   server.incarnation++
   server.phase = Starting
   server.occasional?.observers?.returned((defect) => observerFailed(server, defect))
-  server.proven = false
+  server.handled = 0
   const holder = server.companion?.owner
   if (holder !== undefined && holder !== server) {
     server.companion = undefined

@@ -23,6 +23,8 @@ export class Incarnation {
   fork: Fork
   /** The fiber of init, of the handler in progress, or of the clean-up. A fiber that is not this one has been abandoned. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Since when the fiber takes time, in milliseconds of the Clock. Written by Fibers. */
+  since = 0
   /** Whether what it has acquired is being released: nothing of its own code runs any more. Written by End. */
   isClosing = false
   /** The outcome of the start, for those that wait for it. Written by Start. */

@@ -88,8 +88,8 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   occasional: Occasional | undefined = undefined
   /** Sequence number of the snapshot that the incarnation started from; 0 when it started from `init`. Written by Start. */
   restoredFrom = 0
-  /** Whether this incarnation has handled any message. Written by Start, Commit, Handle and Direct. */
-  proven = false
+  /** How many messages this incarnation has handled. Written by Start, Commit, Handle and Direct. */
+  handled = 0
   /** Whether it waits for its turn. Written by the queue. */
   queued = false
   /** Whether it works off what waits at this moment. Written by Turns. */

@@ -10,6 +10,7 @@ import type { By } from "../../../domain/server/Idleness.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { Formatted, Shown } from "../../../domain/server/SystemEvent.ts"
 import { freeze } from "../../../domain/state/Isolation.ts"
+import { redactionOf } from "../../../domain/state/Redaction.ts"
 import type { Pure } from "../../../domain/state/StateSchema.ts"
 import type { FaultPoints as Points } from "../../../domain/testing/Fault.ts"
 import { isLogging } from "../../observation/Sink.ts"
@@ -111,6 +112,8 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   readonly isSame: ((a: unknown, b: unknown) => boolean) | undefined
   /** Gives a handler a state of its own; absent unless states are copied. */
   readonly copy: ((state: unknown) => unknown) | undefined
+  /** Hides what the state's schema marks as secret; absent when it marks nothing. */
+  readonly redact: ((state: unknown) => unknown) | undefined
   readonly faults: Points | undefined
   /** Whether crash reports are shown to anybody. */
   readonly isLogging: boolean
@@ -198,6 +201,8 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       protect: isolation === "freeze" ? freeze : copy?.copy,
       copy: copy?.copy,
       isSame: copy?.isSame,
+      // Not with the class: a schema may be part of itself by way of names that are not there yet.
+      redact: redactionOf(description.state),
       faults: Context.get(context, FaultPoints),
       isLogging: isLogging(context),
       clock: Context.get(context, Clock.Clock),

@@ -13,7 +13,7 @@
 import type { Effect, Option } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Limits, NewAnswer, RecordedAnswer } from "../../../domain/state/Answers.ts"
-import type { Aside, Origin } from "../../../domain/state/Generations.ts"
+import type { Aside, Generations, Origin } from "../../../domain/state/Generations.ts"
 import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
@@ -71,6 +71,18 @@ export interface Policy extends Recovery.Policy {
   readonly answers?: Limits | undefined
 }
 
+/** What a companion knows of the newest commit without asking its store. */
+export interface Latest {
+  /** The incarnation that committed it, and how far it is trusted; absent while none is in memory. */
+  readonly books: Generations<unknown>
+  /** Whether it is where the companion keeps its states: in memory, in its table, in its store. */
+  readonly isConserved: boolean
+  /** Answers that wait until what they were computed from is stored. */
+  readonly held: number
+  /** The store, and the key under which it has the state. */
+  readonly store?: { readonly name: string; readonly key: string }
+}
+
 /** A companion, for its server's engine. */
 export interface CompanionPort<in out S> extends Companion<S> {
   /** The server this state belongs to, while it has one: a key has one owner at a time. */
@@ -79,6 +91,8 @@ export interface CompanionPort<in out S> extends Companion<S> {
   readonly youngest: number
   /** The number of the newest snapshot that it conserves; 0 while there is none. */
   readonly seq: number
+  /** What is known of the newest commit. */
+  readonly latest: Latest
   /** Whether answers have to wait: the newest state is not stored yet. Always false in memory. */
   readonly isBehind: boolean
   /** Whether so much is waiting to be stored that the server has to wait, too: see {@link whenRoom}. */

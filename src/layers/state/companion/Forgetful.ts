@@ -9,7 +9,7 @@ import type { Aside } from "../../../domain/state/Generations.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import * as Timers from "../../../domain/state/Timers.ts"
-import { nothing, type Taken } from "./Companion.ts"
+import { type Latest, nothing, type Taken } from "./Companion.ts"
 import { SyncCompanion } from "./SyncCompanion.ts"
 
 const none: ReadonlyArray<never> = []
@@ -18,6 +18,10 @@ const none: ReadonlyArray<never> = []
 export class Forgetful<in out S> extends SyncCompanion<S> {
   get seq(): number {
     return 0
+  }
+
+  get latest(): Latest {
+    return { books: undefined, isConserved: false, held: 0 }
   }
 
   get isSpare(): boolean {

@@ -18,7 +18,7 @@ import * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, isSame, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import * as Timers from "../../../domain/state/Timers.ts"
 import { AnswerBook } from "./AnswerBook.ts"
-import type { Besides, Origin, Policy, Taken } from "./Companion.ts"
+import type { Besides, Latest, Origin, Policy, Taken } from "./Companion.ts"
 import { SyncCompanion } from "./SyncCompanion.ts"
 
 /** What few companions have, beside the policy that those of one class share. */
@@ -130,6 +130,11 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   get seq(): number {
     return Ref.getUnsafe(this.cell)?.seq ?? 0
+  }
+
+  get latest(): Latest {
+    const books = Ref.getUnsafe(this.cell)
+    return { books, isConserved: books !== undefined, held: 0 }
   }
 
   get isSpare(): boolean {

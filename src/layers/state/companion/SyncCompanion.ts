@@ -15,7 +15,7 @@ import type * as Recovery from "../../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
-import type { Besides, CompanionPort, Held, Origin, Taken } from "./Companion.ts"
+import type { Besides, CompanionPort, Held, Latest, Origin, Taken } from "./Companion.ts"
 
 /** A companion whose commits are done at once: no answer ever waits. */
 export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
@@ -29,6 +29,7 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
 
   abstract readonly isSpare: boolean
   abstract readonly seq: number
+  abstract readonly latest: Latest
   abstract readonly get: Effect.Effect<Option.Option<S>>
   abstract readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot<S>>>
   abstract readonly aside: Effect.Effect<ReadonlyArray<Aside<unknown>>>

@@ -24,7 +24,15 @@ import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
 import { AnswerBook } from "./AnswerBook.ts"
-import { type Besides, type CompanionPort, type Held, isHandled, type Origin, type Taken } from "./Companion.ts"
+import {
+  type Besides,
+  type CompanionPort,
+  type Held,
+  isHandled,
+  type Latest,
+  type Origin,
+  type Taken
+} from "./Companion.ts"
 
 interface Pending<out S> {
   readonly incarnation: number
@@ -186,6 +194,11 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
 
   get seq(): number {
     return this.inner.seq
+  }
+
+  get latest(): Latest {
+    const { latest } = this.inner
+    return this.pending === undefined ? latest : { ...latest, isConserved: false }
   }
 
   get undone(): number {

@@ -39,6 +39,7 @@ import {
   type CompanionPort,
   type Held,
   isHandled,
+  type Latest,
   nothing,
   type Origin,
   type Taken
@@ -79,6 +80,12 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   /** The newest snapshot in memory. */
   private get newest(): Generations.Generations<S> {
     return Memory.newestOf(this.memory)
+  }
+
+  get latest(): Latest {
+    const { newest, outbox, session, stored } = this
+    const isConserved = Memory.seqOf(this.memory) > 0 && outbox.ahead === 0
+    return { books: newest, isConserved, held: outbox.held, store: { name: session.store.name, key: stored.text } }
   }
 
   // ------------------------------------------------------------------------------------------------------- the fence

@@ -49,6 +49,13 @@ export class Outbox {
     return this.ahead === 0 && this.removals === 0
   }
 
+  /** How many answers wait for callers that are still there. */
+  get held(): number {
+    let held = 0
+    for (let one = this.firstHeld; one !== undefined; one = one.next) if (!one.answer.isGone) held++
+    return held
+  }
+
   committed(seq: number, isCast: boolean): void {
     this.lastSeq = seq
     if (isCast) this.casts++

@@ -22,6 +22,7 @@ import { gaveUp } from "../../../domain/process/GiveUp.ts"
 import { reasonOfStart } from "../../../domain/process/StartFailure.ts"
 import { type ChildSpec, isRestarted } from "../../../domain/supervision/ChildSpec.ts"
 import { type Event, isAlive } from "../../../domain/supervision/DynamicChild.ts"
+import type { Usage } from "../../../domain/supervision/restart/Intensity.ts"
 import type { Sink } from "../../observation/Sink.ts"
 import type { Child, Parent, Started } from "../../process/Child.ts"
 import { execute, isUp, started as startedAs, startOf } from "../../process/Execute.ts"
@@ -123,6 +124,10 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
 
   below(): Iterable<Child> {
     return this.children.list()
+  }
+
+  get usage(): Usage {
+    return this.budget.usage
   }
 
   private shutDown(reason: ExitReason, brutal: boolean): void {

@@ -78,6 +78,13 @@ export class Budget {
     this.busy = false
   }
 
+  /** What of it is used now. */
+  get usage(): Intensity.Usage {
+    const { limit, window } = this
+    if (limit === undefined || window === undefined) return { _tag: "Schedule" }
+    return { _tag: "Intensity", used: window.used(instantOf(this.clock)), ...limit }
+  }
+
   /**
    * Asks for one more restart at once, at this instant of monotonic time. False says that {@link consult} has to be asked:
    * the budget is a Schedule, or refuses. A refusal is not counted, so asking again costs nothing.

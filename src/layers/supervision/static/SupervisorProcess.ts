@@ -15,6 +15,7 @@ import { Cause, Context, Deferred, type Effect, Exit } from "effect"
 import { crashed, type ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
+import type { Usage } from "../../../domain/supervision/restart/Intensity.ts"
 import { decide } from "../../../domain/supervision/Supervision.ts"
 import type { Answer, Command, Event } from "../../../domain/supervision/SupervisionEvents.ts"
 import { find, make, type Options, type State, withChild } from "../../../domain/supervision/SupervisionState.ts"
@@ -108,6 +109,10 @@ export class SupervisorProcess extends LocalProcess implements Child, Parent, Re
 
   below(): Iterable<Child> {
     return Array.from(this.slots.values(), ({ child }) => child)
+  }
+
+  get usage(): Usage {
+    return this.budget.usage
   }
 
   private get isAlive(): boolean {

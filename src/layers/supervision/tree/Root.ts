@@ -11,6 +11,7 @@ import type { Child, Parent } from "../../process/Child.ts"
 import type { LocalProcess } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
 import { ChildEvents } from "./ChildEvents.ts"
+import { grown } from "./Roots.ts"
 
 /** What a launch is interested in. */
 export interface RootObserver {
@@ -55,6 +56,7 @@ export const startRoot = Effect.fnUntraced(function*<P extends LocalProcess & Ch
     return yield* Effect.die(refusal(id, "a string that is not empty"))
   }
   observer?.made(process)
+  yield* Effect.acquireRelease(Effect.sync(() => grown(process)), (leave) => Effect.sync(leave))
   yield* Effect.addFinalizer(() => process.endAndWait())
   yield* Effect.orDie(process.start())
   new ChildEvents(process, telemetry, context).started(process, process.incarnation, undefined)

@@ -27,6 +27,25 @@ describe("Intensity", () => {
     assert.deepStrictEqual(byRing({ restarts: 2, within: 1000 }, [0, 1, 2]), [[true, 1], [true, 2], [false, 3]])
   })
 
+  it.prop(
+    "says how many restarts count at any time, and is left as it is",
+    [Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 700 })))],
+    ([gaps]) => {
+      const limit = { restarts: 5, within: 1000 }
+      const window = new Intensity.Window(limit)
+      const allowed: Array<number> = []
+      let now = 0
+      for (const gap of gaps) {
+        now += gap
+        for (const later of [now, now + 999, now + 1001]) {
+          assert.strictEqual(window.used(later), allowed.filter((time) => time >= later - limit.within).length)
+        }
+        if (window.allow(now)) allowed.push(now)
+      }
+      assert.isAtMost(window.used(now), limit.restarts)
+    }
+  )
+
   it("slides: restarts that are spread out go on for ever", () => {
     const times = Array.from({ length: 100 }, (_, i) => i * 2100)
     assert.isTrue(byRing({ restarts: 1, within: 1000 }, times).every(([allowed]) => allowed))
