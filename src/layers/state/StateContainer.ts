@@ -346,8 +346,11 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         afterStop,
         stored: storedOf(store, server.key),
         alarms: session.alarms,
+        whenLost: (end) => {
+          session.onLost = end
+        },
         // Another process has taken over: it delivers.
-        keyOf: (name) => session.fenced === undefined ? keyOf(server.key, name) : undefined,
+        keyOf: (name) => session.tenure.lost === undefined ? keyOf(server.key, name) : undefined,
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)

@@ -83,7 +83,7 @@ type Read<A> = (
 /** What a write is about, for the fence. */
 interface Target {
   readonly epoch: number
-  readonly key: string
+  readonly key?: string
 }
 
 /**
@@ -195,6 +195,20 @@ export const make = Effect.fnUntraced(function*(
     return yield* fail(operation, { _tag: "Unavailable", cause: beingTakenOver })
   })
 
+  /** Nothing is written: whether the claim is there, and its files. */
+  const confirm = Effect.fnUntraced(function*(target: Target) {
+    const current = session
+    if (current === undefined) return yield* refused("confirm", target)
+    const reason = current.index.stale([target])
+    if (reason !== undefined) return yield* fail("confirm", reason)
+    const outcome = (yield* current.isOwner) ? yield* current.lost : "over"
+    if (outcome === undefined) return
+    const gone = yield* goneFrom(current, outcome)
+    if (gone !== undefined) return yield* fail("confirm", gone)
+    yield* lose
+    return yield* refused("confirm", target)
+  })
+
   /** In a turn of its own, after those that wait already. */
   const compactIfNeeded = (current: LogSession): Effect.Effect<void> => {
     const { garbage, index, pieces } = current
@@ -286,6 +300,7 @@ export const make = Effect.fnUntraced(function*(
         yield* lose
         return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
       })),
+    confirm: (epoch) => turn("confirm")(confirm({ epoch })),
     load: (key) =>
       reading("load", ({ kept }, text) => {
         const { answers, snapshots, timers } = kept.get(key) ?? nothing

@@ -55,11 +55,13 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
           return Effect.andThen(Effect.sleep(fault.millis), request)
       }
     })
-  const { count, timers } = store
+  const { confirm, count, timers } = store
   return {
     name: store.name,
     grade: store.grade,
     acquireEpoch: (owner) => struck("acquireEpoch", store.acquireEpoch(owner)),
+    ...(confirm === undefined ? {} : { confirm: (epoch) => struck("confirm", confirm(epoch)) }),
+    ...(store.hold === undefined ? {} : { hold: store.hold }),
     load: (key) => struck("load", store.load(key)),
     save: (records) => struck("save", store.save(records)),
     setAside: (snapshot) => struck("setAside", store.setAside(snapshot)),

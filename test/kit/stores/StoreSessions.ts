@@ -1,7 +1,8 @@
 /** What every store promises to sessions: who may write, and what the next one finds. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { answer, reasonOf, record, seqsOf, type Test } from "./Records.ts"
+import { StateStore } from "../../../src/index.ts"
+import { answer, reasonOf, record, seqs, seqsOf, type Test } from "./Records.ts"
 
 /** Registers the tests of sessions that write to one store. */
 export const sessions = (test: Test): void => {
@@ -45,6 +46,51 @@ export const sessions = (test: Test): void => {
       assert.deepStrictEqual(yield* store.listAside(), [])
       yield* store.save([record("a", 2, current)])
       assert.deepStrictEqual(seqsOf(yield* store.load("a")), [2, 1])
+    })
+  )
+
+  test(
+    "a session of the whole store supersedes those of all owners, and not those that begin after it",
+    Effect.fnUntraced(function*(open) {
+      const store = yield* open()
+      const [one, two] = [yield* store.acquireEpoch("one"), yield* store.acquireEpoch("two")]
+      yield* store.save([record("a", 1, one), record("b", 1, two)])
+      const whole = yield* store.acquireEpoch(StateStore.wholeStore)
+      for (const epoch of [one, two]) {
+        const reason = reasonOf(yield* Effect.exit(store.save([record("c", 1, epoch)])))
+        assert.deepStrictEqual(reason, { _tag: "Fenced", owner: epoch === one ? "one" : "two", epoch, current: whole })
+      }
+      yield* store.save([record("a", 2, whole), record("b", 2, whole)])
+      const key = yield* store.acquireEpoch("one")
+      yield* store.save([record("a", 3, key), record("b", 3, whole)])
+      assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 4, whole)])))?._tag, "Fenced")
+      const next = yield* store.acquireEpoch(StateStore.wholeStore)
+      for (const epoch of [key, whole]) {
+        assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("d", 1, epoch)])))?._tag, "Fenced")
+      }
+      yield* store.save([record("a", 4, next), record("b", 4, next)])
+      assert.deepStrictEqual([yield* seqs(store, "a"), yield* seqs(store, "b")], [[4, 3, 2], [4, 3, 2]])
+    })
+  )
+
+  test(
+    "a session that asks learns whether its epoch is in force, without a write",
+    Effect.fnUntraced(function*(open) {
+      const store = yield* open()
+      const confirm = store.confirm ?? (() => assert.fail("it has no confirm"))
+      const old = yield* store.acquireEpoch("app")
+      yield* confirm(old)
+      const other = yield* store.acquireEpoch("other")
+      yield* confirm(old)
+      yield* confirm(other)
+      const current = yield* store.acquireEpoch(StateStore.wholeStore)
+      yield* confirm(current)
+      for (const [epoch, owner] of [[old, "app"], [other, "other"]] as const) {
+        const reason = reasonOf(yield* Effect.exit(confirm(epoch)))
+        assert.deepStrictEqual(reason, { _tag: "Fenced", owner, epoch, current })
+      }
+      assert.strictEqual(reasonOf(yield* Effect.exit(confirm(current + 7)))?._tag, "Fenced")
+      assert.deepStrictEqual(yield* store.keys(), [])
     })
   )
 
@@ -145,6 +191,8 @@ export const reopened = (test: Test): void => {
       const old = yield* one.acquireEpoch("app")
       yield* one.save([record("a", 1, old)])
       const current = yield* two.acquireEpoch("app")
+      assert.strictEqual(reasonOf(yield* Effect.exit(one.confirm!(old)))?._tag, "Fenced")
+      yield* two.confirm!(current)
       assert.isAbove(current, old)
       assert.deepStrictEqual(seqsOf(yield* two.load("a")), [1])
       const exit = yield* Effect.exit(one.save([record("a", 2, old)]))

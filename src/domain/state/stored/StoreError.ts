@@ -6,11 +6,12 @@
  *
  * @since 0.1.0
  */
-import { Schema } from "effect"
+import { Duration, Schema } from "effect"
 import { type RestartAdvice, restartAdvice } from "../../process/RestartAdvice.ts"
 import { inDoubt, updateAdvice } from "../../process/UpdateAdvice.ts"
 import { Foreign } from "../../text/ForeignCause.ts"
 import { clause } from "../../text/ForeignText.ts"
+import { Holder, holderText } from "./Ownership.ts"
 
 /** The store did not answer, or answered that it cannot just now. A write may or may not have been stored. */
 export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Foreign })
@@ -44,6 +45,12 @@ export const Gone = Schema.TaggedStruct("Gone", {
   how: Schema.Literals(["missing", "moved", "replaced", "cut", "changed", "older"])
 })
 
+/**
+ * Another process has the store for itself, and has not left it in the time that was waited for, in milliseconds. Who it is as
+ * far as that is known: its process id, its host, and since when it has the store.
+ */
+export const Owned = Schema.TaggedStruct("Owned", { ...Holder.fields, waited: Schema.Number })
+
 /** What the store holds is damaged: it cannot be read. */
 export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 
@@ -56,7 +63,7 @@ export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
  * @category schemas
  * @since 0.1.0
  */
-export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Gone, Fenced, Corrupt, Invalid])
+export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Gone, Fenced, Owned, Corrupt, Invalid])
 
 /**
  * Why a store failed.
@@ -121,6 +128,10 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   }
 }
 
+/** Whether something is a store's error, whichever copy of this library it is from. */
+export const isStoreError = (u: unknown): u is StoreError =>
+  typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError"
+
 /** What changes what is kept. To open a store makes at most empty tables. */
 const writes: ReadonlySet<string> = new Set(["save", "setAside", "remove", "encode"])
 
@@ -148,6 +159,10 @@ const explain = (reason: StoreErrorReason): string => {
         reason.key === undefined ? "" : `, which wrote "${reason.key}"`
       } (epoch ${reason.epoch}, in force is ${reason.current}): another process, or another runtime of this one, has ` +
         "opened the store since"
+    case "Owned":
+      return `${holderText(reason)} has it, and has not left it within ${
+        Duration.format(Duration.millis(reason.waited))
+      }`
     case "Corrupt":
       return `what it holds is damaged: ${reason.what}`
     case "Invalid":
@@ -176,6 +191,9 @@ const adviceOn = (reason: StoreErrorReason, isWrite: boolean): string => {
     case "Fenced":
       return "This write was refused, as every later one is, and servers of this session do not start again. Stop this " +
         "process; or stop the other one, and start this one anew."
+    case "Owned":
+      return "Stop that process, or this one: a store has one owner. If this one is to take over while the other runs, as in a " +
+        "rolling deploy, give its store ownership: \"youngest\"; if the other needs longer to stop, more patience."
     case "Corrupt":
       return "Older snapshots may be whole: see what was set aside, or a backup."
     case "Invalid":

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import { type Cause, Effect } from "effect"
 import * as Slot from "../../../domain/state/Slot.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
@@ -39,6 +39,8 @@ export interface Design<in out S> {
   readonly alarms: Alarms | undefined
   /** The key of a server, of the name under which its timers are found; nothing for those of other classes. */
   readonly keyOf: (name: string) => string | undefined
+  /** Has `end` called when the store is another process's; absent where no other can have it. */
+  readonly whenLost?: ((end: (cause: Cause.Cause<unknown>) => void) => void) | undefined
   /** What the container's fiber does. */
   readonly work: Effect.Effect<unknown>
 }
@@ -139,6 +141,11 @@ export class CompanionTable<in out S> implements Served {
     }
     if (this.starter !== undefined) return Effect.flatMap(this.starter(key), fire)
     return this.owner(key) === undefined ? undefined : Effect.suspend(fire)
+  }
+
+  /** Ends all servers: their states are another's. */
+  end(cause: Cause.Cause<unknown>): void {
+    for (const key of Array.from(this.keys())) this.owner(key)?.exit({ _tag: "NotConserved", cause })
   }
 
   /** The companion of a key, made if there is none. */

@@ -134,6 +134,7 @@ export const container = <Self, Id extends string, S>(
     const supervisor = yield* Supervisor
     const companions = new CompanionTable(design)
     yield* Effect.addFinalizer(() => Effect.sync(() => design.alarms?.leave(companions)))
+    design.whenLost?.((cause) => companions.end(cause))
     const recipe: StartRecipe<StateContainer<S>> = {
       // After the class's id no server has anything but a slash and its key: no key can be in the way of this.
       id: `${server.key}:StateContainer`,

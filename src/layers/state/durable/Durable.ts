@@ -191,14 +191,14 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   // ------------------------------------------------------------------------------------- what the writer asks and says
 
   get epoch(): number {
-    return this.session.epoch
+    return this.session.tenure.epoch
   }
 
   record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined {
     const { newest, session } = this
     this.isLate = false
     if (newest === undefined) return undefined
-    if (session.fenced !== undefined) return Exit.failCause(session.fenced)
+    if (session.tenure.lost !== undefined) return Exit.failCause(session.tenure.lost)
     const record = this.stored.encode(newest, this.trustedUpTo, at)
     if (record._tag === "Failure") return record
     this.outbox.written()
@@ -268,7 +268,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
     this.fenceOff(incarnation - 1)
     const { memory, session } = this
-    if (session.fenced !== undefined) return this.refused
+    if (session.tenure.lost !== undefined) return this.refused
     if (memory._tag === "Fresh") return Memory.takenOver(memory, incarnation)
     if (memory._tag !== "Here") return this.load
     const { newest } = memory
@@ -279,7 +279,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   /** Another session has taken over and writes now; the cause is the store's answer, a StoreError. */
   private get refused(): Effect.Effect<never, StoreError> {
-    return Effect.failCause((this.session.fenced ?? Cause.empty) as Cause.Cause<StoreError>)
+    return Effect.failCause((this.session.tenure.lost ?? Cause.empty) as Cause.Cause<StoreError>)
   }
 
   private get load(): Effect.Effect<Taken<S>, StoreError> {
@@ -314,10 +314,10 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   residency(state: S): Residency {
     const { newest, outbox, session } = this
-    if (this.memory._tag === "Fresh" && session.fenced === undefined) return "unwritten"
+    if (this.memory._tag === "Fresh" && session.tenure.lost === undefined) return "unwritten"
     const isKept = newest === undefined || !Object.is(newest.state, state) ||
       Generations.evidenceAgainst(newest) !== undefined
-    if (isKept || session.fenced !== undefined) return "kept"
+    if (isKept || session.tenure.lost !== undefined) return "kept"
     return outbox.ahead > 0 ? "pending" : "stored"
   }
 
@@ -332,7 +332,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   private get reload(): Effect.Effect<S, StoreError> {
-    if (this.session.fenced !== undefined) return this.refused
+    if (this.session.tenure.lost !== undefined) return this.refused
     return Effect.tapCause(
       Effect.flatMap(this.stored.records, (records) => this.readmit(records)),
       (cause) =>

@@ -41,7 +41,7 @@ export class Removals<in out S> {
   }
 
   private ask(): Removal {
-    const { outbox, session: { epoch, queue, store } } = this
+    const { outbox, session: { queue, store, tenure: { epoch } } } = this
     const removal: Removal = this.pending = { upTo: 0, waiting: new Set() }
     outbox.removalBegun()
     queue.run(store.remove([this.key], epoch), (exit) =>

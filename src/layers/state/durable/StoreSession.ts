@@ -1,9 +1,9 @@
 /**
- * What all durable companions of one server class share: the store, its writer, the epoch under which they write, and how
+ * What all durable companions of one server class share: the store, its writer, the tenure under which they write, and how
  * states become text.
  *
- * *Tricky*: a session that was fenced off stays so: another process has taken over, and to acquire a new epoch would only
- * take it back. Its servers do not start again.
+ * *Tricky*: a tenure that is over stays so: another process has taken over, and to acquire a new epoch would only
+ * take it back. Its servers end, and do not start again.
  *
  * @since 0.1.0
  */
@@ -19,6 +19,7 @@ import type { Alarms } from "../store/Alarms.ts"
 import type { StoreHealth } from "../store/StoreHealth.ts"
 import * as StoreHost from "../store/StoreHost.ts"
 import type { StateStore } from "../store/StoreShape.ts"
+import type { Tenure } from "../store/Tenure.ts"
 import type { Unsaved, WriteQueue } from "../store/WriteQueue.ts"
 
 /** What all durable companions of one server class share. */
@@ -29,7 +30,8 @@ export interface Session<in out S> {
   readonly alarms: Alarms | undefined
   /** What is to be written of its servers. */
   readonly queue: WriteQueue
-  readonly epoch: number
+  /** The time for which this process owns the store, with the epoch under which all that is written is. */
+  readonly tenure: Tenure
   readonly schema: Codec<S>
   readonly policy: Policy | undefined
   /** When states are written: after each commit, or by the container at its intervals. */
@@ -43,8 +45,8 @@ export interface Session<in out S> {
   readonly retry: Schedule.Schedule<unknown, StoreError>
   /** Reports the state of a server that has gone, and that could not be stored: no incarnation hears of it. */
   readonly orphaned: (key: string, cause: Cause.Cause<unknown>) => void
-  /** Why the session is over: another has taken over. */
-  fenced: Cause.Cause<unknown> | undefined
+  /** What is done when another process has taken over. */
+  onLost: (cause: Cause.Cause<unknown>) => void
 }
 
 /** How often, and how long, a store that is away is asked again by default. */
@@ -64,14 +66,14 @@ export const openSession = <S>(
 ): Effect.Effect<Session<S>, StoreError, Scope.Scope> =>
   Effect.gen(function*() {
     const { retry } = settings
-    const { alarms, health, store, writer } = yield* StoreHost.of(provided)
+    const { alarms, health, store, tenures, writer } = yield* StoreHost.of(provided)
     const what = invalidKey(server.key)
     if (what !== undefined) {
       return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
     }
     yield* health.begin
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
-    const epoch = yield* health.ask(store.acquireEpoch(server.key), retry, () => 1, "write")
+    const tenure = yield* tenures.join(server.key, retry, (cause) => session.onLost(cause))
     const queue = yield* Effect.acquireRelease(
       Effect.sync(() => writer.open(retry)),
       (queue) => Effect.sync(() => writer.close(queue))
@@ -82,13 +84,13 @@ export const openSession = <S>(
       health,
       alarms,
       queue,
-      epoch,
+      tenure,
       schema: server.stateSchema,
       orphaned: (key, cause) =>
         runFork(
           safely(Effect.logError(`the last state of "${key}" was not stored, and its server has gone`, bounded(cause)))
         ),
-      fenced: undefined
+      onLost: () => {}
     }
     // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.
     yield* Effect.addFinalizer(() =>

@@ -13,7 +13,6 @@ import { invalidKey, type SnapshotRecord } from "../../../domain/state/stored/Sn
 import { judge, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { Use } from "../store/StoreHealth.ts"
-import { staleEpoch } from "../store/StoreWriter.ts"
 import type { Session } from "./StoreSession.ts"
 
 /** A record with its state, read. */
@@ -51,8 +50,10 @@ export class StoredKey<in out S> {
     if (what !== undefined) {
       return this.fail("start", { _tag: "Invalid", what: `${what}: choose a shorter one, such as a hash of it` })
     }
-    const { epoch, policy, schema, store } = this.session
+    const { policy, schema, store, tenure: { epoch } } = this.session
     return Effect.flatMap(this.records, (records) => {
+      const younger = this.youngerThan(epoch, records)
+      if (younger !== undefined) return younger
       const judgement = judge(records, known(), (record) => schema.decode(record.version, record.state), policy)
       const key = this.text
       return Effect.as(
@@ -69,10 +70,9 @@ export class StoredKey<in out S> {
   /** The newest snapshot among `records`, read, if it is `seq`. Not judged: its incarnation is well. */
   find(records: ReadonlyArray<SnapshotRecord>, seq: number | undefined): Exit.Exit<Found<S>, StoreError> {
     const [record] = records
-    const { epoch, schema } = this.session
-    if (record !== undefined && record.epoch > epoch) {
-      return this.fail("load", { _tag: "Fenced", epoch, current: record.epoch, key: this.text })
-    }
+    const { schema, tenure } = this.session
+    const younger = this.youngerThan(tenure.epoch, records)
+    if (younger !== undefined) return younger
     if (record === undefined || record.seq !== seq) {
       const held = record === undefined ? "nothing" : `snapshot ${record.seq}`
       const what = `of ${this.text} it has ${held}, not the snapshot that left memory`
@@ -85,9 +85,19 @@ export class StoredKey<in out S> {
       : this.fail("load", { _tag: "Corrupt", what: explain(read) })
   }
 
+  /** That another session has this key: one that is younger has written it. */
+  private youngerThan(
+    epoch: number,
+    [record]: ReadonlyArray<SnapshotRecord>
+  ): Exit.Exit<never, StoreError> | undefined {
+    return record === undefined || record.epoch <= epoch
+      ? undefined
+      : this.fail("load", { _tag: "Fenced", epoch, current: record.epoch, key: this.text })
+  }
+
   /** A snapshot as the store gets it; fails when the state has no text. */
   encode({ seq, state }: Snapshot<S>, trusted: number, at: number): Exit.Exit<SnapshotRecord, StoreError> {
-    const { epoch, schema } = this.session
+    const { schema, tenure: { epoch } } = this.session
     const encoded = schema.encode(state)
     if (encoded._tag === "Failure") {
       const what = `the state of ${this.text} ${encoded.failure}`
@@ -96,9 +106,9 @@ export class StoredKey<in out S> {
     return Exit.succeed({ key: this.text, epoch, seq, ...encoded.success, trusted, at })
   }
 
-  /** Ends the session if that is why a write or a read failed. */
+  /** Ends the tenure if that is why a write or a read failed. */
   notice(cause: Cause.Cause<unknown>): void {
-    if (staleEpoch(cause) !== undefined) this.session.fenced ??= cause
+    this.session.tenure.notice(cause)
   }
 
   private patiently<A>(effect: Effect.Effect<A, StoreError>, use: Use): Effect.Effect<A, StoreError> {

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type { TextAt } from "../../../domain/state/stored/LogFrame.ts"
+import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
   keep,
@@ -173,7 +174,7 @@ export class LogIndex {
       case "Segment":
         return
       case "Epoch":
-        this.epochs.set(entry.owner, entry.epoch)
+        acquired(this.epochs, entry.owner, entry.epoch)
         this.owners.set(entry.epoch, entry.owner)
         this.newest = Math.max(this.newest, entry.epoch)
         return
@@ -195,17 +196,17 @@ export class LogIndex {
     }
   }
 
-  /** Why a batch of writes is refused, if it is. */
-  stale(writes: ReadonlyArray<{ readonly epoch: number; readonly key: string }>): StoreErrorReason | undefined {
+  /** Why a batch of writes is refused, if it is; or anything under an epoch, without a key. */
+  stale(writes: ReadonlyArray<{ readonly epoch: number; readonly key?: string }>): StoreErrorReason | undefined {
     let inForce = 0
     for (const { epoch, key } of writes) {
       if (epoch !== inForce) {
         const owner = this.owners.get(epoch)
         const current = owner === undefined ? undefined : this.epochs.get(owner)
-        if (owner === undefined || current === undefined) return { _tag: "Fenced", epoch, current: this.newest }
-        if (current !== epoch) return { _tag: "Fenced", owner, epoch, current }
+        if (current !== epoch) return fencedOff(epoch, current ?? this.newest, owner)
         inForce = epoch
       }
+      if (key === undefined) continue
       const written = this.kept.get(key)?.snapshots[0]
       if (written !== undefined && written.epoch > epoch) return { _tag: "Fenced", key, epoch, current: written.epoch }
     }

@@ -16,7 +16,7 @@ import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.t
 import { none, type Row, type Timers } from "../../../domain/state/Timers.ts"
 
 /** What a code of a database can mean. */
-type Meaning = Exclude<StoreErrorReason["_tag"], "Fenced" | "Gone">
+type Meaning = Exclude<StoreErrorReason["_tag"], "Fenced" | "Gone" | "Owned">
 
 const codeOf = (cause: unknown): unknown => {
   const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)

@@ -139,6 +139,8 @@ export const make = (dialect: Dialect, table: string) => {
       `INSERT INTO ${owners} (owner, epoch) SELECT ?, coalesce(max(epoch), 0) + 1 FROM ${owners} WHERE true
        ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch RETURNING epoch`
     ),
+    /** Who has acquired the whole store leaves no other in force. */
+    supersede: statement(`DELETE FROM ${owners} WHERE owner <> ?`),
     epochOf: statement(`SELECT epoch FROM ${owners} WHERE owner = ?`),
     newestEpoch: statement(`SELECT max(epoch) AS epoch FROM ${owners}`),
     inForce: statement(inForce),

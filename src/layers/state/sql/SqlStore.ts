@@ -11,6 +11,7 @@
 import { Array, Cause, Clock, Effect, type Scope, Semaphore } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
+import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import {
   generationsOf,
   invalid,
@@ -107,19 +108,18 @@ export const make = Effect.fnUntraced(function*(
   const stale = Effect.fnUntraced(function*(epochs: Iterable<number>, keys: ReadonlyArray<string>) {
     for (const epoch of epochs) {
       const owner = owners.get(epoch)
-      const rows = yield* run(owner === undefined ? sql.newestEpoch() : sql.epochOf(KeyText.encode(owner)))
-      const current = Number(rows[0]?.["epoch"] ?? 0)
+      const own = owner === undefined ? [] : yield* run(sql.epochOf(KeyText.encode(owner)))
+      const [row] = own.length === 0 ? yield* run(sql.newestEpoch()) : own
+      const current = Number(row?.["epoch"] ?? 0)
       // Epochs only grow.
       if (owner !== undefined && current < epoch) {
         return { _tag: "Gone", path: `table ${table}_owners`, how: "older" } as const
       }
-      if (current !== epoch || owner === undefined) {
-        return { _tag: "Fenced", epoch, current, ...(owner === undefined ? {} : { owner }) } as const
-      }
-      const row = (yield* run(sql.younger(keys.map(KeyText.encode), epoch)))[0]
-      if (row !== undefined) {
-        const key = KeyText.decode(String(row["key"]))
-        return { _tag: "Fenced", key, epoch, current: Number(row["epoch"]) } as const
+      if (current !== epoch || owner === undefined) return fencedOff(epoch, current, owner)
+      const younger = keys.length === 0 ? undefined : (yield* run(sql.younger(keys.map(KeyText.encode), epoch)))[0]
+      if (younger !== undefined) {
+        const key = KeyText.decode(String(younger["key"]))
+        return { _tag: "Fenced", key, epoch, current: Number(younger["epoch"]) } as const
       }
     }
     return undefined
@@ -195,7 +195,8 @@ export const make = Effect.fnUntraced(function*(
         database.transaction(
           Effect.andThen(
             sql.lockOwners === undefined ? Effect.void : run(sql.lockOwners),
-            run(sql.acquire(KeyText.encode(owner)))
+            Effect.tap(run(sql.acquire(KeyText.encode(owner))), () =>
+              owner === wholeStore ? run(sql.supersede(KeyText.encode(owner))) : Effect.void)
           )
         ),
         (rows) => {
@@ -205,6 +206,11 @@ export const make = Effect.fnUntraced(function*(
           rings.clear()
           return epoch
         }
+      )),
+    confirm: (epoch) =>
+      read("confirm")(Effect.flatMap(
+        stale([epoch], []),
+        (reason) => reason === undefined ? Effect.void : Effect.fail(fail("confirm", reason))
       )),
     load: (key) =>
       read("load")(Effect.gen(function*() {

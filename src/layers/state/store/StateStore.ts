@@ -14,6 +14,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
   generationsOf,
@@ -34,8 +35,9 @@ import { KeyPages } from "./KeyPages.ts"
 import { hosted } from "./StoreHost.ts"
 import type { StateStore } from "./StoreShape.ts"
 
+export { wholeStore } from "../../../domain/state/stored/Ownership.ts"
 export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-export type { KeyPage, StateStore } from "./StoreShape.ts"
+export type { Hold, KeyPage, StateStore } from "./StoreShape.ts"
 
 /**
  * The options of every store.
@@ -141,11 +143,11 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
     Effect.fail(new StoreError({ store: name, operation, reason }))
 
   /** Why a write under `epoch` is refused, if it is. */
-  const stale = (epoch: number, key: string): StoreErrorReason | undefined => {
+  const stale = (epoch: number, key?: string): StoreErrorReason | undefined => {
     const owner = owners.get(epoch)
     const current = owner === undefined ? undefined : epochs.get(owner)
-    if (owner === undefined || current === undefined) return { _tag: "Fenced", epoch, current: owners.size }
-    if (current !== epoch) return { _tag: "Fenced", owner, epoch, current }
+    if (current !== epoch) return fencedOff(epoch, current ?? owners.size, owner)
+    if (key === undefined) return undefined
     const written = keys.get(key)?.snapshots[0]?.epoch ?? 0
     return written > epoch ? { _tag: "Fenced", key, epoch, current: written } : undefined
   }
@@ -157,8 +159,13 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
       Effect.sync(() => {
         const epoch = owners.size + 1
         owners.set(epoch, owner)
-        epochs.set(owner, epoch)
+        acquired(epochs, owner, epoch)
         return epoch
+      }),
+    confirm: (epoch) =>
+      Effect.suspend(() => {
+        const reason = stale(epoch)
+        return reason === undefined ? Effect.void : fail("confirm", reason)
       }),
     load: (key) =>
       Effect.sync(() => {

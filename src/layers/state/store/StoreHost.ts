@@ -18,12 +18,14 @@ import { Alarms } from "./Alarms.ts"
 import { StoreHealth } from "./StoreHealth.ts"
 import type { StateStore } from "./StoreShape.ts"
 import { StoreWriter } from "./StoreWriter.ts"
+import { Tenures } from "./Tenure.ts"
 
 /** A store at work. */
 export interface StoreHost {
   readonly store: StateStore<Grade>
   readonly writer: StoreWriter
   readonly health: StoreHealth
+  readonly tenures: Tenures
   /** Absent when the store keeps no timers. */
   readonly alarms: Alarms | undefined
 }
@@ -49,7 +51,7 @@ const start = (unguarded: StateStore<Grade>, context: Context.Context<never>, sc
   const run = Effect.runForkWith(context)
   Fiber.runIn(run(writer.run), scope)
   if (alarms !== undefined) Fiber.runIn(run(alarms.run), scope)
-  return { store, writer, health, alarms }
+  return { store, writer, health, tenures: new Tenures(store, health, context), alarms }
 }
 
 /** A store that runs its writer in the Scope: the value that a Layer provides. */
@@ -98,13 +100,15 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     method: keyof StateStore<Grade>,
     make: () => Effect.Effect<A, StoreError>
   ): Effect.Effect<A, StoreError> => Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
-  const { count } = store
+  const { confirm, count } = store
   const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after, until) =>
     ask("timers", () => timers(limit, after, until))
   return {
     name: store.name,
     grade: store.grade,
     acquireEpoch: (owner) => ask("acquireEpoch", () => store.acquireEpoch(owner)),
+    ...(confirm === undefined ? {} : { confirm: (epoch) => ask("confirm", () => confirm(epoch)) }),
+    ...(store.hold === undefined ? {} : { hold: store.hold }),
     load: (key) => ask("load", () => store.load(key)),
     save: (records) => ask("save", () => store.save(records)),
     setAside: (snapshot) => ask("setAside", () => store.setAside(snapshot)),

@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import type { Effect } from "effect"
+import type { Effect, Scope } from "effect"
+import type { Holder } from "../../../domain/state/stored/Ownership.ts"
 import type { AsideRecord, DueKey, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
@@ -22,6 +23,24 @@ export interface KeyPage {
 }
 
 /**
+ * How a process has a store for itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Hold {
+  /** What becomes of a process that comes second: it waits and fails in the end, or takes over. */
+  readonly ownership: "exclusive" | "youngest"
+  /** How many milliseconds it waits for the one before. */
+  readonly patience: number
+  /**
+   * Takes the store until the Scope ends, and answers nothing; or answers at once who has it. What is taken is free as soon as the
+   * process has ended, however it did.
+   */
+  readonly take: Effect.Effect<Holder | undefined, StoreError, Scope.Scope>
+}
+
+/**
  * A store of snapshots that survives `G`.
  *
  * @category models
@@ -32,10 +51,19 @@ export interface StateStore<out G extends Grade> {
   readonly name: string
   readonly grade: G
   /**
-   * Begins a session of `owner`: older epochs of the same owner are refused from now on. Epochs only grow, over all owners
-   * of a store. One owner a service that writes (not one a server); two owners must not write the same keys.
+   * Begins a session of `owner`: older epochs of the same owner are refused from now on, and those of all owners when it is
+   * `StateStore.wholeStore`. Epochs only grow, over all owners of a store. Two owners must not write the same keys.
    */
   readonly acquireEpoch: (owner: string) => Effect.Effect<number, StoreError>
+  /**
+   * Fails `Fenced` when an epoch is not in force any more. A store of your own may leave this out: an older owner of it then
+   * learns at its next write that it is that, and `confirm: true` of a message does nothing.
+   */
+  readonly confirm?: ((epoch: number) => Effect.Effect<void, StoreError>) | undefined
+  /**
+   * How this process has the store for itself. A store of your own may leave this out: who begins a session of it takes over.
+   */
+  readonly hold?: Hold | undefined
   /** The key's snapshots, newest first. */
   readonly load: (key: string) => Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError>
   /**

@@ -18,7 +18,7 @@
  * @since 0.1.0
  */
 import { Cause, Clock, Context, Effect, Exit, Latch, type Schedule, Scheduler } from "effect"
-import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import { isStoreError, type StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
@@ -214,10 +214,10 @@ export class StoreWriter {
     cause: Cause.Cause<unknown>,
     dueFor: Set<WriteQueue>
   ): Effect.Effect<void> {
-    const stale = staleEpoch(cause)
-    const own = entries.filter(({ record }) => record.epoch === stale)
+    const isStale = staleIn(cause)
+    const own = entries.filter(isStale)
     if (own.length > 0) {
-      const others = entries.filter(({ record }) => record.epoch !== stale)
+      const others = entries.filter((one) => !isStale(one))
       return Effect.andThen(this.fail(own, cause), this.write(others, dueFor))
     }
     if (entries.length === 1 || isOfStore(cause)) return this.fail(entries, cause)
@@ -249,11 +249,10 @@ const isOfStore = (cause: Cause.Cause<unknown>): boolean => {
   return isStoreError(error) ? error.isOutage : Cause.hasInterruptsOnly(cause)
 }
 
-/** The epoch for which a batch was refused, if it was refused for one. */
-export const staleEpoch = (cause: Cause.Cause<unknown>): number | undefined => {
+/** What a batch was refused for: all records of an epoch, or those of one key that a younger session has written. */
+const staleIn = (cause: Cause.Cause<unknown>): (entry: Entry) => boolean => {
   const error = Cause.squash(cause)
-  return isStoreError(error) && error.reason._tag === "Fenced" ? error.reason.epoch : undefined
+  if (!isStoreError(error) || error.reason._tag !== "Fenced") return () => false
+  const { epoch, key } = error.reason
+  return ({ record }) => record.epoch === epoch && (key === undefined || record.key === key)
 }
-
-const isStoreError = (u: unknown): u is StoreError =>
-  typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError"

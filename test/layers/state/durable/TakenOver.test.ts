@@ -34,7 +34,7 @@ const overtaken = (script: Scripted) =>
   Effect.gen(function*() {
     const account = yield* Account
     yield* account.Add({ by: 41 })
-    yield* script.memory.acquireEpoch("test/Account")
+    yield* script.memory.acquireEpoch(StateStore.wholeStore)
     yield* Effect.exit(account.Add({ by: 1 }))
     return yield* Effect.flatMap(Harness.Harness, (harness) => harness.awaitTag("GaveUp", "root"))
   })
@@ -93,7 +93,7 @@ describe("a session that another process has taken over from", () => {
       assert.strictEqual(gaveUp.child, "below")
       if (gaveUp.reason._tag !== "GaveUp") return assert.fail(gaveUp.reason._tag)
       const { message } = takenOver(gaveUp.reason.cause)
-      assert.include(message, "a younger session has taken over from \"test/Account\" (epoch 1, in force is 2)")
+      assert.include(message, "a younger session has taken over (epoch 1, in force is 2)")
       assert.include(message, "Stop this process")
       yield* turns
       assert.strictEqual(script.count("acquireEpoch"), 1)
@@ -113,7 +113,7 @@ describe("a session that another process has taken over from", () => {
       const account = yield* Account
       const container = yield* Account.StateContainer
       yield* account.Add({ by: 41 })
-      yield* script.memory.acquireEpoch("test/Account")
+      yield* script.memory.acquireEpoch(StateStore.wholeStore)
       // fenced off by a write that is not the server's
       yield* Effect.exit(container.for("other").set(1))
       yield* Effect.exit(account.Die())
@@ -133,7 +133,7 @@ describe("a session that another process has taken over from", () => {
       const account = yield* Account
       const supervisor = yield* Root
       yield* account.Add({ by: 1 })
-      yield* script.memory.acquireEpoch("test/Account")
+      yield* script.memory.acquireEpoch(StateStore.wholeStore)
       yield* Effect.exit(account.Add({ by: 1 }))
       yield* harness.awaitTag("Parked", account)
       yield* supervisor.resumeChild("test/Account")
@@ -161,7 +161,7 @@ describe("a session that another process has taken over from", () => {
       const pool = yield* Pool
       const account = yield* start(inside, "a")
       yield* account.Add({ by: 1 })
-      yield* script.memory.acquireEpoch("test/Account")
+      yield* script.memory.acquireEpoch(StateStore.wholeStore)
       yield* Effect.exit(account.Add({ by: 1 }))
       yield* harness.awaitTag("GaveUp", "root > test/Pool")
       assert.deepStrictEqual((yield* harness.awaitTag("GaveUp", "root")).child, "test/Pool")

@@ -169,7 +169,7 @@ describe("a store that is away", () => {
       const account = yield* Account
       script.before = onSave(fail({ _tag: "Invalid", what: "too large" }))
       yield* Effect.exit(account.Add({ by: 1 }))
-      yield* script.memory.acquireEpoch("test/Account")
+      yield* script.memory.acquireEpoch(StateStore.wholeStore)
       script.before = () => Effect.void
       yield* Effect.exit(account.Add({ by: 1 }))
       assert.deepStrictEqual(lines, [])

@@ -1,0 +1,175 @@
+/**
+ * The time for which this process owns a store: one epoch of the whole store, under which all classes that conserve in it write.
+ *
+ * The first class begins it, the last one to leave ends it. It is acquired at once for all of them: were it one epoch for each
+ * class, of processes that start at the same time each could get some, and none would be left. A class that comes a
+ * second time while the first is there is another app on the same store: it begins a tenure of its own, as another process
+ * would, and the one before is over.
+ *
+ * *Tricky*: an owner that only reads is refused nothing, so it asks by itself whether it still is the owner, by real time: other
+ * processes know no other. All its classes hear what it learns.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Clock, Context, Effect, Exit, type Schedule, Scheduler, Scope, Semaphore } from "effect"
+import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
+import { isStoreError, StoreError } from "../../../domain/state/stored/StoreError.ts"
+import type { Grade } from "../../../domain/state/Survival.ts"
+import type { StoreHealth } from "./StoreHealth.ts"
+import type { StateStore } from "./StoreShape.ts"
+
+type Retry = Schedule.Schedule<unknown, StoreError>
+
+/** What is done when the store is another's. */
+type OnLost = (cause: Cause.Cause<unknown>) => void
+
+/** Twice within a second, so that it is known within one. */
+const watchEvery = "400 millis"
+
+/** Other processes live by real time, whatever the time of a test is. */
+const realClock = Clock.Clock.defaultValue()
+
+/** Whether a cause says that another owns the whole store, and not one key of it alone. */
+const isLoss = (cause: Cause.Cause<unknown>): boolean => {
+  const error = Cause.squash(cause)
+  return isStoreError(error) && error.reason._tag === "Fenced" && error.reason.key === undefined
+}
+
+/** A time for which this process owns a store. */
+export class Tenure {
+  readonly epoch: number
+  /** Why it is over; absent while it lasts. */
+  lost: Cause.Cause<unknown> | undefined = undefined
+  /** By class. */
+  readonly members = new Map<string, OnLost>()
+  readonly scope: Scope.Closeable
+  private readonly ask: (retry: Retry) => Effect.Effect<void, StoreError>
+  private readonly later: (f: () => void) => void
+  private asking: Array<(exit: Exit.Exit<void, unknown>) => void> = []
+  private isAsking = false
+
+  constructor(
+    epoch: number,
+    scope: Scope.Closeable,
+    ask: (retry: Retry) => Effect.Effect<void, StoreError>,
+    later: (f: () => void) => void
+  ) {
+    this.epoch = epoch
+    this.scope = scope
+    this.ask = ask
+    this.later = later
+  }
+
+  /** Takes note of why the store refused something: whether it is another's. */
+  notice(cause: Cause.Cause<unknown>): void {
+    if (this.lost === undefined && isLoss(cause)) this.end(cause)
+  }
+
+  /** It is over, for this reason. Its classes hear of it in a turn of its own: what has found it out is in the middle of something. */
+  end(cause: Cause.Cause<unknown>): void {
+    this.lost = cause
+    this.later(() => {
+      for (const onLost of Array.from(this.members.values())) onLost(cause)
+    })
+  }
+
+  /**
+   * Calls `done` with whether the store is still this process's, which is asked after this moment. Those that want to know while
+   * it is asked get the next answer, together.
+   */
+  confirm(retry: Retry, done: (exit: Exit.Exit<void, unknown>) => void): Effect.Effect<void> {
+    this.asking.push(done)
+    if (this.isAsking) return Effect.void
+    this.isAsking = true
+    const round: Effect.Effect<void> = Effect.suspend(() => {
+      const waiting = this.asking
+      this.asking = []
+      return Effect.flatMap(Effect.exit(this.ask(retry)), (exit) => {
+        if (exit._tag === "Failure") this.notice(exit.cause)
+        for (const tell of waiting) tell(exit)
+        if (this.asking.length > 0) return round
+        this.isAsking = false
+        return Effect.void
+      })
+    })
+    return round
+  }
+}
+
+/** The tenures of one store in this process, one after the other. */
+export class Tenures {
+  private readonly store: StateStore<Grade>
+  private readonly health: StoreHealth
+  private readonly dispatcher: Scheduler.SchedulerDispatcher
+  private readonly turn = Semaphore.makeUnsafe(1)
+  private current: Tenure | undefined = undefined
+
+  constructor(store: StateStore<Grade>, health: StoreHealth, context: Context.Context<never>) {
+    this.store = store
+    this.health = health
+    this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
+  }
+
+  /** Has a class in the tenure of this process, as long as the Scope lives; `onLost` is called once, when it is over. */
+  join(name: string, retry: Retry, onLost: OnLost): Effect.Effect<Tenure, StoreError, Scope.Scope> {
+    const joined = this.turn.withPermit(Effect.suspend(() => {
+      const { current } = this
+      const isOurs = current !== undefined && current.lost === undefined && !current.members.has(name)
+      return Effect.map(isOurs ? Effect.succeed(current) : this.begin(retry), (tenure) => {
+        tenure.members.set(name, onLost)
+        return tenure
+      })
+    }))
+    return Effect.acquireRelease(joined, (tenure) => this.leave(tenure, name, onLost), { interruptible: true })
+  }
+
+  private leave(tenure: Tenure, name: string, onLost: OnLost): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (tenure.members.get(name) === onLost) tenure.members.delete(name)
+      if (tenure.members.size > 0) return Effect.void
+      if (this.current === tenure) this.current = undefined
+      return Scope.close(tenure.scope, Exit.void)
+    })
+  }
+
+  private begin(retry: Retry): Effect.Effect<Tenure, StoreError> {
+    return Effect.suspend(() => {
+      const scope = Scope.makeUnsafe()
+      const { health, store } = this
+      const begun = Effect.gen({ self: this }, function*() {
+        const epoch = yield* health.ask(store.acquireEpoch(wholeStore), retry, () => 1, "write")
+        const tenure = new Tenure(
+          epoch,
+          scope,
+          (retry) =>
+            store.confirm === undefined ? Effect.void : health.ask(store.confirm(epoch), retry, () => 1, "read"),
+          (f) => this.dispatcher.scheduleTask(f, 0)
+        )
+        const before = this.current
+        this.current = tenure
+        if (before !== undefined && before.lost === undefined) before.end(this.replaced(before, tenure))
+        if (store.hold !== undefined) yield* Effect.forkIn(this.watch(tenure, store.confirm), scope)
+        return tenure
+      })
+      return Effect.onExit(begun, (exit) => exit._tag === "Failure" ? Scope.close(scope, exit) : Effect.void)
+    })
+  }
+
+  /** Asks in good time whether another process has taken over. Whether the store answers is the affair of those who use it. */
+  private watch(tenure: Tenure, confirm: StateStore<Grade>["confirm"]): Effect.Effect<unknown> {
+    if (confirm === undefined) return Effect.void
+    const look = Effect.suspend(() => Effect.exit(confirm(tenure.epoch))).pipe(
+      Effect.map((exit) => {
+        if (exit._tag === "Failure") tenure.notice(exit.cause)
+        return tenure.lost !== undefined
+      }),
+      Effect.delay(watchEvery)
+    )
+    return Effect.provideService(Effect.repeat(look, { until: (isOver) => isOver }), Clock.Clock, realClock)
+  }
+
+  private replaced({ epoch }: Tenure, by: Tenure): Cause.Cause<StoreError> {
+    const reason = fencedOff(epoch, by.epoch, undefined)
+    return Cause.fail(new StoreError({ store: this.store.name, operation: "confirm", reason }))
+  }
+}
