@@ -8,11 +8,24 @@
 import type { CrashReport } from "../../../domain/observation/CrashReport.ts"
 import type { Fate } from "../../../domain/process/Fate.ts"
 import { nextText } from "../../../domain/process/Fate.ts"
+import { type Delivery, inHand } from "../../../domain/server/Delivery.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import { ownCast } from "../message/MessageType.ts"
 import type { Ended } from "../parts/Incarnation.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import { formatted } from "../parts/Shown.ts"
+
+/** What becomes of the message that was in hand. */
+export const deliveryOf = ({ attempts, stopped, type, work }: Envelope, fate: Fate): Delivery => {
+  const progress = stopped === undefined ? "interrupted" : stopped.reply === undefined ? "stopped" : "replied"
+  return inHand(progress, fate, work === undefined ? type.message.redeliver : undefined, attempts)
+}
+
+/** What happens next, and where the message that was in hand is kept when it is not handled again. */
+const nextOf = (message: Envelope | undefined, fate: Fate): string =>
+  message === undefined || message.exit !== undefined || deliveryOf(message, fate) !== "quarantine"
+    ? nextText[fate]
+    : `${nextText[fate]}, and ${message.type.tag} is in quarantine (attempts: ${message.attempts}; see Sys.quarantined)`
 
 /** Reports a crash, and what the supervisor makes of it. */
 export const report = (server: Server, ended: Ended, fate: Fate): void => {
@@ -30,7 +43,7 @@ export const report = (server: Server, ended: Ended, fate: Fate): void => {
     ...(server.restoredFrom === 0 ? {} : { restoredFrom: server.restoredFrom }),
     ...(shown === undefined ? {} : { shown }),
     ...(reason._tag === "NotConserved" ? { undone: server.companion?.undone ?? 0 } : {}),
-    next: nextText[fate]
+    next: nextOf(message, fate)
   }, context)
 }
 

@@ -21,7 +21,7 @@ import type { Ended } from "../parts/Incarnation.ts"
 import type { Server } from "../parts/Server.ts"
 import type { Served } from "../parts/ServerSpec.ts"
 import { observerFailed } from "./End.ts"
-import { report } from "./Report.ts"
+import { deliveryOf, report } from "./Report.ts"
 
 const none: ReadonlyArray<Envelope> = []
 
@@ -105,10 +105,8 @@ export const lose = (server: Server, { type }: Queued): void => {
 /** The message that was in hand when the incarnation ended. */
 export const resolveInFlight = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReason): void => {
   if (envelope.exit !== undefined) return
-  const { attempts, stopped, type, work } = envelope
-  const progress = stopped === undefined ? "interrupted" : stopped.reply === undefined ? "stopped" : "replied"
-  const policy = work === undefined ? type.message.redeliver : undefined
-  switch (Delivery.inHand(progress, fate, policy, attempts)) {
+  const { attempts, stopped, type } = envelope
+  switch (deliveryOf(envelope, fate)) {
     case "reply":
       return answer(server, envelope, stopped!.reply!)
     case "refuse":
