@@ -12,6 +12,9 @@ const collect: () => void = (globalThis as { gc?: () => void }).gc ?? (() => {
 
 export const quick = process.env.BENCH_QUICK === "1"
 
+/** How long a long run is, in minutes' worth of work. */
+export const minutes = Number(process.env.BENCH_MINUTES ?? (quick ? 0.1 : 10))
+
 /** Fewer operations when somebody only wants to see it work. */
 export const scaled = (n: number): number => quick ? Math.max(100, Math.ceil(n / 20)) : n
 

@@ -20,6 +20,8 @@ export interface Medium {
   readonly store: StateStore<Grade>
   /** The least: stores these states at once, and makes them last. */
   readonly raw: (states: ReadonlyArray<readonly [key: string, state: string]>) => Effect.Effect<unknown, unknown>
+  /** Bytes of the store's tables, where they are in no file of ours. */
+  readonly bytes?: Effect.Effect<number, unknown>
 }
 
 export const directory = fs.mkdtempSync(join(tmpdir(), "heirloom-bench-"))
@@ -73,6 +75,12 @@ export const postgres: Effect.Effect<Medium, unknown, Scope.Scope> = Effect.gen(
     name: "PostgreSQL, on this machine",
     single: 500,
     store,
+    bytes: Effect.map(
+      sql.unsafe<{ readonly n: number }>(
+        "SELECT sum(pg_total_relation_size(oid)) AS n FROM pg_class WHERE relkind = 'r' AND relname LIKE 'heirloom%'"
+      ),
+      ([row]) => Number(row?.["n"])
+    ),
     raw: (states) =>
       sql.unsafe(
         `INSERT INTO t SELECT * FROM unnest($1::text[], $2::text[])

@@ -20,6 +20,8 @@
 import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
 import * as zlib from "node:zlib"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
+import { AnswerShelf } from "../../domain/state/stored/AnswerShelf.ts"
+import { afterFailure, isDue } from "../../domain/state/stored/Compaction.ts"
 import * as LogFrame from "../../domain/state/stored/LogFrame.ts"
 import { generationsOf, invalid, type Kept, loaded } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
@@ -51,9 +53,6 @@ export interface Options extends StateStore.Options {
 
 export type { Damage } from "./file/LogDirectory.ts"
 
-/** Segments a log may consist of before it is compacted for their number alone. */
-const maxPieces = 16
-
 // Node's own is many times as fast; Node before 20.15 has none.
 const { crc32 }: { readonly crc32?: typeof zlib.crc32 } = zlib
 const checksum: LogFrame.Checksum = crc32 === undefined
@@ -69,7 +68,7 @@ const reasonOf = (error: PlatformError.PlatformError): StoreErrorReason => {
 
 const beingTakenOver = new Error("another process is taking the folder over at this moment")
 
-const nothing: Kept<Indexed> = { snapshots: [], answers: new Map() }
+const nothing: Kept<Indexed> = { snapshots: [], answers: new AnswerShelf() }
 
 const own = ({ kept }: LogIndex, prefix: string): Array<string> =>
   Array.from(kept.keys()).filter((key) => key.startsWith(prefix))
@@ -211,8 +210,8 @@ export const make = Effect.fnUntraced(function*(
 
   /** In a turn of its own, after those that wait already. */
   const compactIfNeeded = (current: LogSession): Effect.Effect<void> => {
-    const { garbage, index, pieces } = current
-    if (compacting || (garbage <= Math.max(compactFrom, index.live) && pieces.length <= maxPieces)) return Effect.void
+    const { logSize } = current
+    if (compacting || !isDue(logSize, compactFrom)) return Effect.void
     compacting = true
     const compact = Effect.suspend(() =>
       session === current ? Effect.flatMap(current.compact(), (isOwner) => isOwner ? Effect.void : lose) : Effect.void
@@ -220,7 +219,7 @@ export const make = Effect.fnUntraced(function*(
     const reported = Effect.matchEffect(turn("compact")(compact), {
       onSuccess: () => Effect.sync(() => compactFrom = compactAbove),
       onFailure: (error) => {
-        compactFrom = garbage * 2
+        compactFrom = afterFailure(logSize, compactAbove)
         return safely(
           Effect.logWarning(`state store "${name}": the log was not compacted, nothing is lost by that`, error)
         )
@@ -305,7 +304,7 @@ export const make = Effect.fnUntraced(function*(
       reading("load", ({ kept }, text) => {
         const { answers, snapshots, timers } = kept.get(key) ?? nothing
         return Effect.forEach(snapshots, (one) =>
-          Effect.map(text(one.place), (state) => loaded(withState(one, state), answers.values(), timers)))
+          Effect.map(text(one.place), (state) => loaded(withState(one, state), answers, timers)))
       }),
     save: (records) =>
       Effect.suspend(() => {

@@ -9,6 +9,7 @@ import * as GivenOption from "../../options/GivenOption.ts"
 import { bytesOf } from "../../options/Utf8.ts"
 import type { RecordedAnswer } from "../Answers.ts"
 import * as Timers from "../Timers.ts"
+import { AnswerShelf } from "./AnswerShelf.ts"
 
 export type { RecordedAnswer } from "../Answers.ts"
 
@@ -110,13 +111,11 @@ export const invalid = (records: ReadonlyArray<SnapshotRecord>): string | undefi
 export interface Kept<R extends { readonly seq: number; readonly trusted: number }> {
   /** Newest first. */
   readonly snapshots: ReadonlyArray<R>
-  /** By id, oldest first. */
-  readonly answers: ReadonlyMap<string, RecordedAnswer>
+  /** Changed in place by what is saved. */
+  readonly answers: AnswerShelf
   /** Newest first; absent when none was ever set. */
   readonly timers?: ReadonlyArray<Timers.Row> | undefined
 }
-
-const noAnswers: ReadonlyMap<string, RecordedAnswer> = new Map()
 
 /**
  * Which snapshot gives way to a new one, when `limit` are kept: the oldest, but never the newest trusted one.
@@ -134,6 +133,16 @@ export const evict = (seqs: ReadonlyArray<number>, limit: number, trusted: numbe
   return oldest
 }
 
+/** Takes up the answers of a record that was saved. */
+export const keepAnswers = (
+  shelf: AnswerShelf,
+  { answers, forgetAnswersBefore = 0 }: Pick<SnapshotRecord, "answers" | "forgetAnswersBefore">
+): AnswerShelf => {
+  if (answers !== undefined) shelf.add(answers)
+  if (forgetAnswersBefore > 0) shelf.forgetBefore(forgetAnswersBefore)
+  return shelf
+}
+
 /** What is kept of a key after a record was saved. */
 export const keep = <R extends { readonly seq: number; readonly trusted: number }>(
   kept: Kept<R> | undefined,
@@ -144,19 +153,11 @@ export const keep = <R extends { readonly seq: number; readonly trusted: number 
   const snapshots = (kept?.snapshots ?? []).filter((one) => one.seq !== record.seq)
   const seqs = snapshots.map((one) => one.seq)
   snapshots[evict(seqs, limit, record.trusted)] = record
-  let answers = kept?.answers ?? noAnswers
-  if (saved.answers !== undefined && saved.answers.length > 0) {
-    const merged = new Map(answers)
-    for (const answer of saved.answers) merged.set(answer.id, answer)
-    answers = merged
-  }
-  const floor = saved.forgetAnswersBefore ?? 0
-  if (floor > 0) answers = new Map(Array.from(answers).filter(([, answer]) => answer.seq >= floor))
   snapshots.sort((a, b) => b.seq - a.seq)
   const timers = saved.timers === undefined
     ? kept?.timers
     : Timers.recorded(kept?.timers, record.seq, saved.timers, snapshots.at(-1)!.seq)
-  return { snapshots, answers, timers }
+  return { snapshots, answers: keepAnswers(kept?.answers ?? new AnswerShelf(), saved), timers }
 }
 
 /** The timers of a key: those of its newest snapshot. */
@@ -172,11 +173,11 @@ export const withoutSnapshot = <R extends { readonly seq: number; readonly trust
   const timers = Timers.asOf(kept.timers, seq)
   if (kept.snapshots[0]?.seq !== seq) return { kept: { ...kept, snapshots }, answers: [], timers }
   const before = snapshots[0]?.seq ?? 0
-  const all = Array.from(kept.answers.values())
+  const all = Array.from(kept.answers)
   return {
     kept: {
       snapshots,
-      answers: new Map(all.filter((one) => one.seq <= before).map((one) => [one.id, one])),
+      answers: new AnswerShelf(all.filter((one) => one.seq <= before)),
       timers: Timers.upTo(kept.timers, before)
     },
     answers: all.filter((one) => one.seq > before).sort((a, b) => a.seq - b.seq),

@@ -25,6 +25,8 @@ export class AnswerBook {
   /** The date of the newest that an earlier process recorded, until this one records its first. */
   private earlier: number | undefined = undefined
   private lag = 0
+  /** Whether a store has answers that are on record no more. */
+  private hasForgotten = false
   /** What is not written to a store yet. */
   unsaved: Array<RecordedAnswer> = []
 
@@ -46,8 +48,10 @@ export class AnswerBook {
     this.unsaved.push(recorded)
     const gone = expired(this.answers.values(), this.answers.size, at, this.limits)
     for (const { id } of gone) this.answers.delete(id)
+    if (gone.length === 0) return
+    this.hasForgotten = true
     // A store need not know of them, and a companion in memory writes to none.
-    if (gone.length > 0) { while (this.unsaved.length > this.answers.size) this.unsaved.shift() }
+    while (this.unsaved.length > this.answers.size) this.unsaved.shift()
   }
 
   /** What a store holds, oldest first. */
@@ -69,8 +73,10 @@ export class AnswerBook {
   /** What was recorded since the last record goes with the next. */
   take(): Pick<SnapshotRecord, "answers" | "forgetAnswersBefore"> {
     const answers = this.unsaved
+    const forgetAnswersBefore = this.hasForgotten ? this.oldest : 0
     this.unsaved = []
-    return { answers, forgetAnswersBefore: this.oldest }
+    this.hasForgotten = false
+    return { answers, forgetAnswersBefore }
   }
 
   /** Sequence number of the oldest answer on record: a store may forget those before; 0 when there is none. */

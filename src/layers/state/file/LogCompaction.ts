@@ -58,7 +58,7 @@ export const copyNeeded = Effect.fnUntraced(function*(
         const found = kept.get(entry.record.key)
         const one = found?.snapshots.find(({ place }) => place.at === position + text.offset && place.file === file)
         if (found === undefined || one === undefined) continue
-        const answers = one === found.snapshots[0] ? Array.from(found.answers.values()) : undefined
+        const answers = one === found.snapshots[0] ? Array.from(found.answers) : undefined
         const from = at + text.offset
         const state = LogFrame.textOf(bytes.subarray(from, from + text.length))
         // None, too: those of an older snapshot end there.

@@ -7,11 +7,13 @@
  *
  * @since 0.1.0
  */
+import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
 import type { TextAt } from "../../../domain/state/stored/LogFrame.ts"
 import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
   keep,
+  keepAnswers,
   type Kept,
   type RecordedAnswer,
   type SnapshotRecord,
@@ -115,6 +117,8 @@ const entryBytes = 120
 
 const sizeOf = (one: Indexed): number => entryBytes + one.key.length + one.place.length
 
+const sizeOfAnswers = (answers: ReadonlyArray<RecordedAnswer>): number => new AnswerShelf(answers).size
+
 /** What is kept of a key; the index alone changes it. */
 export interface KeptInLog extends Kept<Indexed> {
   readonly snapshots: Array<Indexed>
@@ -187,7 +191,7 @@ export class LogIndex {
         const place = { file, frame: at, at: at + text.offset, length: text.length }
         const one: IndexedAside = { ...indexed(entry.record, place), answers, timers, why, asideAt }
         this.aside.push(one)
-        this.live += sizeOf(one)
+        this.live += sizeOf(one) + sizeOfAnswers(answers)
         return
       }
       case "Remove":
@@ -214,19 +218,18 @@ export class LogIndex {
   }
 
   private put(saved: SnapshotRecord, place: Place): void {
-    const { answers = [], forgetAnswersBefore = 0, key, seq, timers, trusted } = saved
+    const { key, seq, timers, trusted } = saved
     const record = indexed(saved, place)
     const kept = this.kept.get(key)
     const newest = kept?.snapshots[0]
-    if (
-      newest === undefined || kept === undefined || seq <= newest.seq || answers.length > 0 ||
-      forgetAnswersBefore > 0 ||
-      timers !== undefined
-    ) {
+    if (newest === undefined || kept === undefined || seq <= newest.seq || timers !== undefined) {
+      const before = this.sizes(kept)
       const after = keep(kept, record, saved, this.limit)
-      this.live += this.sizes(after) - this.sizes(kept)
+      this.live += this.sizes(after) - before
       return this.set(key, after)
     }
+    const { size } = kept.answers
+    this.live += keepAnswers(kept.answers, saved).size - size
     // What `keep` does with the next snapshot in order, in place: this runs for every commit.
     const { snapshots } = kept
     this.live += sizeOf(record)
@@ -246,7 +249,9 @@ export class LogIndex {
     const record = kept?.snapshots.find((one) => one.seq === seq)
     if (kept === undefined || record === undefined) return
     // It is still needed, in another place.
-    this.aside.push({ ...record, ...this.takeOut(key, kept, seq), why, asideAt })
+    const gone = this.takeOut(key, kept, seq)
+    this.aside.push({ ...record, ...gone, why, asideAt })
+    this.live += sizeOfAnswers(gone.answers)
   }
 
   private set(key: string, after: Kept<Indexed>): void {
@@ -266,7 +271,7 @@ export class LogIndex {
       }
     }
     for (const one of this.aside.splice(0)) {
-      if (isLost(one)) this.live -= sizeOf(one)
+      if (isLost(one)) this.live -= sizeOf(one) + sizeOfAnswers(one.answers)
       else this.aside.push(one)
     }
   }
@@ -274,6 +279,7 @@ export class LogIndex {
   /** Keeps a key without one of its snapshots; what went with it. */
   private takeOut(key: string, before: KeptInLog, seq: number): Pick<IndexedAside, "answers" | "timers"> {
     const { answers, kept, timers } = withoutSnapshot(before, seq)
+    this.live += kept.answers.size - before.answers.size
     this.set(key, kept)
     return { answers, timers }
   }
@@ -286,8 +292,9 @@ export class LogIndex {
   }
 
   private sizes(kept: Kept<Indexed> | undefined): number {
-    let sum = 0
-    for (const one of kept?.snapshots ?? []) sum += sizeOf(one)
+    if (kept === undefined) return 0
+    let sum = kept.answers.size
+    for (const one of kept.snapshots) sum += sizeOf(one)
     return sum
   }
 }

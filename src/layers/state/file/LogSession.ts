@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import { Effect, Exit, type FileSystem, type PlatformError, Scope } from "effect"
+import type { LogSize } from "../../../domain/state/stored/Compaction.ts"
 import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
 import { copyNeeded, type Rotten, type Source } from "./LogCompaction.ts"
 import type { Damage, LogDirectory } from "./LogDirectory.ts"
@@ -71,6 +72,8 @@ export class LogSession implements Source {
   private bases: ReadonlyArray<Base>
   private segment: Segment
   private segments = 0
+  /** Bytes that compaction has written beyond those that the index knows to be needed. */
+  private overhead = 0
   private opened = new Map<string, FileSystem.File>()
 
   private constructor(
@@ -115,9 +118,10 @@ export class LogSession implements Source {
     return new LogSession(environment, number, replayed, writer, scope, segment, presence)
   })
 
-  /** About how many bytes of the log are no longer needed. */
-  get garbage(): number {
-    return this.pieces.reduce((sum, { upTo }) => sum + upTo, 0) - this.index.live
+  /** How large the log is, and about how much of it is still needed. */
+  get logSize(): LogSize {
+    const bases = this.bases.reduce((sum, { upTo }) => sum + upTo, 0)
+    return { total: bases + this.segment.size, live: this.index.live + this.overhead, pieces: this.bases.length + 1 }
   }
 
   /** The segments that the log consists of. */
@@ -236,6 +240,7 @@ export class LogSession implements Source {
       this.presence.meet(segment.name, yield* segment.file.stat)
       const before = this.scope
       this.index = index
+      this.overhead = Math.max(0, segment.size - index.live)
       this.scope = scope
       this.segment = segment
       this.segments = number

@@ -10,6 +10,7 @@
  */
 import { Array, Cause, Clock, Effect, type Scope, Semaphore } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
+import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import {
@@ -238,7 +239,7 @@ export const make = Effect.fnUntraced(function*(
           if (record === undefined) return
           const { answers, timers } = yield* recorded(key)
           const after = withoutSnapshot(
-            { snapshots: kept, answers: new Map(answers.map((one) => [one.id, one])), timers },
+            { snapshots: kept, answers: new AnswerShelf(answers), timers },
             seq
           )
           const text = KeyText.encode(key)

@@ -170,7 +170,7 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
     load: (key) =>
       Effect.sync(() => {
         const kept = keys.get(key)
-        return kept === undefined ? [] : kept.snapshots.map((one) => loaded(one, kept.answers.values(), kept.timers))
+        return kept === undefined ? [] : kept.snapshots.map((one) => loaded(one, kept.answers, kept.timers))
       }),
     save: (records) =>
       Effect.suspend(() => {

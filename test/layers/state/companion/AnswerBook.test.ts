@@ -32,6 +32,15 @@ describe("the answers on record", () => {
     assert.strictEqual(book.oldest, 3)
   })
 
+  it("a store is asked to forget some only when some are on record no more", () => {
+    const book = new AnswerBook({ maxCount: 2, maxAge: day })
+    const forgotten = ["a", "b", "c"].map((id, i) => {
+      book.record(answer(id), i + 1)
+      return book.take().forgetAnswersBefore
+    })
+    assert.deepStrictEqual([...forgotten, book.take().forgetAnswersBefore], [0, 0, 2, 0])
+  })
+
   it("are a thousand and a day by default", () => {
     const book = new AnswerBook(undefined)
     for (let i = 1; i <= 1001; i++) book.record(answer(String(i)), i)

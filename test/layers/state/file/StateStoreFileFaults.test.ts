@@ -7,7 +7,7 @@ import { type StateStore } from "../../../../src/index.ts"
 import { type Disk, makeDisk } from "../../../kit/stores/FaultyDisk.ts"
 import { folder, open, reason, saved, segments, written } from "../../../kit/stores/FileStore.ts"
 import { start } from "../../../kit/stores/Processes.ts"
-import { record, seqs } from "../../../kit/stores/Records.ts"
+import { answer, record, seqs } from "../../../kit/stores/Records.ts"
 
 /** The disk stops at every fifth request, from one drawn at random on; `STRIDE=1` stops at each. */
 const stride = Number(process.env["STRIDE"] ?? 5)
@@ -85,6 +85,30 @@ describe("a disk that fails", () => {
       yield* store.save([record("large", 1, epoch, { state: JSON.stringify("x".repeat(20_000)) })])
       for (let seq = 1; seq <= 30; seq++) yield* store.save([record("a", seq, epoch)])
       assert.deepStrictEqual(segments(directory).map((file) => file.endsWith("-0.log")), [true])
+    }))
+
+  it.live("answers on record are needed: a log that is full of them is not compacted without pause, nor grows", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const disk = makeDisk()
+      const { store } = yield* open(directory, disk, { compactAbove: 5000 })
+      const epoch = yield* store.acquireEpoch("app")
+      const [keys, kept, commits] = [5, 50, 2000]
+      const logs = new Set<string>()
+      let largest = 0
+      for (let i = 0; i < commits; i++) {
+        const seq = 1 + Math.floor(i / keys)
+        yield* store.save([
+          record(`k${i % keys}`, seq, epoch, { answers: [answer(`${i}`, seq)], forgetAnswersBefore: seq - kept + 1 })
+        ])
+        const sizes = segments(directory).map((file) => fs.statSync(file).size)
+        largest = Math.max(largest, sizes.reduce((sum, size) => sum + size, 0))
+        for (const file of segments(directory)) logs.add(file)
+      }
+      const needed = keys * kept * JSON.stringify(answer(`${commits}`, commits / keys)).length
+      assert.isAtMost(logs.size, 25)
+      assert.isAtMost(largest, 5 * needed)
+      assert.lengthOf((yield* store.load("k0"))[0]?.answers ?? [], kept)
     }))
 
   it.live("a snapshot that was set aside keeps its answers through a compaction", () =>

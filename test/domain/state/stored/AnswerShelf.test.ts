@@ -1,0 +1,33 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { AnswerShelf } from "../../../../src/domain/state/stored/AnswerShelf.ts"
+
+const small = (maximum: number) => Schema.Int.check(Schema.isBetween({ minimum: 1, maximum }))
+const Step = Schema.Struct({ ids: Schema.Array(small(9)), seq: small(20), before: small(20) })
+
+const answer = (id: number, seq: number) => ({ id: `${id}`, seq, at: seq, body: "x".repeat(id) })
+
+describe("the answers of one key", () => {
+  it.prop("are those of a plain list, in the order of their snapshots", [Schema.Array(Step)], ([steps]) => {
+    const shelf = new AnswerShelf()
+    let plain: Array<ReturnType<typeof answer>> = []
+    for (const { before, ids, seq } of steps) {
+      const added = ids.map((id) => answer(id, seq))
+      for (const one of added) plain = [...plain.filter(({ id }) => id !== one.id), one]
+      plain = plain.filter((one) => one.seq >= before)
+      shelf.add(added)
+      shelf.forgetBefore(before)
+      assert.deepStrictEqual([...shelf], [...plain].sort((a, b) => a.seq - b.seq))
+      assert.strictEqual(shelf.size, new AnswerShelf(plain).size)
+    }
+  })
+
+  it("take as much room as is written of them", () => {
+    const shelf = new AnswerShelf([answer(1, 1), answer(9, 2)])
+    const { size } = shelf
+    shelf.add([answer(5, 3)])
+    assert.isAbove(shelf.size, size)
+    shelf.forgetBefore(4)
+    assert.deepStrictEqual([shelf.size, shelf.count], [0, 0])
+  })
+})
