@@ -48,7 +48,7 @@ describe("the law, broken", () => {
     ["rules have the order of the columns", "src/domain/state/A.ts", "../server/B.ts", "columns"],
     ["a room does not import its column's root", "src/layers/server/engine/A.ts", "../B.ts", "rooms of server"],
     ["a room does not import the one before it", "src/layers/server/message/A.ts", "../engine/B.ts", "rooms of server"],
-    ["rooms side by side do not import each other", "src/layers/state/file/A.ts", "../sql/B.ts", "rooms of state"],
+    ["rooms side by side do not import each other", "src/layers/state/file/A.ts", "../sqlite/B.ts", "rooms of state"],
     ["a room that the table does not know imports nothing", "src/layers/naming/new/A.ts", "../B.ts", "rooms of naming"]
   ]
   for (const [law, from, to, says] of bad) {

@@ -18,8 +18,8 @@ import type { SQLInputValue, StatementSync } from "node:sqlite"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { messageOf } from "../../domain/text/ForeignText.ts"
 import { withFiles } from "./sql/DatabaseFiles.ts"
-import * as NodeSqlite from "./sql/NodeSqlite.ts"
-import * as SqliteFiles from "./sql/SqliteFiles.ts"
+import * as NodeSqlite from "./sqlite/NodeSqlite.ts"
+import * as SqliteFiles from "./sqlite/SqliteFiles.ts"
 
 /**
  * How to open a database.

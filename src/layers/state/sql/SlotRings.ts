@@ -13,11 +13,13 @@
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { evict, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+import * as RowSums from "./RowSums.ts"
 import type { SlotRow } from "./SqlStatements.ts"
 
 /** What is remembered of a key. */
 interface Ring {
   readonly text: string
+  readonly textSum: number
   /** The sequence number in each slot; 0: free. */
   readonly seqs: Array<number>
   /** The youngest epoch that wrote the key. */
@@ -34,6 +36,9 @@ export interface EpochRows {
 
 /** Keys remembered; beyond that the one that came first is read again at its next save. */
 const maxRings = 100_000
+
+/** Slots that a ring may have. */
+const maxSlots = 10_000
 
 /** The rings of a store that keeps `limit` snapshots of a key. */
 export class SlotRings {
@@ -62,16 +67,18 @@ export class SlotRings {
   ): void {
     const byText = new Map<string, Ring>()
     for (const key of keys) {
-      const ring: Ring = { text: KeyText.encode(key), seqs: [], epoch: 0, batch: 0 }
+      const text = KeyText.encode(key)
+      const ring: Ring = { text, textSum: RowSums.ofText(text), seqs: [], epoch: 0, batch: 0 }
       byText.set(ring.text, ring)
       if (this.rings.size >= maxRings) { for (const first of this.rings.keys()) if (this.rings.delete(first)) break }
       this.rings.set(key, ring)
     }
     for (const { epoch, seq, slot, text } of slots) {
       const ring = byText.get(text)
-      if (ring === undefined) continue
+      // A damaged row may be anywhere.
+      if (ring === undefined || !(slot >= 0 && slot < maxSlots)) continue
       while (ring.seqs.length < slot) ring.seqs.push(0)
-      ring.seqs[slot] = seq
+      ring.seqs[slot] = Number.isSafeInteger(seq) ? seq : 0
       if (epoch > ring.epoch) ring.epoch = epoch
     }
   }
@@ -82,7 +89,8 @@ export class SlotRings {
     const groups: Array<EpochRows> = []
     let group: EpochRows | undefined
     this.unconfirmed = records
-    for (const { at, epoch, key, seq, state, trusted, version } of records) {
+    for (const record of records) {
+      const { at, epoch, key, seq, state, trusted, version } = record
       const ring = this.rings.get(key)!
       if (ring.epoch > epoch) return { _tag: "Fenced", key, epoch, current: ring.epoch }
       if (group?.epoch !== epoch) {
@@ -92,7 +100,16 @@ export class SlotRings {
       const slot = this.slotFor(ring.seqs, seq, trusted)
       ring.seqs[slot] = seq
       ring.epoch = epoch
-      const row: SlotRow = { key: ring.text, slot, seq, version, trusted, at, state }
+      const row: SlotRow = {
+        key: ring.text,
+        slot,
+        seq,
+        version,
+        trusted,
+        at,
+        state,
+        sum: RowSums.ofSnapshot(ring.textSum, record)
+      }
       if (ring.batch !== batch) {
         ring.batch = batch
         group.rows.push(row)

@@ -1,41 +1,62 @@
 /**
- * What the SQL store writes beside the snapshots of a batch, in their transaction: recorded answers, and timers.
+ * What the SQL store writes beside the snapshots of a batch, in their transaction: recorded answers, and timers; and what goes
+ * with a snapshot that is set aside.
  *
  * Few records bring any, and the statements for these are many times those of a snapshot.
  *
  * @since 0.1.0
  */
 import { Array } from "effect"
+import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
-import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import {
+  type RecordedAnswer,
+  type SnapshotRecord,
+  withoutSnapshot
+} from "../../../domain/state/stored/SnapshotRecord.ts"
 import { earliest, type Row } from "../../../domain/state/Timers.ts"
+import * as RowSums from "./RowSums.ts"
+import type { LostAnswer, Recorded, Slotted } from "./SqlRows.ts"
 import type { Bound, Statements, TimerRow } from "./SqlStatements.ts"
 
 type Records = ReadonlyArray<SnapshotRecord>
 
 /** The statements that go with the snapshots of a batch, after them. */
-export const besides = (sql: Statements, records: Records): ReadonlyArray<Bound> => {
-  const statements: Array<Bound> = []
+export const besides = (
+  sql: Statements,
+  records: Records,
+  lost: ReadonlyMap<string, ReadonlyArray<LostAnswer>>
+): ReadonlyArray<Bound> => {
+  const statements = lost.size === 0 ? [] : records.flatMap(({ key }) => rewritten(sql, key, lost.get(key) ?? []))
   let setTimers = false
   for (const { answers = [], forgetAnswersBefore = 0, key, timers } of records) {
     if (timers !== undefined) setTimers = true
     if (answers.length === 0 && forgetAnswersBefore === 0) continue
     const text = KeyText.encode(key)
-    for (const { at, body, id, seq } of answers) {
-      statements.push(sql.saveAnswer(text, KeyText.encode(id), seq, at, body))
-    }
+    for (const answer of answers) statements.push(saved(sql, text, answer))
     if (forgetAnswersBefore > 0) statements.push(sql.forgetAnswers(text, forgetAnswersBefore))
   }
   return setTimers ? [...statements, ...timersOf(sql, records)] : statements
 }
 
+/** What stands for answers whose rows are damaged takes their place: it is forgotten as they would be. */
+const rewritten = (sql: Statements, key: string, lost: ReadonlyArray<LostAnswer>): Array<Bound> =>
+  lost.flatMap(({ answer, id }) => {
+    const text = KeyText.encode(key)
+    return [sql.dropAnswer(text, id), saved(sql, text, answer)]
+  })
+
+const saved = (sql: Statements, text: string, { at, body, id, seq }: RecordedAnswer): Bound => {
+  const idText = KeyText.encode(id)
+  return sql.saveAnswer(text, idText, seq, at, body, RowSums.ofAnswer(text, idText, seq, at, body))
+}
+
 /** The row of the timers of a key, which is found by when the earliest of them is due. */
-export const timerRow = (key: string, { seq, timers }: Row): TimerRow => ({
-  key: KeyText.encode(key),
-  seq,
-  due: earliest(timers) ?? null,
-  timers: JSON.stringify(timers)
-})
+export const timerRow = (key: string, { seq, timers }: Row): TimerRow => {
+  const text = KeyText.encode(key)
+  const json = JSON.stringify(timers)
+  return { key: text, seq, due: earliest(timers) ?? null, timers: json, sum: RowSums.ofTimers(text, seq, json) }
+}
 
 /** Those of one key may be set more than once, with a snapshot each: the last of them are to be found. */
 const timersOf = (sql: Statements, records: Records): ReadonlyArray<Bound> => {
@@ -47,13 +68,64 @@ const timersOf = (sql: Statements, records: Records): ReadonlyArray<Bound> => {
     last.set(key, Math.max(seq, last.get(key) ?? 0))
   }
   const lastOf = new Map(Array.map([...last], ([key, seq]) => [KeyText.encode(key), seq]))
-  const all = Array.map([...rows.values()], ({ due, key, seq, timers }) => {
-    return { key, seq, due: lastOf.get(key) === seq ? due : null, timers }
-  })
+  const all = Array.map([...rows.values()], (row) => lastOf.get(row.key) === row.seq ? row : { ...row, due: null })
   const keys = [...lastOf.keys()]
   return [
     sql.retireTimers(keys),
     ...Array.chunksOf(all, sql.rowsPerStatement).map(sql.setTimers),
     sql.pruneTimers(keys)
   ]
+}
+
+/** What is known of a key. */
+export interface Known extends Recorded {
+  readonly kept: ReadonlyArray<Slotted>
+}
+
+/** The statements that set a snapshot of a key aside; none where there is no such snapshot. */
+export const setAside = (
+  sql: Statements,
+  { answers, kept, timers }: Known,
+  { key, seq, why }: { readonly key: string; readonly seq: number; readonly why: string },
+  asideAt: number
+): ReadonlyArray<Bound> => {
+  const at = kept.findIndex(({ record }) => record.seq === seq)
+  const found = kept[at]
+  if (found === undefined) return []
+  const { record, slot } = found
+  const after = withoutSnapshot(
+    {
+      snapshots: kept.map(({ record }) => record),
+      answers: new AnswerShelf(answers),
+      timers
+    },
+    seq
+  )
+  const text = KeyText.encode(key)
+  const texts = [
+    JSON.stringify(after.answers),
+    KeyText.encode(why),
+    after.timers.length === 0 ? null : JSON.stringify(after.timers)
+  ] as const
+  const statements = [sql.setAside(
+    text,
+    record.seq,
+    record.epoch,
+    record.version,
+    record.trusted,
+    record.at,
+    record.state,
+    texts[0],
+    texts[1],
+    asideAt,
+    texts[2],
+    RowSums.ofAside(text, record, asideAt, texts)
+  )]
+  if (slot !== undefined) statements.push(sql.dropSlot(text, slot))
+  if (at > 0) return statements
+  const before = kept[1]?.record.seq ?? 0
+  statements.push(sql.takeBackAnswers(text, before), sql.takeBackTimers(text, before))
+  const row = after.kept.timers?.[0]
+  if (row !== undefined) statements.push(sql.setTimers([timerRow(key, row)]))
+  return statements
 }

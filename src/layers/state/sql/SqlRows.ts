@@ -4,7 +4,9 @@
  * @since 0.1.0
  */
 import type { SqlConnection, SqlError } from "effect/sql"
+import * as Answers from "../../../domain/state/Answers.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
+import { damageOf, type RowDamage } from "../../../domain/state/stored/RowSum.ts"
 import {
   type AsideRecord,
   type DueKey,
@@ -14,6 +16,7 @@ import {
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { none, type Row, type Timers } from "../../../domain/state/Timers.ts"
+import * as RowSums from "./RowSums.ts"
 
 /** What a code of a database can mean. */
 type Meaning = Exclude<StoreErrorReason["_tag"], "Fenced" | "Gone" | "Owned">
@@ -65,51 +68,192 @@ export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: error.message } : { _tag, cause: error }
 }
 
-/** A snapshot out of its row. */
-export const snapshotOf = (row: SqlConnection.Row): SnapshotRecord => ({
-  key: KeyText.decode(String(row["key"])),
-  epoch: Number(row["epoch"]),
-  seq: Number(row["seq"]),
-  version: Number(row["version"]),
-  state: String(row["state"]),
-  trusted: Number(row["trusted"]),
-  at: Number(row["at"])
-})
+/** A snapshot out of its row, and the slot that the row is in; without one it has no row. */
+export interface Slotted {
+  readonly slot: number | undefined
+  readonly record: SnapshotRecord
+}
 
-// What the store itself wrote, under the same name and version of the table.
-const timersIn = (text: unknown): Timers => text === null || text === undefined ? none : JSON.parse(String(text))
+interface Found extends Slotted {
+  readonly damage: RowDamage | undefined
+}
+
+const found = (key: string, keySum: number, row: SqlConnection.Row): Found => {
+  const record = {
+    key,
+    epoch: Number(row["epoch"]),
+    seq: Number(row["seq"]),
+    version: Number(row["version"]),
+    state: String(row["state"]),
+    trusted: Number(row["trusted"]),
+    at: Number(row["at"])
+  }
+  return { slot: Number(row["slot"]), record, damage: damageOf(row["sum"], RowSums.ofSnapshot(keySum, record)) }
+}
+
+/** Whether a row is what was written. */
+export const isWhole = (row: SqlConnection.Row): boolean => {
+  const text = String(row["key"])
+  return found(text, RowSums.ofText(text), row).damage === undefined
+}
+
+const textDamage = "its text is not what was written: it does not match its checksum"
+const rowDamage = "its row is not what was written: it does not match its checksum, and its number is not known"
+const missing = "it is not there any more, though it was stored"
+
+/** The snapshots of a key that are not there: `stored` is the number of one that is known to have been stored. */
+const gone = (key: string, stored: number, kept: ReadonlyArray<SnapshotRecord>): ReadonlyArray<Slotted> =>
+  kept.some((one) => one.seq >= stored) ? [] : [{
+    slot: undefined,
+    record: { key, epoch: 0, seq: stored, version: 0, state: "", trusted: 0, at: kept[0]?.at ?? 0, damaged: missing }
+  }]
+
+/**
+ * The snapshots of a key out of its rows, newest first; those that are not what was written say why.
+ *
+ * One whose number is damaged might have been the newest. So it counts as such, with a number that none has; to set the
+ * newest of these aside does not change those of the others.
+ */
+export const snapshotsOf = (
+  key: string,
+  rows: ReadonlyArray<SqlConnection.Row>,
+  stored: number
+): ReadonlyArray<Slotted> => {
+  const keySum = RowSums.ofText(KeyText.encode(key))
+  const all = rows.map((row) => found(key, keySum, row))
+  const known = all.flatMap(({ damage, record, slot }): ReadonlyArray<Slotted> => {
+    if (damage === "row") return []
+    return [{ slot, record: damage === undefined ? record : { ...record, damaged: textDamage } }]
+  }).sort((a, b) => b.record.seq - a.record.seq)
+  const lost = all.filter(({ damage }) => damage === "row").sort((a, b) => Number(a.slot) - Number(b.slot))
+  const last = known[0]?.record.seq ?? 0
+  const unknown = lost.map(({ record, slot }, i): Slotted => ({
+    slot,
+    record: {
+      key,
+      seq: last + 1 + i,
+      epoch: 0,
+      version: Number.isSafeInteger(record.version) ? record.version : 0,
+      state: record.state,
+      trusted: 0,
+      at: known[0]?.record.at ?? 0,
+      damaged: rowDamage
+    }
+  })).reverse()
+  // The number of a lost row may have been that one.
+  return unknown.length > 0
+    ? [...unknown, ...known]
+    : [...gone(key, stored, known.map(({ record }) => record)), ...known]
+}
+
+const timersIn = (text: unknown): Timers => {
+  if (text === null || text === undefined) return none
+  try {
+    return JSON.parse(String(text))
+  } catch {
+    return none
+  }
+}
+
+/** A row of a recorded answer that is damaged. */
+export interface LostAnswer {
+  /** The text of its id, as it is in the row. */
+  readonly id: string
+  /** What stands for it: for that call, or for any. */
+  readonly answer: RecordedAnswer
+}
 
 /** What is recorded beside the snapshots of a key: answers, the oldest first, and timers, the newest first. */
 export interface Recorded {
   readonly answers: ReadonlyArray<RecordedAnswer>
   readonly timers: ReadonlyArray<Row> | undefined
+  /** The answers whose rows are damaged, which {@link Recorded.answers} has as lost: the ids of the rows, and what stands for them. */
+  readonly lostAnswers: ReadonlyArray<LostAnswer>
+  /** The snapshots whose timers are damaged: these are not there. */
+  readonly lostTimers: ReadonlyArray<number>
+  /** The highest number among them that is not damaged: a snapshot with it was stored. */
+  readonly stored: number
 }
 
 /** The same out of its rows, which are ordered by the snapshots they came with. */
-export const recordedOf = (rows: ReadonlyArray<SqlConnection.Row>): Recorded => {
+export const recordedOf = (key: string, rows: ReadonlyArray<SqlConnection.Row>): Recorded => {
+  const text = KeyText.encode(key)
   const answers: Array<RecordedAnswer> = []
+  const lostTimers: Array<number> = []
+  const lost: Array<RecordedAnswer & { readonly damage: RowDamage }> = []
+  let isNoneSet = false
+  let last = 0
   let timers: Array<Row> | undefined
-  for (const { at, body, id, seq } of rows) {
-    if (id !== null) {
-      answers.push({ id: KeyText.decode(String(id)), seq: Number(seq), at: Number(at), body: String(body) })
-    } else (timers ??= []).unshift({ seq: Number(seq), timers: timersIn(body) })
+  let stored = 0
+  for (const row of rows) {
+    const seq = Number(row["seq"])
+    const body = String(row["body"])
+    const at = Number(row["at"])
+    const isTimers = row["id"] === null
+    const id = String(row["id"])
+    const damage = damageOf(
+      row["sum"],
+      isTimers ? RowSums.ofTimers(text, seq, body) : RowSums.ofAnswer(text, id, seq, at, body)
+    )
+    if (damage !== "row" && seq > stored) stored = seq
+    if (isTimers) {
+      if (damage === undefined) (timers ??= []).unshift({ seq, timers: timersIn(body) })
+      else {
+        lostTimers.push(seq)
+        // None are set rather than those before, which were set otherwise since.
+        if (damage === "row") isNoneSet = true
+        else (timers ??= []).unshift({ seq, timers: none })
+      }
+    } else {
+      if (damage !== "row") last = Math.max(last, at)
+      const answer = { id: KeyText.decode(id), seq, at, body }
+      if (damage === undefined) answers.push(answer)
+      else lost.push({ ...answer, damage })
+    }
   }
-  return { answers, timers }
+  const lostAnswers = lost.map(({ at, body, damage, id, seq }): LostAnswer => {
+    // One of which it is not known what call it was of stands for any; it is as young as the youngest at most.
+    const known = damage === "text" ? { id, seq, at } : { id: Answers.anyId, seq: stored, at: last }
+    const why = `its row in the database is not what was written: ${body.slice(0, 200)}`
+    return { id: KeyText.encode(id), answer: Answers.lost(known, why) }
+  })
+  answers.push(...lostAnswers.map(({ answer }) => answer))
+  answers.sort((a, b) => a.seq - b.seq)
+  return { answers, lostAnswers, timers: isNoneSet ? [{ seq: 0, timers: none }] : timers, lostTimers, stored }
 }
 
-/** A key that has timers, out of its row. */
-export const dueOf = (row: SqlConnection.Row): DueKey => ({
-  key: KeyText.decode(String(row["key"])),
-  due: Number(row["due"]),
-  timers: timersIn(row["timers"])
-})
+/** A key that has timers, out of its row; nothing where that is damaged. */
+export const dueOf = (row: SqlConnection.Row): DueKey | undefined => {
+  const text = String(row["key"])
+  const timers = String(row["timers"])
+  return damageOf(row["sum"], RowSums.ofTimers(text, Number(row["seq"]), timers)) === undefined
+    ? { key: KeyText.decode(text), due: Number(row["due"]), timers: timersIn(timers) }
+    : undefined
+}
 
 /** What was set aside out of its row. */
-export const asideOf = (row: SqlConnection.Row): AsideRecord =>
-  withTimers({
-    ...snapshotOf(row),
-    // What the store itself wrote, likewise.
-    answers: JSON.parse(String(row["answers"])) as ReadonlyArray<RecordedAnswer>,
-    why: KeyText.decode(String(row["why"])),
-    asideAt: Number(row["aside_at"])
-  }, timersIn(row["timers"]))
+export const asideOf = (row: SqlConnection.Row): AsideRecord => {
+  const text = String(row["key"])
+  const answers = String(row["answers"])
+  const why = String(row["why"])
+  const timers = row["timers"] === null || row["timers"] === undefined ? null : String(row["timers"])
+  const key = KeyText.decode(text)
+  const { record } = found(key, 0, row)
+  const asideAt = Number(row["aside_at"])
+  const damage = damageOf(row["sum"], RowSums.ofAside(text, record, asideAt, [answers, why, timers]))
+  return withTimers({
+    ...record,
+    answers: answersIn(answers),
+    why: KeyText.decode(why),
+    asideAt,
+    ...(damage === undefined ? {} : { damaged: textDamage })
+  }, timersIn(timers))
+}
+
+const answersIn = (text: string): ReadonlyArray<RecordedAnswer> => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return []
+  }
+}

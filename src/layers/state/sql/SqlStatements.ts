@@ -3,12 +3,18 @@
  *
  * Five tables: the snapshots (a ring of slots for every key, so that a commit overwrites one row and deletes none), the
  * recorded answers, the timers (a row for each snapshot with which they changed; that of the newest one has a due time, by
- * which they are found), what was set aside, and the owners' epochs.
+ * which they are found), what was set aside, and the owners' epochs. Each row that holds something says what it adds up to.
  *
- * *Tricky*: the fence is inside the upsert. Its epoch column is not a parameter but looked up among the epochs in force; a
- * stale one is not found, NULL violates the column's constraint, and the database itself refuses the whole statement. So a
- * batch is one statement, one round trip and one commit, and still checked in the transaction that writes it. PostgreSQL
- * locks the row it looked up (`FOR SHARE`), so an epoch cannot be acquired between the check and the commit.
+ * *Tricky*
+ * - The fence is inside the upsert. Its epoch column is not a parameter but looked up among the epochs in force; a stale one is
+ *   not found, NULL violates the column's constraint, and the database itself refuses the whole statement. So a batch is one
+ *   statement, one round trip and one commit, and still checked in the transaction that writes it. A row that is newer than
+ *   what would be written over it refuses the statement in the same way.
+ * - A backend of PostgreSQL may execute a statement long after its client has given it up, and has made the same write and
+ *   others over another connection. So every write there takes the next turn of its owner: the owner's row counts them, and
+ *   one whose turn is over finds no row. Who takes a turn locks the row, so an epoch cannot be acquired before it has committed.
+ * - A wait for a lock of PostgreSQL, and an idle transaction, last for a bounded time. Both bounds are set in
+ *   the statement itself, for its transaction alone: the connection may be another's before and after.
  *
  * @since 0.1.0
  */
@@ -25,6 +31,7 @@ export interface SlotRow {
   readonly trusted: number
   readonly at: number
   readonly state: string
+  readonly sum: number
 }
 
 /** Timers to write: those of a key from a snapshot on, and when the earliest of them is due; null when none is to be found. */
@@ -33,6 +40,7 @@ export interface TimerRow {
   readonly seq: number
   readonly due: number | null
   readonly timers: string
+  readonly sum: number
 }
 
 /** A statement with its parameters. */
@@ -42,7 +50,10 @@ export type Bound = readonly [text: string, params: ReadonlyArray<unknown>]
 const sqliteRows = 64
 
 /** Rows in one PostgreSQL statement, which is the same for any number: this only bounds a message's size. */
-const pgRows = 1000
+const maxPgRows = 1000
+
+/** How long a statement of PostgreSQL waits for a lock, and a transaction for its next statement. */
+const patience = "10s"
 
 /** The statements on the tables that begin with `table`. */
 export const make = (dialect: Dialect, table: string) => {
@@ -58,34 +69,55 @@ export const make = (dialect: Dialect, table: string) => {
     let n = 0
     return pg ? sql.replaceAll("?", () => `$${++n}`) : sql
   }
-  const inForce = `SELECT epoch FROM ${owners} WHERE epoch = ?${pg ? " FOR SHARE" : ""}`
-  const columns = "key, slot, seq, version, trusted, at, state"
+  const inForce = `SELECT epoch FROM ${owners} WHERE epoch = ?`
+  const columns = "key, slot, seq, version, trusted, at, state, sum"
 
-  const upsert = (source: string): string =>
+  const bounds = `SELECT set_config('lock_timeout', '${patience}', true) AS lock,
+    set_config('idle_in_transaction_session_timeout', '${patience}', true) AS idle`
+  /** Takes a turn: nothing when it is over, or the epoch is. The join has the bounds set before the row is locked. */
+  const turn = `WITH bounds AS MATERIALIZED (${bounds})
+    UPDATE ${owners} AS o SET commits = ? FROM bounds
+    WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL AND o.epoch = ? AND o.commits >= ? AND o.commits < ?
+    RETURNING o.epoch, o.commits`
+
+  const upsert = (epoch: string, source: string): string =>
     `INSERT INTO ${table} AS t (epoch, ${columns})
-     SELECT (${inForce}), u.* FROM ${source}
+     SELECT (${epoch}), u.* FROM ${source}
      ON CONFLICT (key, slot) DO UPDATE SET
-       epoch = CASE WHEN t.epoch > excluded.epoch THEN NULL ELSE excluded.epoch END,
+       epoch = CASE WHEN t.epoch > excluded.epoch OR t.seq > excluded.seq THEN NULL ELSE excluded.epoch END,
        seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
-       state = excluded.state`
+       state = excluded.state, sum = excluded.sum`
 
   const texts: Array<string> = []
   const sqliteUpsert = (rows: number): string =>
     texts[rows] ??= upsert(
-      `(VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?)").join(",")}) AS u WHERE true`
+      inForce,
+      `(VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true`
     )
-  const pgUpsert = numbered(upsert(
-    `unnest(?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[]) AS u`
-  ))
+  const pgRows = `unnest(?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[],
+    ?::float8[]) AS u`
+  const pgUpsert = numbered(upsert(inForce, pgRows))
+  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("SELECT epoch FROM turn", pgRows)}`)
+  const pgParams = (rows: ReadonlyArray<SlotRow>): ReadonlyArray<unknown> => [
+    rows.map((row) => row.key),
+    rows.map((row) => row.slot),
+    rows.map((row) => row.seq),
+    rows.map((row) => row.version),
+    rows.map((row) => row.trusted),
+    rows.map((row) => row.at),
+    rows.map((row) => row.state),
+    rows.map((row) => row.sum)
+  ]
 
   const setTimers = numbered(
-    `INSERT INTO ${timers} (key, seq, due, timers)
+    `INSERT INTO ${timers} (key, seq, due, timers, sum)
      SELECT ${
       pg
-        ? "u.key, u.seq, nullif(u.due, '')::float8, u.timers\n         FROM unnest(?::text[], ?::float8[], ?::text[], ?::text[]) AS u (key, seq, due, timers)"
-        : "value ->> 'key', value ->> 'seq', value ->> 'due', value ->> 'timers' FROM json_each(?)"
+        ? `u.key, u.seq, nullif(u.due, '')::float8, u.timers, u.sum
+         FROM unnest(?::text[], ?::float8[], ?::text[], ?::text[], ?::float8[]) AS u (key, seq, due, timers, sum)`
+        : `value ->> 'key', value ->> 'seq', value ->> 'due', value ->> 'timers', value ->> 'sum' FROM json_each(?)`
     } WHERE true
-     ON CONFLICT (key, seq) DO UPDATE SET due = excluded.due, timers = excluded.timers`
+     ON CONFLICT (key, seq) DO UPDATE SET due = excluded.due, timers = excluded.timers, sum = excluded.sum`
   )
 
   /** A statement on keys: a list is one parameter in either dialect. */
@@ -101,88 +133,96 @@ export const make = (dialect: Dialect, table: string) => {
     return (...params: ReadonlyArray<unknown>): Bound => [text, params]
   }
 
+  const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>): Bound => {
+    if (pg) return [pgUpsert, [epoch, ...pgParams(rows)]]
+    const params: Array<unknown> = [epoch]
+    for (const { at, key, seq, slot, state, sum, trusted, version } of rows) {
+      params.push(key, slot, seq, version, trusted, at, state, sum)
+    }
+    return [sqliteUpsert(rows.length), params]
+  }
+  const turnText = numbered(turn)
+  const inForceText = numbered(inForce)
+  const ofSnapshot = "key, slot, epoch, seq, version, state, trusted, at, sum"
+  const ofAside = "key, epoch, seq, version, state, trusted, at, answers, why, aside_at, timers, sum"
+
   return {
-    rowsPerStatement: pg ? pgRows : sqliteRows,
+    rowsPerStatement: pg ? maxPgRows : sqliteRows,
     tables: [
       `CREATE TABLE IF NOT EXISTS ${table} (
          key ${text} NOT NULL, slot ${pg ? "smallint" : "integer"} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
-         version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
+         version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL, sum bigint NOT NULL,
          PRIMARY KEY (key, slot))`,
       `CREATE TABLE IF NOT EXISTS ${answers} (
          key ${text} NOT NULL, id ${text} NOT NULL, seq bigint NOT NULL, at ${float} NOT NULL, body text NOT NULL,
-         PRIMARY KEY (key, id))`,
+         sum bigint NOT NULL, PRIMARY KEY (key, id))`,
       `CREATE TABLE IF NOT EXISTS ${timers} (
-         key ${text} NOT NULL, seq bigint NOT NULL, due ${float}, timers text NOT NULL, PRIMARY KEY (key, seq))`,
+         key ${text} NOT NULL, seq bigint NOT NULL, due ${float}, timers text NOT NULL, sum bigint NOT NULL,
+         PRIMARY KEY (key, seq))`,
       `CREATE INDEX IF NOT EXISTS ${timers}_due ON ${timers} (due, key) WHERE due IS NOT NULL`,
       `CREATE TABLE IF NOT EXISTS ${aside} (
          id ${
         pg ? "bigserial" : "integer"
       } PRIMARY KEY, key ${text} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
          version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
-         answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL, timers text)`,
+         answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL, timers text,
+         sum bigint NOT NULL)`,
       `CREATE INDEX IF NOT EXISTS ${aside}_key ON ${aside} (key)`,
-      `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE)`
+      `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE,
+         commits bigint NOT NULL DEFAULT 0)`
     ],
-    /** What tables of 0.1 lack: asked for, and added where it is missing. */
-    asideColumns: statement(
+    /** The columns of a table, by which one of an earlier version is recognised; none where there is no such table. */
+    columnsOf: statement(
       pg
         ? `SELECT column_name AS name FROM information_schema.columns
            WHERE table_name = lower(?) AND table_schema = ANY(current_schemas(false))`
         : `SELECT name FROM pragma_table_info(?)`
-    )(aside),
-    addTimersAside: statement(`ALTER TABLE ${aside} ADD COLUMN timers text`)(),
+    ),
+    dialect,
+    names: { snapshots: table, answers, timers, aside, owners },
     // Two clients creating the tables at once collide in PostgreSQL's catalogue; any number will do for the lock.
     lockTables: pg ? statement("SELECT pg_advisory_xact_lock(4714117090)")() : undefined,
-    // Waits for the writes that looked an epoch up, and makes later ones wait for the new epoch.
+    bounds: pg ? statement(bounds)() : undefined,
+    // Waits for the writes that have taken a turn, and makes later ones wait for the new epoch.
     lockOwners: pg ? statement(`LOCK TABLE ${owners} IN EXCLUSIVE MODE`)() : undefined,
     acquire: statement(
       `INSERT INTO ${owners} (owner, epoch) SELECT ?, coalesce(max(epoch), 0) + 1 FROM ${owners} WHERE true
-       ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch RETURNING epoch`
+       ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, commits = 0 RETURNING epoch`
     ),
     /** Who has acquired the whole store leaves no other in force. */
     supersede: statement(`DELETE FROM ${owners} WHERE owner <> ?`),
-    epochOf: statement(`SELECT epoch FROM ${owners} WHERE owner = ?`),
+    epochOf: statement(`SELECT epoch, commits FROM ${owners} WHERE owner = ?`),
     newestEpoch: statement(`SELECT max(epoch) AS epoch FROM ${owners}`),
-    inForce: statement(inForce),
-    upsert: (epoch: number, rows: ReadonlyArray<SlotRow>): Bound => {
-      if (!pg) {
-        const params: Array<unknown> = [epoch]
-        for (const row of rows) params.push(row.key, row.slot, row.seq, row.version, row.trusted, row.at, row.state)
-        return [sqliteUpsert(rows.length), params]
-      }
-      return [pgUpsert, [
-        epoch,
-        rows.map((row) => row.key),
-        rows.map((row) => row.slot),
-        rows.map((row) => row.seq),
-        rows.map((row) => row.version),
-        rows.map((row) => row.trusted),
-        rows.map((row) => row.at),
-        rows.map((row) => row.state)
-      ]]
-    },
+    /** The epoch is in force, and nothing has come between: `number` is this turn, `last` the last that is known to be stored. */
+    turn: (epoch: number, last: number, number: number): Bound =>
+      pg ? [turnText, [number, epoch, last, number]] : [inForceText, [epoch]],
+    upsert: upsertRows,
+    /** The same with a turn of its own. */
+    upsertAlone: (epoch: number, last: number, number: number, rows: ReadonlyArray<SlotRow>): Bound =>
+      pg ? [pgUpsertAlone, [number, epoch, last, number, ...pgParams(rows)]] : upsertRows(epoch, rows),
     slots: ofKeys(`SELECT key, slot, seq, epoch FROM ${table} WHERE`, ""),
-    younger: ofKeys(`SELECT key, epoch FROM ${table} WHERE`, "AND epoch > ? ORDER BY epoch DESC LIMIT 1"),
+    younger: ofKeys(`SELECT ${ofSnapshot} FROM ${table} WHERE`, "AND epoch > ? ORDER BY epoch DESC"),
     snapshots: statement(
-      `SELECT key, epoch, seq, version, state, trusted, at FROM ${table} WHERE key = ? ORDER BY seq DESC`
+      `SELECT ${ofSnapshot} FROM ${table} WHERE key = ?`
     ),
     /** The answers of a key, the oldest first, and its timers, which have no id. */
     recorded: statement(
-      `SELECT id, seq, at, body FROM ${answers} WHERE key = ?
-       UNION ALL SELECT NULL, seq, NULL, timers FROM ${timers} WHERE key = ? ORDER BY seq, id`
+      `SELECT id, seq, at, body, sum FROM ${answers} WHERE key = ?
+       UNION ALL SELECT NULL, seq, NULL, timers, sum FROM ${timers} WHERE key = ? ORDER BY seq, id`
     ),
     saveAnswer: statement(
-      `INSERT INTO ${answers} (key, id, seq, at, body) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT (key, id) DO UPDATE SET seq = excluded.seq, at = excluded.at, body = excluded.body`
+      `INSERT INTO ${answers} (key, id, seq, at, body, sum) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (key, id) DO UPDATE SET seq = excluded.seq, at = excluded.at, body = excluded.body, sum = excluded.sum`
     ),
+    dropAnswer: statement(`DELETE FROM ${answers} WHERE key = ? AND id = ?`),
     forgetAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq < ?`),
     takeBackAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq > ?`),
     /** Those due by a time, after a place, and the first after that time. */
     due: statement(
       `SELECT * FROM (
-         SELECT key, due, timers FROM ${timers} WHERE due <= ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?
+         SELECT key, seq, due, timers, sum FROM ${timers} WHERE due <= ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT ?
        ) AS d UNION ALL SELECT * FROM (
-         SELECT key, due, timers FROM ${timers} WHERE due > ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT 1
+         SELECT key, seq, due, timers, sum FROM ${timers} WHERE due > ? AND (due, key) > (?, ?) ORDER BY due, key LIMIT 1
        ) AS l ORDER BY due, key LIMIT ?`
     ),
     /** Before others are set: those of older snapshots are not found by their due time any more. */
@@ -195,7 +235,8 @@ export const make = (dialect: Dialect, table: string) => {
           rows.map((row) => row.seq),
           // Not every client can send a list with NULL in it.
           rows.map((row) => row.due === null ? "" : String(row.due)),
-          rows.map((row) => row.timers)
+          rows.map((row) => row.timers),
+          rows.map((row) => row.sum)
         ]
         : [JSON.stringify(rows)]
     ],
@@ -207,15 +248,15 @@ export const make = (dialect: Dialect, table: string) => {
     ),
     takeBackTimers: statement(`DELETE FROM ${timers} WHERE key = ? AND seq > ?`),
     setAside: statement(
-      `INSERT INTO ${aside} (key, seq, epoch, version, trusted, at, state, answers, why, aside_at, timers)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+      `INSERT INTO ${aside} (key, seq, epoch, version, trusted, at, state, answers, why, aside_at, timers, sum)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
     ),
-    dropSnapshot: statement(`DELETE FROM ${table} WHERE key = ? AND seq = ?`),
+    dropSlot: statement(`DELETE FROM ${table} WHERE key = ? AND slot = ?`),
     allAside: statement(
-      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at, timers FROM ${aside} ORDER BY id`
+      `SELECT ${ofAside} FROM ${aside} ORDER BY id`
     ),
     asideOf: statement(
-      `SELECT key, epoch, seq, version, state, trusted, at, answers, why, aside_at, timers FROM ${aside} WHERE key = ? ORDER BY id`
+      `SELECT ${ofAside} FROM ${aside} WHERE key = ? ORDER BY id`
     ),
     keysBetween: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ?`),
     countBetween: statement(`SELECT count(DISTINCT key) AS n FROM ${table} WHERE key >= ? AND key <= ?`),

@@ -10,24 +10,20 @@
  */
 import { Array, Cause, Clock, Effect, type Scope, Semaphore } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
-import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
-import {
-  generationsOf,
-  invalid,
-  loaded,
-  type SnapshotRecord,
-  withoutSnapshot
-} from "../../../domain/state/stored/SnapshotRecord.ts"
+import { generationsOf, invalid, loaded, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+import { safely } from "../../observation/SafeLog.ts"
 import type * as StateStore from "../store/StateStore.ts"
 import * as DatabaseFiles from "./DatabaseFiles.ts"
 import { SlotRings } from "./SlotRings.ts"
-import { besides, timerRow } from "./SqlBesides.ts"
+import { besides, type Known, setAside } from "./SqlBesides.ts"
 import { countOf, keysOf } from "./SqlKeys.ts"
-import { asideOf, dueOf, reasonOf, recordedOf, snapshotOf } from "./SqlRows.ts"
+import { asideOf, dueOf, isWhole, reasonOf, recordedOf, snapshotsOf } from "./SqlRows.ts"
+import { prepare } from "./SqlSchema.ts"
 import * as SqlStatements from "./SqlStatements.ts"
+import { Turns } from "./SqlTurns.ts"
 
 /** What names the store's tables, and bounds what it keeps. */
 interface Options extends StateStore.Options {
@@ -48,6 +44,11 @@ export interface Database {
   readonly watching?: DatabaseFiles.Watching | undefined
 }
 
+const nothing: Known = { answers: [], lostAnswers: [], kept: [], lostTimers: [], stored: 0, timers: undefined }
+
+/** Another statement under the same epoch was later, and was stored. */
+const late: StoreErrorReason = { _tag: "Invalid", what: "it came late: later writes of the same session are stored" }
+
 /** A store on a database; creates its tables if they are missing. */
 export const make = Effect.fnUntraced(function*(
   database: Database,
@@ -60,6 +61,11 @@ export const make = Effect.fnUntraced(function*(
   const sql = SqlStatements.make(database.dialect, table)
   const lock = Semaphore.makeUnsafe(1)
   const rings = new SlotRings(generationsOf(name, options.generations))
+  const turns = new Turns()
+  /** Keys that were found with damaged rows of answers. */
+  const damagedAnswers = new Map<string, Known["lostAnswers"]>()
+  /** A statement that was sent to SQLite is over when its call is. */
+  const countsTurns = database.dialect === "pg"
   /** Owners of the epochs acquired here, for messages. */
   const owners = new Map<number, string>()
 
@@ -87,15 +93,7 @@ export const make = Effect.fnUntraced(function*(
   if (!/^[a-z_][a-z0-9_]{0,39}$/i.test(table)) {
     return yield* fail("open", { _tag: "Invalid", what: `"${table}" is not a plain table name of at most 40 letters` })
   }
-  const prepare = runAll([
-    ...(sql.lockTables === undefined ? [] : [sql.lockTables]),
-    ...sql.tables.map((text): SqlStatements.Bound => [text, []])
-  ])
-  const complete = Effect.flatMap(
-    run(sql.asideColumns),
-    (rows) => rows.some((row) => row["name"] === "timers") ? Effect.void : run(sql.addTimersAside)
-  )
-  yield* typed("open")(database.transaction(Effect.andThen(prepare, complete)))
+  yield* typed("open")(database.transaction(prepare(sql, run)))
   const lost = yield* database.watching?.((text) => database.execute(text, [])) ?? Effect.undefined
 
   const inPlace = (operation: string) =>
@@ -117,7 +115,11 @@ export const make = Effect.fnUntraced(function*(
         return { _tag: "Gone", path: `table ${table}_owners`, how: "older" } as const
       }
       if (current !== epoch || owner === undefined) return fencedOff(epoch, current, owner)
-      const younger = keys.length === 0 ? undefined : (yield* run(sql.younger(keys.map(KeyText.encode), epoch)))[0]
+      if (Number(own[0]?.["commits"]) < turns.before(epoch)) {
+        return { _tag: "Gone", path: `table ${table}_owners`, how: "older" } as const
+      }
+      const found = keys.length === 0 ? [] : yield* run(sql.younger(keys.map(KeyText.encode), epoch))
+      const younger = found.find(isWhole)
       if (younger !== undefined) {
         const key = KeyText.decode(String(younger["key"]))
         return { _tag: "Fenced", key, epoch, current: Number(younger["epoch"]) } as const
@@ -138,21 +140,56 @@ export const make = Effect.fnUntraced(function*(
         }))
       ))
 
+  /** Takes the turn of a write, if the epoch is in force and the turn is not over. */
+  const takeTurn = (operation: string, epoch: number, number: number, keys: ReadonlyArray<string>) =>
+    Effect.flatMap(run(sql.turn(epoch, turns.before(epoch), number)), (rows) =>
+      rows.length > 0
+        ? Effect.void
+        : Effect.flatMap(stale([epoch], keys), (reason) => fail(operation, reason ?? late)))
+
   const store = (records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void, SqlError.SqlError | StoreError> => {
     const groups = rings.plan(records)
     if ("_tag" in groups) return Effect.fail(fail("save", groups))
-    const more = besides(sql, records)
+    const more = besides(sql, records, damagedAnswers)
+    const number = turns.next()
     const [first] = groups
-    const written = groups.length === 1 && first!.rows.length <= sql.rowsPerStatement && more.length === 0
-      ? run(sql.upsert(first!.epoch, first!.rows))
-      : database.transaction(runAll([
-        ...groups.flatMap(({ epoch, rows }) =>
-          Array.chunksOf(rows, sql.rowsPerStatement).map((some) => sql.upsert(epoch, some))
+    const { epoch, rows } = first!
+    const written = groups.length === 1 && rows.length <= sql.rowsPerStatement && more.length === 0
+      ? run(sql.upsertAlone(epoch, turns.before(epoch), number, rows))
+      : database.transaction(Effect.andThen(
+        Effect.forEach(
+          countsTurns ? groups : [],
+          ({ epoch, rows }) => takeTurn("save", epoch, number, rows.map(({ key }) => KeyText.decode(key))),
+          { discard: true }
         ),
-        ...more
-      ]))
-    return Effect.map(written, () => rings.stored())
+        runAll([
+          ...groups.flatMap(({ epoch, rows }) =>
+            Array.chunksOf(rows, sql.rowsPerStatement).map((some) => sql.upsert(epoch, some))
+          ),
+          ...more
+        ])
+      ))
+    return Effect.map(written, () => {
+      rings.stored()
+      if (damagedAnswers.size > 0) { for (const { key } of records) damagedAnswers.delete(key) }
+      if (countsTurns) turns.done(groups.map(({ epoch }) => epoch))
+    })
   }
+
+  /** Why a batch was refused under an epoch that is in force. */
+  const outdated = Effect.fnUntraced(function*(records: ReadonlyArray<SnapshotRecord>) {
+    const slots = yield* run(sql.slots(records.map(({ key }) => KeyText.encode(key))))
+    for (const { key, seq } of records) {
+      const text = KeyText.encode(key)
+      const newest = slots.reduce(
+        (newest, row) => row["key"] === text ? Math.max(newest, Number(row["seq"])) : newest,
+        0
+      )
+      if (newest <= seq) continue
+      return { _tag: "Invalid", what: `snapshot ${seq} of "${key}" is older than ${newest}, which it has` } as const
+    }
+    return undefined
+  })
 
   const save = (records: ReadonlyArray<SnapshotRecord>) => {
     const missing = rings.missing(records)
@@ -161,11 +198,12 @@ export const make = Effect.fnUntraced(function*(
       "SqlError",
       (error) =>
         error.reason._tag === "ConstraintError"
-          ? Effect.flatMap(
-            stale(new Set(records.map((one) => one.epoch)), records.map((one) => one.key)),
+          ? Effect.gen(function*() {
+            const keys = records.map((one) => one.key)
+            const reason = (yield* stale(new Set(records.map((one) => one.epoch)), keys)) ?? (yield* outdated(records))
             // The fence is the only constraint that the store has put there to be hit.
-            (reason) => Effect.fail(fail("save", reason ?? { _tag: "Unusable", cause: error }))
-          )
+            return yield* fail("save", reason ?? { _tag: "Unusable", cause: error })
+          })
           : Effect.fail(error)
     )
   }
@@ -177,16 +215,39 @@ export const make = Effect.fnUntraced(function*(
     keys: ReadonlyArray<string>,
     effect: Effect.Effect<void, SqlError.SqlError>
   ) =>
-    write(operation)(database.transaction(Effect.gen(function*() {
-      yield* run(sql.inForce(epoch))
-      const reason = yield* stale([epoch], keys)
-      if (reason !== undefined) return yield* fail(operation, reason)
-      rings.forget(keys)
-      yield* effect
-    })))
+    write(operation)(Effect.tap(
+      database.transaction(Effect.gen(function*() {
+        yield* takeTurn(operation, epoch, turns.next(), keys)
+        const reason = yield* stale([epoch], keys)
+        if (reason !== undefined) return yield* fail(operation, reason)
+        rings.forget(keys)
+        yield* effect
+      })),
+      () => Effect.sync(() => countsTurns && turns.done([epoch]))
+    ))
 
-  const snapshots = (key: string) => Effect.map(run(sql.snapshots(KeyText.encode(key))), (rows) => rows.map(snapshotOf))
-  const recorded = (key: string) => Effect.map(run(sql.recorded(KeyText.encode(key), KeyText.encode(key))), recordedOf)
+  /** What lies there of a key, and what does not. */
+  const knownOf = Effect.fnUntraced(function*(key: string) {
+    const text = KeyText.encode(key)
+    const rows = yield* run(sql.snapshots(text))
+    if (rows.length === 0) return nothing
+    const recorded = recordedOf(key, yield* run(sql.recorded(text, text)))
+    return { ...recorded, kept: snapshotsOf(key, rows, recorded.stored) }
+  })
+
+  /** Timers are no part of a snapshot that could be gone back to. */
+  const tellTimers = (key: string, seqs: ReadonlyArray<number>) =>
+    seqs.length === 0 ? Effect.void : safely(
+      Effect.annotateLogs(
+        Effect.logError(
+          `the durable timers of "${key}" in the state store "${name}", set with snapshot ${
+            seqs.join(", ")
+          }, are not what was ` +
+            "written: they are not delivered. Its next answer that sets timers has new ones."
+        ),
+        { store: name, key }
+      )
+    )
 
   return {
     name,
@@ -195,7 +256,10 @@ export const make = Effect.fnUntraced(function*(
       write("acquireEpoch")(Effect.map(
         database.transaction(
           Effect.andThen(
-            sql.lockOwners === undefined ? Effect.void : run(sql.lockOwners),
+            runAll([
+              ...(sql.bounds === undefined ? [] : [sql.bounds]),
+              ...(sql.lockOwners === undefined ? [] : [sql.lockOwners])
+            ]),
             Effect.tap(run(sql.acquire(KeyText.encode(owner))), () =>
               owner === wholeStore ? run(sql.supersede(KeyText.encode(owner))) : Effect.void)
           )
@@ -215,10 +279,10 @@ export const make = Effect.fnUntraced(function*(
       )),
     load: (key) =>
       read("load")(Effect.gen(function*() {
-        const records = yield* snapshots(key)
-        if (records.length === 0) return []
-        const { answers, timers } = yield* recorded(key)
-        return records.map((record) => loaded(record, answers, timers))
+        const { answers, kept, lostAnswers, lostTimers, timers } = yield* knownOf(key)
+        if (lostAnswers.length > 0) damagedAnswers.set(key, lostAnswers)
+        yield* tellTimers(key, lostTimers)
+        return kept.map(({ record }) => loaded(record, answers, timers))
       })),
     save: (records) =>
       Effect.suspend(() => {
@@ -228,41 +292,13 @@ export const make = Effect.fnUntraced(function*(
           ? write("save")(Effect.suspend(() => save(records)))
           : Effect.fail(fail("save", { _tag: "Invalid", what }))
       }),
-    setAside: ({ epoch, key, seq, why }) =>
+    setAside: (snapshot) =>
       fenced(
         "setAside",
-        epoch,
-        [key],
+        snapshot.epoch,
+        [snapshot.key],
         Effect.gen(function*() {
-          const kept = yield* snapshots(key)
-          const record = kept.find((one) => one.seq === seq)
-          if (record === undefined) return
-          const { answers, timers } = yield* recorded(key)
-          const after = withoutSnapshot(
-            { snapshots: kept, answers: new AnswerShelf(answers), timers },
-            seq
-          )
-          const text = KeyText.encode(key)
-          yield* run(sql.setAside(
-            text,
-            record.seq,
-            record.epoch,
-            record.version,
-            record.trusted,
-            record.at,
-            record.state,
-            JSON.stringify(after.answers),
-            KeyText.encode(why),
-            yield* Clock.currentTimeMillis,
-            after.timers.length === 0 ? null : JSON.stringify(after.timers)
-          ))
-          yield* run(sql.dropSnapshot(text, seq))
-          if (kept[0] !== record) return
-          const before = kept[1]?.seq ?? 0
-          yield* run(sql.takeBackAnswers(text, before))
-          yield* run(sql.takeBackTimers(text, before))
-          const row = after.kept.timers?.[0]
-          if (row !== undefined) yield* run(sql.setTimers([timerRow(key, row)]))
+          yield* runAll(setAside(sql, yield* knownOf(snapshot.key), snapshot, yield* Clock.currentTimeMillis))
         })
       ),
     listAside: (key) =>
@@ -287,7 +323,10 @@ export const make = Effect.fnUntraced(function*(
     timers: (limit, after = { due: -Number.MAX_VALUE, key: "" }, until = Number.MAX_VALUE) => {
       const place = [after.due, KeyText.encode(after.key)]
       return read("timers")(
-        Effect.map(run(sql.due(until, ...place, limit, until, ...place, limit)), (rows) => rows.map(dueOf))
+        Effect.map(
+          run(sql.due(until, ...place, limit, until, ...place, limit)),
+          (rows) => rows.flatMap((row) => dueOf(row) ?? [])
+        )
       )
     }
   }

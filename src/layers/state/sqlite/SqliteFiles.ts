@@ -24,7 +24,7 @@ import {
   isOverwritten,
   lossOf
 } from "../../../domain/state/stored/FileLoss.ts"
-import type { Execute, Lost, Watch } from "./DatabaseFiles.ts"
+import type { Execute, Lost, Watch } from "../sql/DatabaseFiles.ts"
 
 /** Bytes of a database that has a table, at least. */
 const databaseHeader = 100

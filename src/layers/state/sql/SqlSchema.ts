@@ -1,0 +1,125 @@
+/**
+ * The tables of the SQL store: made where there are none, and brought to this version where an earlier one has made them.
+ *
+ * Version 0.1 had no checksums, and would not write them. So its tables are copied, with a checksum of each row as it is found, into
+ * new ones, which refuse a row without one: of two versions on one database the earlier one stops.
+ *
+ * @since 0.1.0
+ */
+import { Effect } from "effect"
+import type { SqlConnection } from "effect/sql"
+import * as RowSums from "./RowSums.ts"
+import type { Bound, Statements } from "./SqlStatements.ts"
+
+type Row = SqlConnection.Row
+
+/** Asks the database. */
+type Run<E> = (statement: Bound) => Effect.Effect<ReadonlyArray<Row>, E>
+
+/** Rows that are read at once. */
+const page = 500
+
+/** What is copied of a table: its columns, those that tell its rows apart, and what a row adds up to. */
+interface Copied {
+  readonly name: "snapshots" | "answers" | "timers" | "aside"
+  readonly columns: ReadonlyArray<string>
+  readonly id: readonly [first: string, second?: string]
+  readonly sum: (row: Row) => number
+}
+
+const text = (row: Row, column: string): string => String(row[column])
+const number = (row: Row, column: string): number => Number(row[column])
+const snapshot = (row: Row): RowSums.Snapshot => ({
+  seq: number(row, "seq"),
+  epoch: number(row, "epoch"),
+  version: number(row, "version"),
+  trusted: number(row, "trusted"),
+  at: number(row, "at"),
+  state: text(row, "state")
+})
+
+const copied: ReadonlyArray<Copied> = [
+  {
+    name: "snapshots",
+    columns: ["key", "slot", "seq", "epoch", "version", "trusted", "at", "state"],
+    id: ["key", "slot"],
+    sum: (row) => RowSums.ofSnapshot(RowSums.ofText(text(row, "key")), snapshot(row))
+  },
+  {
+    name: "answers",
+    columns: ["key", "id", "seq", "at", "body"],
+    id: ["key", "id"],
+    sum: (row) =>
+      RowSums.ofAnswer(text(row, "key"), text(row, "id"), number(row, "seq"), number(row, "at"), text(row, "body"))
+  },
+  {
+    name: "timers",
+    columns: ["key", "seq", "due", "timers"],
+    id: ["key", "seq"],
+    sum: (row) => RowSums.ofTimers(text(row, "key"), number(row, "seq"), text(row, "timers"))
+  },
+  {
+    name: "aside",
+    columns: ["key", "seq", "epoch", "version", "trusted", "at", "state", "answers", "why", "aside_at", "timers"],
+    // Numbered anew: a database that counts them would not know of those that were copied.
+    id: ["id"],
+    sum: (row) =>
+      RowSums.ofAside(text(row, "key"), snapshot(row), number(row, "aside_at"), [
+        text(row, "answers"),
+        text(row, "why"),
+        row["timers"] === null || row["timers"] === undefined ? null : text(row, "timers")
+      ])
+  }
+]
+
+/** Makes the tables, in a transaction of its caller. */
+export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E> => {
+  const { dialect, names } = sql
+  const plain = (text: string) => run([text, []])
+  const columnsOf = (table: string) =>
+    Effect.map(run(sql.columnsOf(table)), (rows) => new Set(rows.map((row) => text(row, "name"))))
+  const placeholder = (n: number) => dialect === "pg" ? `$${n}` : "?"
+
+  /** Moves a table of an earlier version out of the way, and adds the sums to it. */
+  const summed = Effect.fnUntraced(function*({ columns, id, name, sum }: Copied) {
+    const table = names[name]
+    const old = `${table}_0_1`
+    const found = yield* columnsOf(table)
+    // What is no table of this store is left as it is.
+    if (!found.has("key") || found.has("sum")) return undefined
+    yield* plain(`ALTER TABLE ${table} RENAME TO ${old}`)
+    yield* plain(`DROP INDEX IF EXISTS ${name === "aside" ? `${table}_key` : `${table}_due`}`)
+    yield* plain(`ALTER TABLE ${old} ADD COLUMN sum bigint`)
+    const key = id.join(", ")
+    const places = id.map((_, i) => placeholder(i + 1)).join(", ")
+    let last: ReadonlyArray<unknown> | undefined
+    for (;;) {
+      const after = last === undefined ? "" : `WHERE (${key}) > (${places})`
+      const rows = yield* run([`SELECT * FROM ${old} ${after} ORDER BY ${key} LIMIT ${page}`, last ?? []])
+      for (const row of rows) {
+        const which = id.map((column, i) => `${column} = ${placeholder(i + 2)}`).join(" AND ")
+        yield* run([`UPDATE ${old} SET sum = ${placeholder(1)} WHERE ${which}`, [sum(row), ...id.map((c) => row[c!])]])
+      }
+      const [newest] = rows.slice(-1)
+      if (newest === undefined) return { table, old, key, columns: columns.filter((one) => found.has(one)).join(", ") }
+      last = id.map((column) => newest[column!])
+    }
+  })
+
+  return Effect.gen(function*() {
+    if (sql.bounds !== undefined) yield* run(sql.bounds)
+    if (sql.lockTables !== undefined) yield* run(sql.lockTables)
+    const copies = yield* Effect.forEach(copied, summed)
+    yield* Effect.forEach(sql.tables, plain)
+    for (const copy of copies) {
+      if (copy === undefined) continue
+      const { columns, key, old, table } = copy
+      yield* plain(`INSERT INTO ${table} (${columns}, sum) SELECT ${columns}, sum FROM ${old} ORDER BY ${key}`)
+      yield* plain(`DROP TABLE ${old}`)
+    }
+    const owners = yield* columnsOf(names.owners)
+    if (owners.has("epoch") && !owners.has("commits")) {
+      yield* plain(`ALTER TABLE ${names.owners} ADD COLUMN commits bigint NOT NULL DEFAULT 0`)
+    }
+  })
+}
