@@ -7,9 +7,14 @@
  * `MODEL_RUNS=1000` does more of them; a failing program is printed with the seed that repeats it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import * as Phase from "../../src/domain/server/Phase.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../src/index.ts"
+import { serverOf } from "../../src/layers/server/class/ServerRef.ts"
 import { AnyProgram, program, run } from "../kit/AnyProgram.ts"
+import { now } from "../kit/Fibers.ts"
+import { quiet } from "../kit/Log.ts"
 
 const names: Record<Phase.Phase, string> = {
   [Phase.Idle]: "idle",
@@ -79,6 +84,33 @@ const programs: ReadonlyArray<AnyProgram> = [
   program({}, { what: "Call" }, die)
 ]
 
+const parts = { state: Schema.Int, messages: { Crash: GenServer.call() } } as const
+class Ground extends GenServer.Service<Ground>()("test/Ground", parts) {}
+class House extends GenServer.Service<House>()("test/House", parts) {}
+class Street extends Supervisor.Service<Street>()("test/Street") {}
+
+const behavior = { init: 0, handlers: { Crash: () => Effect.die("boom") } }
+
+const street = Street.layer({ strategy: "rest_for_one", restart: Schedule.spaced("1 hour") }, [
+  StateContainer.layerMemory(Ground),
+  StateContainer.layerMemory(House),
+  Ground.layer(behavior),
+  House.layer(behavior)
+])
+
+/** A server is left down, since the one that it stands on was stopped while both waited for their restart; both come back. */
+const stranded = Effect.gen(function*() {
+  const [ground, house, top, walk] = [yield* Ground, yield* House, yield* Street, new Walk()]
+  walk.watch(serverOf(house)!)
+  yield* now(Effect.exit(ground.Crash()))
+  yield* top.terminateChild("test/Ground")
+  assert.strictEqual(yield* Process.status(house), "stopped")
+  yield* top.restartChild("test/Ground")
+  yield* TestClock.adjust("1 hour")
+  assert.strictEqual(yield* Process.status(house), "running")
+  return walk
+}).pipe(Effect.provide(street), quiet)
+
 describe("the phases of a server", () => {
   it.effect.prop(
     "whatever a program does, each step is in the table",
@@ -89,7 +121,8 @@ describe("the phases of a server", () => {
 
   it.effect("each step of the table is one that a server takes", () =>
     Effect.gen(function*() {
-      const walks = yield* Effect.forEach(programs, walked)
+      const walks = [...(yield* Effect.forEach(programs, walked)), yield* stranded]
+      for (const walk of walks) walk.check()
       const taken = new Set(walks.flatMap(({ steps }) => steps))
       const table = Object.entries(Phase.mayFollow).flatMap(([from, next]) =>
         next.map((to) => `${names[Number(from) as Phase.Phase]} -> ${names[to]}`)

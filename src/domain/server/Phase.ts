@@ -56,7 +56,8 @@ export const mayFollow: Readonly<Record<Phase, ReadonlyArray<Phase>>> = {
   [Ending]: [Restarting],
   [Restarting]: [Starting, Parked, Stopped],
   [Parked]: [Restarting, Stopped],
-  [Stopped]: [Starting]
+  // It was left down with a sibling that it stands on, and comes back with that one: callers wait for it again.
+  [Stopped]: [Starting, Restarting]
 }
 
 /** What a phase is called where people look. */
