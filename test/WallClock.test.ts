@@ -14,7 +14,9 @@ import {
   Requests,
   Restart,
   StateContainer,
+  type StateStore,
   Supervisor,
+  Sys,
   TaskSupervisor
 } from "../src/index.ts"
 import { now } from "./kit/Fibers.ts"
@@ -57,6 +59,16 @@ const server = Effect.flatMap(
   Layer.build(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(Timed), Timed.layer(timed)])),
   (context) => Effect.provideContext(Timed, context)
 )
+
+/** A server of its own, over a companion, with options. */
+const built = Effect.fnUntraced(function*(
+  companion: Layer.Layer<StateContainer.StateOf<Timed>, StateStore.StoreError, Supervisor.Supervisor>,
+  options: GenServer.Options = {},
+  more: Partial<typeof timed> = {}
+) {
+  const tree = Supervisor.layer({ strategy: "one_for_one" }, [companion, Timed.layer({ ...timed, ...more }, options)])
+  return yield* Effect.provideContext(Timed, yield* Layer.build(tree))
+})
 
 /** Whether an effect that is run beside it ends while time passes. */
 const ends = <A, E, R>(effect: Effect.Effect<A, E, R>, elapse: Elapse) =>
@@ -125,6 +137,66 @@ const kinds: Record<string, Kind> = {
         yield* elapse
         return (yield* timed.Get()) === 1
       })),
+  "castAfter": (elapse) =>
+    Effect.gen(function*() {
+      const heard = yield* Deferred.make<void>()
+      yield* GenServer.castAfter(Effect.asVoid(Deferred.succeed(heard, undefined)), second)
+      yield* elapse
+      return yield* Deferred.isDone(heard)
+    }),
+  "the time after which a server that is left alone gives way": (elapse) =>
+    Effect.gen(function*() {
+      const server = yield* built(StateContainer.layerMemory(Timed), {
+        passivate: { after: second, by: "stop" },
+        restart: "transient"
+      })
+      yield* elapse
+      return (yield* Process.status(server)) === "stopped"
+    }),
+  "the interval at which states are conserved": (elapse) =>
+    Effect.gen(function*() {
+      const script = new Scripted()
+      const server = yield* built(
+        Layer.provide(
+          StateContainer.layerStore(Timed, { store: Store, when: { every: second } }),
+          storeLayer(script)
+        )
+      )
+      yield* server.Add()
+      yield* elapse
+      return script.count("save") > 0
+    }),
+  "the timeout of GenServer.replace": (elapse) =>
+    Effect.flatMap(server, (timed_) =>
+      Effect.andThen(
+        now(timed_.Wait()),
+        ends(GenServer.replace(timed_, timed, { timeout: second }), elapse)
+      )),
+  "the timeout of a request of the system": (elapse) =>
+    Effect.flatMap(
+      server,
+      (timed) => Effect.andThen(now(timed.Wait()), ends(Sys.getState(timed, { timeout: second }), elapse))
+    ),
+  "the shutdown time of a server": (elapse) =>
+    Effect.gen(function*() {
+      const server = yield* built(StateContainer.layerMemory(Timed), { shutdown: second }, {
+        terminate: () => Effect.never
+      })
+      return yield* ends(GenServer.stop(server, undefined, { timeout: "infinity" }), elapse)
+    }),
+  "the shutdown time of a task": (elapse) =>
+    Effect.gen(function*() {
+      const task = yield* (yield* tasks).asyncNolink(Effect.uninterruptible(Effect.never), { shutdown: second })
+      return yield* ends(task.shutdown, elapse)
+    }),
+  "the drain of an app": (elapse) =>
+    Effect.gen(function*() {
+      const stubborn = Layer.effectDiscard(Effect.addFinalizer(() => Effect.never))
+      const fiber = yield* now(
+        Supervisor.launch(Supervisor.layer(one, [stubborn]), { drain: second })
+      )
+      return yield* ends(Fiber.interrupt(fiber), elapse)
+    }),
   "the age of a recorded answer": forgotten(() =>
     Supervisor.layer(one, [StateContainer.layerMemory(Timed, aging), Timed.layer(timed)])
   ),
