@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer, type Scope } from "effect"
+import { type Duration, Effect, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { StoreError } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
@@ -26,6 +26,11 @@ import { hosted } from "./store/StoreHost.ts"
 export interface Options extends StateStore.Options {
   /** What its tables' names begin with; `heirloom_state` by default. */
   readonly table?: string | undefined
+  /**
+   * PostgreSQL: how long a write waits for another's lock before it counts as failed, and how long a transaction may stand still
+   * before the database ends it; 10 seconds by default. So a client that was stopped inside its transaction blocks none for ever.
+   */
+  readonly lockTimeout?: Duration.Input | undefined
 }
 
 /** The database of a `SqlClient`. */

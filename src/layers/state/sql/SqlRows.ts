@@ -16,6 +16,7 @@ import {
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { none, type Row, type Timers } from "../../../domain/state/Timers.ts"
+import { messageOf } from "../../../domain/text/ForeignText.ts"
 import * as RowSums from "./RowSums.ts"
 
 /** What a code of a database can mean. */
@@ -46,6 +47,7 @@ const sqliteRetry = 513
 /** PostgreSQL's conditions, by code or by class. A server that is read-only may be about to be promoted: that passes. */
 const pgCodes: { readonly [code: string]: Meaning } = {
   "22": "Invalid", // what one record holds
+  "28": "Unusable", // no such role, another password
   "3D": "Unusable", // no such database
   "3F": "Unusable", // no such schema
   "42": "Unusable", // no such table or column, syntax, a right that is missing
@@ -62,10 +64,25 @@ const meaningOf = (code: unknown): Meaning => {
     : "Unavailable"
 }
 
+/** What the database itself has said; a client's own error may say no more than that a query failed. */
+const textOf = (cause: unknown): string => {
+  const text = messageOf(cause)
+  const several: { readonly errors?: unknown } = Object(cause)
+  // A client that tries several addresses gathers what each of them said, and says nothing itself.
+  return text === "" && Array.isArray(several.errors) ? several.errors.map(textOf).join("; ") : text
+}
+
+/** The error with what the database said. */
+const described = (error: SqlError.SqlError): Error => {
+  const said = textOf(error.reason.cause)
+  return said === "" || error.message.includes(said) ? error : new Error(`${error.message}: ${said}`, { cause: error })
+}
+
 /** What a database's error means for a store: whether it may pass, is there to stay, or is about what was to be stored. */
 export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   const _tag = meaningOf(codeOf(error.reason.cause))
-  return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: error.message } : { _tag, cause: error }
+  const cause = described(error)
+  return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: cause.message } : { _tag, cause }
 }
 
 /** A snapshot out of its row, and the slot that the row is in; without one it has no row. */

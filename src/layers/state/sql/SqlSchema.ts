@@ -106,7 +106,14 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
     }
   })
 
+  /** A role that may do no more than read and write opens tables that are there. */
+  const isPrepared = Effect.gen(function*() {
+    for (const { name } of copied) if (!(yield* columnsOf(names[name])).has("sum")) return false
+    return (yield* columnsOf(names.owners)).has("commits")
+  })
+
   return Effect.gen(function*() {
+    if (yield* isPrepared) return
     if (sql.bounds !== undefined) yield* run(sql.bounds)
     if (sql.lockTables !== undefined) yield* run(sql.lockTables)
     const copies = yield* Effect.forEach(copied, summed)

@@ -52,11 +52,11 @@ const sqliteRows = 64
 /** Rows in one PostgreSQL statement, which is the same for any number: this only bounds a message's size. */
 const maxPgRows = 1000
 
-/** How long a statement of PostgreSQL waits for a lock, and a transaction for its next statement. */
-const patience = "10s"
+/** How long a statement of PostgreSQL waits for a lock, and a transaction for its next statement, by default. */
+export const defaultPatience = 10_000
 
 /** The statements on the tables that begin with `table`. */
-export const make = (dialect: Dialect, table: string) => {
+export const make = (dialect: Dialect, table: string, patience = defaultPatience) => {
   const pg = dialect === "pg"
   const answers = `${table}_answers`
   const timers = `${table}_timers`

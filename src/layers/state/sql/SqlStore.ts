@@ -8,8 +8,9 @@
  *
  * @since 0.1.0
  */
-import { Array, Cause, Clock, Effect, type Scope, Semaphore } from "effect"
+import { Array, Cause, Clock, type Duration, Effect, type Scope, Semaphore } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import { generationsOf, invalid, loaded, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
@@ -24,10 +25,12 @@ import { asideOf, dueOf, isWhole, reasonOf, recordedOf, snapshotsOf } from "./Sq
 import { prepare } from "./SqlSchema.ts"
 import * as SqlStatements from "./SqlStatements.ts"
 import { Turns } from "./SqlTurns.ts"
+import * as SqlWaits from "./SqlWaits.ts"
 
 /** What names the store's tables, and bounds what it keeps. */
 interface Options extends StateStore.Options {
   readonly table?: string | undefined
+  readonly lockTimeout?: Duration.Input | undefined
 }
 
 /** The database as the store uses it: `StateStoreSql` makes one of a `SqlClient`, `StateStoreSqlite` of its one connection. */
@@ -58,7 +61,12 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError, Scope.Scope> {
   const table = options.table ?? "heirloom_state"
   const name = known ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
-  const sql = SqlStatements.make(database.dialect, table)
+  const lockTimeout = GivenOption.patience({
+    of: name,
+    option: "lockTimeout",
+    given: options.lockTimeout ?? SqlStatements.defaultPatience
+  })
+  const sql = SqlStatements.make(database.dialect, table, Math.max(1, Math.ceil(lockTimeout)))
   const lock = Semaphore.makeUnsafe(1)
   const rings = new SlotRings(generationsOf(name, options.generations))
   const turns = new Turns()
@@ -100,8 +108,11 @@ export const make = Effect.fnUntraced(function*(
     DatabaseFiles.lookAfter(lost, (found) => fail(operation, { _tag: "Gone", ...found }))
   const read = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
     database.isOneConnection ? write(operation)(effect) : typed(operation)(inPlace(operation)(effect))
+  const tellingWaits = database.dialect === "pg"
+    ? SqlWaits.telling(name, database.execute(SqlWaits.waiting(table), []), Math.min(1000, lockTimeout / 2))
+    : () => <A>(effect: Effect.Effect<A, StoreError>) => effect
   const write = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
-    lock.withPermit(typed(operation)(inPlace(operation)(effect)))
+    lock.withPermit(tellingWaits(operation)(typed(operation)(inPlace(operation)(effect))))
 
   /** Why a write under these epochs was refused, or would be; `undefined` when they are all in force. */
   const stale = Effect.fnUntraced(function*(epochs: Iterable<number>, keys: ReadonlyArray<string>) {
