@@ -9,13 +9,14 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const file = root + "package.json"
 const manifest = JSON.parse(readFileSync(file, "utf8"))
 
-// What src/index.ts exports, and what stays apart from it: for tests only, or because it loads Node's or effect's sql.
+// What src/index.ts exports, and what stays apart from it: for tests only, or because it loads Node's, effect's sql or its http.
 const together = Object.fromEntries(
   [...readFileSync(root + "src/index.ts", "utf8").matchAll(/^export \* as (\w+) from "\.\/(.+)"$/gm)]
     .map(([, name, source]) => [`./${name}`, source])
 )
 const apart = {
   "./testing": "testing.ts",
+  "./Observer": "layers/observer/Observer.ts",
   "./SqliteClient": "layers/state/SqliteClient.ts",
   "./StateStoreFile": "layers/state/StateStoreFile.ts",
   "./StateStoreSql": "layers/state/StateStoreSql.ts",

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 
 const repository = resolve(import.meta.dirname, "..")
-const columns = ["testing", "server", "state", "supervision", "naming", "process", "observation"]
+const columns = ["testing", "observer", "server", "state", "supervision", "naming", "process", "observation"]
 
 interface Fixture {
   readonly law: string
@@ -106,6 +106,24 @@ const layers: ReadonlyArray<Fixture> = [
     law: "testing may import effect's own test clock",
     file: "src/layers/testing/TestClock.ts",
     source: imports("effect/testing"),
+    says: undefined
+  },
+  {
+    law: "the observer's routes may import effect's http",
+    file: "src/layers/observer/Routes.ts",
+    source: imports("effect/http"),
+    says: undefined
+  },
+  {
+    law: "the observer's routes know no Node",
+    file: "src/layers/observer/Routes.ts",
+    source: imports("node:http"),
+    says: "layers are platform-agnostic"
+  },
+  {
+    law: "what listens for the observer may import Node",
+    file: "src/layers/observer/Observer.ts",
+    source: imports("node:http"),
     says: undefined
   },
   {

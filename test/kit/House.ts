@@ -18,8 +18,19 @@ const floors = ["programs", "layers", "domain"] as const
  * and the schemas of events name how processes end.
  */
 const columns: Record<string, ReadonlyArray<string>> = {
-  layers: ["testing", "server", "state", "supervision", "naming", "process", "observation"],
-  domain: ["testing", "server", "state", "supervision", "naming", "observation", "process", "options", "text"]
+  layers: ["testing", "observer", "server", "state", "supervision", "naming", "process", "observation"],
+  domain: [
+    "testing",
+    "observer",
+    "server",
+    "state",
+    "supervision",
+    "naming",
+    "observation",
+    "process",
+    "options",
+    "text"
+  ]
 }
 
 /**

@@ -1,0 +1,117 @@
+/**
+ * What is heard of the trees: their roots, their events, their crash reports and their counters.
+ *
+ * Those of the `Telemetry` of the context, if it has one; else of all roots of this JavaScript thread, each of which is heard
+ * from the moment that it is seen on.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect } from "effect"
+import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import { empty, heard } from "../../domain/observer/Feed.ts"
+import type { Group, Totals } from "../../domain/observer/Wire.ts"
+import { CurrentSink, type Sink } from "../observation/Sink.ts"
+import type { Process } from "../process/Process.ts"
+import { roots } from "../supervision/tree/Roots.ts"
+import { parentOf, type Watched } from "./Look.ts"
+import { Reports } from "./Reports.ts"
+
+/** What is counted in its trees. */
+type Counted = Omit<Totals, "processes" | "troubled">
+
+const nothing: Counted = {
+  messages: 0,
+  queued: 0,
+  crashes: 0,
+  restarts: 0,
+  rollbacks: 0,
+  recoveries: 0,
+  recoveryMillis: 0
+}
+
+/** Events between two looks that are read; of more, the newest are. */
+const mostPending = 2000
+
+/** Hears of all trees that report to one place. */
+export class Hearing {
+  private readonly reports = new Reports()
+  private readonly leaves = new Map<Sink, () => void>()
+  private readonly context: Context.Context<never>
+  private heard = empty
+  private pending: Array<Lifecycle> = []
+
+  constructor(context: Context.Context<never>) {
+    this.context = context
+    const sink = Context.get(context, CurrentSink)
+    if (sink !== undefined) this.listen(sink)
+  }
+
+  /** The roots by now; those that are new are heard from now on. */
+  get roots(): ReadonlyArray<Watched> {
+    const found: ReadonlyArray<Process> = Effect.runSyncWith(this.context)(roots)
+    for (const root of found) {
+      const sink = parentOf(root)?.telemetry
+      if (sink !== undefined) this.listen(sink)
+    }
+    return found
+  }
+
+  /** What has happened, the newest first. */
+  get feed(): ReadonlyArray<Group> {
+    const { pending } = this
+    this.pending = []
+    for (const event of pending) this.heard = heard(this.heard, event)
+    return this.heard.groups
+  }
+
+  /** In the stack of the engine that caused it. */
+  private take(event: Lifecycle): void {
+    // A first start follows no crash: there may be a million of them.
+    if (event._tag === "Started" && event.incarnation === 1) return
+    if (this.pending.length >= mostPending) this.pending = this.pending.slice(mostPending / 2)
+    this.pending.push(event)
+  }
+
+  get totals(): Counted {
+    let totals = nothing
+    for (const { counters } of this.leaves.keys()) {
+      const { count, sum } = counters.recoveries()
+      totals = {
+        messages: totals.messages + counters.calls + counters.casts,
+        queued: totals.queued + counters.queued,
+        crashes: totals.crashes + counters.crashes,
+        restarts: totals.restarts + counters.restarts,
+        rollbacks: totals.rollbacks + counters.rollbacks,
+        recoveries: totals.recoveries + count,
+        recoveryMillis: totals.recoveryMillis + sum * 1000
+      }
+    }
+    return totals
+  }
+
+  /** The last crash of the process at a path, for people. */
+  crashOf(path: ReadonlyArray<string>): string | null {
+    return this.reports.text(path)
+  }
+
+  private listen(sink: Sink): void {
+    if (this.leaves.has(sink)) return
+    const leaves = [
+      sink.subscribe((event) => this.take(event)),
+      sink.subscribeReports((report) => this.reports.add(report))
+    ]
+    this.leaves.set(sink, () => leaves.forEach((leave) => leave()))
+  }
+
+  /** What is done between looks: new roots are heard, and what was heard is read. */
+  keepUp(): void {
+    void this.roots
+    void this.feed
+  }
+
+  /** Hears no more. */
+  leave(): void {
+    for (const leave of this.leaves.values()) leave()
+    this.leaves.clear()
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The observer: a page that shows supervision trees live, and lets a person look into each process.
+ *
+ * One line in an app: a Layer that serves the page on this machine. It shows the trees that report to the `Telemetry` of its
+ * context, or, where that has none, all of this JavaScript thread. While no page is open nothing is looked at.
+ *
+ * *Tricky*: whatever a browser on this machine shows can send requests to it. So it refuses a `Host` and an `Origin` that are
+ * not its own, runs nothing but its own scripts, and does nothing to a process unless it is made with `actions: true`. Others
+ * on this machine can read what it shows: give it a `token` where that matters.
+ *
+ * Needs `@effect/platform-node`, and effect's unstable `http`: it is an entry point of its own, `heirloom/Observer`.
+ *
+ * @since 0.1.0
+ */
+import { NodeHttpServer } from "@effect/platform-node"
+import { ByteSize, Clock, Context, type Duration, Effect, Layer, type Redacted } from "effect"
+import { HttpIncomingMessage, HttpRouter, HttpServer, type HttpServerError } from "effect/http"
+import { createServer } from "node:http"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
+import { Hearing } from "./Hearing.ts"
+import { page } from "./Page.ts"
+import type { Source } from "./Readers.ts"
+import { draw, routes } from "./Routes.ts"
+import { Sampler } from "./Sampler.ts"
+
+/**
+ * Where the observer listens, and what it allows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The port; 4980 by default, 0 for any that is free. */
+  readonly port?: number | undefined
+  /** The address; 127.0.0.1 by default: this machine alone. */
+  readonly host?: string | undefined
+  /** Names, with their ports, by which a browser may open it beside `127.0.0.1` and `localhost`; none by default. */
+  readonly hosts?: ReadonlyArray<string> | undefined
+  /** Whether the page may crash, stop, restart, suspend and restore; `false` by default. */
+  readonly actions?: boolean | undefined
+  /** What requests have to bring as a bearer token; none by default. The page asks for it, or takes it from `#token=…`. */
+  readonly token?: Redacted.Redacted<string> | undefined
+  /** A line that the page shows: which app, on which machine. */
+  readonly about?: string | undefined
+  /** How often it looks while a page is open; every half second by default. */
+  readonly every?: Duration.Input | undefined
+}
+
+/**
+ * A running observer.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Observer extends Context.Service<Observer, {
+  /** Where its page is. */
+  readonly url: string
+}>()("heirloom/Observer") {}
+
+const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">, every: number) {
+  const context = yield* Effect.context<never>()
+  const clock = Context.get(context, Clock.Clock)
+  const now = () => clock.currentTimeMillisUnsafe()
+  const hearing = yield* Effect.acquireRelease(
+    Effect.sync(() => new Hearing(context)),
+    (hearing) => Effect.sync(() => hearing.leave())
+  )
+  const sampler = new Sampler(hearing, { ...says, source: yield* draw, startedAt: now() }, now)
+  yield* Effect.addFinalizer(() => Effect.sync(() => sampler.closeAll()))
+  const look = Effect.catchCause(
+    Effect.sync(() => sampler.isWatched ? sampler.tick() : hearing.keepUp()),
+    (cause) => Effect.logError("The observer failed to look; it goes on.", cause)
+  )
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(look, Effect.sleep(every))))
+  return sampler
+})
+
+/**
+ * Serves the page of the observer, until the scope closes.
+ *
+ * **When to use**
+ *
+ * Beside an app, or among the children of a supervisor: anywhere it is built with the app. In production with a `token`, or
+ * through a tunnel to the machine, and with `actions` only where whoever can open the page may do all of that.
+ *
+ * **Details**
+ *
+ * Fails with a `ServeError` when the port cannot be had. Provides where its page is. States are shown as `formatStatus` leaves
+ * them, without what their schemas mark (`StateSchema.redacted`), as text.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Supervisor } from "heirloom"
+ * import * as Observer from "heirloom/Observer"
+ *
+ * const App = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [Supervisor.worker("poller", Effect.never)])
+ *
+ * const program = Effect.gen(function*() {
+ *   const { url } = yield* Observer.Observer
+ *   console.log((yield* Effect.promise(() => fetch(url))).status) // => 200
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.merge(App, Observer.layer({ port: 0 }))))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<Observer, HttpServerError.ServeError> => {
+  const { about = "", actions = false, every = "500 millis", host = "127.0.0.1", hosts = [], port = 4980, token } =
+    options
+  const of = "Observer.layer"
+  const serving = Effect.gen(function*() {
+    const millis = GivenOption.period({ of, option: "every", given: every })
+    const sampler = yield* sampling({ actions, about }, millis)
+    return HttpRouter.serve(routes(sampler, yield* page, { actions, hosts, token }), {
+      disableLogger: true,
+      disableListenLog: true
+    })
+  })
+  const observer = Layer.effect(
+    Observer,
+    Effect.map(HttpServer.HttpServer, ({ address }) => ({ url: HttpServer.formatAddress(address) }))
+  )
+  return Layer.merge(Layer.unwrap(serving), observer).pipe(
+    Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
+    Layer.provide(NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: "1 second" }))
+  )
+}

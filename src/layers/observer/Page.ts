@@ -1,0 +1,42 @@
+/**
+ * The page: one HTML file, beside this one, and the policy under which a browser runs it.
+ *
+ * @since 0.1.0
+ */
+import { Effect } from "effect"
+import { createHash } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+
+/** The page, as it is sent. */
+export interface Page {
+  readonly html: string
+  readonly policy: string
+}
+
+const sources = (html: string, tag: "script" | "style"): string =>
+  Array.from(
+    html.matchAll(new RegExp(`<${tag}\\b[^>]*>([\\s\\S]*?)</${tag}>`, "g")),
+    ([, source]) => `'sha256-${createHash("sha256").update(source!).digest("base64")}'`
+  ).join(" ")
+
+/** Only its own scripts and styles run, by what they are; it may talk to where it came from, and to nothing else. */
+export const policyOf = (html: string): string =>
+  [
+    "default-src 'none'",
+    `script-src ${sources(html, "script")}`,
+    `style-src ${sources(html, "style")}`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'"
+  ].join("; ")
+
+/** Shown where the page was not built, as in a clone that was never set up. */
+const absent = "<!doctype html><title>Heirloom</title><p>The page is not built: run <code>npm run setup</code>.</p>"
+
+/** The page that the package carries. */
+export const page: Effect.Effect<Page> = Effect.promise(() =>
+  readFile(fileURLToPath(new URL("./page.html", import.meta.url)), "utf8").catch(() => absent)
+).pipe(Effect.map((html) => ({ html, policy: policyOf(html) })))
