@@ -5,7 +5,7 @@
 // The sources import from "effect"; what is published imports module by module ("effect/Schema"). The one name costs a
 // consumer all of effect, sql, persistence and http code included, at every start; the many cost what is used.
 import { spawnSync } from "node:child_process"
-import { existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -49,3 +49,6 @@ for (const file of globSync("**/*.js", { cwd: dist })) {
   if (/^(import|export) .*from "effect"/m.test(rewritten)) throw new Error(`${file} imports all of effect`)
   if (rewritten !== source) writeFileSync(path, rewritten)
 }
+
+// The page of the observer, beside the module that sends it.
+copyFileSync(join(root, "src/layers/observer/page.html"), join(dist, "layers/observer/page.html"))

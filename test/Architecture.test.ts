@@ -115,12 +115,6 @@ const layers: ReadonlyArray<Fixture> = [
     says: undefined
   },
   {
-    law: "the observer's routes know no Node",
-    file: "src/layers/observer/Routes.ts",
-    source: imports("node:http"),
-    says: "layers are platform-agnostic"
-  },
-  {
     law: "what listens for the observer may import Node",
     file: "src/layers/observer/Observer.ts",
     source: imports("node:http"),

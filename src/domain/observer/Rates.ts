@@ -23,7 +23,7 @@ export class Rates {
       const before = this.kept.get(n) ?? []
       const last = before[before.length - 1]
       if (last !== undefined && at <= last.at) continue
-      // A counter that has fallen is another one: its process was started by another source.
+      // One that is less than it was counts anew: each incarnation does.
       const own = last !== undefined && value < last.value ? [] : before
       this.kept.delete(n)
       this.kept.set(n, [...own.slice(1 - readings), { at, value }])

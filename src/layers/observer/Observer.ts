@@ -8,11 +8,11 @@
  * not its own, runs nothing but its own scripts, and does nothing to a process unless it is made with `actions: true`. Others
  * on this machine can read what it shows: give it a `token` where that matters.
  *
- * Needs `@effect/platform-node`, and effect's unstable `http`: it is an entry point of its own, `heirloom/Observer`.
+ * Needs `@effect/platform-node`, and effect's unstable `http`: it is an entry point of its own, `heirloom/Observer`. Without that
+ * package it can be imported, and its Layer says what is missing.
  *
  * @since 0.1.0
  */
-import { NodeHttpServer } from "@effect/platform-node"
 import { ByteSize, Clock, Context, type Duration, Effect, Layer, type Redacted } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServer, type HttpServerError } from "effect/http"
 import { createServer } from "node:http"
@@ -57,6 +57,19 @@ export class Observer extends Context.Service<Observer, {
   readonly url: string
 }>()("heirloom/Observer") {}
 
+/** Node's server: of a package that an app need not have to import this. */
+const listening = (host: string, port: number) =>
+  Layer.unwrap(Effect.map(
+    Effect.tryPromise({
+      try: () => import("@effect/platform-node/NodeHttpServer"),
+      catch: (cause) =>
+        new Error("heirloom/Observer needs the package @effect/platform-node: npm install @effect/platform-node", {
+          cause
+        })
+    }).pipe(Effect.orDie),
+    (NodeHttpServer) => NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: "1 second" })
+  ))
+
 const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">, every: number) {
   const context = yield* Effect.context<never>()
   const clock = Context.get(context, Clock.Clock)
@@ -81,7 +94,7 @@ const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "abo
  * **When to use**
  *
  * Beside an app, or among the children of a supervisor: anywhere it is built with the app. In production with a `token`, or
- * through a tunnel to the machine, and with `actions` only where whoever can open the page may do all of that.
+ * through a tunnel to the machine, and with `actions` only where all who can open the page may do all of that.
  *
  * **Details**
  *
@@ -126,6 +139,6 @@ export const layer = (options: Options = {}): Layer.Layer<Observer, HttpServerEr
   )
   return Layer.merge(Layer.unwrap(serving), observer).pipe(
     Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(64))),
-    Layer.provide(NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: "1 second" }))
+    Layer.provide(listening(host, port))
   )
 }

@@ -62,9 +62,9 @@ export class Sampler {
   open(id: string, queue: Reader["queue"]): Reader | undefined {
     if (this.readers.size >= maxReaders) return undefined
     const reader = new Reader(id, queue)
-    this.readers.set(id, reader)
-    if (this.readers.size === 1) this.troubles.advance()
+    if (!this.isWatched) this.troubles.advance()
     this.look([reader])
+    this.readers.set(id, reader)
     return reader
   }
 

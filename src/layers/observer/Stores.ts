@@ -16,7 +16,7 @@ export class Stores {
   /** Notes the store of a server, if it has one that is not known. */
   see(process: Watched): void {
     const server = serverOf(process)
-    const name = server?.companion?.newest.store?.name
+    const name = server?.companion?.latest.store?.name
     if (server === undefined || name === undefined) return
     const known = this.known.get(name)
     if (known === undefined) {

@@ -1,5 +1,5 @@
 /** A reader of the observer's stream, as the page is one. */
-import { Cause, Effect, Queue, Scope, Stream } from "effect"
+import { type Cause, Effect, Queue, type Scope, Stream } from "effect"
 import { applied } from "../../../src/domain/observer/Difference.ts"
 import type { View } from "../../../src/domain/observer/Requests.ts"
 import type { Change, Row, Screen, Snapshot } from "../../../src/domain/observer/Wire.ts"
@@ -30,6 +30,7 @@ export const open = (url: string, headers: Record<string, string> = {}): Effect.
     const abort = new AbortController()
     yield* Effect.addFinalizer(() => Effect.sync(() => abort.abort()))
     const response = yield* Effect.promise(() => fetch(`${url}/events`, { headers, signal: abort.signal }))
+    if (response.status !== 200) return yield* Effect.die(new Error(`status ${response.status}`))
     const news = yield* Queue.unbounded<Screen, Cause.Done>()
     const reading = { events: 0 } as { -readonly [K in keyof Reading]: Reading[K] }
     let seq = 0
