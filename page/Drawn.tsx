@@ -46,7 +46,7 @@ export const Drawn = () => {
         ))}
         {nodes.map(({ data: { key, row }, x, y }) => {
           const { below, id, isOpen, status } = row!
-          const isShut = below !== null && below > 0 && !isOpen
+          const text = `${short(id)}${below !== null && below > 0 && !isOpen ? ` + ${Words.short(below)}` : ""}`
           return (
             <g
               key={key}
@@ -54,7 +54,7 @@ export const Drawn = () => {
               transform={`translate(${y},${x})`}
               role="button"
               tabIndex={0}
-              aria-label={`${id}, ${status}${below === null ? "" : `, ${below} below`}`}
+              aria-label={`${text}, ${status}`}
               onClick={() => choose(key)}
               onDblClick={() => toggle(row!)}
               onKeyDown={(event) => {
@@ -64,8 +64,9 @@ export const Drawn = () => {
                 event.preventDefault()
               }}
             >
+              <title>{id}</title>
               <circle r={below === null ? 5 : 7} />
-              <text x={12} dy="0.32em">{short(id)}{isShut ? ` + ${Words.short(below)}` : ""}</text>
+              <text x={12} dy="0.32em">{text}</text>
             </g>
           )
         })}

@@ -1,0 +1,206 @@
+/** The page, in a real browser. Where there is none, all of this is skipped, and says so. */
+import { assert, describe, layer } from "@effect/vitest"
+import { Context, Deferred, Effect, Layer, References } from "effect"
+import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
+import type { Page } from "playwright-core"
+import { Observer } from "../../../src/layers/observer/Observer.ts"
+import { built, Chromium, executable, see, visit } from "../../kit/observer/Chromium.ts"
+import { Clerk, Counter, gather, watched } from "../../kit/observer/Watched.ts"
+
+if (executable === undefined) {
+  // eslint-disable-next-line no-console
+  console.warn(
+    "SKIPPED: the observer's page is not tested, since there is no Chromium here. Install one, or name it in CHROMIUM."
+  )
+} else built()
+
+/** One page for all tests: to load one takes longer than most of them. */
+class Tab extends Context.Service<Tab, Effect.Success<ReturnType<typeof visit>>>()("test/Tab") {
+  static readonly layer = Layer.effect(Tab, Effect.flatMap(Observer, ({ url }) => visit(url)))
+}
+
+const App = Tab.layer.pipe(
+  Layer.provide(Chromium.layer),
+  Layer.provideMerge(watched({ actions: true })),
+  Layer.provide(Layer.succeed(References.MinimumLogLevel, "Fatal" as const))
+)
+
+const row = (id: string): string => `.row:has(.id[title="${id}"])`
+
+/** What axe finds that is serious, each with where. */
+const violations = (page: Page) =>
+  Effect.promise(async () => {
+    const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
+    // By the debugger, which the policy of the page does not bind.
+    await page.evaluate(axe)
+    return page.evaluate(async () => {
+      const found = await (globalThis as any).axe.run(document)
+      return found.violations
+        .filter(({ impact }: any) => impact === "serious" || impact === "critical")
+        .flatMap(({ id, nodes }: any) => nodes.map(({ html }: any) => `${id}: ${html.slice(0, 160)}`))
+    }) as Promise<ReadonlyArray<string>>
+  })
+
+describe.skipIf(executable === undefined)("the page", () => {
+  layer(App, { excludeTestServices: true })((it) => {
+    it.effect("loads, asks for nothing elsewhere, and shows the tree", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Observer
+        const { asked, complaints, page } = yield* Tab
+        yield* see(page, row("watched/Counter"))
+        const names = yield* Effect.promise(() => page.locator(".rows .id").allInnerTexts())
+        assert.deepStrictEqual(names, [
+          "app",
+          "watched/Counter:StateContainer",
+          "watched/Counter",
+          "watched/Clerk:StateContainer",
+          "watched/Clerk",
+          "watched/Vault:StateContainer",
+          "watched/Vault",
+          "watched/Leaf:StateContainer",
+          "crowd"
+        ])
+        const levels = yield* Effect.promise(() =>
+          page.locator(".rows .row").evaluateAll((rows) => rows.map((row) => row.getAttribute("aria-level")))
+        )
+        assert.deepStrictEqual(levels, ["1", ...names.slice(1).map(() => "2")])
+        assert.match(yield* see(page, row("app")), /0 of 50 in 60 s/)
+        assert.deepStrictEqual(asked.filter((one) => !one.startsWith(url) && !one.startsWith("data:")), [])
+        assert.deepStrictEqual(complaints, [])
+      }))
+
+    it.effect("shows a crash, grouped with its restart, and what is in the state as text", () =>
+      Effect.gen(function*() {
+        const { page } = yield* Tab
+        const counter = yield* Counter
+        yield* counter.Name({ name: "<img src=x onerror=document.title='owned'>" })
+        yield* see(page, row("watched/Counter"))
+        yield* Effect.exit(counter.Crash())
+        const group = yield* see(page, ".feed .group:has-text('boom')")
+        assert.match(group, /watched\/Counter[\s\S]*crashed: Error: boom[\s\S]*exited → restored → up again[\s\S]*down/)
+        yield* see(page, `${row("watched/Counter")}:has-text('#2')`)
+        yield* Effect.promise(() => page.locator(row("watched/Counter")).click())
+        assert.include(yield* see(page, "pre[aria-label='State']"), "<img src=x")
+        assert.include(yield* see(page, "pre[aria-label='Last end']"), "in hand: Crash")
+        assert.strictEqual(yield* Effect.promise(() => page.title()), "Heirloom observer")
+      }))
+
+    it.effect("shows a server that is busy, with its message, at once", () =>
+      Effect.gen(function*() {
+        const { page } = yield* Tab
+        yield* see(page, row("watched/Clerk"))
+        const clerk = yield* Clerk
+        const until = yield* Deferred.make<void>()
+        yield* Effect.forEach([1, 2, 3, 4], () => clerk.File({ until }))
+        const line = yield* see(page, `${row("watched/Clerk")}:has-text('File for')`)
+        assert.match(line, /3 of 10/)
+        yield* Deferred.succeed(until, undefined)
+        yield* see(page, `${row("watched/Clerk")}:not(:has-text('File for'))`)
+      }))
+
+    it.effect("acts when it is told to twice, and not when it is told once", () =>
+      Effect.gen(function*() {
+        const { page } = yield* Tab
+        const counter = yield* Counter
+        yield* Effect.promise(() => page.locator(row("watched/Counter")).click())
+        const crash = page.locator(".actions button", { hasText: "Crash…" })
+        yield* Effect.promise(() => crash.click())
+        yield* Effect.promise(() => page.locator("dialog button", { hasText: "Cancel" }).click())
+        yield* Effect.promise(() => crash.click())
+        assert.match(yield* see(page, "dialog"), /Crash watched\/Counter\?[\s\S]*charges its budget/)
+        const before = yield* counter.Add({ by: 0 })
+        yield* Effect.promise(() => page.locator("dialog button.danger").click())
+        yield* see(page, ".notice.shown:has-text('It is crashed')")
+        yield* see(page, `${row("watched/Counter")}:has-text('#3')`)
+        assert.strictEqual(yield* counter.Add({ by: 0 }), before)
+      }))
+
+    it.effect("shows 10,000 servers, and only those in sight are there", () =>
+      Effect.gen(function*() {
+        yield* gather(10_000)
+        const { page } = yield* Tab
+        yield* see(page, `${row("crowd")}:has-text('10,000')`)
+        yield* Effect.promise(() => page.locator(`${row("crowd")} .twist`).click())
+        yield* see(page, row("watched/Leaf/00000"))
+        for (const part of [0.25, 0.5, 0.75, 1]) {
+          yield* Effect.promise(() =>
+            page.locator(".table").evaluate((table, part) => {
+              table.scrollTop = part * table.scrollHeight
+            }, part)
+          )
+          const place = Math.floor(part * 9999).toString().padStart(5, "0").slice(0, 2)
+          yield* see(page, `.row .id[title^="watched/Leaf/${place}"]`)
+        }
+        yield* see(page, row("watched/Leaf/09999"))
+        assert.isAtMost(yield* Effect.promise(() => page.locator(".rows .row").count()), 120)
+        yield* Effect.promise(() => page.locator("input[type=search]").fill("leaf/0999"))
+        yield* see(page, ".found:has-text('10 processes found')")
+        yield* Effect.promise(() => page.keyboard.press("Escape"))
+      }))
+
+    it.effect("needs no mouse: keys move, open, choose, search, act and close", () =>
+      Effect.gen(function*() {
+        const { page } = yield* Tab
+        yield* see(page, row("watched/Counter"))
+        const press = (...keys: ReadonlyArray<string>) =>
+          Effect.forEach(keys, (key) => Effect.promise(() => page.keyboard.press(key)), { discard: true })
+        const active = () =>
+          Effect.promise(() =>
+            page.locator(".table").evaluate((table) =>
+              document.getElementById(table.getAttribute("aria-activedescendant")!)!.querySelector(".id")!.textContent
+            )
+          )
+        yield* press("/")
+        yield* Effect.promise(() => page.keyboard.type("counter"))
+        yield* see(page, ".found:has-text('2 processes found')")
+        yield* press("Escape")
+        yield* see(page, `${row("app")}[aria-expanded=true]`)
+        yield* press("Home", "ArrowLeft")
+        yield* see(page, `${row("app")}[aria-expanded=false]`)
+        yield* press("ArrowRight")
+        yield* see(page, row("watched/Counter"))
+        yield* press("ArrowDown", "ArrowDown")
+        assert.strictEqual(yield* active(), "watched/Counter")
+        yield* press("Enter")
+        yield* see(page, ".inspector")
+        const tabs = Effect.promise(async () => {
+          for (let i = 0; i < 20; i++) {
+            if (await page.evaluate(() => document.activeElement?.textContent === "Suspend…")) return
+            await page.keyboard.press("Tab")
+          }
+          throw new Error("no key leads to the actions")
+        })
+        yield* tabs
+        yield* press("Enter")
+        yield* see(page, "dialog")
+        yield* press("Tab", "Enter")
+        yield* see(page, `${row("watched/Counter")}:has-text('suspended')`)
+        yield* Effect.promise(() => page.locator(".actions button", { hasText: "Resume…" }).focus())
+        yield* press("Enter")
+        yield* see(page, "dialog")
+        yield* press("Tab", "Enter")
+        yield* see(page, `${row("watched/Counter")}:has-text('running')`)
+        yield* press("Escape")
+        yield* Effect.promise(() => page.locator(".inspector").waitFor({ state: "detached" }))
+        yield* press("t")
+        yield* see(page, "svg g.node[aria-label^='watched/Counter, running']")
+        yield* press("t", "?")
+        yield* see(page, "dialog[aria-label='Keys']")
+        yield* press("Escape")
+        yield* Effect.promise(() => page.locator("dialog").waitFor({ state: "detached" }))
+      }))
+
+    it.effect("has nothing serious for axe to find, light and dark", () =>
+      Effect.gen(function*() {
+        const { page } = yield* Tab
+        yield* Effect.promise(() => page.locator(row("watched/Vault")).click())
+        yield* see(page, "pre[aria-label='State']")
+        assert.deepStrictEqual(yield* violations(page), [])
+        yield* Effect.promise(() => page.emulateMedia({ colorScheme: "dark" }))
+        yield* Effect.promise(() => page.keyboard.press("t"))
+        yield* see(page, "svg g.node")
+        assert.deepStrictEqual(yield* violations(page), [])
+      }))
+  })
+})
