@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, StateTable, Supervisor } from "../src/index.ts"
-import { tableOf } from "../src/layers/state/companion/Container.ts"
+import { tableOf } from "../src/layers/state/container/Container.ts"
 import { Harness } from "../src/testing.ts"
 import { now } from "./kit/Fibers.ts"
 import { never, often } from "./kit/Restarts.ts"

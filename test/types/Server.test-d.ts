@@ -1,5 +1,5 @@
 /** What of servers and agents compiles, and what does not. */
-import { Context, Effect, type Layer, Schema } from "effect"
+import { Context, Effect, type Layer, Schema, type Stream } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 import { Agent, GenServer, Next, type Process, StateContainer, Supervisor, Sys, Timer } from "../../src/index.ts"
 
@@ -327,5 +327,21 @@ describe("durable timers", () => {
     Account.message.Tick({ by: 1 })
     // @ts-expect-error there is no such message
     void Account.message.Refund
+  })
+})
+
+describe("the changes of a state", () => {
+  it("have the state of their server, agent, key or companion", () => {
+    expectTypeOf(GenServer.changes(account)).toEqualTypeOf<Stream.Stream<GenServer.Change<State>>>()
+    expectTypeOf(GenServer.changes(visits)).toEqualTypeOf<Stream.Stream<GenServer.Change<number>>>()
+    expectTypeOf(Account.changes("a")).toEqualTypeOf<
+      Stream.Stream<GenServer.Change<State>, never, StateContainer.StateOf<Account>>
+    >()
+    const companion = Effect.map(Visits.StateContainer, (container) => container.for("a").changes())
+    expectTypeOf<Effect.Success<typeof companion>>().toEqualTypeOf<Stream.Stream<GenServer.Change<number>>>()
+    // @ts-expect-error a process of any kind has no state to show
+    GenServer.changes(anyProcess)
+    // @ts-expect-error a server does not wait for its readers
+    GenServer.changes(account, { buffer: { capacity: 1, strategy: "suspend" } })
   })
 })

@@ -8,13 +8,15 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, type Layer, type Pipeable, Schema } from "effect"
+import { type Context, Effect, type Layer, type Pipeable, Schema, type Stream } from "effect"
 import type { CallError } from "../../domain/process/CallError.ts"
 import { call, type CallOptions as ServerCallOptions, cast } from "../../domain/server/Message.ts"
+import type { Change } from "../../domain/state/Change.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"
 import type { HasProcess } from "../process/Process.ts"
+import type { ChangesOptions } from "../state/container/Changes.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
@@ -113,6 +115,12 @@ export interface AgentClass<Self, Id extends string, S>
     init: S | Effect.Effect<S, E, R>,
     options?: Options<G>
   ): Layer.Layer<Keyed<Self>, never, Supervisor | StateOf<Self> | Demands<Self, G> | KeyedNeeds<Self, R>>
+
+  /**
+   * The state of the server of a key, or of the only one, and what becomes of it, whether it is in memory or not: see
+   * `GenServer.changes`. It goes on whichever server has the key.
+   */
+  changes(key?: string, options?: ChangesOptions): Stream.Stream<Change<S>, never, StateOf<Self>>
 
   /** The agent of a key: the one there is, or a new one, started once however many ask. */
   at(key: string): Effect.Effect<Client<Self, S>, StartError, Keyed<Self>>

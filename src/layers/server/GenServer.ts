@@ -19,11 +19,13 @@ import type {
   NoExtra,
   NoReserved
 } from "../../domain/server/Message.ts"
+import type { Change } from "../../domain/state/Change.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"
-import type { ListOptions } from "../state/companion/Listing.ts"
+import type { ChangesOptions } from "../state/container/Changes.ts"
+import type { ListOptions } from "../state/container/Listing.ts"
 import type { StateContainer, Stateful, StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import type { StartError } from "../supervision/tree/SupervisorErrors.ts"
@@ -63,7 +65,9 @@ export {
   StateRefused,
   StopFailed
 } from "../../domain/server/ServerErrors.ts"
-export type { ListOptions } from "../state/companion/Listing.ts"
+export type { Change, Committed, Ended, Restored, RolledBack } from "../../domain/state/Change.ts"
+export type { ChangesOptions } from "../state/container/Changes.ts"
+export type { ListOptions } from "../state/container/Listing.ts"
 export type {
   Behavior,
   BehaviorInput,
@@ -79,6 +83,7 @@ export type { Keyed, KeyedNeeds } from "./class/Keyed.ts"
 export type { Counts, Live } from "./class/Live.ts"
 export type { SelfOf, ServerOf } from "./class/ServerRef.ts"
 export type { PassivateOptions } from "./parts/Limits.ts"
+export { changes } from "./system/Changes.ts"
 export { replace, type ReplaceOptions } from "./system/Replace.ts"
 export { stop, type StopOptions } from "./system/Stop.ts"
 
@@ -207,6 +212,12 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
    * those that have left a state there.
    */
   keys(options?: ListOptions): Stream.Stream<string, StoreError, StateOf<Self>>
+
+  /**
+   * The state of the server of a key, or of the only one, and what becomes of it, whether it is in memory or not: see
+   * `GenServer.changes`. It goes on whichever server has the key.
+   */
+  changes(key?: string, options?: ChangesOptions): Stream.Stream<Change<S>, never, StateOf<Self>>
 
   /** The servers of this class that are in memory, each with its status, in no order. */
   readonly live: Effect.Effect<ReadonlyArray<Live>, never, StateOf<Self>>

@@ -16,11 +16,11 @@ import type { Grade, Grants } from "../../domain/state/Survival.ts"
 import type { Supervisor } from "../supervision/tree/SupervisorHandle.ts"
 import type { Policy } from "./companion/Companion.ts"
 import type { Design } from "./companion/CompanionTable.ts"
-import { container, type Stateful, type StateOf } from "./companion/Container.ts"
 import { Forgetful } from "./companion/Forgetful.ts"
 import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
 import { rowsOf } from "./companion/TableRows.ts"
 import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
+import { container, type Stateful, type StateOf } from "./container/Container.ts"
 import { Durable } from "./durable/Durable.ts"
 import { keyOf, storedOf } from "./durable/StoredKeys.ts"
 import { defaultRetry, openSession, writeLate } from "./durable/StoreSession.ts"
@@ -30,7 +30,8 @@ import type { StateStoreKey } from "./store/StateStore.ts"
 import type { Unsaved } from "./store/WriteQueue.ts"
 
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
-export type { StateContainer, Stateful, StateOf } from "./companion/Container.ts"
+export type { ChangesOptions } from "./container/Changes.ts"
+export type { Companion, StateContainer, Stateful, StateOf } from "./container/Container.ts"
 
 /**
  * When a state is conserved.

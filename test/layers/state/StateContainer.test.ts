@@ -11,7 +11,7 @@ import {
   StateTable,
   Supervisor
 } from "../../../src/index.ts"
-import { tableOf } from "../../../src/layers/state/companion/Container.ts"
+import { tableOf } from "../../../src/layers/state/container/Container.ts"
 import { Harness } from "../../../src/testing.ts"
 import { behavior as counting, Counter } from "../../kit/Counter.ts"
 import { turns } from "../../kit/Fibers.ts"

@@ -12,8 +12,9 @@ import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchem
 import { from as stateSchema } from "../../../domain/state/StateSchema.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 import { processOf } from "../../process/Process.ts"
-import { tableOf } from "../../state/companion/Container.ts"
-import { keys as listKeys, type ListOptions } from "../../state/companion/Listing.ts"
+import type { ChangesOptions } from "../../state/container/Changes.ts"
+import { tableOf } from "../../state/container/Container.ts"
+import { keys as listKeys, type ListOptions } from "../../state/container/Listing.ts"
 import type { StateContainer, StateOf } from "../../state/StateContainer.ts"
 import { Supervisor } from "../../supervision/Supervisor.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
@@ -155,6 +156,8 @@ export const make = <Self>() =>
       ),
     keys: (options?: ListOptions) =>
       Stream.unwrap(Effect.map(container, (container) => listKeys(id, tableOf(container), options))),
+    changes: (key?: string, options?: ChangesOptions) =>
+      Stream.unwrap(Effect.map(container, (container) => container.for(key).changes(options))),
     live: Effect.map(container, (container) => live(tableOf(container))),
     count: Effect.flatMap(container, (container) => {
       const companions = tableOf(container)

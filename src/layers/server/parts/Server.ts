@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import type { Effect, Exit, Fiber } from "effect"
+import { type Effect, type Exit, type Fiber, Option } from "effect"
 import { idText } from "../../../domain/observation/Path.ts"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
@@ -19,6 +19,7 @@ import {
   Ending,
   isDown,
   isStarting,
+  isUp,
   Parked,
   Pending,
   type Phase,
@@ -230,6 +231,10 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   /** What its store said last, if it is away. */
   get outage(): string | undefined {
     return this.companion?.outage?.what
+  }
+
+  get inMemory(): Option.Option<unknown> {
+    return isUp(this.phase) && this.state !== passivated ? Option.some(this.state) : Option.none()
   }
 
   /** What is begun in its name keeps it awake, where it could fall asleep. */

@@ -79,7 +79,7 @@ export interface ServerPeek {
 const statusOf = (server: Server): Peek["status"] =>
   server.isHibernating ? "hibernating" : server.suspended ? "suspended" : server.status
 
-const nothingYet: Latest = { books: undefined, isConserved: false, held: 0 }
+const nothingYet: Latest = { books: undefined, isConserved: false, isPending: false, stored: 0, held: 0 }
 
 const latestOf = (server: Server): Latest => server.companion?.latest ?? nothingYet
 

@@ -1,7 +1,7 @@
 /**
  * A companion keeps one server's committed state.
  *
- * It has two sides. `Companion` is for everybody: get, set, clear. `CompanionPort` is for the server's engine: take over the
+ * It has two sides. `Conserved` is for everybody: get, set, clear. `CompanionPort` is for the server's engine: take over the
  * state for a new incarnation, commit, record how an incarnation ended. No part of it runs in a fiber, so no crash of any
  * fiber can lose a state.
  *
@@ -23,8 +23,8 @@ import type { Process } from "../../process/Process.ts"
 
 export { isHandled, type Origin } from "../../../domain/state/Generations.ts"
 
-/** The conserved state of one server, for everybody. */
-export interface Companion<in out S> {
+/** What is conserved of one server. */
+export interface Conserved<in out S> {
   readonly key: string
   /** The conserved state, if there is one. */
   readonly get: Effect.Effect<Option.Option<S>>
@@ -54,6 +54,8 @@ export interface Taken<out S> {
 export interface Held {
   /** Whether it is no longer wanted: its caller has gone. */
   readonly isGone: boolean
+  /** Whether it is none, but one who reads along. */
+  readonly isReader?: true
   stored(): void
   lost(reason: ExitReason): void
 }
@@ -77,6 +79,10 @@ export interface Latest {
   readonly books: Generations<unknown>
   /** Whether it is where the companion keeps its states: in memory, in its table, in its store. */
   readonly isConserved: boolean
+  /** Whether it is on its way there. */
+  readonly isPending: boolean
+  /** All commits up to this number are there. */
+  readonly stored: number
   /** Answers that wait until what they were computed from is stored. */
   readonly held: number
   /** The store, and the key under which it has the state. */
@@ -84,7 +90,7 @@ export interface Latest {
 }
 
 /** A companion, for its server's engine. */
-export interface CompanionPort<in out S> extends Companion<S> {
+export interface CompanionPort<in out S> extends Conserved<S> {
   /** The server this state belongs to, while it has one: a key has one owner at a time. */
   owner: Process | undefined
   /** The number of the youngest incarnation that may have had this state; 0 when none has. */
@@ -126,6 +132,8 @@ export interface CompanionPort<in out S> extends Companion<S> {
   hold(answer: Held): void
   /** One of those that are held may have gone. */
   letGo(): void
+  /** Runs one of them when all that is committed by now is conserved, or will not be; has nothing written for that. */
+  follow(stored: () => void, lost: () => void): void
   /** Runs `f` once, when there may be room again. */
   whenRoom(f: () => void): void
   /** Where the state is that its server has: it may leave memory when it is stored as it is. */
@@ -147,6 +155,8 @@ export interface Owner<in out S> extends Process {
   readonly key: string
   /** Its companion; absent while there is nothing to conserve, and where another server has the key. */
   companion: CompanionPort<S> | undefined
+  /** Its state, while it has one in memory. */
+  readonly inMemory: Option.Option<S>
   /** Has the messages of timers handled that are due later than `after`; done when they are, as far as they can be. */
   fire(after: number): Effect.Effect<boolean, unknown>
 }

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Effect } from "effect"
+import { type Cause, Effect, Option } from "effect"
 import * as Slot from "../../../domain/state/Slot.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
@@ -20,6 +20,7 @@ import type { Alarms, Served } from "../store/Alarms.ts"
 import type { KeyPage } from "../store/StoreShape.ts"
 import type { CompanionPort, Owner } from "./Companion.ts"
 import { KeyTable } from "./KeyTable.ts"
+import { type Reader, Watched } from "./Watched.ts"
 
 /** What makes a class's companions, and what their container does by itself. */
 export interface Design<in out S> {
@@ -54,10 +55,21 @@ export interface Stored {
 
 const isCompanion = <S>(entry: CompanionPort<S> | Owner<S>): entry is CompanionPort<S> => "takeOver" in entry
 
-const isOwner = (process: Process): process is Owner<never> => "fire" in process
+const isOwner = <S>(process: Process): process is Owner<S> => "fire" in process
 
 const companionOf = <S>(entry: CompanionPort<S> | Owner<S> | undefined): CompanionPort<S> | undefined =>
   entry !== undefined && isCompanion(entry) ? entry : entry?.companion
+
+/** A state that is watched; and what its server has in memory. */
+export interface Watching<in out S> {
+  readonly watched: Watched<S>
+  readonly inMemory: Option.Option<S>
+  readonly leave: () => void
+}
+
+/** A companion itself, also one that is watched. */
+const plain = <S>(companion: CompanionPort<S> | undefined): CompanionPort<S> | undefined =>
+  companion instanceof Watched ? companion.inner : companion
 
 /** The companions of one server class. */
 export class CompanionTable<in out S> implements Served {
@@ -68,6 +80,8 @@ export class CompanionTable<in out S> implements Served {
   private readonly standBy = new Map<CompanionPort<S>, Set<Owner<S>>>()
   /** Starts the server of a key that has none, where a keyed layer does so. */
   private starter: ((key: string) => Effect.Effect<unknown, unknown>) | undefined = undefined
+  /** Those that are watched. */
+  private watched: Set<Watched<S>> | undefined = undefined
 
   constructor(design: Design<S>) {
     this.design = design
@@ -110,7 +124,7 @@ export class CompanionTable<in out S> implements Served {
   private slotOf(entry: CompanionPort<S> | Owner<S> | undefined): Slot.Slot {
     if (entry === undefined) return "Free"
     if (!isCompanion(entry)) return entry.companion === undefined ? "HeldBare" : "Held"
-    return entry.owner !== undefined ? "Held" : this.standBy.has(entry) ? "StandBy" : "Orphan"
+    return entry.owner !== undefined ? "Held" : this.isStoodBy(entry) ? "StandBy" : "Orphan"
   }
 
   /** The server of a key, if one lives. */
@@ -174,6 +188,39 @@ export class CompanionTable<in out S> implements Served {
     return companion
   }
 
+  /** Has a reader see what becomes of the state of a key; the returned function ends that. */
+  watch(key: string, reader: Reader<S>): Watching<S> {
+    const companion = this.companion(key)
+    const watched = companion instanceof Watched ? companion : new Watched(companion)
+    if (watched !== companion) {
+      this.replace(companion, watched)
+      ;(this.watched ??= new Set()).add(watched)
+    }
+    const { owner } = watched
+    const inMemory = owner !== undefined && isOwner<S>(owner) ? owner.inMemory : Option.none()
+    watched.join(reader, inMemory)
+    return { watched, inMemory, leave: () => this.unwatch(watched, reader) }
+  }
+
+  private unwatch(watched: Watched<S>, reader: Reader<S>): void {
+    watched.leave(reader)
+    if (watched.isWatched || this.watched?.delete(watched) !== true) return
+    this.replace(watched, watched.inner)
+    this.tidy(watched.inner)
+  }
+
+  /** Puts a companion in the place of another one, which it wraps or is wrapped by. */
+  private replace(before: CompanionPort<S>, after: CompanionPort<S>): void {
+    const { key, owner } = before
+    if (owner !== undefined && isOwner<S>(owner) && owner.companion === before) owner.companion = after
+    if (this.entries.get(key) === before) this.entries.put(after)
+  }
+
+  /** The container is gone: there is nothing more to see. */
+  close(): void {
+    for (const watched of this.watched ?? []) watched.close()
+  }
+
   /** Makes the companion of a server that has entered without one. */
   open(server: Owner<S>): CompanionPort<S> {
     const companion = this.design.make(server.key)
@@ -187,30 +234,43 @@ export class CompanionTable<in out S> implements Served {
     const { key } = server
     const entry = this.entries.get(key)
     const companion = companionOf(entry)
+    const gone = (isOver: boolean) => companion instanceof Watched && companion.released(server, isOver)
     const isOwn = companion === undefined ? entry === server : Slot.isOwn({
       isOwner: companion.owner === server,
       isOwned: companion.owner !== undefined,
-      had: companion === server.companion,
+      had: plain(companion) === plain(server.companion),
       youngest: companion.youngest,
       incarnation: server.incarnation
     })
-    if (!isOwn) return
+    if (!isOwn) return void gone(false)
     const keep = this.keepOf(what)
     const others = companion !== undefined && this.standsBy(companion, server)
     const after = Slot.next(this.slotOf(entry), { _tag: "Released", isOwn, keep, others })
+    gone(keep === "Forget" || after === "Free")
     if (companion === undefined || after === "Free") return this.entries.delete(key)
     companion.owner = undefined
     if (entry === server) this.entries.put(companion)
     if (keep === "Forget") companion.forget()
-    if (keep === "Undecided") this.standBy.set(companion, (this.standBy.get(companion) ?? new Set()).add(server))
+    if (keep === "Undecided") this.standIn(companion).add(server)
     else this.leave(server)
     this.tidy(companion)
   }
 
   /** Whether a server other than this one may yet have a state forgotten. */
   private standsBy(companion: CompanionPort<S>, server: Owner<S>): boolean {
-    const servers = this.standBy.get(companion)
+    const servers = this.standBy.get(plain(companion)!)
     return servers !== undefined && servers.size > (servers.has(server) ? 1 : 0)
+  }
+
+  private isStoodBy(companion: CompanionPort<S>): boolean {
+    return this.standBy.size > 0 && this.standBy.has(plain(companion)!)
+  }
+
+  private standIn(companion: CompanionPort<S>): Set<Owner<S>> {
+    const of = plain(companion)!
+    const servers = this.standBy.get(of) ?? new Set()
+    this.standBy.set(of, servers)
+    return servers
   }
 
   private keepOf(what: "keep" | "forget"): Slot.Keep {
@@ -224,9 +284,10 @@ export class CompanionTable<in out S> implements Served {
   leave(server: Owner<S>): void {
     if (this.standBy.size === 0) return
     const companion = companionOf(this.entries.get(server.key))
-    const servers = companion && this.standBy.get(companion)
-    if (companion === undefined || servers?.delete(server) !== true || servers.size > 0) return
-    this.standBy.delete(companion)
+    const of = plain(companion)
+    const servers = of && this.standBy.get(of)
+    if (companion === undefined || of === undefined || servers?.delete(server) !== true || servers.size > 0) return
+    this.standBy.delete(of)
     this.tidy(companion)
   }
 
@@ -238,7 +299,7 @@ export class CompanionTable<in out S> implements Served {
       this.entries.delete(key)
       this.design.dropped(key)
     }
-    if (companion.owner !== undefined || this.standBy.has(companion)) return
+    if (companion.owner !== undefined || this.isStoodBy(companion)) return
     if (companion.isSpare) drop()
     else companion.whenSpare(drop)
   }

@@ -21,7 +21,7 @@ export class Forgetful<in out S> extends SyncCompanion<S> {
   }
 
   get latest(): Latest {
-    return { books: undefined, isConserved: false, held: 0 }
+    return { books: undefined, isConserved: false, isPending: false, stored: 0, held: 0 }
   }
 
   get isSpare(): boolean {

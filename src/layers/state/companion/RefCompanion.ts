@@ -134,7 +134,7 @@ export class RefCompanion<in out S> extends SyncCompanion<S> {
 
   get latest(): Latest {
     const books = Ref.getUnsafe(this.cell)
-    return { books, isConserved: books !== undefined, held: 0 }
+    return { books, isConserved: books !== undefined, isPending: false, stored: this.seq, held: 0 }
   }
 
   get isSpare(): boolean {

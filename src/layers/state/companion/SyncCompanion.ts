@@ -85,6 +85,10 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
 
   letGo(): void {}
 
+  follow(stored: () => void): void {
+    stored()
+  }
+
   whenRoom(f: () => void): void {
     f()
   }

@@ -45,6 +45,13 @@ interface Pending<out S> {
   readonly timers: Timers | undefined
 }
 
+interface Follower {
+  readonly stored: () => void
+  readonly lost: () => void
+}
+
+const none: ReadonlyArray<never> = []
+
 /** Keeps the newest commit to itself until it is flushed, and only then hands it to the companion it wraps. */
 export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
   private readonly inner: CompanionPort<S>
@@ -53,6 +60,8 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
   private readonly late: Set<WriteBehindCompanion<S>>
   private readonly limits: Limits | undefined
   private pending: Pending<S> | undefined = undefined
+  /** Those who read along, while something is pending. */
+  private followers: ReadonlyArray<Follower> = none
   private fence = 0
 
   constructor(inner: CompanionPort<S>, needsEnd: boolean, late: Set<WriteBehindCompanion<S>>, limits?: Limits) {
@@ -98,7 +107,7 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
 
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
     if (!this.needsEnd) this.flush()
-    this.pending = undefined
+    this.drop()
     this.fence = Math.max(this.fence, incarnation)
     return this.inner.takeOver(incarnation)
   }
@@ -126,24 +135,42 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     const { answers, by, incarnation, state, timers } = pending
     const besides = answers === undefined && timers === undefined ? undefined : { answers: answers?.unsaved, timers }
     this.inner.commit(incarnation, state, by, besides)
+    for (const { lost, stored } of this.followed()) this.inner.follow(stored, lost)
+  }
+
+  /** The pending commit is given up. */
+  private drop(): void {
+    this.pending = undefined
+    for (const { lost } of this.followed()) lost()
+  }
+
+  private followed(): ReadonlyArray<Follower> {
+    const { followers } = this
+    this.followers = none
+    return followers
+  }
+
+  follow(stored: () => void, lost: () => void): void {
+    if (this.pending === undefined) this.inner.follow(stored, lost)
+    else this.followers = [...this.followers, { stored, lost }]
   }
 
   forget(): void {
-    this.pending = undefined
+    this.drop()
     this.inner.forget()
   }
 
   // Newer than the pending commit, which must not be written over it.
   set(state: S): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.pending = undefined
+      this.drop()
       return this.inner.set(state)
     })
   }
 
   get clear(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.pending = undefined
+      this.drop()
       return this.inner.clear
     })
   }
@@ -198,7 +225,7 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
 
   get latest(): Latest {
     const { latest } = this.inner
-    return this.pending === undefined ? latest : { ...latest, isConserved: false }
+    return this.pending === undefined ? latest : { ...latest, isConserved: false, isPending: true }
   }
 
   get undone(): number {

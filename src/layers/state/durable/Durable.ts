@@ -83,9 +83,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   get latest(): Latest {
-    const { newest, outbox, session, stored } = this
-    const isConserved = Memory.seqOf(this.memory) > 0 && outbox.ahead === 0
-    return { books: newest, isConserved, held: outbox.held, store: { name: session.store.name, key: stored.text } }
+    return this.outbox.latest(this.newest, this.seq, { name: this.session.store.name, key: this.stored.text })
+  }
+
+  follow(stored: () => void, lost: () => void): void {
+    this.outbox.follow(stored, lost)
   }
 
   // ------------------------------------------------------------------------------------------------------- the fence

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import type { Held } from "../companion/Companion.ts"
+import type { Held, Latest } from "../companion/Companion.ts"
 
 /** An answer that waits, in the order in which they do. */
 interface Waiting {
@@ -52,8 +52,22 @@ export class Outbox {
   /** How many answers wait for callers that are still there. */
   get held(): number {
     let held = 0
-    for (let one = this.firstHeld; one !== undefined; one = one.next) if (!one.answer.isGone) held++
+    for (let one = this.firstHeld; one !== undefined; one = one.next) {
+      if (!one.answer.isGone && one.answer.isReader !== true) held++
+    }
     return held
+  }
+
+  /** What is known of the newest commit, which has these books. */
+  latest(books: Latest["books"], seq: number, store: Latest["store"] & object): Latest {
+    const isPending = this.ahead > 0
+    return { books, isConserved: seq > 0 && !isPending, isPending, stored: this.storedSeq, held: this.held, store }
+  }
+
+  /** Runs one of them when all that is committed by now is stored, or will not be. */
+  follow(stored: () => void, lost: () => void): void {
+    if (this.ahead === 0) stored()
+    else this.hold({ isGone: false, isReader: true, stored, lost })
   }
 
   committed(seq: number, isCast: boolean): void {

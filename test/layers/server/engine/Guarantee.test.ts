@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
-import { tableOf } from "../../../../src/layers/state/companion/Container.ts"
+import { tableOf } from "../../../../src/layers/state/container/Container.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { along, Cell, everyWay, gates, type Path, Refused, type Style, tree } from "../../../kit/Cell.ts"
 import { errorOf } from "../../../kit/Failures.ts"

@@ -1,6 +1,6 @@
 /** Whatever servers do with their keys, each slot is what the pure rule says. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import * as Slot from "../../../../src/domain/state/Slot.ts"
 import type { CompanionPort, Owner } from "../../../../src/layers/state/companion/Companion.ts"
 import { CompanionTable, type Design } from "../../../../src/layers/state/companion/CompanionTable.ts"
@@ -13,6 +13,7 @@ class FakeServer extends FakeProcess implements Owner<number> {
   readonly key = key
   override incarnation = 0
   companion: CompanionPort<number> | undefined = undefined
+  readonly inMemory = Option.none()
   fire(): Effect.Effect<boolean> {
     return Effect.succeed(true)
   }

@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, type Scope } from "effect"
+import { type Context, Effect, type Scope, Stream } from "effect"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
+import type { Change } from "../../../domain/state/Change.ts"
 import type { Codec } from "../../../domain/state/StateSchema.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import type { StartRecipe } from "../../process/Child.ts"
@@ -16,8 +17,9 @@ import { InspectedReference } from "../../process/Inspection.ts"
 import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
 import { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
 import { Worker } from "../../supervision/tree/Worker.ts"
-import type { Companion, CompanionPort } from "./Companion.ts"
-import { CompanionTable, type Design } from "./CompanionTable.ts"
+import type { CompanionPort, Conserved } from "../companion/Companion.ts"
+import { CompanionTable, type Design } from "../companion/CompanionTable.ts"
+import { changes, type ChangesOptions } from "./Changes.ts"
 
 /**
  * The identity of the companions of server class `Self`, as a service.
@@ -27,6 +29,20 @@ import { CompanionTable, type Design } from "./CompanionTable.ts"
  */
 export interface StateOf<in out Self> {
   readonly "~heirloom/StateOf": (_: Self) => Self
+}
+
+/**
+ * The conserved state of one server, for everybody.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Companion<in out S> extends Conserved<S> {
+  /**
+   * The state and what becomes of it, as `GenServer.changes` has it of a server: the newest one first. It goes on whichever
+   * server has the key, until the state is gone with its server, or the container is.
+   */
+  readonly changes: (options?: ChangesOptions) => Stream.Stream<Change<S>>
 }
 
 /**
@@ -61,8 +77,10 @@ export interface Stateful<in out Self, Id extends string, in out S> {
 class View<in out S> implements Companion<S> {
   readonly key: string
   private readonly companions: CompanionTable<S>
+  private readonly of: string
 
-  constructor(key: string, companions: CompanionTable<S>) {
+  constructor(of: string, key: string, companions: CompanionTable<S>) {
+    this.of = of
     this.key = key
     this.companions = companions
   }
@@ -74,6 +92,9 @@ class View<in out S> implements Companion<S> {
       return Effect.ensuring(f(companion), Effect.sync(() => this.companions.tidy(companion)))
     })
   }
+
+  readonly changes = (options?: ChangesOptions): Stream.Stream<Change<S>> =>
+    Stream.suspend(() => changes(this.companions, this.of, this.key, options))
 
   get get(): Companion<S>["get"] {
     return this.using((companion) => companion.get)
@@ -103,9 +124,11 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
   readonly [table]: CompanionTable<S>
   readonly survives: Grade
   readonly keys: Effect.Effect<ReadonlyArray<string>>
+  private readonly of: string
 
-  constructor(process: Process, design: Design<S>, companions: CompanionTable<S>) {
+  constructor(of: string, process: Process, design: Design<S>, companions: CompanionTable<S>) {
     super()
+    this.of = of
     this[processOf] = process
     this[table] = companions
     this.survives = design.survives
@@ -115,7 +138,7 @@ class Container<in out S> extends InspectedReference implements StateContainer<S
     )
   }
 
-  readonly for = (key = ""): Companion<S> => new View(key, this[table])
+  readonly for = (key = ""): Companion<S> => new View(this.of, key, this[table])
 }
 
 /** The companions behind a container, for the engine of servers. */
@@ -133,7 +156,12 @@ export const container = <Self, Id extends string, S>(
   Effect.gen(function*() {
     const supervisor = yield* Supervisor
     const companions = new CompanionTable(design)
-    yield* Effect.addFinalizer(() => Effect.sync(() => design.alarms?.leave(companions)))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        design.alarms?.leave(companions)
+        companions.close()
+      })
+    )
     design.whenLost?.((cause) => companions.end(cause))
     const recipe: StartRecipe<StateContainer<S>> = {
       // After the class's id no server has anything but a slash and its key: no key can be in the way of this.
@@ -142,7 +170,7 @@ export const container = <Self, Id extends string, S>(
       options: {},
       make: (parent, context, id) => {
         const child = new Worker(parent, id, design.work, context)
-        return { child, ref: new Container(child, design, companions) }
+        return { child, ref: new Container(server.key, child, design, companions) }
       }
     }
     return yield* supervisor.register(recipe)

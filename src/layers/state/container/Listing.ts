@@ -11,7 +11,7 @@ import { Effect, Option, Stream } from "effect"
 import { refuse } from "../../../domain/options/GivenOption.ts"
 import { compare } from "../../../domain/state/stored/KeyText.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
-import type { CompanionTable } from "./CompanionTable.ts"
+import type { CompanionTable } from "../companion/CompanionTable.ts"
 
 /**
  * Which keys to list.
