@@ -14,7 +14,7 @@ import { Cause, Result, Schema } from "effect"
 import { ask, isError, messageOf } from "../text/ForeignText.ts"
 import * as RoundTrip from "./RoundTrip.ts"
 
-export { redacted } from "./Redaction.ts"
+export { redacted } from "./shown/Redaction.ts"
 
 const TypeId = "~heirloom/StateSchema"
 

@@ -11,7 +11,7 @@
 import { type Context, Effect, type Layer, type Pipeable, Schema, type Stream } from "effect"
 import type { CallError } from "../../domain/process/CallError.ts"
 import { call, type CallOptions as ServerCallOptions, cast } from "../../domain/server/Message.ts"
-import type { Change } from "../../domain/state/Change.ts"
+import type { Change } from "../../domain/state/shown/Change.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { StartRecipe } from "../process/Child.ts"

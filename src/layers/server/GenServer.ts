@@ -19,7 +19,7 @@ import type {
   NoExtra,
   NoReserved
 } from "../../domain/server/Message.ts"
-import type { Change } from "../../domain/state/Change.ts"
+import type { Change } from "../../domain/state/shown/Change.ts"
 import type { Pure, StateSchema, TypeOf } from "../../domain/state/StateSchema.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
@@ -65,7 +65,7 @@ export {
   StateRefused,
   StopFailed
 } from "../../domain/server/ServerErrors.ts"
-export type { Change, Committed, Ended, Restored, RolledBack } from "../../domain/state/Change.ts"
+export type { Change, Committed, Ended, Restored, RolledBack } from "../../domain/state/shown/Change.ts"
 export type { ChangesOptions } from "../state/container/Changes.ts"
 export type { ListOptions } from "../state/container/Listing.ts"
 export type {

@@ -5,7 +5,7 @@
  */
 import { Stream } from "effect"
 import { Stopped } from "../../../domain/server/Phase.ts"
-import type { Change } from "../../../domain/state/Change.ts"
+import type { Change } from "../../../domain/state/shown/Change.ts"
 import { changes as changesOf, type ChangesOptions } from "../../state/container/Changes.ts"
 import { serverOf, type WithState } from "../class/ServerRef.ts"
 import { hasSuccessor } from "../life/Settle.ts"

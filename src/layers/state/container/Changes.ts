@@ -8,7 +8,7 @@
  */
 import { type Cause, Effect, Option, Queue, Stream } from "effect"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
-import { type Change, Unstored } from "../../../domain/state/Change.ts"
+import { type Change, Unstored } from "../../../domain/state/shown/Change.ts"
 import type { Process } from "../../process/Process.ts"
 import type { CompanionTable } from "../companion/CompanionTable.ts"
 import type { Reader, Watched } from "../companion/Watched.ts"

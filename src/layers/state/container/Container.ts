@@ -9,7 +9,7 @@
  */
 import { type Context, Effect, type Scope, Stream } from "effect"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
-import type { Change } from "../../../domain/state/Change.ts"
+import type { Change } from "../../../domain/state/shown/Change.ts"
 import type { Codec } from "../../../domain/state/StateSchema.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import type { StartRecipe } from "../../process/Child.ts"

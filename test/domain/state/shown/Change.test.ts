@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { killed } from "../../../src/domain/process/ExitReason.ts"
-import { type Change, Unstored } from "../../../src/domain/state/Change.ts"
+import { killed } from "../../../../src/domain/process/ExitReason.ts"
+import { type Change, Unstored } from "../../../../src/domain/state/shown/Change.ts"
 
 const committed = (seq: number, isConserved: boolean): Change<number> => ({
   _tag: "Committed",

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Schema } from "effect"
-import { redactedText, redactionOf } from "../../../src/domain/state/Redaction.ts"
-import { redacted } from "../../../src/domain/state/StateSchema.ts"
+import { redactedText, redactionOf } from "../../../../src/domain/state/shown/Redaction.ts"
+import { redacted } from "../../../../src/domain/state/StateSchema.ts"
 
 const secret = redacted(Schema.String)
 const hidden = redactedText

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { ExitReason } from "../process/ExitReason.ts"
+import type { ExitReason } from "../../process/ExitReason.ts"
 
 /**
  * A committed state: the newest one when the watching begins, and every one after it.
