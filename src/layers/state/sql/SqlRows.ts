@@ -20,7 +20,7 @@ import { messageOf } from "../../../domain/text/ForeignText.ts"
 import * as RowSums from "./RowSums.ts"
 
 /** What a code of a database can mean. */
-type Meaning = Exclude<StoreErrorReason["_tag"], "Fenced" | "Gone" | "Owned">
+type Meaning = Extract<StoreErrorReason["_tag"], "Unavailable" | "Full" | "Unusable" | "Corrupt" | "Invalid">
 
 const codeOf = (cause: unknown): unknown => {
   const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)
