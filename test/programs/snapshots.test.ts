@@ -85,7 +85,7 @@ describe("snapshots", () => {
         ], { concurrency: 2 })
         assert.deepStrictEqual([none, nowhere, kind].map(({ code }) => code), [1, 1, 1])
         assert.include(none.stderr, "snapshot 17 of \"app/Counter\": there is none")
-        assert.include(nowhere.stderr, "There is no no/such.db")
+        assert.include(nowhere.stderr, "there is no no/such.db")
         assert.include(kind.stderr, "\"sqlite:FILE\" | \"file:FOLDER\" | \"postgres:URL\"")
       })
   )

@@ -32,6 +32,7 @@ import { asideWithState, type Indexed, type LogEntry, type LogIndex, type Place,
 import type { Lost } from "./file/LogPresence.ts"
 import { replay } from "./file/LogReplay.ts"
 import { LogSession, readText } from "./file/LogSession.ts"
+import * as LogView from "./file/LogView.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
@@ -340,6 +341,18 @@ export const make = Effect.fnUntraced(function*(
     timers: (limit, after, until) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after, until)))
   }
 })
+
+/**
+ * A store in a folder that is only looked at: nothing is written, and nothing made. It answers how the folder was when it was first
+ * asked for anything; one without states fails with a `StoreError` whose reason is `Absent`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const look = (
+  { directory, onDamage = (damage) => safely(Effect.logWarning(LogDirectory.explain(damage))) }: Options
+): Effect.Effect<StateStore.StoreView, StoreError, FileSystem.FileSystem | Path.Path> =>
+  LogView.make(directory, checksum, onDamage)
 
 /**
  * A store in a folder, written as directly as Node can; what it has open is closed with the Scope.
