@@ -245,7 +245,7 @@ const takeBack = Effect.fnUntraced(function*(
         count.restored++
         return [...row, `restored as ${done.success}`, ...when]
       }
-      count[isWanted || standing === "out" ? "restored" : standing]++
+      count[isWanted ? "restored" : standing]++
       return [...row, fates[isWanted ? "out" : standing], ...when]
     }))
   const bad = damaged.map((
