@@ -18,11 +18,9 @@
  * @since 0.1.0
  */
 import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
-import * as zlib from "node:zlib"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { AnswerShelf } from "../../domain/state/stored/AnswerShelf.ts"
 import { afterFailure, isDue } from "../../domain/state/stored/Compaction.ts"
-import * as LogFrame from "../../domain/state/stored/LogFrame.ts"
 import { generationsOf, invalid, type Kept, loaded } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { safely } from "../observation/SafeLog.ts"
@@ -54,11 +52,7 @@ export interface Options extends StateStore.Options {
 
 export type { Damage } from "./file/LogDirectory.ts"
 
-// Node's own is many times as fast; Node before 20.15 has none.
-const { crc32 }: { readonly crc32?: typeof zlib.crc32 } = zlib
-const checksum: LogFrame.Checksum = crc32 === undefined
-  ? LogFrame.checksum
-  : (bytes, from, to) => crc32(bytes.subarray(from, to))
+const { checksum } = NodeDisk
 
 const noRoom = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
 

@@ -18,7 +18,7 @@ export type Found =
   /** A database; `hasLog`: of its kind and with a log beside it. */
   | { readonly _tag: "Database"; readonly isLogged: boolean; readonly hasLog: boolean }
 
-const magic = "SQLite format 3\0"
+const magic = new TextEncoder().encode("SQLite format 3\0")
 
 /** The path of a database's log. */
 export const logOf = (path: string): string => `${path}-wal`
@@ -31,7 +31,7 @@ export const find = (path: string): Found => {
   const found = fs.statSync(path, { throwIfNoEntry: false })
   if (found === undefined) return { _tag: "None", what: `there is no ${path}` }
   if (!found.isFile()) return { _tag: "None", what: `${path} is no file` }
-  const header = Buffer.alloc(20)
+  const header = new Uint8Array(20)
   const fd = fs.openSync(path, "r")
   try {
     fs.readSync(fd, header, 0, 20, 0)
@@ -40,7 +40,7 @@ export const find = (path: string): Found => {
   }
   // A database that was just made is empty until its log is copied into it.
   if (found.size === 0 && !hasLog(path)) return { _tag: "None", what: `${path} is empty` }
-  if (found.size > 0 && header.toString("latin1", 0, 16) !== magic) {
+  if (found.size > 0 && !magic.every((byte, i) => header[i] === byte)) {
     return { _tag: "None", what: `${path} is no SQLite database` }
   }
   return { _tag: "Database", isLogged: header[18] === 2 || found.size === 0, hasLog: hasLog(path) }
