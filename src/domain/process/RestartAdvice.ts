@@ -10,9 +10,10 @@ import { Predicate } from "effect"
 
 /**
  * `uncharged`: its own retries have bounded the attempts already, so a restart costs the budget nothing. `charged`: the
- * budget has to bound them. `futile`: no start can succeed any more.
+ * budget has to bound them. `futile`: no start can succeed any more, and none beside it. `refused`: no start of this process
+ * can succeed until a person has done something, and others are not concerned.
  */
-export type RestartAdvice = "uncharged" | "charged" | "futile"
+export type RestartAdvice = "uncharged" | "charged" | "futile" | "refused"
 
 /** The property that an error keeps its advice under. */
 export const restartAdvice = "~heirloom/restartAdvice"

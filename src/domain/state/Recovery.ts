@@ -20,11 +20,15 @@ import type { Snapshot } from "./Snapshot.ts"
 /**
  * How to deal with suspects.
  *
- * `onSuspect` absent: roll back when a callback crashed on the state or it cannot be read; give up with a report when
- * only messages did. `"rollback"`: roll back on either. `"refuse"`: never roll back, never start on a suspect.
+ * `onSuspect` absent: roll back when a callback crashed on the state; give up with a report when only messages did.
+ * `"rollback"`: roll back on either. `"refuse"`: never roll back, never start on a suspect.
+ *
+ * `onUnreadable` is about a state that cannot be read at all, which is no evidence that it is bad: what cannot be read is not
+ * replaced. `"refuse"`, by default: no start, and nothing is set aside. `"init"`: it gives way to the one before, or to `init`.
  */
 export interface Policy {
   readonly onSuspect?: "rollback" | "refuse" | undefined
+  readonly onUnreadable?: "refuse" | "init" | undefined
   /** How many different messages must crash before any is handled; 3 by default. */
   readonly messages?: number | undefined
 }
@@ -191,17 +195,12 @@ export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}
 }
 
 /**
- * Decides what to start from instead of the newest snapshot, because it cannot be read at all.
+ * Decides what to start from instead of the newest snapshot, because it cannot be read at all, and is to give way.
  *
- * Trust does not help here: a state that does not decode cannot be restored however good it was. Unless the policy is
- * `"refuse"` it is set aside; decide again when the next one cannot be read either.
+ * Trust does not help here: a state that does not decode cannot be restored however good it was. It is set aside; decide again
+ * when the next one cannot be read either.
  *
  * @since 0.1.0
  */
-export const unreadable = <S>(books: Generations.Generations<S>, why: string, policy: Policy = {}): Outcome<S> => {
-  if (books === undefined) return nothing
-  const text = `snapshot ${books.seq} cannot be read: ${why}`
-  return policy.onSuspect === "refuse"
-    ? { decision: { _tag: "Refuse", from: books.seq, why: text }, books, aside: [] }
-    : rollBack(books, text)
-}
+export const unreadable = <S>(books: Generations.Generations<S>, why: string): Outcome<S> =>
+  books === undefined ? nothing : rollBack(books, `snapshot ${books.seq} cannot be read: ${why}`)

@@ -95,6 +95,14 @@ export interface MigrationDied {
 export type Unreadable = FromTheFuture | Undecodable | MigrationDied
 
 /**
+ * A state that is being read, step by step: each migration is one, and so is the reading of a long text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reading<S> = Generator<void, Decoded<S> | Unreadable>
+
+/**
  * How states become text and come back.
  *
  * @category models
@@ -103,6 +111,8 @@ export type Unreadable = FromTheFuture | Undecodable | MigrationDied
 export interface Codec<in out S> {
   encode(state: S): Result.Result<Encoded, string>
   decode(version: number, text: string): Decoded<S> | Unreadable
+  /** The same in steps, between which others may have their turn. */
+  decoding(version: number, text: string): Reading<S>
 }
 
 /**
@@ -137,6 +147,8 @@ export interface StateSchema<out S extends Pure> {
   encode(state: S["Type"]): Result.Result<Encoded, string>
   /** The state back from its text, migrated to the newest version, or why it cannot be used. */
   decode(version: number, text: string): Decoded<S["Type"]> | Unreadable
+  /** The same in steps: between two of them others may have their turn. */
+  decoding(version: number, text: string): Reading<S["Type"]>
 }
 
 /**
@@ -243,26 +255,42 @@ const build = <S extends Pure>(schema: S, versions: ReadonlyArray<Version>): Sta
     // The cast loses only the parameter's name for the state's type: what it is called with is what `decode` made.
     next: (schema, migrate) => build(schema, [...versions, versionOf(schema, migrate as (state: unknown) => unknown)]),
     encode: (state) => Result.map(write(state), (text) => ({ version: newest, state: text })),
-    decode: (version, text) => {
-      if (!Number.isInteger(version) || version < 1) {
-        return { _tag: "Undecodable", version, issue: "there is no such version" }
-      }
-      if (version > newest) return { _tag: "FromTheFuture", version, newest }
-      const stored = attempt(() => versions[version - 1]!.decode(JSON.parse(text)))
-      if (Result.isFailure(stored)) return { _tag: "Undecodable", version, issue: stored.failure }
-      let state = stored.success
-      for (let to = version + 1; to <= newest; to++) {
-        const { check, migrate } = versions[to - 1]!
-        const before = state
-        const migrated = Result.try(() => migrate(before))
-        if (Result.isFailure(migrated)) return { _tag: "MigrationDied", version, to, defect: migrated.failure }
-        const checked = attempt(() => check(migrated.success))
-        if (Result.isFailure(checked)) return { _tag: "MigrationDied", version, to, defect: checked.failure }
-        state = checked.success
-      }
-      return { _tag: "Decoded", state, migratedFrom: version === newest ? undefined : version }
-    }
+    decode: (version, text) => atOnce(read(versions, version, text)),
+    decoding: (version, text) => read(versions, version, text)
   }
+}
+
+/** A text that is longer takes a turn of its own to be read. */
+const longText = 16_384
+
+const read = function*(versions: ReadonlyArray<Version>, version: number, text: string): Reading<unknown> {
+  const newest = versions.length
+  if (!Number.isInteger(version) || version < 1) {
+    return { _tag: "Undecodable", version, issue: "there is no such version" }
+  }
+  if (version > newest) return { _tag: "FromTheFuture", version, newest }
+  if (text.length > longText) yield
+  const stored = attempt(() => versions[version - 1]!.decode(JSON.parse(text)))
+  if (Result.isFailure(stored)) return { _tag: "Undecodable", version, issue: stored.failure }
+  let state = stored.success
+  for (let to = version + 1; to <= newest; to++) {
+    yield
+    const { check, migrate } = versions[to - 1]!
+    const before = state
+    const migrated = Result.try(() => migrate(before))
+    if (Result.isFailure(migrated)) return { _tag: "MigrationDied", version, to, defect: migrated.failure }
+    const checked = attempt(() => check(migrated.success))
+    if (Result.isFailure(checked)) return { _tag: "MigrationDied", version, to, defect: checked.failure }
+    state = checked.success
+  }
+  return { _tag: "Decoded", state, migratedFrom: version === newest ? undefined : version }
+}
+
+/** Takes all the steps, one after the other. */
+const atOnce = <A>(steps: Generator<void, A>): A => {
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
 }
 
 /**

@@ -13,7 +13,7 @@ import { InvalidOption } from "../options/InvalidOption.ts"
 import * as Millis from "../options/Millis.ts"
 import { type ExitReason, isOrderly } from "../process/ExitReason.ts"
 import { defaultShutdown, type Shutdown } from "../process/Fate.ts"
-import { adviceOf } from "../process/RestartAdvice.ts"
+import { adviceOf, type RestartAdvice } from "../process/RestartAdvice.ts"
 
 /**
  * When a child that ended is started again: always, after a disorderly end, or never.
@@ -199,7 +199,8 @@ export const isCharged = (reason: ExitReason): boolean =>
   reason._tag !== "NotConserved" || adviceOf(Cause.squash(reason.cause)) !== "uncharged"
 
 /**
- * Whether a restart after this end would be futile, so that no budget is asked: a younger owner has taken the store over.
+ * Whether a restart after this end would be futile, so that no budget is asked: a younger owner has taken the store over, or
+ * the start is refused ({@link isRefused}).
  *
  * **Details**
  *
@@ -208,16 +209,27 @@ export const isCharged = (reason: ExitReason): boolean =>
  *
  * @since 0.1.0
  */
-export const isFinal = (reason: ExitReason): boolean => {
+export const isFinal = (reason: ExitReason): boolean => advises(reason, "futile") || isRefused(reason)
+
+/**
+ * Whether its start is refused until a person has done something: its state cannot be read.
+ *
+ * **Details**
+ *
+ * That concerns the one process alone. A dynamic supervisor drops such a child, as it does when its first start fails: it is
+ * started anew for the next that asks. A static one cannot do without it, and gives up, or parks it.
+ *
+ * @since 0.1.0
+ */
+export const isRefused = (reason: ExitReason): boolean => advises(reason, "refused")
+
+const advises = (reason: ExitReason, advice: RestartAdvice): boolean => {
   switch (reason._tag) {
     case "Normal":
     case "Shutdown":
     case "Killed":
       return false
     default:
-      return reason.cause.reasons.some(isFutile)
+      return reason.cause.reasons.some((reason) => reason._tag === "Fail" && adviceOf(reason.error) === advice)
   }
 }
-
-const isFutile = (reason: Cause.Reason<unknown>): boolean =>
-  reason._tag === "Fail" && adviceOf(reason.error) === "futile"

@@ -20,7 +20,7 @@ export type Status = "starting" | "running" | "restarting" | "reviving" | "parke
 /**
  * What happens to a child.
  *
- * `up`, `ignored` and `failed` are what a start comes to. `exited` is an end of its own after which it is not restarted,
+ * `up`, `ignored`, `failed` and `refused` are what a start comes to; one that is refused is not tried again. `exited` is an end of its own after which it is not restarted,
  * `crashed` one after which it is. `due`: its delay is over. `exhausted`: the budget is spent, and the supervisor parks.
  * `terminate`: it is asked to stop, by a request or because the supervisor ends. `stopped`: it has. `resume`: a request.
  */
@@ -28,6 +28,7 @@ export type Event =
   | "up"
   | "ignored"
   | "failed"
+  | "refused"
   | "exited"
   | "crashed"
   | "due"
@@ -43,10 +44,10 @@ export type Event =
  *
  * | status | event: what follows |
  * |---|---|
- * | `starting` | `up`: running. `terminate`: stopping. `ignored`, `failed`: gone |
+ * | `starting` | `up`: running. `terminate`: stopping. `ignored`, `failed`, `refused`: gone |
  * | `running` | `crashed`: restarting. `terminate`: stopping. `exited`: gone |
  * | `restarting` | `due`: reviving. `exhausted`: parked. `terminate`: gone |
- * | `reviving` | `up`: running. `failed`: restarting. `terminate`: stopping. `ignored`: gone |
+ * | `reviving` | `up`: running. `failed`: restarting. `terminate`: stopping. `ignored`, `refused`: gone |
  * | `parked` | `resume`: reviving. `terminate`: gone |
  * | `stopping` | `terminate`: stopping. `stopped`: gone |
  */
@@ -57,7 +58,7 @@ export const next = (status: Status, event: Event): Status | undefined => {
         ? "running"
         : event === "terminate"
         ? "stopping"
-        : event === "ignored" || event === "failed"
+        : event === "ignored" || event === "failed" || event === "refused"
         ? "gone"
         : undefined
     case "running":
@@ -83,7 +84,7 @@ export const next = (status: Status, event: Event): Status | undefined => {
         ? "restarting"
         : event === "terminate"
         ? "stopping"
-        : event === "ignored"
+        : event === "ignored" || event === "refused"
         ? "gone"
         : undefined
     case "parked":

@@ -115,6 +115,16 @@ export class RunQueue {
     return this.spent++ >= budget
   }
 
+  /** The same for a piece that may be large: the clock is read before each. */
+  spendLarge(clock: Clock.Clock): boolean {
+    const now = clock.monotonicTimeNanosUnsafe()
+    if (this.look === unread) this.until = now + longest
+    else if (now >= this.until) this.spent = budget
+    // The next one reads the clock, whatever it is.
+    this.look = Math.max(this.spent, unread) + 1
+    return this.spent++ >= budget
+  }
+
   private read(clock: Clock.Clock): void {
     const now = clock.monotonicTimeNanosUnsafe()
     if (this.look === unread) this.until = now + longest

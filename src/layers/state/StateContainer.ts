@@ -29,6 +29,7 @@ import * as Alarms from "./store/Alarms.ts"
 import type { StateStoreKey } from "./store/StateStore.ts"
 import type { Unsaved } from "./store/WriteQueue.ts"
 
+export { StateUnreadable } from "../../domain/state/stored/StateUnreadable.ts"
 export type { Grade, Survives } from "../../domain/state/Survival.ts"
 export type { ChangesOptions } from "./container/Changes.ts"
 export type { Companion, StateContainer, Stateful, StateOf } from "./container/Container.ts"
@@ -82,6 +83,11 @@ const policyOf = (of: string, { answers, onSuspect }: Options): Policy => ({
       : GivenOption.millis({ of, option: "answers.maxAge", given: answers.maxAge })
   }
 })
+
+const onUnreadables = ["refuse", "init"] as const
+
+const onUnreadableOf = (of: string, { onUnreadable = "refuse" }: Pick<StoreOptions<never, Grade>, "onUnreadable">) =>
+  GivenOption.oneOf({ of, option: "onUnreadable", given: onUnreadable }, onUnreadables)
 
 /** Milliseconds between two writes, for those that are late. */
 const intervalOf = (of: string, when: When): number | undefined =>
@@ -285,6 +291,13 @@ export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
   /** The store, which says what is survived. */
   readonly store: StateStoreKey<StoreSelf, G>
   /**
+   * What to do about a state that this code cannot read at all: a migration throws, the text does not decode, younger code wrote
+   * it. `"refuse"` (default): its server does not start, and who asked for it gets a `StartError` that says why; nothing is
+   * set aside, and it goes on where it was when the code is mended. `"init"`: the state is set aside, and the server starts from
+   * an older one, or from `init`, which is an event and an error in the log.
+   */
+  readonly onUnreadable?: "refuse" | "init" | undefined
+  /**
    * How often, and how long, a store that is away is asked again, before what could not be stored is given up. By default
    * from 50 ms on, doubling up to 2 s, for half a minute.
    */
@@ -327,7 +340,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
     Effect.gen(function*() {
       const { afterStop = "keep", retry = defaultRetry, when = "commit" } = options
       const of = server.key
-      const policy = policyOf(of, options)
+      const policy = { ...policyOf(of, options), onUnreadable: onUnreadableOf(of, options) }
       const interval = intervalOf(of, when)
       const maxAhead = GivenOption.limit({ of, option: "maxAhead", given: options.maxAhead ?? 10_000 }, 1)
       const store = yield* options.store

@@ -196,16 +196,6 @@ describe("Recovery", () => {
     assert.strictEqual(second.decision._tag, "Init")
     assert.strictEqual(Recovery.unreadable(second.books, "torn").decision._tag, "Init")
   })
-
-  it("a snapshot that cannot be read is refused when the policy is to refuse", () => {
-    const books = committed(3)
-    const outcome = Recovery.unreadable(books, "torn", { onSuspect: "refuse" })
-    assert.deepStrictEqual(outcome, {
-      decision: { _tag: "Refuse", from: 3, why: "snapshot 3 cannot be read: torn" },
-      books,
-      aside: []
-    })
-  })
 })
 
 const Step = Schema.Union([

@@ -16,6 +16,7 @@ import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts
 import { bundle } from "../../kit/Bundle.ts"
 import { start } from "../../kit/durable/Processes.ts"
 import { folder } from "../../kit/Folder.ts"
+import { quiet } from "../../kit/Log.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int })
 const V2 = Schema.Struct({ total: Schema.Int })
@@ -37,13 +38,13 @@ const BeforeLive = Supervisor.layer({ strategy: "one_for_one" }, [
 ])
 
 /** The next release: its migration, and servers that use what comes of it. */
-const release = (migrate: (old: typeof V1.Type) => typeof V2.Type) => {
+const release = (migrate: (old: typeof V1.Type) => typeof V2.Type, onUnreadable?: "init") => {
   class After extends GenServer.Service<After>()("test/Till", {
     state: StateSchema.make(V1).next(V2, migrate),
     messages: { Add: add, Total: total }
   }) {}
   const Live = Supervisor.layer({ strategy: "one_for_one" }, [
-    StateContainer.layerStore(After, { store: Store }),
+    StateContainer.layerStore(After, { store: Store, onUnreadable }),
     Tills.layer(),
     After.layerKeyed({
       init: { total: 0 },
@@ -56,9 +57,11 @@ const release = (migrate: (old: typeof V1.Type) => typeof V2.Type) => {
   return { After, Live }
 }
 
-const wrong = release(() => {
+const fails = () => {
   throw new Error("no such field")
-})
+}
+const refusing = release(fails)
+const wrong = release(fails, "init")
 const mended = release(({ count }) => ({ total: count }))
 
 const stores = {
@@ -95,43 +98,48 @@ describe.for(["sqlite", "file"] as const)("a deploy that could not read the stat
           yield* till.Add({ by: 20 })
         }
       }).pipe(Effect.provide(BeforeLive.pipe(Layer.provide(layer))))
+      // By default nothing is set aside, so nothing is to be undone.
+      yield* Effect.gen(function*() {
+        for (const key of ["ann", "bob"]) yield* Effect.flip(refusing.After.at(key))
+        assert.deepStrictEqual(yield* (yield* Store).listAside(), [])
+      }).pipe(Effect.provide(refusing.Live.pipe(Layer.provideMerge(layer))), quiet)
       // It was decided about dan before, which no other decision undoes.
       yield* snapshots("restore", place, "test/Till/dan", "1")
 
       yield* Effect.gen(function*() {
-        // One is only started, one only looked at: to be read, it has to be something.
+        // One is only started, one only looked at: that changes nothing.
         yield* wrong.After.at("ann")
         assert.strictEqual(yield* (yield* wrong.After.at("bob")).Total(), 0)
         assert.strictEqual(yield* (yield* wrong.After.at("cat")).Add({ by: 1 }), 1)
       }).pipe(Effect.provide(wrong.Live.pipe(Layer.provide(layer))))
 
+      const none = ["  none", "0 restored, 0 back already, 0 chosen by hand, 0 that went on."]
       const planned = yield* snapshots("restore-aside", place, "test/Till", "--dry-run")
       assert.deepStrictEqual(cells(planned), [
         "test/Till/ann | nothing | 2 | to be restored",
-        "test/Till/bob | 3 | 2 | left: went on",
+        "test/Till/bob | nothing | 2 | to be restored",
         "test/Till/cat | 3 | 2 | left: went on",
         "test/Till/dan | 1 | 2 | left: chosen by hand"
       ])
-      assert.match(planned.at(-1)!, /^1 to be restored, 0 back already, 1 chosen by hand, 2 that went on left as they/)
+      assert.match(planned.at(-1)!, /^2 to be restored, 0 back already, 1 chosen by hand, 1 that went on left as they/)
       assert.include(planned[1], "the migration to version 2 died")
       assert.deepStrictEqual(
         yield* snapshots("restore-aside", place, "test/Till", "--dry-run"),
         planned,
         "it changed nothing"
       )
-      const none = ["  none", "0 restored, 0 back already, 0 chosen by hand, 0 that went on."]
       assert.deepStrictEqual(yield* snapshots("restore-aside", place, "test/Tills"), none)
       assert.deepStrictEqual(yield* snapshots("restore-aside", place, "--since", "2999-12-31"), none)
 
       assert.deepStrictEqual(cells(yield* snapshots("restore-aside", place)), [
         "test/Till/ann | nothing | 2 | restored as 3",
-        "test/Till/bob | 3 | 2 | left: went on",
+        "test/Till/bob | nothing | 2 | restored as 3",
         "test/Till/cat | 3 | 2 | left: went on",
         "test/Till/dan | 1 | 2 | left: chosen by hand"
       ])
       assert.deepStrictEqual(cells(yield* snapshots("restore-aside", place, "test/Till", "--over")), [
         "test/Till/ann | 3 | 2 | is back",
-        "test/Till/bob | 3 | 2 | restored as 4",
+        "test/Till/bob | 3 | 2 | is back",
         "test/Till/cat | 3 | 2 | restored as 4",
         "test/Till/dan | 1 | 2 | left: chosen by hand"
       ])

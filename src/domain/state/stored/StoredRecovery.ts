@@ -1,8 +1,9 @@
 /**
  * What a new incarnation starts from when its snapshots are in a store: `Recovery`, with snapshots that must be read first.
  *
- * A snapshot that cannot be read gives way like a suspect one. The one it gives way to is decided on and read in turn, until
- * one of them can be used or none is left. One that its store found damaged gives way to the one before, trusted or not:
+ * A snapshot that this code cannot read is not replaced: nothing is started, and nothing set aside, not even a suspect that would
+ * give way to it. Where it is to give way (`onUnreadable: "init"`), it does so like a suspect: the one before is decided on and
+ * read in turn, until one of them can be used or none is left. One that its store found damaged gives way to the one before, trusted or not:
  * rot is no evidence against a state.
  *
  * @since 0.1.0
@@ -10,7 +11,7 @@
 import { Array, Order } from "effect"
 import * as Generations from "../Generations.ts"
 import * as Recovery from "../Recovery.ts"
-import { type Decoded, explain, type Unreadable } from "../StateSchema.ts"
+import { explain, type Reading, type Unreadable } from "../StateSchema.ts"
 
 /** A snapshot as a store holds it. */
 export interface Stored {
@@ -59,6 +60,14 @@ const skipped = <R extends Stored>(
   return Array.sort(between, newestFirst).map((state) => ({ seq: state.seq, state, why }))
 }
 
+/** Not to start: snapshot `seq` would be started from, and cannot be read. `before`: why it, if it is not the newest. */
+export interface NotRead {
+  readonly _tag: "NotRead"
+  readonly seq: number
+  readonly unreadable: Unreadable
+  readonly before: string | undefined
+}
+
 /** A decision about stored snapshots `R` of states `S`, the books after it, and what the store has to set aside. */
 export interface Judgement<R, S> {
   readonly decision: Recovery.Decision<S>
@@ -69,7 +78,7 @@ export interface Judgement<R, S> {
 }
 
 /**
- * Decides what the next incarnation starts from, and reads it.
+ * Decides what the next incarnation starts from, and reads it, in the steps that reading takes.
  *
  * **Details**
  *
@@ -81,12 +90,12 @@ export interface Judgement<R, S> {
  *
  * @since 0.1.0
  */
-export const judge = <R extends Stored, S>(
+export const judge = function*<R extends Stored, S>(
   records: ReadonlyArray<R>,
   known: Generations.Generations<S>,
-  read: (stored: R) => Decoded<S> | Unreadable,
+  read: (stored: R) => Reading<S>,
   policy: Recovery.Policy | undefined
-): Judgement<R, S> => {
+): Generator<void, Judgement<R, S> | NotRead> {
   const upTo = trustedUpTo(records)
   const newest = records.reduce((seq, one) => Math.max(seq, one.seq), 0)
   const aside: Array<Generations.Aside<R>> = Array.sort(records, newestFirst).flatMap((state) =>
@@ -124,7 +133,7 @@ export const judge = <R extends Stored, S>(
       case "Restore":
       case "RollBack": {
         const chosen = decision._tag === "Restore" ? decision.snapshot : decision.to
-        const found = read(chosen.state)
+        const found = yield* read(chosen.state)
         if (found._tag === "Decoded") {
           const from = { ...chosen, state: found.state }
           return {
@@ -136,7 +145,11 @@ export const judge = <R extends Stored, S>(
             aside
           }
         }
-        outcome = Recovery.unreadable(books, explain(found), policy)
+        if (policy?.onUnreadable !== "init") {
+          const before = aside.length === 0 ? undefined : reasons(chosen.seq)
+          return { _tag: "NotRead", seq: chosen.seq, unreadable: found, before }
+        }
+        outcome = Recovery.unreadable(books, explain(found))
       }
     }
   }

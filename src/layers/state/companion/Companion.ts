@@ -17,6 +17,7 @@ import type { Aside, Generations, Origin } from "../../../domain/state/Generatio
 import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
+import type { StateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
@@ -26,7 +27,7 @@ export { isHandled, type Origin } from "../../../domain/state/Generations.ts"
 /** What is conserved of one server. */
 export interface Conserved<in out S> {
   readonly key: string
-  /** The conserved state, if there is one. */
+  /** The conserved state, if there is one. Over a store, one that this code cannot read is a defect (`StateUnreadable`). */
   readonly get: Effect.Effect<Option.Option<S>>
   /**
    * Replaces the conserved state. A server that is alive goes on with its own state: the next incarnation starts from this
@@ -108,7 +109,7 @@ export interface CompanionPort<in out S> extends Conserved<S> {
   /** Casts that the last failed write undid: their senders do not learn of it. */
   readonly undone: number
   /** A new incarnation takes over: older ones are fenced off, and it gets what to start from. */
-  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError>
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError | StateUnreadable>
   /** Fences off an incarnation that was abandoned. */
   fenceOff(incarnation: number): void
   /** `init` has made this state: it is stored with its first change. */

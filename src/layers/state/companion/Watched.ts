@@ -16,6 +16,7 @@ import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import type { Change } from "../../../domain/state/shown/Change.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
+import type { StateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Timers } from "../../../domain/state/Timers.ts"
 import { isEffect } from "../../process/EffectInternals.ts"
@@ -137,7 +138,7 @@ export class Watched<in out S> implements CompanionPort<S> {
     this.show({ _tag: "Committed", state, seq: 0, incarnation: this.incarnation, isConserved })
   }
 
-  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError | StateUnreadable> {
     const taken = this.inner.takeOver(incarnation)
     return isEffect(taken)
       ? Effect.map(taken, (taken) => this.taken(incarnation, taken as Taken<S>))

@@ -20,6 +20,7 @@ import type { Aside } from "../../../domain/state/Generations.ts"
 import type { Residency } from "../../../domain/state/Passivation.ts"
 import type * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
+import type { StateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Process } from "../../process/Process.ts"
@@ -105,7 +106,7 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     return this.pending?.answers?.find(id) ?? this.inner.recorded(id)
   }
 
-  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError | StateUnreadable> {
     if (!this.needsEnd) this.flush()
     this.drop()
     this.fence = Math.max(this.fence, incarnation)

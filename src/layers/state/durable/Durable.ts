@@ -20,7 +20,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, type Option } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { RecordedAnswer } from "../../../domain/state/Answers.ts"
 import * as Generations from "../../../domain/state/Generations.ts"
@@ -28,6 +28,7 @@ import type { Residency } from "../../../domain/state/Passivation.ts"
 import * as Recovery from "../../../domain/state/Recovery.ts"
 import { isAccepted, type Snapshot } from "../../../domain/state/Snapshot.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import type { StateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import { booksOf, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import { none, type Timers } from "../../../domain/state/Timers.ts"
@@ -50,7 +51,7 @@ import { Beside, keptOf } from "./Beside.ts"
 import * as Memory from "./Memory.ts"
 import { Outbox } from "./Outbox.ts"
 import { Removals } from "./Removals.ts"
-import { StoredKey } from "./StoredKey.ts"
+import { type Read, StoredKey } from "./StoredKey.ts"
 import type { Session } from "./StoreSession.ts"
 
 /** A companion whose snapshots go to a store. */
@@ -267,7 +268,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   // ------------------------------------------------------------------------------------------------------ taking over
 
-  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError> {
+  takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError | StateUnreadable> {
     this.fenceOff(incarnation - 1)
     const { memory, session } = this
     if (session.tenure.lost !== undefined) return this.refused
@@ -284,7 +285,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     return Effect.failCause((this.session.tenure.lost ?? Cause.empty) as Cause.Cause<StoreError>)
   }
 
-  private get load(): Effect.Effect<Taken<S>, StoreError> {
+  private get load(): Effect.Effect<Taken<S>, StoreError | StateUnreadable> {
     return Effect.map(this.stored.judged(() => this.newest), (judgement) => {
       this.adopt(judgement)
       return { decision: judgement.decision, aside: judgement.aside }
@@ -296,7 +297,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.learn(books, Generations.lastSeq(books, aside), keptOf(books?.state, aside))
     if (decision._tag !== "Refuse" && decision._tag !== "GiveUp") {
       const start = from && books && Generations.make({ ...from, incarnation: this.fence }, books.trust, undefined)
-      this.memory = decision._tag === "Init" && aside.length > 0 ? Memory.rolledBack : Memory.here(start)
+      this.memory = Memory.here(start)
     } else if (books === undefined || newest?.seq !== books.seq) this.memory = Memory.unread
     else this.memory = Memory.here({ ...newest, trust: books.trust })
   }
@@ -336,7 +337,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private get reload(): Effect.Effect<S, StoreError> {
     if (this.session.tenure.lost !== undefined) return this.refused
     return Effect.tapCause(
-      Effect.flatMap(this.stored.records, (records) => this.readmit(records)),
+      Effect.flatMap(this.stored.newest, (newest) => this.readmit(newest)),
       (cause) =>
         Effect.sync(() => {
           this.stored.notice(cause)
@@ -345,11 +346,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     )
   }
 
-  private readmit(records: ReadonlyArray<SnapshotRecord>): Effect.Effect<S, StoreError> {
+  private readmit(stored: Read<S> | undefined): Effect.Effect<S, StoreError> {
     const { memory, newest } = this
     // While this was read another one may have been set, or its incarnation was abandoned and the next has taken over.
     if (newest !== undefined) return Effect.succeed(newest.state)
-    const found = this.stored.find(records, memory._tag === "Away" ? memory.seq : undefined)
+    const found = this.stored.find(stored, memory._tag === "Away" ? memory.seq : undefined)
     if (found._tag === "Failure") return Effect.failCause(found.cause)
     const { seq, state } = found.value
     this.beside = Beside.of(found.value, this.session.policy?.answers)
@@ -377,21 +378,18 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     )
   }
 
+  /** The newest snapshot, while the store does not have it. */
+  private get unstored(): Generations.Generations<S> {
+    return this.outbox.ahead === 0 ? undefined : this.newest
+  }
+
   get get(): Effect.Effect<Option.Option<S>> {
-    return Effect.map(
-      this.snapshots,
-      (snapshots) => Option.map(Option.fromUndefinedOr(snapshots[0]), (one) => one.state)
-    )
+    return Effect.orDie(this.stored.conserved(() => this.unstored))
   }
 
   /** The stored snapshots that this code can read, newest first; one that is not stored yet comes first of all. */
   get snapshots(): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
-    return Effect.orDie(Effect.map(this.stored.records, (records) => {
-      const { newest, outbox } = this
-      const readable = this.stored.readable(records)
-      if (newest === undefined || outbox.ahead === 0) return readable
-      return [{ seq: newest.seq, state: newest.state, incarnation: newest.incarnation }, ...readable]
-    }))
+    return Effect.orDie(this.stored.snapshots(() => this.unstored))
   }
 
   get aside(): Effect.Effect<ReadonlyArray<Generations.Aside<unknown>>> {

@@ -8,14 +8,13 @@ import type * as Recovery from "../../../domain/state/Recovery.ts"
 import { nothing, type Origin, type Taken } from "../companion/Companion.ts"
 
 /**
- * `Unread`: nothing, the store has to be asked. `Here`: the newest snapshot, or that there is none; `isRolledBack` says that
- * all there were have been set aside, so that what is started from is news to the store. `Fresh`: there is none,
- * and this is what `init` has made, which is stored with its first change. `Away`: the server has let go of the state, and
- * the store has it under this number.
+ * `Unread`: nothing, the store has to be asked. `Here`: the newest snapshot, or that there is none. `Fresh`: there is none, and
+ * this is what `init` has made, which is stored with its first change. `Away`: the server has let go of the state, and the
+ * store has it under this number.
  */
 export type Memory<S> =
   | { readonly _tag: "Unread" }
-  | { readonly _tag: "Here"; readonly newest: Generations.Generations<S>; readonly isRolledBack?: true }
+  | { readonly _tag: "Here"; readonly newest: Generations.Generations<S> }
   | Fresh<S>
   | { readonly _tag: "Away"; readonly seq: number }
 
@@ -28,9 +27,6 @@ export interface Fresh<out S> {
 }
 
 export const unread: Memory<never> = { _tag: "Unread" }
-
-/** Every snapshot that there was has been set aside. */
-export const rolledBack: Memory<never> = { _tag: "Here", newest: undefined, isRolledBack: true }
 
 /** A snapshot, or that there is none. */
 export const here = <S>(newest: Generations.Generations<S>): Memory<S> => ({ _tag: "Here", newest })
@@ -48,8 +44,7 @@ export const seqOf = (memory: Memory<unknown>): number =>
 
 /** `init` has made a state. */
 export const begun = <S>(memory: Memory<S>, state: S): Memory<S> => {
-  const isFresh = memory._tag === "Fresh" ||
-    (memory._tag === "Here" && memory.newest === undefined && memory.isRolledBack !== true)
+  const isFresh = memory._tag === "Fresh" || (memory._tag === "Here" && memory.newest === undefined)
   return isFresh ? { _tag: "Fresh", state, isKept: false } : memory
 }
 

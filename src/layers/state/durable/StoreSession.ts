@@ -21,6 +21,7 @@ import * as StoreHost from "../store/StoreHost.ts"
 import type { StateStore } from "../store/StoreShape.ts"
 import type { Tenure } from "../store/Tenure.ts"
 import type { Unsaved, WriteQueue } from "../store/WriteQueue.ts"
+import { type Pace, paceIn } from "./Paced.ts"
 
 /** What all durable companions of one server class share. */
 export interface Session<in out S> {
@@ -45,6 +46,8 @@ export interface Session<in out S> {
   readonly retry: Schedule.Schedule<unknown, StoreError>
   /** Reports the state of a server that has gone, and that could not be stored: no incarnation hears of it. */
   readonly orphaned: (key: string, cause: Cause.Cause<unknown>) => void
+  /** Takes the steps of a long reading, with turns for others in between. */
+  readonly pace: Pace
   /** What is done when another process has taken over. */
   onLost: (cause: Cause.Cause<unknown>) => void
 }
@@ -72,7 +75,8 @@ export const openSession = <S>(
       return yield* new StoreError({ store: store.name, operation: "acquireEpoch", reason: { _tag: "Invalid", what } })
     }
     yield* health.begin
-    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const context = yield* Effect.context<never>()
+    const runFork = Effect.runForkWith(context)
     const tenure = yield* tenures.join(server.key, retry, (cause) => session.onLost(cause))
     const queue = yield* Effect.acquireRelease(
       Effect.sync(() => writer.open(retry)),
@@ -86,6 +90,7 @@ export const openSession = <S>(
       queue,
       tenure,
       schema: server.stateSchema,
+      pace: paceIn(context),
       orphaned: (key, cause) =>
         runFork(
           safely(Effect.logError(`the last state of "${key}" was not stored, and its server has gone`, bounded(cause)))

@@ -5,18 +5,38 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Effect, Exit } from "effect"
+import { type Cause, Effect, Exit, Option } from "effect"
 import type * as Generations from "../../../domain/state/Generations.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
-import { explain } from "../../../domain/state/StateSchema.ts"
+import { type Codec, type Decoded, explain, type Unreadable } from "../../../domain/state/StateSchema.ts"
 import { invalidKey, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { type StateUnreadable, stateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import { judge, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { Use } from "../store/StoreHealth.ts"
 import type { Session } from "./StoreSession.ts"
 
+/** A record, and what reading its state came to. */
+export interface Read<out S> {
+  readonly record: SnapshotRecord
+  readonly read: Decoded<S> | Unreadable
+}
+
 /** A record with its state, read. */
 export type Found<S> = Omit<SnapshotRecord, "state"> & { readonly state: S }
+
+const readable = function*<S>(
+  records: ReadonlyArray<SnapshotRecord>,
+  schema: Codec<S>
+): Generator<void, ReadonlyArray<Snapshot<S>>> {
+  const found: Array<Snapshot<S>> = []
+  for (const { damaged, epoch, seq, state, version } of records) {
+    if (damaged !== undefined) continue
+    const read = yield* schema.decoding(version, state)
+    if (read._tag === "Decoded") found.push({ seq, state: read.state, incarnation: epoch })
+  }
+  return found
+}
 
 /** One key of a store. */
 export class StoredKey<in out S> {
@@ -34,27 +54,79 @@ export class StoredKey<in out S> {
     return this.patiently(this.session.store.load(this.text), "read")
   }
 
-  /** Those of them that this code can read. */
-  readable(records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<Snapshot<S>> {
-    return records.flatMap(({ damaged, epoch, seq, state, version }) => {
-      if (damaged !== undefined) return []
-      const read = this.session.schema.decode(version, state)
-      return read._tag === "Decoded" ? [{ seq, state: read.state, incarnation: epoch }] : []
+  /** The newest of them, and what reading it came to; nothing if there is none. */
+  get newest(): Effect.Effect<Read<S> | undefined, StoreError> {
+    return Effect.flatMap(
+      this.records,
+      ([record]) =>
+        record === undefined ? Effect.undefined : Effect.map(this.read(record), (read) => ({ record, read }))
+    )
+  }
+
+  /** Those of them that this code can read, after one that the store does not have yet. */
+  snapshots(unstored: () => Snapshot<S> | undefined): Effect.Effect<ReadonlyArray<Snapshot<S>>, StoreError> {
+    return Effect.map(Effect.flatMap(this.records, (records) => this.readable(records)), (stored) => {
+      const newest = unstored()
+      return newest === undefined
+        ? stored
+        : [{ seq: newest.seq, state: newest.state, incarnation: newest.incarnation }, ...stored]
     })
   }
 
+  private readable(records: ReadonlyArray<SnapshotRecord>): Effect.Effect<ReadonlyArray<Snapshot<S>>> {
+    return this.session.pace(readable(records, this.session.schema))
+  }
+
+  /**
+   * The conserved state: that of the newest snapshot. One that cannot be read is not replaced by an older one, unless it is to
+   * give way.
+   */
+  conserved(unstored: () => Snapshot<S> | undefined): Effect.Effect<Option.Option<S>, StoreError | StateUnreadable> {
+    return Effect.flatMap(this.records, (records) => {
+      const newest = unstored()
+      return newest === undefined ? this.stateOf(records) : Effect.succeedSome(newest.state)
+    })
+  }
+
+  private stateOf(records: ReadonlyArray<SnapshotRecord>): Effect.Effect<Option.Option<S>, StateUnreadable> {
+    const newest = records.find(({ damaged }) => damaged === undefined)
+    if (newest === undefined) return Effect.succeedNone
+    return Effect.flatMap(this.read(newest), (read): Effect.Effect<Option.Option<S>, StateUnreadable> => {
+      if (read._tag === "Decoded") return Effect.succeedSome(read.state)
+      return this.session.policy?.onUnreadable === "init"
+        ? Effect.map(this.readable(records), ([first]) => Option.fromUndefinedOr(first?.state))
+        : Effect.fail(this.unreadable(newest.seq, read))
+    })
+  }
+
+  private read({ state, version }: SnapshotRecord): Effect.Effect<Decoded<S> | Unreadable> {
+    return this.session.pace(this.session.schema.decoding(version, state))
+  }
+
+  private unreadable(seq: number, read: Unreadable, before?: string): StateUnreadable {
+    return stateUnreadable({ store: this.session.store.name, key: this.text, seq }, read, before)
+  }
+
   /** Decides what to start from, and has set aside what that sets aside; `known` is what memory knows of the newest. */
-  judged(known: () => Generations.Generations<S>): Effect.Effect<Judgement<SnapshotRecord, S>, StoreError> {
+  judged(
+    known: () => Generations.Generations<S>
+  ): Effect.Effect<Judgement<SnapshotRecord, S>, StoreError | StateUnreadable> {
     // A server with a key that no store takes is not started: that concerns the one who asked for it alone.
     const what = invalidKey(this.text)
     if (what !== undefined) {
       return this.fail("start", { _tag: "Invalid", what: `${what}: choose a shorter one, such as a hash of it` })
     }
-    const { policy, schema, store, tenure: { epoch } } = this.session
-    return Effect.flatMap(this.records, (records) => {
-      const younger = this.youngerThan(epoch, records)
-      if (younger !== undefined) return younger
-      const judgement = judge(records, known(), (record) => schema.decode(record.version, record.state), policy)
+    const { pace, policy, schema, store, tenure: { epoch } } = this.session
+    const judging = Effect.flatMap(
+      this.records,
+      (records) =>
+        this.youngerThan(epoch, records) ??
+          pace(judge(records, known(), ({ state, version }) => schema.decoding(version, state), policy))
+    )
+    return Effect.flatMap(judging, (judgement): ReturnType<typeof this.judged> => {
+      if ("_tag" in judgement) {
+        return Effect.fail(this.unreadable(judgement.seq, judgement.unreadable, judgement.before))
+      }
       const key = this.text
       return Effect.as(
         Effect.forEach(
@@ -67,19 +139,17 @@ export class StoredKey<in out S> {
     })
   }
 
-  /** The newest snapshot among `records`, read, if it is `seq`. Not judged: its incarnation is well. */
-  find(records: ReadonlyArray<SnapshotRecord>, seq: number | undefined): Exit.Exit<Found<S>, StoreError> {
-    const [record] = records
-    const { schema, tenure } = this.session
-    const younger = this.youngerThan(tenure.epoch, records)
+  /** The newest snapshot, with its state as it was read, if it is `seq`. Not judged: its incarnation is well. */
+  find(newest: Read<S> | undefined, seq: number | undefined): Exit.Exit<Found<S>, StoreError> {
+    const { read, record } = newest ?? {}
+    const younger = this.youngerThan(this.session.tenure.epoch, record === undefined ? [] : [record])
     if (younger !== undefined) return younger
-    if (record === undefined || record.seq !== seq) {
+    if (record === undefined || read === undefined || record.seq !== seq) {
       const held = record === undefined ? "nothing" : `snapshot ${record.seq}`
       const what = `of ${this.text} it has ${held}, not the snapshot that left memory`
       return this.fail("load", { _tag: "Corrupt", what })
     }
     if (record.damaged !== undefined) return this.fail("load", { _tag: "Corrupt", what: record.damaged })
-    const read = schema.decode(record.version, record.state)
     return read._tag === "Decoded"
       ? Exit.succeed({ ...record, state: read.state })
       : this.fail("load", { _tag: "Corrupt", what: explain(read) })

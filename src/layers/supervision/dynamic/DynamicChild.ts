@@ -33,7 +33,7 @@ export type Entry = ChildSpec | Exceptional
 /** What a request comes to. */
 export type Outcome =
   | Started
-  | Extract<StartErrorReason<unknown>, { readonly _tag: "Failed" }>
+  | Extract<StartErrorReason<unknown>, { readonly _tag: "Failed" | "StateUnreadable" }>
   | { readonly _tag: "Stopped" }
   | { readonly _tag: "Done" }
 

@@ -7,13 +7,16 @@ import { Cause, Context, Runtime, Schema } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import { crashed, toText } from "../../../domain/process/ExitReason.ts"
+import { StateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
+import { isInstance } from "../../../domain/text/ForeignText.ts"
 import type { Process } from "../../process/Process.ts"
 
 /**
  * Why a child was not started: `E` is what its own init may fail with.
  *
- * `Failed`: its init failed, and nothing is left of it. `AlreadyStarted`: a child of that id is there, `process`.
+ * `Failed`: its init failed, and nothing is left of it. `StateUnreadable`: its stored state cannot be read; it was not replaced.
+ * `AlreadyStarted`: a child of that id is there, `process`.
  * `AlreadyPresent`: so is its spec, but it is down or being restarted. `MaxChildren`: there are as many as there may be.
  * `InvalidSpec`: its spec makes no sense. `Stopped`: it was ordered to stop before it was up. `NotRunning`: the supervisor is
  * down, or on its way. `CallingSelf`: the start would wait for itself, by way of the servers of `chain`.
@@ -28,6 +31,7 @@ export type StartErrorReason<E> =
     /** The path of the process below it that did not start, when that was the reason. */
     readonly below?: ReadonlyArray<string>
   }
+  | StateUnreadable
   | { readonly _tag: "AlreadyStarted"; readonly process: Process }
   | { readonly _tag: "AlreadyPresent"; readonly process: Process }
   | { readonly _tag: "MaxChildren"; readonly max: number }
@@ -53,6 +57,7 @@ export const failedBelow = (cause: Cause.Cause<unknown>): ReadonlyArray<string> 
 
 const StartReason = Schema.Union([
   Schema.TaggedStruct("Failed", { cause: ForeignCause, below: Schema.optionalKey(Schema.Array(Schema.String)) }),
+  StateUnreadable,
   Schema.TaggedStruct("AlreadyStarted", { process: Schema.Unknown }),
   Schema.TaggedStruct("AlreadyPresent", { process: Schema.Unknown }),
   Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
@@ -83,7 +88,12 @@ export class StartError<E = unknown> extends Schema.TaggedError<StartError<unkno
 }
 
 /** The reason of a start that failed. */
-export const failed = <E>(cause: Cause.Cause<E>): Extract<StartErrorReason<E>, { readonly _tag: "Failed" }> => {
+export const failed = <E>(
+  cause: Cause.Cause<E>
+): Extract<StartErrorReason<E>, { readonly _tag: "Failed" | "StateUnreadable" }> => {
+  for (const reason of cause.reasons) {
+    if (reason._tag === "Fail" && isInstance(reason.error, StateUnreadable)) return reason.error
+  }
   const below = failedBelow(cause)
   return below === undefined ? { _tag: "Failed", cause } : { _tag: "Failed", cause, below }
 }
@@ -100,6 +110,7 @@ const explainStart = (reason: StartErrorReason<unknown>): string => {
       return "the supervisor has that spec already, and the child is down. Use restartChild, or deleteChild first."
     case "MaxChildren":
       return `there are ${reason.max} children, as many as maxChildren allows. Try again when one has ended, or raise it.`
+    case "StateUnreadable":
     case "InvalidOption":
       return reason.message
     case "Stopped":

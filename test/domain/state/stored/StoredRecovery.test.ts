@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Generations from "../../../../src/domain/state/Generations.ts"
 import type * as Recovery from "../../../../src/domain/state/Recovery.ts"
-import type { Decoded, Unreadable } from "../../../../src/domain/state/StateSchema.ts"
+import type { Reading } from "../../../../src/domain/state/StateSchema.ts"
 import { booksOf, judge, trustedUpTo } from "../../../../src/domain/state/stored/StoredRecovery.ts"
 
-const read = (text: string): Decoded<number> | Unreadable =>
-  Number.isNaN(Number(text))
+const read = function*(text: string): Reading<number> {
+  yield
+  return Number.isNaN(Number(text))
     ? { _tag: "Undecodable", version: 1, issue: `"${text}" is no number` }
     : { _tag: "Decoded", state: Number(text), migratedFrom: undefined }
+}
 
 interface Stored {
   readonly seq: number
@@ -23,11 +25,31 @@ const stored = (seq: number, trusted: number, text = String(seq)): Stored => ({ 
 const records = (...texts: ReadonlyArray<string>): ReadonlyArray<Stored> =>
   texts.map((text, index) => stored(index + 1, index, text)).reverse()
 
+const atOnce = <A>(steps: Generator<void, A>): A => {
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
+}
+
+const asked = (before: ReadonlyArray<Stored>, policy?: Recovery.Policy, known?: Generations.Generations<number>) =>
+  atOnce(judge(before, known, ({ text }) => read(text), policy))
+
+/** Where what cannot be read gives way. */
 const judged = (
   before: ReadonlyArray<Stored>,
   policy?: Recovery.Policy,
   known?: Generations.Generations<number>
-) => judge(before, known, ({ text }) => read(text), policy)
+) => {
+  const judgement = asked(before, { onUnreadable: "init", ...policy }, known)
+  assert(!("_tag" in judgement))
+  return judgement
+}
+
+const seqOfUnread = (...args: Parameters<typeof asked>) => {
+  const judgement = asked(...args)
+  assert("_tag" in judgement)
+  return [judgement.seq, judgement.before] as const
+}
 
 const start = (seq: number, state: number, trusted: boolean) => ({ seq, state, incarnation: 7, trusted })
 
@@ -90,41 +112,27 @@ describe("judge", () => {
     assert.strictEqual(decision.from, 2)
   })
 
-  it("refuses a snapshot that cannot be read where the policy is to refuse, and sets nothing aside", () => {
-    const before = records("1", "two")
-    const { aside, books: after, decision, from } = judged(before, { onSuspect: "refuse" })
-    assert.strictEqual(decision._tag, "Refuse")
-    assert.strictEqual(from, undefined)
-    assert.deepStrictEqual(aside, [])
-    assert.strictEqual(after?.state, before[0])
+  it("does not start from what cannot be read, nor from anything in its place", () => {
+    assert.deepStrictEqual(seqOfUnread(records("1", "two")), [2, undefined])
+    assert.deepStrictEqual(seqOfUnread(records("one", "two")), [2, undefined])
+    for (const onSuspect of ["refuse", "rollback"] as const) {
+      assert.deepStrictEqual(seqOfUnread(records("1", "two"), { onSuspect }), [2, undefined])
+    }
+    assert.deepStrictEqual(seqOfUnread(records("1", "two"), { onUnreadable: "refuse" }), [2, undefined])
   })
 
-  it("a damaged snapshot gives way to the one before, trusted or not, and is set aside wherever it lies", () => {
-    const rotten = (seq: number) => ({ ...stored(seq, 1), damaged: `${seq} has rotted` })
-    const newest = judged([rotten(5), rotten(4), stored(3, 1), stored(2, 1), stored(1, 1)])
-    assert.deepStrictEqual(newest.aside.map(({ seq, why }) => [seq, why]), [[5, "5 has rotted"], [4, "4 has rotted"]])
-    assert.deepStrictEqual(newest.decision, {
-      _tag: "RollBack",
-      from: 5,
-      to: start(3, 3, false),
-      why: "5 has rotted; 4 has rotted"
-    })
-    const older = judged([stored(5, 1), rotten(4), stored(1, 1)])
-    assert.deepStrictEqual(older.aside.map(({ seq }) => seq), [4])
-    assert.deepStrictEqual(older.decision, { _tag: "Restore", snapshot: start(5, 5, false) })
-    const all = judged([rotten(2), rotten(1)])
-    assert.deepStrictEqual([all.aside.length, all.decision, all.books], [
-      2,
-      { _tag: "Init", why: "2 has rotted; 1 has rotted", from: 2 },
-      undefined
-    ])
+  it("does not read what it would not start from", () => {
+    const judgement = asked(records("one", "2"))
+    assert(!("_tag" in judgement))
+    assert.deepStrictEqual(judgement.from, start(2, 2, false))
   })
 
-  it("with refuse, a damaged newest snapshot is refused, and a damaged older one is not", () => {
-    const rotten = { ...stored(2, 1), damaged: "rotten" }
-    const newest = judged([rotten, stored(1, 1)], { onSuspect: "refuse" })
-    assert.deepStrictEqual([newest.decision, newest.aside], [{ _tag: "Refuse", from: 2, why: "rotten" }, []])
-    assert.strictEqual(judged([stored(3, 1), rotten], { onSuspect: "refuse" }).from?.seq, 3)
+  it("does not set a suspect aside when what would take its place cannot be read", () => {
+    const newest = Generations.commit(undefined, { seq: 2, state: 0, incarnation: 1 }, "callback")
+    const known = Generations.recordCallbackCrash(newest, "restore", "boom")
+    const [seq, before] = seqOfUnread(records("one", "2"), undefined, known)
+    assert.strictEqual(seq, 1)
+    assert.include(before, "restore crashed on snapshot 2: boom")
   })
 
   it("reads a suspect's successor, not the suspect", () => {

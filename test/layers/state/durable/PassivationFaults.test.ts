@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { killed, shutdown } from "../../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Restart, type StateStore } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { reasonOf } from "../../../kit/Failures.ts"
+import { reasonOf, tagOf } from "../../../kit/Failures.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { never } from "../../../kit/Restarts.ts"
 import { away, onSave } from "../../../kit/Scripted.ts"
@@ -313,19 +313,28 @@ describe("a state that others change while it is in its store alone", () => {
     }).pipe(Effect.provide(setUp(inside)))
   })
 
-  it.effect("one that does not decode any more ends the incarnation; the next one is given the last good one", () => {
-    const inside = new Inside()
-    return Effect.gen(function*() {
-      const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
-      yield* sleeper.Add({ by: 1 })
-      yield* sleeper.Sleep({ by: 1 })
-      yield* turns
-      const { memory } = inside.script
-      const [newest] = yield* memory.load("test/Sleeper")
-      yield* memory.save([{ ...newest!, state: "rotten" }])
-      assert.strictEqual(yield* sleeper.Read(), 1)
-      const rolledBack = yield* harness.awaitTag("StateRolledBack", sleeper)
-      assert.deepInclude(rolledBack, { from: 2, to: 1 })
-    }).pipe(Effect.provide(setUp(inside)))
-  })
+  for (const onUnreadable of ["refuse", "init"] as const) {
+    it.effect(`one that does not decode any more ends the incarnation; the next one judges it (${onUnreadable})`, () => {
+      const inside = new Inside()
+      return Effect.gen(function*() {
+        const [sleeper, harness] = [yield* Sleeper, yield* Harness.Harness]
+        yield* sleeper.Add({ by: 1 })
+        yield* sleeper.Sleep({ by: 1 })
+        yield* turns
+        const { memory } = inside.script
+        const [newest] = yield* memory.load("test/Sleeper")
+        yield* memory.save([{ ...newest!, state: "rotten" }])
+        const read = yield* Effect.exit(sleeper.Read())
+        if (onUnreadable === "init") {
+          assert.deepStrictEqual(read, Exit.succeed(1))
+          const rolledBack = yield* harness.awaitTag("StateRolledBack", sleeper)
+          assert.deepInclude(rolledBack, { from: 2, to: 1 })
+        } else {
+          assert.strictEqual(tagOf(read), "NotRunning")
+          yield* harness.awaitTag("StartFailed", sleeper)
+          assert.deepStrictEqual(yield* memory.listAside(), [])
+        }
+      }).pipe(Effect.provide(setUp(inside, { onUnreadable })))
+    })
+  }
 })
