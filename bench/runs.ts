@@ -66,7 +66,10 @@ const run = <E>(
     for (let tenth = 0; tenth < tenths; tenth++) {
       costs.push(yield* cost(each, calls(each)))
       const rate = Math.round(1e9 / costs.at(-1)!.wall)
-      console.error(`${opened.name}: ${i} calls, ${rate} a second, ${(yield* bytes(opened)) / 1e6} MB`)
+      const cpu = (costs.at(-1)!.cpu / 1000).toFixed(0)
+      console.error(
+        `${opened.name}: ${i} calls, ${rate} a second, ${cpu} µs of CPU each, ${(yield* bytes(opened)) / 1e6} MB`
+      )
     }
     show(`runs.${name}.first`, costs[0]!)
     show(`runs.${name}.last`, costs.at(-1)!)

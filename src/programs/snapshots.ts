@@ -12,8 +12,9 @@
  * The package has it too: `npx heirloom snapshots ...`.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, Console, DateTime, Duration, Effect, FileSystem, Option, Schema, Stream } from "effect"
+import { Clock, Console, DateTime, Duration, Effect, Option, Result, Schema, Stream } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
+import type { AsideRecord } from "../domain/state/stored/SnapshotRecord.ts"
 import { Snapshots, StateStore } from "../index.ts"
 import * as SetAside from "./snapshots/SetAside.ts"
 import * as Place from "./stores/Place.ts"
@@ -40,39 +41,40 @@ const aside = Flag.Boolean("aside").pipe(
   Flag.withDescription("One that was set aside, not one that is kept")
 )
 
-/** Looking must not make what is not there. */
-const mustExist = Effect.fnUntraced(function*(place: Place.Place) {
-  const path = Place.pathOf(place)
-  const fs = yield* FileSystem.FileSystem
-  if (path !== undefined && !(yield* fs.exists(path))) {
-    return yield* new CliError.UserError({ cause: undefined, userMessage: `There is no ${path}` })
-  }
-})
+const said = <A, E extends { readonly message: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.mapError(effect, (error) => new CliError.UserError({ cause: error, userMessage: error.message }))
 
-/** Runs with the store; what goes wrong with it is said in a word. */
-const withStore = <A, E extends { readonly message: string }, R>(
+/** Runs with the store as it lies there: nothing is written. What goes wrong with it is said in a word. */
+const looking = <A, E extends { readonly message: string }, R>(
+  place: Place.Place,
+  use: (store: StateStore.StoreView) => Effect.Effect<A, E, R>
+) => said(Effect.scoped(Effect.flatMap(Place.look(place), use)))
+
+/** Runs with the store, to write to it; where there is none, none is made. */
+const writing = <A, E extends { readonly message: string }, R>(
   place: Place.Place,
   use: (store: typeof Store.Service) => Effect.Effect<A, E, R>
 ) =>
   Effect.andThen(
-    mustExist(place),
-    Effect.flatMap(Store, use).pipe(
-      Effect.provide(Place.layer(Store, place)),
-      Effect.mapError((error) => new CliError.UserError({ cause: error, userMessage: error.message }))
-    )
+    looking(place, () => Effect.void),
+    said(Effect.provide(Effect.flatMap(Store, use), Place.layer(Store, place)))
   )
 
 // ---- How it is shown.
 
+/** A time, as far as it is one. */
+const time = (millis: number): string =>
+  Option.match(DateTime.make(millis), { onNone: () => "?", onSome: DateTime.formatIso })
+
 const row = (one: Snapshots.Listed): ReadonlyArray<string> => [
   one.key,
   String(one.seq),
-  new Date(one.at).toISOString(),
+  time(one.at),
   `v${one.version}`,
   `${one.length}`,
   `${one.answers}`,
   one.aside === undefined ? (one.trusted ? "trusted" : "on probation") : "set aside",
-  one.aside?.why ?? ""
+  [one.aside?.why, one.damaged && `damaged: ${one.damaged}`].filter((text) => text !== undefined).join("; ")
 ]
 
 const table = (listed: ReadonlyArray<Snapshots.Listed>): string =>
@@ -87,7 +89,7 @@ const json = (value: unknown) => Console.log(JSON.stringify(value, null, 2))
 const keys = Command.make(
   "keys",
   { place, prefix },
-  (given) => withStore(given.place, (store) => Stream.runForEach(Snapshots.keys(store, given.prefix), Console.log))
+  (given) => looking(given.place, (store) => Stream.runForEach(Snapshots.keys(store, given.prefix), Console.log))
 ).pipe(
   Command.withDescription("Lists the keys of all servers whose states are kept")
 )
@@ -98,13 +100,13 @@ const timers = Command.make(
   "timers",
   { place, prefix },
   (given) =>
-    withStore(given.place, (store) =>
+    looking(given.place, (store) =>
       Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
         const rows = yield* Stream.runCollect(Stream.map(Snapshots.timers(store, given.prefix), (one) => [
           one.key,
           one.name,
-          new Date(one.due).toISOString(),
+          time(one.due),
           one.due <= now ? `${lasting(now - one.due)} late` : "",
           one.every === undefined ? "once" : `every ${lasting(one.every)}`,
           `${one.message} ${JSON.stringify(one.payload)}`
@@ -121,7 +123,7 @@ const list = Command.make(
   "list",
   { place, key },
   (given) =>
-    withStore(
+    looking(
       given.place,
       (store) => Effect.flatMap(Snapshots.list(store, given.key), (listed) => Console.log(table(listed)))
     )
@@ -131,9 +133,17 @@ const list = Command.make(
 
 const show = Command.make(
   "show",
-  { place, key, seq: seq("number"), aside },
-  ({ place, ...given }) =>
-    withStore(place, (store) =>
+  {
+    place,
+    key,
+    seq: Argument.optional(seq("number")).pipe(
+      Argument.withDescription("The number of a snapshot; without one the newest, or with --aside the last set aside")
+    ),
+    aside
+  },
+  ({ aside, key, place, seq }) => {
+    const given = { key, aside, seq: Option.getOrUndefined(seq) }
+    return looking(place, (store) =>
       Snapshots.read(store, given).pipe(
         Effect.flatMap(json),
         // Damaged: its text is all there is.
@@ -142,13 +152,14 @@ const show = Command.make(
           () => Effect.flatMap(Snapshots.text(store, given), (text) => Console.log(text))
         )
       ))
-).pipe(Command.withDescription("Shows a state, as the JSON that is stored"))
+  }
+).pipe(Command.withDescription("Shows a state, as the JSON that is stored; without a number the newest"))
 
 const diff = Command.make(
   "diff",
   { place, key, from: seq("from"), to: seq("to"), aside },
   ({ aside, from, key, place, to }) =>
-    withStore(
+    looking(
       place,
       (store) =>
         Effect.flatMap(Snapshots.diff(store, { key, seq: from }, { key, seq: to, aside }), (patch) =>
@@ -164,7 +175,7 @@ const listAside = Command.make(
   "aside",
   { place },
   (given) =>
-    withStore(given.place, (store) => Effect.flatMap(Snapshots.aside(store), (listed) => Console.log(table(listed))))
+    looking(given.place, (store) => Effect.flatMap(Snapshots.aside(store), (listed) => Console.log(table(listed))))
 ).pipe(
   Command.withDescription("Lists everything that was set aside, the last first")
 )
@@ -173,7 +184,7 @@ const restore = Command.make(
   "restore",
   { place, key, seq: seq("number"), aside },
   ({ place, ...given }) =>
-    withStore(
+    writing(
       place,
       (store) =>
         Effect.flatMap(Snapshots.restore(store, given), (seq) =>
@@ -194,13 +205,69 @@ const fates = {
   chosen: "left: chosen by hand"
 }
 
-const counted = (steps: ReadonlyArray<SetAside.Step>, { dryRun, over }: { dryRun: boolean; over: boolean }) => {
-  const count = (standing: SetAside.Standing) => steps.filter((one) => one.standing === standing).length
-  const [restored, left] = over ? [count("out") + count("wentOn"), 0] : [count("out"), count("wentOn")]
-  return `${restored} ${dryRun ? "to be restored" : "restored"}, ${count("back")} back already, ${count("chosen")} ` +
-    `chosen by hand, ${left} that went on` +
-    (left === 0 ? "." : " left as they are. With --over they are restored as well, without what they did since.")
+interface Choice extends SetAside.Which {
+  readonly over: boolean
 }
+
+/** One server whose turn failed: its own fault, or the store's, which ends all. */
+const orFailed = <A>(effect: Effect.Effect<A, StateStore.StoreError | Snapshots.SnapshotError>) =>
+  Effect.catch(
+    Effect.map(effect, Result.succeed),
+    (error) =>
+      error._tag === "StoreError" && error.isOutage ? Effect.fail(error) : Effect.succeed(Result.fail(error.message))
+  )
+
+/** Takes back what was set aside, each server for itself; without `restore` it only tells what it would do. */
+const takeBack = Effect.fnUntraced(function*(
+  store: StateStore.StoreView,
+  { over, ...which }: Choice,
+  restore: ((aside: AsideRecord) => Effect.Effect<number, StateStore.StoreError | Snapshots.SnapshotError>) | undefined
+) {
+  const all = yield* store.listAside()
+  const damaged = SetAside.damaged(all, which)
+  const count = { restored: 0, back: 0, chosen: 0, wentOn: 0, failed: 0 }
+  const rows = yield* Effect.forEach(SetAside.newest(all, which), (aside) =>
+    Effect.gen(function*() {
+      const { key } = aside
+      const when = [time(aside.asideAt), aside.why]
+      const failed = (newest: string, why: string) => {
+        count.failed++
+        return [key, newest, `${aside.seq}`, "failed", ...when.slice(0, 1), why]
+      }
+      const loaded = yield* orFailed(Effect.map(store.load(key), (kept) => SetAside.step(aside, kept)))
+      if (Result.isFailure(loaded)) return failed("?", loaded.failure)
+      const { kept, standing } = loaded.success
+      const row = [key, kept === undefined ? "nothing" : `${kept}`, `${aside.seq}`]
+      const isWanted = standing === "out" || (standing === "wentOn" && over)
+      if (isWanted && restore !== undefined) {
+        const done = yield* orFailed(restore(aside))
+        if (Result.isFailure(done)) return failed(row[1]!, done.failure)
+        count.restored++
+        return [...row, `restored as ${done.success}`, ...when]
+      }
+      count[isWanted ? "restored" : standing]++
+      return [...row, fates[isWanted ? "out" : standing], ...when]
+    }))
+  const bad = damaged.map((
+    one
+  ) => [one.key, "", `${one.seq}`, "left: damaged", time(one.asideAt), SetAside.damageOf(one) ?? ""])
+  yield* Console.log(
+    rows.length + bad.length === 0
+      ? "  none"
+      : columns([["key", "newest", "set aside", "becomes of it", "when", "why"], ...rows, ...bad])
+  )
+  yield* Console.log(
+    `${count.restored} ${restore === undefined ? "to be restored" : "restored"}, ${count.back} back already, ` +
+      `${count.chosen} chosen by hand, ${count.wentOn} that went on` +
+      (count.failed === 0 ? "" : `, ${count.failed} failed`) + (bad.length === 0 ? "" : `, ${bad.length} damaged`) +
+      (count.wentOn === 0
+        ? "."
+        : " left as they are. With --over they are restored as well, without what they did since.")
+  )
+  if (count.failed > 0) {
+    return yield* new CliError.UserError({ cause: undefined, userMessage: `${count.failed} servers were not restored` })
+  }
+})
 
 const restoreAside = Command.make(
   "restore-aside",
@@ -221,30 +288,13 @@ const restoreAside = Command.make(
     ),
     dryRun: Flag.Boolean("dry-run").pipe(Flag.withDefault(false), Flag.withDescription("Only tells what it would do"))
   },
-  ({ dryRun, id, over, place, since }) =>
-    withStore(place, (store) =>
-      Effect.gen(function*() {
-        const steps = yield* Effect.forEach(
-          SetAside.newest(yield* store.listAside(), { id, since }),
-          (aside) => Effect.map(store.load(aside.key), (kept) => SetAside.step(aside, kept))
-        )
-        const rows = yield* Effect.forEach(steps, (step) =>
-          Effect.gen(function*() {
-            const { aside, key, kept } = step
-            const row = [key, kept === undefined ? "nothing" : `${kept}`, `${aside.seq}`]
-            const when = [new Date(aside.asideAt).toISOString(), aside.why]
-            const isWanted = step.standing === "out" || (step.standing === "wentOn" && over)
-            if (!isWanted || dryRun) return [...row, fates[isWanted ? "out" : step.standing], ...when]
-            const seq = yield* Snapshots.restore(store, { key, seq: aside.seq, aside: true })
-            return [...row, `restored as ${seq}`, ...when]
-          }))
-        yield* Console.log(
-          rows.length === 0
-            ? "  none"
-            : columns([["key", "newest", "set aside", "becomes of it", "when", "why"], ...rows])
-        )
-        yield* Console.log(counted(steps, { dryRun, over }))
-      }))
+  ({ dryRun, place, ...given }) =>
+    dryRun
+      ? looking(place, (store) => takeBack(store, given, undefined))
+      : writing(
+        place,
+        (store) => takeBack(store, given, ({ key, seq }) => Snapshots.restore(store, { key, seq, aside: true }))
+      )
 ).pipe(
   Command.withShortDescription("Takes back what was set aside, of all servers or of a class"),
   Command.withDescription(

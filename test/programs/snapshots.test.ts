@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import * as StateStoreSqlite from "../../src/layers/state/StateStoreSqlite.ts"
 import { folder } from "../kit/Folder.ts"
 import { run } from "../kit/RunProgram.ts"
@@ -38,18 +39,20 @@ describe("snapshots", () => {
     () =>
       Effect.gen(function*() {
         const place = yield* database
-        const [keys, none, timers, list, aside, show, damaged, diff] = yield* Effect.all([
+        const [keys, none, timers, list, aside, show, newest, damaged, diff] = yield* Effect.all([
           snapshots("keys", place, "--prefix", "app/"),
           snapshots("keys", place, "--prefix", "app/Other"),
           snapshots("timers", place),
           snapshots("list", place, key),
           snapshots("aside", place),
           snapshots("show", place, key, "2"),
-          snapshots("show", place, key, "3"),
+          snapshots("show", place, key, "--aside"),
+          snapshots("show", place, key),
           snapshots("diff", place, key, "2", "4", "--aside")
         ], { concurrency: 2 })
-        const all = [keys, none, timers, list, aside, show, damaged, diff]
-        assert.deepStrictEqual(all.map(({ code }) => code), [0, 0, 0, 0, 0, 0, 0, 0])
+        const all = [keys, none, timers, list, aside, show, newest, damaged, diff]
+        assert.deepStrictEqual(all.map(({ code }) => code), all.map(() => 0))
+        assert.deepStrictEqual(JSON.parse(newest.stdout), {})
         assert.strictEqual(keys.stdout, `${key}\n`)
         assert.strictEqual(none.stdout, "")
         assert.match(timers.stdout, /app\/Counter +close +1970-01-01T00:00:05.000Z +.* late +every 1m +Close {"n":1}/)
@@ -73,6 +76,29 @@ describe("snapshots", () => {
       })
   )
 
+  it.live("a bad row breaks neither the list of what was set aside, nor that the others come back", () =>
+    Effect.gen(function*() {
+      const place = yield* database
+      const db = new DatabaseSync(place.slice("sqlite:".length))
+      db.exec(
+        `INSERT INTO heirloom_state_aside (key, seq, epoch, version, trusted, at, state, answers, why, aside_at, timers, sum)
+        VALUES ('${key}', 9, 1, 1, 0, 1e300, '{', '{', 'bad', 'x', '7', 1)`
+      )
+      db.close()
+      const aside = yield* snapshots("aside", place)
+      const back = yield* snapshots("restore-aside", place)
+      assert.deepStrictEqual([aside.code, back.code], [0, 0], `${aside.stderr}${back.stderr}`)
+      assert.deepStrictEqual(aside.stdout.trim().split("\n").map((line) => line.trim().split(/ +/)[1]), [
+        "number",
+        "9",
+        "4"
+      ])
+      assert.match(aside.stdout, /bad; damaged: /)
+      assert.match(back.stdout, /restored as 5/)
+      assert.match(back.stdout, /left: damaged/)
+      assert.match(back.stdout, /1 restored, .*1 damaged/)
+    }))
+
   it.live(
     "says what is wrong, and makes nothing that is not there",
     () =>
@@ -85,7 +111,7 @@ describe("snapshots", () => {
         ], { concurrency: 2 })
         assert.deepStrictEqual([none, nowhere, kind].map(({ code }) => code), [1, 1, 1])
         assert.include(none.stderr, "snapshot 17 of \"app/Counter\": there is none")
-        assert.include(nowhere.stderr, "There is no no/such.db")
+        assert.include(nowhere.stderr, "there is no no/such.db")
         assert.include(kind.stderr, "\"sqlite:FILE\" | \"file:FOLDER\" | \"postgres:URL\"")
       })
   )

@@ -15,7 +15,7 @@ import { booksOf, trustedUpTo } from "../../domain/state/stored/StoredRecovery.t
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import { none, type Timer } from "../../domain/state/Timers.ts"
-import type { StateStore } from "./store/StateStore.ts"
+import type { StateStore, StoreView } from "./store/StateStore.ts"
 
 /**
  * There is no such snapshot.
@@ -34,7 +34,18 @@ export const NotFound = Schema.TaggedStruct("NotFound", {})
 export const NotJson = Schema.TaggedStruct("NotJson", { issue: Schema.String })
 
 /**
- * A snapshot could not be looked at, or gone back to.
+ * What the store holds of it is not what was written.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const Damaged = Schema.TaggedStruct("Damaged", { what: Schema.String })
+
+/** Stands for the number of the newest in errors: numbers begin with 1. */
+const newest = 0
+
+/**
+ * A snapshot could not be looked at, or gone back to. Without a number the newest was asked for: `seq` is 0.
  *
  * @category errors
  * @since 0.1.0
@@ -42,12 +53,18 @@ export const NotJson = Schema.TaggedStruct("NotJson", { issue: Schema.String })
 export class SnapshotError extends Schema.TaggedError<SnapshotError>()("SnapshotError", {
   key: Schema.String,
   seq: Schema.Number,
-  reason: Schema.Union([NotFound, NotJson])
+  reason: Schema.Union([NotFound, NotJson, Damaged])
 }) {
   override get message(): string {
-    return `snapshot ${this.seq} of "${this.key}": ` + (this.reason._tag === "NotFound"
-      ? "there is none. See which there are with Snapshots.list."
-      : `it is no JSON (${this.reason.issue}). See its text with Snapshots.text, and go back to an older one.`)
+    const which = this.seq === newest ? `the newest snapshot of "${this.key}"` : `snapshot ${this.seq} of "${this.key}"`
+    switch (this.reason._tag) {
+      case "NotFound":
+        return `${which}: there is none. See which there are with Snapshots.list.`
+      case "NotJson":
+        return `${which}: it is no JSON (${this.reason.issue}). See its text with Snapshots.text, and go back to an older one.`
+      case "Damaged":
+        return `${which}: it is damaged (${this.reason.what}). See its text with Snapshots.text, and go back to another one.`
+    }
   }
 }
 
@@ -72,19 +89,22 @@ export interface Listed {
   readonly trusted: boolean
   /** Recorded answers: up to it, or set aside with it. */
   readonly answers: number
+  /** What is not as it was written, if something is: the rest may be wrong then. */
+  readonly damaged: string | undefined
   /** Why and when it was set aside, if it was. */
   readonly aside: { readonly why: string; readonly at: number } | undefined
 }
 
 /**
- * Which snapshot: of those kept, or with `aside` the last one of that number that was set aside.
+ * Which snapshot: of those kept, or with `aside` the last one of that number that was set aside. Without a number the newest that is
+ * kept, or the last that was set aside.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Place {
   readonly key: string
-  readonly seq: number
+  readonly seq?: number | undefined
   readonly aside?: boolean | undefined
 }
 
@@ -97,6 +117,7 @@ const listed = (record: SnapshotRecord, trusted: boolean, aside: Listed["aside"]
   length: record.state.length,
   trusted,
   answers: record.answers?.length ?? 0,
+  damaged: record.damaged,
   aside
 })
 
@@ -108,7 +129,7 @@ const pageSize = 1000
  * @category keys
  * @since 0.1.0
  */
-export const keys = (store: StateStore<Grade>, prefix = ""): Stream.Stream<string, StoreError> =>
+export const keys = (store: StoreView, prefix = ""): Stream.Stream<string, StoreError> =>
   Stream.paginate(
     undefined,
     (after: string | undefined) =>
@@ -138,7 +159,7 @@ export interface ListedTimer extends Timer {
  * @category timers
  * @since 0.1.0
  */
-export const timers = (store: StateStore<Grade>, prefix = ""): Stream.Stream<ListedTimer, StoreError> =>
+export const timers = (store: StoreView, prefix = ""): Stream.Stream<ListedTimer, StoreError> =>
   Stream.paginate(
     undefined,
     (after: DueKey | undefined) =>
@@ -158,7 +179,7 @@ export const timers = (store: StateStore<Grade>, prefix = ""): Stream.Stream<Lis
  * @category snapshots
  * @since 0.1.0
  */
-export const list = (store: StateStore<Grade>, key: string): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
+export const list = (store: StoreView, key: string): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
   Effect.map(Effect.all([store.load(key), store.listAside(key)]), ([kept, aside]) => {
     const upTo = trustedUpTo(kept)
     return [
@@ -173,19 +194,21 @@ export const list = (store: StateStore<Grade>, key: string): Effect.Effect<Reado
  * @category snapshots
  * @since 0.1.0
  */
-export const aside = (store: StateStore<Grade>): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
+export const aside = (store: StoreView): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
   Effect.map(
     store.listAside(),
     (records) => [...records].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
   )
 
 const find = Effect.fnUntraced(function*(
-  store: StateStore<Grade>,
+  store: StoreView,
   { aside, key, seq }: Place
 ): Effect.fn.Return<SnapshotRecord | AsideRecord, StoreError | SnapshotError> {
   const records = aside === true ? [...yield* store.listAside(key)].reverse() : yield* store.load(key)
-  const record = records.find((one) => one.seq === seq)
-  return record === undefined ? yield* new SnapshotError({ key, seq, reason: { _tag: "NotFound" } }) : record
+  const record = seq === undefined ? records[0] : records.find((one) => one.seq === seq)
+  return record === undefined
+    ? yield* new SnapshotError({ key, seq: seq ?? newest, reason: { _tag: "NotFound" } })
+    : record
 })
 
 /**
@@ -194,7 +217,7 @@ const find = Effect.fnUntraced(function*(
  * @category snapshots
  * @since 0.1.0
  */
-export const text = (store: StateStore<Grade>, place: Place): Effect.Effect<string, StoreError | SnapshotError> =>
+export const text = (store: StoreView, place: Place): Effect.Effect<string, StoreError | SnapshotError> =>
   Effect.map(find(store, place), (record) => record.state)
 
 /**
@@ -204,13 +227,13 @@ export const text = (store: StateStore<Grade>, place: Place): Effect.Effect<stri
  * @since 0.1.0
  */
 export const read = (
-  store: StateStore<Grade>,
+  store: StoreView,
   place: Place
 ): Effect.Effect<Schema.Json, StoreError | SnapshotError> =>
   Effect.flatMap(text(store, place), (text) => {
     const json = Result.try((): Schema.Json => JSON.parse(text))
     if (Result.isSuccess(json)) return Effect.succeed(json.success)
-    const { key, seq } = place
+    const { key, seq = newest } = place
     return Effect.fail(new SnapshotError({ key, seq, reason: { _tag: "NotJson", issue: String(json.failure) } }))
   })
 
@@ -246,7 +269,7 @@ export const read = (
  * @since 0.1.0
  */
 export const diff = (
-  store: StateStore<Grade>,
+  store: StoreView,
   from: Place,
   to: Place
 ): Effect.Effect<JsonPatch.JsonPatch, StoreError | SnapshotError> =>
@@ -274,10 +297,13 @@ const owner = "heirloom/Snapshots"
  */
 export const restore = Effect.fnUntraced(function*(
   store: StateStore<Grade>,
-  place: Place
+  place: Place & { readonly seq: number }
 ): Effect.fn.Return<number, StoreError | SnapshotError> {
   const record = yield* find(store, place)
   const { key, seq } = place
+  if (record.damaged !== undefined) {
+    return yield* new SnapshotError({ key, seq, reason: { _tag: "Damaged", what: record.damaged } })
+  }
   const epoch = yield* store.acquireEpoch(owner)
   // Only now is what is loaded the last word of the writer before.
   const kept = yield* store.load(key)
@@ -291,7 +317,9 @@ export const restore = Effect.fnUntraced(function*(
     return seq
   }
   const books = booksOf(kept)
-  const next = Generations.lastSeq(books, yield* store.listAside(key)) + 1
+  // What is damaged may have any number.
+  const aside = (yield* store.listAside(key)).filter((one) => one.damaged === undefined)
+  const next = Generations.lastSeq(books, aside) + 1
   yield* store.save([{
     key,
     epoch,

@@ -18,11 +18,9 @@
  * @since 0.1.0
  */
 import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
-import * as zlib from "node:zlib"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { AnswerShelf } from "../../domain/state/stored/AnswerShelf.ts"
 import { afterFailure, isDue } from "../../domain/state/stored/Compaction.ts"
-import * as LogFrame from "../../domain/state/stored/LogFrame.ts"
 import { generationsOf, invalid, type Kept, loaded } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { safely } from "../observation/SafeLog.ts"
@@ -32,6 +30,7 @@ import { asideWithState, type Indexed, type LogEntry, type LogIndex, type Place,
 import type { Lost } from "./file/LogPresence.ts"
 import { replay } from "./file/LogReplay.ts"
 import { LogSession, readText } from "./file/LogSession.ts"
+import * as LogView from "./file/LogView.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
@@ -53,11 +52,7 @@ export interface Options extends StateStore.Options {
 
 export type { Damage } from "./file/LogDirectory.ts"
 
-// Node's own is many times as fast; Node before 20.15 has none.
-const { crc32 }: { readonly crc32?: typeof zlib.crc32 } = zlib
-const checksum: LogFrame.Checksum = crc32 === undefined
-  ? LogFrame.checksum
-  : (bytes, from, to) => crc32(bytes.subarray(from, to))
+const { checksum } = NodeDisk
 
 const noRoom = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
 
@@ -340,6 +335,18 @@ export const make = Effect.fnUntraced(function*(
     timers: (limit, after, until) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after, until)))
   }
 })
+
+/**
+ * A store in a folder that is only looked at: nothing is written, and nothing made. It answers how the folder was when it was first
+ * asked for anything; one without states fails with a `StoreError` whose reason is `Absent`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const look = (
+  { directory, onDamage = (damage) => safely(Effect.logWarning(LogDirectory.explain(damage))) }: Options
+): Effect.Effect<StateStore.StoreView, StoreError, FileSystem.FileSystem | Path.Path> =>
+  LogView.make(directory, checksum, onDamage)
 
 /**
  * A store in a folder, written as directly as Node can; what it has open is closed with the Scope.

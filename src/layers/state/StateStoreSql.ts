@@ -12,6 +12,7 @@ import { SqlClient } from "effect/sql"
 import { StoreError } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
 import * as DatabaseFiles from "./sql/DatabaseFiles.ts"
+import * as SqlReads from "./sql/SqlReads.ts"
 import type { Dialect } from "./sql/SqlStatements.ts"
 import * as SqlStore from "./sql/SqlStore.ts"
 import type * as StateStore from "./store/StateStore.ts"
@@ -66,6 +67,29 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<StateStore.StateStore<"process" | "machine">, StoreError, SqlClient.SqlClient | Scope.Scope> =>
   Effect.flatMap(databaseOf, (database) => SqlStore.make(database, options))
+
+/**
+ * A store on the database of the `SqlClient` in context that is only looked at: nothing is written, and no table is made.
+ *
+ * **Details**
+ *
+ * A database without states fails with a `StoreError` whose reason is `Absent`; one of version 0.1, which the app has to bring to this
+ * one first, with `Unusable`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const look = Effect.fnUntraced(function*(
+  options: Pick<Options, "table"> = {}
+): Effect.fn.Return<StateStore.StoreView, StoreError, SqlClient.SqlClient> {
+  const { table = "heirloom_state" } = options
+  const database = yield* databaseOf
+  const name = `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
+  const looked = yield* SqlReads.look(database, table, name)
+  if (looked.tables === "today") return looked
+  const cause = new Error("its tables are those of version 0.1: start the app once, which brings them to this one")
+  return yield* new StoreError({ store: name, operation: "open", reason: { _tag: "Unusable", cause } })
+})
 
 /**
  * The store in a SQL database, over the `SqlClient` in context.

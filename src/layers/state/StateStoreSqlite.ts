@@ -7,16 +7,22 @@
  *
  * @since 0.1.0
  */
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Layer, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
-import type { SqlError } from "effect/sql"
+import { SqlError } from "effect/sql"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { clause } from "../../domain/text/ForeignText.ts"
+import type { Asked } from "./sql/SqlReads.ts"
+import * as SqlReads from "./sql/SqlReads.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqlStore from "./sql/SqlStore.ts"
 import { UnsupportedNode } from "./sqlite/NodeSqlite.ts"
 import * as SqliteFiles from "./sqlite/SqliteFiles.ts"
+import * as SqliteLook from "./sqlite/SqliteLook.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import type * as StateStoreSql from "./StateStoreSql.ts"
 import type * as StateStore from "./store/StateStore.ts"
@@ -92,6 +98,90 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
       Effect.map((store) => Object.assign(store, { grade: "process" as const }))
     )
   })
+
+/** A folder of one's own, which is removed with the Scope. */
+const temporary = Effect.acquireRelease(
+  Effect.try({
+    try: () => fs.mkdtempSync(join(tmpdir(), "heirloom-look-")),
+    catch: (cause) => {
+      const message = "there is no temporary folder to read a copy in"
+      return new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause, message, operation: "open" }) })
+    }
+  }),
+  (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+)
+
+/** Asks a database that is open to be read. */
+const reader = (filename: string) =>
+  Effect.gen(function*() {
+    const client = yield* Effect.provide(SqliteClient.make({ filename, readOnly: true }), Reactivity.layer)
+    const connection = yield* client.reserve
+    const execute: Asked["execute"] = (text, params) => connection.execute(text, params, undefined)
+    yield* execute("SELECT name FROM sqlite_master LIMIT 1", [])
+    return execute
+  })
+
+/** Opens a database to read it, in the way that leaves nothing beside it. */
+const readerOf = Effect.fnUntraced(function*(path: string, isLogged: boolean) {
+  const elsewhere = Effect.flatMap(
+    temporary,
+    (folder) => Effect.flatMap(Effect.sync(() => SqliteLook.copyInto(folder, path)), reader)
+  )
+  // What cannot be opened where it is, for want of a right to write beside it.
+  const usual = Effect.catch(reader(path), (error) => isLogged ? elsewhere : Effect.fail(error))
+  if (!isLogged || SqliteLook.hasLog(path)) return yield* usual
+  const still = yield* reader(SqliteLook.asItLies(path))
+  const scope = yield* Effect.scope
+  let later: Asked["execute"] | undefined
+  const moved: Asked["execute"] = (text, params) =>
+    Effect.flatMap(
+      later === undefined
+        ? Effect.tap(Scope.provide(usual, scope), (made) => Effect.sync(() => later = made))
+        : Effect.succeed(later),
+      (execute) => execute(text, params)
+    )
+  const execute: Asked["execute"] = (text, params) =>
+    Effect.suspend(() => {
+      if (later !== undefined || SqliteLook.hasLog(path)) return moved(text, params)
+      return Effect.flatMap(
+        Effect.exit(still(text, params)),
+        (exit) => SqliteLook.hasLog(path) ? moved(text, params) : exit
+      )
+    })
+  return execute
+})
+
+/**
+ * A store in a SQLite database that is only looked at: nothing is written, no table is made, and no file beside it. An app that
+ * runs on it is not disturbed, and a medium that is read-only will do.
+ *
+ * **Details**
+ *
+ * What has no states in it, because it is empty, another database or none, fails with a `StoreError` whose reason is `Absent`. A
+ * database of version 0.1 is copied into a temporary folder, and the copy is read.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const look = Effect.fnUntraced(function*(
+  options: Pick<Options, "filename" | "table">
+): Effect.fn.Return<StateStore.StoreView, StoreError, Scope.Scope> {
+  const { filename, table = "heirloom_state" } = options
+  const name = `sqlite ${filename}`
+  const fail = (reason: StoreErrorReason) => new StoreError({ store: name, operation: "open", reason })
+  const found = yield* Effect.try({
+    try: () => SqliteLook.find(filename),
+    catch: (cause) => fail({ _tag: "Unavailable", cause })
+  })
+  if (found._tag === "None") return yield* fail({ _tag: "Absent", what: found.what })
+  const opened = Effect.mapError((error: SqlError.SqlError) => fail(openFailure(error)))
+  const execute = yield* opened(readerOf(filename, found.isLogged))
+  const looked = yield* SqlReads.look({ dialect: "sqlite", execute }, table, name)
+  if (looked.tables === "today") return looked
+  const copy = join(yield* opened(temporary), "copy.db")
+  yield* opened(execute("VACUUM INTO ?", [copy]))
+  return yield* make({ filename: copy, table })
+})
 
 /**
  * The store in a SQLite database of its own.

@@ -3,7 +3,8 @@
  *
  * After a wrong deploy (a migration that dies of every state) each server has lost its newest snapshot, and each has to get
  * it back. Those that have committed something since, were it only what they began with anew, are another matter: what
- * they did is in no other snapshot, so a person has to say that it may go.
+ * they did is in no other snapshot, so a person has to say that it may go. What is damaged comes back for none, and keeps no
+ * other from coming back.
  */
 import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
 
@@ -30,14 +31,32 @@ export interface Step {
 /** Is this the key of the class's server, or of one of its servers by key? No class: every key is. */
 export const isOf = (key: string, id: string): boolean => id === "" || key === id || key.startsWith(`${id}/`)
 
-/** Of each server of a class the newest snapshot that was set aside at a time or later, by key. */
-export const newest = (
-  aside: ReadonlyArray<AsideRecord>,
-  which: { readonly id: string; readonly since: number }
-): ReadonlyArray<AsideRecord> => {
+/** Which of those that were set aside are meant: of a class, at a time or later. */
+export interface Which {
+  readonly id: string
+  readonly since: number
+}
+
+/** What of a snapshot is not as it was written, if something is. */
+export const damageOf = ({ damaged, state }: AsideRecord): string | undefined => {
+  if (damaged !== undefined) return damaged
+  try {
+    JSON.parse(state)
+    return undefined
+  } catch {
+    return "its state is no JSON"
+  }
+}
+
+/** Those of a class that are damaged, whenever they were set aside: they may say any time. */
+export const damaged = (aside: ReadonlyArray<AsideRecord>, { id }: Which): ReadonlyArray<AsideRecord> =>
+  aside.filter((one) => isOf(one.key, id) && damageOf(one) !== undefined)
+
+/** Of each server of a class the newest snapshot that was set aside at a time or later and is whole, by key. */
+export const newest = (aside: ReadonlyArray<AsideRecord>, which: Which): ReadonlyArray<AsideRecord> => {
   const byKey = new Map<string, AsideRecord>()
   for (const one of aside) {
-    if (!isOf(one.key, which.id) || one.asideAt < which.since) continue
+    if (!isOf(one.key, which.id) || one.asideAt < which.since || damageOf(one) !== undefined) continue
     const other = byKey.get(one.key)
     if (other === undefined || one.seq >= other.seq) byKey.set(one.key, one)
   }

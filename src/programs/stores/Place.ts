@@ -2,7 +2,7 @@
  * Where states are kept, as a command line says it: `sqlite:FILE`, `file:FOLDER` or `postgres:URL`.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Layer, Redacted, Schema } from "effect"
+import { Effect, Layer, Redacted, Schema, type Scope } from "effect"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { StateStore } from "../../index.ts"
 import * as StateStoreFile from "../../layers/state/StateStoreFile.ts"
@@ -47,6 +47,24 @@ const pgClient = (url: string) =>
 export const pathOf = (place: Place): string | undefined => {
   const [kind, where] = kindOf(place)
   return kind === "postgres" ? undefined : where
+}
+
+/** The store of a place, for those who only look: nothing is written. */
+export const look = (
+  place: Place
+): Effect.Effect<StateStore.StoreView, StoreError | MissingPackage, Scope.Scope> => {
+  const [kind, where] = kindOf(place)
+  switch (kind) {
+    case "sqlite":
+      return StateStoreSqlite.look({ filename: where })
+    case "file":
+      return Effect.provide(StateStoreFile.look({ directory: where }), NodeServices.layer)
+    case "postgres":
+      return Effect.flatMap(
+        Layer.build(pgClient(urlOf(where))),
+        (context) => Effect.provideContext(StateStoreSql.look(), context)
+      )
+  }
 }
 
 /** The store of a place. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { AsideRecord, SnapshotRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
-import { isOf, newest, step } from "../../../src/programs/snapshots/SetAside.ts"
+import { damaged, isOf, newest, step } from "../../../src/programs/snapshots/SetAside.ts"
 
 const record = (seq: number, more: Partial<SnapshotRecord> = {}): SnapshotRecord => ({
   key: "app/Till",
@@ -31,6 +31,18 @@ describe("a snapshot that was set aside", () => {
   it("is the newest of each key, by key", () => {
     const found = newest([aside(2, { key: "b" }), aside(5, { key: "a" }), aside(4, { key: "a" })], { id: "", since: 0 })
     assert.deepStrictEqual(found.map(({ key, seq }) => [key, seq]), [["a", 5], ["b", 2]])
+  })
+
+  it("is one that is whole: a damaged one comes back for none, and hides no other", () => {
+    const all = [
+      aside(4),
+      aside(5, { damaged: "bad sum" }),
+      aside(6, { state: "{\"cou" }),
+      aside(NaN, { damaged: "bad" })
+    ]
+    const which = { id: "", since: 0 }
+    assert.deepStrictEqual(newest(all, which).map(({ seq }) => seq), [4])
+    assert.deepStrictEqual(damaged(all, { ...which, since: 1e9 }).map(({ seq }) => seq), [5, 6, NaN])
   })
 
   it("is what was set aside then or later", () => {

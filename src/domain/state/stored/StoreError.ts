@@ -51,6 +51,9 @@ export const Gone = Schema.TaggedStruct("Gone", {
  */
 export const Owned = Schema.TaggedStruct("Owned", { ...Holder.fields, waited: Schema.Number })
 
+/** It was only looked at, and there is none: the place is empty, or something else is there. */
+export const Absent = Schema.TaggedStruct("Absent", { what: Schema.String })
+
 /** What the store holds is damaged: it cannot be read. */
 export const Corrupt = Schema.TaggedStruct("Corrupt", { what: Schema.String })
 
@@ -63,7 +66,17 @@ export const Invalid = Schema.TaggedStruct("Invalid", { what: Schema.String })
  * @category schemas
  * @since 0.1.0
  */
-export const StoreErrorReason = Schema.Union([Unavailable, Full, Unusable, Gone, Fenced, Owned, Corrupt, Invalid])
+export const StoreErrorReason = Schema.Union([
+  Unavailable,
+  Full,
+  Unusable,
+  Gone,
+  Fenced,
+  Owned,
+  Absent,
+  Corrupt,
+  Invalid
+])
 
 /**
  * Why a store failed.
@@ -163,6 +176,8 @@ const explain = (reason: StoreErrorReason): string => {
       return `${holderText(reason)} has it, and has not left it within ${
         Duration.format(Duration.millis(reason.waited))
       }`
+    case "Absent":
+      return reason.what
     case "Corrupt":
       return `what it holds is damaged: ${reason.what}`
     case "Invalid":
@@ -194,6 +209,8 @@ const adviceOn = (reason: StoreErrorReason, isWrite: boolean): string => {
     case "Owned":
       return "Stop that process, or this one: a store has one owner. If this one is to take over while the other runs, as in a " +
         "rolling deploy, give its store ownership: \"youngest\"; if the other needs longer to stop, more patience."
+    case "Absent":
+      return "Nothing was written. See whether that is the place in which the app keeps its states."
     case "Corrupt":
       return "Older snapshots may be whole: see what was set aside, or a backup."
     case "Invalid":

@@ -17,7 +17,7 @@ import {
 import { earliest, type Row } from "../../../domain/state/Timers.ts"
 import * as RowSums from "./RowSums.ts"
 import type { LostAnswer, Recorded, Slotted } from "./SqlRows.ts"
-import type { Bound, Statements, TimerRow } from "./SqlStatements.ts"
+import type { AnswerRow, Bound, Floor, Statements, TimerRow } from "./SqlStatements.ts"
 
 type Records = ReadonlyArray<SnapshotRecord>
 
@@ -28,27 +28,53 @@ export const besides = (
   lost: ReadonlyMap<string, ReadonlyArray<LostAnswer>>
 ): ReadonlyArray<Bound> => {
   const statements = lost.size === 0 ? [] : records.flatMap(({ key }) => rewritten(sql, key, lost.get(key) ?? []))
+  let hasAnswers = false
   let setTimers = false
-  for (const { answers = [], forgetAnswersBefore = 0, key, timers } of records) {
+  for (const { answers, forgetAnswersBefore = 0, timers } of records) {
     if (timers !== undefined) setTimers = true
-    if (answers.length === 0 && forgetAnswersBefore === 0) continue
-    const text = KeyText.encode(key)
-    for (const answer of answers) statements.push(saved(sql, text, answer))
-    if (forgetAnswersBefore > 0) statements.push(sql.forgetAnswers(text, forgetAnswersBefore))
+    if (forgetAnswersBefore > 0 || (answers !== undefined && answers.length > 0)) hasAnswers = true
   }
-  return setTimers ? [...statements, ...timersOf(sql, records)] : statements
+  if (hasAnswers) statements.push(...answersOf(sql, records))
+  if (setTimers) statements.push(...timersOf(sql, records))
+  return statements
 }
 
 /** What stands for answers whose rows are damaged takes their place: it is forgotten as they would be. */
 const rewritten = (sql: Statements, key: string, lost: ReadonlyArray<LostAnswer>): Array<Bound> =>
   lost.flatMap(({ answer, id }) => {
     const text = KeyText.encode(key)
-    return [sql.dropAnswer(text, id), saved(sql, text, answer)]
+    return [sql.dropAnswer(text, id), ...sql.saveAnswers([answerRow(text, answer)])]
   })
 
-const saved = (sql: Statements, text: string, { at, body, id, seq }: RecordedAnswer): Bound => {
+const answerRow = (key: string, { at, body, id, seq }: RecordedAnswer): AnswerRow => {
   const idText = KeyText.encode(id)
-  return sql.saveAnswer(text, idText, seq, at, body, RowSums.ofAnswer(text, idText, seq, at, body))
+  return { key, id: idText, seq, at, body, sum: RowSums.ofAnswer(key, idText, seq, at, body) }
+}
+
+/** The answers of many keys at once: first what is recorded, then what is forgotten. */
+const answersOf = (sql: Statements, records: Records): ReadonlyArray<Bound> => {
+  const statements: Array<Bound> = []
+  let rows = new Map<string, AnswerRow>()
+  let floors = new Map<string, Floor>()
+  const finish = () => {
+    for (const some of Array.chunksOf(rows.values(), sql.rowsPerStatement)) statements.push(...sql.saveAnswers(some))
+    if (floors.size > 0) statements.push(...sql.forgetAnswers([...floors.values()]))
+    rows = new Map()
+    floors = new Map()
+  }
+  for (const { answers = [], forgetAnswersBefore: seq = 0, key } of records) {
+    const text = KeyText.encode(key)
+    // What one record has forgotten, the next one of its key may bring again.
+    if (floors.has(text)) finish()
+    for (const answer of answers) {
+      const row = answerRow(text, answer)
+      // A statement must not write a row twice.
+      rows.set(`${row.seq} ${row.id.length} ${row.id} ${text}`, row)
+    }
+    if (seq > 0) floors.set(text, { key: text, seq })
+  }
+  finish()
+  return statements
 }
 
 /** The row of the timers of a key, which is found by when the earliest of them is due. */
@@ -124,6 +150,7 @@ export const setAside = (
   if (slot !== undefined) statements.push(sql.dropSlot(text, slot))
   if (at > 0) return statements
   const before = kept[1]?.record.seq ?? 0
+  statements.push(sql.dropReplaced(text, before, text, before))
   statements.push(sql.takeBackAnswers(text, before), sql.takeBackTimers(text, before))
   const row = after.kept.timers?.[0]
   if (row !== undefined) statements.push(sql.setTimers([timerRow(key, row)]))

@@ -20,7 +20,7 @@ import { messageOf } from "../../../domain/text/ForeignText.ts"
 import * as RowSums from "./RowSums.ts"
 
 /** What a code of a database can mean. */
-type Meaning = Exclude<StoreErrorReason["_tag"], "Fenced" | "Gone" | "Owned">
+type Meaning = Extract<StoreErrorReason["_tag"], "Unavailable" | "Full" | "Unusable" | "Corrupt" | "Invalid">
 
 const codeOf = (cause: unknown): unknown => {
   const error: { readonly code?: unknown; readonly errcode?: unknown; readonly cause?: unknown } = Object(cause)
@@ -163,13 +163,19 @@ export const snapshotsOf = (
     : [...gone(key, stored, known.map(({ record }) => record)), ...known]
 }
 
+/** What the store itself wrote, as far as it is that: a row that is damaged may hold anything. */
+const listIn = (text: string) => {
+  try {
+    const found = JSON.parse(text)
+    return Array.isArray(found) ? found : undefined
+  } catch {
+    return undefined
+  }
+}
+
 const timersIn = (text: unknown): Timers => {
   if (text === null || text === undefined) return none
-  try {
-    return JSON.parse(String(text))
-  } catch {
-    return none
-  }
+  return listIn(String(text)) ?? none
 }
 
 /** A row of a recorded answer that is damaged. */
@@ -236,7 +242,19 @@ export const recordedOf = (key: string, rows: ReadonlyArray<SqlConnection.Row>):
   })
   answers.push(...lostAnswers.map(({ answer }) => answer))
   answers.sort((a, b) => a.seq - b.seq)
-  return { answers, lostAnswers, timers: isNoneSet ? [{ seq: 0, timers: none }] : timers, lostTimers, stored }
+  return {
+    answers: latest(answers),
+    lostAnswers,
+    timers: isNoneSet ? [{ seq: 0, timers: none }] : timers,
+    lostTimers,
+    stored
+  }
+}
+
+/** Of those of one id the last. */
+const latest = (answers: ReadonlyArray<RecordedAnswer>): ReadonlyArray<RecordedAnswer> => {
+  const byId = new Map(answers.map((one) => [one.id, one]))
+  return byId.size === answers.length ? answers : answers.filter((one) => byId.get(one.id) === one)
 }
 
 /** A key that has timers, out of its row; nothing where that is damaged. */
@@ -267,10 +285,4 @@ export const asideOf = (row: SqlConnection.Row): AsideRecord => {
   }, timersIn(timers))
 }
 
-const answersIn = (text: string): ReadonlyArray<RecordedAnswer> => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return []
-  }
-}
+const answersIn = (text: string): ReadonlyArray<RecordedAnswer> => listIn(text) ?? []

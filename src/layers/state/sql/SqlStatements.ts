@@ -13,6 +13,10 @@
  * - A backend of PostgreSQL may execute a statement long after its client has given it up, and has made the same write and
  *   others over another connection. So every write there takes the next turn of its owner: the owner's row counts them, and
  *   one whose turn is over finds no row. Who takes a turn locks the row, so an epoch cannot be acquired before it has committed.
+ * - Answers lie in the order of their snapshots: new ones are appended to those of their key, and the oldest leave at the front, so a
+ *   commit touches one or two pages however many there are. An id may be there twice: the later one counts.
+ * - Rows of PostgreSQL that are written over leave dead ones behind. The tables have room on their pages for the next versions,
+ *   which then need no index entry and are cleared away by the next write; what is left is vacuumed early.
  * - A wait for a lock of PostgreSQL, and an idle transaction, last for a bounded time. Both bounds are set in
  *   the statement itself, for its transaction alone: the connection may be another's before and after.
  *
@@ -41,6 +45,22 @@ export interface TimerRow {
   readonly due: number | null
   readonly timers: string
   readonly sum: number
+}
+
+/** An answer to write. */
+export interface AnswerRow {
+  readonly key: string
+  readonly id: string
+  readonly seq: number
+  readonly at: number
+  readonly body: string
+  readonly sum: number
+}
+
+/** The answers of a key before a snapshot are to be forgotten. */
+export interface Floor {
+  readonly key: string
+  readonly seq: number
 }
 
 /** A statement with its parameters. */
@@ -120,6 +140,24 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
      ON CONFLICT (key, seq) DO UPDATE SET due = excluded.due, timers = excluded.timers, sum = excluded.sum`
   )
 
+  const saveAnswer = numbered(
+    `INSERT INTO ${answers} (key, id, seq, at, body, sum) ${
+      pg
+        ? "SELECT * FROM unnest(?::text[], ?::text[], ?::float8[], ?::float8[], ?::text[], ?::float8[]) AS u"
+        : "VALUES (?, ?, ?, ?, ?, ?)"
+    } ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
+  )
+  const forgetAnswers = numbered(
+    `DELETE FROM ${answers} ${
+      pg
+        ? "AS a USING unnest(?::text[], ?::float8[]) AS u (key, seq) WHERE a.key = u.key AND a.seq < u.seq::bigint"
+        : "WHERE key = ? AND seq < ?"
+    }`
+  )
+  /** Room for the versions of a row that is written over, and when those that are dead are vacuumed. */
+  const stored = (fill: number): string =>
+    pg ? ` WITH (fillfactor = ${fill}, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000)` : ""
+
   /** A statement on keys: a list is one parameter in either dialect. */
   const ofKeys = (before: string, after: string) => {
     const sql = numbered(`${before} key ${pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"} ${after}`)
@@ -152,13 +190,13 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
       `CREATE TABLE IF NOT EXISTS ${table} (
          key ${text} NOT NULL, slot ${pg ? "smallint" : "integer"} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
          version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL, sum bigint NOT NULL,
-         PRIMARY KEY (key, slot))`,
+         PRIMARY KEY (key, slot))${stored(80)}`,
       `CREATE TABLE IF NOT EXISTS ${answers} (
          key ${text} NOT NULL, id ${text} NOT NULL, seq bigint NOT NULL, at ${float} NOT NULL, body text NOT NULL,
-         sum bigint NOT NULL, PRIMARY KEY (key, id))`,
+         sum bigint NOT NULL, PRIMARY KEY (key, seq, id))${pg ? stored(100) : " WITHOUT ROWID"}`,
       `CREATE TABLE IF NOT EXISTS ${timers} (
          key ${text} NOT NULL, seq bigint NOT NULL, due ${float}, timers text NOT NULL, sum bigint NOT NULL,
-         PRIMARY KEY (key, seq))`,
+         PRIMARY KEY (key, seq))${stored(90)}`,
       `CREATE INDEX IF NOT EXISTS ${timers}_due ON ${timers} (due, key) WHERE due IS NOT NULL`,
       `CREATE TABLE IF NOT EXISTS ${aside} (
          id ${
@@ -169,7 +207,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
          sum bigint NOT NULL)`,
       `CREATE INDEX IF NOT EXISTS ${aside}_key ON ${aside} (key)`,
       `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE,
-         commits bigint NOT NULL DEFAULT 0)`
+         commits bigint NOT NULL DEFAULT 0)${stored(10)}`
     ],
     /** The columns of a table, by which one of an earlier version is recognised; none where there is no such table. */
     columnsOf: statement(
@@ -210,12 +248,27 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
       `SELECT id, seq, at, body, sum FROM ${answers} WHERE key = ?
        UNION ALL SELECT NULL, seq, NULL, timers, sum FROM ${timers} WHERE key = ? ORDER BY seq, id`
     ),
-    saveAnswer: statement(
-      `INSERT INTO ${answers} (key, id, seq, at, body, sum) VALUES (?, ?, ?, ?, ?, ?)
-       ON CONFLICT (key, id) DO UPDATE SET seq = excluded.seq, at = excluded.at, body = excluded.body, sum = excluded.sum`
-    ),
+    saveAnswers: (rows: ReadonlyArray<AnswerRow>): ReadonlyArray<Bound> =>
+      pg
+        ? [[saveAnswer, [
+          rows.map((row) => row.key),
+          rows.map((row) => row.id),
+          rows.map((row) => row.seq),
+          rows.map((row) => row.at),
+          rows.map((row) => row.body),
+          rows.map((row) => row.sum)
+        ]]]
+        : rows.map(({ at, body, id, key, seq, sum }) => [saveAnswer, [key, id, seq, at, body, sum]]),
+    forgetAnswers: (floors: ReadonlyArray<Floor>): ReadonlyArray<Bound> =>
+      pg
+        ? [[forgetAnswers, [floors.map(({ key }) => key), floors.map(({ seq }) => seq)]]]
+        : floors.map(({ key, seq }) => [forgetAnswers, [key, seq]]),
     dropAnswer: statement(`DELETE FROM ${answers} WHERE key = ? AND id = ?`),
-    forgetAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq < ?`),
+    /** Before others are taken back: those in whose place these came do not come back. */
+    dropReplaced: statement(
+      `DELETE FROM ${answers} WHERE key = ? AND seq <= ?
+       AND id IN (SELECT o.id FROM ${answers} AS o WHERE o.key = ? AND o.seq > ?)`
+    ),
     takeBackAnswers: statement(`DELETE FROM ${answers} WHERE key = ? AND seq > ?`),
     /** Those due by a time, after a place, and the first after that time. */
     due: statement(

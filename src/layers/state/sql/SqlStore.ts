@@ -21,7 +21,8 @@ import * as DatabaseFiles from "./DatabaseFiles.ts"
 import { SlotRings } from "./SlotRings.ts"
 import { besides, type Known, setAside } from "./SqlBesides.ts"
 import { countOf, keysOf } from "./SqlKeys.ts"
-import { asideOf, dueOf, isWhole, reasonOf, recordedOf, snapshotsOf } from "./SqlRows.ts"
+import * as SqlReads from "./SqlReads.ts"
+import { isWhole, reasonOf } from "./SqlRows.ts"
 import { prepare } from "./SqlSchema.ts"
 import * as SqlStatements from "./SqlStatements.ts"
 import { Turns } from "./SqlTurns.ts"
@@ -46,8 +47,6 @@ export interface Database {
   /** How to look at its files, where it has any. */
   readonly watching?: DatabaseFiles.Watching | undefined
 }
-
-const nothing: Known = { answers: [], lostAnswers: [], kept: [], lostTimers: [], stored: 0, timers: undefined }
 
 /** Another statement under the same epoch was later, and was stored. */
 const late: StoreErrorReason = { _tag: "Invalid", what: "it came late: later writes of the same session are stored" }
@@ -237,14 +236,7 @@ export const make = Effect.fnUntraced(function*(
       () => Effect.sync(() => countsTurns && turns.done([epoch]))
     ))
 
-  /** What lies there of a key, and what does not. */
-  const knownOf = Effect.fnUntraced(function*(key: string) {
-    const text = KeyText.encode(key)
-    const rows = yield* run(sql.snapshots(text))
-    if (rows.length === 0) return nothing
-    const recorded = recordedOf(key, yield* run(sql.recorded(text, text)))
-    return { ...recorded, kept: snapshotsOf(key, rows, recorded.stored) }
-  })
+  const knownOf = (key: string) => SqlReads.known(sql, run, key)
 
   /** Timers are no part of a snapshot that could be gone back to. */
   const tellTimers = (key: string, seqs: ReadonlyArray<number>) =>
@@ -312,11 +304,7 @@ export const make = Effect.fnUntraced(function*(
           yield* runAll(setAside(sql, yield* knownOf(snapshot.key), snapshot, yield* Clock.currentTimeMillis))
         })
       ),
-    listAside: (key) =>
-      read("listAside")(Effect.map(
-        run(key === undefined ? sql.allAside() : sql.asideOf(KeyText.encode(key))),
-        (rows) => rows.map(asideOf)
-      )),
+    listAside: (key) => read("listAside")(SqlReads.aside(sql, run, key)),
     keys: (prefix = "", page) => read("keys")(keysOf(sql, run, prefix, page)),
     count: (prefix = "") => read("count")(countOf(sql, run, prefix)),
     remove: (keys, epoch) =>
@@ -331,14 +319,6 @@ export const make = Effect.fnUntraced(function*(
             return runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts), sql.dropTimers(texts)])
           })
         ),
-    timers: (limit, after = { due: -Number.MAX_VALUE, key: "" }, until = Number.MAX_VALUE) => {
-      const place = [after.due, KeyText.encode(after.key)]
-      return read("timers")(
-        Effect.map(
-          run(sql.due(until, ...place, limit, until, ...place, limit)),
-          (rows) => rows.flatMap((row) => dueOf(row) ?? [])
-        )
-      )
-    }
+    timers: (limit, after, until) => read("timers")(SqlReads.due(sql, run, limit, after, until))
   }
 })

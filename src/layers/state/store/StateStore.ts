@@ -37,7 +37,7 @@ import type { StateStore } from "./StoreShape.ts"
 
 export { wholeStore } from "../../../domain/state/stored/Ownership.ts"
 export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-export type { Hold, KeyPage, StateStore } from "./StoreShape.ts"
+export type { Hold, KeyPage, StateStore, StoreView } from "./StoreShape.ts"
 
 /**
  * The options of every store.

@@ -105,3 +105,11 @@ export interface StateStore<out G extends Grade> {
     ) => Effect.Effect<ReadonlyArray<DueKey>, StoreError>)
     | undefined
 }
+
+/**
+ * What a store is asked by those who only look.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StoreView = Pick<StateStore<Grade>, "name" | "load" | "listAside" | "keys" | "timers">
