@@ -59,12 +59,16 @@ export const guarded = <A, E>(what: string, make: () => Effect.Effect<A, E>): Ef
 /** Makes a child by its recipe; whatever else a recipe in plain JavaScript answers, or throws, is a defect. */
 export const madeBy = <M extends { readonly child: Child }>(make: () => M): Exit.Exit<M> => {
   try {
-    const made = make()
-    if (isChild(made?.child)) return Exit.succeed(made)
-    return Exit.die(new TypeError(`make answers with a child and its reference, and not with ${text(made)}`))
+    return Exit.succeed(checkedMade(make()))
   } catch (defect) {
     return Exit.die(defect)
   }
+}
+
+/** The child that a recipe has made; throws when it is none. */
+export const checkedMade = <M extends { readonly child: Child }>(made: M): M => {
+  if (isChild(made?.child)) return made
+  throw new TypeError(`make answers with a child and its reference, and not with ${text(made)}`)
 }
 
 const isChild = (child: Child): boolean =>

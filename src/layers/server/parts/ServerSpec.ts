@@ -167,51 +167,63 @@ export const makeSpec = <Self>(description: ClassDescription<Self>) => {
       known.options.shutdown === options.shutdown &&
       known.spec.keying === keying
     ) return known.spec
-    const isolation = options.isolation ?? "share"
-    const address = pathText(parent.path) + separator
-    const points = Context.get(context, LifePoints)
-    const { checked } = description
-    const run = (given: AnyBehavior): AnyBehavior => {
-      const one = points === undefined ? given : withLifeFaults(points, given)
-      return checked === undefined ? one : checked(one)
-    }
-    const copy = isolation === "copy" ? copier(description.state) : undefined
-    const limits = limitsOf(description.id, options)
-    // The layer that registered the recipe asked for the container, so it is there.
-    const companions = tableOf(Context.getUnsafe(context, description.container))
-    const comesBack = typeof keying === "object" && options.restart !== "permanent"
-    const usual = companions.letsGo || !comesBack ? "hibernate" : "stop"
-    const spec: ServerSpec = {
-      ...limits,
-      passivation: limits.passivation && { after: limits.passivation.after, by: limits.passivation.by ?? usual },
-      comesBack,
-      id: description.id,
-      renamed,
-      keying,
-      parent,
-      address,
-      name: address + idText(renamed ?? description.id),
-      context,
-      companions,
-      ...behaviorOf(behavior, run),
-      Client: description.Client,
-      checked,
-      types: description.types,
-      overflow: options.mailbox?.overflow ?? "suspend",
-      protect: isolation === "freeze" ? freeze : copy?.copy,
-      copy: copy?.copy,
-      isSame: copy?.isSame,
-      // Not with the class: a schema may be part of itself by way of names that are not there yet.
-      redact: redactionOf(description.state),
-      faults: Context.get(context, FaultPoints),
-      isLogging: isLogging(context),
-      clock: Context.get(context, Clock.Clock),
-      turns: runQueue(Context.get(context, Scheduler.Scheduler)),
-      deadlines: new Deadlines(context)
-    }
+    const spec = specOf(description, parent, context, behavior, options, keying, renamed)
     spec.companions.serve()
     last.set(behavior, { spec, options })
     return spec
+  }
+}
+
+const specOf = <Self>(
+  description: ClassDescription<Self>,
+  parent: Parent,
+  context: Context.Context<never>,
+  behavior: AnyBehaviorInput,
+  options: RunOptions,
+  keying: Keying,
+  renamed: string | undefined
+): ServerSpec => {
+  const isolation = options.isolation ?? "share"
+  const address = pathText(parent.path) + separator
+  const points = Context.get(context, LifePoints)
+  const { checked } = description
+  const run = (given: AnyBehavior): AnyBehavior => {
+    const one = points === undefined ? given : withLifeFaults(points, given)
+    return checked === undefined ? one : checked(one)
+  }
+  const copy = isolation === "copy" ? copier(description.state) : undefined
+  const limits = limitsOf(description.id, options)
+  // The layer that registered the recipe asked for the container, so it is there.
+  const companions = tableOf(Context.getUnsafe(context, description.container))
+  const comesBack = typeof keying === "object" && options.restart !== "permanent"
+  const usual = companions.letsGo || !comesBack ? "hibernate" : "stop"
+  return {
+    ...limits,
+    passivation: limits.passivation && { after: limits.passivation.after, by: limits.passivation.by ?? usual },
+    comesBack,
+    id: description.id,
+    renamed,
+    keying,
+    parent,
+    address,
+    name: address + idText(renamed ?? description.id),
+    context,
+    companions,
+    ...behaviorOf(behavior, run),
+    Client: description.Client,
+    checked,
+    types: description.types,
+    overflow: options.mailbox?.overflow ?? "suspend",
+    protect: isolation === "freeze" ? freeze : copy?.copy,
+    copy: copy?.copy,
+    isSame: copy?.isSame,
+    // Not with the class: a schema may be part of itself by way of names that are not there yet.
+    redact: redactionOf(description.state),
+    faults: Context.get(context, FaultPoints),
+    isLogging: isLogging(context),
+    clock: Context.get(context, Clock.Clock),
+    turns: runQueue(Context.get(context, Scheduler.Scheduler)),
+    deadlines: new Deadlines(context)
   }
 }
 

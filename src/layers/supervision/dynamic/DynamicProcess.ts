@@ -235,11 +235,18 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
       this.publishUp(child, spec, undefined)
       return start
     }
-    const record = seen ?? children.note(child, spec, "starting")
+    return this.awaitStart(child, seen ?? children.note(child, spec, "starting"), start)
+  }
+
+  private awaitStart(
+    child: Child,
+    record: Exceptional,
+    start: Effect.Effect<Started, unknown>
+  ): Effect.Effect<Outcome> {
     execute(this.reportContext, start, (come) => {
       const exit = startedAs(come)
       // It was asked to stop meanwhile: that has been answered.
-      if (children.get(child) !== record) return
+      if (this.children.get(child) !== record) return
       if (exit._tag === "Failure") {
         this.events.startFailed(child, crashed(exit.cause), "nothing is left of it")
         this.left(child, record, "failed", "stopped")

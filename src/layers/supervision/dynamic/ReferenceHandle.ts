@@ -3,14 +3,14 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, Result } from "effect"
+import { Cause, type Context, Effect, Exit, Result } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import { text } from "../../../domain/text/ForeignText.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
-import { isUp, madeBy } from "../../process/Execute.ts"
+import { checkedMade, isUp } from "../../process/Execute.ts"
 import { fiberOf, waitFor } from "../../process/Own.ts"
 import { type Process, processOf } from "../../process/Process.ts"
 import { eventsBelow } from "../tree/ChildEvents.ts"
@@ -114,9 +114,14 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
   ): Begun<A> | StartError<E> {
     const spec = this.admit(recipe, override)
     if (spec instanceof StartError) return spec
-    const made = madeBy(() => recipe.make(this.process, context, recipe.id))
-    if (made._tag === "Failure") return this.failure<E>(recipe.id, { _tag: "Failed", cause: made.cause })
-    const { child, ref } = made.value
+    // `madeBy` without its closure and its Exit: a million children are started here.
+    let made
+    try {
+      made = checkedMade(recipe.make(this.process, context, recipe.id))
+    } catch (defect) {
+      return this.failure<E>(recipe.id, { _tag: "Failed", cause: Cause.die(defect) })
+    }
+    const { child, ref } = made
     const asker = fiberOf(context)
     const release = asker === undefined ? undefined : waitFor(child, asker)
     return { ref, outcome: this.process.startChild(child, spec), release }
