@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Fiber } from "effect"
+import { Context, Fiber } from "effect"
 import { type HasProcess, type Process, processOf } from "./Process.ts"
 
 /** The key under which that process is in the context, as those see it who put it there. */
@@ -31,19 +31,13 @@ export interface Worker {
 /** The server in whose name the fibers of this context run. */
 export const Own = own<Worker>()
 
-/** Notes that a fiber is under way in the name of the server of this context, if there is one. */
-export const tied = <A, E, R>(
-  what: Tie,
-  fork: Effect.Effect<Fiber.Fiber<A, E>, never, R>
-): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
-  Effect.contextWith((context: Context.Context<R>) => {
-    const worker = Context.get(context, Own)
-    if (worker === undefined) return fork
-    return Effect.map(fork, (fiber) => {
-      fiber.addObserver(worker.tie(what))
-      return fiber
-    })
-  })
+/** Notes that a fiber is under way in the name of the server whose code runs, if it is one's. */
+export const tied = <F extends Fiber.Fiber<unknown, unknown>>(what: Tie, fiber: F): F => {
+  const running = Fiber.getCurrent()
+  const worker = running === undefined ? undefined : Context.get(running.context, Own)
+  if (worker !== undefined) fiber.addObserver(worker.tie(what))
+  return fiber
+}
 
 /** The very fiber of the server of a context, if that is what runs: what it waits for, the server waits for. */
 export const fiberOf = (context: Context.Context<never>): Fiber.Fiber<unknown, unknown> | undefined => {

@@ -132,7 +132,7 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  * @since 0.1.0
  */
 export const send = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Request<A, E>, never, R> =>
-  Effect.map(tied("request", Effect.forkDetach(call, { startImmediately: true })), (fiber) => new Sent(fiber))
+  Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => new Sent(tied("request", fiber)))
 
 class Sent<A, E> extends Pipeable.Class implements Request<A, E> {
   readonly fiber: Fiber.Fiber<A, E>

@@ -80,8 +80,11 @@ export const castAfter: {
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
     // A tick that sets the next one would otherwise belong to the trace of the first one's sender, for ever.
-    tied("work", Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), timers)),
-    (fiber) => Effect.sync(() => fiber.interruptUnsafe())
+    Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), timers),
+    (fiber) => {
+      tied("work", fiber)
+      return Effect.sync(() => fiber.interruptUnsafe())
+    }
   ))
 
 /**
@@ -122,9 +125,10 @@ export const stored: Effect.Effect<void> = Effect.callback<void>((resume) => {
 export const spawnLink = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<Fiber.Fiber<A, E>, never, R | Scope.Scope> =>
-  Effect.tap(tied("work", Effect.forkScoped(effect)), (fiber) =>
+  Effect.tap(Effect.forkScoped(effect), (fiber) =>
     Effect.map(HandlerOf, (server) => {
       if (server === undefined) return
+      tied("work", fiber)
       const { incarnation } = server
       fiber.addObserver((exit) => {
         if (exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause)) return
