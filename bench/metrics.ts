@@ -26,6 +26,9 @@ export const metrics: ReadonlyArray<Metric> = [
     limit: 2,
     of: ["call.plain", "limit.primitive"]
   },
+  { metric: "call.byclass", section: "call-byclass", title: "the same, counted by class", unit: "ns" },
+  { metric: "call.spans", section: "call-spans", title: "the same, each message a span", unit: "ns" },
+  { metric: "call.watched", section: "call-watched", title: "the same, one reader of its changes", unit: "ns" },
   { metric: "call.fn", section: "call-fn", title: "call, `Effect.fnUntraced` handler", unit: "ns", target: 0.45 },
   { metric: "busy", section: "busy", title: "call to a busy server (a cast waits)", unit: "ns", target: 0.65 },
   { metric: "fan.one", section: "fan-one", title: "100 clients → 1 server, per call", unit: "ns", target: 0.35 },

@@ -1,6 +1,6 @@
 /** Heirloom's own figures, one server at a time, through its public API: what a user's program would pay. */
-import { Deferred, Effect, Exit, Layer } from "effect"
-import { Requests, StateContainer, StateTable, Supervisor } from "../src/index.ts"
+import { Deferred, Effect, Exit, Layer, Stream } from "effect"
+import { GenServer, Requests, StateContainer, StateTable, Supervisor, Telemetry } from "../src/index.ts"
 import { Counter, effectful, gate, memory, options, plain, quiet, type Server } from "./counter.ts"
 import {
   clients,
@@ -98,6 +98,14 @@ const build = <E, R>(layer: Layer.Layer<Counter, E, R>) =>
 
 main({
   "call-plain": withServer(calls("call.plain")),
+  "call-byclass": using(Layer.provide(Plain, Telemetry.byClass()))(calls("call.byclass")),
+  "call-spans": using(Layer.provide(Plain, Telemetry.byClass({ spans: true })))(calls("call.spans")),
+  "call-watched": withServer((counter) =>
+    Effect.scoped(Effect.andThen(
+      Effect.forkScoped(Stream.runDrain(GenServer.changes(counter, { buffer: { capacity: 1 } }))),
+      Effect.andThen(Effect.yieldNow, calls("call.watched")(counter))
+    ))
+  ),
   "call-fn": using(Effectful)(calls("call.fn")),
   "busy": withServer((counter) =>
     timed("busy", 300_000, (n) => times(n, () => Effect.andThen(counter.Add(), counter.Increment())))

@@ -7,8 +7,10 @@
  *
  * @since 0.1.0
  */
-import { Context, Metric } from "effect"
-import { crashes, mailboxDepth, messages, recovery, recoveryBounds, restarts, rollbacks } from "./Metrics.ts"
+import type { Metric } from "effect"
+import { Histogram } from "./Histogram.ts"
+import { pull } from "./Meter.ts"
+import { crashes, mailboxDepth, messages, recovery, restarts, rollbacks } from "./Metrics.ts"
 
 /** Plain counters: one increment a message, read by {@link attach}ed metrics when they are asked for. */
 export interface Counters {
@@ -28,11 +30,7 @@ export interface Counters {
 
 /** Makes counters, all at zero. */
 export const makeCounters = (): Counters => {
-  const buckets = recoveryBounds.map(() => 0)
-  let count = 0
-  let sum = 0
-  let min = Number.MAX_VALUE
-  let max = -Number.MAX_VALUE
+  const recoveries = new Histogram()
   return {
     calls: 0,
     casts: 0,
@@ -40,19 +38,8 @@ export const makeCounters = (): Counters => {
     restarts: 0,
     rollbacks: 0,
     queued: 0,
-    recovered: (millis) => {
-      const seconds = millis / 1000
-      const bucket = recoveryBounds.findIndex((bound) => seconds <= bound)
-      buckets[bucket] = buckets[bucket]! + 1
-      count++
-      sum += seconds
-      min = Math.min(min, seconds)
-      max = Math.max(max, seconds)
-    },
-    recoveries: () => {
-      let cumulated = 0
-      return { buckets: recoveryBounds.map((bound, i) => [bound, cumulated += buckets[i]!]), count, sum, min, max }
-    }
+    recovered: (millis) => recoveries.note(millis),
+    recoveries: () => recoveries.state
   }
 }
 
@@ -81,16 +68,6 @@ const mergeHistograms = (a: Metric.HistogramState, b: Metric.HistogramState): Me
   min: Math.min(a.min, b.min),
   max: Math.max(a.max, b.max)
 })
-
-const ignore = () => {}
-
-/** Puts a series into the registry whose state is read by `get`. */
-const pull = <State>(registry: Metric.MetricRegistry, metric: Metric.Metric<number, State>, get: () => State): void =>
-  void Metric.registerUnsafe(metric, Context.make(Metric.MetricRegistry, registry), {
-    get,
-    update: ignore,
-    modify: ignore
-  })
 
 const reportOf = (registry: Metric.MetricRegistry): Report => {
   const known = reports.get(registry)

@@ -15,8 +15,23 @@
  * | `heirloom_recovery_seconds` | histogram | from a crash to the next incarnation being up |
  * | `heirloom_store_failures_total` | counter, by `store` | attempts that failed because the store was away, full or unusable |
  * | `heirloom_store_unavailable` | gauge, by `store` | 1 from such a failure on until the store answers again, else 0 |
+ * | `heirloom_store_outages_total` | counter, by `store` | how often that has begun |
  *
- * The last two are pushed, since a failure is rare: by each store that a `StateContainer.layerStore` uses, under its name.
+ * The last three are pushed, since a failure is rare: by each store that a `StateContainer.layerStore` uses, under its name.
+ *
+ * By class, where `Telemetry.byClass` asks for it; `server` is the class's id, `message` the tag:
+ *
+ * | series | kind | what it says |
+ * |---|---|---|
+ * | `heirloom_server_messages_total` | counter, by `server`, `message`, `outcome` | messages: `handled`, `failed` (a typed failure), `crashed` |
+ * | `heirloom_handler_seconds` | histogram, by `server`, `message` | how long handlers took |
+ * | `heirloom_mailbox_seconds` | histogram, by `server` | how long messages waited that had to |
+ * | `heirloom_commit_seconds` | histogram, by `server` | over a store: from a commit until it is stored and its answer given |
+ * | `heirloom_first_reply_seconds` | histogram, by `server` | from a crash to the next message that is handled |
+ * | `heirloom_server_crashes_total`, `heirloom_server_restarts_total` | counter, by `server` | crashes; incarnations that were followed by another |
+ * | `heirloom_server_mailbox_depth` | gauge, by `server` | messages waiting now |
+ * | `heirloom_servers_live`, `heirloom_servers_hibernating` | gauge, by `server` | servers in memory; those of them whose state has left it |
+ * | `heirloom_messages_quarantined` | gauge, by `server` | messages in quarantine now |
  *
  * You do not need this module to see the metrics: a root supervisor attaches its tree by itself. Use it to name a series
  * (`Metric.value(Metrics.restarts)`). They count from the moment on at which the root supervisor is built.
@@ -121,4 +136,132 @@ export const storeFailures: Metric.Counter<number> = Metric.counter("heirloom_st
  */
 export const storeUnavailable: Metric.Gauge<number> = Metric.gauge("heirloom_store_unavailable", {
   description: "Whether a state store is away, full or unusable"
+})
+
+/**
+ * How often a store was found away, full or unusable; one series for each `store`.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const storeOutages: Metric.Counter<number> = Metric.counter("heirloom_store_outages_total", {
+  description: "How often a state store was found away, full or unusable",
+  incremental: true
+})
+
+/**
+ * Messages of a class by tag and outcome.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const classMessages: Metric.Counter<number> = Metric.counter("heirloom_server_messages_total", {
+  description: "Messages by server class, tag and outcome",
+  incremental: true
+})
+
+/**
+ * Seconds that handlers took.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const handlerTime: Metric.Histogram<number> = Metric.histogram("heirloom_handler_seconds", {
+  description: "Seconds that handlers took",
+  boundaries: recoveryBounds
+})
+
+/**
+ * Seconds that messages waited in a mailbox: those that had to.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const mailboxTime: Metric.Histogram<number> = Metric.histogram("heirloom_mailbox_seconds", {
+  description: "Seconds that messages waited in a mailbox",
+  boundaries: recoveryBounds
+})
+
+/**
+ * Seconds from a commit until it is stored, of those whose answer waits for that.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const commitTime: Metric.Histogram<number> = Metric.histogram("heirloom_commit_seconds", {
+  description: "Seconds from a commit until it is stored",
+  boundaries: recoveryBounds
+})
+
+/**
+ * Seconds from a crash to the next message that is handled.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const firstReplyTime: Metric.Histogram<number> = Metric.histogram("heirloom_first_reply_seconds", {
+  description: "Seconds from a crash to the next message that is handled",
+  boundaries: recoveryBounds
+})
+
+/**
+ * Incarnations of a class that crashed.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const classCrashes: Metric.Counter<number> = Metric.counter("heirloom_server_crashes_total", {
+  description: "Incarnations of a server class that crashed",
+  incremental: true
+})
+
+/**
+ * Incarnations of a class that ended and were followed by another.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const classRestarts: Metric.Counter<number> = Metric.counter("heirloom_server_restarts_total", {
+  description: "Incarnations of a server class that were followed by another",
+  incremental: true
+})
+
+/**
+ * Messages waiting now in the mailboxes of a class.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const classDepth: Metric.Gauge<number> = Metric.gauge("heirloom_server_mailbox_depth", {
+  description: "Messages waiting in the mailboxes of a server class"
+})
+
+/**
+ * Servers of a class in memory.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const live: Metric.Gauge<number> = Metric.gauge("heirloom_servers_live", {
+  description: "Servers of a class in memory"
+})
+
+/**
+ * Servers of a class whose state has left memory.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const hibernating: Metric.Gauge<number> = Metric.gauge("heirloom_servers_hibernating", {
+  description: "Servers of a class whose state has left memory"
+})
+
+/**
+ * Messages of a class in quarantine now.
+ *
+ * @category metrics by class
+ * @since 0.1.0
+ */
+export const quarantined: Metric.Gauge<number> = Metric.gauge("heirloom_messages_quarantined", {
+  description: "Messages of a server class in quarantine"
 })

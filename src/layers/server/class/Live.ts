@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Gauges } from "../../observation/Meter.ts"
 import type { Status } from "../../process/Process.ts"
 import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
@@ -33,6 +34,20 @@ export interface Counts {
   readonly live: number
   /** With something conserved, in memory or not. */
   readonly stored: number
+}
+
+/** What there is of a class now. */
+export const gauges = (companions: Pick<CompanionTable<unknown>, "keys" | "owner">): Gauges => {
+  let [live, hibernating, queued, quarantined] = [0, 0, 0, 0]
+  for (const key of companions.keys()) {
+    const server = companions.owner(key)
+    if (!(server instanceof ServerProcess)) continue
+    live++
+    if (server.isHibernating) hibernating++
+    queued += server.mailboxSize
+    quarantined += server.quarantined.size
+  }
+  return { live, hibernating, queued, quarantined }
 }
 
 /** The servers of a class that are in memory, in no order. */

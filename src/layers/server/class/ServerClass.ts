@@ -32,7 +32,7 @@ import {
   type ServerClient
 } from "../parts/ServerSpec.ts"
 import { type At, isOfShutdown, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
-import { type Counts, live } from "./Live.ts"
+import { type Counts, gauges, live } from "./Live.ts"
 import { keepSpecimens } from "./Specimens.ts"
 
 type AnyOptions = ChildOptions & RunOptions
@@ -76,7 +76,8 @@ export const make = <Self>() =>
     Client,
     types: new Map(types.map((type) => [type.tag, type])),
     container,
-    checked
+    checked,
+    gauges
   })
 
   const recipeOf = (

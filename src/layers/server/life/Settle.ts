@@ -12,6 +12,7 @@ import * as Delivery from "../../../domain/server/Delivery.ts"
 import { idledAway } from "../../../domain/server/Idleness.ts"
 import { isDown, Parked, Restarting, Stopped } from "../../../domain/server/Phase.ts"
 import { processOf } from "../../process/Process.ts"
+import { instantOf } from "../../process/Timer.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { Envelope, Queued } from "../message/Envelope.ts"
 import { ownTell } from "../message/MessageType.ts"
@@ -25,6 +26,8 @@ import { deliveryOf, report } from "./Report.ts"
 
 const none: ReadonlyArray<Envelope> = []
 
+const noDeed = () => {}
+
 /** The supervisor has decided: callers and queue hear of it. */
 export const settle = (server: Server, fate: Fate): void => {
   if (!isDown(server.phase)) return
@@ -32,6 +35,8 @@ export const settle = (server: Server, fate: Fate): void => {
   const reason = lastExit ?? killed
   server.ended = undefined
   server.phase = fate === "restarting" ? Restarting : fate === "parked" ? Parked : Stopped
+  const { meter } = server.spec
+  meter?.settled(server, ended?.isCrash === true, fate === "restarting", instantOf(server.spec.clock))
   if (ended?.isCrash === true) reported(server, ended, fate)
   const promised = occasional?.promised.clear() ?? none
   // The books first: a caller that is answered below may start another server of this name at once.
@@ -141,6 +146,11 @@ export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unkno
   if (envelope.work === undefined) server.occasional?.debug?.sent(envelope, exit, server.state)
   if (companion?.isBehind !== true) return envelope.answer(exit)
   envelope.held = exit
+  const { clock, meter } = server.spec
+  if (meter !== undefined) {
+    const committed = instantOf(clock)
+    companion.follow(() => meter.stored.note(instantOf(clock) - committed), noDeed)
+  }
   companion.hold(envelope)
 }
 

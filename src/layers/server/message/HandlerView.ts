@@ -20,6 +20,9 @@ export class HandlerView implements HandlerContext<never, never> {
   get from(): From<never, never> {
     return this.envelope
   }
+  get server(): Receiver {
+    return this.envelope.server
+  }
   get attempt(): number {
     return this.envelope.attempts
   }
@@ -44,7 +47,7 @@ export class DirectView implements HandlerContext<never, never> {
   /** The caller, once another fiber runs the handler. */
   sender: Sender = undefined
   readonly incarnation: number
-  private readonly server: Receiver
+  readonly server: Receiver
   readonly type: MessageType
   readonly payload: unknown
   constructor(server: Receiver, type: MessageType, payload: unknown, incarnation: number) {

@@ -44,6 +44,7 @@ import type { Handler } from "../message/CallChain.ts"
 import type { Envelope, Queued } from "../message/Envelope.ts"
 import { Mailbox } from "../message/Mailbox.ts"
 import type { MessageType } from "../message/MessageType.ts"
+import { MeteredMailbox } from "../message/MeteredMailbox.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import type { Keeper } from "../message/Timed.ts"
 import type { Debug } from "./Debug.ts"
@@ -264,7 +265,9 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
 
   /** Its mailbox, likewise. */
   get ownMailbox(): Mailbox {
-    return this.mailbox ??= new Mailbox(this.spec.capacity, this.spec.overflow)
+    return this.mailbox ??= this.spec.meter === undefined
+      ? new Mailbox(this.spec.capacity, this.spec.overflow)
+      : new MeteredMailbox(this.spec.capacity, this.spec.overflow, this.spec.meter.waited, this.spec.clock)
   }
 
   /** What few servers have, likewise. */

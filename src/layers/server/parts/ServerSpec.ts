@@ -13,6 +13,7 @@ import { freeze } from "../../../domain/state/Isolation.ts"
 import { redactionOf } from "../../../domain/state/shown/Redaction.ts"
 import type { Pure } from "../../../domain/state/StateSchema.ts"
 import type { FaultPoints as Points } from "../../../domain/testing/Fault.ts"
+import { type ClassMeter, CurrentMeter, type Gauges, type Meter } from "../../observation/Meter.ts"
 import { isLogging } from "../../observation/Sink.ts"
 import type { Parent } from "../../process/Child.ts"
 import { attempt } from "../../process/Execute.ts"
@@ -29,6 +30,7 @@ import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { FaultPoints, LifePoints } from "./FaultPoints.ts"
 import { withLifeFaults } from "./LifeFaults.ts"
 import { type Limits, limitsOf, type RunOptions } from "./Limits.ts"
+import { metered } from "./Metered.ts"
 
 /** A handler as the engine calls it. */
 export type AnyHandler = (
@@ -117,6 +119,8 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   readonly faults: Points | undefined
   /** Whether crash reports are shown to anybody. */
   readonly isLogging: boolean
+  /** Counts what its servers do; absent, and nothing is counted. */
+  readonly meter: ClassMeter | undefined
   readonly clock: Clock.Clock
   readonly turns: RunQueue
   readonly deadlines: Deadlines
@@ -134,7 +138,11 @@ interface ClassDescription<Self> {
   readonly types: ReadonlyMap<string, MessageType>
   readonly container: Context.Service<StateOf<Self>, StateContainer<any>>
   readonly checked: ServerSpec["checked"]
+  /** What there is of the class now. */
+  readonly gauges: (companions: CompanionTable<unknown>) => Gauges
 }
+
+const nothingThere: Gauges = { live: 0, hibernating: 0, queued: 0, quarantined: 0 }
 
 /** A behaviour, or how each incarnation makes one. */
 export type BehaviorOrEffect = AnyBehavior | Effect.Effect<AnyBehavior, unknown>
@@ -186,15 +194,16 @@ const specOf = <Self>(
   const isolation = options.isolation ?? "share"
   const address = pathText(parent.path) + separator
   const points = Context.get(context, LifePoints)
-  const { checked } = description
+  const clock = Context.get(context, Clock.Clock)
+  // The layer that registered the recipe asked for the container, so it is there.
+  const companions = tableOf(Context.getUnsafe(context, description.container))
+  const { checked, meter } = countedBy(description, Context.get(context, CurrentMeter), clock, companions)
   const run = (given: AnyBehavior): AnyBehavior => {
     const one = points === undefined ? given : withLifeFaults(points, given)
     return checked === undefined ? one : checked(one)
   }
   const copy = isolation === "copy" ? copier(description.state) : undefined
   const limits = limitsOf(description.id, options)
-  // The layer that registered the recipe asked for the container, so it is there.
-  const companions = tableOf(Context.getUnsafe(context, description.container))
   const comesBack = typeof keying === "object" && options.restart !== "permanent"
   const usual = companions.letsGo || !comesBack ? "hibernate" : "stop"
   return {
@@ -221,9 +230,32 @@ const specOf = <Self>(
     redact: redactionOf(description.state),
     faults: Context.get(context, FaultPoints),
     isLogging: isLogging(context),
-    clock: Context.get(context, Clock.Clock),
+    meter,
+    clock,
     turns: runQueue(Context.get(context, Scheduler.Scheduler)),
     deadlines: new Deadlines(context)
+  }
+}
+
+/** What counts the servers, if anything does; the behaviours are counted as they are checked. */
+const countedBy = <Self>(
+  { checked, gauges, id, types }: ClassDescription<Self>,
+  counting: Meter | undefined,
+  clock: Clock.Clock,
+  companions: CompanionTable<unknown>
+): Pick<ServerSpec, "checked" | "meter"> => {
+  if (counting === undefined) return { checked, meter: undefined }
+  const meter = counting.of(id)
+  // It holds nothing that would keep the companions of a tree that has gone.
+  const counted = new WeakRef(companions)
+  meter.counts(companions, () => {
+    const there = counted.deref()
+    return there === undefined ? nothingThere : gauges(there)
+  })
+  const isCall = (tag: string) => types.get(tag)?.isCall !== false
+  return {
+    meter,
+    checked: (given) => metered(meter, clock, counting.hasSpans, isCall, checked === undefined ? given : checked(given))
   }
 }
 

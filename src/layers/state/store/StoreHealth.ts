@@ -14,7 +14,7 @@
  */
 import { type Cause, Clock, Effect, Exit, Metric, type Schedule } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
-import { storeFailures, storeUnavailable } from "../../observation/Metrics.ts"
+import { storeFailures, storeOutages, storeUnavailable } from "../../observation/Metrics.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import { instantOf, steady } from "../../process/Timer.ts"
 
@@ -99,7 +99,8 @@ export class StoreHealth {
         ? "It is tried again; answers wait until what they were computed from is stored"
         : "It is not tried again by itself"
       const entry = Effect.annotateLogs(Effect.logWarning(`${error.what}. ${next}.`), { store: this.name, since: now })
-      return Effect.andThen(safely(entry), this.mark)
+      const outage = counted(Metric.update(Metric.withAttributes(storeOutages, { store: this.name }), 1))
+      return Effect.andThen(safely(entry), Effect.andThen(outage, this.mark))
     })
   }
 
