@@ -32,6 +32,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   "keyed-first": "keyed.ts",
   "keyed-million": "keyed.ts",
   "timers": "timers.ts",
+  "runs-sqlite": "runs.ts",
+  "runs-files": "runs.ts",
+  "runs-postgres": "runs.ts",
   "import": "size.ts"
 }
 
@@ -92,6 +95,8 @@ export const otpVersion = (): string => {
 
 export interface Options {
   readonly quick: boolean
+  /** How long a long run is, in minutes' worth of commits. */
+  readonly minutes: number
   /** Where it may leave what it does not remove. */
   readonly folder: string
 }
@@ -100,7 +105,7 @@ export interface Options {
 export const measure = (
   contender: Contender,
   section: string,
-  { folder, quick }: Options
+  { folder, minutes, quick }: Options
 ): ReadonlyMap<string, Figure> | string => {
   if (contender.sections?.includes(section) === false) return new Map()
   const [program, ...args] = contender.command(section)
@@ -112,6 +117,7 @@ export const measure = (
       TMP: folder,
       TEMP: folder,
       BENCH_QUICK: quick ? "1" : "0",
+      BENCH_MINUTES: `${minutes}`,
       NODE_ENV: "production"
     }
   })

@@ -14,6 +14,30 @@ export interface Metric {
   readonly limit?: number
   /** A figure of ours that is not measured, but is one of the figures of a round over another. */
   readonly of?: readonly [metric: string, over: string]
+  /** It takes so long that it is measured in the first round alone. */
+  readonly once?: true
+}
+
+/** A long run over a store: what a call takes in its first tenth and in its last, and what is on the disk by then. */
+const longRun = (store: string, name: string): ReadonlyArray<Metric> => {
+  const row = (what: string, title: string, unit: Metric["unit"]) =>
+    ({
+      metric: `runs.${store}.${what}`,
+      section: `runs-${store}`,
+      title: `long run over ${name}, ${title}`,
+      unit,
+      once: true
+    }) as const
+  return [
+    row("first", "per call, in the first tenth", "ns"),
+    row("last", "per call, in the last tenth", "ns"),
+    {
+      ...row("kept", "the last tenth to the first", "×"),
+      limit: 1.25,
+      of: [`runs.${store}.last`, `runs.${store}.first`]
+    },
+    row("disk", "bytes on the disk in the end", "bytes")
+  ]
 }
 
 export const metrics: ReadonlyArray<Metric> = [
@@ -136,6 +160,9 @@ export const metrics: ReadonlyArray<Metric> = [
     title: "a timer that is due: server started, message handled, stored",
     unit: "ns"
   },
+  ...longRun("sqlite", "SQLite"),
+  ...longRun("files", "files"),
+  ...longRun("postgres", "PostgreSQL"),
   { metric: "import.time", section: "import", title: "`import \"heirloom\"` in Node", unit: "ms" },
   { metric: "import.effect", section: "import", title: "(`import \"effect\"`)", unit: "ms" },
   { metric: "import.bundle", section: "import", title: "added to a browser bundle, minified, gzip", unit: "bytes" },
@@ -169,3 +196,6 @@ export const sectionsOf = (only: string): ReadonlyArray<string> => {
   const parts = wanted.flatMap(({ of }) => all.filter(({ metric }) => of?.includes(metric)))
   return [...new Set([...wanted, ...parts].map(({ section }) => section))]
 }
+
+/** Whether a section is measured in the first round alone. */
+export const isOnce = (name: string): boolean => all.some(({ once, section }) => section === name && once === true)

@@ -12,8 +12,8 @@ import { availableParallelism, cpus } from "node:os"
 import { join } from "node:path"
 import { toCurve, toRatios } from "./chart.ts"
 import { type Contender, type Figure, measure, type Options, otp, otpVersion, ours, peers } from "./contenders.ts"
-import { quick } from "./measure.ts"
-import { all, sectionsOf } from "./metrics.ts"
+import { minutes, quick } from "./measure.ts"
+import { all, isOnce, sectionsOf } from "./metrics.ts"
 import { type Round, toRows, toTables } from "./rows.ts"
 import { toVerdict } from "./verdict.ts"
 
@@ -77,6 +77,10 @@ const bench = Command.make(
     quick: flag("quick").pipe(
       Flag.withDescription("A twentieth of the work: shows that it runs, measures nothing (as BENCH_QUICK=1 does)")
     ),
+    minutes: Flag.Finite("minutes").pipe(
+      Flag.withDefault(minutes),
+      Flag.withDescription("How long the long runs over stores are, in minutes' worth of commits")
+    ),
     json: flag("json").pipe(Flag.withDescription("Print JSON, and nothing else, to standard output")),
     write: flag("write").pipe(
       Flag.withDescription(
@@ -96,6 +100,7 @@ const bench = Command.make(
       ...(flags.only === "" ? [] : ["--only leaves rows out"]),
       ...(isQuick ? ["a quick run measures nothing"] : []),
       ...(flags.peers ? [] : ["without --peers there is nothing to compare with"]),
+      ...(flags.minutes < minutes ? ["a long run that is short shows nothing"] : []),
       ...(flags.rounds < 5 ? ["medians are published of five rounds at least"] : [])
     ]
     if (flags.write && partial.length > 0) {
@@ -114,7 +119,14 @@ const bench = Command.make(
     const rounds: Array<Round> = []
     for (let i = 1; i <= flags.rounds; i++) {
       yield* Console.error(`round ${i} of ${flags.rounds}: ${contenders.map(({ name }) => name).join(", ")}`)
-      rounds.push(yield* round(contenders, sections, { quick: isQuick, folder }))
+      const some = i === 1 ? sections : sections.filter((section) => !isOnce(section))
+      rounds.push(
+        yield* round(contenders, some, {
+          quick: isQuick,
+          minutes: isQuick ? Math.min(flags.minutes, 0.1) : flags.minutes,
+          folder
+        })
+      )
     }
 
     const machine = [
