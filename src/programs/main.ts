@@ -4,6 +4,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
+import { command as backup } from "./backup.ts"
 import { command as channels } from "./channels.ts"
 import { command as counter } from "./counter.ts"
 import { command as observe } from "./observe.ts"
@@ -16,7 +17,7 @@ Command.make("heirloom", flags, program).pipe(
   Command.withDescription(
     "Servers that keep their state through crashes. Without a name it runs tally, with its flags"
   ),
-  Command.withSubcommands([tally, counter, stash, channels, office, observe, snapshots]),
+  Command.withSubcommands([tally, counter, stash, channels, office, observe, snapshots, backup]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -12,7 +12,7 @@
  * The package has it too: `npx heirloom snapshots ...`.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, Console, DateTime, Duration, Effect, Option, Result, Schema, Stream } from "effect"
+import { Clock, Console, DateTime, Duration, Effect, Option, Result, Stream } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import type { AsideRecord } from "../domain/state/stored/SnapshotRecord.ts"
 import { Snapshots, StateStore } from "../index.ts"
@@ -24,10 +24,7 @@ class Store extends StateStore.Service<Store>()("snapshots/Store", "process") {}
 
 // ---- What is asked for.
 
-const place = Argument.String("store").pipe(
-  Argument.filterMap(Schema.decodeUnknownOption(Place.Place), () => Place.forms.map((form) => `"${form}"`).join(" | ")),
-  Argument.withDescription(`The store: ${Place.forms.join(", ")}`)
-)
+const place = Place.argument("store", "The store")
 const key = Argument.String("key").pipe(
   Argument.withDescription("The id of the server's class; with a slash and its key when it has one")
 )

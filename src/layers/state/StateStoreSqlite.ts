@@ -184,6 +184,27 @@ export const look = Effect.fnUntraced(function*(
 })
 
 /**
+ * Copies a database into a file that is not there yet, as it is at one moment, while an app goes on writing to it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const backup = (options: Pick<Options, "filename">, target: string): Effect.Effect<void, StoreError> => {
+  const fail = (reason: StoreErrorReason) =>
+    new StoreError({ store: `sqlite ${options.filename}`, operation: "backup", reason })
+  return Effect.scoped(Effect.gen(function*() {
+    const found = yield* Effect.try({
+      try: () => SqliteLook.find(options.filename),
+      catch: (cause) => fail({ _tag: "Unavailable", cause })
+    })
+    if (found._tag === "None") return yield* fail({ _tag: "Absent", what: found.what })
+    const opened = Effect.mapError((error: SqlError.SqlError) => fail(openFailure(error)))
+    const execute = yield* opened(readerOf(options.filename, found.isLogged))
+    yield* opened(execute("VACUUM INTO ?", [target]))
+  }))
+}
+
+/**
  * The store in a SQLite database of its own.
  *
  * **When to use**

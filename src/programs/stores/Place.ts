@@ -2,7 +2,9 @@
  * Where states are kept, as a command line says it: `sqlite:FILE`, `file:FOLDER` or `postgres:URL`.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Layer, Redacted, Schema, type Scope } from "effect"
+import { Context, Effect, Layer, Redacted, Schema, type Scope } from "effect"
+import { Argument } from "effect/cli"
+import { SqlClient } from "effect/sql"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { StateStore } from "../../index.ts"
 import * as StateStoreFile from "../../layers/state/StateStoreFile.ts"
@@ -22,13 +24,21 @@ export type Place = typeof Place.Type
 /** For help texts and errors. */
 export const forms = ["sqlite:FILE", "file:FOLDER", "postgres:URL"]
 
+/** A place as an argument of a command. */
+export const argument = (name: string, description: string) =>
+  Argument.String(name).pipe(
+    Argument.filterMap(Schema.decodeUnknownOption(Place), () => forms.map((form) => `"${form}"`).join(" | ")),
+    Argument.withDescription(`${description}: ${forms.join(", ")}`)
+  )
+
 /** The place without a password, for people to see. */
 export const shown = (place: Place): Place => {
   const [kind, where] = kindOf(place)
   return `${kind}:${where.replace(/(\/\/[^:/@]*):[^@/]*@/, "$1:***@")}`
 }
 
-const kindOf = (place: Place) => {
+/** Of which kind a place is, and where. */
+export const kindOf = (place: Place) => {
   const [kind] = place.split(":", 1) as ["sqlite" | "file" | "postgres"]
   return [kind, place.slice(kind.length + 1)] as const
 }
@@ -43,11 +53,9 @@ const pgClient = (url: string) =>
     ({ PgClient }) => Layer.orDie(PgClient.layer({ url: Redacted.make(url), maxConnections: 2 }))
   ))
 
-/** The file or folder of a place that has one. */
-export const pathOf = (place: Place): string | undefined => {
-  const [kind, where] = kindOf(place)
-  return kind === "postgres" ? undefined : where
-}
+/** A client of the PostgreSQL at `where`. */
+export const postgres = (where: string): Effect.Effect<SqlClient.SqlClient, MissingPackage, Scope.Scope> =>
+  Effect.map(Layer.build(pgClient(urlOf(where))), (context) => Context.get(context, SqlClient.SqlClient))
 
 /** The store of a place, for those who only look: nothing is written. */
 export const look = (
@@ -61,8 +69,8 @@ export const look = (
       return Effect.provide(StateStoreFile.look({ directory: where }), NodeServices.layer)
     case "postgres":
       return Effect.flatMap(
-        Layer.build(pgClient(urlOf(where))),
-        (context) => Effect.provideContext(StateStoreSql.look(), context)
+        postgres(where),
+        (client) => Effect.provideService(StateStoreSql.look(), SqlClient.SqlClient, client)
       )
   }
 }
