@@ -13,9 +13,9 @@ import { Console, Context, Effect, FileSystem, Layer, Option, Path, Schema } fro
 import { Argument, CliError, Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import * as LogCopy from "../layers/state/file/LogCopy.ts"
-import * as SqlCopy from "../layers/state/sql/SqlCopy.ts"
 import * as SqliteClient from "../layers/state/SqliteClient.ts"
 import * as StateStoreSqlite from "../layers/state/StateStoreSqlite.ts"
+import * as SqlCopy from "./backup/SqlCopy.ts"
 import { verify } from "./backup/Verified.ts"
 import * as Place from "./stores/Place.ts"
 

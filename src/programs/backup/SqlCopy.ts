@@ -2,13 +2,11 @@
  * A store copied from one SQL database to another, row by row: as it was at one moment, while an app goes on writing to it.
  *
  * Rows are copied as they are, checksums and all: what is damaged is damaged in the copy, and says so there.
- *
- * @since 0.1.0
  */
 import { Effect } from "effect"
 import type { SqlClient, SqlConnection, SqlError } from "effect/sql"
-import { prepare } from "./SqlSchema.ts"
-import * as SqlStatements from "./SqlStatements.ts"
+import { prepare } from "../../layers/state/sql/SqlSchema.ts"
+import * as SqlStatements from "../../layers/state/sql/SqlStatements.ts"
 
 type Row = SqlConnection.Row
 
