@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Result } from "effect"
 import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
 import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
+import { stateUnreadable } from "../../../src/domain/state/stored/StateUnreadable.ts"
 import { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import * as ChildSpec from "../../../src/domain/supervision/ChildSpec.ts"
 
@@ -167,6 +168,23 @@ describe("ChildSpec.isFinal", () => {
     ]
     assert.deepStrictEqual(final.map(ChildSpec.isFinal), final.map(() => true))
     assert.deepStrictEqual(others.map(ChildSpec.isFinal), others.map(() => false))
+    assert.deepStrictEqual(final.map(ChildSpec.isRefused), final.map(() => false))
+  })
+
+  it("is one that is refused, which concerns the one child alone", () => {
+    const unreadable = stateUnreadable({ store: "test", key: "a", seq: 1 }, {
+      _tag: "FromTheFuture",
+      version: 2,
+      newest: 1
+    })
+    const cause = Cause.fail(unreadable)
+    const refused: ReadonlyArray<ExitReason> = [
+      crashed(cause),
+      { _tag: "NotConserved", cause },
+      { _tag: "GaveUp", child: "a", cause }
+    ]
+    for (const reason of refused) assert.isTrue(ChildSpec.isFinal(reason) && ChildSpec.isRefused(reason))
+    assert.isFalse(ChildSpec.isRefused(crashed(Cause.die(unreadable))), "an app's code died of it")
   })
 })
 

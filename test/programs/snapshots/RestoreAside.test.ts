@@ -155,5 +155,5 @@ describe.for(["sqlite", "file"] as const)("a deploy that could not read the stat
         (key) => Effect.flatMap(mended.After.at(key), (till) => till.Total())
       ).pipe(Effect.provide(mended.Live.pipe(Layer.provide(layer))))
       assert.deepStrictEqual(totals, [30, 30, 30, 10, 30])
-    }))
+    }), 180_000)
 })

@@ -142,7 +142,7 @@ export interface CompanionPort<in out S> extends Conserved<S> {
   /** Lets go of the state that is stored, with all that belongs to it: its server has let go of it, too. */
   passivate(): void
   /** Brings it back for the same incarnation; fails when the store gives up, or does not hold it any more. */
-  readonly activate: Effect.Effect<S, StoreError>
+  readonly activate: Effect.Effect<S, StoreError | StateUnreadable>
   /** Its server is down and will not come back soon: whether nothing would be lost with this object. */
   readonly isSpare: boolean
   /** Runs `f` when that becomes so by itself, if it ever does: everything is stored by then. */

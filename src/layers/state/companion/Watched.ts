@@ -285,7 +285,7 @@ export class Watched<in out S> implements CompanionPort<S> {
     return this.inner.residency(state)
   }
 
-  get activate(): Effect.Effect<S, StoreError> {
+  get activate(): Effect.Effect<S, StoreError | StateUnreadable> {
     return this.inner.activate
   }
 

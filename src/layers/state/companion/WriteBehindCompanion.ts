@@ -237,7 +237,7 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     return this.inner.outage
   }
 
-  get activate(): Effect.Effect<S, StoreError> {
+  get activate(): Effect.Effect<S, StoreError | StateUnreadable> {
     return this.inner.activate
   }
 

@@ -330,11 +330,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.beside = undefined
   }
 
-  get activate(): Effect.Effect<S, StoreError> {
+  get activate(): Effect.Effect<S, StoreError | StateUnreadable> {
     return Effect.suspend(() => this.newest === undefined ? this.reload : Effect.succeed(this.newest.state))
   }
 
-  private get reload(): Effect.Effect<S, StoreError> {
+  private get reload(): Effect.Effect<S, StoreError | StateUnreadable> {
     if (this.session.tenure.lost !== undefined) return this.refused
     return Effect.tapCause(
       Effect.flatMap(this.stored.newest, (newest) => this.readmit(newest)),
@@ -346,7 +346,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     )
   }
 
-  private readmit(stored: Read<S> | undefined): Effect.Effect<S, StoreError> {
+  private readmit(stored: Read<S> | undefined): Effect.Effect<S, StoreError | StateUnreadable> {
     const { memory, newest } = this
     // While this was read another one may have been set, or its incarnation was abandoned and the next has taken over.
     if (newest !== undefined) return Effect.succeed(newest.state)

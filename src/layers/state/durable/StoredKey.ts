@@ -140,7 +140,7 @@ export class StoredKey<in out S> {
   }
 
   /** The newest snapshot, with its state as it was read, if it is `seq`. Not judged: its incarnation is well. */
-  find(newest: Read<S> | undefined, seq: number | undefined): Exit.Exit<Found<S>, StoreError> {
+  find(newest: Read<S> | undefined, seq: number | undefined): Exit.Exit<Found<S>, StoreError | StateUnreadable> {
     const { read, record } = newest ?? {}
     const younger = this.youngerThan(this.session.tenure.epoch, record === undefined ? [] : [record])
     if (younger !== undefined) return younger
@@ -150,9 +150,11 @@ export class StoredKey<in out S> {
       return this.fail("load", { _tag: "Corrupt", what })
     }
     if (record.damaged !== undefined) return this.fail("load", { _tag: "Corrupt", what: record.damaged })
-    return read._tag === "Decoded"
-      ? Exit.succeed({ ...record, state: read.state })
-      : this.fail("load", { _tag: "Corrupt", what: explain(read) })
+    if (read._tag === "Decoded") return Exit.succeed({ ...record, state: read.state })
+    // Where it is to give way, the next incarnation starts from what takes its place.
+    return this.session.policy?.onUnreadable === "init"
+      ? this.fail("load", { _tag: "Corrupt", what: explain(read) })
+      : Exit.fail(this.unreadable(record.seq, read))
   }
 
   /** That another session has this key: one that is younger has written it. */

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { killed, shutdown } from "../../../../src/domain/process/ExitReason.ts"
-import { GenServer, Process, Restart, type StateStore } from "../../../../src/index.ts"
+import { GenServer, Process, Restart, StateContainer, type StateStore } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { reasonOf, tagOf } from "../../../kit/Failures.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
@@ -331,7 +331,9 @@ describe("a state that others change while it is in its store alone", () => {
           assert.deepInclude(rolledBack, { from: 2, to: 1 })
         } else {
           assert.strictEqual(tagOf(read), "NotRunning")
-          yield* harness.awaitTag("StartFailed", sleeper)
+          const { reason } = yield* harness.awaitTag("GaveUp", "root")
+          assert(reason._tag === "NotConserved")
+          assert.instanceOf(Cause.squash(reason.cause), StateContainer.StateUnreadable)
           assert.deepStrictEqual(yield* memory.listAside(), [])
         }
       }).pipe(Effect.provide(setUp(inside, { onUnreadable })))
