@@ -41,7 +41,7 @@ const rooms: Record<string, ReadonlyArray<string>> = {
   "layers/server": [".", "system", "class", "engine", "life", "parts", "message"],
   "layers/state": [".", "container durable file sqlite", "sql", "companion", "store"],
   "layers/supervision": [".", "static dynamic partition task", "tree", "restart"],
-  "domain/state": ["stored", ".", "shown"],
+  "domain/state": ["log", "stored", ".", "shown"],
   "domain/supervision": [".", "restart"]
 }
 

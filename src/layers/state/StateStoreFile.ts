@@ -19,17 +19,17 @@
  */
 import { Clock, Effect, FileSystem, Layer, Path, type PlatformError, type Scope, Semaphore } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
-import { AnswerShelf } from "../../domain/state/stored/AnswerShelf.ts"
+import type { LogEntry } from "../../domain/state/log/LogEntry.ts"
 import { afterFailure, isDue } from "../../domain/state/stored/Compaction.ts"
-import { generationsOf, invalid, type Kept, loaded } from "../../domain/state/stored/SnapshotRecord.ts"
+import { generationsOf, invalid } from "../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { safely } from "../observation/SafeLog.ts"
-import { guarded } from "../process/Execute.ts"
 import * as LogDirectory from "./file/LogDirectory.ts"
-import { asideWithState, type Indexed, type LogEntry, type LogIndex, type Place, withState } from "./file/LogIndex.ts"
+import type { LogIndex, Place } from "./file/LogIndex.ts"
 import type { Lost } from "./file/LogPresence.ts"
+import { aside, load, type Reader, readText, reporting } from "./file/LogRead.ts"
 import { replay } from "./file/LogReplay.ts"
-import { LogSession, readText } from "./file/LogSession.ts"
+import { LogSession } from "./file/LogSession.ts"
 import * as LogView from "./file/LogView.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
 import type * as StateStore from "./store/StateStore.ts"
@@ -46,7 +46,7 @@ export interface Options extends StateStore.Options {
   readonly directory: string
   /** Bytes that are no longer needed before the log is compacted, if they are also the larger part; 8 MiB by default. */
   readonly compactAbove?: number | undefined
-  /** Called with what was found damaged; logs a warning by default. */
+  /** Called with what was found damaged, once each; logs it by default: what is lost by it at level Error. */
   readonly onDamage?: ((damage: LogDirectory.Damage) => Effect.Effect<void>) | undefined
 }
 
@@ -63,16 +63,11 @@ const reasonOf = (error: PlatformError.PlatformError): StoreErrorReason => {
 
 const beingTakenOver = new Error("another process is taking the folder over at this moment")
 
-const nothing: Kept<Indexed> = { snapshots: [], answers: new AnswerShelf() }
-
 const own = ({ kept }: LogIndex, prefix: string): Array<string> =>
   Array.from(kept.keys()).filter((key) => key.startsWith(prefix))
 
 /** What is read of a log. */
-type Read<A> = (
-  index: LogIndex,
-  text: (place: Place) => Effect.Effect<string, PlatformError.PlatformError>
-) => Effect.Effect<A, PlatformError.PlatformError>
+type Read<A> = (index: LogIndex, text: Reader) => Effect.Effect<A, PlatformError.PlatformError>
 
 /** What a write is about, for the fence. */
 interface Target {
@@ -96,15 +91,7 @@ export const make = Effect.fnUntraced(function*(
   const log = LogDirectory.make(fs, yield* Path.Path, options.directory, checksum)
   const parent = yield* Effect.scope
   const limit = generationsOf(name, options.generations)
-  const logDamage = (damage: LogDirectory.Damage) =>
-    safely(Effect.logWarning(`state store "${name}": ${LogDirectory.explain(damage)}`))
-  // What reports damage must not stop the store from going on with what is whole.
-  const onDamage = (damage: LogDirectory.Damage) =>
-    Effect.catchCause(
-      guarded("onDamage", () => (options.onDamage ?? logDamage)(damage)),
-      (cause) =>
-        Effect.andThen(logDamage(damage), safely(Effect.logError(`state store "${name}": onDamage failed`, cause)))
-    )
+  const onDamage = reporting(name, options.onDamage)
   const lock = Semaphore.makeUnsafe(1)
   let session: LogSession | undefined
   const compactAbove = options.compactAbove === undefined
@@ -125,11 +112,16 @@ export const make = Effect.fnUntraced(function*(
   yield* turn("open")(fs.makeDirectory(options.directory, { recursive: true }))
 
   const readAs = (who: "owner" | "visitor") =>
-    Effect.tap(replay(fs, log, limit), ({ damages }) =>
+    Effect.tap(replay(fs, log, limit, checksum), ({ damages }) =>
       // To a visitor, a batch that the owner is just writing looks damaged.
       Effect.forEach(damages, (one) => who === "visitor" && one._tag === "TornTail" ? Effect.void : onDamage(one), {
         discard: true
       }))
+
+  const rotted = (place: Place) => {
+    session?.keep(place.file)
+    return onDamage({ _tag: "Hole", file: place.file, at: place.at, bytes: place.length })
+  }
 
   const lose = Effect.suspend(() => {
     const lost = session
@@ -226,17 +218,20 @@ export const make = Effect.fnUntraced(function*(
   const takeOver = Effect.gen(function*() {
     yield* lose
     const number = yield* log.claim
-    const begun = yield* LogSession.begin(
-      { fs, log, parent, limit, checksum, onDamage },
-      number,
-      yield* readAs("owner")
-    )
+    const replayed = yield* readAs("owner")
+    const begun = yield* LogSession.begin({ fs, log, parent, limit, checksum, onDamage }, number, replayed)
     if (!(yield* begun.isOwner)) {
       yield* begun.close
       return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
     }
     session = begun
     yield* begun.tidy
+    // What is known of losses is written down before the files that show them are needed no more; and 0.1's log is made today's.
+    const isMended = replayed.isOld || replayed.damages.some(({ _tag }) => _tag !== "TornTail")
+    if (isMended && !(yield* Effect.orElseSucceed(begun.compact(), () => true))) {
+      yield* lose
+      return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
+    }
     return begun
   })
 
@@ -272,7 +267,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.flatMap(readAs("visitor"), ({ index }) =>
         use(index, (place) =>
           Effect.scoped(Effect.flatMap(fs.open(log.at(place.file), { flag: "r" }), (file) =>
-            readText(file, place))))),
+            readText(file, place, checksum))))),
       {
         times: 5,
         while: (error) =>
@@ -295,12 +290,7 @@ export const make = Effect.fnUntraced(function*(
         return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
       })),
     confirm: (epoch) => turn("confirm")(confirm({ epoch })),
-    load: (key) =>
-      reading("load", ({ kept }, text) => {
-        const { answers, snapshots, timers } = kept.get(key) ?? nothing
-        return Effect.forEach(snapshots, (one) =>
-          Effect.map(text(one.place), (state) => loaded(withState(one, state), answers, timers)))
-      }),
+    load: (key) => reading("load", (index, text) => load(index, key, text, rotted)),
     save: (records) =>
       Effect.suspend(() => {
         if (records.length === 0) return Effect.void
@@ -316,11 +306,8 @@ export const make = Effect.fnUntraced(function*(
     listAside: (key) =>
       reading(
         "listAside",
-        ({ aside }, text) =>
-          Effect.forEach(
-            aside.filter((one) => key === undefined || one.key === key),
-            (one) => Effect.map(text(one.place), (state) => asideWithState(one, state))
-          )
+        (index, text) =>
+          Effect.forEach(index.aside.filter((one) => key === undefined || one.key === key), (one) => aside(one, text))
       ),
     keys: (prefix = "", page) =>
       reading(

@@ -1,88 +1,111 @@
 /**
  * What compaction takes over of a log: all that its index has.
  *
- * *Tricky*: what is found rotted was whole when the session began. With its file it would be gone for good, without
- * notice, so nothing is taken over then: the compaction reports it, and begins again without.
+ * The generations of a key are kept apart: first the oldest of every key, the newest of every key last, in frames of their own. So
+ * what damages a part of the disk takes one of them.
+ *
+ * *Tricky*: what is found rotten was whole when the session began. It is lost as it would have been at opening: named, and the file
+ * it lies in is set aside and not deleted.
  *
  * @since 0.1.0
  */
-import { Effect, type FileSystem, type PlatformError } from "effect"
-import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
+import { ByteSize, Effect, type FileSystem, type PlatformError } from "effect"
+import type { LogEntry } from "../../../domain/state/log/LogEntry.ts"
+import * as LogFrame from "../../../domain/state/log/LogFrame.ts"
 import * as Timers from "../../../domain/state/Timers.ts"
-import type { Hole, LogDirectory } from "./LogDirectory.ts"
-import {
-  asideWithState,
-  type Base,
-  decode,
-  type Indexed,
-  type LogEntry,
-  type LogIndex,
-  type Place,
-  withState
-} from "./LogIndex.ts"
-
-/** What compaction needs has rotted since the session began. */
-export interface Rotten {
-  readonly _tag: "Rotten"
-  readonly holes: ReadonlyArray<Hole>
-}
+import { asideWithState, type Indexed, type LogIndex, type Place, withState } from "./LogIndex.ts"
+import { whyRotten } from "./LogRead.ts"
+import { ReadAhead } from "./LogScan.ts"
 
 /** A log, as compaction sees it. */
 export interface Source {
-  readonly log: LogDirectory
   readonly index: LogIndex
-  readonly pieces: ReadonlyArray<Base>
+  readonly checksum: LogFrame.Checksum
   reader(file: string): Effect.Effect<FileSystem.File, PlatformError.PlatformError>
-  text(place: Place): Effect.Effect<string, PlatformError.PlatformError>
 }
 
-type Write = (entry: LogEntry) => Effect.Effect<void, PlatformError.PlatformError> | undefined
+/** Takes an entry over; a frame is written out when it is large enough, or when `flush` says so. */
+export interface Target {
+  readonly add: (entry: LogEntry) => Effect.Effect<void, PlatformError.PlatformError> | undefined
+  readonly flush: Effect.Effect<void, PlatformError.PlatformError>
+}
 
-/** Writes what the index has, in the order in which it lies in the files; frames that hold nothing of it are not read. */
+/** A text that is not what was written, and lay there. */
+export type Rotten = Place
+
+/** Writes what the index has; answers what of it has rotted. */
 export const copyNeeded = Effect.fnUntraced(function*(
-  source: Source,
-  write: Write
-): Effect.fn.Return<void, PlatformError.PlatformError | Rotten> {
-  const { aside, epochs, kept } = source.index
-  for (const [owner, epoch] of epochs) write({ _tag: "Epoch", owner, epoch })
-  const needed = framesOf(source.index)
-  const holes: Array<Hole> = []
-  for (const { file, upTo } of source.pieces) {
-    const handle = yield* source.reader(file)
-    const frames = Array.from(needed.get(file) ?? [], ([from, end]) => ({ from, end })).sort((a, b) => a.from - b.from)
-    yield* source.log.pick(file, handle, frames, upTo, (frame, bytes, at, position) => {
-      let flush: ReturnType<Write>
-      for (const { json, text } of frame.entries) {
-        const entry = decode(json)
-        if (entry._tag !== "Put") continue
-        const found = kept.get(entry.record.key)
-        const one = found?.snapshots.find(({ place }) => place.at === position + text.offset && place.file === file)
-        if (found === undefined || one === undefined) continue
-        const answers = one === found.snapshots[0] ? Array.from(found.answers) : undefined
-        const from = at + text.offset
-        const state = LogFrame.textOf(bytes.subarray(from, from + text.length))
-        // None, too: those of an older snapshot end there.
-        const timers = found.timers && Timers.asOf(found.timers, one.seq)
-        flush = write({ _tag: "Put", record: { ...withState(one, state), answers, timers } })
-      }
-      return flush
-    }, (hole) => holes.push(hole))
-  }
-  if (holes.length > 0) return yield* Effect.fail<Rotten>({ _tag: "Rotten", holes })
-  for (const one of aside) {
-    const flush = write({ _tag: "KeptAside", record: asideWithState(one, yield* source.text(one.place)) })
-    if (flush !== undefined) yield* flush
-  }
-})
+  { checksum, index, reader }: Source,
+  { add, flush }: Target
+): Effect.fn.Return<ReadonlyArray<Rotten>, PlatformError.PlatformError> {
+  const { aside, doubt, epochs, kept, orphans } = index
+  const rotten: Array<Rotten> = []
+  for (const [owner, epoch] of epochs) yield* add({ _tag: "Epoch", owner, epoch }) ?? Effect.void
+  for (const [key, answers] of orphans) yield* add({ _tag: "AnswersLost", key, answers }) ?? Effect.void
 
-/** By file and beginning: the frames that hold what an index has, and how far it reaches in them. */
-const framesOf = ({ aside, kept }: LogIndex): ReadonlyMap<string, ReadonlyMap<number, number>> => {
-  const needed = new Map<string, Map<number, number>>()
-  const need = ({ place: { at, file, frame, length } }: Indexed) => {
-    const frames = needed.get(file) ?? new Map<number, number>()
-    needed.set(file, frames.set(frame, Math.max(frames.get(frame) ?? 0, at + length)))
+  const readers = new Map<string, ReadAhead | undefined>()
+  /** Of a file that is gone, something may be known all the same. */
+  const open = (file: string): Effect.Effect<ReadAhead | undefined, PlatformError.PlatformError> =>
+    Effect.catchIf(
+      Effect.flatMap(reader(file), (handle) =>
+        Effect.map(handle.stat, ({ size }) => new ReadAhead(handle, ByteSize.toNumberUnsafe(size)))),
+      (error: PlatformError.PlatformError) =>
+        error.reason._tag === "NotFound",
+      () => Effect.undefined
+    )
+  /** The text at a place, and whether it is what was written. */
+  const textAt = Effect.fnUntraced(function*({ at, file, length, sum }: Place) {
+    let ahead = readers.get(file)
+    if (ahead === undefined) readers.set(file, ahead = yield* open(file))
+    yield* ahead?.have(at, length) ?? Effect.void
+    const bytes = ahead?.bytes.subarray(ahead.at, ahead.at + length) ?? new Uint8Array(0)
+    const isWhole = bytes.length === length && (sum === undefined || checksum(bytes) === sum)
+    if (!isWhole) rotten.push({ at, file, length, sum })
+    return { state: LogFrame.textOf(bytes), isWhole }
+  })
+
+  const lyingAt = (place: Place) => place.length === 0 ? Effect.succeed({ isWhole: true, state: "" }) : textAt(place)
+
+  const put = Effect.fnUntraced(function*(one: Indexed, isNewest: boolean) {
+    const found = kept.get(one.key)!
+    const answers = isNewest ? Array.from(found.answers) : undefined
+    // None, too: those of an older snapshot end there.
+    const timers = found.timers && Timers.asOf(found.timers, one.seq)
+    const { isWhole, state } = yield* textAt(one.place)
+    if (isWhole) {
+      return yield* add({ _tag: "Put", record: { ...withState(one, state), answers, timers } }) ?? Effect.void
+    }
+    if (!isNewest) return
+    const record = { ...withState(one, state), answers, timers }
+    yield* add({ _tag: "Lost", record, why: whyRotten(one.place) }) ?? Effect.void
+  })
+
+  const generations: Array<Array<Indexed>> = []
+  for (const { snapshots } of kept.values()) snapshots.forEach((one, i) => (generations[i] ??= []).push(one))
+  for (let i = generations.length - 1; i >= 0; i--) {
+    const inOrder = generations[i]!.sort((a, b) =>
+      a.place.file === b.place.file ? a.place.at - b.place.at : a.place.file < b.place.file ? -1 : 1
+    )
+    for (const one of inOrder) yield* put(one, i === 0)
+    yield* flush
   }
-  for (const { snapshots } of kept.values()) snapshots.forEach(need)
-  aside.forEach(need)
-  return needed
-}
+  for (const { answers, lost, snapshots, timers } of kept.values()) {
+    // The oldest first: what is beside them all belongs to the last.
+    for (const one of (lost ?? []).slice().reverse()) {
+      const record = withState(one, (yield* lyingAt(one.place)).state)
+      const isLast = one === lost![0] && snapshots.length === 0
+      const beside = isLast
+        ? { ...record, answers: Array.from(answers), timers: timers && Timers.asOf(timers, one.seq) }
+        : record
+      yield* add({ _tag: "Lost", record: beside, why: one.damaged ?? "" }) ?? Effect.void
+    }
+  }
+  // After them: it is about those that are not there.
+  if (doubt !== undefined) yield* add({ _tag: "Doubt", ...doubt }) ?? Effect.void
+  for (const one of aside) {
+    const { isWhole, state } = yield* lyingAt(one.place)
+    const damaged = one.damaged ?? (isWhole ? undefined : whyRotten(one.place))
+    yield* add({ _tag: "KeptAside", record: asideWithState({ ...one, damaged }, state) }) ?? Effect.void
+  }
+  return rotten
+})

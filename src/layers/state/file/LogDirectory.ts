@@ -1,8 +1,11 @@
 /**
  * A folder with a log in it: claims that say whose it is, and segments that hold what was written.
  *
- * `0000000007.claim` is an empty file: session 7 owns the folder as long as it is there. `0000000007-0.log` is the first
- * segment that session 7 wrote; its first entry names the segments it builds on, and how much of each.
+ * `0000000007.claim`: session 7 owns the folder as long as it is there; in it is the name of the newest segment, so that one that
+ * is missing with all that belongs to it is noticed. `0000000007-0.log` is the first segment that session 7 wrote; its first entry
+ * names the segments it builds on, and how much of each. `0000000007-0.keys` has the heads of its frames once more, each written when
+ * the frame was flushed: what is damaged or missing in one of the two files is in the other, or known by name. What is damaged
+ * is not deleted: it is set aside as `….damaged`.
  *
  * *Tricky*: no lock, because a lock outlives `kill -9`. A session that takes over first makes its claim, then removes the
  * older one, and only then reads what was written; a session that writes first writes, and only then looks whether its
@@ -15,8 +18,10 @@
  * @since 0.1.0
  */
 import { ByteSize, Effect, type FileSystem, type Path, type PlatformError, type Scope } from "effect"
-import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
-import { decode, type LogEntry } from "./LogIndex.ts"
+import type { LogEntry, SegmentEntry } from "../../../domain/state/log/LogEntry.ts"
+import * as LogFrame from "../../../domain/state/log/LogFrame.ts"
+import * as OldFrame from "../../../domain/state/log/OldFrame.ts"
+import { type Identity, ReadAhead, witnessed } from "./LogScan.ts"
 
 /**
  * Something in the folder that is not as it was written.
@@ -27,17 +32,23 @@ import { decode, type LogEntry } from "./LogIndex.ts"
 export type Damage =
   /** The end of a segment was not written whole: it is cut off. It was never acknowledged. */
   | { readonly _tag: "TornTail"; readonly file: string; readonly at: number; readonly bytes: number }
-  | Hole
-  /** A segment is missing, or does not say what it builds on. */
+  /** Bytes are not those that were written. What is lost by it, if anything, is named on its own. */
+  | { readonly _tag: "Hole"; readonly file: string; readonly at: number; readonly bytes: number }
+  /** A segment is missing, does not say what it builds on, or does not follow on what is before it. */
   | { readonly _tag: "Unusable"; readonly file: string; readonly why: string }
+  /** Snapshots of a key up to `seq` were acknowledged, or may have been, and it starts from `from`; or from `init`. */
+  | {
+    readonly _tag: "Lost"
+    readonly key: string
+    readonly seq: number
+    readonly from: number | undefined
+    readonly why: string
+  }
+  /** So many recorded answers of a key are lost; without a number any may be. Their calls are not handled again. */
+  | { readonly _tag: "AnswersLost"; readonly key: string; readonly count: number | undefined; readonly why: string }
 
-/** A part in the middle cannot be read. What it held is lost; older generations take its place. */
-export interface Hole {
-  readonly _tag: "Hole"
-  readonly file: string
-  readonly at: number
-  readonly bytes: number
-}
+/** Whether something acknowledged is lost by it, or may be. */
+export const isLoss = ({ _tag }: Damage): boolean => _tag !== "TornTail" && _tag !== "Hole"
 
 /** A damage, for people. */
 export const explain = (damage: Damage): string => {
@@ -46,10 +57,18 @@ export const explain = (damage: Damage): string => {
       return `${damage.file}: the last ${damage.bytes} bytes (from ${damage.at}) were not written whole and are cut off; ` +
         "they were never acknowledged"
     case "Hole":
-      return `${damage.file}: ${damage.bytes} bytes from ${damage.at} on are damaged; snapshots in them are lost, older ` +
-        "generations take their place"
+      return `${damage.file}: ${damage.bytes} bytes from ${damage.at} on are damaged; what is lost by it is named on its own, ` +
+        "and the file is set aside when it is no longer needed"
     case "Unusable":
       return `${damage.file}: ${damage.why}`
+    case "Lost":
+      return `"${damage.key}" was acknowledged up to snapshot ${damage.seq}, which is lost (${damage.why}): it starts from ${
+        damage.from === undefined ? "init" : `snapshot ${damage.from}`
+      }`
+    case "AnswersLost":
+      return `"${damage.key}": ${
+        damage.count === undefined ? "recorded answers may be" : `${damage.count} recorded answers are`
+      } lost (${damage.why}): their calls are answered AnswerLost when they are made again, and not handled`
   }
 }
 
@@ -60,57 +79,6 @@ export interface SegmentName {
   readonly number: number
 }
 
-/** What is done with a frame: its bytes begin at `at` of `bytes`, and at `position` of the file. */
-export type OnFrame = (
-  frame: LogFrame.Frame,
-  bytes: Uint8Array,
-  at: number,
-  position: number
-) => Effect.Effect<void, PlatformError.PlatformError> | undefined
-
-const chunkBytes = 1024 * 1024
-
-/** A file up to `to`, read from front to back, a good piece at a time. */
-class ReadAhead {
-  /** What was read last, and where in it that which was asked for lies. */
-  bytes: Uint8Array = new Uint8Array(0)
-  at = 0
-  private readonly handle: FileSystem.File
-  private readonly to: number
-
-  constructor(handle: FileSystem.File, to: number) {
-    this.handle = handle
-    this.to = to
-  }
-
-  private base = 0
-
-  /** Has `length` bytes from `position` of the file on, unless it ends before. */
-  have(position: number, length: number): Effect.Effect<void, PlatformError.PlatformError> {
-    const { base, bytes } = this
-    this.at = position - base
-    const end = Math.min(position + length, this.to)
-    return this.at >= 0 && end <= base + bytes.length ? Effect.void : this.read(position, length)
-  }
-
-  private readonly read = Effect.fnUntraced(
-    function*(this: ReadAhead, position: number, length: number) {
-      const left = this.at >= 0 && this.at < this.bytes.length ? this.bytes.subarray(this.at) : new Uint8Array(0)
-      const wanted = new Uint8Array(Math.min(this.to - position, Math.max(length, chunkBytes)))
-      wanted.set(left)
-      let filled = left.length
-      while (filled < wanted.length) {
-        const read = yield* this.handle.read(wanted.subarray(filled), { position: BigInt(position + filled) })
-        if (read === 0) break
-        filled += read
-      }
-      this.base = position
-      this.at = 0
-      this.bytes = wanted.subarray(0, filled)
-    }
-  ).bind(this)
-}
-
 const digits = (session: number): string => String(session).padStart(10, "0")
 
 /** The log in a folder. */
@@ -118,9 +86,10 @@ export const make = (
   fs: FileSystem.FileSystem,
   path: Path.Path,
   directory: string,
-  checksum: LogFrame.Checksum = LogFrame.checksum
+  checksum: LogFrame.Checksum
 ) => {
   const at = (name: string): string => path.join(directory, name)
+  const noteOf = (file: string) => encoder.encode(`${file} ${checksum(encoder.encode(file))}`.padEnd(claimBytes))
   const claimName = (session: number): string => `${digits(session)}.claim`
   const ignoreMissing = (effect: Effect.Effect<void, PlatformError.PlatformError>) =>
     Effect.catchIf(effect, (error) => error.reason._tag === "NotFound", () => Effect.void)
@@ -128,8 +97,14 @@ export const make = (
   const list = Effect.map(fs.readDirectory(directory), (names) => {
     const claims: Array<number> = []
     const segments: Array<SegmentName> = []
+    const all = new Set(names)
+    // A log may be missing, and what was written beside it is there.
+    for (const name of names) {
+      const log = name.replace(/^(\d{10}-\d+)\.keys$/, "$1.log")
+      if (log !== name) all.add(log)
+    }
     const temporary: Array<SegmentName> = []
-    for (const file of names) {
+    for (const file of all) {
       const claim = /^(\d{10})\.claim$/.exec(file)
       const segment = /^(\d{10})-(\d+)\.log$/.exec(file)
       if (claim !== null) claims.push(Number(claim[1]))
@@ -145,12 +120,32 @@ export const make = (
     Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (handle) => handle.sync))
   )
 
+  const noteIn = (session: number) =>
+    Effect.map(
+      Effect.catchIf(
+        fs.readFileString(at(claimName(session))),
+        (error) => error.reason._tag === "NotFound",
+        () => Effect.succeed("")
+      ),
+      (text) => {
+        const [file = "", sum] = text.trim().split(" ")
+        return sum === String(checksum(encoder.encode(file))) ? file : undefined
+      }
+    )
+
   /** Claims the folder for a new session, which is younger than all that were. */
   const claim: Effect.Effect<number, PlatformError.PlatformError> = Effect.gen(function*() {
     while (true) {
       const before = yield* list
       const session = 1 + Math.max(0, ...before.claims, ...before.segments.map((one) => one.session))
-      const claimed = yield* Effect.scoped(fs.open(at(claimName(session)), { flag: "wx" })).pipe(
+      let note: string | undefined
+      for (const older of before.claims.sort((a, b) => a - b)) note = (yield* noteIn(older)) ?? note
+      const claimed = yield* Effect.scoped(
+        Effect.flatMap(
+          fs.open(at(claimName(session)), { flag: "wx" }),
+          (handle) => note === undefined ? Effect.void : handle.writeAll(noteOf(note))
+        )
+      ).pipe(
         Effect.as(true),
         Effect.catchIf((error) => error.reason._tag === "AlreadyExists", () => Effect.succeed(false))
       )
@@ -179,93 +174,53 @@ export const make = (
     return handle
   })
 
-  /** The session's frame at a position, if there is a whole one; it lies in what was read last. */
-  const frameAt = Effect.fnUntraced(function*(ahead: ReadAhead, position: number, to: number, session: number) {
-    yield* ahead.have(position, LogFrame.headerBytes)
-    const length = LogFrame.lengthAt(ahead.bytes, ahead.at)
-    if (length === 0 || position + length > to) return undefined
-    yield* ahead.have(position, length)
-    const frame = LogFrame.read(ahead.bytes, ahead.at, checksum)
-    return frame?.session === session ? frame : undefined
+  /** The heads that were written beside a segment, and their bytes. */
+  const witness = Effect.fnUntraced(function*(file: string) {
+    const bytes = yield* Effect.catchIf(
+      fs.readFile(at(witnessOf(file))),
+      (error) => error.reason._tag === "NotFound",
+      () => Effect.undefined
+    )
+    return bytes && { bytes, heads: witnessed(bytes, identityOf(file), checksum) }
   })
 
-  /**
-   * Reads the frames of a segment from `from` up to `to`, in order; answers where the last whole one ends. Damaged parts
-   * are skipped and reported.
-   */
-  const scan = Effect.fnUntraced(function*(
-    file: string,
-    handle: FileSystem.File,
-    from: number,
-    to: number,
-    onFrame: OnFrame,
-    onDamage: (damage: Damage) => void
-  ) {
-    const session = sessionOf(file)
-    const ahead = new ReadAhead(handle, to)
-    let position = from
-    while (position < to) {
-      const frame = yield* frameAt(ahead, position, to, session)
-      if (frame !== undefined) {
-        const done = onFrame(frame, ahead.bytes, ahead.at, position)
-        if (done !== undefined) yield* done
-        position += frame.length
-        continue
-      }
-      yield* ahead.have(position, to - position)
-      const found = LogFrame.find(ahead.bytes, ahead.at + 1, checksum)
-      if (found === -1) {
-        onDamage({ _tag: "TornTail", file, at: position, bytes: to - position })
-        return position
-      }
-      onDamage({ _tag: "Hole", file, at: position, bytes: found - ahead.at })
-      position += found - ahead.at
+  /** The first entry of a segment, from the segment or from what was written beside it. */
+  const header = Effect.fnUntraced(function*({ file }: SegmentName) {
+    const found = yield* Effect.catchIf(
+      Effect.scoped(Effect.flatMap(fs.open(at(file), { flag: "r" }), (handle) => firstOf(handle, file))),
+      (error) => error.reason._tag === "NotFound",
+      () => Effect.undefined
+    )
+    if (found !== undefined) return found
+    const beside = yield* witness(file)
+    const first = beside?.heads.get(0)
+    return beside && first && segmentOf(LogFrame.contentsOf(beside.bytes, first.at, first.head).entries[0])
+  })
+
+  const firstOf = Effect.fnUntraced(function*(handle: FileSystem.File, file: string) {
+    const size = ByteSize.toNumberUnsafe((yield* handle.stat).size)
+    const ahead = new ReadAhead(handle, size)
+    yield* ahead.have(0, LogFrame.headerBytes)
+    const length = LogFrame.claimedAt(ahead.bytes, 0)?.headBytes ?? OldFrame.lengthAt(ahead.bytes, 0)
+    if (length === 0 || length > size) return undefined
+    yield* ahead.have(0, length)
+    const head = LogFrame.headAt(ahead.bytes, 0, checksum)
+    const { segment, session } = identityOf(file)
+    if (head !== undefined) {
+      const isOwn = head.session === session && head.segment === segment && head.place === 0
+      return isOwn ? segmentOf(LogFrame.contentsOf(ahead.bytes, 0, head).entries[0]) : undefined
     }
-    return position
+    const old = OldFrame.read(ahead.bytes, 0, checksum)
+    return old?.session === session ? segmentOf(old.entries[0]?.json) : undefined
   })
 
-  /**
-   * Reads some frames of a segment: those that begin at the `from` of `frames`, which ascend. One that is damaged by now is
-   * reported, with what it is known to have held.
-   */
-  const pick = Effect.fnUntraced(function*(
-    file: string,
-    handle: FileSystem.File,
-    frames: ReadonlyArray<{ readonly from: number; readonly end: number }>,
-    to: number,
-    onFrame: OnFrame,
-    onHole: (hole: Hole) => void
-  ) {
-    const session = sessionOf(file)
-    const ahead = new ReadAhead(handle, to)
-    for (const { end, from } of frames) {
-      const frame = yield* frameAt(ahead, from, to, session)
-      if (frame === undefined) onHole({ _tag: "Hole", file, at: from, bytes: end - from })
-      const done = frame === undefined ? undefined : onFrame(frame, ahead.bytes, ahead.at, from)
-      if (done !== undefined) yield* done
-    }
-  })
-
-  /** The first entry of a segment, if it can be read. */
-  const header = Effect.fnUntraced(function*(segment: SegmentName) {
-    return yield* Effect.scoped(Effect.gen(function*() {
-      const handle = yield* fs.open(at(segment.file), { flag: "r" })
-      const size = ByteSize.toNumberUnsafe((yield* handle.stat).size)
-      let found: (LogEntry & { readonly _tag: "Segment" }) | undefined
-      const length = yield* Effect.map(
-        handle.readAlloc(LogFrame.headerBytes),
-        (bytes) => bytes._tag === "Some" ? LogFrame.lengthAt(bytes.value, 0) : 0
-      )
-      if (length === 0 || length > size) return undefined
-      yield* scan(segment.file, handle, 0, length, (frame) => {
-        const [first] = frame.entries
-        const entry = first === undefined ? undefined : decode(first.json)
-        if (entry?._tag === "Segment") found = entry
-        return undefined
-      }, () => {})
-      return found
-    }))
-  })
+  /** Sets a file aside under a name that says so, for a person to look at. */
+  const setAside = (file: string) =>
+    Effect.gen(function*() {
+      for (const name of [witnessOf(file), file]) {
+        yield* ignoreMissing(fs.rename(at(name), at(`${name}.damaged`)))
+      }
+    })
 
   return {
     at,
@@ -288,10 +243,26 @@ export const make = (
     claimName,
     nameOf,
     create,
-    scan,
-    pick,
+    open: (file: string, flag: FileSystem.OpenFlag) => fs.open(at(file), { flag }),
+    witness,
     header,
-    remove: (file: string) => ignoreMissing(fs.remove(at(file)))
+    setAside,
+    /** Notes in the session's claim which segment is the newest; not where the claim is gone. */
+    note: (session: number, file: string): Effect.Effect<void, PlatformError.PlatformError> =>
+      ignoreMissing(Effect.scoped(Effect.flatMap(
+        fs.open(at(claimName(session)), { flag: "r+" }),
+        (handle) => handle.writeAll(noteOf(file))
+      ))),
+    /** Which segment the newest claim with a note says is the newest. */
+    noted: Effect.gen(function*() {
+      const { claims } = yield* list
+      let newest: string | undefined
+      for (const session of claims.sort((a, b) => a - b)) newest = (yield* noteIn(session)) ?? newest
+      return newest
+    }),
+    /** Removes a segment; what was written beside it goes first, for without it a segment would seem to be missing. */
+    remove: (file: string) =>
+      Effect.andThen(ignoreMissing(fs.remove(at(witnessOf(file)))), ignoreMissing(fs.remove(at(file))))
   }
 }
 
@@ -300,3 +271,22 @@ export type LogDirectory = ReturnType<typeof make>
 
 /** The session that a file's name says it is of. */
 export const sessionOf = (file: string): number => Number.parseInt(file, 10)
+
+/** Which segment a file's name says it is. */
+export const identityOf = (file: string): Identity => ({
+  session: sessionOf(file),
+  segment: Number.parseInt(file.slice(file.indexOf("-") + 1), 10)
+})
+
+/** What the heads of a segment's frames are written to once more. */
+export const witnessOf = (file: string): string => file.replace(/\.log$/, ".keys")
+
+const segmentOf = (json: unknown): SegmentEntry | undefined => {
+  const entry = json as LogEntry | undefined
+  return entry?._tag === "Segment" ? entry : undefined
+}
+
+const encoder = new TextEncoder()
+
+/** Bytes of a claim with a note: always as many, so that it is written over. */
+const claimBytes = 40

@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
+import { anyId, lost } from "../../../domain/state/Answers.ts"
+import type { LogEntry, Meta } from "../../../domain/state/log/LogEntry.ts"
 import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
-import type { TextAt } from "../../../domain/state/stored/LogFrame.ts"
 import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
@@ -22,92 +23,38 @@ import {
   withTimers
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-import { none, type Timers } from "../../../domain/state/Timers.ts"
+import * as Timers from "../../../domain/state/Timers.ts"
 import { DueIndex } from "../store/DueIndex.ts"
 import { KeyPages } from "../store/KeyPages.ts"
-
-/** A part of a log file that another segment builds on. */
-export interface Base {
-  readonly file: string
-  readonly upTo: number
-}
-
-/** An entry of the log. Read back, a record's `state` is empty: its text lies beside the entry. */
-export type LogEntry =
-  /** The first entry of a file: what came before it, and where the sessions before were cut off. */
-  | {
-    readonly _tag: "Segment"
-    readonly bases: ReadonlyArray<Base>
-    readonly cuts: ReadonlyArray<{ readonly session: number; readonly file: string; readonly upTo: number }>
-  }
-  | { readonly _tag: "Epoch"; readonly owner: string; readonly epoch: number }
-  | { readonly _tag: "Put"; readonly record: SnapshotRecord }
-  | {
-    readonly _tag: "Aside"
-    readonly key: string
-    readonly seq: number
-    readonly why: string
-    readonly asideAt: number
-  }
-  /** As compaction writes what was set aside. */
-  | { readonly _tag: "KeptAside"; readonly record: AsideRecord }
-  | { readonly _tag: "Remove"; readonly keys: ReadonlyArray<string> }
-
-/** An entry as it is written. A snapshot is a bare list: there are many of them, and every byte is flushed. */
-export const encode = (entry: LogEntry): string => {
-  if (entry._tag === "Put") {
-    const { answers = [], at, epoch, forgetAnswersBefore = 0, key, seq, timers, trusted, version } = entry.record
-    const isPlain = answers.length === 0 && forgetAnswersBefore === 0 && timers === undefined
-    const set = timers === undefined ? "" : `,${JSON.stringify(timers)}`
-    const more = isPlain ? "" : `,${JSON.stringify(answers)},${forgetAnswersBefore}${set}`
-    return `[${JSON.stringify(key)},${epoch},${seq},${version},${trusted},${at}${more}]`
-  }
-  if (entry._tag === "KeptAside") return JSON.stringify({ ...entry, record: { ...entry.record, state: "" } })
-  return JSON.stringify(entry)
-}
-
-type PutList = [
-  key: string,
-  epoch: number,
-  seq: number,
-  version: number,
-  trusted: number,
-  at: number,
-  answers?: ReadonlyArray<RecordedAnswer>,
-  forgetAnswersBefore?: number,
-  timers?: Timers
-]
-
-/** An entry out of a frame whose checksum is right: what {@link encode} wrote. */
-export const decode = (json: unknown): LogEntry => {
-  if (!Array.isArray(json)) return json as LogEntry
-  const [key, epoch, seq, version, trusted, at, answers, forgetAnswersBefore, timers] = json as PutList
-  const record = { key, epoch, seq, version, trusted, at, state: "", answers, forgetAnswersBefore, timers }
-  return { _tag: "Put", record }
-}
-
-/** The text that is written beside an entry. */
-export const textOf = (entry: LogEntry): string =>
-  entry._tag === "Put" || entry._tag === "KeptAside" ? entry.record.state : ""
 
 /** Where a state's text lies. */
 export interface Place {
   readonly file: string
-  /** Where its frame begins. */
-  readonly frame: number
   readonly at: number
   readonly length: number
+  /** Its checksum; absent in a log of version 0.1, which has one for a whole frame. */
+  readonly sum: number | undefined
+}
+
+/** Where an entry's text lies in its frame, and why it is not what was written, if it is not. */
+export interface Text {
+  readonly offset: number
+  readonly length: number
+  readonly sum?: number | undefined
+  readonly damaged?: string | undefined
 }
 
 /** A snapshot without its state. */
-export interface Indexed extends Omit<SnapshotRecord, "state" | "answers" | "forgetAnswersBefore" | "timers"> {
+export interface Indexed extends Meta {
   readonly place: Place
+  /** Why its text is not what was written, where that is known. */
+  readonly damaged?: string | undefined
 }
 
 /** A snapshot that was set aside, without its state. */
 export interface IndexedAside extends Indexed {
   readonly answers: ReadonlyArray<RecordedAnswer>
-  readonly timers: Timers
+  readonly timers: Timers.Timers
   readonly why: string
   readonly asideAt: number
 }
@@ -122,16 +69,19 @@ const sizeOfAnswers = (answers: ReadonlyArray<RecordedAnswer>): number => new An
 /** What is kept of a key; the index alone changes it. */
 export interface KeptInLog extends Kept<Indexed> {
   readonly snapshots: Array<Indexed>
+  /** What was acknowledged among them, and is damaged, newest first. Of those after all of them its server hears when it starts. */
+  readonly lost?: ReadonlyArray<Indexed> | undefined
 }
 
 /** What was set aside, with its state. */
 export const asideWithState = (one: IndexedAside, state: string): AsideRecord => {
-  const { answers, asideAt, timers, why } = one
-  return withTimers({ ...withState(one, state), answers, why, asideAt }, timers)
+  const { answers, asideAt, damaged, timers, why } = one
+  const record = { ...withState(one, state), answers, why, asideAt }
+  return withTimers(damaged === undefined ? record : { ...record, damaged }, timers)
 }
 
 /** A snapshot with its state. */
-export const withState = ({ at, epoch, key, seq, trusted, version }: Indexed, state: string): SnapshotRecord => ({
+export const withState = ({ at, epoch, key, seq, trusted, version }: Meta, state: string): SnapshotRecord => ({
   key,
   epoch,
   seq,
@@ -141,7 +91,7 @@ export const withState = ({ at, epoch, key, seq, trusted, version }: Indexed, st
   state
 })
 
-const indexed = ({ at, epoch, key, seq, trusted, version }: SnapshotRecord, place: Place): Indexed => ({
+const indexed = ({ at, epoch, key, seq, trusted, version }: Meta, place: Place): Indexed => ({
   key,
   epoch,
   seq,
@@ -150,6 +100,15 @@ const indexed = ({ at, epoch, key, seq, trusted, version }: SnapshotRecord, plac
   at,
   place
 })
+
+const nowhere: Place = { file: "", at: 0, length: 0, sum: undefined }
+
+/** Snapshots of a key that are lost, newest first. */
+export type Losses = readonly [newest: Indexed, ...older: ReadonlyArray<Indexed>]
+
+/** The answers of a key when all that came after `seq` is lost: those that came with it are, too. */
+const answersUpTo = (answers: Iterable<RecordedAnswer>, seq: number, why: string): ReadonlyArray<RecordedAnswer> =>
+  Array.from(answers, (one) => one.seq > seq ? lost({ id: one.id, seq, at: one.at }, why) : one)
 
 /** What a log says. */
 export class LogIndex {
@@ -163,6 +122,10 @@ export class LogIndex {
   readonly epochs = new Map<string, number>()
   /** The newest epoch of all. */
   newest = 0
+  /** A part was lost of which it is not known what it held: a key without snapshots may have had some. */
+  doubt: { readonly at: number; readonly why: string } | undefined = undefined
+  /** By key: answers that are lost, where no snapshot is left. */
+  readonly orphans = new Map<string, ReadonlyArray<RecordedAnswer>>()
   /** About how many bytes of the log are still needed. */
   live = 0
   private readonly owners = new Map<number, string>()
@@ -173,7 +136,7 @@ export class LogIndex {
   }
 
   /** Applies an entry whose text lies at `text` of the frame at `at` of `file`. */
-  apply(entry: LogEntry, file: string, at: number, text: TextAt): void {
+  apply(entry: LogEntry, file: string, at: number, text?: Text): void {
     switch (entry._tag) {
       case "Segment":
         return
@@ -182,20 +145,40 @@ export class LogIndex {
         this.owners.set(entry.epoch, entry.owner)
         this.newest = Math.max(this.newest, entry.epoch)
         return
-      case "Put":
-        return this.put(entry.record, { file, frame: at, at: at + text.offset, length: text.length })
+      case "Put": {
+        const { record } = entry
+        if (record.epoch > this.newest) this.newest = record.epoch
+        if (this.doubt !== undefined || this.orphans.size > 0) this.adopt(record)
+        const place = placeOf(file, at, text)
+        return text?.damaged === undefined ? this.put(record, place) : this.lose(record, place, text.damaged)
+      }
       case "Aside":
         return this.setAside(entry)
       case "KeptAside": {
-        const { answers = [], asideAt, timers = none, why } = entry.record
-        const place = { file, frame: at, at: at + text.offset, length: text.length }
-        const one: IndexedAside = { ...indexed(entry.record, place), answers, timers, why, asideAt }
+        const { answers = [], asideAt, damaged, timers = Timers.none, why } = entry.record
+        const place = placeOf(file, at, text)
+        const one = {
+          ...indexed(entry.record, place),
+          answers,
+          timers,
+          why,
+          asideAt,
+          damaged: text?.damaged ?? damaged
+        }
         this.aside.push(one)
         this.live += sizeOf(one) + sizeOfAnswers(answers)
         return
       }
       case "Remove":
         for (const key of entry.keys) this.remove(key)
+        return
+      case "Lost":
+        return this.lose(entry.record, placeOf(file, at, text), entry.why)
+      case "AnswersLost":
+        this.orphans.set(entry.key, entry.answers)
+        return
+      case "Doubt":
+        this.doubt = entry
         return
     }
   }
@@ -222,11 +205,15 @@ export class LogIndex {
     const record = indexed(saved, place)
     const kept = this.kept.get(key)
     const newest = kept?.snapshots[0]
-    if (newest === undefined || kept === undefined || seq <= newest.seq || timers !== undefined) {
+    if (
+      newest === undefined || kept === undefined || kept.lost !== undefined || seq <= newest.seq || timers !== undefined
+    ) {
       const before = this.sizes(kept)
       const after = keep(kept, record, saved, this.limit)
       this.live += this.sizes(after) - before
-      return this.set(key, after)
+      const oldest = after.snapshots.at(-1)?.seq ?? 0
+      const lost = kept?.lost?.filter((one) => one.seq > oldest && one.seq !== seq) ?? []
+      return this.set(key, lost.length === 0 ? after : { ...after, lost })
     }
     const { size } = kept.answers
     this.live += keepAnswers(kept.answers, saved).size - size
@@ -244,51 +231,139 @@ export class LogIndex {
     snapshots[0] = record
   }
 
+  /** The first snapshot of a key after all it had was lost. */
+  private adopt({ key }: SnapshotRecord): void {
+    const orphans = this.orphans.get(key) ?? []
+    this.orphans.delete(key)
+    const isDoubtful = this.doubt !== undefined && !this.kept.has(key)
+    if (orphans.length === 0 && !isDoubtful) return
+    const kept = this.kept.get(key) ?? { snapshots: [], answers: new AnswerShelf() }
+    const { size } = kept.answers
+    kept.answers.add(orphans)
+    if (isDoubtful) kept.answers.add([lost({ id: anyId, seq: 0, at: this.doubt!.at }, this.doubt!.why)])
+    this.live += kept.answers.size - size
+    this.kept.set(key, kept)
+    this.pages.changed()
+  }
+
+  /** A snapshot was acknowledged, and its text is damaged: what is beside it holds for those that come after it. */
+  private lose(record: SnapshotRecord, place: Place, damaged: string): void {
+    const { key, seq } = record
+    const before = this.kept.get(key)
+    // Saved a second time, as it was.
+    const same = before?.snapshots.find((one) => one.seq === seq && one.place.sum === place.sum)
+    if (same !== undefined && same.place.length === place.length) return
+    const size = this.sizes(before)
+    const { answers, timers } = keep(before, indexed(record, place), record, Infinity)
+    const snapshots = (before?.snapshots ?? []).filter((one) => one.seq !== seq)
+    this.live += this.sizes({ snapshots, answers }) - size
+    const lost = [{ ...indexed(record, place), damaged }, ...(before?.lost ?? []).filter((one) => one.seq !== seq)]
+    lost.sort((a, b) => b.seq - a.seq)
+    this.kept.set(key, { snapshots, answers, timers, lost: lost.slice(0, this.limit) })
+    this.pages.changed()
+  }
+
+  /** A snapshot has rotted since. The newest is lost; an older one is no longer kept. */
+  rotten(one: Indexed, damaged: string): void {
+    const kept = this.kept.get(one.key)
+    const at = kept?.snapshots.indexOf(one) ?? -1
+    if (kept === undefined || at === -1) return
+    const snapshots = kept.snapshots.filter((other) => other !== one)
+    this.live -= sizeOf(one)
+    const isOlder = at > 0
+    const lost = isOlder
+      ? kept.lost
+      : [...kept.lost ?? [], { ...one, damaged }].sort((a, b) => b.seq - a.seq)
+    this.kept.set(one.key, { ...kept, snapshots, lost })
+  }
+
+  /** What was lost of a key after its newest snapshot; a record that may have been there, where that is not known. */
+  lostOf(key: string): { readonly records: Losses; readonly answers: Iterable<RecordedAnswer> } | undefined {
+    const kept = this.kept.get(key)
+    const upTo = kept?.snapshots[0]?.seq ?? 0
+    const [newest, ...older] = kept?.lost?.filter(({ seq }) => seq > upTo) ?? []
+    if (kept !== undefined && newest !== undefined) {
+      const answers = answersUpTo(kept.answers, upTo, newest.damaged ?? "")
+      return { records: [newest, ...older], answers }
+    }
+    if (kept !== undefined || this.doubt === undefined) return undefined
+    const { at, why } = this.doubt
+    const meta = { key, epoch: 0, seq: 1, version: 1, trusted: 0, at, place: nowhere, damaged: why }
+    return { records: [meta], answers: [lost({ id: anyId, seq: 0, at }, why)] }
+  }
+
+  /** Of all keys whatever was written last may be lost: a part is, of which it is not known what it held. */
+  doubtAll(at: number, why: string): void {
+    this.doubt = { at, why }
+    for (const [key, kept] of this.kept) {
+      const { answers, lost: before = [], snapshots: [newest] } = kept
+      const upTo = newest?.seq ?? 0
+      answers.add([lost({ id: anyId, seq: upTo, at }, why)])
+      const one = before.find(({ seq }) => seq > upTo) ?? newest
+      // What is lost for good cannot be more so.
+      if (one === undefined || one.place === nowhere) continue
+      const doubtful = { ...indexed({ ...one, seq: one.seq + 1 }, nowhere), damaged: why }
+      this.kept.set(key, { ...kept, lost: [doubtful, ...before] })
+    }
+  }
+
   private setAside({ asideAt, key, seq, why }: LogEntry & { readonly _tag: "Aside" }): void {
     const kept = this.kept.get(key)
-    const record = kept?.snapshots.find((one) => one.seq === seq)
-    if (kept === undefined || record === undefined) return
+    if (kept === undefined) return
+    const lost = kept.lost?.find((one) => one.seq === seq)
+    if (lost !== undefined) return this.setLostAside(kept, lost, why, asideAt)
+    const record = kept.snapshots.find((one) => one.seq === seq)
+    if (record === undefined) return
     // It is still needed, in another place.
     const gone = this.takeOut(key, kept, seq)
     this.aside.push({ ...record, ...gone, why, asideAt })
     this.live += sizeOfAnswers(gone.answers)
   }
 
-  private set(key: string, after: Kept<Indexed>): void {
-    if (after.snapshots.length === 0 || !this.kept.has(key)) this.pages.changed()
-    if (after.snapshots.length === 0) this.kept.delete(key)
-    else this.kept.set(key, { ...after, snapshots: after.snapshots.slice() })
-    this.due.set(key, timersOf(after))
+  private setLostAside(kept: KeptInLog, one: Indexed, why: string, asideAt: number): void {
+    const { key } = one
+    const left = kept.lost?.filter((other) => other !== one) ?? []
+    const isNewest = kept.lost?.[0] === one
+    // What is left may be lost, too: its answers are, when that is set aside.
+    const upTo = isNewest ? Math.max(left[0]?.seq ?? 0, kept.snapshots[0]?.seq ?? 0) : Infinity
+    const answers = Array.from(kept.answers).filter(({ seq }) => seq > upTo)
+    this.aside.push({ ...one, answers, timers: Timers.asOf(kept.timers, one.seq), why, asideAt })
+    const known = answersUpTo(kept.answers, upTo, why)
+    if (upTo === 0 && known.length > 0) this.orphans.set(key, known)
+    this.live += sizeOfAnswers(answers)
+    this.set(key, {
+      snapshots: kept.snapshots,
+      answers: new AnswerShelf(known),
+      timers: Timers.upTo(kept.timers, upTo),
+      lost: left.length === 0 ? undefined : left
+    })
   }
 
-  /** A frame has rotted: what is kept of it is lost, and older snapshots take its place. */
-  lose(file: string, frame: number): void {
-    const isLost = ({ place }: Indexed) => place.file === file && place.frame === frame
-    for (const [key, { snapshots }] of this.kept) {
-      for (const one of snapshots.filter(isLost)) {
-        this.live -= sizeOf(one)
-        this.takeOut(key, this.kept.get(key)!, one.seq)
-      }
-    }
-    for (const one of this.aside.splice(0)) {
-      if (isLost(one)) this.live -= sizeOf(one) + sizeOfAnswers(one.answers)
-      else this.aside.push(one)
-    }
+  private set(key: string, after: Kept<Indexed> & Pick<KeptInLog, "lost">): void {
+    const isEmpty = after.snapshots.length === 0 && after.lost === undefined
+    if (isEmpty || !this.kept.has(key)) this.pages.changed()
+    if (isEmpty) this.kept.delete(key)
+    else this.kept.set(key, { ...after, snapshots: after.snapshots.slice() })
+    this.due.set(key, timersOf(after))
   }
 
   /** Keeps a key without one of its snapshots; what went with it. */
   private takeOut(key: string, before: KeptInLog, seq: number): Pick<IndexedAside, "answers" | "timers"> {
     const { answers, kept, timers } = withoutSnapshot(before, seq)
+    // What is lost between it and the next may be what is started from: its answers stay, to be known as lost.
+    const upTo = before.lost?.find((one) => one.seq < seq)?.seq ?? 0
+    kept.answers.add(answers.filter((one) => one.seq <= upTo))
     this.live += kept.answers.size - before.answers.size
-    this.set(key, kept)
-    return { answers, timers }
+    this.set(key, { ...kept, lost: before.lost })
+    return { answers: answers.filter((one) => one.seq > upTo), timers }
   }
 
   private remove(key: string): void {
     this.live -= this.sizes(this.kept.get(key))
     this.kept.delete(key)
     this.pages.changed()
-    this.due.set(key, none)
+    this.orphans.delete(key)
+    this.due.set(key, Timers.none)
   }
 
   private sizes(kept: Kept<Indexed> | undefined): number {
@@ -298,3 +373,6 @@ export class LogIndex {
     return sum
   }
 }
+
+const placeOf = (file: string, at: number, text: Text | undefined): Place =>
+  text === undefined || text.length === 0 ? nowhere : { file, at: at + text.offset, length: text.length, sum: text.sum }

@@ -8,26 +8,22 @@
  *   log, for every reader. So nothing may be appended to the old one any more: when it cannot be known whether the folder is
  *   still the session's, the session ends.
  * - What compaction finds rotted (`LogCompaction`) is reported, and is lost as it would have been when the session began.
+ * - The head of a frame is written beside the log when the frame is flushed (`LogReplay`), and not flushed itself: it is for the day
+ *   on which the log is damaged, and that it cannot be written is no failure.
  *
  * @since 0.1.0
  */
 import { Effect, Exit, type FileSystem, type PlatformError, Scope } from "effect"
+import { type Base, type LogEntry, written } from "../../../domain/state/log/LogEntry.ts"
+import * as LogFrame from "../../../domain/state/log/LogFrame.ts"
 import type { LogSize } from "../../../domain/state/stored/Compaction.ts"
-import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
 import { copyNeeded, type Rotten, type Source } from "./LogCompaction.ts"
-import type { Damage, LogDirectory } from "./LogDirectory.ts"
-import { type Base, encode, type LogEntry, LogIndex, type Place, textOf } from "./LogIndex.ts"
+import { type Damage, identityOf, type LogDirectory } from "./LogDirectory.ts"
+import { LogIndex, type Place } from "./LogIndex.ts"
 import { LogPresence, type Lost, type Piece } from "./LogPresence.ts"
+import { losses, type ReadText, readText } from "./LogRead.ts"
 import type { Cuts, Replayed } from "./LogReplay.ts"
-
-interface Segment {
-  readonly name: string
-  readonly file: FileSystem.File
-  /** Bytes that hold whole frames. */
-  readonly size: number
-  /** A write or a flush failed: what lies behind `size` is unknown. */
-  readonly broken: boolean
-}
+import { create, type Segment } from "./LogSegment.ts"
 
 /**
  * How an append ended: flushed and the session's (`stored`), or at a time when the claim was gone (`over`) or a file was not what
@@ -39,23 +35,8 @@ export interface Appended {
   readonly end: number
 }
 
-/** A frame is written out when it has become as large as this, where several make one segment. */
-const frameBytes = 1024 * 1024
-
-/** The text at a place of a file. */
-export const readText = Effect.fnUntraced(function*(file: FileSystem.File, { at, length }: Place) {
-  const bytes = new Uint8Array(length)
-  let filled = 0
-  while (filled < length) {
-    const read = yield* file.read(bytes.subarray(filled), { position: BigInt(at + filled) })
-    if (read === 0) break
-    filled += read
-  }
-  return LogFrame.textOf(bytes.subarray(0, filled))
-})
-
 /** The session that owns a log. All its operations take turns. */
-export class LogSession implements Source {
+export class LogSession {
   readonly number: number
   /** Whether the folder is still the session's. */
   readonly isOwner: Effect.Effect<boolean, PlatformError.PlatformError>
@@ -66,6 +47,9 @@ export class LogSession implements Source {
   private readonly limit: number
   private readonly onDamage: (damage: Damage) => Effect.Effect<void>
   private readonly cuts: Cuts
+  readonly checksum: LogFrame.Checksum
+  /** Files in which something is damaged: they are set aside, and not deleted. */
+  private readonly damaged: Set<string>
   private readonly writer: LogFrame.FrameWriter
   private readonly presence: LogPresence
   private scope: Scope.Closeable
@@ -77,7 +61,7 @@ export class LogSession implements Source {
   private opened = new Map<string, FileSystem.File>()
 
   private constructor(
-    { fs, limit, log, onDamage, parent }: LogSession.Environment,
+    { checksum, fs, limit, log, onDamage, parent }: LogSession.Environment,
     number: number,
     replayed: Replayed,
     writer: LogFrame.FrameWriter,
@@ -97,6 +81,8 @@ export class LogSession implements Source {
     this.index = replayed.index
     this.bases = replayed.bases
     this.cuts = replayed.cuts
+    this.checksum = checksum
+    this.damaged = new Set([...replayed.damaged, ...replayed.stray])
     this.scope = scope
     this.segment = segment
   }
@@ -110,11 +96,12 @@ export class LogSession implements Source {
     const scope = yield* Scope.fork(environment.parent)
     const header: LogEntry = { _tag: "Segment", bases: replayed.bases, cuts: replayed.cuts }
     const writer = new LogFrame.FrameWriter(environment.checksum)
-    const segment = yield* create(environment.log, writer, scope, number, 0, header)
+    const segment = yield* create(environment.log, writer, scope, number, 0, header, replayed.chain)
     const presence = new LogPresence(environment.log)
     yield* presence.begin
     for (const { file } of replayed.bases) presence.meet(file, yield* environment.log.stat(file))
     presence.meet(segment.name, yield* segment.file.stat)
+    yield* Effect.ignore(environment.log.note(number, segment.name))
     return new LogSession(environment, number, replayed, writer, scope, segment, presence)
   })
 
@@ -126,7 +113,8 @@ export class LogSession implements Source {
 
   /** The segments that the log consists of. */
   get pieces(): ReadonlyArray<Base> {
-    return [...this.bases, { file: this.segment.name, upTo: this.segment.size }]
+    const { frames, name, size } = this.segment
+    return [...this.bases, { file: name, upTo: size, frames }]
   }
 
   /** Closes the files. */
@@ -161,43 +149,58 @@ export class LogSession implements Source {
 
   private write(entries: ReadonlyArray<LogEntry>): Effect.Effect<Appended, PlatformError.PlatformError> {
     return Effect.suspend(() => {
-      const { writer } = this
-      const { file, name, size } = this.segment
-      const texts = writer.addAll(entries.map((entry) => ({ json: encode(entry), text: textOf(entry) })))
-      const frame = writer.finish(this.number)
-      const end = size + frame.length
+      const { chain, file, frames, name, size, witness } = this.segment
+      const all = entries.map(written)
+      const made = this.writer.make(all, { ...identityOf(name), place: frames, before: chain })
+      const end = size + made.bytes.length
       // Broken until it is known to be whole.
       this.segment = { ...this.segment, broken: true }
-      const written = Effect.onError(file.writeAll(frame), () => Effect.ignore(file.truncate(size)))
-      const applied = (lost: Lost | undefined): Appended => {
-        if (lost !== undefined) return { outcome: lost, file: name, end }
-        this.segment = { name, file, size: end, broken: false }
-        for (let i = 0; i < entries.length; i++) this.index.apply(entries[i]!, name, size, texts[i]!)
-        return { outcome: "stored", file: name, end }
+      const done = Effect.onError(file.writeAll(made.bytes), () => Effect.ignore(file.truncate(size)))
+      const applied = (lost: Lost | undefined): Effect.Effect<Appended> => {
+        if (lost !== undefined) return Effect.succeed({ outcome: lost, file: name, end })
+        this.segment = { name, file, size: end, frames: frames + 1, chain: made.sum, witness, broken: false }
+        let text = 0
+        for (let i = 0; i < entries.length; i++) {
+          this.index.apply(entries[i]!, name, size, made.texts[text])
+          text += all[i]!.texts.length
+        }
+        const stored: Appended = { outcome: "stored", file: name, end }
+        return witness === undefined
+          ? Effect.succeed(stored)
+          : Effect.as(Effect.ignore(witness.writeAll(made.head)), stored)
       }
       // After the write, all of them.
       const flushed = Effect.flatMap(this.isOwner, (isOwner) =>
         Effect.andThen(
           file.sync,
           isOwner
-            ? Effect.map(Effect.suspend(() => this.lostBut(end, end)), applied)
+            ? Effect.flatMap(Effect.suspend(() => this.lostBut(end, end)), applied)
             : Effect.succeed<Appended>({ outcome: "over", file: name, end })
         ))
-      return Effect.andThen(written, flushed)
+      return Effect.andThen(done, flushed)
     })
   }
 
   /** The state of a snapshot. */
-  text(place: Place): Effect.Effect<string, PlatformError.PlatformError> {
-    return Effect.flatMap(this.reader(place.file), (file) => readText(file, place))
+  text(place: Place): Effect.Effect<ReadText, PlatformError.PlatformError> {
+    return Effect.flatMap(this.reader(place.file), (file) => readText(file, place, this.checksum))
   }
 
-  /** Removes what the log does not need: what older sessions left, and what compaction has replaced. */
+  /** Has a file set aside, and not deleted, when it is no longer needed: something in it is damaged. */
+  keep(file: string): void {
+    this.damaged.add(file)
+  }
+
+  /** Removes what the log does not need: what older sessions left, and what compaction has replaced. What is damaged is kept. */
   get tidy(): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.flatMap(this.log.list, ({ segments, temporary }) => {
       const needed = new Set([this.segment.name, ...this.bases.map((base) => base.file)])
       const old = [...segments, ...temporary].filter((one) => one.session <= this.number && !needed.has(one.file))
-      return Effect.forEach(old, ({ file }) => this.log.remove(file), { discard: true })
+      return Effect.forEach(
+        old,
+        ({ file }) => this.damaged.has(file) ? this.log.setAside(file) : this.log.remove(file),
+        { discard: true }
+      )
     })
   }
 
@@ -206,28 +209,31 @@ export class LogSession implements Source {
    * a file is not what it was, the log is as it was.
    */
   compact(): Effect.Effect<boolean, PlatformError.PlatformError> {
-    return Effect.catchTag(this.compactOnce, "Rotten", ({ holes }) => {
-      for (const { at, file } of holes) this.index.lose(file, at)
-      return Effect.andThen(Effect.forEach(holes, this.onDamage, { discard: true }), this.compact())
-    })
-  }
-
-  private get compactOnce(): Effect.Effect<boolean, PlatformError.PlatformError | Rotten> {
     return Effect.gen({ self: this }, function*() {
       // The next write says so. What is there now is left alone.
       if ((yield* this.lost) !== undefined) return true
       const index = new LogIndex(this.limit)
       const scope = yield* Scope.fork(this.parent)
       const number = this.segments + 1
-      const header: LogEntry = { _tag: "Segment", bases: [], cuts: this.cuts }
+      const replaces = this.pieces.map(({ file }) => file)
+      const header: LogEntry = { _tag: "Segment", bases: [], cuts: this.cuts, replaces }
+      let rotten: ReadonlyArray<Rotten> = []
+      const source: Source = { index: this.index, checksum: this.checksum, reader: (file) => this.reader(file) }
       const segment = yield* Effect.onError(
-        create(this.log, this.writer, scope, this.number, number, header, (add) =>
-          copyNeeded(this, (entry) => {
-            const { at, flush, name, place } = add(entry)
-            index.apply(entry, name, at, place)
-            return flush
-          })),
-        () => Effect.andThen(Effect.sync(() => this.writer.clear()), Scope.close(scope, Exit.void))
+        create(
+          this.log,
+          this.writer,
+          scope,
+          this.number,
+          number,
+          header,
+          0,
+          (target) =>
+            Effect.map(copyNeeded(source, target(index)), (found) => {
+              rotten = found
+            })
+        ),
+        () => Scope.close(scope, Exit.void)
       )
       // If this cannot be known, the session is over: appending to the old segment would be lost.
       const ended = yield* Effect.orElseSucceed(this.ended, () => "over" as const)
@@ -238,6 +244,12 @@ export class LogSession implements Source {
       }
       this.presence.forget()
       this.presence.meet(segment.name, yield* segment.file.stat)
+      yield* Effect.ignore(this.log.note(this.number, segment.name))
+      for (const { at, file, length } of rotten) {
+        this.damaged.add(file)
+        yield* this.onDamage({ _tag: "Hole", file, at, bytes: length })
+      }
+      for (const one of losses(index)) yield* this.onDamage(one)
       const before = this.scope
       this.index = index
       this.overhead = Math.max(0, segment.size - index.live)
@@ -264,18 +276,19 @@ export class LogSession implements Source {
   /** Gives up the segment behind its last good byte and goes on in a new one. */
   private get roll(): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.suspend(() => {
-      const { file, name, size } = this.segment
-      const bases = [...this.bases, { file: name, upTo: size }]
+      const { chain, file, name } = this.segment
+      const bases = this.pieces
       const header: LogEntry = { _tag: "Segment", bases, cuts: this.cuts }
       const number = this.segments + 1
-      const created = create(this.log, this.writer, this.scope, this.number, number, header)
+      const created = create(this.log, this.writer, this.scope, this.number, number, header, chain)
       const known = Effect.flatMap(created, (segment) => Effect.map(segment.file.stat, (found) => ({ found, segment })))
-      return Effect.map(known, ({ found, segment }) => {
+      return Effect.flatMap(known, ({ found, segment }) => {
         this.presence.meet(segment.name, found)
         this.opened.set(name, file)
         this.segments = number
         this.bases = bases
         this.segment = segment
+        return Effect.ignore(this.log.note(this.number, segment.name))
       })
     })
   }
@@ -292,47 +305,6 @@ export class LogSession implements Source {
     })
   }
 }
-
-/** Adds an entry to a segment in the making; `flush` writes the frame out, when it has become large. */
-type Add = (entry: LogEntry) => {
-  readonly name: string
-  readonly at: number
-  readonly place: LogFrame.TextAt
-  readonly flush: Effect.Effect<void, PlatformError.PlatformError> | undefined
-}
-
-/** A new segment that begins with `header` and what `write` adds to it; it is there whole or not at all. */
-const create = Effect.fnUntraced(function*<E = never>(
-  log: LogDirectory,
-  writer: LogFrame.FrameWriter,
-  scope: Scope.Scope,
-  session: number,
-  number: number,
-  header: LogEntry,
-  write?: (add: Add) => Effect.Effect<void, E | PlatformError.PlatformError>
-): Effect.fn.Return<Segment, E | PlatformError.PlatformError> {
-  const name = log.nameOf(session, number)
-  let size = 0
-  const file = yield* Scope.provide(
-    log.create(name, (handle) => {
-      const flush = Effect.suspend(() => {
-        const frame = writer.finish(session)
-        return Effect.map(handle.writeAll(frame), () => {
-          size += frame.length
-        })
-      })
-      const add: Add = (entry) => {
-        const place = writer.add(encode(entry), textOf(entry))
-        return { name, at: size, place, flush: writer.length > frameBytes ? flush : undefined }
-      }
-      add(header)
-      // In a frame of its own, so that it is found without reading more.
-      return write === undefined ? flush : flush.pipe(Effect.andThen(write(add)), Effect.andThen(flush))
-    }),
-    scope
-  )
-  return { name, file, size, broken: false }
-})
 
 export declare namespace LogSession {
   /** What a session works with. */

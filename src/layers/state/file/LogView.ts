@@ -4,14 +4,14 @@
  * @since 0.1.0
  */
 import { Effect, FileSystem, Path, type PlatformError } from "effect"
-import type * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
-import { defaultGenerations, loaded } from "../../../domain/state/stored/SnapshotRecord.ts"
+import type * as LogFrame from "../../../domain/state/log/LogFrame.ts"
+import { defaultGenerations } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { StoreView } from "../store/StateStore.ts"
 import * as LogDirectory from "./LogDirectory.ts"
-import { asideWithState, type LogIndex, type Place, withState } from "./LogIndex.ts"
+import type { LogIndex, Place } from "./LogIndex.ts"
+import { aside, load, readText } from "./LogRead.ts"
 import { replay } from "./LogReplay.ts"
-import { readText } from "./LogSession.ts"
 
 /** Times that a log is read anew, when its owner has compacted it while it was read. */
 const attempts = 5
@@ -41,14 +41,15 @@ export const make = Effect.fnUntraced(function*(
   let seen: LogIndex | undefined
   const index = Effect.suspend(() =>
     seen !== undefined ? Effect.succeed(seen) : Effect.gen(function*() {
-      const { damages, index } = yield* replay(fs, log, defaultGenerations)
+      const { damages, index } = yield* replay(fs, log, defaultGenerations, checksum)
       // A batch that the owner is just writing looks damaged.
       for (const one of damages) if (one._tag !== "TornTail") yield* onDamage(one)
       return seen = index
     })
   )
   const text = (place: Place) =>
-    Effect.scoped(Effect.flatMap(fs.open(log.at(place.file), { flag: "r" }), (file) => readText(file, place)))
+    Effect.scoped(Effect.flatMap(fs.open(log.at(place.file), { flag: "r" }), (file) => readText(file, place, checksum)))
+  const rotted = ({ at, file, length }: Place) => onDamage({ _tag: "Hole", file, at, bytes: length })
   const reading = <A>(operation: string, read: (index: LogIndex) => Effect.Effect<A, PlatformError.PlatformError>) =>
     asking(operation)(Effect.retry(Effect.flatMap(index, read), {
       times: attempts,
@@ -60,21 +61,13 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     name,
-    load: (key) =>
-      reading("load", ({ kept }) => {
-        const found = kept.get(key)
-        if (found === undefined) return Effect.succeed([])
-        return Effect.forEach(
-          found.snapshots,
-          (one) => Effect.map(text(one.place), (state) => loaded(withState(one, state), found.answers, found.timers))
-        )
-      }),
+    load: (key) => reading("load", (index) => load(index, key, text, rotted)),
     listAside: (key) =>
-      reading("listAside", ({ aside }) =>
-        Effect.forEach(
-          aside.filter((one) => key === undefined || one.key === key),
-          (one) => Effect.map(text(one.place), (state) => asideWithState(one, state))
-        )),
+      reading(
+        "listAside",
+        (index) =>
+          Effect.forEach(index.aside.filter((one) => key === undefined || one.key === key), (one) => aside(one, text))
+      ),
     keys: (prefix = "", page) =>
       reading("keys", ({ kept, pages }) =>
         Effect.sync(() =>

@@ -3,22 +3,12 @@
  *
  * @since 0.1.0
  */
-import * as zlib from "node:zlib"
-import * as LogFrame from "../../../domain/state/stored/LogFrame.ts"
+import { crc32 } from "node:zlib"
 import { rowSum } from "../../../domain/state/stored/RowSum.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 
-// Node's own is many times as fast; Node before 20.15 has none.
-const { crc32 }: { readonly crc32?: typeof zlib.crc32 } = zlib
-const encoder = new TextEncoder()
-
 /** The sum of a text. */
-export const ofText: (text: string) => number = crc32 === undefined
-  ? (text) => {
-    const bytes = encoder.encode(text)
-    return LogFrame.checksum(bytes, 0, bytes.length)
-  }
-  : (text) => crc32(text)
+export const ofText = (text: string): number => crc32(text)
 
 /** What a snapshot's row holds beside its key. */
 export type Snapshot = Pick<SnapshotRecord, "seq" | "epoch" | "version" | "trusted" | "at" | "state">

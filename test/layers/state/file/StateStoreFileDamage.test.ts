@@ -2,10 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as fs from "node:fs"
-import * as LogFrame from "../../../../src/domain/state/stored/LogFrame.ts"
+import { join } from "node:path"
+import { lossOf } from "../../../../src/domain/state/Answers.ts"
 import { makeDisk } from "../../../kit/stores/FaultyDisk.ts"
 import { folder, open, segments, written } from "../../../kit/stores/FileStore.ts"
-import { answer, record, seqs } from "../../../kit/stores/Records.ts"
+import { answer, record, seqs, seqsOf } from "../../../kit/stores/Records.ts"
 
 describe("a log that was not written whole, or has rotted", () => {
   it.live("an incomplete end is cut off and reported once; every update acknowledged before it is there", () =>
@@ -50,41 +51,148 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.deepStrictEqual(newest?.answers?.map(({ id }) => id), Array.from({ length: last }, (_, n) => `a${n + 1}`))
     }))
 
-  it.live("cut anywhere, the log holds a beginning of the updates that were written", () =>
+  it.live("cut anywhere, the log holds a beginning of the updates that were written, and says what is missing of each key", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 3)
       const bytes = fs.readFileSync(file)
-      let before = 3
-      for (let cut = bytes.length; cut >= 0; cut -= 7) {
+      for (let cut = bytes.length - 1; cut >= 0; cut -= 7) {
         fs.writeFileSync(file, bytes.subarray(0, cut))
         const { damages, store } = yield* open(directory)
-        const newest = (yield* seqs(store))[0] ?? 0
-        assert.isAtMost(newest, before)
-        assert.deepStrictEqual(yield* seqs(store), [3, 2, 1].slice(3 - newest))
-        assert.isTrue(cut === bytes.length || newest < 3)
-        assert.deepStrictEqual(damages.filter(({ _tag }) => _tag === "Hole"), [])
-        before = newest
+        const [lost, ...whole] = yield* store.load("a")
+        assert.deepStrictEqual([lost?.seq, lost?.damaged !== undefined], [3, true])
+        const from = whole.find((one) => one.damaged === undefined)?.seq
+        assert.deepStrictEqual(seqsOf(whole), [2, 1])
+        const named = damages.find((one) => one._tag === "Lost")
+        assert.deepStrictEqual([named?.key, named?.seq, named?.from], ["a", 3, from])
       }
-      assert.strictEqual(before, 0)
     }))
 
-  it.live("a damaged part in the middle is reported, and the generation before takes its place", () =>
+  it.live("what lies beside the log tells an end that was acknowledged from one that never was", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = yield* written(directory, 3)
+      const beside = file.replace(".log", ".keys")
+      const [bytes, heads] = [fs.readFileSync(file), fs.readFileSync(beside)]
+      const last = bytes.lastIndexOf("HLM2")
+      // The process ended while it wrote the third batch: half of it is there, and nothing beside it.
+      fs.writeFileSync(file, bytes.subarray(0, last + 40))
+      fs.writeFileSync(beside, heads.subarray(0, heads.lastIndexOf("HLM2")))
+      const never = yield* open(directory)
+      yield* never.store.acquireEpoch("app")
+      assert.deepStrictEqual(never.damages.map(({ _tag }) => _tag), ["TornTail"])
+      assert.deepStrictEqual((yield* never.store.load("a")).map((one) => [one.seq, one.damaged]), [[2, undefined], [
+        1,
+        undefined
+      ]])
+    }))
+
+  it.live("a damaged text costs the snapshot that it is of: the one before takes its place, and those beside it are whole", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory)
+        const epoch = yield* store.acquireEpoch("app")
+        for (const seq of [1, 2, 3]) yield* store.save(["a", "b", "c"].map((key) => record(key, seq, epoch)))
+        return segments(directory).at(-1)!
+      }))
+      const bytes = fs.readFileSync(file)
+      // In the last state of "b".
+      bytes[bytes.length - 15]! ^= 1
+      fs.writeFileSync(file, bytes)
+      const { damages, store } = yield* open(directory)
+      const epoch = yield* store.acquireEpoch("app")
+      const found = yield* store.load("b")
+      assert.deepStrictEqual(found.map((one) => [one.seq, one.damaged !== undefined]), [[3, true], [2, false], [
+        1,
+        false
+      ]])
+      assert.match(found[0]!.state, /^\{"count.*\}$/, "a person may see what it is now")
+      assert.deepStrictEqual([yield* seqs(store, "a"), yield* seqs(store, "c")], [[3, 2, 1], [3, 2, 1]])
+      assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole", "Lost"])
+      yield* store.setAside({ key: "b", seq: 3, epoch, why: found[0]!.damaged! })
+      assert.deepStrictEqual(yield* seqs(store, "b"), [2, 1])
+      const aside = yield* store.listAside("b")
+      assert.deepStrictEqual(aside.map((one) => [one.seq, one.damaged]), [[3, found[0]!.damaged]])
+      assert.isTrue(fs.existsSync(`${file}.damaged`), "the file is kept")
+    }))
+
+  it.live("a damaged head costs nothing: it is beside the log once more", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const file = yield* written(directory, 3)
       const bytes = fs.readFileSync(file)
-      // somewhere in the state of snapshot 3, with a batch of another key behind it
-      yield* written(directory, 1, "b")
-      const first = segments(directory)[0]!
-      assert.strictEqual(first, file)
-      bytes[bytes.length - 3]! ^= 1
-      fs.writeFileSync(file, bytes)
+      for (let at = 0; at < 36; at++) {
+        const changed = bytes.slice()
+        changed[bytes.lastIndexOf("HLM2") + at]! ^= 4
+        fs.writeFileSync(file, changed)
+        const { damages, store } = yield* open(directory)
+        assert.deepStrictEqual((yield* store.load("a")).map((one) => [one.seq, one.damaged]), [
+          [3, undefined],
+          [2, undefined],
+          [1, undefined]
+        ])
+        assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole"])
+      }
+    }))
+
+  it.live("what rots while it is in use is found when it is read, and lost by name", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
       const { damages, store } = yield* open(directory)
-      yield* store.acquireEpoch("app")
-      assert.deepStrictEqual(yield* seqs(store), [2, 1])
-      assert.deepStrictEqual(yield* seqs(store, "b"), [1])
+      const epoch = yield* store.acquireEpoch("app")
+      for (const seq of [1, 2, 3]) yield* store.save([record("a", seq, epoch, { answers: [answer(`x${seq}`, seq)] })])
+      const file = segments(directory).at(-1)!
+      const bytes = fs.readFileSync(file)
+      bytes[bytes.lastIndexOf("count") + 3]! ^= 1
+      fs.writeFileSync(file, bytes)
+      const found = yield* store.load("a")
+      assert.deepStrictEqual(found.map((one) => [one.seq, one.damaged !== undefined]), [[3, true], [2, false], [
+        1,
+        false
+      ]])
+      assert.deepStrictEqual(found[0]!.answers!.map((one) => lossOf(one) !== undefined), [false, false, true])
       assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Hole"])
+    }))
+
+  it.live("with all logs gone every key is named by what lies beside them; with all but the claim gone, every key is in doubt", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* written(directory, 3)
+      yield* written(directory, 2, "b")
+      for (const file of segments(directory)) fs.rmSync(file)
+      const { damages, store } = yield* open(directory)
+      assert.deepStrictEqual(yield* store.keys(), ["a", "b"])
+      assert.deepStrictEqual(
+        damages.flatMap((one) => one._tag === "Lost" ? [[one.key, one.seq, one.from]] : []),
+        [["a", 3, undefined], ["b", 2, undefined]]
+      )
+      for (const name of fs.readdirSync(directory)) if (!name.endsWith(".claim")) fs.rmSync(join(directory, name))
+      const empty = yield* open(directory)
+      const epoch = yield* empty.store.acquireEpoch("app")
+      assert.deepStrictEqual(empty.damages.map(({ _tag }) => _tag), ["Unusable"])
+      const [record] = yield* empty.store.load("a")
+      assert.include(record?.damaged, "is missing, and may have held it")
+      yield* empty.store.setAside({ key: "a", seq: record!.seq, epoch, why: record!.damaged! })
+    }))
+
+  it.live("a log that is put back as it was earlier is missing by name what came since", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const earlier = yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory)
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("a", 1, epoch)])
+        const bytes = fs.readFileSync(segments(directory)[0]!)
+        for (const seq of [2, 3]) yield* store.save([record("a", seq, epoch), record("b", seq, epoch)])
+        return bytes
+      }))
+      fs.writeFileSync(segments(directory)[0]!, earlier)
+      const { damages } = yield* open(directory).pipe(Effect.tap(({ store }) => store.acquireEpoch("app")))
+      assert.deepStrictEqual(
+        damages.flatMap((one) => one._tag === "Lost" ? [[one.key, one.seq, one.from]] : []),
+        [["a", 3, 1], ["b", 3, undefined]]
+      )
     }))
 
   it.live("to a reader an incomplete end is no damage: the owner may just be writing it", () =>
@@ -103,12 +211,13 @@ describe("a log that was not written whole, or has rotted", () => {
       const file = yield* written(directory, 3)
       const size = fs.statSync(file).size
       yield* written(directory, 1, "b")
-      // between two frames, so that no frame is incomplete
-      const { length } = LogFrame.read(fs.readFileSync(file), 0)!
-      fs.truncateSync(file, length)
+      // Between two frames, so that no frame is incomplete.
+      const cut = fs.readFileSync(file).lastIndexOf("HLM2")
+      fs.truncateSync(file, cut)
       const { damages, store } = yield* open(directory)
-      assert.deepStrictEqual(yield* store.keys(), ["b"])
-      assert.deepStrictEqual(damages, [{ _tag: "Hole", file: file.slice(-16), at: length, bytes: size - length }])
+      assert.deepStrictEqual([yield* seqs(store), yield* seqs(store, "b")], [[3, 2, 1], [1]])
+      assert.deepStrictEqual(damages.slice(0, 1), [{ _tag: "Hole", file: file.slice(-16), at: cut, bytes: size - cut }])
+      assert.deepStrictEqual(damages.slice(1).map(({ _tag }) => _tag), ["Lost"])
     }))
 
   it.live("frames of another session are never taken for a segment's own", () =>
@@ -136,7 +245,7 @@ describe("a log that was not written whole, or has rotted", () => {
       fs.rmSync(file)
       const { damages, store } = yield* open(directory)
       assert.deepStrictEqual(yield* seqs(store, "b"), [1])
-      assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Unusable"])
+      assert.deepStrictEqual(damages.map(({ _tag }) => _tag), ["Unusable", "Lost"])
     }))
 
   it.live.prop("whatever bytes rot, opening never fails, and nothing is loaded that was not saved", {
@@ -150,11 +259,13 @@ describe("a log that was not written whole, or has rotted", () => {
       fs.writeFileSync(file, bytes)
       const { damages, store } = yield* open(directory)
       const epoch = yield* store.acquireEpoch("app")
-      for (const one of yield* store.load("a")) {
+      const found = yield* store.load("a")
+      for (const one of found.filter((one) => one.damaged === undefined)) {
         assert.deepStrictEqual(one, { ...record("a", one.seq, one.epoch), answers: [] })
       }
-      if ((yield* seqs(store))[0] !== 6) assert.isAbove(damages.length, 0)
-      yield* store.save([record("a", 7, epoch)])
-      assert.strictEqual((yield* seqs(store))[0], 7)
+      if (found[0]?.damaged !== undefined) assert.isTrue(damages.some((one) => one._tag === "Lost" && one.key === "a"))
+      else assert.strictEqual(found[0]?.seq, 6)
+      yield* store.save([record("a", 8, epoch)])
+      assert.strictEqual((yield* seqs(store))[0], 8)
     })), { arbitrary: { runs: 30 }, timeout: 60_000 })
 })
