@@ -100,7 +100,6 @@ const bench = Command.make(
       ...(flags.only === "" ? [] : ["--only leaves rows out"]),
       ...(isQuick ? ["a quick run measures nothing"] : []),
       ...(flags.peers ? [] : ["without --peers there is nothing to compare with"]),
-      ...(flags.minutes < minutes ? ["a long run that is short shows nothing"] : []),
       ...(flags.rounds < 5 ? ["medians are published of five rounds at least"] : [])
     ]
     if (flags.write && partial.length > 0) {
@@ -133,7 +132,7 @@ const bench = Command.make(
       `${cpus()[0]?.model.trim() ?? "unknown CPU"}, ${availableParallelism()} cores`,
       `Node ${process.versions.node}`,
       ...withOtp.map(otpVersion),
-      `${rounds.length} ${rounds.length === 1 ? "round" : "rounds"}`,
+      `${rounds.length} ${rounds.length === 1 ? "round" : "rounds"}, long runs of ${flags.minutes} minutes' worth`,
       ...(isQuick ? ["quick: these figures mean nothing"] : [])
     ].join("; ")
     const rows = toRows(rounds)
