@@ -20,7 +20,7 @@ import * as Place from "./stores/Place.ts"
 // that a second process that does not get it takes nothing from the first; the servers go on until the last request that
 // was taken is answered.
 
-const service = (place: Place.Place, options: Options) =>
+const service = (place: Place.Place, ownership: "exclusive" | "youngest", options: Options) =>
   Layer.effectDiscard(Effect.gen(function*() {
     const front = yield* Front
     const servers = yield* Effect.context<Servers>()
@@ -31,7 +31,7 @@ const service = (place: Place.Place, options: Options) =>
     yield* Console.log(`  metrics ${front.url}/metrics`)
   })).pipe(
     Layer.provide(OfficeLive),
-    Layer.provide(Place.layer(Store, place)),
+    Layer.provide(Place.layer(Store, place, { ownership })),
     Layer.provide(Front.layer(options))
   )
 
@@ -52,6 +52,10 @@ const flags = {
     Flag.withDescription(`Where states are kept: ${Place.forms.join(", ")} (sqlite:office.db)`),
     Flag.withDefault<Place.Place>("sqlite:office.db")
   ),
+  takeOver: Flag.Boolean("take-over").pipe(
+    Flag.withDescription("Takes the store over from an office that runs, which then ends; otherwise it is waited for"),
+    Flag.withDefault(false)
+  ),
   linger: Flag.Finite("linger").pipe(
     Flag.filter((seconds) => seconds >= 0, () => "a number of seconds, 0 or more"),
     Flag.withDescription("Seconds that it goes on taking requests after SIGTERM, when it is not ready any more (1)"),
@@ -64,10 +68,13 @@ const refusal = (userMessage: string) => new CliError.UserError({ cause: undefin
 export const command = Command.make(
   "office",
   flags,
-  ({ host, linger, port, store }) =>
-    Supervisor.launch(service(store, { host, port, linger: Duration.seconds(linger) }), {
-      drain: Duration.seconds(linger + 60)
-    }).pipe(
+  ({ host, linger, port, store, takeOver }) =>
+    Supervisor.launch(
+      service(store, takeOver ? "youngest" : "exclusive", { host, port, linger: Duration.seconds(linger) }),
+      {
+        drain: Duration.seconds(linger + 60)
+      }
+    ).pipe(
       Effect.catchTags({
         ServeError: ({ cause }) =>
           refusal(`Port ${port} of ${host} cannot be listened on (${cause}). Choose another with --port, or --host`),

@@ -12,7 +12,8 @@ import { type Cell, RefCompanion, restOf } from "../../src/layers/state/companio
 import { TableRows } from "../../src/layers/state/companion/TableRows.ts"
 import { WriteBehindCompanion } from "../../src/layers/state/companion/WriteBehindCompanion.ts"
 import { Durable } from "../../src/layers/state/durable/Durable.ts"
-import { defaultRetry, openSession } from "../../src/layers/state/durable/StoreSession.ts"
+import { openSession } from "../../src/layers/state/durable/StoreSession.ts"
+import { defaultRetry } from "../../src/layers/state/store/Patience.ts"
 import { makeMemory } from "../../src/layers/state/store/StateStore.ts"
 
 /** A kind of companion, and how it differs from the others. */

@@ -39,7 +39,7 @@ const columns: Record<string, ReadonlyArray<string>> = {
  */
 const rooms: Record<string, ReadonlyArray<string>> = {
   "layers/server": [".", "system", "class", "engine", "life", "parts", "message"],
-  "layers/state": [".", "container durable file sqlite", "sql", "companion", "store"],
+  "layers/state": [".", "container durable file sqlite", "sql", "companion", "store", "lock"],
   "layers/supervision": [".", "static dynamic partition task", "tree", "restart"],
   "domain/state": ["log", "stored", ".", "shown"],
   "domain/supervision": [".", "restart"]

@@ -77,7 +77,7 @@ describe.concurrent("the office", () => {
   )
 })
 
-describe.concurrent("a second office over the same store, on a port of its own", () => {
+describe.concurrent("a second office over the same store, on a port of its own, with --take-over", () => {
   it.live("takes it over: the first answers nothing that is not there, and ends", () =>
     Effect.gen(function*() {
       const store = yield* place
@@ -86,7 +86,7 @@ describe.concurrent("a second office over the same store, on a port of its own",
       yield* first.api.shows.putOnSale(onSale)
       const { fiber, traffic } = yield* begin(offices, "hamlet", customers)
       yield* traffic.answers(20)
-      const second = yield* open(store)
+      const second = yield* open(store, "--take-over")
       offices.open(second)
       assert.strictEqual(yield* first.ended, 1)
       assert.match(first.errors() + first.lines.join("\n"), /a younger session has taken over/)

@@ -47,6 +47,7 @@ export interface Call<P extends PayloadSchema, A extends Schema.Top, E extends S
   readonly redeliver: Redeliver | undefined
   readonly internal?: boolean | undefined
   readonly validate?: boolean | undefined
+  readonly confirm?: boolean | undefined
   readonly timeout: Duration.Input | "infinity" | undefined
 }
 
@@ -69,6 +70,12 @@ export interface CallDescription extends DeliveryOptions {
   readonly payload?: PayloadSchema
   readonly reply?: Schema.Top
   readonly error?: Schema.Top
+  /**
+   * Holds each answer until the store has confirmed that this process still owns it, that of a handler that only reads, too: then
+   * no answer is older than what another process, which has taken over meanwhile, has answered. It costs a question to the
+   * store for all answers that wait at once; without a store nothing.
+   */
+  readonly confirm?: boolean | undefined
   /** How long a caller waits, unless it says otherwise itself; 5 seconds by default, as in OTP. */
   readonly timeout?: Duration.Input | "infinity" | undefined
 }
@@ -108,6 +115,7 @@ export const call = <const O extends CallDescription = {}>(
     redeliver: description?.redeliver,
     ...(description?.internal === true ? { internal: true } : {}),
     validate: description?.validate,
+    ...(description?.confirm === true ? { confirm: true } : {}),
     timeout: description?.timeout
   }
   // the conditional types above restate these three defaults; TypeScript cannot follow `??` through them

@@ -17,8 +17,8 @@ import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import type { SQLInputValue, StatementSync } from "node:sqlite"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { messageOf } from "../../domain/text/ForeignText.ts"
+import * as NodeSqlite from "./lock/NodeSqlite.ts"
 import { withFiles } from "./sql/DatabaseFiles.ts"
-import * as NodeSqlite from "./sqlite/NodeSqlite.ts"
 import * as SqliteFiles from "./sqlite/SqliteFiles.ts"
 
 /**

@@ -41,7 +41,7 @@ import { hosted } from "./store/StoreHost.ts"
  * @category options
  * @since 0.1.0
  */
-export interface Options extends StateStore.Options {
+export interface Options extends StateStore.OwnedOptions {
   /** The folder; it is made if it is missing, and should hold nothing else. */
   readonly directory: string
   /** Bytes that are no longer needed before the log is compacted, if they are also the larger part; 8 MiB by default. */
@@ -342,7 +342,7 @@ export const look = (
  * @since 0.1.0
  */
 export const makeDirect = (options: Options): ReturnType<typeof make> =>
-  Effect.updateService(make(options), FileSystem.FileSystem, NodeDisk.direct)
+  Effect.flatMap(Effect.updateService(make(options), FileSystem.FileSystem, NodeDisk.direct), NodeDisk.holding(options))
 
 /**
  * The store in a folder.

@@ -11,10 +11,13 @@ import { type Duration, Effect, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { StoreError } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
+import * as DatabaseLock from "./lock/DatabaseLock.ts"
 import * as DatabaseFiles from "./sql/DatabaseFiles.ts"
 import * as SqlReads from "./sql/SqlReads.ts"
 import type { Dialect } from "./sql/SqlStatements.ts"
 import * as SqlStore from "./sql/SqlStore.ts"
+import { patienceOf } from "./store/Holding.ts"
+import { opened } from "./store/Patience.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
 
@@ -24,7 +27,7 @@ import { hosted } from "./store/StoreHost.ts"
  * @category options
  * @since 0.1.0
  */
-export interface Options extends StateStore.Options {
+export interface Options extends StateStore.OwnedOptions {
   /** What its tables' names begin with; `heirloom_state` by default. */
   readonly table?: string | undefined
   /**
@@ -52,6 +55,9 @@ const databaseOf = Effect.gen(function*() {
     execute: (text, params) => sql.unsafe(text, params),
     transaction: (effect) => sql.withTransaction(effect),
     isOneConnection: false,
+    take: dialect === "pg"
+      ? DatabaseLock.ofServer(sql)
+      : yield* DatabaseLock.ofFile((text) => sql.unsafe(text)),
     watching: DatabaseFiles.filesOf(client)
   }
   return database
@@ -66,7 +72,9 @@ const databaseOf = Effect.gen(function*() {
 export const make = (
   options: Options = {}
 ): Effect.Effect<StateStore.StateStore<"process" | "machine">, StoreError, SqlClient.SqlClient | Scope.Scope> =>
-  Effect.flatMap(databaseOf, (database) => SqlStore.make(database, options))
+  Effect.suspend(() =>
+    opened(Effect.flatMap(databaseOf, (database) => SqlStore.make(database, options)), patienceOf("sql", options))
+  )
 
 /**
  * A store on the database of the `SqlClient` in context that is only looked at: nothing is written, and no table is made.

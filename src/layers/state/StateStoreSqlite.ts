@@ -16,15 +16,18 @@ import { join } from "node:path"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { clause } from "../../domain/text/ForeignText.ts"
+import * as DatabaseLock from "./lock/DatabaseLock.ts"
+import { UnsupportedNode } from "./lock/NodeSqlite.ts"
 import type { Asked } from "./sql/SqlReads.ts"
 import * as SqlReads from "./sql/SqlReads.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqlStore from "./sql/SqlStore.ts"
-import { UnsupportedNode } from "./sqlite/NodeSqlite.ts"
 import * as SqliteFiles from "./sqlite/SqliteFiles.ts"
 import * as SqliteLook from "./sqlite/SqliteLook.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import type * as StateStoreSql from "./StateStoreSql.ts"
+import { patienceOf } from "./store/Holding.ts"
+import { opened } from "./store/Patience.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
 
@@ -52,6 +55,7 @@ const open = Effect.fnUntraced(
       dialect: "sqlite",
       isOneConnection: true,
       watching: SqliteFiles.watch,
+      take: yield* DatabaseLock.ofFile((text) => execute(text, [])),
       execute,
       transaction: <A, E>(effect: Effect.Effect<A, E>) =>
         Effect.uninterruptibleMask((restore) =>
@@ -67,11 +71,15 @@ const open = Effect.fnUntraced(
   }
 )
 
-/** A Node without what is needed is no fault of the database, and no later try helps. */
-const openFailure = (error: SqlError.SqlError): StoreErrorReason =>
-  error.reason.cause instanceof UnsupportedNode
-    ? { _tag: "Invalid", what: clause(error.reason.cause) }
-    : reasonOf(error)
+/** SQLite's code for a file that it cannot open: its folder is missing, or a right. */
+const cannotOpen = 14
+
+/** A Node without what is needed is no fault of the database, and no later try helps; nor does it where no file can be. */
+const openFailure = (error: SqlError.SqlError): StoreErrorReason => {
+  const { cause } = error.reason
+  if (cause instanceof UnsupportedNode) return { _tag: "Invalid", what: clause(cause) }
+  return Object(cause).errcode === cannotOpen ? { _tag: "Unusable", cause: error } : reasonOf(error)
+}
 
 /**
  * A store in a SQLite database of its own; it is closed with the Scope.
@@ -92,11 +100,12 @@ export const make = (options: Options): Effect.Effect<StateStore.StateStore<"pro
         })
       )
     }
-    return open(options).pipe(
+    const made = open(options).pipe(
       Effect.mapError((error) => new StoreError({ store: name, operation: "open", reason: openFailure(error) })),
       Effect.flatMap((database) => SqlStore.make(database, options, name)),
       Effect.map((store) => Object.assign(store, { grade: "process" as const }))
     )
+    return opened(made, patienceOf(name, options))
   })
 
 /** A folder of one's own, which is removed with the Scope. */

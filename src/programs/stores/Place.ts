@@ -78,15 +78,16 @@ export const look = (
 /** The store of a place. */
 export const layer = <Self>(
   store: StateStore.StateStoreKey<Self, "process">,
-  place: Place
+  place: Place,
+  options: StateStore.OwnedOptions = {}
 ): Layer.Layer<Self, StoreError | MissingPackage> => {
   const [kind, where] = kindOf(place)
   switch (kind) {
     case "sqlite":
-      return StateStoreSqlite.layer(store, { filename: where })
+      return StateStoreSqlite.layer(store, { ...options, filename: where })
     case "file":
-      return StateStoreFile.layer(store, { directory: where }).pipe(Layer.provide(NodeServices.layer))
+      return StateStoreFile.layer(store, { ...options, directory: where }).pipe(Layer.provide(NodeServices.layer))
     case "postgres":
-      return StateStoreSql.layer(store).pipe(Layer.provide(pgClient(urlOf(where))))
+      return StateStoreSql.layer(store, options).pipe(Layer.provide(pgClient(urlOf(where))))
   }
 }

@@ -18,6 +18,9 @@ export interface Running {
   readonly warned: (text: string) => Effect.Effect<void>
   /** Kills it (SIGKILL), and completes when it has ended and all it printed was read. */
   readonly kill: Effect.Effect<End>
+  /** Writes a line to its standard input. */
+  readonly say: (line: string) => Effect.Effect<void>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** Asks it to end (SIGTERM). */
   readonly terminate: Effect.Effect<void>
   readonly ended: Effect.Effect<End>
@@ -29,8 +32,10 @@ export const start = (program: string, args: ReadonlyArray<string>): Effect.Effe
     Effect.sync((): Running => {
       const child = spawn(process.execPath, [program, ...args], {
         env: environment,
-        stdio: ["ignore", "pipe", "pipe"]
+        stdio: ["pipe", "pipe", "pipe"]
       })
+      // It may have ended.
+      child.stdin.on("error", () => {})
       const end = Deferred.makeUnsafe<End>()
       const lines: Array<string> = []
       const waiting = new Set<() => void>()
@@ -84,6 +89,8 @@ export const start = (program: string, args: ReadonlyArray<string>): Effect.Effe
           child.kill("SIGKILL")
           return Deferred.await(end)
         }),
+        say: (line) => Effect.sync(() => void child.stdin.write(`${line}\n`)),
+        signal: (signal) => Effect.sync(() => void child.kill(signal)),
         terminate: Effect.sync(() => void child.kill("SIGTERM")),
         ended: Deferred.await(end)
       }

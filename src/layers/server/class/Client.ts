@@ -158,6 +158,7 @@ export const messageTypes = (
       tag,
       message,
       isCall: message._tag === "Call",
+      confirms: message._tag === "Call" && message.confirm === true,
       timeout: own === undefined ? usual : toMillis(own, { server, request: tag }),
       complete,
       checks: message.validate ?? validate ? checksOf(message, complete) : undefined,

@@ -45,7 +45,7 @@ export const callNow = (
 ): Effect.Effect<unknown, unknown> => {
   const { spec } = server
   const handler = handlerOf(type, server.behavior.handlers)
-  if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined) {
+  if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined || type.confirms) {
     return handleNow(server, new Envelope(server, type, payload, Fiber.getCurrent())).wait(millis)
   }
   server.phase = Busy

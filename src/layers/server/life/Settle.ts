@@ -140,18 +140,22 @@ export const setAside = (server: Server, message: QuarantinedMessage): void => {
 const refuse = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReason): void =>
   envelope.refuse(Delivery.refusalReason(reason, fate, server.askedBy))
 
-/** Answers a caller as soon as the state that the answer was computed from is conserved. */
+/**
+ * Answers a caller as soon as the state that the answer was computed from is conserved; and the store is known to be still this
+ * process's, where the message asks for that.
+ */
 export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
   const { companion } = server
   if (envelope.work === undefined) server.occasional?.debug?.sent(envelope, exit, server.state)
-  if (companion?.isBehind !== true) return envelope.answer(exit)
+  if (companion === undefined || !(companion.isBehind || envelope.type.confirms)) return envelope.answer(exit)
   envelope.held = exit
   const { clock, meter } = server.spec
   if (meter !== undefined) {
     const committed = instantOf(clock)
     companion.follow(() => meter.stored.note(instantOf(clock) - committed), noDeed)
   }
-  companion.hold(envelope)
+  if (envelope.type.confirms) companion.confirm(envelope)
+  else companion.hold(envelope)
 }
 
 /** It has left the tree, as it was settled. */

@@ -13,6 +13,8 @@ export interface MessageType {
   readonly tag: string
   readonly message: Call<any, any, any> | Cast<any>
   readonly isCall: boolean
+  /** Whether its answers wait for the store to confirm that it is still this process's. */
+  readonly confirms: boolean
   /** Milliseconds a caller waits by default; `Infinity` for ever. */
   readonly timeout: number
   /** Completes a payload with its constructor defaults; absent when it has none. */
@@ -45,6 +47,7 @@ export const ownCall: MessageType = {
   tag: "system request",
   message: call(),
   isCall: true,
+  confirms: false,
   timeout: 5000,
   complete: undefined,
   checks: undefined,

@@ -131,6 +131,8 @@ export interface CompanionPort<in out S> extends Conserved<S> {
   observe(reason: ExitReason, end: Omit<Recovery.Crash, "on">): void
   /** Holds an answer back until all that is committed by now is stored, or cannot be. */
   hold(answer: Held): void
+  /** The same, and until its store has confirmed that it is still this process's. */
+  confirm(answer: Held): void
   /** One of those that are held may have gone. */
   letGo(): void
   /** Runs one of them when all that is committed by now is conserved, or will not be; has nothing written for that. */

@@ -83,6 +83,10 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
     answer.stored()
   }
 
+  confirm(answer: Held): void {
+    answer.stored()
+  }
+
   letGo(): void {}
 
   follow(stored: () => void): void {

@@ -269,6 +269,10 @@ export class Watched<in out S> implements CompanionPort<S> {
     this.inner.hold(answer)
   }
 
+  confirm(answer: Held): void {
+    this.inner.confirm(answer)
+  }
+
   letGo(): void {
     this.inner.letGo()
   }

@@ -190,6 +190,10 @@ export class WriteBehindCompanion<in out S> implements CompanionPort<S> {
     answer.stored()
   }
 
+  confirm(answer: Held): void {
+    this.inner.confirm(answer)
+  }
+
   letGo(): void {}
 
   whenRoom(f: () => void): void {

@@ -32,8 +32,6 @@ import type { StateUnreadable } from "../../../domain/state/stored/StateUnreadab
 import { booksOf, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import { none, type Timers } from "../../../domain/state/Timers.ts"
-import { bounded } from "../../../domain/text/ForeignCause.ts"
-import { safely } from "../../observation/SafeLog.ts"
 import type { Process } from "../../process/Process.ts"
 import {
   type Besides,
@@ -48,9 +46,10 @@ import {
 import { settled } from "../companion/Settled.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
 import { Beside, keptOf } from "./Beside.ts"
+import { Confirmed } from "./Confirmed.ts"
 import * as Memory from "./Memory.ts"
 import { Outbox } from "./Outbox.ts"
-import { Removals } from "./Removals.ts"
+import { Removals, reported } from "./Removals.ts"
 import { type Read, StoredKey } from "./StoredKey.ts"
 import type { Session } from "./StoreSession.ts"
 
@@ -178,6 +177,10 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     if (this.session.when === "late") this.writeNow()
   }
 
+  confirm(answer: Held): void {
+    this.hold(new Confirmed(answer, this.session.confirm))
+  }
+
   letGo(): void {
     this.outbox.letGo()
   }
@@ -240,11 +243,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   // ------------------------------------------------------------------------------------------------------- removal
 
   forget(): void {
-    this.remove((exit) =>
-      exit._tag === "Success"
-        ? Effect.void
-        : safely(Effect.logError(`the stored snapshots of "${this.stored.text}" were not removed`, bounded(exit.cause)))
-    )
+    this.remove(reported(this.stored.text))
   }
 
   get clear(): Effect.Effect<void> {

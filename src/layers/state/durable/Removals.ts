@@ -7,6 +7,8 @@
  * @since 0.1.0
  */
 import { Effect } from "effect"
+import { bounded } from "../../../domain/text/ForeignCause.ts"
+import { safely } from "../../observation/SafeLog.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
 import type { Outbox } from "./Outbox.ts"
 import type { Session } from "./StoreSession.ts"
@@ -16,6 +18,12 @@ interface Removal {
   upTo: number
   readonly waiting: Set<Done>
 }
+
+/** What follows a removal that no one waits for: that it failed is in the log. */
+export const reported = (key: string): Done => (exit) =>
+  exit._tag === "Success"
+    ? Effect.void
+    : safely(Effect.logError(`the stored snapshots of "${key}" were not removed`, bounded(exit.cause)))
 
 /** The removal of one companion's snapshots. */
 export class Removals<in out S> {

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Effect, Schedule, type Scope } from "effect"
+import { type Cause, Effect, type Exit, type Schedule, type Scope } from "effect"
 import type { Codec } from "../../../domain/state/StateSchema.ts"
 import { invalidKey } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
@@ -48,15 +48,11 @@ export interface Session<in out S> {
   readonly orphaned: (key: string, cause: Cause.Cause<unknown>) => void
   /** Takes the steps of a long reading, with turns for others in between. */
   readonly pace: Pace
+  /** Calls `done` with whether the store is still this process's. */
+  readonly confirm: (done: (exit: Exit.Exit<void, unknown>) => void) => void
   /** What is done when another process has taken over. */
   onLost: (cause: Cause.Cause<unknown>) => void
 }
-
-/** How often, and how long, a store that is away is asked again by default. */
-export const defaultRetry: Schedule.Schedule<unknown, StoreError> = Schedule.max([
-  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]),
-  Schedule.during("30 seconds")
-])
 
 /** How long a store may take to write what is left when everything is shut down. */
 const lastPatience = "30 seconds"
@@ -95,6 +91,7 @@ export const openSession = <S>(
         runFork(
           safely(Effect.logError(`the last state of "${key}" was not stored, and its server has gone`, bounded(cause)))
         ),
+      confirm: (done) => void runFork(tenure.confirm(retry, done)),
       onLost: () => {}
     }
     // The servers have stopped by now: what they left to be written is, unless the store does not answer at all.

@@ -12,10 +12,14 @@
  *
  * @since 0.1.0
  */
-import { ByteSize, Effect, FileSystem, Option, PlatformError } from "effect"
+import { ByteSize, Effect, FileSystem, Option, Path, PlatformError } from "effect"
 import * as node from "node:fs"
 import { crc32 } from "node:zlib"
 import type * as LogFrame from "../../../domain/state/log/LogFrame.ts"
+import { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import * as FileLock from "../lock/FileLock.ts"
+import { type Given, ownershipOf } from "../store/Holding.ts"
+import type { StateStore } from "../store/StoreShape.ts"
 
 /** The checksum of what is in a log. */
 export const checksum: LogFrame.Checksum = (bytes) => crc32(bytes)
@@ -174,3 +178,20 @@ export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem => {
         : fs.open(path, options)
   }
 }
+
+const lockName = "owner.lock"
+
+/**
+ * The same store, which a process has for itself as the options say: by a lock in its folder, where Node itself sees that.
+ */
+export const holding = (given: Given & { readonly directory: string }) => (store: StateStore<"process">) =>
+  Effect.map(Effect.all([FileSystem.FileSystem, Path.Path]), ([fs, path]): StateStore<"process"> => {
+    const folder = path.resolve(given.directory)
+    const take = Effect.matchEffect(fs.stat(folder), {
+      onFailure: () => Effect.undefined,
+      onSuccess: (info) => FileLock.isSeen(folder, info) ? FileLock.take(path.join(folder, lockName)) : Effect.undefined
+    })
+    const failed = (cause: unknown) =>
+      new StoreError({ store: store.name, operation: "open", reason: { _tag: "Unavailable", cause } })
+    return { ...store, hold: { ...ownershipOf(store.name, given), take: Effect.mapError(take, failed) } }
+  })

@@ -16,6 +16,8 @@ import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts
 import { generationsOf, invalid, loaded, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { safely } from "../../observation/SafeLog.ts"
+import { OneConnection, type Take } from "../lock/DatabaseLock.ts"
+import { ownershipOf } from "../store/Holding.ts"
 import type * as StateStore from "../store/StateStore.ts"
 import * as DatabaseFiles from "./DatabaseFiles.ts"
 import { SlotRings } from "./SlotRings.ts"
@@ -29,7 +31,7 @@ import { Turns } from "./SqlTurns.ts"
 import * as SqlWaits from "./SqlWaits.ts"
 
 /** What names the store's tables, and bounds what it keeps. */
-interface Options extends StateStore.Options {
+interface Options extends StateStore.OwnedOptions {
   readonly table?: string | undefined
   readonly lockTimeout?: Duration.Input | undefined
 }
@@ -44,6 +46,8 @@ export interface Database {
   readonly transaction: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | SqlError.SqlError>
   /** It is one connection: a read must wait for the transaction of a write. */
   readonly isOneConnection: boolean
+  /** How a process takes it for itself; absent where no other can reach it. */
+  readonly take?: Take | undefined
   /** How to look at its files, where it has any. */
   readonly watching?: DatabaseFiles.Watching | undefined
 }
@@ -254,6 +258,20 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     name,
+    ...(database.take === undefined ? {} : {
+      hold: {
+        ...ownershipOf(name, options),
+        take: Effect.mapError(database.take(table), (cause) =>
+          fail(
+            "open",
+            cause instanceof OneConnection
+              ? { _tag: "Invalid", what: cause.message }
+              : SqlError.isSqlError(cause)
+              ? reasonOf(cause)
+              : { _tag: "Unavailable", cause }
+          ))
+      }
+    }),
     grade: database.dialect === "pg" ? "machine" : "process",
     acquireEpoch: (owner) =>
       write("acquireEpoch")(Effect.map(

@@ -5,12 +5,39 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, Pull, Schedule } from "effect"
+import { type Duration, Effect, Pull, Schedule, type Scope } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import { guarded } from "../../process/Execute.ts"
 import { delayOf, steady } from "../../process/Timer.ts"
+import { keepingIf } from "../lock/RealTime.ts"
+import { defaultPatience } from "./Holding.ts"
+
+/** From 50 ms on, doubling up to 2 s, for so many milliseconds. */
+const retryFor = (millis: number): Schedule.Schedule<unknown, StoreError> =>
+  Schedule.max([
+    Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")]),
+    Schedule.during(millis)
+  ])
+
+/** How often, and how long, a store that is away is asked again by default. */
+export const defaultRetry = retryFor(defaultPatience)
+
+/** Opens a store, and tries again for so many milliseconds while it is away. What a failed attempt has opened is closed. */
+export const opened = <A, R>(
+  open: Effect.Effect<A, StoreError, R>,
+  millis: number
+): Effect.Effect<A, StoreError, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  Effect.suspend(() => {
+    let isFirst = true
+    const attempt = Effect.tapError(keepingIf(open, () => true), (error) => {
+      if (!isFirst || !error.isRetryable || millis === 0) return Effect.void
+      isFirst = false
+      return safely(Effect.logWarning(`the state store "${error.store}" is waited for, ${millis} ms at most`, error))
+    })
+    return Effect.retry(attempt, { schedule: steady(retryFor(millis)), while: (error) => error.isRetryable })
+  })
 
 type Step = (now: number, error: StoreError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 

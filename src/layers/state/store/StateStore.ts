@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Layer, type Scope } from "effect"
+import { Clock, Context, type Duration, Effect, Layer, type Scope } from "effect"
 import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
@@ -48,6 +48,23 @@ export type { Hold, KeyPage, StateStore, StoreView } from "./StoreShape.ts"
 export interface Options {
   /** Snapshots kept of every key, beside those set aside; 3 by default, 2 at least (fewer are refused). */
   readonly generations?: number | undefined
+}
+
+/**
+ * The options of stores that other processes can reach.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface OwnedOptions extends Options {
+  /**
+   * What becomes of a process that begins to conserve states in the store while another one does. `"exclusive"` (default): it
+   * waits for that one to leave, for `patience`, and fails with a `StoreError` that says who has it. `"youngest"`: it takes
+   * over, and the older one ends; for rolling deploys.
+   */
+  readonly ownership?: "exclusive" | "youngest" | undefined
+  /** How long a process waits for its store when it starts: for one that has it, and for one that is away; 30 s by default. */
+  readonly patience?: Duration.Input | undefined
 }
 
 /**

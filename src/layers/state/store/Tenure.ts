@@ -11,10 +11,12 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Effect, Exit, type Schedule, Scheduler, Scope, Semaphore } from "effect"
+import { Cause, Context, Effect, Exit, type Schedule, Scheduler, Scope, Semaphore } from "effect"
 import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import { isStoreError, StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
+import { realSleep } from "../lock/RealTime.ts"
+import { held } from "./Holding.ts"
 import type { StoreHealth } from "./StoreHealth.ts"
 import type { StateStore } from "./StoreShape.ts"
 
@@ -24,10 +26,7 @@ type Retry = Schedule.Schedule<unknown, StoreError>
 type OnLost = (cause: Cause.Cause<unknown>) => void
 
 /** Twice within a second, so that it is known within one. */
-const watchEvery = "400 millis"
-
-/** Other processes live by real time, whatever the time of a test is. */
-const realClock = Clock.Clock.defaultValue()
+const watchEvery = 400
 
 /** Whether a cause says that another owns the whole store, and not one key of it alone. */
 const isLoss = (cause: Cause.Cause<unknown>): boolean => {
@@ -136,7 +135,14 @@ export class Tenures {
     return Effect.suspend(() => {
       const scope = Scope.makeUnsafe()
       const { health, store } = this
+      const { hold } = store
       const begun = Effect.gen({ self: this }, function*() {
+        if (hold !== undefined) {
+          const take = Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+            health.ask(Effect.provideContext(hold.take, context), retry, () => 1, "write")
+          )
+          yield* Scope.provide(held(store, hold, take), scope)
+        }
         const epoch = yield* health.ask(store.acquireEpoch(wholeStore), retry, () => 1, "write")
         const tenure = new Tenure(
           epoch,
@@ -148,7 +154,7 @@ export class Tenures {
         const before = this.current
         this.current = tenure
         if (before !== undefined && before.lost === undefined) before.end(this.replaced(before, tenure))
-        if (store.hold !== undefined) yield* Effect.forkIn(this.watch(tenure, store.confirm), scope)
+        if (hold !== undefined) yield* Effect.forkIn(this.watch(tenure, store.confirm), scope)
         return tenure
       })
       return Effect.onExit(begun, (exit) => exit._tag === "Failure" ? Scope.close(scope, exit) : Effect.void)
@@ -158,14 +164,11 @@ export class Tenures {
   /** Asks in good time whether another process has taken over. Whether the store answers is the affair of those who use it. */
   private watch(tenure: Tenure, confirm: StateStore<Grade>["confirm"]): Effect.Effect<unknown> {
     if (confirm === undefined) return Effect.void
-    const look = Effect.suspend(() => Effect.exit(confirm(tenure.epoch))).pipe(
-      Effect.map((exit) => {
-        if (exit._tag === "Failure") tenure.notice(exit.cause)
-        return tenure.lost !== undefined
-      }),
-      Effect.delay(watchEvery)
-    )
-    return Effect.provideService(Effect.repeat(look, { until: (isOver) => isOver }), Clock.Clock, realClock)
+    const look = Effect.map(Effect.exit(confirm(tenure.epoch)), (exit) => {
+      if (exit._tag === "Failure") tenure.notice(exit.cause)
+      return tenure.lost !== undefined
+    })
+    return Effect.repeat(Effect.andThen(realSleep(watchEvery), look), { until: (isOver) => isOver })
   }
 
   private replaced({ epoch }: Tenure, by: Tenure): Cause.Cause<StoreError> {

@@ -179,7 +179,7 @@ describe("a session that another process has taken over from", () => {
           StateContainer.layerStore(Account, { store: Db }),
           Account.layer(behavior(new Inside(new Scripted())))
         ]).pipe(
-          Layer.provide(StateStoreSqlite.layer(Db, { filename: join(directory, "app.db") })),
+          Layer.provide(StateStoreSqlite.layer(Db, { filename: join(directory, "app.db"), ownership: "youngest" })),
           Layer.provideMerge(Harness.Harness.layer)
         )
       yield* Effect.gen(function*() {

@@ -221,7 +221,8 @@ describe("PostgreSQL's errors", () => {
             ssl: false,
             ...options
           })
-          return yield* Effect.provideContext(StateStoreSql.make({ table }), yield* Effect.orDie(Layer.build(client)))
+          const store = StateStoreSql.make({ table, patience: 0 })
+          return yield* Effect.provideContext(store, yield* Effect.orDie(Layer.build(client)))
         })
       for (
         const [options, tag, says] of [

@@ -117,8 +117,8 @@ describe("SQLite that fails", () => {
       const folderItself = yield* Effect.exit(StateStoreSqlite.make({ filename: directory }))
       assert.deepStrictEqual([text, missing, folderItself].map((exit) => reasonOf(exit)?._tag), [
         "Corrupt",
-        "Unavailable",
-        "Unavailable"
+        "Unusable",
+        "Unusable"
       ])
       for (const exit of [missing, folderItself]) {
         const error = Exit.findErrorOption(exit)
