@@ -97,8 +97,15 @@ export class CompanionTable<in out S> implements Served {
   }
 
   /** The keys of all that is in the table. */
-  keys(): Iterable<string> {
-    return this.entries.keys()
+  *keys(): Generator<string> {
+    for (const key of this.entries.keys()) if (!this.isOnlyWatched(key)) yield key
+  }
+
+  /** Whether a key is in the table for its readers alone. */
+  private isOnlyWatched(key: string): boolean {
+    if (this.watched === undefined || this.watched.size === 0) return false
+    const entry = this.entries.get(key)
+    return entry instanceof Watched && entry.owner === undefined && entry.inner.isSpare
   }
 
   /** Those in the store. */
@@ -110,7 +117,7 @@ export class CompanionTable<in out S> implements Served {
   get conserved(): Effect.Effect<number, StoreError> {
     return this.design.stored?.count ?? Effect.sync(() => {
       let count = 0
-      for (const key of this.keys()) if (companionOf(this.entries.get(key))?.isSpare === false) count++
+      for (const key of this.keys()) if (plain(companionOf(this.entries.get(key)))?.isSpare === false) count++
       return count
     })
   }

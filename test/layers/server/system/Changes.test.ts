@@ -222,8 +222,10 @@ describe("the changes of a server", () => {
       assert.strictEqual(companions.companion(""), before)
       assert.strictEqual(yield* desk.Add({ by: 1 }), 4)
       assert.deepStrictEqual((yield* Effect.map(Sys.peek(desk), ({ server }) => server))?.seq, 4)
-      const nobodys = yield* reading(Desk.changes("never"))
-      yield* nobodys.stop
+      const ofNone = yield* reading(Desk.changes("never"))
+      assert.deepStrictEqual(yield* Stream.runCollect(Desk.keys()), [""])
+      assert.deepStrictEqual(yield* Desk.count, { live: 1, stored: 1 })
+      yield* ofNone.stop
       assert.deepStrictEqual(Array.from(companions.keys()), [""])
     }).pipe(Effect.provide(inMemory())))
 
