@@ -42,8 +42,16 @@ const welcome = Layer.effectDiscard(Effect.gen(function*() {
   )
 }))
 
+const drawn = (options: Options) =>
+  Observer.terminal().pipe(Effect.provide(Town(options)), Effect.provide(Telemetry.layer))
+
 const watched = (options: Options) =>
   Layer.merge(Town(options), welcome).pipe(Layer.provide(page(options)), Layer.provide(Telemetry.layer))
+
+const shown = Effect.fnUntraced(function*(options: Options & { readonly terminal: boolean }) {
+  if (options.terminal) yield* drawn(options)
+  else yield* Supervisor.launch(watched(options))
+})
 
 // ---- The command.
 
@@ -63,6 +71,10 @@ const flags = {
     Flag.withDescription(`Where the ledger is: ${Place.forms.join(", ")} (sqlite:observe.db)`),
     Flag.withDefault<Place.Place>("sqlite:observe.db")
   ),
+  terminal: Flag.Boolean("terminal").pipe(
+    Flag.withDescription("Show it in this terminal, and no page"),
+    Flag.withDefault(false)
+  ),
   token: Flag.String("token").pipe(
     Flag.withDescription("What the page asks for before it shows anything"),
     Flag.optional
@@ -75,19 +87,22 @@ export const command = Command.make(
   "observe",
   flags,
   (options) =>
-    Effect.flatMap(GlobalFlag.LogLevel, (level) =>
-      Supervisor.launch(watched(options)).pipe(
-        Effect.catchTags({
-          ServeError: ({ cause }) =>
-            refusal(`Port ${options.port} cannot be listened on (${cause}). Choose another with --port`),
-          StoreError: (error) => refusal(`${error.message} Choose another store with --store`),
-          MissingPackage: ({ message }) => refusal(message),
-          RootEnded: ({ message }) => refusal(message)
-        }),
-        // The page shows the crashes.
-        Effect.provideService(References.MinimumLogLevel, Option.getOrElse(level, () => "Fatal" as const)),
-        Effect.provideService(References.LogToStderr, true)
-      ))
+    Effect.flatMap(
+      GlobalFlag.LogLevel,
+      (level) =>
+        shown(options).pipe(
+          Effect.catchTags({
+            ServeError: ({ cause }) =>
+              refusal(`Port ${options.port} cannot be listened on (${cause}). Choose another with --port`),
+            StoreError: (error) => refusal(`${error.message} Choose another store with --store`),
+            MissingPackage: ({ message }) => refusal(message),
+            RootEnded: ({ message }) => refusal(message)
+          }),
+          // The page shows the crashes.
+          Effect.provideService(References.MinimumLogLevel, Option.getOrElse(level, () => "Fatal" as const)),
+          Effect.provideService(References.LogToStderr, true)
+        )
+    )
 ).pipe(
   Command.withShortDescription("A lively tree, and the page of the observer to watch it and to break it"),
   Command.withDescription(

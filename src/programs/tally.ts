@@ -271,7 +271,9 @@ const tally = Effect.fnUntraced(function*(
     (name) => run(name, input, options)
   )
   const results = [...others, first].map(({ result }) => result)
-  yield* json ? Console.log(JSON.stringify(results)) : Console.log(Result.comparison(results))
+  yield* json
+    ? Console.log(JSON.stringify(results))
+    : Console.log(`${Result.comparison(results)}\n\n${Result.losses(results)}`)
   yield* check(results)
 })
 

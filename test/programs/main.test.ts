@@ -5,7 +5,7 @@ import { inRepository, run, runSource } from "../kit/RunProgram.ts"
 describe("the menu", () => {
   it.live("names every program, and each has help of its own", () =>
     Effect.gen(function*() {
-      const programs = ["tally", "counter", "stash", "channels", "office"]
+      const programs = ["tally", "counter", "stash", "channels", "office", "observe"]
       const { code, stdout } = yield* run("main", ["--help"])
       assert.strictEqual(code, 0)
       for (const name of programs) assert.match(stdout, new RegExp(`^  ${name} +\\S`, "m"))

@@ -52,3 +52,25 @@ export const timeOfDay = (at: number, offset = 0): string => {
     two(seconds)
   }`
 }
+
+/** What fits on one line of indented JSON. */
+const lineLength = 56
+
+const onOneLine = (json: unknown): string => {
+  if (Array.isArray(json)) return `[${json.map(onOneLine).join(", ")}]`
+  if (typeof json !== "object" || json === null) return JSON.stringify(json)
+  const parts = Object.entries(json).map(([key, one]) => `${JSON.stringify(key)}: ${onOneLine(one)}`)
+  return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`
+}
+
+/** JSON for people: indented, and on one line what fits there. */
+export const laidOut = (json: unknown, indent = ""): string => {
+  const text = onOneLine(json)
+  if (typeof json !== "object" || json === null || text.length + indent.length <= lineLength) return text
+  const inner = `${indent}  `
+  const parts = Array.isArray(json)
+    ? json.map((one) => laidOut(one, inner))
+    : Object.entries(json).map(([key, one]) => `${JSON.stringify(key)}: ${laidOut(one, inner)}`)
+  const [open, close] = Array.isArray(json) ? "[]" : "{}"
+  return `${open}\n${parts.map((part) => inner + part).join(",\n")}\n${indent}${close}`
+}

@@ -8,7 +8,7 @@
  */
 import { Effect, JsonPatch, Option } from "effect"
 import type { Budget, InHand, Inspection, Kept, Row } from "../../domain/observer/Wire.ts"
-import { duration } from "../../domain/observer/Words.ts"
+import { duration, laidOut } from "../../domain/observer/Words.ts"
 import { toText as reasonText } from "../../domain/process/ExitReason.ts"
 import { Idle } from "../../domain/server/Phase.ts"
 import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
@@ -33,8 +33,8 @@ export type Watched = Process & Partial<Child>
 const stateLength = 16_000
 const payloadLength = 2000
 
-/** A value as indented JSON, bounded. */
-const pretty = (value: unknown): string => JSON.stringify(json(value, stateLength), null, 2)
+/** A value as JSON, bounded. */
+const pretty = (value: unknown): string => laidOut(json(value, stateLength))
 
 /** Whether nothing can be wrong with a server: most of them, most of the time. */
 export const isQuiet = (process: Watched): boolean => {
@@ -174,7 +174,7 @@ export const snapshotsOf = (server: ServerProcess): Effect.Effect<ReadonlyArray<
           incarnation,
           trust: seq === newest?.seq ? newest.trust : "trusted",
           aside: null,
-          text: JSON.stringify(shownState(server, state), null, 2)
+          text: laidOut(shownState(server, state))
         })),
         ...aside.map(({ seq, why }): Kept => ({
           seq,

@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { ByteSize, Clock, Context, type Duration, Effect, Layer, type Redacted } from "effect"
+import { ByteSize, Clock, Context, type Duration, Effect, Layer, type Redacted, type Terminal } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServer, type HttpServerError } from "effect/http"
 import { createServer } from "node:http"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
@@ -22,6 +22,7 @@ import { page } from "./Page.ts"
 import type { Source } from "./Readers.ts"
 import { draw, routes } from "./Routes.ts"
 import { Sampler } from "./Sampler.ts"
+import { draw as drawn } from "./Terminal.ts"
 
 /**
  * Where the observer listens, and what it allows.
@@ -70,7 +71,7 @@ const listening = (host: string, port: number) =>
     (NodeHttpServer) => NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: "1 second" })
   ))
 
-const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">, every: number) {
+const looking = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">) {
   const context = yield* Effect.context<never>()
   const clock = Context.get(context, Clock.Clock)
   const now = () => clock.currentTimeMillisUnsafe()
@@ -80,6 +81,11 @@ const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "abo
   )
   const sampler = new Sampler(hearing, { ...says, source: yield* draw, startedAt: now() }, now)
   yield* Effect.addFinalizer(() => Effect.sync(() => sampler.closeAll()))
+  return { hearing, sampler }
+})
+
+const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">, every: number) {
+  const { hearing, sampler } = yield* looking(says)
   const look = Effect.catchCause(
     Effect.sync(() => sampler.isWatched ? sampler.tick() : hearing.keepUp()),
     (cause) => Effect.logError("The observer failed to look; it goes on.", cause)
@@ -142,3 +148,35 @@ export const layer = (options: Options = {}): Layer.Layer<Observer, HttpServerEr
     Layer.provide(listening(host, port))
   )
 }
+
+/**
+ * Shows the same in the terminal that the program has, until `q` is pressed: the tree, its totals, and what has happened.
+ *
+ * **When to use**
+ *
+ * Where there is no browser: on a server, over `ssh`. It needs a terminal of its own: a program that logs to it disturbs it.
+ *
+ * **Example**
+ *
+ * ```
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ * import { Supervisor } from "heirloom"
+ * import * as Observer from "heirloom/Observer"
+ *
+ * const App = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [Supervisor.worker("poller", Effect.never)])
+ *
+ * await Effect.runPromise(Observer.terminal().pipe(Effect.provide([App, NodeServices.layer])))
+ * ```
+ *
+ * @category terminal
+ * @since 0.1.0
+ */
+export const terminal = (
+  options: Pick<Options, "every"> = {}
+): Effect.Effect<void, never, Terminal.Terminal> =>
+  Effect.gen(function*() {
+    const every = GivenOption.period({ of: "Observer.terminal", option: "every", given: options.every ?? "500 millis" })
+    const { sampler } = yield* looking({ actions: false, about: "" })
+    yield* drawn(sampler, every)
+  }).pipe(Effect.scoped)

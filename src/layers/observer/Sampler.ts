@@ -30,6 +30,13 @@ interface Search {
   readonly round: Round<Placed, Placed>
 }
 
+/** What one who watches looks at. */
+interface Looking {
+  readonly view: Omit<View, "reader">
+  readonly opened: ReadonlySet<number>
+  readonly closed: ReadonlySet<number>
+}
+
 /** What is the same for all readers. */
 type Shared = Pick<Screen, "totals" | "alarms" | "stores" | "feed">
 
@@ -39,7 +46,7 @@ export class Sampler {
   private readonly source: Source
   private readonly now: () => number
   private readonly readers = new Map<string, Reader>()
-  private readonly searches = new WeakMap<Reader, Search>()
+  private readonly searches = new WeakMap<Looking, Search>()
   private readonly processes = new Processes()
   private readonly stores = new Stores()
   private readonly troubles: Round<Placed, readonly [Watched, Alarm]>
@@ -107,7 +114,6 @@ export class Sampler {
 
   /** Looks at all that is on a screen, and at the next part of the rest. */
   tick(): void {
-    if (!this.isWatched) return
     this.processes.now = this.now()
     this.rows = new Map()
     this.inspections = new Map()
@@ -128,8 +134,17 @@ export class Sampler {
       const ready = reader.isReady(now)
       if (ready === "gone") this.letGo(reader)
       if (ready !== true) continue
-      reader.send(now, { ...shared, ...this.tree(reader, roots), chosen: this.chosen(reader) }, this.source)
+      reader.send(now, { ...shared, ...this.tree(reader, roots), chosen: this.chosen(reader.view.chosen) }, this.source)
     }
+  }
+
+  /** What there is to see, for one that reads no stream: as of the last tick, but for the rows. */
+  seen(view: Omit<View, "reader">): Screen {
+    const now = this.now()
+    this.processes.now = now
+    const { roots } = this.hearing
+    const reader = { view, opened: new Set(view.opened), closed: new Set(view.closed) }
+    return { ...this.shared(roots, now), ...this.tree(reader, roots), chosen: this.chosen(view.chosen) }
   }
 
   private letGo(reader: Reader): void {
@@ -174,7 +189,7 @@ export class Sampler {
     return row
   }
 
-  private tree(reader: Reader, roots: ReadonlyArray<Watched>): Pick<Screen, "total" | "from" | "rows"> {
+  private tree(reader: Looking, roots: ReadonlyArray<Watched>): Pick<Screen, "total" | "from" | "rows"> {
     const { count, find, from, troubled } = reader.view
     const isSearch = find !== "" || troubled
     const seen = isSearch ? this.found(reader) : lines(roots, this.processes, { ...reader, from, count })
@@ -188,7 +203,7 @@ export class Sampler {
   }
 
   /** What a search has found so far, as lines of their own. */
-  private found(reader: Reader): { readonly total: number; readonly lines: ReadonlyArray<Line<Watched>> } {
+  private found(reader: Looking): { readonly total: number; readonly lines: ReadonlyArray<Line<Watched>> } {
     const { count, find, from, troubled } = reader.view
     const wanted = find.toLowerCase()
     const fits = (process: Watched): boolean => wanted === "" || process.id.toLowerCase().includes(wanted)
@@ -215,7 +230,7 @@ export class Sampler {
     return { total: all.length, lines: all.slice(from, from + count).map(([process]) => line(process, 0)) }
   }
 
-  private chosen({ view: { chosen } }: Reader): Inspection | null {
+  private chosen(chosen: number | null): Inspection | null {
     const process = chosen === null ? undefined : this.processes.named(chosen)
     if (process === undefined || chosen === null) return null
     const known = this.inspections.get(process)

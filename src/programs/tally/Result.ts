@@ -97,3 +97,26 @@ export const comparison = (results: ReadonlyArray<Result>): string =>
       result.seconds.toFixed(1)
     ])
   ])
+
+const barLength = 40
+
+/** A bar, in eighths of a character: what is lost at all has one. */
+const bar = (part: number): string => {
+  const eighths = part === 0 ? 0 : Math.max(1, Math.round(part * barLength * 8))
+  return "█".repeat(Math.floor(eighths / 8)) + " ▏▎▍▌▋▊▉".charAt(eighths % 8).trim()
+}
+
+/** What each companion lost of what it had acknowledged, as a picture. */
+export const losses = (results: ReadonlyArray<Result>): string => {
+  const width = Math.max(...results.map(({ companion }) => companion.length))
+  return [
+    "Acknowledged updates lost:",
+    "",
+    ...results.map(({ acknowledged, companion, lost }) => {
+      const drawn = bar(acknowledged === 0 ? 0 : lost / acknowledged)
+      return `  ${companion.padEnd(width)}  ${drawn}${drawn === "" ? "" : " "}${
+        lost === 0 ? "none" : `${whole(lost)} of ${whole(acknowledged)}`
+      }`
+    })
+  ].join("\n")
+}

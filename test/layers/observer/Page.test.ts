@@ -191,6 +191,25 @@ describe.skipIf(executable === undefined)("the page", () => {
         yield* Effect.promise(() => page.locator("dialog").waitFor({ state: "detached" }))
       }))
 
+    it.effect("comes back by itself, and says that it sees another process", () =>
+      Effect.gen(function*() {
+        const { page: first } = yield* Tab
+        const page = yield* Effect.acquireRelease(
+          Effect.promise(() => first.context().browser()!.newPage()),
+          (page) => Effect.promise(() => page.close())
+        )
+        const port = yield* Effect.scoped(Effect.gen(function*() {
+          const { url } = Context.get(yield* Layer.build(Layer.fresh(watched({}))), Observer)
+          yield* Effect.promise(() => page.goto(url))
+          yield* see(page, row("watched/Counter"))
+          return Number(new URL(url).port)
+        }))
+        yield* see(page, ".link.lost")
+        yield* Layer.build(Layer.fresh(watched({ port })))
+        assert.include(yield* see(page, ".notice:has-text('The process was restarted')"), "this is the new one")
+        assert.match(yield* see(page, ".link.live"), /^Live/)
+      }).pipe(Effect.provideService(References.MinimumLogLevel, "Fatal")))
+
     it.effect("has nothing serious for axe to find, light and dark", () =>
       Effect.gen(function*() {
         const { page } = yield* Tab
