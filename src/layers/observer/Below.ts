@@ -15,7 +15,7 @@ interface Listed extends Below<Watched> {
 }
 
 /** How many children are listed in a millisecond, at the worst, if that may take a hundredth of the time. */
-const listedInMillis = 200
+const listedInMillis = 100
 
 /** The processes below roots, numbered. */
 export class Processes implements Tree<Watched> {

@@ -6,15 +6,42 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect } from "effect"
+import { Cause, Context, Effect } from "effect"
+import { type CrashReport, isCauseNew, toText } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import { pathText } from "../../domain/observation/Path.ts"
 import { empty, heard } from "../../domain/observer/Feed.ts"
 import type { Group, Totals } from "../../domain/observer/Wire.ts"
+import { toCause } from "../../domain/process/ExitReason.ts"
+import { bounded } from "../../domain/text/ForeignCause.ts"
 import { CurrentSink, type Sink } from "../observation/Sink.ts"
 import type { Process } from "../process/Process.ts"
 import { roots } from "../supervision/tree/Roots.ts"
 import { parentOf, type Watched } from "./Look.ts"
-import { Reports } from "./Reports.ts"
+
+/** How many processes' crashes are kept. */
+const mostReports = 500
+
+/** The last crash of each process. */
+class Reports {
+  private readonly last = new Map<string, CrashReport>()
+
+  add(report: CrashReport): void {
+    const path = pathText(report.path)
+    this.last.delete(path)
+    this.last.set(path, report)
+    const [oldest] = this.last.keys()
+    if (this.last.size > mostReports && oldest !== undefined) this.last.delete(oldest)
+  }
+
+  /** For people: the report, and what it died of with its stack. */
+  text(path: ReadonlyArray<string>): string | null {
+    const report = this.last.get(pathText(path))
+    if (report === undefined) return null
+    const cause = isCauseNew(report) ? bounded(toCause(report.reason)) : Cause.empty
+    return cause.reasons.length === 0 ? toText(report) : `${toText(report)}\n\n${Cause.pretty(cause)}`
+  }
+}
 
 /** What is counted in its trees. */
 type Counted = Omit<Totals, "processes" | "troubled">

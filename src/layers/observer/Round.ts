@@ -6,8 +6,8 @@
  * @since 0.1.0
  */
 
-/** How many processes are looked at in one go: about a millisecond. */
-export const part = 20_000
+/** How many processes are looked at in one go: a few milliseconds, however their memory lies. */
+export const part = 10_000
 
 /** One look after the other. */
 export class Round<N, A> {
