@@ -33,8 +33,10 @@ export const policyOf = (html: string): string =>
     "frame-ancestors 'none'"
   ].join("; ")
 
-/** Shown where the page was not built, as in a clone that was never set up. */
-const absent = "<!doctype html><title>Heirloom</title><p>The page is not built: run <code>npm run setup</code>.</p>"
+/** Shown where the page is not beside this module: in a clone that was never set up, or in a bundle. */
+const absent =
+  "<!doctype html><title>Heirloom</title><p>The page's file, page.html, is not beside the module that sends it. " +
+  "In a bundle, leave heirloom/Observer out of it; in a clone of Heirloom, run npm run setup.</p>"
 
 /** The page that the package carries. */
 export const page: Effect.Effect<Page> = Effect.promise(() =>
