@@ -36,8 +36,9 @@ import { incarnationOf, run } from "./Fibers.ts"
 
 const outside: Crash["activity"] = { _tag: "Outside" }
 
-/** The activity in which the incarnation ended. */
-const activityOf = ({ current, phase }: Server, reason: ExitReason): Crash["activity"] => {
+/** The activity in which the incarnation ended. What an order ends has not failed, whatever the order's reason is. */
+const activityOf = ({ current, phase, stopping }: Server, reason: ExitReason): Crash["activity"] => {
+  if (stopping !== undefined) return outside
   const callback = phase === Initialising
     ? "init"
     : phase === Restoring
