@@ -50,7 +50,12 @@ export interface MachineFault {
 /** A fault and when it is due, in milliseconds from the start. */
 export type TimedFault = ServerFault | StoreFault | ClockFault | MachineFault
 
-/** How many faults of each kind there are in an hour, on average. */
+/**
+ * How many faults of each kind there are in an hour, on average.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Rates {
   /** Of servers, at the points of their messages. */
   readonly messages?: number | undefined
@@ -88,6 +93,9 @@ const lasting: Record<StoreFault["how"], ReadonlyArray<number>> = {
   Away: [500, 5000, 45_000]
 }
 
+/** None goes on for more than this part of the whole: what comes after it would show nothing. */
+const longestPart = 10
+
 /**
  * The faults of so many milliseconds, in the order in which they are due.
  *
@@ -99,10 +107,12 @@ export const make = (seed: number | string, millis: number, rates: Rates): Reado
     const count = Math.round(((rates[kind] ?? 0) * millis) / hour)
     return Array.from({ length: count }, () => make(Math.floor(draws.next() * millis), draws))
   }
+  const longest = Math.ceil(millis / longestPart)
+  const atMost = (millis: number): number => Math.min(millis, longest)
   const server = (points: ReadonlyArray<AnyPoint>) => (at: number, draws: Draws.Draws): ServerFault => {
     const point = draws.pick(points)
     const fault = draws.pick(strikesAt[point])
-    const millis = fault === "Delay" ? draws.pick([10, 1000, 10_000]) : 0
+    const millis = fault === "Delay" ? atMost(draws.pick([10, 1000, 10_000])) : 0
     return { _tag: "Server", at, point, fault, millis, skip: draws.pick(skips) }
   }
   return [
@@ -110,14 +120,14 @@ export const make = (seed: number | string, millis: number, rates: Rates): Reado
     ...faults("lives", server(lifePoints)),
     ...faults("store", (at, draws) => {
       const how = draws.pick(hows)
-      return { _tag: "Store", at, how, millis: draws.pick(lasting[how]), skip: draws.pick(skips) }
+      return { _tag: "Store", at, how, millis: atMost(draws.pick(lasting[how])), skip: draws.pick(skips) }
     }),
     ...faults("clock", (at, draws) => ({
       _tag: "Clock",
       at,
       millis: draws.pick([-1, 1]) * draws.pick([1, 1000, 60_000, hour])
     })),
-    ...faults("machine", (at, draws) => ({ _tag: "Machine", at, millis: draws.pick([0, 1000, 30_000]) }))
+    ...faults("machine", (at, draws) => ({ _tag: "Machine", at, millis: atMost(draws.pick([0, 1000, 30_000])) }))
   ].sort((a, b) => a.at - b.at)
 }
 

@@ -1,23 +1,30 @@
 /**
- * Crashes the servers of a class according to a seeded plan, and tells what it did.
+ * Strikes an app according to a seeded plan, and tells what it did.
  *
- * Nothing is simulated: at the named points of a server's work (`FaultPoints`) its incarnation is ended by a defect, an
- * interruption or a kill, and the fiber of its container is crashed beside it or with it. Use it to find out whether your
- * own servers keep what they acknowledged, in a test or in a chaos run. For one fault at one known place, provide
- * `FaultPoints` yourself.
+ * {@link layerFaults} strikes a whole app by time: its servers at the points of their work and their lives, its stores
+ * (`FaultyStore`), its time of day; {@link run} does so under clients, in real time, and checks what they were answered.
+ * {@link layer} crashes the servers of one class by their messages, and their container beside them or with them. Nothing is
+ * simulated: at the named points (`FaultPoints`) an incarnation is really ended. Use it to find out whether your own servers
+ * keep what they acknowledged. Where nothing real is waited for, `Simulation` does the same a thousand times as fast, and makes
+ * failures short. For one fault at one known place, provide `FaultPoints` yourself.
  *
  * *Tricky*: the points are passed inside the stack of the server; crashing the container there makes its supervisor act in
  * the same stack, before the server goes on. That is the point of striking both together.
  *
  * @since 0.1.0
  */
-import { Cause, Context, Effect, Layer, Random } from "effect"
+import { Cause, Clock, Context, Effect, Layer, Random, References, Schema } from "effect"
 import { crashed } from "../../domain/process/ExitReason.ts"
 import { type Fault, type FaultPoints as Points, InjectedFault } from "../../domain/testing/Fault.ts"
 import * as FaultPlan from "../../domain/testing/FaultPlan.ts"
+import { toText } from "../../domain/testing/Operation.ts"
+import type * as TimedFaults from "../../domain/testing/TimedFaults.ts"
 import { processOf } from "../process/Process.ts"
 import { FaultPoints } from "../server/parts/FaultPoints.ts"
 import type { Stateful, StateOf } from "../state/StateContainer.ts"
+import { Recorder } from "./History.ts"
+import { JumpingClock } from "./JumpingClock.ts"
+import * as Scenario from "./Scenario.ts"
 
 /**
  * What is to be injected.
@@ -136,3 +143,205 @@ const faultOf = (strike: FaultPlan.Strike): Fault | undefined => {
       return { _tag: strike.server }
   }
 }
+
+/**
+ * How many faults of each kind strike in an hour. A process is killed in a simulation alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Rates = Omit<TimedFaults.Rates, "machine">
+
+/**
+ * What strikes an app, and for how long.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface FaultsOptions extends Pick<Scenario.Options<never>, "seed" | "for"> {
+  readonly faults: Rates
+}
+
+/**
+ * The faults of a whole app.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Faults extends Context.Service<Faults, {
+  /** All that is to strike, in the order in which it is due. */
+  readonly plan: ReadonlyArray<TimedFaults.TimedFault>
+  /** What has struck so far, in order. */
+  readonly struck: Effect.Effect<ReadonlyArray<TimedFaults.TimedFault>>
+}>()("heirloom/testing/Chaos/Faults") {}
+
+/**
+ * The faults that strike what is built over it, from now on: provide it to an app's Layer.
+ *
+ * **Details**
+ *
+ * The same seed makes the same plan. A fault that is due strikes the first server, or the first request of a store, that comes
+ * to its place; what never comes there is not struck. Stores are struck that are made by `FaultyStore.layer`. An app without
+ * it pays nothing.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { GenServer, Restart, StateContainer, Supervisor } from "heirloom"
+ * import { Chaos } from "heirloom/testing"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * const App = Supervisor.layer(
+ *   { strategy: "one_for_one", restart: Restart.intensity({ restarts: 100, within: "1 minute" }) },
+ *   [
+ *     StateContainer.layerMemory(Counter),
+ *     Counter.layer({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] } })
+ *   ]
+ * )
+ *
+ * // Ten faults in a second, for an hour.
+ * const faults = Chaos.layerFaults({ seed: 1, for: "1 hour", faults: { messages: 36_000 } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   const chaos = yield* Chaos.Faults
+ *   while ((yield* chaos.struck).length < 5) {
+ *     yield* Effect.exit(counter.Add({ by: 1 }))
+ *     yield* Effect.sleep("5 millis")
+ *   }
+ *   console.log(chaos.plan.length) // => 36000
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.provideMerge(App, faults)))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFaults = (options: FaultsOptions): Layer.Layer<Faults> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const run = new Scenario.Run(new Recorder(() => Scenario.millisOf(clock)), Scenario.wholeOf(options))
+    run.start = Scenario.millisOf(clock)
+    const struck = Effect.sync(() => [...run.struck])
+    return Context.make(Faults, { plan: run.part.faults, struck }).pipe(
+      Context.merge(Scenario.faultsOf(run, () => Scenario.millisOf(clock))),
+      Context.add(Clock.Clock, yield* jumping(run, clock))
+    )
+  }))
+
+/** A clock that jumps when that is due, as long as the scope is open. */
+const jumping = Effect.fnUntraced(function*(run: Scenario.Run, clock: Clock.Clock) {
+  const jumps = new JumpingClock(clock)
+  const strike = Effect.forEach(run.part.faults, (fault) =>
+    fault._tag === "Clock"
+      ? Effect.andThen(
+        Effect.sleep(Math.max(0, run.start! + fault.at - Scenario.millisOf(clock))),
+        Effect.sync(() => {
+          run.strike(fault, "")
+          jumps.ahead += fault.millis
+        })
+      )
+      : Effect.void, { discard: true })
+  if (run.part.faults.some(({ _tag }) => _tag === "Clock")) yield* Effect.forkScoped(strike)
+  return jumps
+})
+
+/**
+ * What is run in real time, for how long, and how.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RunOptions<A> extends Scenario.Options<A> {
+  readonly faults?: Rates | undefined
+}
+
+/**
+ * What a run that failed nothing was like.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Report {
+  readonly seed: number
+  readonly steps: number
+  /** Operations that were recorded, and how many of them were answered. */
+  readonly operations: number
+  readonly answered: number
+  readonly faults: number
+  /** Lifecycle events. */
+  readonly events: number
+}
+
+/**
+ * A run in real time went wrong. Its message has the seed, what is wrong, and what shows it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChaosFailed extends Schema.TaggedError<ChaosFailed>()("ChaosFailed", {
+  seed: Schema.Number,
+  kind: Schema.String,
+  what: Schema.String,
+  /** The operations that show it, or what happened last. */
+  history: Schema.String
+}) {
+  override get message(): string {
+    return `seed ${this.seed} (${this.kind}): ${this.what}\n\nWhat shows it:\n\n${this.history}`
+  }
+}
+
+/** How much is shown of a run where it is not known what shows that it is wrong. */
+const shownLines = 100
+
+/**
+ * Runs an app under clients and faults in real time, and checks it as `Simulation.run` does.
+ *
+ * **When to use**
+ *
+ * For what has no place in a simulation: files, databases, sockets, threads.
+ *
+ * **Details**
+ *
+ * The same seed draws the same faults and the same choices of clients; what comes of them depends on the machine, so that a
+ * failure cannot be made short by leaving things out. Of a history that cannot be, those operations are shown that say so.
+ * `recovery` is 5 seconds by default. Logs are not shown.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const run = <A, E>(app: Layer.Layer<A, E>, options: RunOptions<A>): Effect.Effect<Report, ChaosFailed> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { seed } = options
+    const clock = yield* Clock.Clock
+    const start = Scenario.millisOf(clock)
+    const recorder = new Recorder(() => Scenario.millisOf(clock) - start)
+    const run = new Scenario.Run(recorder, Scenario.wholeOf(options))
+    run.start = start
+    const lived = yield* Scenario.life(app, { recovery: "5 seconds", ...options }, run).pipe(
+      Effect.provideService(Clock.Clock, yield* jumping(run, clock)),
+      Effect.provideService(References.MinimumLogLevel, "None")
+    )
+    const problem = lived ?? Scenario.judge(run)
+    if (problem === undefined) {
+      const { events, steps, struck } = run
+      const { operations } = recorder
+      const answered = operations.filter(({ outcome }) => outcome._tag === "Answered").length
+      return { seed, steps: steps.length, operations: operations.length, answered, faults: struck.length, events }
+    }
+    const { broken: [broken] } = recorder.check()
+    return yield* new ChaosFailed({
+      seed,
+      kind: problem.kind,
+      what: problem.what,
+      history: problem.kind === "history" && broken !== undefined
+        ? broken.operations.map(toText).join("\n")
+        : Scenario.historyText(recorder.lines.slice(-shownLines))
+    })
+  }))

@@ -29,6 +29,18 @@ export const CurrentStoreFaults: Context.Reference<StoreFaults | undefined> = Co
 >("heirloom/testing/StoreFaults", { defaultValue: () => undefined })
 
 /**
+ * Runs a request that hangs: in the fiber that asks, by default. In a simulation it is on its way, and is done even when the
+ * process that sent it is gone by then.
+ *
+ * @category fault injection
+ * @since 0.1.0
+ */
+export const OnItsWay: Context.Reference<<A>(request: Effect.Effect<A, StoreError>) => Effect.Effect<A, StoreError>> =
+  Context.Reference("heirloom/testing/OnItsWay", {
+    defaultValue: () => <A>(request: Effect.Effect<A, StoreError>) => request
+  })
+
+/**
  * A store over another one that is struck by `faults`.
  *
  * @category constructors
@@ -52,7 +64,7 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
         case "Late":
           return Effect.tap(request, () => Effect.sleep(fault.millis))
         case "Hangs":
-          return Effect.andThen(Effect.sleep(fault.millis), request)
+          return Effect.flatMap(OnItsWay, (run) => run(Effect.andThen(Effect.sleep(fault.millis), request)))
       }
     })
   const { confirm, count, timers } = store

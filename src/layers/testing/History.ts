@@ -128,12 +128,16 @@ export class Recorder {
     this.operations[place] = { ...operation, outcome: { ...outcome, until } }
   }
 
-  /** Everything that could do something was switched off: what was not done by now never will be. */
+  /** Everything that could do something was switched off. What was on its way to a store may still come there. */
   stopped(why: string): void {
-    for (const { end } of this.underWay) end((until) => ({ outcome: { _tag: "Unknown", why, until } }))
+    for (const { end } of this.underWay) end(() => ({ outcome: { _tag: "Unknown", why } }))
+    this.unsettled = []
+  }
+
+  /** Another process has taken over: what was not done by now never will be. */
+  takenOver(): void {
     const until = this.moment()
     this.operations.forEach((_, place) => this.settle(place, until))
-    this.unsettled = []
   }
 
   /** What is wrong with it, by keys; and the keys of which that cannot be said. */

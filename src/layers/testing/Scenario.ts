@@ -15,7 +15,7 @@ import * as TimedFaults from "../../domain/testing/TimedFaults.ts"
 import * as Telemetry from "../observation/Telemetry.ts"
 import { FaultPoints, LifePoints } from "../server/parts/FaultPoints.ts"
 import { CurrentStoreFaults } from "./FaultyStore.ts"
-import { Client, History, type Recorder } from "./History.ts"
+import { Client, History, type Line, type Recorder } from "./History.ts"
 
 /**
  * What is run, and for how long.
@@ -40,6 +40,8 @@ export interface Options<A> {
   readonly pause?: Duration.Input | undefined
   /** How many faults of each kind strike in an hour; none by default. */
   readonly faults?: TimedFaults.Rates | undefined
+  /** How long the app has to recover when no fault strikes any more, before the invariant is asked. */
+  readonly recovery?: Duration.Input | undefined
   /** Run when the clients are done and no fault strikes any more; broken when it fails or dies. */
   readonly invariant?: Effect.Effect<unknown, unknown, A | History | Scope.Scope> | undefined
 }
@@ -158,25 +160,33 @@ const faultOf = (tag: LifeFault["_tag"], millis: number, why: InjectedFault): Li
   }
 }
 
+/** The steady time of a clock, in milliseconds. */
+export const millisOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/** What strikes a run. */
+export const faultsOf = (run: Run, now: () => number) =>
+  Context.make(FaultPoints, (point, { message, server }) => {
+    const struck = run.at(now(), point, `${message} in ${server}`)
+    return struck === undefined ? undefined : faultOf(struck[0].fault, 0, struck[1]) as Fault
+  }).pipe(
+    Context.add(LifePoints, (point, { incarnation, server }) => {
+      const struck = run.at(now(), point, `${server} #${incarnation}`)
+      return struck === undefined ? undefined : faultOf(struck[0].fault, struck[0].millis, struck[1])
+    }),
+    Context.add(CurrentStoreFaults, (operation) => run.atStore(now(), operation))
+  )
+
 /** What the app must have in its context to be struck, and seen. */
 const around = (run: Run, clock: Clock.Clock) => {
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const now = () => millisOf(clock)
   const telemetry = Telemetry.make()
   telemetry.subscribe((event) => {
     run.events++
     run.recorder.note(eventText(event))
     LifeLaws.see(run.laws, event)
   })
-  return Context.make(Telemetry.CurrentTelemetry, telemetry).pipe(
-    Context.add(FaultPoints, (point, { message, server }) => {
-      const struck = run.at(now(), point, `${message} in ${server}`)
-      return struck === undefined ? undefined : faultOf(struck[0].fault, 0, struck[1]) as Fault
-    }),
-    Context.add(LifePoints, (point, { incarnation, server }) => {
-      const struck = run.at(now(), point, `${server} #${incarnation}`)
-      return struck === undefined ? undefined : faultOf(struck[0].fault, struck[0].millis, struck[1])
-    }),
-    Context.add(CurrentStoreFaults, (operation) => run.atStore(now(), operation)),
+  return faultsOf(run, now).pipe(
+    Context.add(Telemetry.CurrentTelemetry, telemetry),
     Context.add(Violations, (what) => {
       run.recorder.note(`broken: ${what}`)
       run.violation ??= { kind: "promise", what, millis: now() }
@@ -203,7 +213,7 @@ const drawsAsRandom = (draws: Draws.Draws): Random.Random => ({
 })
 
 /** Time for what is restarted with a backoff, and for stores that were away, when no fault strikes any more. */
-const recovery = Duration.minutes(2)
+const defaultRecovery = Duration.minutes(2)
 /** How long a step may go on after that. */
 const patience = Duration.minutes(10)
 
@@ -247,9 +257,11 @@ export const life = <A, E>(
 ): Effect.Effect<Problem | undefined> =>
   Effect.scoped(Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const now = Effect.sync(() => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
+    const now = Effect.sync(() => millisOf(clock))
     const built = yield* Effect.exit(Layer.build(Layer.provide(app, Layer.succeedContext(around(run, clock)))))
     if (built._tag === "Failure") return problem("start", `the app did not start: ${Cause.pretty(built.cause)}`)
+    // Its stores are its own by now.
+    run.recorder.takenOver()
     const start = run.start ??= yield* now
     const context = Context.add(built.value, History, run.recorder)
     const pause = Duration.toMillis(Duration.fromInputUnsafe(options.pause ?? "1 second"))
@@ -263,7 +275,7 @@ export const life = <A, E>(
     )
     yield* Effect.sleep(Math.max(run.part.millis - ((yield* now) - start), 0))
     run.recorder.note("no more faults")
-    yield* Effect.sleep(recovery)
+    yield* Effect.sleep(options.recovery ?? defaultRecovery)
     const ended = yield* Effect.timeoutOption(Effect.forEach(fibers, Fiber.await, { discard: true }), patience)
     if (ended._tag === "None") {
       return problem("client", "a client's step has not ended: it waits for an answer that does not come")
@@ -272,6 +284,20 @@ export const life = <A, E>(
     const exit = yield* Effect.exit(Effect.provideContext(options.invariant, context))
     return exit._tag === "Success" ? undefined : problem("invariant", Cause.pretty(exit.cause))
   }))
+
+/** The whole of a run. */
+export const wholeOf = <A>({ faults = {}, for: duration, seed }: Pick<Options<A>, "faults" | "for" | "seed">): Part => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+  return { millis, faults: TimedFaults.make(seed, millis, faults), skips: () => false }
+}
+
+const pad = (n: number, digits = 2): string => String(Math.floor(n)).padStart(digits, "0")
+const timeText = (millis: number): string =>
+  `${pad(millis / 3_600_000)}:${pad((millis / 60_000) % 60)}:${pad((millis / 1000) % 60)}.${pad(millis % 1000, 3)}`
+
+/** A record as text. */
+export const historyText = (lines: ReadonlyArray<Line>): string =>
+  lines.map(({ millis, text }) => `${timeText(millis)}  ${text}`).join("\n")
 
 const problem = (kind: Problem["kind"], what: string): Problem => ({ kind, what })
 

@@ -8,14 +8,13 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Duration, Effect, Layer, Metric, References, Schema } from "effect"
+import { Cause, Context, Effect, Layer, Metric, References, Schema } from "effect"
 import type { Grade } from "../../domain/state/Survival.ts"
 import * as LifeLaws from "../../domain/testing/LifeLaws.ts"
 import * as Shrink from "../../domain/testing/Shrink.ts"
-import * as TimedFaults from "../../domain/testing/TimedFaults.ts"
 import { makeMemory, type StateStore, type StateStoreKey } from "../state/store/StateStore.ts"
 import * as FaultyStore from "./FaultyStore.ts"
-import { type Line, Recorder } from "./History.ts"
+import { Recorder } from "./History.ts"
 import * as Scenario from "./Scenario.ts"
 import { Machine, World } from "./VirtualTime.ts"
 
@@ -36,6 +35,7 @@ export interface Options<A> extends Scenario.Options<A> {
   readonly attempts?: number | undefined
 }
 
+export type { Rates } from "../../domain/testing/TimedFaults.ts"
 export { Violations } from "./Scenario.ts"
 
 /**
@@ -115,6 +115,14 @@ interface Ran {
   readonly millis: number
 }
 
+/** Runs a request elsewhere, to its end; whether the one that asked hears of it depends on whether it is still there. */
+const onItsWay = <A, E>(request: Effect.Effect<A, E>, from: Machine, elsewhere: Machine): Effect.Effect<A, E> =>
+  Effect.callback((resume) => {
+    Effect.runForkWith(elsewhere.context)(request).addObserver((exit) => {
+      if (!from.isOff) resume(exit)
+    })
+  })
+
 /** One run, or a part of one. */
 const once = <A, E>(
   app: Layer.Layer<A, E>,
@@ -130,6 +138,7 @@ const once = <A, E>(
     Context.add(References.MinimumLogLevel, "None"),
     Context.add(Disks, new Map())
   )
+  const elsewhere = new Machine(world)
   const timed = part.faults.filter((fault) => fault._tag === "Clock" || fault._tag === "Machine")
   const ran = (problem: Scenario.Problem | undefined): Ran => {
     if (problem?.kind !== "stuck") world.settle()
@@ -138,7 +147,10 @@ const once = <A, E>(
   while (true) {
     const machine = new Machine(world)
     // What a process that is killed has counted dies with it.
-    const own = Context.add(machine.context, Metric.MetricRegistry, new Map())
+    const own = machine.context.pipe(
+      Context.add(Metric.MetricRegistry, new Map()),
+      Context.add(FaultyStore.OnItsWay, (request) => onItsWay(request, machine, elsewhere))
+    )
     const fiber = Effect.runForkWith(Context.merge(common, own))(Scenario.life(app, options, run))
     let restartsAfter: number | undefined
     while (restartsAfter === undefined) {
@@ -169,18 +181,6 @@ const once = <A, E>(
     LifeLaws.gone(run.laws)
     world.moveTo(world.now + restartsAfter)
   }
-}
-
-const pad = (n: number, digits = 2): string => String(Math.floor(n)).padStart(digits, "0")
-const timeText = (millis: number): string =>
-  `${pad(millis / 3_600_000)}:${pad((millis / 60_000) % 60)}:${pad((millis / 1000) % 60)}.${pad(millis % 1000, 3)}`
-
-const historyText = (lines: ReadonlyArray<Line>): string =>
-  lines.map(({ millis, text }) => `${timeText(millis)}  ${text}`).join("\n")
-
-const partOf = <A>({ faults = {}, for: duration, seed }: Options<A>): Scenario.Part => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
-  return { millis, faults: TimedFaults.make(seed, millis, faults), skips: () => false }
 }
 
 const afterwards = 60_000
@@ -274,7 +274,7 @@ const shortest = (
 export const run = <A, E>(app: Layer.Layer<A, E>, options: Options<A>): Effect.Effect<Report, SimulationFailed> =>
   Effect.contextWith((outer: Context.Context<never>) => {
     const { attempts = 200, seed } = options
-    const whole = partOf(options)
+    const whole = Scenario.wholeOf(options)
     const again = (part: Scenario.Part): Ran => once(app, options, part, outer)
     const first = again(whole)
     if (first.problem !== undefined) {
@@ -286,7 +286,7 @@ export const run = <A, E>(app: Layer.Layer<A, E>, options: Options<A>): Effect.E
           what: ran.problem!.what,
           faults: [part.faults.length, whole.faults.length],
           steps: [ran.run.steps.length, first.run.steps.length],
-          history: historyText(ran.run.recorder.lines)
+          history: Scenario.historyText(ran.run.recorder.lines)
         })
       )
     }
@@ -300,6 +300,6 @@ export const run = <A, E>(app: Layer.Layer<A, E>, options: Options<A>): Effect.E
       faults: struck.length,
       events,
       sleeping,
-      history: historyText(recorder.lines)
+      history: Scenario.historyText(recorder.lines)
     })
   })

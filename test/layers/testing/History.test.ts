@@ -197,14 +197,15 @@ describe("checking a history", () => {
 })
 
 describe("when everything was switched off", () => {
-  it.effect("whatever was under way, or open, is over", () =>
+  it.effect("whatever was under way, or open, is over when another process has taken over", () =>
     Effect.gen(function*() {
       const history = yield* History.History
       const sent = history.begin("a", "k", { _tag: "Add", by: 1 })
       sent(() => ({ outcome: { _tag: "Unknown", why: "it was sent" }, until: "an answer to its client" }))
       const waiting = history.begin("a", "k", { _tag: "Add", by: 1 })
       history.stopped("killed")
+      history.takenOver()
       waiting((at) => ({ outcome: { _tag: "Answered", value: 2, at } }))
-      assert.deepStrictEqual(yield* outcomes, ["0-4 it was sent", "2-3 killed"])
+      assert.deepStrictEqual(yield* outcomes, ["0-4 it was sent", "2-4 killed"])
     }).pipe(Effect.provide(History.layer)))
 })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Layer, Random, Ref, Schema } from "effect"
 import { GenServer, Restart, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
-import { History, Simulation } from "../../../src/testing.ts"
+import { FaultyStore, History, Simulation } from "../../../src/testing.ts"
 
 class Counter extends GenServer.Service<Counter>()("app/Counter", {
   state: Schema.Int,
@@ -191,5 +191,44 @@ describe("a store of a simulation", () => {
     Effect.gen(function*() {
       const store = Context.get(yield* Layer.build(Simulation.layerStore(Store)), Store)
       assert.deepStrictEqual([store.grade, yield* store.keys()], ["process", []])
+    }))
+})
+
+describe("a process of a simulation that is killed", () => {
+  it.effect("may have a write on its way to the store, which comes there all the same, and is fenced off", () =>
+    Effect.gen(function*() {
+      let saves = 0
+      const late = Layer.effect(
+        Store,
+        Effect.map(Layer.build(Simulation.layerStore(Store)), (built) => {
+          const store = Context.get(built, Store)
+          return {
+            ...store,
+            save: (records) =>
+              Effect.flatMap(
+                FaultyStore.OnItsWay,
+                (run) =>
+                  run(Effect.andThen(
+                    Effect.sleep("3 seconds"),
+                    Effect.suspend(() => {
+                      saves++
+                      return store.save(records)
+                    })
+                  ))
+              )
+          }
+        })
+      )
+      const app = tree(StateContainer.layerStore(Counter, { store: Store })).pipe(Layer.provide(late))
+      const add = Effect.flatMap(Counter, (counter) => History.add("counter", 1, counter.Add({ by: 1 })))
+      const { history } = yield* Simulation.run(app, {
+        seed: 1,
+        for: "1 hour",
+        clients: { a: add },
+        faults: { machine: 60 }
+      })
+      const acknowledged = history.split("a: add 1 to counter = ").length - 1
+      assert.isAbove(acknowledged, 100)
+      assert.isAbove(saves, acknowledged)
     }))
 })

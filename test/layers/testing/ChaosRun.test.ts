@@ -1,0 +1,109 @@
+/** Faults that strike a whole app, and runs of one in real time. */
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Context, Effect, Layer, References, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { isOrderly } from "../../../src/domain/process/ExitReason.ts"
+import { GenServer, Restart, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
+import { Chaos, FaultyStore, Harness, History, VirtualTime } from "../../../src/testing.ts"
+
+class Counter extends GenServer.Service<Counter>()("app/Counter", {
+  state: Schema.Int,
+  messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+}) {}
+
+class Store extends StateStore.Service<Store>()("app/Store", "crash") {}
+
+const restart = Restart.intensity({ restarts: 10_000, within: "1 minute" })
+const forgetful = { isForgetful: false }
+
+/** It may forget: then it answers with a sum that was there long before. */
+const App = Supervisor.layer({ id: "app", strategy: "one_for_one", restart }, [
+  StateContainer.layerStore(Counter, { store: Store }),
+  Counter.layer({
+    init: 0,
+    handlers: { Add: (n, { by }) => forgetful.isForgetful && n > 20 ? [1, 1] : [n + by, n + by] }
+  })
+]).pipe(
+  Layer.provide(FaultyStore.layer(Store, StateStore.layerMemory(Store))),
+  Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
+)
+
+const hour = 3_600_000
+
+describe("the faults of a whole app", () => {
+  it.effect("strike servers, stores and the time of day, according to a plan that the seed makes", () =>
+    Effect.gen(function*() {
+      const options = { seed: 2, for: "1 hour", faults: { messages: 20, lives: 10, store: 10, clock: 3 } } as const
+      const live = Layer.provideMerge(App, Layer.provideMerge(Chaos.layerFaults(options), Harness.Harness.layer))
+      const context = yield* Layer.build(live)
+      const [chaos, counter] = [Context.get(context, Chaos.Faults), Context.get(context, Counter)]
+      for (let minute = 0; minute < 70; minute++) {
+        yield* Effect.forkChild(Effect.exit(counter.Add({ by: 1 })), { startImmediately: true })
+        yield* TestClock.adjust("1 minute")
+      }
+      const struck = yield* chaos.struck
+      const count = (tag: string) => struck.filter(({ _tag }) => _tag === tag).length
+      assert.strictEqual(chaos.plan.length, 43)
+      assert.isAbove(count("Server"), 10)
+      assert.isAbove(count("Store"), 1)
+      assert.strictEqual(count("Clock"), 3)
+      const jumped = chaos.plan.reduce((sum, fault) => fault._tag === "Clock" ? sum + fault.millis : sum, 0)
+      const clock = Context.get(context as Context.Context<unknown>, Clock.Clock)
+      assert.strictEqual(clock.currentTimeMillisUnsafe() - (yield* Clock.currentTimeMillis), jumped)
+      const crashes = (yield* Context.get(context, Harness.Harness).events).filter((event) =>
+        event._tag === "Exited" && !isOrderly(event.reason)
+      )
+      assert.isAbove(crashes.length, 5)
+      const again = yield* Layer.build(Chaos.layerFaults(options))
+      assert.deepStrictEqual(Context.get(again, Chaos.Faults).plan, chaos.plan)
+    }))
+})
+
+const client = Effect.flatMap(Counter, (counter) => History.add("counter", 1, counter.Add({ by: 1 })))
+const options = {
+  seed: 1,
+  for: "300 millis",
+  pause: "2 millis",
+  recovery: "20 millis",
+  clients: { alice: client, bob: client }
+} as const
+
+// In virtual time, so that what is shown does not depend on how fast the machine is: its clock is that of the context.
+describe("a run in real time", () => {
+  it.effect("strikes the app under its clients, and finds nothing where nothing is wrong", () =>
+    Effect.gen(function*() {
+      let asked = 0
+      const report = yield* VirtualTime.run(Chaos.run(App, {
+        ...options,
+        faults: { messages: (20 * hour) / 300, lives: (5 * hour) / 300, store: (5 * hour) / 300 },
+        invariant: Effect.sync(() => asked++)
+      }))
+      assert.strictEqual(asked, 1)
+      assert.isAbove(report.answered, 10)
+      assert.isAbove(report.faults, 5)
+      assert.isAbove(report.events, 10)
+      assert.strictEqual(report.seed, 1)
+    }))
+
+  it.effect("shows the operations of a history that cannot be", () =>
+    Effect.gen(function*() {
+      forgetful.isForgetful = true
+      const failed = yield* Effect.flip(VirtualTime.run(Chaos.run(App, options))).pipe(
+        Effect.ensuring(Effect.sync(() => (forgetful.isForgetful = false)))
+      )
+      assert.strictEqual(failed.kind, "history")
+      assert.match(failed.message, /^seed 1 \(history\): /)
+      assert.isAtMost(failed.history.split("\n").length, 3)
+      assert.include(failed.history, "add 1 to counter = 1")
+    }))
+
+  it.effect("tells an invariant that fails, and what happened last", () =>
+    Effect.gen(function*() {
+      const failed = yield* Effect.flip(
+        VirtualTime.run(Chaos.run(App, { ...options, for: "20 millis", invariant: Effect.fail("nothing is left") }))
+      )
+      assert.strictEqual(failed.kind, "invariant")
+      assert.include(failed.what, "nothing is left")
+      assert.include(failed.history, "no more faults")
+    }))
+})
