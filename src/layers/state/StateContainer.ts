@@ -326,7 +326,7 @@ export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
  * **Gotchas**
  *
  * Messages that a handler sends to others are not held back: `GenServer.stored` is a barrier for one that needs it. A
- * store belongs to one process at a time: a younger one that opens it fences the older one off, for good. A class's id, a
+ * store belongs to one process at a time: who comes second waits (`ownership`, `patience` of the store). A class's id, a
  * slash and a server's key may have 512 bytes of UTF-8 together; a server with a longer key is not started.
  *
  * @category layers

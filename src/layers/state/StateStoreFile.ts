@@ -359,8 +359,8 @@ export const makeDirect = (options: Options): ReturnType<typeof make> =>
  *
  * **Gotchas**
  *
- * A folder has one owner at a time. To read one that a running app owns is safe; acquiring an epoch takes it over, and the
- * app's next write fails `Fenced`. Reading without an epoch reads the whole log each time.
+ * A folder has one owner at a time. To read one that a running app owns is safe; a second app waits for the
+ * first to leave (`ownership`). Reading without an epoch reads the whole log each time.
  *
  * **Example**
  *
