@@ -127,6 +127,8 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
     const owners = yield* columnsOf(names.owners)
     if (owners.has("epoch") && !owners.has("commits")) {
       yield* plain(`ALTER TABLE ${names.owners} ADD COLUMN commits bigint NOT NULL DEFAULT 0`)
+      // Each commit writes it over.
+      if (dialect === "pg") yield* plain(`ALTER TABLE ${names.owners} SET (fillfactor = 10)`)
     }
   })
 }
