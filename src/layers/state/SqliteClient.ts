@@ -19,7 +19,7 @@ import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { messageOf } from "../../domain/text/ForeignText.ts"
 import * as NodeSqlite from "./lock/NodeSqlite.ts"
 import { withFiles } from "./sql/DatabaseFiles.ts"
-import * as SqliteFiles from "./sqlite/SqliteFiles.ts"
+import { sqliteFiles } from "./sqlite/SqliteDatabase.ts"
 
 /**
  * How to open a database.
@@ -170,7 +170,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
     spanAttributes: [["db.system.name", "sqlite"]]
   })
-  return withFiles(client, SqliteFiles.watch)
+  return withFiles(client, sqliteFiles)
 })
 
 /**

@@ -58,7 +58,7 @@ const databaseOf = Effect.gen(function*() {
     take: dialect === "pg"
       ? DatabaseLock.ofServer(sql)
       : yield* DatabaseLock.ofFile((text) => sql.unsafe(text)),
-    watching: DatabaseFiles.filesOf(client)
+    files: DatabaseFiles.filesOf(client)
   }
   return database
 })

@@ -22,7 +22,7 @@ import type { Asked } from "./sql/SqlReads.ts"
 import * as SqlReads from "./sql/SqlReads.ts"
 import { reasonOf } from "./sql/SqlRows.ts"
 import * as SqlStore from "./sql/SqlStore.ts"
-import * as SqliteFiles from "./sqlite/SqliteFiles.ts"
+import { sqliteFiles } from "./sqlite/SqliteDatabase.ts"
 import * as SqliteLook from "./sqlite/SqliteLook.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 import type * as StateStoreSql from "./StateStoreSql.ts"
@@ -54,7 +54,7 @@ const open = Effect.fnUntraced(
     return {
       dialect: "sqlite",
       isOneConnection: true,
-      watching: SqliteFiles.watch,
+      files: sqliteFiles,
       take: yield* DatabaseLock.ofFile((text) => execute(text, [])),
       execute,
       transaction: <A, E>(effect: Effect.Effect<A, E>) =>

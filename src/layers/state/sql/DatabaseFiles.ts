@@ -8,6 +8,8 @@
 import { Effect, Exit, type Scope } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 import type { FileLoss } from "../../../domain/state/stored/FileLoss.ts"
+import type { Head } from "../../../domain/state/stored/HeadRing.ts"
+import type { Statements } from "./SqlStatements.ts"
 
 /** What has become of a file. */
 export interface Lost {
@@ -27,15 +29,43 @@ export type Execute = (text: string) => Effect.Effect<ReadonlyArray<SqlConnectio
 /** Begins to watch the files of a database that is open; nothing where it has none that can be seen from here. */
 export type Watching = (execute: Execute) => Effect.Effect<Watch | undefined, never, Scope.Scope>
 
+/** What was stored last, as it is known beside the database. */
+export interface Heads {
+  /** The number of a key's newest snapshot, by the key's id; 0: not known, or none. What this session has written is not asked for. */
+  of(id: number): number
+  /** These are stored. */
+  note(heads: ReadonlyArray<Head>): void
+}
+
+/** Opens what is known beside the database of a table. */
+export type OpenHeads = (
+  execute: Execute,
+  table: string
+) => Effect.Effect<Heads | undefined, never, Scope.Scope>
+
+/** Looks through the tables of a store: what is wrong with them for good, if something is. */
+export type Check = (
+  execute: Execute,
+  store: string,
+  tables: Statements["names"]
+) => Effect.Effect<string | undefined, SqlError.SqlError>
+
+/** What can be asked of a database that is in files. */
+export interface Files {
+  readonly watching: Watching
+  readonly heads: OpenHeads
+  readonly check: Check
+}
+
 const files: unique symbol = Symbol.for("heirloom/SqlClient/files")
 
 /** The same client, with what is known of its files. */
-export const withFiles = <Client extends object>(client: Client, watching: Watching): Client =>
-  Object.assign(client, { [files]: watching })
+export const withFiles = <Client extends object>(client: Client, known: Files): Client =>
+  Object.assign(client, { [files]: known })
 
 /** What is known of a client's files. */
-export const filesOf = (client: object): Watching | undefined =>
-  files in client ? (client as { readonly [files]: Watching })[files] : undefined
+export const filesOf = (client: object): Files | undefined =>
+  files in client ? (client as { readonly [files]: Files })[files] : undefined
 
 /** What a look finds, if it finds anything. What cannot be looked at may be seen again later. */
 const attempt = (watch: Watch): Effect.Effect<Lost | undefined, SqlError.SqlError> | undefined => {

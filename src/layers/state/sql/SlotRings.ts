@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import type { Head } from "../../../domain/state/stored/HeadRing.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { evict, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
@@ -20,6 +21,7 @@ import type { SlotRow } from "./SqlStatements.ts"
 interface Ring {
   readonly text: string
   readonly textSum: number
+  readonly id: number
   /** The sequence number in each slot; 0: free. */
   readonly seqs: Array<number>
   /** The youngest epoch that wrote the key. */
@@ -46,6 +48,8 @@ export class SlotRings {
   private readonly rings = new Map<string, Ring>()
   private unconfirmed: ReadonlyArray<SnapshotRecord> = []
   private batch = 0
+  /** The keys of the batch that was planned last, each with its newest snapshot in it. */
+  heads: ReadonlyArray<Head> = []
 
   constructor(limit: number) {
     this.limit = limit
@@ -68,7 +72,7 @@ export class SlotRings {
     const byText = new Map<string, Ring>()
     for (const key of keys) {
       const text = KeyText.encode(key)
-      const ring: Ring = { text, textSum: RowSums.ofText(text), seqs: [], epoch: 0, batch: 0 }
+      const ring: Ring = { text, textSum: RowSums.ofText(text), id: RowSums.idOf(text), seqs: [], epoch: 0, batch: 0 }
       byText.set(ring.text, ring)
       if (this.rings.size >= maxRings) { for (const first of this.rings.keys()) if (this.rings.delete(first)) break }
       this.rings.set(key, ring)
@@ -87,6 +91,7 @@ export class SlotRings {
   plan(records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<EpochRows> | StoreErrorReason {
     const batch = ++this.batch
     const groups: Array<EpochRows> = []
+    const heads: Array<Head> = []
     let group: EpochRows | undefined
     this.unconfirmed = records
     for (const record of records) {
@@ -97,6 +102,7 @@ export class SlotRings {
         group = groups.find((one) => one.epoch === epoch)
         if (group === undefined) groups.push(group = { epoch, rows: [] })
       }
+      heads.push({ id: ring.id, seq })
       const slot = this.slotFor(ring.seqs, seq, trusted)
       ring.seqs[slot] = seq
       ring.epoch = epoch
@@ -120,6 +126,7 @@ export class SlotRings {
       if (same === -1) group.rows.push(row)
       else group.rows[same] = row
     }
+    this.heads = heads
     return groups
   }
 

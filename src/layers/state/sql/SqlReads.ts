@@ -23,13 +23,15 @@ const nothing: Known = { answers: [], lostAnswers: [], kept: [], lostTimers: [],
 export const known = Effect.fnUntraced(function*<E>(
   sql: SqlStatements.Statements,
   run: Run<E>,
-  key: string
+  key: string,
+  /** The number of a snapshot that is known to have been stored. */
+  noted = 0
 ): Effect.fn.Return<Known, E> {
   const text = KeyText.encode(key)
   const rows = yield* run(sql.snapshots(text))
-  if (rows.length === 0) return nothing
+  if (rows.length === 0 && noted === 0) return nothing
   const recorded = recordedOf(key, yield* run(sql.recorded(text, text)))
-  return { ...recorded, kept: snapshotsOf(key, rows, recorded.stored) }
+  return { ...recorded, kept: snapshotsOf(key, rows, Math.max(recorded.stored, noted)) }
 })
 
 /** What was set aside, of a key or of all. */

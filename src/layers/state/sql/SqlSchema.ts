@@ -19,8 +19,8 @@ type Run<E> = (statement: Bound) => Effect.Effect<ReadonlyArray<Row>, E>
 /** Rows that are read at once. */
 const page = 500
 
-/** What is copied of a table: its columns, those that tell its rows apart, and what a row adds up to. */
-interface Copied {
+/** What holds of the rows of a table: their columns, those that tell them apart, and what one adds up to. */
+export interface Summed {
   readonly name: "snapshots" | "answers" | "timers" | "aside"
   readonly columns: ReadonlyArray<string>
   readonly id: readonly [first: string, second?: string]
@@ -38,7 +38,8 @@ const snapshot = (row: Row): RowSums.Snapshot => ({
   state: text(row, "state")
 })
 
-const copied: ReadonlyArray<Copied> = [
+/** The tables whose rows have a sum. */
+export const summedTables: ReadonlyArray<Summed> = [
   {
     name: "snapshots",
     columns: ["key", "slot", "seq", "epoch", "version", "trusted", "at", "state"],
@@ -81,7 +82,7 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
   const placeholder = (n: number) => dialect === "pg" ? `$${n}` : "?"
 
   /** Moves a table of an earlier version out of the way, and adds the sums to it. */
-  const summed = Effect.fnUntraced(function*({ columns, id, name, sum }: Copied) {
+  const summed = Effect.fnUntraced(function*({ columns, id, name, sum }: Summed) {
     const table = names[name]
     const old = `${table}_0_1`
     const found = yield* columnsOf(table)
@@ -108,7 +109,7 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
 
   /** A role that may do no more than read and write opens tables that are there. */
   const isPrepared = Effect.gen(function*() {
-    for (const { name } of copied) if (!(yield* columnsOf(names[name])).has("sum")) return false
+    for (const { name } of summedTables) if (!(yield* columnsOf(names[name])).has("sum")) return false
     return (yield* columnsOf(names.owners)).has("commits")
   })
 
@@ -116,7 +117,7 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
     if (yield* isPrepared) return
     if (sql.bounds !== undefined) yield* run(sql.bounds)
     if (sql.lockTables !== undefined) yield* run(sql.lockTables)
-    const copies = yield* Effect.forEach(copied, summed)
+    const copies = yield* Effect.forEach(summedTables, summed)
     yield* Effect.forEach(sql.tables, plain)
     for (const copy of copies) {
       if (copy === undefined) continue

@@ -20,6 +20,7 @@ import { OneConnection, type Take } from "../lock/DatabaseLock.ts"
 import { ownershipOf } from "../store/Holding.ts"
 import type * as StateStore from "../store/StateStore.ts"
 import * as DatabaseFiles from "./DatabaseFiles.ts"
+import * as RowSums from "./RowSums.ts"
 import { SlotRings } from "./SlotRings.ts"
 import { besides, type Known, setAside } from "./SqlBesides.ts"
 import { countOf, keysOf } from "./SqlKeys.ts"
@@ -49,7 +50,7 @@ export interface Database {
   /** How a process takes it for itself; absent where no other can reach it. */
   readonly take?: Take | undefined
   /** How to look at its files, where it has any. */
-  readonly watching?: DatabaseFiles.Watching | undefined
+  readonly files?: DatabaseFiles.Files | undefined
 }
 
 /** Another statement under the same epoch was later, and was stored. */
@@ -104,8 +105,14 @@ export const make = Effect.fnUntraced(function*(
   if (!/^[a-z_][a-z0-9_]{0,39}$/i.test(table)) {
     return yield* fail("open", { _tag: "Invalid", what: `"${table}" is not a plain table name of at most 40 letters` })
   }
+  const ask = (text: string) => database.execute(text, [])
+  const what = yield* typed("open")(
+    database.files === undefined ? Effect.undefined : database.transaction(database.files.check(ask, name, sql.names))
+  )
+  if (what !== undefined) return yield* fail("open", { _tag: "Corrupt", what })
   yield* typed("open")(database.transaction(prepare(sql, run)))
-  const lost = yield* database.watching?.((text) => database.execute(text, [])) ?? Effect.undefined
+  const heads = yield* database.files?.heads(ask, table) ?? Effect.undefined
+  const lost = yield* database.files?.watching(ask) ?? Effect.undefined
 
   const inPlace = (operation: string) =>
     DatabaseFiles.lookAfter(lost, (found) => fail(operation, { _tag: "Gone", ...found }))
@@ -185,6 +192,7 @@ export const make = Effect.fnUntraced(function*(
       ))
     return Effect.map(written, () => {
       rings.stored()
+      heads?.note(rings.heads)
       if (damagedAnswers.size > 0) { for (const { key } of records) damagedAnswers.delete(key) }
       if (countsTurns) turns.done(groups.map(({ epoch }) => epoch))
     })
@@ -227,20 +235,24 @@ export const make = Effect.fnUntraced(function*(
     operation: string,
     epoch: number,
     keys: ReadonlyArray<string>,
-    effect: Effect.Effect<void, SqlError.SqlError>
+    /** Answers what follows when it is stored. */
+    effect: Effect.Effect<() => void, SqlError.SqlError>
   ) =>
-    write(operation)(Effect.tap(
+    write(operation)(Effect.map(
       database.transaction(Effect.gen(function*() {
         yield* takeTurn(operation, epoch, turns.next(), keys)
         const reason = yield* stale([epoch], keys)
         if (reason !== undefined) return yield* fail(operation, reason)
         rings.forget(keys)
-        yield* effect
+        return yield* effect
       })),
-      () => Effect.sync(() => countsTurns && turns.done([epoch]))
+      (then) => {
+        if (countsTurns) turns.done([epoch])
+        then()
+      }
     ))
 
-  const knownOf = (key: string) => SqlReads.known(sql, run, key)
+  const knownOf = (key: string) => SqlReads.known(sql, run, key, heads?.of(RowSums.idOf(KeyText.encode(key))))
 
   /** Timers are no part of a snapshot that could be gone back to. */
   const tellTimers = (key: string, seqs: ReadonlyArray<number>) =>
@@ -319,7 +331,11 @@ export const make = Effect.fnUntraced(function*(
         snapshot.epoch,
         [snapshot.key],
         Effect.gen(function*() {
-          yield* runAll(setAside(sql, yield* knownOf(snapshot.key), snapshot, yield* Clock.currentTimeMillis))
+          const known = yield* knownOf(snapshot.key)
+          yield* runAll(setAside(sql, known, snapshot, yield* Clock.currentTimeMillis))
+          const left = known.kept.find(({ record }) => record.seq !== snapshot.seq)
+          const id = RowSums.idOf(KeyText.encode(snapshot.key))
+          return () => heads?.note([{ id, seq: left?.record.seq ?? 0 }])
         })
       ),
     listAside: (key) => read("listAside")(SqlReads.aside(sql, run, key)),
@@ -334,7 +350,8 @@ export const make = Effect.fnUntraced(function*(
           keys,
           Effect.suspend(() => {
             const texts = keys.map(KeyText.encode)
-            return runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts), sql.dropTimers(texts)])
+            const note = () => heads?.note(texts.map((text) => ({ id: RowSums.idOf(text), seq: 0 })))
+            return Effect.as(runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts), sql.dropTimers(texts)]), note)
           })
         ),
     timers: (limit, after, until) => read("timers")(SqlReads.due(sql, run, limit, after, until))

@@ -60,16 +60,22 @@ class LogHeader {
   }
 }
 
+/** Where a database is; nothing where it is in no file. */
+export const pathOf = (execute: Execute): Effect.Effect<string | undefined> =>
+  Effect.map(Effect.orElseSucceed(execute("PRAGMA database_list"), () => []), (databases) => {
+    const path = databases.find((row) => row["name"] === "main")?.["file"]
+    return typeof path === "string" && path !== "" ? path : undefined
+  })
+
 /** Watches the files of a database; nothing where it has none that can be seen from here. */
 export const watch = Effect.fnUntraced(function*(
   execute: Execute
 ): Effect.fn.Return<Watch | undefined, never, Scope.Scope> {
   const ask = (text: string) => Effect.map(execute(text), ([row]) => row)
   const asked = (text: string) => Effect.orElseSucceed(ask(text), () => undefined)
-  const databases = yield* Effect.orElseSucceed(execute("PRAGMA database_list"), () => [])
-  const path = databases.find((row) => row["name"] === "main")?.["file"]
-  const first = typeof path === "string" && path !== "" ? look(path) : undefined
-  if (first === undefined || typeof path !== "string") return undefined
+  const path = yield* pathOf(execute)
+  const first = path === undefined ? undefined : look(path)
+  if (first === undefined || path === undefined) return undefined
   const main = inUse(first, databaseHeader)
   const missing = (found: Seen | undefined): Lost | undefined => {
     const how = lossOf(main, found, undefined)

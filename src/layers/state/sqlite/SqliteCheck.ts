@@ -1,0 +1,93 @@
+/**
+ * Whether the tables of a store hang together in a SQLite database, asked of SQLite when the store is opened.
+ *
+ * The rows themselves have checksums. What leads to them has none: an index in which an entry is damaged finds a row no more, and
+ * says nothing. So the indexes are made anew out of their tables. Where the two say different things of a row, the one counts
+ * that adds up; a row that is in the index alone is one that was lost. Where a table itself is damaged, that is said.
+ *
+ * @since 0.1.0
+ */
+import { Effect } from "effect"
+import type { SqlConnection } from "effect/sql"
+import { damageOf } from "../../../domain/state/stored/RowSum.ts"
+import { safely } from "../../observation/SafeLog.ts"
+import type { Check, Execute } from "../sql/DatabaseFiles.ts"
+import { type Summed, summedTables } from "../sql/SqlSchema.ts"
+
+type Row = SqlConnection.Row
+
+/** A database with more bytes is not looked through: that takes some seconds for each gigabyte. */
+export const mostBytes = 64 * 1024 * 1024
+
+/** Problems that are shown. */
+const shown = 3
+
+const text = (lines: ReadonlyArray<string>): string =>
+  lines.slice(0, shown).join("; ") + (lines.length > shown ? `; and ${lines.length - shown} more` : "")
+
+const quoted = (value: unknown): string =>
+  typeof value === "number" ? String(value) : `'${String(value).replaceAll("'", "''")}'`
+
+/** The columns of a row that was lost: it does not match its sum, and is read as lost. */
+const lostColumns: { readonly [Name in Summed["name"]]?: string } = {
+  snapshots: "seq, epoch, version, trusted, at, state, sum) VALUES (0, 0, 0, 0, 0, '', 0",
+  answers: "seq, at, body, sum) VALUES (0, 0, '', 0",
+  timers: "timers, sum) VALUES ('[]', 0"
+}
+
+/** What the index of a table says of its rows otherwise than the table, as statements that set the table right. */
+const corrections = Effect.fnUntraced(function*(execute: Execute, table: string, { id, name, sum }: Summed) {
+  const lost = lostColumns[name]
+  if (lost === undefined) return []
+  const entries = yield* execute(
+    `SELECT rowid AS place, ${id.join(", ")} FROM ${table} INDEXED BY sqlite_autoindex_${table}_1`
+  )
+  const rows = yield* execute(`SELECT rowid AS place, * FROM ${table} NOT INDEXED`)
+  const byPlace = new Map(rows.map((row) => [row["place"], row]))
+  const statements: Array<string> = []
+  for (const entry of entries) {
+    const row: Row | undefined = byPlace.get(entry["place"])
+    if (row === undefined) {
+      const [values, rest] = lost.split(") VALUES (") as [string, string]
+      const ids = id.map((column) => quoted(entry[column!])).join(", ")
+      statements.push(`INSERT OR IGNORE INTO ${table} (${id.join(", ")}, ${values}) VALUES (${ids}, ${rest})`)
+    } else if (
+      id.some((column) => row[column!] !== entry[column!]) && damageOf(row["sum"], sum(row)) !== undefined
+    ) {
+      const ids = id.map((column) => `${column} = ${quoted(entry[column!])}`).join(", ")
+      statements.push(`UPDATE OR IGNORE ${table} SET ${ids} WHERE rowid = ${quoted(entry["place"])}`)
+    }
+  }
+  return statements
+})
+
+/** Looks through the tables of a store: what is wrong with them for good, if something is. */
+export const check: Check = (execute, store, names) =>
+  Effect.gen(function*() {
+    const number = (text: string, column: string) => Effect.map(execute(text), ([row]) => Number(row?.[column]))
+    const bytes = (yield* number("PRAGMA page_count", "page_count")) * (yield* number("PRAGMA page_size", "page_size"))
+    if (bytes > mostBytes) return undefined
+    const found = new Set(
+      (yield* execute("SELECT name FROM sqlite_master WHERE type = 'table'")).map((row) => String(row["name"]))
+    )
+    const own = Object.values(names).filter((name) => found.has(name))
+    const problems = Effect.map(
+      Effect.forEach(own, (table) => execute(`PRAGMA integrity_check(${table})`)),
+      (rows) => rows.flat().map((row) => String(row["integrity_check"])).filter((text) => text !== "ok")
+    )
+    const before = yield* problems
+    if (before.length === 0) return undefined
+    const statements = yield* Effect.forEach(
+      summedTables.filter(({ name }) => found.has(names[name])),
+      (one) => Effect.orElseSucceed(corrections(execute, names[one.name], one), () => [])
+    )
+    yield* Effect.ignore(Effect.forEach(own, (table) => execute(`REINDEX ${table}`)))
+    yield* Effect.ignore(Effect.forEach(statements.flat(), execute))
+    const after = yield* problems
+    if (after.length > 0) return text(after)
+    const entry = Effect.logError(
+      `the indexes of the state store "${store}" did not match its tables, and were made anew: ${text(before)}`
+    )
+    yield* safely(Effect.annotateLogs(entry, { store }))
+    return undefined
+  })
