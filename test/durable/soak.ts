@@ -2,8 +2,9 @@
  * Kills processes for as long as its option says: `npm run soak -- --minutes 60`.
  *
  * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a thousand
- * timers ring; all are killed at moments drawn at random. The same seed draws the same moments. It fails when anything
- * acknowledged is missing, a count is not that of a single pass, or a timer has not counted once.
+ * timers ring; all are killed at moments drawn at random. Between them copies of a SQLite database are damaged at places drawn at
+ * random. The same seed draws the same moments. It fails when anything acknowledged is missing, a count is not that of a single
+ * pass, a timer has not counted once, or a damaged copy misses something in silence.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
@@ -16,6 +17,7 @@ import { inWords, killAlarms } from "../kit/durable/Alarms.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { folder } from "../kit/Folder.ts"
+import { damage, judged, original } from "../kit/stores/DamagedSqlite.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
 /** All the sources of effect. */
@@ -35,7 +37,10 @@ interface Total {
 }
 
 /** What a turn kills. */
-const parts = ["journals", "tally", "timers"] as const
+const parts = ["journals", "tally", "timers", "damage"] as const
+
+/** Damaged copies in one turn. */
+const copies = 200
 
 const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[number] | "all") {
   const isWanted = (part: typeof parts[number]) => only === "all" || only === part
@@ -60,6 +65,7 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
     const text = `${name}: killed ${total.kills} times, ${total.acknowledged} acknowledged, ${total.wrong} wrong`
     return Console.log([text, ...wrong.slice(0, 10).map((line) => `  ${line}`)].join("\n"))
   }
+  let seed = yield* Random.nextIntBetween(0, 1_000_000)
   const isTime = Effect.map(Clock.currentTimeMillis, (now) => now < until)
 
   while (yield* isTime) {
@@ -84,6 +90,23 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       yield* add(`timers in ${name}`, outcome.kills, outcome.lateness.length, outcome.wrong)
       yield* Console.log(`  ${outcome.handled} messages handled for ${outcome.timers} timers; ${inWords(outcome)}`)
     }
+    for (const log of [false, true]) {
+      if (!isWanted("damage") || !(yield* isTime)) continue
+      const wrong: Array<string> = []
+      const told = yield* Effect.scoped(Effect.gen(function*() {
+        const one = yield* original(log)
+        let told = 0
+        for (let i = 0; i < copies; i++) {
+          const { files, what } = damage(one.files, log && i % 4 > 0 ? "-wal" : ".db", seed++)
+          const { outcome, silent } = yield* Effect.scoped(judged(one, files))
+          if (outcome !== "whole") told++
+          wrong.push(...silent.map((line) => `${what}: ${line}`))
+        }
+        return told
+      }))
+      yield* add(`damaged SQLite${log ? ", with its log" : ""}`, 0, 0, wrong)
+      yield* Console.log(`  ${copies} copies, ${told} of them told or refused`)
+    }
   }
   const all = [...totals.values()]
   const wrong = all.reduce((sum, one) => sum + one.wrong, 0)
@@ -95,7 +118,7 @@ Command.make("soak", {
   minutes: Flag.Finite("minutes").pipe(Flag.withDefault(10), Flag.withDescription("How long (10)")),
   only: Flag.Literals("only", ["all", ...parts]).pipe(
     Flag.withDefault("all"),
-    Flag.withDescription("What to kill: journals, tally or timers (all)")
+    Flag.withDescription("What to do: journals, tally, timers or damage (all)")
   ),
   seed: Flag.String("seed").pipe(Flag.withDefault("1"), Flag.withDescription("What the moments are drawn from (1)"))
 }, ({ minutes, only, seed }) => Effect.scoped(soak(minutes, only)).pipe(Random.withSeed(seed))).pipe(

@@ -31,7 +31,6 @@ const quoted = (value: unknown): string =>
 /** The columns of a row that was lost: it does not match its sum, and is read as lost. */
 const lostColumns: { readonly [Name in Summed["name"]]?: string } = {
   snapshots: "seq, epoch, version, trusted, at, state, sum) VALUES (0, 0, 0, 0, 0, '', 0",
-  answers: "seq, at, body, sum) VALUES (0, 0, '', 0",
   timers: "timers, sum) VALUES ('[]', 0"
 }
 
@@ -61,6 +60,29 @@ const corrections = Effect.fnUntraced(function*(execute: Execute, table: string,
   return statements
 })
 
+/**
+ * Recorded answers have no index beside them: one whose key is damaged lies among those of its key, or beside them. It goes back to
+ * that key, or counts as lost for both that it may have been of.
+ */
+const strays = Effect.fnUntraced(function*(execute: Execute, table: string, { sum }: Summed) {
+  const rows = yield* execute(`SELECT * FROM ${table}`)
+  return rows.flatMap((row, i) => {
+    if (damageOf(row["sum"], sum(row)) !== "row") return []
+    const keys = [rows[i - 1], rows[i + 1]].flatMap((near) =>
+      near === undefined || near["key"] === row["key"] ? [] : [near["key"]]
+    )
+    const own = keys.find((key) => damageOf(row["sum"], sum({ ...row, key })) === undefined)
+    const { at, body, id, seq } = row
+    const copies = (own === undefined ? keys : [own]).map((key) =>
+      `INSERT OR IGNORE INTO ${table} (key, id, seq, at, body, sum) VALUES (${
+        [key, id, seq, at, body, own === undefined ? 0 : row["sum"]].map(quoted).join(", ")
+      })`
+    )
+    const where = `key = ${quoted(row["key"])} AND seq = ${quoted(seq)} AND id = ${quoted(id)}`
+    return own === undefined ? copies : copies.concat(`DELETE FROM ${table} WHERE ${where}`)
+  })
+})
+
 /** Looks through the tables of a store: what is wrong with them for good, if something is. */
 export const check: Check = (execute, store, names) =>
   Effect.gen(function*() {
@@ -76,13 +98,20 @@ export const check: Check = (execute, store, names) =>
       (rows) => rows.flat().map((row) => String(row["integrity_check"])).filter((text) => text !== "ok")
     )
     const before = yield* problems
-    if (before.length === 0) return undefined
+    const answers = summedTables.find(({ name }) => name === "answers")!
+    const moved = found.has(names.answers)
+      ? yield* Effect.orElseSucceed(strays(execute, names.answers, answers), () => [])
+      : []
+    if (before.length === 0) {
+      yield* Effect.ignore(Effect.forEach(moved, execute))
+      return undefined
+    }
     const statements = yield* Effect.forEach(
       summedTables.filter(({ name }) => found.has(names[name])),
       (one) => Effect.orElseSucceed(corrections(execute, names[one.name], one), () => [])
     )
     yield* Effect.ignore(Effect.forEach(own, (table) => execute(`REINDEX ${table}`)))
-    yield* Effect.ignore(Effect.forEach(statements.flat(), execute))
+    yield* Effect.ignore(Effect.forEach(statements.concat([moved]).flat(), execute))
     const after = yield* problems
     if (after.length > 0) return text(after)
     const entry = Effect.logError(
