@@ -41,10 +41,16 @@ const Confirmation = ({ asked }: { readonly asked: Question }) => {
       <p>{asked.text}</p>
       <div class="buttons">
         <button type="button" autofocus onClick={close}>Cancel</button>
-        <button type="button" class="danger" onClick={() => {
-          close()
-          void act(asked.action)
-        }}>{asked.verb}</button>
+        <button
+          type="button"
+          class="danger"
+          onClick={() => {
+            close()
+            void act(asked.action)
+          }}
+        >
+          {asked.verb}
+        </button>
       </div>
     </Modal>
   )
@@ -57,10 +63,21 @@ const Token = () => {
     <Modal label="Token" onClose={give}>
       <h2>This observer asks for its token</h2>
       <p>It is the one that the app was started with. It stays in this tab.</p>
-      <label>Token <input ref={field} type="password" autocomplete="off" autofocus onKeyDown={(event) => {
-        if (event.key === "Enter") give()
-      }} /></label>
-      <div class="buttons"><button type="button" onClick={give}>Open</button></div>
+      <label>
+        Token{" "}
+        <input
+          ref={field}
+          type="password"
+          autocomplete="off"
+          autofocus
+          onKeyDown={(event) => {
+            if (event.key === "Enter") give()
+          }}
+        />
+      </label>
+      <div class="buttons">
+        <button type="button" onClick={give}>Open</button>
+      </div>
     </Modal>
   )
 }
@@ -78,14 +95,32 @@ const keys: ReadonlyArray<readonly [string, string]> = [
 ]
 
 const Help = () => (
-  <Modal label="Keys" onClose={() => {
-    help.value = false
-  }}>
-    <h2>Keys</h2>
-    <dl class="keys">{keys.map(([key, what]) => <div><dt>{key}</dt><dd>{what}</dd></div>)}</dl>
-    <div class="buttons"><button type="button" autofocus onClick={() => {
+  <Modal
+    label="Keys"
+    onClose={() => {
       help.value = false
-    }}>Close</button></div>
+    }}
+  >
+    <h2>Keys</h2>
+    <dl class="keys">
+      {keys.map(([key, what]) => (
+        <div>
+          <dt>{key}</dt>
+          <dd>{what}</dd>
+        </div>
+      ))}
+    </dl>
+    <div class="buttons">
+      <button
+        type="button"
+        autofocus
+        onClick={() => {
+          help.value = false
+        }}
+      >
+        Close
+      </button>
+    </div>
   </Modal>
 )
 

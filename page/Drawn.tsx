@@ -31,7 +31,9 @@ export const Drawn = () => {
   const { rows, total } = screen.value
   if (rows.length === 0) return <p class="empty">There is nothing to draw.</p>
   const root = tree<Node>().nodeSize([gap.x, gap.y])(
-    stratify<Node>().id(({ key }) => `${key}`).parentId(({ above }) => above === undefined ? null : `${above}`)([...nodesOf(rows)])
+    stratify<Node>().id(({ key }) => `${key}`).parentId(({ above }) => above === undefined ? null : `${above}`)([
+      ...nodesOf(rows)
+    ])
   )
   const nodes = root.descendants().filter(({ data }) => data.row !== undefined)
   const xs = nodes.map(({ x }) => x)
@@ -42,7 +44,11 @@ export const Drawn = () => {
     <div class="drawn" tabIndex={0} role="region" aria-label="The tree, drawn">
       <svg width={width} height={height} viewBox={`${gap.y - 30} ${top} ${width} ${height}`}>
         {nodes.filter(({ depth }) => depth > 1).map(({ data, parent, x, y }) => (
-          <path key={`to-${data.key}`} class="edge" d={`M${parent!.y},${parent!.x}C${(parent!.y + y) / 2},${parent!.x} ${(parent!.y + y) / 2},${x} ${y},${x}`} />
+          <path
+            key={`to-${data.key}`}
+            class="edge"
+            d={`M${parent!.y},${parent!.x}C${(parent!.y + y) / 2},${parent!.x} ${(parent!.y + y) / 2},${x} ${y},${x}`}
+          />
         ))}
         {nodes.map(({ data: { key, row }, x, y }) => {
           const { below, id, isOpen, status } = row!
@@ -59,8 +65,9 @@ export const Drawn = () => {
               onDblClick={() => toggle(row!)}
               onKeyDown={(event) => {
                 if (event.key === "Enter" || event.key === " ") choose(key)
-                else if (event.key === "ArrowRight" || event.key === "ArrowLeft") toggle(row!, event.key === "ArrowRight")
-                else return
+                else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+                  toggle(row!, event.key === "ArrowRight")
+                } else return
                 event.preventDefault()
               }}
             >
@@ -71,7 +78,9 @@ export const Drawn = () => {
           )
         })}
       </svg>
-      {total > rows.length && <p class="dim">{Words.whole(total - rows.length)} more are not drawn: use the table, or close a branch.</p>}
+      {total > rows.length && (
+        <p class="dim">{Words.whole(total - rows.length)} more are not drawn: use the table, or close a branch.</p>
+      )}
     </div>
   )
 }

@@ -11,7 +11,9 @@ const Entry = ({ group }: { readonly group: Group }) => {
     <li class={`group ${ended === null ? "open" : ""} ${tone}`}>
       <div class="line">
         <time>{clock(began)}</time>
-        <button type="button" class="plain" onClick={() => void reveal(path)}><Path path={path} /></button>
+        <button type="button" class="plain" onClick={() => void reveal(path)}>
+          <Path path={path} />
+        </button>
       </div>
       <p class="what">{title}</p>
       <details>
@@ -65,7 +67,11 @@ export const Feed = () => {
       <h2>What has happened</h2>
       {feed.length === 0
         ? <p class="empty">Nothing yet. Crashes, restarts and what they cost are listed here.</p>
-        : <ul tabIndex={0} aria-label="Events, the newest first">{feed.map((group) => <Entry key={group.id} group={group} />)}</ul>}
+        : (
+          <ul tabIndex={0} aria-label="Events, the newest first">
+            {feed.map((group) => <Entry key={group.id} group={group} />)}
+          </ul>
+        )}
     </section>
   )
 }

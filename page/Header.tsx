@@ -3,7 +3,12 @@ import * as Words from "../src/domain/observer/Words.ts"
 import { Spark } from "./Parts.tsx"
 import { capturedAt, choose, link, rates, screen, source } from "./store.ts"
 
-const linkText = { connecting: "Connecting", live: "Live", lost: "Connection lost, trying again", token: "Token needed" }
+const linkText = {
+  connecting: "Connecting",
+  live: "Live",
+  lost: "Connection lost, trying again",
+  token: "Token needed"
+}
 
 const Figure = ({ children, label, tone = "", value }: {
   readonly label: string
@@ -27,14 +32,16 @@ export const Header = () => {
       <div class="brand">
         <svg width="22" height="22" viewBox="0 0 22 22" aria-hidden="true">
           <path d="M11 2v6M11 8 5 14M11 8l6 6M5 14v5M17 14v5" />
-          <circle cx="11" cy="4" r="2.6" /><circle cx="5" cy="16" r="2.6" /><circle cx="17" cy="16" r="2.6" />
+          <circle cx="11" cy="4" r="2.6" />
+          <circle cx="5" cy="16" r="2.6" />
+          <circle cx="17" cy="16" r="2.6" />
         </svg>
         <div>
           <h1>Heirloom</h1>
           <p class={`link ${link.value}`} role="status">
             {linkText[link.value]}
             {link.value === "live" && startedAt !== undefined &&
-              <span class="since"> · watched for {Words.duration(at - startedAt)}</span>}
+              <span class="since">· watched for {Words.duration(at - startedAt)}</span>}
           </p>
           {about !== "" && <p class="about">{about}</p>}
         </div>
@@ -62,7 +69,10 @@ export const Header = () => {
 export const Alarms = () => {
   const { alarms, stores } = screen.value
   return (
-    <section class={`alarms ${alarms.some(({ tone }) => tone === "bad") ? "bad" : alarms.length > 0 ? "warn" : "good"}`} aria-label="Alarms">
+    <section
+      class={`alarms ${alarms.some(({ tone }) => tone === "bad") ? "bad" : alarms.length > 0 ? "warn" : "good"}`}
+      aria-label="Alarms"
+    >
       {alarms.length === 0
         ? <p class="well">{link.value === "live" ? "All is well." : "Waiting for the source."}</p>
         : (
@@ -82,7 +92,9 @@ export const Alarms = () => {
                 ? "answers"
                 : store.until === null
                 ? `away since ${clock(store.since ?? 0)}`
-                : `answers; last away at ${clock(store.since ?? 0)} for ${Words.duration(store.until - (store.since ?? 0))}`}
+                : `answers; last away at ${clock(store.since ?? 0)} for ${
+                  Words.duration(store.until - (store.since ?? 0))
+                }`}
             </li>
           ))}
         </ul>

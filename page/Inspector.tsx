@@ -30,40 +30,72 @@ const Actions = ({ of }: { readonly of: Inspection }) => {
   const isServer = of.types.length > 0
   return (
     <div class="actions" role="group" aria-label="Actions">
-      <button type="button" onClick={() => confirm({
-        title: `Crash ${id}?`,
-        text: "It ends as if it had died of a defect. Its supervisor decides what becomes of it, and charges its budget.",
-        verb: "Crash it",
-        action: { _tag: "Crash", n }
-      })}>Crash…</button>
-      <button type="button" onClick={() => confirm({
-        title: `Restart ${id}?`,
-        text: "It is stopped in order and started again. One that is parked is resumed.",
-        verb: "Restart it",
-        action: { _tag: "Restart", n }
-      })}>Restart…</button>
+      <button
+        type="button"
+        onClick={() =>
+          confirm({
+            title: `Crash ${id}?`,
+            text:
+              "It ends as if it had died of a defect. Its supervisor decides what becomes of it, and charges its budget.",
+            verb: "Crash it",
+            action: { _tag: "Crash", n }
+          })}
+      >
+        Crash…
+      </button>
+      <button
+        type="button"
+        onClick={() =>
+          confirm({
+            title: `Restart ${id}?`,
+            text: "It is stopped in order and started again. One that is parked is resumed.",
+            verb: "Restart it",
+            action: { _tag: "Restart", n }
+          })}
+      >
+        Restart…
+      </button>
       {isServer && row?.status !== "suspended" && (
-        <button type="button" onClick={() => confirm({
-          title: `Suspend ${id}?`,
-          text: "Its messages wait until it is resumed. Callers that wait have their timeouts.",
-          verb: "Suspend it",
-          action: { _tag: "Suspend", n }
-        })}>Suspend…</button>
+        <button
+          type="button"
+          onClick={() =>
+            confirm({
+              title: `Suspend ${id}?`,
+              text: "Its messages wait until it is resumed. Callers that wait have their timeouts.",
+              verb: "Suspend it",
+              action: { _tag: "Suspend", n }
+            })}
+        >
+          Suspend…
+        </button>
       )}
       {isServer && row?.status === "suspended" && (
-        <button type="button" onClick={() => confirm({
-          title: `Resume ${id}?`,
-          text: "It goes on with the messages that have waited.",
-          verb: "Resume it",
-          action: { _tag: "Resume", n }
-        })}>Resume…</button>
+        <button
+          type="button"
+          onClick={() =>
+            confirm({
+              title: `Resume ${id}?`,
+              text: "It goes on with the messages that have waited.",
+              verb: "Resume it",
+              action: { _tag: "Resume", n }
+            })}
+        >
+          Resume…
+        </button>
       )}
-      <button type="button" class="danger" onClick={() => confirm({
-        title: `Stop ${id}?`,
-        text: "It is stopped, and stays down until it is started again.",
-        verb: "Stop it",
-        action: { _tag: "Stop", n }
-      })}>Stop…</button>
+      <button
+        type="button"
+        class="danger"
+        onClick={() =>
+          confirm({
+            title: `Stop ${id}?`,
+            text: "It is stopped, and stays down until it is started again.",
+            verb: "Stop it",
+            action: { _tag: "Stop", n }
+          })}
+      >
+        Stop…
+      </button>
     </div>
   )
 }
@@ -90,26 +122,48 @@ const Snapshots = ({ of }: { readonly of: Inspection }) => {
           const older = kept[i + 1]
           return (
             <li>
-              <button type="button" class="plain" aria-expanded={one.seq === open && one.aside === null} onClick={() => {
-                changes.value = ""
-                setOpen(one.seq === open ? undefined : one.seq)
-              }}>Snapshot {one.seq}</button>
+              <button
+                type="button"
+                class="plain"
+                aria-expanded={one.seq === open && one.aside === null}
+                onClick={() => {
+                  changes.value = ""
+                  setOpen(one.seq === open ? undefined : one.seq)
+                }}
+              >
+                Snapshot {one.seq}
+              </button>
               {one.aside === null
                 ? <Tag tone={trustTone[one.trust]}>{trustText[one.trust]}</Tag>
                 : <Tag tone="bad">set aside: {one.aside}</Tag>}
               {one.aside === null && older !== undefined && older.aside === null && (
-                <button type="button" class="small" onClick={() => void difference(of.n, older.seq, one.seq).then((text) => {
-                  setOpen(undefined)
-                  changes.value = `From snapshot ${older.seq} to ${one.seq}:\n${text}`
-                })}>Changes since {older.seq}</button>
+                <button
+                  type="button"
+                  class="small"
+                  onClick={() =>
+                    void difference(of.n, older.seq, one.seq).then((text) => {
+                      setOpen(undefined)
+                      changes.value = `From snapshot ${older.seq} to ${one.seq}:\n${text}`
+                    })}
+                >
+                  Changes since {older.seq}
+                </button>
               )}
               {canAct && one.aside === null && i > 0 && (
-                <button type="button" class="small" onClick={() => confirm({
-                  title: `Go back to snapshot ${one.seq}?`,
-                  text: "The server goes on from this state, as a commit of its own. What it has committed since is not in it.",
-                  verb: "Go back",
-                  action: { _tag: "Restore", n: of.n, seq: one.seq }
-                })}>Go back to it…</button>
+                <button
+                  type="button"
+                  class="small"
+                  onClick={() =>
+                    confirm({
+                      title: `Go back to snapshot ${one.seq}?`,
+                      text:
+                        "The server goes on from this state, as a commit of its own. What it has committed since is not in it.",
+                      verb: "Go back",
+                      action: { _tag: "Restore", n: of.n, seq: one.seq }
+                    })}
+                >
+                  Go back to it…
+                </button>
               )}
             </li>
           )
@@ -126,15 +180,26 @@ const Quarantine = ({ of }: { readonly of: Inspection }) => (
     <ul class="kept">
       {of.quarantined.map(({ at, attempts, message, payload, why }) => (
         <li>
-          <div><strong>{message}</strong> <span class="dim">{clock(at)}, after {Words.counted(attempts, "attempt")}: {why}</span></div>
+          <div>
+            <strong>{message}</strong>{" "}
+            <span class="dim">{clock(at)}, after {Words.counted(attempts, "attempt")}: {why}</span>
+          </div>
           <Text label={`Payload of ${message}`}>{payload}</Text>
           {source.value?.actions === true && (
-            <button type="button" class="small" onClick={() => confirm({
-              title: `Replay ${message}?`,
-              text: "It is handled again, behind what waits. If it crashes its server as before, it comes back here.",
-              verb: "Replay it",
-              action: { _tag: "Replay", n: of.n, at, message }
-            })}>Replay…</button>
+            <button
+              type="button"
+              class="small"
+              onClick={() =>
+                confirm({
+                  title: `Replay ${message}?`,
+                  text:
+                    "It is handled again, behind what waits. If it crashes its server as before, it comes back here.",
+                  verb: "Replay it",
+                  action: { _tag: "Replay", n: of.n, at, message }
+                })}
+            >
+              Replay…
+            </button>
           )}
         </li>
       ))}
@@ -149,7 +214,9 @@ export const Inspector = () => {
   return (
     <section class="panel inspector" aria-label="Inspector">
       <div class="title">
-        <h2><Path path={of.path} /></h2>
+        <h2>
+          <Path path={of.path} />
+        </h2>
         <button type="button" class="close" aria-label="Close the inspector" onClick={() => choose(null)}>×</button>
       </div>
       <div class="body" tabIndex={0} role="region" aria-label="Details">
@@ -172,22 +239,37 @@ export const Inspector = () => {
             <Text label="State">{of.state}</Text>
           </Part>
         )}
-        {of.crash !== null && <Part title="Last end"><Text label="Last end">{of.crash}</Text></Part>}
+        {of.crash !== null && (
+          <Part title="Last end">
+            <Text label="Last end">{of.crash}</Text>
+          </Part>
+        )}
         {of.quarantined.length > 0 && <Quarantine of={of} />}
         {of.timers.length > 0 && (
           <Part title="Timers">
             <ul class="kept">
               {of.timers.map(({ due, every, message, name }) => (
-                <li><strong>{name}</strong> {message} at {clock(due)}{every !== null && `, every ${Words.duration(every)}`}</li>
+                <li>
+                  <strong>{name}</strong> {message} at {clock(due)}
+                  {every !== null && `, every ${Words.duration(every)}`}
+                </li>
               ))}
             </ul>
           </Part>
         )}
         <Part title="Specification">
           <dl class="spec">
-            {of.spec.map(([name, value]) => <div><dt>{name}</dt><dd>{value}</dd></div>)}
+            {of.spec.map(([name, value]) => (
+              <div>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
             {of.types.length > 0 && (
-              <div><dt>messages</dt><dd>{of.types.map(([name, kind]) => <span class={`message ${kind}`} title={kind}>{name}</span>)}</dd></div>
+              <div>
+                <dt>messages</dt>
+                <dd>{of.types.map(([name, kind]) => <span class={`message ${kind}`} title={kind}>{name}</span>)}</dd>
+              </div>
             )}
           </dl>
         </Part>

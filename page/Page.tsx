@@ -69,9 +69,16 @@ export const Page = () => {
               <button type="button" aria-pressed={!isDrawn.value} onClick={() => draw(false)}>Table</button>
               <button type="button" aria-pressed={isDrawn.value} onClick={() => draw(true)}>Drawn</button>
             </div>
-            <button type="button" aria-label="Keys" title="Keys" onClick={() => {
-              help.value = true
-            }}>?</button>
+            <button
+              type="button"
+              aria-label="Keys"
+              title="Keys"
+              onClick={() => {
+                help.value = true
+              }}
+            >
+              ?
+            </button>
           </div>
           {isDrawn.value ? <Drawn /> : <Table />}
         </section>

@@ -51,7 +51,11 @@ export const Tag = ({ children, tone }: { readonly tone: string; readonly childr
 /** A path: the last part is what it is about. */
 export const Path = ({ path }: { readonly path: ReadonlyArray<string> }) => (
   <span class="path">
-    {path.slice(0, -1).map((id) => <span class="above">{id} <span aria-hidden="true">›</span> </span>)}
+    {path.slice(0, -1).map((id) => (
+      <span class="above">
+        {id} <span aria-hidden="true">›</span>
+      </span>
+    ))}
     <strong>{path[path.length - 1]}</strong>
   </span>
 )

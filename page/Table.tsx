@@ -73,7 +73,9 @@ const Line = ({ place, row }: { readonly row: Row; readonly place: number }) => 
     <div
       role="row"
       id={`row-${row.n}`}
-      class={`row ${chosen.value === row.n ? "chosen" : ""} ${at.value === place ? "at" : ""} ${isBranch ? "branch" : ""}`}
+      class={`row ${chosen.value === row.n ? "chosen" : ""} ${at.value === place ? "at" : ""} ${
+        isBranch ? "branch" : ""
+      }`}
       style={{ transform: `translateY(${place * rowHeight}px)` }}
       aria-level={row.depth + 1}
       aria-rowindex={place + 2}

@@ -34,6 +34,24 @@ describe("the house", () => {
 
   it("no test is longer than one reads in a sitting", () => assert.deepStrictEqual(House.longTests(tests), []))
 
+  it("the page takes the observer's rules, and types alone of those with a Schema", () => {
+    const page = read("page/*.{ts,tsx}")
+    assert.isNotEmpty(page)
+    const imports = page.flatMap(({ path, text }) =>
+      Array.from(
+        text.matchAll(/^import (type )?[^"]*"\.\.\/([^"]+)"/gm),
+        ([, type, from]) => ({ path, type, from: from! })
+      )
+    )
+    assert.isNotEmpty(imports)
+    const withSchema = new Set(["src/domain/observer/Requests.ts"])
+    const bad = imports.filter(({ from, type }) =>
+      !from.startsWith("src/domain/observer/") || (withSchema.has(from) && type === undefined)
+    )
+    assert.deepStrictEqual(bad, [])
+    assert.deepStrictEqual(House.longSources(page), [])
+  })
+
   it("tests stand in the rooms of what they test", () =>
     assert.deepStrictEqual(House.homelessTests(sources, tests), []))
 })
