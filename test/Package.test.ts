@@ -308,7 +308,7 @@ describe("a stranger's project", () => {
       it("a store in SQLite is refused, in a typed error that names a Node that has it", () => {
         const wrote = save("StateStoreSqlite", `{ filename: "app.db" }`)
         assert.include(wrote.output, `StoreError: open of the state store "sqlite app.db": ${needsNode}`)
-        writeFileSync(join(stranger, "app.db"), "")
+        writeFileSync(join(stranger, "app.db"), "SQLite format 3\0".padEnd(4096, "\0"))
         const shown = show("sqlite:app.db")
         assert.strictEqual(shown.code, 1)
         assert.include(shown.output, needsNode)

@@ -65,7 +65,7 @@ if (import.meta.main) {
     StateContainer.layerStore(Journal, { store: Store, when: when === "late" ? { every: "50 millis" } : "commit" }),
     Pool.layer(),
     JournalsLive
-  ]).pipe(Layer.provide(storeLayer(Store, Schema.decodeUnknownSync(Place)(place))))
+  ]).pipe(Layer.provide(storeLayer(Store, Schema.decodeUnknownSync(Place)(place), { ownership: "youngest" })))
   program(keys, Number(clients)).pipe(
     Effect.provide(App),
     Effect.provideService(References.LogToStderr, true),

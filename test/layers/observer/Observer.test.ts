@@ -2,6 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import { type Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Redacted, References, Terminal } from "effect"
 import { request } from "node:http"
+import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import { Observer, terminal as showTerminal } from "../../../src/layers/observer/Observer.ts"
 import { ask, open, post, rowOf } from "../../kit/observer/Reading.ts"
 import { Clerk, Counter, gather, Vault, watched } from "../../kit/observer/Watched.ts"
@@ -297,35 +298,39 @@ layer(Layer.provide(watched({ every: "20 millis", actions: true, token: Redacted
     }))
 })
 
-layer(Layer.provide(watched({}), quiet), { excludeTestServices: true })("an observer in a terminal", (it) => {
-  it.effect("draws what there is, goes where keys lead, and leaves the terminal as it was", () =>
-    Effect.gen(function*() {
-      const keys = yield* Queue.unbounded<Terminal.UserInput, Cause.Done>()
-      const press = (name: string) =>
-        Queue.offerUnsafe(keys, { input: Option.none(), key: { name, ctrl: false, meta: false, shift: false } })
-      const shown: Array<string> = []
-      const drawn = yield* Deferred.make<void>()
-      const terminal = Terminal.make({
-        columns: Effect.succeed(100),
-        rows: Effect.succeed(20),
-        size: Effect.never,
-        readInput: Effect.succeed(keys),
-        readLine: Effect.never,
-        display: (text) => {
-          shown.push(text)
-          return text.includes("watched/Counter") ? Effect.asVoid(Deferred.succeed(drawn, undefined)) : Effect.void
-        }
-      })
-      const running = yield* Effect.forkChild(
-        Effect.provideService(showTerminal({ every: "10 millis" }), Terminal.Terminal, terminal)
-      )
-      yield* Deferred.await(drawn)
-      press("left")
-      press("q")
-      yield* Fiber.join(running)
-      assert.include(shown[0], "\u001b[?1049h")
-      assert.isTrue(shown.some((text) => text.includes("▾ app 8")))
-      assert.include(shown.at(-2), "▸ app 8")
-      assert.include(shown.at(-1), "\u001b[?1049l")
-    }))
-})
+// The tree's own telemetry is the terminal's, too: it shows no other trees of this thread.
+layer(Layer.provide(Layer.provideMerge(watched({}), Telemetry.layer), quiet), { excludeTestServices: true })(
+  "an observer in a terminal",
+  (it) => {
+    it.effect("draws what there is, goes where keys lead, and leaves the terminal as it was", () =>
+      Effect.gen(function*() {
+        const keys = yield* Queue.unbounded<Terminal.UserInput, Cause.Done>()
+        const press = (name: string) =>
+          Queue.offerUnsafe(keys, { input: Option.none(), key: { name, ctrl: false, meta: false, shift: false } })
+        const shown: Array<string> = []
+        const drawn = yield* Deferred.make<void>()
+        const terminal = Terminal.make({
+          columns: Effect.succeed(100),
+          rows: Effect.succeed(20),
+          size: Effect.never,
+          readInput: Effect.succeed(keys),
+          readLine: Effect.never,
+          display: (text) => {
+            shown.push(text)
+            return text.includes("watched/Counter") ? Effect.asVoid(Deferred.succeed(drawn, undefined)) : Effect.void
+          }
+        })
+        const running = yield* Effect.forkChild(
+          Effect.provideService(showTerminal({ every: "10 millis" }), Terminal.Terminal, terminal)
+        )
+        yield* Deferred.await(drawn)
+        press("left")
+        press("q")
+        yield* Fiber.join(running)
+        assert.include(shown[0], "\u001b[?1049h")
+        assert.isTrue(shown.some((text) => text.includes("▾ app 8")))
+        assert.include(shown.at(-2), "▸ app 8")
+        assert.include(shown.at(-1), "\u001b[?1049l")
+      }))
+  }
+)

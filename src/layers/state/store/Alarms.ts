@@ -98,8 +98,7 @@ export class Alarms {
     if (this.served.has(served)) return
     this.served.add(served)
     // It may have been woken while there was none to deliver to.
-    this.next = Infinity
-    this.wakeAt(-Infinity)
+    this.lookAtOnce()
   }
 
   leave(served: Served): void {
@@ -110,6 +109,11 @@ export class Alarms {
   note(timers: Timers): void {
     const due = earliest(timers)
     if (due !== undefined) this.wakeAt(due)
+  }
+
+  private lookAtOnce(): void {
+    this.next = Infinity
+    this.wakeAt(-Infinity)
   }
 
   private wakeAt(time: number): void {
@@ -125,6 +129,8 @@ export class Alarms {
 
   /** Delivers, for ever: a failure ends that turn alone. */
   readonly run: Effect.Effect<never> = Effect.scoped(Effect.flatMap(Effect.scope, (scope) => {
+    // The one before may have been interrupted in the middle of a turn.
+    this.lookAtOnce()
     const turn = Effect.catchCause(
       Effect.suspend(() => this.turn(scope)),
       (cause) => Cause.hasInterruptsOnly(cause) ? Effect.interrupt : this.failed(cause)
@@ -160,7 +166,10 @@ export class Alarms {
       const first = page.findIndex((one) => one.due > now)
       const due = first === -1 ? page : page.slice(0, first)
       this.tidy(due, after, first === -1 && page.length < pageSize ? undefined : page[first] ?? page.at(-1))
-      for (const entry of due) this.next = Math.min(this.next, this.deliver(entry, scope, now))
+      for (const entry of due) {
+        const again = this.deliver(entry, scope, now)
+        this.next = Math.min(this.next, again)
+      }
       const later = page[first]
       if (later !== undefined) this.next = Math.min(this.next, later.due)
       if (this.underWay >= maxUnderWay) this.next = Math.min(this.next, now + longestSleep)
@@ -220,7 +229,7 @@ export class Alarms {
     this.attempts.set(key, attempt)
     this.underWay++
     let isOver = false
-    const ended = Effect.sync(() => {
+    const ended = () => {
       const now = this.clock.currentTimeMillisUnsafe()
       const wasFull = this.underWay >= maxUnderWay
       if (attempt.isCounted) this.underWay--
@@ -229,7 +238,7 @@ export class Alarms {
       // One that is set to the same time later on is another one.
       if (isOver && left === undefined) this.attempts.delete(key)
       this.wakeAt(wasFull || attempt.isBehind ? now : Math.min(attempt.again, nextOf(entry, attempt.upTo)))
-    })
+    }
     const noted = Effect.map(delivery, (all) => {
       isOver = all
     })
@@ -237,7 +246,10 @@ export class Alarms {
       Cause.hasInterruptsOnly(cause)
         ? Effect.void
         : safely(Effect.logWarning(`timers of "${key}" were not delivered, and are tried again`, bounded(cause))))
-    Effect.runForkWith(this.context)(Effect.forkIn(Effect.ensuring(reported, ended), scope))
+    // An observer hears of the end of a fiber that was interrupted before it began, too: `ensuring` does not.
+    Effect.runForkWith(this.context)(
+      Effect.map(Effect.forkIn(reported, scope), (fiber) => fiber.addObserver(ended))
+    )
     return Infinity
   }
 

@@ -16,10 +16,13 @@ class Many extends DynamicSupervisor.Service<Many>()("test/Many") {}
 class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 class Parts extends PartitionSupervisor.Service<Parts, Process.HasProcess>()("test/Parts") {}
 
-const App = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
-  Supervisor.layer({ id: "inner", strategy: "one_for_one" }, [Supervisor.worker("poller", Effect.never)]),
-  Many.layer()
-])
+const app = (id: string) =>
+  Supervisor.layer({ id, strategy: "one_for_one" }, [
+    Supervisor.layer({ id: "inner", strategy: "one_for_one" }, [Supervisor.worker("poller", Effect.never)]),
+    Many.layer()
+  ])
+
+const App = app("app")
 
 const pathsBelow = (process: Process.Process): Effect.Effect<ReadonlyArray<string>> =>
   Effect.flatMap(Sys.children(process), (children) =>
@@ -42,12 +45,12 @@ describe("the roots", () => {
 
   it.effect("are all of the thread where the context has no telemetry", () =>
     Effect.gen(function*() {
-      const own = yield* Sys.find(["app", "inner", "poller"])
+      const own = yield* Sys.find(["alone", "inner", "poller"])
       assert.strictEqual(Option.getOrThrow(own).status, "running")
       const others = yield* Effect.provide(Sys.roots, Telemetry.layer)
       assert.deepStrictEqual(others, [])
-      assert.include((yield* Sys.roots).map(({ id }) => id), "app")
-    }).pipe(Effect.provide(App)))
+      assert.include((yield* Sys.roots).map(({ id }) => id), "alone")
+    }).pipe(Effect.provide(app("alone"))))
 
   it.effect("are there when they have given up, as what they are", () =>
     Effect.gen(function*() {
