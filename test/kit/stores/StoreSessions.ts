@@ -1,7 +1,7 @@
 /** What every store promises to sessions: who may write, and what the next one finds. */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { StateStore } from "../../../src/index.ts"
+import { Snapshots, StateStore } from "../../../src/index.ts"
 import { answer, reasonOf, record, seqs, seqsOf, type Test } from "./Records.ts"
 
 /** Registers the tests of sessions that write to one store. */
@@ -152,6 +152,18 @@ export const reopened = (test: Test): void => {
       const again = yield* here.acquireEpoch("one")
       yield* here.save([record("a", 6, again), record("b", 6, again)])
       for (const key of ["a", "b"]) assert.deepStrictEqual(seqsOf(yield* here.load(key)), [6, 5, 4])
+    })
+  )
+
+  test(
+    "a snapshot that was restored by hand under a running app stays the newest: the app's next write is refused",
+    Effect.fnUntraced(function*(open) {
+      const app = yield* open()
+      const epoch = yield* app.acquireEpoch(StateStore.wholeStore)
+      for (let seq = 1; seq <= 5; seq++) yield* app.save([record("a", seq, epoch)])
+      assert.strictEqual(yield* Snapshots.restore(yield* open(), { key: "a", seq: 4 }), 4)
+      assert.strictEqual(reasonOf(yield* Effect.exit(app.save([record("a", 6, epoch)])))?._tag, "Fenced")
+      assert.strictEqual((yield* seqs(yield* open(), "a"))[0], 4)
     })
   )
 

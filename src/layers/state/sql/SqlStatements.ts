@@ -100,9 +100,11 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL AND o.epoch = ? AND o.commits >= ? AND o.commits < ?
     RETURNING o.epoch, o.commits`
 
-  const upsert = (epoch: string, source: string): string =>
+  /** Nothing for a key that another has written since: by what it was restored to, this one has no part in it any more. */
+  const upsert = (epochs: string, key: string, source: string): string =>
     `INSERT INTO ${table} AS t (epoch, ${columns})
-     SELECT (${epoch}), u.* FROM ${source}
+     SELECT (SELECT o.epoch FROM ${epochs}
+         NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = ${key} AND s.epoch > o.epoch)), u.* FROM ${source}
      ON CONFLICT (key, slot) DO UPDATE SET
        epoch = CASE WHEN t.epoch > excluded.epoch OR t.seq > excluded.seq THEN NULL ELSE excluded.epoch END,
        seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
@@ -111,13 +113,14 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const texts: Array<string> = []
   const sqliteUpsert = (rows: number): string =>
     texts[rows] ??= upsert(
-      inForce,
+      `${owners} AS o WHERE o.epoch = ? AND`,
+      "u.column1",
       `(VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true`
     )
   const pgRows = `unnest(?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[],
-    ?::float8[]) AS u`
-  const pgUpsert = numbered(upsert(inForce, pgRows))
-  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("SELECT epoch FROM turn", pgRows)}`)
+    ?::float8[]) AS u (${columns})`
+  const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "u.key", pgRows))
+  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "u.key", pgRows)}`)
   const pgParams = (rows: ReadonlyArray<SlotRow>): ReadonlyArray<unknown> => [
     rows.map((row) => row.key),
     rows.map((row) => row.slot),
