@@ -12,7 +12,7 @@ import { killJournals } from "../kit/durable/Journals.ts"
 import { folder } from "../kit/Folder.ts"
 import { usePostgres } from "../kit/stores/UsePostgres.ts"
 
-const kills = Number(process.env["KILLS"] ?? 6)
+const kills = Number(process.env["KILLS"] ?? 3)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
 const program = () => bundle("test/kit/durable/Journal.ts")

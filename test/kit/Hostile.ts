@@ -88,6 +88,15 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
   ],
   ["an error whose message is no text", () => Object.assign(new Error("boom"), { message: { toString: refuse } })],
   ["an error that says what cannot be said", () => new Untold({ value: Object.create(null) })],
+  [
+    "an error with a field that holds what does harm",
+    () => Object.assign(new Error("boom"), { errors: getter("cause") })
+  ],
+  [
+    "an error with a field that holds a getter",
+    () =>
+      Object.assign(new Error("boom"), { detail: Object.defineProperty({}, "own", { get: refuse, enumerable: true }) })
+  ],
   ["an error that caused itself", circular],
   ["an error with causes without end", bottomless],
   ["10,000 errors, each the cause of the next", once(() => chain(10_000))],

@@ -45,6 +45,9 @@ export interface ErrorFields {
   readonly cause?: ErrorFields | undefined
 }
 
+/** What every error has, or may have, and is looked at by itself. */
+const ownFields: ReadonlySet<string> = new Set(["name", "message", "stack", "cause"])
+
 /** One look at a value, with what is left of its bounds. */
 export class Look {
   isWhole = true
@@ -95,8 +98,7 @@ export class Look {
     const head = this.head(error)
     this.ancestors.push(error)
     try {
-      // Printing it reads these.
-      if (Object.keys(error).some((key) => isGetter(Reflect.getOwnPropertyDescriptor(error, key)))) this.isWhole = false
+      this.shownWith(error)
       return {
         ...head,
         frames: this.stacks ? this.frames(error) : undefined,
@@ -108,6 +110,14 @@ export class Look {
       return head
     } finally {
       this.ancestors.pop()
+    }
+  }
+
+  /** Looks at what is shown of an error beside its name and message: printing it reads that, however deep it goes. */
+  private shownWith(error: object): void {
+    for (const key of Object.keys(error)) {
+      if (isGetter(Reflect.getOwnPropertyDescriptor(error, key))) this.isWhole = false
+      else if (!ownFields.has(key)) this.json(this.field(error, key))
     }
   }
 
