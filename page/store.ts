@@ -7,23 +7,20 @@ import { batch, computed, signal } from "@preact/signals"
 import { applied } from "../src/domain/observer/Difference.ts"
 import { Rates } from "../src/domain/observer/Rates.ts"
 import type { Action, View } from "../src/domain/observer/Requests.ts"
-import type { Change, Kept, Row, Screen, Snapshot } from "../src/domain/observer/Wire.ts"
+import {
+  type Change,
+  type Kept,
+  nothingCounted,
+  type Row,
+  type Screen,
+  type Snapshot
+} from "../src/domain/observer/Wire.ts"
 
 /** How it stands with the source. */
 export type Link = "connecting" | "live" | "lost" | "token"
 
 const nothing: Screen = {
-  totals: {
-    processes: 0,
-    troubled: 0,
-    messages: 0,
-    queued: 0,
-    crashes: 0,
-    restarts: 0,
-    rollbacks: 0,
-    recoveries: 0,
-    recoveryMillis: 0
-  },
+  totals: { processes: 0, troubled: 0, ...nothingCounted },
   alarms: [],
   stores: [],
   total: 0,

@@ -63,6 +63,20 @@ export interface Totals {
   readonly recoveryMillis: number
 }
 
+/** What is counted as it happens, in all trees together. */
+export type Counted = Omit<Totals, "processes" | "troubled">
+
+/** The counts before anything has happened. */
+export const nothingCounted: Counted = {
+  messages: 0,
+  queued: 0,
+  crashes: 0,
+  restarts: 0,
+  rollbacks: 0,
+  recoveries: 0,
+  recoveryMillis: 0
+}
+
 /** Something that a person should look at, in words. */
 export interface Alarm {
   readonly tone: "bad" | "warn"

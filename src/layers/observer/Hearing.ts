@@ -11,7 +11,7 @@ import { type CrashReport, isCauseNew, toText } from "../../domain/observation/C
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
 import { pathText } from "../../domain/observation/Path.ts"
 import { empty, heard } from "../../domain/observer/Feed.ts"
-import type { Group, Totals } from "../../domain/observer/Wire.ts"
+import { type Counted, type Group, nothingCounted } from "../../domain/observer/Wire.ts"
 import { toCause } from "../../domain/process/ExitReason.ts"
 import { bounded } from "../../domain/text/ForeignCause.ts"
 import { CurrentSink, type Sink } from "../observation/Sink.ts"
@@ -41,19 +41,6 @@ class Reports {
     const cause = isCauseNew(report) ? bounded(toCause(report.reason)) : Cause.empty
     return cause.reasons.length === 0 ? toText(report) : `${toText(report)}\n\n${Cause.pretty(cause)}`
   }
-}
-
-/** What is counted in its trees. */
-type Counted = Omit<Totals, "processes" | "troubled">
-
-const nothing: Counted = {
-  messages: 0,
-  queued: 0,
-  crashes: 0,
-  restarts: 0,
-  rollbacks: 0,
-  recoveries: 0,
-  recoveryMillis: 0
 }
 
 /** Events between two looks that are read; of more, the newest are. */
@@ -100,7 +87,7 @@ export class Hearing {
   }
 
   get totals(): Counted {
-    let totals = nothing
+    let totals = nothingCounted
     for (const { counters } of this.leaves.keys()) {
       const { count, sum } = counters.recoveries()
       totals = {
