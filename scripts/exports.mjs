@@ -16,6 +16,9 @@ const together = Object.fromEntries(
 )
 const apart = {
   "./testing": "testing.ts",
+  "./cluster": "cluster.ts",
+  "./worker": "worker.ts",
+  "./serve": "serve.ts",
   "./Observer": "layers/observer/Observer.ts",
   "./SqliteClient": "layers/state/SqliteClient.ts",
   "./StateStoreFile": "layers/state/StateStoreFile.ts",

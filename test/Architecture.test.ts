@@ -9,7 +9,17 @@ import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 
 const repository = resolve(import.meta.dirname, "..")
-const columns = ["testing", "observer", "server", "state", "supervision", "naming", "process", "observation"]
+const columns = [
+  "testing",
+  "observer",
+  "placement",
+  "server",
+  "state",
+  "supervision",
+  "naming",
+  "process",
+  "observation"
+]
 
 interface Fixture {
   readonly law: string

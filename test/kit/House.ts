@@ -10,7 +10,7 @@ export interface Source {
   readonly text: string
 }
 
-/** Floors import the floors after them. `src/index.ts` and `src/testing.ts` are the roof: only programs import them. */
+/** Floors import the floors after them. The files in `src` itself are the roof: only programs import them. */
 const floors = ["programs", "layers", "domain"] as const
 
 /**
@@ -18,10 +18,11 @@ const floors = ["programs", "layers", "domain"] as const
  * and the schemas of events name how processes end.
  */
 const columns: Record<string, ReadonlyArray<string>> = {
-  layers: ["testing", "observer", "server", "state", "supervision", "naming", "process", "observation"],
+  layers: ["testing", "observer", "placement", "server", "state", "supervision", "naming", "process", "observation"],
   domain: [
     "testing",
     "observer",
+    "placement",
     "server",
     "state",
     "supervision",
@@ -38,6 +39,7 @@ const columns: Record<string, ReadonlyArray<string>> = {
  * one line do not import each other. `.` is the column's root. A column that is not listed is one room.
  */
 const rooms: Record<string, ReadonlyArray<string>> = {
+  "layers/placement": [".", "cluster worker serve"],
   "layers/server": [".", "system", "class", "engine", "life", "parts", "message"],
   "layers/state": [".", "container durable file sqlite", "sql", "companion", "store", "lock"],
   "layers/supervision": [".", "static dynamic partition task", "tree", "restart"],
@@ -48,7 +50,7 @@ const rooms: Record<string, ReadonlyArray<string>> = {
 /** The measures of what one person can read at once. */
 export const measures = { filesOfARoom: 12, linesOfASource: 400, linesOfATest: 600, classesOfAChain: 2 }
 
-const roof = new Set(["src/index.ts", "src/testing.ts"])
+const roof = new Set(["index", "testing", "cluster", "worker", "serve"].map((name) => `src/${name}.ts`))
 
 /** Where a file stands: its floor, its column and its room. */
 interface Place {
