@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
+import { CallError } from "../process/CallError.ts"
 import type { Call, Cast, Messages, PayloadSchema } from "../server/Message.ts"
 import { schemaOf } from "../server/Validation.ts"
 
@@ -47,3 +48,24 @@ export const openMessages = (messages: Messages): ReadonlyArray<OpenMessage> =>
       error: message._tag === "Call" ? message.error : Schema.Never
     }]
   )
+
+// No interface: that would have an index signature, of schemas that need anything.
+/** The fields of what is sent of one message. */
+export type SentFields<P extends Schema.Top> = {
+  readonly payload: P
+  /** The idempotency key of a call. */
+  readonly key: Schema.optionalKey<typeof Schema.String>
+  /** For how many milliseconds the caller of a call still waits: for ever, where it is left out. */
+  readonly timeout: Schema.optionalKey<typeof Schema.Number>
+}
+
+/** What is sent of one message: its payload, and what the caller of a call says of it. */
+export const sentFields = <P extends Schema.Top>(payload: P): SentFields<P> => ({
+  payload,
+  key: Schema.optionalKey(Schema.String),
+  timeout: Schema.optionalKey(Schema.Number)
+})
+
+/** The schema of what a call may fail with, where its server is elsewhere: its own error, or a `CallError`. */
+export const refusalOf = <E extends Schema.Top>(error: E): Schema.Union<readonly [E, typeof CallError]> =>
+  Schema.Union([error, CallError])

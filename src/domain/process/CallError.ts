@@ -19,7 +19,9 @@ import { adviceOf, inDoubt } from "./UpdateAdvice.ts"
  */
 export const NotRunning = Schema.TaggedStruct("NotRunning", {
   reason: Schema.optionalKey(ExitReason),
-  key: Schema.optionalKey(Schema.String)
+  key: Schema.optionalKey(Schema.String),
+  /** It crashed more often than it may, and is started again by a call after this many milliseconds. */
+  again: Schema.optionalKey(Schema.Number)
 })
 
 /**
@@ -103,6 +105,19 @@ export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey"
 export const InvalidPayload = Schema.TaggedStruct("InvalidPayload", { issue: Schema.String })
 
 /**
+ * The server is not in this process, and there is no word of it. `why`: nothing came from where it is (`"silent"`), it was
+ * handed over or taken over meanwhile (`"moved"`), this process has left the cluster (`"left"`), there is no room for one more
+ * server (`"full"`), messages cannot be stored (`"storage"`), one side does not understand the other (`"malformed"`), it did not
+ * start (`"start"`). `begun`: a handler may have begun with the message. `key` is the idempotency key that the call carried.
+ */
+export const Unreachable = Schema.TaggedStruct("Unreachable", {
+  why: Schema.Literals(["silent", "moved", "left", "full", "storage", "malformed", "start"]),
+  begun: Schema.Boolean,
+  key: Schema.optionalKey(Schema.String),
+  detail: Schema.optionalKey(Schema.String)
+})
+
+/**
  * Every reason a call can fail for.
  *
  * @category schemas
@@ -120,7 +135,8 @@ export const CallErrorReason = Schema.Union([
   KeyReused,
   AnswerLost,
   InvalidIdempotencyKey,
-  InvalidPayload
+  InvalidPayload,
+  Unreachable
 ])
 
 /**
@@ -155,7 +171,9 @@ const explain = (reason: CallErrorReason): string => {
       return (reason.reason === undefined
         ? "the server is not running and no start is due. "
         : `the server ended (${toText(reason.reason)}) without an answer. `) +
-        (reason.key === undefined
+        (reason.again !== undefined
+          ? `It crashed more often than it may, and a call after ${reason.again} ms starts it again: its crash reports tell why.`
+          : reason.key === undefined
           ? "Start it (restartChild, or its layer); if it crashed, its crash report tells why."
           : `Ask for it again: at("${reason.key}") answers with the server that has this key by then, and starts one if none has.`)
     case "Crashed":
@@ -200,8 +218,27 @@ const explain = (reason: CallErrorReason): string => {
     case "InvalidPayload":
       return `its payload is not what its schema says (${reason.issue}). Nothing was sent: decode what comes from outside, and ` +
         "send what was decoded."
+    case "Unreachable":
+      return `${unreachable[reason.why]}${reason.detail === undefined ? "" : ` (${reason.detail})`}. ${unheard(reason)}`
   }
 }
+
+const unreachable: { readonly [W in (typeof Unreachable.Type)["why"]]: string } = {
+  silent: "nothing came from where the server is: it may be frozen, cut off, or nowhere just now",
+  moved: "the server was handed over, or taken over, to another place meanwhile",
+  left: "this process has left the cluster, and reaches no server of it any more",
+  full: "there are as many servers as there may be where it would be started",
+  storage: "the message could not be stored",
+  malformed: "one side does not understand what the other has sent: they run code with different schemas",
+  start: "the server did not start"
+}
+
+const unheard = ({ begun, key }: typeof Unreachable.Type): string =>
+  !begun
+    ? "Nothing was done: sending it again is safe."
+    : key === undefined
+    ? "Whether it was handled is not known: ask the server where it stands before you send it again."
+    : `Whether it was handled is not known: make the call again with the idempotency key "${key}", and it is not handled twice.`
 
 const lost: { readonly [H in (typeof AnswerLost.Type)["handled"]]: string } = {
   yes: "this call was handled before, and its recorded answer cannot be read by this code",

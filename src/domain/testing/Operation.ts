@@ -82,6 +82,8 @@ export const doneAfter = (reason: CallErrorReason): "no" | "over" | "busy" | "op
       return "over"
     case "NotConserved":
       return "busy"
+    case "Unreachable":
+      return reason.begun ? "open" : "no"
   }
 }
 

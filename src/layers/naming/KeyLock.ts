@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, HashMap, Option, Semaphore } from "effect"
+import { Effect, HashMap, Option, type Scope, Semaphore } from "effect"
 
 interface Lock {
   readonly semaphore: Semaphore.Semaphore
@@ -17,6 +17,8 @@ interface Lock {
 /** Runs effects one at a time per key. */
 export interface KeyLock<in K> {
   readonly withLock: <A, E, R>(key: K, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Takes the lock of a key, and keeps it until the Scope closes. */
+  readonly hold: (key: K) => Effect.Effect<void, never, Scope.Scope>
   /** Keys locked or waited for now. */
   readonly size: () => number
 }
@@ -41,6 +43,16 @@ export const make = <K>(): KeyLock<K> => {
         (lock) => lock.semaphore.withPermit(effect),
         (lock) => Effect.sync(() => leave(key, lock))
       ),
+    hold: (key) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.suspend(() => {
+          const lock = enter(key)
+          const left = Effect.sync(() => leave(key, lock))
+          return Effect.as(Effect.onInterrupt(lock.semaphore.take(1), () => left), lock)
+        }),
+        (lock) => Effect.andThen(lock.semaphore.release(1), Effect.sync(() => leave(key, lock))),
+        { interruptible: true }
+      )),
     size: () => HashMap.size(locks)
   }
 }

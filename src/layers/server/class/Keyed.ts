@@ -91,7 +91,7 @@ class Starting {
 
 /** Makes it, for one class under one supervisor. */
 export const make = (options: {
-  readonly supervisor: Supervisor
+  readonly supervisor: Pick<Supervisor, "path" | "startChild" | "restartChild">
   readonly companions: Pick<CompanionTable<unknown>, "owner">
   /** The context of the servers, in which they find each other by `at`. */
   readonly context: (at: At<ServerClient>) => Context.Context<never>
@@ -207,6 +207,6 @@ export const via = (at: At<ServerClient>, key: string, messages: Messages): Read
   })
 
 /** Whether this very server, and not one that its handler has called, was gone before it began with a message. */
-const isUnbegun = (error: unknown, server: string): boolean =>
+export const isUnbegun = (error: unknown, server: string): boolean =>
   error instanceof CallError && error.server === server && error.reason._tag === "NotRunning" &&
   error.reason.reason === undefined

@@ -61,6 +61,27 @@ const childOptions = ({ needs, restart, shutdown, significant }: ChildOptions): 
 
 type Recipe = StartRecipe<ServerClient, unknown>
 
+const inside: unique symbol = Symbol.for("heirloom/ServerClass/inside")
+
+/** What a class shows to other placements alone. */
+export interface Inside {
+  readonly types: ReadonlyArray<MessageType>
+  /** The recipe of a server that `keying` finds by its key; `made` is called with it before it is started. */
+  readonly recipe: (
+    behavior: AnyBehaviorInput,
+    key: string,
+    options: AnyOptions,
+    keying: KeyedLayer,
+    made: (server: ServerProcess) => void
+  ) => Recipe
+}
+
+/** The inside of a class. */
+export const insideOf = (server: object): Inside => {
+  const found: Inside | undefined = Reflect.get(server, inside)
+  return found ?? refuse({ of: "a placement", option: "server", given: server }, "a class of GenServer.Service")
+}
+
 /** Makes a server class. */
 export const make = <Self>() =>
 <const Id extends string, S extends Pure | StateSchema<Pure>>(
@@ -165,7 +186,12 @@ export const make = <Self>() =>
       return Effect.map(companions.conserved, (stored): Counts => ({ live: live(companions).length, stored }))
     }),
     at: (key: string) => Effect.flatMap(keyed, (at) => at(key)),
-    via: (key: string) => Effect.map(keyed, (at) => via(at, key, messages))
+    via: (key: string) => Effect.map(keyed, (at) => via(at, key, messages)),
+    [inside]: {
+      types,
+      recipe: (behavior, key, options, keying, made) =>
+        recipeOf(behavior, key, options, childOptions(options), keying, made)
+    } satisfies Inside
   })
   keepSpecimens(Self, Client)
   return Self

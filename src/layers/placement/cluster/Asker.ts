@@ -1,0 +1,155 @@
+/**
+ * A client of servers by key, wherever in the cluster they are.
+ *
+ * *Tricky*
+ * - effect sends a message again when the runner dies that it was sent to: it may be handled twice. So each call has an
+ *   idempotency key, its caller's or one that is made here; the answer that is on record is then answered again.
+ * - A call whose server is handed over ends as an interruption, though its caller was not interrupted. It is made again, under
+ *   its key, until its time is over.
+ * - The server knows how long its caller waits, and withdraws a message that it has not begun with. Its word of that is
+ *   waited for a little longer than the time itself.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Clock, Effect, Exit, Predicate, type Random, Schema } from "effect"
+import { ClusterError } from "effect/cluster"
+import { refusal } from "../../../domain/options/GivenOption.ts"
+import * as Millis from "../../../domain/options/Millis.ts"
+import * as Unheard from "../../../domain/placement/Unheard.ts"
+import { CallError, callError } from "../../../domain/process/CallError.ts"
+import type { CallOptions } from "../../../domain/server/Message.ts"
+import { messageOf } from "../../../domain/text/ForeignText.ts"
+import type { MessageType } from "../../server/message/MessageType.ts"
+import { noTimeout } from "../../server/parts/Limits.ts"
+
+/** A client of one entity, as effect makes it. */
+export interface Remote {
+  readonly [tag: string]: (payload: unknown, options?: { readonly discard: boolean }) => Effect.Effect<unknown, unknown>
+}
+
+/** Milliseconds between two times that a call is made. */
+const pause = 50
+
+/** Milliseconds for which the server's own word is waited for when the time is over. */
+const grace = 500
+
+/** What makes idempotency keys: no two of them are the same, of all clients everywhere. */
+export const keys = (random: Random.Random): () => string => {
+  const digits = () => Math.floor(random.nextDoubleUnsafe() * 2 ** 32).toString(36)
+  const own = digits() + digits() + digits() + digits()
+  let made = 0
+  return () => `${own}.${(made++).toString(36)}`
+}
+
+/** How clients of one class call. */
+export interface Asking {
+  readonly of: string
+  readonly types: ReadonlyArray<MessageType>
+  /** The key of a call whose caller gives none; absent where calls have none by themselves. */
+  readonly nextKey: (tag: string) => string | undefined
+  readonly remote: (key: string) => Remote
+}
+
+/** The methods of a client of a key. */
+export const client = ({ nextKey, of, remote, types }: Asking) => (key: string): Readonly<Record<string, unknown>> => {
+  const entity = remote(key)
+  const name = `${of}/${key}`
+  const methods: Record<string, unknown> = { key }
+  for (const type of types) {
+    const { isCall, tag } = type
+    if (type.message.internal === true) continue
+    const empty = Schema.isSchema(type.message.payload) ? undefined : {}
+    const send = entity[tag]!
+    methods[tag] = (payload: unknown = empty, options: CallOptions = {}) => {
+      const millis = options.timeout === undefined ? type.timeout : Millis.fromInput(options.timeout)
+      if (millis === undefined) return Exit.die(noTimeout(name, tag, options.timeout))
+      return Effect.suspend(() => {
+        const issue = type.checks?.payload(payload)
+        if (issue !== undefined) return invalid(name, type, payload, issue)
+        const own = type.complete === undefined ? payload : type.complete(payload)
+        return isCall
+          ? ask(send, name, tag, own, millis, options.idempotencyKey ?? nextKey(tag))
+          : tell(send, name, tag, own, millis)
+      })
+    }
+  }
+  return methods
+}
+
+const invalid = (name: string, { isCall, tag }: MessageType, given: unknown, issue: string) =>
+  isCall
+    ? Exit.fail(callError(name, tag, { _tag: "InvalidPayload", issue }))
+    : Exit.die(refusal({ of: name, request: tag, option: "payload", given }, `what its schema says (${issue})`))
+
+/** A call, made again where its server moves, until it is answered or its time is over. */
+const ask = (
+  send: Remote[string],
+  name: string,
+  tag: string,
+  payload: unknown,
+  millis: number,
+  key: string | undefined
+): Effect.Effect<unknown, unknown> =>
+  Clock.clockWith((clock) => {
+    const until = clock.currentTimeMillisUnsafe() + millis
+    const failed = (unheard: Unheard.Unheard, detail?: string) =>
+      Exit.fail(callError(name, tag, Unheard.toReason(unheard, key, detail)))
+    const settle = (cause: Cause.Cause<unknown>): Effect.Effect<unknown, unknown> => {
+      // Its own caller was not interrupted, or this would not run.
+      if (Cause.hasInterruptsOnly(cause)) return failed(Unheard.handedOver)
+      const error = Cause.squash(cause)
+      if (error instanceof CallError) return Exit.fail(withKey(error, key))
+      const unheard = unheardOf(error, Cause.hasFails(cause))
+      return unheard === undefined ? Exit.failCause(cause) : failed(unheard, messageOf(error))
+    }
+    const again = (left: number): Effect.Effect<unknown, unknown> => {
+      const sent = {
+        payload,
+        ...(key === undefined ? {} : { key }),
+        ...(left === Infinity ? {} : { timeout: left })
+      }
+      return Effect.catch(Effect.catchCause(send(sent), settle), (error) => {
+        const rest = until - clock.currentTimeMillisUnsafe() - pause
+        const isOver = rest <= 0 || !(error instanceof CallError) ||
+          !Unheard.isAskedAgain(error.reason, key !== undefined)
+        return isOver ? Exit.fail(error) : Effect.delay(Effect.suspend(() => again(rest)), pause)
+      })
+    }
+    const called = again(millis)
+    if (millis === Infinity) return called
+    return Effect.timeoutOrElse(called, { duration: millis + grace, orElse: () => failed(Unheard.silent) })
+  })
+
+/** A cast: it is on its way when this ends, and its sender hears of nothing. */
+const tell = (
+  send: Remote[string],
+  name: string,
+  tag: string,
+  payload: unknown,
+  millis: number
+): Effect.Effect<void> =>
+  Effect.asVoid(Effect.timeoutOption(send({ payload }, { discard: true }), millis)).pipe(
+    Effect.catchCause((cause) => Effect.logDebug(`${tag} to ${name} was not delivered`, cause))
+  )
+
+/** The key that the call carried, for the caller to make it again with. */
+const withKey = (error: CallError, key: string | undefined): CallError => {
+  const { reason, request, server } = error
+  if (reason._tag !== "Unreachable" || key === undefined || !reason.begun) return error
+  return callError(server, request, { ...reason, key })
+}
+
+const errors = [
+  ClusterError.EntityNotAssignedToRunner,
+  ClusterError.MailboxFull,
+  ClusterError.AlreadyProcessingMessage,
+  ClusterError.PersistenceError
+]
+
+/** What an error or a defect of the cluster means; nothing for one of the server's own. */
+const unheardOf = (error: unknown, hasFailed: boolean): Unheard.Unheard | undefined => {
+  // A message may have an error of the same tag.
+  if (hasFailed && !errors.some((one) => error instanceof one)) return undefined
+  const tag = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : undefined
+  return typeof tag === "string" ? Unheard.fromTag(tag) : undefined
+}
