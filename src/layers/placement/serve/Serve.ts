@@ -1,0 +1,21 @@
+/**
+ * Calls from outside: a server's messages over HTTP and WebSocket, from the same descriptors that its clients are made of.
+ *
+ * `group` makes an `RpcGroup` of effect, for clients that have effect; `api` an `HttpApi`, for all others, with an OpenAPI document.
+ * Both are values without the engine, which a page can have, too. `layer` and `apiLayer` are their handlers, over the server
+ * of this app, its servers by key, or those of another placement.
+ *
+ * What crosses is what the schemas say. A `CallError` becomes `Unanswered`, without causes and paths; a request that is wrong is
+ * `Refused`, reaches no handler and starts no server. Authentication is yours: effect's `HttpApiMiddleware` and `RpcMiddleware` stand
+ * before these checks, `HttpRouter.cors` before all.
+ *
+ * @since 0.1.0
+ */
+export { Refused, RefusedIssue } from "../../../domain/placement/Refused.ts"
+export { Unanswered, UnansweredReason } from "../../../domain/placement/Unanswered.ts"
+export { api, apiGroup, type ApiOptions, type EndpointsOf, Guard } from "./Api.ts"
+export { apiLayer, unknown } from "./ApiHandlers.ts"
+export { group, type GroupOptions, Key, type RpcsOf } from "./Group.ts"
+export { layer } from "./Handlers.ts"
+export type { Limits, Rate } from "./Limits.ts"
+export { type HttpOptions, layerHttp } from "./Protocol.ts"
