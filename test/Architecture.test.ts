@@ -125,6 +125,18 @@ const layers: ReadonlyArray<Fixture> = [
     says: undefined
   },
   {
+    law: "what is served may import effect's rpc",
+    file: "src/layers/placement/serve/Rpcs.ts",
+    source: imports("effect/rpc"),
+    says: undefined
+  },
+  {
+    law: "what is served does not import effect's cluster",
+    file: "src/layers/placement/serve/Cluster.ts",
+    source: imports("effect/cluster"),
+    says: "the core rests on effect's stable modules"
+  },
+  {
     law: "what listens for the observer may import Node",
     file: "src/layers/observer/Observer.ts",
     source: imports("node:http"),

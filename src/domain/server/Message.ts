@@ -65,7 +65,12 @@ export interface Cast<P extends PayloadSchema> {
   readonly validate?: boolean | undefined
 }
 
-/** Options of {@link call}. */
+/**
+ * Options of {@link call}.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface CallDescription extends DeliveryOptions {
   readonly payload?: PayloadSchema
   readonly reply?: Schema.Top
@@ -80,7 +85,12 @@ export interface CallDescription extends DeliveryOptions {
   readonly timeout?: Duration.Input | "infinity" | undefined
 }
 
-/** Options of {@link cast}. */
+/**
+ * Options of {@link cast}.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface CastDescription extends DeliveryOptions {
   readonly payload?: PayloadSchema
 }
