@@ -30,6 +30,7 @@ export const UnansweredReason = Schema.Literals([
   "AnswerLost",
   "InvalidIdempotencyKey",
   "InvalidPayload",
+  "Unreachable",
   "NotStarted"
 ])
 
@@ -78,6 +79,7 @@ const again: { readonly [Tag in Inside]: (reason: Extract<CallErrorReason, { rea
   KeyReused: () => false,
   InvalidIdempotencyKey: () => false,
   InvalidPayload: () => false,
+  Unreachable: ({ begun }) => !begun,
   NotConserved: () => false,
   AnswerLost: () => false
 }
@@ -116,6 +118,7 @@ const advice: { readonly [Reason in UnansweredReason]: Advice } = {
   AnswerLost: { status: 409 },
   InvalidIdempotencyKey: { status: 400 },
   InvalidPayload: { status: 422 },
+  Unreachable: { status: 503, after: 1 },
   NotStarted: { status: 503, after: 5 }
 }
 

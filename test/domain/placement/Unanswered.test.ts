@@ -17,7 +17,7 @@ const table: ReadonlyArray<
   readonly [reason: CallErrorReason, again: boolean, status: number, after: number | undefined]
 > = [
   [{ _tag: "NotRunning" }, true, 503, 5],
-  [{ _tag: "NotRunning", key: "ann" }, true, 503, 5],
+  [{ _tag: "NotRunning", key: "ann", again: 1000 }, true, 503, 5],
   [{ _tag: "NotRunning", reason: { _tag: "Normal" } }, false, 503, undefined],
   [{ _tag: "Crashed", cause, willRestart: true }, false, 500, undefined],
   [{ _tag: "Crashed", cause, willRestart: false }, false, 500, undefined],
@@ -34,7 +34,9 @@ const table: ReadonlyArray<
   [{ _tag: "AnswerLost", key: "a secret", handled: "begun" }, false, 409, undefined],
   [{ _tag: "AnswerLost", key: "a secret", handled: "unknown" }, false, 409, undefined],
   [{ _tag: "InvalidIdempotencyKey", key: "a secret", maxBytes: 256 }, false, 400, undefined],
-  [{ _tag: "InvalidPayload", issue: "a secret" }, false, 422, undefined]
+  [{ _tag: "InvalidPayload", issue: "a secret" }, false, 422, undefined],
+  [{ _tag: "Unreachable", why: "left", begun: false }, true, 503, 1],
+  [{ _tag: "Unreachable", why: "silent", begun: true, key: "a secret" }, false, 503, undefined]
 ]
 
 describe("a call that got no answer, outside", () => {
