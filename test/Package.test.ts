@@ -75,6 +75,33 @@ declare const console: { log(value: unknown): void }
 console.log(await Effect.runPromise(program))
 `
 
+/** A server whose handlers run in a thread, or in a process, of what `tsc` makes of this. */
+const primes = `
+import { Effect, Schema } from "effect"
+import { GenServer, StateContainer, Supervisor } from "heirloom"
+import { WorkerServer } from "heirloom/worker"
+
+export class Primes extends GenServer.Service<Primes>()("stranger/Primes", {
+  state: Schema.Int,
+  messages: { Next: GenServer.call({ reply: Schema.Int }) }
+}) {}
+
+const behavior = Primes.behavior({ init: 1, handlers: { Next: (last) => [last + 1, last + 1] } })
+
+export const PrimesEntry = WorkerServer.entry(Primes, behavior, import.meta.url)
+
+const next = (placement: "thread" | "process") =>
+  Effect.flatMap(Primes, (primes) => primes.Next()).pipe(Effect.provide(
+    Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Primes),
+      WorkerServer.layer(Primes, PrimesEntry, { placement, spare: false })
+    ])
+  ))
+
+declare const console: { log(...values: ReadonlyArray<unknown>): void }
+if (!WorkerServer.isWorker) console.log(await Effect.runPromise(Effect.all([next("thread"), next("process")])))
+`
+
 const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   const ran = spawnSync(command, args, {
     cwd,
@@ -184,6 +211,7 @@ describe("a stranger's project", () => {
       ].join("\n")
     )
     writeFileSync(join(stranger, "counter.ts"), counter)
+    writeFileSync(join(stranger, "primes.ts"), primes)
     const checked = run(bin("tsc"), ["-p", "."], stranger)
     assert.deepStrictEqual({ code: checked.code, output: checked.output }, { code: 0, output: "" })
     const surface = run(process.execPath, ["out/surface.js"], stranger)
@@ -288,6 +316,11 @@ describe("a stranger's project", () => {
       assert.strictEqual(surface.code, 0, surface.output)
       const ran = run(path, ["out/counter.js"], stranger)
       assert.strictEqual(ran.stdout.trim().split("\n").at(-1), "42", ran.output)
+    })
+
+    it("handlers run in a thread, and in a process", () => {
+      const ran = run(path, ["out/primes.js"], stranger)
+      assert.strictEqual(ran.stdout.trim(), "[ 2, 2 ]", ran.output)
     })
 
     it("a store of files is written, and the command reads it", () => {

@@ -17,7 +17,7 @@ const repository = resolve(import.meta.dirname, "../..")
 export const inRepository = (path: string): string => resolve(repository, path)
 
 /** Runs Node with arguments and, on standard input, `input`. */
-const node = (args: ReadonlyArray<string>, input: string): Effect.Effect<Ran> =>
+export const node = (args: ReadonlyArray<string>, input = ""): Effect.Effect<Ran> =>
   Effect.callback((resume) => {
     const child = execFile(
       process.execPath,

@@ -28,8 +28,8 @@ export type ReplyOf<M> = M extends Call<any, infer A, any> ? A : typeof Schema.V
 /** The schema of a message's own error: none, for a cast. */
 export type ErrorOf<M> = M extends Call<any, any, infer E> ? E : typeof Schema.Never
 
-/** A message that any code may send, with the schemas of what travels. */
-export interface OpenMessage {
+/** A message with the schemas of what travels. */
+export interface WireMessage {
   readonly tag: string
   readonly message: Call<PayloadSchema, Schema.Top, Schema.Top> | Cast<PayloadSchema>
   readonly payload: Schema.Top
@@ -37,17 +37,22 @@ export interface OpenMessage {
   readonly error: Schema.Top
 }
 
+/** A message that any code may send, with the schemas of what travels. */
+export type OpenMessage = WireMessage
+
+/** All messages of a class, internal ones too, in its order: between a server and its own handlers. */
+export const allMessages = (messages: Messages): ReadonlyArray<WireMessage> =>
+  Object.entries(messages).map(([tag, message]) => ({
+    tag,
+    message,
+    payload: schemaOf(message.payload),
+    reply: message._tag === "Call" ? message.reply : Schema.Void,
+    error: message._tag === "Call" ? message.error : Schema.Never
+  }))
+
 /** The messages that any code may send, in the order in which the class has them. */
 export const openMessages = (messages: Messages): ReadonlyArray<OpenMessage> =>
-  Object.entries(messages).flatMap(([tag, message]) =>
-    message.internal === true ? [] : [{
-      tag,
-      message,
-      payload: schemaOf(message.payload),
-      reply: message._tag === "Call" ? message.reply : Schema.Void,
-      error: message._tag === "Call" ? message.error : Schema.Never
-    }]
-  )
+  allMessages(messages).filter(({ message }) => message.internal !== true)
 
 // No interface: that would have an index signature, of schemas that need anything.
 /** The fields of what is sent of one message. */

@@ -196,6 +196,32 @@ export class Ignore {
 type Given<R> = [R][R extends unknown ? 0 : never]
 
 /**
+ * The options of an answer that is data alone: no code follows it, so it may come from another thread.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface PlainOptions<out M = never> extends Omit<NextOptions<never, never, never, M>, "continueWith"> {
+  readonly continueWith?: undefined
+}
+
+/**
+ * A reply that no code follows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PlainReply<A, S, M = never> = Reply<A, S, never, M> & { readonly options: PlainOptions<M> }
+
+/**
+ * A next state that no code follows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PlainNoReply<S, M = never> = NoReply<S, never, M> & { readonly options: PlainOptions<M> }
+
+/**
  * `[reply, state]` with `continueWith`, `timers`, `idleAfter` or `hibernate`.
  *
  * **Example** (a reply first, the work after it)
@@ -232,11 +258,16 @@ type Given<R> = [R][R extends unknown ? 0 : never]
  * @category constructors
  * @since 0.1.0
  */
-export const reply = <A, S, T = S, R = never, M = never>(
-  reply: A,
-  state: S,
-  options: NextOptions<S, T, R, M> = {}
-): Reply<A, S | T, Given<R>, M> => new Reply<A, S | T, R, M>(reply, state, options)
+export const reply: {
+  <A, S, M = never>(reply: A, state: S, options?: PlainOptions<M>): PlainReply<A, S, M>
+  <A, S, T = S, R = never, M = never>(
+    reply: A,
+    state: S,
+    options: NextOptions<S, T, R, M>
+  ): Reply<A, S | T, Given<R>, M>
+  // which of the two it is, the options say
+} = (reply: unknown, state: unknown, options: NextOptions<any, any, any, any> = {}): any =>
+  new Reply<unknown, unknown, unknown, unknown>(reply, state, options)
 
 /**
  * The next state without a reply; a call is answered later with `GenServer.reply(context.from, exit)`.
@@ -244,10 +275,11 @@ export const reply = <A, S, T = S, R = never, M = never>(
  * @category constructors
  * @since 0.1.0
  */
-export const noReply = <S, T = S, R = never, M = never>(
-  state: S,
-  options: NextOptions<S, T, R, M> = {}
-): NoReply<S | T, Given<R>, M> => new NoReply<S | T, R, M>(state, options)
+export const noReply: {
+  <S, M = never>(state: S, options?: PlainOptions<M>): PlainNoReply<S, M>
+  <S, T = S, R = never, M = never>(state: S, options: NextOptions<S, T, R, M>): NoReply<S | T, Given<R>, M>
+} = (state: unknown, options: NextOptions<any, any, any, any> = {}): any =>
+  new NoReply<unknown, unknown, unknown>(state, options)
 
 /**
  * Ends the server (OTP: `{stop, Reason, Reply, State}`).
@@ -295,7 +327,8 @@ export const ignore: Ignore = new Ignore()
  * @category models
  * @since 0.1.0
  */
-export type Services<X> = X extends Reply<any, any, infer R, any> ? R
+export type Services<X> = X extends { readonly options: PlainOptions<any> } ? never
+  : X extends Reply<any, any, infer R, any> ? R
   : X extends NoReply<any, infer R, any> ? R
   : X extends Start<any, infer R, any> ? R
   : never

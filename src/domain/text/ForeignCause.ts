@@ -45,7 +45,14 @@ export const printable = (value: unknown): unknown => {
   return look.isWhole ? value : line(json)
 }
 
-const plainError = ({ cause, frames = "", gathered, message, name }: ErrorFields): Error => {
+/** What can be read of an error, or of anything else that was thrown or failed with, within {@link reportLength}. */
+export const errorFields = (value: unknown): ErrorFields => {
+  const look = new Look(reportLength, true)
+  return isError(value) ? look.error(value) : { name: "Error", message: line(look.json(value)) }
+}
+
+/** A plain error of what was read of one. */
+export const plainError = ({ cause, frames = "", gathered, message, name }: ErrorFields): Error => {
   const text = gathered === undefined ? message : `${message} ${line(gathered)}`
   const error = new Error(text, cause === undefined ? undefined : { cause: plainError(cause) })
   error.name = name

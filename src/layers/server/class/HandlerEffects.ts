@@ -11,6 +11,7 @@ import { tied } from "../../process/Own.ts"
 import * as Turn from "../../process/Turn.ts"
 import { HandlerOf } from "../message/CallChain.ts"
 import { Envelope } from "../message/Envelope.ts"
+import { Absent } from "../message/HandlerView.ts"
 
 /**
  * Answers a caller that was promised a later reply with `Next.noReply` (OTP: `gen_server:reply/2`).
@@ -29,6 +30,11 @@ export const reply: {
   <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void>
 } = Function.dual(2, <A, E>(from: From<A, E>, exit: Exit.Exit<A, E>): Effect.Effect<void> =>
   Effect.sync(() => {
+    if (from instanceof Absent) {
+      throw new Error(
+        "GenServer.reply was used in a worker, where the caller is not: reply with what the handler returns."
+      )
+    }
     if (!(from instanceof Envelope)) return
     const { server, type: { checks, tag } } = from
     const issue = exit._tag === "Success" ? checks?.reply(exit.value) : undefined

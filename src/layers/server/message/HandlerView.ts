@@ -79,3 +79,8 @@ export class DirectView implements HandlerContext<never, never> {
     return undefined
   }
 }
+
+/** In place of a caller that is in another thread: it is answered by what its handler returns, and by nothing else. */
+export class Absent implements From<never, never> {
+  readonly "~heirloom/From" = (): void => {}
+}

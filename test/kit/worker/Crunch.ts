@@ -1,0 +1,124 @@
+/** A server whose handlers do, or fail at, all that a thread can survive; and its entry. */
+import { Context, Effect, Exit, Layer, Schema } from "effect"
+import process from "node:process"
+import { threadId } from "node:worker_threads"
+import { GenServer, Next, Timer } from "../../../src/index.ts"
+import { WorkerServer } from "../../../src/worker.ts"
+
+export class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { amount: Schema.Int }) {}
+
+/** A service that only the thread has. */
+export class Rate extends Context.Service<Rate, number>()("test/Rate") {}
+
+export class Crunch extends GenServer.Service<Crunch>()("test/Crunch", {
+  state: Schema.Struct({ n: Schema.Int, at: Schema.Date }),
+  messages: {
+    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+    Plus: GenServer.cast({ payload: { by: Schema.Int } }),
+    Withdraw: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int, error: Overdrawn }),
+    Where: GenServer.call({
+      reply: Schema.Struct({
+        thread: Schema.Int,
+        process: Schema.Int,
+        key: Schema.UndefinedOr(Schema.String),
+        incarnation: Schema.Int,
+        attempt: Schema.Int,
+        seq: Schema.Int,
+        rate: Schema.Number
+      })
+    }),
+    Burn: GenServer.call({ payload: { millis: Schema.Int }, reply: Schema.Int }),
+    Rest: GenServer.call({ payload: { millis: Schema.Int }, reply: Schema.Int }),
+    Log: GenServer.call({ payload: { line: Schema.String } }),
+    Later: GenServer.call({ payload: { millis: Schema.Int } }),
+    Due: GenServer.cast({ payload: { by: Schema.Int }, internal: true }),
+    End: GenServer.call({ payload: { n: Schema.Int }, reply: Schema.String }),
+    WrongReply: GenServer.call({ reply: Schema.Int }),
+    WrongState: GenServer.call(),
+    WrongAnswer: GenServer.call(),
+    EarlyReply: GenServer.call(),
+    Throw: GenServer.call(),
+    Exit: GenServer.call({ payload: { code: Schema.Int } }),
+    Exits: GenServer.call({ payload: { after: Schema.Int } }),
+    Loop: GenServer.call(),
+    Oom: GenServer.call(),
+    ThrowLater: GenServer.call({ payload: { after: Schema.Int } }),
+    Native: GenServer.call()
+  }
+}) {}
+
+const wrong: unknown = "no number"
+
+const burn = (millis: number) => {
+  const until = performance.now() + millis
+  let x = 0
+  while (performance.now() < until) x += Math.sqrt(x + 1)
+  return x
+}
+
+export const behavior = Crunch.behavior({
+  init: Effect.succeed({ n: 0, at: new Date(0) }),
+  handlers: {
+    Add: (state, { by }) => [state.n + by, { ...state, n: state.n + by }],
+    Plus: (state, { by }) => ({ ...state, n: state.n + by }),
+    Withdraw: (state, { amount }) =>
+      amount > state.n
+        ? Effect.fail(new Overdrawn({ amount }))
+        : Effect.succeed([state.n - amount, { ...state, n: state.n - amount }]),
+    Where: (state, _, { attempt, incarnation, key, seq }) =>
+      Effect.map(Rate, (rate) => [
+        { thread: threadId, process: process.pid, key, incarnation, attempt, seq, rate },
+        state
+      ]),
+    Burn: (state, { millis }) => {
+      burn(millis)
+      return [state.n, state]
+    },
+    Rest: (state, { millis }) =>
+      Effect.log("resting").pipe(
+        Effect.andThen(Effect.sleep(millis)),
+        Effect.onInterrupt(() => Effect.log("interrupted")),
+        Effect.as([state.n, state] as const)
+      ),
+    Log: (state, { line }) =>
+      Effect.as(Effect.annotateLogs(Effect.logWarning(line), { of: "a thread", at: state.at }), [undefined, state]),
+    Later: (state, { millis }) =>
+      Next.reply(undefined, state, { timers: [Timer.after("due", millis, Crunch.message.Due({ by: 100 }))] }),
+    Due: (state, { by }) => ({ ...state, n: state.n + by }),
+    End: (state, { n }) => Next.stop("normal", { reply: "bye", state: { ...state, n } }),
+    // past the type checker
+    WrongReply: (state) => [wrong as number, state],
+    WrongState: (state) => [undefined, { ...state, n: 0.5 }],
+    WrongAnswer: (state) => Next.noReply(state) as never,
+    EarlyReply: (state, _, { from }) => Effect.as(GenServer.reply(from, Exit.void), [undefined, state]),
+    Throw: () => {
+      throw new RangeError("thrown in the handler")
+    },
+    Exit: (_, { code }) => process.exit(code),
+    Exits: (state, { after }) => {
+      setTimeout(() => process.exit(3), after)
+      return [undefined, state]
+    },
+    Loop: () => {
+      for (;;);
+    },
+    Oom: (state) => {
+      const all: Array<unknown> = []
+      for (;;) all.push(Array(1_000_000).fill(state))
+    },
+    ThrowLater: (_, { after }) => {
+      setTimeout(() => {
+        throw new Error("thrown in a timer")
+      }, after)
+      return Effect.never
+    },
+    Native: () => {
+      process.kill(process.pid, "SIGSEGV")
+      for (;;);
+    }
+  }
+})
+
+export const layer = Layer.succeed(Rate, 7)
+
+export const CrunchEntry = WorkerServer.entry(Crunch, behavior, import.meta.url, { layer })
