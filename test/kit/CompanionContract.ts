@@ -71,8 +71,8 @@ export const kinds: ReadonlyArray<Kind> = [
     isPrompt: false,
     holds: false
   },
-  {
-    name: "in a store",
+  ...(["class", "key"] as const).map((fence): Kind => ({
+    name: fence === "class" ? "in a store" : "in a store, claimed by key",
     make: (policy) =>
       Effect.orDie(Effect.map(
         openSession({ key: "test/Contract", stateSchema: StateSchema.make(Schema.Int) }, makeMemory(), {
@@ -82,13 +82,13 @@ export const kinds: ReadonlyArray<Kind> = [
           maxAhead: 10_000,
           storeKey: (key) => `test/Contract/${key}`,
           retry: defaultRetry
-        }),
+        }, fence),
         (session) => new Durable<number>("a", session)
       )),
     conserves: "commits",
     isPrompt: true,
     holds: true
-  }
+  }))
 ]
 
 /** What a new incarnation starts from. */

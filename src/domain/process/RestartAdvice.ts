@@ -11,7 +11,7 @@ import { Predicate } from "effect"
 /**
  * `uncharged`: its own retries have bounded the attempts already, so a restart costs the budget nothing. `charged`: the
  * budget has to bound them. `futile`: no start can succeed any more, and none beside it. `refused`: no start of this process
- * can succeed until a person has done something, and others are not concerned.
+ * can succeed here as things are, and others are not concerned: a person has to do something, or it is elsewhere now.
  */
 export type RestartAdvice = "uncharged" | "charged" | "futile" | "refused"
 

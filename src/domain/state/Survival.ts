@@ -31,6 +31,20 @@ export interface Survives<in out Self, G> {
   readonly "~heirloom/Survives": (_: Self) => readonly [Self, G]
 }
 
+/**
+ * The evidence, at the type level, that each key of `Self` is claimed by itself (`fence: "key"`): its servers may be in many
+ * processes over one store.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FencedByKey<in out Self> {
+  readonly "~heirloom/FencedByKey": (_: Self) => Self
+}
+
+/** What a companion grants whose fence is `F`. */
+export type FenceGrants<Self, F> = [F] extends ["key"] ? FencedByKey<Self> : never
+
 /** What a server that asks for `G` requires. */
 export type Demands<Self, G> = G extends "nothing" ? never : Survives<Self, G>
 

@@ -204,15 +204,22 @@ export const isCharged = (reason: ExitReason): boolean =>
  *
  * **Details**
  *
- * A session that was fenced off stays so, and no start over it can succeed. What is final for a child is final for its
- * supervisor, which cannot start it again either. An error of a store that an app's code died of is a crash like any other.
+ * | what has ended it | again | its supervisor | a dynamic one above that |
+ * |---|---|---|---|
+ * | a younger owner of the store | no | gives up | gives up |
+ * | a younger owner of its key | no | dynamic: drops it; static: gives up, or parks it | drops it, and goes on |
+ * | a state that cannot be read | no | the same | the same |
+ * | an error of a store that an app's code died of | if the budget allows | | |
+ *
+ * A session that was fenced off stays so, and no start over it can succeed: that is final for its supervisor, which cannot start
+ * it again either. What concerns one key alone climbs no further than the key's own supervisor.
  *
  * @since 0.1.0
  */
 export const isFinal = (reason: ExitReason): boolean => advises(reason, "futile") || isRefused(reason)
 
 /**
- * Whether its start is refused until a person has done something: its state cannot be read.
+ * Whether its start is refused as things are: its state cannot be read, or another process has taken its key over.
  *
  * **Details**
  *

@@ -11,8 +11,9 @@ import { type Duration, Effect, Layer, type Schedule } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { defaultLimits } from "../../domain/state/Answers.ts"
+import type { Fence } from "../../domain/state/stored/Ownership.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
-import type { Grade, Grants } from "../../domain/state/Survival.ts"
+import type { FenceGrants, Grade, Grants } from "../../domain/state/Survival.ts"
 import type { Supervisor } from "../supervision/tree/SupervisorHandle.ts"
 import type { Policy } from "./companion/Companion.ts"
 import type { Design } from "./companion/CompanionTable.ts"
@@ -30,8 +31,9 @@ import { defaultRetry } from "./store/Patience.ts"
 import type { StateStoreKey } from "./store/StateStore.ts"
 import type { Unsaved } from "./store/WriteQueue.ts"
 
+export type { Fence } from "../../domain/state/stored/Ownership.ts"
 export { StateUnreadable } from "../../domain/state/stored/StateUnreadable.ts"
-export type { Grade, Survives } from "../../domain/state/Survival.ts"
+export type { FencedByKey, Grade, Survives } from "../../domain/state/Survival.ts"
 export type { ChangesOptions } from "./container/Changes.ts"
 export type { Companion, StateContainer, Stateful, StateOf } from "./container/Container.ts"
 
@@ -89,6 +91,8 @@ const onUnreadables = ["refuse", "init"] as const
 
 const onUnreadableOf = (of: string, { onUnreadable = "refuse" }: Pick<StoreOptions<never, Grade>, "onUnreadable">) =>
   GivenOption.oneOf({ of, option: "onUnreadable", given: onUnreadable }, onUnreadables)
+
+const fences = ["class", "key"] as const
 
 /** Milliseconds between two writes, for those that are late. */
 const intervalOf = (of: string, when: When): number | undefined =>
@@ -288,9 +292,15 @@ export const layerForget = <Self, Id extends string, S>(
  * @category options
  * @since 0.1.0
  */
-export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
+export interface StoreOptions<StoreSelf, G extends Grade, F extends Fence = Fence> extends Options {
   /** The store, which says what is survived. */
   readonly store: StateStoreKey<StoreSelf, G>
+  /**
+   * Whose epoch fences off those that have been taken over from. `"class"` (default): one of the whole store, which one process
+   * has for itself. `"key"`: one of each key, claimed when its server starts, over a store with `ownership: "shared"`: its keys may
+   * be in many processes, each in one at a time.
+   */
+  readonly fence?: F | undefined
   /**
    * What to do about a state that this code cannot read at all: a migration throws, the text does not decode, younger code wrote
    * it. `"refuse"` (default): its server does not start, and who asked for it gets a `StartError` that says why; nothing is
@@ -326,17 +336,19 @@ export interface StoreOptions<StoreSelf, G extends Grade> extends Options {
  * **Gotchas**
  *
  * Messages that a handler sends to others are not held back: `GenServer.stored` is a barrier for one that needs it. A
- * store belongs to one process at a time: who comes second waits (`ownership`, `patience` of the store). A class's id, a
- * slash and a server's key may have 512 bytes of UTF-8 together; a server with a longer key is not started.
+ * store belongs to one process at a time: who comes second waits (`ownership`, `patience` of the store); or it is shared, and each
+ * key is one process's (`fence: "key"`). Then a server whose key another process has claimed ends at its next write, it alone; until
+ * then it answers reads from memory, except those with `confirm: true`. A class's id, a slash and a server's key may have 512
+ * bytes of UTF-8 together; a server with a longer key is not started.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grade>(
+export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grade, const F extends Fence = "class">(
   server: Stateful<Self, Id, S>,
-  options: StoreOptions<StoreSelf, G>
-): Layer.Layer<StateOf<Self> | Grants<Self, G>, StoreError, Supervisor | StoreSelf> =>
-  granting<Self, G>()(Layer.effect(
+  options: StoreOptions<StoreSelf, G, F>
+): Layer.Layer<StateOf<Self> | Grants<Self, G> | FenceGrants<Self, F>, StoreError, Supervisor | StoreSelf> =>
+  granting<Self, G, F>()(Layer.effect(
     server.StateContainer,
     Effect.gen(function*() {
       const { afterStop = "keep", retry = defaultRetry, when = "commit" } = options
@@ -354,7 +366,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
         maxAhead,
         storeKey: nameOf(server.key),
         retry
-      })
+      }, GivenOption.oneOf({ of, option: "fence", given: options.fence ?? "class" }, fences))
       return yield* container(server, {
         survives: options.store.grade,
         letsGo: when !== "terminate",
@@ -365,7 +377,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
           session.onLost = end
         },
         // Another process has taken over: it delivers.
-        keyOf: (name) => session.tenure.lost === undefined ? keyOf(server.key, name) : undefined,
+        keyOf: (name) => session.isOver() ? undefined : keyOf(server.key, name),
         isLazy: false,
         make: (key) => {
           const durable = new Durable<S>(key, session)
@@ -378,5 +390,6 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
   ))
 
 // Grants are evidence for the type checker alone: no value stands behind them, so nothing but a cast can give them.
-const granting = <Self, G extends Grade>() => <E, R>(layer: Layer.Layer<StateOf<Self>, E, R>) =>
-  layer as Layer.Layer<StateOf<Self> | Grants<Self, G>, E, R>
+const granting =
+  <Self, G extends Grade, F extends Fence = "class">() => <E, R>(layer: Layer.Layer<StateOf<Self>, E, R>) =>
+    layer as Layer.Layer<StateOf<Self> | Grants<Self, G> | FenceGrants<Self, F>, E, R>

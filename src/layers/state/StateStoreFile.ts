@@ -289,7 +289,7 @@ export const make = Effect.fnUntraced(function*(
         yield* lose
         return yield* fail("acquireEpoch", { _tag: "Unavailable", cause: beingTakenOver })
       })),
-    confirm: (epoch) => turn("confirm")(confirm({ epoch })),
+    confirm: (epoch, key) => turn("confirm")(confirm(key === undefined ? { epoch } : { epoch, key })),
     load: (key) => reading("load", (index, text) => load(index, key, text, rotted)),
     save: (records) =>
       Effect.suspend(() => {

@@ -27,12 +27,13 @@ import { hosted } from "./store/StoreHost.ts"
  * @category options
  * @since 0.1.0
  */
-export interface Options extends StateStore.OwnedOptions {
+export interface Options extends StateStore.OwnedOptions<StateStore.StoreOwnership> {
   /** What its tables' names begin with; `heirloom_state` by default. */
   readonly table?: string | undefined
   /**
    * PostgreSQL: how long a write waits for another's lock before it counts as failed, and how long a transaction may stand still
-   * before the database ends it; 10 seconds by default. So a client that was stopped inside its transaction blocks none for ever.
+   * before the database ends it; 10 seconds by default, and 2 at most for the latter in a store that is shared. So a client that was
+   * stopped inside its transaction blocks none for ever.
    */
   readonly lockTimeout?: Duration.Input | undefined
 }
@@ -110,7 +111,9 @@ export const look = Effect.fnUntraced(function*(
  * **Details**
  *
  * The tables (`heirloom_state`, `…_answers`, `…_timers`, `…_aside`, `…_owners`) are created if they are missing. A batch is one
- * statement, or one transaction when it holds recorded answers or many rows. A commit survives what the database makes of
+ * statement, or one transaction when it holds timers or many rows; over SQLite, when it holds recorded answers. With
+ * `ownership: "shared"` processes have it together, and each key is one process's at a time: `fence: "key"` of
+ * `StateContainer.layerStore`; over SQLite these are processes of one machine. A commit survives what the database makes of
  * it: for SQLite see `synchronous` of `SqliteClient`, for PostgreSQL its `synchronous_commit`.
  *
  * **Gotchas**

@@ -71,8 +71,8 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
   return {
     name: store.name,
     grade: store.grade,
-    acquireEpoch: (owner) => struck("acquireEpoch", store.acquireEpoch(owner)),
-    ...(confirm === undefined ? {} : { confirm: (epoch) => struck("confirm", confirm(epoch)) }),
+    acquireEpoch: (owner, of) => struck("acquireEpoch", store.acquireEpoch(owner, of)),
+    ...(confirm === undefined ? {} : { confirm: (epoch, key) => struck("confirm", confirm(epoch, key)) }),
     ...(store.hold === undefined ? {} : { hold: store.hold }),
     load: (key) => struck("load", store.load(key)),
     save: (records) => struck("save", store.save(records)),

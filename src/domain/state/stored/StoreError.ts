@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Duration, Schema } from "effect"
+import { type ExitReason, toCause } from "../../process/ExitReason.ts"
 import { type RestartAdvice, restartAdvice } from "../../process/RestartAdvice.ts"
 import { inDoubt, updateAdvice } from "../../process/UpdateAdvice.ts"
 import { Foreign } from "../../text/ForeignCause.ts"
@@ -19,15 +20,21 @@ export const Unavailable = Schema.TaggedStruct("Unavailable", { cause: Foreign }
 /** There is no room. A write was not stored, unless the process ends before the next one succeeds. */
 export const Full = Schema.TaggedStruct("Full", { cause: Foreign })
 
-/**
- * A younger session has taken over: nothing of this batch was stored, and nothing under this epoch ever will be. `owner`
- * and `key` as far as they are known; `current` is the epoch that is in force.
- */
-export const Fenced = Schema.TaggedStruct("Fenced", {
+const refusal = {
   epoch: Schema.Number,
   current: Schema.Number,
   owner: Schema.optionalKey(Schema.String),
   key: Schema.optionalKey(Schema.String)
+}
+
+/**
+ * A younger session has taken over: nothing of this batch was stored. Nothing under this epoch ever will be; with a `key`, nothing
+ * of that key. `owner` as far as it is known; `current` is the epoch that is in force. `others` is what else of the batch is
+ * refused: a store that names all of it has them all known at once.
+ */
+export const Fenced = Schema.TaggedStruct("Fenced", {
+  ...refusal,
+  others: Schema.optionalKey(Schema.Array(Schema.Struct(refusal)))
 })
 
 /**
@@ -122,8 +129,11 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 
   /** What it says to a supervisor about starting the server again. */
   get [restartAdvice](): RestartAdvice {
+    const { reason } = this
     if (this.isRetryable) return "uncharged"
-    return this.reason._tag === "Fenced" || this.reason._tag === "Gone" ? "futile" : "charged"
+    // Of one key: its server is elsewhere, and those of other keys are here.
+    if (reason._tag === "Fenced") return reason.key === undefined ? "futile" : "refused"
+    return reason._tag === "Gone" ? "futile" : "charged"
   }
 
   /** What it says to the caller whose update it kept from being stored. */
@@ -144,6 +154,17 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 /** Whether something is a store's error, whichever copy of this library it is from. */
 export const isStoreError = (u: unknown): u is StoreError =>
   typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError"
+
+/**
+ * Whether something ended because a younger session has its key, and its key alone: a server, or the supervisor that gave up on
+ * it.
+ */
+export const isTakenOver = (reason: ExitReason): boolean =>
+  toCause(reason).reasons.some(
+    (one) =>
+      one._tag === "Fail" && isStoreError(one.error) && one.error.reason._tag === "Fenced" &&
+      one.error.reason.key !== undefined
+  )
 
 /** What changes what is kept. To open a store makes at most empty tables. */
 const writes: ReadonlySet<string> = new Set(["save", "setAside", "remove", "encode"])
@@ -169,9 +190,9 @@ const explain = (reason: StoreErrorReason): string => {
       return `${reason.path} ${losses[reason.how]} while the store was open`
     case "Fenced":
       return `a younger session has taken over${reason.owner === undefined ? "" : ` from "${reason.owner}"`}${
-        reason.key === undefined ? "" : `, which wrote "${reason.key}"`
+        reason.key === undefined ? "" : ` "${reason.key}"`
       } (epoch ${reason.epoch}, in force is ${reason.current}): another process, or another runtime of this one, has ` +
-        "opened the store since"
+        (reason.key === undefined ? "opened the store since" : "it since")
     case "Owned":
       return `${holderText(reason)} has it, and has not left it within ${
         Duration.format(Duration.millis(reason.waited))
@@ -204,8 +225,11 @@ const adviceOn = (reason: StoreErrorReason, isWrite: boolean): string => {
         : "Nothing more is acknowledged. Stop this process, put back the original or a backup, and start anew: what was " +
           "acknowledged before may not be in what is there now."
     case "Fenced":
-      return "This write was refused, as every later one is, and servers of this session do not start again. Stop this " +
-        "process; or stop the other one, and start this one anew."
+      return reason.key === undefined
+        ? "This write was refused, as every later one is, and servers of this session do not start again. Stop this " +
+          "process; or stop the other one, and start this one anew."
+        : "This write was refused, as every later one of this server is, and it does not start again by itself; other servers go " +
+          "on. Send what is for it to where it is now."
     case "Owned":
       return "Stop that process, or this one: a store has one owner. If this one is to take over while the other runs, as in a " +
         "rolling deploy, give its store ownership: \"youngest\"; if the other needs longer to stop, more patience."

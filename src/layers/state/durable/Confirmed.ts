@@ -1,5 +1,6 @@
 /**
- * An answer that waits for two things, one after the other: that its state is stored, and that the store is still this process's.
+ * An answer that waits for two things, one after the other: that its state is stored, and that the claim it is
+ * written under is still in force.
  *
  * *Tricky*: the second is asked only when the first is known. Another process may have taken over right after the write.
  *
@@ -7,16 +8,16 @@
  */
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Held } from "../companion/Companion.ts"
-import type { Session } from "./StoreSession.ts"
+import type { Claim } from "./Claim.ts"
 
 /** An answer that waits to be confirmed. */
 export class Confirmed implements Held {
   private readonly answer: Held
-  private readonly confirm: Session<never>["confirm"]
+  private readonly claim: Claim
 
-  constructor(answer: Held, confirm: Session<never>["confirm"]) {
+  constructor(answer: Held, claim: Claim) {
     this.answer = answer
-    this.confirm = confirm
+    this.claim = claim
   }
 
   get isGone(): boolean {
@@ -24,7 +25,7 @@ export class Confirmed implements Held {
   }
 
   stored(): void {
-    this.confirm((exit) => {
+    this.claim.confirm((exit) => {
       if (exit._tag === "Success") this.answer.stored()
       else this.lost({ _tag: "NotConserved", cause: exit.cause })
     })

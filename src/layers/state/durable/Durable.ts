@@ -74,7 +74,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   constructor(key: string, session: Session<S>) {
     this.key = key
     this.session = session
-    this.stored = new StoredKey(key, session)
+    this.stored = new StoredKey(key, session, (cause) => this.failed(cause))
   }
 
   /** The newest snapshot in memory. */
@@ -178,7 +178,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   confirm(answer: Held): void {
-    this.hold(new Confirmed(answer, this.session.confirm))
+    this.hold(new Confirmed(answer, this.stored.claim))
   }
 
   letGo(): void {
@@ -196,15 +196,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   // ------------------------------------------------------------------------------------- what the writer asks and says
 
-  get epoch(): number {
-    return this.session.tenure.epoch
-  }
-
   record(at: number): Exit.Exit<SnapshotRecord, unknown> | undefined {
-    const { newest, session } = this
+    const { newest, stored: { claim } } = this
     this.isLate = false
     if (newest === undefined) return undefined
-    if (session.tenure.lost !== undefined) return Exit.failCause(session.tenure.lost)
+    if (claim.lost !== undefined) return Exit.failCause(claim.lost)
     const record = this.stored.encode(newest, this.trustedUpTo, at)
     if (record._tag === "Failure") return record
     this.outbox.written()
@@ -217,8 +213,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     this.outbox.settle()
   }
 
-  failed(cause: Cause.Cause<unknown>): void {
-    this.stored.notice(cause)
+  failed(why: Cause.Cause<unknown>): void {
+    const cause = this.stored.claim.notice(why)
     const reason: ExitReason = { _tag: "NotConserved", cause }
     const { lastSeq } = this.outbox
     this.undone = this.giveUp(Memory.unread)
@@ -254,7 +250,10 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   private remove(done: Done): () => void {
     this.giveUp({ _tag: "Here", newest: undefined })
-    return (this.removals ??= new Removals(this.session, this.outbox, this.stored.text)).begin(this, done)
+    return (this.removals ??= new Removals(this.session, this.outbox, this.stored.text, this.stored.claim)).begin(
+      this,
+      done
+    )
   }
 
   get isSpare(): boolean {
@@ -269,8 +268,8 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   takeOver(incarnation: number): Taken<S> | Effect.Effect<Taken<S>, StoreError | StateUnreadable> {
     this.fenceOff(incarnation - 1)
-    const { memory, session } = this
-    if (session.tenure.lost !== undefined) return this.refused
+    const { memory, stored } = this
+    if (stored.claim.lost !== undefined) return this.refused
     if (memory._tag === "Fresh") return Memory.takenOver(memory, incarnation)
     if (memory._tag !== "Here") return this.load
     const { newest } = memory
@@ -281,7 +280,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
 
   /** Another session has taken over and writes now; the cause is the store's answer, a StoreError. */
   private get refused(): Effect.Effect<never, StoreError> {
-    return Effect.failCause((this.session.tenure.lost ?? Cause.empty) as Cause.Cause<StoreError>)
+    return Effect.failCause(this.stored.claim.lost ?? Cause.empty)
   }
 
   private get load(): Effect.Effect<Taken<S>, StoreError | StateUnreadable> {
@@ -315,11 +314,11 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   // --------------------------------------------------------------------------------------- what may leave memory
 
   residency(state: S): Residency {
-    const { newest, outbox, session } = this
-    if (this.memory._tag === "Fresh" && session.tenure.lost === undefined) return "unwritten"
+    const { newest, outbox, stored: { claim } } = this
+    if (this.memory._tag === "Fresh" && claim.lost === undefined) return "unwritten"
     const isKept = newest === undefined || !Object.is(newest.state, state) ||
       Generations.evidenceAgainst(newest) !== undefined
-    if (isKept || session.tenure.lost !== undefined) return "kept"
+    if (isKept || claim.lost !== undefined) return "kept"
     return outbox.ahead > 0 ? "pending" : "stored"
   }
 
@@ -334,12 +333,12 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   private get reload(): Effect.Effect<S, StoreError | StateUnreadable> {
-    if (this.session.tenure.lost !== undefined) return this.refused
+    if (this.stored.claim.lost !== undefined) return this.refused
     return Effect.tapCause(
       Effect.flatMap(this.stored.newest, (newest) => this.readmit(newest)),
       (cause) =>
         Effect.sync(() => {
-          this.stored.notice(cause)
+          this.stored.claim.notice(cause)
           this.undone = 0
         })
     )
@@ -367,12 +366,14 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
       return settled(this)
     })
     return Effect.orDie(
-      Effect.suspend(() =>
-        Memory.isKnown(this.memory) ? commit : Effect.flatMap(this.stored.records, (records) => {
-          const books = booksOf(records)
-          if (!Memory.isKnown(this.memory)) this.learn(books, books?.seq ?? 0)
-          return commit
-        })
+      Effect.andThen(
+        this.stored.claimed,
+        () =>
+          Memory.isKnown(this.memory) ? commit : Effect.flatMap(this.stored.records, (records) => {
+            const books = booksOf(records)
+            if (!Memory.isKnown(this.memory)) this.learn(books, books?.seq ?? 0)
+            return commit
+          })
       )
     )
   }

@@ -10,6 +10,7 @@ import { Effect } from "effect"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Done, Unsaved } from "../store/WriteQueue.ts"
+import type { Claim } from "./Claim.ts"
 import type { Outbox } from "./Outbox.ts"
 import type { Session } from "./StoreSession.ts"
 
@@ -30,12 +31,14 @@ export class Removals<in out S> {
   private readonly session: Session<S>
   private readonly outbox: Outbox
   private readonly key: string
+  private readonly claim: Claim
   private pending: Removal | undefined = undefined
 
-  constructor(session: Session<S>, outbox: Outbox, key: string) {
+  constructor(session: Session<S>, outbox: Outbox, key: string, claim: Claim) {
     this.session = session
     this.outbox = outbox
     this.key = key
+    this.claim = claim
   }
 
   /** Has all removed that `one` has committed by now; what this returns lets go of the removal. */
@@ -49,10 +52,12 @@ export class Removals<in out S> {
   }
 
   private ask(): Removal {
-    const { outbox, session: { queue, store, tenure: { epoch } } } = this
+    const { claim, outbox, session: { queue, store } } = this
     const removal: Removal = this.pending = { upTo: 0, waiting: new Set() }
     outbox.removalBegun()
-    queue.run(store.remove([this.key], epoch), (exit) =>
+    // The writer asks again while the store is away.
+    const removed = Effect.andThen(claim.held, Effect.suspend(() => store.remove([this.key], claim.epoch)))
+    queue.run(removed, (exit) =>
       Effect.suspend(() => {
         this.pending = undefined
         outbox.removalEnded()

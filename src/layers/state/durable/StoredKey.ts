@@ -14,6 +14,7 @@ import { type StateUnreadable, stateUnreadable } from "../../../domain/state/sto
 import { judge, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { Use } from "../store/StoreHealth.ts"
+import type { Claim } from "./Claim.ts"
 import type { Session } from "./StoreSession.ts"
 
 /** A record, and what reading its state came to. */
@@ -42,11 +43,19 @@ const readable = function*<S>(
 export class StoredKey<in out S> {
   /** What the state is stored under: made once, since a text that is used again is found again without hashing it. */
   readonly text: string
+  /** What it is written under. */
+  readonly claim: Claim
   private readonly session: Session<S>
 
-  constructor(key: string, session: Session<S>) {
+  constructor(key: string, session: Session<S>, onLost: (cause: Cause.Cause<unknown>) => void) {
     this.text = session.storeKey(key)
+    this.claim = session.claimOf(this.text, onLost)
     this.session = session
+  }
+
+  /** Done when it may be written: what is read after that is the last word. */
+  get claimed(): Effect.Effect<void, StoreError> {
+    return this.claim.epoch > 0 ? Effect.void : this.patiently(this.claim.held, "write")
   }
 
   /** Its snapshots, newest first. */
@@ -116,11 +125,12 @@ export class StoredKey<in out S> {
     if (what !== undefined) {
       return this.fail("start", { _tag: "Invalid", what: `${what}: choose a shorter one, such as a hash of it` })
     }
-    const { pace, policy, schema, store, tenure: { epoch } } = this.session
+    const { pace, policy, schema, store } = this.session
+    const { claim } = this
     const judging = Effect.flatMap(
-      this.records,
+      Effect.andThen(this.claimed, this.records),
       (records) =>
-        this.youngerThan(epoch, records) ??
+        this.youngerThan(claim.epoch, records) ??
           pace(judge(records, known(), ({ state, version }) => schema.decoding(version, state), policy))
     )
     return Effect.flatMap(judging, (judgement): ReturnType<typeof this.judged> => {
@@ -131,7 +141,7 @@ export class StoredKey<in out S> {
       return Effect.as(
         Effect.forEach(
           judgement.aside,
-          ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch, why }), "write"),
+          ({ seq, why }) => this.patiently(store.setAside({ key, seq, epoch: claim.epoch, why }), "write"),
           { discard: true }
         ),
         judgement
@@ -142,7 +152,7 @@ export class StoredKey<in out S> {
   /** The newest snapshot, with its state as it was read, if it is `seq`. Not judged: its incarnation is well. */
   find(newest: Read<S> | undefined, seq: number | undefined): Exit.Exit<Found<S>, StoreError | StateUnreadable> {
     const { read, record } = newest ?? {}
-    const younger = this.youngerThan(this.session.tenure.epoch, record === undefined ? [] : [record])
+    const younger = this.youngerThan(this.claim.epoch, record === undefined ? [] : [record])
     if (younger !== undefined) return younger
     if (record === undefined || read === undefined || record.seq !== seq) {
       const held = record === undefined ? "nothing" : `snapshot ${record.seq}`
@@ -169,18 +179,13 @@ export class StoredKey<in out S> {
 
   /** A snapshot as the store gets it; fails when the state has no text. */
   encode({ seq, state }: Snapshot<S>, trusted: number, at: number): Exit.Exit<SnapshotRecord, StoreError> {
-    const { schema, tenure: { epoch } } = this.session
-    const encoded = schema.encode(state)
+    const { epoch } = this.claim
+    const encoded = this.session.schema.encode(state)
     if (encoded._tag === "Failure") {
       const what = `the state of ${this.text} ${encoded.failure}`
       return this.fail("encode", { _tag: "Invalid", what })
     }
     return Exit.succeed({ key: this.text, epoch, seq, ...encoded.success, trusted, at })
-  }
-
-  /** Ends the tenure if that is why a write or a read failed. */
-  notice(cause: Cause.Cause<unknown>): void {
-    this.session.tenure.notice(cause)
   }
 
   private patiently<A>(effect: Effect.Effect<A, StoreError>, use: Use): Effect.Effect<A, StoreError> {

@@ -10,7 +10,7 @@
 import { anyId, lost } from "../../../domain/state/Answers.ts"
 import type { LogEntry, Meta } from "../../../domain/state/log/LogEntry.ts"
 import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
-import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
+import { acquired, fenced, fencedOff, type Refusal } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
   keep,
@@ -186,18 +186,22 @@ export class LogIndex {
   /** Why a batch of writes is refused, if it is; or anything under an epoch, without a key. */
   stale(writes: ReadonlyArray<{ readonly epoch: number; readonly key?: string }>): StoreErrorReason | undefined {
     let inForce = 0
+    const refused: Array<Refusal> = []
     for (const { epoch, key } of writes) {
       if (epoch !== inForce) {
         const owner = this.owners.get(epoch)
         const current = owner === undefined ? undefined : this.epochs.get(owner)
-        if (current !== epoch) return fencedOff(epoch, current ?? this.newest, owner)
+        if (current !== epoch) {
+          refused.push(fencedOff(epoch, current ?? this.newest, owner, key))
+          continue
+        }
         inForce = epoch
       }
       if (key === undefined) continue
       const written = this.kept.get(key)?.snapshots[0]
-      if (written !== undefined && written.epoch > epoch) return { _tag: "Fenced", key, epoch, current: written.epoch }
+      if (written !== undefined && written.epoch > epoch) refused.push({ key, epoch, current: written.epoch })
     }
-    return undefined
+    return fenced(refused)
   }
 
   private put(saved: SnapshotRecord, place: Place): void {

@@ -18,15 +18,15 @@ import { self } from "./Self.ts"
 
 type Execute = (text: string) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>
 
-/** Takes the store of a table until the Scope ends; or answers at once who has it. */
-export type Take = (table: string) => Effect.Effect<Holder | undefined, unknown, Scope.Scope>
+/** Takes the store of a table until the Scope ends, alone or beside others; or answers at once who has it. */
+export type Take = (table: string, isShared: boolean) => Effect.Effect<Holder | undefined, unknown, Scope.Scope>
 
 /** How a database of SQLite is taken; nothing for one that is in memory alone. */
 export const ofFile = (execute: Execute): Effect.Effect<Take | undefined> =>
   Effect.map(Effect.orElseSucceed(execute("PRAGMA database_list"), () => []), (databases) => {
     const path = databases.find((row) => row["name"] === "main")?.["file"]
     return typeof path === "string" && path !== ""
-      ? (table) => FileLock.take(`${path}-${table}.owner`)
+      ? (table, isShared) => FileLock.take(`${path}-${table}.owner`, isShared)
       : undefined
   })
 
@@ -35,9 +35,9 @@ const lockClass = 4714117
 
 const lockName = `${lockClass}, hashtext(coalesce(current_schema(), '') || '.' || lower($1))`
 
-const tryLock = `SELECT pg_try_advisory_lock(${lockName}) AS got`
+const tryLock = (shared: string) => `SELECT pg_try_advisory_lock${shared}(${lockName}) AS got`
 
-const unlock = `SELECT pg_advisory_unlock(${lockName})`
+const unlock = (shared: string) => `SELECT pg_advisory_unlock${shared}(${lockName})`
 
 const askHolder = `SELECT a.application_name AS name FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
   WHERE l.locktype = 'advisory' AND l.classid = ${lockClass} AND l.objsubid = 2 AND l.granted
@@ -70,15 +70,16 @@ export class OneConnection extends Error {
 }
 
 /** How a database of PostgreSQL is taken. */
-export const ofServer = (client: SqlClient.SqlClient): Take => (table) => {
+export const ofServer = (client: SqlClient.SqlClient): Take => (table, isShared) => {
+  const shared = isShared ? "_shared" : ""
   const once = Effect.gen(function*() {
     const connection = yield* client.reserve
     const ask = (text: string, ...params: ReadonlyArray<unknown>) => connection.execute(text, params, undefined)
-    const [row] = yield* ask(tryLock, table)
+    const [row] = yield* ask(tryLock(shared), table)
     if (row?.["got"] !== true) return { holder: holderOf((yield* ask(askHolder, table))[0]?.["name"]), connection }
     const [before] = yield* ask("SELECT current_setting('application_name') AS name")
     yield* Effect.addFinalizer(() =>
-      Effect.ignore(Effect.andThen(ask(unlock, table), ask(introduce, String(before?.["name"] ?? ""))))
+      Effect.ignore(Effect.andThen(ask(unlock(shared), table), ask(introduce, String(before?.["name"] ?? ""))))
     )
     yield* ask(introduce, nameOf(yield* self))
     return { holder: undefined, connection }

@@ -54,11 +54,18 @@ const read = (db: DatabaseSync): Holder => {
   }
 }
 
-/** The database whose transaction is the lock; or who has it. */
-const attempt = (open: typeof DatabaseSync, path: string, me: Required<Holder>): DatabaseSync | Holder => {
+/** A transaction that reads, beside others that do: who wants to write its name waits for all of them. */
+const share = (db: DatabaseSync): void => {
+  // It is refused while one has it alone.
+  db.exec(`PRAGMA busy_timeout = 0; BEGIN IMMEDIATE; ROLLBACK; BEGIN; SELECT count(*) FROM sqlite_schema`)
+}
+
+/** The database whose transaction is the lock; or who has it, where `me` says who wants it alone. */
+const attempt = (open: typeof DatabaseSync, path: string, me: Required<Holder> | undefined): DatabaseSync | Holder => {
   const db = new open(path)
   try {
-    write(db, me)
+    if (me === undefined) share(db)
+    else write(db, me)
     return db
   } catch (error) {
     const holder = isTaken(error) ? read(db) : undefined
@@ -68,7 +75,7 @@ const attempt = (open: typeof DatabaseSync, path: string, me: Required<Holder>):
   }
 }
 
-const opened = (open: typeof DatabaseSync, path: string, me: Required<Holder>): DatabaseSync | Holder => {
+const opened = (open: typeof DatabaseSync, path: string, me: Required<Holder> | undefined): DatabaseSync | Holder => {
   try {
     return attempt(open, path, me)
   } catch (error) {
@@ -89,15 +96,19 @@ export const isSeen = (folder: string, { dev, ino }: FileSystem.File.Info): bool
   }
 }
 
-/** Takes the lock at a path until the Scope ends; or answers at once who has it. */
-export const take = (path: string): Effect.Effect<Holder | undefined, unknown, Scope.Scope> =>
+/**
+ * Takes the lock at a path until the Scope ends, alone or beside others that share it; or answers at once who has it. Who shares it
+ * is not named: who waits then learns that somebody does.
+ */
+export const take = (path: string, isShared = false): Effect.Effect<Holder | undefined, unknown, Scope.Scope> =>
   Effect.matchEffect(NodeSqlite.load, {
-    onFailure: () => PidLock.take(`${path}.pid`),
+    onFailure: () => isShared ? Effect.undefined : PidLock.take(`${path}.pid`),
     onSuccess: ({ DatabaseSync }) =>
       Effect.acquireRelease(
         Effect.flatMap(
           self,
-          (me) => Effect.try({ try: () => opened(DatabaseSync, path, me), catch: (error) => error })
+          (me) =>
+            Effect.try({ try: () => opened(DatabaseSync, path, isShared ? undefined : me), catch: (error) => error })
         ),
         (got) => Effect.sync(() => got instanceof DatabaseSync && got.close())
       ).pipe(Effect.map((got) => got instanceof DatabaseSync ? undefined : got))

@@ -4,7 +4,8 @@
  * A key's snapshots lie in a few slots that are written over in turn, so a commit is one row and deletes none. To know the
  * oldest without asking the database, the slots of the keys in use are remembered.
  *
- * *Tricky*: planning a batch moves the rings on before it is known whether it will be stored. So the keys of a batch are
+ * *Tricky*: what is remembered of a key holds for the epoch under which it was read: who had it before another epoch was acquired may
+ * have been another process. And planning a batch moves the rings on before it is known whether it will be stored. So the keys of a batch are
  * noted until it has been (`stored`); if the next batch finds any noted, the one before failed, was interrupted, or has an
  * unknown outcome, and what was remembered of its keys is forgotten and read again.
  *
@@ -12,6 +13,7 @@
  */
 import type { Head } from "../../../domain/state/stored/HeadRing.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
+import { fenced } from "../../../domain/state/stored/Ownership.ts"
 import { evict, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import * as RowSums from "./RowSums.ts"
@@ -26,6 +28,8 @@ interface Ring {
   readonly seqs: Array<number>
   /** The youngest epoch that wrote the key. */
   epoch: number
+  /** The epoch under which the slots were read. */
+  under: number
   /** The batch that the key was last in. */
   batch: number
 }
@@ -50,31 +54,35 @@ export class SlotRings {
   private batch = 0
   /** The keys of the batch that was planned last, each with its newest snapshot in it. */
   heads: ReadonlyArray<Head> = []
+  /** Whether a key of it is written under two epochs. */
+  isSplit = false
 
   constructor(limit: number) {
     this.limit = limit
   }
 
-  /** The keys of a batch whose slots have to be read first. */
-  missing(records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<string> {
+  /** The keys of a batch whose slots have to be read first, and under which epoch each is to be written. */
+  missing(records: ReadonlyArray<SnapshotRecord>): ReadonlyMap<string, number> | undefined {
     for (const { key } of this.unconfirmed) this.rings.delete(key)
     this.unconfirmed = []
-    let missing: Set<string> | undefined
-    for (const { key } of records) if (!this.rings.has(key)) (missing ??= new Set()).add(key)
-    return missing === undefined ? [] : Array.from(missing)
+    let missing: Map<string, number> | undefined
+    for (const { epoch, key } of records) {
+      if (this.rings.get(key)?.under !== epoch) (missing ??= new Map()).set(key, epoch)
+    }
+    return missing
   }
 
   /** Takes up what the database holds of these keys. */
   learn(
-    keys: ReadonlyArray<string>,
+    keys: ReadonlyMap<string, number>,
     slots: ReadonlyArray<{ readonly text: string; readonly slot: number; readonly seq: number; readonly epoch: number }>
   ): void {
     const byText = new Map<string, Ring>()
-    for (const key of keys) {
+    for (const [key, under] of keys) {
       const text = KeyText.encode(key)
-      const ring: Ring = { text, textSum: RowSums.ofText(text), id: RowSums.idOf(text), seqs: [], epoch: 0, batch: 0 }
+      const [textSum, id] = [RowSums.ofText(text), RowSums.idOf(text)]
+      const ring: Ring = { text, textSum, id, seqs: [], epoch: 0, under, batch: 0 }
       byText.set(ring.text, ring)
-      if (this.rings.size >= maxRings) { for (const first of this.rings.keys()) if (this.rings.delete(first)) break }
       this.rings.set(key, ring)
     }
     for (const { epoch, seq, slot, text } of slots) {
@@ -87,22 +95,35 @@ export class SlotRings {
     }
   }
 
-  /** What a batch writes where, or why it is refused: a younger session has written a key. Every key is remembered. */
+  /** What a batch writes where, or why it is refused: younger sessions have written keys. Every key is remembered. */
   plan(records: ReadonlyArray<SnapshotRecord>): ReadonlyArray<EpochRows> | StoreErrorReason {
+    const refused = fenced(records.flatMap(({ epoch, key }) => {
+      const current = this.rings.get(key)!.epoch
+      return current > epoch ? [{ key, epoch, current }] : []
+    }))
+    if (refused !== undefined) {
+      this.unconfirmed = records
+      return refused
+    }
     const batch = ++this.batch
     const groups: Array<EpochRows> = []
     const heads: Array<Head> = []
+    this.isSplit = false
+    const byEpoch = new Map<number, EpochRows>()
     let group: EpochRows | undefined
     this.unconfirmed = records
     for (const record of records) {
       const { at, epoch, key, seq, state, trusted, version } = record
       const ring = this.rings.get(key)!
-      if (ring.epoch > epoch) return { _tag: "Fenced", key, epoch, current: ring.epoch }
       if (group?.epoch !== epoch) {
-        group = groups.find((one) => one.epoch === epoch)
-        if (group === undefined) groups.push(group = { epoch, rows: [] })
+        group = byEpoch.get(epoch)
+        if (group === undefined) {
+          groups.push(group = { epoch, rows: [] })
+          byEpoch.set(epoch, group)
+        }
       }
       heads.push({ id: ring.id, seq })
+      if (ring.batch === batch && ring.epoch !== epoch) this.isSplit = true
       const slot = this.slotFor(ring.seqs, seq, trusted)
       ring.seqs[slot] = seq
       ring.epoch = epoch
@@ -130,19 +151,19 @@ export class SlotRings {
     return groups
   }
 
-  /** The batch that was planned last is stored. */
+  /** The batch that was planned last is stored. Those of a batch are remembered until then, however many there are. */
   stored(): void {
     this.unconfirmed = []
+    if (this.rings.size <= maxRings) return
+    for (const first of this.rings.keys()) {
+      this.rings.delete(first)
+      if (this.rings.size <= maxRings) return
+    }
   }
 
   /** Forgets these keys: they are written in another way. */
   forget(keys: ReadonlyArray<string>): void {
     for (const key of keys) this.rings.delete(key)
-  }
-
-  clear(): void {
-    this.rings.clear()
-    this.unconfirmed = []
   }
 
   private slotFor(seqs: ReadonlyArray<number>, seq: number, trusted: number): number {

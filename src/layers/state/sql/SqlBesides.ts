@@ -17,9 +17,12 @@ import {
 import { earliest, type Row } from "../../../domain/state/Timers.ts"
 import * as RowSums from "./RowSums.ts"
 import type { LostAnswer, Recorded, Slotted } from "./SqlRows.ts"
-import type { AnswerRow, Bound, Floor, Statements, TimerRow } from "./SqlStatements.ts"
+import type { Along, AnswerRow, Bound, Floor, Statements, TimerRow } from "./SqlStatements.ts"
 
 type Records = ReadonlyArray<SnapshotRecord>
+
+/** Answers in one statement: this only bounds a message's size. */
+const maxAlong = 10_000
 
 /** The statements that go with the snapshots of a batch, after them. */
 export const besides = (
@@ -49,6 +52,31 @@ const rewritten = (sql: Statements, key: string, lost: ReadonlyArray<LostAnswer>
 const answerRow = (key: string, { at, body, id, seq }: RecordedAnswer): AnswerRow => {
   const idText = KeyText.encode(id)
   return { key, id: idText, seq, at, body, sum: RowSums.ofAnswer(key, idText, seq, at, body) }
+}
+
+/**
+ * What goes with the snapshots of a batch in their own statement: nothing but answers, where no key comes twice. So what is recorded
+ * and what is forgotten are different rows.
+ */
+export const along = (records: Records): Along | undefined => {
+  const rows: Array<AnswerRow> = []
+  const floors: Array<Floor> = []
+  const seen = new Set<string>()
+  for (const { answers = [], forgetAnswersBefore: floor = 0, key, timers } of records) {
+    if (timers !== undefined) return undefined
+    if (answers.length === 0 && floor === 0) continue
+    if (seen.has(key)) return undefined
+    seen.add(key)
+    const text = KeyText.encode(key)
+    const own = new Map<string, AnswerRow>()
+    // One that is to be forgotten at once need not be written.
+    for (const answer of answers) {
+      if (answer.seq >= floor) own.set(`${answer.seq} ${answer.id}`, answerRow(text, answer))
+    }
+    rows.push(...own.values())
+    if (floor > 0) floors.push({ key: text, seq: floor })
+  }
+  return rows.length > maxAlong ? undefined : { rows, floors }
 }
 
 /** The answers of many keys at once: first what is recorded, then what is forgotten. */

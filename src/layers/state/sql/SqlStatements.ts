@@ -10,6 +10,8 @@
  *   not found, NULL violates the column's constraint, and the database itself refuses the whole statement. So a batch is one
  *   statement, one round trip and one commit, and still checked in the transaction that writes it. A row that is newer than
  *   what would be written over it refuses the statement in the same way.
+ * - Keys that are claimed one by one have an epoch each. One statement of PostgreSQL takes a turn of all of them, and writes the
+ *   answers, too: a process that stands still holds no lock in the middle of a batch.
  * - A backend of PostgreSQL may execute a statement long after its client has given it up, and has made the same write and
  *   others over another connection. So every write there takes the next turn of its owner: the owner's row counts them, and
  *   one whose turn is over finds no row. Who takes a turn locks the row, so an epoch cannot be acquired before it has committed.
@@ -63,6 +65,19 @@ export interface Floor {
   readonly seq: number
 }
 
+/** The rows of a batch under one epoch, and the last turn under it that is known to be stored. */
+export interface Turned {
+  readonly epoch: number
+  readonly last: number
+  readonly rows: ReadonlyArray<SlotRow>
+}
+
+/** What of answers goes with a batch: those that are recorded, and which are forgotten. */
+export interface Along {
+  readonly rows: ReadonlyArray<AnswerRow>
+  readonly floors: ReadonlyArray<Floor>
+}
+
 /** A statement with its parameters. */
 export type Bound = readonly [text: string, params: ReadonlyArray<unknown>]
 
@@ -75,8 +90,8 @@ const maxPgRows = 1000
 /** How long a statement of PostgreSQL waits for a lock, and a transaction for its next statement, by default. */
 export const defaultPatience = 10_000
 
-/** The statements on the tables that begin with `table`. */
-export const make = (dialect: Dialect, table: string, patience = defaultPatience) => {
+/** The statements on the tables that begin with `table`; bounds in milliseconds. */
+export const make = (dialect: Dialect, table: string, patience = defaultPatience, idle = patience) => {
   const pg = dialect === "pg"
   const answers = `${table}_answers`
   const timers = `${table}_timers`
@@ -93,22 +108,24 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const columns = "key, slot, seq, version, trusted, at, state, sum"
 
   const bounds = `SELECT set_config('lock_timeout', '${patience}', true) AS lock,
-    set_config('idle_in_transaction_session_timeout', '${patience}', true) AS idle`
+    set_config('idle_in_transaction_session_timeout', '${idle}', true) AS idle`
   /** Takes a turn: nothing when it is over, or the epoch is. The join has the bounds set before the row is locked. */
   const turn = `WITH bounds AS MATERIALIZED (${bounds})
     UPDATE ${owners} AS o SET commits = ? FROM bounds
     WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL AND o.epoch = ? AND o.commits >= ? AND o.commits < ?
     RETURNING o.epoch, o.commits`
 
+  const overwriting = `ON CONFLICT (key, slot) DO UPDATE SET
+       epoch = CASE WHEN t.epoch > excluded.epoch OR t.seq > excluded.seq THEN NULL ELSE excluded.epoch END,
+       seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
+       state = excluded.state, sum = excluded.sum`
+
   /** Nothing for a key that another has written since: by what it was restored to, this one has no part in it any more. */
   const upsert = (epochs: string, key: string, source: string): string =>
     `INSERT INTO ${table} AS t (epoch, ${columns})
      SELECT (SELECT o.epoch FROM ${epochs}
          NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = ${key} AND s.epoch > o.epoch)), u.* FROM ${source}
-     ON CONFLICT (key, slot) DO UPDATE SET
-       epoch = CASE WHEN t.epoch > excluded.epoch OR t.seq > excluded.seq THEN NULL ELSE excluded.epoch END,
-       seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
-       state = excluded.state, sum = excluded.sum`
+     ${overwriting}`
 
   const texts: Array<string> = []
   const sqliteUpsert = (rows: number): string =>
@@ -121,6 +138,22 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     ?::float8[]) AS u (${columns})`
   const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "u.key", pgRows))
   const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "u.key", pgRows)}`)
+  /** Snapshots under many epochs, each of which takes a turn, with what goes with them: all of a batch in one statement. */
+  const pgSave = numbered(`WITH bounds AS MATERIALIZED (${bounds}),
+    turn AS (UPDATE ${owners} AS o SET commits = ? FROM bounds, unnest(?::bigint[], ?::bigint[]) AS e (epoch, last)
+      WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL
+        AND o.epoch = e.epoch AND o.commits >= e.last AND o.commits < ? RETURNING o.epoch),
+    answered AS (INSERT INTO ${answers} (key, id, seq, at, body, sum)
+      SELECT * FROM unnest(?::text[], ?::text[], ?::float8[], ?::float8[], ?::text[], ?::float8[]) AS u
+      ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum),
+    forgotten AS (DELETE FROM ${answers} AS a USING unnest(?::text[], ?::float8[]) AS u (key, seq)
+      WHERE a.key = u.key AND a.seq < u.seq::bigint)
+    INSERT INTO ${table} AS t (epoch, ${columns})
+    SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.key AND s.epoch > u.epoch) THEN turn.epoch END,
+      u.key, u.slot, u.seq, u.version, u.trusted, u.at, u.state, u.sum
+    FROM unnest(?::bigint[], ?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[],
+      ?::float8[]) AS u (epoch, ${columns}) LEFT JOIN turn ON turn.epoch = u.epoch
+    ${overwriting}`)
   const pgParams = (rows: ReadonlyArray<SlotRow>): ReadonlyArray<unknown> => [
     rows.map((row) => row.key),
     rows.map((row) => row.slot),
@@ -182,6 +215,20 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     }
     return [sqliteUpsert(rows.length), params]
   }
+  const answerColumns = (rows: ReadonlyArray<AnswerRow>): ReadonlyArray<unknown> => [
+    rows.map((row) => row.key),
+    rows.map((row) => row.id),
+    rows.map((row) => row.seq),
+    rows.map((row) => row.at),
+    rows.map((row) => row.body),
+    rows.map((row) => row.sum)
+  ]
+  const floorColumns = (floors: ReadonlyArray<Floor>) => [floors.map(({ key }) => key), floors.map(({ seq }) => seq)]
+  const epochsOf = numbered(
+    `SELECT owner, epoch, commits FROM ${owners} WHERE owner ${
+      pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"
+    }`
+  )
   const turnText = numbered(turn)
   const inForceText = numbered(inForce)
   const ofSnapshot = "key, slot, epoch, seq, version, state, trusted, at, sum"
@@ -230,9 +277,23 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
       `INSERT INTO ${owners} (owner, epoch) SELECT ?, coalesce(max(epoch), 0) + 1 FROM ${owners} WHERE true
        ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, commits = 0 RETURNING epoch`
     ),
+    /**
+     * Claims a key, without a look at any other row. It is numbered once its row is locked, so that of two who claim it at once the
+     * later one is the younger; that waits for the write that has taken a turn.
+     */
+    claim: statement(`WITH bounds AS MATERIALIZED (${bounds}) INSERT INTO ${owners} (owner, epoch)
+       SELECT ?, nextval('${owners}_epoch') FROM bounds WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL
+       ON CONFLICT (owner) DO UPDATE SET epoch = nextval('${owners}_epoch'), commits = 0 RETURNING epoch`),
+    /** What numbers the epochs of keys, made when a key is claimed first; beside it no other row of owners is written. */
+    numbering: `CREATE SEQUENCE IF NOT EXISTS ${owners}_epoch`,
+    /** After an epoch that was numbered otherwise: those of keys are younger. */
+    numberOn: pg
+      ? statement(`SELECT setval(to_regclass('${owners}_epoch'), (SELECT max(epoch) FROM ${owners}))
+          WHERE to_regclass('${owners}_epoch') IS NOT NULL AND EXISTS (SELECT 1 FROM ${owners})`)()
+      : undefined,
     /** Who has acquired the whole store leaves no other in force. */
     supersede: statement(`DELETE FROM ${owners} WHERE owner <> ?`),
-    epochOf: statement(`SELECT epoch, commits FROM ${owners} WHERE owner = ?`),
+    epochsOf: (of: ReadonlyArray<string>): Bound => [epochsOf, [pg ? of : JSON.stringify(of)]],
     newestEpoch: statement(`SELECT max(epoch) AS epoch FROM ${owners}`),
     /** The epoch is in force, and nothing has come between: `number` is this turn, `last` the last that is known to be stored. */
     turn: (epoch: number, last: number, number: number): Bound =>
@@ -241,6 +302,17 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     /** The same with a turn of its own. */
     upsertAlone: (epoch: number, last: number, number: number, rows: ReadonlyArray<SlotRow>): Bound =>
       pg ? [pgUpsertAlone, [number, epoch, last, number, ...pgParams(rows)]] : upsertRows(epoch, rows),
+    /** Many epochs at once, each with a turn of its own; PostgreSQL alone. */
+    save: (number: number, batch: ReadonlyArray<Turned>, { floors, rows }: Along): Bound => [pgSave, [
+      number,
+      batch.map(({ epoch }) => epoch),
+      batch.map(({ last }) => last),
+      number,
+      ...answerColumns(rows),
+      ...floorColumns(floors),
+      batch.flatMap(({ epoch, rows }) => rows.map(() => epoch)),
+      ...pgParams(batch.flatMap(({ rows }) => rows))
+    ]],
     slots: ofKeys(`SELECT key, slot, seq, epoch FROM ${table} WHERE`, ""),
     younger: ofKeys(`SELECT ${ofSnapshot} FROM ${table} WHERE`, "AND epoch > ? ORDER BY epoch DESC"),
     snapshots: statement(
@@ -253,18 +325,11 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     ),
     saveAnswers: (rows: ReadonlyArray<AnswerRow>): ReadonlyArray<Bound> =>
       pg
-        ? [[saveAnswer, [
-          rows.map((row) => row.key),
-          rows.map((row) => row.id),
-          rows.map((row) => row.seq),
-          rows.map((row) => row.at),
-          rows.map((row) => row.body),
-          rows.map((row) => row.sum)
-        ]]]
+        ? [[saveAnswer, answerColumns(rows)]]
         : rows.map(({ at, body, id, key, seq, sum }) => [saveAnswer, [key, id, seq, at, body, sum]]),
     forgetAnswers: (floors: ReadonlyArray<Floor>): ReadonlyArray<Bound> =>
       pg
-        ? [[forgetAnswers, [floors.map(({ key }) => key), floors.map(({ seq }) => seq)]]]
+        ? [[forgetAnswers, floorColumns(floors)]]
         : floors.map(({ key, seq }) => [forgetAnswers, [key, seq]]),
     dropAnswer: statement(`DELETE FROM ${answers} WHERE key = ? AND id = ?`),
     /** Before others are taken back: those in whose place these came do not come back. */

@@ -12,7 +12,7 @@ import { Array, Cause, Clock, type Duration, Effect, type Scope, Semaphore } fro
 import { type SqlConnection, SqlError } from "effect/sql"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
-import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
+import { wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import { generationsOf, invalid, loaded, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { safely } from "../../observation/SafeLog.ts"
@@ -22,17 +22,17 @@ import type * as StateStore from "../store/StateStore.ts"
 import * as DatabaseFiles from "./DatabaseFiles.ts"
 import * as RowSums from "./RowSums.ts"
 import { SlotRings } from "./SlotRings.ts"
-import { besides, type Known, setAside } from "./SqlBesides.ts"
+import { along, besides, type Known, setAside } from "./SqlBesides.ts"
 import { countOf, keysOf } from "./SqlKeys.ts"
 import * as SqlReads from "./SqlReads.ts"
-import { isWhole, reasonOf } from "./SqlRows.ts"
+import { reasonOf } from "./SqlRows.ts"
 import { prepare } from "./SqlSchema.ts"
 import * as SqlStatements from "./SqlStatements.ts"
-import { Turns } from "./SqlTurns.ts"
+import { staleIn, Turns } from "./SqlTurns.ts"
 import * as SqlWaits from "./SqlWaits.ts"
 
 /** What names the store's tables, and bounds what it keeps. */
-interface Options extends StateStore.OwnedOptions {
+interface Options extends StateStore.OwnedOptions<StateStore.StoreOwnership> {
   readonly table?: string | undefined
   readonly lockTimeout?: Duration.Input | undefined
 }
@@ -53,6 +53,9 @@ export interface Database {
   readonly files?: DatabaseFiles.Files | undefined
 }
 
+/** How long a transaction on a store that is shared may stand still, in milliseconds: a process that does may be taken over from. */
+const sharedIdle = 2000
+
 /** Another statement under the same epoch was later, and was stored. */
 const late: StoreErrorReason = { _tag: "Invalid", what: "it came late: later writes of the same session are stored" }
 
@@ -70,15 +73,20 @@ export const make = Effect.fnUntraced(function*(
     option: "lockTimeout",
     given: options.lockTimeout ?? SqlStatements.defaultPatience
   })
-  const sql = SqlStatements.make(database.dialect, table, Math.max(1, Math.ceil(lockTimeout)))
+  const patience = Math.max(1, Math.ceil(lockTimeout))
+  const isShared = options.ownership === "shared"
+  const idle = isShared ? Math.min(patience, sharedIdle) : patience
+  const sql = SqlStatements.make(database.dialect, table, patience, idle)
   const lock = Semaphore.makeUnsafe(1)
+  const numbering = Semaphore.makeUnsafe(1)
+  let isNumbered = false
   const rings = new SlotRings(generationsOf(name, options.generations))
   const turns = new Turns()
   /** Keys that were found with damaged rows of answers. */
   const damagedAnswers = new Map<string, Known["lostAnswers"]>()
   /** A statement that was sent to SQLite is over when its call is. */
   const countsTurns = database.dialect === "pg"
-  /** Owners of the epochs acquired here, for messages. */
+  /** Owners of the epochs acquired here, but for keys: these are owners of their own. */
   const owners = new Map<number, string>()
 
   const fail = (operation: string, reason: StoreErrorReason) => new StoreError({ store: name, operation, reason })
@@ -111,7 +119,8 @@ export const make = Effect.fnUntraced(function*(
   )
   if (what !== undefined) return yield* fail("open", { _tag: "Corrupt", what })
   yield* typed("open")(database.transaction(prepare(sql, run)))
-  const heads = yield* database.files?.heads(ask, table) ?? Effect.undefined
+  // What is known beside a database is known of one process's writes.
+  const heads = yield* (isShared ? undefined : database.files?.heads(ask, table)) ?? Effect.undefined
   const lost = yield* database.files?.watching(ask) ?? Effect.undefined
 
   const inPlace = (operation: string) =>
@@ -124,33 +133,10 @@ export const make = Effect.fnUntraced(function*(
   const write = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
     lock.withPermit(tellingWaits(operation)(typed(operation)(inPlace(operation)(effect))))
 
-  /** Why a write under these epochs was refused, or would be; `undefined` when they are all in force. */
-  const stale = Effect.fnUntraced(function*(epochs: Iterable<number>, keys: ReadonlyArray<string>) {
-    for (const epoch of epochs) {
-      const owner = owners.get(epoch)
-      const own = owner === undefined ? [] : yield* run(sql.epochOf(KeyText.encode(owner)))
-      const [row] = own.length === 0 ? yield* run(sql.newestEpoch()) : own
-      const current = Number(row?.["epoch"] ?? 0)
-      // Epochs only grow.
-      if (owner !== undefined && current < epoch) {
-        return { _tag: "Gone", path: `table ${table}_owners`, how: "older" } as const
-      }
-      if (current !== epoch || owner === undefined) return fencedOff(epoch, current, owner)
-      if (Number(own[0]?.["commits"]) < turns.before(epoch)) {
-        return { _tag: "Gone", path: `table ${table}_owners`, how: "older" } as const
-      }
-      const found = keys.length === 0 ? [] : yield* run(sql.younger(keys.map(KeyText.encode), epoch))
-      const younger = found.find(isWhole)
-      if (younger !== undefined) {
-        const key = KeyText.decode(String(younger["key"]))
-        return { _tag: "Fenced", key, epoch, current: Number(younger["epoch"]) } as const
-      }
-    }
-    return undefined
-  })
+  const stale = staleIn(sql, run, turns, owners)
 
-  const learn = (keys: ReadonlyArray<string>) =>
-    Effect.map(run(sql.slots(keys.map(KeyText.encode))), (rows) =>
+  const learn = (keys: ReadonlyMap<string, number>) =>
+    Effect.map(run(sql.slots(Array.map([...keys.keys()], KeyText.encode))), (rows) =>
       rings.learn(
         keys,
         rows.map((row) => ({
@@ -166,17 +152,23 @@ export const make = Effect.fnUntraced(function*(
     Effect.flatMap(run(sql.turn(epoch, turns.before(epoch), number)), (rows) =>
       rows.length > 0
         ? Effect.void
-        : Effect.flatMap(stale([epoch], keys), (reason) => fail(operation, reason ?? late)))
+        : Effect.flatMap(stale(keys.map((key) => ({ epoch, key }))), (reason) => fail(operation, reason ?? late)))
 
   const store = (records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void, SqlError.SqlError | StoreError> => {
     const groups = rings.plan(records)
     if ("_tag" in groups) return Effect.fail(fail("save", groups))
-    const more = besides(sql, records, damagedAnswers)
+    const batch = groups.map((group) => ({ ...group, last: turns.before(group.epoch) }))
     const number = turns.next()
-    const [first] = groups
-    const { epoch, rows } = first!
-    const written = groups.length === 1 && rows.length <= sql.rowsPerStatement && more.length === 0
-      ? run(sql.upsertAlone(epoch, turns.before(epoch), number, rows))
+    const [first] = batch
+    const { epoch, last, rows } = first!
+    const goesAlong = damagedAnswers.size > 0 || rings.isSplit ? undefined : along(records)
+    const isBare = goesAlong !== undefined && goesAlong.rows.length === 0 && goesAlong.floors.length === 0
+    const size = groups.reduce((size, { rows }) => size + rows.length, 0)
+    const more = isBare ? [] : besides(sql, records, damagedAnswers)
+    const written = groups.length === 1 && isBare && size <= sql.rowsPerStatement
+      ? run(sql.upsertAlone(epoch, last, number, rows))
+      : countsTurns && goesAlong !== undefined && size <= sql.rowsPerStatement
+      ? run(sql.save(number, batch, goesAlong))
       : database.transaction(Effect.andThen(
         Effect.forEach(
           countsTurns ? groups : [],
@@ -216,13 +208,12 @@ export const make = Effect.fnUntraced(function*(
   const save = (records: ReadonlyArray<SnapshotRecord>) => {
     const missing = rings.missing(records)
     return Effect.catchTag(
-      missing.length === 0 ? store(records) : Effect.flatMap(learn(missing), () => store(records)),
+      missing === undefined ? store(records) : Effect.flatMap(learn(missing), () => store(records)),
       "SqlError",
       (error) =>
         error.reason._tag === "ConstraintError"
           ? Effect.gen(function*() {
-            const keys = records.map((one) => one.key)
-            const reason = (yield* stale(new Set(records.map((one) => one.epoch)), keys)) ?? (yield* outdated(records))
+            const reason = (yield* stale(records)) ?? (yield* outdated(records))
             // The fence is the only constraint that the store has put there to be hit.
             return yield* fail("save", reason ?? { _tag: "Unusable", cause: error })
           })
@@ -231,7 +222,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   /** Performs a write that reads first, in one transaction, if the epoch is in force. */
-  const fenced = (
+  const guarded = (
     operation: string,
     epoch: number,
     keys: ReadonlyArray<string>,
@@ -241,7 +232,7 @@ export const make = Effect.fnUntraced(function*(
     write(operation)(Effect.map(
       database.transaction(Effect.gen(function*() {
         yield* takeTurn(operation, epoch, turns.next(), keys)
-        const reason = yield* stale([epoch], keys)
+        const reason = yield* stale(keys.map((key) => ({ epoch, key })))
         if (reason !== undefined) return yield* fail(operation, reason)
         rings.forget(keys)
         return yield* effect
@@ -249,6 +240,52 @@ export const make = Effect.fnUntraced(function*(
       (then) => {
         if (countsTurns) turns.done([epoch])
         then()
+      }
+    ))
+
+  /** Has the epochs of keys numbered by the database: once. */
+  const numbered = numbering.withPermit(Effect.suspend(() =>
+    isNumbered ? Effect.void : Effect.map(
+      database.transaction(runAll([
+        ...(sql.bounds === undefined ? [] : [sql.bounds]),
+        ...(sql.lockTables === undefined ? [] : [sql.lockTables]),
+        [sql.numbering, []],
+        ...(sql.lockOwners === undefined ? [] : [sql.lockOwners]),
+        ...(sql.numberOn === undefined ? [] : [sql.numberOn])
+      ])),
+      () => {
+        isNumbered = true
+      }
+    )
+  ))
+
+  /** Claims a key in PostgreSQL: other writes of this process go on meanwhile. */
+  const claim = (key: string) =>
+    tellingWaits("acquireEpoch")(
+      typed("acquireEpoch")(
+        Effect.map(Effect.andThen(numbered, run(sql.claim(KeyText.encode(key)))), ([row]) => Number(row?.["epoch"]))
+      )
+    )
+
+  const acquire = (owner: string, of: "key" | undefined) =>
+    write("acquireEpoch")(Effect.map(
+      database.transaction(
+        Effect.andThen(
+          runAll([
+            ...(sql.bounds === undefined ? [] : [sql.bounds]),
+            ...(sql.lockOwners === undefined ? [] : [sql.lockOwners])
+          ]),
+          Effect.tap(run(sql.acquire(KeyText.encode(owner))), () =>
+            runAll([
+              ...(owner === wholeStore ? [sql.supersede(KeyText.encode(owner))] : []),
+              ...(sql.numberOn === undefined ? [] : [sql.numberOn])
+            ]))
+        )
+      ),
+      (rows) => {
+        const epoch = Number(rows[0]?.["epoch"])
+        if (of !== "key") owners.set(epoch, owner)
+        return epoch
       }
     ))
 
@@ -273,7 +310,7 @@ export const make = Effect.fnUntraced(function*(
     ...(database.take === undefined ? {} : {
       hold: {
         ...ownershipOf(name, options),
-        take: Effect.mapError(database.take(table), (cause) =>
+        take: Effect.mapError(database.take(table, isShared), (cause) =>
           fail(
             "open",
             cause instanceof OneConnection
@@ -285,29 +322,10 @@ export const make = Effect.fnUntraced(function*(
       }
     }),
     grade: database.dialect === "pg" ? "machine" : "process",
-    acquireEpoch: (owner) =>
-      write("acquireEpoch")(Effect.map(
-        database.transaction(
-          Effect.andThen(
-            runAll([
-              ...(sql.bounds === undefined ? [] : [sql.bounds]),
-              ...(sql.lockOwners === undefined ? [] : [sql.lockOwners])
-            ]),
-            Effect.tap(run(sql.acquire(KeyText.encode(owner))), () =>
-              owner === wholeStore ? run(sql.supersede(KeyText.encode(owner))) : Effect.void)
-          )
-        ),
-        (rows) => {
-          const epoch = Number(rows[0]?.["epoch"])
-          owners.set(epoch, owner)
-          // The writer under the epochs before may have been another process.
-          rings.clear()
-          return epoch
-        }
-      )),
-    confirm: (epoch) =>
+    acquireEpoch: (owner, of) => of === "key" && database.dialect === "pg" ? claim(owner) : acquire(owner, of),
+    confirm: (epoch, key) =>
       read("confirm")(Effect.flatMap(
-        stale([epoch], []),
+        stale([key === undefined ? { epoch } : { epoch, key }]),
         (reason) => reason === undefined ? Effect.void : Effect.fail(fail("confirm", reason))
       )),
     load: (key) =>
@@ -326,7 +344,7 @@ export const make = Effect.fnUntraced(function*(
           : Effect.fail(fail("save", { _tag: "Invalid", what }))
       }),
     setAside: (snapshot) =>
-      fenced(
+      guarded(
         "setAside",
         snapshot.epoch,
         [snapshot.key],
@@ -344,7 +362,7 @@ export const make = Effect.fnUntraced(function*(
     remove: (keys, epoch) =>
       keys.length === 0
         ? Effect.void
-        : fenced(
+        : guarded(
           "remove",
           epoch,
           keys,

@@ -5,7 +5,7 @@
  */
 import { type Duration, Effect, type Scope } from "effect"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
-import { type Holder, holderText } from "../../../domain/state/stored/Ownership.ts"
+import { type Holder, holderText, type StoreOwnership } from "../../../domain/state/stored/Ownership.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { safely } from "../../observation/SafeLog.ts"
@@ -15,7 +15,7 @@ import type { Hold, StateStore } from "./StoreShape.ts"
 
 /** What a user says of it. */
 export interface Given {
-  readonly ownership?: Hold["ownership"] | undefined
+  readonly ownership?: StoreOwnership | undefined
   readonly patience?: Duration.Input | undefined
 }
 
@@ -30,7 +30,8 @@ export const patienceOf = (of: string, { patience }: Given): number =>
 export const ownershipOf = (of: string, given: Given): Omit<Hold, "take"> => ({
   ownership: GivenOption.oneOf({ of, option: "ownership", given: given.ownership ?? "exclusive" }, [
     "exclusive",
-    "youngest"
+    "youngest",
+    "shared"
   ]),
   patience: patienceOf(of, given)
 })

@@ -14,7 +14,13 @@
  * @since 0.1.0
  */
 import { Clock, Context, type Duration, Effect, Layer, type Scope } from "effect"
-import { acquired, fencedOff } from "../../../domain/state/stored/Ownership.ts"
+import {
+  acquired,
+  fenced,
+  fencedOff,
+  type Refusal,
+  type StoreOwnership
+} from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
   generationsOf,
@@ -35,7 +41,7 @@ import { KeyPages } from "./KeyPages.ts"
 import { hosted } from "./StoreHost.ts"
 import type { StateStore } from "./StoreShape.ts"
 
-export { wholeStore } from "../../../domain/state/stored/Ownership.ts"
+export { type StoreOwnership, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 export type { Hold, KeyPage, StateStore, StoreView } from "./StoreShape.ts"
 
@@ -56,13 +62,14 @@ export interface Options {
  * @category options
  * @since 0.1.0
  */
-export interface OwnedOptions extends Options {
+export interface OwnedOptions<O extends StoreOwnership = "exclusive" | "youngest"> extends Options {
   /**
    * What becomes of a process that begins to conserve states in the store while another one does. `"exclusive"` (default): it
    * waits for that one to leave, for `patience`, and fails with a `StoreError` that says who has it. `"youngest"`: it takes
-   * over, and the older one ends; for rolling deploys.
+   * over, and the older one ends; for rolling deploys. `"shared"`, in a SQL database: both go on, and each key is one process's
+   * at a time (`fence: "key"` of `StateContainer.layerStore`); who wants it exclusively waits for all of them.
    */
-  readonly ownership?: "exclusive" | "youngest" | undefined
+  readonly ownership?: O | undefined
   /** How long a process waits for its store when it starts: for one that has it, and for one that is away; 30 s by default. */
   readonly patience?: Duration.Input | undefined
 }
@@ -159,15 +166,18 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
   const fail = (operation: string, reason: StoreErrorReason) =>
     Effect.fail(new StoreError({ store: name, operation, reason }))
 
-  /** Why a write under `epoch` is refused, if it is. */
-  const stale = (epoch: number, key?: string): StoreErrorReason | undefined => {
+  const refusal = (epoch: number, key: string | undefined): Refusal | undefined => {
     const owner = owners.get(epoch)
     const current = owner === undefined ? undefined : epochs.get(owner)
-    if (current !== epoch) return fencedOff(epoch, current ?? owners.size, owner)
+    if (current !== epoch) return fencedOff(epoch, current ?? owners.size, owner, key)
     if (key === undefined) return undefined
     const written = keys.get(key)?.snapshots[0]?.epoch ?? 0
-    return written > epoch ? { _tag: "Fenced", key, epoch, current: written } : undefined
+    return written > epoch ? { key, epoch, current: written } : undefined
   }
+
+  /** Why writes are refused, if any is. */
+  const stale = (writes: ReadonlyArray<{ readonly epoch: number; readonly key?: string | undefined }>) =>
+    fenced(writes.flatMap(({ epoch, key }) => refusal(epoch, key) ?? []))
 
   return {
     name,
@@ -179,9 +189,9 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
         acquired(epochs, owner, epoch)
         return epoch
       }),
-    confirm: (epoch) =>
+    confirm: (epoch, key) =>
       Effect.suspend(() => {
-        const reason = stale(epoch)
+        const reason = stale([{ epoch, key }])
         return reason === undefined ? Effect.void : fail("confirm", reason)
       }),
     load: (key) =>
@@ -193,10 +203,8 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
       Effect.suspend(() => {
         const what = invalid(records)
         if (what !== undefined) return fail("save", { _tag: "Invalid", what })
-        for (const record of records) {
-          const reason = stale(record.epoch, record.key)
-          if (reason !== undefined) return fail("save", reason)
-        }
+        const reason = stale(records)
+        if (reason !== undefined) return fail("save", reason)
         for (const { answers, forgetAnswersBefore, timers, ...record } of records) {
           put(record.key, keep(keys.get(record.key), record, { answers, forgetAnswersBefore, timers }, limit))
         }
@@ -204,7 +212,7 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
       }),
     setAside: ({ epoch, key, seq, why }) =>
       Effect.flatMap(Clock.currentTimeMillis, (asideAt) => {
-        const reason = stale(epoch, key)
+        const reason = stale([{ epoch, key }])
         if (reason !== undefined) return fail("setAside", reason)
         const kept = keys.get(key)
         const record = kept?.snapshots.find((one) => one.seq === seq)
@@ -219,10 +227,8 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
     count: (prefix = "") => Effect.sync(() => own(prefix).length),
     remove: (removed, epoch) =>
       Effect.suspend(() => {
-        for (const key of removed) {
-          const reason = stale(epoch, key)
-          if (reason !== undefined) return fail("remove", reason)
-        }
+        const reason = stale(removed.map((key) => ({ epoch, key })))
+        if (reason !== undefined) return fail("remove", reason)
         for (const key of removed) {
           keys.delete(key)
           pages.changed()

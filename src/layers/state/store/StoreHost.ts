@@ -106,8 +106,8 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
   return {
     name: store.name,
     grade: store.grade,
-    acquireEpoch: (owner) => ask("acquireEpoch", () => store.acquireEpoch(owner)),
-    ...(confirm === undefined ? {} : { confirm: (epoch) => ask("confirm", () => confirm(epoch)) }),
+    acquireEpoch: (owner, of) => ask("acquireEpoch", () => store.acquireEpoch(owner, of)),
+    ...(confirm === undefined ? {} : { confirm: (epoch, key) => ask("confirm", () => confirm(epoch, key)) }),
     ...(store.hold === undefined ? {} : { hold: store.hold }),
     load: (key) => ask("load", () => store.load(key)),
     save: (records) => ask("save", () => store.save(records)),

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Effect, Scope } from "effect"
-import type { Holder } from "../../../domain/state/stored/Ownership.ts"
+import type { Holder, StoreOwnership } from "../../../domain/state/stored/Ownership.ts"
 import type { AsideRecord, DueKey, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
@@ -29,13 +29,13 @@ export interface KeyPage {
  * @since 0.1.0
  */
 export interface Hold {
-  /** What becomes of a process that comes second: it waits and fails in the end, or takes over. */
-  readonly ownership: "exclusive" | "youngest"
+  /** What becomes of a process that comes second: it waits and fails in the end, takes over, or shares the store. */
+  readonly ownership: StoreOwnership
   /** How many milliseconds it waits for the one before. */
   readonly patience: number
   /**
    * Takes the store until the Scope ends, and answers nothing; or answers at once who has it. What is taken is free as soon as the
-   * process has ended, however it did.
+   * process has ended, however it did. With ownership `"shared"` those that share it do not keep each other out.
    */
   readonly take: Effect.Effect<Holder | undefined, StoreError, Scope.Scope>
 }
@@ -53,13 +53,17 @@ export interface StateStore<out G extends Grade> {
   /**
    * Begins a session of `owner`: older epochs of the same owner are refused from now on, and those of all owners when it is
    * `StateStore.wholeStore`. Epochs only grow, over all owners of a store. Two owners must not write the same keys.
+   *
+   * With `of: "key"` the owner is called as a key is, and writes that key alone: there may be a million such owners, so it is to
+   * wait for no other owner's write. A store of your own need not look at it.
    */
-  readonly acquireEpoch: (owner: string) => Effect.Effect<number, StoreError>
+  readonly acquireEpoch: (owner: string, of?: "key") => Effect.Effect<number, StoreError>
   /**
-   * Fails `Fenced` when an epoch is not in force any more. A store of your own may leave this out: an older owner of it then
-   * learns at its next write that it is that, and `confirm: true` of a message does nothing.
+   * Fails `Fenced` when an epoch is not in force any more; with a key, when it is not in force for that. A store of your own may
+   * leave this out: an older owner of it then learns at its next write that it is that, and `confirm: true` of a message does
+   * nothing.
    */
-  readonly confirm?: ((epoch: number) => Effect.Effect<void, StoreError>) | undefined
+  readonly confirm?: ((epoch: number, key?: string) => Effect.Effect<void, StoreError>) | undefined
   /**
    * How this process has the store for itself. A store of your own may leave this out: who begins a session of it takes over.
    */
@@ -68,7 +72,8 @@ export interface StateStore<out G extends Grade> {
   readonly load: (key: string) => Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError>
   /**
    * Stores a batch, whole or not at all. When it has succeeded, the batch survives what the store's grade says. A batch
-   * that failed `Unavailable` may be saved again as it is.
+   * that failed `Unavailable` may be saved again as it is. One that is refused as `Fenced` names all that it is refused for
+   * (`others`): what it does not name is found out by saving the rest again.
    */
   readonly save: (records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StoreError>
   /**

@@ -9,16 +9,18 @@
  * - The first commit wakes it in a turn of the Scheduler, and all that is committed before that turn goes into the same batch.
  * - An attempt that failed because the store is away is made again when the first of the sessions in it is due, with all that
  *   waits by then. Each session counts by its own `retry` the attempts that were due for it, and gives up on its own.
- * - A store refuses a batch whole for one stale epoch. Only the servers of that session fail; the others' records are written
- *   again without them. A batch that is refused for good for any other reason is halved until the record to blame is alone:
- *   no server loses a state because of another's.
+ * - A store refuses a batch whole for stale epochs, and names all of them. Only the servers that write under these fail, each for
+ *   what concerns it; the others' records are written again without them. A batch that is refused for good for any other reason is
+ *   halved until the record to blame is alone: no server loses a state because of another's.
  * - A server may commit while its record is being written: it is queued again, and its next record follows. The answers it
  *   holds are released up to the record that was written, not up to its newest state.
  *
  * @since 0.1.0
  */
 import { Cause, Clock, Context, Effect, Exit, Latch, type Schedule, Scheduler } from "effect"
-import { isStoreError, type StoreError } from "../../../domain/state/stored/StoreError.ts"
+import { refusedIn } from "../../../domain/state/stored/Ownership.ts"
+import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { isStoreError, StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
@@ -214,11 +216,21 @@ export class StoreWriter {
     cause: Cause.Cause<unknown>,
     dueFor: Set<WriteQueue>
   ): Effect.Effect<void> {
-    const isStale = staleIn(cause)
-    const own = entries.filter(isStale)
-    if (own.length > 0) {
-      const others = entries.filter((one) => !isStale(one))
-      return Effect.andThen(this.fail(own, cause), this.write(others, dueFor))
+    const stale = staleIn(cause)
+    const others: Array<Entry> = []
+    const fenced = entries.flatMap((entry) => {
+      const own = stale(entry.record)
+      if (own === undefined) others.push(entry)
+      return own === undefined ? [] : [[entry, own] as const]
+    })
+    if (fenced.length > 0) {
+      return Effect.andThen(
+        this.report(fenced, ([{ one }, own]) => {
+          one.ticket = 0
+          one.failed(own)
+        }),
+        this.write(others, dueFor)
+      )
     }
     if (entries.length === 1 || isOfStore(cause)) return this.fail(entries, cause)
     const half = entries.length >> 1
@@ -249,10 +261,19 @@ const isOfStore = (cause: Cause.Cause<unknown>): boolean => {
   return isStoreError(error) ? error.isOutage : Cause.hasInterruptsOnly(cause)
 }
 
-/** What a batch was refused for: all records of an epoch, or those of one key that a younger session has written. */
-const staleIn = (cause: Cause.Cause<unknown>): (entry: Entry) => boolean => {
+/** Why a record is refused, where a batch was for stale epochs: all records of one, or those of a key. */
+const staleIn = (cause: Cause.Cause<unknown>): (record: SnapshotRecord) => Cause.Cause<unknown> | undefined => {
   const error = Cause.squash(cause)
-  if (!isStoreError(error) || error.reason._tag !== "Fenced") return () => false
-  const { epoch, key } = error.reason
-  return ({ record }) => record.epoch === epoch && (key === undefined || record.key === key)
+  if (!isStoreError(error) || error.reason._tag !== "Fenced") return () => undefined
+  const { reason } = error
+  const refusalOf = refusedIn(reason)
+  return (record) => {
+    const own = refusalOf(record)
+    // A thousand servers are not each to carry what concerns the others.
+    return own === undefined || reason.others === undefined
+      ? own && cause
+      : Cause.fail(
+        new StoreError({ store: error.store, operation: error.operation, reason: { _tag: "Fenced", ...own } })
+      )
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * The time for which this process owns a store: one epoch of the whole store, under which all classes that conserve in it write.
+ * The time for which this process owns a store: one epoch of the whole store, under which all classes that conserve in it write;
+ * or for which it shares the store with other processes, where each key has an epoch of its own (`KeyClaim`).
  *
  * The first class begins it, the last one to leave ends it. It is acquired at once for all of them: were it one epoch for each
  * class, of processes that start at the same time each could get some, and none would be left. A class that comes a
@@ -12,7 +13,7 @@
  * @since 0.1.0
  */
 import { Cause, Context, Effect, Exit, type Schedule, Scheduler, Scope, Semaphore } from "effect"
-import { fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
+import { type Fence, fencedOff, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import { isStoreError, StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { realSleep } from "../lock/RealTime.ts"
@@ -34,6 +35,35 @@ const isLoss = (cause: Cause.Cause<unknown>): boolean => {
   return isStoreError(error) && error.reason._tag === "Fenced" && error.reason.key === undefined
 }
 
+/** A question that many want to know the answer of: those that come while it is asked get the next answer, together. */
+export class Rounds {
+  private readonly ask: (retry: Retry) => Effect.Effect<void, StoreError>
+  private waiting: Array<(exit: Exit.Exit<void, unknown>) => void> = []
+  private isAsking = false
+
+  constructor(ask: (retry: Retry) => Effect.Effect<void, StoreError>) {
+    this.ask = ask
+  }
+
+  /** Calls `done` with an answer to a question that is asked after this moment. */
+  join(retry: Retry, done: (exit: Exit.Exit<void, unknown>) => void): Effect.Effect<void> {
+    this.waiting.push(done)
+    if (this.isAsking) return Effect.void
+    this.isAsking = true
+    const round: Effect.Effect<void> = Effect.suspend(() => {
+      const waiting = this.waiting
+      this.waiting = []
+      return Effect.flatMap(Effect.exit(this.ask(retry)), (exit) => {
+        for (const tell of waiting) tell(exit)
+        if (this.waiting.length > 0) return round
+        this.isAsking = false
+        return Effect.void
+      })
+    })
+    return round
+  }
+}
+
 /** A time for which this process owns a store. */
 export class Tenure {
   readonly epoch: number
@@ -42,10 +72,8 @@ export class Tenure {
   /** By class. */
   readonly members = new Map<string, OnLost>()
   readonly scope: Scope.Closeable
-  private readonly ask: (retry: Retry) => Effect.Effect<void, StoreError>
+  private readonly rounds: Rounds
   private readonly later: (f: () => void) => void
-  private asking: Array<(exit: Exit.Exit<void, unknown>) => void> = []
-  private isAsking = false
 
   constructor(
     epoch: number,
@@ -55,7 +83,7 @@ export class Tenure {
   ) {
     this.epoch = epoch
     this.scope = scope
-    this.ask = ask
+    this.rounds = new Rounds(ask)
     this.later = later
   }
 
@@ -72,26 +100,12 @@ export class Tenure {
     })
   }
 
-  /**
-   * Calls `done` with whether the store is still this process's, which is asked after this moment. Those that want to know while
-   * it is asked get the next answer, together.
-   */
+  /** Calls `done` with whether the store is still this process's, which is asked after this moment. */
   confirm(retry: Retry, done: (exit: Exit.Exit<void, unknown>) => void): Effect.Effect<void> {
-    this.asking.push(done)
-    if (this.isAsking) return Effect.void
-    this.isAsking = true
-    const round: Effect.Effect<void> = Effect.suspend(() => {
-      const waiting = this.asking
-      this.asking = []
-      return Effect.flatMap(Effect.exit(this.ask(retry)), (exit) => {
-        if (exit._tag === "Failure") this.notice(exit.cause)
-        for (const tell of waiting) tell(exit)
-        if (this.asking.length > 0) return round
-        this.isAsking = false
-        return Effect.void
-      })
+    return this.rounds.join(retry, (exit) => {
+      if (exit._tag === "Failure") this.notice(exit.cause)
+      done(exit)
     })
-    return round
   }
 }
 
@@ -102,6 +116,8 @@ export class Tenures {
   private readonly dispatcher: Scheduler.SchedulerDispatcher
   private readonly turn = Semaphore.makeUnsafe(1)
   private current: Tenure | undefined = undefined
+  /** The Scope in which this process has the store beside others, and how many classes that serves. */
+  private shared: { readonly scope: Scope.Closeable; users: number } | undefined = undefined
 
   constructor(store: StateStore<Grade>, health: StoreHealth, context: Context.Context<never>) {
     this.store = store
@@ -113,6 +129,7 @@ export class Tenures {
   join(name: string, retry: Retry, onLost: OnLost): Effect.Effect<Tenure, StoreError, Scope.Scope> {
     const joined = this.turn.withPermit(Effect.suspend(() => {
       const { current } = this
+      if (this.shared !== undefined) return this.mixed(name, "class")
       const isOurs = current !== undefined && current.lost === undefined && !current.members.has(name)
       return Effect.map(isOurs ? Effect.succeed(current) : this.begin(retry), (tenure) => {
         tenure.members.set(name, onLost)
@@ -131,18 +148,55 @@ export class Tenures {
     })
   }
 
+  /** Has the store beside other processes, as long as the Scope lives: each key of this class is to be claimed by itself. */
+  share(name: string, retry: Retry): Effect.Effect<void, StoreError, Scope.Scope> {
+    const begun = this.turn.withPermit(Effect.suspend(() => {
+      if (this.current !== undefined && this.current.lost === undefined) return this.mixed(name, "key")
+      const scope = this.shared?.scope ?? Scope.makeUnsafe()
+      return Effect.map(this.shared === undefined ? this.take(scope, retry) : Effect.void, () => {
+        this.shared ??= { scope, users: 0 }
+        this.shared.users++
+      })
+    }))
+    const ended = Effect.suspend(() => {
+      if (this.shared === undefined || --this.shared.users > 0) return Effect.void
+      const { scope } = this.shared
+      this.shared = undefined
+      return Scope.close(scope, Exit.void)
+    })
+    return Effect.acquireRelease(begun, () => ended, { interruptible: true })
+  }
+
+  /** An epoch of the whole store would end those of its keys. */
+  private mixed(name: string, fence: Fence): Effect.Effect<never, StoreError> {
+    const others = fence === "key" ? "one epoch of the whole store" : "an epoch for each key (fence: \"key\")"
+    const what =
+      `"${name}" is not to have fence: "${fence}" in it, while another class there has ${others}: give each a store ` +
+      "of its own, or the same fence"
+    return Effect.fail(new StoreError({ store: this.store.name, operation: "open", reason: { _tag: "Invalid", what } }))
+  }
+
+  /** Takes the store as its options say, where it is one that other processes can reach. */
+  private take(scope: Scope.Closeable, retry: Retry): Effect.Effect<void, StoreError> {
+    const { health, store } = this
+    const { hold } = store
+    if (hold === undefined) return Effect.void
+    const take = Effect.contextWith((context: Context.Context<Scope.Scope>) =>
+      health.ask(Effect.provideContext(hold.take, context), retry, () => 1, "write")
+    )
+    return Effect.onExit(
+      Scope.provide(held(store, hold, take), scope),
+      (exit) => exit._tag === "Failure" ? Scope.close(scope, exit) : Effect.void
+    )
+  }
+
   private begin(retry: Retry): Effect.Effect<Tenure, StoreError> {
     return Effect.suspend(() => {
       const scope = Scope.makeUnsafe()
       const { health, store } = this
       const { hold } = store
       const begun = Effect.gen({ self: this }, function*() {
-        if (hold !== undefined) {
-          const take = Effect.contextWith((context: Context.Context<Scope.Scope>) =>
-            health.ask(Effect.provideContext(hold.take, context), retry, () => 1, "write")
-          )
-          yield* Scope.provide(held(store, hold, take), scope)
-        }
+        yield* this.take(scope, retry)
         const epoch = yield* health.ask(store.acquireEpoch(wholeStore), retry, () => 1, "write")
         const tenure = new Tenure(
           epoch,
@@ -172,7 +226,7 @@ export class Tenures {
   }
 
   private replaced({ epoch }: Tenure, by: Tenure): Cause.Cause<StoreError> {
-    const reason = fencedOff(epoch, by.epoch, undefined)
+    const reason = { _tag: "Fenced" as const, ...fencedOff(epoch, by.epoch, undefined) }
     return Cause.fail(new StoreError({ store: this.store.name, operation: "confirm", reason }))
   }
 }

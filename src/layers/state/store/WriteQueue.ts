@@ -19,8 +19,6 @@ import { Patience } from "./Patience.ts"
 
 /** Something with a state to be written. */
 export interface Unsaved {
-  /** The session it belongs to: all of one epoch are refused together. */
-  readonly epoch: number
   /** Its place in the queue, 0 when it has none; the queue's own. */
   ticket: number
   /** The newest record; a failure when the state cannot be encoded, nothing when there is nothing any more. */
