@@ -118,7 +118,8 @@ export class Pool extends DynamicSupervisor.Service<Pool>()("test/Bells") {}
 export const kinds = {
   memory: StateContainer.layerMemory(Bell, { afterStop: "keep" }),
   "a table": StateContainer.layerTable(Bell, { afterStop: "keep" }),
-  "a store": StateContainer.layerStore(Bell, { store: Store })
+  "a store": StateContainer.layerStore(Bell, { store: Store }),
+  "a store, by key": StateContainer.layerStore(Bell, { store: Store, fence: "key" })
 }
 
 /** What keeps the states, and an app of one server over it. */

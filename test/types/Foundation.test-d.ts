@@ -1,5 +1,5 @@
 /** The promises that the type checker keeps: what composes, what each client method comes to, and what does not compile. */
-import { Context, Effect, type Exit, type Layer, Schema, type Scope } from "effect"
+import { Context, Effect, type Exit, Layer, Schema, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 import {
   DynamicSupervisor,
@@ -10,6 +10,7 @@ import {
   StateTable,
   Supervisor
 } from "../../src/index.ts"
+import * as StateStoreFile from "../../src/layers/state/StateStoreFile.ts"
 
 class Db extends Context.Service<Db, { readonly q: Effect.Effect<number, "down"> }>()("types/Db") {}
 class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { amount: Schema.Int }) {}
@@ -119,6 +120,24 @@ describe("trees", () => {
     const forgetful = Supervisor.layer(one, [StateContainer.layerForget(Counter), asking])
     // @ts-expect-error it asks to survive a crash, and layerForget survives nothing
     Effect.runFork(Effect.provide(Counter, forgetful))
+  })
+
+  it("say whose fence a companion has: what spreads keys over processes does not compile over one of the whole store", () => {
+    const spread = Layer.effectDiscard(Effect.void as Effect.Effect<void, never, StateContainer.FencedByKey<Counter>>)
+    const whole = Layer.provide(spread, Supervisor.layer(one, [StateContainer.layerStore(Counter, { store: Disk })]))
+    expectTypeOf(whole).toEqualTypeOf<
+      Layer.Layer<never, StateStore.StoreError, Disk | StateContainer.FencedByKey<Counter>>
+    >()
+    const either = StateContainer.layerStore(Counter, { store: Disk, fence: "key" as "class" | "key" })
+    const unknown = Layer.provide(spread, Supervisor.layer(one, [either]))
+    expectTypeOf(unknown).toEqualTypeOf<
+      Layer.Layer<never, StateStore.StoreError, Disk | StateContainer.FencedByKey<Counter>>
+    >()
+    const container = StateContainer.layerStore(Counter, { store: Disk, fence: "key" })
+    const byKey = Layer.provide(spread, Supervisor.layer(one, [container]))
+    expectTypeOf(byKey).toEqualTypeOf<Layer.Layer<never, StateStore.StoreError, Disk>>()
+    // @ts-expect-error a folder has one owner
+    StateStoreFile.layer(Disk, { directory: "data", ownership: "shared" })
   })
 
   it("do not mix up the companions of two classes", () => {

@@ -204,15 +204,14 @@ export const isCharged = (reason: ExitReason): boolean =>
  *
  * **Details**
  *
- * | what has ended it | again | its supervisor | a dynamic one above that |
- * |---|---|---|---|
- * | a younger owner of the store | no | gives up | gives up |
- * | a younger owner of its key | no | dynamic: drops it; static: gives up, or parks it | drops it, and goes on |
- * | a state that cannot be read | no | the same | the same |
- * | an error of a store that an app's code died of | if the budget allows | | |
+ * | what has ended it | again | its supervisor, and those above |
+ * |---|---|---|
+ * | a younger owner of the store | no | give up |
+ * | a younger owner of its key; a state that cannot be read | no | see {@link isLetGo} |
+ * | an error of a store that an app's code died of | if the budget allows | |
  *
  * A session that was fenced off stays so, and no start over it can succeed: that is final for its supervisor, which cannot start
- * it again either. What concerns one key alone climbs no further than the key's own supervisor.
+ * it again either.
  *
  * @since 0.1.0
  */
@@ -223,12 +222,28 @@ export const isFinal = (reason: ExitReason): boolean => advises(reason, "futile"
  *
  * **Details**
  *
- * That concerns the one process alone. A dynamic supervisor drops such a child, as it does when its first start fails: it is
- * started anew for the next that asks. A static one cannot do without it, and gives up, or parks it.
+ * That concerns the one process alone: it is started anew for the next that asks.
  *
  * @since 0.1.0
  */
 export const isRefused = (reason: ExitReason): boolean => advises(reason, "refused")
+
+/**
+ * Whether its supervisor goes on without a child that ended so, which stays down.
+ *
+ * **Details**
+ *
+ * | the child | an end that is refused | any other |
+ * |---|---|---|
+ * | was added at run time: by a dynamic supervisor, or to a static one | stays down, the supervisor goes on | |
+ * | belongs to the specification of a static supervisor | the supervisor gives up, or parks it | |
+ *
+ * A supervisor cannot do without what it is made of. So a supervisor of its own around the server of a key gives up with that, and
+ * what was started to have one for each key goes on: what concerns one key climbs no further.
+ *
+ * @since 0.1.0
+ */
+export const isLetGo = (reason: ExitReason, initial: boolean): boolean => !initial && isRefused(reason)
 
 const advises = (reason: ExitReason, advice: RestartAdvice): boolean => {
   switch (reason._tag) {

@@ -13,6 +13,7 @@
  * - a group stops in reverse start order and starts in start order; one that fails to come back takes those already back
  *   down again under `one_for_all`, and is where `rest_for_one` and `dependents` go on;
  * - children that were stopped on purpose, or finished, stay down when their group restarts; temporary ones are forgotten;
+ * - one that was added at run time and cannot be started again, for a reason that concerns it alone, stays down (`isLetGo`);
  * - no child is started by it without what it stands on (`Standing`);
  * - whatever belongs to an older incarnation, an older attempt or an older timer is ignored.
  *
@@ -22,7 +23,7 @@ import type { Cause } from "effect"
 import { crashed, type ExitReason, isOrderly } from "../process/ExitReason.ts"
 import { gaveUp } from "../process/GiveUp.ts"
 import { reasonOfStart } from "../process/StartFailure.ts"
-import { isRestarted } from "./ChildSpec.ts"
+import { isLetGo, isRestarted } from "./ChildSpec.ts"
 import * as Ending from "./Ending.ts"
 import * as Group from "./GroupPlan.ts"
 import { request } from "./Requests.ts"
@@ -207,7 +208,9 @@ const startFailed = (draft: Draft, id: string, ticket: number, cause: Cause.Caus
     Ending.leaveDown(draft, entry)
     return Group.beginEnd(draft, reason)
   } else {
-    consult(draft, entry, reasonOfStart(cause))
+    const reason = reasonOfStart(cause)
+    if (isLetGo(reason, entry.initial)) down(draft, entry, "finished", "stopped")
+    else consult(draft, entry, reason)
   }
   if (request !== undefined) draft.do({ _tag: "Answer", request, answer: { _tag: "Failed", cause } })
   Group.arrived(draft, id, entry.plan)
@@ -224,7 +227,7 @@ const exited = (draft: Draft, id: string, incarnation: number, reason: ExitReaso
 
 const endedByItself = (draft: Draft, entry: Entry, reason: ExitReason): void => {
   if (draft.phase._tag === "Ending") return Ending.leaveDown(draft, entry)
-  if (isRestarted(entry.spec.restart, reason)) {
+  if (isRestarted(entry.spec.restart, reason) && !isLetGo(reason, entry.initial)) {
     const missing = Standing.missing(draft, entry)
     return missing === undefined ? consult(draft, entry, reason) : Standing.strand(draft, entry, missing)
   }

@@ -3,7 +3,7 @@ import { Cause, Result } from "effect"
 import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
 import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { stateUnreadable } from "../../../src/domain/state/stored/StateUnreadable.ts"
-import { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
+import { isTakenOver, StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import * as ChildSpec from "../../../src/domain/supervision/ChildSpec.ts"
 
 const problemOf = (draft: ChildSpec.Draft, autoShutdown: ChildSpec.AutoShutdown = "never") => {
@@ -185,6 +185,35 @@ describe("ChildSpec.isFinal", () => {
     ]
     for (const reason of refused) assert.isTrue(ChildSpec.isFinal(reason) && ChildSpec.isRefused(reason))
     assert.isFalse(ChildSpec.isRefused(crashed(Cause.die(unreadable))), "an app's code died of it")
+  })
+})
+
+describe("ChildSpec.isLetGo", () => {
+  const ends = (cause: Cause.Cause<unknown>): ReadonlyArray<ExitReason> => [
+    { _tag: "NotConserved", cause },
+    crashed(cause),
+    { _tag: "GaveUp", child: "a", cause }
+  ]
+  const store = Cause.fail(refusal({ _tag: "Fenced", epoch: 1, current: 2 }))
+  const key = Cause.fail(refusal({ _tag: "Fenced", epoch: 1, current: 2, key: "a" }))
+
+  it("a key that was taken over ends its server and the supervisor that is made of it, and goes no further", () => {
+    for (const reason of ends(key)) {
+      assert.isTrue(ChildSpec.isFinal(reason), "it is not started again")
+      assert.isTrue(isTakenOver(reason))
+      assert.isTrue(ChildSpec.isLetGo(reason, false), "one that was added at run time is let go")
+      assert.isFalse(ChildSpec.isLetGo(reason, true), "a supervisor cannot do without what it is made of")
+    }
+  })
+
+  it("a store that was taken over ends every supervisor above", () => {
+    for (const reason of ends(store)) {
+      assert.isTrue(ChildSpec.isFinal(reason))
+      assert.isFalse(isTakenOver(reason) || ChildSpec.isLetGo(reason, false) || ChildSpec.isLetGo(reason, true))
+    }
+    for (const reason of ends(Cause.die("boom"))) {
+      assert.isFalse(isTakenOver(reason) || ChildSpec.isLetGo(reason, false))
+    }
   })
 })
 

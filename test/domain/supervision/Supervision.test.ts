@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
 import { normal } from "../../../src/domain/process/ExitReason.ts"
+import { StoreError } from "../../../src/domain/state/stored/StoreError.ts"
 import { boom, delay, exhausted, World } from "../../kit/World.ts"
 
 describe("one_for_one", () => {
@@ -44,6 +45,24 @@ describe("one_for_one", () => {
     assert.deepStrictEqual(world.take(), ["start a#2"])
     world.ring("a")
     assert.deepStrictEqual(world.take(), [], "a timer counts once")
+  })
+
+  it("one that was added at run time is let go when its key was taken over; what it is made of ends it", () => {
+    const reason = { _tag: "Fenced", epoch: 1, current: 2, key: "a" } as const
+    const cause = Cause.fail(new StoreError({ store: "test", operation: "save", reason }))
+    const world = new World()
+    world.add("a")
+    world.start({ id: "b" })
+    world.start({ id: "c" })
+    world.take()
+    world.exit("b", { _tag: "NotConserved", cause })
+    assert.deepStrictEqual(world.take(), ["b is stopped"])
+    world.exit("c", { _tag: "GaveUp", child: "c", cause })
+    assert.deepStrictEqual(world.take(), ["c is stopped"])
+    assert.strictEqual(world.asked, 0)
+    world.budget = [exhausted]
+    world.exit("a", { _tag: "NotConserved", cause })
+    assert.strictEqual(world.take()[0], "gave up on a")
   })
 
   it("tries a failed restart again after asking the budget, and gives up when it says so", () => {

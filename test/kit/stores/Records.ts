@@ -15,6 +15,8 @@ export interface Subject {
   readonly fresh: Effect.Effect<Place, unknown, Scope.Scope>
   /** Whether what was stored is there when it is opened again. */
   readonly durable: boolean
+  /** Whether processes may have it together, each with keys of its own. */
+  readonly isShared?: boolean
 }
 
 /** A snapshot record with defaults for all that is not given. */

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { anyLife } from "./AnyLife.ts"
 import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject } from "./Records.ts"
+import { claims, sharedClaims } from "./StoreClaims.ts"
 import { keyPages } from "./StoreKeys.ts"
 import { reopened, sessions } from "./StoreSessions.ts"
 import { timers } from "./StoreTimers.ts"
@@ -334,7 +335,9 @@ export const contract = (name: string, subject: Subject): void => {
     keyPages(test, hardKeys)
     timers(test, subject)
     sessions(test)
+    claims(test)
     anyLife(subject)
     if (subject.durable) reopened(test)
+    if (subject.isShared === true) sharedClaims(test)
   })
 }

@@ -45,10 +45,18 @@ export const acquired = (inForce: Map<string, number>, scope: string, epoch: num
 /**
  * Whose epoch a write is made under: that of the whole store, which one process has, or that of its key, which is claimed when its
  * server starts. Then the keys of one store may be in many processes, and move between them one at a time.
+ *
+ * @category models
+ * @since 0.1.0
  */
 export type Fence = "class" | "key"
 
-/** What becomes of a process that begins to use a store while another one does. */
+/**
+ * What becomes of a process that begins to use a store while another one does: it waits, it takes over, or both go on.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type StoreOwnership = "exclusive" | "youngest" | "shared"
 
 /** Why a fence does not go with how a store is owned, if it does not. A store that no other process can reach takes either. */

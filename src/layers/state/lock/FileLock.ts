@@ -98,7 +98,7 @@ export const isSeen = (folder: string, { dev, ino }: FileSystem.File.Info): bool
 
 /**
  * Takes the lock at a path until the Scope ends, alone or beside others that share it; or answers at once who has it. Who shares it
- * is not named: who waits then learns that somebody does.
+ * is not named: who waits then learns that another process does.
  */
 export const take = (path: string, isShared = false): Effect.Effect<Holder | undefined, unknown, Scope.Scope> =>
   Effect.matchEffect(NodeSqlite.load, {

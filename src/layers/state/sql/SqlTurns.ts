@@ -8,7 +8,6 @@
  */
 
 import { Effect } from "effect"
-import type { SqlConnection } from "effect/sql"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { fenced, fencedOff, type Refusal } from "../../../domain/state/stored/Ownership.ts"
 import { isWhole } from "./SqlRows.ts"
@@ -43,6 +42,10 @@ export class Turns {
   }
 }
 
+interface Row {
+  readonly [column: string]: unknown
+}
+
 /** A write, or a question without one. */
 interface Write {
   readonly epoch: number
@@ -55,7 +58,7 @@ interface Write {
  */
 export const staleIn = <E>(
   sql: Statements,
-  run: (statement: Bound) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, E>,
+  run: (statement: Bound) => Effect.Effect<ReadonlyArray<Row>, E>,
   turns: Turns,
   owners: ReadonlyMap<number, string>
 ) =>

@@ -20,7 +20,7 @@ import { crashed, type ExitReason, isOrderly } from "../../../domain/process/Exi
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { gaveUp } from "../../../domain/process/GiveUp.ts"
 import { reasonOfStart } from "../../../domain/process/StartFailure.ts"
-import { type ChildSpec, isRefused, isRestarted } from "../../../domain/supervision/ChildSpec.ts"
+import { type ChildSpec, isLetGo, isRestarted } from "../../../domain/supervision/ChildSpec.ts"
 import { type Event, isAlive } from "../../../domain/supervision/DynamicChild.ts"
 import type { Usage } from "../../../domain/supervision/restart/Intensity.ts"
 import type { Sink } from "../../observation/Sink.ts"
@@ -168,7 +168,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
     }
     if (incarnation !== child.incarnation) return
     this.events.exited(child, incarnation, reason)
-    if (this.isEnding || !isRestarted(entry.restart, reason) || isRefused(reason)) {
+    if (this.isEnding || !isRestarted(entry.restart, reason) || isLetGo(reason, false)) {
       return this.left(child, entry, "exited", isOrderly(reason) ? "finished" : "stopped")
     }
     this.consult(child, this.children.step(child, entry, "crashed")!, reason, this.events.instant)
@@ -199,7 +199,7 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
       if (this.children.get(child) !== record) return
       if (exit._tag === "Failure") {
         const reason = reasonOfStart(exit.cause)
-        if (isRefused(reason)) {
+        if (isLetGo(reason, false)) {
           this.events.startFailed(child, reason, "nothing is left of it")
           return this.left(child, record, "refused", "stopped")
         }

@@ -1,7 +1,7 @@
 /** PostgreSQL whose backends, and clients, stand still: statements that arrive late, locks that are held, errors in words. */
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Redacted, type Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Redacted, type Scope, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { StateContainer, StateStore } from "../../../../src/index.ts"
 import * as SqlStatements from "../../../../src/layers/state/sql/SqlStatements.ts"
@@ -170,6 +170,52 @@ describe("PostgreSQL that stands still", () => {
         const next = yield* Effect.eventually(acquire)
         assert.isAbove(next, epoch)
         yield* Fiber.interrupt(standing).pipe(Effect.timeoutOption("1 second"))
+      }),
+    20_000
+  )
+
+  it.live(
+    "a batch of keys with an epoch each, and their answers, is one statement; a claim waits for no other key's write",
+    () =>
+      Effect.gen(function*() {
+        const table = `keys_${++tables}`
+        const { sql, store } = yield* opened(table, undefined, { lockTimeout: "200 millis", ownership: "shared" })
+        const epochs = yield* Effect.forEach(["a", "b", "c"], (key) => store.acquireEpoch(key, "key"))
+        const batch = (seq: number) =>
+          ["a", "b"].map((key, i) =>
+            record(key, seq, epochs[i]!, { answers: [answer(`${seq}`, seq)], forgetAnswersBefore: seq - 1 })
+          )
+        yield* store.save(batch(1))
+        const { sql: other } = yield* opened(table)
+        // one who stands still in a transaction with the row of a key locked, until the database ends it
+        const [text, params] = SqlStatements.make("pg", table, 200, 1500).turn(epochs[2]!, 0, 1)
+        const idle = Effect.map(
+          sql.unsafe(`SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in tr%' AND query LIKE '%${table}%'`),
+          (rows) => rows.length > 0
+        )
+        const over = until(Effect.map(idle, (isIdle) => !isIdle))
+        const standing = yield* Effect.forkChild(
+          Effect.exit(other.withTransaction(Effect.andThen(other.unsafe(text, params), over))),
+          { startImmediately: true }
+        )
+        yield* until(idle)
+        // holds up neither the writes of others nor their claims
+        let statements = 0
+        const tracer = Tracer.make({
+          span: (options) => {
+            if (options.kind === "client") statements++
+            return new Tracer.NativeSpan(options)
+          }
+        })
+        yield* Effect.provideService(store.save(batch(2)), Tracer.Tracer, tracer)
+        assert.strictEqual(statements, 1)
+        assert.isAbove(yield* store.acquireEpoch("d", "key"), epochs[2]!)
+        assert.strictEqual(reasonOf(yield* Effect.exit(store.acquireEpoch("c", "key")))?._tag, "Unavailable")
+        const next = yield* Effect.eventually(store.acquireEpoch("c", "key"))
+        assert.isAbove(next, epochs[2]!)
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(standing)))
+        const [kept] = yield* store.load("a")
+        assert.deepStrictEqual(kept?.answers?.map(({ id }) => id), ["1", "2"])
       }),
     20_000
   )

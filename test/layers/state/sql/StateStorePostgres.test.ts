@@ -9,6 +9,7 @@ let places = 0
 
 contract("PostgreSQL", {
   durable: true,
+  isShared: true,
   fresh: Effect.sync(() => {
     const table = `place_${++places}`
     return (options) =>

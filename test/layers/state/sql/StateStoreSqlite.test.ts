@@ -8,6 +8,7 @@ import { contract } from "../../../kit/stores/StoreContract.ts"
 
 contract("SQLite, a database of its own", {
   durable: true,
+  isShared: true,
   fresh: Effect.map(
     folder,
     (directory) => (options) => StateStoreSqlite.make({ filename: join(directory, "test.db"), ...options })
@@ -16,6 +17,7 @@ contract("SQLite, a database of its own", {
 
 contract("SQLite, over a SqlClient", {
   durable: true,
+  isShared: true,
   fresh: Effect.map(
     folder,
     (directory) => (options) =>
