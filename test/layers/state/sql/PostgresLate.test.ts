@@ -6,7 +6,7 @@ import { SqlClient } from "effect/sql"
 import type { StateContainer, StateStore } from "../../../../src/index.ts"
 import * as SqlStatements from "../../../../src/layers/state/sql/SqlStatements.ts"
 import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
-import { recordedLog } from "../../../kit/Log.ts"
+import { quiet, recordedLog } from "../../../kit/Log.ts"
 import { answer, reasonOf, record, seqs } from "../../../kit/stores/Records.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 import { wireTo } from "../../../kit/stores/Wire.ts"
@@ -216,7 +216,7 @@ describe("PostgreSQL that stands still", () => {
         assert.isTrue(Exit.isFailure(yield* Fiber.join(standing)))
         const [kept] = yield* store.load("a")
         assert.deepStrictEqual(kept?.answers?.map(({ id }) => id), ["1", "2"])
-      }),
+      }).pipe(quiet),
     20_000
   )
 
