@@ -122,3 +122,20 @@ export const behavior = Crunch.behavior({
 export const layer = Layer.succeed(Rate, 7)
 
 export const CrunchEntry = WorkerServer.entry(Crunch, behavior, import.meta.url, { layer })
+
+/** A server whose thread does not come to serve it: its layer does not build. */
+export class Unlit extends GenServer.Service<Unlit>()("test/Unlit", { state: Schema.Int, messages: {} }) {}
+
+export const unlit = (url: string) =>
+  WorkerServer.entry(Unlit, Unlit.behavior({ init: 0, handlers: {} }), url, {
+    layer: Layer.effectDiscard(Effect.fail(new Error("no rate today")))
+  })
+
+/** One whose `init` fails. */
+export class Unborn extends GenServer.Service<Unborn>()("test/Unborn", { state: Schema.Int, messages: {} }) {}
+
+export const unborn = (url: string) =>
+  WorkerServer.entry(Unborn, Unborn.behavior({ init: Effect.fail(new Error("not yet")), handlers: {} }), url)
+
+unlit(import.meta.url)
+unborn(import.meta.url)

@@ -1,7 +1,7 @@
 /** Kills threads in the middle of messages, in each way that one can die, and looks for what is left or lost. */
 import { Effect, Exit, Layer, Random, References } from "effect"
 import { Crunch } from "./Crunch.ts"
-import { many, placesThatLive } from "./Places.ts"
+import { many, placesLeft, placesThatLive } from "./Places.ts"
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 const forever = { timeout: "infinity" } as const
@@ -54,7 +54,7 @@ export const killThreads = (count: number, seed: string): Effect.Effect<Deaths> 
         if (last < counted.get(key)!) wrong.push(`${key}: ${last} is left of ${counted.get(key)}`)
       }
     }).pipe(Effect.provide(many({ size: 2 })), Effect.orDie)
-    const left = (yield* placesThatLive).length - first.length
-    if (left > 0) wrong.push(`${left} threads are left`)
+    const left = yield* Effect.timeoutOption(placesLeft(first), "10 seconds")
+    if (left._tag === "None") wrong.push(`of ${first.length} threads there are ${(yield* placesThatLive).length} left`)
     return { deaths, acknowledged, wrong }
   }).pipe(Random.withSeed(seed), Effect.provide(quiet))

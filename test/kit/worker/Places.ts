@@ -9,9 +9,11 @@ import { reasonOf } from "../Failures.ts"
 import { often } from "../Restarts.ts"
 import { behavior, Crunch, layer } from "./Crunch.ts"
 
+/** The URL of the bundle that has the entries. */
+export const url = () => pathToFileURL(bundle("test/kit/worker/Crunch.ts")).href
+
 /** The entry in the bundle. */
-export const entry = () =>
-  WorkerServer.entry(Crunch, behavior, pathToFileURL(bundle("test/kit/worker/Crunch.ts")).href, { layer })
+export const entry = () => WorkerServer.entry(Crunch, behavior, url(), { layer })
 
 /** One server of the class, and what it needs. */
 export const one = (options: WorkerServer.PlacementOptions & GenServer.Options) =>
@@ -51,3 +53,7 @@ export const placesThatLive = Effect.sync(() =>
     name === "Worker" || name === "ProcessWrap" || name === "MessagePort"
   )
 )
+
+/** The same once there are no more than before: a handle goes a moment after what it was of, and a kill waits for neither. */
+export const placesLeft = (before: ReadonlyArray<string>) =>
+  Effect.repeat(Effect.delay(placesThatLive, 1), { until: (left) => left.length <= before.length })

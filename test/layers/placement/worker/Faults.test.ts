@@ -3,7 +3,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, References } from "effect"
 import { ExitReason, Process } from "../../../../src/index.ts"
 import { Crunch } from "../../../kit/worker/Crunch.ts"
-import { crashOf, one } from "../../../kit/worker/Places.ts"
+import { crashOf, one, placesLeft, placesThatLive } from "../../../kit/worker/Places.ts"
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 
@@ -109,4 +109,16 @@ describe("a server whose handlers run in a thread with a limit for its heap", ()
       )
       assert.strictEqual(yield* crunch.Add({ by: 1 }), 2)
     }).pipe(Effect.provide(limited), Effect.provide(quiet)))
+
+  it.live("is ended with its supervisor in an endless loop, and no thread is left", () =>
+    Effect.gen(function*() {
+      const first = yield* placesThatLive
+      yield* Effect.gen(function*() {
+        const crunch = yield* Crunch
+        yield* crunch.Add({ by: 1 })
+        yield* Effect.forkChild(Effect.exit(crunch.Loop({}, forever)), { startImmediately: true })
+        assert.strictEqual((yield* placesThatLive).length, first.length + 1)
+      }).pipe(Effect.provide(one({ shutdown: "brutal_kill" })))
+      assert.deepStrictEqual(yield* placesLeft(first), first)
+    }).pipe(Effect.provide(quiet)))
 })

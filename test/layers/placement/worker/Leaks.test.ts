@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { make } from "../../../../src/layers/placement/worker/Supply.ts"
 import { killThreads } from "../../../kit/worker/Deaths.ts"
-import { placesThatLive } from "../../../kit/worker/Places.ts"
+import { placesLeft, placesThatLive } from "../../../kit/worker/Places.ts"
 
 const server = { key: "test/Nothing" }
 
@@ -25,7 +25,7 @@ describe("deaths of threads", () => {
           yield* host.end(0)
         }
       }))
-      assert.deepStrictEqual(yield* placesThatLive, first)
+      assert.deepStrictEqual(yield* placesLeft(first), first)
     }))
 
   it.live("lose nothing, and leave no handle behind: a few in the middle of messages", () =>

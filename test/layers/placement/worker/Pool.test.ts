@@ -3,7 +3,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, References } from "effect"
 import { Process } from "../../../../src/index.ts"
 import { Crunch } from "../../../kit/worker/Crunch.ts"
-import { crashOf, many, placesThatLive } from "../../../kit/worker/Places.ts"
+import { crashOf, many, placesLeft, placesThatLive } from "../../../kit/worker/Places.ts"
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 const forever = { timeout: "infinity" } as const
@@ -64,11 +64,7 @@ for (const place of ["thread", "process"] as const) {
           assert.strictEqual(incarnation, 1)
           assert.deepStrictEqual(yield* elsewhere.crunch.Where(), elsewhere.where)
         }).pipe(Effect.provide(many({ placement: place, size: 2, spare: place === "thread" })))
-        // A process is gone a moment before its handle is.
-        const left = yield* Effect.repeat(Effect.delay(placesThatLive, 1), {
-          until: (left) => left.length <= first.length
-        })
-        assert.deepStrictEqual(left, first)
+        assert.deepStrictEqual(yield* placesLeft(first), first)
       }).pipe(Effect.provide(quiet)))
   })
 }
