@@ -3,8 +3,9 @@
  *
  * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a thousand
  * timers ring; all are killed at moments drawn at random. Between them copies of a SQLite database are damaged at places drawn at
- * random. The same seed draws the same moments. It fails when anything acknowledged is missing, a count is not that of a single
- * pass, a timer has not counted once, or a damaged copy misses something in silence.
+ * random, and requests drawn at random are sent to servers that are served. The same seed draws the same. It fails when anything
+ * acknowledged is missing, a count is not that of a single pass, a timer has not counted once, a damaged copy misses something in
+ * silence, or a request gets an answer that is not its own.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
@@ -17,6 +18,8 @@ import { inWords, killAlarms } from "../kit/durable/Alarms.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { folder } from "../kit/Folder.ts"
+import { storm } from "../kit/serve/Storm.ts"
+import { layer as web } from "../kit/serve/Web.ts"
 import { damage, judged, original } from "../kit/stores/DamagedSqlite.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 
@@ -37,10 +40,13 @@ interface Total {
 }
 
 /** What a turn kills. */
-const parts = ["journals", "tally", "timers", "damage"] as const
+const parts = ["journals", "tally", "timers", "damage", "serve"] as const
 
 /** Damaged copies in one turn. */
 const copies = 200
+
+/** Random requests in one turn. */
+const requests = 10_000
 
 const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[number] | "all") {
   const isWanted = (part: typeof parts[number]) => only === "all" || only === part
@@ -107,6 +113,11 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       yield* add(`damaged SQLite${log ? ", with its log" : ""}`, 0, 0, wrong)
       yield* Console.log(`  ${copies} copies, ${told} of them told or refused`)
     }
+    if (isWanted("serve") && (yield* isTime)) {
+      const { byStatus, wrong } = yield* storm(seed++, requests).pipe(Effect.provide(web()))
+      yield* add("random requests", 0, requests, wrong)
+      yield* Console.log(`  seed ${seed - 1}: ${Object.entries(byStatus).map((one) => one.join(" ")).join(", ")}`)
+    }
   }
   const all = [...totals.values()]
   const wrong = all.reduce((sum, one) => sum + one.wrong, 0)
@@ -118,7 +129,7 @@ Command.make("soak", {
   minutes: Flag.Finite("minutes").pipe(Flag.withDefault(10), Flag.withDescription("How long (10)")),
   only: Flag.Literals("only", ["all", ...parts]).pipe(
     Flag.withDefault("all"),
-    Flag.withDescription("What to do: journals, tally, timers or damage (all)")
+    Flag.withDescription("What to do: journals, tally, timers, damage or serve (all)")
   ),
   seed: Flag.String("seed").pipe(Flag.withDefault("1"), Flag.withDescription("What the moments are drawn from (1)"))
 }, ({ minutes, only, seed }) => Effect.scoped(soak(minutes, only)).pipe(Random.withSeed(seed))).pipe(

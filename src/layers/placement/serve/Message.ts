@@ -1,8 +1,23 @@
 /**
  * Messages without servers: what a page and a service share.
  *
- * The descriptors that a server class is made of, for a module that a browser loads: nothing of the engine comes with it. The
- * class takes them as its `messages`, `Serve.group({ messages })` makes the group of both sides.
+ * The descriptors that a server class is made of, and what `heirloom/serve` makes of them, for a module that a browser loads:
+ * nothing of the engine comes with it. A class takes them as its `messages`.
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import * as Message from "heirloom/Message"
+ *
+ * export const messages = {
+ *   Add: Message.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
+ *   Reset: Message.cast()
+ * }
+ *
+ * // For `RpcClient.make` in the page, and for `Serve.layer` in the service.
+ * export const CounterRpcs = Message.group({ messages })
+ *
+ * console.log([...CounterRpcs.requests.keys()].join(" ")) // => Add Reset
+ * ```
  *
  * @since 0.1.0
  */
@@ -17,3 +32,5 @@ export {
   type CastDescription,
   type Messages
 } from "../../../domain/server/Message.ts"
+export { api, apiGroup, type ApiOptions } from "./Api.ts"
+export { group, type GroupOptions, Key } from "./Group.ts"

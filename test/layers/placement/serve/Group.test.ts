@@ -1,30 +1,12 @@
-import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Context, Effect, Layer, References, Schema } from "effect"
-import { FetchHttpClient, HttpRouter, HttpServer } from "effect/http"
+import { Effect, Layer, References, Schema } from "effect"
+import { FetchHttpClient } from "effect/http"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { Socket } from "effect/socket"
-import { createServer } from "node:http"
 import { Serve } from "../../../../src/serve.ts"
-import { accounts, Handled } from "../../../kit/serve/Account.ts"
 import { messages, Overdrawn } from "../../../kit/serve/messages.ts"
-import { keyedRpcs, oneRpcs, routes } from "../../../kit/serve/Web.ts"
-
-/** The accounts on a port of this machine, and what reached their handlers. */
-class Served extends Context.Service<Served, { readonly url: string; readonly handled: Handled }>()("test/Served") {
-  static readonly layer = Layer.effect(
-    Served,
-    Effect.gen(function*() {
-      const handled = new Handled()
-      const listening = HttpRouter.serve(routes(), { disableListenLog: true, disableLogger: true }).pipe(
-        Layer.provide(accounts(handled)),
-        Layer.provideMerge(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
-      )
-      const context = yield* Layer.build(listening)
-      return { handled, url: HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address) }
-    })
-  )
-}
+import { Served } from "../../../kit/serve/Served.ts"
+import { keyedRpcs, oneRpcs } from "../../../kit/serve/Web.ts"
 
 /** Both ways to a group, as effect's own clients go them. */
 const ways = {
@@ -60,7 +42,7 @@ const talk = (url: string, frames: ReadonlyArray<string>, answers: number) =>
   )
 
 describe("a group", () => {
-  layer(Served.layer.pipe(Layer.provide(quiet)), { excludeTestServices: true })((it) => {
+  layer(Served.layer().pipe(Layer.provide(quiet)), { excludeTestServices: true })((it) => {
     for (const [name, protocol] of Object.entries(ways)) {
       it.effect(`over ${name}: replies, casts, errors of messages, and crashes without what crashed`, () =>
         Effect.gen(function*() {
