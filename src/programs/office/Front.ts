@@ -6,18 +6,11 @@
  *   draining    not ready any more; what comes is answered, and each connection ends with its answer
  */
 import { NodeHttpServer } from "@effect/platform-node"
-import { ByteSize, Cause, Context, Duration, Effect, ErrorReporter, Exit, Layer, Metric, Scope } from "effect"
-import {
-  HttpEffect,
-  HttpIncomingMessage,
-  HttpRouter,
-  HttpServer,
-  HttpServerError,
-  HttpServerResponse
-} from "effect/http"
-import { HttpApiMiddleware } from "effect/http-api"
+import { Cause, Context, Duration, Effect, ErrorReporter, Exit, Layer, Metric, Scope } from "effect"
+import { HttpEffect, HttpRouter, HttpServer, HttpServerError, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { createServer } from "node:http"
+import { Serve } from "../../serve.ts"
 import { Opened, Unavailable } from "./Api.ts"
 import { Routes } from "./Routes.ts"
 import type { Servers } from "./Tree.ts"
@@ -96,12 +89,9 @@ const health = (gate: Gate) =>
 
 const listening = (gate: Gate, { host, port }: Options) =>
   Layer.mergeAll(Routes, health(gate), PrometheusMetrics.layerHttp()).pipe(
-    Layer.provide([opened(gate), HttpApiMiddleware.layerProblemDetails({ includeDetails: true })]),
+    Layer.provide([opened(gate), Serve.guard({ body: "16 KiB" })]),
     (routes) => HttpRouter.serve(routes, { middleware: answering(gate), disableLogger: true, disableListenLog: true }),
-    Layer.provide([
-      Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(16)),
-      ErrorReporter.layer([logDefects])
-    ]),
+    Layer.provide(ErrorReporter.layer([logDefects])),
     Layer.provideMerge(NodeHttpServer.layer(createServer, { host, port }))
   )
 

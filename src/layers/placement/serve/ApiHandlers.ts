@@ -47,7 +47,18 @@ const withRetryAfter = (error: unknown) => {
     )
 }
 
-const guarding = (limits: Limits) =>
+/**
+ * The Layer of a `Guard`: for groups that `api` did not make. `apiLayer` has its own.
+ *
+ * **When to use**
+ *
+ * `api.middleware(Serve.Guard)` puts it before routes of your own: their bodies have the limits that are given here, what is wrong with a
+ * request is answered with a problem document, and `Unanswered` has its status and `Retry-After`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const guard = (limits: Limits = {}): Layer.Layer<Guard> =>
   Layer.effect(
     Guard,
     Effect.gen(function*() {
@@ -144,7 +155,7 @@ export const apiLayer = <
       }
       return handlers
     })
-  ).pipe(Layer.provide(guarding(limits)))
+  ).pipe(Layer.provide(guard(limits)))
 
 // ---- What no route takes.
 

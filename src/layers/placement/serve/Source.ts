@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect } from "effect"
+import { Context, Effect, Function } from "effect"
 import type { Refused } from "../../../domain/placement/Refused.ts"
 import { notStarted, Unanswered, unanswered } from "../../../domain/placement/Unanswered.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
@@ -48,12 +48,32 @@ export type Send = (
 type AnyClient = { readonly [Tag in string]: Method<unknown, unknown, unknown> }
 
 /** What may be known outside of what went wrong inside. */
-const outside = (request: string) => (error: unknown): unknown => {
+const outside = <E>(request: string) => (error: E): Exclude<E, Inside> | Unanswered => {
   if (isInstance(error, CallError)) return unanswered(request, error.reason)
-  if (!isInstance(error, StartError)) return error
+  // Of a type parameter TypeScript does not conclude that it is neither.
+  if (!isInstance(error, StartError)) return error as Exclude<E, Inside>
   const { _tag } = error.reason
   return notStarted(request, _tag === "CallingSelf" || _tag === "InvalidOption")
 }
+
+/**
+ * Makes a call that got no answer what a caller outside may know of it: `CallError` and `StartError` become `Unanswered`, the
+ * message's own errors stay.
+ *
+ * For routes of your own, where `api` does not make them; with `Guard` before them they have the status and the `Retry-After`
+ * of it. `request` is what it says it was: the name of the message, or of the route.
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const answered: {
+  (request: string): <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<A, Exclude<E, Inside> | Unanswered, R>
+  <A, E, R>(call: Effect.Effect<A, E, R>, request: string): Effect.Effect<A, Exclude<E, Inside> | Unanswered, R>
+} = Function.dual(
+  2,
+  <A, E, R>(call: Effect.Effect<A, E, R>, request: string): Effect.Effect<A, Exclude<E, Inside> | Unanswered, R> =>
+    Effect.mapError(call, outside<E>(request))
+)
 
 const isClient = (given: AnyClient | Effect.Effect<AnyClient, StartError>): given is AnyClient =>
   !Effect.isEffect(given)
