@@ -19,7 +19,7 @@ const apart = {
   "./cluster": "cluster.ts",
   "./worker": "worker.ts",
   "./serve": "serve.ts",
-  "./Message": "layers/placement/serve/Message.ts",
+  "./Message": "layers/placement/Message.ts",
   "./Observer": "layers/observer/Observer.ts",
   "./SqliteClient": "layers/state/SqliteClient.ts",
   "./StateStoreFile": "layers/state/StateStoreFile.ts",

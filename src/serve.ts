@@ -5,4 +5,4 @@
  */
 
 /** @since 0.1.0 */
-export * as Serve from "./layers/placement/serve/Serve.ts"
+export * as Serve from "./layers/placement/Serve.ts"

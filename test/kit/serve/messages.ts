@@ -1,6 +1,6 @@
 /** The messages of the account that is served: what a page and the service share. */
 import { Schema } from "effect"
-import * as Message from "../../../src/layers/placement/serve/Message.ts"
+import * as Message from "../../../src/layers/placement/Message.ts"
 
 export class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { balance: Schema.Int }, {
   httpApiStatus: 402

@@ -7,7 +7,7 @@ import { Effect, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { Socket } from "effect/socket"
-import * as Message from "../../../src/layers/placement/serve/Message.ts"
+import * as Message from "../../../src/layers/placement/Message.ts"
 import { messages } from "./messages.ts"
 
 declare const document: {

@@ -11,12 +11,12 @@
  *
  * @since 0.1.0
  */
-export { Refused, RefusedIssue } from "../../../domain/placement/Refused.ts"
-export { Unanswered, UnansweredReason } from "../../../domain/placement/Unanswered.ts"
-export { api, apiGroup, type ApiOptions, type EndpointsOf, Guard } from "./Api.ts"
-export { apiLayer, guard, unknown } from "./ApiHandlers.ts"
-export { group, type GroupOptions, Key, type RpcsOf } from "./Group.ts"
-export { layer } from "./Handlers.ts"
-export type { Limits, Rate } from "./Limits.ts"
-export { type HttpOptions, layerHttp } from "./Protocol.ts"
-export { answered } from "./Source.ts"
+export { Refused, RefusedIssue } from "../../domain/placement/Refused.ts"
+export { Unanswered, UnansweredReason } from "../../domain/placement/Unanswered.ts"
+export { api, apiGroup, type ApiOptions, type EndpointsOf, Guard } from "./serve/Api.ts"
+export { apiLayer, guard, unknown } from "./serve/ApiHandlers.ts"
+export { group, type GroupOptions, Key, type RpcsOf } from "./serve/Group.ts"
+export { layer } from "./serve/Handlers.ts"
+export type { Limits, Rate } from "./serve/Limits.ts"
+export { type HttpOptions, layerHttp } from "./serve/Protocol.ts"
+export { answered } from "./serve/Source.ts"

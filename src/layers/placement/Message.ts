@@ -21,8 +21,8 @@
  *
  * @since 0.1.0
  */
-export { Refused, RefusedIssue } from "../../../domain/placement/Refused.ts"
-export { Unanswered, UnansweredReason } from "../../../domain/placement/Unanswered.ts"
+export { Refused, RefusedIssue } from "../../domain/placement/Refused.ts"
+export { Unanswered, UnansweredReason } from "../../domain/placement/Unanswered.ts"
 export {
   type Call,
   call,
@@ -31,6 +31,6 @@ export {
   cast,
   type CastDescription,
   type Messages
-} from "../../../domain/server/Message.ts"
-export { api, apiGroup, type ApiOptions } from "./Api.ts"
-export { group, type GroupOptions, Key } from "./Group.ts"
+} from "../../domain/server/Message.ts"
+export { api, apiGroup, type ApiOptions } from "./serve/Api.ts"
+export { group, type GroupOptions, Key } from "./serve/Group.ts"
