@@ -1,8 +1,10 @@
 /** What is served has the types of the class's messages: those of its group, its api, its clients and its sources. */
 import { Effect, type Layer, Schema } from "effect"
-import { type HttpApiClient } from "effect/http-api"
+import type { Sharding } from "effect/cluster"
+import type { HttpApiClient } from "effect/http-api"
 import type { Rpc, RpcClient, RpcClientError } from "effect/rpc"
 import { describe, expectTypeOf, it } from "vitest"
+import { ClusterServer } from "../../src/cluster.ts"
 import { GenServer } from "../../src/index.ts"
 import { Serve } from "../../src/serve.ts"
 
@@ -63,6 +65,9 @@ describe("a group", () => {
     expectTypeOf(Serve.layer(keyed, Effect.succeed((_key: string) => ({} as Account["Service"])))).toExtend<
       Layer.Layer<never>
     >()
+    expectTypeOf(Serve.layer(keyed, ClusterServer.client(Account))).toExtend<
+      Layer.Layer<never, never, Sharding.Sharding>
+    >()
     // @ts-expect-error its message takes something else
     Serve.layer(Serve.group({ messages: Account.messages }), Other)
     // @ts-expect-error of which key?
@@ -97,6 +102,9 @@ describe("an api", () => {
     expectTypeOf(Serve.apiLayer(api, "account", Account)).toExtend<Layer.Layer<never, never, Account>>()
     expectTypeOf(Serve.apiLayer(keyedApi, "accounts", (key) => Account.at(key))).toExtend<
       Layer.Layer<never, never, GenServer.Keyed<Account>>
+    >()
+    expectTypeOf(Serve.apiLayer(keyedApi, "accounts", ClusterServer.client(Account))).toExtend<
+      Layer.Layer<never, never, Sharding.Sharding>
     >()
     // @ts-expect-error of which key?
     Serve.apiLayer(keyedApi, "accounts", Account)

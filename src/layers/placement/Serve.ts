@@ -6,8 +6,8 @@
  * of this app, its servers by key, or those of another placement.
  *
  * What crosses is what the schemas say. A `CallError` becomes `Unanswered`, without causes and paths; a request that is wrong is
- * `Refused`, reaches no handler and starts no server. Authentication is yours: effect's `HttpApiMiddleware` and `RpcMiddleware` stand
- * before these checks, `HttpRouter.cors` before all.
+ * `Refused`, reaches no handler and starts no server. Authentication is yours: add effect's `HttpApiMiddleware` to an api, its
+ * `RpcMiddleware` to a group, and `HttpRouter.cors` to the routes.
  *
  * @since 0.1.0
  */
