@@ -27,6 +27,7 @@ const { metafile, outputFiles } = buildSync({
   outdir: "out"
 })
 const { contents, text } = outputFiles[0]!
+const kilobytes = Math.round(gzipSync(contents).length / 1000)
 const ours = Object.entries(Object.values(metafile.outputs)[0]!.inputs)
   .filter(([path, { bytesInOutput }]) => path.startsWith("src/") && bytesInOutput > 0)
 
@@ -45,7 +46,7 @@ const page = Layer.mergeAll(
 )
 
 describe("a page that calls servers", () => {
-  it(`has the messages, and nothing of the engine (${Math.round(gzipSync(contents).length / 1000)} kB in all, gzipped)`, () => {
+  it(`has the messages, and nothing of the engine (${kilobytes} kB in all, gzipped)`, () => {
     const rooms = new Set(ours.map(([path]) => path.split("/").slice(1, -1).join("/")))
     assert.deepStrictEqual([...rooms].sort(), ["domain/placement", "domain/server", "layers/placement/serve"])
     assert.deepStrictEqual(
@@ -54,9 +55,11 @@ describe("a page that calls servers", () => {
     )
     assert.isBelow(ours.reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0), 5_000)
   })
+})
 
-  it.live.skipIf(executable === undefined)(
-    "in Chromium: over HTTP, over a WebSocket, and by fetch",
+describe.skipIf(executable === undefined)("a page that calls servers, in Chromium", () => {
+  it.live(
+    "over HTTP, over a WebSocket, and by fetch",
     () =>
       Effect.gen(function*() {
         const { handled, url } = yield* Served
