@@ -108,6 +108,8 @@ const bench = Command.make(
 
     const files = yield* FileSystem.FileSystem
     const folder = yield* files.makeTempDirectoryScoped({ prefix: "heirloom-bench-" })
+    // PostgreSQL runs as a user of its own where this is root: it reads here.
+    yield* files.chmod(folder, 0o755)
     const erlang = flags.peers || flags.otp ? otp(folder) : undefined
     if (typeof erlang === "string") {
       yield* Console.error(`Erlang/OTP is left out: ${erlang}`)

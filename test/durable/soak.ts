@@ -3,9 +3,9 @@
  *
  * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a thousand
  * timers ring; all are killed at moments drawn at random. Between them copies of a SQLite database are damaged at places drawn at
- * random, and requests drawn at random are sent to servers that are served. The same seed draws the same. It fails when anything
- * acknowledged is missing, a count is not that of a single pass, a timer has not counted once, a damaged copy misses something in
- * silence, or a request gets an answer that is not its own.
+ * random, requests drawn at random are sent to servers that are served, and a storm does all that befalls a store at once. The same
+ * seed draws the same. It fails when anything acknowledged is missing, a count is not that of a single pass, a timer has not counted
+ * once, a damaged copy misses something in silence, or a request gets an answer that is not its own.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url"
 import { bundle, setup } from "../kit/Bundle.ts"
 import { inWords, killAlarms } from "../kit/durable/Alarms.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
+import { damageRows, inFolder, rage, type Site } from "../kit/durable/Storms.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { folder } from "../kit/Folder.ts"
 import { storm } from "../kit/serve/Storm.ts"
@@ -40,7 +41,7 @@ interface Total {
 }
 
 /** What a turn kills. */
-const parts = ["journals", "tally", "timers", "damage", "serve"] as const
+const parts = ["journals", "tally", "timers", "damage", "serve", "storms"] as const
 
 /** Damaged copies in one turn. */
 const copies = 200
@@ -54,12 +55,21 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
   const journal = bundle("test/kit/durable/Journal.ts")
   const tally = bundle("src/programs/tally.ts")
   const alarm = bundle("test/kit/durable/Alarm.ts")
-  const { port } = Context.get(yield* Layer.build(Postgres.layer), Postgres)
+  const { client, port } = Context.get(yield* Layer.build(Postgres.layer), Postgres)
   const until = (yield* Clock.currentTimeMillis) + minutes * 60_000
   const places = {
     SQLite: Effect.map(folder, (directory) => `sqlite:${join(directory, "states.db")}`),
     files: Effect.map(folder, (directory) => `file:${join(directory, "states")}`),
     PostgreSQL: Effect.sync(() => `postgres:postgres://postgres:test@127.0.0.1:${port}/postgres`)
+  }
+  const rows = yield* Layer.build(client)
+  const sites = {
+    SQLite: inFolder("sqlite", "states.db"),
+    files: inFolder("file", ""),
+    PostgreSQL: Effect.map(places.PostgreSQL, (place): Site => ({
+      place,
+      damage: (seed) => Effect.provideContext(damageRows(seed), rows)
+    }))
   }
   const totals = new Map<string, Total>()
   const add = (name: string, kills: number, acknowledged: number, wrong: ReadonlyArray<string>) => {
@@ -96,6 +106,15 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       yield* add(`timers in ${name}`, outcome.kills, outcome.lateness.length, outcome.wrong)
       yield* Console.log(`  ${outcome.handled} messages handled for ${outcome.timers} timers; ${inWords(outcome)}`)
     }
+    for (const [name, site] of Object.entries(sites)) {
+      if (!isWanted("storms") || !(yield* isTime)) continue
+      const storm = yield* Effect.scoped(Effect.flatMap(site, (site) => rage(journal, site, turn)))
+      const { acknowledged, damages, kills, late, refused, said, takeOvers, wrong } = storm
+      yield* add(`storms over ${name}`, kills, acknowledged, wrong)
+      yield* Console.log(
+        `  ${takeOvers} take-overs (${late} late answers), ${damages} damages: ${said} losses said, ${refused} starts refused`
+      )
+    }
     for (const log of [false, true]) {
       if (!isWanted("damage") || !(yield* isTime)) continue
       const wrong: Array<string> = []
@@ -129,7 +148,7 @@ Command.make("soak", {
   minutes: Flag.Finite("minutes").pipe(Flag.withDefault(10), Flag.withDescription("How long (10)")),
   only: Flag.Literals("only", ["all", ...parts]).pipe(
     Flag.withDefault("all"),
-    Flag.withDescription("What to do: journals, tally, timers, damage or serve (all)")
+    Flag.withDescription(`What to do: ${parts.join(", ")} (all)`)
   ),
   seed: Flag.String("seed").pipe(Flag.withDefault("1"), Flag.withDescription("What the moments are drawn from (1)"))
 }, ({ minutes, only, seed }) => Effect.scoped(soak(minutes, only)).pipe(Random.withSeed(seed))).pipe(

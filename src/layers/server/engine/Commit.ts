@@ -30,8 +30,9 @@ export const accept = (
   envelope: Envelope,
   state: unknown,
   options: Options,
-  reply: Exit.Exit<unknown> | undefined
+  given: Exit.Exit<unknown> | undefined
 ): void => {
+  const reply = envelope.early ?? given
   if (!commitAnswer(server, envelope, state, reply, options)) return
   const { incarnation, spec } = server
   if (spec.faults !== undefined && injectFault(server, "afterCommit", envelope)) return

@@ -41,6 +41,8 @@ export const handle = (server: Server, envelope: Envelope): void => {
   server.inHand = envelope
   envelope.attempts++
   if (envelope.attempts > 1) {
+    // It was computed from a state that was undone.
+    envelope.early = undefined
     publish(server, "Redelivered", { message: envelope.type.tag, attempt: envelope.attempts })
   }
   if (envelope.once !== undefined && recall(server, envelope, envelope.once)) return
@@ -149,9 +151,10 @@ export const finished = (server: Server, envelope: Envelope, exit: Exit.Exit<unk
   }
   // A typed failure is a reply, not a crash: the state is as it was.
   if (envelope.work === undefined) server.handled++
-  if (envelope.once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
+  const reply = envelope.early ?? exit
+  if (envelope.once !== undefined && !commitAnswer(server, envelope, server.state, reply)) return
   idle(server)
-  answer(server, envelope, exit)
+  answer(server, envelope, reply)
 }
 
 /** What a handler answered becomes the server's state, and then the caller's reply. */
@@ -178,7 +181,7 @@ const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, un
       return accept(server, envelope, next.state, next.options, undefined)
     case "Stop": {
       const { answer } = next
-      const reply = "reply" in answer ? Exit.succeed(answer.reply) : undefined
+      const reply = envelope.early ?? ("reply" in answer ? Exit.succeed(answer.reply) : undefined)
       const state = "state" in answer ? answer.state : server.state
       const isCommit = "state" in answer || reply !== undefined || envelope.once?.timer !== undefined
       if (isCommit && !commitAnswer(server, envelope, state, reply)) return

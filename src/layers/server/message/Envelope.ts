@@ -6,6 +6,7 @@
  * | before the door | `place` is `"outside"`   | it loses its place               | it waits on, unless the server goes |
  * | in the mailbox  | `place` is `"inside"`    | it loses its place               | it waits on, unless the server goes |
  * | in hand         | the server's `inHand`    | the server goes on, reply dropped | by its policy (`Delivery`)          |
+ * | answered early  | `early`, and in hand     | the server goes on, reply dropped | by its policy, without that answer  |
  * | promised        | the server's `promised`  | it is forgotten                  | it is refused                       |
  * | held            | `held`                   | reply dropped                    | it is answered when its state is stored |
  * | answered        | `exit`                   | nothing                          | nothing                             |
@@ -79,6 +80,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   follows: Envelope | undefined = undefined
   /** Its handler has stopped the server, with this reply if any: given when it is known what happens next. */
   stopped: { readonly reply: Exit.Exit<unknown, unknown> | undefined } | undefined = undefined
+  /** The answer that was given with `GenServer.reply` while its handler is still at work: it waits for the commit. */
+  early: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The answer, while it waits for the state to be stored. */
   held: Exit.Exit<unknown, unknown> | undefined = undefined
   /** Where it is on its way to the server: before a full mailbox, in it, or neither (not yet, or not any more). */
@@ -151,9 +154,9 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     }
   }
 
-  /** Whether it has its answer, which may wait for the state to be stored. */
+  /** Whether it has its answer, which may wait for the state to be committed, or stored. */
   get isAnswered(): boolean {
-    return (this.exit ?? this.held) !== undefined
+    return (this.exit ?? this.held ?? this.early) !== undefined
   }
 
   /** Whether an answer that is held back is no longer wanted: its caller has gone, and no call made again waits for it. */

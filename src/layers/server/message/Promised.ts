@@ -18,6 +18,10 @@ export class Promised {
     return this.all.values()
   }
 
+  has(envelope: Envelope): boolean {
+    return this.all.has(envelope)
+  }
+
   add(envelope: Envelope): void {
     this.all.add(envelope)
     if (envelope.once !== undefined) (this.byKey ??= new Map()).set(envelope.once.key, envelope)

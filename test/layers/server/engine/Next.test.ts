@@ -218,6 +218,89 @@ describe("noReply", () => {
   })
 })
 
+describe("a reply that is given while its handler is at work", () => {
+  class Desk extends GenServer.Service<Desk>()("test/Desk", {
+    state: Schema.Int,
+    messages: {
+      Early: GenServer.call({
+        payload: { end: Schema.Literals(["commit", "answer", "stop", "fail", "crash"]) },
+        reply: Schema.String,
+        error: Schema.String
+      }),
+      Again: GenServer.call({ reply: Schema.String, redeliver: { maxAttempts: 2 } }),
+      Look: GenServer.call({ reply: Schema.Int })
+    }
+  }) {}
+  const over = (gate: Latch.Latch) =>
+    Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Desk),
+      Desk.layer({
+        init: 0,
+        handlers: {
+          Early: (n, { end }, { from }) =>
+            Effect.gen(function*() {
+              yield* GenServer.reply(from, Exit.succeed(`early, after ${n}`))
+              yield* gate.await
+              if (end === "fail") return yield* Effect.fail("late")
+              if (end === "crash") return yield* Effect.die(new Error("on purpose"))
+              if (end === "stop") return Next.stop("normal", { reply: "late", state: n + 1 })
+              return end === "answer" ? ["late", n + 1] as const : Next.noReply(n + 1)
+            }),
+          Again: (n, _, { attempt, from }) =>
+            Effect.gen(function*() {
+              if (attempt > 1) return ["the second", n + 1] as const
+              yield* GenServer.reply(from, Exit.succeed("the first"))
+              return yield* Effect.die(new Error("on purpose"))
+            }),
+          Look: (n) => [n, n]
+        }
+      }, { restart: "permanent" })
+    ])
+
+  for (const end of ["commit", "answer", "stop", "fail"] as const) {
+    it.effect(`waits for the handler's end, and is the first answer, where that is ${end}`, () => {
+      const gate = Latch.makeUnsafe()
+      return Effect.gen(function*() {
+        const desk = yield* Desk
+        const call = yield* now(desk.Early({ end }))
+        assert.isUndefined(call.pollUnsafe())
+        yield* gate.open
+        assert.strictEqual(yield* Fiber.join(call), "early, after 0")
+        assert.strictEqual(yield* desk.Look(), end === "fail" ? 0 : 1)
+      }).pipe(Effect.provide(over(gate)))
+    })
+  }
+
+  it.effect("is not given when the handler crashes: its state was not committed", () => {
+    const gate = Latch.makeUnsafe(true)
+    return Effect.gen(function*() {
+      const desk = yield* Desk
+      assert.strictEqual(tagOf(yield* Effect.exit(desk.Early({ end: "crash" }))), "Crashed")
+      assert.strictEqual(yield* desk.Look(), 0)
+    }).pipe(Effect.provide(over(gate)))
+  })
+
+  it.effect("is not given when the message is handled again: the answer is that of the attempt that committed", () =>
+    Effect.gen(function*() {
+      const desk = yield* Desk
+      assert.strictEqual(yield* desk.Again(), "the second")
+      assert.strictEqual(yield* desk.Look(), 1)
+    }).pipe(Effect.provide(over(Latch.makeUnsafe(true)))))
+
+  it.effect("goes on record in one commit with the state", () => {
+    const gate = Latch.makeUnsafe()
+    return Effect.gen(function*() {
+      const desk = yield* Desk
+      const first = yield* now(Effect.exit(desk.Early({ end: "crash" }, { idempotencyKey: "one" })))
+      yield* gate.open
+      assert.strictEqual(tagOf(yield* Fiber.join(first)), "Crashed")
+      const again = yield* desk.Early({ end: "commit" }, { idempotencyKey: "two" })
+      assert.deepStrictEqual([again, yield* desk.Early({ end: "commit" }, { idempotencyKey: "two" })], [again, again])
+      assert.strictEqual(yield* desk.Look(), 1)
+    }).pipe(Effect.provide(over(gate)))
+  })
+})
+
 describe("the context that a handler gets with its message", () => {
   class Seen extends GenServer.Service<Seen>()("test/Seen", {
     state: Schema.Int,
