@@ -135,7 +135,8 @@ export const behaviorOf = (cell: CellClass, name: string, needs: ReadonlyArray<C
           Effect.gen(function*() {
             life.enter("Later")
             const n = state.n + by
-            yield* Effect.forkScoped(Effect.andThen(Effect.sleep(millis), GenServer.reply(from, Exit.succeed(n))))
+            // Not before the commit: an answer that is given earlier is ahead of its state.
+            yield* Effect.forkScoped(Effect.andThen(Effect.sleep(millis + 1), GenServer.reply(from, Exit.succeed(n))))
             return Next.noReply({ ...state, n })
           }),
         Once: (state, { by, id }) => {

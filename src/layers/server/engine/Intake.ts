@@ -195,20 +195,20 @@ export const replay = (
     }))
 }
 
-/** Answers a caller that was promised a later reply; one whose message is still in hand, with its commit. */
+/** Answers a caller that was promised a later reply; a call with a key whose message is still in hand, with its commit. */
 export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
   if (envelope.isAnswered) return
-  // It was not promised yet, so its handler has not come to an end: what it is about to commit comes first.
-  if (server.occasional?.promised.has(envelope) !== true) {
+  const { once } = envelope
+  // It was not promised yet, so its handler has not come to an end: answer and state go on record in one commit.
+  if (once !== undefined && server.occasional?.promised.has(envelope) !== true) {
     envelope.early = exit
     return
   }
-  const { once } = envelope
   // An answer goes on record with a state; a server that is down has none, and its caller hears what became of it.
   if (once !== undefined && server.phase > Pending) return
   // One that cannot be put on record ends the incarnation, and is refused as all that it had promised.
   if (once !== undefined && !commitAnswer(server, envelope, server.state, exit)) return
-  server.occasional.promised.delete(envelope)
+  server.occasional?.promised.delete(envelope)
   server.renew()
   answer(server, envelope, exit)
 }

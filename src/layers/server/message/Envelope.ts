@@ -80,7 +80,7 @@ export class Envelope extends Deadline implements From<never, never>, Held {
   follows: Envelope | undefined = undefined
   /** Its handler has stopped the server, with this reply if any: given when it is known what happens next. */
   stopped: { readonly reply: Exit.Exit<unknown, unknown> | undefined } | undefined = undefined
-  /** The answer that was given with `GenServer.reply` while its handler is still at work: it waits for the commit. */
+  /** The answer to a call with a key, given while its handler is still at work: it waits for the commit. */
   early: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The answer, while it waits for the state to be stored. */
   held: Exit.Exit<unknown, unknown> | undefined = undefined

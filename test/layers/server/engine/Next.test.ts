@@ -218,7 +218,7 @@ describe("noReply", () => {
   })
 })
 
-describe("a reply that is given while its handler is at work", () => {
+describe("a reply that is given to a call with a key while its handler is at work", () => {
   class Desk extends GenServer.Service<Desk>()("test/Desk", {
     state: Schema.Int,
     messages: {
@@ -257,12 +257,15 @@ describe("a reply that is given while its handler is at work", () => {
       }, { restart: "permanent" })
     ])
 
+  const key = { idempotencyKey: "one" }
+
   for (const end of ["commit", "answer", "stop", "fail"] as const) {
     it.effect(`waits for the handler's end, and is the first answer, where that is ${end}`, () => {
       const gate = Latch.makeUnsafe()
       return Effect.gen(function*() {
         const desk = yield* Desk
-        const call = yield* now(desk.Early({ end }))
+        const call = yield* now(desk.Early({ end }, key))
+        yield* TestClock.adjust("1 second")
         assert.isUndefined(call.pollUnsafe())
         yield* gate.open
         assert.strictEqual(yield* Fiber.join(call), "early, after 0")
@@ -275,7 +278,7 @@ describe("a reply that is given while its handler is at work", () => {
     const gate = Latch.makeUnsafe(true)
     return Effect.gen(function*() {
       const desk = yield* Desk
-      assert.strictEqual(tagOf(yield* Effect.exit(desk.Early({ end: "crash" }))), "Crashed")
+      assert.strictEqual(tagOf(yield* Effect.exit(desk.Early({ end: "crash" }, key))), "Crashed")
       assert.strictEqual(yield* desk.Look(), 0)
     }).pipe(Effect.provide(over(gate)))
   })
@@ -283,7 +286,7 @@ describe("a reply that is given while its handler is at work", () => {
   it.effect("is not given when the message is handled again: the answer is that of the attempt that committed", () =>
     Effect.gen(function*() {
       const desk = yield* Desk
-      assert.strictEqual(yield* desk.Again(), "the second")
+      assert.strictEqual(yield* desk.Again({}, key), "the second")
       assert.strictEqual(yield* desk.Look(), 1)
     }).pipe(Effect.provide(over(Latch.makeUnsafe(true)))))
 
@@ -291,7 +294,7 @@ describe("a reply that is given while its handler is at work", () => {
     const gate = Latch.makeUnsafe()
     return Effect.gen(function*() {
       const desk = yield* Desk
-      const first = yield* now(Effect.exit(desk.Early({ end: "crash" }, { idempotencyKey: "one" })))
+      const first = yield* now(Effect.exit(desk.Early({ end: "crash" }, key)))
       yield* gate.open
       assert.strictEqual(tagOf(yield* Fiber.join(first)), "Crashed")
       const again = yield* desk.Early({ end: "commit" }, { idempotencyKey: "two" })
