@@ -68,21 +68,36 @@ const bump = (counts: typeof Counts.Type, key: string): typeof Counts.Type => ({
   [key]: (counts[key] ?? 0) + 1
 })
 
+/** An incarnation of a server that another one stands on. */
+interface Incarnation {
+  readonly server: CellClient
+  readonly number: number
+}
+
+const incarnationOf = (server: CellClient): Effect.Effect<Incarnation> =>
+  Effect.map(Process.incarnation(server), (number) => ({ server, number }))
+
 /** An incarnation: what of it is at work. */
 class Life {
   private busy = false
   isOver = false
   private readonly name: string
   private readonly broken: (what: string) => void
+  private readonly standsOn: ReadonlyArray<Incarnation>
 
-  constructor(name: string, broken: (what: string) => void) {
+  constructor(name: string, broken: (what: string) => void, standsOn: ReadonlyArray<Incarnation>) {
     this.name = name
     this.broken = broken
+    this.standsOn = standsOn
   }
 
   enter(what: string): void {
     if (this.busy) this.broken(`${this.name} handles ${what} while it handles another message`)
     if (this.isOver) this.broken(`${this.name} handles ${what} after its end`)
+    for (const { number, server } of this.standsOn) {
+      const now = Effect.runSync(Process.incarnation(server))
+      if (now !== number) this.broken(`${this.name} handles ${what}, and what it needs was restarted under it`)
+    }
   }
 
   /** Handles it alone. */
@@ -101,14 +116,15 @@ class Life {
 export const behaviorOf = (cell: CellClass, name: string, needs: ReadonlyArray<CellClient> = []) =>
   Effect.gen(function*() {
     const { broken, known } = yield* Watch
-    const life = new Life(name, broken)
-    yield* Effect.addFinalizer(() => Effect.sync(() => (life.isOver = true)))
-    // What is started by hand, as by its Layer for the first time, is started.
-    const isByHand = !known.has(name)
+    // What is started by hand, as by its Layer for the first time, is started whatever becomes of the others.
+    const standsOn = known.has(name) ? needs : []
     known.add(name)
-    for (const needed of needs) {
+    // They may crash at any moment of this start. It is taken down then, before they are restarted.
+    const life = new Life(name, broken, yield* Effect.forEach(standsOn, incarnationOf))
+    yield* Effect.addFinalizer(() => Effect.sync(() => (life.isOver = true)))
+    for (const needed of standsOn) {
       const status = yield* Process.status(needed)
-      if (status !== "running" && !isByHand) broken(`${name} starts while what it needs is ${status}`)
+      if (status === "starting") broken(`${name} starts while what it needs is ${status}`)
     }
     const once = (counts: typeof Counts.Type, key: string, what: string): void => {
       if ((counts[key] ?? 0) > 0) broken(`${what} ${key} is handled by ${name}, and was before`)
