@@ -18,6 +18,7 @@ import * as Millis from "../../../domain/options/Millis.ts"
 import * as Unheard from "../../../domain/placement/Unheard.ts"
 import { CallError, callError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
+import { checkOf, schemaOf } from "../../../domain/server/Validation.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import type { MessageType } from "../../server/message/MessageType.ts"
 import { noTimeout } from "../../server/parts/Limits.ts"
@@ -68,29 +69,33 @@ export const client = ({ nextKey, of, remote, types }: Asking) => (key: string):
         if (issue !== undefined) return invalid(name, type, payload, issue)
         const own = type.complete === undefined ? payload : type.complete(payload)
         return isCall
-          ? ask(send, name, tag, own, millis, options.idempotencyKey ?? nextKey(tag))
-          : tell(send, name, tag, own, millis)
+          ? ask(send, name, type, own, millis, options.idempotencyKey ?? nextKey(tag))
+          : tell(send, name, type, own, millis)
       })
     }
   }
   return methods
 }
 
-const invalid = (name: string, { isCall, tag }: MessageType, given: unknown, issue: string) =>
-  isCall
-    ? Exit.fail(callError(name, tag, { _tag: "InvalidPayload", issue }))
-    : Exit.die(refusal({ of: name, request: tag, option: "payload", given }, `what its schema says (${issue})`))
+const invalidOption = (name: string, { tag }: MessageType, given: unknown, issue: string) =>
+  refusal({ of: name, request: tag, option: "payload", given }, `what its schema says (${issue})`)
+
+const invalid = (name: string, type: MessageType, given: unknown, issue: string) =>
+  type.isCall
+    ? Exit.fail(callError(name, type.tag, { _tag: "InvalidPayload", issue }))
+    : Exit.die(invalidOption(name, type, given, issue))
 
 /** A call, made again where its server moves, until it is answered or its time is over. */
 const ask = (
   send: Remote[string],
   name: string,
-  tag: string,
+  type: MessageType,
   payload: unknown,
   millis: number,
   key: string | undefined
 ): Effect.Effect<unknown, unknown> =>
   Clock.clockWith((clock) => {
+    const { tag } = type
     const until = clock.currentTimeMillisUnsafe() + millis
     const failed = (unheard: Unheard.Unheard, detail?: string) =>
       Exit.fail(callError(name, tag, Unheard.toReason(unheard, key, detail)))
@@ -100,6 +105,8 @@ const ask = (
       const error = Cause.squash(cause)
       if (error instanceof CallError) return Exit.fail(withKey(error, key))
       const unheard = unheardOf(error, Cause.hasFails(cause))
+      const issue = unheard === undefined && Cause.hasDies(cause) ? issueOf(type, payload) : undefined
+      if (issue !== undefined) return invalid(name, type, payload, issue)
       return unheard === undefined ? Exit.failCause(cause) : failed(unheard, messageOf(error))
     }
     const again = (left: number): Effect.Effect<unknown, unknown> => {
@@ -124,13 +131,20 @@ const ask = (
 const tell = (
   send: Remote[string],
   name: string,
-  tag: string,
+  type: MessageType,
   payload: unknown,
   millis: number
 ): Effect.Effect<void> =>
   Effect.asVoid(Effect.timeoutOption(send({ payload }, { discard: true }), millis)).pipe(
-    Effect.catchCause((cause) => Effect.logDebug(`${tag} to ${name} was not delivered`, cause))
+    Effect.catchCause((cause): Effect.Effect<void> => {
+      const issue = Cause.hasDies(cause) ? issueOf(type, payload) : undefined
+      if (issue !== undefined) return Exit.die(invalidOption(name, type, payload, issue))
+      return Effect.logDebug(`${type.tag} to ${name} was not delivered`, cause)
+    })
   )
+
+/** What is wrong with a payload: effect lets none leave that its schema does not take. */
+const issueOf = ({ message }: MessageType, payload: unknown) => checkOf(schemaOf(message.payload))(payload)
 
 /** The key that the call carried, for the caller to make it again with. */
 const withKey = (error: CallError, key: string | undefined): CallError => {

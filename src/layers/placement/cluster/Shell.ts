@@ -82,7 +82,7 @@ export const register = (options: Options): Effect.Effect<void, never, Scope.Sco
   const build = Effect.gen(function*() {
     const tenant = yield* tenantOf(yield* Entity.CurrentAddress)
     const handlers: Record<string, (request: Request) => Effect.Effect<unknown, unknown>> = {
-      [Wake._tag]: () => Effect.ignore(tenant.server(Wake._tag))
+      [Wake._tag]: () => Effect.ignore(tenant.server(Wake._tag, Infinity))
     }
     for (const [tag, { _tag, internal }] of Object.entries(messages)) {
       if (internal !== true) handlers[tag] = ({ payload }) => answer(tenant, tag, _tag === "Call", payload)
@@ -134,11 +134,13 @@ interface Sent {
 /** Has the server of a key answer a message. */
 const answer = (tenant: Tenant, tag: string, isCall: boolean, payload: unknown): Effect.Effect<unknown, unknown> => {
   // The cluster has decoded it by the schema of the message's Rpc.
-  const { key, payload: own, timeout = "infinity" } = payload as Sent
-  const args = isCall ? [own, { timeout, idempotencyKey: key }] : [own]
+  const { key, payload: own, timeout = Infinity } = payload as Sent
+  const until = tenant.now + timeout
   const send = (others: number): Effect.Effect<unknown, unknown> =>
-    Effect.flatMap(tenant.server(tag), (ref: ServerClient) => {
+    Effect.flatMap(tenant.server(tag, timeout), (ref: ServerClient) => {
       const { name } = ref[processOf]
+      const left = timeout === Infinity ? "infinity" : Math.max(0, until - tenant.now)
+      const args = isCall ? [own, { timeout: left, idempotencyKey: key }] : [own]
       const sent = Effect.mapError(invoke(ref, tag, args), (error) => tenant.elsewhere(error, name))
       if (others === 0 || tenant.isClosed || ref[processOf].status === "stopped") return sent
       return Effect.catchIf(sent, (error) => isUnbegun(error, name), () => send(others - 1))

@@ -64,15 +64,23 @@ export class Tenant {
     this.supervisor = supervisor
   }
 
-  /** Its server, started if there is none, for a message; or why there is none. */
-  server(request: string): Effect.Effect<ServerClient, CallError> {
+  get now(): number {
+    return this.estate.clock.currentTimeMillisUnsafe()
+  }
+
+  /** Its server, started if there is none, for a message whose caller waits so long; or why there is none. */
+  server(request: string, millis: number): Effect.Effect<ServerClient, CallError> {
     return Effect.suspend(() => {
       const refuse = (reason: CallErrorReason) => Exit.fail(callError(this.name, request, reason))
       if (this.isClosed || !this.isOurs()) return refuse(movedAway)
       const again = this.again()
       if (again > 0) return refuse({ _tag: "NotRunning", again })
-      return Effect.matchEffect(this.estate.at(this.key), {
+      const up = this.up?.status === "running" || millis === Infinity
+        ? this.estate.at(this.key)
+        : Effect.timeoutOrElse(this.estate.at(this.key), { duration: millis, orElse: () => Exit.succeed(undefined) })
+      return Effect.matchEffect(up, {
         onSuccess: (ref) => {
+          if (ref === undefined) return refuse({ _tag: "Timeout", millis, begun: false, waitsFor: "start" })
           this.up = this.supervisor?.[processOf]
           return Exit.succeed(ref)
         },
@@ -110,7 +118,7 @@ export class Tenant {
     const hasGivenUp = up !== undefined && up.status === "stopped" && up.lastExit !== undefined &&
       !isOrderly(up.lastExit) && !isFinal(up.lastExit)
     if (!hasGivenUp) return 0
-    const now = this.estate.clock.currentTimeMillisUnsafe()
+    const { now } = this
     this.downSince ??= now
     const left = this.downSince + this.estate.downFor - now
     if (left > 0) return Math.ceil(left)

@@ -1,0 +1,295 @@
+/** Servers on a cluster of one runner: what is the cluster's own, beside what all placements promise. */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Layer, Option, Random, References } from "effect"
+import {
+  MessageStorage,
+  RunnerHealth,
+  Runners,
+  RunnerStorage,
+  Sharding,
+  ShardingConfig,
+  TestRunner
+} from "effect/cluster"
+import { ClusterServer } from "../../../../src/cluster.ts"
+import { CallError } from "../../../../src/layers/server/GenServer.ts"
+import { Counter, type Life, life, passing, runner } from "../../../kit/placement/Counters.ts"
+
+const word = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.exit(effect), (exit): unknown => {
+    if (exit._tag === "Success") return exit.value
+    const error = Cause.squash(exit.cause)
+    return error instanceof CallError ? error.reason._tag : String(error)
+  })
+
+const reason = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error instanceof CallError ? error.reason : error)
+
+/** Over a cluster of one, in virtual time. */
+const within = <A, E>(
+  life: Life,
+  program: Effect.Effect<A, E, Layer.Success<typeof TestRunner.layer> | Layer.Success<ReturnType<typeof runner>>>,
+  options?: Parameters<typeof runner>[1],
+  cluster = TestRunner.layer
+) =>
+  program.pipe(
+    Effect.provide(runner(life, options).pipe(Layer.provideMerge(cluster))),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
+
+/** A cluster of one with settings of its own. */
+const clusterOf = (config: Partial<ShardingConfig.ShardingConfig["Service"]>) =>
+  Sharding.layer.pipe(
+    Layer.provideMerge(Runners.layerNoop),
+    Layer.provideMerge(MessageStorage.layerMemory),
+    Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+    Layer.provide(ShardingConfig.layer(config))
+  )
+
+describe("a server of a cluster", () => {
+  it.effect("that crashes more often than it may is down for a while, and no other key notices", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counters = yield* ClusterServer.client(Counter)
+        const [bad, good] = [counters("bad"), counters("good")]
+        yield* passing(bad.Add({ by: 41 }))
+        yield* passing(good.Add({ by: 1 }))
+        const heard = []
+        for (let i = 0; i < 4; i++) heard.push(yield* passing(word(bad.Crash())))
+        assert.deepStrictEqual(heard, ["Crashed", "Crashed", "Crashed", "Crashed"])
+        const down = yield* passing(Effect.flip(bad.Get()))
+        assert.instanceOf(down, CallError)
+        assert.deepStrictEqual(down.reason, { _tag: "NotRunning", again: 10_000 })
+        assert.include(down.message, "a call after 10000 ms starts it again")
+        assert.strictEqual(yield* passing(good.Add({ by: 1 })), 2)
+        yield* passing(Effect.sleep("10 seconds"), 1000)
+        assert.strictEqual(yield* passing(bad.Add({ by: 1 })), 42)
+      }),
+      { downFor: "10 seconds" }
+    ))
+
+  it.effect("whose start fails is asked again by the next call; its callers hear why", () => {
+    const own = life()
+    own.broken.add("a")
+    return within(
+      own,
+      Effect.gen(function*() {
+        const counters = yield* ClusterServer.client(Counter)
+        const refused = yield* passing(reason(counters("a").Get()))
+        assert.deepInclude(refused, { _tag: "Unreachable", why: "start", begun: false })
+        assert.strictEqual(yield* passing(counters("b").Get()), 0)
+        own.broken.clear()
+        assert.strictEqual(yield* passing(counters("a").Get()), 0)
+      })
+    )
+  })
+
+  it.effect("that is left alone is closed, and started again with its state", () => {
+    const own = life()
+    return within(
+      own,
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter))("a")
+        yield* passing(counter.Add({ by: 41 }))
+        yield* passing(Effect.sleep("12 seconds"), 1000)
+        assert.deepStrictEqual(own.log, ["+a", "-a"])
+        assert.strictEqual(yield* passing(counter.Add({ by: 1 })), 42)
+      }),
+      { maxIdleTime: "5 seconds" }
+    )
+  })
+
+  it.effect("is one on a runner, also while the one before it cleans up", () => {
+    const own = life()
+    own.cleanUp = 1000
+    return within(
+      own,
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter))("a")
+        yield* passing(counter.Add({ by: 1 }))
+        yield* passing(Effect.sleep("10 seconds"), 1000)
+        assert.deepStrictEqual(own.log, ["+a"])
+        assert.strictEqual(yield* passing(counter.Add({ by: 1 }), 50), 2)
+        assert.deepStrictEqual([own.log, own.most], [["+a", "-a", "+a"], 1])
+        // Virtual time stands still at the end.
+        own.cleanUp = 0
+      }),
+      { maxIdleTime: "5 seconds" }
+    )
+  })
+
+  it.effect("whose start outlasts all its callers leaves nothing in the way of the next", () => {
+    const own = life()
+    own.boot.closeUnsafe()
+    return within(
+      own,
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter))("a")
+        const refused = yield* passing(reason(counter.Get({}, { timeout: "1 second" })), 100)
+        assert.deepStrictEqual(refused, { _tag: "Timeout", millis: 1000, begun: false, waitsFor: "start" })
+        yield* passing(Effect.sleep("12 seconds"), 1000)
+        yield* own.boot.open
+        assert.strictEqual(yield* passing(counter.Add({ by: 1 }), 100), 1)
+        assert.strictEqual(own.most, 1)
+      }),
+      { maxIdleTime: "5 seconds" }
+    )
+  })
+
+  it.effect("whose timer is due is started for it", () => {
+    const own = life()
+    return within(
+      own,
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter))("a")
+        yield* passing(counter.Remind({ millis: 60_000 }))
+        yield* passing(Effect.sleep("20 seconds"), 1000)
+        assert.deepStrictEqual(own.log, ["+a", "-a"])
+        yield* passing(Effect.sleep("45 seconds"), 1000)
+        assert.deepStrictEqual(own.log.slice(0, 3), ["+a", "-a", "+a"])
+        assert.strictEqual(yield* passing(counter.Get()), 100)
+      }),
+      { maxIdleTime: "5 seconds" }
+    )
+  })
+
+  it.effect("is among the servers of its class: live, count and keys know it", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counters = yield* ClusterServer.client(Counter)
+        yield* passing(counters("a").Add({ by: 1 }))
+        yield* passing(counters("b").Add({ by: 1 }))
+        const live = yield* Counter.live
+        assert.deepStrictEqual(live.map(({ key, status }) => [key, status]).sort(), [["a", "running"], [
+          "b",
+          "running"
+        ]])
+        assert.deepStrictEqual(yield* Counter.count, { live: 2, stored: 2 })
+      })
+    ))
+})
+
+describe("what the cluster says of a call", () => {
+  it.effect("no room for one more entity is Unreachable, full", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counters = yield* ClusterServer.client(Counter)
+        assert.strictEqual(yield* passing(counters("a").Get()), 0)
+        const refused = yield* passing(Effect.flip(counters("b").Get()))
+        assert.instanceOf(refused, CallError)
+        assert.deepInclude(refused.reason, { _tag: "Unreachable", why: "full", begun: false })
+        assert.include(refused.message, "Nothing was done: sending it again is safe.")
+      }),
+      {},
+      clusterOf({ maxResidentEntities: 1 })
+    ))
+
+  it.effect("no runner at all is Unreachable, silent, when its time is over", () =>
+    Effect.gen(function*() {
+      const counters = yield* ClusterServer.client(Counter)
+      const refused = yield* passing(Effect.flip(counters("a").Add({ by: 1 }, { idempotencyKey: "mine" })), 100)
+      assert.instanceOf(refused, CallError)
+      assert.deepStrictEqual(refused.reason, { _tag: "Unreachable", why: "silent", begun: true, key: "mine" })
+      assert.include(refused.message, "make the call again with the idempotency key \"mine\"")
+      yield* passing(counters("a").Reset(), 100)
+    }).pipe(Effect.provide(clusterOf({ runnerAddress: Option.none() }))))
+
+  it.effect("a payload that its schema does not take is InvalidPayload, and is not sent", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter))("a")
+        const refused = yield* passing(reason(counter.Add({ by: "x" as never })))
+        assert.deepInclude(refused, { _tag: "InvalidPayload" })
+        assert.strictEqual(yield* passing(counter.Get()), 0)
+      })
+    ))
+
+  it.effect("a member that has left is Unreachable, left", () =>
+    Effect.gen(function*() {
+      const scope = yield* Effect.scope
+      const own = yield* Layer.buildWithScope(runner(life()).pipe(Layer.provideMerge(TestRunner.layer)), scope)
+      const counters = yield* Effect.provideContext(ClusterServer.client(Counter), own)
+      yield* passing(counters("a").Get())
+      return counters
+    }).pipe(
+      Effect.scoped,
+      Effect.flatMap((counters) =>
+        Effect.gen(function*() {
+          const refused = yield* passing(Effect.exit(counters("a").Get()), 100)
+          const error = Exit.isFailure(refused) ? Cause.squash(refused.cause) : undefined
+          assert.instanceOf(error, CallError)
+          assert.strictEqual(error.reason._tag, "Unreachable")
+        })
+      ),
+      Effect.provideService(References.MinimumLogLevel, "None")
+    ))
+})
+
+describe("idempotency keys", () => {
+  /** The keys that arrive at the entities of a class. */
+  const heard = (counter: "all" | ReadonlyArray<"Get"> | undefined, given?: string) =>
+    Effect.gen(function*() {
+      const keys: Array<string | undefined> = []
+      const entity = ClusterServer.entity(Counter)
+      const fake = entity.toLayer({
+        Add: ({ payload }) => Effect.sync(() => (keys.push(payload.key), 0)),
+        Get: ({ payload }) => Effect.sync(() => (keys.push(payload.key), 0)),
+        Crash: () => Effect.void,
+        Hold: () => Effect.succeed(0),
+        Reset: () => Effect.void,
+        Remind: () => Effect.void
+      }).pipe(Layer.provideMerge(TestRunner.layer))
+      yield* Effect.gen(function*() {
+        const counters = yield* ClusterServer.client(Counter, { keyless: counter })
+        yield* passing(counters("a").Add({ by: 1 }, { idempotencyKey: given }))
+        yield* passing(counters("a").Get())
+      }).pipe(Effect.provide(fake))
+      return keys
+    })
+
+  it.effect("are made for every call: never the same, and by the Random of the context", () =>
+    Effect.gen(function*() {
+      const [add, get] = yield* Random.withSeed(heard(undefined), "seed")
+      assert.isString(add)
+      assert.notStrictEqual(add, get)
+      assert.deepStrictEqual(yield* Random.withSeed(heard(undefined), "seed"), [add, get])
+      assert.notDeepEqual(yield* heard(undefined), yield* heard(undefined))
+    }))
+
+  it.effect("are the caller's own where it gives one, and none where calls do without", () =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* heard(undefined, "mine"))[0], "mine")
+      assert.deepStrictEqual((yield* heard(["Get"])).map((key) => key === undefined), [false, true])
+      assert.deepStrictEqual(yield* heard("all"), [undefined, undefined])
+      assert.deepStrictEqual(yield* heard("all", "mine"), ["mine", undefined])
+    }))
+})
+
+describe("persisted calls", () => {
+  it.effect("are answered, and one that is made again under its key is answered from the storage", () => {
+    const own = life()
+    return within(
+      own,
+      Effect.gen(function*() {
+        const driver = yield* MessageStorage.MemoryDriver
+        const counter = (yield* ClusterServer.client(Counter, { persisted: ["Add"] }))("a")
+        const add = counter.Add({ by: 41 }, { idempotencyKey: "one" })
+        assert.deepStrictEqual([yield* passing(add, 100), yield* passing(add, 100)], [41, 41])
+        assert.strictEqual(driver.requests.size, 1)
+        assert.strictEqual(yield* passing(counter.Get(), 100), 41)
+      }),
+      { persisted: ["Add"] }
+    )
+  })
+
+  it.effect("that are none of the class are refused", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(
+        Effect.suspend(() => ClusterServer.client(Counter, { persisted: ["Reset" as never] }))
+      )
+      assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), "the tag of a call of this class")
+    }).pipe(Effect.provide(TestRunner.layer)))
+})
