@@ -17,7 +17,7 @@ import type { Rpc } from "effect/rpc"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { Handlers, HandlersServices, MessageOf, Messages, Methods, NoExtra } from "../../domain/server/Message.ts"
-import type { Demands, Grade } from "../../domain/state/Survival.ts"
+import type { Demands, FencedByKey, Grade } from "../../domain/state/Survival.ts"
 import type { KeyedBehavior, Needs, Options as ServerOptions } from "../server/class/Behavior.ts"
 import { insideOf } from "../server/class/ServerClass.ts"
 import type { ServerClass } from "../server/GenServer.ts"
@@ -27,7 +27,7 @@ import { tableOf } from "../state/container/Container.ts"
 import type { StateOf } from "../state/StateContainer.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { client as askerOf, keys, type Remote } from "./cluster/Asker.ts"
-import { entityOf, type FencedByKey, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
+import { entityOf, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
 import { register } from "./cluster/Shell.ts"
 
 export type { CallTag, RpcsOf, Wiring } from "./cluster/Rpcs.ts"
@@ -69,6 +69,46 @@ export interface Options<Ms extends Messages, G extends Grade = "nothing">
  * The companion has to be `layerStore` with `fence: "key"`: over any other it does not compile. A class is registered once
  * with a cluster in a process. A server may be called by others of its class through {@link client}, not by `at`; a call that
  * waits for itself by way of the cluster is not found out, and ends with its timeout.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer, Schema } from "effect"
+ * import { TestRunner } from "effect/cluster"
+ * import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor } from "heirloom"
+ * import { ClusterServer } from "heirloom/cluster"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", {
+ *   state: Schema.Int,
+ *   messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+ * }) {}
+ *
+ * class Store extends StateStore.Service<Store>()("app/Store", "crash") {}
+ * class Counters extends DynamicSupervisor.Service<Counters>()("app/Counters") {}
+ *
+ * const Tree = Supervisor.layer({ strategy: "one_for_one" }, [
+ *   StateContainer.layerStore(Counter, { store: Store, fence: "key" }),
+ *   Counters.layer()
+ * ])
+ *
+ * const Runner = ClusterServer.layer(Counter, {
+ *   init: 0,
+ *   handlers: { Add: (n, { by }) => [n + by, n + by] }
+ * }).pipe(
+ *   Layer.provide(Counters.asSupervisor),
+ *   Layer.provide(Tree),
+ *   Layer.provide(StateStore.layerMemory(Store)),
+ *   Layer.provideMerge(TestRunner.layer)
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const counters = yield* ClusterServer.client(Counter)
+ *   console.log(yield* counters("a").Add({ by: 41 })) // => 41
+ *   console.log(yield* counters("a").Add({ by: 1 })) // => 42
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Runner))
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -2,8 +2,15 @@
 import { Effect, Latch, Layer, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { ClusterServer } from "../../../src/cluster.ts"
-import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor, Timer } from "../../../src/index.ts"
-import type { FencedByKey } from "../../../src/layers/placement/cluster/Rpcs.ts"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Next,
+  StateContainer,
+  StateStore,
+  Supervisor,
+  Timer
+} from "../../../src/index.ts"
 import { often } from "../Restarts.ts"
 
 export class Counter extends GenServer.Service<Counter>()("test/Counter", {
@@ -85,9 +92,8 @@ const behavior = (life: Life) => (key: string) =>
     })
   })
 
+export class Store extends StateStore.Service<Store>()("test/Counters/Store", "crash") {}
 export class Counters extends DynamicSupervisor.Service<Counters>()("test/Counters") {}
-
-const fenced = <A, E, R>(layer: Layer.Layer<A, E, R>) => layer as Layer.Layer<A | FencedByKey<Counter>, E, R>
 
 /** One runner with counters. */
 export const runner = (life: Life, options?: ClusterServer.Options<typeof Counter["messages"]>) =>
@@ -95,7 +101,7 @@ export const runner = (life: Life, options?: ClusterServer.Options<typeof Counte
     Layer.provide(Counters.asSupervisor),
     Layer.provideMerge(
       Supervisor.layer({ strategy: "one_for_one", restart: often }, [
-        fenced(StateContainer.layerMemory(Counter)),
+        StateContainer.layerStore(Counter, { store: Store, fence: "key" }),
         Counters.layer()
       ])
     )

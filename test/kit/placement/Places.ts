@@ -3,7 +3,6 @@ import { Effect, Layer } from "effect"
 import { TestRunner } from "effect/cluster"
 import { ClusterServer } from "../../../src/cluster.ts"
 import { DynamicSupervisor, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
-import type { FencedByKey } from "../../../src/layers/placement/cluster/Rpcs.ts"
 import { often } from "../Restarts.ts"
 import { behavior, Ledger } from "./Ledger.ts"
 import type { Placement } from "./PlacementSuite.ts"
@@ -11,10 +10,8 @@ import type { Placement } from "./PlacementSuite.ts"
 class Store extends StateStore.Service<Store>()("test/Ledgers/Store", "crash") {}
 class Servers extends DynamicSupervisor.Service<Servers>()("test/Ledgers") {}
 
-const fenced = <A, E, R>(layer: Layer.Layer<A, E, R>) => layer as Layer.Layer<A | FencedByKey<Ledger>, E, R>
-
 const tree = Supervisor.layer({ strategy: "one_for_one" }, [
-  fenced(StateContainer.layerMemory(Ledger)),
+  StateContainer.layerStore(Ledger, { store: Store, fence: "key" }),
   Servers.layer({ restart: often })
 ]).pipe(Layer.provide(StateStore.layerMemory(Store)))
 

@@ -113,8 +113,3 @@ export const entityOf = (server: Messaged, { persisted = [] }: AnyWiring, isOwn:
   known.set(name, entity)
   return entity
 }
-
-/** The evidence, at the type level, that each key of `Self` is claimed by itself. */
-export interface FencedByKey<in out Self> {
-  readonly "~heirloom/FencedByKey": (_: Self) => Self
-}

@@ -16,6 +16,7 @@ import { type Clock, Effect, Exit, type Fiber } from "effect"
 import { handedOver, toReason, type Unheard } from "../../../domain/placement/Unheard.ts"
 import { CallError, callError, type CallErrorReason } from "../../../domain/process/CallError.ts"
 import { isOrderly } from "../../../domain/process/ExitReason.ts"
+import { isTakenOver } from "../../../domain/state/stored/StoreError.ts"
 import { isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import { type Process, processOf } from "../../process/Process.ts"
 import { type At, isOfShutdown } from "../../server/class/Keyed.ts"
@@ -100,7 +101,7 @@ export class Tenant {
     const { reason, request } = error
     const moved = (unheard: Unheard) => callError(this.name, request, toReason(unheard, undefined))
     // What it did was refused by the store: another runner has the key.
-    if (reason._tag === "NotConserved" && isFinal(reason)) return moved(handedOver)
+    if (reason._tag === "NotConserved" && isTakenOver(reason)) return moved(handedOver)
     if (!this.isClosed) return error
     if (reason._tag === "NotRunning" && reason.again === undefined) return moved({ why: "moved", begun: false })
     return reason._tag === "Crashed" && reason.reason !== undefined ? moved(handedOver) : error

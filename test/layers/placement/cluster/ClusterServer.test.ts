@@ -11,8 +11,9 @@ import {
   TestRunner
 } from "effect/cluster"
 import { ClusterServer } from "../../../../src/cluster.ts"
+import { StateStore } from "../../../../src/index.ts"
 import { CallError } from "../../../../src/layers/server/GenServer.ts"
-import { Counter, type Life, life, passing, runner } from "../../../kit/placement/Counters.ts"
+import { Counter, type Life, life, passing, runner, Store } from "../../../kit/placement/Counters.ts"
 
 const word = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.exit(effect), (exit): unknown => {
@@ -32,7 +33,9 @@ const within = <A, E>(
   cluster = TestRunner.layer
 ) =>
   program.pipe(
-    Effect.provide(runner(life, options).pipe(Layer.provideMerge(cluster))),
+    Effect.provide(
+      runner(life, options).pipe(Layer.provide(StateStore.layerMemory(Store)), Layer.provideMerge(cluster))
+    ),
     Effect.provideService(References.MinimumLogLevel, "None")
   )
 
@@ -210,7 +213,10 @@ describe("what the cluster says of a call", () => {
   it.effect("a member that has left is Unreachable, left", () =>
     Effect.gen(function*() {
       const scope = yield* Effect.scope
-      const own = yield* Layer.buildWithScope(runner(life()).pipe(Layer.provideMerge(TestRunner.layer)), scope)
+      const own = yield* Layer.buildWithScope(
+        runner(life()).pipe(Layer.provide(StateStore.layerMemory(Store)), Layer.provideMerge(TestRunner.layer)),
+        scope
+      )
       const counters = yield* Effect.provideContext(ClusterServer.client(Counter), own)
       yield* passing(counters("a").Get())
       return counters

@@ -1,0 +1,117 @@
+/** Servers that move from one runner to another: two runners in this process, over real sockets and one store. */
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Layer, References, Scope } from "effect"
+import { Sharding } from "effect/cluster"
+import { ClusterServer } from "../../../../src/cluster.ts"
+import { StateStore } from "../../../../src/index.ts"
+import { Counter, type Life, life, runner, Store } from "../../../kit/placement/Counters.ts"
+import { makeStorage, member } from "../../../kit/placement/Runners.ts"
+import { freePort } from "../../../kit/stores/Postgres.ts"
+
+/** A cluster without members, and its store. */
+const town = () => ({ storage: makeStorage(), store: StateStore.makeMemory() })
+
+type Town = ReturnType<typeof town>
+
+/** A runner that is up, and how it leaves. */
+const join = Effect.fnUntraced(function*({ storage, store }: Town, own: Life) {
+  const scope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+  const layer = runner(own).pipe(
+    Layer.provide(StateStore.layer(Store, Effect.succeed(store))),
+    Layer.provideMerge(member(storage, yield* freePort))
+  )
+  const context = yield* Layer.buildWithScope(layer, scope)
+  return { sharding: Context.get(context, Sharding.Sharding), leave: Scope.close(scope, Exit.void) }
+})
+
+const clients = ({ storage }: Town, options?: ClusterServer.ClientOptions<typeof Counter["messages"]>) =>
+  Effect.flatMap(
+    Layer.build(member(storage)),
+    (context) => Effect.provideContext(ClusterServer.client(Counter, options), context)
+  )
+
+const keys = Array.from({ length: 12 }, (_, i) => `key ${i}`)
+
+/** Calls each key again and again, in turn, until it is interrupted: what it acknowledged, and what failed. */
+const traffic = (counters: Effect.Success<ReturnType<typeof clients>>) => {
+  const acknowledged = new Map<string, number>()
+  const failed: Array<string> = []
+  const run = Effect.forEach(keys, (key) =>
+    Effect.forever(
+      Effect.matchEffect(counters(key).Add({ by: 1 }), {
+        onSuccess: () => Effect.sync(() => acknowledged.set(key, (acknowledged.get(key) ?? 0) + 1)),
+        onFailure: (error) => Effect.sync(() => failed.push(error.message))
+      }).pipe(Effect.andThen(Effect.sleep(2)))
+    ), { concurrency: "unbounded", discard: true })
+  const until = (count: number) =>
+    Effect.repeat(Effect.sleep(10), { until: () => keys.every((key) => (acknowledged.get(key) ?? 0) >= count) })
+  return { acknowledged, failed, run, until }
+}
+
+const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+
+describe("a runner that joins, or leaves in order", () => {
+  it.live("takes part of the keys, and no call under way fails, is lost, or is handled twice", () =>
+    Effect.gen(function*() {
+      const own = town()
+      const [one, two] = [life(), life()]
+      const first = yield* join(own, one)
+      const counters = yield* clients(own)
+      const { acknowledged, failed, run, until } = traffic(counters)
+      const calling = yield* Effect.forkChild(run)
+      yield* until(5)
+      assert.deepStrictEqual(new Set(one.log), new Set(keys.map((key) => `+${key}`)))
+      yield* join(own, two)
+      yield* Effect.repeat(Effect.sleep(10), { until: () => two.log.length > 0 })
+      yield* until(20)
+      yield* first.leave
+      const after = Math.max(...acknowledged.values())
+      yield* until(after + 5)
+      yield* Fiber.interrupt(calling)
+      assert.deepStrictEqual(failed, [])
+      for (const key of keys) {
+        // One may have been on its way when the caller was interrupted.
+        const more = (yield* counters(key).Get()) - acknowledged.get(key)!
+        assert.isTrue(more === 0 || more === 1, `${key} has ${more} more than were acknowledged`)
+      }
+      assert.isTrue([...one.alive.values()].every((alive) => alive === 0))
+      assert.deepStrictEqual([one.most, two.most], [1, 1])
+    }).pipe(Effect.scoped, quiet))
+})
+
+describe("a key that another has claimed", () => {
+  it.live("is claimed again by the runner that has its shard: one refused update, and no other key notices", () =>
+    Effect.gen(function*() {
+      const own = town()
+      const lives = life()
+      yield* join(own, lives)
+      const counters = yield* clients(own)
+      yield* counters("a").Add({ by: 41 })
+      yield* counters("b").Add({ by: 1 })
+      // What a runner does that thinks the key its own: it has slept while its shard was given away.
+      yield* Effect.scoped(Effect.gen(function*() {
+        const zombie = yield* join({ storage: makeStorage(), store: own.store }, life())
+        const seen = yield* Effect.provideService(ClusterServer.client(Counter), Sharding.Sharding, zombie.sharding)
+        assert.strictEqual(yield* seen("a").Add({ by: 1 }), 42)
+      }))
+      assert.strictEqual(yield* counters("a").Add({ by: 1 }), 43)
+      assert.strictEqual(yield* counters("b").Add({ by: 1 }), 2)
+      assert.deepStrictEqual(lives.log, ["+a", "+b", "-a", "+a"])
+    }).pipe(Effect.scoped, quiet))
+
+  it.live("answers a call without a key that its update was not kept", () =>
+    Effect.gen(function*() {
+      const own = town()
+      yield* join(own, life())
+      const counters = yield* clients(own, { keyless: "all" })
+      yield* counters("a").Add({ by: 41 })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const zombie = yield* join({ storage: makeStorage(), store: own.store }, life())
+        const seen = yield* Effect.provideService(ClusterServer.client(Counter), Sharding.Sharding, zombie.sharding)
+        yield* seen("a").Add({ by: 1 })
+      }))
+      const { reason } = yield* Effect.flip(counters("a").Add({ by: 1 }))
+      assert.deepStrictEqual(reason, { _tag: "Unreachable", why: "moved", begun: true })
+      assert.strictEqual(yield* counters("a").Get(), 42)
+    }).pipe(Effect.scoped, quiet))
+})
