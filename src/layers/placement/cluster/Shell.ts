@@ -33,7 +33,7 @@ export interface Options {
   readonly maxIdleTime: number | undefined
   readonly supervisor: Supervisor
   readonly sharding: Sharding.Sharding["Service"]
-  readonly companions: Pick<CompanionTable<unknown>, "owner" | "serve" | "startNone">
+  readonly companions: Pick<CompanionTable<unknown>, "owner" | "serve" | "startNone" | "lookForTimers">
   readonly clock: Clock.Clock
   /** The services of the servers. */
   readonly context: Context.Context<never>
@@ -42,6 +42,12 @@ export interface Options {
 
 /** How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of it. */
 const maxServers = 10
+
+/**
+ * Milliseconds between two looks for timers that are due. Those of a key may have been set where it was before, and nothing
+ * says that it is this runner's by now.
+ */
+const timersEvery = 2000
 
 /** Makes the entities of a class known to the cluster, for as long as the Scope lives. */
 export const register = (options: Options): Effect.Effect<void, never, Scope.Scope> => {
@@ -116,6 +122,7 @@ export const register = (options: Options): Effect.Effect<void, never, Scope.Sco
     const client: (key: string) => unknown = yield* sharding.makeClient(entity)
     companions.serve((key) => wake(key, client))
     yield* Effect.addFinalizer(() => Effect.sync(() => companions.startNone()))
+    yield* Effect.forkScoped(Effect.forever(Effect.delay(Effect.sync(() => companions.lookForTimers()), timersEvery)))
   })
 }
 

@@ -146,6 +146,11 @@ export class CompanionTable<in out S> implements Served {
     this.design.alarms?.serve(this)
   }
 
+  /** Looks for timers that are due, where other processes set some, too. */
+  lookForTimers(): void {
+    this.design.alarms?.look()
+  }
+
   /** The keyed layer is gone that has started them. */
   startNone(): void {
     this.starter = undefined

@@ -105,6 +105,11 @@ export class Alarms {
     this.served.delete(served)
   }
 
+  /** Looks at once for what is due: it may be that another process has set it. */
+  look(): void {
+    if (this.served.size > 0) this.lookAtOnce()
+  }
+
   /** These timers are set, and can be found by now. */
   note(timers: Timers): void {
     const due = earliest(timers)
