@@ -24,7 +24,7 @@ import type { ServerClass } from "../server/GenServer.ts"
 import { limitsOf } from "../server/parts/Limits.ts"
 import type { AnyBehaviorInput } from "../server/parts/ServerSpec.ts"
 import { tableOf } from "../state/container/Container.ts"
-import type { StateOf } from "../state/StateContainer.ts"
+import type { Stateful, StateOf } from "../state/StateContainer.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { client as askerOf, keys, type Remote } from "./cluster/Asker.ts"
 import { entityOf, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
@@ -66,7 +66,8 @@ export interface Options<Ms extends Messages, G extends Grade = "nothing">
  *
  * **Gotchas**
  *
- * The companion has to be `layerStore` with `fence: "key"`: over any other it does not compile. A class is registered once
+ * The companion has to be `layerStore` with `fence: "key"`, or one whose states may be lost ({@link volatile}): over any other
+ * this does not compile. A class is registered once
  * with a cluster in a process. A server may be called by others of its class through {@link client}, not by `at`; a call that
  * waits for itself by way of the cluster is not found out, and ends with its timeout.
  *
@@ -164,6 +165,40 @@ export const layer = <
       scope: yield* Effect.scope
     })
   }))
+
+/**
+ * Says of a companion in memory that its states may be lost: with it {@link layer} compiles, as over a store that fences each key.
+ *
+ * **When to use**
+ *
+ * For servers whose state is a cache, a session or a presence, and is made anew where the key is next. A crash loses nothing, as
+ * anywhere; what ends an entity does: a runner that leaves or dies, a key that moves. The record of idempotency keys goes with the
+ * state, so a call that is sent again after its runner died is handled again.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { GenServer, StateContainer } from "heirloom"
+ * import { ClusterServer } from "heirloom/cluster"
+ *
+ * class Presence extends GenServer.Service<Presence>()("app/Presence", {
+ *   state: Schema.Array(Schema.String),
+ *   messages: { Here: GenServer.cast({ payload: { name: Schema.String } }) }
+ * }) {}
+ *
+ * const Companions = StateContainer.layerMemory(Presence).pipe(ClusterServer.volatile(Presence))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const volatile = <Self, Id extends string, S>(_: Stateful<Self, Id, S>) =>
+<A, E, R>(
+  companions: Layer.Layer<A, E, R>
+): Layer.Layer<A | FencedByKey<Self>, E, R> =>
+  // Evidence for the type checker alone: where each process has states of its own, there is nothing to claim.
+  companions as Layer.Layer<A | FencedByKey<Self>, E, R>
 
 /**
  * A client of the server of one key, wherever it is.
