@@ -12,7 +12,7 @@ import { isInstance } from "../../../domain/text/ForeignText.ts"
 import { Guard } from "./Api.ts"
 import { issuesOf } from "./Issues.ts"
 import { admitting, boundsOf, isJson, type Limits, readText } from "./Limits.ts"
-import { problem } from "./Problem.ts"
+import { methods, otherMethods, problem } from "./Problem.ts"
 import { type Demand, type KeyedSource, type Method, type OneSource, sender, within } from "./Source.ts"
 
 // ---- The guard.
@@ -52,8 +52,8 @@ const withRetryAfter = (error: unknown) => {
  *
  * **When to use**
  *
- * `api.middleware(Serve.Guard)` puts it before routes of your own: their bodies have the limits that are given here, what is wrong with a
- * request is answered with a problem document, and `Unanswered` has its status and `Retry-After`.
+ * `api.middleware(Serve.Guard)` puts it before routes of your own whose bodies are JSON: they have the limits that are given here, what
+ * is wrong with a request is answered with a problem document, and `Unanswered` has its status and `Retry-After`.
  *
  * @category layers
  * @since 0.1.0
@@ -159,8 +159,6 @@ export const apiLayer = <
 
 // ---- What no route takes.
 
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
-
 /**
  * Answers what no route of an api takes: a path that has other methods with 405 and `Allow`, a message that there is not with 404.
  *
@@ -184,13 +182,7 @@ export const unknown = <ApiId extends string, Groups extends HttpApiGroup.Constr
         if (/^[^:*]+$/.test(first) && path !== `/${first}`) below.add(`/${first}/*`)
       }
     })
-    const other = Array.from(allowed, ([path, has]) => {
-      const answer = problem(refused(405, { detail: `This takes ${has.join(", ")}.` }), { allow: has.join(", ") })
-      return Effect.forEach(
-        methods.filter((method) => !has.includes(method)),
-        (method) => router.add(method, path, answer)
-      )
-    })
+    const other = Array.from(allowed, ([path, has]) => otherMethods(router, path, has))
     const none = problem(refused(404, { detail: "There is no such message." }))
     const else_ = Array.from(below, (path) => Effect.forEach(methods, (method) => router.add(method, path, none)))
     return Effect.all([...other, ...else_], { discard: true })

@@ -18,7 +18,7 @@ import { isDeeper, Refused, refused } from "../../../domain/placement/Refused.ts
 import { retryAfter, statusOf, Unanswered } from "../../../domain/placement/Unanswered.ts"
 import { issuesOf, strictly } from "./Issues.ts"
 import { type Admit, admitting, type Bounds, boundsOf, isJson, type Limits, readText, tooDeep } from "./Limits.ts"
-import { encodeRefused, problem } from "./Problem.ts"
+import { encodeRefused, otherMethods, problem } from "./Problem.ts"
 
 type Serialization = RpcSerialization.RpcSerialization["Service"]
 type Protocol = RpcServer.Protocol["Service"]
@@ -67,8 +67,33 @@ const messageOf = (item: any): FromClient | Unreadable => {
 
 const decoder = new TextDecoder()
 
+type Messages = ReadonlyArray<FromClient | Unreadable>
+
+/** A frame is taken whole, or not at all. */
+const wholly = (messages: Messages): Messages => {
+  const bad = messages.find((message) => message instanceof Unreadable)
+  return bad === undefined ? messages : [bad]
+}
+
+/** A body has requests, each with an id of its own: what else there is in the protocol is about a connection. */
+const ofBody = (messages: Messages): Messages => {
+  const ids = messages.flatMap((message) =>
+    message._tag === "Request" && message.isNotification !== true ? [`${message.id}`] : []
+  )
+  if (messages.some(({ _tag }) => _tag !== "Request" && _tag !== "Unreadable")) {
+    return [new Unreadable(refused(400, { detail: "A body has requests, and nothing else." }))]
+  }
+  return ids.length === new Set(ids).size
+    ? messages
+    : [new Unreadable(refused(400, { detail: "Two requests have one id." }))]
+}
+
 /** The same serialization, for frames that are whole and may be anything: it never throws. */
-const careful = (inner: Serialization, { bytes, depth }: Bounds): Serialization => ({
+const careful = (
+  inner: Serialization,
+  { bytes, depth }: Bounds,
+  protocol: "http" | "websocket"
+): Serialization => ({
   ...inner,
   makeUnsafe: () => {
     const parser = inner.makeUnsafe()
@@ -82,9 +107,9 @@ const careful = (inner: Serialization, { bytes, depth }: Bounds): Serialization 
       } catch {
         return [new Unreadable(refused(400, { detail: "This is not JSON." }))]
       }
-      return items.length === 0
-        ? [new Unreadable(refused(400, { detail: "There is no message." }))]
-        : items.map(messageOf)
+      if (items.length === 0) return [new Unreadable(refused(400, { detail: "There is no message." }))]
+      const messages = wholly(items.map(messageOf))
+      return protocol === "http" ? ofBody(messages) : messages
     }
     return { decode, encode: parser.encode }
   }
@@ -154,6 +179,8 @@ const withoutDefects = (response: FromServer): FromServer => {
   return response.exit.cause.some(({ _tag }) => _tag === "Die") ? failed(response.requestId, refused(500)) : response
 }
 
+const notTaken = refused(400, { detail: "This was not taken: a request with its id is under way." })
+
 type Read = (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>
 
 const guarded = (
@@ -209,7 +236,13 @@ const guarded = (
               : check(rpc, message.payload)
           )
           return Effect.matchEffect(allowed, {
-            onSuccess: () => f(clientId, message),
+            // Effect takes no second request of an id that is in use, and interrupts what brings it.
+            onSuccess: () =>
+              Effect.catchCauseIf(
+                f(clientId, message),
+                Cause.hasInterruptsOnly,
+                () => protocol.send(clientId, { _tag: "Defect", defect: encodeRefused(notTaken) })
+              ),
             onFailure: (refused) =>
               message.isNotification === true ? Effect.void : send(clientId, failed(message.id, refused))
           })
@@ -315,11 +348,13 @@ export const layerHttp = <Rpcs extends Rpc.Any>(
         const made = yield* (protocol === "http"
           ? RpcServer.makeProtocolWithHttpEffect()
           : RpcServer.makeProtocolWithHttpEffectWebsocket).pipe(
-            Effect.provideService(RpcSerialization.RpcSerialization, careful(serialization, bounds))
+            Effect.provideService(RpcSerialization.RpcSerialization, careful(serialization, bounds, protocol))
           )
-        yield* protocol === "http"
-          ? router.add("POST", path, answering(made.httpEffect, bounds, contentType, outcomes))
-          : router.add("GET", path, upgrading(made.httpEffect))
+        const [method, handler] = protocol === "http"
+          ? ["POST", answering(made.httpEffect, bounds, contentType, outcomes)] as const
+          : ["GET", upgrading(made.httpEffect)] as const
+        yield* router.add(method, path, handler)
+        yield* otherMethods(router, path, [method])
         // The schemas of an Rpc are there at run time, whatever is known of its type.
         const rpcs = group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>
         return guarded(made.protocol, rpcs, context, admit, protocol === "http" ? outcomes : undefined)

@@ -103,6 +103,31 @@ describe("an api of a server", () => {
       )
     ))
 
+  it.effect("refuses a request by Rpc that comes too often, in its own failure and as the status", () =>
+    Effect.gen(function*() {
+      const { handled, send } = yield* Web
+      const request = { _tag: "Request", id: "1", tag: "Deposit", payload: { key: "ann", payload: { amount: 1 } } }
+      const ask = (body: unknown) => send("/keyed", json(body))
+      assert.strictEqual((yield* ask(request)).status, 200)
+      const { headers, status, text } = yield* ask(request)
+      assert.deepStrictEqual([status, headers.get("retry-after")], [429, "60"])
+      assert.deepInclude(JSON.parse(text)[0].exit.cause[0].error, { _tag: "Refused", status: 429, retryAfter: 60 })
+      assert.lengthOf(handled.take(), 1)
+    }).pipe(Effect.provide(web({ rate: { limit: 1, window: "1 minute" } }))))
+
+  it.effect("takes a body by Rpc whole, or not at all", () =>
+    Effect.gen(function*() {
+      const { handled, send } = yield* Web
+      const request = { _tag: "Request", id: "1", tag: "Deposit", payload: { key: "ann", payload: { amount: 1 } } }
+      for (const other of [5, { _tag: "Eof" }, { _tag: "Ping" }, request]) {
+        const { status, text } = yield* send("/keyed", json([request, other]))
+        assert.deepStrictEqual([status, JSON.parse(text)._tag], [400, "Refused"], JSON.stringify(other))
+      }
+      assert.deepStrictEqual(handled.take(), [])
+      const { status, text } = yield* send("/keyed", json([request, { ...request, id: "2" }]))
+      assert.deepStrictEqual([status, JSON.parse(text).map((one: any) => one.exit.value)], [200, [1, 2]])
+    }).pipe(Effect.provide(web())))
+
   it.effect("breaks off a request that takes longer than a request may", () =>
     Effect.gen(function*() {
       const { send } = yield* Web

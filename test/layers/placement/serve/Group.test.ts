@@ -99,6 +99,15 @@ describe("a group", () => {
         assert.deepStrictEqual(handled.take(), [["Deposit", { amount: 5 }]])
       }))
 
+    it.effect("over a WebSocket takes no second request of an id that is in use, and goes on", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Served
+        const hang = JSON.stringify({ _tag: "Request", id: "1", tag: "Hang", payload: {}, headers: [] })
+        const ping = JSON.stringify({ _tag: "Ping" })
+        const answers = yield* talk(url, [hang, hang, ping], 3)
+        assert.deepStrictEqual(answers.map(({ _tag }) => _tag).sort(), ["Defect", "Exit", "Pong"])
+      }))
+
     it.effect("on a path for WebSockets answers a request that is none", () =>
       Effect.gen(function*() {
         const { url } = yield* Served
@@ -106,6 +115,9 @@ describe("a group", () => {
         assert.strictEqual(answer.status, 400)
         assert.strictEqual(answer.headers.get("content-type"), "application/problem+json")
         yield* Effect.promise(() => answer.text())
+        const posted = yield* Effect.promise(() => fetch(`${url}/ws`, { method: "POST" }))
+        assert.deepStrictEqual([posted.status, posted.headers.get("allow")], [405, "GET"])
+        yield* Effect.promise(() => posted.text())
       }))
 
     it.effect("by key sends each message to the server of its key", () =>
