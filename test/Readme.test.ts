@@ -12,7 +12,8 @@ import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { build, environment } from "./kit/Bundle.ts"
+import { environment } from "./kit/Bundle.ts"
+import type { Ended } from "./kit/OneByOne.ts"
 import { isQuote } from "./kit/Quotes.ts"
 
 const repository = resolve(import.meta.dirname, "..")
@@ -57,18 +58,31 @@ const documents = [
 const programs = documents.flatMap(programsOf)
 const runnable = programs.filter(({ source }) => !source.includes(".launch("))
 
-const run = (
-  args: ReadonlyArray<string>
-): Effect.Effect<{ readonly code: number; readonly out: string; readonly err: string }> =>
+const node = (args: ReadonlyArray<string>): Effect.Effect<Ended> =>
   Effect.callback((resume) => {
     const child = execFile(
       process.execPath,
       args,
-      { cwd: repository, env: environment, timeout: 60_000 },
+      { cwd: repository, env: environment, timeout: 120_000 },
       (error, out, err) => resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), out, err }))
     )
     return Effect.sync(() => void child.kill())
   })
+
+/** Runs programs in one process, and what comes after one that ends its process in the next. */
+const runAll = Effect.fnUntraced(function*(files: ReadonlyArray<string>) {
+  const results = join(generated, "results")
+  const all: Array<Ended> = []
+  while (all.length < files.length) {
+    writeFileSync(results, "")
+    const ended = yield* node(["test/kit/OneByOne.ts", results, ...files.slice(all.length)])
+    const lines = readFileSync(results, "utf8").split("\n").slice(0, -1)
+    all.push(
+      ...lines.length === 0 ? [{ ...ended, code: ended.code || 1 }] : lines.map((line): Ended => JSON.parse(line))
+    )
+  }
+  return new Map(files.map((file, i) => [file, all[i]!]))
+})
 
 /** What a program printed, without the records of the default logger: a stamped line and what is indented below it. */
 const printed = (out: string): ReadonlyArray<string> => {
@@ -92,13 +106,17 @@ describe("the programs in the documents", () => {
       join(generated, "tsconfig.json"),
       JSON.stringify({
         extends: "../../../tsconfig.json",
-        compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, paths: Object.fromEntries(paths) },
+        compilerOptions: {
+          noUnusedLocals: false,
+          noUnusedParameters: false,
+          incremental: false,
+          tsBuildInfoFile: null,
+          paths: Object.fromEntries(paths)
+        },
         include: ["*.ts"],
         exclude: []
       })
     )
-    // In one go, so that they share what they import: to load it from its many files would take longer than all they do.
-    build(runnable.map(({ file }) => file), generated, { tsconfig: join(generated, "tsconfig.json") })
   })
 
   it("there are some", () => {
@@ -107,18 +125,23 @@ describe("the programs in the documents", () => {
 
   it.live("type-check", () =>
     Effect.gen(function*() {
-      const { out } = yield* run(["node_modules/typescript/bin/tsc", "-p", join(generated, "tsconfig.json")])
+      const tsc = ["node_modules/typescript/bin/tsc", "--checkers", "1", "-p", join(generated, "tsconfig.json")]
+      const { out } = yield* node(tsc)
       assert.deepStrictEqual(out.split("\n").filter((line) => line.includes("test/.generated/documents/")), [])
     }), 120_000)
 
-  describe.concurrent("run, and print what they say", () => {
+  describe("run, and print what they say", () => {
+    let ended: ReadonlyMap<string, Ended>
+    beforeAll(async () => {
+      ended = await Effect.runPromise(runAll(runnable.map(({ file }) => file)))
+    }, 240_000)
+
     for (const { file, name, prints } of runnable) {
-      it.live(name, () =>
-        Effect.gen(function*() {
-          const { code, err, out } = yield* run([file.replace(/\.ts$/, ".mjs")])
-          assert.strictEqual(code, 0, `${out}\n${err}`)
-          if (prints.length > 0) assert.deepStrictEqual(printed(out), prints, err)
-        }), 90_000)
+      it(name, () => {
+        const { code, err, out } = ended.get(file)!
+        assert.strictEqual(code, 0, `${out}\n${err}`)
+        if (prints.length > 0) assert.deepStrictEqual(printed(out), prints, err)
+      })
     }
   })
 })

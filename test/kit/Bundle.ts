@@ -5,13 +5,16 @@ import { existsSync, globSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
 
 const repository = resolve(import.meta.dirname, "../..")
-const folder = join(repository, "test/.generated/programs")
+/** What is made once, by the first that needs it, for all tests of a run. */
+export const generated = join(repository, "test/.generated/run")
+
+const folder = join(generated, "programs")
 
 /** Of processes that run bundles: most of a start is compiling, and they keep what they have compiled for one another. */
 export const environment = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled"), NO_COLOR: "1" }
 
-/** Forgets the bundles: each run of the tests begins with this, and makes its own. */
-export const setup = (): void => rmSync(folder, { recursive: true, force: true })
+/** Forgets what was made: each run of the tests begins with this, and makes its own. */
+export const setup = (): void => rmSync(generated, { recursive: true, force: true })
 
 const bundleIn = (outdir: string, source: string): string => join(outdir, source.replace(/\.ts$/, ".mjs"))
 
