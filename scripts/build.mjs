@@ -3,7 +3,8 @@
 // unless it is empty already.
 //
 // The sources import from "effect"; what is published imports module by module ("effect/Schema"). The one name costs a
-// consumer all of effect, sql, persistence and http code included, at every start; the many cost what is used.
+// consumer all of effect, sql, persistence and http code included, at every start; the many cost what is used. The same with
+// "@effect/platform-node", which the command loads.
 import { spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
@@ -34,19 +35,23 @@ if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 const functions = new Set(["absurd", "cast", "dual", "flow", "hole", "identity", "pipe", "unsafeCoerce"])
 
 // On one line, as they were: the source maps stay true.
-const byModule = (names) =>
-  names.split(",").map((name) => {
-    const [imported, local = imported] = name.trim().split(/\s+as\s+/)
+const byModule = (name, names) =>
+  names.split(",").map((one) => {
+    const [imported, local = imported] = one.trim().split(/\s+as\s+/)
     return functions.has(imported)
-      ? `import { ${name.trim()} } from "effect/Function";`
-      : `import * as ${local} from "effect/${imported}";`
+      ? `import { ${one.trim()} } from "effect/Function";`
+      : `import * as ${local} from "${name}/${imported}";`
   }).join(" ")
 
 for (const file of globSync("**/*.js", { cwd: dist })) {
   const path = join(dist, file)
   const source = readFileSync(path, "utf8")
-  const rewritten = source.replace(/^import \{([^}]+)\} from "effect";?/gm, (_, names) => byModule(names))
-  if (/^(import|export) .*from "effect"/m.test(rewritten)) throw new Error(`${file} imports all of effect`)
+  const rewritten = source.replace(
+    /^import \{([^}]+)\} from "(effect|@effect\/platform-node)";?/gm,
+    (_, names, name) => byModule(name, names)
+  )
+  const whole = /^(import|export) .*from "(effect|@effect\/platform-node)"/m.exec(rewritten)
+  if (whole !== null) throw new Error(`${file} imports all of ${whole[2]}`)
   if (rewritten !== source) writeFileSync(path, rewritten)
 }
 

@@ -12,7 +12,7 @@ import { killJournals } from "../kit/durable/Journals.ts"
 import { folder } from "../kit/Folder.ts"
 import { usePostgres } from "../kit/stores/UsePostgres.ts"
 
-const kills = Number(process.env["KILLS"] ?? 3)
+const kills = Number(process.env["KILLS"] ?? 2)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
 const program = () => bundle("test/kit/durable/Journal.ts")
@@ -42,7 +42,9 @@ describe(`every acknowledged update is found in the store after kill -9 (seed ${
     "and the client would find out: with states written late it does",
     () =>
       Effect.gen(function*() {
-        const { wrong } = yield* killJournals(program(), yield* places["a SQLite database"], 5, "late")
+        // One that is killed while it starts has acknowledged nothing.
+        const once = Effect.flatMap(places["a SQLite database"], (place) => killJournals(program(), place, 1, "late"))
+        const { wrong } = yield* Effect.repeat(once, { until: ({ wrong }) => wrong.length > 0, times: 9 })
         assert.isAbove(wrong.length, 0)
       }).pipe(Random.withSeed(`late ${seed}`))
   )

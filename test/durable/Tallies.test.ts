@@ -21,11 +21,11 @@ const source = fileURLToPath(import.meta.resolve("effect/package.json")).replace
 const lines = fs.readFileSync(source, "utf8").split("\n").slice(0, 4000)
 
 const places = [
-  ["a SQLite database", 12, 30, Effect.map(folder, (directory) => `sqlite:${join(directory, "tally.db")}`)],
-  ["a folder", 12, 30, Effect.map(folder, (directory) => `file:${join(directory, "tally")}`)],
+  ["a SQLite database", 4, 60, Effect.map(folder, (directory) => `sqlite:${join(directory, "tally.db")}`)],
+  ["a folder", 4, 60, Effect.map(folder, (directory) => `file:${join(directory, "tally")}`)],
   [
     "PostgreSQL",
-    3,
+    2,
     // To connect takes longer.
     200,
     Effect.map(

@@ -19,9 +19,29 @@ export const setup = (): void => rmSync(generated, { recursive: true, force: tru
 const bundleIn = (outdir: string, source: string): string => join(outdir, source.replace(/\.ts$/, ".mjs"))
 
 const isMain = (source: string): boolean => readFileSync(join(repository, source), "utf8").includes("import.meta.main")
-const programs = globSync(["src/programs/*.ts", "test/kit/*/*.ts"], { cwd: repository })
-  .map((source) => source.replaceAll("\\", "/"))
-  .filter(isMain)
+const mains = (pattern: string): ReadonlyArray<string> =>
+  globSync(pattern, { cwd: repository }).map((source) => source.replaceAll("\\", "/")).filter(isMain)
+
+/** Programs that are bundled together, and a run of one of them that ends by itself. */
+interface Group {
+  readonly name: string
+  readonly programs: ReadonlyArray<string>
+  readonly first: (outdir: string) => readonly [program: string, ...args: ReadonlyArray<string>]
+}
+
+// What they share is evaluated at each start: those that have no command line are not bundled with those that have one.
+const groups: ReadonlyArray<Group> = [
+  {
+    name: "programs",
+    programs: mains("src/programs/*.ts"),
+    first: () => ["src/programs/snapshots.ts", "--help"]
+  },
+  {
+    name: "kit",
+    programs: mains("test/kit/*/*.ts"),
+    first: (outdir) => ["test/kit/durable/Alarm.ts", `sqlite:${join(outdir, "first.db")}`, "count", "0", "1", "9", "2"]
+  }
+]
 
 /** Bundles source files by themselves; what they share is shared. */
 export const build = (entryPoints: ReadonlyArray<string>, outdir: string, options: BuildOptions): void =>
@@ -43,13 +63,13 @@ export const build = (entryPoints: ReadonlyArray<string>, outdir: string, option
     ...options
   })
 
-const buildPrograms = (entryPoints: ReadonlyArray<string>, outdir: string): void => {
+const buildPrograms = (entryPoints: ReadonlyArray<string>, outdir: string, group: Group | undefined): void => {
   // Workers may build at once: each builds aside, and the first to be done puts it in place.
   const aside = `${outdir}.${process.pid}`
   build(entryPoints, aside, {
     outbase: repository,
     // A program that does not ask whether it is the main one imports some that do: there they are not.
-    define: entryPoints === programs ? {} : { "import.meta.main": "false" }
+    define: group === undefined ? { "import.meta.main": "false" } : {}
   })
   try {
     renameSync(aside, outdir)
@@ -57,15 +77,15 @@ const buildPrograms = (entryPoints: ReadonlyArray<string>, outdir: string): void
     if (!existsSync(outdir)) throw error
     rmSync(aside, { recursive: true })
   }
-  // What is killed keeps nothing: one that ends by itself goes first.
-  spawnSync(process.execPath, [bundleIn(outdir, entryPoints[0]!), "--help"], { env: environment })
+  // What is killed keeps nothing of what it has compiled: one that ends by itself goes first.
+  const [program, ...args] = group?.first(outdir) ?? [entryPoints[0]!, "--help"]
+  spawnSync(process.execPath, [bundleIn(outdir, program), ...args], { env: environment })
 }
 
-/** The path of the bundle of a program. The first that asks for one makes those of all, so that they share their parts. */
+/** The path of the bundle of a program. The first that asks for one makes those of its group, so that they share their parts. */
 export const bundle = (source: string): string => {
-  const [entryPoints, outdir] = programs.includes(source)
-    ? [programs, join(folder, "all")]
-    : [[source], join(folder, source.replaceAll("/", "-"))]
-  if (!existsSync(outdir)) buildPrograms(entryPoints, outdir)
+  const group = groups.find(({ programs }) => programs.includes(source))
+  const outdir = join(folder, group?.name ?? source.replaceAll("/", "-"))
+  if (!existsSync(outdir)) buildPrograms(group?.programs ?? [source], outdir, group)
   return bundleIn(outdir, source)
 }

@@ -23,6 +23,9 @@ const Op = Schema.Union([
   Schema.TaggedStruct("Reopen", {})
 ])
 
+/** Lives; `RUNS=500` for a long run. */
+const runs = Number(process.env["RUNS"] ?? 12)
+
 /** Registers the test of one store. */
 export const anyLife = ({ durable, fresh }: Subject): void =>
   it.live.prop(
@@ -108,5 +111,5 @@ export const anyLife = ({ durable, fresh }: Subject): void =>
         const strip = (one: AsideRecord) => Object.assign(one, { asideAt: 0 })
         assert.deepStrictEqual((yield* store.listAside()).map(strip), (yield* model.listAside()).map(strip))
       })),
-    { arbitrary: { runs: 40 }, timeout: 120_000 }
+    { arbitrary: { runs }, timeout: 20_000 + runs * 3_000 }
   )

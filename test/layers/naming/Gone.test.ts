@@ -14,7 +14,7 @@ import {
 import { FakeProcess } from "../../kit/FakeProcess.ts"
 import { reachable } from "../../kit/Garbage.ts"
 
-const many = 100_000
+const many = 20_000
 /** What the turns before have looked at may still be held. */
 const few = 33
 

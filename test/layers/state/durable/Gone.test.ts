@@ -9,7 +9,7 @@ import { reachable } from "../../../kit/Garbage.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { away, layer as storeLayer, onAll, Scripted, Store } from "../../../kit/Scripted.ts"
 
-const many = 100_000
+const many = 20_000
 const some = 2_000
 /** A few may stay until it is their turn. */
 const few = 70

@@ -27,7 +27,9 @@ const subjects: ReadonlyArray<readonly [name: string, place: Effect.Effect<strin
   ]
 ]
 
+/** `ROUNDS=20` for a long run, in which more of them start at once. */
 const rounds = Number(process.env["ROUNDS"] ?? 1)
+const several = rounds === 1 ? 3 : 5
 
 const owner = (place: string, ownership: "exclusive" | "youngest", patience = 30_000) =>
   start(bundle("test/kit/stores/Owner.ts"), [place, ownership, String(patience)])
@@ -47,11 +49,11 @@ const oneOf = Effect.fnUntraced(function*(all: ReadonlyArray<Running>) {
 
 for (const [name, place] of subjects) {
   describe(`${name}: one process owns a store`, () => {
-    it.live("of five that start at once one is left, and the others say who has it", () =>
+    it.live("of several that start at once one is left, and the others say who has it", () =>
       Effect.gen(function*() {
         for (let round = 0; round < rounds; round++) {
           const at = yield* place
-          const left = yield* oneOf(yield* owners(5, at, "exclusive"))
+          const left = yield* oneOf(yield* owners(several, at, "exclusive"))
           for (const one of left.others) {
             assert.strictEqual(yield* one.ended, 1)
             const text =
@@ -69,7 +71,7 @@ for (const [name, place] of subjects) {
         Effect.gen(function*() {
           for (let round = 0; round < rounds; round++) {
             const at = yield* place
-            const all = yield* owners(rounds === 1 ? 3 : 5, at, "youngest")
+            const all = yield* owners(several, at, "youngest")
             // Nothing is asked of them: they learn it by themselves.
             const ends = yield* Effect.forEach(all, (one) => Effect.forkChild(one.ended))
             yield* Effect.forEach(all, (one) => Effect.raceFirst(one.printed("open "), one.ended), {

@@ -11,8 +11,8 @@ import { folder } from "../../../kit/Folder.ts"
 import { failures, last, numbers, start, type Writer } from "../../../kit/stores/Processes.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
-const kills = Number(process.env["KILLS"] ?? 4)
-const takeovers = Math.max(4, kills / 3)
+const kills = Number(process.env["KILLS"] ?? 2)
+const takeovers = Math.max(3, kills / 3)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
 const postgres = usePostgres()
