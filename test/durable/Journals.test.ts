@@ -42,7 +42,7 @@ describe(`every acknowledged update is found in the store after kill -9 (seed ${
     "and the client would find out: with states written late it does",
     () =>
       Effect.gen(function*() {
-        // One that is killed while it starts has acknowledged nothing.
+        // One that is killed just when all is written misses nothing.
         const once = Effect.flatMap(places["a SQLite database"], (place) => killJournals(program(), place, 1, "late"))
         const { wrong } = yield* Effect.repeat(once, { until: ({ wrong }) => wrong.length > 0, times: 9 })
         assert.isAbove(wrong.length, 0)
