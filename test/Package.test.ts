@@ -103,6 +103,29 @@ declare const console: { log(...values: ReadonlyArray<unknown>): void }
 if (!WorkerServer.isWorker) console.log(await Effect.runPromise(Effect.all([next("thread"), next("process")])))
 `
 
+/** The same of what is served, and of what a page has of it. */
+const served = `
+import { Layer, Schema } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { RpcSerialization } from "effect/rpc"
+import { GenServer } from "heirloom"
+import * as Message from "heirloom/Message"
+import { Serve } from "heirloom/serve"
+
+export const messages = { Add: Message.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+export class Counter extends GenServer.Service<Counter>()("stranger/Served", { state: Schema.Int, messages }) {}
+export const Rpcs = Message.group({ messages })
+export const Keyed = Serve.group(Counter, { keyed: true })
+export const Api = Serve.api(Counter, { name: "counter" })
+export const Routes = Layer.mergeAll(
+  HttpApiBuilder.layer(Api).pipe(Layer.provide(Serve.apiLayer(Api, "counter", Counter))),
+  Serve.layerHttp({ group: Rpcs, path: "/rpc" }).pipe(
+    Layer.provide([Serve.layer(Rpcs, Counter), RpcSerialization.layerNdjson])
+  )
+)
+export const call = (counter: Counter["Service"]) => Serve.answered(counter.Add({ by: 1 }), "Add")
+`
+
 const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   const ran = spawnSync(command, args, {
     cwd,
@@ -215,6 +238,7 @@ describe("a stranger's project", () => {
       ].join("\n")
     )
     writeFileSync(join(stranger, "counter.ts"), counter)
+    writeFileSync(join(stranger, "served.ts"), served)
     writeFileSync(join(stranger, "primes.ts"), primes)
     const checked = run(bin("tsc"), ["--checkers", "1", "-p", "."], stranger)
     assert.deepStrictEqual({ code: checked.code, output: checked.output }, { code: 0, output: "" })

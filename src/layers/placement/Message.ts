@@ -32,5 +32,14 @@ export {
   type CastDescription,
   type Messages
 } from "../../domain/server/Message.ts"
-export { api, apiGroup, type ApiOptions } from "./serve/Api.ts"
-export { group, type GroupOptions, Key } from "./serve/Group.ts"
+export { api, apiGroup, type ApiOptions, type CallHeaders, type EndpointOf, type EndpointsOf } from "./serve/Api.ts"
+export {
+  group,
+  type GroupOptions,
+  type HasMessages,
+  Key,
+  type KeyedPayload,
+  type KeySchema,
+  type RpcOf,
+  type RpcsOf
+} from "./serve/Group.ts"

@@ -13,10 +13,27 @@
  */
 export { Refused, RefusedIssue } from "../../domain/placement/Refused.ts"
 export { Unanswered, UnansweredReason } from "../../domain/placement/Unanswered.ts"
-export { api, apiGroup, type ApiOptions, type EndpointsOf, Guard } from "./serve/Api.ts"
+export {
+  api,
+  apiGroup,
+  type ApiOptions,
+  type CallHeaders,
+  type EndpointOf,
+  type EndpointsOf,
+  Guard
+} from "./serve/Api.ts"
 export { apiLayer, guard, unknown } from "./serve/ApiHandlers.ts"
-export { group, type GroupOptions, Key, type RpcsOf } from "./serve/Group.ts"
+export {
+  group,
+  type GroupOptions,
+  type HasMessages,
+  Key,
+  type KeyedPayload,
+  type KeySchema,
+  type RpcOf,
+  type RpcsOf
+} from "./serve/Group.ts"
 export { layer } from "./serve/Handlers.ts"
 export type { Limits, Rate } from "./serve/Limits.ts"
 export { type HttpOptions, layerHttp } from "./serve/Protocol.ts"
-export { answered } from "./serve/Source.ts"
+export { answered, type KeyedSource, type OneSource } from "./serve/Source.ts"

@@ -63,7 +63,12 @@ const withStatus = (schema: Schema.Top): Schema.Top =>
 
 // ---- Routes.
 
-/** The headers of a call. */
+/**
+ * The headers of a call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type CallHeaders = Schema.Struct<{ readonly "idempotency-key": Schema.optionalKey<Schema.String> }>
 
 /** What is answered: the reply, or that a cast was taken. */
@@ -74,7 +79,12 @@ type ErrorsOf<M> = [ErrorOf<M>] extends [Schema.Never] ? never : Schema.toCodecJ
 
 type HeadersOf<M> = M extends Call<any, any, any> ? Schema.toCodecStringTree<CallHeaders> : never
 
-/** One message as a route. */
+/**
+ * One message as a route.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type EndpointOf<Tag extends string, M, K> = HttpApiEndpoint.HttpApiEndpoint<
   Tag,
   "POST",

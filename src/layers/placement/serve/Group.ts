@@ -19,7 +19,12 @@ import {
 } from "../../../domain/placement/Wire.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 
-/** A schema of the keys of a class's servers. */
+/**
+ * A schema of the keys of a class's servers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface KeySchema extends Schema.Codec<string, string> {}
 
 /**
@@ -46,12 +51,22 @@ export const payloadOf = ({ message: { payload }, payload: schema }: OpenMessage
 /** Whether an option asks for keys. */
 export type IsKeyed<K> = [K] extends [never] ? false : K extends false | undefined ? false : true
 
-/** The payload of a message to the server of a key. */
+/**
+ * The payload of a message to the server of a key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface KeyedPayload<P extends Schema.Top>
   extends Schema.Struct<{ readonly key: KeySchema; readonly payload: P }>
 {}
 
-/** One message as an Rpc. */
+/**
+ * One message as an Rpc.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type RpcOf<Tag extends string, M, K> = Rpc.Rpc<
   Tag,
   K extends true ? KeyedPayload<PayloadOf<M>> : PayloadOf<M>,
@@ -86,7 +101,12 @@ export interface GroupOptions<K extends boolean | KeySchema = boolean | KeySchem
   readonly keyed?: K | undefined
 }
 
-/** The messages of a class, or of nothing else: what a group is made of. */
+/**
+ * The messages of a class, or of nothing else: what a group is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface HasMessages<Ms extends Messages> {
   readonly messages: Ms
 }

@@ -24,10 +24,20 @@ export type Method<P, A, E> = (
 ) => Effect.Effect<A, Exclude<E, Unanswered | Refused> | Inside>
 
 // `any` is the bound of what a source needs and may fail with: what it is comes back in `Demand`.
-/** The server of this app, by its class; or any Effect of a client with its methods. */
+/**
+ * The server of this app, by its class; or any Effect of a client with its methods.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type OneSource<Client> = Effect.Effect<Client, never, any>
 
-/** The servers by key: a function that finds the client of a key, or an Effect of one. */
+/**
+ * The servers by key: a function that finds the client of a key, or an Effect of one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type KeyedSource<Client> =
   | ((key: string) => Client | Effect.Effect<Client, StartError, any>)
   | Effect.Effect<(key: string) => Client, never, any>
