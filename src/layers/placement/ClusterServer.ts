@@ -24,7 +24,7 @@ import type { ServerClass } from "../server/GenServer.ts"
 import { limitsOf } from "../server/parts/Limits.ts"
 import type { AnyBehaviorInput } from "../server/parts/ServerSpec.ts"
 import { tableOf } from "../state/container/Container.ts"
-import type { Stateful, StateOf } from "../state/StateContainer.ts"
+import type { StateOf } from "../state/StateContainer.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { client as askerOf, keys, type Remote } from "./cluster/Asker.ts"
 import { entityOf, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
@@ -187,13 +187,13 @@ export const layer = <
  *   messages: { Here: GenServer.cast({ payload: { name: Schema.String } }) }
  * }) {}
  *
- * const Companions = StateContainer.layerMemory(Presence).pipe(ClusterServer.volatile(Presence))
+ * const Companions = StateContainer.layerMemory(Presence).pipe(ClusterServer.volatile<Presence>())
  * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const volatile = <Self, Id extends string, S>(_: Stateful<Self, Id, S>) =>
+export const volatile = <Self>() =>
 <A, E, R>(
   companions: Layer.Layer<A, E, R>
 ): Layer.Layer<A | FencedByKey<Self>, E, R> =>

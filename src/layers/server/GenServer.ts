@@ -3,7 +3,7 @@
  *
  * Use a server when several fibers share a state that has rules, when work must be done one message at a time, or when the
  * state must outlive the crash of the code that changes it. If you do not need a process, you do not need a process: a
- * `Ref` or a plain service is simpler. For a state that lives on several machines use effect's cluster entities.
+ * `Ref` or a plain service is simpler. For servers on several machines see `ClusterServer` of `heirloom/cluster`.
  *
  * @since 0.1.0
  */
