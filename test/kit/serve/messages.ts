@@ -30,5 +30,6 @@ export const messages = {
   Close: Message.call(),
   Crash: Message.call(),
   Hang: Message.call({ timeout: 20 }),
+  Odd: Message.call({ reply: Schema.Int }),
   Tick: Message.cast({ internal: true })
 }

@@ -208,12 +208,13 @@ const guarded = (
       // What the user's own schema does may throw.
       Effect.catchCauseIf(Cause.hasDies, () => Effect.fail(refused(400, { detail: "The payload could not be read." })))
     )
-  const send = (clientId: number, response: FromServer, transferables?: ReadonlyArray<globalThis.Transferable>) => {
+  const send: Protocol["send"] = (clientId, response, transferables) => {
     const harmless = withoutDefects(response)
     if (outcomes !== undefined && harmless._tag === "Exit" && harmless.exit._tag === "Failure") {
       for (const part of harmless.exit.cause) if (part._tag === "Fail") outcomes.failed(clientId, part.error)
     }
-    return protocol.send(clientId, harmless, transferables)
+    const sent = protocol.send(clientId, harmless, transferables)
+    return harmless === response ? sent : Effect.andThen(Effect.logError("An answer could not be sent", response), sent)
   }
   return {
     ...protocol,

@@ -39,6 +39,14 @@ describe("an api of a server", () => {
         }])
       }))
 
+    it.effect("says nothing of a reply that does not fit its schema, but that it is the service's fault", () =>
+      Effect.gen(function*() {
+        const fault = { _tag: "Refused", status: 500, title: "Internal Server Error" }
+        assert.deepStrictEqual(yield* answer("/account/Odd", json({})), [500, fault])
+        const [status, { exit }] = yield* answer("/rpc", json({ _tag: "Request", id: "1", tag: "Odd", payload: {} }))
+        assert.deepStrictEqual([status, exit.cause], [500, [{ _tag: "Fail", error: fault }]])
+      }))
+
     it.effect("sends to the server of the key in the path", () =>
       Effect.gen(function*() {
         yield* answer("/accounts/ann/Deposit", json({ amount: 5 }))
@@ -162,7 +170,7 @@ describe("the OpenAPI document of an api", () => {
         const paths = Object.keys(document.paths)
         assert.sameMembers(
           paths,
-          ["Deposit", "Withdraw", "Balance", "Note", "Label", "Grow", "Close", "Crash", "Hang"].map((tag) =>
+          ["Deposit", "Withdraw", "Balance", "Note", "Label", "Grow", "Close", "Crash", "Hang", "Odd"].map((tag) =>
             `/account/${tag}`
           )
         )
