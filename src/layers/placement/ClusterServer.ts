@@ -21,6 +21,7 @@ import type { Demands, FencedByKey, Grade } from "../../domain/state/Survival.ts
 import type { KeyedBehavior, Needs, Options as ServerOptions } from "../server/class/Behavior.ts"
 import { insideOf } from "../server/class/ServerClass.ts"
 import type { ServerClass } from "../server/GenServer.ts"
+import { Deadlines } from "../server/message/Deadlines.ts"
 import { limitsOf } from "../server/parts/Limits.ts"
 import type { AnyBehaviorInput } from "../server/parts/ServerSpec.ts"
 import { tableOf } from "../state/container/Container.ts"
@@ -268,6 +269,7 @@ export const client = <Self, Id extends string, S, Ms extends Messages>(
     return askerOf({
       of: server.key,
       types: insideOf(server).types,
+      deadlines: new Deadlines(yield* Effect.context<never>()),
       nextKey: (tag) => isKeyless(tag) ? undefined : nextKey(),
       remote: remote as unknown as (key: string) => Remote
     }) as unknown as (key: string) => Client<Ms>

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Effect, Exit, Predicate, type Random, Schema } from "effect"
+import { Cause, Clock, type Context, Effect, Exit, Fiber, Predicate, type Random, Schema } from "effect"
 import { ClusterError } from "effect/cluster"
 import { refusal } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
@@ -20,6 +20,7 @@ import { CallError, callError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import { checkOf, schemaOf } from "../../../domain/server/Validation.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
+import { Deadline, type Deadlines } from "../../server/message/Deadlines.ts"
 import type { MessageType } from "../../server/message/MessageType.ts"
 import { noTimeout } from "../../server/parts/Limits.ts"
 
@@ -46,36 +47,38 @@ export const keys = (random: Random.Random): () => string => {
 export interface Asking {
   readonly of: string
   readonly types: ReadonlyArray<MessageType>
+  readonly deadlines: Deadlines
   /** The key of a call whose caller gives none; absent where calls have none by themselves. */
   readonly nextKey: (tag: string) => string | undefined
   readonly remote: (key: string) => Remote
 }
 
 /** The methods of a client of a key. */
-export const client = ({ nextKey, of, remote, types }: Asking) => (key: string): Readonly<Record<string, unknown>> => {
-  const entity = remote(key)
-  const name = `${of}/${key}`
-  const methods: Record<string, unknown> = { key }
-  for (const type of types) {
-    const { isCall, tag } = type
-    if (type.message.internal === true) continue
-    const empty = Schema.isSchema(type.message.payload) ? undefined : {}
-    const send = entity[tag]!
-    methods[tag] = (payload: unknown = empty, options: CallOptions = {}) => {
-      const millis = options.timeout === undefined ? type.timeout : Millis.fromInput(options.timeout)
-      if (millis === undefined) return Exit.die(noTimeout(name, tag, options.timeout))
-      return Effect.suspend(() => {
-        const issue = type.checks?.payload(payload)
-        if (issue !== undefined) return invalid(name, type, payload, issue)
-        const own = type.complete === undefined ? payload : type.complete(payload)
-        return isCall
-          ? ask(send, name, type, own, millis, options.idempotencyKey ?? nextKey(tag))
-          : tell(send, name, type, own, millis)
-      })
+export const client =
+  ({ deadlines, nextKey, of, remote, types }: Asking) => (key: string): Readonly<Record<string, unknown>> => {
+    const entity = remote(key)
+    const name = `${of}/${key}`
+    const methods: Record<string, unknown> = { key }
+    for (const type of types) {
+      const { isCall, tag } = type
+      if (type.message.internal === true) continue
+      const empty = Schema.isSchema(type.message.payload) ? undefined : {}
+      const send = entity[tag]!
+      methods[tag] = (payload: unknown = empty, options: CallOptions = {}) => {
+        const millis = options.timeout === undefined ? type.timeout : Millis.fromInput(options.timeout)
+        if (millis === undefined) return Exit.die(noTimeout(name, tag, options.timeout))
+        return Effect.suspend(() => {
+          const issue = type.checks?.payload(payload)
+          if (issue !== undefined) return invalid(name, type, payload, issue)
+          const own = type.complete === undefined ? payload : type.complete(payload)
+          return isCall
+            ? ask(deadlines, send, name, type, own, millis, options.idempotencyKey ?? nextKey(tag))
+            : tell(send, name, type, own, millis)
+        })
+      }
     }
+    return methods
   }
-  return methods
-}
 
 const invalidOption = (name: string, { tag }: MessageType, given: unknown, issue: string) =>
   refusal({ of: name, request: tag, option: "payload", given }, `what its schema says (${issue})`)
@@ -87,6 +90,7 @@ const invalid = (name: string, type: MessageType, given: unknown, issue: string)
 
 /** A call, made again where its server moves, until it is answered or its time is over. */
 const ask = (
+  deadlines: Deadlines,
   send: Remote[string],
   name: string,
   type: MessageType,
@@ -122,10 +126,43 @@ const ask = (
         return isOver ? Exit.fail(error) : Effect.delay(Effect.suspend(() => again(rest)), pause)
       })
     }
-    const called = again(millis)
-    if (millis === Infinity) return called
-    return Effect.timeoutOrElse(called, { duration: millis + grace, orElse: () => failed(Unheard.silent) })
+    return millis === Infinity ? again(millis) : within(deadlines, again(millis), millis, () => failed(Unheard.silent))
   })
+
+/** A call that is given up after a while. */
+class Waiting extends Deadline {
+  readonly expire: () => void
+  constructor(expire: () => void) {
+    super()
+    this.expire = expire
+  }
+}
+
+/** A call, or something else when its time is over: as `Effect.timeoutOrElse`, without a timer and two fibers for each. */
+const within = (
+  deadlines: Deadlines,
+  call: Effect.Effect<unknown, unknown>,
+  millis: number,
+  orElse: () => Exit.Exit<unknown, unknown>
+): Effect.Effect<unknown, unknown> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.callback<unknown, unknown>((resume) => {
+      const fiber = Effect.runForkWith(context)(call)
+      const waiting = new Waiting(() => {
+        resume(orElse())
+        fiber.interruptUnsafe()
+      })
+      deadlines.add(waiting, millis + grace)
+      fiber.addObserver((exit) => {
+        waiting.list?.remove(waiting)
+        resume(exit)
+      })
+      return Effect.suspend(() => {
+        waiting.list?.remove(waiting)
+        return Fiber.interrupt(fiber)
+      })
+    })
+  )
 
 /** A cast: it is on its way when this ends, and its sender hears of nothing. */
 const tell = (
