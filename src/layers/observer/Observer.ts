@@ -19,7 +19,6 @@ import { createServer } from "node:http"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { Hearing } from "./Hearing.ts"
 import { page } from "./Page.ts"
-import type { Source } from "./Readers.ts"
 import { draw, routes } from "./Routes.ts"
 import { Sampler } from "./Sampler.ts"
 import { draw as drawn } from "./Terminal.ts"
@@ -41,8 +40,11 @@ export interface Options {
   readonly actions?: boolean | undefined
   /** What requests have to bring as a bearer token; none by default. The page asks for it, or takes it from `#token=…`. */
   readonly token?: Redacted.Redacted<string> | undefined
-  /** A line that the page shows: which app, on which machine. */
-  readonly about?: string | undefined
+  /**
+   * A line that the page shows: which app, on which machine. One that is asked for is asked for every few seconds, and a page shows
+   * it as it was when the page was opened.
+   */
+  readonly about?: string | Effect.Effect<string> | undefined
   /** How often it looks while a page is open; every half second by default. */
   readonly every?: Duration.Input | undefined
 }
@@ -71,7 +73,15 @@ const listening = (host: string, port: number) =>
     (NodeHttpServer) => NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: "1 second" })
   ))
 
-const looking = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">) {
+/** What the page is to say of its source. */
+interface Says {
+  readonly actions: boolean
+  readonly about: string | Effect.Effect<string>
+}
+
+const aboutEvery = "5 seconds"
+
+const looking = Effect.fnUntraced(function*({ about, actions }: Says) {
   const context = yield* Effect.context<never>()
   const clock = Context.get(context, Clock.Clock)
   const now = () => clock.currentTimeMillisUnsafe()
@@ -79,12 +89,21 @@ const looking = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "abou
     Effect.sync(() => new Hearing(context)),
     (hearing) => Effect.sync(() => hearing.leave())
   )
-  const sampler = new Sampler(hearing, { ...says, source: yield* draw, startedAt: now() }, now)
+  const source = { about: typeof about === "string" ? about : "", actions, source: yield* draw, startedAt: now() }
+  if (typeof about !== "string") {
+    const asked = Effect.map(about, (line) => {
+      source.about = line
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(asked, Effect.sleep(aboutEvery))), {
+      startImmediately: true
+    })
+  }
+  const sampler = new Sampler(hearing, source, now)
   yield* Effect.addFinalizer(() => Effect.sync(() => sampler.closeAll()))
   return { hearing, sampler }
 })
 
-const sampling = Effect.fnUntraced(function*(says: Pick<Source, "actions" | "about">, every: number) {
+const sampling = Effect.fnUntraced(function*(says: Says, every: number) {
   const { hearing, sampler } = yield* looking(says)
   const look = Effect.catchCause(
     Effect.sync(() => sampler.isWatched ? sampler.tick() : hearing.keepUp()),

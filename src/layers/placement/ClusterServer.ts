@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import { Clock, type Duration, Effect, Layer, Random, type Schedule } from "effect"
-import { type Entity, Sharding } from "effect/cluster"
+import { type Entity, RunnerStorage, Sharding } from "effect/cluster"
 import type { Rpc } from "effect/rpc"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
@@ -274,6 +274,40 @@ export const client = <Self, Id extends string, S, Ms extends Messages>(
       remote: remote as unknown as (key: string) => Remote
     }) as unknown as (key: string) => Client<Ms>
   })
+
+/**
+ * A line that says which runner this is, by its address, and which others there are: for the page of `Observer`, which shows the
+ * trees of its own process.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { ClusterServer } from "heirloom/cluster"
+ * import * as Observer from "heirloom/Observer"
+ *
+ * const Watching = Layer.unwrap(
+ *   Effect.map(ClusterServer.about("10.0.0.5:34431"), (about) => Observer.layer({ about }))
+ * )
+ * ```
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const about = (own: string): Effect.Effect<Effect.Effect<string>, never, RunnerStorage.RunnerStorage> =>
+  Effect.map(RunnerStorage.RunnerStorage, ({ getRunners }) =>
+    getRunners.pipe(
+      Effect.map((runners) => {
+        const names = runners.map(([{ address: { host, port } }, isWell]) =>
+          `${host}:${port}${isWell ? "" : " (not well)"}`
+        )
+        const others = names.filter((name) => !name.startsWith(own)).sort()
+        return `Runner ${own}, ${others.length === 0 ? "the only one" : `beside ${others.join(", ")}`}`
+      }),
+      Effect.catch(() =>
+        Effect.succeed(`Runner ${own}; which others there are is not known: the database does not answer`)
+      )
+    ))
 
 /**
  * The entity of a server class, for effect's own tools: `EntityProxy`, `EntityProxyServer`, `Entity.client`.

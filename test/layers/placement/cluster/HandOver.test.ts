@@ -1,7 +1,7 @@
 /** Servers that move from one runner to another: two runners in this process, over real sockets and one store. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, References, Scope } from "effect"
-import { Sharding } from "effect/cluster"
+import { RunnerStorage, Sharding } from "effect/cluster"
 import { ClusterServer } from "../../../../src/cluster.ts"
 import { StateStore } from "../../../../src/index.ts"
 import { Counter, type Life, life, runner, Store } from "../../../kit/placement/Counters.ts"
@@ -100,6 +100,25 @@ describe("a timer that is conserved", () => {
       yield* Effect.repeat(Effect.sleep(20), { until: () => moved.every((key) => two.log.includes(`+${key}`)) })
       // The server is there a moment before its timer is handled.
       for (const key of moved) yield* Effect.repeat(counters(key).Get(), { until: (n) => n === 100 })
+    }).pipe(Effect.scoped, quiet))
+})
+
+describe("what a runner says of itself", () => {
+  it.live("names the others", () =>
+    Effect.gen(function*() {
+      const own = town()
+      const ports = [yield* freePort, yield* freePort]
+      const members = ports.map((port) => member(own.storage, port))
+      const about = yield* Effect.provideService(
+        ClusterServer.about(`127.0.0.1:${ports[0]}`),
+        RunnerStorage.RunnerStorage,
+        own.storage
+      )
+      yield* Layer.build(members[0]!)
+      assert.strictEqual(yield* about, `Runner 127.0.0.1:${ports[0]}, the only one`)
+      yield* Layer.build(members[1]!)
+      const line = yield* Effect.repeat(about, { until: (line) => line.includes("beside") })
+      assert.strictEqual(line, `Runner 127.0.0.1:${ports[0]}, beside 127.0.0.1:${ports[1]}`)
     }).pipe(Effect.scoped, quiet))
 })
 
