@@ -3,9 +3,10 @@
  *
  * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a thousand
  * timers ring; all are killed at moments drawn at random. Between them copies of a SQLite database are damaged at places drawn at
- * random, requests drawn at random are sent to servers that are served, and a storm does all that befalls a store at once. The same
- * seed draws the same. It fails when anything acknowledged is missing, a count is not that of a single pass, a timer has not counted
- * once, a damaged copy misses something in silence, or a request gets an answer that is not its own.
+ * random, requests drawn at random are sent to servers that are served, threads die in the middle of messages, and a storm does all
+ * that befalls a store at once. The same seed draws the same. It fails when anything acknowledged is missing, a count is not that of
+ * a single pass, a timer has not counted once, a damaged copy misses something in silence, a request gets an answer that is not its
+ * own, a thread is left, or one that is starved is taken for hung.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
@@ -23,6 +24,7 @@ import { storm } from "../kit/serve/Storm.ts"
 import { layer as web } from "../kit/serve/Web.ts"
 import { damage, judged, original } from "../kit/stores/DamagedSqlite.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
+import { killThreads, starveThread } from "../kit/worker/Deaths.ts"
 
 /** All the sources of effect. */
 const folderOfEffect = fileURLToPath(new URL("src", import.meta.resolve("effect/package.json")))
@@ -41,7 +43,10 @@ interface Total {
 }
 
 /** What a turn kills. */
-const parts = ["journals", "tally", "timers", "damage", "serve", "storms"] as const
+const parts = ["journals", "tally", "timers", "damage", "serve", "storms", "threads"] as const
+
+/** Deaths of threads in one turn. */
+const deaths = 250
 
 /** Damaged copies in one turn. */
 const copies = 200
@@ -114,6 +119,14 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       yield* Console.log(
         `  ${takeOvers} take-overs (${late} late answers), ${damages} damages: ${said} losses said, ${refused} starts refused`
       )
+    }
+    if (isWanted("threads") && (yield* isTime)) {
+      const { acknowledged, deaths: kills, wrong } = yield* killThreads(deaths, `${seed++}`)
+      yield* add("threads", kills, acknowledged, wrong)
+      const { took, wrong: starved } = yield* starveThread
+      yield* add("a starved thread", 0, 0, starved)
+      const resident = Math.round(process.memoryUsage.rss() / 1e6)
+      yield* Console.log(`  600 ms of work took it ${took} ms; ${resident} MB are resident here`)
     }
     for (const log of [false, true]) {
       if (!isWanted("damage") || !(yield* isTime)) continue

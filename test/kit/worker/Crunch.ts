@@ -1,5 +1,7 @@
 /** A server whose handlers do, or fail at, all that a thread can survive; and its entry. */
 import { Context, Effect, Exit, Layer, Schema } from "effect"
+import { readlinkSync } from "node:fs"
+import { setPriority } from "node:os"
 import process from "node:process"
 import { threadId } from "node:worker_threads"
 import { GenServer, Next, Timer } from "../../../src/index.ts"
@@ -28,6 +30,7 @@ export class Crunch extends GenServer.Service<Crunch>()("test/Crunch", {
       })
     }),
     Burn: GenServer.call({ payload: { millis: Schema.Int }, reply: Schema.Int }),
+    Starve: GenServer.call({ payload: { millis: Schema.Int }, reply: Schema.Int }),
     Rest: GenServer.call({ payload: { millis: Schema.Int }, reply: Schema.Int }),
     Log: GenServer.call({ payload: { line: Schema.String } }),
     Later: GenServer.call({ payload: { millis: Schema.Int } }),
@@ -72,6 +75,18 @@ export const behavior = Crunch.behavior({
       ]),
     Burn: (state, { millis }) => {
       burn(millis)
+      return [state.n, state]
+    },
+    Starve: (state, { millis }) => {
+      // Linux gives each thread a priority of its own.
+      const [tid] = readlinkSync("/proc/thread-self").split("/").slice(-1)
+      setPriority(Number(tid), 5)
+      const computed = () => {
+        const { system, user } = process.threadCpuUsage()
+        return (system + user) / 1000
+      }
+      const until = computed() + millis
+      while (computed() < until) burn(1)
       return [state.n, state]
     },
     Rest: (state, { millis }) =>

@@ -1,7 +1,10 @@
 /** Kills threads in the middle of messages, in each way that one can die, and looks for what is left or lost. */
-import { Effect, Exit, Layer, Random, References } from "effect"
+import { Clock, Effect, Exit, Layer, Random, References } from "effect"
+import { spawn } from "node:child_process"
+import { availableParallelism } from "node:os"
+import process from "node:process"
 import { Crunch } from "./Crunch.ts"
-import { many, placesLeft, placesThatLive } from "./Places.ts"
+import { many, one, placesLeft, placesThatLive } from "./Places.ts"
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 const forever = { timeout: "infinity" } as const
@@ -58,3 +61,37 @@ export const killThreads = (count: number, seed: string): Effect.Effect<Deaths> 
     if (left._tag === "None") wrong.push(`of ${first.length} threads there are ${(yield* placesThatLive).length} left`)
     return { deaths, acknowledged, wrong }
   }).pipe(Random.withSeed(seed), Effect.provide(quiet))
+
+/** How a thread fared that was at honest work while others had the machine. */
+export interface Starved {
+  /** Milliseconds that its work took. */
+  readonly took: number
+  readonly wrong: ReadonlyArray<string>
+}
+
+/**
+ * A thread of low priority computes for 600 ms, on a machine that is busy with more than it has cores. It takes longer than the
+ * patience, which is 900 ms, and must not be taken for hung.
+ */
+export const starveThread: Effect.Effect<Starved> = Effect.gen(function*() {
+  const busy = Effect.acquireRelease(
+    Effect.sync(() => spawn(process.execPath, ["-e", "const end = Date.now() + 120_000; while (Date.now() < end);"])),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+  const crunch = yield* Crunch
+  yield* crunch.Add({ by: 7 })
+  yield* Effect.replicateEffect(busy, 2 * availableParallelism())
+  const before = yield* Clock.currentTimeMillis
+  const exit = yield* Effect.exit(crunch.Starve({ millis: 600 }, forever))
+  const took = (yield* Clock.currentTimeMillis) - before
+  const wrong = [
+    ...(Exit.isSuccess(exit) && exit.value === 7 ? [] : [`a starved thread was ended: ${String(exit)}`]),
+    ...(took > 900 ? [] : [`a thread was not starved: it took ${took} ms`])
+  ]
+  return { took, wrong }
+}).pipe(
+  Effect.scoped,
+  Effect.provide(one({ hang: { patience: "900 millis", action: "kill" } })),
+  Effect.provide(quiet),
+  Effect.orDie
+)

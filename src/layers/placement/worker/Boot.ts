@@ -31,6 +31,9 @@ const guest = { place: "thread", post: (m) => parentPort.postMessage(m), marks: 
 globalThis[Symbol.for("${guestKey}")] = guest
 ${common}
 parentPort.on("message", hear)
+if (process.platform === "linux") try {
+  guest.post({ is: "up", task: Number(require("node:fs").readlinkSync("/proc/thread-self").split("/").at(-1)) })
+} catch {}
 `
 
 /** Those of a process: it ends with its parent, and not before it when both are interrupted from a keyboard. */

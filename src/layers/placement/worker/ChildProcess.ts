@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import { spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
 import process from "node:process"
 import { plainError } from "../../../domain/text/ForeignCause.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { processBoot } from "./Boot.ts"
 import type { Listener, Place, PlaceOptions, ResourceLimits } from "./Place.ts"
 import type { Request, Response } from "./Protocol.ts"
+import { countedOf, givenIn } from "./Waits.ts"
 
 /** Starts a process, which has the same Node and its options. */
 export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener: Listener): Place => {
@@ -24,7 +24,9 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
   let ended: (() => void) | undefined
   let error: Error | undefined
   let hasAnswered = true
-  let before = usageOf(child.pid)
+  // The thread that runs its JavaScript has its number.
+  const countedNow = () => child.pid === undefined ? undefined : countedOf(child.pid, child.pid)
+  let counted = countedNow()
   const died = (how: string, cause?: unknown): void => {
     if (isGone) return
     isGone = true
@@ -54,14 +56,14 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
     kind: "process",
     marks: undefined,
     post,
-    look: () => {
+    look: (millis) => {
       const utilisation = hasAnswered ? 0 : 1
       hasAnswered = false
       post({ to: "ping" })
-      const used = usageOf(child.pid)
-      const computed = used === undefined || before === undefined ? undefined : used - before
-      before = used
-      return { utilisation, computed }
+      const now = countedNow()
+      const given = givenIn(millis, counted, now)
+      counted = now
+      return { utilisation, given }
     },
     end: (done) => {
       if (isGone) return done()
@@ -93,16 +95,3 @@ const limitsOf = (limits: ResourceLimits | undefined): ReadonlyArray<string> => 
     // The young generation is three of these.
     : [`--max-semi-space-size=${Math.max(1, Math.floor(limits.maxYoungGenerationSizeMb / 3))}`])
 ]
-
-/** Milliseconds that a process has computed; `undefined` where the system does not say so in a file. */
-const usageOf = (pid: number | undefined): number | undefined => {
-  if (process.platform !== "linux" || pid === undefined) return undefined
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8")
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
-    // Linux counts in hundredths of a second here, whatever its kernel does.
-    return 10 * (Number(fields[11]) + Number(fields[12]))
-  } catch {
-    return undefined
-  }
-}

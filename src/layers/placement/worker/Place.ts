@@ -16,7 +16,7 @@ export interface Listener {
 /** What can be seen of it from outside, however busy it is. */
 export interface Sight {
   readonly utilisation: number
-  readonly computed: number | undefined
+  readonly given: number | undefined
 }
 
 /** A thread or a process. */
@@ -25,8 +25,8 @@ export interface Place {
   readonly post: (request: Request) => void
   /** What it has begun, where that is shared. */
   readonly marks: Int32Array | undefined
-  /** What is seen of it since this was called before. */
-  readonly look: () => Sight
+  /** What is seen of it since this was called before, so many milliseconds ago. */
+  readonly look: (millis: number) => Sight
   /** Ends it, whatever it is doing; `done` is called when it is gone. */
   readonly end: (done: () => void) => void
 }

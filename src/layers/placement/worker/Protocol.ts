@@ -100,6 +100,8 @@ export type Response =
   | { readonly is: "outcome"; readonly id: number; readonly outcome: Outcome }
   | { readonly is: "begun"; readonly id: number }
   | { readonly is: "pong" }
+  /** Which thread of its process it is, where Linux says so. */
+  | { readonly is: "up"; readonly task: number }
   | { readonly is: "dying"; readonly error: ErrorFields }
   | {
     readonly is: "log"

@@ -24,9 +24,9 @@ import { start as startThread } from "./Thread.ts"
  */
 export interface HangOptions {
   /**
-   * For how long it may be at the same message without a rest; 10 seconds by default. Where Node says how much a thread has
-   * computed (24.6 and later; of a process on Linux), this is time that it has computed, so that one that is starved by
-   * others is not taken for hung. Elsewhere it is time in which this process was not late itself.
+   * For how long it may be at the same message without a rest; 10 seconds by default. Time in which it waits for a processor does
+   * not count, so that one that is starved by others is not taken for hung: Linux says how much that was, and elsewhere, of a
+   * thread, Node 24.6 and later. Where nothing does, time does not count in which this process was late itself.
    */
   readonly patience?: Duration.Input | undefined
   /** `"report"` writes a warning; `"kill"` ends it as well, and its server crashes with `WorkerDied`. `"report"` by default. */
@@ -173,7 +173,7 @@ const watching = Effect.fnUntraced(function*(
   let suspicion = Hang.calm
   let isReported = false
   let rests = 0
-  host.place.look()
+  host.place.look(0)
   let from = Timer.instantOf(clock)
   while (host.dead === undefined && rests < 10) {
     yield* Effect.sleep(every)
@@ -182,7 +182,7 @@ const watching = Effect.fnUntraced(function*(
     from = now
     const { inHand } = host
     rests = inHand === undefined ? rests + 1 : 0
-    suspicion = Hang.after(suspicion, { millis, lag: Math.max(0, millis - every), inHand, ...host.place.look() })
+    suspicion = Hang.after(suspicion, { millis, lag: Math.max(0, millis - every), inHand, ...host.place.look(millis) })
     if (suspicion.samples === 0) isReported = false
     if (isReported || !Hang.isHung(suspicion, patience)) continue
     isReported = true

@@ -8,6 +8,7 @@ import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { threadBoot } from "./Boot.ts"
 import type { Listener, Place, PlaceOptions, ResourceLimits } from "./Place.ts"
 import { type Response, slots } from "./Protocol.ts"
+import { type Counted, countedOf, givenIn } from "./Waits.ts"
 
 /** Starts a thread. */
 export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener: Listener): Place => {
@@ -26,41 +27,57 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
     isGone = true
     listener.died(how, cause)
   }
-  worker.on("message", (response: Response) => listener.response(response))
+  let task: number | undefined
+  let counted: Counted | undefined
+  worker.on("message", (response: Response) => {
+    if (response.is !== "up") return listener.response(response)
+    task = response.task
+    counted = countedOf("self", task)
+  })
   worker.on("messageerror", (error) => died(`said what cannot be read: ${messageOf(error)}`, error))
   worker.on("error", (error) => died(causeText(error), error))
   worker.on("exit", (code) => died(`exited with code ${code}`))
 
   let before = worker.performance.eventLoopUtilization()
-  let used = 0
-  let known: number | undefined
-  let isAsking = false
-  const askUsage = (): void => {
-    // Later versions of Node answer this however busy the thread is.
-    if (isAsking || isGone || typeof worker.cpuUsage !== "function") return
-    isAsking = true
-    worker.cpuUsage().then(({ system, user }) => {
-      known = (user + system) / 1000
-      isAsking = false
-    }, () => {
-      isAsking = false
-    })
-  }
+  const usage = usageOf(worker)
   return {
     kind: "thread",
     marks,
     post: (request) => worker.postMessage(request, []),
-    look: () => {
+    look: (millis) => {
       const now = worker.performance.eventLoopUtilization()
       const { utilization } = worker.performance.eventLoopUtilization(now, before)
       before = now
-      const computed = known === undefined ? undefined : known - used
-      used = known ?? used
-      known = undefined
-      askUsage()
-      return { utilisation: utilization, computed }
+      const answered = usage()
+      if (task === undefined || counted === undefined) return { utilisation: utilization, given: answered }
+      const countedNow = countedOf("self", task)
+      const given = givenIn(millis, counted, countedNow)
+      counted = countedNow
+      return { utilisation: utilization, given: given ?? answered }
     },
     end: (done) => void worker.terminate().then(done, done)
+  }
+}
+
+/** How many milliseconds a thread says that it has computed since this was last known. Later versions of Node ask it however busy it is. */
+const usageOf = (worker: Worker): () => number | undefined => {
+  let total = 0
+  let latest: number | undefined
+  let isAsking = typeof worker.cpuUsage !== "function"
+  return () => {
+    const computed = latest === undefined ? undefined : latest - total
+    total = latest ?? total
+    latest = undefined
+    if (isAsking) return computed
+    isAsking = true
+    const answered = (): void => {
+      isAsking = false
+    }
+    worker.cpuUsage().then(({ system, user }) => {
+      latest = (user + system) / 1000
+      answered()
+    }, answered)
+    return computed
   }
 }
 
