@@ -75,7 +75,7 @@ export interface Starved {
  */
 export const starveThread: Effect.Effect<Starved> = Effect.gen(function*() {
   const busy = Effect.acquireRelease(
-    Effect.sync(() => spawn(process.execPath, ["-e", "const end = Date.now() + 120_000; while (Date.now() < end);"])),
+    Effect.sync(() => spawn(process.execPath, ["-e", "const end = Date.now() + 20_000; while (Date.now() < end);"])),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
   const crunch = yield* Crunch
