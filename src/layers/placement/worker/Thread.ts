@@ -5,8 +5,7 @@
  */
 import { type ResourceLimits as NodeLimits, Worker } from "node:worker_threads"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
-import { threadBoot } from "./Boot.ts"
-import type { Listener, Place, PlaceOptions, ResourceLimits } from "./Place.ts"
+import { type Listener, type Place, type PlaceOptions, type ResourceLimits, threadBoot } from "./Place.ts"
 import { type Response, slots } from "./Protocol.ts"
 import { type Counted, countedOf, givenIn } from "./Waits.ts"
 
