@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as KeyLock from "../../../src/layers/naming/KeyLock.ts"
 
@@ -30,6 +30,28 @@ describe("locks by key", () => {
       yield* Deferred.succeed(gates[1], undefined)
       yield* Fiber.await(second)
       assert.deepStrictEqual(log, ["first in", "other key", "first out", "second in", "second out"])
+      assert.strictEqual(locks.size(), 0)
+    }))
+
+  it.effect("one that is held is free when its Scope is closed, and is forgotten then", () =>
+    Effect.gen(function*() {
+      const locks = KeyLock.make<string>()
+      const log: Array<string> = []
+      const take = (name: string) =>
+        Effect.gen(function*() {
+          const scope = yield* Scope.make()
+          const taking = Scope.provide(Effect.andThen(locks.hold("k"), Effect.sync(() => log.push(name))), scope)
+          const fiber = yield* Effect.forkChild(taking, { startImmediately: true })
+          return { fiber, leave: Scope.close(scope, Exit.void) }
+        })
+      const [first, second, third] = [yield* take("first"), yield* take("second"), yield* take("third")]
+      assert.deepStrictEqual(log, ["first"])
+      yield* Fiber.interrupt(second.fiber)
+      yield* first.leave
+      yield* Fiber.join(third.fiber)
+      assert.deepStrictEqual(log, ["first", "third"])
+      assert.strictEqual(locks.size(), 1)
+      yield* third.leave
       assert.strictEqual(locks.size(), 0)
     }))
 

@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Random, References } from "effect"
 import {
+  EntityProxy,
+  EntityProxyServer,
   MessageStorage,
   RunnerHealth,
   Runners,
@@ -10,6 +12,7 @@ import {
   ShardingConfig,
   TestRunner
 } from "effect/cluster"
+import { RpcTest } from "effect/rpc"
 import { ClusterServer } from "../../../../src/cluster.ts"
 import { StateStore } from "../../../../src/index.ts"
 import { CallError } from "../../../../src/layers/server/GenServer.ts"
@@ -114,8 +117,9 @@ describe("a server of a cluster", () => {
         assert.deepStrictEqual(own.log, ["+a"])
         assert.strictEqual(yield* passing(counter.Add({ by: 1 }), 50), 2)
         assert.deepStrictEqual([own.log, own.most], [["+a", "-a", "+a"], 1])
-        // Virtual time stands still at the end.
-        own.cleanUp = 0
+        // Its entity knows it, and ends it.
+        yield* passing(Effect.sleep("12 seconds"), 500)
+        assert.deepStrictEqual(own.log, ["+a", "-a", "+a", "-a"])
       }),
       { maxIdleTime: "5 seconds" }
     )
@@ -272,6 +276,25 @@ describe("idempotency keys", () => {
       assert.deepStrictEqual(yield* heard("all"), [undefined, undefined])
       assert.deepStrictEqual(yield* heard("all", "mine"), ["mine", undefined])
     }))
+})
+
+describe("the entity", () => {
+  it.effect("is one for effect's own tools: a proxy calls its server, with a key or without", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const entity = ClusterServer.entity(Counter)
+        const Proxy = EntityProxy.toRpcGroup(entity)
+        const client = yield* RpcTest.makeClient(Proxy).pipe(
+          Effect.provide(EntityProxyServer.layerRpcHandlers(entity))
+        )
+        const add = client["test/Counter.Add"]({ entityId: "a", payload: { payload: { by: 41 }, key: "one" } })
+        assert.deepStrictEqual([yield* passing(add), yield* passing(add)], [41, 41])
+        assert.strictEqual(yield* passing(client["test/Counter.Get"]({ entityId: "a", payload: { payload: {} } })), 41)
+        const crash = yield* passing(word(client["test/Counter.Crash"]({ entityId: "a", payload: { payload: {} } })))
+        assert.strictEqual(crash, "Crashed")
+      }).pipe(Effect.scoped)
+    ))
 })
 
 describe("persisted calls", () => {
