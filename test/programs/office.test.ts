@@ -62,7 +62,7 @@ describe.concurrent("the office", () => {
         yield* offices.current.api.shows.putOnSale(onSale)
         const { fiber, traffic } = yield* begin(offices, "hamlet", customers)
         for (let i = 0; i < kills; i++) {
-          yield* traffic.answers(20 + (yield* Random.nextIntBetween(0, 200)))
+          yield* traffic.answers(20 + (yield* Random.nextIntBetween(0, 100)))
           assert.strictEqual(yield* offices.current.kill, "SIGKILL")
           offices.open(yield* open(store))
         }
@@ -73,7 +73,7 @@ describe.concurrent("the office", () => {
         yield* offices.current.kill
         assert.deepStrictEqual(yield* differences(yield* open(store), traffic.customers), [])
       }).pipe(Random.withSeed(seed)),
-    60_000 + kills * 10_000
+    120_000 + kills * 10_000
   )
 })
 

@@ -12,12 +12,10 @@ import { folder } from "../Folder.ts"
 /** A store that is there as long as the Scope. */
 export const place = Effect.map(folder, (directory) => `sqlite:${join(directory, "office.db")}`)
 
-const main = () => bundle("src/programs/main.ts")
-
-/** Runs the office, as `npm start -- office` does, until it is open or has ended. */
+/** Runs the office, as `npm start -- office` does without the other programs, until it is open or has ended. */
 export const run = Effect.fnUntraced(
   function*(args: ReadonlyArray<string>): Effect.fn.Return<Running, never, Scope.Scope> {
-    const running = yield* start(main(), ["office", ...args])
+    const running = yield* start(bundle("src/programs/office.ts"), args)
     yield* running.printed("  metrics ")
     return running
   }
