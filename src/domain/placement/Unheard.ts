@@ -19,16 +19,17 @@ const signs: Readonly<Record<string, Unheard>> = {
   EntityNotAssignedToRunner: { why: "left", begun: false },
   MailboxFull: { why: "full", begun: false },
   PersistenceError: { why: "storage", begun: true },
-  AlreadyProcessingMessage: { why: "moved", begun: true },
-  MalformedMessage: { why: "malformed", begun: true },
-  SchemaError: { why: "malformed", begun: true }
+  AlreadyProcessingMessage: { why: "moved", begun: true }
 }
 
-/** What an error, or a defect, of the cluster means; nothing for any other. */
+/** What an error of the cluster means; nothing for any other. */
 export const fromTag = (tag: string): Unheard | undefined => Object.hasOwn(signs, tag) ? signs[tag] : undefined
 
 /** The server was handed over while the message was on its way, or in hand. */
 export const handedOver: Unheard = { why: "moved", begun: true }
+
+/** A message, or its answer, was not understood on the way. */
+export const malformed: Unheard = { why: "malformed", begun: true }
 
 /** Nothing came in time. */
 export const silent: Unheard = { why: "silent", begun: true }

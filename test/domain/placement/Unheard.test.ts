@@ -9,7 +9,6 @@ describe("what the cluster says of a call", () => {
     assert.deepStrictEqual(Unheard.fromTag("MailboxFull"), { why: "full", begun: false })
     assert.deepStrictEqual(Unheard.fromTag("EntityNotAssignedToRunner"), { why: "left", begun: false })
     assert.deepStrictEqual(Unheard.fromTag("PersistenceError"), { why: "storage", begun: true })
-    assert.deepStrictEqual(Unheard.fromTag("MalformedMessage"), { why: "malformed", begun: true })
     for (const tag of ["Overdrawn", "toString", "__proto__", ""]) assert.isUndefined(Unheard.fromTag(tag))
   })
 

@@ -49,6 +49,8 @@ export const makeStorage = (): RunnerStorage.RunnerStorage["Service"] => {
 export const member = (storage: RunnerStorage.RunnerStorage["Service"], port?: number) =>
   NodeClusterSocket.layer({
     storage: "byo",
+    // The binary one does not notice that the sides have different schemas: it reads something else.
+    serialization: "ndjson",
     clientOnly: port === undefined,
     shardingConfig: {
       runnerAddress: port === undefined ? Option.none() : Option.some(RunnerAddress.make("127.0.0.1", port)),

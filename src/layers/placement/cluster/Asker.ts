@@ -108,10 +108,13 @@ const ask = (
       if (Cause.hasInterruptsOnly(cause)) return failed(Unheard.handedOver)
       const error = Cause.squash(cause)
       if (error instanceof CallError) return Exit.fail(withKey(error, key))
-      const unheard = unheardOf(error, Cause.hasFails(cause))
-      const issue = unheard === undefined && Cause.hasDies(cause) ? issueOf(type, payload) : undefined
-      if (issue !== undefined) return invalid(name, type, payload, issue)
-      return unheard === undefined ? Exit.failCause(cause) : failed(unheard, messageOf(error))
+      if (Cause.hasDies(cause)) {
+        const issue = issueOf(type, payload)
+        // A server's defect is a CallError: this one is of what is in between.
+        return issue === undefined ? failed(Unheard.malformed, detailOf(error)) : invalid(name, type, payload, issue)
+      }
+      const unheard = unheardOf(error)
+      return unheard === undefined ? Exit.failCause(cause) : failed(unheard, detailOf(error))
     }
     const again = (left: number): Effect.Effect<unknown, unknown> => {
       const sent = {
@@ -197,10 +200,14 @@ const errors = [
   ClusterError.PersistenceError
 ]
 
-/** What an error or a defect of the cluster means; nothing for one of the server's own. */
-const unheardOf = (error: unknown, hasFailed: boolean): Unheard.Unheard | undefined => {
-  // A message may have an error of the same tag.
-  if (hasFailed && !errors.some((one) => error instanceof one)) return undefined
-  const tag = Predicate.hasProperty(error, "_tag") ? error._tag : error instanceof Error ? error.name : undefined
-  return typeof tag === "string" ? Unheard.fromTag(tag) : undefined
+/** What an error says, or what has caused it where that says nothing. */
+const detailOf = (error: unknown): string => {
+  const said = messageOf(error)
+  return said === "" && error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : said
 }
+
+/** What an error of the cluster means; nothing for one of the message's own, which may have the same tag. */
+const unheardOf = (error: unknown): Unheard.Unheard | undefined =>
+  errors.some((one) => error instanceof one) && Predicate.hasProperty(error, "_tag")
+    ? Unheard.fromTag(String(error._tag))
+    : undefined

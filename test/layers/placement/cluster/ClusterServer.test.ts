@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Random, References } from "effect"
 import {
+  ClusterError,
   EntityProxy,
   EntityProxyServer,
   MessageStorage,
@@ -212,6 +213,34 @@ describe("what the cluster says of a call", () => {
         assert.deepInclude(refused, { _tag: "InvalidPayload" })
         assert.strictEqual(yield* passing(counter.Get()), 0)
       })
+    ))
+
+  it.effect("a message that cannot be stored is Unreachable, storage, when its time is over", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter, { persisted: ["Add"] }))("a")
+        const refused = yield* passing(
+          reason(counter.Add({ by: 1 }, { idempotencyKey: "one", timeout: "1 second" })),
+          50
+        )
+        assert.deepInclude(refused, { _tag: "Unreachable", why: "storage", begun: true, key: "one" })
+      }),
+      { persisted: ["Add"] },
+      Sharding.layer.pipe(
+        Layer.provideMerge(Runners.layerNoop),
+        Layer.provideMerge(
+          Layer.effect(
+            MessageStorage.MessageStorage,
+            Effect.map(MessageStorage.MessageStorage, (memory) => ({
+              ...memory,
+              saveRequest: () => Effect.fail(new ClusterError.PersistenceError({ cause: new Error("disk full") }))
+            }))
+          ).pipe(Layer.provideMerge(MessageStorage.layerMemory))
+        ),
+        Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+        Layer.provide(ShardingConfig.layer())
+      )
     ))
 
   it.effect("a member that has left is Unreachable, left", () =>

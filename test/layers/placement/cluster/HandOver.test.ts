@@ -1,9 +1,9 @@
 /** Servers that move from one runner to another: two runners in this process, over real sockets and one store. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, References, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, References, Schema, Scope } from "effect"
 import { RunnerStorage, Sharding } from "effect/cluster"
 import { ClusterServer } from "../../../../src/cluster.ts"
-import { StateStore } from "../../../../src/index.ts"
+import { GenServer, StateStore } from "../../../../src/index.ts"
 import { Counter, type Life, life, runner, Store } from "../../../kit/placement/Counters.ts"
 import { makeStorage, member } from "../../../kit/placement/Runners.ts"
 import { freePort } from "../../../kit/stores/Postgres.ts"
@@ -100,6 +100,36 @@ describe("a timer that is conserved", () => {
       yield* Effect.repeat(Effect.sleep(20), { until: () => moved.every((key) => two.log.includes(`+${key}`)) })
       // The server is there a moment before its timer is handled.
       for (const key of moved) yield* Effect.repeat(counters(key).Get(), { until: (n) => n === 100 })
+    }).pipe(Effect.scoped, quiet))
+})
+
+/** The same class in an app that was not deployed with the runners: it sends, and expects, something else. */
+class Elder extends GenServer.Service<Elder>()("test/Counter", {
+  state: Schema.Int,
+  messages: {
+    Add: GenServer.call({ payload: { by: Schema.String }, reply: Schema.Int }),
+    Get: GenServer.call({ reply: Schema.String }),
+    Gone: GenServer.call()
+  }
+}) {}
+
+describe("two sides that run code with different schemas", () => {
+  it.live("do not understand each other: Unreachable, malformed, and no handler has a payload that is none", () =>
+    Effect.gen(function*() {
+      const own = town()
+      yield* join(own, life())
+      const counters = yield* clients(own)
+      yield* counters("a").Add({ by: 41 })
+      const elders = yield* Effect.flatMap(
+        Layer.build(member(own.storage)),
+        (context) => Effect.provideContext(ClusterServer.client(Elder), context)
+      )
+      const elder = elders("a")
+      for (const call of [elder.Add({ by: "1" }), elder.Get(), elder.Gone()]) {
+        const { message, reason } = yield* Effect.flip(call)
+        assert.strictEqual(reason._tag === "Unreachable" && reason.why, "malformed", message)
+      }
+      assert.strictEqual(yield* counters("a").Get(), 41)
     }).pipe(Effect.scoped, quiet))
 })
 
