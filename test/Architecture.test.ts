@@ -136,6 +136,18 @@ const layers: ReadonlyArray<Fixture> = [
     source: imports("effect/cluster"),
     says: "the core rests on effect's stable modules"
   },
+  ...["cluster", "rpc"].map((name) => ({
+    law: `servers on a cluster may import effect's ${name}`,
+    file: `src/layers/placement/cluster/Yes_${name}.ts`,
+    source: imports(`effect/${name}`),
+    says: undefined
+  })),
+  ...["http", "sql", "rfc", "cli"].map((name) => ({
+    law: `servers on a cluster do not import effect's ${name}`,
+    file: `src/layers/placement/cluster/No_${name}.ts`,
+    source: imports(`effect/${name}`),
+    says: "the core rests on effect's stable modules"
+  })),
   {
     law: "what listens for the observer may import Node",
     file: "src/layers/observer/Observer.ts",
