@@ -16,7 +16,8 @@ const found = (ran: Ran, places: number) => {
   assert.deepStrictEqual(JSON.parse(ran.stdout), Array.from({ length: places }, () => one))
 }
 
-describe("a program with an entry runs", () => {
+// From sources it loads twice: some seconds, and many on a busy machine.
+describe("a program with an entry runs", { timeout: 180_000 }, () => {
   it.live("under tsx", () => Effect.map(node(["--import", "tsx", app, "thread"]), (ran) => found(ran, 1)))
 
   it.live("under a Node that strips types", () => Effect.map(node([app, "process"]), (ran) => found(ran, 1)))
