@@ -11,7 +11,7 @@
  * traffic, what is done to the runners, the comparison, the command.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, Config, Console, Effect, Fiber, FileSystem, Layer, Option, Path, References, Schema } from "effect"
+import { Config, Console, Effect, FileSystem, Layer, Option, Path, References, Schema } from "effect"
 import { CliError, Command, Flag, GlobalFlag } from "effect/cli"
 import { ClusterServer } from "../cluster.ts"
 import * as StateStoreSql from "../layers/state/StateStoreSql.ts"
@@ -19,6 +19,7 @@ import * as Fleet from "./cluster/Fleet.ts"
 import * as Member from "./cluster/Member.ts"
 import * as Postgres from "./cluster/Postgres.ts"
 import * as Result from "./cluster/Result.ts"
+import * as Strikes from "./cluster/Strikes.ts"
 import * as Traffic from "./cluster/Traffic.ts"
 import * as Words from "./tally/Words.ts"
 
@@ -45,82 +46,9 @@ const traffic = Effect.fnUntraced(function*(
     ClusterServer.client(Member.Counter, keyed ? {} : { keyless: "all" }),
     yield* Layer.build(Member.client(url))
   )
-  const now = yield* Clock.currentTimeMillis
-  const lines = Array.from({ length: keys }, (_, i) => Traffic.line(`k${i}`, now))
-  let at = 0
-  let isOver = false
-  const next = () => isOver ? undefined : words[at++ % words.length]
   const update: Traffic.Update = (key, words, again) =>
     counterOf(key).Add({ words }, { timeout: "2 seconds", ...(again === undefined ? {} : { idempotencyKey: again }) })
-  const driving = yield* Effect.forkScoped(
-    Effect.forEach(lines, (line) => Traffic.drive(line, next, update), { concurrency: "unbounded", discard: true })
-  )
-  const end = Effect.andThen(
-    Effect.sync(() => {
-      isOver = true
-    }),
-    Fiber.join(driving)
-  )
-  return { lines, end }
-})
-
-// ---- What is done to the runners, one after the other, each when all keys are answered again.
-
-interface Plan {
-  readonly kills: number
-  readonly freezes: number
-  readonly stops: number
-}
-
-type Say = (text: string) => Effect.Effect<void>
-
-/** How long the others have for it: a runner that has joined gets its share of the keys. */
-const settling = "3 seconds"
-
-const seconds = (millis: number): string => `${(millis / 1000).toFixed(1)} s`
-
-/** Does something to a runner, and waits until all keys are answered: how many were away, and for how long at most. */
-const struck = Effect.fnUntraced(function*(lines: ReadonlyArray<Traffic.Line>, deed: Effect.Effect<void>) {
-  Traffic.look(lines)
-  const since = yield* Clock.currentTimeMillis
-  yield* deed
-  const { away, longest } = yield* Traffic.allBack(lines, since)
-  return away === 0 ? "no key was away" : `${away} of ${lines.length} keys were away, for ${seconds(longest)} at most`
-})
-
-const strike = Effect.fnUntraced(function*(
-  runners: ReadonlyArray<Fleet.Runner>,
-  lines: ReadonlyArray<Traffic.Line>,
-  { freezes, kills, stops }: Plan,
-  say: Say
-) {
-  const victim = (n: number) => runners[n % runners.length]!
-  const named = ({ number, pid }: Fleet.Runner) => `runner ${number} (process ${pid})`
-  const back = Effect.fnUntraced(function*(runner: Fleet.Runner) {
-    const how = yield* struck(lines, Effect.andThen(Fleet.rejoin(runner), Effect.sleep(settling)))
-    yield* say(`  ${named(runner)} has joined: ${how}`)
-  })
-  for (let n = 0; n < kills; n++) {
-    const runner = victim(n)
-    yield* say(`kill -9 of ${named(runner)}`)
-    yield* say(`  ${yield* struck(lines, Fleet.signal(runner, "SIGKILL"))}`)
-    yield* Fleet.hasEnded(runner)
-    yield* back(runner)
-  }
-  for (let n = 0; n < freezes; n++) {
-    const runner = victim(kills + n)
-    yield* say(`SIGSTOP of ${named(runner)}`)
-    yield* say(`  ${yield* struck(lines, Fleet.signal(runner, "SIGSTOP"))}`)
-    const thaw = Effect.andThen(Fleet.signal(runner, "SIGCONT"), Effect.sleep(settling))
-    yield* say(`SIGCONT: what it still had in hand is refused\n  ${yield* struck(lines, thaw)}`)
-  }
-  for (let n = 0; n < stops; n++) {
-    const runner = victim(kills + freezes + n)
-    yield* say(`SIGTERM of ${named(runner)}`)
-    const stop = Effect.andThen(Fleet.signal(runner, "SIGTERM"), Fleet.hasEnded(runner))
-    yield* say(`  it has left: ${yield* struck(lines, stop)}`)
-    yield* back(runner)
-  }
+  return yield* Traffic.begin(keys, words, update)
 })
 
 // ---- The comparison: what callers know, against what is in the database.
@@ -199,7 +127,7 @@ const runnerVariable = "HEIRLOOM_CLUSTER_RUNNER"
 const cluster = Effect.fnUntraced(function*(
   { freezes, json, keyed, keys, kills, runners: count, stops }: Command.Command.Config.Infer<typeof flags>
 ) {
-  const say: Say = (text) => json ? Effect.void : Console.log(text)
+  const say: Strikes.Say = (text) => json ? Effect.void : Console.log(text)
   const input = yield* effectSources
   yield* say("starting PostgreSQL")
   const { url } = yield* Postgres.start
@@ -208,12 +136,9 @@ const cluster = Effect.fnUntraced(function*(
   const runners = yield* Fleet.make(count, { args: process.argv.slice(1), environment }, Member.joined)
   yield* Effect.forEach(runners, Fleet.hasJoined, { discard: true })
   const { end, lines } = yield* traffic(url, input, { keys, keyed })
-  yield* Traffic.allBack(lines, yield* Clock.currentTimeMillis)
-  yield* Effect.sleep(settling)
-  for (const line of lines) line.away.length = 0
   yield* say(`${keys} counters are counting the words of ${input.length} lines, over and over\n`)
 
-  yield* strike(runners, lines, { kills, freezes, stops }, say)
+  yield* Strikes.strike(runners, lines, { kills, freezes, stops }, say)
 
   yield* end
   const found = yield* stored(url, lines)

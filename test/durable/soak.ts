@@ -7,6 +7,11 @@
  * that befalls a store at once. The same seed draws the same. It fails when anything acknowledged is missing, a count is not that of
  * a single pass, a timer has not counted once, a damaged copy misses something in silence, a request gets an answer that is not its
  * own, a thread is left, or one that is starved is taken for hung.
+    }
+ * random, requests drawn at random are sent to servers that are served, a storm does all that befalls a store at once, and the runners
+ * of a cluster are killed, frozen and stopped. The same
+ * seed draws the same. It fails when anything acknowledged is missing, a count is not that of a single pass, a timer has not counted
+ * once, a damaged copy misses something in silence, or a request gets an answer that is not its own.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
@@ -14,7 +19,9 @@ import { Command, Flag } from "effect/cli"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import type { Result } from "../../src/programs/cluster/Result.ts"
 import { bundle, setup } from "../kit/Bundle.ts"
+import * as Runs from "../kit/cluster/Runs.ts"
 import { inWords, killAlarms } from "../kit/durable/Alarms.ts"
 import { killJournals } from "../kit/durable/Journals.ts"
 import { damageRows, inFolder, rage, type Site } from "../kit/durable/Storms.ts"
@@ -43,7 +50,7 @@ interface Total {
 }
 
 /** What a turn kills. */
-const parts = ["journals", "tally", "timers", "damage", "serve", "storms", "threads"] as const
+const parts = ["journals", "tally", "timers", "damage", "serve", "storms", "threads", "cluster"] as const
 
 /** Deaths of threads in one turn. */
 const deaths = 250
@@ -120,6 +127,7 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
         `  ${takeOvers} take-overs (${late} late answers), ${damages} damages: ${said} losses said, ${refused} starts refused`
       )
     }
+<<<<<<< HEAD
     if (isWanted("threads") && (yield* isTime)) {
       const { acknowledged, deaths: kills, wrong } = yield* killThreads(deaths, `${seed++}`)
       yield* add("threads", kills, acknowledged, wrong)
@@ -127,6 +135,33 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       yield* add("a starved thread", 0, 0, starved)
       const resident = Math.round(process.memoryUsage.rss() / 1e6)
       yield* Console.log(`  600 ms of work took it ${took} ms; ${resident} MB are resident here`)
+=======
+    if (isWanted("cluster") && (yield* isTime)) {
+      const url = `postgres://postgres:test@127.0.0.1:${port}/postgres`
+      const ours = { kind: "ours", keys: 24 } as const
+      const check = (name: string, result: Result, wrong: ReadonlyArray<string>) =>
+        Effect.andThen(
+          add(name, result.kills, result.acknowledged, wrong),
+          Console.log(`  ${JSON.stringify(result)}`)
+        )
+      const one = yield* Runs.run(url, ours, { kills: 20, freezes: 3, stops: 2 }, (text) => Console.log(`  ${text}`))
+      yield* check("runners", one, one.lost + one.twice === 0 ? [] : ["an update was lost, or applied twice"])
+      const keyless = yield* Runs.run(url, { ...ours, isKeyed: false }, { kills: 4, freezes: 0, stops: 0 })
+      yield* check(
+        "runners, without keys",
+        keyless,
+        keyless.twice > 0 ? [] : ["none applied twice: the check is blind"]
+      )
+      const byHand = yield* Runs.run(url, { kind: "by hand", keys: 24 }, { kills: 0, freezes: 4, stops: 0 })
+      yield* check("entities that write by hand", byHand, byHand.lost > 0 ? [] : ["none lost: the check is blind"])
+      const standing = yield* Runs.standStill(url, { keys: 24 })
+      const isBack = standing.longest <= 6000 && standing.lost + standing.twice === 0
+      yield* check("frozen inside a transaction", standing, isBack ? [] : [`a key was away for ${standing.longest} ms`])
+      const told = yield* Runs.tellAll(url, 1000)
+      const isTold = told.refused === 1000 && told.millis <= 1000
+      yield* add("keys taken over", 0, 1000, isTold ? [] : [`${told.refused} were told after ${told.millis} ms`])
+      yield* Console.log(`  ${JSON.stringify(told)}`)
+>>>>>>> f6f8bc6 (Real runners on a real PostgreSQL, killed and frozen: in the suite in short, in the soak at length)
     }
     for (const log of [false, true]) {
       if (!isWanted("damage") || !(yield* isTime)) continue

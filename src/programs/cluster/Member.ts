@@ -35,7 +35,7 @@ export const behavior = Counter.behavior({
 // ---- A runner: its keys, each with an epoch of its own in a store that all runners share.
 
 /** How soon a runner that is gone is known to be: what is left out is effect's own, which is for networks that are slow. */
-const soon = {
+export const soon = {
   shardLockExpiration: "3 seconds",
   shardLockRefreshInterval: "1 second",
   refreshAssignmentsInterval: "500 millis",

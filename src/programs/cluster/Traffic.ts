@@ -1,7 +1,7 @@
 /**
  * Traffic on keys: one caller for each, which calls, waits for the answer, and calls again; and what it remembers of that.
  */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import { GenServer } from "../../index.ts"
 
 /** What one caller knows of its key. */
@@ -31,7 +31,7 @@ export type Update = (
   again: string | undefined
 ) => Effect.Effect<unknown, unknown>
 
-export const line = (key: string, now: number): Line => ({
+const line = (key: string, now: number): Line => ({
   key,
   acknowledged: 0,
   unknown: 0,
@@ -51,8 +51,8 @@ const nameOf = (error: unknown): string =>
     ? "why" in error.reason ? `${error.reason._tag} (${error.reason.why})` : error.reason._tag
     : String(error)
 
-/** Updates a key again and again, with as many words as `next` says, until that has no more. */
-export const drive = Effect.fnUntraced(function*(line: Line, next: () => number | undefined, update: Update) {
+/** Updates a key again and again, with as many words as `next` says and a pause in between, until that has no more. */
+const drive = Effect.fnUntraced(function*(line: Line, next: () => number | undefined, update: Update, pause: number) {
   const answered = (words: number) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const gap = now - line.last
@@ -79,7 +79,7 @@ export const drive = Effect.fnUntraced(function*(line: Line, next: () => number 
     })
   for (let words = next(); words !== undefined; words = next()) {
     yield* send(words, undefined)
-    yield* Effect.sleep("5 millis")
+    yield* Effect.sleep(pause)
   }
 })
 
@@ -98,3 +98,31 @@ export const allBack = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>, s
 export const look = (lines: ReadonlyArray<Line>): void => {
   for (const line of lines) line.longest = 0
 }
+
+/**
+ * Begins to update so many keys, each by turns with the next number of words, and waits until all of them are answered.
+ * `end` ends it when the calls on their way are answered.
+ */
+export const begin = Effect.fnUntraced(function*(
+  keys: number,
+  words: ReadonlyArray<number>,
+  update: Update,
+  pause = 5
+) {
+  const now = yield* Clock.currentTimeMillis
+  const lines = Array.from({ length: keys }, (_, i) => line(`k${i}`, now))
+  let at = 0
+  let isOver = false
+  const next = () => isOver ? undefined : words[at++ % words.length]
+  const driving = yield* Effect.forkScoped(
+    Effect.forEach(lines, (line) => drive(line, next, update, pause), { concurrency: "unbounded", discard: true })
+  )
+  yield* allBack(lines, now)
+  yield* Effect.sleep("3 seconds")
+  // What came before is the start.
+  for (const line of lines) line.away.length = 0
+  const over = Effect.sync(() => {
+    isOver = true
+  })
+  return { lines, end: Effect.andThen(over, Fiber.join(driving)) }
+})

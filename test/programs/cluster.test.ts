@@ -1,0 +1,37 @@
+/** Runners of a cluster as processes, over a real PostgreSQL, killed and frozen while they work. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Runs from "../kit/cluster/Runs.ts"
+import { usePostgres } from "../kit/stores/UsePostgres.ts"
+
+describe("three runners on one PostgreSQL", () => {
+  const postgres = usePostgres()
+  const url = () => `postgres://postgres:test@127.0.0.1:${postgres().port}/postgres`
+  const isPosix = process.platform !== "win32"
+
+  it.live.runIf(isPosix)(
+    "one is killed with kill -9, and one is frozen until others have its keys: nothing acknowledged is lost, nothing is applied twice",
+    () =>
+      Effect.gen(function*() {
+        const plan = { kills: 1, freezes: 1, stops: 0 }
+        const result = yield* Runs.run(url(), { kind: "ours", keys: 8, pause: 50 }, plan)
+        assert.strictEqual(result.lost, 0)
+        assert.strictEqual(result.twice, 0)
+        assert.isAbove(result.acknowledged, 100)
+        assert.isAbove(result.awayMillisMax, 0)
+      }),
+    180_000
+  )
+
+  it.live.runIf(isPosix)(
+    "one that is frozen inside a transaction keeps its keys from no other: they are answered while it still stands",
+    () =>
+      Effect.gen(function*() {
+        const result = yield* Runs.standStill(url(), { keys: 8, pause: 50, runners: 2 })
+        assert.isAbove(result.away, 0)
+        assert.strictEqual(result.lost, 0)
+        assert.strictEqual(result.twice, 0)
+      }),
+    120_000
+  )
+})
