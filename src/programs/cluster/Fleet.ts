@@ -1,7 +1,7 @@
 /**
  * Runners as processes: started, killed, frozen, thawed and stopped in order.
  */
-import { Deferred, Effect, Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { freePort } from "./Postgres.ts"
 

@@ -45,7 +45,7 @@ export const soon = {
   shardsPerGroup: 60
 } as const
 
-/** How a runner is told what it is: in its environment. */
+/** What a runner finds in its environment. */
 export const Place = Schema.Struct({ port: Schema.Int, url: Schema.String })
 
 export type Place = typeof Place.Type
@@ -76,7 +76,7 @@ export const runner = ({ port, url }: Place) =>
 /** What a runner says when it has joined. */
 export const joined = "joined"
 
-/** A runner as a process: until it is told to stop, or nobody is there any more that has started it. */
+/** A runner as a process: until it gets a signal to stop, or the process that has started it is gone. */
 export const run = <E>(layer: Layer.Layer<never, E>): Effect.Effect<never, E> =>
   Effect.scoped(Effect.gen(function*() {
     process.stdin.on("end", () => process.exit()).resume()

@@ -64,7 +64,11 @@ export const linked: Effect.Effect<void, NoPostgres> = Effect.flatMap(
     `the package ${platform} is not there: npm install --include=optional`,
     (): Promise<{ readonly postgres: string }> => import(platform)
   ),
-  (binaries) => attempt("its libraries cannot be linked", async () => linkLibraries(binaries))
+  (binaries) =>
+    Effect.try({
+      try: () => linkLibraries(binaries),
+      catch: (error) => new NoPostgres({ what: `its libraries cannot be linked (${String(error)})` })
+    })
 )
 
 /** Starts a server; it is stopped, and its folder removed, with the Scope. */
