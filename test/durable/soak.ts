@@ -127,7 +127,6 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
         `  ${takeOvers} take-overs (${late} late answers), ${damages} damages: ${said} losses said, ${refused} starts refused`
       )
     }
-<<<<<<< HEAD
     if (isWanted("threads") && (yield* isTime)) {
       const { acknowledged, deaths: kills, wrong } = yield* killThreads(deaths, `${seed++}`)
       yield* add("threads", kills, acknowledged, wrong)
@@ -135,7 +134,7 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       yield* add("a starved thread", 0, 0, starved)
       const resident = Math.round(process.memoryUsage.rss() / 1e6)
       yield* Console.log(`  600 ms of work took it ${took} ms; ${resident} MB are resident here`)
-=======
+    }
     if (isWanted("cluster") && (yield* isTime)) {
       const url = `postgres://postgres:test@127.0.0.1:${port}/postgres`
       const ours = { kind: "ours", keys: 24 } as const
@@ -161,7 +160,6 @@ const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[num
       const isTold = told.refused === 1000 && told.millis <= 1000
       yield* add("keys taken over", 0, 1000, isTold ? [] : [`${told.refused} were told after ${told.millis} ms`])
       yield* Console.log(`  ${JSON.stringify(told)}`)
->>>>>>> f6f8bc6 (Real runners on a real PostgreSQL, killed and frozen: in the suite in short, in the soak at length)
     }
     for (const log of [false, true]) {
       if (!isWanted("damage") || !(yield* isTime)) continue

@@ -18,6 +18,9 @@ export type Say = (text: string) => Effect.Effect<void>
 /** How long the others have for it: a runner that has joined gets its share of the keys. */
 export const settling = "3 seconds"
 
+/** How long a runner may take to leave. */
+const patience = "30 seconds"
+
 const seconds = (millis: number): string => `${(millis / 1000).toFixed(1)} s`
 
 /** Does something to a runner, and waits until all keys are answered: how many were away, and for how long at most. */
@@ -59,7 +62,12 @@ export const strike = Effect.fnUntraced(function*(
   for (let n = 0; n < stops; n++) {
     const runner = victim(kills + freezes + n)
     yield* say(`SIGTERM of ${named(runner)}`)
-    const stop = Effect.andThen(Fleet.signal(runner, "SIGTERM"), Fleet.hasEnded(runner))
+    const late = Effect.andThen(
+      say(`  it has not left within ${patience}: it is killed`),
+      Effect.andThen(Fleet.signal(runner, "SIGKILL"), Fleet.hasEnded(runner))
+    )
+    const left = Effect.timeoutOrElse(Fleet.hasEnded(runner), { duration: patience, orElse: () => late })
+    const stop = Effect.andThen(Fleet.signal(runner, "SIGTERM"), left)
     yield* say(`  it has left: ${yield* struck(lines, stop)}`)
     yield* back(runner)
   }
