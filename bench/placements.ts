@@ -3,7 +3,7 @@
  * turn, so that what else the machine does strikes all alike.
  *
  *   npm run bench:placements               a minute or two
- *   npm run bench:placements -- --quick    ten seconds, for a look
+ *   npm run bench:placements -- --quick    ten seconds, for a look; --volatile leaves PostgreSQL out
  *
  * Volatile: states in memory. Durable: states in PostgreSQL, where the plain entity writes its row by hand for each call, and ours are
  * written together with all others that have come meanwhile. Recovery: from the message that crashes a server to its next answer.
@@ -18,6 +18,7 @@ import * as StateStoreSql from "../src/layers/state/StateStoreSql.ts"
 import { makeStorage, member } from "../test/kit/placement/Runners.ts"
 import { freePort, Postgres } from "../test/kit/stores/Postgres.ts"
 
+const isVolatile = process.argv.includes("--volatile")
 const isQuick = process.argv.includes("--quick")
 
 class Counter extends GenServer.Service<Counter>()("bench/Counter", {
@@ -35,7 +36,6 @@ const behavior = Counter.behavior({
 
 const often = Restart.intensity({ restarts: 1_000_000, within: "1 second" })
 
-class Memory extends StateStore.Service<Memory>()("bench/Memory", "crash") {}
 class Database extends StateStore.Service<Database>()("bench/Database", "machine") {}
 class Counters extends DynamicSupervisor.Service<Counters>()("bench/Counters") {}
 
@@ -99,9 +99,9 @@ const oneProcess = () =>
   ))
 
 const inMemory = Supervisor.layer({ strategy: "one_for_one" }, [
-  StateContainer.layerStore(Counter, { store: Memory, fence: "key" }),
+  StateContainer.layerMemory(Counter).pipe(ClusterServer.volatile<Counter>()),
   Counters.layer({ restart: often })
-]).pipe(Layer.provide(StateStore.layerMemory(Memory)))
+])
 
 const inDatabase = Supervisor.layer({ strategy: "one_for_one" }, [
   StateContainer.layerStore(Counter, { store: Database, fence: "key", answers: { maxAge: "10 minutes" } }),
@@ -262,7 +262,7 @@ await Effect.runPromise(
   Effect.gen(function*() {
     yield* table("volatile, in one process", volatile, 4000 * scale, true)
     yield* table("volatile, through a socket", overSockets, 1000 * scale, false)
-    yield* table("durable, in one process", durable, 1000 * scale, false)
+    if (!isVolatile) yield* table("durable, in one process", durable, 1000 * scale, false)
   }).pipe(Effect.provideService(References.MinimumLogLevel, "None"), Effect.withTracerEnabled(false))
 )
 process.exit(0)
