@@ -1,5 +1,5 @@
 /** What of servers in threads compiles, and what does not. */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema, SchemaGetter } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 import { GenServer, Next, type StateContainer, type Supervisor, Timer } from "../../src/index.ts"
 import { WorkerServer } from "../../src/worker.ts"
@@ -93,5 +93,21 @@ describe("an entry", () => {
     })
     // @ts-expect-error
     WorkerServer.entry(Till, linked, import.meta.url)
+  })
+
+  it("takes no class whose messages need services to be written down", () => {
+    const Rated = Schema.Int.pipe(
+      Schema.decodeTo(Schema.Number, {
+        decode: SchemaGetter.transformEffect((n: number) => Effect.map(Rate, (rate) => n * rate)),
+        encode: SchemaGetter.transform((n: number) => n)
+      })
+    )
+    class Needy extends GenServer.Service<Needy>()("types/Needy", {
+      state: Schema.Int,
+      messages: { Pay: GenServer.call({ payload: { by: Rated } }) }
+    }) {}
+    const behavior = Needy.behavior({ init: 0, handlers: { Pay: (state) => [undefined, state] } })
+    // @ts-expect-error
+    WorkerServer.entry(Needy, behavior, import.meta.url)
   })
 })

@@ -14,8 +14,9 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Schema, type Scope } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
+import type { ErrorOf, PayloadOf, ReplyOf } from "../../domain/placement/Wire.ts"
 import type { WorkerFailed } from "../../domain/placement/WorkerErrors.ts"
 import { defaultShutdown } from "../../domain/process/Fate.ts"
 import type {
@@ -114,6 +115,17 @@ export const isWorker: boolean = guest !== undefined
 type EntryOptions<R> = [R] extends [never] ? [options?: { readonly layer?: Layer.Layer<never, unknown> | undefined }]
   : [options: { readonly layer: Layer.Layer<R, unknown> }]
 
+/** The services that the schemas of messages need. */
+type SchemaServices<Ms extends Messages> = {
+  [K in keyof Ms]: CodecServices<PayloadOf<Ms[K]>> | CodecServices<ReplyOf<Ms[K]>> | CodecServices<ErrorOf<Ms[K]>>
+}[keyof Ms]
+
+type CodecServices<A> = A extends Schema.Top ? A["DecodingServices"] | A["EncodingServices"] : never
+
+/** The URL of an entry, where the messages of its class can be written down by themselves. */
+type UrlFor<Ms extends Messages> = [SchemaServices<Ms>] extends [never] ? string
+  : "the schemas of the messages need services: they do not cross"
+
 /** An entry as it is used here: what it serves, without its types. */
 type AnyEntry = Definition & { readonly url: string }
 
@@ -138,7 +150,7 @@ type AnyEntry = Definition & { readonly url: string }
  * **Gotchas**
  *
  * What cannot cross does not compile: `Next.noReply` of a call, `continueWith` in a handler, the server's `self`, its Scope (and with
- * it `GenServer.spawnLink` and `castAfter`). Past the type checker, and in what `init`, `restore` and `idle` answer, it is a
+ * it `GenServer.spawnLink` and `castAfter`), messages whose schemas need services. Past the type checker, and in what `init`, `restore` and `idle` answer, it is a
  * crash: `NotCrossing`. The thread has a clock, a random and a tracer of its own: those of a test do not reach it.
  *
  * **Example**
@@ -185,7 +197,7 @@ export const entry = <
 >(
   server: ServerClass<Self, Id, S, Ms>,
   behavior: EntryBehavior<S, H & NoExtra<H, Ms>, E, R, Ms>,
-  url: string,
+  url: UrlFor<Ms>,
   ...[options]: EntryOptions<R | HandlersServices<H>>
 ): Entry<Self, S> => {
   // What the types above have checked runs without them from here on.
