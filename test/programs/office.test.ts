@@ -12,7 +12,7 @@ import { type Office, Offices, open, place, type Raw, run, send, sendSlowly } fr
 import { begin, type Remembered } from "../kit/office/Traffic.ts"
 import { inRepository } from "../kit/RunProgram.ts"
 
-const kills = Number(process.env["KILLS"] ?? 2)
+const kills = Number(process.env["KILLS"] ?? 3)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 const customers = ["ann", "bob", "cid", "dot", "eve", "__proto__"]
 const onSale = { params: { show: "hamlet" }, payload: { seats: 100_000, price: 1 } }

@@ -10,8 +10,8 @@ import { now } from "../../../kit/Fibers.ts"
 import { reachable } from "../../../kit/Garbage.ts"
 import { sinkOf } from "../../../kit/Sinks.ts"
 
-const many = 100_000
-const some = 10_000
+const many = 20_000
+const some = 5_000
 /** A few may stay until it is their turn. */
 const few = 65
 
