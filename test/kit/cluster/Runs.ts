@@ -1,5 +1,5 @@
 /** Runs of a cluster of real processes over a real PostgreSQL, and what is in the database after them. */
-import { Context, Duration, Effect, Exit, Layer } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer } from "effect"
 import type { Sharding } from "effect/cluster"
 import { SqlClient } from "effect/sql"
 import { ClusterServer } from "../../../src/cluster.ts"
@@ -65,7 +65,13 @@ const updateOf = (kind: Kind, isKeyed: boolean): Effect.Effect<Traffic.Update, n
   if (kind === "by hand") {
     return Effect.map(
       ByHand.client,
-      (clientOf): Traffic.Update => (key, words) => Effect.timeout(clientOf(key).Add({ words }), "2 seconds")
+      // A call whose entity is handed over ends as an interruption, though its caller was not interrupted.
+      (clientOf): Traffic.Update => (key, words) =>
+        Effect.timeout(clientOf(key).Add({ words }), "2 seconds").pipe(
+          Effect.catchCause((cause): Effect.Effect<never, unknown> =>
+            Cause.hasInterruptsOnly(cause) ? Effect.fail("handed over") : Effect.failCause(cause)
+          )
+        )
     )
   }
   const clients = isKeyed ? {} : { keyless: "all" } as const
