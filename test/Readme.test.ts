@@ -12,7 +12,7 @@ import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { environment } from "./kit/Bundle.ts"
+import { build, environment } from "./kit/Bundle.ts"
 import type { Ended } from "./kit/OneByOne.ts"
 import { isQuote } from "./kit/Quotes.ts"
 
@@ -133,12 +133,19 @@ describe("the programs in the documents", () => {
   describe("run, and print what they say", () => {
     let ended: ReadonlyMap<string, Ended>
     beforeAll(async () => {
-      ended = await Effect.runPromise(runAll(runnable.map(({ file }) => file)))
+      // One whose module is loaded again, in a thread of its own, finds the package there only when it is bundled.
+      const isBundled = ({ source }: Program) => source.includes("import.meta.url")
+      const tsconfig = join(generated, "tsconfig.json")
+      build(runnable.filter(isBundled).map(({ file }) => file), generated, { tsconfig })
+      const started = runnable.map((program) =>
+        isBundled(program) ? program.file.replace(/\.ts$/, ".mjs") : program.file
+      )
+      ended = await Effect.runPromise(runAll(started))
     }, 240_000)
 
     for (const { file, name, prints } of runnable) {
       it(name, () => {
-        const { code, err, out } = ended.get(file)!
+        const { code, err, out } = ended.get(file) ?? ended.get(file.replace(/\.ts$/, ".mjs"))!
         assert.strictEqual(code, 0, `${out}\n${err}`)
         if (prints.length > 0) assert.deepStrictEqual(printed(out), prints, err)
       })
