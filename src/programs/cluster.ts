@@ -47,7 +47,10 @@ const traffic = Effect.fnUntraced(function*(
     yield* Layer.build(Member.client(url))
   )
   const update: Traffic.Update = (key, words, again) =>
-    counterOf(key).Add({ words }, { timeout: "2 seconds", ...(again === undefined ? {} : { idempotencyKey: again }) })
+    counterOf(key).Add({ words }, {
+      timeout: Traffic.timeoutOf(keyed),
+      ...(again === undefined ? {} : { idempotencyKey: again })
+    })
   return yield* Traffic.begin(keys, words, update)
 })
 

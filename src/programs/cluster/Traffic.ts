@@ -24,6 +24,12 @@ export interface Line {
 /** Milliseconds without an answer from which on a key counts as away. */
 export const noticed = 700
 
+/**
+ * How long a call may take. With a key one that was in vain is made again by its caller; without one that is left to the cluster,
+ * which needs to find out first that a runner is gone.
+ */
+export const timeoutOf = (isKeyed: boolean) => isKeyed ? "2 seconds" : "15 seconds"
+
 /** An update of a key. */
 export type Update = (
   key: string,

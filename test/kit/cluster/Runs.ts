@@ -80,7 +80,7 @@ const updateOf = (kind: Kind, isKeyed: boolean): Effect.Effect<Traffic.Update, n
     : ClusterServer.client(Timed, clients)
   return Effect.map(counted, (clientOf): Traffic.Update => (key, words, again) =>
     clientOf(key).Add({ words }, {
-      timeout: "2 seconds",
+      timeout: Traffic.timeoutOf(isKeyed),
       ...(again === undefined ? {} : { idempotencyKey: again })
     }))
 }
