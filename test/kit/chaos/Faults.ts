@@ -58,8 +58,8 @@ export const deliberateFaults: ReadonlyArray<DeliberateFault> = [
   {
     name: "the fence of a store is not asked",
     file: "src/layers/state/store/StateStore.ts",
-    from: `          const reason = stale(record.epoch, record.key)`,
-    to: `          const reason = undefined as StoreErrorReason | undefined`,
+    from: `        const reason = stale(records)`,
+    to: `        const reason = undefined as StoreErrorReason | undefined`,
     how: killed
   },
   {
