@@ -1,0 +1,142 @@
+/**
+ * What the program `cluster` does, and what its runners do: they are processes of the same program. It reads top to bottom: the
+ * traffic, the comparison, the run.
+ */
+import { Config, Console, Effect, FileSystem, Layer, Option, Path, References, Schema } from "effect"
+import { CliError, GlobalFlag } from "effect/cli"
+import { ClusterServer } from "../../cluster.ts"
+import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
+import * as Words from "../tally/Words.ts"
+import * as Fleet from "./Fleet.ts"
+import * as Member from "./Member.ts"
+import * as Postgres from "./Postgres.ts"
+import * as Result from "./Result.ts"
+import * as Strikes from "./Strikes.ts"
+import * as Traffic from "./Traffic.ts"
+
+/** What may be chosen. */
+export interface Given {
+  readonly runners: number
+  readonly keys: number
+  readonly kills: number
+  readonly freezes: number
+  readonly stops: number
+  readonly keyed: boolean
+  readonly json: boolean
+}
+
+// ---- The traffic: the lines of the input, by turns to the keys, over and over until the runners have been through it all.
+
+/** Lines in an update. */
+const chunk = 20
+
+const wordsOf = (lines: ReadonlyArray<string>): ReadonlyArray<number> => {
+  const words: Array<number> = []
+  for (let from = 0; from < lines.length; from += chunk) {
+    words.push(Words.total(Words.count(lines.slice(from, from + chunk))))
+  }
+  return words
+}
+
+const traffic = Effect.fnUntraced(function*(
+  url: string,
+  input: ReadonlyArray<string>,
+  { keyed, keys }: { readonly keys: number; readonly keyed: boolean }
+) {
+  const words = wordsOf(input)
+  const counterOf = yield* Effect.provideContext(
+    ClusterServer.client(Member.Counter, keyed ? {} : { keyless: "all" }),
+    yield* Layer.build(Member.client(url))
+  )
+  const update: Traffic.Update = (key, words, again) =>
+    counterOf(key).Add({ words }, {
+      timeout: Traffic.timeoutOf(keyed),
+      ...(again === undefined ? {} : { idempotencyKey: again })
+    })
+  return yield* Traffic.begin(keys, words, update)
+})
+
+// ---- The comparison: what callers know, against what is in the database.
+
+const stored = Effect.fnUntraced(function*(url: string, lines: ReadonlyArray<Traffic.Line>) {
+  const store = yield* Effect.provideContext(StateStoreSql.look(), yield* Layer.build(Member.database(url, 1)))
+  const decode = Schema.decodeUnknownSync(
+    Schema.fromJsonString(Schema.Struct({ updates: Schema.Int, words: Schema.Int }))
+  )
+  const found = new Map<string, Result.Stored>()
+  for (const { key } of lines) {
+    const [newest] = yield* store.load(`${Member.Counter.key}/${key}`)
+    if (newest !== undefined) found.set(key, decode(newest.state))
+  }
+  return found
+})
+
+/** Words of updates that were answered, which are all there are where no outcome is unknown. */
+const miscounted = (
+  lines: ReadonlyArray<Traffic.Line>,
+  found: ReadonlyMap<string, Result.Stored>
+): ReadonlyArray<string> =>
+  lines.filter(({ key, unknown, words }) => unknown === 0 && (found.get(key)?.words ?? 0) !== words)
+    .map(({ key }) => key)
+
+// ---- The run, and the runners that it starts.
+
+const effectSources = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const manifest = yield* path.fromFileUrl(new URL(import.meta.resolve("effect/package.json")))
+  const folder = path.join(path.dirname(manifest), "src")
+  const names = (yield* fs.readDirectory(folder)).filter((name) => name.endsWith(".ts")).sort()
+  const texts = yield* Effect.forEach(names, (name) => fs.readFileString(path.join(folder, name)), { concurrency: 8 })
+  return texts.flatMap((text) => text.split("\n"))
+})
+
+/** What makes a process of this program a runner. */
+const runnerVariable = "HEIRLOOM_CLUSTER_RUNNER"
+
+const cluster = Effect.fnUntraced(function*(
+  { freezes, json, keyed, keys, kills, runners: count, stops }: Given
+) {
+  const say: Strikes.Say = (text) => json ? Effect.void : Console.log(text)
+  const input = yield* effectSources
+  yield* say("starting PostgreSQL")
+  const { url } = yield* Postgres.start
+  yield* say(`starting ${count} runners`)
+  const environment = (port: number) => ({ [runnerVariable]: JSON.stringify({ port, url }) })
+  const runners = yield* Fleet.make(count, { args: process.argv.slice(1), environment }, Member.joined)
+  yield* Effect.forEach(runners, Fleet.hasJoined, { discard: true })
+  const { end, lines } = yield* traffic(url, input, { keys, keyed })
+  yield* say(`${keys} counters are counting the words of ${input.length} lines, over and over\n`)
+
+  yield* Strikes.strike(runners, lines, { kills, freezes, stops }, say)
+
+  yield* end
+  const found = yield* stored(url, lines)
+  const result = Result.compare(lines, found, { kills, freezes })
+  yield* Console.log(json ? JSON.stringify(result) : Result.summary(result, lines))
+  const wrong = keyed ? miscounted(lines, found) : []
+  if (!keyed) yield* say("Without keys an update may be applied twice: leave out --no-keys.")
+  if (result.lost > 0 || (keyed && result.twice > 0) || wrong.length > 0) {
+    return yield* new CliError.UserError({
+      cause: undefined,
+      userMessage: `An acknowledged update was lost, or counted twice${
+        wrong.length === 0 ? "" : `: ${wrong.join(", ")}`
+      }`
+    })
+  }
+}, Effect.scoped)
+
+export const program = (given: Given) =>
+  Effect.gen(function*() {
+    const level = Option.getOrElse(yield* GlobalFlag.LogLevel, () => "Fatal" as const)
+    // What becomes of runners is shown above: their logs are shown only when asked for.
+    const quietly = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      effect.pipe(
+        Effect.provideService(References.MinimumLogLevel, level),
+        Effect.provideService(References.LogToStderr, true)
+      )
+    const place = yield* Config.option(Config.String(runnerVariable))
+    if (Option.isNone(place)) return yield* quietly(cluster(given))
+    const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Member.Place))
+    return yield* quietly(Member.run(Member.runner(yield* decode(place.value))))
+  })
