@@ -45,6 +45,15 @@ export const open = Effect.fnUntraced(
     const member = yield* Layer.build(Member.client(url))
     const update = yield* Effect.provideContext(updateOf(kind, isKeyed), member)
     const { end, lines } = yield* Traffic.begin(keys, [1], update, pause)
+    // A frozen runner still has the calls of those that wait for it: what it answers when it goes on is acknowledged, too.
+    const patient = kind === "by hand"
+      ? yield* Traffic.begin(keys, [1], yield* Effect.provideContext(byHand("30 seconds"), member), pause)
+      : undefined
+    const all = () =>
+      lines.map((line, i) => {
+        const { acknowledged = 0, unknown = 0 } = patient?.lines[i] ?? {}
+        return { ...line, acknowledged: line.acknowledged + acknowledged, unknown: line.unknown + unknown }
+      })
     const stored = Effect.gen(function*() {
       const rows = kind === "by hand"
         ? yield* query("SELECT key, updates FROM by_hand")
@@ -57,23 +66,25 @@ export const open = Effect.fnUntraced(
         return [key.slice(key.lastIndexOf("/") + 1), { updates: Number(row["updates"]), words: 0 }] as const
       }))
     })
-    return { runners, lines, end, stored, query }
+    return { runners, lines, all, end: Effect.andThen(end, patient?.end ?? Effect.void), stored, query }
   }
 )
 
-const updateOf = (kind: Kind, isKeyed: boolean): Effect.Effect<Traffic.Update, never, Sharding.Sharding> => {
-  if (kind === "by hand") {
-    return Effect.map(
-      ByHand.client,
-      // A call whose entity is handed over ends as an interruption, though its caller was not interrupted.
-      (clientOf): Traffic.Update => (key, words) =>
-        Effect.timeout(clientOf(key).Add({ words }), "2 seconds").pipe(
-          Effect.catchCause((cause): Effect.Effect<never, unknown> =>
-            Cause.hasInterruptsOnly(cause) ? Effect.fail("handed over") : Effect.failCause(cause)
-          )
+/** Updates of entities that write by hand, whose callers wait so long. */
+const byHand = (patience: Duration.Input): Effect.Effect<Traffic.Update, never, Sharding.Sharding> =>
+  Effect.map(
+    ByHand.client,
+    // A call whose entity is handed over ends as an interruption, though its caller was not interrupted.
+    (clientOf): Traffic.Update => (key, words) =>
+      Effect.timeout(clientOf(key).Add({ words }), patience).pipe(
+        Effect.catchCause((cause): Effect.Effect<never, unknown> =>
+          Cause.hasInterruptsOnly(cause) ? Effect.fail("handed over") : Effect.failCause(cause)
         )
-    )
-  }
+      )
+  )
+
+const updateOf = (kind: Kind, isKeyed: boolean): Effect.Effect<Traffic.Update, never, Sharding.Sharding> => {
+  if (kind === "by hand") return byHand("2 seconds")
   const clients = isKeyed ? {} : { keyless: "all" } as const
   const counted: Effect.Effect<(key: string) => { readonly Add: Add }, never, Sharding.Sharding> = kind === "ours"
     ? ClusterServer.client(Member.Counter, clients)
@@ -90,10 +101,10 @@ type Add = ClusterServer.Client<typeof Member.Counter.messages>["Add"]
 /** Does what a plan says to the runners of a setting. */
 export const run = (url: string, setting: Setting, plan: Strikes.Plan, say: Strikes.Say = () => Effect.void) =>
   Effect.scoped(Effect.gen(function*() {
-    const { end, lines, runners, stored } = yield* open(url, setting)
+    const { all, end, lines, runners, stored } = yield* open(url, setting)
     yield* Strikes.strike(runners, lines, plan, say)
     yield* end
-    return Result.compare(lines, yield* stored, plan)
+    return Result.compare(all(), yield* stored, plan)
   }))
 
 /** Freezes a runner in the middle of a transaction; how many keys were away, and for how long at most, while it was frozen. */
