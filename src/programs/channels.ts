@@ -11,6 +11,7 @@ import { Array as Arr, Console, Effect, Layer, Option, References, Schema } from
 import { CliError, Command, Flag, GlobalFlag } from "effect/cli"
 import { GenServer, StateContainer, StateTable, Supervisor } from "../index.ts"
 import { columns } from "./text/Columns.ts"
+import { atLeast } from "./text/Flags.ts"
 
 // ---- A channel: its posts, oldest first.
 
@@ -125,7 +126,7 @@ const program = Effect.fnUntraced(function*(options: Options) {
 
 const count = (name: string, otherwise: number, description: string) =>
   Flag.Int(name).pipe(
-    Flag.filter((n) => n >= 1, () => "a whole number of 1 or more"),
+    atLeast(1),
     Flag.withDescription(`${description} (${otherwise})`),
     Flag.withDefault(otherwise)
   )

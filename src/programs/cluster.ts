@@ -12,8 +12,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-
-const atLeast = (least: number) => Flag.filter((n: number) => n >= least, () => `a whole number of ${least} or more`)
+import { atLeast } from "./text/Flags.ts"
 
 export const flags = {
   runners: Flag.Int("runners").pipe(

@@ -10,6 +10,7 @@ import { Cause, Console, Context, Effect, Layer, References, Result, Schema, Std
 import { Command, Flag } from "effect/cli"
 import { ExitReason, GenServer, Process, Restart, StateContainer, Supervisor, SystemView, Telemetry } from "../index.ts"
 import * as Commands from "./counter/Commands.ts"
+import { atLeast } from "./text/Flags.ts"
 
 // ---- The server.
 
@@ -114,7 +115,7 @@ const conversation = Effect.gen(function*() {
 
 const flags = {
   restarts: Flag.Int("restarts").pipe(
-    Flag.filter((n) => n >= 0, () => "a whole number of 0 or more"),
+    atLeast(0),
     Flag.withDescription("Crashes in a minute that the supervisor repairs before it gives up (100)"),
     Flag.withDefault(100)
   )

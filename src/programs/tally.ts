@@ -11,29 +11,18 @@
  * It reads top to bottom: the server, its supervisor, the feeder, a run, the command.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import {
-  Clock,
-  Console,
-  Context,
-  Duration,
-  Effect,
-  FileSystem,
-  HashMap,
-  Layer,
-  Option,
-  Path,
-  References,
-  Schema
-} from "effect"
+import { Clock, Console, Context, Duration, Effect, HashMap, Layer, Option, References, Schema } from "effect"
 import { Argument, CliError, Command, Flag, GlobalFlag } from "effect/cli"
 import { GenServer, Restart, StateContainer, StateStore, StateTable, Supervisor, Telemetry } from "../index.ts"
 import { Chaos } from "../testing.ts"
 import * as Place from "./stores/Place.ts"
+import * as Input from "./tally/Input.ts"
 import * as Ledger from "./tally/Ledger.ts"
 import * as Outages from "./tally/Outages.ts"
 import * as Progress from "./tally/Progress.ts"
 import * as Result from "./tally/Result.ts"
 import * as Words from "./tally/Words.ts"
+import { atLeast } from "./text/Flags.ts"
 
 // ---- The server: how often each word occurred, and how far in the input it is.
 
@@ -193,25 +182,12 @@ const run = Effect.fnUntraced(function*(companion: Result.Companion, input: Inpu
 
 // ---- The input: the files given, or the sources of the installed effect.
 
-const effectSources = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const manifest = yield* path.fromFileUrl(new URL(import.meta.resolve("effect/package.json")))
-  const folder = path.join(path.dirname(manifest), "src")
-  const names = yield* fs.readDirectory(folder, { recursive: true })
-  return names.filter((name) => name.endsWith(".ts")).sort().map((name) => path.join(folder, name))
-})
-
 const read = Effect.fnUntraced(function*(files: ReadonlyArray<string>) {
-  const fs = yield* FileSystem.FileSystem
-  const texts = yield* Effect.forEach(files, (file) => fs.readFileString(file), { concurrency: 8 })
-  const lines = texts.flatMap((text) => text === "" ? [] : text.replace(/\r?\n$/, "").split(/\r?\n/))
+  const lines = yield* Input.linesOf(files)
   return { files: files.length, lines, plain: Words.count(lines) }
 })
 
 // ---- The command.
-
-const atLeast = (least: number) => Flag.filter((n: number) => n >= least, () => `a whole number of ${least} or more`)
 
 const companionForms = [...Result.InProcess.literals, ...Place.forms].map((form) => `"${form}"`)
 
@@ -255,7 +231,7 @@ const tally = Effect.fnUntraced(function*(
   { companion, files, json, ...options }: Command.Command.Config.Infer<typeof flags>
 ) {
   const say = (text: string) => json ? Effect.void : Console.log(text)
-  const input = yield* read(files.length > 0 ? files : yield* effectSources)
+  const input = yield* read(files.length > 0 ? files : yield* Input.effectSources)
   yield* say(Result.heading(input, options))
 
   const first = yield* run(Option.getOrElse(companion, (): Result.Companion => "memory"), input, options)

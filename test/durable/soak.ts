@@ -16,10 +16,9 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as fs from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { Result } from "../../src/programs/cluster/Result.ts"
+import { effectSources } from "../../src/programs/tally/Input.ts"
 import { bundle, setup } from "../kit/Bundle.ts"
 import * as Runs from "../kit/cluster/Runs.ts"
 import { inWords, killAlarms } from "../kit/durable/Alarms.ts"
@@ -32,13 +31,6 @@ import { layer as web } from "../kit/serve/Web.ts"
 import { damage, judged, original } from "../kit/stores/DamagedSqlite.ts"
 import { Postgres } from "../kit/stores/Postgres.ts"
 import { killThreads, starveThread } from "../kit/worker/Deaths.ts"
-
-/** All the sources of effect. */
-const folderOfEffect = fileURLToPath(new URL("src", import.meta.resolve("effect/package.json")))
-const sources = fs.readdirSync(folderOfEffect, { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts"))
-  .sort()
-  .map((name) => join(folderOfEffect, name))
 
 /** Kills in one turn. */
 const turn = 25
@@ -64,6 +56,7 @@ const requests = 10_000
 const soak = Effect.fnUntraced(function*(minutes: number, only: typeof parts[number] | "all") {
   const isWanted = (part: typeof parts[number]) => only === "all" || only === part
   setup()
+  const sources = yield* effectSources
   const journal = bundle("test/kit/durable/Journal.ts")
   const tally = bundle("src/programs/tally.ts")
   const alarm = bundle("test/kit/durable/Alarm.ts")

@@ -2,10 +2,11 @@
  * What the program `cluster` does, and what its runners do: they are processes of the same program. It reads top to bottom: the
  * traffic, the comparison, the run.
  */
-import { Config, Console, Effect, FileSystem, Layer, Option, Path, References, Schema } from "effect"
+import { Config, Console, Effect, Layer, Option, References, Schema } from "effect"
 import { CliError, GlobalFlag } from "effect/cli"
 import { ClusterServer } from "../../cluster.ts"
 import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
+import * as Input from "../tally/Input.ts"
 import * as Words from "../tally/Words.ts"
 import * as Fleet from "./Fleet.ts"
 import * as Member from "./Member.ts"
@@ -81,16 +82,6 @@ const miscounted = (
 
 // ---- The run, and the runners that it starts.
 
-const effectSources = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const manifest = yield* path.fromFileUrl(new URL(import.meta.resolve("effect/package.json")))
-  const folder = path.join(path.dirname(manifest), "src")
-  const names = (yield* fs.readDirectory(folder)).filter((name) => name.endsWith(".ts")).sort()
-  const texts = yield* Effect.forEach(names, (name) => fs.readFileString(path.join(folder, name)), { concurrency: 8 })
-  return texts.flatMap((text) => text.split("\n"))
-})
-
 /** What makes a process of this program a runner. */
 const runnerVariable = "HEIRLOOM_CLUSTER_RUNNER"
 
@@ -98,7 +89,7 @@ const cluster = Effect.fnUntraced(function*(
   { freezes, json, keyed, keys, kills, runners: count, stops }: Given
 ) {
   const say: Strikes.Say = (text) => json ? Effect.void : Console.log(text)
-  const input = yield* effectSources
+  const input = yield* Input.linesOf(yield* Input.effectSources)
   yield* say("starting PostgreSQL")
   const { url } = yield* Postgres.start
   yield* say(`starting ${count} runners`)

@@ -11,7 +11,8 @@ export interface Outcome {
   readonly wrong: ReadonlyArray<string>
 }
 
-const keys = ["a", "b", "c/d", "ü%"]
+/** The journals that are kept. */
+export const keys = ["a", "b", "c/d", "ü%"]
 
 /** One journal, as the client knows it. */
 class Known {

@@ -12,6 +12,7 @@ import { join } from "node:path"
 import { folder } from "../Folder.ts"
 import { damage } from "../stores/DamagedSqlite.ts"
 import { digestOf } from "./Journal.ts"
+import { keys } from "./Journals.ts"
 import { type Running, start } from "./Processes.ts"
 
 /** What came of a storm. */
@@ -35,8 +36,6 @@ export interface Site {
   readonly place: string
   readonly damage: (seed: number) => Effect.Effect<{ readonly what: string; readonly undo: Effect.Effect<void> }>
 }
-
-const keys = ["a", "b", "c/d", "ü%"]
 
 /** The digest of a whole journal up to an entry. */
 const digestAt = (last: number): number => {

@@ -266,7 +266,7 @@ describe("a claim of a key", () => {
       assert.strictEqual(yield* taken.Add({}, { idempotencyKey: "x" }), 2)
       assert.deepStrictEqual((yield* Sys.timers(taken)).map(({ name }) => name), ["tick"])
       yield* TestClock.adjust("2 minutes")
-      // whoever it was delivered to: it is done once
+      // in either process: it is done once
       assert.strictEqual(yield* (yield* at(two, "a")).Sure(), 102)
       assert.deepStrictEqual(yield* Sys.timers(yield* at(two, "a")), [])
     }).pipe(quiet))
