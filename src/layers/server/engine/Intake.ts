@@ -8,7 +8,7 @@ import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import { callError, type WaitsFor } from "../../../domain/process/CallError.ts"
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
-import { Idle, Parked, Pending, Starting, Stopped } from "../../../domain/server/Phase.ts"
+import { Idle, isUp, Parked, Pending, Starting, Stopped } from "../../../domain/server/Phase.ts"
 import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -195,14 +195,23 @@ export const replay = (
     }))
 }
 
+/** Whether its handler has ended without a commit. One that stops its server may be answered by `terminate`. */
+const isUndone = ({ inHand, phase }: Server, envelope: Envelope): boolean =>
+  // Nothing is in hand on the direct path, where a handler replies on its own stack.
+  envelope.stopped === undefined && !(isUp(phase) && (inHand === undefined || inHand.envelope === envelope))
+
 /** Answers a caller that was promised a later reply; a call with a key whose message is still in hand, with its commit. */
 export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
   if (envelope.isAnswered) return
   const { once } = envelope
-  // It was not promised yet, so its handler has not come to an end: answer and state go on record in one commit.
-  if (once !== undefined && server.occasional?.promised.has(envelope) !== true) {
-    envelope.early = exit
-    return
+  if (server.occasional?.promised.has(envelope) !== true) {
+    // Its handler has crashed: the answer would be ahead of its state, and of what becomes of the message.
+    if (isUndone(server, envelope)) return
+    // It was not promised yet, so its handler is still at work: answer and state go on record in one commit.
+    if (once !== undefined) {
+      envelope.early = exit
+      return
+    }
   }
   // An answer goes on record with a state; a server that is down has none, and its caller hears what became of it.
   if (once !== undefined && server.phase > Pending) return

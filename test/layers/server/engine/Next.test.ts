@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
@@ -302,6 +302,71 @@ describe("a reply that is given to a call with a key while its handler is at wor
       assert.strictEqual(yield* desk.Look(), 1)
     }).pipe(Effect.provide(over(gate)))
   })
+})
+
+describe("a reply that is given when its handler has ended without a commit", () => {
+  const late = (from: GenServer.From<string, never>) => GenServer.reply(from, Exit.succeed("late"))
+  class Desk extends GenServer.Service<Desk>()("test/Late", {
+    state: Schema.Int,
+    messages: {
+      Crash: GenServer.call({ reply: Schema.String }),
+      Again: GenServer.call({ reply: Schema.String, redeliver: { maxAttempts: 2 } }),
+      Stop: GenServer.call({ reply: Schema.String }),
+      Look: GenServer.call({ reply: Schema.Int })
+    }
+  }) {}
+  /** Replies by `terminate`, and where a fiber of the crashed handler has outlived it, by that. */
+  const over = (when: "terminate" | "afterwards") => {
+    let caller: GenServer.From<string, never> | undefined
+    const crash = (from: GenServer.From<string, never>) =>
+      Effect.gen(function*() {
+        caller = from
+        if (when === "afterwards") yield* Effect.forkDetach(Effect.andThen(Effect.sleep(5), late(from)))
+        return yield* Effect.die(new Error("on purpose"))
+      })
+    return Supervisor.layer(
+      { strategy: "one_for_one", restart: Restart.backoff() },
+      [
+        StateContainer.layerMemory(Desk),
+        Desk.layer({
+          init: 0,
+          handlers: {
+            Crash: (_, __, { from }) => crash(from),
+            Again: (n, _, { attempt, from }) => attempt > 1 ? ["the second", n + 1] as const : crash(from),
+            Stop: (n, _, { from }) => {
+              caller = from
+              return Next.stop("normal", { state: n + 1 })
+            },
+            Look: (n) => [n, n]
+          },
+          terminate: () => when === "terminate" && caller !== undefined ? late(caller) : Effect.void
+        }, { restart: "permanent" })
+      ]
+    )
+  }
+
+  for (const when of ["terminate", "afterwards"] as const) {
+    it.effect(`is dropped: its caller hears what became of it (${when})`, () =>
+      Effect.gen(function*() {
+        const desk = yield* Desk
+        const call = yield* now(Effect.exit(desk.Crash()))
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(tagOf(yield* Fiber.join(call)), "Crashed")
+        const again = yield* now(desk.Again())
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(yield* Fiber.join(again), "the second")
+        assert.strictEqual(yield* desk.Look(), 1)
+      }).pipe(Effect.provide(over(when))))
+  }
+
+  it.effect("is given by the terminate of a server that its handler has stopped: that was a commit", () =>
+    Effect.gen(function*() {
+      const desk = yield* Desk
+      const call = yield* now(desk.Stop())
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(call), "late")
+      assert.strictEqual(yield* desk.Look(), 1)
+    }).pipe(Effect.provide(over("terminate"))))
 })
 
 describe("the context that a handler gets with its message", () => {
