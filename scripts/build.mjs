@@ -56,4 +56,4 @@ for (const file of globSync("**/*.js", { cwd: dist })) {
 }
 
 // The page of the observer, beside the module that sends it.
-copyFileSync(join(root, "src/layers/observer/page.html"), join(dist, "layers/observer/page.html"))
+copyFileSync(join(root, "src/layers/observer/PageText.js"), join(dist, "layers/observer/PageText.js"))

@@ -1,5 +1,6 @@
-// Builds the page of the observer into one HTML file, beside the module that serves it: `src/layers/observer/page.html`, which
-// is not kept in the repository. Says nothing, and does nothing, when it is what its sources make of it.
+// Builds the page of the observer into one HTML text, in a module beside the one that serves it, so that a bundler takes it along:
+// `src/layers/observer/PageText.js`, which is not kept in the repository. Says nothing, and does nothing, when it is what its
+// sources make of it.
 //
 //   node scripts/page.mjs           builds it if need be
 //   node scripts/page.mjs --force   builds it
@@ -9,7 +10,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const file = join(root, "src/layers/observer/page.html")
+const file = join(root, "src/layers/observer/PageText.js")
 
 // What it is made of: its own sources, the rules that it shares, and what bundles it.
 const sources = ["page/*", "src/domain/observer/*.ts", "scripts/page.mjs", "package-lock.json"]
@@ -17,7 +18,7 @@ const sources = ["page/*", "src/domain/observer/*.ts", "scripts/page.mjs", "pack
   .sort()
 const hash = createHash("sha256")
 for (const source of sources) hash.update(source).update(readFileSync(join(root, source)))
-const mark = `<!-- made of ${hash.digest("hex").slice(0, 16)} -->`
+const mark = `// made of ${hash.digest("hex").slice(0, 16)}`
 
 if (process.argv.includes("--force") || !existsSync(file) || !readFileSync(file, "utf8").endsWith(mark)) {
   const { build } = await import("vite")
@@ -31,5 +32,5 @@ if (process.argv.includes("--force") || !existsSync(file) || !readFileSync(file,
     build: { write: false, target: "es2022", modulePreload: false }
   })
   const html = built.output.find(({ fileName }) => fileName === "index.html").source
-  writeFileSync(file, `${html.trim()}\n${mark}`)
+  writeFileSync(file, `export const html = ${JSON.stringify(html.trim())}\n${mark}`)
 }

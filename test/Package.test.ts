@@ -5,6 +5,7 @@
  * Works without a network: the only thing npm installs is the tarball, and effect is linked from this repository.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { buildSync } from "esbuild"
 import { spawnSync } from "node:child_process"
 import {
   cpSync,
@@ -280,6 +281,14 @@ describe("a stranger's project", { timeout: 200_000 }, () => {
     assert.isNotEmpty(rim("effect/cluster"), "the probe sees the rim when it is loaded")
   })
 
+  /** From here on the package that is optional is there. */
+  const withPlatform = (): void => {
+    const platform = "node_modules/@effect/platform-node"
+    if (existsSync(join(stranger, platform))) return
+    mkdirSync(join(stranger, "node_modules/@effect"), { recursive: true })
+    symlinkSync(join(repository, platform), join(stranger, platform), "junction")
+  }
+
   it("brings a command that looks into a store, and says which package it needs", () => {
     writeFileSync(
       join(stranger, "write.mjs"),
@@ -308,9 +317,7 @@ describe("a stranger's project", { timeout: 200_000 }, () => {
     assert.strictEqual(without.code, 1, without.output)
     assert.include(without.output, "This needs the package @effect/platform-node, which is not installed here")
 
-    mkdirSync(join(stranger, "node_modules/@effect"))
-    const platform = "node_modules/@effect/platform-node"
-    symlinkSync(join(repository, platform), join(stranger, platform), "junction")
+    withPlatform()
     const keys = heirloom("snapshots", "keys", "sqlite:app.db")
     assert.deepStrictEqual([keys.code, keys.stdout], [0, "app/Counter\n"], keys.output)
     const state = heirloom("snapshots", "show", "sqlite:app.db", "app/Counter", "1")
@@ -320,9 +327,37 @@ describe("a stranger's project", { timeout: 200_000 }, () => {
     assert.include(postgres.output, "This needs the package @effect/sql-pg, which is not installed here")
   })
 
+  it("is bundled into one file with an app, and the observer's page is in it", () => {
+    writeFileSync(
+      join(stranger, "watched.mjs"),
+      [
+        `import { Context, Effect, Layer } from "effect"`,
+        `import * as Observer from "heirloom/Observer"`,
+        `const program = Effect.gen(function*() {`,
+        `  const observer = Context.get(yield* Layer.build(Observer.layer({ port: 0 })), Observer.Observer)`,
+        `  const page = yield* Effect.promise(() => fetch(observer.url).then((response) => response.text()))`,
+        `  console.log(/<title>[^<]*<\\/title>/.exec(page)[0], page.length > 20_000)`,
+        `})`,
+        `void Effect.runPromise(Effect.scoped(program))`
+      ].join("\n")
+    )
+    withPlatform()
+    // Where there is nothing but that file.
+    const outfile = join(folder, "alone/watched.cjs")
+    buildSync({
+      absWorkingDir: stranger,
+      entryPoints: ["watched.mjs"],
+      outfile,
+      bundle: true,
+      platform: "node",
+      logLevel: "error"
+    })
+    const ran = run(process.execPath, [outfile], dirname(outfile))
+    assert.strictEqual(ran.output, "<title>Heirloom observer</title> true")
+  })
+
   describe.each(nodes)("on $name", ({ hasSqlite, name, path }) => {
     const needsNode = "SQLite needs Node 22.16 or later of Node 22, or Node 24 or later; this is Node 20"
-    const platform = "node_modules/@effect/platform-node"
     let wrote: ReturnType<typeof run> | undefined
     /** Saves a state in files, and then in SQLite. */
     const saved = () => {
@@ -353,9 +388,7 @@ describe("a stranger's project", { timeout: 200_000 }, () => {
 
     beforeAll(() => {
       assert.isTrue(existsSync(path), `${path} is not there: npm ci installs it`)
-      mkdirSync(join(stranger, "node_modules/@effect"), { recursive: true })
-      if (existsSync(join(stranger, platform))) return
-      symlinkSync(join(repository, platform), join(stranger, platform), "junction")
+      withPlatform()
     })
 
     it("every module is there, and servers run", () => {

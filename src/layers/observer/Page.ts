@@ -1,12 +1,10 @@
 /**
- * The page: one HTML file, beside this one, and the policy under which a browser runs it.
+ * The page: one HTML text, in a module beside this one, and the policy under which a browser runs it.
  *
  * @since 0.1.0
  */
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
-import { readFile } from "node:fs/promises"
-import { fileURLToPath } from "node:url"
 
 /** The page, as it is sent. */
 export interface Page {
@@ -33,12 +31,10 @@ export const policyOf = (html: string): string =>
     "frame-ancestors 'none'"
   ].join("; ")
 
-/** Shown where the page is not beside this module: in a clone that was never set up, or in a bundle. */
+/** Shown in a clone that was never set up: there the page is not made yet. */
 const absent =
-  "<!doctype html><title>Heirloom</title><p>The page's file, page.html, is not beside the module that sends it. " +
-  "In a bundle, leave heirloom/Observer out of it; in a clone of Heirloom, run npm run setup.</p>"
+  "<!doctype html><title>Heirloom</title><p>The page is not made yet: run npm run setup in this clone of Heirloom."
 
-/** The page that the package carries. */
-export const page: Effect.Effect<Page> = Effect.promise(() =>
-  readFile(fileURLToPath(new URL("./page.html", import.meta.url)), "utf8").catch(() => absent)
-).pipe(Effect.map((html) => ({ html, policy: policyOf(html) })))
+/** The page that the package carries. A module, for a bundler carries modules; loaded when an observer is made, not before. */
+export const page: Effect.Effect<Page> = Effect.promise(() => import("./PageText.js").catch(() => ({ html: absent })))
+  .pipe(Effect.map(({ html }) => ({ html, policy: policyOf(html) })))
