@@ -1,5 +1,5 @@
 /**
- * What is left of a state when the parts that its schema marks as secret are not to be seen.
+ * What is left of a state, or of what a message carries, when the parts that its schema marks as secret are not to be seen.
  *
  * *Tricky*: what cannot be taken apart (an `Option`, a `HashMap`) and holds a marked part is hidden as a whole; so is a value
  * of a union that fits no member. Too much is hidden rather than too little.
@@ -14,13 +14,14 @@ const mark = "heirloom/redacted"
 export const redactedText = "<redacted>"
 
 /**
- * Marks a part of a state as secret: it is shown as `<redacted>` wherever a state is shown to people.
+ * Marks a part of a state, or of a message, as secret: it is shown as `<redacted>` wherever that is shown to people.
  *
  * **Details**
  *
- * By `Sys.getStatus`, `Sys.committed`, crash reports and the observer. A `formatStatus` that answers with a state of its own
- * decides for itself. The state is not changed, and neither is what a store gets: a value that is to be safe from code, too,
- * is a `Schema.Redacted`.
+ * By `Sys.getStatus`, `Sys.committed`, `Sys.trace(ref, true)`, crash reports, the observer, and errors about a payload. An error
+ * with a marked part is hidden as a whole. A `formatStatus` that answers with something of its own decides for itself. The value
+ * is not changed, and neither is what a store or a program gets (`Sys.log`, `Sys.quarantined`): one that is to be safe from code,
+ * too, is a `Schema.Redacted`.
  *
  * **Example**
  *

@@ -22,6 +22,7 @@ import { checkOf, schemaOf } from "../../../domain/server/Validation.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { Deadline, type Deadlines } from "../../server/message/Deadlines.ts"
 import type { MessageType } from "../../server/message/MessageType.ts"
+import { shownPayload } from "../../server/message/ShownMessage.ts"
 import { noTimeout } from "../../server/parts/Limits.ts"
 
 /** A client of one entity, as effect makes it. */
@@ -80,8 +81,11 @@ export const client =
     return methods
   }
 
-const invalidOption = (name: string, { tag }: MessageType, given: unknown, issue: string) =>
-  refusal({ of: name, request: tag, option: "payload", given }, `what its schema says (${issue})`)
+const invalidOption = (name: string, type: MessageType, given: unknown, issue: string) =>
+  refusal(
+    { of: name, request: type.tag, option: "payload", given: shownPayload(type, given) },
+    `what its schema says (${issue})`
+  )
 
 const invalid = (name: string, type: MessageType, given: unknown, issue: string) =>
   type.isCall

@@ -16,6 +16,7 @@ import { type Check, checkAfter, checkOf, type Checks, schemaOf } from "../../..
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType } from "../message/MessageType.ts"
+import { shownPayload } from "../message/ShownMessage.ts"
 import type { AnyBehavior, AnyHandler, ServerClient } from "../parts/ServerSpec.ts"
 
 /** What a message's payloads, once completed, and its replies are checked against. */
@@ -49,7 +50,10 @@ export const checkedMethod = <Client extends ServerClient>(
       return type.isCall
         ? Exit.fail(callError(name, type.tag, { _tag: "InvalidPayload", issue }))
         : Exit.die(
-          refusal({ of: name, request: type.tag, option: "payload", given: payload }, `what its schema says (${issue})`)
+          refusal(
+            { of: name, request: type.tag, option: "payload", given: shownPayload(type, payload) },
+            `what its schema says (${issue})`
+          )
         )
     })
   }

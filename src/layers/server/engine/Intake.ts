@@ -19,6 +19,7 @@ import { selfWait } from "../message/CallChain.ts"
 import { Envelope } from "../message/Envelope.ts"
 import { type MessageType, ownCall, type QueuedCast, type Work } from "../message/MessageType.ts"
 import type { QuarantinedMessage } from "../message/Quarantine.ts"
+import { shownPayload } from "../message/ShownMessage.ts"
 import { publish } from "../parts/Events.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import { commitAnswer } from "./Commit.ts"
@@ -59,13 +60,13 @@ export const callOnce = (
   return envelope.sendAndWait(millis)
 }
 
-const unfit = (server: Server, { tag }: MessageType, given: unknown, cause: Cause.Cause<unknown>): InvalidOption => {
+const unfit = (server: Server, type: MessageType, given: unknown, cause: Cause.Cause<unknown>): InvalidOption => {
   const why = Cause.squash(cause)
   return new InvalidOption({
     of: server.name,
-    request: tag,
+    request: type.tag,
     option: "payload",
-    given,
+    given: shownPayload(type, given),
     expected: `what its schemas write down, for a call with an idempotencyKey (${messageOf(why)})`
   })
 }

@@ -14,6 +14,7 @@ import { type Change as Changed, changed, handled, type Timer, type Timers } fro
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import type { MessageType, TimerMessage } from "./MessageType.ts"
+import { shownPayload } from "./ShownMessage.ts"
 
 /** How the payload of one message becomes JSON and comes back. */
 const codecOf = (type: MessageType): Schema.Codec<unknown, Schema.Json> => {
@@ -85,7 +86,7 @@ const written = (
   const json = attempt(() => Schema.encodeUnknownSync(codecOf(type))(type.complete?.(payload) ?? payload))
   if (json._tag === "Success") return { message: tag, payload: json.value }
   return GivenOption.refuse(
-    { ...owner, option, given: payload },
+    { ...owner, option, given: shownPayload(type, payload) },
     `what its schema writes down (${messageOf(json.cause)})`
   )
 }

@@ -16,6 +16,7 @@ import { logIn } from "../../observation/SafeLog.ts"
 import { firstIsProcess } from "../../process/References.ts"
 import type { AnyServer } from "../class/ServerRef.ts"
 import type { DebugFunction } from "../parts/Debug.ts"
+import { shownEvent } from "../parts/Shown.ts"
 import { look } from "./SystemRequest.ts"
 
 /**
@@ -172,7 +173,7 @@ const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
  *
  * **Details**
  *
- * `true` writes one line an event to the loggers of the server's context, at level `Info`. A sink runs on the server's
+ * `true` writes one line an event to the loggers of the server's context, at level `Info`, without what schemas mark as secret. A sink runs on the server's
  * stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
  *
  * @category debugging
@@ -198,7 +199,8 @@ export const trace: {
       debug.remove(traceId)
       if (sink === false) return
       const { context } = server.spec
-      const write = (event: SystemEvent): void => logIn(context, Effect.logInfo(`${server.name} ${toText(event)}`))
+      const write = (event: SystemEvent): void =>
+        logIn(context, Effect.logInfo(`${server.name} ${toText(shownEvent(server, event))}`))
       const out = sink === true ? write : sink
       debug.install<void>(traceId, (_, event) => out(event), undefined)
     })))
