@@ -47,7 +47,7 @@ for (let i = 0; i < Number(count); i++) {
   const { value } = await stream.read()
   const { reader, screen } = JSON.parse(value.split("\\n\\n")[0].split("\\ndata: ")[1])
   const { n } = screen.rows.find(({ id }) => id === "crowd")
-  const view = { reader, from: 1000, count: 80, opened: [n], closed: [], find: "", troubled: false, chosen: n }
+  const view = { reader, from: 1000, count: 80, opened: [n], closed: [], find: "", troubled: false, sort: null, chosen: n }
   await fetch(url + "/view", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(view) })
   ;(async () => { while (true) await stream.read() })()
 }

@@ -90,6 +90,7 @@ const keys: ReadonlyArray<readonly [string, string]> = [
   ["/", "find a process by its name"],
   ["!", "show only what is in trouble, or all"],
   ["t", "the tree as a table, or drawn"],
+  ["Shift Tab from the rows, Enter", "to the titles of the columns; sort by one"],
   ["Esc", "close the inspector, or end the search"],
   ["?", "these keys"]
 ]

@@ -5,8 +5,8 @@ import type { Inspection, Kept, Trust } from "../src/domain/observer/Wire.ts"
 import * as Words from "../src/domain/observer/Words.ts"
 import { confirm } from "./Dialogs.tsx"
 import { clock } from "./Header.tsx"
-import { Path, Tag, toneOf } from "./Parts.tsx"
-import { capturedAt, choose, difference, screen, snapshots, source } from "./store.ts"
+import { Path, Spark, Tag, toneOf } from "./Parts.tsx"
+import { capturedAt, choose, difference, rateOfTypes, screen, snapshots, source } from "./store.ts"
 
 const trustTone = { trusted: "good", probation: "quiet", suspect: "bad" } satisfies Record<Trust, string>
 const trustText = { trusted: "trusted", probation: "on probation", suspect: "suspect" } satisfies Record<Trust, string>
@@ -175,6 +175,35 @@ const Snapshots = ({ of }: { readonly of: Inspection }) => {
   )
 }
 
+/** How many of each type have come since the process is looked at. */
+const Messages = ({ of }: { readonly of: Inspection }) => (
+  <Part title={`Messages, counted for ${Words.duration(capturedAt.value - of.countedSince)}`}>
+    <table class="types">
+      <thead>
+        <tr>
+          <th scope="col">Type</th>
+          <th scope="col">Kind</th>
+          <th scope="col" class="number">Taken</th>
+          <th scope="col" class="number">A second</th>
+        </tr>
+      </thead>
+      <tbody>
+        {of.types.map(([name, kind, taken], i) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td class="dim">{kind}</td>
+            <td class="number">{Words.whole(taken)}</td>
+            <td class="number rate">
+              {taken > 0 && <Spark values={rateOfTypes.history(i)} />}
+              <span>{Words.short(rateOfTypes.rate(i))}</span>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </Part>
+)
+
 const Quarantine = ({ of }: { readonly of: Inspection }) => (
   <Part title="Quarantine">
     <ul class="kept">
@@ -239,6 +268,7 @@ export const Inspector = () => {
             <Text label="State">{of.state}</Text>
           </Part>
         )}
+        {of.types.length > 0 && <Messages of={of} />}
         {of.crash !== null && (
           <Part title="Last end">
             <Text label="Last end">{of.crash}</Text>
@@ -265,12 +295,6 @@ export const Inspector = () => {
                 <dd>{value}</dd>
               </div>
             ))}
-            {of.types.length > 0 && (
-              <div>
-                <dt>messages</dt>
-                <dd>{of.types.map(([name, kind]) => <span class={`message ${kind}`} title={kind}>{name}</span>)}</dd>
-              </div>
-            )}
           </dl>
         </Part>
         {of.types.length > 0 && <Snapshots of={of} />}

@@ -7,14 +7,14 @@ import { Drawn } from "./Drawn.tsx"
 import { Feed } from "./Feed.tsx"
 import { Alarms, Header } from "./Header.tsx"
 import { Inspector } from "./Inspector.tsx"
-import { choose, chosen, isSearch, link, look, notice, screen, view } from "./store.ts"
+import { choose, chosen, isSearch, link, look, notice, screen, sort, view } from "./store.ts"
 import { Table } from "./Table.tsx"
 
 const isDrawn = signal(false)
 
 const draw = (drawn: boolean): void => {
   isDrawn.value = drawn
-  look(drawn ? { from: 0, count: 200 } : { from: 0, count: 80 })
+  look(drawn ? { from: 0, count: 200, sort: null } : { from: 0, count: 80 })
 }
 
 export const Page = () => {
@@ -63,8 +63,15 @@ export const Page = () => {
               In trouble
             </button>
             <span class="dim found">
-              {isSearch.value ? `${Words.counted(screen.value.total, "process", "processes")} found` : ""}
+              {isSearch.value
+                ? `${Words.counted(screen.value.total, "process", "processes")} found`
+                : sort.value === null
+                ? ""
+                : `The first ${Words.whole(screen.value.total)} by ${sort.value.by}`}
             </span>
+            {sort.value !== null && (
+              <button type="button" onClick={() => look({ sort: null, from: 0 })}>As a tree</button>
+            )}
             <div class="switch" role="group" aria-label="View">
               <button type="button" aria-pressed={!isDrawn.value} onClick={() => draw(false)}>Table</button>
               <button type="button" aria-pressed={isDrawn.value} onClick={() => draw(true)}>Drawn</button>

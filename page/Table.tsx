@@ -5,10 +5,11 @@
  */
 import { effect, signal } from "@preact/signals"
 import { useEffect, useRef } from "preact/hooks"
+import type { Column } from "../src/domain/observer/Ranking.ts"
 import type { Row } from "../src/domain/observer/Wire.ts"
 import * as Words from "../src/domain/observer/Words.ts"
 import { Spark, toneOf } from "./Parts.tsx"
-import { capturedAt, choose, chosen, isSearch, look, rates, screen, toggle, view } from "./store.ts"
+import { capturedAt, choose, chosen, isSearch, look, rates, screen, sort, sortBy, toggle, view } from "./store.ts"
 
 const rowHeight = 30
 /** Rows above and below those in sight that are asked for as well. */
@@ -26,7 +27,39 @@ effect(() => {
   if (from !== now.from || count !== now.count) look({ from, count })
 })
 
-const columns = ["Name", "Status", "Incarnation", "Mailbox", "Messages / s", "In hand", "Restarts", "Last end"]
+const columns: ReadonlyArray<readonly [by: Column, title: string]> = [
+  ["name", "Name"],
+  ["status", "Status"],
+  ["incarnation", "Incarnation"],
+  ["mailbox", "Mailbox"],
+  ["rate", "Messages / s"],
+  ["in hand", "In hand"],
+  ["restarts", "Restarts"],
+  ["last end", "Last end"]
+]
+
+/** The title of a column is a button: one press sorts by it, the next the other way, the third brings the tree back. */
+const Title = ({ by, onSort, title }: {
+  readonly by: Column
+  readonly title: string
+  readonly onSort: () => void
+}) => {
+  const order = sort.value?.by === by ? sort.value.order : undefined
+  return (
+    <span role="columnheader" aria-sort={order ?? "none"}>
+      <button
+        type="button"
+        class={`title ${order ?? ""}`}
+        onClick={() => {
+          sortBy(by)
+          onSort()
+        }}
+      >
+        {title}
+      </button>
+    </span>
+  )
+}
 
 const Cells = ({ row }: { readonly row: Row }) => {
   const rate = rates.rate(row.n)
@@ -162,6 +195,8 @@ export const Table = () => {
       Enter: () => row !== undefined && choose(row.n),
       " ": () => row !== undefined && choose(row.n)
     }
+    // A title has keys of its own.
+    if (event.target instanceof HTMLButtonElement) return
     const deed = keys[event.key]
     if (deed === undefined || event.ctrlKey || event.metaKey || event.altKey) return
     event.preventDefault()
@@ -185,7 +220,7 @@ export const Table = () => {
       onKeyDown={onKeyDown}
     >
       <div class="row head" role="row" aria-rowindex={1}>
-        {columns.map((column) => <span role="columnheader">{column}</span>)}
+        {columns.map(([by, title]) => <Title key={by} by={by} title={title} onSort={() => move(0)} />)}
       </div>
       <div class="rows" role="rowgroup" style={{ height: `${total * rowHeight}px` }}>
         {rows.map((row, i) => <Line key={row.n} row={row} place={from + i} />)}

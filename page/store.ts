@@ -5,6 +5,7 @@
  */
 import { batch, computed, signal } from "@preact/signals"
 import { applied } from "../src/domain/observer/Difference.ts"
+import { type Column, next as sortedNext } from "../src/domain/observer/Ranking.ts"
 import { Rates } from "../src/domain/observer/Rates.ts"
 import type { Action, View } from "../src/domain/observer/Requests.ts"
 import {
@@ -39,12 +40,25 @@ export const notice = signal("")
 
 /** Rates by the numbers of processes; 0 is all of them together. */
 export const rates = new Rates()
+/** Rates of the messages of the process that is chosen, by the places of their types. */
+export const rateOfTypes = new Rates()
+let ratedProcess: number | undefined
 
 type Looking = Omit<View, "reader">
-const atFirst: Looking = { from: 0, count: 80, opened: [], closed: [], find: "", troubled: false, chosen: null }
+const atFirst: Looking = {
+  from: 0,
+  count: 80,
+  opened: [],
+  closed: [],
+  find: "",
+  troubled: false,
+  sort: null,
+  chosen: null
+}
 
 export const view = signal<Looking>(atFirst)
 export const chosen = computed(() => view.value.chosen)
+export const sort = computed(() => view.value.sort)
 export const isSearch = computed(() => view.value.find !== "" || view.value.troubled)
 
 let reader = ""
@@ -98,6 +112,9 @@ export const toggle = (row: Row, open = !row.isOpen): void => {
 
 export const choose = (n: number | null): void => look({ chosen: n })
 
+/** Sorts by a column: one way, then the other, then the tree is back. */
+export const sortBy = (by: Column): void => look({ sort: sortedNext(view.value.sort, by), from: 0 })
+
 /** Chooses a process by its path, and opens what is above it. */
 export const reveal = async (path: ReadonlyArray<string>): Promise<void> => {
   const response = await post("find", { path })
@@ -150,8 +167,11 @@ export const difference = async (n: number, from: number, to: number): Promise<s
 // ---- the stream
 
 const read = (at: number): void => {
-  const { rows, totals } = screen.value
+  const { chosen, rows, totals } = screen.value
   rates.read(at, [[0, totals.messages], ...rows.map((row) => [row.n, row.handled] as const)])
+  if (chosen?.n !== ratedProcess) rateOfTypes.clear()
+  ratedProcess = chosen?.n
+  if (chosen !== null) rateOfTypes.read(at, chosen.types.map(([, , taken], i) => [i, taken]))
   capturedAt.value = at
 }
 

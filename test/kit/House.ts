@@ -39,6 +39,7 @@ const columns: Record<string, ReadonlyArray<string>> = {
  * one line do not import each other. `.` is the column's root. A column that is not listed is one room.
  */
 const rooms: Record<string, ReadonlyArray<string>> = {
+  "layers/observer": [".", "look"],
   "layers/placement": [".", "cluster worker serve"],
   "layers/server": [".", "system", "class", "engine", "life", "parts", "message"],
   "layers/state": [".", "container durable file sqlite", "sql", "companion", "store", "lock"],

@@ -111,6 +111,14 @@ const stranded = Effect.gen(function*() {
   return walk
 }).pipe(Effect.provide(street), quiet)
 
+/** A server that is idle is watched from outside, and takes the long way from then on. */
+const watched = Effect.gen(function*() {
+  const [ground, walk] = [serverOf(yield* Ground)!, new Walk()]
+  walk.watch(ground)
+  ground.observe((debug) => debug.logLast(1))
+  return walk
+}).pipe(Effect.provide(street), quiet)
+
 describe("the phases of a server", () => {
   it.effect.prop(
     "whatever a program does, each step is in the table",
@@ -121,7 +129,7 @@ describe("the phases of a server", () => {
 
   it.effect("each step of the table is one that a server takes", () =>
     Effect.gen(function*() {
-      const walks = [...(yield* Effect.forEach(programs, walked)), yield* stranded]
+      const walks = [...(yield* Effect.forEach(programs, walked)), yield* stranded, yield* watched]
       for (const walk of walks) walk.check()
       const taken = new Set(walks.flatMap(({ steps }) => steps))
       const table = Object.entries(Phase.mayFollow).flatMap(([from, next]) =>

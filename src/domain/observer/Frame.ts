@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { type Column, columns as sortable, next as sortedNext, type Sort } from "./Ranking.ts"
 import type { Rates } from "./Rates.ts"
 import type { Group, Row, Screen } from "./Wire.ts"
 import * as Words from "./Words.ts"
@@ -19,10 +20,12 @@ export interface Looking {
   readonly opened: ReadonlyArray<number>
   readonly closed: ReadonlyArray<number>
   readonly troubled: boolean
+  /** A list in the order of a column, in place of the tree. */
+  readonly sort: Sort | null
 }
 
 /** At the beginning. */
-export const looking: Looking = { at: 0, from: 0, opened: [], closed: [], troubled: false }
+export const looking: Looking = { at: 0, from: 0, opened: [], closed: [], troubled: false, sort: null }
 
 /** The size of the terminal, and what there is to draw. */
 export interface Canvas {
@@ -95,14 +98,14 @@ const head = ({ alarms, totals }: Screen, rates: Rates): ReadonlyArray<string> =
 /** Columns to the right of the name, with their widths; those to the right go first where there is no room. */
 const columns = (width: number) => {
   const all = [
-    { name: "Status", width: 12 },
-    { name: "#", width: 5 },
-    { name: "Mailbox", width: 12 },
-    { name: "Messages/s", width: 22 },
-    { name: "In hand", width: 24 },
-    { name: "Restarts", width: 18 },
-    { name: "Last end", width: 32 }
-  ]
+    { name: "Status", by: "status", width: 12 },
+    { name: "#", by: "incarnation", width: 5 },
+    { name: "Mailbox", by: "mailbox", width: 12 },
+    { name: "Messages/s", by: "rate", width: 22 },
+    { name: "In hand", by: "in hand", width: 24 },
+    { name: "Restarts", by: "restarts", width: 18 },
+    { name: "Last end", by: "last end", width: 32 }
+  ] as const
   let left = width - 30
   return all.filter((column) => (left -= column.width) >= 0)
 }
@@ -145,7 +148,9 @@ export const frame = (screen: Screen, rates: Rates, canvas: Canvas): ReadonlyArr
     ? "yellow"
     : "green"
   const shown = columns(width)
-  const titles = shown.map((column) => ` ${fit(column.name, column.width - 1)}`).join("")
+  const mark = ({ order }: Sort): string => order === "ascending" ? " ▴" : " ▾"
+  const title = (by: Column, name: string): string => `${name}${looking.sort?.by === by ? mark(looking.sort) : ""}`
+  const titles = shown.map(({ by, name, width }) => ` ${fit(title(by, name), width - 1)}`).join("")
   const rows = screen.rows.slice(0, rowsIn(height)).map((row, i) =>
     line(row, rates, canvas, screen.from + i === looking.at)
   )
@@ -158,12 +163,16 @@ export const frame = (screen: Screen, rates: Rates, canvas: Canvas): ReadonlyArr
   return [
     styled(isColored, totals, "bold"),
     styled(isColored, alarms, tone),
-    styled(isColored, `${fit(looking.troubled ? "In trouble" : "Processes", width - titles.length)}${titles}`, "dim"),
+    styled(
+      isColored,
+      `${fit(title("name", looking.troubled ? "In trouble" : "Processes"), width - titles.length)}${titles}`,
+      "dim"
+    ),
     ...rows,
     ...blank,
     styled(isColored, fit("What has happened", width), "bold"),
     ...feed,
-    styled(isColored, fit("↑ ↓ move   → ← open, close   ! in trouble, or all   q quit", width), "dim")
+    styled(isColored, fit("↑ ↓ move   → ← open, close   ! in trouble, or all   s sort   q quit", width), "dim")
   ].slice(0, height)
 }
 
@@ -201,9 +210,17 @@ export const pressed = (key: string, looking: Looking, screen: Screen, height: n
       return to(parentOf(at, screen))
     case "!":
       return { ...looking, at: 0, from: 0, troubled: !looking.troubled }
+    case "s":
+      return { ...looking, at: 0, from: 0, sort: sortAfter(looking.sort) }
     default:
       return looking
   }
+}
+
+/** One column after the other, each as it is sorted at first; then the tree. */
+const sortAfter = (sort: Sort | null): Sort | null => {
+  const by = sortable[sort === null ? 0 : sortable.indexOf(sort.by) + 1]
+  return by === undefined ? null : sortedNext(null, by)
 }
 
 const parentOf = (at: number, { from, rows }: Screen): number => {

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
+import { columns } from "./Ranking.ts"
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Numbers = Schema.Array(Count).check(Schema.isMaxLength(1000))
@@ -22,6 +23,11 @@ export const View = Schema.Struct({
   find: Schema.String.check(Schema.isMaxLength(200)),
   /** Only processes that something is wrong with. */
   troubled: Schema.Boolean,
+  /** A list of processes in the order of a column, in place of the tree. */
+  sort: Schema.NullOr(Schema.Struct({
+    by: Schema.Literals(columns),
+    order: Schema.Literals(["ascending", "descending"])
+  })),
   chosen: Schema.NullOr(Count)
 })
 

@@ -158,7 +158,10 @@ export interface Inspection {
   /** Whether the state is where its companion keeps it: over a store, whether it is stored. */
   readonly isStored: boolean
   readonly crash: string | null
-  readonly types: ReadonlyArray<readonly [message: string, kind: string]>
+  /** Its messages, and how many of each it has taken since `countedSince`. */
+  readonly types: ReadonlyArray<readonly [message: string, kind: string, taken: number]>
+  /** Messages are counted by type only while the process is inspected; 0 for one that takes none. */
+  readonly countedSince: number
   readonly quarantined: ReadonlyArray<Quarantined>
   readonly timers: ReadonlyArray<Timer>
 }

@@ -46,7 +46,8 @@ const fromCallback: ReadonlyArray<Phase> = [Idle, Pending, Restarting]
 
 /** Which phases may follow a phase. */
 export const mayFollow: Readonly<Record<Phase, ReadonlyArray<Phase>>> = {
-  [Idle]: [Busy, Ending],
+  // Its messages are watched from now on.
+  [Idle]: [Busy, Pending, Ending],
   // An incarnation that is abandoned has no clean-up.
   [Busy]: [Idle, Pending, Ending, Restarting],
   [Pending]: [Idle, Busy, Ending],

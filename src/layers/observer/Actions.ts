@@ -16,7 +16,7 @@ import * as Sys from "../server/Sys.ts"
 import { DynamicProcess } from "../supervision/dynamic/DynamicProcess.ts"
 import { StaticHandle } from "../supervision/static/StaticHandle.ts"
 import { SupervisorProcess } from "../supervision/static/SupervisorProcess.ts"
-import { failure, parentOf, type Watched } from "./Look.ts"
+import { failure, parentOf, type Watched } from "./look/Look.ts"
 
 /** What it did not do, and why. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}

@@ -17,7 +17,7 @@ import { bounded } from "../../domain/text/ForeignCause.ts"
 import { CurrentSink, type Sink } from "../observation/Sink.ts"
 import type { Process } from "../process/Process.ts"
 import { roots } from "../supervision/tree/Roots.ts"
-import { parentOf, type Watched } from "./Look.ts"
+import { parentOf, type Watched } from "./look/Look.ts"
 
 /** How many processes' crashes are kept. */
 const mostReports = 500

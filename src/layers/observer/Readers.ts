@@ -21,7 +21,7 @@ export const maxReaders = 32
 export type Source = Pick<Snapshot, "source" | "startedAt" | "actions" | "about">
 
 /** What a reader looks at before it has said so. */
-const firstView = (reader: string): View => ({
+export const firstView = (reader: string): View => ({
   reader,
   from: 0,
   count: 100,
@@ -29,6 +29,7 @@ const firstView = (reader: string): View => ({
   closed: [],
   find: "",
   troubled: false,
+  sort: null,
   chosen: null
 })
 

@@ -11,7 +11,7 @@ import { foreign, isAuthorised, type Request } from "../../domain/observer/Acces
 import { Action, Place, View } from "../../domain/observer/Requests.ts"
 import { serverOf } from "../server/class/ServerRef.ts"
 import { act } from "./Actions.ts"
-import { differenceOf, snapshotsOf } from "./Look.ts"
+import { differenceOf, snapshotsOf } from "./look/Look.ts"
 import type { Page } from "./Page.ts"
 import type { Sampler } from "./Sampler.ts"
 

@@ -12,22 +12,32 @@ import { outageOf, shown as shownAlarms, troubleOf } from "../../domain/observer
 import { type Line, lines } from "../../domain/observer/Outline.ts"
 import type { View } from "../../domain/observer/Requests.ts"
 import type { Alarm, Inspection, Row, Screen } from "../../domain/observer/Wire.ts"
-import { Processes } from "./Below.ts"
+import { serverOf } from "../server/class/ServerRef.ts"
 import type { Hearing } from "./Hearing.ts"
-import { inspect, isQuiet, rowOf, type Watched } from "./Look.ts"
-import { eventText, maxReaders, Reader, type Source } from "./Readers.ts"
-import { Round } from "./Round.ts"
-import { Stores } from "./Stores.ts"
+import { Processes } from "./look/Below.ts"
+import { Counting } from "./look/Counting.ts"
+import { inspect, isQuiet, rowOf, type Watched } from "./look/Look.ts"
+import { Ranked } from "./look/Ranked.ts"
+import { Round } from "./look/Round.ts"
+import { Stores } from "./look/Stores.ts"
+import { eventText, firstView, maxReaders, Reader, type Source } from "./Readers.ts"
 
-/** The most processes that a search finds, and that are kept of those in trouble. */
+/** The most processes that a search finds, that a list in the order of a column has, and that are kept of those in trouble. */
 const mostFound = 1000
 
 type Placed = readonly [process: Watched, depth: number]
 
-/** A search that goes on as long as its reader wants it. */
+/** What a reader wants to have found, as long as it does: it has the first of them by now. */
 interface Search {
   readonly of: string
-  readonly round: Round<Placed, Placed>
+  readonly advance: (now: number) => void
+  readonly found: () => ReadonlyArray<Watched>
+}
+
+function* fitting(all: Iterator<Placed, void>, fits: (process: Watched) => boolean): Generator<Watched, void> {
+  for (let next = all.next(); next.done !== true; next = all.next()) {
+    if (fits(next.value[0])) yield next.value[0]
+  }
 }
 
 /** What one who watches looks at. */
@@ -49,6 +59,13 @@ export class Sampler {
   private readonly searches = new WeakMap<Looking, Search>()
   private readonly processes = new Processes()
   private readonly stores = new Stores()
+  private readonly counting = new Counting()
+  /** The one that reads no stream: what it has found is kept from one look to the next. */
+  private readonly own: { -readonly [K in keyof Looking]: Looking[K] } = {
+    view: firstView(""),
+    opened: new Set(),
+    closed: new Set()
+  }
   private readonly troubles: Round<Placed, readonly [Watched, Alarm]>
   private rows = new Map<Watched, Row>()
   private inspections = new Map<Watched, Inspection>()
@@ -77,13 +94,24 @@ export class Sampler {
 
   close(reader: Reader): void {
     this.readers.delete(reader.id)
+    this.count()
     if (this.readers.size === 0) this.forget()
   }
 
   closeAll(): void {
     for (const { queue } of this.readers.values()) Queue.endUnsafe(queue)
     this.readers.clear()
+    this.count()
     this.forget()
+  }
+
+  /** Messages are counted by type where some reader looks, and nowhere else. */
+  private count(): void {
+    const inspected = Array.from(this.readers.values(), ({ view }) => {
+      const process = view.chosen === null ? undefined : this.processes.named(view.chosen)
+      return process && serverOf(process)
+    })
+    this.counting.only(inspected.filter((server) => server !== undefined), this.now())
   }
 
   private forget(): void {
@@ -127,6 +155,7 @@ export class Sampler {
     // What a reader has just asked for is not to be older than its question.
     this.rows = new Map()
     this.inspections = new Map()
+    this.count()
     this.stores.look(now)
     const { roots } = this.hearing
     const shared = this.shared(roots, now)
@@ -143,8 +172,9 @@ export class Sampler {
     const now = this.now()
     this.processes.now = now
     const { roots } = this.hearing
-    const reader = { view, opened: new Set(view.opened), closed: new Set(view.closed) }
-    return { ...this.shared(roots, now), ...this.tree(reader, roots), chosen: this.chosen(view.chosen) }
+    const { own } = this
+    Object.assign(own, { view, opened: new Set(view.opened), closed: new Set(view.closed) })
+    return { ...this.shared(roots, now), ...this.tree(own, roots), chosen: this.chosen(view.chosen) }
   }
 
   private letGo(reader: Reader): void {
@@ -190,9 +220,9 @@ export class Sampler {
   }
 
   private tree(reader: Looking, roots: ReadonlyArray<Watched>): Pick<Screen, "total" | "from" | "rows"> {
-    const { count, find, from, troubled } = reader.view
-    const isSearch = find !== "" || troubled
-    const seen = isSearch ? this.found(reader) : lines(roots, this.processes, { ...reader, from, count })
+    const { count, find, from, sort, troubled } = reader.view
+    const isList = find !== "" || troubled || sort !== null
+    const seen = isList ? this.found(reader) : lines(roots, this.processes, { ...reader, from, count })
     return {
       total: seen.total,
       from,
@@ -202,32 +232,41 @@ export class Sampler {
     }
   }
 
-  /** What a search has found so far, as lines of their own. */
+  /** What was found so far, as lines of their own. */
   private found(reader: Looking): { readonly total: number; readonly lines: ReadonlyArray<Line<Watched>> } {
-    const { count, find, from, troubled } = reader.view
-    const wanted = find.toLowerCase()
-    const fits = (process: Watched): boolean => wanted === "" || process.id.toLowerCase().includes(wanted)
-    const line = (node: Watched, depth: number) => ({
-      node,
-      depth,
-      below: this.processes.below(node)?.size,
-      isOpen: false
-    })
-    if (troubled) {
-      const all = this.troubles.found.filter(([process]) => fits(process))
-      return { total: all.length, lines: all.slice(from, from + count).map(([process]) => line(process, 0)) }
-    }
+    const { count, find, from, sort, troubled } = reader.view
+    const of = `${troubled} ${sort?.by} ${sort?.order} ${find.toLowerCase()}`
     let search = this.searches.get(reader)
-    if (search?.of !== wanted) {
-      search = {
-        of: wanted,
-        round: new Round(() => this.walk(), (placed) => fits(placed[0]) ? placed : undefined, mostFound)
-      }
+    if (search?.of !== of) {
+      search = { of, ...this.search(reader.view) }
       this.searches.set(reader, search)
     }
-    search.round.advance()
-    const all = search.round.found
-    return { total: all.length, lines: all.slice(from, from + count).map(([process]) => line(process, 0)) }
+    search.advance(this.processes.now)
+    const all = search.found()
+    const lines = all.slice(from, from + count).map((node) => ({
+      node,
+      depth: 0,
+      below: this.processes.below(node)?.size,
+      isOpen: false
+    }))
+    return { total: all.length, lines }
+  }
+
+  private search({ find, sort, troubled }: Looking["view"]): Omit<Search, "of"> {
+    const wanted = find.toLowerCase()
+    const fits = (process: Watched): boolean => wanted === "" || process.id.toLowerCase().includes(wanted)
+    const all = (): Iterator<Placed, void> => troubled ? this.troubled() : this.walk()
+    if (sort !== null) {
+      const ranked = new Ranked(sort, () => fitting(all(), fits), mostFound)
+      return { advance: (now) => ranked.advance(now), found: () => ranked.found }
+    }
+    if (troubled) return { advance: () => {}, found: () => Array.from(fitting(all(), fits)) }
+    const round = new Round(all, ([process]) => fits(process) ? process : undefined, mostFound)
+    return { advance: () => round.advance(), found: () => round.found }
+  }
+
+  private *troubled(): Generator<Placed, void> {
+    for (const [process] of this.troubles.found) yield [process, 0]
   }
 
   private chosen(chosen: number | null): Inspection | null {
@@ -235,7 +274,9 @@ export class Sampler {
     if (process === undefined || chosen === null) return null
     const known = this.inspections.get(process)
     if (known !== undefined) return known
-    const inspection = inspect(process, chosen, this.hearing.crashOf(process.path))
+    const server = serverOf(process)
+    const counts = server && this.counting.of(server)
+    const inspection = inspect(process, chosen, this.hearing.crashOf(process.path), counts)
     this.inspections.set(process, inspection)
     return inspection
   }

@@ -69,6 +69,7 @@ const screenOf = ({ alarms, chosen, feed, from, messages, rows, total }: typeof 
     isStored: true,
     crash: chosen.crash,
     types: [],
+    countedSince: 0,
     quarantined: [],
     timers: []
   },

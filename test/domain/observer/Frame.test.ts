@@ -94,7 +94,7 @@ describe("the view in a terminal", () => {
       "01:01:01  Tally  crashed: Error: tripped  (12 ms down)",
       "",
       "",
-      "↑ ↓ move   → ← open, close   ! in trouble, or all   q quit"
+      "↑ ↓ move   → ← open, close   ! in trouble, or all   s sort   q quit"
     ])
   })
 

@@ -83,6 +83,7 @@ export const open = (url: string, headers: Record<string, string> = {}): Effect.
         closed: [],
         find: "",
         troubled: false,
+        sort: null,
         chosen: null,
         ...view
       }, headers)

@@ -4,6 +4,7 @@ import { type Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Redact
 import { request } from "node:http"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import { Observer, terminal as showTerminal } from "../../../src/layers/observer/Observer.ts"
+import { serverOf } from "../../../src/layers/server/class/ServerRef.ts"
 import { ask, open, post, rowOf } from "../../kit/observer/Reading.ts"
 import { Clerk, Counter, gather, Vault, watched } from "../../kit/observer/Watched.ts"
 
@@ -133,6 +134,38 @@ layer(Layer.provide(watched({ every: "20 millis" }), quiet), { excludeTestServic
         yield* reading.look({ find: "0999" })
         yield* reading.until(({ total }) => total === 11)
         assert.strictEqual(reading.screen.rows[0]!.id, "watched/Leaf/00999")
+      }))
+
+    it.effect("lists processes in the order of a column, the first thousand, and those that are searched for", () =>
+      Effect.gen(function*() {
+        const reading = yield* open(yield* url)
+        const clerk = yield* Clerk
+        const until = yield* Deferred.make<void>()
+        yield* Effect.forEach([1, 2, 3], () => clerk.File({ until }))
+        yield* reading.look({ sort: { by: "mailbox", order: "descending" }, count: 10 })
+        const [first] = yield* reading.until(({ rows }) => rows[0]?.id === "watched/Clerk" && rows)
+        assert.deepInclude(first, { queued: 2, depth: 0 })
+        assert.strictEqual(reading.screen.total, 1000)
+        yield* Deferred.succeed(until, undefined)
+        yield* reading.look({ sort: { by: "name", order: "descending" }, find: "leaf/", count: 10 })
+        yield* reading.until(({ rows }) => rows[0]?.id === "watched/Leaf/09999" && rows[1]?.id === "watched/Leaf/09998")
+        yield* reading.look({})
+        yield* reading.until(({ rows }) => rows[0]?.id === "app")
+      }))
+
+    it.effect("counts messages by type for the process that is inspected", () =>
+      Effect.gen(function*() {
+        const reading = yield* open(yield* url)
+        const { n } = rowOf("watched/Counter")(reading.screen)!
+        yield* reading.look({ chosen: n })
+        const counter = yield* Counter
+        yield* counter.Add({ by: 0 })
+        yield* counter.Add({ by: 0 })
+        yield* counter.Name({ name: "ann" })
+        const types = yield* reading.until(({ chosen }) => chosen?.types[0]?.[2] === 2 && chosen.types)
+        assert.deepStrictEqual(types, [["Add", "call", 2], ["Name", "call", 1], ["Crash", "call", 0]])
+        yield* reading.look({})
+        assert.isUndefined(serverOf(counter)?.debug)
       }))
 
     it.effect("finds a process that the feed names", () =>
@@ -325,11 +358,13 @@ layer(Layer.provide(Layer.provideMerge(watched({}), Telemetry.layer), quiet), { 
         )
         yield* Deferred.await(drawn)
         press("left")
+        press("s")
         press("q")
         yield* Fiber.join(running)
         assert.include(shown[0], "\u001b[?1049h")
         assert.isTrue(shown.some((text) => text.includes("▾ app 8")))
-        assert.include(shown.at(-2), "▸ app 8")
+        assert.isTrue(shown.some((text) => text.includes("▸ app 8")))
+        assert.include(shown.at(-2), "Processes ▴")
         assert.include(shown.at(-1), "\u001b[?1049l")
       }))
   }

@@ -83,6 +83,8 @@ describe.skipIf(executable === undefined)("the page", () => {
         yield* Effect.promise(() => page.locator(row("watched/Counter")).click())
         assert.include(yield* see(page, "pre[aria-label='State']"), "<img src=x")
         assert.include(yield* see(page, "pre[aria-label='Last end']"), "in hand: Crash")
+        yield* counter.Name({ name: "ann" })
+        assert.match(yield* see(page, ".types tr:has(th:text-is('Name')):has(td:text-is('1'))"), /^Namecall1/)
         assert.strictEqual(yield* Effect.promise(() => page.title()), "Heirloom observer")
       }))
 
@@ -151,6 +153,15 @@ describe.skipIf(executable === undefined)("the page", () => {
               document.getElementById(table.getAttribute("aria-activedescendant")!)!.querySelector(".id")!.textContent
             )
           )
+        /** Goes to a button by the Tab key alone. */
+        const reach = (text: string) =>
+          Effect.promise(async () => {
+            for (let i = 0; i < 100; i++) {
+              await page.keyboard.press("Tab")
+              if (await page.evaluate(() => document.activeElement?.textContent) === text) return
+            }
+            throw new Error(`no key leads to ${text}`)
+          })
         yield* press("/")
         yield* Effect.promise(() => page.keyboard.type("counter"))
         yield* see(page, ".found:has-text('2 processes found')")
@@ -164,19 +175,12 @@ describe.skipIf(executable === undefined)("the page", () => {
         assert.strictEqual(yield* active(), "watched/Counter")
         yield* press("Enter")
         yield* see(page, ".inspector")
-        const tabs = Effect.promise(async () => {
-          for (let i = 0; i < 20; i++) {
-            if (await page.evaluate(() => document.activeElement?.textContent === "Suspend…")) return
-            await page.keyboard.press("Tab")
-          }
-          throw new Error("no key leads to the actions")
-        })
-        yield* tabs
+        yield* reach("Suspend…")
         yield* press("Enter")
         yield* see(page, "dialog")
         yield* press("Tab", "Enter")
         yield* see(page, `${row("watched/Counter")}:has-text('suspended')`)
-        yield* Effect.promise(() => page.locator(".actions button", { hasText: "Resume…" }).focus())
+        yield* reach("Resume…")
         yield* press("Enter")
         yield* see(page, "dialog")
         yield* press("Tab", "Enter")
@@ -185,7 +189,18 @@ describe.skipIf(executable === undefined)("the page", () => {
         yield* Effect.promise(() => page.locator(".inspector").waitFor({ state: "detached" }))
         yield* press("t")
         yield* see(page, "svg g.node[aria-label^='watched/Counter, running']")
-        yield* press("t", "?")
+        yield* press("t")
+        yield* reach("Name")
+        yield* press("Enter", "Enter")
+        yield* see(page, `[aria-sort=descending]:has-text('Name')`)
+        assert.match(yield* see(page, ".found:has-text('by name')"), /^The first [\d,]+ by name$/)
+        yield* see(page, ".rows .row:first-child:has-text('watched/Vault:StateContainer')")
+        const ids = yield* Effect.promise(() => page.locator(".rows .row[aria-level='1'] .id").allInnerTexts())
+        assert.deepStrictEqual(ids, [...ids].sort().reverse())
+        yield* press("Enter")
+        yield* see(page, `${row("watched/Counter")}[aria-level='2']`)
+        assert.strictEqual(yield* Effect.promise(() => page.locator("[aria-sort=none]").count()), 8)
+        yield* press("?")
         yield* see(page, "dialog[aria-label='Keys']")
         yield* press("Escape")
         yield* Effect.promise(() => page.locator("dialog").waitFor({ state: "detached" }))

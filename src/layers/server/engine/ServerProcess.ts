@@ -11,6 +11,7 @@ import { Cause, type Effect, type Exit, type Tracer } from "effect"
 import type { WaitsFor } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
+import { Idle, Pending } from "../../../domain/server/Phase.ts"
 import type { Started } from "../../process/Child.ts"
 import * as End from "../life/End.ts"
 import { removed, settle } from "../life/Settle.ts"
@@ -115,13 +116,14 @@ export class ServerProcess extends Server implements Served {
   resume(): void {
     if (this.occasional !== undefined) this.occasional.suspended = false
   }
-  /** Changes what watches its messages. */
+  /** Changes what watches its messages. It may be asked from outside: an idle server leaves the direct path at once. */
   observe(change: (debug: Debug) => void): void {
     const debug = this.debug ??
       new Debug((defect) => failed(this, "a debug function failed: it is removed", Cause.die(defect)))
     change(debug)
-    if (!debug.isOff) this.ownOccasional.debug = debug
-    else this.forgetDebug()
+    if (debug.isOff) return this.forgetDebug()
+    this.ownOccasional.debug = debug
+    if (this.phase === Idle) this.phase = Pending
   }
   /** Switches off all that watches its messages. */
   forgetDebug(): void {

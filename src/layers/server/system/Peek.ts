@@ -76,7 +76,8 @@ export interface ServerPeek {
   readonly store?: { readonly name: string; readonly key: string; readonly outage?: string }
 }
 
-const statusOf = (server: Server): Peek["status"] =>
+/** What a server is doing, in a word. */
+export const statusOf = (server: Server): Peek["status"] =>
   server.isHibernating ? "hibernating" : server.suspended ? "suspended" : server.status
 
 const nothingYet: Latest = { books: undefined, isConserved: false, isPending: false, stored: 0, held: 0 }

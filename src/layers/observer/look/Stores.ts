@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import type { Store } from "../../domain/observer/Wire.ts"
-import { cut } from "../../domain/text/ForeignText.ts"
-import { serverOf } from "../server/class/ServerRef.ts"
-import type { ServerProcess } from "../server/engine/ServerProcess.ts"
+import type { Store } from "../../../domain/observer/Wire.ts"
+import { cut } from "../../../domain/text/ForeignText.ts"
+import { serverOf } from "../../server/class/ServerRef.ts"
+import type { ServerProcess } from "../../server/engine/ServerProcess.ts"
 import type { Watched } from "./Look.ts"
 
 /** The stores that were seen, each by a server that writes to it. */

@@ -6,25 +6,28 @@
  *
  * @since 0.1.0
  */
-import { Effect, JsonPatch, Option } from "effect"
-import type { Budget, InHand, Inspection, Kept, Row } from "../../domain/observer/Wire.ts"
-import { duration, laidOut } from "../../domain/observer/Words.ts"
-import { toText as reasonText } from "../../domain/process/ExitReason.ts"
-import { Idle } from "../../domain/server/Phase.ts"
-import type { ChildSpec } from "../../domain/supervision/ChildSpec.ts"
-import type { Usage } from "../../domain/supervision/restart/Intensity.ts"
-import { find as entryOf } from "../../domain/supervision/SupervisionState.ts"
-import { clause, cut, json, line, shown } from "../../domain/text/ForeignText.ts"
-import type { Child, Parent } from "../process/Child.ts"
-import { LocalProcess } from "../process/LocalProcess.ts"
-import type { Process } from "../process/Process.ts"
-import { serverOf } from "../server/class/ServerRef.ts"
-import type { ServerProcess } from "../server/engine/ServerProcess.ts"
-import { formatted } from "../server/parts/Shown.ts"
-import { committed, type Peek, peek } from "../server/system/Peek.ts"
-import { specOf as dynamicSpecOf } from "../supervision/dynamic/DynamicChild.ts"
-import { DynamicProcess } from "../supervision/dynamic/DynamicProcess.ts"
-import { SupervisorProcess } from "../supervision/static/SupervisorProcess.ts"
+import { Effect, JsonPatch, Option, Predicate } from "effect"
+import type { Budget, InHand, Inspection, Kept, Row } from "../../../domain/observer/Wire.ts"
+import { duration, laidOut } from "../../../domain/observer/Words.ts"
+import { toText as reasonText } from "../../../domain/process/ExitReason.ts"
+import { Idle } from "../../../domain/server/Phase.ts"
+import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
+import type { Usage } from "../../../domain/supervision/restart/Intensity.ts"
+import { find as entryOf } from "../../../domain/supervision/SupervisionState.ts"
+import { clause, cut, json, line, shown } from "../../../domain/text/ForeignText.ts"
+import type { Child, Parent } from "../../process/Child.ts"
+import { LocalProcess } from "../../process/LocalProcess.ts"
+import type { Process } from "../../process/Process.ts"
+import { serverOf } from "../../server/class/ServerRef.ts"
+import type { ServerProcess } from "../../server/engine/ServerProcess.ts"
+import type { QuarantinedMessage } from "../../server/message/Quarantine.ts"
+import { hasSecrets } from "../../server/message/ShownMessage.ts"
+import { formatted } from "../../server/parts/Shown.ts"
+import { committed, type Peek, peek } from "../../server/system/Peek.ts"
+import { specOf as dynamicSpecOf } from "../../supervision/dynamic/DynamicChild.ts"
+import { DynamicProcess } from "../../supervision/dynamic/DynamicProcess.ts"
+import { SupervisorProcess } from "../../supervision/static/SupervisorProcess.ts"
+import type { Counts } from "./Counting.ts"
 
 /** A process that is looked at. */
 export type Watched = Process & Partial<Child>
@@ -118,7 +121,12 @@ const specLines = (process: Watched): Inspection["spec"] => {
 }
 
 /** All there is to know of one process, but for its snapshots, which its store may have to be asked for. */
-export const inspect = (process: Watched, n: number, crash: string | null): Inspection => {
+export const inspect = (
+  process: Watched,
+  n: number,
+  crash: string | null,
+  counts: Counts | undefined
+): Inspection => {
   const server = serverOf(process)
   const state = server === undefined ? undefined : Option.getOrUndefined(Effect.runSync(committed(server.ref as never)))
   return {
@@ -132,7 +140,12 @@ export const inspect = (process: Watched, n: number, crash: string | null): Insp
     crash: crash ?? (process.lastExit === undefined ? null : reasonText(process.lastExit)),
     types: server === undefined
       ? []
-      : Array.from(server.types.values(), ({ isCall, tag }) => [tag, isCall ? "call" : "cast"]),
+      : Array.from(server.types.values(), ({ isCall, tag }) => [
+        tag,
+        isCall ? "call" : "cast",
+        counts?.byTag.get(tag) ?? 0
+      ]),
+    countedSince: counts?.since ?? 0,
     quarantined: server === undefined ? [] : quarantinedOf(server),
     timers: server === undefined ? [] : server.timers.map(({ due, every, message, name }) => ({
       name,
@@ -143,17 +156,33 @@ export const inspect = (process: Watched, n: number, crash: string | null): Insp
   }
 }
 
-/** Payloads may be secret, and where a format hook decides, they are not shown beside it. */
 const quarantinedOf = (server: ServerProcess): Inspection["quarantined"] =>
-  Array.from(server.quarantined, ({ at, attempts, payload, reason, request }) => ({
-    at,
-    message: request,
-    attempts,
-    why: cut(reasonText(reason), 300),
-    payload: server.formatStatus === undefined && server.spec.redact === undefined
-      ? shown(payload, payloadLength)
-      : "<not shown: its server has a format hook, or marks secrets>"
+  Array.from(server.quarantined, (message) => ({
+    at: message.at,
+    message: message.request,
+    attempts: message.attempts,
+    why: cut(reasonText(message.reason), 300),
+    payload: payloadOf(server, message)
   }))
+
+/** The payload as a crash report would show it. */
+const payloadOf = (server: ServerProcess, { payload, reason, request, type }: QuarantinedMessage): string => {
+  // Who marks secrets in the state and none in what they come by may have forgotten them.
+  if (server.spec.redact !== undefined && payload !== undefined && !hasSecrets(type)) {
+    return "<not shown: its class marks secrets, and the schema of this message marks none>"
+  }
+  const { inMemory } = server
+  if (server.formatStatus !== undefined && Option.isNone(inMemory)) {
+    return "<not shown: its format hook would have to see the state, which is not in memory>"
+  }
+  const { message } = formatted(server, {
+    state: Option.getOrUndefined(inMemory),
+    message: { request, payload },
+    reason,
+    log: []
+  })
+  return shown(Predicate.hasProperty(message, "payload") ? message.payload : message, payloadLength)
+}
 
 // ---- snapshots
 

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { Below, Tree } from "../../domain/observer/Outline.ts"
+import type { Below, Tree } from "../../../domain/observer/Outline.ts"
 import type { Watched } from "./Look.ts"
 
 interface Listed extends Below<Watched> {
