@@ -5,8 +5,11 @@ import { request } from "node:http"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
 import { Observer, terminal as showTerminal } from "../../../src/layers/observer/Observer.ts"
 import { serverOf } from "../../../src/layers/server/class/ServerRef.ts"
+import { built } from "../../kit/observer/Chromium.ts"
 import { ask, open, post, rowOf } from "../../kit/observer/Reading.ts"
 import { Clerk, Counter, gather, Vault, watched } from "../../kit/observer/Watched.ts"
+
+built()
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "Fatal" as const)
 
