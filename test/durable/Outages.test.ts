@@ -7,9 +7,9 @@ import { type ExitReason, GenServer, Process, StateContainer, StateStore, Superv
 import * as SqliteClient from "../../src/layers/state/SqliteClient.ts"
 import * as StateStoreSql from "../../src/layers/state/StateStoreSql.ts"
 import { bundle } from "../kit/Bundle.ts"
-import { type Running, start } from "../kit/durable/Processes.ts"
+import { type Running, start as startProcess } from "../kit/durable/Processes.ts"
 import { folder } from "../kit/Folder.ts"
-import { Postgres } from "../kit/stores/Postgres.ts"
+import { usePostgres } from "../kit/stores/UsePostgres.ts"
 
 class Store extends StateStore.Service<Store>()("test/Store", "process") {}
 
@@ -48,21 +48,23 @@ const storeReason = (exit: Exit.Exit<unknown, unknown>) => {
 }
 
 describe("PostgreSQL, restarted in the middle", () => {
+  const postgres = usePostgres()
+
   it.live(
     "answers wait for it and then are given; when patience is over they fail, typed, and all goes on from what is stored",
     () =>
       Effect.gen(function*() {
-        const postgres = yield* Postgres
-        const store = StateStoreSql.layer(Store).pipe(Layer.provide(postgres.client))
+        const { client, start, stop } = postgres()
+        const store = StateStoreSql.layer(Store).pipe(Layer.provide(client))
         yield* Effect.gen(function*() {
           const book = yield* Book
           assert.strictEqual(yield* book.Write({ text: "one" }), 1)
-          yield* postgres.stop
+          yield* stop
           const waiting = yield* Effect.forkChild(
             Effect.all([book.Write({ text: "two" }), book.Write({ text: "three" })], { concurrency: 2 }),
             { startImmediately: true }
           )
-          yield* postgres.start
+          yield* start
           assert.deepStrictEqual(yield* Fiber.join(waiting), [2, 3])
           assert.strictEqual(yield* Process.incarnation(book), 1)
         }).pipe(Effect.provide(tree().pipe(Layer.provide(store))))
@@ -70,9 +72,9 @@ describe("PostgreSQL, restarted in the middle", () => {
         const impatient = Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(3)])
         yield* Effect.gen(function*() {
           const book = yield* Book
-          yield* postgres.stop
+          yield* stop
           assert.strictEqual(storeReason(yield* Effect.exit(book.Write({ text: "four" }))), "Unavailable")
-          yield* postgres.start
+          yield* start
           const again = yield* Effect.retry(book.Write({ text: "four" }), {
             schedule: Schedule.spaced("50 millis"),
             times: 100
@@ -81,7 +83,7 @@ describe("PostgreSQL, restarted in the middle", () => {
         }).pipe(
           Effect.provide(tree(impatient, Schedule.spaced("100 millis")).pipe(Layer.provide(store)))
         )
-      }).pipe(quietly, Effect.provide(Postgres.layer))
+      }).pipe(quietly)
   )
 })
 
@@ -123,9 +125,9 @@ describe("two processes on one store", () => {
         Effect.gen(function*() {
           const program = bundle("test/kit/durable/Journal.ts")
           const place = `${kind}:${join(yield* folder, "states")}`
-          const older = yield* start(program, [place, "commit", "3", "a", "b"])
+          const older = yield* startProcess(program, [place, "commit", "3", "a", "b"])
           yield* older.printed("ack ", 50)
-          const younger = yield* start(program, [place, "commit", "3", "a", "b"])
+          const younger = yield* startProcess(program, [place, "commit", "3", "a", "b"])
           yield* younger.printed("ready")
           assert.strictEqual(yield* older.ended, 1)
           assert.match(older.errors(), /a younger session has taken over/)

@@ -1,11 +1,12 @@
 /**
- * A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass.
+ * A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass. `KILLS=20` kills
+ * more often.
  *
  * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's seeded
  * Random.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Random } from "effect"
+import { Effect, Random } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -13,30 +14,25 @@ import * as Words from "../../src/programs/tally/Words.ts"
 import { bundle } from "../kit/Bundle.ts"
 import { killTally } from "../kit/durable/Tallies.ts"
 import { folder } from "../kit/Folder.ts"
-import { Postgres } from "../kit/stores/Postgres.ts"
+import { usePostgres } from "../kit/stores/UsePostgres.ts"
 
+const kills = Number(process.env["KILLS"] ?? 2)
 const seed = process.env["SEED"] ?? String(Math.floor(Math.random() * 1e9))
 
 const source = fileURLToPath(import.meta.resolve("effect/package.json")).replace("package.json", "src/Schema.ts")
-const lines = fs.readFileSync(source, "utf8").split("\n").slice(0, 4000)
+const lines = fs.readFileSync(source, "utf8").split("\n").slice(0, 2000)
+
+const postgres = usePostgres()
 
 const places = [
-  ["a SQLite database", 4, 60, Effect.map(folder, (directory) => `sqlite:${join(directory, "tally.db")}`)],
-  ["a folder", 4, 60, Effect.map(folder, (directory) => `file:${join(directory, "tally")}`)],
-  [
-    "PostgreSQL",
-    2,
-    // To connect takes longer.
-    200,
-    Effect.map(
-      Layer.build(Postgres.layer),
-      (context) => `postgres://postgres:test@127.0.0.1:${Context.get(context, Postgres).port}/postgres` as const
-    )
-  ]
+  ["a SQLite database", 60, Effect.map(folder, (directory) => `sqlite:${join(directory, "tally.db")}`)],
+  ["a folder", 60, Effect.map(folder, (directory) => `file:${join(directory, "tally")}`)],
+  // To connect takes longer.
+  ["PostgreSQL", 200, Effect.sync(() => `postgres://postgres:test@127.0.0.1:${postgres().port}/postgres`)]
 ] as const
 
 describe.concurrent(`tally, killed at any moment (seed ${seed})`, () => {
-  for (const [name, kills, moment, place] of places) {
+  for (const [name, moment, place] of places) {
     it.live(
       `with ${name}, ${kills} times, and crashed besides, ends with the counts of a single pass`,
       () =>

@@ -1,7 +1,7 @@
 /** The programs that tests start, bundled: they start in a fifth of the time. */
 import { type BuildOptions, buildSync } from "esbuild"
 import { spawnSync } from "node:child_process"
-import { existsSync, globSync, readFileSync, renameSync, rmSync } from "node:fs"
+import { existsSync, globSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
 
 const repository = resolve(import.meta.dirname, "../..")
@@ -13,8 +13,22 @@ const folder = join(generated, "programs")
 /** Of processes that run bundles: most of a start is compiling, and they keep what they have compiled for one another. */
 export const environment = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled"), NO_COLOR: "1" }
 
+/** Where the PostgreSQLs of workers are named, each by the folder that it has. */
+export const clusters = join(generated, "clusters")
+
 /** Forgets what was made: each run of the tests begins with this, and makes its own. */
 export const setup = (): void => rmSync(generated, { recursive: true, force: true })
+
+/** Ends what workers have started for all their files. */
+export const teardown = (): void => {
+  if (!existsSync(clusters)) return
+  for (const name of readdirSync(clusters)) {
+    const directory = readFileSync(join(clusters, name), "utf8")
+    const lock = join(directory, "data", "postmaster.pid")
+    if (existsSync(lock)) process.kill(Number(readFileSync(lock, "utf8").split("\n", 1)[0]), "SIGQUIT")
+    rmSync(directory, { recursive: true, force: true, maxRetries: 9, retryDelay: 100 })
+  }
+}
 
 const bundleIn = (outdir: string, source: string): string => join(outdir, source.replace(/\.ts$/, ".mjs"))
 
@@ -29,16 +43,20 @@ interface Group {
   readonly first: (outdir: string) => readonly [program: string, ...args: ReadonlyArray<string>]
 }
 
-// What they share is evaluated at each start: those that have no command line are not bundled with those that have one.
+const commands = ["backup", "counter", "snapshots", "stash", "tally"].map((name) => `src/programs/${name}.ts`)
+
+// What the programs of a group share is evaluated at each start, whether this one has a use for it or not: so those that
+// have no command line are not with those that have one, and those that serve, or make a cluster, are with neither.
 const groups: ReadonlyArray<Group> = [
+  { name: "commands", programs: commands, first: () => ["src/programs/snapshots.ts", "--help"] },
   {
     name: "programs",
-    programs: mains("src/programs/*.ts"),
-    first: () => ["src/programs/snapshots.ts", "--help"]
+    programs: [...mains("src/programs/*.ts"), ...mains("test/kit/cluster/*.ts")].filter((one) => !commands.includes(one)),
+    first: () => ["src/programs/main.ts", "--help"]
   },
   {
     name: "kit",
-    programs: mains("test/kit/*/*.ts"),
+    programs: mains("test/kit/!(cluster)/*.ts"),
     first: (outdir) => ["test/kit/durable/Alarm.ts", `sqlite:${join(outdir, "first.db")}`, "count", "0", "1", "9", "2"]
   }
 ]

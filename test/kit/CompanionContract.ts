@@ -382,6 +382,9 @@ const lived = (companion: CompanionPort<number>, ops: ReadonlyArray<typeof Op.Ty
     return seen
   })
 
+/** Lives of a state; `RUNS=400` for a long run. */
+const runs = Number(process.env["RUNS"] ?? 120)
+
 /** Kinds that conserve every commit lead the same lives, whatever they keep their snapshots in. */
 export const sameLives = (of: ReadonlyArray<Kind>): void => {
   for (const onSuspect of ["rollback", "refuse", undefined] as const) {
@@ -396,7 +399,7 @@ export const sameLives = (of: ReadonlyArray<Kind>): void => {
             assert.deepStrictEqual(life, lives[0])
           }
         }).pipe(Effect.scoped),
-      { arbitrary: { runs: 400 } }
+      { arbitrary: { runs } }
     )
   }
 }

@@ -64,7 +64,7 @@ export const killJournals = Effect.fnUntraced(function*(
     if (i > 0 && (yield* Random.nextIntBetween(0, 6)) === 0) yield* Effect.sleep(yield* Random.nextIntBetween(0, 200))
     else {
       yield* running.printed("ready")
-      yield* running.printed("ack ", 3 + (yield* Random.nextIntBetween(0, 400)))
+      yield* running.printed("ack ", 3 + (yield* Random.nextIntBetween(0, 100)))
       yield* Effect.sleep(yield* Random.nextIntBetween(0, 10))
     }
     const end = yield* running.kill

@@ -135,7 +135,7 @@ export const rage = Effect.fnUntraced(function*(
   }
   const begin = start(program, [place, when, "3", ...keys])
   const work = Effect.fnUntraced(function*(running: Running) {
-    yield* running.printed("ack ", 1 + (yield* Random.nextIntBetween(0, 300)))
+    yield* running.printed("ack ", 1 + (yield* Random.nextIntBetween(0, 100)))
     yield* Effect.sleep(yield* Random.nextIntBetween(0, 10))
   })
   /** Starts one on what is there; `undefined` when it could not open it and said so. */

@@ -7,7 +7,8 @@ import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { reachable } from "../../../kit/Garbage.ts"
 import { quiet } from "../../../kit/Log.ts"
 
-const many = 2_000
+/** `MANY=2000` for a long run. */
+const many = Number(process.env["MANY"] ?? 300)
 /** What the turns before have looked at may still be held. */
 const few = 70
 

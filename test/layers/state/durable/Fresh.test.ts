@@ -20,7 +20,7 @@ import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite
 import { now, turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { away, layer as storeLayer, onSave, Scripted, Store } from "../../../kit/Scripted.ts"
-import { Postgres } from "../../../kit/stores/Postgres.ts"
+import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 
@@ -74,6 +74,7 @@ const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
 class Durable extends StateStore.Service<Durable>()("test/Durable", "process") {}
 
+const postgres = usePostgres()
 let tables = 0
 const stores: Record<string, Effect.Effect<Layer.Layer<Durable, unknown>, never, Scope.Scope>> = {
   "SQLite": Effect.map(
@@ -86,10 +87,7 @@ const stores: Record<string, Effect.Effect<Layer.Layer<Durable, unknown>, never,
       Layer.provide(StateStoreFile.layer(Durable, { directory: join(directory, "pages") }), NodeServices.layer)
   ),
   "PostgreSQL": Effect.sync(() =>
-    StateStoreSql.layer(Durable, { table: `pages_${++tables}` }).pipe(
-      Layer.provide(Layer.unwrap(Effect.map(Postgres, ({ client }) => client))),
-      Layer.provide(Postgres.layer)
-    )
+    StateStoreSql.layer(Durable, { table: `pages_${++tables}` }).pipe(Layer.provide(postgres().client))
   )
 }
 

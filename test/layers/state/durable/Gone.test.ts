@@ -9,8 +9,9 @@ import { reachable } from "../../../kit/Garbage.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { away, layer as storeLayer, onAll, Scripted, Store } from "../../../kit/Scripted.ts"
 
-const many = 20_000
-const some = 2_000
+/** `MANY=20000` for a long run. */
+const many = Number(process.env["MANY"] ?? 2_000)
+const some = many / 5
 /** A few may stay until it is their turn. */
 const few = 70
 

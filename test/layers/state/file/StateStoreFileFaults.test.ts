@@ -9,8 +9,8 @@ import { folder, open, reason, saved, segments, written } from "../../../kit/sto
 import { start } from "../../../kit/stores/Processes.ts"
 import { answer, record, seqs } from "../../../kit/stores/Records.ts"
 
-/** The disk stops at every fifth request, from one drawn at random on; `STRIDE=1` stops at each. */
-const stride = Number(process.env["STRIDE"] ?? 5)
+/** The disk stops at every eighth request, from one drawn at random on; `STRIDE=1` stops at each. */
+const stride = Number(process.env["STRIDE"] ?? 8)
 
 describe("a disk that fails", () => {
   it.live("a write that fails half-way stores nothing, and the next one goes on", () =>
