@@ -29,8 +29,13 @@ describe(`in a storm of kills, take-overs and damage nothing acknowledged is mis
   it.live("and the client would find out: with states written late it does", () =>
     Effect.gen(function*() {
       // One that is killed just when all is written misses nothing.
-      const once = Effect.flatMap(sites["a folder"], (site) => rage(bundle("test/kit/durable/Journal.ts"), site, 1, "late"))
-      const { wrong } = yield* Effect.repeat(once, { until: ({ wrong }) => wrong.length > 0, times: 9 })
+      const once = Effect.flatMap(sites["a folder"], (site) =>
+        rage(bundle("test/kit/durable/Journal.ts"), site, 1, "late"))
+      const { wrong } = yield* Effect.repeat(once, {
+        until: ({ wrong }) =>
+          wrong.length > 0,
+        times: 9
+      })
       assert.isAbove(wrong.length, 0)
     }).pipe(Random.withSeed(`late ${seed}`)))
 })

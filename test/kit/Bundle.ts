@@ -51,7 +51,9 @@ const groups: ReadonlyArray<Group> = [
   { name: "commands", programs: commands, first: () => ["src/programs/snapshots.ts", "--help"] },
   {
     name: "programs",
-    programs: [...mains("src/programs/*.ts"), ...mains("test/kit/cluster/*.ts")].filter((one) => !commands.includes(one)),
+    programs: [...mains("src/programs/*.ts"), ...mains("test/kit/cluster/*.ts")].filter((one) =>
+      !commands.includes(one)
+    ),
     first: () => ["src/programs/main.ts", "--help"]
   },
   {

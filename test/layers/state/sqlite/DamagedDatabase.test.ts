@@ -11,8 +11,8 @@ import { recordedLog } from "../../../kit/Log.ts"
 import { damage, judged, original } from "../../../kit/stores/DamagedSqlite.ts"
 import { answer, record, seqsOf } from "../../../kit/stores/Records.ts"
 
-/** Damaged copies of each kind; `npm run soak` tries thousands. */
-const copies = 30
+/** Damaged copies of each kind, `COPIES=1000` for a long run; `npm run soak` tries thousands, too. */
+const copies = Number(process.env["COPIES"] ?? 20)
 
 /** A store with snapshots 1 to `last` of two keys, closed. */
 const written = Effect.fnUntraced(function*(filename: string, from: number, to: number) {
