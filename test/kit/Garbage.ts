@@ -6,6 +6,9 @@ import { runInNewContext } from "node:vm"
 setFlagsFromString("--expose-gc")
 const collect: () => void = runInNewContext("gc")
 
+/** How many of a kind are to leave nothing behind: far more than a few that may stay. A long run has more. */
+export const many = Number(process.env["MANY"] ?? 2_000)
+
 /** Collects in a turn of its own of the event loop: what a turn has looked at is held until it is over. */
 export const collectGarbage = Effect.andThen(
   Effect.callback<void>((resume) => {

@@ -37,7 +37,8 @@ const load = (store: Store, acknowledged: Map<string, number>) =>
       for (let seq = 2;; seq++) {
         yield* commit(seq)
         for (const key of keys) acknowledged.set(key, seq)
-        yield* Effect.yieldNow
+        // The copy is to have its share of the machine.
+        yield* Effect.sleep("2 millis")
       }
     })
     return yield* Effect.forkScoped(forever)

@@ -12,9 +12,8 @@ import {
   TaskSupervisor
 } from "../../../src/index.ts"
 import { FakeProcess } from "../../kit/FakeProcess.ts"
-import { reachable } from "../../kit/Garbage.ts"
+import { many, reachable } from "../../kit/Garbage.ts"
 
-const many = 20_000
 /** What the turns before have looked at may still be held. */
 const few = 33
 
@@ -59,7 +58,7 @@ describe("a watcher", () => {
       assert.strictEqual(scope.state._tag, "Empty")
     }))
 
-  it.effect("that is a server keeps nothing of twenty thousand tasks that it has watched", () => {
+  it.effect(`that is a server keeps nothing of ${many} tasks that it has watched`, () => {
     class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
     class Watcher extends GenServer.Service<Watcher>()("test/Watcher", {
       state: Schema.Int,
@@ -86,8 +85,8 @@ describe("a watcher", () => {
     ])
     return Effect.gen(function*() {
       const watcher = yield* Watcher
-      for (let i = 0; i < 20_000; i++) yield* watcher.Watch()
-      assert.strictEqual(tasks.length, 20_000)
+      for (let i = 0; i < many; i++) yield* watcher.Watch()
+      assert.strictEqual(tasks.length, many)
       assert.deepStrictEqual(Array.from(scopes, ({ state }) => state._tag), ["Empty"])
       assert.isAtMost(yield* reachable(tasks), few)
     }).pipe(Effect.provide(Layer.provideMerge(App, Tasks.layer())))

@@ -7,11 +7,10 @@ import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { tagOf } from "../../../kit/Failures.ts"
 import { now } from "../../../kit/Fibers.ts"
-import { reachable } from "../../../kit/Garbage.ts"
+import { many, reachable } from "../../../kit/Garbage.ts"
 import { sinkOf } from "../../../kit/Sinks.ts"
 
-const many = 20_000
-const some = 5_000
+const some = many / 2
 /** A few may stay until it is their turn. */
 const few = 65
 

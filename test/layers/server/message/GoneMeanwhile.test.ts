@@ -4,11 +4,10 @@ import { Effect, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
-import { reachable } from "../../../kit/Garbage.ts"
+import { many, reachable } from "../../../kit/Garbage.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
-const many = 20_000
 /** A few may stay until it is their turn. */
 const few = 70
 

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { GenServer, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { reachable } from "../../../kit/Garbage.ts"
+import { many, reachable } from "../../../kit/Garbage.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -75,11 +75,11 @@ describe("the quarantine of a server", () => {
       assert.deepStrictEqual([yield* kept, yield* dropped], [[{ grain: 1 }, { grain: 0 }], []])
     }).pipe(Effect.provide(mill({ capacity: 2 })), quiet))
 
-  it.effect("holds nothing of what gave way: of 20,000 poison messages as much as of 256", () => {
+  it.effect(`holds nothing of what gave way: of ${many} poison messages as much as of 256`, () => {
     const fed: Array<WeakRef<object>> = []
     return Effect.gen(function*() {
       const own = yield* Mill
-      for (let grain = 0; grain < 20_000; grain++) {
+      for (let grain = 0; grain < many; grain++) {
         const payload = { grain }
         fed.push(new WeakRef(payload))
         yield* own.Feed(payload)

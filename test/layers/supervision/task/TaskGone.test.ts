@@ -1,11 +1,10 @@
 /** What is left of tasks, links and streams that are over: nothing, in any scope or list. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Stream } from "effect"
-import { reachable } from "../../../kit/Garbage.ts"
+import { many, reachable } from "../../../kit/Garbage.ts"
 import { none, run, Tasks } from "../../../kit/Tasks.ts"
 
-const many = 20_000
-const some = 2_000
+const some = many / 2
 /** What the turns before have looked at may still be held. */
 const few = 70
 
