@@ -5,12 +5,10 @@ import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
 import type { Companion } from "../../../../src/layers/state/container/Container.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
-import { reachable } from "../../../kit/Garbage.ts"
+import { many, reachable } from "../../../kit/Garbage.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { away, layer as storeLayer, onAll, Scripted, Store } from "../../../kit/Scripted.ts"
 
-/** `MANY=20000` for a long run. */
-const many = Number(process.env["MANY"] ?? 2_000)
 const some = many / 5
 /** A few may stay until it is their turn. */
 const few = 70
