@@ -18,9 +18,9 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { tmpdir } from "node:os"
 import { dirname, join, relative, resolve } from "node:path"
 import { generated } from "./kit/Bundle.ts"
+import { root } from "./kit/Folder.ts"
 
 const repository = resolve(import.meta.dirname, "..")
 const manifest = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"))
@@ -215,7 +215,7 @@ const unclean = /(^|[/\\])(node_modules|\.git|dist|coverage|\.generated|[^/\\]*\
 
 // Each starts several processes, which a busy machine takes its time for.
 describe("a stranger's project", { timeout: 200_000 }, () => {
-  const folder = mkdtempSync(join(tmpdir(), "heirloom-package-"))
+  const folder = mkdtempSync(join(root, "heirloom-package-"))
   const clone = join(folder, "clone")
   const stranger = join(folder, "stranger")
   const tarball = join(folder, `heirloom-${manifest.version}.tgz`)
