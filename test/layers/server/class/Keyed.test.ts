@@ -335,19 +335,24 @@ describe("a server by key", () => {
     )
   })
 
-  it.effect("tens of thousands of keys, each asked for by several at once", () => {
+  it.effect("thousands of keys, each asked for by several at once", () => {
     const sessions = tree()
     return within(
       sessions,
       Effect.gen(function*() {
-        const keys = many(20_000, (i) => `user-${i}`)
+        const keys = many(4_000, (i) => `user-${i}`)
         const ask = (key: string) => Effect.flatMap(Session.at(key), (session) => session.Add({ by: 1 }))
         const askers = yield* Effect.forEach([1, 2, 3], () => now(Effect.forEach(keys, ask)))
         const replies = yield* Effect.forEach(askers, Fiber.join)
         assert.deepStrictEqual(keys.map((_, i) => replies.map((of) => of[i]!).sort()).filter(isNot([1, 2, 3])), [])
         assert.strictEqual(sessions.starts(), keys.length)
         const counts = yield* (yield* Sessions).countChildren
-        assert.deepStrictEqual(counts, { specs: 20_000, active: 20_000, supervisors: 0, workers: 20_000 })
+        assert.deepStrictEqual(counts, {
+          specs: keys.length,
+          active: keys.length,
+          supervisors: 0,
+          workers: keys.length
+        })
         const container = yield* Session.StateContainer
         assert.lengthOf(yield* container.keys, keys.length)
         for (const key of keys) yield* (yield* Session.at(key)).Leave()

@@ -90,12 +90,12 @@ describe("a timer is not starved", () => {
   })
 })
 
-it.live("a million casts are all handled, and a call after them sees them all", () =>
+it.live("two hundred thousand casts are all handled, and a call after them sees them all", () =>
   Effect.gen(function*() {
     const busy = yield* Busy
     let sent = 0
-    yield* Effect.whileLoop({ while: () => sent < 1_000_000, body: () => busy.Count(), step: () => void sent++ })
-    assert.strictEqual(yield* busy.Get({}, { timeout: "infinity" }), 1_000_000)
+    yield* Effect.whileLoop({ while: () => sent < 200_000, body: () => busy.Count(), step: () => void sent++ })
+    assert.strictEqual(yield* busy.Get({}, { timeout: "infinity" }), 200_000)
   }).pipe(Effect.provide(app({ go: Effect.void }))))
 
 it.live(
