@@ -1,8 +1,7 @@
 /** Rates are made by those who read counters. */
 import { assert, describe, it } from "@effect/vitest"
-import { shown, troubleOf } from "../../../src/domain/observer/Alarms.ts"
+import { type Asked, outageOf, shown, troubleOf } from "../../../src/domain/observer/Alarms.ts"
 import { Rates, readings } from "../../../src/domain/observer/Rates.ts"
-import * as Words from "../../../src/domain/observer/Words.ts"
 
 describe("a rate", () => {
   it("is what a counter grew by in a second", () => {
@@ -38,26 +37,6 @@ describe("a rate", () => {
   })
 })
 
-describe("words", () => {
-  it("say numbers, times and budgets as operators read them", () => {
-    assert.deepStrictEqual([0, 999, 1234, 12_345, 123_456, 1_234_567].map(Words.short), [
-      "0",
-      "999",
-      "1,234",
-      "12.3k",
-      "123k",
-      "1.2M"
-    ])
-    assert.deepStrictEqual(
-      [0.2, 12, 1500, 5000, 61_000, 150_000, 7_200_000, 400_000_000].map(Words.duration),
-      ["< 1 ms", "12 ms", "1.5 s", "5 s", "61 s", "2 min", "2 h", "4 days"].map((text, i) => i === 6 ? "2 h" : text)
-    )
-    assert.strictEqual(Words.budget({ used: 2, restarts: 3, within: 5000 }), "2 of 3 in 5 s")
-    assert.strictEqual(Words.mailbox(3, 100), "3 of 100")
-    assert.strictEqual(Words.timeOfDay(3_661_000), "01:01:01")
-  })
-})
-
 describe("an alarm", () => {
   const row = {
     n: 1,
@@ -87,6 +66,46 @@ describe("an alarm", () => {
     assert.include(said({ kind: "supervisor", status: "stopped" }), "is down")
   })
 
+  it("begins at its bound, and the worst that is wrong with a process is said", () => {
+    const rows: ReadonlyArray<readonly [change: Partial<Asked>, says: RegExp | undefined]> = [
+      [{ inHand: { message: "File", since: 5000 } }, /in hand for 5 s/],
+      [{ queued: 79, capacity: 100 }, undefined],
+      [{ queued: 80, capacity: 100 }, /80 of 100 messages waiting/],
+      [{ queued: 9999 }, undefined],
+      [{ queued: 10_000 }, /10.0k messages waiting/],
+      [{ quarantined: 1 }, /a message in quarantine/],
+      [{ budget: { used: 2, restarts: 3, within: 5000 } }, undefined],
+      // A budget of none is not used up.
+      [{ budget: { used: 0, restarts: 0, within: 5000 } }, undefined],
+      [{ budget: "schedule" }, undefined],
+      // A supervisor that has not been up yet, and a server that was stopped, are not in trouble.
+      [{ kind: "supervisor", status: "stopped", incarnation: 0 }, undefined],
+      [{ kind: "server", status: "stopped" }, undefined],
+      [{ status: "parked", quarantined: 1 }, /is parked/],
+      [{ inHand: { message: "File", since: 0 }, queued: 10_000 }, /in hand/],
+      [{ queued: 10_000, quarantined: 1 }, /waiting/],
+      [{ quarantined: 1, budget: { used: 3, restarts: 3, within: 5000 } }, /quarantine/]
+    ]
+    for (const [change, says] of rows) {
+      const text = said(change)
+      if (says === undefined) assert.isUndefined(text, JSON.stringify(change))
+      else assert.match(text!, says)
+    }
+    assert.deepStrictEqual(troubleOf({ ...row, status: "parked", n: 7 }, 0)?.n, 7)
+    assert.deepStrictEqual(
+      [{ status: "parked" as const }, { quarantined: 1 }].map((change) => troubleOf({ ...row, ...change }, 0)?.tone),
+      ["bad", "warn"]
+    )
+  })
+
+  it("says of a store that is away since when, and why", () => {
+    const store = { name: "files", outage: null, since: null, until: null }
+    assert.isUndefined(outageOf(store, 9000))
+    const away = outageOf({ ...store, outage: "disk full", since: 2000 }, 9000)
+    assert.deepStrictEqual(away, { tone: "bad", text: "The store files has been away for 7 s: disk full", n: null })
+    assert.match(outageOf({ ...store, outage: "disk full" }, 9000)!.text, /away for < 1 ms/)
+  })
+
   it("comes first when it is bad, and no more are shown than a person reads", () => {
     const many = Array.from(
       { length: 50 },
@@ -96,5 +115,10 @@ describe("an alarm", () => {
     assert.strictEqual(some[0]!.n, 40)
     assert.strictEqual(some.length, 8)
     assert.strictEqual(some.at(-1)!.text, "43 more are in trouble.")
+    assert.deepStrictEqual(some.slice(1, -1), many.slice(0, 6))
+    assert.deepStrictEqual(shown(many.slice(0, 8)), many.slice(0, 8))
+    assert.strictEqual(shown(many.slice(0, 9)).at(-1)!.text, "2 more are in trouble.")
+    const [bad, warn] = [many[40]!, many[0]!]
+    assert.deepStrictEqual(shown([warn, bad, warn, bad]), [bad, bad, warn, warn])
   })
 })

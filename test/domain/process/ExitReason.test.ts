@@ -40,6 +40,22 @@ describe("why an incarnation ended", () => {
     for (const [reason, line] of lines) assert.strictEqual(ExitReason.toText(reason), line)
   })
 
+  it("ends a fiber in its own way: in order, by an interruption, or with its cause", () => {
+    const gaveUp = { _tag: "GaveUp", child: "a", cause: boom } as const
+    const notConserved = { _tag: "NotConserved", cause: boom } as const
+    for (const reason of [ExitReason.normal, ExitReason.shutdown]) {
+      assert.deepStrictEqual(ExitReason.toExit(reason), Exit.succeed(reason))
+      assert.strictEqual(ExitReason.toCause(reason), Cause.empty)
+    }
+    const ended = ExitReason.toExit(ExitReason.killed)
+    assert.isTrue(Exit.isFailure(ended) && Cause.hasInterruptsOnly(ended.cause))
+    assert.strictEqual(ExitReason.toCause(ExitReason.killed), Cause.empty)
+    for (const reason of [ExitReason.crashed(boom), gaveUp, notConserved]) {
+      assert.deepStrictEqual(ExitReason.toExit(reason), Exit.failCause(boom))
+      assert.strictEqual(ExitReason.toCause(reason), boom)
+    }
+  })
+
   it("goes through its schema and comes back", () => {
     const codec = Schema.toCodecJson(ExitReason.ExitReason)
     for (const reason of [ExitReason.normal, ExitReason.killed, { _tag: "Shutdown", detail: "tired" }] as const) {
