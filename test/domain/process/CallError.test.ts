@@ -93,12 +93,14 @@ const rows: ReadonlyArray<Row> = [
 ]
 
 describe("the text of a call that got no answer", () => {
-  it.each(rows)("of $0 says what happened and what to do", (reason, says, not) => {
-    const said = text(reason)
-    assert.isTrue(said.startsWith("File to Clerk: "), said)
-    for (const part of says) assert.match(said, part)
-    if (not !== undefined) assert.notMatch(said, not)
-    assert.match(said, /[^.]\.$/)
+  it("says what happened and what to do", () => {
+    for (const [reason, says, not] of rows) {
+      const said = text(reason)
+      assert.isTrue(said.startsWith("File to Clerk: "), said)
+      for (const part of says) assert.match(said, part)
+      if (not !== undefined) assert.notMatch(said, not)
+      assert.match(said, /[^.]\.$/)
+    }
   })
 
   it("is another for each reason", () => {

@@ -10,7 +10,7 @@ describe("the phases of a server", () => {
       ...(phase === Phase.Ending ? ["ending"] : []),
       ...(Phase.isDown(phase) ? ["down"] : [])
     ]
-    assert.deepStrictEqual(phases.map((phase) => [Phase.nameOf[phase], ...kindOf(phase)]), [
+    assert.deepStrictEqual(phases.map((phase) => [String(Phase.nameOf[phase])].concat(kindOf(phase))), [
       ["idle", "up"],
       ["busy", "up"],
       ["pending", "up"],

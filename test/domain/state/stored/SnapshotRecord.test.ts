@@ -94,7 +94,7 @@ const Save = Schema.Struct({
   trusts: Schema.Literals([0, 1, 2, 5]),
   answers: Schema.Array(Schema.Literals(["a", "b", "c"])).check(Schema.isMaxLength(2)),
   forgets: Schema.Literals([0, 0, 2, 4]),
-  sets: Schema.Literals([undefined, undefined, 0, 1])
+  sets: Schema.Literals(["as before", "as before", "one", "none"])
 })
 
 type Plain = SnapshotRecord & { readonly timersThen: Timers }
@@ -106,7 +106,7 @@ const saved = (steps: ReadonlyArray<typeof Save.Type>, limit: number) => {
   for (const [i, step] of steps.entries()) {
     const before = kept?.snapshots ?? []
     seq = Math.max(1, seq + step.step)
-    const timers = step.sets === undefined ? undefined : [timer(`t${i}`)].slice(step.sets)
+    const timers = step.sets === "as before" ? undefined : step.sets === "one" ? [timer(`t${i}`)] : []
     const one: Plain = {
       ...record,
       seq,
