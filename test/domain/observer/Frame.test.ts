@@ -154,6 +154,112 @@ describe("the view in a terminal", () => {
     assert.deepInclude(pressed("!", { ...looking, at: 1 }, screen([app, clerk]), 14), { at: 0, troubled: true })
   })
 
+  it("goes with each key by so many rows, between the first and the last, and keeps what is looked at in sight", () => {
+    const height = 14
+    const inSight = rowsIn(height)
+    const branch = { kind: "supervisor", below: 3 } as const
+    // Two branches of three, the second closed.
+    const rows = [0, 1, 1, 1, 0].map((depth, i) =>
+      row(i, `${i}`, { depth, ...(depth === 0 ? { ...branch, isOpen: i === 0 } : {}) })
+    )
+    const seen = screen(rows, { total: 40 })
+    const from = (at: number) => ({ ...looking, at })
+    const table: ReadonlyArray<readonly [key: string, at: number, to: number]> = [
+      ["down", 0, 1],
+      ["up", 1, 0],
+      ["up", 0, 0],
+      ["down", 39, 39],
+      ["pagedown", 1, 1 + inSight],
+      ["pageup", 1 + inSight, 1],
+      ["pagedown", 36, 39],
+      ["home", 7, 0],
+      ["end", 7, 39],
+      // Into an open branch, out of a leaf to what it is under, out of a root to the beginning.
+      ["right", 0, 1],
+      ["right", 2, 3],
+      ["left", 3, 0],
+      ["left", 4, 0],
+      // A row out of sight cannot be opened.
+      ["right", 20, 21]
+    ]
+    for (const [key, at, to] of table) {
+      const next = pressed(key, from(at), seen, height)
+      assert(next !== "quit")
+      assert.strictEqual(next.at, to, `${key} at ${at}`)
+      assert.isTrue(next.from <= next.at && next.at < next.from + inSight)
+      assert.deepStrictEqual([next.opened, next.closed, next.troubled], [[], [], false])
+    }
+    const shifted = screen(rows, { from: 10, total: 40 })
+    assert.deepInclude(pressed("left", { ...from(13), from: 10 }, shifted, height), { at: 10, from: 10 })
+    assert.deepInclude(
+      pressed("left", { ...from(10), from: 10 }, screen(rows.slice(1), { from: 10, total: 40 }), height),
+      { at: 9 }
+    )
+    assert.deepInclude(pressed("up", { ...from(10), from: 10 }, shifted, height), { at: 9, from: 9 })
+    assert.strictEqual(pressed("x", looking, seen, height), looking)
+    const other = { ...looking, opened: [7], closed: [8] }
+    assert.deepInclude(pressed("right", { ...other, at: 4 }, seen, height), { at: 4, opened: [7, 4], closed: [8] })
+    assert.deepInclude(pressed("left", { ...other, opened: [7, 0] }, seen, height), {
+      at: 0,
+      opened: [7],
+      closed: [8, 0]
+    })
+    assert.deepInclude(pressed("!", { ...looking, at: 5, from: 2, troubled: true }, seen, height), {
+      at: 0,
+      from: 0,
+      troubled: false
+    })
+  })
+
+  it("shows in colors how each process is, and where the keys go", () => {
+    const colored = { ...canvas, isColored: true, looking: { ...looking, at: 9 } }
+    const drawn = (change: Partial<Row>, at = 9) =>
+      frame(screen([row(1, "a", change)]), new Rates(), { ...colored, looking: { ...looking, at } })[3]!
+    const codes = { running: 32, restarting: 33, parked: 31, stopped: 31, hibernating: 2 } as const
+    for (const [status, code] of Object.entries(codes)) {
+      assert.include(drawn({ status: status as Row["status"] }), `\u001b[${code}m ${status}`)
+    }
+    assert.match(drawn({}), /^ {4}a/)
+    const starts = (line: string | undefined, text: string) => assert.strictEqual(line?.slice(0, text.length), text)
+    starts(drawn({ below: 3 }), "\u001b[1m  ▸ a 3")
+    const inverse = drawn({}, 0)
+    assert.isTrue(inverse.startsWith("\u001b[7m") && inverse.endsWith("\u001b[0m"))
+    assert.strictEqual(inverse.split("\u001b").length, 3)
+    const lines = (alarms: Screen["alarms"], tone: "bad" | "warn") =>
+      frame(
+        screen([], {
+          alarms,
+          feed: [{ id: 1, path: [], title: "t", tone, began: 0, ended: null, cost: "", steps: [] }]
+        }),
+        new Rates(),
+        colored
+      )
+    const alarm = { text: "Look.", n: null }
+    starts(lines([], "bad")[1], "\u001b[32mAll is well")
+    starts(lines([{ ...alarm, tone: "warn" }], "bad")[1], "\u001b[33mLook")
+    starts(lines([{ ...alarm, tone: "warn" }, { ...alarm, tone: "bad" }], "bad")[1], "\u001b[31mLook.  Look")
+    starts(lines([], "bad").at(-4), "\u001b[31m00:00:00    t ")
+    starts(lines([], "warn").at(-4), "\u001b[2m00:00:00    t ")
+    starts(lines([], "warn")[0], "\u001b[1mHeirloom")
+  })
+
+  it("leaves out the columns to the right where there is no room for them", () => {
+    const titles = (width: number) =>
+      frame(screen([app]), new Rates(), { ...canvas, width })[2]!.trimEnd().split(/ {2,}|(?<=#) /)
+    assert.deepStrictEqual(titles(41), ["Processes"])
+    assert.deepStrictEqual(titles(42), ["Processes", "Status"])
+    assert.deepStrictEqual(titles(47).at(-1), "#")
+    assert.deepStrictEqual(titles(154).at(-1), "Restarts")
+    assert.deepStrictEqual(titles(155).at(-1), "Last end")
+    assert.match(
+      frame(screen([]), new Rates(), { ...canvas, looking: { ...looking, troubled: true } })[2]!,
+      /^In trouble /
+    )
+    const blank = frame(screen([], { totals: { ...screen([]).totals, recoveries: 0 } }), new Rates(), canvas)
+    assert.notInclude(blank[0]!, "to recover")
+    assert.strictEqual(blank.length, canvas.height)
+  })
+
   it("draws rates as bars", () => {
     assert.strictEqual(spark([0, 1, 2, 4, 8], 6), " ▁▁▂▄█")
     assert.strictEqual(spark([], 3), "   ")
