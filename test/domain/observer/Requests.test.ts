@@ -7,7 +7,17 @@ const accepts = (schema: Schema.Codec<unknown, unknown>, json: unknown) =>
 const refuses = (schema: Schema.Codec<unknown, unknown>, json: unknown) =>
   assert.throws(() => Schema.decodeUnknownSync(schema)(json), undefined, undefined, JSON.stringify(json)?.slice(0, 80))
 
-const view = { reader: "r", from: 0, count: 0, opened: [], closed: [], find: "", troubled: false, chosen: null }
+const view = {
+  reader: "r",
+  from: 0,
+  count: 0,
+  opened: [],
+  closed: [],
+  find: "",
+  troubled: false,
+  sort: null,
+  chosen: null
+}
 const most = Number.MAX_SAFE_INTEGER
 
 describe("what a page asks", () => {
@@ -21,6 +31,7 @@ describe("what a page asks", () => {
       closed: [most],
       find: "f".repeat(200),
       troubled: true,
+      sort: { by: "queued", order: "descending" },
       chosen: 0
     })
     const outside = [
@@ -34,6 +45,8 @@ describe("what a page asks", () => {
       { closed: [-1] },
       { find: "f".repeat(201) },
       { troubled: "yes" },
+      { sort: { by: "fame", order: "ascending" } },
+      { sort: { by: "queued" } },
       { chosen: -1 }
     ]
     for (const change of outside) refuses(View, { ...view, ...change })
