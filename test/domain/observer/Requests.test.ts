@@ -31,7 +31,7 @@ describe("what a page asks", () => {
       closed: [most],
       find: "f".repeat(200),
       troubled: true,
-      sort: { by: "queued", order: "descending" },
+      sort: { by: "mailbox", order: "descending" },
       chosen: 0
     })
     const outside = [
@@ -46,7 +46,7 @@ describe("what a page asks", () => {
       { find: "f".repeat(201) },
       { troubled: "yes" },
       { sort: { by: "fame", order: "ascending" } },
-      { sort: { by: "queued" } },
+      { sort: { by: "mailbox" } },
       { chosen: -1 }
     ]
     for (const change of outside) refuses(View, { ...view, ...change })
