@@ -75,7 +75,6 @@ export const copyNeeded = Effect.fnUntraced(function*(
     if (isWhole) {
       return yield* add({ _tag: "Put", record: { ...withState(one, state), answers, timers } }) ?? Effect.void
     }
-    if (!isNewest) return
     const record = { ...withState(one, state), answers, timers }
     yield* add({ _tag: "Lost", record, why: whyRotten(one.place) }) ?? Effect.void
   })

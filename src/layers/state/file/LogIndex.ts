@@ -110,6 +110,17 @@ export type Losses = readonly [newest: Indexed, ...older: ReadonlyArray<Indexed>
 const answersUpTo = (answers: Iterable<RecordedAnswer>, seq: number, why: string): ReadonlyArray<RecordedAnswer> =>
   Array.from(answers, (one) => one.seq > seq ? lost({ id: one.id, seq, at: one.at }, why) : one)
 
+/** Those that are lost give way as they would if they were whole: to as many that are younger. */
+const stillLost = (
+  lost: ReadonlyArray<Indexed>,
+  snapshots: ReadonlyArray<Indexed>,
+  limit: number
+): ReadonlyArray<Indexed> => {
+  const oldest = snapshots.at(-1)?.seq ?? 0
+  const after = lost.filter((one) => one.seq > oldest)
+  return [...after, ...lost.slice(after.length, after.length + limit - snapshots.length)]
+}
+
 /** What a log says. */
 export class LogIndex {
   readonly kept = new Map<string, KeptInLog>()
@@ -215,8 +226,7 @@ export class LogIndex {
       const before = this.sizes(kept)
       const after = keep(kept, record, saved, this.limit)
       this.live += this.sizes(after) - before
-      const oldest = after.snapshots.at(-1)?.seq ?? 0
-      const lost = kept?.lost?.filter((one) => one.seq > oldest && one.seq !== seq) ?? []
+      const lost = stillLost(kept?.lost ?? [], after.snapshots, this.limit).filter((one) => one.seq !== seq)
       return this.set(key, lost.length === 0 ? after : { ...after, lost })
     }
     const { size } = kept.answers
@@ -267,17 +277,13 @@ export class LogIndex {
     this.pages.changed()
   }
 
-  /** A snapshot has rotted since. The newest is lost; an older one is no longer kept. */
+  /** A snapshot has rotted since. Its server hears of it when it comes to be the newest. */
   rotten(one: Indexed, damaged: string): void {
     const kept = this.kept.get(one.key)
-    const at = kept?.snapshots.indexOf(one) ?? -1
-    if (kept === undefined || at === -1) return
+    if (kept === undefined || !kept.snapshots.includes(one)) return
     const snapshots = kept.snapshots.filter((other) => other !== one)
     this.live -= sizeOf(one)
-    const isOlder = at > 0
-    const lost = isOlder
-      ? kept.lost
-      : [...kept.lost ?? [], { ...one, damaged }].sort((a, b) => b.seq - a.seq)
+    const lost = [...kept.lost ?? [], { ...one, damaged }].sort((a, b) => b.seq - a.seq)
     this.kept.set(one.key, { ...kept, snapshots, lost })
   }
 

@@ -71,6 +71,8 @@ class Segment {
   private readonly isNewest: boolean
   private readonly beside: Effect.Success<ReturnType<LogDirectory["witness"]>>
   private readonly lastBeside: number
+  /** Whether more lies beside it than can be read: heads of frames that were acknowledged. */
+  private readonly hasMoreBeside: boolean
   /** The place of the next frame, and where it begins if that is known. */
   private place = 0
   private position: number | undefined = 0
@@ -85,6 +87,9 @@ class Segment {
     this.isNewest = isNewest
     this.beside = beside
     this.lastBeside = beside === undefined ? -1 : Math.max(-1, ...beside.heads.keys())
+    const last = beside?.heads.get(this.lastBeside)
+    this.hasMoreBeside = beside !== undefined &&
+      beside.bytes.length > (last === undefined ? 0 : last.at + last.head.headBytes)
   }
 
   /** Reads it; answers where it ends, and how many frames it has. */
@@ -118,6 +123,7 @@ class Segment {
       if (this.pending !== undefined) yield* this.concludePending
       yield* this.recover(frames ?? this.lastBeside + 1)
       if (this.place === 0) this.doubt("no frame of it can be read")
+      else if (this.hasMoreBeside && this.place === this.lastBeside + 1) this.doubt("its end is missing")
       return { upTo: this.size, frames: this.place }
     }))
   }

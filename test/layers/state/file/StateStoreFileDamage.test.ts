@@ -26,6 +26,33 @@ describe("a log that was not written whole, or has rotted", () => {
       assert.deepStrictEqual(again.damages, [])
     }))
 
+  it.live("older snapshots that are damaged are known as lost when the newest is set aside, and not before", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory)
+        const epoch = yield* store.acquireEpoch("app")
+        for (const [i, state] of ["first", "second", "third"].entries()) {
+          yield* store.save([record("a", i + 1, epoch, { state: `"${state}"` })])
+        }
+      }))
+      const [file] = segments(directory)
+      fs.writeFileSync(
+        file!,
+        fs.readFileSync(file!, "latin1").replace("first", "worst").replace("second", "seldom"),
+        "latin1"
+      )
+      const { damages, store } = yield* open(directory)
+      const epoch = yield* store.acquireEpoch("app")
+      assert.deepStrictEqual(yield* seqs(store), [3])
+      assert.isFalse(damages.some(({ _tag }) => _tag === "Lost"))
+      yield* store.setAside({ key: "a", seq: 3, epoch, why: "poisoned" })
+      for (const one of [store, (yield* open(directory)).store]) {
+        const found = yield* one.load("a")
+        assert.deepStrictEqual(found.map(({ damaged, seq }) => [seq, damaged !== undefined]), [[2, true], [1, true]])
+      }
+    }))
+
   it.live("compaction keeps the answers on record with the newest snapshot: what rots beside it costs none", () =>
     Effect.gen(function*() {
       const directory = yield* folder
