@@ -14,9 +14,11 @@ import {
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { command } from "../../../src/programs/snapshots.ts"
+import * as Place from "../../../src/programs/stores/Place.ts"
 import { folder } from "../../kit/Folder.ts"
 import { quiet } from "../../kit/Log.ts"
 import { printed } from "../../kit/RunCommand.ts"
+import { usePostgres } from "../../kit/stores/UsePostgres.ts"
 
 const V1 = Schema.Struct({ count: Schema.Int })
 const V2 = Schema.Struct({ total: Schema.Int })
@@ -64,6 +66,8 @@ const refusing = release(fails)
 const wrong = release(fails, "init")
 const mended = release(({ count }) => ({ total: count }))
 
+const postgres = usePostgres()
+
 const stores = {
   sqlite: (directory: string) => ({
     place: `sqlite:${join(directory, "app.db")}`,
@@ -72,14 +76,18 @@ const stores = {
   file: (directory: string) => ({
     place: `file:${join(directory, "states")}`,
     layer: StateStoreFile.layer(Store, { directory: join(directory, "states") }).pipe(Layer.provide(NodeServices.layer))
-  })
+  }),
+  postgres: () => {
+    const place = `postgres:postgres://postgres:test@127.0.0.1:${postgres().port}/postgres` as const
+    return { place, layer: Layer.orDie(Place.layer(Store, place)) }
+  }
 }
 
 /** Key, newest kept, newest set aside, and what becomes of it: of each line but the first. */
 const cells = (lines: ReadonlyArray<string>) =>
   lines.slice(1, -1).map((line) => line.trim().split(/ {2,}/).slice(0, 4).join(" | "))
 
-describe.for(["sqlite", "file"] as const)("a deploy that could not read the states, over %s", (kind) => {
+describe.for(["sqlite", "file", "postgres"] as const)("a deploy that could not read the states, over %s", (kind) => {
   it.live("is undone by one command, which tells first what it would do", () =>
     Effect.gen(function*() {
       const { layer, place } = stores[kind](yield* folder)

@@ -34,7 +34,7 @@ describe("a lock that says which process has it", () => {
   it.live("of a process that lives is not given to another; where its id is another process by now, it is", () =>
     Effect.gen(function*() {
       const path = yield* at
-      const { pid } = yield* other
+      const { pid = 0 } = yield* other
       const entry = { pid, host: hostname(), since, started: "" }
       fs.writeFileSync(path, JSON.stringify(entry))
       assert.deepStrictEqual(yield* PidLock.take(path), { pid, host: hostname(), since })

@@ -249,6 +249,25 @@ describe("over PostgreSQL", () => {
         Effect.provideService(StateStoreSql.make({ table: "old" }), SqlClient.SqlClient, sql),
         (statement) => Effect.orDie(sql.unsafe(statement))
       )
+      yield* sql.unsafe("DROP TABLE old, old_answers, old_timers, old_aside, old_owners")
+    }))
+
+  it.live("tables of version 0.1 with many rows keep them all", () =>
+    Effect.gen(function*() {
+      const sql = Context.get(yield* Layer.build(postgres().client), SqlClient.SqlClient)
+      yield* written01(true, (statement) => Effect.orDie(sql.unsafe(statement)))
+      yield* sql.unsafe(
+        "INSERT INTO old SELECT 'k' || n % 400, n / 400, 1 + n / 400, 1, 1, 0, 1, n::text FROM generate_series(0, 1199) n"
+      )
+      const store = yield* Effect.provideService(StateStoreSql.make({ table: "old" }), SqlClient.SqlClient, sql)
+      assert.strictEqual((yield* store.keys("k")).length, 400)
+      for (const n of [0, 1, 399]) {
+        const found = yield* store.load(`k${n}`)
+        assert.deepStrictEqual(found.map((one) => [one.state, one.damaged]), [[`${n + 800}`, undefined], [
+          `${n + 400}`,
+          undefined
+        ], [`${n}`, undefined]])
+      }
     }))
 })
 

@@ -1,6 +1,7 @@
 /** What the SQL stores make of databases that are full, locked, away or restarted, and of clients that come between. */
+import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Logger, Schedule } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Redacted, Schedule, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
 import { join } from "node:path"
@@ -27,6 +28,21 @@ const isOlder = Effect.fnUntraced(function*(store: StateStore.StateStore<StateCo
     assert.strictEqual(error.reason._tag === "Gone" && error.reason.how, "older")
     assert.match(error.message, /table \w+_owners was put back to what it had been before, while the store was open/)
   }
+})
+
+/** Opens a store that is not to be had yet; `free` makes it so as soon as it is said that it is waited for. */
+const isWaitedFor = Effect.fnUntraced(function*<A>(
+  open: Effect.Effect<A, StateStore.StoreError, Scope.Scope>,
+  free: Effect.Effect<void>
+) {
+  const said = yield* Deferred.make<void>()
+  const logger = Logger.make<unknown, void>(({ message }) => {
+    if (/ is waited for, \d+ ms at most/.test(String(message))) Deferred.doneUnsafe(said, Effect.void)
+  })
+  const opening = yield* Effect.forkChild(Effect.provide(open, Logger.layer([logger])))
+  yield* Deferred.await(said)
+  yield* free
+  return yield* Fiber.join(opening)
 })
 
 describe("SQLite that fails", () => {
@@ -91,6 +107,19 @@ describe("SQLite that fails", () => {
       other.close()
       yield* store.save([record("a", 2, epoch)])
       assert.deepStrictEqual(yield* seqs(store), [2, 1])
+    }))
+
+  it.live("one that is locked when it is opened is waited for, which is said; without patience it is not", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "test.db")
+      const other = new DatabaseSync(filename)
+      other.exec("PRAGMA journal_mode = WAL; CREATE TABLE theirs (x); BEGIN EXCLUSIVE")
+      const open = (patience: number) => StateStoreSqlite.make({ filename, busyTimeout: 1, patience })
+      assert.strictEqual(reasonOf(yield* Effect.exit(open(0)))?._tag, "Unavailable")
+      const opened = yield* isWaitedFor(open(20_000), Effect.sync(() => other.exec("ROLLBACK")))
+      yield* opened.save([record("a", 1, yield* opened.acquireEpoch("app"))])
+      assert.deepStrictEqual(yield* seqs(opened), [1])
+      other.close()
     }))
 
   it.live("a snapshot that could not be written takes no other's place: the newest are kept", () =>
@@ -289,6 +318,33 @@ describe("PostgreSQL that fails", () => {
       assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
       yield* sql.unsafe(`ALTER TABLE ${table}_away RENAME TO ${table}`)
       yield* store.save([record("a", 1, epoch)])
+      assert.deepStrictEqual(yield* seqs(store), [1])
+    }))
+
+  it.live("one that is out of connections when it is opened is waited for", () =>
+    Effect.gen(function*() {
+      const { sql } = yield* opened()
+      yield* sql.unsafe("CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 1")
+      yield* sql.unsafe("GRANT ALL ON SCHEMA public TO few")
+      const few = Layer.build(PgClient.layer({
+        host: "127.0.0.1",
+        port: postgres().port,
+        username: "few",
+        password: Redacted.make("few"),
+        database: "postgres",
+        ssl: false,
+        maxConnections: 1
+      }))
+      const others = yield* Scope.make()
+      const client = yield* Scope.provide(few, others)
+      yield* Context.get(client, SqlClient.SqlClient).unsafe("SELECT 1")
+      const table = `test_${++tables}`
+      const open = Effect.flatMap(
+        Effect.orDie(few),
+        (context) => Effect.provideContext(StateStoreSql.make({ table, patience: 20_000 }), context)
+      )
+      const store = yield* isWaitedFor(open, Scope.close(others, Exit.void))
+      yield* store.save([record("a", 1, yield* store.acquireEpoch("app"))])
       assert.deepStrictEqual(yield* seqs(store), [1])
     }))
 
