@@ -20,8 +20,10 @@ import { Absent } from "../message/HandlerView.ts"
  *
  * Only the first answer counts. One that is given while its handler is still at work goes out at once, as in OTP: it is ahead
  * of the state that the handler commits, and a crash in between undoes that state alone. Use `Next.reply` with `continueWith` to
- * commit first, answer, and work on. Where the call has an idempotency key, the answer waits for the commit. A caller that is still waiting when the incarnation ends is answered `Crashed`. A reply to a
- * validated message that is not what its schema says answers no caller: it is a defect of the Effect that replies
+ * commit first, answer, and work on. Where the call has an idempotency key, the answer waits for the commit. One that is given
+ * after the handler has crashed is dropped: its state was not committed. A caller that is still waiting when the incarnation
+ * ends is answered `Crashed`. A reply to a validated message that is not what its schema says answers no caller: it is a defect of
+ * the Effect that replies
  * (`InvalidReply`).
  *
  * @category replies
