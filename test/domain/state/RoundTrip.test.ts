@@ -63,6 +63,59 @@ describe("traitsOf", () => {
   }
 })
 
+describe("a union", () => {
+  // Of each kind of JSON, what has it.
+  const kinds: Record<string, ReadonlyArray<Schema.Constraint>> = {
+    null: [Schema.Null, Schema.Undefined, Schema.Void],
+    boolean: [Schema.Boolean, Schema.Literal(true)],
+    number: [Schema.Literal(1), Schema.Number],
+    string: [Schema.String, Schema.BigInt, Schema.Literal("a"), Schema.Symbol, Schema.Number],
+    array: [Schema.Array(Schema.Int), Schema.Tuple([Schema.Int])],
+    object: [Schema.Record(Schema.String, Schema.Int), Schema.Struct({ a: Schema.Int })]
+  }
+  const isFaithful = (one: Schema.Constraint, other: Schema.Constraint) =>
+    RoundTrip.traitsOf(Schema.Union([one, other])).isFaithful
+
+  it("comes back as it went where no two of its members have the same kind of JSON", () => {
+    const all = Object.entries(kinds).flatMap(([kind, schemas]) => schemas.map((schema) => ({ kind, schema })))
+    for (const [i, one] of all.entries()) {
+      for (const other of all.slice(i + 1)) {
+        const kindsOf = (schema: Schema.Constraint) =>
+          all.filter((other) => other.schema === schema).map(({ kind }) => kind)
+        const isApart = !kindsOf(one.schema).some((kind) => kindsOf(other.schema).includes(kind))
+        const found = isFaithful(one.schema, other.schema)
+        if (isApart) assert.isTrue(found, `${one.kind}, ${other.kind}`)
+        else if (one.schema !== other.schema) assert.isFalse(found, `${one.kind}, ${other.kind}`)
+      }
+    }
+  })
+
+  it("comes back as it went where a literal tells its members apart, its own or that of a property of both", () => {
+    assert.isTrue(isFaithful(Schema.Literal("a"), Schema.Literal("b")))
+    assert.isFalse(isFaithful(Schema.Literal("a"), Schema.Literal("a")))
+    assert.isFalse(isFaithful(A, Schema.Struct({ _tag: Schema.Literal("A"), by: Schema.Int })))
+    assert.isFalse(isFaithful(A, Schema.Struct({ other: Schema.Literal("B") })))
+    assert.isFalse(isFaithful(A, Schema.Struct({ _tag: Schema.String })))
+    assert.isFalse(isFaithful(Schema.Struct({ _tag: Schema.String }), A))
+    assert.isFalse(isFaithful(A, Schema.Record(Schema.String, Schema.Unknown)))
+    // Three of them, of which the last two are not told apart; and one whose property is of no type.
+    assert.isFalse(RoundTrip.traitsOf(Schema.Union([Schema.Boolean, Schema.String, Schema.BigInt])).isFaithful)
+    assert.isFalse(isFaithful(A, Schema.Struct({ _tag: Schema.Literal("B"), by: Schema.Unknown })))
+    assert.isTrue(isFaithful(Schema.Never, Schema.String))
+  })
+
+  it("has nothing to say of the parts of a schema that do not come back", () => {
+    const parts = [
+      Schema.Array(Schema.Unknown),
+      Schema.Tuple([Schema.Unknown]),
+      Schema.Record(Schema.String, Schema.Unknown),
+      Schema.HashMap(Schema.Int, Schema.Unknown),
+      Schema.Struct({ a: Schema.Int, b: Schema.Unknown })
+    ]
+    for (const part of parts) assert.isFalse(RoundTrip.traitsOf(part).isFaithful)
+  })
+})
+
 describe("difference", () => {
   const cases: ReadonlyArray<readonly [string, unknown, unknown, ReadonlyArray<string> | undefined]> = [
     ["equal values", { a: [1, { b: "c" }] }, { a: [1, { b: "c" }] }, undefined],
@@ -71,6 +124,14 @@ describe("difference", () => {
     ["NaN", Number.NaN, Number.NaN, undefined],
     ["an object without a prototype", Object.assign(Object.create(null), { a: 1 }), { a: 1 }, undefined],
     ["another type", 12n, "12", []],
+    ["an object and what is none", {}, 1, []],
+    ["what is none and an object", 1, {}, []],
+    ["an object and null", {}, null, []],
+    ["NaN and another", Number.NaN, 1, []],
+    ["another and NaN", 1, Number.NaN, []],
+    ["under a symbol", { [Symbol.for("s")]: 1 }, {}, ["Symbol(s)"]],
+    ["plain data and an array", [], {}, []],
+    ["another class first", new Date(0), {}, []],
     ["null and an object", null, {}, []],
     ["another value inside", { a: [1, { b: "c" }] }, { a: [1, { b: "d" }] }, ["a", "1", "b"]],
     ["another class", { at: new Date(0) }, { at: {} }, ["at"]],

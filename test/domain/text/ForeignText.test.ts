@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, HashMap, Option, Redacted, Schema } from "effect"
+import { DateTime, Duration, HashMap, HashSet, Option, Redactable, Redacted, Schema } from "effect"
 import * as ForeignText from "../../../src/domain/text/ForeignText.ts"
 import { hostiles, Tape, valueOf } from "../../kit/Hostile.ts"
 
@@ -51,6 +51,22 @@ describe("text of a foreign value", () => {
     [Duration.millis(5), `{"_id":"Duration","_tag":"Millis","millis":5}`],
     [DateTime.makeUnsafe(0), "1970-01-01T00:00:00.000Z"],
     [/x/g, "/x/g"],
+    [[new Date(0), new Date(Number.NaN)], `["1970-01-01T00:00:00.000Z","Invalid Date"]`],
+    [[new Uint8Array(3), new DataView(new ArrayBuffer(2))], `["[3 bytes]","[2 bytes]"]`],
+    [
+      [Object("boxed"), new Set([1]), HashSet.make(1)],
+      `["boxed",{"_id":"Set","values":[1]},{"_id":"HashSet","values":[1]}]`
+    ],
+    [Object.create({ _tag: "Inherited" }, { a: { value: 1, enumerable: true } }), `{"_tag":"Inherited","a":1}`],
+    [Object.create(null), "{}"],
+    [[Math.max, () => 0, class Named {}], `["[function max]","[function]","[function Named]"]`],
+    [new AggregateError([new Error("a"), 1], "all"), "AggregateError: all"],
+    [
+      { all: new AggregateError([1], "all", { cause: "c" }) },
+      `{"all":{"name":"AggregateError","message":"all","errors":[1],"cause":{"name":"Error","message":"c"}}}`
+    ],
+    [-Infinity, "-Infinity"],
+    [-(10n ** 299n), `-1${"0".repeat(299)}n`],
     [12n, "12n"],
     [Number.NaN, "NaN"],
     [Symbol("s"), "Symbol(s)"],
@@ -64,6 +80,8 @@ describe("text of a foreign value", () => {
     const secret = Redacted.make("hunter2")
     assert.strictEqual(ForeignText.text({ secret }), `{"secret":"<redacted>"}`)
     assert.strictEqual(ForeignText.shown(secret), "<redacted>")
+    const custom = { secret: "hunter2", [Redactable.symbolRedactable]: () => "hunter2" }
+    assert.strictEqual(ForeignText.text({ custom }), `{"custom":"<redacted>"}`)
   })
 
   it("says where something is missing: what threw, what goes in a circle, what is cut off", () => {
@@ -89,6 +107,65 @@ describe("text of a foreign value", () => {
     assert.match(ForeignText.text(Array.from({ length: 1000 }, () => 1)), /"… 900 more"\]$/)
     assert.strictEqual(ForeignText.cut("ab\u{1F600}", 4), "ab\u{1F600}")
     assert.strictEqual(ForeignText.cut("ab\u{1F600}c", 4), "ab…")
+  })
+
+  it("cuts what is too wide, too deep or too much, and says how much of it is left out", () => {
+    const wide = Object.fromEntries(Array.from({ length: 103 }, (_, i) => [`k${i}`, i]))
+    assert.match(ForeignText.text(wide), /"k99":99,"…":"3 more"\}$/)
+    const fits = Object.fromEntries(Object.entries(wide).slice(0, 100))
+    assert.strictEqual(ForeignText.text(fits), JSON.stringify(fits))
+    assert.match(ForeignText.text(new Set(Array.from({ length: 102 }, (_, i) => i))), /99,"… 2 more"\]\}$/)
+    const nested = (levels: number): unknown => levels === 0 ? 1 : [nested(levels - 1)]
+    assert.strictEqual(ForeignText.text(nested(8)), `${"[".repeat(8)}1${"]".repeat(8)}`)
+    assert.notInclude(ForeignText.text(nested(9)), "1")
+    // Of twelve lists of a hundred, nine and the better part of one more have been looked at.
+    const many = ForeignText.text(Array.from({ length: 12 }, () => Array.from({ length: 100 }, () => 1)), 10_000)
+    assert.isTrue((many.match(/1[,\]]/g) ?? []).length < 1000 && /"… \d+ more"\]$/.test(many))
+    const chained = (length: number): Error =>
+      new Error(`${length}`, length === 0 ? {} : { cause: chained(length - 1) })
+    const causes = JSON.stringify(ForeignText.json({ one: chained(20) }))
+    assert.strictEqual(causes.match(/"name"/g)?.length, 7)
+    assert.include(causes, "… (further causes are left out)")
+  })
+
+  it("is whole where nothing of the value was cut, thrown, left out or is code: only such a one is handed on", () => {
+    const isWhole = (value: unknown, length = 100) => {
+      const look = new ForeignText.Look(length)
+      look.json(value)
+      return look.isWhole
+    }
+    const whole = [
+      null,
+      true,
+      1,
+      "a",
+      [1, ["a"]],
+      { a: { b: 1 } },
+      new Error("a"),
+      new Error("a", { cause: new Error("b") }),
+      new Date(0)
+    ]
+    for (const value of whole) assert.isTrue(isWhole(value), ForeignText.text(value))
+    const odd = [
+      "a".repeat(101),
+      ["a".repeat(60), "b".repeat(60)],
+      Array.from({ length: 101 }, () => 1),
+      { toString: () => "a" },
+      { toJSON: () => "a" },
+      Object.defineProperty({}, "a", { get: () => 1, enumerable: true }),
+      Object.defineProperty({}, Symbol.toStringTag, { get: () => "a" }),
+      Object.defineProperty(new Error("a"), "extra", { get: () => 1, enumerable: true }),
+      Object.assign(new Error("a"), { toJSON: () => "a" }),
+      new AggregateError([1]),
+      Object.assign(new Error("a"), { name: "" }),
+      new Uint8Array(1),
+      { [Redactable.symbolRedactable]: () => "a" },
+      Object("a"),
+      (function*() {})(),
+      { deep: { [Symbol.iterator]: () => [][Symbol.iterator]() } }
+    ]
+    for (const value of odd) assert.isFalse(isWhole(value), ForeignText.text(value))
+    assert.isTrue(isWhole("a".repeat(100)))
   })
 
   it("runs neither toString nor toJSON: nothing bounds the time that they take", () => {
