@@ -59,7 +59,7 @@ describe("text of a foreign value", () => {
     ],
     [Object.create({ _tag: "Inherited" }, { a: { value: 1, enumerable: true } }), `{"_tag":"Inherited","a":1}`],
     [Object.create(null), "{}"],
-    [[Math.max, () => 0, class Named {}], `["[function max]","[function]","[function Named]"]`],
+    [[Math.max, () => 0, Money], `["[function max]","[function]","[function Money]"]`],
     [new AggregateError([new Error("a"), 1], "all"), "AggregateError: all"],
     [
       { all: new AggregateError([1], "all", { cause: "c" }) },
