@@ -29,6 +29,8 @@ export class World {
   private log: Array<string> = []
   private readonly incarnations = new Map<string, number>()
   private readonly hanging = new Map<string, Command>()
+  /** Timers that are set and were not cancelled, by their ticket. */
+  readonly timers = new Map<number, string>()
   private queue: Array<Event> = []
   private nextRequest = 1
 
@@ -52,6 +54,7 @@ export class World {
   send(event: Event): void {
     this.queue.push(event)
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
+      this.heard(next)
       const [state, commands] = decide(this.state, next)
       this.state = state
       const outcomes: Array<Event> = []
@@ -127,6 +130,21 @@ export class World {
     if (command?._tag === "SetTimer") this.send({ _tag: "RestartDue", id, ticket: command.ticket })
   }
 
+  /** All that was left hanging comes to an end, and what follows from it, until nothing does. */
+  settle(): void {
+    for (let i = 0; i < 200 && (this.hanging.size > 0 || this.timers.size > 0); i++) {
+      for (const [name, command] of this.hanging) {
+        if (command._tag === "Start" || command._tag === "Stop") this.release(name)
+        else if (command._tag === "ConsultBudget") this.answerBudget(command.id, delay(0))
+        else this.hanging.delete(name)
+      }
+      for (const [ticket, id] of this.timers) {
+        this.timers.delete(ticket)
+        this.send({ _tag: "RestartDue", id, ticket })
+      }
+    }
+  }
+
   incarnation(id: string): number {
     return this.incarnations.get(id) ?? 0
   }
@@ -146,7 +164,10 @@ export class World {
     return this.answers.get(request)
   }
 
-  private perform(command: Command): Event | undefined {
+  /** Each event, before it is decided on. */
+  protected heard(_event: Event): void {}
+
+  protected perform(command: Command): Event | undefined {
     switch (command._tag) {
       case "Start": {
         const { id, ticket } = command
@@ -174,9 +195,11 @@ export class World {
       case "SetTimer": {
         this.log.push(`wait ${command.millis} for ${command.id}`)
         this.hanging.set(`timer ${command.id}`, command)
+        this.timers.set(command.ticket, command.id)
         return undefined
       }
       case "CancelTimer": {
+        this.timers.delete(command.ticket)
         this.log.push("cancel timer")
         return undefined
       }
