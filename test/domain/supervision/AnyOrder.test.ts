@@ -7,7 +7,7 @@ import { Cause, Schema } from "effect"
 import { normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { type ChildEvent, concerned, decide } from "../../../src/domain/supervision/Supervision.ts"
 import type { Command, Event } from "../../../src/domain/supervision/SupervisionEvents.ts"
-import { type Entry, find, isAlive, type State } from "../../../src/domain/supervision/SupervisionState.ts"
+import { type Counts, type Entry, find, isAlive, type State } from "../../../src/domain/supervision/SupervisionState.ts"
 import { boom, delay, exhausted, World } from "../../kit/World.ts"
 
 const ids = ["a", "b", "c", "d"] as const
@@ -70,7 +70,7 @@ class Watched extends World {
     const { children, counts } = this.state
     const all = [...children.values]
     const count = (is: (entry: Entry) => boolean) => all.filter(is).length
-    assert.deepStrictEqual(counts, {
+    const counted: Counts = {
       specs: all.length,
       active: count(({ status }) => status._tag === "Running" || status._tag === "Stopping"),
       supervisors: count(({ spec }) => spec.kind === "supervisor"),
@@ -80,7 +80,8 @@ class Watched extends World {
       loose: count(({ plan, status }) =>
         plan === undefined && (status._tag === "Starting" || status._tag === "Stopping")
       )
-    }, event._tag)
+    }
+    assert.strictEqual(JSON.stringify(counts), JSON.stringify(counted), event._tag)
   }
 
   protected override heard(event: Event): void {
@@ -160,13 +161,20 @@ const run = ({ end, onGiveUp, restart, steps, strategy }: Program): Watched => {
   return world
 }
 
+const changesNothing = (state: State, event: Event): void => {
+  const [after, commands] = decide(state, event)
+  const isSame = after.children === state.children && JSON.stringify(after.plans) === JSON.stringify(state.plans) &&
+    after.phase === state.phase
+  assert.isTrue(isSame && commands.length === 0, `${event._tag} is old news`)
+}
+
 const check = (program: Program): void => {
   const world = run(program)
   const { state } = world
   // News that is not waited for changes nothing.
   for (const id of ids) {
     const entry = find(state, id)
-    for (let ticket = Math.max(0, state.nextTicket - 12); ticket <= state.nextTicket; ticket++) {
+    for (let ticket = Math.max(0, state.nextTicket - 8); ticket <= state.nextTicket; ticket++) {
       const status = entry?.status
       const isAwaited = status !== undefined && "ticket" in status && status.ticket === ticket
       const news: ReadonlyArray<readonly [ChildEvent, isOne: boolean]> = [
@@ -178,14 +186,14 @@ const check = (program: Program): void => {
       for (const [event, isOne] of news) {
         if (isAwaited && isOne) continue
         assert.isUndefined(concerned(state, event))
-        assert.deepStrictEqual(decide(state, event), [state, []])
+        changesNothing(state, event)
       }
       const isAsked = isAwaited && status._tag === "Restarting" && status.phase === "budget"
       const answered = { _tag: "BudgetAnswered", id, ticket, answer: exhausted } as const
       if (!isAsked) assert.isUndefined(concerned(state, answered))
-      const isTimed = [...state.plans.flatMap(({ gates }) => gates)].includes(ticket)
+      const isTimed = state.plans.some(({ gates }) => gates.includes(ticket))
       if (isTimed || (isAwaited && status._tag === "Restarting")) continue
-      assert.deepStrictEqual(decide(state, { _tag: "RestartDue", id, ticket }), [state, []])
+      changesNothing(state, { _tag: "RestartDue", id, ticket })
     }
   }
   // When nothing is outstanding, nothing is on its way.
@@ -208,6 +216,6 @@ describe("a supervisor, whatever happens in whatever order", () => {
     "starts a child when it is down and has what it stands on, hears no old news, and comes to rest",
     [Program],
     ([program]) => check(program),
-    { arbitrary: { runs: 150, size: 40 } }
+    { arbitrary: { runs: 100, size: 40 } }
   )
 })
