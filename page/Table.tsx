@@ -12,17 +12,23 @@ import { Spark, toneOf } from "./Parts.tsx"
 import { capturedAt, choose, chosen, isSearch, look, rates, screen, sort, sortBy, toggle, view } from "./store.ts"
 
 const rowHeight = 30
-/** Rows above and below those in sight that are asked for as well. */
+/** Rows above and below those in sight that are asked for as well; and all that are while it is scrolled, most of them ahead. */
 const more = 20
+const most = 200
+/** Rows beyond those in sight that are in the document. */
+const beyond = 6
 
-const scroll = signal({ top: 0, height: 600 })
+/** Where it is, and which way it is scrolled, if it is. */
+const scroll = signal({ top: 0, height: 600, way: "none" as "none" | "up" | "down" })
 /** The row that keys go to, by its place. */
 const at = signal(0)
 
 effect(() => {
-  const { height, top } = scroll.value
-  const from = Math.max(0, Math.floor(top / rowHeight) - more)
-  const count = Math.min(200, Math.ceil(height / rowHeight) + 2 * more)
+  const { height, top, way } = scroll.value
+  const inSight = Math.ceil(height / rowHeight)
+  const count = way === "none" ? Math.min(most, inSight + 2 * more) : most
+  const before = way === "up" ? Math.max(more, most - inSight - more) : more
+  const from = Math.max(0, Math.floor(top / rowHeight) - before)
   const now = view.peek()
   if (from !== now.from || count !== now.count) look({ from, count })
 })
@@ -151,13 +157,22 @@ export const Table = () => {
   useEffect(() => {
     const { current } = body
     if (current === null) return
+    let resting = 0
     const measure = () => {
-      scroll.value = { top: current.scrollTop, height: current.clientHeight }
+      const { scrollTop: top, clientHeight: height } = current
+      const moved = top - scroll.peek().top
+      clearTimeout(resting)
+      if (moved !== 0) resting = setTimeout(rest, 300) as never
+      scroll.value = { top, height, way: moved === 0 ? "none" : moved < 0 ? "up" : "down" }
+    }
+    const rest = () => {
+      scroll.value = { ...scroll.peek(), way: "none" }
     }
     const watch = new ResizeObserver(measure)
     watch.observe(current)
     current.addEventListener("scroll", measure, { passive: true })
     return () => {
+      clearTimeout(resting)
       watch.disconnect()
       current.removeEventListener("scroll", measure)
     }
@@ -223,7 +238,11 @@ export const Table = () => {
         {columns.map(([by, title]) => <Title key={by} by={by} title={title} onSort={() => move(0)} />)}
       </div>
       <div class="rows" role="rowgroup" style={{ height: `${total * rowHeight}px` }}>
-        {rows.map((row, i) => <Line key={row.n} row={row} place={from + i} />)}
+        {rows.map((row, i) => {
+          const place = from + i
+          const isNear = place >= first - beyond && place <= first + inSight + beyond
+          return isNear && <Line key={row.n} row={row} place={place} />
+        })}
       </div>
       {total === 0 && (
         <p class="empty">

@@ -24,7 +24,7 @@ export class Counter extends GenServer.Service<Counter>()("watched/Counter", {
   }
 }) {}
 
-class Store extends StateStore.Service<Store>()("watched/Store", "crash") {}
+export class Store extends StateStore.Service<Store>()("watched/Store", "crash") {}
 
 export class Clerk extends GenServer.Service<Clerk>()("watched/Clerk", {
   state: Schema.Int,
@@ -54,7 +54,7 @@ export const gather = (many: number) =>
       { discard: false }
     ))
 
-const Tree = Supervisor.layer({
+export const Tree = Supervisor.layer({
   id: "app",
   strategy: "one_for_one",
   restart: Restart.intensity({ restarts: 50, within: "1 minute" })
