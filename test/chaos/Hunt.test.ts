@@ -16,12 +16,12 @@ describe("random trees under random faults", () => {
       let answered = 0
       let faults = 0
       for (let seed = 1; seed <= 4; seed++) {
-        const report = yield* hunt({ seed, minutes: 2 })
+        const report = yield* hunt({ seed, minutes: 1 })
         assert.strictEqual(report.sleeping, 0)
         answered += report.answered
         faults += report.faults
       }
-      assert.isAbove(answered, 500)
+      assert.isAbove(answered, 300)
       assert.isAbove(faults, 10)
     }))
 })

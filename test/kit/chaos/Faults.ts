@@ -26,7 +26,7 @@ const quick = [
 export const withinSeeds = 12
 
 /** Each for so many virtual minutes, unless it says otherwise. */
-export const usualMinutes = 2
+export const usualMinutes = 1
 
 /** Processes that are killed while their slow store is at work. */
 const killed = {

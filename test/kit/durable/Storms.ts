@@ -150,7 +150,9 @@ export const rage = Effect.fnUntraced(function*(
     return undefined
   })
 
-  for (let act = 0; act < acts; act++) {
+  // Where it is to be found that something is wrong, that is enough.
+  const isOver = (): boolean => when === "late" && storm.wrong.length > 0
+  for (let act = 0; act < acts && !isOver(); act++) {
     const what = act % 3
     yield* Effect.scoped(Effect.gen(function*() {
       const damaged = what === 2 ? yield* damage(yield* Random.nextIntBetween(0, 1_000_000)) : undefined
@@ -181,6 +183,7 @@ export const rage = Effect.fnUntraced(function*(
       if (second !== undefined) read(second, undefined)
     }))
   }
+  if (isOver()) return storm
   yield* Effect.scoped(Effect.gen(function*() {
     const last = yield* open(undefined)
     yield* last?.kill ?? Effect.void
