@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import { isLonger, maxAnswerIdBytes } from "../state/stored/SnapshotRecord.ts"
+import { isDefined, isSorted } from "../text/SortedJson.ts"
 
 /** Longest key of a call, in bytes of UTF-8: what every store can hold. */
 export const maxKeyBytes = maxAnswerIdBytes
@@ -46,7 +47,10 @@ export const answerId = (key: string): string => key.startsWith(special) ? short
 export const markId = (key: string): string => shortened(`${special}begun ${key}`)
 
 /** JSON as text, one text for all that means the same: fields in the order of their names, and none that is `undefined`. */
-export const canonical = (json: unknown): string => JSON.stringify(json, sorted) ?? "null"
+export const canonical = (json: unknown): string => isSorted(json) ? JSON.stringify(json) ?? "null" : sortedText(json)
+
+/** The same of any JSON, sorted or not. */
+export const sortedText = (json: unknown): string => JSON.stringify(json, sorted) ?? "null"
 
 const sorted = (_: string, value: unknown): unknown =>
   typeof value !== "object" || value === null || Array.isArray(value)
@@ -57,14 +61,17 @@ const sorted = (_: string, value: unknown): unknown =>
  * A payload without its properties that are `undefined`, which mean the same as none. The same value when there are none; an
  * object of a class of its own is left alone.
  */
-export const withoutUndefined = (value: unknown): unknown => {
+export const withoutUndefined = (value: unknown): unknown => isDefined(value) ? value : rewritten(value)
+
+/** The same of any value, which may have nothing to leave out. */
+export const rewritten = (value: unknown): unknown => {
   if (Array.isArray(value)) {
-    const items = value.map(withoutUndefined)
+    const items = value.map(rewritten)
     return items.every((item, index) => Object.is(item, value[index])) ? value : items
   }
   if (!isPlain(value)) return value
   const before = Object.entries(value)
-  const after = before.flatMap(([name, one]) => one === undefined ? [] : [[name, withoutUndefined(one)] as const])
+  const after = before.flatMap(([name, one]) => one === undefined ? [] : [[name, rewritten(one)] as const])
   const isSame = after.length === before.length && after.every(([, one], index) => Object.is(one, before[index]![1]))
   return isSame ? value : Object.fromEntries(after)
 }

@@ -27,7 +27,7 @@ import type { AnyBehaviorInput } from "../server/parts/ServerSpec.ts"
 import { tableOf } from "../state/container/Container.ts"
 import type { StateOf } from "../state/StateContainer.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
-import { client as askerOf, keys, type Remote } from "./cluster/Asker.ts"
+import { clients, keys, type Remote } from "./cluster/Asker.ts"
 import { entityOf, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
 import { register } from "./cluster/Shell.ts"
 
@@ -266,13 +266,13 @@ export const client = <Self, Id extends string, S, Ms extends Messages>(
     const { keyless = [] } = options
     const nextKey = keys(random)
     const isKeyless = (tag: string) => keyless === "all" || keyless.some((one) => one === tag)
-    return askerOf({
+    return clients({
       of: server.key,
       types: insideOf(server).types,
       deadlines: new Deadlines(yield* Effect.context<never>()),
       nextKey: (tag) => isKeyless(tag) ? undefined : nextKey(),
       remote: remote as unknown as (key: string) => Remote
-    }) as unknown as (key: string) => Client<Ms>
+    }) as (key: string) => Client<Ms>
   })
 
 /**

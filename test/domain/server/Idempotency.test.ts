@@ -1,6 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { answerId, canonical, isKey, markId, withoutUndefined } from "../../../src/domain/server/Idempotency.ts"
+import {
+  answerId,
+  canonical,
+  isKey,
+  markId,
+  rewritten as writtenAnew,
+  sortedText,
+  withoutUndefined
+} from "../../../src/domain/server/Idempotency.ts"
+import { isDefined, isSorted } from "../../../src/domain/text/SortedJson.ts"
 
 /** The same value with its fields in another order, and some that are `undefined`. */
 const rewritten = (value: unknown): unknown => {
@@ -47,6 +56,40 @@ describe("the one text of a payload", () => {
       set,
       in: [{}]
     })
+  })
+})
+
+/** The same value with the fields of each object in the order of their names. */
+const inOrder = (value: unknown): unknown => JSON.parse(canonical(value))
+
+describe("the short ways, for what needs no rewriting", () => {
+  it.prop("write the same text as the plain one, and leave out the same", [Schema.Json], ([one]) => {
+    for (const value of [one, rewritten(one), inOrder(one)]) {
+      assert.strictEqual(canonical(value), sortedText(value))
+      assert.deepStrictEqual(withoutUndefined(value), writtenAnew(value))
+      assert.strictEqual(Object.is(withoutUndefined(value), value), Object.is(writtenAnew(value), value))
+      assert.strictEqual(isDefined(value), Object.is(writtenAnew(value), value))
+    }
+  })
+
+  it("are taken by what is in order", () => {
+    const value = { a: 1, b: [{ c: undefined, d: null }, "e"], z: {} }
+    assert.isTrue(isSorted(value))
+    assert.strictEqual(canonical(value), sortedText(value))
+  })
+
+  it("are not taken by what writes itself in another way", () => {
+    const own = { toJSON: () => ({ b: 1, a: 2 }) }
+    class Own {
+      b = 1
+      a = 2
+    }
+    for (
+      const value of [own, [own], { own }, new Own(), { own: new Own() }, new Date(0), { b: 1, a: 2 }, { 2: 1, 10: 2 }]
+    ) {
+      assert.strictEqual(canonical(value), sortedText(value))
+      assert.isFalse(isSorted(value))
+    }
   })
 })
 

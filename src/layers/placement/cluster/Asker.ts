@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, type Context, Effect, Exit, Fiber, Predicate, type Random, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, Predicate, type Random, Schema } from "effect"
 import { ClusterError } from "effect/cluster"
 import { refusal } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
@@ -54,32 +54,59 @@ export interface Asking {
   readonly remote: (key: string) => Remote
 }
 
-/** The methods of a client of a key. */
-export const client =
-  ({ deadlines, nextKey, of, remote, types }: Asking) => (key: string): Readonly<Record<string, unknown>> => {
-    const entity = remote(key)
-    const name = `${of}/${key}`
-    const methods: Record<string, unknown> = { key }
-    for (const type of types) {
-      const { isCall, tag } = type
-      if (type.message.internal === true) continue
-      const empty = Schema.isSchema(type.message.payload) ? undefined : {}
-      const send = entity[tag]!
-      methods[tag] = (payload: unknown = empty, options: CallOptions = {}) => {
-        const millis = options.timeout === undefined ? type.timeout : Millis.fromInput(options.timeout)
-        if (millis === undefined) return Exit.die(noTimeout(name, tag, options.timeout))
-        return Effect.suspend(() => {
-          const issue = type.checks?.payload(payload)
-          if (issue !== undefined) return invalid(name, type, payload, issue)
-          const own = type.complete === undefined ? payload : type.complete(payload)
-          return isCall
-            ? ask(deadlines, send, name, type, own, millis, options.idempotencyKey ?? nextKey(tag))
-            : tell(send, name, type, own, millis)
-        })
-      }
+const remoteOf: unique symbol = Symbol()
+
+/** A client of a key; its methods are on a prototype that all clients of the class share. */
+interface KeyClient {
+  readonly key: string
+  readonly name: string
+  readonly [remoteOf]: Remote
+}
+
+/** Makes the clients of a class, by key. */
+export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key: string) => unknown => {
+  class Client implements KeyClient {
+    readonly key: string
+    readonly [remoteOf]: Remote
+    constructor(key: string) {
+      this.key = key
+      this[remoteOf] = remote(key)
     }
-    return methods
+    get name(): string {
+      return `${of}/${this.key}`
+    }
   }
+  for (const type of types) {
+    const { isCall, tag } = type
+    if (type.message.internal === true) continue
+    const empty = Schema.isSchema(type.message.payload) ? undefined : {}
+    const method = function(this: KeyClient, payload: unknown = empty, options: CallOptions = {}) {
+      const { name } = this
+      const millis = options.timeout === undefined ? type.timeout : Millis.fromInput(options.timeout)
+      if (millis === undefined) return Exit.die(noTimeout(name, tag, options.timeout))
+      return Effect.withFiber<unknown, unknown>(({ context }) => {
+        const issue = type.checks?.payload(payload)
+        if (issue !== undefined) return invalid(name, type, payload, issue)
+        const own = type.complete === undefined ? payload : type.complete(payload)
+        const send = this[remoteOf][tag]!
+        return isCall
+          ? ask({
+            deadlines,
+            context,
+            send,
+            name,
+            type,
+            payload: own,
+            millis,
+            key: options.idempotencyKey ?? nextKey(tag)
+          })
+          : tell(send, name, type, own, millis)
+      })
+    }
+    Object.defineProperty(Client.prototype, tag, { value: method, enumerable: true })
+  }
+  return (key) => new Client(key)
+}
 
 const invalidOption = (name: string, type: MessageType, given: unknown, issue: string) =>
   refusal(
@@ -92,49 +119,52 @@ const invalid = (name: string, type: MessageType, given: unknown, issue: string)
     ? Exit.fail(callError(name, type.tag, { _tag: "InvalidPayload", issue }))
     : Exit.die(invalidOption(name, type, given, issue))
 
+/** A call that is made. */
+interface Made {
+  readonly deadlines: Deadlines
+  readonly context: Context.Context<never>
+  readonly send: Remote[string]
+  readonly name: string
+  readonly type: MessageType
+  readonly payload: unknown
+  readonly millis: number
+  readonly key: string | undefined
+}
+
 /** A call, made again where its server moves, until it is answered or its time is over. */
-const ask = (
-  deadlines: Deadlines,
-  send: Remote[string],
-  name: string,
-  type: MessageType,
-  payload: unknown,
-  millis: number,
-  key: string | undefined
-): Effect.Effect<unknown, unknown> =>
-  Clock.clockWith((clock) => {
-    const { tag } = type
-    const until = clock.currentTimeMillisUnsafe() + millis
-    const failed = (unheard: Unheard.Unheard, detail?: string) =>
-      Exit.fail(callError(name, tag, Unheard.toReason(unheard, key, detail)))
-    const settle = (cause: Cause.Cause<unknown>): Effect.Effect<unknown, unknown> => {
-      // Its own caller was not interrupted, or this would not run.
-      if (Cause.hasInterruptsOnly(cause)) return failed(Unheard.handedOver)
-      const error = Cause.squash(cause)
-      if (error instanceof CallError) return Exit.fail(withKey(error, key))
-      if (Cause.hasDies(cause)) {
-        const issue = issueOf(type, payload)
-        // A server's defect is a CallError: this one is of what is in between.
-        return issue === undefined ? failed(Unheard.malformed, detailOf(error)) : invalid(name, type, payload, issue)
-      }
-      const unheard = unheardOf(error)
-      return unheard === undefined ? Exit.failCause(cause) : failed(unheard, detailOf(error))
+const ask = ({ context, deadlines, key, millis, name, payload, send, type }: Made): Effect.Effect<unknown, unknown> => {
+  const clock = Context.get(context, Clock.Clock)
+  const until = clock.currentTimeMillisUnsafe() + millis
+  const failed = (unheard: Unheard.Unheard, detail?: string) =>
+    Exit.fail(callError(name, type.tag, Unheard.toReason(unheard, key, detail)))
+  const settle = (cause: Cause.Cause<unknown>): Exit.Exit<unknown, unknown> => {
+    // Its own caller was not interrupted, or this would not run.
+    if (Cause.hasInterruptsOnly(cause)) return failed(Unheard.handedOver)
+    const error = Cause.squash(cause)
+    if (error instanceof CallError) return Exit.fail(withKey(error, key))
+    if (Cause.hasDies(cause)) {
+      const issue = issueOf(type, payload)
+      // A server's defect is a CallError: this one is of what is in between.
+      return issue === undefined ? failed(Unheard.malformed, detailOf(error)) : invalid(name, type, payload, issue)
     }
-    const again = (left: number): Effect.Effect<unknown, unknown> => {
-      const sent = {
-        payload,
-        ...(key === undefined ? {} : { key }),
-        ...(left === Infinity ? {} : { timeout: left })
-      }
-      return Effect.catch(Effect.catchCause(send(sent), settle), (error) => {
-        const rest = until - clock.currentTimeMillisUnsafe() - pause
-        const isOver = rest <= 0 || !(error instanceof CallError) ||
-          !Unheard.isAskedAgain(error.reason, key !== undefined)
-        return isOver ? Exit.fail(error) : Effect.delay(Effect.suspend(() => again(rest)), pause)
-      })
-    }
-    return millis === Infinity ? again(millis) : within(deadlines, again(millis), millis, () => failed(Unheard.silent))
-  })
+    const unheard = unheardOf(error)
+    return unheard === undefined ? Exit.failCause(cause) : failed(unheard, detailOf(error))
+  }
+  const again = (left: number): Effect.Effect<unknown, unknown> => {
+    const own = key === undefined ? { payload } : { payload, key }
+    const sent = left === Infinity ? own : { ...own, timeout: left }
+    return Effect.catchCause(send(sent), (cause): Effect.Effect<unknown, unknown> => {
+      const exit = settle(cause)
+      const error = exit._tag === "Failure" && Cause.hasFails(exit.cause) ? Cause.squash(exit.cause) : undefined
+      const rest = until - clock.currentTimeMillisUnsafe() - pause
+      const isOver = rest <= 0 || !(error instanceof CallError) ||
+        !Unheard.isAskedAgain(error.reason, key !== undefined)
+      return isOver ? exit : Effect.delay(Effect.suspend(() => again(rest)), pause)
+    })
+  }
+  if (millis === Infinity) return again(millis)
+  return within(deadlines, context, again(millis), millis, () => failed(Unheard.silent))
+}
 
 /** A call that is given up after a while. */
 class Waiting extends Deadline {
@@ -148,28 +178,27 @@ class Waiting extends Deadline {
 /** A call, or something else when its time is over: as `Effect.timeoutOrElse`, without a timer and two fibers for each. */
 const within = (
   deadlines: Deadlines,
+  context: Context.Context<never>,
   call: Effect.Effect<unknown, unknown>,
   millis: number,
   orElse: () => Exit.Exit<unknown, unknown>
 ): Effect.Effect<unknown, unknown> =>
-  Effect.contextWith((context: Context.Context<never>) =>
-    Effect.callback<unknown, unknown>((resume) => {
-      const fiber = Effect.runForkWith(context)(call)
-      const waiting = new Waiting(() => {
-        resume(orElse())
-        fiber.interruptUnsafe()
-      })
-      deadlines.add(waiting, millis + grace)
-      fiber.addObserver((exit) => {
-        waiting.list?.remove(waiting)
-        resume(exit)
-      })
-      return Effect.suspend(() => {
-        waiting.list?.remove(waiting)
-        return Fiber.interrupt(fiber)
-      })
+  Effect.callback<unknown, unknown>((resume) => {
+    const fiber = Effect.runForkWith(context)(call)
+    const waiting = new Waiting(() => {
+      resume(orElse())
+      fiber.interruptUnsafe()
     })
-  )
+    deadlines.add(waiting, millis + grace)
+    fiber.addObserver((exit) => {
+      waiting.list?.remove(waiting)
+      resume(exit)
+    })
+    return Effect.suspend(() => {
+      waiting.list?.remove(waiting)
+      return Fiber.interrupt(fiber)
+    })
+  })
 
 /** A cast: it is on its way when this ends, and its sender hears of nothing. */
 const tell = (

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { type Clock, type Context, Effect, type Schedule, type Scope } from "effect"
+import { type Clock, type Context, Effect, Exit, type Schedule, type Scope } from "effect"
 import { Entity, EntityId, type Sharding } from "effect/cluster"
 import type { Rpc } from "effect/rpc"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
@@ -142,15 +142,17 @@ interface Sent {
 const answer = (tenant: Tenant, tag: string, isCall: boolean, payload: unknown): Effect.Effect<unknown, unknown> => {
   // The cluster has decoded it by the schema of the message's Rpc.
   const { key, payload: own, timeout = Infinity } = payload as Sent
-  const until = tenant.now + timeout
-  const send = (others: number): Effect.Effect<unknown, unknown> =>
-    Effect.flatMap(tenant.server(tag, timeout), (ref: ServerClient) => {
+  const until = timeout === Infinity ? Infinity : tenant.now + timeout
+  const send = (others: number) =>
+    Effect.flatMap(tenant.server(tag, timeout), (ref: ServerClient): Effect.Effect<unknown, unknown> => {
       const { name } = ref[processOf]
-      const left = timeout === Infinity ? "infinity" : Math.max(0, until - tenant.now)
+      const left = until === Infinity ? "infinity" : Math.max(0, until - tenant.now)
       const args = isCall ? [own, { timeout: left, idempotencyKey: key }] : [own]
-      const sent = Effect.mapError(invoke(ref, tag, args), (error) => tenant.elsewhere(error, name))
-      if (others === 0 || tenant.isClosed || ref[processOf].status === "stopped") return sent
-      return Effect.catchIf(sent, (error) => isUnbegun(error, name), () => send(others - 1))
+      const isLast = others === 0 || tenant.isClosed || ref[processOf].status === "stopped"
+      return Effect.catch(invoke(ref, tag, args), (error): Effect.Effect<unknown, unknown> => {
+        const known = tenant.elsewhere(error, name)
+        return !isLast && isUnbegun(known, name) ? send(others - 1) : Exit.fail(known)
+      })
     })
   return send(maxServers)
 }

@@ -20,6 +20,7 @@ import { isTakenOver } from "../../../domain/state/stored/StoreError.ts"
 import { isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import { type Process, processOf } from "../../process/Process.ts"
 import { type At, isOfShutdown } from "../../server/class/Keyed.ts"
+import { ServerProcess } from "../../server/engine/ServerProcess.ts"
 import type { ServerClient } from "../../server/parts/ServerSpec.ts"
 import { StartError } from "../../supervision/tree/SupervisorErrors.ts"
 import type { Supervisor } from "../../supervision/tree/SupervisorHandle.ts"
@@ -46,6 +47,8 @@ export class Tenant {
   private supervisor: Supervisor | undefined = undefined
   /** The same once it was up. */
   private up: Process | undefined = undefined
+  /** The server that was found last, as long as its supervisor is up. */
+  private found: ServerClient | undefined = undefined
   private downSince: number | undefined = undefined
   isClosed = false
 
@@ -72,17 +75,21 @@ export class Tenant {
   /** Its server, started if there is none, for a message whose caller waits so long; or why there is none. */
   server(request: string, millis: number): Effect.Effect<ServerClient, CallError> {
     return Effect.suspend(() => {
+      const { found } = this
+      if (found !== undefined && this.isHere(found)) return Exit.succeed(found)
       const refuse = (reason: CallErrorReason) => Exit.fail(callError(this.name, request, reason))
       if (this.isClosed || !this.isOurs()) return refuse(movedAway)
-      const again = this.again()
+      const isUp = this.up?.status === "running"
+      const again = isUp ? 0 : this.again()
       if (again > 0) return refuse({ _tag: "NotRunning", again })
-      const up = this.up?.status === "running" || millis === Infinity
+      const up = isUp || millis === Infinity
         ? this.estate.at(this.key)
         : Effect.timeoutOrElse(this.estate.at(this.key), { duration: millis, orElse: () => Exit.succeed(undefined) })
       return Effect.matchEffect(up, {
         onSuccess: (ref) => {
           if (ref === undefined) return refuse({ _tag: "Timeout", millis, begun: false, waitsFor: "start" })
           this.up = this.supervisor?.[processOf]
+          this.found = ref
           return Exit.succeed(ref)
         },
         onFailure: (error) =>
@@ -93,6 +100,13 @@ export class Tenant {
           )
       })
     })
+  }
+
+  /** Whether a server can be handed the next message: what is below would find the same one. */
+  private isHere(ref: ServerClient): boolean {
+    if (this.isClosed || this.up?.status !== "running" || !this.isOurs()) return false
+    const server = ref[processOf]
+    return server instanceof ServerProcess && server.status === "running" && !server.isLeaving
   }
 
   /** What the failure of a call means to a caller elsewhere. */

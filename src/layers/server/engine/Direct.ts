@@ -90,7 +90,7 @@ export const callNow = (
 }
 
 /** The long way on the caller's stack, where each step is needed. */
-const handleNow = (server: Server, envelope: Envelope): Envelope => {
+export const handleNow = (server: Server, envelope: Envelope): Envelope => {
   try {
     handle(server, envelope)
   } catch (defect) {

@@ -23,7 +23,7 @@ import { shownPayload } from "../message/ShownMessage.ts"
 import { publish } from "../parts/Events.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import { commitAnswer } from "./Commit.ts"
-import { callNow } from "./Direct.ts"
+import { callNow, handleNow } from "./Direct.ts"
 
 /** A call: the caller's fiber goes on with what this returns. */
 export const call = (
@@ -33,11 +33,13 @@ export const call = (
   millis: number
 ): Effect.Effect<unknown, unknown> => {
   server.spec.parent.telemetry.counters.calls++
-  if (server.phase === Idle && server.mailbox === undefined && Turn.isShallow() && server.companion?.isFull !== true) {
-    return callNow(server, type, payload, millis)
-  }
+  if (isFree(server)) return callNow(server, type, payload, millis)
   return new Envelope(server, type, payload, Fiber.getCurrent()).sendAndWait(millis)
 }
+
+/** Whether a call may be handled on its caller's stack. */
+const isFree = ({ companion, mailbox, phase }: Server): boolean =>
+  phase === Idle && mailbox === undefined && Turn.isShallow() && companion?.isFull !== true
 
 /** A call that may be made again: what it was answered is on record, or will be. */
 export const callOnce = (
@@ -57,7 +59,7 @@ export const callOnce = (
   server.spec.parent.telemetry.counters.calls++
   const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
   envelope.once = { key, call: written.value }
-  return envelope.sendAndWait(millis)
+  return isFree(server) ? handleNow(server, envelope).wait(millis) : envelope.sendAndWait(millis)
 }
 
 const unfit = (server: Server, type: MessageType, given: unknown, cause: Cause.Cause<unknown>): InvalidOption => {

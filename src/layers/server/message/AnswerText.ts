@@ -50,8 +50,8 @@ const make = (message: Call<PayloadSchema, Schema.Top, Schema.Top>): AnswerCodec
   // A message whose schemas need services cannot be recorded, and says so when it is.
   const schema = schemaOf(message.payload)
   const payload = Schema.encodeUnknownSync(pure(schema))
-  const reply = pure(message.reply)
-  const error = pure(message.error)
+  const reply = Schema.encodeUnknownSync(pure(message.reply))
+  const error = Schema.encodeUnknownSync(pure(message.error))
   return {
     call: (value) => {
       const plain = withoutUndefined(value)
@@ -62,8 +62,8 @@ const make = (message: Call<PayloadSchema, Schema.Top, Schema.Top>): AnswerCodec
     isEqual: (one, other) => Schema.toEquivalence(schema)(one, other),
     encode: (exit) =>
       exit._tag === "Success"
-        ? { success: Schema.encodeUnknownSync(reply)(exit.value) }
-        : { failure: Schema.encodeUnknownSync(error)(Cause.squash(exit.cause)) },
+        ? { success: reply(exit.value) }
+        : { failure: error(Cause.squash(exit.cause)) },
     decode: (json) =>
       typeof json === "object" && json !== null && "failure" in json
         ? Exit.fail(read(message.error, json.failure))

@@ -27,6 +27,8 @@ export class AnswerBook {
   private lag = 0
   /** Whether a store has answers that are on record no more. */
   private hasForgotten = false
+  /** Whether there may be one that stands for any, which only a store has. */
+  private hasAny = false
   /** What is not written to a store yet. */
   unsaved: Array<RecordedAnswer> = []
 
@@ -35,7 +37,7 @@ export class AnswerBook {
   }
 
   find(id: string): RecordedAnswer | undefined {
-    return this.answers.get(id) ?? this.answers.get(anyId)
+    return this.answers.get(id) ?? (this.hasAny ? this.answers.get(anyId) : undefined)
   }
 
   record(answer: NewAnswer, seq: number): void {
@@ -45,6 +47,7 @@ export class AnswerBook {
     const recorded = { ...answer, at, seq }
     this.answers.delete(answer.id)
     this.answers.set(answer.id, recorded)
+    this.hasAny ||= answer.id === anyId
     this.unsaved.push(recorded)
     const gone = expired(this.answers.values(), this.answers.size, at, this.limits)
     for (const { id } of gone) this.answers.delete(id)
@@ -60,6 +63,7 @@ export class AnswerBook {
     this.unsaved = []
     for (const answer of answers) {
       this.answers.set(answer.id, bounded(answer, this.limits))
+      this.hasAny ||= answer.id === anyId
       this.earlier = answer.at
     }
   }
