@@ -11,7 +11,9 @@ export const generated = join(repository, "test/.generated/run")
 const folder = join(generated, "programs")
 
 /** Of processes that run bundles: most of a start is compiling, and they keep what they have compiled for one another. */
-export const environment = { ...process.env, NODE_COMPILE_CACHE: join(folder, "compiled"), NO_COLOR: "1" }
+export const compiling = { NODE_COMPILE_CACHE: join(folder, "compiled") }
+
+export const environment = { ...process.env, ...compiling, NO_COLOR: "1" }
 
 /** Where the PostgreSQLs of workers are named, each by the folder that it has. */
 export const clusters = join(generated, "clusters")

@@ -10,14 +10,18 @@ describe("three runners on one PostgreSQL", () => {
   const isPosix = process.platform !== "win32"
 
   it.live(
-    "one is killed with kill -9, and one is frozen until others have its keys: nothing acknowledged is lost, nothing is applied twice",
+    "one is killed with kill -9, one is frozen until others have its keys, and stopped: what was acknowledged is there, once; a frozen one's writes are refused, and one that is stopped fails no call",
     () =>
       Effect.gen(function*() {
         if (!isPosix) return
-        const plan = { kills: 1, freezes: 1, stops: 0 }
-        const result = yield* Runs.run(url(), { kind: "ours", keys: 8, pause: 50 }, plan)
+        const plan = { kills: 1, freezes: 1, stops: 1, isBack: false }
+        const result = yield* Runs.run(url(), { kind: "ours", keys: 8, pause: 150 }, plan)
         assert.strictEqual(result.lost, 0)
         assert.strictEqual(result.twice, 0)
+        assert.isAbove(result.refused, 0)
+        // It had been frozen, and leaves in order all the same.
+        assert.strictEqual(result.late, 0)
+        assert.strictEqual(result.failed, 0)
         assert.isAbove(result.acknowledged, 100)
         assert.isAbove(result.awayMillisMax, 0)
       }),
@@ -29,7 +33,7 @@ describe("three runners on one PostgreSQL", () => {
     () =>
       Effect.gen(function*() {
         if (!isPosix) return
-        const result = yield* Runs.standStill(url(), { keys: 8, pause: 50, runners: 2 })
+        const result = yield* Runs.standStill(url(), { keys: 8, pause: 150, runners: 2 })
         assert.isAbove(result.away, 0)
         assert.strictEqual(result.lost, 0)
         assert.strictEqual(result.twice, 0)

@@ -3,6 +3,7 @@
  */
 import { Deferred, Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
+import { createInterface } from "node:readline"
 import { freePort } from "./Postgres.ts"
 
 /** How a runner is started. */
@@ -12,17 +13,22 @@ export interface Command {
   readonly environment: (port: number) => Readonly<Record<string, string>>
 }
 
+/** What a runner says, a word a line: that it has joined; that a write of its was refused, since its key was another's by then. */
+export const says = { joined: "joined", refused: "refused" } as const
+
 /** One runner, which may be started again after it has gone. */
 export interface Runner {
   readonly number: number
   pid: number
+  /** How many writes of its were refused. */
+  refused: number
   /** It has joined. */
   joined: Deferred.Deferred<void>
   ended: Deferred.Deferred<void>
   process: ChildProcess
 }
 
-const launch = ({ args, environment }: Command, port: number, word: string) => {
+const launch = ({ args, environment }: Command, port: number, refused: () => void) => {
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     // It ends when its standard input does: with the process that has started it, however that ends.
     stdio: ["pipe", "pipe", "inherit"],
@@ -30,29 +36,29 @@ const launch = ({ args, environment }: Command, port: number, word: string) => {
   })
   const joined = Deferred.makeUnsafe<void>()
   const ended = Deferred.makeUnsafe<void>()
-  let text = ""
-  child.stdout.on("data", (chunk: Uint8Array) => {
-    text += new TextDecoder().decode(chunk)
-    if (text.includes(word)) Deferred.doneUnsafe(joined, Effect.void)
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (line === says.joined) Deferred.doneUnsafe(joined, Effect.void)
+    if (line === says.refused) refused()
   })
   child.on("close", () => void Deferred.doneUnsafe(ended, Effect.void))
   return { process: child, pid: child.pid ?? 0, joined, ended }
 }
 
-/** Some runners; what is left of them is killed with the Scope. `word` is what one says when it has joined. */
+/** Some runners; what is left of them is killed with the Scope. */
 export const make = Effect.fnUntraced(function*(
   count: number,
-  command: Command,
-  word: string
+  command: Command
 ): Effect.fn.Return<ReadonlyArray<Runner>, never, Scope.Scope> {
   const ports = yield* Effect.forEach(Array.from({ length: count }), () => freePort)
   return yield* Effect.forEach(ports, (port, i) =>
     Effect.acquireRelease(
       Effect.sync((): Runner & { readonly again: () => void } => {
-        const runner = {
+        const refused = () => void runner.refused++
+        const runner: Runner & { readonly again: () => void } = {
           number: i + 1,
-          ...launch(command, port, word),
-          again: () => void Object.assign(runner, launch(command, port, word))
+          refused: 0,
+          ...launch(command, port, refused),
+          again: () => void Object.assign(runner, launch(command, port, refused))
         }
         return runner
       }),

@@ -6,8 +6,10 @@ import { PgClient } from "@effect/sql-pg"
 import { Console, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { RunnerAddress } from "effect/cluster"
 import { ClusterServer } from "../../cluster.ts"
-import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor } from "../../index.ts"
+import { isTakenOver } from "../../domain/state/stored/StoreError.ts"
+import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor, Telemetry } from "../../index.ts"
 import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
+import { says } from "./Fleet.ts"
 
 // ---- The server: how many updates of its key there were, and how many words came with them.
 
@@ -62,10 +64,25 @@ const Tree = Supervisor.layer({ id: "runner", strategy: "one_for_one" }, [
   Servers.layer()
 ]).pipe(Layer.provide(StateStoreSql.layer(Store, { ownership: "shared" })))
 
+/**
+ * Ends the process when the servers have ended, and what is effect's takes longer than this. After a freeze it may take for ever: a
+ * reply that was to go over a connection that is gone by then is waited for, and the runner keeps the locks of its shards meanwhile.
+ */
+const parting = "2 seconds"
+
+const leaves = Layer.effectDiscard(Effect.gen(function*() {
+  const context = yield* Effect.context<never>()
+  const exit = Effect.delay(Effect.sync(() => process.exit()), parting)
+  yield* Effect.addFinalizer(() => Effect.sync(() => void Effect.runForkWith(context)(exit)))
+}))
+
 export const runner = ({ port, url }: Place) =>
   ClusterServer.layer(Counter, behavior).pipe(
     Layer.provide(Servers.asSupervisor),
     Layer.provide(Tree),
+    Layer.merge(saysRefused),
+    Layer.provide(Telemetry.layer),
+    Layer.provide(leaves),
     Layer.provide(NodeClusterSocket.layer({
       storage: "sql",
       shardingConfig: { ...soon, runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", port)) }
@@ -73,15 +90,21 @@ export const runner = ({ port, url }: Place) =>
     Layer.provide(database(url, 8))
   )
 
-/** What a runner says when it has joined. */
-export const joined = "joined"
+/** Says of each server that has ended since another runner has its key by now that its write was refused. */
+const saysRefused = Layer.effectDiscard(Effect.gen(function*() {
+  const telemetry = yield* Telemetry.CurrentTelemetry
+  telemetry?.subscribe((event) => {
+    if (event._tag !== "Exited" || event.kind !== "worker" || !isTakenOver(event.reason)) return
+    process.stdout.write(`${says.refused}\n`)
+  })
+}))
 
 /** A runner as a process: until it gets a signal to stop, or the process that has started it is gone. */
 export const run = <E>(layer: Layer.Layer<never, E>): Effect.Effect<never, E> =>
   Effect.scoped(Effect.gen(function*() {
     process.stdin.on("end", () => process.exit()).resume()
     yield* Layer.build(layer)
-    yield* Console.log(joined)
+    yield* Console.log(says.joined)
     return yield* Effect.never
   }))
 

@@ -1,7 +1,8 @@
 /**
  * What a run came to: what was acknowledged, against what is in the database.
  */
-import { type Line, noticed } from "./Traffic.ts"
+import type { Struck } from "./Strikes.ts"
+import { failuresOf, type Line, noticed } from "./Traffic.ts"
 
 /** What is in the database of a key. */
 export interface Stored {
@@ -10,9 +11,7 @@ export interface Stored {
 }
 
 /** The figures of a run, as `--json` prints them. */
-export interface Result {
-  readonly kills: number
-  readonly freezes: number
+export interface Result extends Struck {
   readonly acknowledged: number
   readonly lost: number
   readonly twice: number
@@ -32,7 +31,7 @@ const median = (numbers: ReadonlyArray<number>): number => [...numbers].sort((a,
 export const compare = (
   lines: ReadonlyArray<Line>,
   stored: ReadonlyMap<string, Stored>,
-  events: Pick<Result, "kills" | "freezes">
+  struck: Struck
 ): Result => {
   const away = lines.flatMap((line) => line.away)
   const over = lines.map(({ acknowledged, key, unknown }) => {
@@ -40,7 +39,7 @@ export const compare = (
     return { lost: Math.max(0, acknowledged - updates), twice: Math.max(0, updates - acknowledged - unknown) }
   })
   return {
-    ...events,
+    ...struck,
     acknowledged: sum(lines.map(({ acknowledged }) => acknowledged)),
     lost: sum(over.map(({ lost }) => lost)),
     twice: sum(over.map(({ twice }) => twice)),
@@ -55,21 +54,23 @@ const times = (count: number, what: string): string => `${count} ${what}${count 
 
 /** The figures for people. */
 export const summary = (
-  { acknowledged, awayMillisMax, awayMillisMedian, freezes, kills, lost, twice }: Result,
+  { acknowledged, awayMillisMax, awayMillisMedian, failed, freezes, kills, late, lost, refused, stops, twice }: Result,
   lines: ReadonlyArray<Line>
 ): string => {
   const unknown = sum(lines.map(({ unknown }) => unknown))
-  const failures = new Map<string, number>()
-  for (const line of lines) for (const [name, n] of line.failures) failures.set(name, (failures.get(name) ?? 0) + n)
-  const failed = [...failures].map(([name, n]) => `${n} ${name}`).join(", ")
+  const failures = [...failuresOf(lines)].map(([name, n]) => `${n} ${name}`).join(", ")
   return [
     "",
-    `${times(kills, "kill")}, ${times(freezes, "freeze")}`,
+    `${times(kills, "kill")}, ${times(freezes, "freeze")}, ${times(stops, "stop")}`,
     `acknowledged    ${acknowledged}`,
     `lost            ${lost}`,
     `applied twice   ${twice}`,
+    `refused         ${refused}, of the writes that runners had in hand when they went on and their keys were others'`,
+    `failed          ${failed}, of the calls while a runner was stopped in order and came back${
+      late === 0 ? "" : `; ${times(late, "runner")} had to be killed`
+    }`,
     `unknown         ${unknown}, calls of which the caller does not know whether they were made`,
-    `made again      ${failed === "" ? "none that the caller heard of" : `after ${failed}`}`,
+    `made again      ${failures === "" ? "none that the caller heard of" : `after ${failures}`}`,
     `a key was away  ${seconds(awayMillisMedian)} (median), ${
       seconds(awayMillisMax)
     } (worst), of the times that it was for more than ${noticed} ms`

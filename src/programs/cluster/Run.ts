@@ -94,16 +94,16 @@ const cluster = Effect.fnUntraced(function*(
   const { url } = yield* Postgres.start
   yield* say(`starting ${count} runners`)
   const environment = (port: number) => ({ [runnerVariable]: JSON.stringify({ port, url }) })
-  const runners = yield* Fleet.make(count, { args: process.argv.slice(1), environment }, Member.joined)
+  const runners = yield* Fleet.make(count, { args: process.argv.slice(1), environment })
   yield* Effect.forEach(runners, Fleet.hasJoined, { discard: true })
   const { end, lines } = yield* traffic(url, input, { keys, keyed })
   yield* say(`${keys} counters are counting the words of ${input.length} lines, over and over\n`)
 
-  yield* Strikes.strike(runners, lines, { kills, freezes, stops }, say)
+  const struck = yield* Strikes.strike(runners, lines, { kills, freezes, stops }, say)
 
   yield* end
   const found = yield* stored(url, lines)
-  const result = Result.compare(lines, found, { kills, freezes })
+  const result = Result.compare(lines, found, struck)
   yield* Console.log(json ? JSON.stringify(result) : Result.summary(result, lines))
   const wrong = keyed ? miscounted(lines, found) : []
   if (!keyed) yield* say("Without keys an update may be applied twice: leave out --no-keys.")

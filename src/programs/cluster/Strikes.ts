@@ -12,6 +12,25 @@ export interface Plan {
   readonly stops: number
 }
 
+/** How it is done. */
+export interface Manner {
+  /** Whether a runner that has ended is started again: it is, unless this says otherwise. */
+  readonly isBack?: boolean
+}
+
+/** What was done, and what became of it. */
+export interface Struck extends Plan {
+  /** Writes that were refused, since their key was another runner's by then. */
+  readonly refused: number
+  /** Calls that failed while a runner was stopped in order, and joined again. */
+  readonly failed: number
+  /** Runners that did not leave in good time, and were killed. */
+  readonly late: number
+}
+
+/** Nothing was done. */
+export const none: Struck = { kills: 0, freezes: 0, stops: 0, refused: 0, failed: 0, late: 0 }
+
 /** Shows what happens. */
 export type Say = (text: string) => Effect.Effect<void>
 
@@ -37,11 +56,15 @@ export const strike = Effect.fnUntraced(function*(
   runners: ReadonlyArray<Fleet.Runner>,
   lines: ReadonlyArray<Traffic.Line>,
   { freezes, kills, stops }: Plan,
-  say: Say
-) {
+  say: Say,
+  { isBack = true }: Manner = {}
+): Effect.fn.Return<Struck> {
+  let [late, failed] = [0, 0]
+  const failures = () => [...Traffic.failuresOf(lines).values()].reduce((sum, n) => sum + n, 0)
   const victim = (n: number) => runners[n % runners.length]!
   const named = ({ number, pid }: Fleet.Runner) => `runner ${number} (process ${pid})`
   const back = Effect.fnUntraced(function*(runner: Fleet.Runner) {
+    if (!isBack) return
     const how = yield* struck(lines, Effect.andThen(Fleet.rejoin(runner), Effect.sleep(settling)))
     yield* say(`  ${named(runner)} has joined: ${how}`)
   })
@@ -60,15 +83,21 @@ export const strike = Effect.fnUntraced(function*(
     yield* say(`SIGCONT: what it still had in hand is refused\n  ${yield* struck(lines, thaw)}`)
   }
   for (let n = 0; n < stops; n++) {
-    const runner = victim(kills + freezes + n)
+    // The one that was frozen last is the first: it has to leave in order all the same.
+    const runner = victim(kills + Math.max(0, freezes - 1) + n)
+    const before = failures()
     yield* say(`SIGTERM of ${named(runner)}`)
-    const late = Effect.andThen(
-      say(`  it has not left within ${patience}: it is killed`),
-      Effect.andThen(Fleet.signal(runner, "SIGKILL"), Fleet.hasEnded(runner))
-    )
-    const left = Effect.timeoutOrElse(Fleet.hasEnded(runner), { duration: patience, orElse: () => late })
+    const killed = Effect.gen(function*() {
+      late++
+      yield* say(`  it has not left within ${patience}: it is killed`)
+      yield* Fleet.signal(runner, "SIGKILL")
+      yield* Fleet.hasEnded(runner)
+    })
+    const left = Effect.timeoutOrElse(Fleet.hasEnded(runner), { duration: patience, orElse: () => killed })
     const stop = Effect.andThen(Fleet.signal(runner, "SIGTERM"), left)
     yield* say(`  it has left: ${yield* struck(lines, stop)}`)
     yield* back(runner)
+    failed += failures() - before
   }
+  return { kills, freezes, stops, failed, late, refused: runners.reduce((sum, { refused }) => sum + refused, 0) }
 })

@@ -100,6 +100,13 @@ export const allBack = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>, s
   return { away: away.length, longest: Math.max(0, ...away.map(({ longest }) => longest)) }
 })
 
+/** How calls failed, and how often each, over all keys. */
+export const failuresOf = (lines: ReadonlyArray<Pick<Line, "failures">>): ReadonlyMap<string, number> => {
+  const all = new Map<string, number>()
+  for (const { failures } of lines) for (const [name, n] of failures) all.set(name, (all.get(name) ?? 0) + n)
+  return all
+}
+
 /** Begins to look for the longest time without an answer. */
 export const look = (lines: ReadonlyArray<Line>): void => {
   for (const line of lines) line.longest = 0

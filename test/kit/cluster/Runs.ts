@@ -10,7 +10,7 @@ import * as Member from "../../../src/programs/cluster/Member.ts"
 import * as Result from "../../../src/programs/cluster/Result.ts"
 import * as Strikes from "../../../src/programs/cluster/Strikes.ts"
 import * as Traffic from "../../../src/programs/cluster/Traffic.ts"
-import { bundle } from "../Bundle.ts"
+import { bundle, compiling } from "../Bundle.ts"
 import { ByHand, byHandTable } from "./ByHand.ts"
 import { type Kind, Timed, variable } from "./Runner.ts"
 
@@ -39,8 +39,8 @@ export const open = Effect.fnUntraced(
     yield* query(byHandTable)
     const runners = yield* Fleet.make(count, {
       args: [bundle("test/kit/cluster/Runner.ts")],
-      environment: (port) => ({ [variable]: JSON.stringify({ kind, port, url }) })
-    }, Member.joined)
+      environment: (port) => ({ ...compiling, [variable]: JSON.stringify({ kind, port, url }) })
+    })
     yield* Effect.forEach(runners, Fleet.hasJoined, { discard: true })
     const member = yield* Layer.build(Member.client(url))
     const update = yield* Effect.provideContext(updateOf(kind, isKeyed), member)
@@ -99,12 +99,17 @@ const updateOf = (kind: Kind, isKeyed: boolean): Effect.Effect<Traffic.Update, n
 type Add = ClusterServer.Client<typeof Member.Counter.messages>["Add"]
 
 /** Does what a plan says to the runners of a setting. */
-export const run = (url: string, setting: Setting, plan: Strikes.Plan, say: Strikes.Say = () => Effect.void) =>
+export const run = (
+  url: string,
+  setting: Setting,
+  { isBack = true, ...plan }: Strikes.Plan & Strikes.Manner,
+  say: Strikes.Say = () => Effect.void
+) =>
   Effect.scoped(Effect.gen(function*() {
     const { all, end, lines, runners, stored } = yield* open(url, setting)
-    yield* Strikes.strike(runners, lines, plan, say)
+    const struck = yield* Strikes.strike(runners, lines, plan, say, { isBack })
     yield* end
-    return Result.compare(all(), yield* stored, plan)
+    return Result.compare(all(), yield* stored, struck)
   }))
 
 /** Freezes a runner in the middle of a transaction; how many keys were away, and for how long at most, while it was frozen. */
@@ -124,7 +129,7 @@ export const standStill = (url: string, setting: Omit<Setting, "kind">) =>
     yield* Fleet.signal(runner!, "SIGCONT")
     yield* Effect.sleep("1 second")
     yield* end
-    return { ...back, ...Result.compare(lines, yield* stored, { kills: 0, freezes: 1 }) }
+    return { ...back, ...Result.compare(lines, yield* stored, { ...Strikes.none, freezes: 1 }) }
   }))
 
 /** So many servers of one process whose keys another takes over: how many milliseconds until all of them have been told. */

@@ -1,7 +1,10 @@
 /** Servers that move from one runner to another: two runners in this process, over real sockets and one store. */
+import { NodeSocket } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, References, Schema, Scope } from "effect"
 import { RunnerStorage, Sharding } from "effect/cluster"
+import { TestClock } from "effect/testing"
+import { PassThrough } from "node:stream"
 import { ClusterServer } from "../../../../src/cluster.ts"
 import { GenServer, StateStore } from "../../../../src/index.ts"
 import { Counter, type Life, life, runner, Store } from "../../../kit/placement/Counters.ts"
@@ -187,4 +190,21 @@ describe("a key that another has claimed", () => {
       assert.deepStrictEqual(reason, { _tag: "Unreachable", why: "moved", begun: true })
       assert.strictEqual(yield* counters("a").Get(), 42)
     }).pipe(Effect.scoped, quiet))
+})
+
+describe("what effect does, and runners have to live with", () => {
+  it.effect("who writes to a connection that is gone waits for ever: so a runner that leaves needs a limit", () =>
+    Effect.gen(function*() {
+      const duplex = new PassThrough()
+      const socket = yield* NodeSocket.fromDuplex(Effect.succeed(duplex))
+      const { write } = yield* socket.writer
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { pull } = yield* socket.reader
+        duplex.destroy()
+        yield* Effect.exit(pull)
+      }))
+      const writing = yield* Effect.forkChild(write("a reply"), { startImmediately: true })
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(writing.pollUnsafe(), undefined)
+    }).pipe(Effect.scoped))
 })
