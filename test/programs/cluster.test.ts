@@ -10,7 +10,7 @@ describe("three runners on one PostgreSQL", () => {
   const isPosix = process.platform !== "win32"
 
   it.live(
-    "one is killed with kill -9, one is frozen until others have its keys, and stopped: what was acknowledged is there, once; a frozen one's writes are refused, and one that is stopped fails no call",
+    "one is killed with kill -9, one is frozen until others have its keys, and stopped: what was acknowledged is there, once; and one that is stopped fails no call",
     () =>
       Effect.gen(function*() {
         if (!isPosix) return
@@ -18,10 +18,9 @@ describe("three runners on one PostgreSQL", () => {
         const result = yield* Runs.run(url(), { kind: "ours", keys: 8, pause: 150 }, plan)
         assert.strictEqual(result.lost, 0)
         assert.strictEqual(result.twice, 0)
-        assert.isAbove(result.refused, 0)
         // It had been frozen, and leaves in order all the same.
         assert.strictEqual(result.late, 0)
-        assert.strictEqual(result.failed, 0)
+        assert.strictEqual(result.failed, 0, result.failures)
         assert.isAbove(result.acknowledged, 100)
         assert.isAbove(result.awayMillisMax, 0)
       }),
@@ -29,12 +28,13 @@ describe("three runners on one PostgreSQL", () => {
   )
 
   it.live(
-    "one that is frozen inside a transaction keeps its keys from no other: they are answered while it still stands",
+    "one that is frozen inside a transaction keeps its keys from no other: they are answered while it still stands, and what it had in hand is refused",
     () =>
       Effect.gen(function*() {
         if (!isPosix) return
         const result = yield* Runs.standStill(url(), { keys: 8, pause: 150, runners: 2 })
         assert.isAbove(result.away, 0)
+        assert.isAbove(result.refused, 0)
         assert.strictEqual(result.lost, 0)
         assert.strictEqual(result.twice, 0)
       }),

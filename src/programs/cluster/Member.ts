@@ -68,7 +68,7 @@ const Tree = Supervisor.layer({ id: "runner", strategy: "one_for_one" }, [
  * Ends the process when the servers have ended, and what is effect's takes longer than this. After a freeze it may take for ever: a
  * reply that was to go over a connection that is gone by then is waited for, and the runner keeps the locks of its shards meanwhile.
  */
-const parting = "2 seconds"
+const parting = "500 millis"
 
 const leaves = Layer.effectDiscard(Effect.gen(function*() {
   const context = yield* Effect.context<never>()
@@ -91,7 +91,7 @@ export const runner = ({ port, url }: Place) =>
   )
 
 /** Says of each server that has ended since another runner has its key by now that its write was refused. */
-const saysRefused = Layer.effectDiscard(Effect.gen(function*() {
+export const saysRefused = Layer.effectDiscard(Effect.gen(function*() {
   const telemetry = yield* Telemetry.CurrentTelemetry
   telemetry?.subscribe((event) => {
     if (event._tag !== "Exited" || event.kind !== "worker" || !isTakenOver(event.reason)) return

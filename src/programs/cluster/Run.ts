@@ -49,12 +49,8 @@ const traffic = Effect.fnUntraced(function*(
     ClusterServer.client(Member.Counter, keyed ? {} : { keyless: "all" }),
     yield* Layer.build(Member.client(url))
   )
-  const update: Traffic.Update = (key, words, again) =>
-    counterOf(key).Add({ words }, {
-      timeout: Traffic.timeoutOf(keyed),
-      ...(again === undefined ? {} : { idempotencyKey: again })
-    })
-  return yield* Traffic.begin(keys, words, update)
+  const update: Traffic.Update = (key, words, options) => counterOf(key).Add({ words }, options)
+  return yield* Traffic.begin(keys, words, update, keyed)
 })
 
 // ---- The comparison: what callers know, against what is in the database.

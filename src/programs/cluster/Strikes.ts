@@ -82,6 +82,11 @@ export const strike = Effect.fnUntraced(function*(
     const thaw = Effect.andThen(Fleet.signal(runner, "SIGCONT"), Effect.sleep(settling))
     yield* say(`SIGCONT: what it still had in hand is refused\n  ${yield* struck(lines, thaw)}`)
   }
+  if (stops > 0) {
+    // Those that are on their way are not, so they are waited for.
+    Traffic.bePatient(lines)
+    yield* Traffic.allBack(lines, yield* Clock.currentTimeMillis)
+  }
   for (let n = 0; n < stops; n++) {
     // The one that was frozen last is the first: it has to leave in order all the same.
     const runner = victim(kills + Math.max(0, freezes - 1) + n)

@@ -1,12 +1,14 @@
 /**
  * Traffic on keys: one caller for each, which calls, waits for the answer, and calls again; and what it remembers of that.
  */
-import { Clock, Effect, Fiber } from "effect"
+import { Clock, type Duration, Effect, Fiber } from "effect"
 import { GenServer } from "../../index.ts"
 
 /** What one caller knows of its key. */
 export interface Line {
   readonly key: string
+  /** How long a call may take. */
+  patience: Duration.Input
   /** Updates that were answered, and those of which it is not known whether they were made. */
   acknowledged: number
   unknown: number
@@ -28,17 +30,26 @@ export const noticed = 700
  * How long a call may take. With a key one that was in vain is made again by its caller; without one that is left to the cluster,
  * which needs to find out first that a runner is gone.
  */
-export const timeoutOf = (isKeyed: boolean) => isKeyed ? "2 seconds" : "15 seconds"
+export const patienceOf = (isKeyed: boolean) => isKeyed ? "2 seconds" : patient
+
+/** Longer than it takes until another runner has a key. */
+const patient = "15 seconds"
+
+/** From now on each call may take as long as another runner needs to have its key: one that fails has not been handed over. */
+export const bePatient = (lines: ReadonlyArray<Line>): void => {
+  for (const line of lines) line.patience = patient
+}
 
 /** An update of a key. */
 export type Update = (
   key: string,
   words: number,
-  again: string | undefined
+  options: { readonly timeout: Duration.Input; readonly idempotencyKey?: string }
 ) => Effect.Effect<unknown, unknown>
 
-const line = (key: string, now: number): Line => ({
+const line = (key: string, patience: Duration.Input, now: number): Line => ({
   key,
+  patience,
   acknowledged: 0,
   unknown: 0,
   words: 0,
@@ -56,6 +67,9 @@ const nameOf = (error: unknown): string =>
   error instanceof GenServer.CallError
     ? "why" in error.reason ? `${error.reason._tag} (${error.reason.why})` : error.reason._tag
     : String(error)
+
+const optionsOf = ({ patience: timeout }: Line, idempotencyKey: string | undefined) =>
+  idempotencyKey === undefined ? { timeout } : { timeout, idempotencyKey }
 
 /** Updates a key again and again, with as many words as `next` says and a pause in between, until that has no more. */
 const drive = Effect.fnUntraced(function*(line: Line, next: () => number | undefined, update: Update, pause: number) {
@@ -75,7 +89,7 @@ const drive = Effect.fnUntraced(function*(line: Line, next: () => number | undef
       return Effect.sleep("20 millis")
     })
   const send = (words: number, again: string | undefined): Effect.Effect<void> =>
-    Effect.matchEffect(update(line.key, words, again), {
+    Effect.matchEffect(update(line.key, words, optionsOf(line, again)), {
       onSuccess: () => answered(words),
       onFailure: (error) => {
         const key = againOf(error)
@@ -120,10 +134,11 @@ export const begin = Effect.fnUntraced(function*(
   keys: number,
   words: ReadonlyArray<number>,
   update: Update,
+  isKeyed: boolean,
   pause = 5
 ) {
   const now = yield* Clock.currentTimeMillis
-  const lines = Array.from({ length: keys }, (_, i) => line(`k${i}`, now))
+  const lines = Array.from({ length: keys }, (_, i) => line(`k${i}`, patienceOf(isKeyed), now))
   let at = 0
   let isOver = false
   const next = () => isOver ? undefined : words[at++ % words.length]

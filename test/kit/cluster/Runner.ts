@@ -18,6 +18,7 @@ import {
   StateContainer,
   StateStore,
   Supervisor,
+  Telemetry,
   Timer
 } from "../../../src/index.ts"
 import * as StateStoreSql from "../../../src/layers/state/StateStoreSql.ts"
@@ -98,6 +99,8 @@ const timed = (port: number, url: string) =>
         Layer.provide(Member.database(url, 6))
       )
     ),
+    Layer.merge(Member.saysRefused),
+    Layer.provide(Telemetry.layer),
     Layer.provide(sockets(port)),
     Layer.provide(Member.database(url, 4))
   )

@@ -44,10 +44,10 @@ export const open = Effect.fnUntraced(
     yield* Effect.forEach(runners, Fleet.hasJoined, { discard: true })
     const member = yield* Layer.build(Member.client(url))
     const update = yield* Effect.provideContext(updateOf(kind, isKeyed), member)
-    const { end, lines } = yield* Traffic.begin(keys, [1], update, pause)
+    const { end, lines } = yield* Traffic.begin(keys, [1], update, isKeyed, pause)
     // A frozen runner still has the calls of those that wait for it: what it answers when it goes on is acknowledged, too.
     const patient = kind === "by hand"
-      ? yield* Traffic.begin(keys, [1], yield* Effect.provideContext(byHand("30 seconds"), member), pause)
+      ? yield* Traffic.begin(keys, [1], yield* Effect.provideContext(byHand("30 seconds"), member), isKeyed, pause)
       : undefined
     const all = () =>
       lines.map((line, i) => {
@@ -89,11 +89,10 @@ const updateOf = (kind: Kind, isKeyed: boolean): Effect.Effect<Traffic.Update, n
   const counted: Effect.Effect<(key: string) => { readonly Add: Add }, never, Sharding.Sharding> = kind === "ours"
     ? ClusterServer.client(Member.Counter, clients)
     : ClusterServer.client(Timed, clients)
-  return Effect.map(counted, (clientOf): Traffic.Update => (key, words, again) =>
-    clientOf(key).Add({ words }, {
-      timeout: Traffic.timeoutOf(isKeyed),
-      ...(again === undefined ? {} : { idempotencyKey: again })
-    }))
+  return Effect.map(
+    counted,
+    (clientOf): Traffic.Update => (key, words, options) => clientOf(key).Add({ words }, options)
+  )
 }
 
 type Add = ClusterServer.Client<typeof Member.Counter.messages>["Add"]
@@ -109,7 +108,7 @@ export const run = (
     const { all, end, lines, runners, stored } = yield* open(url, setting)
     const struck = yield* Strikes.strike(runners, lines, plan, say, { isBack })
     yield* end
-    return Result.compare(all(), yield* stored, struck)
+    return { ...Result.compare(all(), yield* stored, struck), failures: [...Traffic.failuresOf(lines).keys()].join() }
   }))
 
 /** Freezes a runner in the middle of a transaction; how many keys were away, and for how long at most, while it was frozen. */
@@ -127,9 +126,11 @@ export const standStill = (url: string, setting: Omit<Setting, "kind">) =>
     const since = lines.reduce((latest, { last }) => Math.max(latest, last), 0)
     const back = yield* Traffic.allBack(lines, since)
     yield* Fleet.signal(runner!, "SIGCONT")
-    yield* Effect.sleep("1 second")
+    // What it had in hand is written again.
+    yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => runner!.refused > 0 })
     yield* end
-    return { ...back, ...Result.compare(lines, yield* stored, { ...Strikes.none, freezes: 1 }) }
+    const struck = { ...Strikes.none, freezes: 1, refused: runner!.refused }
+    return { ...back, ...Result.compare(lines, yield* stored, struck) }
   }))
 
 /** So many servers of one process whose keys another takes over: how many milliseconds until all of them have been told. */
