@@ -6,8 +6,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Console, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { RunnerAddress } from "effect/cluster"
 import { ClusterServer } from "../../cluster.ts"
-import { isTakenOver } from "../../domain/state/stored/StoreError.ts"
-import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor, Telemetry } from "../../index.ts"
+import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor } from "../../index.ts"
 import * as StateStoreSql from "../../layers/state/StateStoreSql.ts"
 import { says } from "./Fleet.ts"
 
@@ -57,12 +56,22 @@ export const database = (url: string, maxConnections: number) =>
 
 export class Store extends StateStore.Service<Store>()("cluster/Store", "machine") {}
 
+/** A store of the database which says of each write that it is refused, since another runner has the key by then. */
+export const told = Effect.map(StateStoreSql.make({ ownership: "shared" }), (store) => ({
+  ...store,
+  save: (records: Parameters<typeof store.save>[0]) =>
+    Effect.tapError(
+      store.save(records),
+      ({ reason }) => reason._tag === "Fenced" ? Console.log(says.refused) : Effect.void
+    )
+}))
+
 class Servers extends DynamicSupervisor.Service<Servers>()("cluster/Servers") {}
 
 const Tree = Supervisor.layer({ id: "runner", strategy: "one_for_one" }, [
   StateContainer.layerStore(Counter, { store: Store, fence: "key" }),
   Servers.layer()
-]).pipe(Layer.provide(StateStoreSql.layer(Store, { ownership: "shared" })))
+]).pipe(Layer.provide(StateStore.layer(Store, told)))
 
 /**
  * Ends the process when the servers have ended, and what is effect's takes longer than this. After a freeze it may take for ever: a
@@ -80,8 +89,6 @@ export const runner = ({ port, url }: Place) =>
   ClusterServer.layer(Counter, behavior).pipe(
     Layer.provide(Servers.asSupervisor),
     Layer.provide(Tree),
-    Layer.merge(saysRefused),
-    Layer.provide(Telemetry.layer),
     Layer.provide(leaves),
     Layer.provide(NodeClusterSocket.layer({
       storage: "sql",
@@ -89,15 +96,6 @@ export const runner = ({ port, url }: Place) =>
     })),
     Layer.provide(database(url, 8))
   )
-
-/** Says of each server that has ended since another runner has its key by now that its write was refused. */
-export const saysRefused = Layer.effectDiscard(Effect.gen(function*() {
-  const telemetry = yield* Telemetry.CurrentTelemetry
-  telemetry?.subscribe((event) => {
-    if (event._tag !== "Exited" || event.kind !== "worker" || !isTakenOver(event.reason)) return
-    process.stdout.write(`${says.refused}\n`)
-  })
-}))
 
 /** A runner as a process: until it gets a signal to stop, or the process that has started it is gone. */
 export const run = <E>(layer: Layer.Layer<never, E>): Effect.Effect<never, E> =>

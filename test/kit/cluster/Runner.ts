@@ -18,10 +18,8 @@ import {
   StateContainer,
   StateStore,
   Supervisor,
-  Telemetry,
   Timer
 } from "../../../src/index.ts"
-import * as StateStoreSql from "../../../src/layers/state/StateStoreSql.ts"
 import * as Member from "../../../src/programs/cluster/Member.ts"
 import { ByHandLive } from "./ByHand.ts"
 
@@ -94,13 +92,11 @@ const timed = (port: number, url: string) =>
         StateContainer.layerStore(Timed, { store: Store, fence: "key" }),
         Servers.layer()
       ]).pipe(
-        Layer.provide(StateStoreSql.layer(Store, { ownership: "shared" })),
+        Layer.provide(StateStore.layer(Store, Member.told)),
         Layer.provide(standing),
         Layer.provide(Member.database(url, 6))
       )
     ),
-    Layer.merge(Member.saysRefused),
-    Layer.provide(Telemetry.layer),
     Layer.provide(sockets(port)),
     Layer.provide(Member.database(url, 4))
   )

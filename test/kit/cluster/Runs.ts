@@ -127,7 +127,8 @@ export const standStill = (url: string, setting: Omit<Setting, "kind">) =>
     const back = yield* Traffic.allBack(lines, since)
     yield* Fleet.signal(runner!, "SIGCONT")
     // What it had in hand is written again.
-    yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => runner!.refused > 0 })
+    const isRefused = Effect.repeat(Effect.sleep("20 millis"), { until: () => runner!.refused > 0 })
+    yield* Effect.timeoutOption(isRefused, "30 seconds")
     yield* end
     const struck = { ...Strikes.none, freezes: 1, refused: runner!.refused }
     return { ...back, ...Result.compare(lines, yield* stored, struck) }
