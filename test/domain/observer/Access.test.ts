@@ -31,6 +31,15 @@ describe("a request", () => {
     assert.isString(foreign(given, ["ops.example:4980"]))
   })
 
+  it("is refused with the Host, or the Origin, that it is refused for", () => {
+    assert.match(foreign(request("evil.example"), [])!, /^Host evil\.example is not one/)
+    assert.match(foreign({ ...request("x"), host: undefined }, [])!, /^Host \(none\) is not one/)
+    assert.match(
+      foreign(request("127.0.0.1:1", "http://a.example"), [])!,
+      /^Origin http:\/\/a\.example is another page/
+    )
+  })
+
   it("has the token that is wanted, or is not authorised", () => {
     assert.isTrue(isAuthorised(request("x"), undefined))
     assert.isTrue(isAuthorised(request("x", undefined, "Bearer secret"), "secret"))

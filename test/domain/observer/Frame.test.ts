@@ -243,6 +243,12 @@ describe("the view in a terminal", () => {
     starts(lines([], "warn")[0], "\u001b[1mHeirloom")
   })
 
+  it("cuts a name that has no room, and says so", () => {
+    const drawn = frame(screen([row(1, "a".repeat(60), { depth: 0 })]), new Rates(), { ...canvas, width: 30 })
+    assert.strictEqual(drawn[3], `  ${"a".repeat(27)}…`)
+    assert.strictEqual(frame(screen([]), new Rates(), { ...canvas, width: 1 })[1], "…")
+  })
+
   it("leaves out the columns to the right where there is no room for them", () => {
     const titles = (width: number) =>
       frame(screen([app]), new Rates(), { ...canvas, width })[2]!.trimEnd().split(/ {2,}|(?<=#) /)

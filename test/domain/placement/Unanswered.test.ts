@@ -63,6 +63,13 @@ describe("a call that got no answer, outside", () => {
     }
   })
 
+  it("says in words whether it may be sent again, and has its statuses in order", () => {
+    const said = (isFinal: boolean) => notStarted("Add", isFinal).message
+    assert.strictEqual(said(false), "Add got no answer (NotStarted): nothing was done, it may be sent again.")
+    assert.strictEqual(said(true), "Add got no answer (NotStarted): ask where it stands before it is sent again.")
+    assert.deepStrictEqual(unansweredStatuses, [400, 409, 422, 500, 503, 504, 508])
+  })
+
   it("of a server that did not start may be sent again, unless it will never start", () => {
     assert.deepStrictEqual([true, false].map((isFinal) => retryAfter(notStarted("Add", isFinal))), [undefined, 5])
   })

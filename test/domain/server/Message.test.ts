@@ -19,3 +19,16 @@ it("descriptions are kept as they are given", () => {
   assert.strictEqual(message.timeout, "1 second")
   assert.deepStrictEqual(cast({ redeliver: { maxAttempts: 2 } }).redeliver, { maxAttempts: 2 })
 })
+
+it("a message is internal, and a call confirms, where its description says so, and else has no such mark", () => {
+  for (const message of [call({ internal: true }), cast({ internal: true })]) {
+    assert.deepInclude(message, { internal: true })
+  }
+  for (const message of [call(), cast(), call({ redeliver: { maxAttempts: 2 } })]) {
+    assert.notProperty(message, "internal")
+  }
+  assert.deepInclude(call({ confirm: true }), { confirm: true })
+  for (const message of [call(), call({ confirm: false })]) assert.notProperty(message, "confirm")
+  assert.deepStrictEqual(call({ validate: true, payload: { by: Schema.Int } }).validate, true)
+  assert.deepStrictEqual(cast({ validate: false, payload: { by: Schema.Int } }).validate, false)
+})
