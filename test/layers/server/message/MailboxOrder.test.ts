@@ -5,6 +5,7 @@ import { Deadlines } from "../../../../src/layers/server/message/Deadlines.ts"
 import { Envelope, type Queued, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
 import { Mailbox, type Overflow } from "../../../../src/layers/server/message/Mailbox.ts"
 import { ownCall, ownTell } from "../../../../src/layers/server/message/MessageType.ts"
+import { now } from "../../../kit/Fibers.ts"
 
 const nobody = (deadlines: Deadlines): Receiver => ({
   name: "test",
@@ -181,8 +182,24 @@ for (const overflow of ["suspend", "fail", "drop_oldest"] as const) {
             }
             assert.strictEqual(mailbox.size, model.size)
           }
+          assert.deepStrictEqual(numbered(mailbox.waiting), numbered(model.waiting))
           assert.deepStrictEqual(numbered(mailbox.clear()), numbered(model.clear()))
         })
     )
   }
 }
+
+it.effect("senders that are let in at once go on in the order in which they came", () =>
+  Effect.gen(function*() {
+    const server = nobody(new Deadlines(yield* Effect.context<never>()))
+    const mailbox = new Mailbox(1, "suspend")
+    const gone: Array<number> = []
+    for (const n of [0, 1, 2, 3]) {
+      const put = mailbox.put(new Envelope(server, ownCall, n, undefined, undefined))
+      if (put._tag === "Waits") yield* now(Effect.andThen(put.room, Effect.sync(() => gone.push(n))))
+    }
+    assert.deepStrictEqual(numbered(mailbox.clear()), [0, 1, 2, 3])
+    mailbox.resumeSenders()
+    yield* Effect.yieldNow
+    assert.deepStrictEqual(gone, [1, 2, 3])
+  }))

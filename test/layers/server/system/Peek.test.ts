@@ -116,7 +116,7 @@ describe("a look at a server", () => {
       yield* now(desk.Later())
       yield* turns
       yield* Sys.getState(desk)
-      yield* Sys.replaceState(desk, (state) => state)
+      yield* Sys.replaceState(desk, (state) => ({ ...state, n: 7 }))
       assert.strictEqual(yield* handled, 4)
       assert.strictEqual((yield* serverOf(desk)).promised, 1)
       yield* Effect.exit(desk.Crash())
