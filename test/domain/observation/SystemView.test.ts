@@ -50,6 +50,38 @@ describe("the view of a system", () => {
     assert.deepStrictEqual(shown, names)
   })
 
+  it("hears of a process by what is dropped at it, unless that is because it is not there", () => {
+    const dropped = (reason: "NotRunning" | "MailboxFull"): Lifecycle => ({
+      _tag: "Dropped",
+      ...server(1),
+      message: "Add",
+      reason
+    })
+    const seen = (events: ReadonlyArray<Lifecycle>) => HashMap.size(SystemView.fromEvents(events).processes)
+    assert.deepStrictEqual([seen([dropped("NotRunning")]), seen([dropped("MailboxFull")])], [0, 1])
+    assert.strictEqual(seen([{ _tag: "Started", ...server(1) }, dropped("NotRunning")]), 1)
+    const after: ReadonlyArray<Lifecycle> = [dropped("NotRunning"), { _tag: "Started", ...server(1) }]
+    assert.strictEqual(seen(after), 1)
+    // How often something was heard of is the order of siblings.
+    assert.strictEqual(SystemView.fromEvents([...crashedTwice, ...crashedTwice]).heard, 3)
+  })
+
+  it("counts a restart for a younger incarnation of one that was up, and for no first one", () => {
+    const restarts = (...events: ReadonlyArray<Lifecycle>) =>
+      Option.map(SystemView.find(SystemView.fromEvents(events), server(1).path), (process) => process.restarts)
+    const started = (n: number): Lifecycle => ({ _tag: "Started", ...server(n) })
+    assert.deepStrictEqual(restarts(started(7)), Option.some(0))
+    assert.deepStrictEqual(restarts({ _tag: "Ignored", ...server(1) }, started(2)), Option.some(0))
+    assert.deepStrictEqual(restarts(started(1), started(1)), Option.some(0))
+    assert.deepStrictEqual(restarts(started(1), started(2), started(5)), Option.some(2))
+  })
+
+  it("a process that is resumed starts if it was parked, and is as it was if not", () => {
+    const resumed = { _tag: "Resumed", ...server(1) } as const
+    assert.deepStrictEqual(statusOf([{ _tag: "Parked", ...server(1) }, resumed]), Option.some("starting"))
+    assert.deepStrictEqual(statusOf([{ _tag: "Started", ...server(1) }, resumed]), Option.some("running"))
+  })
+
   it("a start that came to nothing is no incarnation, unless nothing else is known of the process", () => {
     const incarnationOf = (events: ReadonlyArray<Lifecycle>) =>
       Option.map(SystemView.find(SystemView.fromEvents(events), server(1).path), ({ incarnation }) => incarnation)

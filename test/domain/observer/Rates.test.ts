@@ -119,6 +119,8 @@ describe("an alarm", () => {
     assert.deepStrictEqual(shown(many.slice(0, 8)), many.slice(0, 8))
     assert.strictEqual(shown(many.slice(0, 9)).at(-1)!.text, "2 more are in trouble.")
     const [bad, warn] = [many[40]!, many[0]!]
-    assert.deepStrictEqual(shown([warn, bad, warn, bad]), [bad, bad, warn, warn])
+    const other = { ...bad, n: 41 }
+    assert.deepStrictEqual(shown([warn, bad, warn, other]), [bad, other, warn, warn])
+    assert.deepStrictEqual(shown([other, bad]), [other, bad])
   })
 })

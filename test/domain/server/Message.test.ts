@@ -30,5 +30,6 @@ it("a message is internal, and a call confirms, where its description says so, a
   assert.deepInclude(call({ confirm: true }), { confirm: true })
   for (const message of [call(), call({ confirm: false })]) assert.notProperty(message, "confirm")
   assert.deepStrictEqual(call({ validate: true, payload: { by: Schema.Int } }).validate, true)
+  assert.deepStrictEqual(Object.keys(cast({ payload: { by: Schema.Int } }).payload), ["by"])
   assert.deepStrictEqual(cast({ validate: false, payload: { by: Schema.Int } }).validate, false)
 })

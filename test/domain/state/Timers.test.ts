@@ -75,6 +75,7 @@ describe("timers", () => {
       if (sets) {
         now = [timer("a", seq), timer("b", seq)].slice(0, count)
         rows = Timers.recorded(rows, seq, now, oldest)
+        assert.isAtMost(rows.filter((row) => row.seq <= oldest).length, 1)
       }
       expected.push(now)
       for (let one = oldest; one <= seq; one++) assert.deepStrictEqual(Timers.asOf(rows, one), expected[one - 1])

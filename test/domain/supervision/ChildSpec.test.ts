@@ -70,6 +70,7 @@ describe("ChildSpec.make", () => {
     assert.strictEqual(problemOf(draft({ shutdown: "soon" }))?.[0], "shutdown")
     assert.strictEqual(problemOf(draft({ significant: "maybe" }))?.[0], "significant")
     assert.strictEqual(problemOf(draft({ needs: ["a"] }))?.[0], "needs")
+    assert.strictEqual(problemOf(draft({ needs: "b" }))?.[0], "needs")
   })
 
   it("ignores keys it does not know", () => {

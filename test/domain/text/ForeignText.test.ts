@@ -66,6 +66,8 @@ describe("text of a foreign value", () => {
       `{"all":{"name":"AggregateError","message":"all","errors":[1],"cause":{"name":"Error","message":"c"}}}`
     ],
     [-Infinity, "-Infinity"],
+    [true, "true"],
+    [[true, null, 0], "[true,null,0]"],
     [-(10n ** 299n), `-1${"0".repeat(299)}n`],
     [12n, "12n"],
     [Number.NaN, "NaN"],
@@ -74,6 +76,22 @@ describe("text of a foreign value", () => {
     [null, "null"]
   ])("says as much of a harmless one as is known: %#", (value, text) => {
     assert.strictEqual(ForeignText.text(value), text)
+  })
+
+  it("has of an error as JSON what it has, and no more", () => {
+    assert.deepStrictEqual(ForeignText.json(new Error("x")), { name: "Error", message: "x" })
+    assert.deepStrictEqual(ForeignText.json(new Error("x", { cause: new TypeError("y") })), {
+      name: "Error",
+      message: "x",
+      cause: { name: "TypeError", message: "y" }
+    })
+    const own = new Error("x")
+    own.cause = own
+    assert.deepStrictEqual(ForeignText.json(own), {
+      name: "Error",
+      message: "x",
+      cause: { name: "Error", message: "… (further causes are left out)" }
+    })
   })
 
   it("shows no secret", () => {

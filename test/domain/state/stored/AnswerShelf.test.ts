@@ -25,6 +25,11 @@ describe("the answers of one key", () => {
   it("take as much room as is written of them", () => {
     const shelf = new AnswerShelf([answer(1, 1), answer(9, 2)])
     const { size } = shelf
+    const sizeOf = (id: string, body: string) => new AnswerShelf([{ id, body, seq: 1, at: 1 }]).size
+    assert.deepStrictEqual(
+      [sizeOf("ab", "cde") - sizeOf("", ""), sizeOf("", "cde") - sizeOf("", "")],
+      [5, 3]
+    )
     shelf.add([answer(5, 3)])
     assert.isAbove(shelf.size, size)
     shelf.forgetBefore(4)

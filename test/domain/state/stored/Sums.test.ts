@@ -63,7 +63,11 @@ describe("the ring of newest snapshots", () => {
       assert.deepStrictEqual(HeadRing.read(new Uint8Array(size)), HeadRing.none)
     }
     // An order that is no number would end the counting.
-    assert.deepStrictEqual(HeadRing.read(ringOf([{ id: 1, seq: 5 }, { id: 2, seq: 6 }], 2, Number.NaN)), HeadRing.none)
+    const odd = new Uint8Array(entryBytes)
+    for (const order of [Number.NaN, 0.5, Infinity]) {
+      HeadRing.write(new DataView(odd.buffer), 0, { id: 1, seq: 5 }, order)
+      assert.deepStrictEqual(HeadRing.read(odd), HeadRing.none)
+    }
   })
 })
 
