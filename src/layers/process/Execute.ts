@@ -44,7 +44,10 @@ export const attempt = <A>(make: () => A): Exit.Exit<A> => {
 }
 
 /** Calls foreign code that answers with an Effect; whatever else it answers, or throws, is that Effect's defect. */
-export const guarded = <A, E>(what: string, make: () => Effect.Effect<A, E>): Effect.Effect<A, E> => {
+export const guarded = <A, E, R = never>(
+  what: string,
+  make: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
   try {
     const made = make()
     const answer: unknown = made

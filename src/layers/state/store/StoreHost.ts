@@ -96,11 +96,12 @@ const shared = (store: StateStore<Grade>): Effect.Effect<StoreHost, never, Scope
   ).pipe(Effect.map(({ host }) => host))
 
 const guard = (store: StateStore<Grade>): StateStore<Grade> => {
-  const ask = <A>(
+  const ask = <A, R = never>(
     method: keyof StateStore<Grade>,
-    make: () => Effect.Effect<A, StoreError>
-  ): Effect.Effect<A, StoreError> => Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
-  const { confirm, count } = store
+    make: () => Effect.Effect<A, StoreError, R>
+  ): Effect.Effect<A, StoreError, R> =>
+    Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
+  const { confirm, count, hold } = store
   const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after, until) =>
     ask("timers", () => timers(limit, after, until))
   return {
@@ -108,7 +109,9 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     grade: store.grade,
     acquireEpoch: (owner, of) => ask("acquireEpoch", () => store.acquireEpoch(owner, of)),
     ...(confirm === undefined ? {} : { confirm: (epoch, key) => ask("confirm", () => confirm(epoch, key)) }),
-    ...(store.hold === undefined ? {} : { hold: store.hold }),
+    ...(hold === undefined
+      ? {}
+      : { hold: { ownership: hold.ownership, patience: hold.patience, take: ask("hold", () => hold.take) } }),
     load: (key) => ask("load", () => store.load(key)),
     save: (records) => ask("save", () => store.save(records)),
     setAside: (snapshot) => ask("setAside", () => store.setAside(snapshot)),

@@ -1,0 +1,172 @@
+/**
+ * Servers over foreign code that does wrong at any call: a store, a codec, Schedules, loggers, listeners, hooks. Whatever it does,
+ * every caller is answered, and the app ends when it is told to. `RUNS=2000` for a long run.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Console,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  References,
+  Schedule,
+  Schema,
+  SchemaGetter,
+  Scope
+} from "effect"
+import { TestClock } from "effect/testing"
+import {
+  DynamicSupervisor,
+  GenServer,
+  Next,
+  StateContainer,
+  StateStore,
+  Supervisor,
+  Timer
+} from "../../../../src/index.ts"
+import { Foreign, Plan, storeOf } from "../../../kit/stores/ForeignCode.ts"
+
+const runs = Number(process.env["RUNS"] ?? 40)
+
+class Store extends StateStore.Service<Store>()("test/Store", "crash") {}
+
+class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
+
+/** An app over foreign code. */
+const appOver = (foreign: Foreign, timeout: "5 seconds" | "infinity") => {
+  const State = Schema.Int.pipe(
+    Schema.decodeTo(Schema.Int, {
+      decode: SchemaGetter.transform((n) => foreign.plain("decode", () => n)),
+      encode: SchemaGetter.transform((n) => foreign.plain("encode", () => n))
+    })
+  )
+  const messages = {
+    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout }),
+    Sure: GenServer.call({ reply: Schema.Int, timeout, confirm: true }),
+    Put: GenServer.cast(),
+    Die: GenServer.call({ timeout }),
+    Late: GenServer.call({ timeout }),
+    Rang: GenServer.cast({ internal: true })
+  }
+  class One extends GenServer.Service<One>()("test/One", { state: State, messages }) {}
+  class Each extends GenServer.Service<Each>()("test/Each", { state: State, messages }) {}
+  const behavior = {
+    init: Effect.sync(() => foreign.plain("init", () => 0)),
+    restore: (n: number) => foreign.effect("restore", () => Effect.succeed(n)),
+    terminate: () => foreign.effect<void, never>("terminate", () => Effect.void),
+    formatStatus: () => foreign.plain("formatStatus", () => ({})),
+    handlers: {
+      Add: (n: number, { by }: { readonly by: number }) => [n + by, n + by] as const,
+      Sure: (n: number) => [n, n] as const,
+      Put: (n: number) => n + 1,
+      Die: () => Effect.die("boom"),
+      Late: (n: number) => Next.reply(undefined, n, { timers: [Timer.after("t", "1 second", One.message.Rang())] }),
+      Rang: (n: number) => n + 1
+    }
+  }
+  const slow: Schedule.Schedule<unknown> = Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(3)])
+  const stepped = (place: "retry" | "restart") =>
+    Schedule.fromStep(
+      Effect.map(
+        Schedule.toStep(slow),
+        (step) => (now, input: unknown) => foreign.effect(place, () => step(now, input))
+      )
+    )
+  const container = { store: Store, retry: stepped("retry") }
+  const App = Supervisor.layer({ strategy: "one_for_one", restart: stepped("restart") }, [
+    StateContainer.layerStore(One, container),
+    StateContainer.layerStore(Each, container),
+    One.layer(behavior),
+    Pool.layer(),
+    Layer.provide(Each.layerKeyed(behavior, { passivate: { after: "10 seconds" } }), Pool.asSupervisor)
+  ]).pipe(Layer.provide(Layer.succeed(Store, storeOf(foreign))))
+  return { App, Each, One }
+}
+
+const Op = Schema.Literals(["Add", "Add", "AddOnce", "Sure", "Put", "Die", "Late", "Key", "KeyDie", "Wait", "WaitLong"])
+
+describe("foreign code around servers that does wrong at any call", () => {
+  it.effect.prop(
+    "leaves no caller without an answer, and an app that ends when it is told to",
+    { plan: Plan, ops: Schema.Array(Op) },
+    ({ ops, plan }) => {
+      const foreign = new Foreign(plan)
+      return Effect.gen(function*() {
+        // Where nothing is waited for that never comes, no caller is answered by its own patience.
+        const mayWait = plan.some(({ deed }) => deed === "answers never")
+        const { App, Each, One } = appOver(foreign, mayWait ? "5 seconds" : "infinity")
+        const scope = yield* Scope.make()
+        const starting = yield* Effect.forkChild(Effect.exit(Layer.buildWithScope(App, scope)), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("2 minutes")
+        const started = starting.pollUnsafe()
+        const app = started?._tag === "Success" && started.value._tag === "Success" ? started.value.value : undefined
+        // What never answers when it is opened is waited for, until the one that waits gives up.
+        if (started === undefined) {
+          yield* Fiber.interrupt(starting)
+          assert.isTrue(foreign.done.some((one) => one.startsWith("answers never")), "it hangs")
+        }
+        const callers: Array<readonly [string, Fiber.Fiber<unknown, unknown>]> = []
+        if (app !== undefined) {
+          const one = yield* Effect.provideContext(One, app)
+          const call = (name: string, effect: Effect.Effect<unknown, unknown, never>) =>
+            Effect.map(Effect.forkChild(Effect.exit(effect), { startImmediately: true }), (fiber) => {
+              callers.push([name, fiber])
+            })
+          const keyed = (use: (own: typeof Each.Service) => Effect.Effect<unknown, unknown>) =>
+            // Who starts a server waits for its start as long as it likes.
+            call("key", Effect.provideContext(Effect.flatMap(Effect.timeout(Each.at("k"), "20 seconds"), use), app))
+          const perform = (op: typeof Op.Type): Effect.Effect<void> => {
+            switch (op) {
+              case "Add":
+                return call(op, one.Add({ by: 1 }))
+              case "AddOnce":
+                return call(op, one.Add({ by: 1 }, { idempotencyKey: "once" }))
+              case "Sure":
+                return call(op, one.Sure())
+              case "Put":
+                return call(op, one.Put())
+              case "Die":
+                return call(op, one.Die())
+              case "Late":
+                return call(op, one.Late())
+              case "Key":
+                return keyed((own) => own.Add({ by: 1 }))
+              case "KeyDie":
+                return keyed((own) => own.Die())
+              case "Wait":
+                return TestClock.adjust("500 millis")
+              case "WaitLong":
+                return TestClock.adjust("20 seconds")
+            }
+          }
+          for (const op of [...ops, "Add", "Key", "Die", "Wait", "Add", "Key", "WaitLong", "Add", "Key"] as const) {
+            yield* perform(op)
+          }
+          yield* TestClock.adjust("1 minute")
+          foreign.heal()
+          yield* perform("Add")
+          yield* perform("Key")
+          yield* TestClock.adjust("1 minute")
+        }
+        for (const [name, fiber] of callers) {
+          assert.isDefined(fiber.pollUnsafe(), `${name} was not answered: ${foreign.done.join(", ")}`)
+        }
+        const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+        yield* TestClock.adjust(Duration.minutes(10))
+        assert.isDefined(ending.pollUnsafe(), `the app does not end: ${foreign.done.join(", ")}`)
+      }).pipe(
+        Effect.provideService(
+          References.CurrentLoggers,
+          new Set([Logger.make(() => foreign.plain("logger", () => undefined))])
+        ),
+        Effect.provideService(Console.Console, { ...console, error: () => {} })
+      )
+    },
+    { arbitrary: { runs }, timeout: 60_000 + runs * 200 }
+  )
+})
