@@ -7,6 +7,7 @@
  *   npm start -- snapshots diff sqlite:app.db app/Counter 40 41     what changed
  *   npm start -- snapshots aside sqlite:app.db                      everything that was set aside
  *   npm start -- snapshots restore sqlite:app.db app/Counter 40     what the server starts from next; stop the app first
+ *   npm start -- snapshots doubt file:states                        whether a part is missing that may have held any state
  *   npm start -- snapshots restore-aside sqlite:app.db app/Counter --dry-run    what was set aside, of all its servers
  *
  * The package has it too: `npx heirloom snapshots ...`.
@@ -301,10 +302,40 @@ const restoreAside = Command.make(
   )
 )
 
+const doubt = Command.make(
+  "doubt",
+  {
+    place,
+    end: Flag.Boolean("end").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("Ends it: what the store has nothing of had nothing")
+    )
+  },
+  ({ end, place }) =>
+    end
+      ? Effect.andThen(
+        writing(place, Snapshots.settle),
+        Console.log("Ended: what the store has nothing of had nothing.")
+      )
+      : looking(place, (store) =>
+        Effect.flatMap(Snapshots.doubt(store), (found) =>
+          Console.log(Option.match(found, {
+            onNone: () => "none",
+            onSome: ({ at, why }) => `since ${time(at)}: ${why}`
+          }))))
+).pipe(
+  Command.withShortDescription("Whether a part of the store is missing that may have held any server's state"),
+  Command.withDescription(
+    "Whether a part of the store is missing of which it is not known what it held, and since when. A server that the store has " +
+      "nothing of may have had a state in it, and says so when it starts, until its answers would have been too old. To end " +
+      "that by hand, stop the app first; one that runs is fenced off"
+  )
+)
+
 export const command = Command.make("snapshots").pipe(
   Command.withShortDescription("Looks into a store of states, and goes back to one by hand"),
   Command.withDescription("Looks into a store of states, and goes back to one by hand"),
-  Command.withSubcommands([keys, timers, list, show, diff, listAside, restore, restoreAside])
+  Command.withSubcommands([keys, timers, list, show, diff, listAside, restore, restoreAside, doubt])
 )
 
 if (import.meta.main) {

@@ -10,12 +10,14 @@
 import { Clock, Effect, JsonPatch, Option, Result, Schema, Stream } from "effect"
 import * as Generations from "../../domain/state/Generations.ts"
 import { compare } from "../../domain/state/stored/KeyText.ts"
-import type { AsideRecord, DueKey, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
+import type { AsideRecord, Doubt, DueKey, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
 import { booksOf, trustedUpTo } from "../../domain/state/stored/StoredRecovery.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import { none, type Timer } from "../../domain/state/Timers.ts"
 import type { StateStore, StoreView } from "./store/StateStore.ts"
+
+export type { Doubt } from "../../domain/state/stored/SnapshotRecord.ts"
 
 /**
  * There is no such snapshot.
@@ -333,3 +335,39 @@ export const restore = Effect.fnUntraced(function*(
   }])
   return next
 })
+
+/**
+ * Since when a part of the store is missing of which it is not known what it held, and why.
+ *
+ * **When to use**
+ *
+ * To see why servers that are new say that they may have had a state.
+ *
+ * **Details**
+ *
+ * Of a server of which the store has nothing it is not known then whether it had a state: its start is a rollback to `init`, and its calls
+ * with a key are answered `AnswerLost`. That ends for each class when its answers would have been too old
+ * (`answers.maxAge`), or with {@link settle}. Nothing while all that was written is known.
+ *
+ * @category snapshots
+ * @since 0.1.0
+ */
+export const doubt = (store: StoreView): Effect.Effect<Option.Option<Doubt>, StoreError> =>
+  Effect.map(store.doubt ?? Effect.undefined, Option.fromUndefinedOr)
+
+/**
+ * Ends the doubt about what a missing part of the store held: of what has no snapshot it is known then that it had none.
+ *
+ * **When to use**
+ *
+ * When a person knows what was lost, and has put it right. Stop the app first: one that runs is fenced off.
+ *
+ * **Gotchas**
+ *
+ * A call that was handled, and whose record was in that part, is handled again when it is made again.
+ *
+ * @category snapshots
+ * @since 0.1.0
+ */
+export const settle = (store: StateStore<Grade>): Effect.Effect<void, StoreError> =>
+  store.settle === undefined ? Effect.void : Effect.flatMap(store.acquireEpoch(owner), store.settle)

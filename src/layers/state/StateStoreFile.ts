@@ -319,6 +319,8 @@ export const make = Effect.fnUntraced(function*(
       keys.length === 0
         ? Effect.void
         : turn("remove")(write("remove", keys.map((key) => ({ epoch, key })), [{ _tag: "Remove", keys }])),
+    doubt: reading("doubt", ({ doubt }) => Effect.succeed(doubt)),
+    settle: (epoch) => turn("settle")(write("settle", [{ epoch }], [{ _tag: "Doubt", at: 0, why: "" }])),
     timers: (limit, after, until) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after, until)))
   }
 })

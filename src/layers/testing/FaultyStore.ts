@@ -67,7 +67,7 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
           return Effect.flatMap(OnItsWay, (run) => run(Effect.andThen(Effect.sleep(fault.millis), request)))
       }
     })
-  const { confirm, count, timers } = store
+  const { confirm, count, doubt, settle, timers } = store
   return {
     name: store.name,
     grade: store.grade,
@@ -81,6 +81,8 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
     keys: (prefix, page) => struck("keys", store.keys(prefix, page)),
     ...(count === undefined ? {} : { count: (prefix) => struck("count", count(prefix)) }),
     remove: (keys, epoch) => struck("remove", store.remove(keys, epoch)),
+    ...(doubt === undefined ? {} : { doubt: struck("doubt", doubt) }),
+    ...(settle === undefined ? {} : { settle: (epoch) => struck("settle", settle(epoch)) }),
     ...(timers === undefined ? {} : { timers: (...page) => struck("timers", timers(...page)) })
   }
 }

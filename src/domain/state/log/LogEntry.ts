@@ -44,7 +44,7 @@ export type LogEntry =
   | { readonly _tag: "Lost"; readonly record: SnapshotRecord; readonly why: string }
   /** Answers of a key that are lost, where no snapshot of it is left. */
   | { readonly _tag: "AnswersLost"; readonly key: string; readonly answers: ReadonlyArray<RecordedAnswer> }
-  /** A part was lost of which it is not known what it held: who has no snapshot may have had one. */
+  /** A part was lost of which it is not known what it held: who has no snapshot may have had one. Without a reason that is over. */
   | { readonly _tag: "Doubt"; readonly at: number; readonly why: string }
 
 /**

@@ -54,6 +54,11 @@ export class AnswerShelf implements Iterable<RecordedAnswer> {
     }
   }
 
+  /** Forgets one. */
+  forget(id: string): void {
+    this.drop(this.byId.get(id))
+  }
+
   private drop(answer: RecordedAnswer | undefined): void {
     if (answer === undefined) return
     this.byId.delete(answer.id)

@@ -7,7 +7,7 @@
  */
 import * as GivenOption from "../../options/GivenOption.ts"
 import { bytesOf } from "../../options/Utf8.ts"
-import type { RecordedAnswer } from "../Answers.ts"
+import type { Limits, RecordedAnswer } from "../Answers.ts"
 import * as Timers from "../Timers.ts"
 import { AnswerShelf } from "./AnswerShelf.ts"
 
@@ -46,7 +46,31 @@ export interface SnapshotRecord {
    * known of those that were lost (`Answers.lost`).
    */
   readonly damaged?: string | undefined
+  /**
+   * Loaded: that nothing is known of the key, and a part of the store was lost, at `at`, which may have held it. That is so no longer than
+   * the key's server keeps answers on record.
+   */
+  readonly isDoubt?: true | undefined
 }
+
+/**
+ * A part of a store was lost of which it is not known what it held: who has no snapshot may have had one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Doubt {
+  /** When that was found out, in milliseconds. */
+  readonly at: number
+  readonly why: string
+}
+
+/** The records of a key without a doubt that is over. */
+export const undoubted = (
+  records: ReadonlyArray<SnapshotRecord>,
+  now: number,
+  { maxAge }: Limits
+): ReadonlyArray<SnapshotRecord> => records.filter(({ at, isDoubt }) => isDoubt !== true || now - at <= maxAge)
 
 /** A key that has timers, and when the earliest of them is due. */
 export interface DueKey {

@@ -5,11 +5,12 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Effect, Exit, Option } from "effect"
+import { type Cause, Clock, Effect, Exit, Option } from "effect"
+import { defaultLimits } from "../../../domain/state/Answers.ts"
 import type * as Generations from "../../../domain/state/Generations.ts"
 import type { Snapshot } from "../../../domain/state/Snapshot.ts"
 import { type Codec, type Decoded, explain, type Unreadable } from "../../../domain/state/StateSchema.ts"
-import { invalidKey, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { invalidKey, type SnapshotRecord, undoubted } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { type StateUnreadable, stateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
 import { judge, type Judgement } from "../../../domain/state/stored/StoredRecovery.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
@@ -60,7 +61,16 @@ export class StoredKey<in out S> {
 
   /** Its snapshots, newest first. */
   get records(): Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError> {
-    return this.patiently(this.session.store.load(this.text), "read")
+    return Effect.flatMap(
+      this.patiently(this.session.store.load(this.text), "read"),
+      (records) =>
+        records.some(({ isDoubt }) => isDoubt === true)
+          ? Effect.map(
+            Clock.currentTimeMillis,
+            (now) => undoubted(records, now, this.session.policy?.answers ?? defaultLimits)
+          )
+          : Effect.succeed(records)
+    )
   }
 
   /** The newest of them, and what reading it came to; nothing if there is none. */

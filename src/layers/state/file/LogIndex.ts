@@ -189,8 +189,7 @@ export class LogIndex {
         this.orphans.set(entry.key, entry.answers)
         return
       case "Doubt":
-        this.doubt = entry
-        return
+        return entry.why === "" ? this.settle() : void (this.doubt = entry)
     }
   }
 
@@ -315,6 +314,12 @@ export class LogIndex {
       const doubtful = { ...indexed({ ...one, seq: one.seq + 1 }, nowhere), damaged: why }
       this.kept.set(key, { ...kept, lost: [doubtful, ...before] })
     }
+  }
+
+  /** What may have been lost was not, says a person. */
+  private settle(): void {
+    this.doubt = undefined
+    for (const { answers } of this.kept.values()) answers.forget(anyId)
   }
 
   private setAside({ asideAt, key, seq, why }: LogEntry & { readonly _tag: "Aside" }): void {

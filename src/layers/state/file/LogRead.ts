@@ -79,7 +79,9 @@ export const load = Effect.fnUntraced(function*(
   const gone = yield* Effect.forEach(lost.records, (one) =>
     Effect.map(lying(text, one.place), (read) => ({
       ...loaded(withState(one, read.text), answers, kept?.timers),
-      damaged: one.damaged
+      damaged: one.damaged,
+      // Nothing was written under this epoch.
+      ...(one.epoch === 0 ? { isDoubt: true as const } : {})
     })))
   return [...gone, ...records]
 })

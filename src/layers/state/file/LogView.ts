@@ -75,6 +75,7 @@ export const make = Effect.fnUntraced(function*(
             ? Array.from(kept.keys()).filter((key) => key.startsWith(prefix)).sort()
             : pages.page(prefix, page)
         )),
+    doubt: reading("doubt", ({ doubt }) => Effect.succeed(doubt)),
     timers: (limit, after, until) => reading("timers", ({ due }) => Effect.sync(() => due.page(limit, after, until)))
   }
 })

@@ -101,7 +101,7 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     make: () => Effect.Effect<A, StoreError, R>
   ): Effect.Effect<A, StoreError, R> =>
     Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
-  const { confirm, count, hold } = store
+  const { confirm, count, doubt, hold, settle } = store
   const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after, until) =>
     ask("timers", () => timers(limit, after, until))
   return {
@@ -119,6 +119,8 @@ const guard = (store: StateStore<Grade>): StateStore<Grade> => {
     keys: (prefix, page) => ask("keys", () => store.keys(prefix, page)),
     ...(count === undefined ? {} : { count: (prefix) => ask("count", () => count(prefix)) }),
     remove: (keys, epoch) => ask("remove", () => store.remove(keys, epoch)),
+    ...(doubt === undefined ? {} : { doubt: ask("doubt", () => doubt) }),
+    ...(settle === undefined ? {} : { settle: (epoch) => ask("settle", () => settle(epoch)) }),
     ...(store.timers === undefined ? {} : { timers: timersOf(store.timers) })
   }
 }

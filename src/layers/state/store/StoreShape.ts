@@ -5,7 +5,7 @@
  */
 import type { Effect, Scope } from "effect"
 import type { Holder, StoreOwnership } from "../../../domain/state/stored/Ownership.ts"
-import type { AsideRecord, DueKey, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import type { AsideRecord, Doubt, DueKey, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../../domain/state/Survival.ts"
 
@@ -95,6 +95,13 @@ export interface StateStore<out G extends Grade> {
   /** Removes the keys' snapshots and answers; what was set aside stays. */
   readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
   /**
+   * Whether a part of it was lost of which it is not known what it held, and since when; `settle` ends that, for a person who knows it. A
+   * store of your own that always knows what it held leaves both out.
+   */
+  readonly doubt?: Effect.Effect<Doubt | undefined, StoreError> | undefined
+  /** Ends the doubt: what has no snapshot had none, and no recorded answer is in doubt. */
+  readonly settle?: ((epoch: number) => Effect.Effect<void, StoreError>) | undefined
+  /**
    * The keys whose newest snapshot has timers, those whose earliest timer is due first before the others: at most `limit` of
    * them, after one that was answered before. With `until`, those that are due by then and the first that is not: what comes
    * after it is not needed, and may be left out.
@@ -117,4 +124,4 @@ export interface StateStore<out G extends Grade> {
  * @category models
  * @since 0.1.0
  */
-export type StoreView = Pick<StateStore<Grade>, "name" | "load" | "listAside" | "keys" | "timers">
+export type StoreView = Pick<StateStore<Grade>, "name" | "load" | "listAside" | "keys" | "timers" | "doubt">

@@ -1,0 +1,95 @@
+/** A log of which a part is missing, and not known what it held: for how long that concerns servers that are new, and who ends it. */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import * as fs from "node:fs"
+import { join } from "node:path"
+import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
+import { command } from "../../../../src/programs/snapshots.ts"
+import { Harness } from "../../../../src/testing.ts"
+import { quiet } from "../../../kit/Log.ts"
+import { printed } from "../../../kit/RunCommand.ts"
+import { folder, open, written } from "../../../kit/stores/FileStore.ts"
+import { record } from "../../../kit/stores/Records.ts"
+
+class Store extends StateStore.Service<Store>()("test/Store", "process") {}
+
+class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
+
+class Page extends GenServer.Service<Page>()("test/Page", {
+  state: Schema.Int,
+  messages: { Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }) }
+}) {}
+
+const app = (directory: string) =>
+  Supervisor.layer({ strategy: "one_for_one" }, [
+    StateContainer.layerStore(Page, { store: Store, answers: { maxAge: "1 hour" } }),
+    Pool.layer(),
+    Layer.provide(
+      Page.layerKeyed({ init: 0, handlers: { Add: (n, { by }) => [n + by, n + by] } }),
+      Pool.asSupervisor
+    )
+  ]).pipe(
+    Layer.provide(Layer.provide(StateStoreFile.layer(Store, { directory }), NodeServices.layer)),
+    Layer.provideMerge(Harness.Harness.layer)
+  )
+
+/** A folder of which all is gone but its claim. */
+const gone = Effect.gen(function*() {
+  const directory = yield* folder
+  yield* written(directory, 2, "test/Page/lost")
+  for (const name of fs.readdirSync(directory)) if (!name.endsWith(".claim")) fs.rmSync(join(directory, name))
+  return directory
+})
+
+/** Whether a server says that it may have had a state, and what a call with a key came to. */
+const firstOf = Effect.fnUntraced(function*(key: string) {
+  const page = yield* Page.at(key)
+  const answer = yield* Effect.exit(page.Add({ by: 1 }, { idempotencyKey: "once" }))
+  const tags = yield* (yield* Harness.Harness).historyOf(page)
+  return [tags.includes("StateRolledBack"), answer._tag] as const
+})
+
+describe("a part of a log that may have held anything", () => {
+  it.effect("concerns a new server no longer than answers are kept on record", () =>
+    Effect.gen(function*() {
+      const directory = yield* gone
+      yield* Effect.gen(function*() {
+        assert.deepStrictEqual(yield* firstOf("a"), [true, "Failure"])
+        yield* TestClock.adjust("59 minutes")
+        assert.deepStrictEqual(yield* firstOf("b"), [true, "Failure"])
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(yield* firstOf("c"), [false, "Success"])
+      }).pipe(Effect.provide(app(directory)))
+      // That is on record, in the log, and over all the same.
+      yield* Effect.provide(
+        Effect.map(firstOf("d"), (found) => assert.deepStrictEqual(found, [false, "Success"])),
+        app(directory)
+      )
+    }).pipe(quiet))
+
+  it.live("is named by a command, and ended by it", () =>
+    Effect.gen(function*() {
+      const directory = yield* gone
+      const place = `file:${directory}`
+      // One that is known, and whose answers are in doubt as well.
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory)
+        yield* store.save([record("test/Page/known", 1, yield* store.acquireEpoch("app"), { state: "7" })])
+      }))
+      const [line] = yield* printed(command, ["doubt", place])
+      assert.match(line!, /^since 20\d\d-.*: 0000000001-0\.log is missing, and may have held it$/)
+      assert.match((yield* printed(command, ["doubt", place, "--end"])).join(), /^Ended/)
+      assert.deepStrictEqual(yield* printed(command, ["doubt", place]), ["none"])
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          assert.deepStrictEqual(yield* firstOf("new"), [false, "Success"])
+          assert.deepStrictEqual(yield* firstOf("known"), [false, "Success"])
+        }),
+        app(directory)
+      )
+      assert.deepStrictEqual(yield* printed(command, ["doubt", place]), ["none"])
+    }).pipe(quiet))
+})
