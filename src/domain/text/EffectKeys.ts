@@ -18,5 +18,8 @@ export const hashKey = "~effect/Hash"
 /** On every `Chunk`. */
 export const chunkKey = "~effect/Chunk"
 
+/** Among the annotations of every schema of a class, and of no other. */
+export const classKey = "~constructor"
+
 /** On values that hide what they hold. */
 export const redactableKey: unique symbol = Symbol.for("~effect/Redactable")

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { createHash } from "node:crypto"
 import { lifePoints, messagePoints } from "../../../src/domain/testing/Fault.ts"
 import * as TimedFaults from "../../../src/domain/testing/TimedFaults.ts"
 
@@ -17,6 +18,19 @@ describe("a plan of faults by time", () => {
   it("is the same for the same seed, and another one for another", () => {
     assert.deepStrictEqual(TimedFaults.make(1, hour, all), TimedFaults.make(1, hour, all))
     assert.notDeepEqual(TimedFaults.make(1, hour, all), TimedFaults.make(2, hour, all))
+  })
+
+  it("is the same for a seed wherever, and in whatever release: a seed that was printed repeats what it showed", () => {
+    const plan = TimedFaults.make("a seed", hour, { ...all, messages: 500, lives: 500, store: 500, clock: 100 })
+    const digest = createHash("sha1").update(JSON.stringify(plan)).digest("hex")
+    assert.strictEqual(
+      digest,
+      "60eca693318999634dc8bd3cd51aadfe6642d684",
+      "change it on purpose alone, and say so in CHANGELOG.md"
+    )
+    // In a short run nothing goes on for more than a tenth of it.
+    const short = TimedFaults.make("a seed", 60_000, { lives: 6000, store: 6000, machine: 600 })
+    assert.strictEqual(Math.max(...short.map((fault) => fault._tag === "Clock" ? 0 : fault.millis)), 6000)
   })
 
   it("has as many of each kind as were asked for, within the time, in order", () => {

@@ -1,9 +1,9 @@
 /** What effect marks its values with. When one of these fails, a release of effect has moved a key: mend `EffectKeys.ts`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Chunk, DateTime, Duration, Effect, Exit, HashMap, HashSet, Option, Redactable, Result } from "effect"
+import { Chunk, DateTime, Duration, Effect, Exit, HashMap, HashSet, Option, Redactable, Result, Schema } from "effect"
 import { globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { chunkKey, exitKey, hashKey, redactableKey } from "../../../src/domain/text/EffectKeys.ts"
+import { chunkKey, classKey, exitKey, hashKey, redactableKey } from "../../../src/domain/text/EffectKeys.ts"
 
 describe("effect's keys", () => {
   it("are on every Exit, and on no other Effect", () => {
@@ -33,6 +33,16 @@ describe("effect's keys", () => {
   it("are on every Chunk, and on nothing that is none", () => {
     assert.isTrue(chunkKey in Chunk.make(1) && chunkKey in Chunk.empty())
     assert.isFalse(chunkKey in HashSet.make(1))
+  })
+
+  it("are among the annotations of the schema of a class, and of no other", () => {
+    class Money extends Schema.Class<Money>("Money")({ cents: Schema.Int }) {}
+    class Lost extends Schema.TaggedError<Lost>()("Lost", { cents: Schema.Int }) {}
+    const has = (schema: Schema.Top) => Schema.toType(schema).ast.annotations?.[classKey] !== undefined
+    for (const schema of [Money, Lost]) assert.isTrue(has(schema))
+    const inner = Schema.Struct({ cents: Schema.Int })
+    const others = [inner, Schema.Option(inner), Schema.Chunk(inner), Schema.HashSet(inner), Schema.instanceOf(Money)]
+    for (const schema of others) assert.isFalse(has(schema))
   })
 
   it("are on what hides its value", () => {

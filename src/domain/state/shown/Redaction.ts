@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Schema, type SchemaAST } from "effect"
+import { classKey } from "../../text/EffectKeys.ts"
 
 const mark = "heirloom/redacted"
 
@@ -94,9 +95,9 @@ export const redactionOf = (schema: Schema.Constraint): Redact | undefined => {
       case "Suspend":
         return of(ast.thunk())
       case "Declaration": {
-        // A class is a struct with methods: its fields are those of the one that it is made of.
+        // A class is a struct with methods: its fields are those of the one that it is made of. An Option of a struct is not.
         const [from] = ast.typeParameters
-        return ast.typeParameters.length === 1 && from?._tag === "Objects" ? of(from) : hidden
+        return from !== undefined && ast.annotations?.[classKey] !== undefined ? of(from) : hidden
       }
       default:
         return hidden

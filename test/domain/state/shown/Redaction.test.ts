@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Option, Schema } from "effect"
+import { Chunk, HashMap, HashSet, Option, Result, Schema } from "effect"
 import { redactedText, redactionOf } from "../../../../src/domain/state/shown/Redaction.ts"
 import { redacted } from "../../../../src/domain/state/StateSchema.ts"
 
@@ -70,6 +70,31 @@ const cases: ReadonlyArray<readonly [name: string, schema: Schema.Constraint, st
 ]
 
 describe("what a schema marks is hidden", () => {
+  it("whatever it is kept in: what cannot be taken apart is hidden as a whole", () => {
+    const value = { n: 1, pin: "1234" }
+    const Held = Schema.Struct({ n: Schema.Int, pin: secret })
+    const kept: ReadonlyArray<readonly [Schema.Constraint, unknown]> = [
+      [Schema.Option(Held), Option.some(value)],
+      [Schema.Result(Held, Schema.Int), Result.succeed(value)],
+      [Schema.Chunk(Held), Chunk.make(value)],
+      [Schema.ReadonlySet(Held), new Set([value])],
+      [Schema.HashSet(Held), HashSet.make(value)],
+      [Schema.ReadonlyMap(Schema.String, Held), new Map([["a", value]])],
+      [Schema.HashMap(Schema.String, Held), HashMap.make(["a", value])],
+      [Schema.Option(Account), Option.some(new Account({ owner: "ann", pin: "1234" }))],
+      [Schema.Option(Schema.Array(Held)), Option.some([value])]
+    ]
+    for (const [schema, state] of kept) {
+      assert.strictEqual(redactionOf(schema)?.(state), hidden)
+      assert.deepStrictEqual(redactionOf(Schema.Struct({ kept: schema }))?.({ kept: state }), { kept: hidden })
+    }
+    class Purse extends Schema.Class<Purse>("Purse")({ account: Account, held: Held }) {}
+    assert.deepStrictEqual(
+      redactionOf(Purse)?.(new Purse({ account: new Account({ owner: "ann", pin: "1234" }), held: value })),
+      { account: { owner: "ann", pin: hidden }, held: { n: 1, pin: hidden } }
+    )
+  })
+
   for (const [name, schema, state, shown] of cases) {
     it(name, () => assert.deepStrictEqual(redactionOf(schema)?.(state), shown))
   }
