@@ -2,13 +2,13 @@
  * Counts of messages by their tags, of the servers that some page inspects, and only for as long.
  *
  * A server counts its messages, not their kinds: that would cost each message of a million servers, for the one that is looked
- * at. So it is watched as `Sys.install` does it, and leaves the direct path meanwhile; all others pay nothing.
+ * at. So it is watched as by `Sys.statistics`, and leaves the direct path meanwhile; all others pay nothing. It gives way when it
+ * is left alone, as if nothing looked at it.
  *
  * *Tricky*: `Sys.noDebug` switches this off, too. It is on again at the next look.
  *
  * @since 0.1.0
  */
-import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
 import type { ServerProcess } from "../../server/engine/ServerProcess.ts"
 
 /** What was counted of a server, and since when. */
@@ -17,16 +17,9 @@ export interface Counts {
   readonly byTag: ReadonlyMap<string, number>
 }
 
-const count = (byTag: Map<string, number>, event: SystemEvent): Map<string, number> => {
-  if (event._tag === "In") byTag.set(event.request, (byTag.get(event.request) ?? 0) + 1)
-  return byTag
-}
-
-/** Counts for one observer. */
+/** Counts for one observer; there may be several, and each may stop at another time. */
 export class Counting {
   private readonly counted = new Map<ServerProcess, { readonly since: number; readonly byTag: Map<string, number> }>()
-  // There may be several observers, and each may stop at another time.
-  private readonly id = Symbol("heirloom/Observer")
 
   /** Counts the messages of these servers, those that are new from now on, and of no others. */
   only(servers: Iterable<ServerProcess>, now: number): void {
@@ -34,12 +27,12 @@ export class Counting {
     for (const server of this.counted.keys()) {
       if (wanted.has(server)) continue
       this.counted.delete(server)
-      server.observe((debug) => debug.remove(this.id))
+      server.observe(({ tallies }) => tallies.delete(this))
     }
     for (const server of wanted) {
       const counts = this.counted.get(server) ?? { since: now, byTag: new Map<string, number>() }
       this.counted.set(server, counts)
-      server.observe((debug) => debug.install(this.id, count, counts.byTag))
+      server.observe(({ tallies }) => tallies.set(this, counts.byTag))
     }
   }
 

@@ -94,7 +94,7 @@ const heldBy = (server: Server, occasional: Occasional): ReadonlyArray<Idleness.
     work: work > 0,
     name: observers?.hasGone === true,
     quarantine: (quarantined?.size ?? 0) > 0,
-    debug: debug !== undefined,
+    debug: debug?.isHeld === true,
     timer: server.spec.companions.forgets && server.timers.length > 0
   }
   return (Object.keys(holds) as ReadonlyArray<Idleness.Holder>).filter((holder) => holds[holder])

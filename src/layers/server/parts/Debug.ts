@@ -58,6 +58,8 @@ export interface Counts {
 /** The log, the statistics and the debug functions of one server. */
 export class Debug {
   counts: Counts | undefined = undefined
+  /** Counts of messages by their tags, of those that look at the server for a while, each by what it is known by. */
+  readonly tallies = new Map<unknown, Map<string, number>>()
   private events: Array<SystemEvent> | undefined = undefined
   private keep = 0
   private functions: ReadonlyArray<Installed> = []
@@ -69,7 +71,12 @@ export class Debug {
   }
 
   get isOff(): boolean {
-    return this.counts === undefined && this.events === undefined && this.functions.length === 0
+    return !this.isHeld && this.tallies.size === 0
+  }
+
+  /** Whether something would be lost with the server. A tally is its owner's: who only looks keeps no server awake. */
+  get isHeld(): boolean {
+    return this.counts !== undefined || this.events !== undefined || this.functions.length > 0
   }
 
   /** The newest events, the oldest first; `undefined` when the log is off. */
@@ -96,6 +103,8 @@ export class Debug {
   /** A message is about to be handled. */
   received(envelope: Envelope, state: unknown): void {
     if (this.counts !== undefined) this.counts.messagesIn++
+    const { tag } = envelope.type
+    for (const tally of this.tallies.values()) tally.set(tag, (tally.get(tag) ?? 0) + 1)
     this.emit({
       _tag: "In",
       kind: envelope.type.isCall ? "call" : "cast",

@@ -1,7 +1,8 @@
 /** Messages are counted by type where a page looks, and nothing is counted where none does. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { TestClock } from "effect/testing"
+import { DynamicSupervisor, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Counting } from "../../../../src/layers/observer/look/Counting.ts"
 import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { behavior, Counter } from "../../../kit/Counter.ts"
@@ -11,6 +12,8 @@ const App = Supervisor.layer({ strategy: "one_for_one" }, [
   StateContainer.layerMemory(Counter),
   Counter.layer(behavior)
 ])
+
+class Crowd extends DynamicSupervisor.Service<Crowd>()("test/Crowd") {}
 
 const counts = (counting: Counting, counter: Counter["Service"]) =>
   Object.fromEntries(counting.of(serverOf(counter)!)?.byTag ?? [])
@@ -45,6 +48,27 @@ describe("messages by type", () => {
       assert.isTrue(yield* isFree)
       assert.isUndefined(counting.of(server))
     }).pipe(Effect.provide(App)))
+
+  it.effect("are counted of a server that gives way when it is left alone all the same", () =>
+    Effect.gen(function*() {
+      const crowd = yield* Crowd
+      const counter = yield* crowd.startChild(
+        Counter.recipe(Counter.behavior(behavior), {
+          key: "a",
+          restart: "transient",
+          passivate: { after: "1 second", by: "stop" }
+        })
+      )
+      const [server, counting] = [serverOf(counter)!, new Counting()]
+      counting.only([server], 0)
+      yield* counter.Get()
+      assert.deepStrictEqual(counts(counting, counter), { Get: 1 })
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(server.status, "stopped")
+    }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+      StateContainer.layerMemory(Counter),
+      Crowd.layer()
+    ]))))
 
   it.effect("are counted for each observer by itself, beside what Sys has switched on or off", () =>
     Effect.gen(function*() {
