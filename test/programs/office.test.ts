@@ -164,10 +164,10 @@ describe.concurrent("stopped by SIGTERM", () => {
   it.live("it is not ready any more, answers what was sent until that is known, stores it all, and says so", () =>
     Effect.gen(function*() {
       const store = yield* place
-      const office = yield* open(store, "--linger", "5")
+      const office = yield* open(store, "--linger", "2")
       yield* office.api.shows.putOnSale(onSale)
       const { fiber, traffic } = yield* begin(new Offices(office), "hamlet", customers)
-      yield* traffic.answers(100)
+      yield* traffic.answers(50)
       assert.strictEqual((yield* send(office, { path: "/health/ready" })).status, 200)
       yield* office.terminate
       // What a load balancer does: it asks whether the office is ready, and sends it no more when it is not.
@@ -181,8 +181,8 @@ describe.concurrent("stopped by SIGTERM", () => {
       assert.strictEqual(yield* office.ended, 130)
       const said = office.lines.flatMap((line) => / INFO .*?: (.*)/.exec(line)?.[1] ?? [])
       assert.deepStrictEqual(said, [
-        "The app was asked to stop, by a signal (SIGTERM, SIGINT) or its caller. It shuts down, within 1m 5s.",
-        "not ready any more; takes requests for another 5s",
+        "The app was asked to stop, by a signal (SIGTERM, SIGINT) or its caller. It shuts down, within 1m 2s.",
+        "not ready any more; takes requests for another 2s",
         "every request that was taken is answered",
         "The app has shut down."
       ])
