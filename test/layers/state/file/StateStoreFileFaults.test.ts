@@ -12,6 +12,32 @@ import { answer, record, seqs } from "../../../kit/stores/Records.ts"
 /** The disk stops at every eighth request, from one drawn at random on; `STRIDE=1` stops at each. */
 const stride = Number(process.env["STRIDE"] ?? 8)
 
+/** Lives in which a bit is turned; `COPIES=1000` for a long run. */
+const flips = Number(process.env["COPIES"] ?? 20)
+
+/** A life with everything in it: two sessions, rewrites, what is set aside and removed, compaction. */
+const life = Effect.fnUntraced(function*(directory: string, disk: Disk, acknowledged: Map<string, number>) {
+  for (let session = 0; session < 2; session++) {
+    yield* Effect.scoped(Effect.gen(function*() {
+      const { store } = yield* open(directory, disk, { compactAbove: 1000 })
+      const epoch = yield* store.acquireEpoch("app")
+      for (let i = 0; i < 12; i++) {
+        for (const key of ["a", "b"]) {
+          const seq = 1 + (acknowledged.get(key) ?? 0)
+          yield* store.save([record(key, seq, epoch), record("x", 1, epoch)])
+          acknowledged.set(key, seq)
+        }
+      }
+      acknowledged.delete("gone")
+      yield* store.save([record("gone", 1, epoch)])
+      yield* store.remove(["gone"], epoch)
+      acknowledged.set("gone", 0)
+      yield* store.setAside({ key: "x", seq: 1, epoch, why: "poisoned" })
+      acknowledged.set("aside", session + 1)
+    }))
+  }
+})
+
 describe("a disk that fails", () => {
   it.live("a write that fails half-way stores nothing, and the next one goes on", () =>
     Effect.gen(function*() {
@@ -340,29 +366,6 @@ describe("a disk that fails", () => {
       assert.deepStrictEqual(damages, [])
     }).pipe(Effect.provideService(References.MinimumLogLevel, "None")))
 
-  /** A life with everything in it: two sessions, rewrites, what is set aside and removed, compaction. */
-  const life = Effect.fnUntraced(function*(directory: string, disk: Disk, acknowledged: Map<string, number>) {
-    for (let session = 0; session < 2; session++) {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const { store } = yield* open(directory, disk, { compactAbove: 1000 })
-        const epoch = yield* store.acquireEpoch("app")
-        for (let i = 0; i < 12; i++) {
-          for (const key of ["a", "b"]) {
-            const seq = 1 + (acknowledged.get(key) ?? 0)
-            yield* store.save([record(key, seq, epoch), record("x", 1, epoch)])
-            acknowledged.set(key, seq)
-          }
-        }
-        acknowledged.delete("gone")
-        yield* store.save([record("gone", 1, epoch)])
-        yield* store.remove(["gone"], epoch)
-        acknowledged.set("gone", 0)
-        yield* store.setAside({ key: "x", seq: 1, epoch, why: "poisoned" })
-        acknowledged.set("aside", session + 1)
-      }))
-    }
-  })
-
   it.live("nothing is relied on before it is flushed: a new segment, its name, and the segments it replaces, in this order", () =>
     Effect.gen(function*() {
       const directory = yield* folder
@@ -447,6 +450,74 @@ describe("a disk that fails", () => {
         }
       }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
     120_000
+  )
+})
+
+describe("a disk that turns a bit of what it writes or reads, and says that all is well", () => {
+  const stateOf = (key: string, seq: number) => JSON.stringify(`${key}${seq} `.repeat(60))
+
+  /** Most of what is written is states, and most of them are kept: two sessions, the second of which compacts. */
+  const shortLife = Effect.fnUntraced(function*(directory: string, disk: Disk, acknowledged: Map<string, number>) {
+    for (const [from, to] of [[1, 2], [3, 6]] as const) {
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory, disk, { compactAbove: 1500 })
+        const epoch = yield* store.acquireEpoch("app")
+        for (let seq = from; seq <= to; seq++) {
+          for (const key of ["a", "b"]) {
+            yield* store.save([record(key, seq, epoch, { state: stateOf(key, seq) })])
+            acknowledged.set(key, seq)
+          }
+        }
+        // A compaction has its turn.
+        yield* store.keys()
+      }))
+    }
+  })
+
+  it.live(
+    "has no state that was not saved started from, and no loss without a report",
+    () =>
+      Effect.gen(function*() {
+        const whole = makeDisk()
+        yield* shortLife(yield* folder, whole, new Map())
+        const requests = whole.requests.filter(({ operation }) => operation === "write" || operation === "read").length
+        for (let round = 0; round < flips; round++) {
+          yield* Effect.scoped(Effect.gen(function*() {
+            const directory = yield* folder
+            const disk = makeDisk()
+            const at = yield* Random.nextIntBetween(1, requests, { halfOpen: false })
+            const bit = yield* Random.nextIntBetween(0, 1 << 15)
+            let n = 0
+            let where = ""
+            disk.answer = ({ operation, path }) => {
+              if ((operation !== "write" && operation !== "read") || ++n !== at) return "well"
+              where = `bit ${bit} of ${operation} ${at}, ${path.slice(directory.length)}`
+              return { flip: bit }
+            }
+            const acknowledged = new Map<string, number>()
+            yield* Effect.exit(shortLife(directory, disk, acknowledged))
+            assert.notStrictEqual(where, "", "no bit was turned")
+            for (const round of [1, 2]) {
+              const { damages, store } = yield* open(directory)
+              yield* store.acquireEpoch("app")
+              for (const key of ["a", "b"]) {
+                const records = yield* store.load(key)
+                const due = acknowledged.get(key) ?? 0
+                for (const one of records) {
+                  if (one.damaged === undefined) assert.strictEqual(one.state, stateOf(key, one.seq), where)
+                }
+                const [newest] = records
+                const isTold = newest?.damaged !== undefined || damages.length > 0
+                assert.isTrue(
+                  newest?.seq === due || isTold,
+                  `${where}, opened ${round}: ${key} ${newest?.seq}, due ${due}`
+                )
+              }
+            }
+          }))
+        }
+      }).pipe(Effect.provideService(References.MinimumLogLevel, "None")),
+    60_000 + flips * 1000
   )
 })
 
