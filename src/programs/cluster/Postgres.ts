@@ -58,6 +58,14 @@ export const freePort = Effect.callback<number>((resume) => {
 const attempt = <A>(what: string, f: () => Promise<A>): Effect.Effect<A, NoPostgres> =>
   Effect.tryPromise({ try: f, catch: (error) => new NoPostgres({ what: `${what} (${String(error)})` }) })
 
+/** Why it does not start, in the words of its log. */
+const refusalOf = (log: ReadonlyArray<string>): NoPostgres | undefined => {
+  const why = log.filter((line) => /could not|FATAL|root/.test(line)).map((line) =>
+    line.replace(/^.*?(LOG|FATAL|WARNING): +/, "")
+  )
+  return why.length === 0 ? undefined : new NoPostgres({ what: `it does not start (${why.slice(0, 2).join("; ")})` })
+}
+
 /** Its libraries are linked. */
 export const linked: Effect.Effect<void, NoPostgres> = Effect.flatMap(
   attempt(
@@ -81,6 +89,8 @@ export const start: Effect.Effect<Server, NoPostgres | MissingPackage, Scope.Sco
     (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
   )
   fs.chmodSync(directory, 0o755)
+  const log: Array<string> = []
+  const note = (message: unknown) => void (log.length < 100 && log.push(...String(message).split("\n")))
   const server = new EmbeddedPostgres({
     databaseDir: join(directory, "data"),
     port,
@@ -91,10 +101,14 @@ export const start: Effect.Effect<Server, NoPostgres | MissingPackage, Scope.Sco
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--locale=C", "--no-sync"],
     postgresFlags: ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
-    onLog: () => {},
-    onError: () => {}
+    onLog: note,
+    onError: note
   })
-  const start = attempt("it does not start", () => server.start())
+  // What it says is why it does not start; it rejects with nothing.
+  const start = Effect.andThen(
+    Effect.sync(() => void (log.length = 0)),
+    Effect.mapError(attempt("it does not start", () => server.start()), (error) => refusalOf(log) ?? error)
+  )
   const stop = Effect.ignore(Effect.promise(() => server.stop()))
   yield* Effect.acquireRelease(
     Effect.andThen(attempt("its folder cannot be made", () => server.initialise()), start),

@@ -81,13 +81,15 @@ const miscounted = (
 /** What makes a process of this program a runner. */
 const runnerVariable = "HEIRLOOM_CLUSTER_RUNNER"
 
+const refusal = (userMessage: string) => new CliError.UserError({ cause: undefined, userMessage })
+
 const cluster = Effect.fnUntraced(function*(
   { freezes, json, keyed, keys, kills, runners: count, stops }: Given
 ) {
   const say: Strikes.Say = (text) => json ? Effect.void : Console.log(text)
   const input = yield* Input.linesOf(yield* Input.effectSources)
   yield* say("starting PostgreSQL")
-  const { url } = yield* Postgres.start
+  const { url } = yield* Effect.mapError(Postgres.start, ({ message }) => refusal(message))
   yield* say(`starting ${count} runners`)
   const environment = (port: number) => ({ [runnerVariable]: JSON.stringify({ port, url }) })
   const runners = yield* Fleet.make(count, { args: process.argv.slice(1), environment })
@@ -104,12 +106,8 @@ const cluster = Effect.fnUntraced(function*(
   const wrong = keyed ? miscounted(lines, found) : []
   if (!keyed) yield* say("Without keys an update may be applied twice: leave out --no-keys.")
   if (result.lost > 0 || (keyed && result.twice > 0) || wrong.length > 0) {
-    return yield* new CliError.UserError({
-      cause: undefined,
-      userMessage: `An acknowledged update was lost, or counted twice${
-        wrong.length === 0 ? "" : `: ${wrong.join(", ")}`
-      }`
-    })
+    const where = wrong.length === 0 ? "" : `: ${wrong.join(", ")}`
+    return yield* refusal(`An acknowledged update was lost, or counted twice${where}`)
   }
 }, Effect.scoped)
 
