@@ -64,6 +64,9 @@ const isHeld = ({ status }: Entry) => status._tag === "Parked" || (status._tag =
 /** A world that looks at each decision. */
 class Watched extends World {
   private readonly alive = new Set<string>()
+  private last: Event | undefined
+  /** Children that are stopping, and whether they heard that it is for good. */
+  private readonly forGood = new Map<string, boolean>()
 
   override send(event: Event): void {
     super.send(event)
@@ -85,6 +88,7 @@ class Watched extends World {
   }
 
   protected override heard(event: Event): void {
+    this.last = event
     switch (event._tag) {
       case "ChildStartFailed":
       case "ChildIgnored":
@@ -102,14 +106,26 @@ class Watched extends World {
       assert.isFalse(this.alive.has(command.id), `${command.id} is started while it is alive`)
       assert.notStrictEqual(this.state.phase._tag, "Ending", `${command.id} is started while all end`)
       this.alive.add(command.id)
+      const byPlan = entry.status._tag === "Starting" && entry.status.request === undefined
+      assert.isFalse(byPlan && this.forGood.get(command.id) === true, `${command.id} was stopped for good`)
+      this.forGood.delete(command.id)
       // By hand a child is started whatever it stands on.
-      if (entry.status._tag === "Starting" && entry.status.request === undefined) {
+      if (byPlan) {
         for (const other of standsOn(this.state, entry)) {
           const { _tag } = other.status
           const isOnItsWay = _tag === "Starting" || _tag === "Stopping" || _tag === "Restarting"
           assert.isFalse(isHeld(other) || isOnItsWay, `${command.id} is started, and ${other.spec.id} is ${_tag}`)
         }
       }
+    }
+    if (command._tag === "Stop") this.forGood.set(command.id, command.forGood)
+    if (command._tag === "Forget") {
+      const wasStopped = this.last?._tag === "ChildStopped" && this.last.id === command.id
+      assert.isFalse(
+        wasStopped && this.forGood.get(command.id) === false,
+        `${command.id} did not hear that it is for good`
+      )
+      this.forGood.delete(command.id)
     }
     return super.perform(command)
   }
