@@ -28,6 +28,14 @@ describe("a rate", () => {
     assert.deepStrictEqual([rates.rate(1), rates.rate(2)], [0, 0])
   })
 
+  it("is what it grew by between the first and the last reading that are kept", () => {
+    const rates = new Rates()
+    rates.read(0, [[1, 10]])
+    assert.strictEqual(rates.rate(1), 0)
+    rates.read(1000, [[1, 13], [2, 1]])
+    assert.deepStrictEqual([rates.rate(1), rates.rate(2), rates.history(2)], [3, 0, []])
+  })
+
   it("keeps the last readings of those that are read", () => {
     const rates = new Rates()
     for (let i = 0; i < 8000; i++) rates.read(i, [[1, i], [1000 + (i >> 1), i]])

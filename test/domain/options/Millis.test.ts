@@ -10,6 +10,9 @@ describe("times given by hand", () => {
   for (
     const [given, millis] of [
       ["2 seconds", 2000],
+      ["0 seconds", 0],
+      [Duration.zero, 0],
+      [[0, 0], 0],
       ["1.5 seconds", 1500],
       [{ seconds: 1, milliseconds: 5 }, 1005],
       [[1, 5_000_000], 1005],

@@ -17,6 +17,14 @@ describe("the answers of a handler", () => {
     for (const state of plain) assert.isFalse(Next.isNext(state))
   })
 
+  it("have the reply, the state and the options that they were given", () => {
+    const options = { idleAfter: "1 second", hibernate: true } as const
+    assert.deepStrictEqual({ ...Next.reply(1, 2, options) }, { _tag: "Reply", reply: 1, state: 2, options })
+    assert.deepStrictEqual({ ...Next.noReply(2, options) }, { _tag: "NoReply", state: 2, options })
+    assert.deepStrictEqual({ ...Next.start(3, options) }, { _tag: "Start", state: 3, options })
+    assert.deepStrictEqual([Next.reply(1, 2).options, Next.noReply(2).options, Next.start(3).options], [{}, {}, {}])
+  })
+
   it("stop takes OTP's words or any reason", () => {
     assert.deepStrictEqual(Next.stop("normal").reason, { _tag: "Normal" })
     assert.deepStrictEqual(Next.stop("shutdown").reason, { _tag: "Shutdown" })
