@@ -206,7 +206,9 @@ const check = (program: Program): void => {
       }
       const isAsked = isAwaited && status._tag === "Restarting" && status.phase === "budget"
       const answered = { _tag: "BudgetAnswered", id, ticket, answer: exhausted } as const
-      if (!isAsked) assert.isUndefined(concerned(state, answered))
+      assert.strictEqual(concerned(state, answered), isAsked ? entry : undefined)
+      const [{ children }, commands] = decide(state, answered)
+      if (!isAsked && state.plans.length === 0) assert.isTrue(children === state.children && commands.length === 0)
       const isTimed = state.plans.some(({ gates }) => gates.includes(ticket))
       if (isTimed || (isAwaited && status._tag === "Restarting")) continue
       changesNothing(state, { _tag: "RestartDue", id, ticket })
@@ -225,6 +227,8 @@ const check = (program: Program): void => {
   assert.strictEqual(after.phase._tag, "Down")
   assert.isFalse([...after.children.values].some(isAlive))
   assert.strictEqual(world.timers.size, 0)
+  // It has ended, and does not end again.
+  changesNothing(after, { _tag: "Shutdown", reason: shutdown, brutal: true, forGood: true })
 }
 
 describe("a supervisor, whatever happens in whatever order", () => {

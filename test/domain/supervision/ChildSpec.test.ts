@@ -73,6 +73,19 @@ describe("ChildSpec.make", () => {
     assert.strictEqual(problemOf(draft({ needs: "b" }))?.[0], "needs")
   })
 
+  it("refuses what is no specification, or no list of them, and says what it was given", () => {
+    for (const given of [undefined, null, "a", 7]) {
+      const one = ChildSpec.make(given as never, "never")
+      assert.match(Result.isFailure(one) ? one.failure.message : "", /must be a child specification/)
+      const all = ChildSpec.makeAll([{ id: "a" }, given as never], "never")
+      assert.match(Result.isFailure(all) ? all.failure.message : "", /must be a child specification/)
+    }
+    for (const given of [undefined, {}, "a"]) {
+      const all = ChildSpec.makeAll(given as never, "never")
+      assert.match(Result.isFailure(all) ? all.failure.message : "", /must be a list of child specifications/)
+    }
+  })
+
   it("ignores keys it does not know", () => {
     const draft: ChildSpec.Draft = Object.assign({ id: "a" }, { modules: [] })
     assert.isUndefined(problemOf(draft))

@@ -47,6 +47,14 @@ describe("one_for_one", () => {
     assert.deepStrictEqual(world.take(), [], "a timer counts once")
   })
 
+  it("waits out a delay of a millisecond, too", () => {
+    const world = new World()
+    world.add("a")
+    world.budget = [delay(1)]
+    world.exit("a")
+    assert.deepStrictEqual(world.take(), ["a is restarting", "wait 1 for a"])
+  })
+
   it("one that was added at run time is let go when its key was taken over; what it is made of ends it", () => {
     const reason = { _tag: "Fenced", epoch: 1, current: 2, key: "a" } as const
     const cause = Cause.fail(new StoreError({ store: "test", operation: "save", reason }))

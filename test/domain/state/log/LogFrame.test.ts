@@ -104,7 +104,8 @@ describe("LogFrame", () => {
     const before = joined(
       new Uint8Array(rubbish),
       new Uint8Array([0x48, 0x4c, 0x4d, 0x32]),
-      frame.subarray(0, headBytes - 1)
+      frame.subarray(0, headBytes - 1),
+      new Uint8Array([0x48])
     )
     const bytes = joined(before, frame, frame)
     assert.strictEqual(LogFrame.find(bytes, 0, crc), before.length)
