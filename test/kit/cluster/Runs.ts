@@ -1,5 +1,5 @@
 /** Runs of a cluster of real processes over a real PostgreSQL, and what is in the database after them. */
-import { Cause, Context, Duration, Effect, Exit, Layer } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer, References } from "effect"
 import type { Sharding } from "effect/cluster"
 import { SqlClient } from "effect/sql"
 import { ClusterServer } from "../../../src/cluster.ts"
@@ -160,4 +160,4 @@ export const tellAll = Effect.fnUntraced(function*(url: string, keys: number) {
   yield* add(yield* started)
   const [duration, exits] = yield* Effect.timed(add(older))
   return { millis: Duration.toMillis(duration), refused: exits.filter(Exit.isFailure).length }
-}, Effect.scoped)
+}, (effect) => Effect.provideService(Effect.scoped(effect), References.MinimumLogLevel, "None"))
