@@ -18,19 +18,38 @@ export const environment = { ...process.env, ...compiling, NO_COLOR: "1" }
 /** Where the PostgreSQLs of workers are named, each by the folder that it has. */
 export const clusters = join(generated, "clusters")
 
-/** Forgets what was made: each run of the tests begins with this, and makes its own. */
-export const setup = (): void => rmSync(generated, { recursive: true, force: true })
+const isThere = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
 
-/** Ends what workers have started for all their files. */
-export const teardown = (): void => {
+/** Removes what the PostgreSQLs of workers have left; `stop` says whether those that run are stopped, or left alone. */
+const sweep = (stop: boolean): void => {
   if (!existsSync(clusters)) return
   for (const name of readdirSync(clusters)) {
     const directory = readFileSync(join(clusters, name), "utf8")
     const lock = join(directory, "data", "postmaster.pid")
-    if (existsSync(lock)) process.kill(Number(readFileSync(lock, "utf8").split("\n", 1)[0]), "SIGQUIT")
+    const pid = existsSync(lock) ? Number(readFileSync(lock, "utf8").split("\n", 1)[0]) : 0
+    if (pid > 0 && isThere(pid)) {
+      if (!stop) continue
+      process.kill(pid, "SIGQUIT")
+    }
     rmSync(directory, { recursive: true, force: true, maxRetries: 9, retryDelay: 100 })
   }
 }
+
+/** Forgets what was made: each run of the tests begins with this, and makes its own. */
+export const setup = (): void => {
+  // A run that was killed has ended nothing.
+  sweep(false)
+  rmSync(generated, { recursive: true, force: true })
+}
+
+/** Ends what workers have started for all their files. */
+export const teardown = (): void => sweep(true)
 
 const bundleIn = (outdir: string, source: string): string => join(outdir, source.replace(/\.ts$/, ".mjs"))
 
