@@ -102,7 +102,10 @@ export class Tenant {
     })
   }
 
-  /** Whether a server can be handed the next message: what is below would find the same one. */
+  /**
+   * Whether a server can be handed the next message, as a short way: what is looked up in `server` would be the same one.
+   * `HandOver.test.ts`, `ClusterServer.test.ts` and `Placements.test.ts` hold it to that, where a server ends, is taken over or is down.
+   */
   private isHere(ref: ServerClient): boolean {
     if (this.isClosed || this.up?.status !== "running" || !this.isOurs()) return false
     const server = ref[processOf]
