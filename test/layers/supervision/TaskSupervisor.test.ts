@@ -55,6 +55,9 @@ describe("async", () => {
       const task = yield* tasks.async(Effect.ensuring(Effect.fail("no"), Effect.die("in the finalizer")))
       const { reason } = errorOf(yield* Effect.exit(task.await())) as TaskSupervisor.TaskError
       assert.strictEqual(reason._tag, "Crashed")
+      const both = yield* tasks.asyncNolink(Effect.failCause(Cause.combine(Cause.fail("no"), Cause.die("boom"))))
+      const error = errorOf(yield* Effect.exit(both.await())) as TaskSupervisor.TaskError
+      assert.strictEqual(error.reason._tag, "Crashed")
     })))
 
   it.effect("runs with the services of the caller, and in a scope of its own that closes before the result is there", () =>
