@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, type Context, Duration, Effect, Schedule } from "effect"
+import { type Cause, Clock, type Context, Duration, Effect, Pull, Schedule } from "effect"
 import { ask } from "../../domain/text/ForeignText.ts"
 import * as Turn from "./Turn.ts"
 
@@ -62,3 +62,12 @@ export const delayOf = (answer: unknown): number | undefined =>
     const delay: unknown = Array.isArray(answer) ? answer[1] : undefined
     return Duration.isDuration(delay) ? Duration.toMillis(delay) : undefined
   }, undefined)
+
+/** Whether a Schedule has come to its end, and has not failed. What throws when it is looked at is a failure. */
+export const hasEnded = (cause: Cause.Cause<unknown>): boolean => {
+  try {
+    return Pull.isDoneCause(cause)
+  } catch {
+    return false
+  }
+}

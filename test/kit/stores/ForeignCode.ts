@@ -74,6 +74,9 @@ const nonsenses: ReadonlyArray<unknown> = [
   refuse
 ]
 
+/** Of the nonsense, what throws however it is looked at. */
+export const hostile = 9
+
 /** Foreign code that follows a plan until it is healed. */
 export class Foreign {
   private plan: typeof Plan.Type

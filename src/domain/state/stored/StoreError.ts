@@ -151,9 +151,14 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   }
 }
 
-/** Whether something is a store's error, whichever copy of this library it is from. */
-export const isStoreError = (u: unknown): u is StoreError =>
-  typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError"
+/** Whether something is a store's error, whichever copy of this library it is from. What throws when it is looked at is none. */
+export const isStoreError = (u: unknown): u is StoreError => {
+  try {
+    return typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError"
+  } catch {
+    return false
+  }
+}
 
 /**
  * Whether something ended because a younger session has its key, and its key alone: a server, or the supervisor that gave up on

@@ -5,12 +5,12 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, Pull, Schedule, type Scope } from "effect"
+import { type Duration, Effect, type Pull, Schedule, type Scope } from "effect"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import { guarded } from "../../process/Execute.ts"
-import { delayOf, steady } from "../../process/Timer.ts"
+import { delayOf, hasEnded, steady } from "../../process/Timer.ts"
 import { keepingIf } from "../lock/RealTime.ts"
 import { defaultPatience } from "./Holding.ts"
 
@@ -66,7 +66,7 @@ export class Patience {
         onSuccess: Effect.succeed,
         onFailure: (cause) => {
           this.reset()
-          return Pull.isDoneCause(cause)
+          return hasEnded(cause)
             ? Effect.undefined
             : Effect.as(
               safely(Effect.logError("a retry Schedule failed: the store is not asked again", bounded(cause))),

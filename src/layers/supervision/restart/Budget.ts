@@ -14,7 +14,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, type Duration, Effect, type Exit, Pull, Schedule } from "effect"
+import { Cause, Clock, Context, type Duration, Effect, type Exit, type Pull, Schedule } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import { isCharged, isFinal } from "../../../domain/supervision/ChildSpec.ts"
@@ -24,7 +24,7 @@ import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { ask } from "../../../domain/text/ForeignText.ts"
 import { logIn } from "../../observation/SafeLog.ts"
 import { execute, guarded } from "../../process/Execute.ts"
-import { delayOf, instantOf } from "../../process/Timer.ts"
+import { delayOf, hasEnded, instantOf } from "../../process/Timer.ts"
 
 /** Decides on restarts: done means give up. */
 export type RestartSchedule = Schedule.Schedule<unknown, ExitReason>
@@ -128,7 +128,7 @@ export class Budget {
 
   private answerOf(exit: Exit.Exit<[unknown, Duration.Duration], Cause.Done<unknown>>): BudgetAnswer {
     if (exit._tag === "Failure") {
-      if (!Pull.isDoneCause(exit.cause)) this.complain(exit.cause)
+      if (!hasEnded(exit.cause)) this.complain(exit.cause)
       return exhausted
     }
     const millis = delayOf(exit.value)

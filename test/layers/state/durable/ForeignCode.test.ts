@@ -27,7 +27,7 @@ import {
   Supervisor,
   Timer
 } from "../../../../src/index.ts"
-import { Foreign, Plan, storeOf } from "../../../kit/stores/ForeignCode.ts"
+import { Foreign, hostile, Plan, storeOf } from "../../../kit/stores/ForeignCode.ts"
 
 const runs = Number(process.env["RUNS"] ?? 40)
 
@@ -88,85 +88,103 @@ const appOver = (foreign: Foreign, timeout: "5 seconds" | "infinity") => {
 
 const Op = Schema.Literals(["Add", "Add", "AddOnce", "Sure", "Put", "Die", "Late", "Key", "KeyDie", "Wait", "WaitLong"])
 
+/** Lets an app live, with foreign code that follows the plan, and ends it. */
+const lived = ({ ops, plan }: { readonly ops: ReadonlyArray<typeof Op.Type>; readonly plan: typeof Plan.Type }) => {
+  const foreign = new Foreign(plan)
+  return Effect.gen(function*() {
+    // Where nothing is waited for that never comes, no caller is answered by its own patience.
+    const mayWait = plan.some(({ deed }) => deed === "answers never")
+    const { App, Each, One } = appOver(foreign, mayWait ? "5 seconds" : "infinity")
+    const scope = yield* Scope.make()
+    const starting = yield* Effect.forkChild(Effect.exit(Layer.buildWithScope(App, scope)), {
+      startImmediately: true
+    })
+    yield* TestClock.adjust("2 minutes")
+    const started = starting.pollUnsafe()
+    const app = started?._tag === "Success" && started.value._tag === "Success" ? started.value.value : undefined
+    // What never answers when it is opened is waited for, until the one that waits gives up.
+    if (started === undefined) {
+      yield* Fiber.interrupt(starting)
+      assert.isTrue(foreign.done.some((one) => one.startsWith("answers never")), "it hangs")
+    }
+    const callers: Array<readonly [string, Fiber.Fiber<unknown, unknown>]> = []
+    if (app !== undefined) {
+      const one = yield* Effect.provideContext(One, app)
+      const call = (name: string, effect: Effect.Effect<unknown, unknown, never>) =>
+        Effect.map(Effect.forkChild(Effect.exit(effect), { startImmediately: true }), (fiber) => {
+          callers.push([name, fiber])
+        })
+      const keyed = (use: (own: typeof Each.Service) => Effect.Effect<unknown, unknown>) =>
+        // Who starts a server waits for its start as long as it likes.
+        call("key", Effect.provideContext(Effect.flatMap(Effect.timeout(Each.at("k"), "20 seconds"), use), app))
+      const perform = (op: typeof Op.Type): Effect.Effect<void> => {
+        switch (op) {
+          case "Add":
+            return call(op, one.Add({ by: 1 }))
+          case "AddOnce":
+            return call(op, one.Add({ by: 1 }, { idempotencyKey: "once" }))
+          case "Sure":
+            return call(op, one.Sure())
+          case "Put":
+            return call(op, one.Put())
+          case "Die":
+            return call(op, one.Die())
+          case "Late":
+            return call(op, one.Late())
+          case "Key":
+            return keyed((own) => own.Add({ by: 1 }))
+          case "KeyDie":
+            return keyed((own) => own.Die())
+          case "Wait":
+            return TestClock.adjust("500 millis")
+          case "WaitLong":
+            return TestClock.adjust("20 seconds")
+        }
+      }
+      for (const op of [...ops, "Add", "Key", "Die", "Wait", "Add", "Key", "WaitLong", "Add", "Key"] as const) {
+        yield* perform(op)
+      }
+      yield* TestClock.adjust("1 minute")
+      foreign.heal()
+      yield* perform("Add")
+      yield* perform("Key")
+      yield* TestClock.adjust("1 minute")
+    }
+    for (const [name, fiber] of callers) {
+      assert.isDefined(fiber.pollUnsafe(), `${name} was not answered: ${foreign.done.join(", ")}`)
+    }
+    const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+    yield* TestClock.adjust(Duration.minutes(10))
+    assert.isDefined(ending.pollUnsafe(), `the app does not end: ${foreign.done.join(", ")}`)
+  }).pipe(
+    Effect.provideService(
+      References.CurrentLoggers,
+      new Set([Logger.make(() => foreign.plain("logger", () => undefined))])
+    ),
+    Effect.provideService(Console.Console, { ...console, error: () => {} })
+  )
+}
+
 describe("foreign code around servers that does wrong at any call", () => {
   it.effect.prop(
     "leaves no caller without an answer, and an app that ends when it is told to",
     { plan: Plan, ops: Schema.Array(Op) },
-    ({ ops, plan }) => {
-      const foreign = new Foreign(plan)
-      return Effect.gen(function*() {
-        // Where nothing is waited for that never comes, no caller is answered by its own patience.
-        const mayWait = plan.some(({ deed }) => deed === "answers never")
-        const { App, Each, One } = appOver(foreign, mayWait ? "5 seconds" : "infinity")
-        const scope = yield* Scope.make()
-        const starting = yield* Effect.forkChild(Effect.exit(Layer.buildWithScope(App, scope)), {
-          startImmediately: true
-        })
-        yield* TestClock.adjust("2 minutes")
-        const started = starting.pollUnsafe()
-        const app = started?._tag === "Success" && started.value._tag === "Success" ? started.value.value : undefined
-        // What never answers when it is opened is waited for, until the one that waits gives up.
-        if (started === undefined) {
-          yield* Fiber.interrupt(starting)
-          assert.isTrue(foreign.done.some((one) => one.startsWith("answers never")), "it hangs")
-        }
-        const callers: Array<readonly [string, Fiber.Fiber<unknown, unknown>]> = []
-        if (app !== undefined) {
-          const one = yield* Effect.provideContext(One, app)
-          const call = (name: string, effect: Effect.Effect<unknown, unknown, never>) =>
-            Effect.map(Effect.forkChild(Effect.exit(effect), { startImmediately: true }), (fiber) => {
-              callers.push([name, fiber])
-            })
-          const keyed = (use: (own: typeof Each.Service) => Effect.Effect<unknown, unknown>) =>
-            // Who starts a server waits for its start as long as it likes.
-            call("key", Effect.provideContext(Effect.flatMap(Effect.timeout(Each.at("k"), "20 seconds"), use), app))
-          const perform = (op: typeof Op.Type): Effect.Effect<void> => {
-            switch (op) {
-              case "Add":
-                return call(op, one.Add({ by: 1 }))
-              case "AddOnce":
-                return call(op, one.Add({ by: 1 }, { idempotencyKey: "once" }))
-              case "Sure":
-                return call(op, one.Sure())
-              case "Put":
-                return call(op, one.Put())
-              case "Die":
-                return call(op, one.Die())
-              case "Late":
-                return call(op, one.Late())
-              case "Key":
-                return keyed((own) => own.Add({ by: 1 }))
-              case "KeyDie":
-                return keyed((own) => own.Die())
-              case "Wait":
-                return TestClock.adjust("500 millis")
-              case "WaitLong":
-                return TestClock.adjust("20 seconds")
-            }
-          }
-          for (const op of [...ops, "Add", "Key", "Die", "Wait", "Add", "Key", "WaitLong", "Add", "Key"] as const) {
-            yield* perform(op)
-          }
-          yield* TestClock.adjust("1 minute")
-          foreign.heal()
-          yield* perform("Add")
-          yield* perform("Key")
-          yield* TestClock.adjust("1 minute")
-        }
-        for (const [name, fiber] of callers) {
-          assert.isDefined(fiber.pollUnsafe(), `${name} was not answered: ${foreign.done.join(", ")}`)
-        }
-        const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
-        yield* TestClock.adjust(Duration.minutes(10))
-        assert.isDefined(ending.pollUnsafe(), `the app does not end: ${foreign.done.join(", ")}`)
-      }).pipe(
-        Effect.provideService(
-          References.CurrentLoggers,
-          new Set([Logger.make(() => foreign.plain("logger", () => undefined))])
-        ),
-        Effect.provideService(Console.Console, { ...console, error: () => {} })
-      )
-    },
+    lived,
     { arbitrary: { runs }, timeout: 60_000 + runs * 200 }
+  )
+
+  it.effect.each(["save", "load", "restart", "retry"] as const)(
+    "also when what it fails with throws when it is looked at (%s)",
+    (place) =>
+      lived({
+        ops: ["Die", "Die", "Die"],
+        plan: [2, 3].map((nth) => ({
+          place,
+          nth: nth as 2 | 3,
+          deed: "fails untyped",
+          forEver: true,
+          nonsense: hostile
+        }))
+      })
   )
 })
