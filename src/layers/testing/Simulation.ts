@@ -13,6 +13,7 @@ import type { Grade } from "../../domain/state/Survival.ts"
 import * as LifeLaws from "../../domain/testing/LifeLaws.ts"
 import * as Shrink from "../../domain/testing/Shrink.ts"
 import { makeMemory, type StateStore, type StateStoreKey } from "../state/store/StateStore.ts"
+import * as Roots from "../supervision/tree/Roots.ts"
 import * as FaultyStore from "./FaultyStore.ts"
 import { Recorder } from "./History.ts"
 import * as Scenario from "./Scenario.ts"
@@ -140,8 +141,10 @@ const once = <A, E>(
   )
   const elsewhere = new Machine(world)
   const timed = part.faults.filter((fault) => fault._tag === "Clock" || fault._tag === "Machine")
+  const leave = Roots.since()
   const ran = (problem: Scenario.Problem | undefined): Ran => {
     if (problem?.kind !== "stuck") world.settle()
+    else leave()
     return { run, problem: problem ?? Scenario.judge(run), millis: world.now, sleeping: world.sleeping }
   }
   while (true) {
@@ -177,6 +180,7 @@ const once = <A, E>(
       if (stuck !== undefined) return ran({ kind: "stuck", what: stuck.message })
     }
     machine.isOff = true
+    leave()
     recorder.stopped("the process was killed")
     LifeLaws.gone(run.laws)
     world.moveTo(world.now + restartsAfter)

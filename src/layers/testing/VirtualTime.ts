@@ -16,6 +16,7 @@
  */
 import { Clock, Context, Duration, Effect, type Exit, Random, Scheduler, Schema } from "effect"
 import * as Draws from "../../domain/testing/Draws.ts"
+import * as Roots from "../supervision/tree/Roots.ts"
 
 /**
  * How a run is to go.
@@ -331,7 +332,10 @@ const runIn = <A, E, R>(
 ): Exit.Exit<A, E> | Effect.Effect<never> => {
   const world = new World(options)
   const machine = new Machine(world)
+  const leave = Roots.since()
   const fiber = Effect.runForkWith(Context.merge(context, machine.context))(effect)
   const stuck = world.runUntil(() => fiber.pollUnsafe() !== undefined)
-  return stuck === undefined ? fiber.pollUnsafe()! : Effect.die(stuck)
+  if (stuck === undefined) return fiber.pollUnsafe()!
+  leave()
+  return Effect.die(stuck)
 }

@@ -81,6 +81,8 @@ const incarnationOf = (server: CellClient): Effect.Effect<Incarnation> =>
 class Life {
   private busy = false
   isOver = false
+  /** What was wrong with its start. One that is given up, and runs on until it hears of that, handles nothing. */
+  early: string | undefined = undefined
   private readonly name: string
   private readonly broken: (what: string) => void
   private readonly standsOn: ReadonlyArray<Incarnation>
@@ -94,6 +96,7 @@ class Life {
   enter(what: string): void {
     if (this.busy) this.broken(`${this.name} handles ${what} while it handles another message`)
     if (this.isOver) this.broken(`${this.name} handles ${what} after its end`)
+    if (this.early !== undefined) this.broken(this.early)
     for (const { number, server } of this.standsOn) {
       const now = Effect.runSync(Process.incarnation(server))
       if (now !== number) this.broken(`${this.name} handles ${what}, and what it needs was restarted under it`)
@@ -124,7 +127,7 @@ export const behaviorOf = (cell: CellClass, name: string, needs: ReadonlyArray<C
     yield* Effect.addFinalizer(() => Effect.sync(() => (life.isOver = true)))
     for (const needed of standsOn) {
       const status = yield* Process.status(needed)
-      if (status === "starting") broken(`${name} starts while what it needs is ${status}`)
+      if (status === "starting") life.early = `${name} was started while what it needs was ${status}`
     }
     const once = (counts: typeof Counts.Type, key: string, what: string): void => {
       if ((counts[key] ?? 0) > 0) broken(`${what} ${key} is handled by ${name}, and was before`)

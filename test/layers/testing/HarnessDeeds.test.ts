@@ -271,8 +271,10 @@ describe("a crash that was not announced", () => {
 describe("a test in virtual time", () => {
   it.effect("that cannot go on dies of it, instead of waiting for ever", () =>
     Effect.gen(function*() {
+      const before = yield* Sys.roots
       const exit = yield* Effect.exit(Harness.run(App, Effect.never))
       const [reason] = exit._tag === "Failure" ? exit.cause.reasons : []
       assert.isTrue(reason !== undefined && Cause.isDieReason(reason) && reason.defect instanceof VirtualTime.Stuck)
+      assert.deepStrictEqual(yield* Sys.roots, before, "its tree is not among those that run")
     }))
 })

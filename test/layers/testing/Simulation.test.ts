@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Layer, Random, Ref, Schema } from "effect"
-import { GenServer, Restart, StateContainer, StateStore, Supervisor } from "../../../src/index.ts"
+import { GenServer, Restart, StateContainer, StateStore, Supervisor, Sys } from "../../../src/index.ts"
 import { FaultyStore, History, Simulation } from "../../../src/testing.ts"
 
 class Counter extends GenServer.Service<Counter>()("app/Counter", {
@@ -76,6 +76,7 @@ describe("a simulation", () => {
 
   it.effect("keeps a store when the app's process is killed, and whatever was acknowledged", () =>
     Effect.gen(function*() {
+      const before = yield* Sys.roots
       const { history } = yield* Simulation.run(durable, {
         seed: 3,
         for: "15 minutes",
@@ -84,6 +85,7 @@ describe("a simulation", () => {
       })
       assert.isAbove(history.split("fault: the process is killed").length, 10)
       assert.isAbove(history.split("fault: a request of the store").length, 10)
+      assert.deepStrictEqual(yield* Sys.roots, before, "nothing is left of those that were killed")
     }))
 
   it.effect("finds what a killed process loses that has its state in memory, and shows the shortest history of it", () =>

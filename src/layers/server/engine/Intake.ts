@@ -199,9 +199,7 @@ export const replay = (
 }
 
 /** Whether its handler has ended without a commit. One that stops its server may be answered by `terminate`. */
-const isUndone = ({ inHand, phase }: Server, envelope: Envelope): boolean =>
-  // Nothing is in hand on the direct path, where a handler replies on its own stack.
-  envelope.stopped === undefined && !(isUp(phase) && (inHand === undefined || inHand.envelope === envelope))
+const isUndone = ({ phase }: Server, { stopped }: Envelope): boolean => stopped === undefined && !isUp(phase)
 
 /** Answers a caller that was promised a later reply; a call with a key whose message is still in hand, with its commit. */
 export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {

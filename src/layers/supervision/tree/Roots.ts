@@ -20,6 +20,14 @@ export const grown = (root: LocalProcess & Child): () => void => {
   return () => void all.delete(root)
 }
 
+/** Takes off, when called, those that have come since: no scope of a simulated process closes when that is killed. */
+export const since = (): () => void => {
+  const before = new Set(all)
+  return () => {
+    for (const root of all) if (!before.has(root)) all.delete(root)
+  }
+}
+
 /**
  * The root supervisors that report to the `Telemetry` of the context (`Telemetry.CurrentTelemetry`); where it has none, all
  * of this JavaScript thread.
