@@ -55,7 +55,7 @@ export interface Part {
 
 /** What is wrong with a run. `kind` tells what was looked at. */
 export interface Problem {
-  readonly kind: "history" | "lives" | "promise" | "invariant" | "client" | "start" | "stuck"
+  readonly kind: "history" | "undecided" | "lives" | "promise" | "invariant" | "client" | "start" | "stuck"
   readonly what: string
   /** When it was there to be seen, if that is known. */
   readonly millis?: number | undefined
@@ -313,7 +313,7 @@ export const judge = ({ laws, recorder, violation }: Run): Problem | undefined =
   if (law !== undefined) return problem("lives", law)
   if (undecided === undefined) return undefined
   return problem(
-    "history",
+    "undecided",
     `too much of ${undecided} has an unknown outcome: fewer faults, or a shorter run, can be decided`
   )
 }

@@ -282,7 +282,9 @@ export const run = <A, E>(app: Layer.Layer<A, E>, options: Options<A>): Effect.E
     const again = (part: Scenario.Part): Ran => once(app, options, part, outer)
     const first = again(whole)
     if (first.problem !== undefined) {
-      const { part, ran } = shortest(first, whole, attempts, again)
+      // Whether a part of what cannot be decided is decided shows nothing.
+      const isFound = first.problem.kind !== "undecided"
+      const { part, ran } = isFound ? shortest(first, whole, attempts, again) : { part: whole, ran: first }
       return Effect.fail(
         new SimulationFailed({
           seed,

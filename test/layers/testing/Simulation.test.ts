@@ -186,6 +186,18 @@ describe("what is wrong", () => {
       yield* failing(app, { clients: { a: Effect.void }, invariant: Effect.fail("no"), attempts: 0 })
       assert.strictEqual(runs, 1)
     }))
+
+  it.effect("is a single run where its history cannot be decided: no part of it shows more", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const app = Layer.effectDiscard(Effect.sync(() => runs++))
+      const atOnce = Effect.map(History.History, (history) => {
+        const ends = Array.from({ length: 18 }, (_, i) => history.begin(`c${i}`, "k", { _tag: "Write", value: i }))
+        for (const end of ends) end((at) => ({ outcome: { _tag: "Answered", value: undefined, at } }))
+      })
+      const { kind } = yield* failing(app, { clients: { a: Effect.void }, invariant: atOnce })
+      assert.deepStrictEqual([kind, runs], ["undecided", 1])
+    }))
 })
 
 describe("a store of a simulation", () => {
