@@ -14,7 +14,8 @@ import {
   nothingCounted,
   type Row,
   type Screen,
-  type Snapshot
+  type Snapshot,
+  untouched
 } from "../src/domain/observer/Wire.ts"
 
 /** How it stands with the source. */
@@ -45,16 +46,7 @@ export const rateOfTypes = new Rates()
 let ratedProcess: number | undefined
 
 type Looking = Omit<View, "reader">
-const atFirst: Looking = {
-  from: 0,
-  count: 80,
-  opened: [],
-  closed: [],
-  find: "",
-  troubled: false,
-  sort: null,
-  chosen: null
-}
+const atFirst: Looking = { ...untouched, count: 80 }
 
 export const view = signal<Looking>(atFirst)
 export const chosen = computed(() => view.value.chosen)

@@ -10,7 +10,7 @@ import { Clock, Console, Effect, Layer, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { join } from "node:path"
 import * as StateStoreSqlite from "../../src/layers/state/StateStoreSqlite.ts"
-import { FaultyStore } from "../../src/testing.ts"
+import { type Chaos, FaultyStore, type Simulation } from "../../src/testing.ts"
 import { deliberateFaults, withinSeeds } from "../kit/chaos/Faults.ts"
 import { find } from "../kit/chaos/Faulty.ts"
 import { hunt, huntLive, optionsOf } from "../kit/chaos/Hunt.ts"
@@ -32,6 +32,8 @@ interface Total {
   undecided: number
   broken: number
 }
+
+type Failed = Simulation.SimulationFailed | Chaos.ChaosFailed
 
 /** One tree over a real database, in real time. */
 const liveRound = (seed: number) =>
@@ -60,7 +62,7 @@ const soak = Effect.fnUntraced(function*(
     // Seeds of one run are far from those of the next.
     const own = seeds > 0 ? seed + total.rounds : seed * 1_000_000 + total.rounds
     const isLive = seeds === 0 && total.rounds % live === live - 1
-    const round: Effect.Effect<Omit<Total, "rounds" | "liveRounds" | "undecided" | "broken">, Error> = isLive
+    const round: Effect.Effect<Omit<Total, "rounds" | "liveRounds" | "undecided" | "broken">, Failed> = isLive
       ? Effect.map(liveRound(own), (report) => ({ ...report, millis: liveSeconds * 1000 }))
       : hunt({ seed: own, minutes })
     const result = yield* Effect.result(round)
@@ -76,7 +78,7 @@ const soak = Effect.fnUntraced(function*(
       continue
     }
     // No promise is broken by that: too many calls were made whose outcome is not known.
-    if (result.failure.message.includes("has an unknown outcome: fewer faults")) {
+    if (result.failure.kind === "undecided") {
       total.undecided++
       continue
     }

@@ -9,6 +9,18 @@
  *
  * @since 0.1.0
  */
+import type { View } from "./Requests.ts"
+
+/** What a reader looks at before it has asked for anything: the whole tree, from its roots. */
+export const untouched: Omit<View, "reader" | "count"> = {
+  from: 0,
+  opened: [],
+  closed: [],
+  find: "",
+  troubled: false,
+  sort: null,
+  chosen: null
+}
 
 /** Where a process is in its life. */
 export type Status = "starting" | "running" | "suspended" | "hibernating" | "restarting" | "parked" | "stopped"

@@ -13,7 +13,7 @@
  * @since 0.1.0
  */
 import { isLonger, maxAnswerIdBytes } from "../state/stored/SnapshotRecord.ts"
-import { isDefined, isSorted } from "../text/SortedJson.ts"
+import { isDefined, isPlain, isSorted } from "../text/SortedJson.ts"
 
 /** Longest key of a call, in bytes of UTF-8: what every store can hold. */
 export const maxKeyBytes = maxAnswerIdBytes
@@ -74,10 +74,4 @@ export const rewritten = (value: unknown): unknown => {
   const after = before.flatMap(([name, one]) => one === undefined ? [] : [[name, rewritten(one)] as const])
   const isSame = after.length === before.length && after.every(([, one], index) => Object.is(one, before[index]![1]))
   return isSame ? value : Object.fromEntries(after)
-}
-
-const isPlain = (value: unknown): value is object => {
-  if (typeof value !== "object" || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
 }

@@ -8,7 +8,9 @@
  * @since 0.1.0
  */
 
-const isPlain = (value: object): boolean => {
+/** Whether it is an object that is not of a class. */
+export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
+  if (typeof value !== "object" || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
@@ -20,7 +22,7 @@ export const isSorted = (json: unknown): boolean => {
   if (!isPlain(json)) return false
   let last = ""
   for (const name of Object.keys(json)) {
-    if (name < last || !isSorted((json as Readonly<Record<string, unknown>>)[name])) return false
+    if (name < last || !isSorted(json[name])) return false
     last = name
   }
   return true
@@ -28,12 +30,10 @@ export const isSorted = (json: unknown): boolean => {
 
 /** Whether a plain value has no property that is `undefined`, at any depth. */
 export const isDefined = (value: unknown): boolean => {
-  if (typeof value !== "object" || value === null) return true
   if (Array.isArray(value)) return value.every(isDefined)
   if (!isPlain(value)) return true
   for (const name of Object.keys(value)) {
-    const one = (value as Readonly<Record<string, unknown>>)[name]
-    if (one === undefined || !isDefined(one)) return false
+    if (value[name] === undefined || !isDefined(value[name])) return false
   }
   return true
 }

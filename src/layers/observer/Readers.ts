@@ -9,7 +9,7 @@
 import { type Cause, Queue } from "effect"
 import { between } from "../../domain/observer/Difference.ts"
 import type { View } from "../../domain/observer/Requests.ts"
-import type { Change, Screen, Snapshot } from "../../domain/observer/Wire.ts"
+import { type Change, type Screen, type Snapshot, untouched } from "../../domain/observer/Wire.ts"
 
 /** How long a reader may take nothing, in milliseconds. */
 export const patience = 10_000
@@ -22,15 +22,9 @@ export type Source = Pick<Snapshot, "source" | "startedAt" | "actions" | "about"
 
 /** What a reader looks at before it has said so. */
 export const firstView = (reader: string): View => ({
+  ...untouched,
   reader,
-  from: 0,
-  count: 100,
-  opened: [],
-  closed: [],
-  find: "",
-  troubled: false,
-  sort: null,
-  chosen: null
+  count: 100
 })
 
 /** An event of the stream, as text. */

@@ -64,10 +64,4 @@ export const delayOf = (answer: unknown): number | undefined =>
   }, undefined)
 
 /** Whether a Schedule has come to its end, and has not failed. What throws when it is looked at is a failure. */
-export const hasEnded = (cause: Cause.Cause<unknown>): boolean => {
-  try {
-    return Pull.isDoneCause(cause)
-  } catch {
-    return false
-  }
-}
+export const hasEnded = (cause: Cause.Cause<unknown>): boolean => ask(() => Pull.isDoneCause(cause), false)

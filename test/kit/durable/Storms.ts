@@ -139,16 +139,20 @@ export const rage = Effect.fnUntraced(function*(
     yield* Effect.sleep(yield* Random.nextIntBetween(0, 10))
   })
   /** Starts one on what is there; `undefined` when it could not open it and said so. */
-  const open = Effect.fnUntraced(function*(before: string | undefined, beside: "a frozen one" | "none" = "none") {
+  const open = Effect.fnUntraced(function*(before: string | undefined, frozen?: Running) {
     const running = yield* begin
     yield* running.printed("ready")
     if (running.lines.includes("ready")) return running
     yield* running.ended
     const said = running.errors()
     // Frozen in a transaction of SQLite it keeps the others out, which is said: that lock is its process's.
-    if (beside === "a frozen one" && place.startsWith("sqlite") && said.includes("is waited for")) storm.refused++
+    if (frozen !== undefined && place.startsWith("sqlite") && said.includes("is waited for")) storm.refused++
     else if (before === undefined || said === "") {
-      storm.wrong.push(`${before ?? `after a kill, beside ${beside}`}: it ended by itself: ${said.slice(0, 500)}`)
+      storm.wrong.push(
+        `${before ?? (frozen === undefined ? "after a kill" : "beside a frozen one")}: it ended by itself: ${
+          said.slice(0, 500)
+        }`
+      )
     }
     return undefined
   })
@@ -174,7 +178,7 @@ export const rage = Effect.fnUntraced(function*(
       // Frozen wherever it is, with its statements on their way; thawed when the next one has written.
       yield* first.signal("SIGSTOP")
       const frozen = first.lines.length
-      const second = yield* open(undefined, "a frozen one")
+      const second = yield* open(undefined, first)
       if (second !== undefined) yield* work(second)
       yield* first.signal("SIGCONT")
       if (second !== undefined) yield* work(second)

@@ -2,7 +2,7 @@
 import { type Cause, Effect, Queue, type Scope, Stream } from "effect"
 import { applied } from "../../../src/domain/observer/Difference.ts"
 import type { View } from "../../../src/domain/observer/Requests.ts"
-import type { Change, Row, Screen, Snapshot } from "../../../src/domain/observer/Wire.ts"
+import { type Change, type Row, type Screen, type Snapshot, untouched } from "../../../src/domain/observer/Wire.ts"
 
 export const ask = (url: string, path: string, init?: RequestInit): Effect.Effect<Response> =>
   Effect.promise((signal) => fetch(`${url}/${path}`, { signal, ...init }))
@@ -76,15 +76,9 @@ export const open = (url: string, headers: Record<string, string> = {}): Effect.
       })
     reading.look = (view) =>
       post(url, "view", {
+        ...untouched,
         reader: reading.snapshot.reader,
-        from: 0,
         count: 100,
-        opened: [],
-        closed: [],
-        find: "",
-        troubled: false,
-        sort: null,
-        chosen: null,
         ...view
       }, headers)
     return reading

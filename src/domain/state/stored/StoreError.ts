@@ -11,7 +11,7 @@ import { type ExitReason, toCause } from "../../process/ExitReason.ts"
 import { type RestartAdvice, restartAdvice } from "../../process/RestartAdvice.ts"
 import { inDoubt, updateAdvice } from "../../process/UpdateAdvice.ts"
 import { Foreign } from "../../text/ForeignCause.ts"
-import { clause } from "../../text/ForeignText.ts"
+import { ask, clause } from "../../text/ForeignText.ts"
 import { Holder, holderText } from "./Ownership.ts"
 
 /** The store did not answer, or answered that it cannot just now. A write may or may not have been stored. */
@@ -152,13 +152,8 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 }
 
 /** Whether something is a store's error, whichever copy of this library it is from. What throws when it is looked at is none. */
-export const isStoreError = (u: unknown): u is StoreError => {
-  try {
-    return typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError"
-  } catch {
-    return false
-  }
-}
+export const isStoreError = (u: unknown): u is StoreError =>
+  ask(() => typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError", false)
 
 /**
  * Whether something ended because a younger session has its key, and its key alone: a server, or the supervisor that gave up on

@@ -6,8 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { Column, Rank, Sort } from "../../../domain/observer/Ranking.ts"
-import { Top } from "../../../domain/observer/Ranking.ts"
+import { type Column, type Rank, type Sort, Top } from "../../../domain/observer/Ranking.ts"
 import type { Status } from "../../../domain/observer/Wire.ts"
 import { serverOf } from "../../server/class/ServerRef.ts"
 import { statusOf } from "../../server/system/Peek.ts"

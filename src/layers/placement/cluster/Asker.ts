@@ -13,16 +13,15 @@
  */
 import { Cause, Clock, Context, Effect, Exit, Fiber, Predicate, type Random, Schema } from "effect"
 import { ClusterError } from "effect/cluster"
-import { refusal } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import * as Unheard from "../../../domain/placement/Unheard.ts"
 import { CallError, callError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import { checkOf, schemaOf } from "../../../domain/server/Validation.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
+import { invalid } from "../../server/class/Checked.ts"
 import { Deadline, type Deadlines } from "../../server/message/Deadlines.ts"
 import type { MessageType } from "../../server/message/MessageType.ts"
-import { shownPayload } from "../../server/message/ShownMessage.ts"
 import { noTimeout } from "../../server/parts/Limits.ts"
 
 /** A client of one entity, as effect makes it. */
@@ -107,17 +106,6 @@ export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key
   }
   return (key) => new Client(key)
 }
-
-const invalidOption = (name: string, type: MessageType, given: unknown, issue: string) =>
-  refusal(
-    { of: name, request: type.tag, option: "payload", given: shownPayload(type, given) },
-    `what its schema says (${issue})`
-  )
-
-const invalid = (name: string, type: MessageType, given: unknown, issue: string) =>
-  type.isCall
-    ? Exit.fail(callError(name, type.tag, { _tag: "InvalidPayload", issue }))
-    : Exit.die(invalidOption(name, type, given, issue))
 
 /** A call that is made. */
 interface Made {
@@ -207,11 +195,11 @@ const tell = (
   type: MessageType,
   payload: unknown,
   millis: number
-): Effect.Effect<void> =>
+): Effect.Effect<void, unknown> =>
   Effect.asVoid(Effect.timeoutOption(send({ payload }, { discard: true }), millis)).pipe(
-    Effect.catchCause((cause): Effect.Effect<void> => {
+    Effect.catchCause((cause): Effect.Effect<void, unknown> => {
       const issue = Cause.hasDies(cause) ? issueOf(type, payload) : undefined
-      if (issue !== undefined) return Exit.die(invalidOption(name, type, payload, issue))
+      if (issue !== undefined) return invalid(name, type, payload, issue)
       return Effect.logDebug(`${type.tag} to ${name} was not delivered`, cause)
     })
   )

@@ -45,18 +45,21 @@ export const checkedMethod = <Client extends ServerClient>(
     return Effect.suspend(() => {
       const issue = check(payload)
       if (issue === undefined) return Reflect.apply(method, this, [payload, options])
-      const { name } = this[processOf]
-      // A cast has no answer: what its sender cannot hear of in its type is a defect of it.
-      return type.isCall
-        ? Exit.fail(callError(name, type.tag, { _tag: "InvalidPayload", issue }))
-        : Exit.die(
-          refusal(
-            { of: name, request: type.tag, option: "payload", given: shownPayload(type, payload) },
-            `what its schema says (${issue})`
-          )
-        )
+      return invalid(this[processOf].name, type, payload, issue)
     })
   }
+
+/** The answer to a payload that is not what its message's schema says. */
+export const invalid = (name: string, type: MessageType, given: unknown, issue: string): Exit.Exit<never, unknown> =>
+  type.isCall
+    ? Exit.fail(callError(name, type.tag, { _tag: "InvalidPayload", issue }))
+    // A cast has no answer: what its sender cannot hear of in its type is a defect of it.
+    : Exit.die(
+      refusal(
+        { of: name, request: type.tag, option: "payload", given: shownPayload(type, given) },
+        `what its schema says (${issue})`
+      )
+    )
 
 /** Checks the replies of a behaviour before they are committed; `undefined` where no message of the class is validated. */
 export const checkedBehavior = (

@@ -173,8 +173,8 @@ const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
  *
  * **Details**
  *
- * `true` writes one line an event to the loggers of the server's context, at level `Info`, without what schemas mark as secret. A sink runs on the server's
- * stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
+ * `true` writes one line an event to the loggers of the server's context, at level `Info`, without what schemas mark as secret. A
+ * sink runs on the server's stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
  *
  * @category debugging
  * @since 0.1.0

@@ -72,11 +72,8 @@ export const copyNeeded = Effect.fnUntraced(function*(
     // None, too: those of an older snapshot end there.
     const timers = found.timers && Timers.asOf(found.timers, one.seq)
     const { isWhole, state } = yield* textAt(one.place)
-    if (isWhole) {
-      return yield* add({ _tag: "Put", record: { ...withState(one, state), answers, timers } }) ?? Effect.void
-    }
     const record = { ...withState(one, state), answers, timers }
-    yield* add({ _tag: "Lost", record, why: whyRotten(one.place) }) ?? Effect.void
+    yield* add(isWhole ? { _tag: "Put", record } : { _tag: "Lost", record, why: whyRotten(one.place) }) ?? Effect.void
   })
 
   const generations: Array<Array<Indexed>> = []
