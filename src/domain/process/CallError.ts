@@ -8,6 +8,7 @@
  */
 import { Cause, Schema } from "effect"
 import { bytesOf } from "../options/Utf8.ts"
+import { elided } from "../text/Elided.ts"
 import { ForeignCause } from "../text/ForeignCause.ts"
 import { cut } from "../text/ForeignText.ts"
 import { crashed, ExitReason, toText } from "./ExitReason.ts"
@@ -197,7 +198,7 @@ const explain = (reason: CallErrorReason): string => {
     case "Parked":
       return "its supervisor gave up on the server and keeps it parked, with its state. Mend the cause, then resumeChild."
     case "CallingSelf":
-      return `the call would wait for itself (${reason.chain.join(" -> ")}). ` +
+      return `the call would wait for itself (${elided(reason.chain.join(" -> "))}). ` +
         "Use a cast, or answer later with Next.noReply, or move the work into the handler."
     case "NotConserved":
       return adviceOf(reason.cause) ?? `its state could not be stored, ${toText(crashed(reason.cause))}. ${inDoubt}`

@@ -276,8 +276,9 @@ export const stop = (draft: Draft, entry: Entry, request: number | undefined): v
   const ticket = draft.ticket()
   const starting = status._tag === "Starting"
   const stopping = status._tag === "Stopping" ? status : undefined
+  const ending = draft.phase._tag === "Ending" ? draft.phase : undefined
   if (starting && status.request !== undefined) {
-    draft.do({ _tag: "Answer", request: status.request, answer: { _tag: "Stopped" } })
+    draft.do({ _tag: "Answer", request: status.request, answer: { _tag: "Stopped", why: ending?.reason } })
   }
   const requests = stopping === undefined ? noRequests : stopping.requests
   const terminated = request !== undefined || stopping?.terminated === true
@@ -293,7 +294,6 @@ export const stop = (draft: Draft, entry: Entry, request: number | undefined): v
       discard
     }
   })
-  const ending = draft.phase._tag === "Ending" ? draft.phase : undefined
   const brutal = entry.spec.shutdown === "brutal_kill" || ending?.brutal === true
   draft.do({
     _tag: "Stop",

@@ -66,8 +66,8 @@ export type Answer =
   | { readonly _tag: "Started"; readonly info: unknown }
   | { readonly _tag: "Ignored" }
   | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
-  /** The child was ordered to stop before its start had finished. */
-  | { readonly _tag: "Stopped" }
+  /** The child was ordered to stop before its start had finished; `why` is what its supervisor ends with, if it does. */
+  | { readonly _tag: "Stopped"; readonly why: ExitReason | undefined }
   | { readonly _tag: "AlreadyStarted" }
   | { readonly _tag: "AlreadyPresent" }
   | { readonly _tag: "NotFound" }

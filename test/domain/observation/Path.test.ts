@@ -13,4 +13,19 @@ describe("the text of a path", () => {
     const paths = [["a", "b"], ["a > b"], ["a/b"], ["a", "b", ""], ["a >", "b"], ["\"a > b\""]]
     assert.strictEqual(new Set(paths.map(pathText)).size, paths.length)
   })
+
+  it("fits into a line, however deep the tree is, and however long an id: its beginning and its end are there", () => {
+    const deep = ["root", ...Array.from({ length: 2000 }, (_, i) => `level/${i}`), "app/Counter"]
+    const other = deep.map((id, i) => i === 1000 ? "another" : id)
+    const key = ["root", `app/Counter/${"x".repeat(100_000)}`]
+    for (const path of [deep, other, key, ["root", `${"é\u{1f600}".repeat(1000)} > b`]]) {
+      const text = pathText(path)
+      assert.isBelow(text.length, 1400)
+      assert.strictEqual(Buffer.from(text).toString(), text)
+      assert.isTrue(text.startsWith("root > "))
+    }
+    assert.isTrue(pathText(deep).endsWith("level/1999 > app/Counter"))
+    assert.notStrictEqual(pathText(deep), pathText(other))
+    assert.strictEqual(pathText(["root", "x".repeat(1000)]), `root > ${"x".repeat(1000)}`)
+  })
 })

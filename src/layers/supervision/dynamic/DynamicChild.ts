@@ -11,7 +11,7 @@ import type { ChildSpec } from "../../../domain/supervision/ChildSpec.ts"
 import type { Status } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child, Started } from "../../process/Child.ts"
 import * as Turn from "../../process/Turn.ts"
-import type { StartErrorReason } from "../tree/SupervisorErrors.ts"
+import { type StartErrorReason, type Stopped, stoppedFor } from "../tree/SupervisorErrors.ts"
 
 /** A child that is not simply running. */
 export interface Exceptional {
@@ -34,7 +34,7 @@ export type Entry = ChildSpec | Exceptional
 export type Outcome =
   | Started
   | Extract<StartErrorReason<unknown>, { readonly _tag: "Failed" | "StateUnreadable" }>
-  | { readonly _tag: "Stopped" }
+  | Stopped
   | { readonly _tag: "Done" }
 
 /** An end that waits to be dealt with. */
@@ -56,8 +56,8 @@ export const statusOf = (entry: Entry): Exclude<Status, "gone"> => isExceptional
 /** The outcome of a request that had nothing to wait for. */
 export const done: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Done" })
 
-/** The outcome of a start that was given up, since the child was asked to stop. */
-export const stopped: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Stopped" })
+/** The outcome of a start that was given up, since the child was asked to stop: `why` is what its supervisor ends with, if it does. */
+export const stopped = (why: ExitReason | undefined): Exit.Exit<Outcome> => Exit.succeed(stoppedFor(why))
 
 /** A fresh record. */
 export const exceptional = (spec: ChildSpec, status: Exceptional["status"]): Exceptional => ({

@@ -97,7 +97,7 @@ export class DynamicEnd {
     const { incarnation } = child
     const wasUp = !isExceptional(entry)
     const stopping = children.step(child, entry, "terminate")!
-    if (isExceptional(entry)) answer(entry, stopped)
+    if (isExceptional(entry)) answer(entry, stopped(this.reason))
     const reason = shutdown === "brutal_kill" ? killed : orderly
     execute(this.context, stopOf(child, reason, shutdown, true), (exit) => {
       if (children.get(child) !== stopping) return

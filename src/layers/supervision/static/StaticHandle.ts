@@ -20,7 +20,8 @@ import {
   type ChildErrorReason,
   failed,
   StartError,
-  type StartErrorReason
+  type StartErrorReason,
+  stoppedFor
 } from "../tree/SupervisorErrors.ts"
 import {
   asChildFailure,
@@ -227,11 +228,11 @@ const startReason = <E>(answer: Answer, slot: Slot | undefined): StartErrorReaso
       return failed(answer.cause as Extract<StartErrorReason<E>, { readonly _tag: "Failed" }>["cause"])
     case "AlreadyStarted":
     case "AlreadyPresent":
-      return slot === undefined ? { _tag: "Stopped" } : { _tag: answer._tag, process: slot.child }
+      return slot === undefined ? stoppedFor(undefined) : { _tag: answer._tag, process: slot.child }
     case "InvalidOption":
       return answer
     case "Stopped":
-      return { _tag: "Stopped" }
+      return stoppedFor(answer.why)
     default:
       return { _tag: "NotRunning" }
   }

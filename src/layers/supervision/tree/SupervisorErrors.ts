@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import { Cause, Context, Runtime, Schema } from "effect"
-import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { pathText } from "../../../domain/observation/Path.ts"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
-import { crashed, toText } from "../../../domain/process/ExitReason.ts"
+import { crashed, ExitReason, toText } from "../../../domain/process/ExitReason.ts"
 import { StateUnreadable } from "../../../domain/state/stored/StateUnreadable.ts"
+import { elided } from "../../../domain/text/Elided.ts"
 import { ForeignCause } from "../../../domain/text/ForeignCause.ts"
 import { isInstance } from "../../../domain/text/ForeignText.ts"
 import type { Process } from "../../process/Process.ts"
@@ -18,8 +19,8 @@ import type { Process } from "../../process/Process.ts"
  * `Failed`: its init failed, and nothing is left of it. `StateUnreadable`: its stored state cannot be read; it was not replaced.
  * `AlreadyStarted`: a child of that id is there, `process`.
  * `AlreadyPresent`: so is its spec, but it is down or being restarted. `MaxChildren`: there are as many as there may be.
- * `InvalidSpec`: its spec makes no sense. `Stopped`: it was ordered to stop before it was up. `NotRunning`: the supervisor is
- * down, or on its way. `CallingSelf`: the start would wait for itself, by way of the servers of `chain`.
+ * `InvalidSpec`: its spec makes no sense. `Stopped`: it was ordered to stop before it was up; `why` is what its supervisor ends
+ * with, if that was the reason. `NotRunning`: the supervisor is down, or on its way. `CallingSelf`: the start would wait for itself, by way of the servers of `chain`.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +37,7 @@ export type StartErrorReason<E> =
   | { readonly _tag: "AlreadyPresent"; readonly process: Process }
   | { readonly _tag: "MaxChildren"; readonly max: number }
   | InvalidOption
-  | { readonly _tag: "Stopped" }
+  | Stopped
   | { readonly _tag: "NotRunning" }
   | { readonly _tag: "CallingSelf"; readonly chain: ReadonlyArray<string> }
 
@@ -62,7 +63,7 @@ const StartReason = Schema.Union([
   Schema.TaggedStruct("AlreadyPresent", { process: Schema.Unknown }),
   Schema.TaggedStruct("MaxChildren", { max: Schema.Number }),
   InvalidOption,
-  Schema.TaggedStruct("Stopped", {}),
+  Schema.TaggedStruct("Stopped", { why: Schema.optionalKey(ExitReason) }),
   Schema.TaggedStruct("NotRunning", {}),
   Schema.TaggedStruct("CallingSelf", { chain: Schema.Array(Schema.String) })
 ])
@@ -86,6 +87,16 @@ export class StartError<E = unknown> extends Schema.TaggedError<StartError<unkno
     return `${this.child} under ${this.supervisor}: ${explainStart(this.reason)}`
   }
 }
+
+/** A child was ordered to stop before it was up. */
+export interface Stopped {
+  readonly _tag: "Stopped"
+  readonly why?: ExitReason
+}
+
+/** The reason of a start that was given up: `why` is what the supervisor ends with, if it does. */
+export const stoppedFor = (why: ExitReason | undefined): Stopped =>
+  why === undefined ? { _tag: "Stopped" } : { _tag: "Stopped", why }
 
 /** The reason of a start that failed. */
 export const failed = <E>(
@@ -114,11 +125,13 @@ const explainStart = (reason: StartErrorReason<unknown>): string => {
     case "InvalidOption":
       return reason.message
     case "Stopped":
-      return "it was ordered to stop before it was up."
+      return `it was ordered to stop before it was up${
+        reason.why === undefined ? "" : `, since its supervisor is on its way down: ${toText(reason.why)}`
+      }.`
     case "NotRunning":
       return "the supervisor is not running, or shutting down. If it gave up, its crash report says why."
     case "CallingSelf":
-      return `the start would wait for itself (${reason.chain.join(" -> ")}). ` +
+      return `the start would wait for itself (${elided(reason.chain.join(" -> "))}). ` +
         "Ask for it after the start, with a cast to itself or continueWith, or leave it to a fiber of its own."
   }
 }

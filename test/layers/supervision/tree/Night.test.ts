@@ -63,6 +63,32 @@ describe("a subtree that does not start at run time", () => {
     }))
 })
 
+it.effect("a start that its supervisor's end breaks off says what that ends with", () =>
+  Effect.gen(function*() {
+    for (const kind of ["static", "dynamic"] as const) {
+      const [bad, slow] = [new Script(), new Script()]
+      slow.starts.push("hang")
+      const error = yield* Effect.scoped(Effect.gen(function*() {
+        const never = { ...one, restart: Restart.never }
+        const supervisor = kind === "static"
+          ? Context.get(yield* Layer.build(Top.layer(never, [])), Top)
+          : Context.get(yield* Layer.build(Pool.layer({ restart: Restart.never })), Pool)
+        yield* supervisor.startChild(recipe("bad", bad))
+        const starting = yield* Effect.forkChild(supervisor.startChild(recipe("slow", slow)), {
+          startImmediately: true
+        })
+        bad.end()
+        return yield* Effect.flip(Fiber.join(starting))
+      })).pipe(Effect.provide(recordedLog().layer))
+      const root = kind === "static" ? "top" : "pool"
+      assert.strictEqual(
+        error.message,
+        `slow under ${root}: it was ordered to stop before it was up, since its supervisor is on its way down: ` +
+          "gave up on bad: boom."
+      )
+    }
+  }))
+
 it.effect("a crash that many supervisors give up on is shown once, and first", () =>
   Effect.gen(function*() {
     const script = new Script()
