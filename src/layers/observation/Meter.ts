@@ -25,6 +25,9 @@ export interface Gauges {
 
 type Read = () => Gauges
 
+/** Code of the app's own failed: what follows, and why. Each is logged once. */
+type Failed = (what: string, defect: unknown) => void
+
 const ignore = () => {}
 
 /** Puts a series into the registry whose state is read by `get`. */
@@ -59,6 +62,7 @@ export class ClassMeter {
   crashes = 0
   restarts = 0
   private readonly registry: Metric.MetricRegistry
+  private readonly failed: Failed
   private readonly tags = new Map<string, TagMeter>()
   /** What says how many there are now, by what it belongs to: that may be gone. */
   private readers: ReadonlyArray<WeakRef<object>> = []
@@ -66,25 +70,40 @@ export class ClassMeter {
   /** When servers crashed that have not answered since. */
   private readonly crashed = new WeakMap<object, number>()
 
-  constructor(registry: Metric.MetricRegistry, id: string) {
+  constructor(registry: Metric.MetricRegistry, id: string, failed: Failed) {
     this.registry = registry
     this.id = id
+    this.failed = failed
     const labels = { server: id }
     const histogram = (metric: Metric.Histogram<number>, of: Histogram) =>
-      pull(registry, Metric.withAttributes(metric, labels), () => of.state)
+      this.show(Metric.withAttributes(metric, labels), () => of.state)
     histogram(Metrics.mailboxTime, this.waited)
     histogram(Metrics.commitTime, this.stored)
     histogram(Metrics.firstReplyTime, this.firstReply)
     const counter = (metric: Metric.Counter<number>, get: () => number) =>
-      pull(registry, Metric.withAttributes(metric, labels), () => ({ count: get(), incremental: true }))
+      this.show(Metric.withAttributes(metric, labels), () => ({ count: get(), incremental: true }))
     counter(Metrics.classCrashes, () => this.crashes)
     counter(Metrics.classRestarts, () => this.restarts)
     const gauge = (metric: Metric.Gauge<number>, part: keyof Gauges) =>
-      pull(registry, Metric.withAttributes(metric, labels), () => ({ value: this.sum(part) }))
+      this.show(Metric.withAttributes(metric, labels), () => ({ value: this.sum(part) }))
     gauge(Metrics.live, "live")
     gauge(Metrics.hibernating, "hibernating")
     gauge(Metrics.classDepth, "queued")
     gauge(Metrics.quarantined, "quarantined")
+  }
+
+  /** A registry is the app's own: one that throws shows less, and that is all. */
+  private show<State>(metric: Metric.Metric<number, State>, get: () => State): void {
+    try {
+      pull(this.registry, metric, get)
+    } catch (defect) {
+      this.failed("a metric registry failed: not all is counted in it", defect)
+    }
+  }
+
+  /** A tracer is the app's own, too: it failed, and the message has no span. */
+  untraced(defect: unknown): void {
+    this.failed("a tracer failed: not all messages have a span", defect)
   }
 
   /** The messages of a tag; its series are there from the first time on. */
@@ -95,12 +114,12 @@ export class ClassMeter {
     this.tags.set(tag, made)
     const labels = { server: this.id, message: tag }
     for (const outcome of ["handled", "failed", "crashed"] as const) {
-      pull(this.registry, Metric.withAttributes(Metrics.classMessages, { ...labels, outcome }), () => ({
+      this.show(Metric.withAttributes(Metrics.classMessages, { ...labels, outcome }), () => ({
         count: made.counts[outcome],
         incremental: true
       }))
     }
-    pull(this.registry, Metric.withAttributes(Metrics.handlerTime, labels), () => made.time.state)
+    this.show(Metric.withAttributes(Metrics.handlerTime, labels), () => made.time.state)
     return made
   }
 
@@ -142,17 +161,23 @@ export class Meter {
   /** Whether each message is a span, too. */
   readonly hasSpans: boolean
   private readonly registry: Metric.MetricRegistry
+  private readonly failed: Failed
 
-  constructor(registry: Metric.MetricRegistry, hasSpans: boolean) {
+  constructor(registry: Metric.MetricRegistry, hasSpans: boolean, failed: Failed) {
     this.registry = registry
     this.hasSpans = hasSpans
+    const logged = new Set<string>()
+    this.failed = (what, defect) => {
+      if (!logged.has(what)) failed(what, defect)
+      logged.add(what)
+    }
   }
 
   /** A registry counts a class once, for whatever it is counted. */
   of(id: string): ClassMeter {
     const classes = known.get(this.registry) ?? new Map<string, ClassMeter>()
     known.set(this.registry, classes)
-    const meter = classes.get(id) ?? new ClassMeter(this.registry, id)
+    const meter = classes.get(id) ?? new ClassMeter(this.registry, id, this.failed)
     classes.set(id, meter)
     return meter
   }

@@ -11,10 +11,12 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Layer, Metric, Queue, type Scope, Stream } from "effect"
+import { Cause, type Context, Effect, Layer, Metric, Queue, type Scope, Stream } from "effect"
 import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import { bounded } from "../../domain/text/ForeignCause.ts"
 import { CurrentMeter, Meter } from "./Meter.ts"
+import { logIn } from "./SafeLog.ts"
 import { CurrentSink, make as makeSink, scoped as scopedSink, type Telemetry } from "./Sink.ts"
 
 export type { Listener, ReportListener, Telemetry } from "./Sink.ts"
@@ -93,7 +95,11 @@ export interface ByClassOptions {
 export const byClass = (options?: ByClassOptions): Layer.Layer<never> =>
   Layer.effect(
     CurrentMeter,
-    Effect.map(Metric.MetricRegistry, (registry) => new Meter(registry, options?.spans === true))
+    Effect.contextWith((context: Context.Context<never>) => {
+      const failed = (what: string, defect: unknown) =>
+        logIn(context, Effect.logError(what, bounded(Cause.die(defect))))
+      return Effect.map(Metric.MetricRegistry, (registry) => new Meter(registry, options?.spans === true, failed))
+    })
   )
 
 /**

@@ -1,7 +1,33 @@
 /** Code of an app's own around its servers that does not do what it should, at calls that a plan says. */
-import { Effect, Schema } from "effect"
+import { Context, Effect, Metric, Schema, SchemaGetter, Tracer } from "effect"
 import type { SnapshotRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { StateStore } from "../../../src/index.ts"
+
+/** Code that looks on, and has no say. */
+export const onlookers = [
+  "logger",
+  "listener",
+  "listener for reports",
+  "metric registry",
+  "tracer",
+  "debug function",
+  "formatStatus"
+] as const
+
+/** Code beside the store, the codec of states and the budget that has a say. */
+export const besides = [
+  "behavior",
+  "handler",
+  "continuation",
+  "idle",
+  "migrate",
+  "replaceState",
+  "encode a payload",
+  "decode a payload",
+  "encode a reply",
+  "decode a reply",
+  "row"
+] as const
 
 /** Where such code is called. */
 export const places = [
@@ -19,11 +45,11 @@ export const places = [
   "decode",
   "retry",
   "restart",
-  "logger",
   "init",
   "restore",
   "terminate",
-  "formatStatus"
+  ...onlookers,
+  ...besides
 ] as const
 
 type Place = typeof places[number]
@@ -145,6 +171,39 @@ export class Foreign {
     return deed.startsWith("answers") ? nonsenses[nonsense] as A : refuse()
   }
 }
+
+/** A metric registry whose every access may be wrong. */
+class Registry extends Map<string, Metric.Metric.Metadata<any, any>> {
+  private readonly foreign: Foreign
+  constructor(foreign: Foreign) {
+    super()
+    this.foreign = foreign
+  }
+  override get(key: string) {
+    return this.foreign.plain("metric registry", () => super.get(key))
+  }
+  override set(key: string, value: Metric.Metric.Metadata<any, any>) {
+    return this.foreign.plain("metric registry", () => super.set(key, value))
+  }
+}
+
+/** Counts and traces by foreign code. */
+export const watchedBy = (foreign: Foreign): Context.Context<never> =>
+  Context.make(Metric.MetricRegistry, new Registry(foreign)).pipe(
+    Context.add(
+      Tracer.Tracer,
+      Tracer.make({ span: (options) => foreign.plain("tracer", () => Tracer.nativeTracer.span(options)) })
+    )
+  )
+
+/** A schema that is written and read by foreign code. */
+export const codecOf = (foreign: Foreign, encode: Place, decode: Place) =>
+  Schema.Int.pipe(
+    Schema.decodeTo(Schema.Int, {
+      decode: SchemaGetter.transform((n) => foreign.plain(decode, () => n)),
+      encode: SchemaGetter.transform((n) => foreign.plain(encode, () => n))
+    })
+  )
 
 /** A store whose every method may be wrong. */
 export const storeOf = (foreign: Foreign): StateStore.StateStore<"crash"> => {

@@ -7,6 +7,7 @@ import { Otlp, PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
 import { GenServer, Metrics, Restart, StateContainer, Supervisor, Telemetry } from "../../../src/index.ts"
 import { now, turns } from "../../kit/Fibers.ts"
+import { recordedLog } from "../../kit/Log.ts"
 import { layer as storeLayer, onSave, Scripted, Store } from "../../kit/Scripted.ts"
 
 class Desk extends GenServer.Service<Desk>()("test/Desk", {
@@ -224,6 +225,39 @@ describe("with spans", () => {
         ["test/Desk.Crash", "server", "none", "Failure"]
       ])
     }).pipe(quietly, withGate({ spans: true }), Effect.provideService(Tracer.Tracer, tracer), isolated)
+  })
+})
+
+describe("foreign code that looks on", () => {
+  const refuse = (): never => {
+    throw new Error("no")
+  }
+
+  it.effect("takes its numbers and spans along when it throws, which is logged once, and no message", () => {
+    const { layer, lines } = recordedLog()
+    class Registry extends Map<string, Metric.Metric.Metadata<any, any>> {
+      override set = refuse
+    }
+    const late = Tracer.make({ span: (options) => Object.assign(Tracer.nativeTracer.span(options), { end: refuse }) })
+    const counting = (tracer: Tracer.Tracer) =>
+      Effect.gen(function*() {
+        const desk = yield* Desk
+        for (let i = 1; i < 4; i++) assert.strictEqual(yield* desk.Add({ by: 1 }), i)
+      }).pipe(
+        Effect.provide(app({ spans: true })),
+        Effect.provideService(Tracer.Tracer, tracer),
+        Effect.provideService(Metric.MetricRegistry, new Registry())
+      )
+    return Effect.gen(function*() {
+      for (const tracer of [Tracer.make({ span: refuse }), late]) {
+        yield* counting(tracer)
+        assert.deepStrictEqual(lines.splice(0).map(({ text }) => text), [
+          "the metric registry failed: nothing is counted in it",
+          "a metric registry failed: not all is counted in it",
+          "a tracer failed: not all messages have a span"
+        ])
+      }
+    }).pipe(Effect.provide(layer))
   })
 })
 

@@ -9,6 +9,7 @@ import { Cause, type Clock, Effect, Exit, Record } from "effect"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
 import type { ClassMeter, Outcome } from "../../observation/Meter.ts"
 import { isEffect, isExit } from "../../process/EffectInternals.ts"
+import { attempt } from "../../process/Execute.ts"
 import { instantOf } from "../../process/Timer.ts"
 import { DirectView, HandlerView } from "../message/HandlerView.ts"
 
@@ -36,7 +37,7 @@ export const metered = <B extends Handling>(
   handlers: Record.map(behavior.handlers, (handler, tag): Handler => {
     const tagMeter = meter.message(tag)
     const isAnswered = isCall(tag)
-    const traced = hasSpans ? inSpan(meter.id, tag, isAnswered, handler) : handler
+    const traced = hasSpans ? inSpan(meter, clock, tag, isAnswered, handler) : handler
     return (state, payload, context) => {
       const begun = instantOf(clock)
       const over = (outcome: Outcome): void => {
@@ -60,13 +61,28 @@ export const metered = <B extends Handling>(
   })
 })
 
-/** Handles each message in a span of its own, below that of its sender. */
-const inSpan = (id: string, tag: string, isCall: boolean, handler: Handler): Handler => (state, payload, context) =>
-  Effect.withSpan(
-    Effect.suspend(() => {
+/** Handles each message in a span of its own, below that of its sender; in none, where the tracer throws. */
+const inSpan = (meter: ClassMeter, clock: Clock.Clock, tag: string, isCall: boolean, handler: Handler): Handler => {
+  const making = Effect.makeSpan(`${meter.id}.${tag}`, {
+    kind: isCall ? "server" : "consumer",
+    attributes: { "heirloom.server": meter.id, "heirloom.message": tag }
+  })
+  return (state, payload, context) => {
+    const handled = Effect.suspend(() => {
       const next = handler(state, payload, context)
       return isEffect(next) ? next : Exit.succeed(next)
-    }),
-    `${id}.${tag}`,
-    { kind: isCall ? "server" : "consumer", attributes: { "heirloom.server": id, "heirloom.message": tag } }
-  )
+    })
+    return Effect.matchCauseEffect(making, {
+      onFailure: (cause) => {
+        meter.untraced(Cause.squash(cause))
+        return handled
+      },
+      onSuccess: (span) =>
+        Effect.onExit(Effect.withParentSpan(handled, span), (exit) =>
+          Effect.sync(() => {
+            const ended = attempt(() => span.end(clock.currentTimeNanosUnsafe(), exit))
+            if (ended._tag === "Failure") meter.untraced(Cause.squash(ended.cause))
+          }))
+    })
+  }
+}

@@ -1,6 +1,6 @@
 /** Durable timers, as servers over every kind of companion that keeps them have them. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { Process, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
@@ -150,6 +150,23 @@ describe("a durable timer", () => {
         assert.deepStrictEqual(seen.keys, ["1000/one/test/Bell"])
         assert.deepStrictEqual((yield* fired).map(({ timer }) => timer), ["one"])
         assert.deepStrictEqual(yield* bell.Rung(), [["cancel", 0, 0]])
+      }))
+
+    test("that was cancelled while it was looked for is over: one that is set to its time again is due at once", (seen) =>
+      Effect.gen(function*() {
+        const [bell, gate] = [yield* Bell, Latch.makeUnsafe(false)]
+        yield* bell.Set({ timers: [{ name: "one", at: 1000 }] })
+        yield* Effect.forkChild(Sys.replaceState(bell, (state) => Effect.as(gate.await, state)))
+        yield* turns
+        yield* Effect.forkChild(bell.Set({ timers: [{ name: "one" }] }))
+        yield* turns
+        yield* TestClock.adjust("1 second")
+        yield* gate.open
+        for (let i = 0; i < 5; i++) yield* turns
+        assert.deepStrictEqual(seen.keys, [])
+        yield* bell.Set({ timers: [{ name: "one", at: 1000 }] })
+        for (let i = 0; i < 5; i++) yield* turns
+        assert.deepStrictEqual(seen.keys, ["1000/one/test/Bell"])
       }))
 
     test("whose server is suspended waits, and is delivered once", (seen) =>

@@ -8,6 +8,7 @@ import {
   DynamicSupervisor,
   GenServer,
   Next,
+  Registry,
   Restart,
   StateContainer,
   Supervisor,
@@ -29,6 +30,9 @@ class Desk extends GenServer.Service<Desk>()("test/Desk", {
 }) {}
 
 class Desks extends DynamicSupervisor.Service<Desks>()("test/Desks") {}
+class Names extends Registry.Service<Names, { readonly ref: typeof Desk.Service }>()("test/Names", {
+  keys: "unique"
+}) {}
 class Root extends Supervisor.Service<Root>()("root") {}
 
 const behavior = Desk.behavior({
@@ -102,6 +106,18 @@ const keyed = (script: Scripted) =>
   )
 
 describe("the changes of a server", () => {
+  it.effect("that a name stands for are its own; of a name that stands for none there are none", () =>
+    Effect.gen(function*() {
+      const names = yield* Names
+      yield* names.register("mine", yield* Desk)
+      const [mine, none] = [
+        yield* reading(GenServer.changes(names.via("mine"))),
+        yield* reading(GenServer.changes(names.via("none")))
+      ]
+      assert.deepStrictEqual([yield* mine.seen, yield* mine.isOver], [["0: 0"], false])
+      assert.deepStrictEqual([yield* none.seen, yield* none.isOver], [[], true])
+    }).pipe(Effect.provide(Layer.mergeAll(inMemory(), Names.layer))))
+
   it.effect("are its newest state, every commit, and what becomes of it over a crash; no commit that changes nothing", () =>
     Effect.gen(function*() {
       const desk = yield* Desk

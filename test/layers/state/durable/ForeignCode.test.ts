@@ -3,20 +3,7 @@
  * every caller is answered, and the app ends when it is told to. `RUNS=2000` for a long run.
  */
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Console,
-  Duration,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Logger,
-  References,
-  Schedule,
-  Schema,
-  SchemaGetter,
-  Scope
-} from "effect"
+import { Console, Duration, Effect, Exit, Fiber, Layer, Logger, References, Schedule, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import {
   DynamicSupervisor,
@@ -24,10 +11,25 @@ import {
   Next,
   StateContainer,
   StateStore,
+  StateTable,
   Supervisor,
+  Sys,
+  Telemetry,
   Timer
 } from "../../../../src/index.ts"
-import { Foreign, hostile, Plan, storeOf } from "../../../kit/stores/ForeignCode.ts"
+import {
+  besides,
+  codecOf,
+  Foreign,
+  hostile,
+  onlookers,
+  Plan,
+  storeOf,
+  watchedBy
+} from "../../../kit/stores/ForeignCode.ts"
+
+/** What is tried in each place: once, and for ever from the second call on. */
+const deeds = ["throws", "answers never", "answers no Effect"] as const
 
 const runs = Number(process.env["RUNS"] ?? 40)
 
@@ -37,34 +39,43 @@ class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 
 /** An app over foreign code. */
 const appOver = (foreign: Foreign, timeout: "5 seconds" | "infinity") => {
-  const State = Schema.Int.pipe(
-    Schema.decodeTo(Schema.Int, {
-      decode: SchemaGetter.transform((n) => foreign.plain("decode", () => n)),
-      encode: SchemaGetter.transform((n) => foreign.plain("encode", () => n))
-    })
-  )
+  const State = codecOf(foreign, "encode", "decode")
+  const Payload = codecOf(foreign, "encode a payload", "decode a payload")
   const messages = {
-    Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout }),
+    Add: GenServer.call({
+      payload: { by: Payload },
+      reply: codecOf(foreign, "encode a reply", "decode a reply"),
+      timeout
+    }),
     Sure: GenServer.call({ reply: Schema.Int, timeout, confirm: true }),
     Put: GenServer.cast(),
     Die: GenServer.call({ timeout }),
     Late: GenServer.call({ timeout }),
-    Rang: GenServer.cast({ internal: true })
+    Next: GenServer.call({ timeout }),
+    Rang: GenServer.cast({ payload: { by: Payload }, internal: true })
   }
   class One extends GenServer.Service<One>()("test/One", { state: State, messages }) {}
   class Each extends GenServer.Service<Each>()("test/Each", { state: State, messages }) {}
+  class Row extends GenServer.Service<Row>()("test/Row", { state: State, messages }) {}
   const behavior = {
     init: Effect.sync(() => foreign.plain("init", () => 0)),
     restore: (n: number) => foreign.effect("restore", () => Effect.succeed(n)),
     terminate: () => foreign.effect<void, never>("terminate", () => Effect.void),
+    idle: (n: number) => foreign.effect("idle", () => Effect.succeed(n)),
     formatStatus: () => foreign.plain("formatStatus", () => ({})),
     handlers: {
-      Add: (n: number, { by }: { readonly by: number }) => [n + by, n + by] as const,
-      Sure: (n: number) => [n, n] as const,
-      Put: (n: number) => n + 1,
+      Add: (n: number, { by }: { readonly by: number }) =>
+        foreign.effect("handler", () => Effect.succeed([n + by, n + by] as const)),
+      Sure: (n: number) => foreign.plain("handler", () => [n, n] as const),
+      Put: (n: number) => foreign.plain("handler", () => n + 1),
       Die: () => Effect.die("boom"),
-      Late: (n: number) => Next.reply(undefined, n, { timers: [Timer.after("t", "1 second", One.message.Rang())] }),
-      Rang: (n: number) => n + 1
+      Late: (n: number) =>
+        Next.reply(undefined, n, { timers: [Timer.after("t", "1 second", One.message.Rang({ by: 1 }))] }),
+      Next: (n: number) =>
+        Next.reply(undefined, n, {
+          continueWith: (n) => foreign.effect("continuation", () => Effect.succeed(Next.noReply(n, { idleAfter: 100 })))
+        }),
+      Rang: (n: number, { by }: { readonly by: number }) => n + by
     }
   }
   const slow: Schedule.Schedule<unknown> = Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(3)])
@@ -76,17 +87,63 @@ const appOver = (foreign: Foreign, timeout: "5 seconds" | "infinity") => {
       )
     )
   const container = { store: Store, retry: stepped("retry") }
+  const telemetry = Telemetry.make()
+  telemetry.subscribe(() => foreign.plain("listener", () => undefined))
+  telemetry.subscribeReports(() => foreign.plain("listener for reports", () => undefined))
   const App = Supervisor.layer({ strategy: "one_for_one", restart: stepped("restart") }, [
     StateContainer.layerStore(One, container),
     StateContainer.layerStore(Each, container),
+    StateContainer.layerTable(Row, { row: (key) => foreign.plain("row", () => key) }),
     One.layer(behavior),
     Pool.layer(),
-    Layer.provide(Each.layerKeyed(behavior, { passivate: { after: "10 seconds" } }), Pool.asSupervisor)
-  ]).pipe(Layer.provide(Layer.succeed(Store, storeOf(foreign))))
-  return { App, Each, One }
+    Layer.provide(
+      Layer.mergeAll(
+        Each.layerKeyed(() => foreign.plain("behavior", () => behavior), { passivate: { after: "10 seconds" } }),
+        Row.layerKeyed(behavior)
+      ),
+      Pool.asSupervisor
+    )
+  ]).pipe(
+    Layer.provide([
+      Layer.succeed(Store, storeOf(foreign)),
+      StateTable.StateTable.layer,
+      Telemetry.byClass({ spans: true }),
+      Layer.succeed(Telemetry.CurrentTelemetry, telemetry)
+    ])
+  )
+  return { App, Each, One, Row, behavior }
 }
 
-const Op = Schema.Literals(["Add", "Add", "AddOnce", "Sure", "Put", "Die", "Late", "Key", "KeyDie", "Wait", "WaitLong"])
+const ops = [
+  "Add",
+  "Add",
+  "AddOnce",
+  "Sure",
+  "Put",
+  "Die",
+  "Late",
+  "Next",
+  "Key",
+  "KeyDie",
+  "Row",
+  "Status",
+  "Replace",
+  "Set",
+  "Install",
+  "Wait",
+  "WaitLong"
+] as const
+const Op = Schema.Literals(ops)
+
+/** What a caller was answered, as far as it is the same each time. */
+const answerOf = (fiber: Fiber.Fiber<unknown, unknown>): unknown => {
+  const exit = fiber.pollUnsafe()
+  const answer = exit?._tag === "Success" ? exit.value : undefined
+  if (!Exit.isExit(answer)) return answer
+  return typeof answer === "object" && answer._tag === "Success" && typeof answer.value === "number"
+    ? answer.value
+    : answer._tag
+}
 
 /** Lets an app live, with foreign code that follows the plan, and ends it. */
 const lived = ({ ops, plan }: { readonly ops: ReadonlyArray<typeof Op.Type>; readonly plan: typeof Plan.Type }) => {
@@ -94,7 +151,8 @@ const lived = ({ ops, plan }: { readonly ops: ReadonlyArray<typeof Op.Type>; rea
   return Effect.gen(function*() {
     // Where nothing is waited for that never comes, no caller is answered by its own patience.
     const mayWait = plan.some(({ deed }) => deed === "answers never")
-    const { App, Each, One } = appOver(foreign, mayWait ? "5 seconds" : "infinity")
+    const timeout = mayWait ? "5 seconds" : "infinity"
+    const { App, Each, One, Row, behavior } = appOver(foreign, timeout)
     const scope = yield* Scope.make()
     const starting = yield* Effect.forkChild(Effect.exit(Layer.buildWithScope(App, scope)), {
       startImmediately: true
@@ -131,6 +189,23 @@ const lived = ({ ops, plan }: { readonly ops: ReadonlyArray<typeof Op.Type>; rea
             return call(op, one.Die())
           case "Late":
             return call(op, one.Late())
+          case "Next":
+            return call(op, one.Next())
+          case "Row":
+            return call(op, Effect.provideContext(Effect.flatMap(Row.at("k"), (own) => own.Add({ by: 1 })), app))
+          case "Status":
+            return call(op, Sys.getStatus(one, { timeout }))
+          case "Replace": {
+            const migrate = (n: number) => foreign.effect("migrate", () => Effect.succeed(n))
+            return call(op, GenServer.replace(one, One.behavior(behavior), { migrate, timeout }))
+          }
+          case "Set":
+            return call(
+              op,
+              Sys.replaceState(one, (n) => foreign.effect("replaceState", () => Effect.succeed(n)), { timeout })
+            )
+          case "Install":
+            return call(op, Sys.install(one, () => foreign.plain("debug function", () => 0), 0, { timeout }))
           case "Key":
             return keyed((own) => own.Add({ by: 1 }))
           case "KeyDie":
@@ -153,15 +228,18 @@ const lived = ({ ops, plan }: { readonly ops: ReadonlyArray<typeof Op.Type>; rea
     for (const [name, fiber] of callers) {
       assert.isDefined(fiber.pollUnsafe(), `${name} was not answered: ${foreign.done.join(", ")}`)
     }
+    const answers = callers.map(([name, fiber]) => [name, answerOf(fiber)])
     const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
     yield* TestClock.adjust(Duration.minutes(10))
     assert.isDefined(ending.pollUnsafe(), `the app does not end: ${foreign.done.join(", ")}`)
+    return { answers, done: foreign.done }
   }).pipe(
     Effect.provideService(
       References.CurrentLoggers,
       new Set([Logger.make(() => foreign.plain("logger", () => undefined))])
     ),
-    Effect.provideService(Console.Console, { ...console, error: () => {} })
+    Effect.provideService(Console.Console, { ...console, error: () => {} }),
+    Effect.provideContext(watchedBy(foreign))
   )
 }
 
@@ -171,6 +249,30 @@ describe("foreign code around servers that does wrong at any call", () => {
     { plan: Plan, ops: Schema.Array(Op) },
     lived,
     { arbitrary: { runs }, timeout: 60_000 + runs * 200 }
+  )
+
+  it.effect.each(onlookers)("is not heard of by callers where it only looks on: %s", (place) =>
+    Effect.gen(function*() {
+      const alive = { ops: ["Install", ...ops, "WaitLong", ...ops] } as const
+      const { answers: expected } = yield* lived({ ...alive, plan: [] })
+      for (const deed of ["throws", "answers nonsense"] as const) {
+        const plan = [{ place, nth: 0, deed, forEver: true, nonsense: hostile }] as const
+        const { answers, done } = yield* lived({ ...alive, plan })
+        assert.isNotEmpty(done)
+        assert.deepStrictEqual(answers, expected, deed)
+      }
+    }))
+
+  it.effect.each(besides)(
+    "leaves no caller without an answer where it has a say: %s",
+    (place) =>
+      Effect.gen(function*() {
+        for (const deed of deeds) {
+          const plan = [{ place, nth: 0, deed, forEver: deed !== "throws", nonsense: hostile }] as const
+          const { done } = yield* lived({ ops: [...ops, "WaitLong", ...ops], plan })
+          assert.isNotEmpty(done)
+        }
+      })
   )
 
   it.effect.each(["save", "load", "restart", "retry"] as const)(

@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { ServerProcess } from "../../../../src/layers/server/engine/ServerProcess.ts"
 import type { Companion } from "../../../../src/layers/state/container/Container.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { many, reachable } from "../../../kit/Garbage.ts"
@@ -21,6 +22,8 @@ class Shelf extends GenServer.Service<Shelf>()("test/Shelf", {
     Look: GenServer.call({ payload: { n: Schema.Int }, reply: Schema.Int }),
     /** Reads, and hibernates. */
     Doze: GenServer.call({ payload: { n: Schema.Int }, reply: Schema.Int }),
+    /** Hibernates, and nothing waits for that. */
+    Drowse: GenServer.cast(),
     /** Has so many wait until all is stored, and gives up. */
     Wait: GenServer.cast({ payload: { n: Schema.Int } })
   }
@@ -43,6 +46,7 @@ const shelf = (
         Put: (_, { n }) => [n, n],
         Look: (held) => [held, held],
         Doze: (held) => Next.reply(held, held, { hibernate: true }),
+        Drowse: (held) => Next.noReply(held, { hibernate: true }),
         Wait: (held, { n }) =>
           Effect.gen(function*() {
             const barrier = Effect.withFiber((fiber) => {
@@ -140,6 +144,21 @@ describe("while the store is away", () => {
       )
       yield* TestClock.adjust("1 second")
       assert.isAtMost(yield* left, few)
+    })))
+
+  it.effect(`one that hibernated ${some} times, and was woken each time, waits for the store once`, () =>
+    shelf(Effect.fnUntraced(function*(script) {
+      const [own, rests] = [yield* Shelf, new Array<WeakRef<object>>()]
+      const server = own[Process.processOf]
+      assert(server instanceof ServerProcess)
+      script.before = onAll(away)
+      yield* turns
+      for (let n = 0; n < some; n++) {
+        yield* own.Drowse()
+        yield* turns
+        rests.push(new WeakRef(server.occasional!.rest!))
+      }
+      assert.isAtMost(yield* reachable(rests), few)
     })))
 
   it.effect(`${many} that waited for GenServer.stored and were interrupted leave nothing`, () =>
