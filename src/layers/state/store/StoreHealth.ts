@@ -6,23 +6,27 @@
  * it to see an outage: the log, the metrics (`Metrics.storeFailures`, `Metrics.storeUnavailable`) and the errors tell.
  *
  * *Tricky*: a store that is given up is still away. Not the end of a caller's patience ends an outage, but the next answer,
- * whichever caller gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. A database may still be read when nothing can be
+ * whichever caller gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. One that says nothing at all is away as well. A database may still be read when nothing can be
  * written: an outage of writes ends with a write. Many wait for one store with patience of their own, and
  * the report at the end says how many of them waited then.
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, Effect, Exit, Metric, type Schedule } from "effect"
-import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
+import { type Cause, Clock, Duration, Effect, Exit, Fiber, Metric, type Schedule } from "effect"
+import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import { storeFailures, storeOutages, storeUnavailable } from "../../observation/Metrics.ts"
 import { safely } from "../../observation/SafeLog.ts"
-import { instantOf, steady } from "../../process/Timer.ts"
+import { after, instantOf, steady } from "../../process/Timer.ts"
+import { defaultPatience } from "./Holding.ts"
 
 /** How many wait for one who asks. */
 type Waiting = () => number
 
 /** What it is asked to do. */
 export type Use = "read" | "write"
+
+/** How many milliseconds a store may be silent before that is told. */
+const silence = 5_000
 
 /** What is known of one store. */
 export class StoreHealth {
@@ -58,6 +62,56 @@ export class StoreHealth {
     })
   }
 
+  /**
+   * Asks the store once. That it is silent is told; a question that `givesUp` counts as failed in the end. A write is not given
+   * up: it may be stored late.
+   */
+  heard<A, R>(
+    operation: string,
+    effect: Effect.Effect<A, StoreError, R>,
+    use: Use,
+    givesUp: boolean
+  ): Effect.Effect<A, StoreError, R> {
+    return Effect.contextWith((context) => {
+      const run = Effect.runForkWith(context)
+      const asking = run(effect)
+      const exit = asking.pollUnsafe()
+      if (exit !== undefined) return exit
+      return Effect.callback<A, StoreError>((resume) => {
+        let cancel = after(context, silence, () => {
+          run(this.silent(this.silentFor(silence, operation), use))
+          if (!givesUp) return
+          cancel = after(context, defaultPatience - silence, () => {
+            // What does not answer may not end for being interrupted, either: it is not waited for.
+            resume(Effect.fail(this.silentFor(defaultPatience, operation)))
+            asking.interruptUnsafe()
+          })
+        })
+        asking.addObserver((exit) => {
+          cancel()
+          resume(exit)
+        })
+        return Effect.suspend(() => {
+          cancel()
+          return Fiber.interrupt(asking)
+        })
+      })
+    })
+  }
+
+  private silentFor(millis: number, operation: string): StoreError {
+    const cause = `it has not answered for ${Duration.format(Duration.millis(millis))}`
+    return new StoreError({ store: this.name, operation, reason: { _tag: "Unavailable", cause } })
+  }
+
+  /** It says nothing, and is waited for. */
+  private silent(error: StoreError, use: Use): Effect.Effect<void> {
+    if (this.outage !== undefined) return Effect.void
+    this.away = use
+    this.outage = error
+    return this.tellAway(error, "It is waited for")
+  }
+
   /** Asks again after a first attempt that failed. */
   askAgain<A>(
     effect: Effect.Effect<A, StoreError>,
@@ -88,16 +142,16 @@ export class StoreHealth {
     const isFirst = this.outage === undefined
     if (isFirst || use === "write") this.away = use
     this.outage = error
-    return isFirst ? Effect.andThen(this.count(1), this.tellAway(error)) : this.count(1)
+    const next = error.isRetryable
+      ? "It is tried again; answers wait until what they were computed from is stored"
+      : "It is not tried again by itself"
+    return isFirst ? Effect.andThen(this.count(1), this.tellAway(error, next)) : this.count(1)
   }
 
-  private tellAway(error: StoreError): Effect.Effect<void> {
+  private tellAway(error: StoreError, next: string): Effect.Effect<void> {
     return Clock.clockWith((clock) => {
       const now = this.since = clock.currentTimeMillisUnsafe()
       this.sinceInstant = instantOf(clock)
-      const next = error.isRetryable
-        ? "It is tried again; answers wait until what they were computed from is stored"
-        : "It is not tried again by itself"
       const entry = Effect.annotateLogs(Effect.logWarning(`${error.what}. ${next}.`), { store: this.name, since: now })
       const outage = counted(Metric.update(Metric.withAttributes(storeOutages, { store: this.name }), 1))
       return Effect.andThen(safely(entry), Effect.andThen(outage, this.mark))

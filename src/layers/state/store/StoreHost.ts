@@ -41,8 +41,8 @@ const once = Schedule.recurs(0)
 
 /** Runs a store's writer, and what delivers its timers, in a Scope. */
 const start = (unguarded: StateStore<Grade>, context: Context.Context<never>, scope: Scope.Scope): StoreHost => {
-  const store = guard(unguarded)
-  const health = new StoreHealth(store.name)
+  const health = new StoreHealth(unguarded.name)
+  const store = guard(unguarded, health)
   const writer = new StoreWriter(store, health, context)
   const { timers } = store
   const alarms = timers === undefined
@@ -95,12 +95,22 @@ const shared = (store: StateStore<Grade>): Effect.Effect<StoreHost, never, Scope
       })
   ).pipe(Effect.map(({ host }) => host))
 
-const guard = (store: StateStore<Grade>): StateStore<Grade> => {
+type Method = keyof StateStore<Grade>
+
+/** What changes what is kept, or who may change it. */
+const writes: ReadonlySet<Method> = new Set(["acquireEpoch", "hold", "remove", "save", "setAside", "settle"])
+
+/** What is waited for, however long it takes: a write that is given up may be stored all the same. */
+const awaited: ReadonlySet<Method> = new Set(["hold", "remove", "save"])
+
+const guard = (store: StateStore<Grade>, health: StoreHealth): StateStore<Grade> => {
   const ask = <A, R = never>(
-    method: keyof StateStore<Grade>,
+    method: Method,
     make: () => Effect.Effect<A, StoreError, R>
-  ): Effect.Effect<A, StoreError, R> =>
-    Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
+  ): Effect.Effect<A, StoreError, R> => {
+    const asked = Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
+    return health.heard(method, asked, writes.has(method) ? "write" : "read", !awaited.has(method))
+  }
   const { confirm, count, doubt, hold, settle } = store
   const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after, until) =>
     ask("timers", () => timers(limit, after, until))
