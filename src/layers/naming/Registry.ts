@@ -25,6 +25,7 @@ import { Context, Effect, Exit, Layer, Option, Queue, Result, type Scope, type T
 import type { Keys } from "../../domain/naming/Names.ts"
 import { refuse, words } from "../../domain/options/GivenOption.ts"
 import { shown } from "../../domain/text/ForeignText.ts"
+import { guarded } from "../process/Execute.ts"
 import { type HasProcess, processOf } from "../process/Process.ts"
 import * as KeyLock from "./KeyLock.ts"
 import { NameTable, type Refusal, type Registration, type RegistryEvent } from "./NameTable.ts"
@@ -306,7 +307,11 @@ const duplicate = <K, R extends HasProcess, V>({ answer, id, locks, table }: Ins
         Effect.forEach(
           table.lookup(key),
           (registration) =>
-            Effect.suspend(() => registration.ref[processOf].status === "stopped" ? Effect.void : f(registration)),
+            Effect.suspend(() =>
+              registration.ref[processOf].status === "stopped"
+                ? Effect.void
+                : guarded("the function of dispatch", () => f(registration))
+            ),
           { discard: true, concurrency: options?.concurrency }
         )
       ),

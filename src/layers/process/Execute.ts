@@ -10,6 +10,7 @@ import { crashed, type ExitReason } from "../../domain/process/ExitReason.ts"
 import type { Shutdown } from "../../domain/process/Fate.ts"
 import * as GivenReason from "../../domain/process/GivenReason.ts"
 import { text } from "../../domain/text/ForeignText.ts"
+import { whenRejected } from "../observation/SafeLog.ts"
 import type { Child, Started } from "./Child.ts"
 import { isEffect, isExit } from "./EffectInternals.ts"
 
@@ -51,13 +52,19 @@ export const guarded = <A, E, R = never>(
   try {
     const made = make()
     const answer: unknown = made
-    return isEffect(answer)
-      ? made
-      : Exit.die(new TypeError(`${what} answers with an Effect, and not with ${text(answer)}`))
+    if (isEffect(answer)) return made
+    notAwaited(answer)
+    return Exit.die(new TypeError(`${what} answers with an Effect, and not with ${text(answer)}`))
   } catch (defect) {
     return Exit.die(defect)
   }
 }
+
+/**
+ * A promise stands where an Effect was wanted, and that is reported: what it comes to concerns none, and were it rejected, that
+ * would end the program.
+ */
+export const notAwaited = (answer: unknown): void => whenRejected(answer, () => {})
 
 /** Makes a child by its recipe; whatever else a recipe in plain JavaScript answers, or throws, is a defect. */
 export const madeBy = <M extends { readonly child: Child }>(make: () => M): Exit.Exit<M> => {
@@ -117,5 +124,7 @@ export const started = <E>(exit: Exit.Exit<Started, E>): Exit.Exit<Started, E> =
   return tag === "Started" || tag === "Ignored" ? exit : Exit.die(unstarted(exit.value))
 }
 
-const unstarted = (answer: unknown): TypeError =>
-  new TypeError(`a child's start must come to Started or Ignored, not to ${text(answer)}`)
+const unstarted = (answer: unknown): TypeError => {
+  notAwaited(answer)
+  return new TypeError(`a child's start must come to Started or Ignored, not to ${text(answer)}`)
+}

@@ -29,7 +29,7 @@ import { outcomeOf } from "../../process/Execute.ts"
 import type { Observers } from "../../process/Observers.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
-import { failed, publish } from "../parts/Events.ts"
+import { failed, invalidResult, isPromise, publish } from "../parts/Events.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import type { AnyBehavior } from "../parts/ServerSpec.ts"
 import { incarnationOf, run } from "./Fibers.ts"
@@ -106,7 +106,8 @@ const cleanUp = (server: Server, reason: ExitReason, terminate: AnyBehavior["ter
   const { scope } = incarnationOf(server)
   const terminated = (state: unknown): Effect.Effect<unknown, unknown> => {
     const answer = terminate?.(reason, state)
-    return isEffect(answer) ? answer : Exit.succeed(answer)
+    if (isEffect(answer)) return answer
+    return isPromise(answer) ? Exit.die(invalidResult(server, "terminate", answer)) : Exit.succeed(answer)
   }
   const isAway = state === passivated && terminate !== undefined
   const terminating = isAway ? Effect.flatMap(companion!.activate, terminated) : Effect.suspend(() => terminated(state))

@@ -16,7 +16,7 @@ import type { FaultPoints as Points } from "../../../domain/testing/Fault.ts"
 import { type ClassMeter, CurrentMeter, type Gauges, type Meter } from "../../observation/Meter.ts"
 import { isLogging } from "../../observation/Sink.ts"
 import type { Parent } from "../../process/Child.ts"
-import { attempt } from "../../process/Execute.ts"
+import { attempt, notAwaited } from "../../process/Execute.ts"
 import { type HasProcess, type Process, type processOf } from "../../process/Process.ts"
 import { type RunQueue, runQueue } from "../../process/Turn.ts"
 import type { CompanionTable } from "../../state/companion/CompanionTable.ts"
@@ -263,8 +263,11 @@ const behaviorOf = (
   behavior: AnyBehaviorInput,
   run: (one: AnyBehavior) => AnyBehavior
 ): Pick<ServerSpec, "shared" | "make"> => {
-  const made = (one: BehaviorOrEffect): Effect.Effect<AnyBehavior, unknown> =>
-    Effect.isEffect(one) ? Effect.map(one, run) : Exit.succeed(run(one))
+  const made = (one: BehaviorOrEffect): Effect.Effect<AnyBehavior, unknown> => {
+    if (Effect.isEffect(one)) return Effect.map(one, run)
+    notAwaited(one)
+    return Exit.succeed(run(one))
+  }
   if (typeof behavior === "function") return { shared: undefined, make: (key) => made(behavior(key)) }
   if (!Effect.isEffect(behavior)) return { shared: run(behavior), make: undefined }
   const every = made(behavior)

@@ -9,6 +9,7 @@ import type { CallError } from "../../../domain/process/CallError.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Named } from "../../naming/Via.ts"
 import type { ChildOptions } from "../../process/Child.ts"
+import { guarded } from "../../process/Execute.ts"
 import { type HasProcess, reference } from "../../process/Process.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
@@ -209,7 +210,7 @@ export class ChildrenHandle extends SupervisorReference implements TaskSuperviso
     Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
       const result: Result<A, E> = { exit: undefined }
       return Effect.map(
-        this.start(recording(effect, result), options),
+        this.start(recording(guarded("a task", () => effect), result), options),
         (process) =>
           new ChildTask(
             process,
@@ -231,14 +232,24 @@ export class ChildrenHandle extends SupervisorReference implements TaskSuperviso
     f: (item: A) => Effect.Effect<B, E, R>,
     options?: StreamOptions<A, C>
   ): Stream.Stream<B | C, E | E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> =>
-    values(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
+    values(
+      items,
+      (item) =>
+        this.asyncNolink(Effect.suspend(() => guarded("the function of a task stream", () => f(item))), options),
+      options
+    )
 
   readonly asyncStreamNolink = <A, B, E, R, E2 = never, R2 = never>(
     items: Iterable<A> | Stream.Stream<A, E2, R2>,
     f: (item: A) => Effect.Effect<B, E, R>,
     options?: OutcomeOptions
   ): Stream.Stream<Outcome<A, B, E>, E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> =>
-    outcomes(items, (item) => this.asyncNolink(Effect.suspend(() => f(item)), options), options)
+    outcomes(
+      items,
+      (item) =>
+        this.asyncNolink(Effect.suspend(() => guarded("the function of a task stream", () => f(item))), options),
+      options
+    )
 
   readonly terminateChild = (target: Target): Effect.Effect<void, ChildError> => this.children.terminateChild(target)
 

@@ -14,10 +14,13 @@
  */
 import { Cause, Clock, Context, Effect, Exit, type Fiber, Scope } from "effect"
 import { pathText } from "../../../domain/observation/Lifecycle.ts"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import { crashed, type ExitReason, fromExit, killed, normal } from "../../../domain/process/ExitReason.ts"
 import { defaultShutdown, type Fate, patienceFor, type Shutdown } from "../../../domain/process/Fate.ts"
 import { millis } from "../../../domain/supervision/ChildSpec.ts"
 import type { Child, ChildOptions, Parent, Started, StartRecipe } from "../../process/Child.ts"
+import { isEffect } from "../../process/EffectInternals.ts"
+import { notAwaited } from "../../process/Execute.ts"
 import { LocalProcess, startedExit } from "../../process/LocalProcess.ts"
 import type { Process } from "../../process/Process.ts"
 import { after } from "../../process/Timer.ts"
@@ -152,6 +155,11 @@ export const workerRecipe = <A, E, R>(
   kind: "worker",
   options: spec ?? {},
   make: (parent, context, id) => {
+    const given: unknown = effect
+    if (!isEffect(given)) {
+      notAwaited(given)
+      refuse({ of: id, option: "effect", given }, "an Effect")
+    }
     // What the effect needs beyond its Scope is what the recipe needs.
     const body = effect as Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope>
     const process = new Worker(parent, id, body, context, patienceOf(spec))
