@@ -25,7 +25,7 @@ type Waiting = () => number
 /** What it is asked to do. */
 export type Use = "read" | "write"
 
-/** How many milliseconds a store may be silent before that is told. */
+/** How many milliseconds a store may be silent before the log says so. */
 const silence = 5_000
 
 /** What is known of one store. */
@@ -63,7 +63,7 @@ export class StoreHealth {
   }
 
   /**
-   * Asks the store once. That it is silent is told; a question that `givesUp` counts as failed in the end. A write is not given
+   * Asks the store once. The log says when it is silent; a question that `givesUp` counts as failed in the end. A write is not given
    * up: it may be stored late.
    */
   heard<A, R>(
