@@ -117,10 +117,8 @@ export class NameTable<K, R extends HasProcess, V> {
     )
     if (kept !== undefined) this.away.set(owner, kept)
     const place = this.place(key)
-    const own = this.ownAt(place, owner)
-    if (place === undefined || own === undefined) return 0
-    const released = OneOrMany.filter(own, ({ registration }) => matches(registration.value))
-    if (released.length === 0) return 0
+    const released = OneOrMany.filter(this.ownAt(place, owner), ({ registration }) => matches(registration.value))
+    if (place === undefined || released.length === 0) return 0
     this.forget(owner, place, released)
     this.release(place, released)
     return released.length

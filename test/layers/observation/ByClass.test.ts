@@ -16,6 +16,9 @@ class Desk extends GenServer.Service<Desk>()("test/Desk", {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout: "infinity" }),
     Wait: GenServer.call({ timeout: "infinity" }),
     Note: GenServer.cast(),
+    /** Is no request: what it fails with is a crash. */
+    NoteWrong: GenServer.cast(),
+    Stumble: GenServer.call({ error: Schema.String }),
     Refuse: GenServer.call({ error: Schema.String }),
     Crash: GenServer.call(),
     Poison: GenServer.call({ redeliver: { maxAttempts: 1 } })
@@ -29,6 +32,9 @@ const behaviorOf = (gate: Latch.Latch) =>
       Add: (n, { by }) => [n + by, n + by],
       Wait: (n) => Effect.as(gate.await, [undefined, n] as const),
       Note: (n) => n + 1,
+      // As from code without types.
+      NoteWrong: () => Effect.fail("no") as Effect.Effect<never>,
+      Stumble: () => Effect.interrupt,
       Refuse: () => Effect.fail("no"),
       Crash: () => Effect.die("boom"),
       Poison: () => {
@@ -68,6 +74,9 @@ describe("by class", () => {
       yield* turns
       yield* Effect.exit(desk.Refuse())
       yield* Effect.exit(desk.Crash())
+      yield* desk.NoteWrong()
+      yield* turns
+      yield* Effect.exit(desk.Stumble())
       const waiting = yield* now(desk.Wait())
       yield* TestClock.adjust("2 seconds")
       yield* gate.open
@@ -79,9 +88,11 @@ describe("by class", () => {
           countOf("Refuse", "failed"),
           countOf("Crash", "crashed"),
           countOf("Crash", "handled"),
+          countOf("NoteWrong", "crashed"),
+          countOf("Stumble", "crashed"),
           countOf("Wait", "handled")
         ]),
-        [2, 1, 1, 1, 0, 1]
+        [2, 1, 1, 1, 0, 1, 1, 1]
       )
       const { count, sum } = yield* of(Metrics.handlerTime, { message: "Wait" })
       assert.deepStrictEqual([count, sum], [1, 2])

@@ -97,7 +97,7 @@ export class Watched<in out S> implements CompanionPort<S> {
       else reader.lost()
     }
     // More may have been committed meanwhile.
-    if (isStored && this.readers.size > 0) this.awaitStored()
+    if (isStored) this.awaitStored()
   }
 
   /** A state was committed, unless it is the one that was there. */

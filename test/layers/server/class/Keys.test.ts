@@ -146,6 +146,20 @@ describe("the keys of a class", () => {
     }).pipe(Effect.provide(over(store)))
   })
 
+  it.effect("the one without a key comes first, once, however many pages follow", () => {
+    const store = StateStore.makeMemory()
+    return Effect.gen(function*() {
+      const epoch = yield* store.acquireEpoch("test/Thing")
+      const keys = numbered(1001)
+      const recordOf = (key: string) => ({ key, seq: 1, epoch, version: 1, state: "1", trusted: 0, at: 0 })
+      yield* store.save(["test/Thing", ...keys.map((key) => `test/Thing/${key}`)].map(recordOf))
+      yield* Effect.gen(function*() {
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(Thing.keys(), 2000)), ["", ...keys])
+        assert.deepStrictEqual(yield* listed({ after: "k00999" }), ["k01000"])
+      }).pipe(Effect.provide(over(store)))
+    })
+  })
+
   it.effect("over memory are those of its servers, and of those that have left a state", () =>
     Effect.gen(function*() {
       yield* add("a")

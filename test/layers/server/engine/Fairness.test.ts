@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Scheduler, Schema } from "effect"
 import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
-import { now } from "../../../kit/Fibers.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
 
 /** Sends itself, or another, one more cast for every cast: it never comes to rest by itself. */
 class Busy extends GenServer.Service<Busy>()("test/Busy", {
@@ -124,9 +124,10 @@ describe("continuations without end", () => {
   /** A starved test could not fail by its time limit: so they do end, long after it would have. */
   const last = 2_000_000
 
-  const again = (style: "plain" | "effectful" | "idle") => {
+  const again = (style: "plain" | "effectful" | "idle", last: number, done: () => void = () => {}) => {
     const go = (n: number): Effect.Effect<Next.NoReply<number>> | Next.NoReply<number> => {
       const more = style === "idle" ? { idleAfter: 0 } : { continueWith: go }
+      if (n === last) done()
       const next = Next.noReply(n + 1, n < last ? more : {})
       return style === "effectful" ? Effect.succeed(next) : next
     }
@@ -136,11 +137,30 @@ describe("continuations without end", () => {
   class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 
   for (const style of ["plain", "effectful", "idle"] as const) {
+    it.effect(`${style}, go on by themselves, over as many turns as they take`, () => {
+      let isDone = false
+      const go = again(style, 5000, () => isDone = true)
+      return Effect.gen(function*() {
+        yield* (yield* Driven).Start()
+        for (let i = 0; i < 20; i++) yield* turns
+        assert.isTrue(isDone)
+      }).pipe(
+        Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+          StateContainer.layerMemory(Driven),
+          Driven.layer({ init: 0, handlers: { Start: go, Get: (n) => [n, n] }, idle: go })
+        ]))
+      )
+    })
+
     it.live(`${style}, leave timers, requests of the system and the supervisor their turn`, () =>
       Effect.gen(function*() {
         const pool = yield* Pool
         const driven = yield* pool.startChild(
-          Driven.recipe({ init: 0, handlers: { Start: again(style), Get: (n) => [n, n] }, idle: again(style) }, {
+          Driven.recipe({
+            init: 0,
+            handlers: { Start: again(style, last), Get: (n) => [n, n] },
+            idle: again(style, last)
+          }, {
             key: style
           })
         )

@@ -66,7 +66,7 @@ const messages = {
 >
 
 describe("a commit that throws ends the incarnation, and its message is settled as one that was in hand", () => {
-  for (const path of ["idle", "busy"] as const) {
+  for (const path of ["idle", "busy", "behind a cast"] as const) {
     for (const [what, [message, heard, state]] of Object.entries(messages)) {
       it.effect(`${what}, ${path}`, () => {
         const gate = Latch.makeUnsafe(true)
@@ -74,14 +74,19 @@ describe("a commit that throws ends the incarnation, and its message is settled 
           const [num, harness] = [yield* Num, yield* Harness.Harness]
           yield* num.Get()
           if (path === "busy") yield* gate.close
-          breakAfter(num, path === "busy" ? 1 : 0)
+          breakAfter(num, path === "idle" ? 0 : 1)
           if (path === "busy") yield* now(num.Hold())
+          if (path === "behind a cast") yield* num.Note()
+          const more = path === "behind a cast" ? 1 : 0
           const sent: Effect.Effect<unknown, GenServer.CallError> = message(num)
           const asked = yield* now(Effect.exit(sent))
+          const next = yield* now(num.Get())
           yield* gate.open
           yield* turns
-          assert.deepStrictEqual(said(yield* Fiber.join(asked)), heard)
-          assert.deepStrictEqual([yield* num.Get(), yield* Process.incarnation(num)], [state, 2])
+          // What waited behind it is not left waiting.
+          assert.deepStrictEqual(next.pollUnsafe(), Exit.succeed(state + more))
+          assert.deepStrictEqual(said(yield* Fiber.join(asked)), typeof heard === "number" ? heard + more : heard)
+          assert.deepStrictEqual([yield* num.Get(), yield* Process.incarnation(num)], [state + more, 2])
           const again = (yield* harness.eventsOf(num)).flatMap((event) =>
             event._tag === "Redelivered" ? [event.attempt] : []
           )

@@ -15,6 +15,8 @@ class Purse extends GenServer.Service<Purse>()("test/Purse", {
     EarnLater: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     /** Earns, and promises the reply, after 2 seconds. */
     EarnSlowly: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
+    /** Earns, and replies twice while it is at work. */
+    EarnTwice: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     /** Earns, and ends without a reply. */
     Leave: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     Hold: GenServer.call({ timeout: "infinity" }),
@@ -46,6 +48,11 @@ const purse = (options: { readonly later: Deferred.Deferred<void>; readonly cras
       EarnSlowly: Effect.fnUntraced(function*(coins, { amount }, { from }) {
         yield* Effect.sleep("2 seconds")
         yield* Effect.forkDetach(GenServer.reply(from, Exit.succeed(amount)))
+        return Next.noReply(coins + amount)
+      }),
+      EarnTwice: Effect.fnUntraced(function*(coins, { amount }, { from }) {
+        yield* GenServer.reply(from, Exit.succeed(amount))
+        yield* GenServer.reply(from, Exit.succeed(-1))
         return Next.noReply(coins + amount)
       }),
       Leave: (coins, { amount }) => Next.stop({ _tag: "Shutdown" }, { state: coins + amount }),
@@ -208,6 +215,19 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         const purse = yield* Purse
         yield* Deferred.succeed(later, undefined)
         const earn = purse.EarnLater({ amount: 5 }, { idempotencyKey: "a" })
+        assert.strictEqual(yield* earn, 5)
+        yield* Process.kill(purse)
+        assert.strictEqual(yield* earn, 5)
+        assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("of two answers that a handler gives while it is at work the first counts, and is on record", () =>
+    Effect.gen(function*() {
+      const { tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const earn = purse.EarnTwice({ amount: 5 }, { idempotencyKey: "a" })
         assert.strictEqual(yield* earn, 5)
         yield* Process.kill(purse)
         assert.strictEqual(yield* earn, 5)
