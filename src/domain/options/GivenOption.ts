@@ -42,13 +42,17 @@ export const refusal = ({ given, of, option, request }: Given<unknown>, expected
 export const oneOf = <A extends string>(one: Given<A>, all: ReadonlyArray<A>): A =>
   all.includes(one.given) ? one.given : refuse(one, words(all))
 
+/** A text that is not empty. */
+export const text = (one: Given<string>): string =>
+  typeof one.given === "string" && one.given !== "" ? one.given : refuse(one, "a string that is not empty")
+
 /** `"a", "b" or "c"`. */
 export const words = (all: ReadonlyArray<string>): string =>
   all.map((word) => `"${word}"`).join(", ").replace(/, ([^,]*)$/, " or $1")
 
 /** A number within bounds, both included. */
 export const between = (one: Given<number>, least: number, most: number): number =>
-  one.given >= least && one.given <= most
+  typeof one.given === "number" && one.given >= least && one.given <= most
     ? one.given
     : refuse(one, most === Infinity ? `a number, ${least} at least` : `a number between ${least} and ${most}`)
 

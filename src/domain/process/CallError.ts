@@ -212,9 +212,9 @@ const explain = (reason: CallErrorReason): string => {
         `under the key "${reason.key}": ask the server where it stands, and make the call under a new key if it is to be done.`
     case "InvalidIdempotencyKey":
       return `"${cut(reason.key, 41)}" is no idempotency key: ` +
-        `it has ${
-          bytesOf(reason.key)
-        } bytes, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
+        `${
+          ofKey(reason.key, reason.maxBytes)
+        }, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
         "own (a hash, if what you have is long), or none."
     case "InvalidPayload":
       return `its payload is not what its schema says (${reason.issue}). Nothing was sent: decode what comes from outside, and ` +
@@ -240,6 +240,12 @@ const unheard = ({ begun, key }: typeof Unreachable.Type): string =>
     : key === undefined
     ? "Whether it was handled is not known: ask the server where it stands before you send it again."
     : `Whether it was handled is not known: make the call again with the idempotency key "${key}", and it is not handled twice.`
+
+/** What is wrong with a key. A value of another type is shown as a text, which may have a length that a key may have. */
+const ofKey = (key: string, most: number): string => {
+  const bytes = bytesOf(key)
+  return bytes >= 1 && bytes <= most ? "it is no string" : `it has ${bytes} bytes`
+}
 
 const lost: { readonly [H in (typeof AnswerLost.Type)["handled"]]: string } = {
   yes: "this call was handled before, and its recorded answer cannot be read by this code",

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { type Cause, Clock, type Context, Duration, Effect, Pull, Schedule } from "effect"
+import { type Given, refuse } from "../../domain/options/GivenOption.ts"
 import { ask } from "../../domain/text/ForeignText.ts"
 import * as Turn from "./Turn.ts"
 
@@ -62,6 +63,10 @@ export const delayOf = (answer: unknown): number | undefined =>
     const delay: unknown = Array.isArray(answer) ? answer[1] : undefined
     return Duration.isDuration(delay) ? Duration.toMillis(delay) : undefined
   }, undefined)
+
+/** A Schedule that was given as an option. */
+export const scheduleOf = <S extends Schedule.Schedule<unknown, never>>(one: Given<S>): S =>
+  Schedule.isSchedule(one.given) ? one.given : refuse(one, "a Schedule")
 
 /** Whether a Schedule has come to its end, and has not failed. What throws when it is looked at is a failure. */
 export const hasEnded = (cause: Cause.Cause<unknown>): boolean => ask(() => Pull.isDoneCause(cause), false)

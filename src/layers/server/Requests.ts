@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import { type Cause, Duration, Effect, type Exit, Fiber, Option, Pipeable, Queue } from "effect"
-import { patience } from "../../domain/options/GivenOption.ts"
+import { patience, timeout as timeoutOf } from "../../domain/options/GivenOption.ts"
 import { tied } from "../process/Own.ts"
 import { instantOf } from "../process/Timer.ts"
 
@@ -191,11 +191,14 @@ const within = <A, E>(
   options: WaitOptions | undefined
 ): Effect.Effect<A, E | Cause.TimeoutError> => {
   const { timeout = "infinity", until } = options ?? {}
-  const relative = timeout === "infinity" ? effect : Effect.timeout(effect, timeout)
-  if (until === undefined) return relative
-  return Effect.clockWith((clock) =>
-    Effect.timeout(relative, Duration.millis(Math.max(until.instant - instantOf(clock), 0)))
-  )
+  return Effect.suspend(() => {
+    const millis = timeoutOf({ of: "Requests", option: "timeout", given: timeout })
+    const relative = millis === Infinity ? effect : Effect.timeout(effect, millis)
+    if (until === undefined) return relative
+    return Effect.clockWith((clock) =>
+      Effect.timeout(relative, Duration.millis(Math.max(until.instant - instantOf(clock), 0)))
+    )
+  })
 }
 
 /**

@@ -78,6 +78,11 @@ interface Prepared {
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
   const readOnly = options.readOnly ?? false
+  const filename = GivenOption.text({ of: "sqlite", option: "filename", given: options.filename })
+  const synchronous = GivenOption.oneOf(
+    { of: `sqlite ${filename}`, option: "synchronous", given: options.synchronous ?? "NORMAL" },
+    ["NORMAL", "FULL"]
+  )
   const busyTimeout = GivenOption.patience({
     of: `sqlite ${options.filename}`,
     option: "busyTimeout",
@@ -91,9 +96,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
   const db = yield* Effect.acquireRelease(
     Effect.try({
       try: () => {
-        const db = new DatabaseSync(options.filename, { readOnly })
+        const db = new DatabaseSync(filename, { readOnly })
         db.exec(`PRAGMA busy_timeout = ${Math.ceil(busyTimeout)}`)
-        db.exec(`PRAGMA synchronous = ${options.synchronous ?? "NORMAL"}`)
+        db.exec(`PRAGMA synchronous = ${synchronous}`)
         if (!readOnly) db.exec("PRAGMA journal_mode = WAL")
         return db
       },

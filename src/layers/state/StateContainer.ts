@@ -10,18 +10,18 @@
 import { type Duration, Effect, Layer, type Schedule } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
-import { defaultLimits } from "../../domain/state/Answers.ts"
 import type { Fence } from "../../domain/state/stored/Ownership.ts"
 import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { FenceGrants, Grade, Grants } from "../../domain/state/Survival.ts"
+import { scheduleOf } from "../process/Timer.ts"
 import type { Supervisor } from "../supervision/tree/SupervisorHandle.ts"
-import type { Policy } from "./companion/Companion.ts"
 import type { Design } from "./companion/CompanionTable.ts"
 import { Forgetful } from "./companion/Forgetful.ts"
 import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
 import { rowsOf } from "./companion/TableRows.ts"
 import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
 import { container, type Stateful, type StateOf } from "./container/Container.ts"
+import { afterStopOf, intervalOf, policyOf } from "./container/Given.ts"
 import { Durable } from "./durable/Durable.ts"
 import { keyOf, storedOf } from "./durable/StoredKeys.ts"
 import { openSession, writeLate } from "./durable/StoreSession.ts"
@@ -75,28 +75,12 @@ export interface Options {
     | undefined
 }
 
-const policyOf = (of: string, { answers, onSuspect }: Options): Policy => ({
-  onSuspect,
-  answers: {
-    maxCount: answers?.maxCount === undefined
-      ? defaultLimits.maxCount
-      : GivenOption.limit({ of, option: "answers.maxCount", given: answers.maxCount }, 1),
-    maxAge: answers?.maxAge === undefined
-      ? defaultLimits.maxAge
-      : GivenOption.millis({ of, option: "answers.maxAge", given: answers.maxAge })
-  }
-})
-
 const onUnreadables = ["refuse", "init"] as const
 
 const onUnreadableOf = (of: string, { onUnreadable = "refuse" }: Pick<StoreOptions<never, Grade>, "onUnreadable">) =>
   GivenOption.oneOf({ of, option: "onUnreadable", given: onUnreadable }, onUnreadables)
 
 const fences = ["class", "key"] as const
-
-/** Milliseconds between two writes, for those that are late. */
-const intervalOf = (of: string, when: When): number | undefined =>
-  typeof when === "object" ? GivenOption.millis({ of, option: "when.every", given: when.every }) : undefined
 
 /** Companions that lose nothing but with the process, conserved when `options` says. */
 const inMemory = <S>(
@@ -105,7 +89,8 @@ const inMemory = <S>(
   { alarms }: Alarms.InMemory,
   design: Pick<Design<S>, "isLazy" | "make" | "dropped">
 ): Design<S> => {
-  const { afterStop = "forget", when = "commit" } = options
+  const { when = "commit" } = options
+  const afterStop = afterStopOf(of, options.afterStop ?? "forget")
   const interval = intervalOf(of, when)
   const { answers } = policyOf(of, options)
   const late = new Set<WriteBehindCompanion<S>>()
@@ -225,6 +210,9 @@ export const layerTable = <Self, Id extends string, S>(
   return granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.gen(function*() {
+      if (typeof row !== "function") {
+        GivenOption.refuse({ of: server.key, option: "row", given: row }, "a function from a key to the name of a row")
+      }
       const table = yield* StateTable
       const rows = rowsOf(table)
       if (rows === undefined) {
@@ -351,8 +339,10 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
   granting<Self, G, F>()(Layer.effect(
     server.StateContainer,
     Effect.gen(function*() {
-      const { afterStop = "keep", retry = defaultRetry, when = "commit" } = options
+      const { when = "commit" } = options
       const of = server.key
+      const afterStop = afterStopOf(of, options.afterStop ?? "keep")
+      const retry = scheduleOf({ of, option: "retry", given: options.retry ?? defaultRetry })
       const policy = { ...policyOf(of, options), onUnreadable: onUnreadableOf(of, options) }
       const interval = intervalOf(of, when)
       const maxAhead = GivenOption.limit({ of, option: "maxAhead", given: options.maxAhead ?? 10_000 }, 1)

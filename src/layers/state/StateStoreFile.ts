@@ -86,7 +86,7 @@ interface Target {
 export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<StateStore.StateStore<"process">, StoreError, FileSystem.FileSystem | Path.Path | Scope.Scope> {
-  const name = `file ${options.directory}`
+  const name = `file ${GivenOption.text({ of: "file", option: "directory", given: options.directory })}`
   const fs = yield* FileSystem.FileSystem
   const log = LogDirectory.make(fs, yield* Path.Path, options.directory, checksum)
   const parent = yield* Effect.scope

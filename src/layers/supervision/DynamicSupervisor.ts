@@ -11,6 +11,7 @@ import { pathText } from "../../domain/observation/Lifecycle.ts"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import type { ChildOptions, Parent, StartRecipe } from "../process/Child.ts"
+import { scheduleOf } from "../process/Timer.ts"
 import { DynamicProcess } from "./dynamic/DynamicProcess.ts"
 import { ReferenceHandle } from "./dynamic/ReferenceHandle.ts"
 import * as Restart from "./restart/Restart.ts"
@@ -130,7 +131,7 @@ const make = (parent: Parent, id: string, options: Options, context: Context.Con
     parent,
     id,
     { maxChildren, onGiveUp },
-    options.restart ?? Restart.standard,
+    scheduleOf(given("restart", options.restart ?? Restart.standard)),
     context
   )
 }

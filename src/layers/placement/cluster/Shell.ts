@@ -57,6 +57,7 @@ export const register = (options: Options): Effect.Effect<void, never, Scope.Sco
   const locks = KeyLock.make<string>()
   const keyOf = (id: string): string => id.slice(of.length + 1)
   const at = makeKeyed({
+    id: of,
     supervisor: apart({
       above: options.supervisor,
       restart: options.restart,

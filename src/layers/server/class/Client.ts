@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
-import { refuse } from "../../../domain/options/GivenOption.ts"
+import { limit, refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
 import { isPayloadSchema } from "../../../domain/server/Validation.ts"
@@ -130,6 +130,10 @@ const wellFormed = (server: string, request: string, message: Messages[string]):
   if (!isPayloadSchema(message.payload)) {
     refuse(one("payload", message.payload), "fields, as in { by: Schema.Int }, or a schema")
   }
+  const { maxAttempts } = message.redeliver ?? {}
+  if (message.redeliver !== undefined) {
+    limit({ ...one("redeliver.maxAttempts", maxAttempts), given: maxAttempts as number }, 1)
+  }
   if (message._tag === "Cast") return
   for (const option of ["reply", "error"] as const) {
     if (!Schema.isSchema(message[option])) refuse(one(option, message[option]), "a schema")
@@ -142,6 +146,10 @@ export const messageTypes = (
   messages: Messages,
   { timeout = defaultTimeout, validate = false }: ClassOptions
 ): ReadonlyArray<MessageType> => {
+  if (typeof server !== "string") refuse({ of: "a server class", option: "id", given: server }, "a string")
+  if (typeof messages !== "object" || messages === null) {
+    refuse({ of: server, option: "messages", given: messages }, "messages by name")
+  }
   const usual = toMillis(timeout, { server })
   const reserved = reservedNames.find((name) => Object.hasOwn(messages, name))
   if (reserved !== undefined) {

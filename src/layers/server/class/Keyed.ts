@@ -15,6 +15,7 @@
  */
 import { Context, Deferred, Effect, Exit, Fiber, Record, type Scope } from "effect"
 import { pathText } from "../../../domain/observation/Path.ts"
+import { refusal } from "../../../domain/options/GivenOption.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
@@ -91,6 +92,8 @@ class Starting {
 
 /** Makes it, for one class under one supervisor. */
 export const make = (options: {
+  /** The class's id. */
+  readonly id: string
   readonly supervisor: Pick<Supervisor, "path" | "startChild" | "restartChild">
   readonly companions: Pick<CompanionTable<unknown>, "owner">
   /** The context of the servers, in which they find each other by `at`. */
@@ -158,12 +161,17 @@ export const make = (options: {
     return Effect.andThen(noted, at(key, given))
   }
 
+  const noKey = (key: unknown): Effect.Effect<never, StartError> => {
+    const reason = refusal({ of: options.id, option: "key", given: key }, "a string")
+    return Exit.fail(new StartError({ supervisor: pathText(options.supervisor.path), child: options.id, reason }))
+  }
+
   const at: At<ServerClient> = (key, given) =>
     Effect.withFiber((current) => {
+      if (typeof key !== "string") return noKey(key)
       const fiber = given ?? current
       const worker = Context.get(fiber.context, HandlerOf)
-      // One that is no key is refused where its server would be made.
-      const owner = typeof key === "string" ? options.companions.owner(key) : undefined
+      const owner = options.companions.owner(key)
       const server = owner instanceof ServerProcess ? owner : undefined
       if (server !== undefined && worker === server) return Exit.succeed(server.ref)
       // Its very fiber: what that waits for, the server waits for.

@@ -9,7 +9,7 @@ import { Context, Effect, Fiber, Layer, Record, Schema, Stream } from "effect"
 import { refuse } from "../../../domain/options/GivenOption.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchema.ts"
-import { from as stateSchema } from "../../../domain/state/StateSchema.ts"
+import { from as stateSchema, isStateSchema } from "../../../domain/state/StateSchema.ts"
 import type { ChildOptions, StartRecipe } from "../../process/Child.ts"
 import { processOf } from "../../process/Process.ts"
 import type { ChangesOptions } from "../../state/container/Changes.ts"
@@ -89,6 +89,9 @@ export const make = <Self>() =>
   { Client, SelfClient, checked, messages, state, types = [] }: Parts<S>
 ) => {
   const container = Context.Service<StateOf<Self>, StateContainer<TypeOf<S>>>(`${id}/StateContainer`)
+  if (!Schema.isSchema(state) && !isStateSchema(state)) {
+    refuse({ of: id, option: "state", given: state }, "a schema")
+  }
   const schema = stateSchema(state)
   const keyed = Context.Service<Keyed<Self>, At<ServerClient>>(`${id}/Keyed`)
   const specs = makeSpec({
@@ -163,6 +166,7 @@ export const make = <Self>() =>
           const companions = tableOf(yield* container)
           const context = yield* Effect.context<never>()
           const at: At<ServerClient> = makeKeyed({
+            id,
             supervisor: yield* Supervisor,
             companions,
             context: (at) => Context.add(context, keyed, at),

@@ -106,7 +106,7 @@ const passivationOf = (
 
 const capacityOf = (server: string, mailbox: MailboxOptions | undefined): number => {
   const given = mailbox?.capacity ?? Infinity
-  return given >= 1
+  return typeof given === "number" && given >= 1
     ? given
     : GivenOption.refuse({ of: server, option: "mailbox.capacity", given }, "at least 1, or left out for no limit")
 }

@@ -5,6 +5,7 @@
  */
 import { Clock, Context, Effect, Exit, type Fiber, Scheduler, Schema, type Tracer } from "effect"
 import { idText, pathText, separator } from "../../../domain/observation/Path.ts"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { By } from "../../../domain/server/Idleness.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
@@ -126,6 +127,10 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   readonly deadlines: Deadlines
 }
 
+const isolations = ["share", "freeze", "copy"] as const
+
+const overflows = ["suspend", "fail", "drop_oldest"] as const
+
 /** A state as it may be kept; what `protect` throws is a defect of the state. */
 export const protectedBy = (protect: (state: unknown) => unknown, state: unknown): Exit.Exit<unknown> =>
   attempt(() => protect(state))
@@ -191,7 +196,10 @@ const specOf = <Self>(
   keying: Keying,
   renamed: string | undefined
 ): ServerSpec => {
-  const isolation = options.isolation ?? "share"
+  const isolation = GivenOption.oneOf(
+    { of: description.id, option: "isolation", given: options.isolation ?? "share" },
+    isolations
+  )
   const address = pathText(parent.path) + separator
   const points = Context.get(context, LifePoints)
   const clock = Context.get(context, Clock.Clock)
@@ -222,7 +230,10 @@ const specOf = <Self>(
     Client: description.Client,
     checked,
     types: description.types,
-    overflow: options.mailbox?.overflow ?? "suspend",
+    overflow: GivenOption.oneOf(
+      { of: description.id, option: "mailbox.overflow", given: options.mailbox?.overflow ?? "suspend" },
+      overflows
+    ),
     protect: isolation === "freeze" ? freeze : copy?.copy,
     copy: copy?.copy,
     isSame: copy?.isSame,

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Function, Option } from "effect"
+import { limit } from "../../../domain/options/GivenOption.ts"
 import type { CallError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import type { SystemEvent } from "../../../domain/server/SystemEvent.ts"
@@ -95,10 +96,11 @@ export const log: {
   flag: boolean | number | "get",
   options?: CallOptions
 ): Effect.Effect<ReadonlyArray<SystemEvent> | void, CallError> =>
-  look(ref, "Sys.log", options, (server) => {
-    if (flag === "get") return server.debug?.log ?? []
+  Effect.suspend(() => {
+    if (flag === "get") return look(ref, "Sys.log", options, (server) => server.debug?.log ?? [])
     const keep = flag === true ? defaultLogSize : flag === false ? 0 : flag
-    server.observe((debug) => debug.logLast(keep))
+    const most = limit({ of: "Sys.log", option: "flag", given: keep }, 0)
+    return look(ref, "Sys.log", options, (server) => server.observe((debug) => debug.logLast(most)))
   }))
 
 /**

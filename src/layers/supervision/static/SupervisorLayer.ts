@@ -15,6 +15,7 @@ import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as ChildSpec from "../../../domain/supervision/ChildSpec.ts"
 import * as Strategy from "../../../domain/supervision/Strategy.ts"
 import type { Child, ChildOptions, Parent, StartRecipe } from "../../process/Child.ts"
+import { scheduleOf } from "../../process/Timer.ts"
 import * as Restart from "../restart/Restart.ts"
 import { withoutOverride } from "../tree/Override.ts"
 import { startRoot } from "../tree/Root.ts"
@@ -69,7 +70,7 @@ export const make = (
       onGiveUp: oneOf(given("onGiveUp", onGiveUp), onGiveUps),
       isRoot: parent.isOutside === true
     },
-    options.restart ?? Restart.standard,
+    scheduleOf(given("restart", options.restart ?? Restart.standard)),
     context
   )
 }
@@ -82,6 +83,12 @@ export const build = Effect.fnUntraced(function*(given: Options, children: Reado
   // For programs that the compiler has not seen.
   if (!Predicate.isObject(given)) {
     return yield* Effect.die(refusal({ of: ownId ?? defaultId, option: "options", given }, "an object"))
+  }
+  const all: unknown = children
+  if (!Array.isArray(all) || !all.every((one) => Layer.isLayer(one))) {
+    return yield* Effect.die(
+      refusal({ of: given.id ?? ownId ?? defaultId, option: "children", given: children }, "a list of Layers")
+    )
   }
   const options: Options = { ...given, id: given.id ?? ownId }
   const ambient = withoutOverride(yield* Effect.context<Scope.Scope>())
