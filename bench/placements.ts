@@ -104,7 +104,7 @@ const inMemory = Supervisor.layer({ strategy: "one_for_one" }, [
 ])
 
 const inDatabase = Supervisor.layer({ strategy: "one_for_one" }, [
-  StateContainer.layerStore(Counter, { store: Database, fence: "key", answers: { maxAge: "10 minutes" } }),
+  StateContainer.layerStore(Counter, { store: Database, fence: "key" }),
   Counters.layer({ restart: often })
 ]).pipe(Layer.provide(StateStoreSql.layer(Database, { ownership: "shared" })))
 

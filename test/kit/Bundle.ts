@@ -3,6 +3,7 @@ import { type BuildOptions, buildSync } from "esbuild"
 import { spawnSync } from "node:child_process"
 import { existsSync, globSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { join, resolve } from "node:path"
+import { isThere } from "../../src/layers/state/lock/Pid.ts"
 
 const repository = resolve(import.meta.dirname, "../..")
 /** What is made once, by the first that needs it, for all tests of a run. */
@@ -17,14 +18,6 @@ export const environment = { ...process.env, ...compiling, NO_COLOR: "1" }
 
 /** Where the PostgreSQLs of workers are named, each by the folder that it has. */
 export const clusters = join(generated, "clusters")
-
-const isThere = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 /** Removes what the PostgreSQLs of workers have left; `stop` says whether those that run are stopped, or left alone. */
 const sweep = (stop: boolean): void => {

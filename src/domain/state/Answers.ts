@@ -10,6 +10,7 @@
  *
  * @since 0.1.0
  */
+import { isMade, lifeOf } from "./MadeKey.ts"
 
 /** An answer on record. */
 export interface RecordedAnswer {
@@ -51,7 +52,7 @@ export type NewAnswer = Omit<RecordedAnswer, "seq">
 
 /** How many answers a server keeps on record, and for how long. */
 export interface Limits {
-  /** The oldest give way to the newest; 1,000 by default. */
+  /** The oldest give way to the newest; 1,000 by default, of each kind of key. */
   readonly maxCount: number
   /** In milliseconds; a day by default. */
   readonly maxAge: number
@@ -60,19 +61,26 @@ export interface Limits {
 /** The limits by default. */
 export const defaultLimits: Limits = { maxCount: 1000, maxAge: 86_400_000 }
 
-/** Which of the answers, oldest first, are too many or too old to be kept. */
-export const expired = (
-  answers: Iterable<RecordedAnswer>,
+/**
+ * Of answers under made keys those whose call is over: so many are kept, for so many milliseconds. Its caller may ask again by hand,
+ * and a message may have stood still with the runner that it was sent to.
+ */
+const afterlife = { maxCount: 100, maxAge: 600_000 }
+
+/**
+ * Whether an answer gives way, as the oldest of `count` of its kind: it is too old, or they are too many. Those under keys that
+ * callers give and those under made keys are counted apart. One of the latter stays as long as its call lives, however many there are.
+ */
+export const givesWay = (
+  { at, id }: Pick<RecordedAnswer, "at" | "id">,
   count: number,
   now: number,
-  limits: Limits
-): ReadonlyArray<RecordedAnswer> => {
-  const gone: Array<RecordedAnswer> = []
-  for (const answer of answers) {
-    if (count - gone.length <= limits.maxCount && now - answer.at <= limits.maxAge) break
-    gone.push(answer)
-  }
-  return gone
+  { maxAge, maxCount }: Limits
+): boolean => {
+  const age = now - at
+  if (!isMade(id)) return count > maxCount || age > maxAge
+  const over = age - lifeOf(id)
+  return over > 0 && (count > Math.min(afterlife.maxCount, maxCount) || over > Math.min(afterlife.maxAge, maxAge))
 }
 
 /** Which part of `maxAge` the time from one process to the next counts as, at most. */
@@ -81,7 +89,8 @@ const gapPart = 24
 /**
  * How far the dates of this process are ahead of the time by which answers age, if the newest that an earlier one recorded is of
  * the date `newest`, and this one's first is of `now`. What lies between counts as a 24th of `maxAge` at most, however
- * far apart the dates are, and never as less than nothing.
+ * far apart the dates are, and never as less than nothing. Of those under made keys it counts as a second at most: clocks of two
+ * machines differ by more than that, and such an answer is needed as long as its call lives.
  */
-export const lagOf = (newest: number, now: number, { maxAge }: Limits): number =>
-  now - newest - Math.min(Math.max(now - newest, 0), maxAge / gapPart)
+export const lagOf = (newest: number, now: number, { maxAge }: Limits, isMade = false): number =>
+  now - newest - Math.min(Math.max(now - newest, 0), isMade ? 1000 : maxAge / gapPart)

@@ -242,7 +242,7 @@ export interface ClientOptions<Ms extends Messages> extends Wiring<Ms> {
  * A call fails with the message's own errors and `CallError`, as it does in one process; what the cluster adds is the reason
  * `Unreachable`. Each call has an idempotency key, its caller's or one that is made for it, so that it is handled once however
  * often the cluster sends it; and a call whose server is handed over is made again, until its time is over. The key costs a row
- * of the store for each call: `keyless` names those that do without. Casts are handed to the runner and no more is heard of
+ * of the store for each call, which is forgotten soon after it: `keyless` names those that do without. Casts are handed to the runner and no more is heard of
  * them: one may be handled twice when its runner dies. Internal messages do not travel.
  *
  * A call's timeout travels with it, so that a message that was not begun with is withdrawn there. Half a second later, where
@@ -263,14 +263,16 @@ export const client = <Self, Id extends string, S, Ms extends Messages>(
     const sharding = yield* Sharding.Sharding
     const random = yield* Random.Random
     const remote = yield* sharding.makeClient(entityOf(server, options, false))
-    const { keyless = [] } = options
+    const { keyless = [], persisted = [] } = options
     const nextKey = keys(random)
     const isKeyless = (tag: string) => keyless === "all" || keyless.some((one) => one === tag)
     return clients({
       of: server.key,
       types: insideOf(server).types,
       deadlines: new Deadlines(yield* Effect.context<never>()),
-      nextKey: (tag) => isKeyless(tag) ? undefined : nextKey(),
+      // A call that is stored may outlive its client.
+      nextKey: (tag, millis) =>
+        isKeyless(tag) ? undefined : nextKey(persisted.some((one) => one === tag) ? Infinity : millis),
       remote: remote as unknown as (key: string) => Remote
     }) as (key: string) => Client<Ms>
   })

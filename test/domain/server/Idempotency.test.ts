@@ -99,6 +99,10 @@ const strange = [
   "\u0001a",
   "\u0001begun a",
   "\u0001answer a",
+  "heirloom:6:a",
+  "heirloom:6:a begun",
+  "heirloom:6:a begun begun",
+  "heirloom:",
   "\u0001answer \u0001begun a",
   "x".repeat(256)
 ]

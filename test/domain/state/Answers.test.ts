@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Answers from "../../../src/domain/state/Answers.ts"
+import * as MadeKey from "../../../src/domain/state/MadeKey.ts"
 
 const answer = (id: string, at: number, seq = 1): Answers.RecordedAnswer => ({ id, seq, at, body: "{}" })
 const limits: Answers.Limits = { maxCount: 3, maxAge: 240 }
@@ -10,14 +11,27 @@ describe("recorded answers", () => {
   })
 
   it("give way, the oldest first, when they are too many or older than they may become", () => {
-    const gone = (now: number, ...ats: ReadonlyArray<number>) =>
-      Answers.expired(ats.map((at) => answer("a", at)), ats.length, now, limits).map(({ at }) => at)
+    const gone = (now: number, ...ats: ReadonlyArray<number>) => {
+      const kept = ats.findIndex((at, i) => !Answers.givesWay(answer("a", at), ats.length - i, now, limits))
+      return kept === -1 ? ats : ats.slice(0, kept)
+    }
     assert.deepStrictEqual(gone(240, 0, 1, 2), [])
     assert.deepStrictEqual(gone(240, 0, 1, 2, 3, 4), [0, 1])
     assert.deepStrictEqual(gone(241, 0, 0, 1), [0, 0])
     assert.deepStrictEqual(gone(1000, 0, 1, 2), [0, 1, 2])
     // One that is young holds back those behind it: they were recorded after it.
     assert.deepStrictEqual(gone(241, 1, 0), [])
+  })
+
+  it("under made keys stay as long as their calls live, however many there are; then a hundred, for ten minutes", () => {
+    const id = MadeKey.make("a", 5500)
+    assert.strictEqual(MadeKey.lifeOf(id), 6000)
+    const gone = (age: number, count: number, limits = Answers.defaultLimits) =>
+      Answers.givesWay(answer(id, 0), count, age, limits)
+    assert.deepStrictEqual([gone(6000, 1_000_000), gone(6001, 101), gone(6001, 100)], [false, true, false])
+    assert.deepStrictEqual([gone(606_000, 1), gone(606_001, 1)], [false, true])
+    // Where less is kept of all, less is kept of these.
+    assert.deepStrictEqual([gone(6240, 3, limits), gone(6241, 1, limits), gone(6001, 4, limits)], [false, true, true])
   })
 
   it("that are lost say so, with their reason, and one that stands for any counts until it is old", () => {
@@ -41,5 +55,7 @@ describe("recorded answers", () => {
       890
     ])
     assert.strictEqual(lag(1000, 100), -900)
+    const made = (newest: number, now: number) => Answers.lagOf(newest, now, Answers.defaultLimits, true)
+    assert.deepStrictEqual([made(100, 1100), made(100, 9100), made(9100, 100)], [0, 8000, -9000])
   })
 })

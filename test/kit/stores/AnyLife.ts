@@ -1,6 +1,7 @@
 /** Any sequence of operations, on a store and on the one in memory beside it: they hold the same. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import * as MadeKey from "../../../src/domain/state/MadeKey.ts"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { type StateContainer, StateStore } from "../../../src/index.ts"
 import { answer, reasonOf, record, type Subject, timer } from "./Records.ts"
@@ -11,8 +12,8 @@ const Op = Schema.Union([
     records: Schema.Array(Schema.Struct({
       key: Schema.Literals(["a", "b", "\u0000\ud800"]),
       probation: Schema.Boolean,
-      answer: Schema.optionalKey(Schema.Literals(["x", "y", "z"])),
-      forget: Schema.Boolean,
+      answer: Schema.optionalKey(Schema.Literals(["x", "y", MadeKey.make("z", 5000)])),
+      forget: Schema.Literals(["none", "forgetAnswersBefore", "forgetMadeBefore"]),
       timers: Schema.optionalKey(Schema.Literals([0, 1, 2]))
     })),
     stale: Schema.Boolean
@@ -67,7 +68,7 @@ export const anyLife = ({ durable, fresh }: Subject): void =>
                 return record(key, seq, epochs.one, {
                   trusted: trusted[key] ?? 0,
                   ...(id === undefined ? {} : { answers: [answer(id, seq)] }),
-                  ...(forget ? { forgetAnswersBefore: seq - 2 } : {}),
+                  ...(forget === "none" ? {} : { [forget]: seq - 2 }),
                   ...(timers === undefined
                     ? {}
                     : { timers: ["x", "y"].slice(0, timers).map((name) => timer(name, (seq * 7) % 5)) })

@@ -1,6 +1,7 @@
 /** What every store promises, as one suite that runs against each of them. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
+import * as MadeKey from "../../../src/domain/state/MadeKey.ts"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { anyLife } from "./AnyLife.ts"
 import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject } from "./Records.ts"
@@ -299,6 +300,23 @@ export const contract = (name: string, subject: Subject): void => {
         }])
         yield* store.save([record("a", 4, epoch, { answers: [answer("z", 4)], forgetAnswersBefore: 3 })])
         assert.deepStrictEqual((yield* store.load("a"))[0]?.answers?.map((one) => one.id), ["x", "z"])
+      })
+    )
+
+    test(
+      "answers under made keys are forgotten apart from those under keys that callers give",
+      Effect.fnUntraced(function*(open) {
+        const store = yield* open()
+        const epoch = yield* store.acquireEpoch("app")
+        const made = MadeKey.make("y", 5000)
+        const ids = Effect.map(store.load("a"), ([newest]) => newest?.answers?.map((one) => one.id))
+        yield* store.save([record("a", 2, epoch, { answers: [answer("x", 1), answer(made, 2)] })])
+        yield* store.save([record("a", 3, epoch, { forgetMadeBefore: 3 })])
+        assert.deepStrictEqual(yield* ids, ["x"])
+        yield* store.save([record("a", 4, epoch, { answers: [answer(made, 4)], forgetAnswersBefore: 4 })])
+        assert.deepStrictEqual(yield* ids, [made])
+        yield* store.save([record("a", 5, epoch, { forgetAnswersBefore: 5, forgetMadeBefore: 5 })])
+        assert.deepStrictEqual(yield* ids, [])
       })
     )
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { lost } from "../Answers.ts"
-import type { AsideRecord, RecordedAnswer, SnapshotRecord } from "../stored/SnapshotRecord.ts"
+import type { AsideRecord, RecordedAnswer, Saved, SnapshotRecord } from "../stored/SnapshotRecord.ts"
 import type { Timers } from "../Timers.ts"
 import type { TextAt, Written } from "./LogFrame.ts"
 
@@ -17,7 +17,7 @@ export interface Base {
 }
 
 /** A snapshot without its state and what is beside it. */
-export type Meta = Omit<SnapshotRecord, "state" | "answers" | "forgetAnswersBefore" | "timers" | "damaged">
+export type Meta = Omit<SnapshotRecord, "state" | keyof Saved | "damaged">
 
 /** An entry of the log. Read back, a record's `state` is empty: its text lies beside the entry. */
 export type LogEntry =
@@ -53,11 +53,13 @@ export type LogEntry =
  */
 export const written = (entry: LogEntry): Written => {
   if (entry._tag === "Put") {
-    const { answers = [], at, epoch, forgetAnswersBefore = 0, key, seq, state, timers, trusted, version } = entry.record
-    const isPlain = answers.length === 0 && forgetAnswersBefore === 0 && timers === undefined
+    const { answers = [], at, epoch, key, seq, state, timers, trusted, version } = entry.record
+    const { forgetAnswersBefore: given = 0, forgetMadeBefore: made = 0 } = entry.record
+    const isPlain = answers.length === 0 && given === 0 && made === 0 && timers === undefined
     const set = timers === undefined ? "" : `,${JSON.stringify(timers)}`
     const ids = answers.map((one) => [one.id, one.seq, one.at])
-    const more = isPlain ? "" : `,${JSON.stringify(ids)},${forgetAnswersBefore}${set}`
+    const forget = made === 0 ? given : `[${given},${made}]`
+    const more = isPlain ? "" : `,${JSON.stringify(ids)},${forget}${set}`
     return {
       json: `[${JSON.stringify(key)},${epoch},${seq},${version},${trusted},${at}${more}]`,
       texts: isPlain ? [state] : [state, ...answers.map((one) => one.body)]
@@ -77,7 +79,8 @@ type PutList = [
   trusted: number,
   at: number,
   answers?: ReadonlyArray<[id: string, seq: number, at: number]>,
-  forgetAnswersBefore?: number,
+  /** Of answers under given keys, or of both kinds. */
+  forget?: number | [given: number, made: number],
   timers?: Timers
 ]
 
@@ -98,13 +101,15 @@ export const decode = (
     const entry = json as LogEntry
     return { entry, text: entry._tag === "KeptAside" || entry._tag === "Lost" ? texts.next() : undefined }
   }
-  const [key, epoch, seq, version, trusted, at, ids, forgetAnswersBefore, timers] = json as PutList
+  const [key, epoch, seq, version, trusted, at, ids, forget, timers] = json as PutList
+  const [forgetAnswersBefore, forgetMadeBefore] = Array.isArray(forget) ? forget : [forget]
   const text = texts.next()
   const answers = ids?.map(([id, seq, at]): RecordedAnswer => {
     const body = texts.read(texts.next())
     return "text" in body ? { id, seq, at, body: body.text } : lost({ id, seq, at }, body.why)
   })
-  const record = { key, epoch, seq, version, trusted, at, state: "", answers, forgetAnswersBefore, timers }
+  const meta = { key, epoch, seq, version, trusted, at, state: "" }
+  const record = { ...meta, answers, forgetAnswersBefore, forgetMadeBefore, timers }
   return { entry: { _tag: "Put", record }, text }
 }
 

@@ -33,8 +33,10 @@ export interface SnapshotRecord {
    * answer that was recorded up to this snapshot and not forgotten.
    */
   readonly answers?: ReadonlyArray<RecordedAnswer> | undefined
-  /** Saved: forget the key's answers with a lower `seq`, in the same commit. */
+  /** Saved: forget the key's answers with a lower `seq`, in the same commit: those under keys that callers have given. */
   readonly forgetAnswersBefore?: number | undefined
+  /** Saved: the same of those under made keys. */
+  readonly forgetMadeBefore?: number | undefined
   /**
    * Saved: all timers that are set from this snapshot on, in one commit with the state; absent when they are as before. Loaded:
    * the timers of this snapshot; absent when it has none.
@@ -157,13 +159,17 @@ export const evict = (seqs: ReadonlyArray<number>, limit: number, trusted: numbe
   return oldest
 }
 
+/** What goes with a snapshot that is saved. */
+export type Saved = Pick<SnapshotRecord, "answers" | "forgetAnswersBefore" | "forgetMadeBefore" | "timers">
+
 /** Takes up the answers of a record that was saved. */
 export const keepAnswers = (
   shelf: AnswerShelf,
-  { answers, forgetAnswersBefore = 0 }: Pick<SnapshotRecord, "answers" | "forgetAnswersBefore">
+  { answers, forgetAnswersBefore = 0, forgetMadeBefore = 0 }: Omit<Saved, "timers">
 ): AnswerShelf => {
   if (answers !== undefined) shelf.add(answers)
   if (forgetAnswersBefore > 0) shelf.forgetBefore(forgetAnswersBefore)
+  if (forgetMadeBefore > 0) shelf.forgetMadeBefore(forgetMadeBefore)
   return shelf
 }
 
@@ -171,7 +177,7 @@ export const keepAnswers = (
 export const keep = <R extends { readonly seq: number; readonly trusted: number }>(
   kept: Kept<R> | undefined,
   record: R,
-  saved: Pick<SnapshotRecord, "answers" | "forgetAnswersBefore" | "timers">,
+  saved: Saved,
   limit: number
 ): Kept<R> => {
   const snapshots = (kept?.snapshots ?? []).filter((one) => one.seq !== record.seq)

@@ -18,6 +18,7 @@ import * as Unheard from "../../../domain/placement/Unheard.ts"
 import { CallError, callError } from "../../../domain/process/CallError.ts"
 import type { CallOptions } from "../../../domain/server/Message.ts"
 import { checkOf, schemaOf } from "../../../domain/server/Validation.ts"
+import * as MadeKey from "../../../domain/state/MadeKey.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { invalid } from "../../server/class/Checked.ts"
 import { Deadline, type Deadlines } from "../../server/message/Deadlines.ts"
@@ -35,12 +36,12 @@ const pause = 50
 /** Milliseconds for which the server's own word is waited for when the time is over. */
 const grace = 500
 
-/** What makes idempotency keys: no two of them are the same, of all clients everywhere. */
-export const keys = (random: Random.Random): () => string => {
+/** What makes idempotency keys for calls that last so many milliseconds: no two are the same, of all clients everywhere. */
+export const keys = (random: Random.Random): (millis: number) => string => {
   const digits = () => Math.floor(random.nextDoubleUnsafe() * 2 ** 32).toString(36)
   const own = digits() + digits() + digits() + digits()
   let made = 0
-  return () => `${own}.${(made++).toString(36)}`
+  return (millis) => MadeKey.make(`${own}.${(made++).toString(36)}`, millis + grace)
 }
 
 /** How clients of one class call. */
@@ -49,7 +50,7 @@ export interface Asking {
   readonly types: ReadonlyArray<MessageType>
   readonly deadlines: Deadlines
   /** The key of a call whose caller gives none; absent where calls have none by themselves. */
-  readonly nextKey: (tag: string) => string | undefined
+  readonly nextKey: (tag: string, millis: number) => string | undefined
   readonly remote: (key: string) => Remote
 }
 
@@ -97,7 +98,7 @@ export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key
             type,
             payload: own,
             millis,
-            key: options.idempotencyKey ?? nextKey(tag)
+            key: options.idempotencyKey ?? nextKey(tag, millis)
           })
           : tell(send, name, type, own, millis)
       })

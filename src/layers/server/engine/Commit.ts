@@ -10,6 +10,7 @@
 import { Cause, type Exit } from "effect"
 import { crashed, killed } from "../../../domain/process/ExitReason.ts"
 import { answerId, markId } from "../../../domain/server/Idempotency.ts"
+import type { NewAnswer } from "../../../domain/state/Answers.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
 import { steadyDateOf } from "../../process/Timer.ts"
 import type { Besides, Origin } from "../../state/companion/Companion.ts"
@@ -77,22 +78,23 @@ const besidesOf = (
   const { once, type } = envelope
   const at = server.spec.clock.currentTimeMillisUnsafe()
   const timers = Timed.after({ of: server.name, request: type.tag }, server, at, once?.timer, options.timers)
-  const answer = once === undefined || once.timer !== undefined ? undefined : recordOf(envelope, once, reply)
+  const answer = once === undefined || once.timer !== undefined ? undefined : recordOf(server, envelope, once, reply)
   if (answer === undefined && timers === undefined) return undefined
-  return { answers: answer && [{ ...answer, at: steadyDateOf(server.spec.clock) }], timers }
+  return { answers: answer && [answer], timers }
 }
 
 /** What goes on record of a call with its commit: its answer; or, while that is still to come, that it was begun. */
 const recordOf = (
+  { spec: { clock } }: Server,
   { isAnswered, type }: Envelope,
   { call, key }: Once,
   reply: Exit.Exit<unknown, unknown> | undefined
-) =>
+): NewAnswer | undefined =>
   reply !== undefined
-    ? { id: answerId(key), body: AnswerText.write(type, call, reply) }
+    ? { id: answerId(key), at: steadyDateOf(clock), body: AnswerText.write(type, call, reply) }
     : isAnswered
     ? undefined
-    : { id: markId(key), body: AnswerText.mark(call) }
+    : { id: markId(key), at: steadyDateOf(clock), body: AnswerText.mark(call) }
 
 /**
  * The next state becomes the server's, and its companion's. False when that ended the incarnation: a younger one has

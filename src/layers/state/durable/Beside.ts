@@ -7,7 +7,7 @@
  */
 import type { Limits, RecordedAnswer } from "../../../domain/state/Answers.ts"
 import type { Aside } from "../../../domain/state/Generations.ts"
-import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import type { Saved, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { none, type Timers } from "../../../domain/state/Timers.ts"
 import { AnswerBook } from "../companion/AnswerBook.ts"
 import type { Besides } from "../companion/Companion.ts"
@@ -50,7 +50,7 @@ export class Beside {
   }
 
   /** What was committed since the last record goes with the next. */
-  take(): Pick<SnapshotRecord, "answers" | "forgetAnswersBefore" | "timers"> {
+  take(): Saved {
     const taken = { ...this.answers?.take(), ...(this.hasUnsavedTimers ? { timers: this.timers } : {}) }
     this.hasUnsavedTimers = false
     return taken

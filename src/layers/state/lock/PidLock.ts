@@ -9,8 +9,8 @@
  */
 import { Effect, type Scope } from "effect"
 import * as fs from "node:fs"
-import process from "node:process"
 import type { Holder } from "../../../domain/state/stored/Ownership.ts"
+import { isThere } from "./Pid.ts"
 import { self } from "./Self.ts"
 
 interface Entry extends Required<Holder> {
@@ -32,15 +32,6 @@ const attempt = <A>(f: () => A): A | undefined => {
 /** The 22nd field; the second, in brackets, may hold anything. */
 const startOf = (pid: number): string =>
   attempt(() => fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\)/s, "").trim().split(" ")[19]) ?? ""
-
-/** A process that may not be signalled is there. */
-const isThere = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return Object(error).code === "EPERM"
-  }
-}
 
 const entryAt = (path: string): Entry | undefined => {
   const found: unknown = attempt(() => JSON.parse(fs.readFileSync(path, "utf8")))

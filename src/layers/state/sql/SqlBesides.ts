@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Array } from "effect"
+import { isMade } from "../../../domain/state/MadeKey.ts"
 import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import {
@@ -33,14 +34,22 @@ export const besides = (
   const statements = lost.size === 0 ? [] : records.flatMap(({ key }) => rewritten(sql, key, lost.get(key) ?? []))
   let hasAnswers = false
   let setTimers = false
-  for (const { answers, forgetAnswersBefore = 0, timers } of records) {
-    if (timers !== undefined) setTimers = true
-    if (forgetAnswersBefore > 0 || (answers !== undefined && answers.length > 0)) hasAnswers = true
+  for (const record of records) {
+    if (record.timers !== undefined) setTimers = true
+    if (isAnswering(record)) hasAnswers = true
   }
   if (hasAnswers) statements.push(...answersOf(sql, records))
   if (setTimers) statements.push(...timersOf(sql, records))
   return statements
 }
+
+/** Whether answers are recorded with it, or forgotten. */
+const isAnswering = ({ answers = [], forgetAnswersBefore: given = 0, forgetMadeBefore: made = 0 }: SnapshotRecord) =>
+  answers.length > 0 || given > 0 || made > 0
+
+/** Which answers of a key are forgotten with a record. */
+const floorsOf = (key: string, { forgetAnswersBefore: given = 0, forgetMadeBefore: made = 0 }: SnapshotRecord) =>
+  [{ key, seq: given, made: false }, { key, seq: made, made: true }].filter(({ seq }) => seq > 0)
 
 /** What stands for answers whose rows are damaged takes their place: it is forgotten as they would be. */
 const rewritten = (sql: Statements, key: string, lost: ReadonlyArray<LostAnswer>): Array<Bound> =>
@@ -62,19 +71,21 @@ export const along = (records: Records): Along | undefined => {
   const rows: Array<AnswerRow> = []
   const floors: Array<Floor> = []
   const seen = new Set<string>()
-  for (const { answers = [], forgetAnswersBefore: floor = 0, key, timers } of records) {
+  for (const record of records) {
+    const { answers = [], forgetAnswersBefore = 0, forgetMadeBefore = 0, key, timers } = record
     if (timers !== undefined) return undefined
-    if (answers.length === 0 && floor === 0) continue
+    if (!isAnswering(record)) continue
     if (seen.has(key)) return undefined
     seen.add(key)
     const text = KeyText.encode(key)
     const own = new Map<string, AnswerRow>()
     // One that is to be forgotten at once need not be written.
     for (const answer of answers) {
+      const floor = isMade(answer.id) ? forgetMadeBefore : forgetAnswersBefore
       if (answer.seq >= floor) own.set(`${answer.seq} ${answer.id}`, answerRow(text, answer))
     }
     rows.push(...own.values())
-    if (floor > 0) floors.push({ key: text, seq: floor })
+    floors.push(...floorsOf(text, record))
   }
   return rows.length > maxAlong ? undefined : { rows, floors }
 }
@@ -83,23 +94,28 @@ export const along = (records: Records): Along | undefined => {
 const answersOf = (sql: Statements, records: Records): ReadonlyArray<Bound> => {
   const statements: Array<Bound> = []
   let rows = new Map<string, AnswerRow>()
-  let floors = new Map<string, Floor>()
+  let floors: Array<Floor> = []
+  let forgetting = new Set<string>()
   const finish = () => {
     for (const some of Array.chunksOf(rows.values(), sql.rowsPerStatement)) statements.push(...sql.saveAnswers(some))
-    if (floors.size > 0) statements.push(...sql.forgetAnswers([...floors.values()]))
+    if (floors.length > 0) statements.push(...sql.forgetAnswers(floors))
     rows = new Map()
-    floors = new Map()
+    floors = []
+    forgetting = new Set()
   }
-  for (const { answers = [], forgetAnswersBefore: seq = 0, key } of records) {
-    const text = KeyText.encode(key)
+  for (const record of records) {
+    const { answers = [] } = record
+    const text = KeyText.encode(record.key)
     // What one record has forgotten, the next one of its key may bring again.
-    if (floors.has(text)) finish()
+    if (forgetting.has(text)) finish()
     for (const answer of answers) {
       const row = answerRow(text, answer)
       // A statement must not write a row twice.
       rows.set(`${row.seq} ${row.id.length} ${row.id} ${text}`, row)
     }
-    if (seq > 0) floors.set(text, { key: text, seq })
+    const own = floorsOf(text, record)
+    floors.push(...own)
+    if (own.length > 0) forgetting.add(text)
   }
   finish()
   return statements

@@ -24,6 +24,7 @@
  *
  * @since 0.1.0
  */
+import { prefix } from "../../../domain/state/MadeKey.ts"
 
 /** A dialect that the store speaks. */
 export type Dialect = "sqlite" | "pg"
@@ -59,10 +60,11 @@ export interface AnswerRow {
   readonly sum: number
 }
 
-/** The answers of a key before a snapshot are to be forgotten. */
+/** The answers of a key before a snapshot are to be forgotten: those under made keys, or those under others. */
 export interface Floor {
   readonly key: string
   readonly seq: number
+  readonly made: boolean
 }
 
 /** The rows of a batch under one epoch, and the last turn under it that is known to be stored. */
@@ -127,6 +129,10 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
          NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = ${key} AND s.epoch > o.epoch)), u.* FROM ${source}
      ${overwriting}`
 
+  const isMade = `substr(id, 1, ${prefix.length}) = '${prefix}'`
+  const ofFloors = `FROM ${answers} AS a USING unnest(?::text[], ?::float8[], ?::bool[]) AS u (key, seq, made)
+      WHERE a.key = u.key AND a.seq < u.seq::bigint AND (${isMade}) = u.made`
+
   const texts: Array<string> = []
   const sqliteUpsert = (rows: number): string =>
     texts[rows] ??= upsert(
@@ -146,8 +152,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     answered AS (INSERT INTO ${answers} (key, id, seq, at, body, sum)
       SELECT * FROM unnest(?::text[], ?::text[], ?::float8[], ?::float8[], ?::text[], ?::float8[]) AS u
       ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum),
-    forgotten AS (DELETE FROM ${answers} AS a USING unnest(?::text[], ?::float8[]) AS u (key, seq)
-      WHERE a.key = u.key AND a.seq < u.seq::bigint)
+    forgotten AS (DELETE ${ofFloors})
     INSERT INTO ${table} AS t (epoch, ${columns})
     SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.key AND s.epoch > u.epoch) THEN turn.epoch END,
       u.key, u.slot, u.seq, u.version, u.trusted, u.at, u.state, u.sum
@@ -184,11 +189,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     } ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
   )
   const forgetAnswers = numbered(
-    `DELETE FROM ${answers} ${
-      pg
-        ? "AS a USING unnest(?::text[], ?::float8[]) AS u (key, seq) WHERE a.key = u.key AND a.seq < u.seq::bigint"
-        : "WHERE key = ? AND seq < ?"
-    }`
+    pg ? `DELETE ${ofFloors}` : `DELETE FROM ${answers} WHERE key = ? AND seq < ? AND (${isMade}) = ?`
   )
   /** Room for the versions of a row that is written over, and when those that are dead are vacuumed. */
   const stored = (fill: number): string =>
@@ -223,7 +224,11 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     rows.map((row) => row.body),
     rows.map((row) => row.sum)
   ]
-  const floorColumns = (floors: ReadonlyArray<Floor>) => [floors.map(({ key }) => key), floors.map(({ seq }) => seq)]
+  const floorColumns = (floors: ReadonlyArray<Floor>) => [
+    floors.map(({ key }) => key),
+    floors.map(({ seq }) => seq),
+    floors.map(({ made }) => made)
+  ]
   const epochsOf = numbered(
     `SELECT owner, epoch, commits FROM ${owners} WHERE owner ${
       pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"
@@ -330,7 +335,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     forgetAnswers: (floors: ReadonlyArray<Floor>): ReadonlyArray<Bound> =>
       pg
         ? [[forgetAnswers, floorColumns(floors)]]
-        : floors.map(({ key, seq }) => [forgetAnswers, [key, seq]]),
+        : floors.map(({ key, made, seq }) => [forgetAnswers, [key, seq, Number(made)]]),
     dropAnswer: statement(`DELETE FROM ${answers} WHERE key = ? AND id = ?`),
     /** Before others are taken back: those in whose place these came do not come back. */
     dropReplaced: statement(

@@ -205,8 +205,9 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
         if (what !== undefined) return fail("save", { _tag: "Invalid", what })
         const reason = stale(records)
         if (reason !== undefined) return fail("save", reason)
-        for (const { answers, forgetAnswersBefore, timers, ...record } of records) {
-          put(record.key, keep(keys.get(record.key), record, { answers, forgetAnswersBefore, timers }, limit))
+        for (const { answers, forgetAnswersBefore, forgetMadeBefore, timers, ...record } of records) {
+          const saved = { answers, forgetAnswersBefore, forgetMadeBefore, timers }
+          put(record.key, keep(keys.get(record.key), record, saved, limit))
         }
         return Effect.void
       }),

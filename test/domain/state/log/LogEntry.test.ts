@@ -55,6 +55,7 @@ describe("an entry of the log", () => {
   const Put = Schema.Struct({
     answers: Schema.Literals([0, 1, 2]),
     forgets: Schema.Literals([0, 2]),
+    forgetsMade: Schema.Literals([0, 0, 7]),
     timers: Schema.Literals(["as before", "none", "some"])
   })
 
@@ -62,14 +63,16 @@ describe("an entry of the log", () => {
     const more = {
       ...(put.answers === 0 ? {} : { answers: answers.slice(0, put.answers) }),
       ...(put.forgets === 0 ? {} : { forgetAnswersBefore: put.forgets }),
+      ...(put.forgetsMade === 0 ? {} : { forgetMadeBefore: put.forgetsMade }),
       ...(put.timers === "as before" ? {} : { timers: put.timers === "none" ? [] : timers })
     }
     const { entry, text } = back({ _tag: "Put", record: { ...record, ...more } })
     assert(entry._tag === "Put")
     assert.strictEqual(text?.offset, 0)
-    const { answers: found, forgetAnswersBefore, timers: set, ...rest } = entry.record
+    const { answers: found, forgetAnswersBefore, forgetMadeBefore, timers: set, ...rest } = entry.record
     assert.deepStrictEqual(rest, { ...record, state: "" })
-    assert.deepStrictEqual([found ?? [], forgetAnswersBefore ?? 0, set], [more.answers ?? [], put.forgets, more.timers])
+    assert.deepStrictEqual([found ?? [], set], [more.answers ?? [], more.timers])
+    assert.deepStrictEqual([forgetAnswersBefore ?? 0, forgetMadeBefore ?? 0], [put.forgets, put.forgetsMade])
   })
 
   it("says of an answer whose text is damaged that it is lost, and whose it was", () => {

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { RecordedAnswer } from "../../../../src/domain/state/Answers.ts"
+import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import {
   evict,
   generationsOf,
@@ -92,8 +93,9 @@ const Save = Schema.Struct({
   /** Mostly the next number; also the same again, and one from before. */
   step: Schema.Literals([1, 1, 1, 0, -2]),
   trusts: Schema.Literals([0, 1, 2, 5]),
-  answers: Schema.Array(Schema.Literals(["a", "b", "c"])).check(Schema.isMaxLength(2)),
+  answers: Schema.Array(Schema.Literals(["a", "b", "c", MadeKey.make("d", 5000)])).check(Schema.isMaxLength(2)),
   forgets: Schema.Literals([0, 0, 2, 4]),
+  forgetsMade: Schema.Literals([0, 0, 3]),
   sets: Schema.Literals(["as before", "as before", "one", "none"])
 })
 
@@ -115,7 +117,8 @@ const saved = (steps: ReadonlyArray<typeof Save.Type>, limit: number) => {
       timersThen: timers ?? (kept === undefined ? [] : timersOf(kept))
     }
     const added = step.answers.map((id) => answer(id, seq))
-    kept = keep(kept, one, { answers: added, forgetAnswersBefore: step.forgets, timers }, limit)
+    const forgets = { forgetAnswersBefore: step.forgets, forgetMadeBefore: step.forgetsMade }
+    kept = keep(kept, one, { answers: added, ...forgets, timers }, limit)
     const seqs = kept.snapshots.map((kept) => kept.seq)
     assert.deepStrictEqual(seqs, [...seqs].sort((a, b) => b - a))
     assert.isAtMost(seqs.length, limit)
@@ -126,7 +129,9 @@ const saved = (steps: ReadonlyArray<typeof Save.Type>, limit: number) => {
     const newestTrusted = Math.max(-1, ...others.filter((other) => other <= one.trusted))
     const first = others.filter((other) => other !== newestTrusted).sort((a, b) => a - b)[0]
     assert.deepStrictEqual(lost, others.length < limit ? [] : [first])
-    for (const one of kept.answers) assert.isAtLeast(one.seq, step.forgets)
+    for (const { id, seq } of kept.answers) {
+      assert.isAtLeast(seq, MadeKey.isMade(id) ? step.forgetsMade : step.forgets)
+    }
   }
   return kept
 }
@@ -151,7 +156,8 @@ describe("what a store keeps of a key", () => {
       const all = [...kept.answers]
       const aside = withoutSnapshot(kept, newest!.seq)
       assert.deepStrictEqual(aside.kept.snapshots, kept.snapshots.slice(1))
-      assert.deepStrictEqual(aside.answers, all.filter(({ seq }) => seq > before))
+      const gone = all.filter(({ seq }) => seq > before).sort((a, b) => a.seq - b.seq)
+      assert.deepStrictEqual(aside.answers, gone)
       assert.deepStrictEqual([...aside.kept.answers], all.filter(({ seq }) => seq <= before))
       assert.deepStrictEqual(aside.timers, newest!.timersThen)
       assert.isTrue(aside.kept.timers?.every(({ seq }) => seq <= before) ?? true)

@@ -20,6 +20,7 @@ import {
 import { RpcTest } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import { ClusterServer } from "../../../../src/cluster.ts"
+import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import { StateStore } from "../../../../src/index.ts"
 import { CallError } from "../../../../src/layers/server/GenServer.ts"
 import { Counter, type Life, life, passing, runner, Store } from "../../../kit/placement/Counters.ts"
@@ -319,7 +320,7 @@ describe("what the cluster says of a call", () => {
 
 describe("idempotency keys", () => {
   /** The keys that arrive at the entities of a class. */
-  const heard = (counter: "all" | ReadonlyArray<"Get"> | undefined, given?: string) =>
+  const heard = (counter: "all" | ReadonlyArray<"Get"> | undefined, given?: string, timeout?: "infinity") =>
     Effect.gen(function*() {
       const keys: Array<string | undefined> = []
       const entity = ClusterServer.entity(Counter)
@@ -334,7 +335,7 @@ describe("idempotency keys", () => {
       yield* Effect.gen(function*() {
         const counters = yield* ClusterServer.client(Counter, { keyless: counter })
         yield* passing(counters("a").Add({ by: 1 }, { idempotencyKey: given }))
-        yield* passing(counters("a").Get())
+        yield* passing(counters("a").Get(undefined, { timeout }))
       }).pipe(Effect.provide(fake))
       return keys
     })
@@ -346,6 +347,30 @@ describe("idempotency keys", () => {
       assert.notStrictEqual(add, get)
       assert.deepStrictEqual(yield* Random.withSeed(heard(undefined), "seed"), [add, get])
       assert.notDeepEqual(yield* heard(undefined), yield* heard(undefined))
+    }))
+
+  it.effect("that are made are forgotten soon after their call, and those that callers give are not", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counter = (yield* ClusterServer.client(Counter))("a")
+        const add = (key: string) => passing(counter.Add({ by: 1 }, { idempotencyKey: key }))
+        const made = MadeKey.make("one", 5500)
+        assert.deepStrictEqual([yield* add(made), yield* add("mine")], [1, 2])
+        yield* passing(Effect.sleep("5500 millis"), 1100)
+        // Sent again as late as its call lives.
+        assert.deepStrictEqual([yield* add(made), yield* add("mine")], [1, 2])
+        yield* passing(Effect.sleep("11 minutes"), 60_000)
+        assert.strictEqual(yield* passing(counter.Add({ by: 10 })), 12)
+        assert.deepStrictEqual([yield* add(made), yield* add("mine")], [13, 2])
+      }),
+      { maxIdleTime: "1 hour" }
+    ))
+
+  it.effect("that are made say how long their call lives; one that lasts for ever has a key as callers give", () =>
+    Effect.gen(function*() {
+      const [five, long] = yield* heard(undefined, undefined, "infinity")
+      assert.deepStrictEqual([MadeKey.lifeOf(five!), MadeKey.isMade(long!)], [6000, false])
     }))
 
   it.effect("are the caller's own where it gives one, and none where calls do without", () =>

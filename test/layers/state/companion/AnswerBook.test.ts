@@ -1,9 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import { AnswerBook } from "../../../../src/layers/state/companion/AnswerBook.ts"
 
 const day = 86_400_000
 
 const answer = (id: string, at = 0) => ({ id, at, body: id })
+
+/** The key of a call of five seconds. */
+const made = (i: number) => MadeKey.make(`${i}`, 5000)
 
 const ids = (book: AnswerBook, among: ReadonlyArray<string>) => among.filter((id) => book.find(id) !== undefined)
 
@@ -73,6 +77,49 @@ describe("the answers on record", () => {
     book.record(answer("next", day + 1), 3)
     assert.deepStrictEqual(ids(book, ["old", "new", "next"]), ["new", "next"])
   })
+
+  it("under keys that clients make take no place from those under keys that callers give", () => {
+    const book = new AnswerBook({ maxCount: 2, maxAge: day })
+    book.record(answer("mine"), 1)
+    for (let i = 2; i <= 300; i++) book.record(answer(made(i), i * 10), i)
+    assert.deepStrictEqual(ids(book, ["mine", made(2), made(300)]), ["mine", made(2), made(300)])
+    // Their calls are over, but for the last.
+    book.record(answer(made(301), 8991), 301)
+    assert.deepStrictEqual(ids(book, ["mine", made(2), made(299), made(300), made(301)]), [
+      "mine",
+      made(300),
+      made(301)
+    ])
+  })
+
+  it("under keys that clients make are forgotten ten minutes after their calls, in a store many at once", () => {
+    const book = new AnswerBook(undefined)
+    for (let i = 1; i <= 60; i++) book.record(answer(made(i)), i)
+    book.take()
+    book.record(answer(made(61), 605_000), 61)
+    assert.lengthOf(ids(book, Array.from({ length: 61 }, (_, i) => made(i + 1))), 61)
+    book.record(answer(made(62), 607_000), 62)
+    assert.deepStrictEqual(ids(book, [made(1), made(60), made(61), made(62)]), [made(61), made(62)])
+    assert.strictEqual(book.take().forgetMadeBefore, 0)
+    for (let i = 63; i <= 70; i++) book.record(answer(made(i), 2_000_000), i)
+    assert.deepStrictEqual([book.take().forgetMadeBefore, book.take().forgetMadeBefore], [0, 0])
+    for (let i = 71; i <= 75; i++) book.record(answer(made(i), 4_000_000), i)
+    const { answers, forgetAnswersBefore, forgetMadeBefore } = book.take()
+    assert.deepStrictEqual([answers?.length, forgetAnswersBefore, forgetMadeBefore], [5, 0, 71])
+  })
+
+  for (const by of [1000 * day, -1000 * day]) {
+    it(`under keys that clients make are there for their calls, though the next process has a date ${by} ms on`, () => {
+      const book = new AnswerBook(undefined)
+      book.load(Array.from({ length: 2000 }, (_, i) => ({ ...answer(made(i), 1000), seq: i + 1 })))
+      book.record(answer(made(2000), 1000 + by), 2001)
+      book.record(answer(made(2001), 1000 + by + 4000), 2002)
+      assert.isDefined(book.find(made(0)))
+      // It ages by the clock of its process from then on; what lay between was a second at most.
+      book.record(answer(made(2002), 1000 + by + 6001), 2003)
+      assert.deepStrictEqual(ids(book, [made(0), made(1900), made(1950), made(2002)]), [made(1950), made(2002)])
+    })
+  }
 
   it("that are not written to a store are no more than those on record", () => {
     const book = new AnswerBook({ maxCount: 3, maxAge: day })
