@@ -12,7 +12,7 @@
  *
  * @since 0.1.0
  */
-import { isMade } from "../state/MadeKey.ts"
+import { isMade, isMark, markOf } from "../state/MadeKey.ts"
 import { isLonger, maxAnswerIdBytes } from "../state/stored/SnapshotRecord.ts"
 import { isDefined, isPlain, isSorted } from "../text/SortedJson.ts"
 
@@ -41,15 +41,12 @@ const prime = 0x1000000000000000000013bn
 /** What ids begin with that are not the key itself. */
 const special = "\u0001"
 
-/** What the mark of a made key ends with, which is kept as long as its answer. */
-const begun = " begun"
-
 /** What the answer to a call is recorded under. */
 export const answerId = (key: string): string =>
-  key.startsWith(special) || (isMade(key) && key.endsWith(begun)) ? shortened(`${special}answer ${key}`) : key
+  key.startsWith(special) || (isMade(key) && isMark(key)) ? shortened(`${special}answer ${key}`) : key
 
 /** What is recorded under this: the call with this key was begun. A row of its own, since either may be rolled back alone. */
-export const markId = (key: string): string => shortened(isMade(key) ? `${key}${begun}` : `${special}begun ${key}`)
+export const markId = (key: string): string => shortened(isMade(key) ? markOf(key) : `${special}begun ${key}`)
 
 /** JSON as text, one text for all that means the same: fields in the order of their names, and none that is `undefined`. */
 export const canonical = (json: unknown): string => isSorted(json) ? JSON.stringify(json) ?? "null" : sortedText(json)

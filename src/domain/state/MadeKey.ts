@@ -20,6 +20,15 @@ export const make = (unique: string, millis: number): string =>
 /** Whether a client has made it; of the id of an answer, whether it is the answer under such a key. */
 export const isMade = (id: string): boolean => id.startsWith(prefix)
 
+/** What the mark ends with that its call was begun. */
+const begun = " begun"
+
+/** What is recorded under this: the call with this made key was begun. It is kept as long as its answer. */
+export const markOf = (key: string): string => `${key}${begun}`
+
+/** Whether it is such a mark. */
+export const isMark = (id: string): boolean => id.endsWith(begun)
+
 /** For how many milliseconds its call lives. */
 export const lifeOf = (id: string): number => {
   const seconds = parseInt(id.slice(prefix.length, prefix.length + 4), 36)

@@ -104,7 +104,7 @@ export const deliberateFaults: ReadonlyArray<DeliberateFault> = [
   {
     name: "a recorded answer is not kept",
     file: "src/layers/state/companion/AnswerBook.ts",
-    from: `    this.byId.set(id, recorded)`,
+    from: `    this.byId.set(answer.id, answer)`,
     to: ``
   },
   {

@@ -38,8 +38,8 @@ const grace = 500
 
 /** What makes idempotency keys for calls that last so many milliseconds: no two are the same, of all clients everywhere. */
 export const keys = (random: Random.Random): (millis: number) => string => {
-  const digits = () => Math.floor(random.nextDoubleUnsafe() * 2 ** 32).toString(36)
-  const own = digits() + digits() + digits() + digits()
+  const digits = () => Math.floor(random.nextDoubleUnsafe() * 36 ** 9).toString(36)
+  const own = digits() + digits()
   let made = 0
   return (millis) => MadeKey.make(`${own}.${(made++).toString(36)}`, millis + grace)
 }
@@ -140,8 +140,12 @@ const ask = ({ context, deadlines, key, millis, name, payload, send, type }: Mad
     return unheard === undefined ? Exit.failCause(cause) : failed(unheard, detailOf(error))
   }
   const again = (left: number): Effect.Effect<unknown, unknown> => {
-    const own = key === undefined ? { payload } : { payload, key }
-    const sent = left === Infinity ? own : { ...own, timeout: left }
+    const timeout = left === Infinity ? undefined : left
+    const sent = timeout === undefined
+      ? key === undefined ? { payload } : { payload, key }
+      : key === undefined
+      ? { payload, timeout }
+      : { payload, key, timeout }
     return Effect.catchCause(send(sent), (cause): Effect.Effect<unknown, unknown> => {
       const exit = settle(cause)
       const error = exit._tag === "Failure" && Cause.hasFails(exit.cause) ? Cause.squash(exit.cause) : undefined

@@ -144,18 +144,20 @@ const answer = (tenant: Tenant, tag: string, isCall: boolean, payload: unknown):
   // The cluster has decoded it by the schema of the message's Rpc.
   const { key, payload: own, timeout = Infinity } = payload as Sent
   const until = timeout === Infinity ? Infinity : tenant.now + timeout
-  const send = (others: number) =>
-    Effect.flatMap(tenant.server(tag, timeout), (ref: ServerClient): Effect.Effect<unknown, unknown> => {
-      const { name } = ref[processOf]
-      const left = until === Infinity ? "infinity" : Math.max(0, until - tenant.now)
-      const args = isCall ? [own, { timeout: left, idempotencyKey: key }] : [own]
-      const isLast = others === 0 || tenant.isClosed || ref[processOf].status === "stopped"
-      return Effect.catch(invoke(ref, tag, args), (error): Effect.Effect<unknown, unknown> => {
-        const known = tenant.elsewhere(error, name)
-        return !isLast && isUnbegun(known, name) ? send(others - 1) : Exit.fail(known)
-      })
+  const sendTo = (ref: ServerClient, others: number): Effect.Effect<unknown, unknown> => {
+    const { name } = ref[processOf]
+    const left = until === Infinity ? "infinity" : Math.max(0, until - tenant.now)
+    const args = isCall ? [own, { timeout: left, idempotencyKey: key }] : [own]
+    const isLast = others === 0 || tenant.isClosed || ref[processOf].status === "stopped"
+    return Effect.catch(invoke(ref, tag, args), (error): Effect.Effect<unknown, unknown> => {
+      const known = tenant.elsewhere(error, name)
+      return !isLast && isUnbegun(known, name) ? send(others - 1) : Exit.fail(known)
     })
-  return send(maxServers)
+  }
+  const send = (others: number): Effect.Effect<unknown, unknown> =>
+    Effect.flatMap(tenant.server(tag, timeout), (ref) => sendTo(ref, others))
+  const { here } = tenant
+  return here === undefined ? send(maxServers) : sendTo(here, maxServers)
 }
 
 /** Calls a method that is known to a client's type alone. */

@@ -75,8 +75,8 @@ export class Tenant {
   /** Its server, started if there is none, for a message whose caller waits so long; or why there is none. */
   server(request: string, millis: number): Effect.Effect<ServerClient, CallError> {
     return Effect.suspend(() => {
-      const { found } = this
-      if (found !== undefined && this.isHere(found)) return Exit.succeed(found)
+      const { here } = this
+      if (here !== undefined) return Exit.succeed(here)
       const refuse = (reason: CallErrorReason) => Exit.fail(callError(this.name, request, reason))
       if (this.isClosed || !this.isOurs()) return refuse(movedAway)
       const isUp = this.up?.status === "running"
@@ -103,13 +103,15 @@ export class Tenant {
   }
 
   /**
-   * Whether a server can be handed the next message, as a short way: what is looked up in `server` would be the same one.
+   * Its server, where that can be handed the next message, as a short way: what is looked up in `server` would be the same one.
    * `HandOver.test.ts`, `ClusterServer.test.ts` and `Placements.test.ts` hold it to that, where a server ends, is taken over or is down.
    */
-  private isHere(ref: ServerClient): boolean {
-    if (this.isClosed || this.up?.status !== "running" || !this.isOurs()) return false
-    const server = ref[processOf]
-    return server instanceof ServerProcess && server.status === "running" && !server.isLeaving
+  get here(): ServerClient | undefined {
+    const { found } = this
+    if (found === undefined || this.isClosed || this.up?.status !== "running" || !this.isOurs()) return undefined
+    const server = found[processOf]
+    const isWell = server instanceof ServerProcess && server.status === "running" && !server.isLeaving
+    return isWell ? found : undefined
   }
 
   /** What the failure of a call means to a caller elsewhere. */

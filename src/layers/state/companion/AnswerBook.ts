@@ -19,7 +19,7 @@ import {
   type NewAnswer,
   type RecordedAnswer
 } from "../../../domain/state/Answers.ts"
-import { isMade } from "../../../domain/state/MadeKey.ts"
+import { isMade, isMark } from "../../../domain/state/MadeKey.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 
 /** Of those under made keys so many are forgotten at once in a store, which has to look for them among the others. */
@@ -38,6 +38,7 @@ class Kind {
   /** The date of the newest that an earlier process recorded, until this one records its first. */
   private earlier: number | undefined = undefined
   private lag = 0
+  private hasMarks = false
   /** How many answers have gone that a store may have. */
   private forgotten = 0
 
@@ -47,16 +48,21 @@ class Kind {
   }
 
   find(id: string): RecordedAnswer | undefined {
-    return this.byId.get(id)
+    // Each call asks for a mark, which few have: a text that is new is dear to look up.
+    return this.isMade && !this.hasMarks && isMark(id) ? undefined : this.byId.get(id)
+  }
+
+  private put(answer: RecordedAnswer): void {
+    this.hasMarks ||= this.isMade && isMark(answer.id)
+    this.byId.set(answer.id, answer)
+    this.order.push(answer)
   }
 
   record({ at: date, body, id }: NewAnswer, seq: number): void {
     if (this.earlier !== undefined) this.lag = lagOf(this.earlier, date, this.limits, this.isMade)
     this.earlier = undefined
     const at = date - this.lag
-    const recorded = { id, seq, at, body }
-    this.byId.set(id, recorded)
-    this.order.push(recorded)
+    this.put({ id, seq, at, body })
     for (let oldest = this.oldest; oldest !== undefined; oldest = this.oldest) {
       if (!givesWay(oldest, this.byId.size, at, this.limits)) break
       this.byId.delete(oldest.id)
@@ -65,11 +71,9 @@ class Kind {
   }
 
   load(answer: RecordedAnswer): void {
-    const { at, id } = answer
-    this.byId.set(id, answer)
-    this.order.push(answer)
+    this.put(answer)
     this.unwritten = this.order.length
-    this.earlier = at
+    this.earlier = answer.at
   }
 
   rollBack(seq: number): void {
