@@ -1,8 +1,9 @@
 /** The trees of a JavaScript thread, and the way from a path to its process. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, References } from "effect"
+import { Cause, Effect, Layer, Option, References } from "effect"
 import {
   DynamicSupervisor,
+  InvalidOption,
   PartitionSupervisor,
   Process,
   Restart,
@@ -12,6 +13,7 @@ import {
   Telemetry
 } from "../../../../src/index.ts"
 
+class Top extends Supervisor.Service<Top>()("test/Top") {}
 class Many extends DynamicSupervisor.Service<Many>()("test/Many") {}
 class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 class Parts extends PartitionSupervisor.Service<Parts, Process.HasProcess>()("test/Parts") {}
@@ -68,6 +70,20 @@ describe("the roots", () => {
       Effect.provideService(References.MinimumLogLevel, "None"),
       Effect.provide(Telemetry.layer)
     ))
+})
+
+describe("options that are no object", () => {
+  for (const [of, make] of [["Supervisor", Supervisor.layer], ["test/Top", Top.layer]] as const) {
+    it.effect(`are refused, by name: ${of}`, () =>
+      Effect.gen(function*() {
+        // As from code without types.
+        for (const given of [null, undefined, 5, "one_for_one"] as ReadonlyArray<unknown>) {
+          const app = make(given as Supervisor.Options, [])
+          const error = Cause.squash(yield* Effect.flip(Effect.sandbox(Effect.scoped(Layer.build(app)))))
+          assert.isTrue(error instanceof InvalidOption.InvalidOption && error.of === of && error.option === "options")
+        }
+      }))
+  }
 })
 
 describe("a path", () => {
