@@ -1,7 +1,20 @@
 /** What is counted of each class of servers, where that is asked for; and how it leaves the program. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Latch, Layer, Metric, Option, References, Schema, Tracer } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Fiber,
+  Latch,
+  Layer,
+  Metric,
+  Option,
+  References,
+  Schema,
+  Tracer
+} from "effect"
 import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Otlp, PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
@@ -18,7 +31,8 @@ class Desk extends GenServer.Service<Desk>()("test/Desk", {
     Note: GenServer.cast(),
     /** Is no request: what it fails with is a crash. */
     NoteWrong: GenServer.cast(),
-    Stumble: GenServer.call({ error: Schema.String }),
+    Stumble: GenServer.call(),
+    Throw: GenServer.call(),
     Refuse: GenServer.call({ error: Schema.String }),
     Crash: GenServer.call(),
     Poison: GenServer.call({ redeliver: { maxAttempts: 1 } })
@@ -35,6 +49,9 @@ const behaviorOf = (gate: Latch.Latch) =>
       // As from code without types.
       NoteWrong: () => Effect.fail("no") as Effect.Effect<never>,
       Stumble: () => Effect.interrupt,
+      Throw: () => {
+        throw new Error("thrown")
+      },
       Refuse: () => Effect.fail("no"),
       Crash: () => Effect.die("boom"),
       Poison: () => {
@@ -77,6 +94,8 @@ describe("by class", () => {
       yield* desk.NoteWrong()
       yield* turns
       yield* Effect.exit(desk.Stumble())
+      const { reason } = yield* Effect.flip(desk.Throw())
+      assert.include(reason._tag === "Crashed" ? Cause.pretty(reason.cause) : reason._tag, "thrown")
       const waiting = yield* now(desk.Wait())
       yield* TestClock.adjust("2 seconds")
       yield* gate.open

@@ -324,6 +324,26 @@ describe("a debug function that is switched on", () => {
     }).pipe(Effect.provide(app))
   })
 
+  it.effect("a debug function is installed once under an id: another one is not beside it, nor in its place", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      const counted: Array<string> = []
+      const noting = (name: string) => (n: number) => {
+        counted.push(`${name}${n}`)
+        return n + 1
+      }
+      yield* Sys.install(cell, noting("a"), 0, { id: "one" })
+      yield* Sys.install(cell, noting("b"), 7, { id: "one" })
+      yield* cell.Add({ by: 1 })
+      assert.deepStrictEqual(counted, ["a0", "a1"])
+      yield* Sys.remove(cell, "one")
+      yield* Sys.install(cell, noting("b"), 7, { id: "one" })
+      yield* cell.Add({ by: 1 })
+      assert.deepStrictEqual(counted.slice(2), ["b7", "b8"])
+    }).pipe(Effect.provide(app))
+  })
+
   it.effect("records typed failures, later replies and messages without an answer", () => {
     const { app } = setting()
     return Effect.gen(function*() {

@@ -75,6 +75,8 @@ for (const shutdown of ["infinity", "5 seconds"] as const) {
         yield* turns
         yield* Process.kill(num)
         assert.deepStrictEqual(log, ["interrupted", "released"])
+        const events = yield* (yield* Harness.Harness).eventsOf(num)
+        assert.notInclude(events.map(({ _tag }) => _tag), "Abandoned")
       }).pipe(Effect.provide(
         app(
           { terminate: Effect.onInterrupt(Effect.never, () => note("interrupted")), release: note("released") },

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Option, Schema, type Scope } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now } from "../../../kit/Fibers.ts"
 
@@ -10,6 +10,7 @@ class Num extends GenServer.Service<Num>()("test/Num", {
   messages: {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout: "infinity" }),
     Crash: GenServer.call(),
+    Rest: GenServer.call(),
     /** Runs what the test says, and adds one. */
     Do: GenServer.call({ reply: Schema.Int, timeout: "infinity" })
   }
@@ -34,6 +35,7 @@ const serverOf = ({ make = () => Effect.void, server, work = Effect.void }: Opti
         handlers: {
           Add: (n, { by }) => [n + by, n + by],
           Crash: () => Effect.die("boom"),
+          Rest: (n) => Next.reply(undefined, n, { hibernate: true }),
           Do: (n) => Effect.as(work, [n + 1, n + 1] as const)
         }
       })),
@@ -84,6 +86,21 @@ describe("a resource of an incarnation is released when it ends", () => {
       yield* num.Add({ by: 1 })
       assert.deepStrictEqual(log, ["Failure", "Success"])
     }).pipe(Effect.provide(app({ make })))
+  })
+
+  it.effect("also what is acquired in the Scope of its behaviour's Effect after the server has hibernated", () => {
+    const log: Array<string> = []
+    let own: Scope.Scope | undefined
+    const make = () => Effect.map(Effect.scope, (scope) => own = scope)
+    const work = Effect.suspend(() => Scope.provide(resource(log, "late"), own!))
+    return Effect.gen(function*() {
+      const num = yield* Num
+      yield* num.Rest()
+      yield* num.Do()
+      assert.deepStrictEqual(log, ["late acquired"])
+      yield* Effect.exit(num.Crash())
+      assert.deepStrictEqual(log, ["late acquired", "late released"])
+    }).pipe(Effect.provide(app({ make, work })))
   })
 
   it.effect("by a handler: it outlives the message, not the incarnation", () => {

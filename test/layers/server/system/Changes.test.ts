@@ -1,6 +1,6 @@
 /** A state as a stream: the newest first, then what becomes of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, References, Schema, Stream } from "effect"
+import { Deferred, Effect, Fiber, Latch, Layer, References, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { normal } from "../../../../src/domain/process/ExitReason.ts"
 import {
@@ -23,6 +23,7 @@ class Desk extends GenServer.Service<Desk>()("test/Desk", {
   messages: {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, timeout: "infinity" }),
     Note: GenServer.cast(),
+    Leave: GenServer.cast(),
     Crash: GenServer.call(),
     Poison: GenServer.call({ payload: { n: Schema.Int } }),
     Done: GenServer.call()
@@ -40,6 +41,7 @@ const behavior = Desk.behavior({
   handlers: {
     Add: (n, { by }) => [n + by, n + by],
     Note: (n) => n + 1,
+    Leave: () => Next.stop(normal),
     Crash: () => Effect.die("boom"),
     Poison: () => Effect.die("poison"),
     Done: (n) => Next.stop(normal, { reply: undefined, state: n })
@@ -106,6 +108,19 @@ const keyed = (script: Scripted) =>
   )
 
 describe("the changes of a server", () => {
+  it.effect("have no commit where it stops without a state", () => {
+    const script = new Scripted()
+    return Effect.gen(function*() {
+      const desk = yield* Desk
+      yield* desk.Note()
+      yield* turns
+      const reader = yield* reading(GenServer.changes(desk))
+      yield* desk.Leave()
+      assert.deepStrictEqual((yield* reader.seen).slice(0, 2), ["1: 1", "end of #1 (Normal)"])
+      assert.deepStrictEqual(script.batches, [["Desk#1"]])
+    }).pipe(Effect.provide(inStore(script)))
+  })
+
   it.effect("that a name stands for are its own; of a name that stands for none there are none", () =>
     Effect.gen(function*() {
       const names = yield* Names
@@ -293,6 +308,22 @@ describe("over a store", () => {
       assert.deepStrictEqual(yield* stored.seen, ["1: 1", "end of #1 (NotConserved)", "#2 from 1: 1", "3: 2"])
       assert.deepStrictEqual((yield* committed.seen).slice(0, 3), ["1: 1", "2: 41?", "end of #1 (NotConserved)"])
     }).pipe(quietly, Effect.provide(inStore(script)))
+  })
+
+  it.effect("one that is watched hibernates as another does: when its state is stored, and not before", () => {
+    const [script, gate] = [new Scripted(), Latch.makeUnsafe()]
+    script.before = onSave(() => gate.await)
+    return Effect.gen(function*() {
+      const desk = yield* Desk.at("a")
+      const reader = yield* reading(GenServer.changes(desk))
+      yield* desk.Note()
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Sys.peek(desk)).status, "running")
+      yield* gate.open
+      yield* turns
+      assert.strictEqual((yield* Sys.peek(desk)).status, "hibernating")
+      assert.deepStrictEqual(yield* reader.seen, ["1: 1"])
+    }).pipe(Effect.provide(keyed(script)))
   })
 
   it.effect("one that hibernates is not woken: its state is read from the store, and it goes on when it is back", () => {

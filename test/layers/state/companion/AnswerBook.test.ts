@@ -45,6 +45,13 @@ describe("the answers on record", () => {
     assert.deepStrictEqual([...forgotten, book.take().forgetAnswersBefore], [0, 0, 2, 0])
   })
 
+  it("that a store holds are none to be saved, and take the place of all others", () => {
+    const book = new AnswerBook(undefined)
+    book.record(answer("a"), 1)
+    book.load([{ ...answer("b"), seq: 1 }])
+    assert.deepStrictEqual([book.take().answers, ids(book, ["a", "b"])], [[], ["b"]])
+  })
+
   it("are a thousand and a day by default", () => {
     const book = new AnswerBook(undefined)
     for (let i = 1; i <= 1001; i++) book.record(answer(String(i)), i)

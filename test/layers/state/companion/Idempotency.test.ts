@@ -19,6 +19,8 @@ class Purse extends GenServer.Service<Purse>()("test/Purse", {
     EarnTwice: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     /** Earns, and ends without a reply. */
     Leave: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
+    /** Ends, and has done nothing. */
+    Quit: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int }),
     Hold: GenServer.call({ timeout: "infinity" }),
     Crash: GenServer.call({ payload: { amount: Schema.Int }, reply: Schema.Int })
   }
@@ -56,6 +58,10 @@ const purse = (options: { readonly later: Deferred.Deferred<void>; readonly cras
         return Next.noReply(coins + amount)
       }),
       Leave: (coins, { amount }) => Next.stop({ _tag: "Shutdown" }, { state: coins + amount }),
+      Quit: () => {
+        options.crashes.left++
+        return Next.stop({ _tag: "Shutdown" })
+      },
       Hold: (coins) => Effect.as(Deferred.await(options.later), [undefined, coins]),
       Crash: (coins, { amount }) =>
         options.crashes.left-- > 0 ? Effect.die("boom") : Effect.succeed([coins + amount, coins + amount])
@@ -219,6 +225,19 @@ describe.each(["memory", "memory, late", "store"] as const)("idempotency keys ov
         yield* Process.kill(purse)
         assert.strictEqual(yield* earn, 5)
         assert.strictEqual(yield* purse.Earn({ amount: 0 }), 5)
+      }).pipe(Effect.provide(tree))
+    }).pipe(withStore))
+
+  it.effect("a handler that stops, and commits nothing, is run again for the same call", () =>
+    Effect.gen(function*() {
+      const { crashes, tree } = yield* setUp
+      yield* Effect.gen(function*() {
+        const purse = yield* Purse
+        const quit = purse.Quit({ amount: 5 }, { idempotencyKey: "a" })
+        for (let times = 1; times < 3; times++) {
+          assert.strictEqual((yield* Effect.flip(quit)).reason._tag, "Crashed")
+          assert.strictEqual(crashes.left, times)
+        }
       }).pipe(Effect.provide(tree))
     }).pipe(withStore))
 
