@@ -212,9 +212,7 @@ const explain = (reason: CallErrorReason): string => {
         `under the key "${reason.key}": ask the server where it stands, and make the call under a new key if it is to be done.`
     case "InvalidIdempotencyKey":
       return `"${cut(reason.key, 41)}" is no idempotency key: ` +
-        `${
-          ofKey(reason.key, reason.maxBytes)
-        }, and a key has 1 to ${reason.maxBytes}. Nothing was done: use a key of the call's ` +
+        `${ofKey(reason.key, reason.maxBytes)}. Nothing was done: use a key of the call's ` +
         "own (a hash, if what you have is long), or none."
     case "InvalidPayload":
       return `its payload is not what its schema says (${reason.issue}). Nothing was sent: decode what comes from outside, and ` +
@@ -244,7 +242,9 @@ const unheard = ({ begun, key }: typeof Unreachable.Type): string =>
 /** What is wrong with a key. A value of another type is shown as a text, which may have a length that a key may have. */
 const ofKey = (key: string, most: number): string => {
   const bytes = bytesOf(key)
-  return bytes >= 1 && bytes <= most ? "it is no string" : `it has ${bytes} bytes`
+  return bytes >= 1 && bytes <= most
+    ? "it is given as something else, and a key is a string"
+    : `it has ${bytes} bytes, and a key has 1 to ${most}`
 }
 
 const lost: { readonly [H in (typeof AnswerLost.Type)["handled"]]: string } = {

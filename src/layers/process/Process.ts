@@ -226,6 +226,12 @@ const aTurnLater = <A, E>(waited: Effect.Effect<A, E>): Effect.Effect<A, E> =>
 export const awaitExit = (ref: HasProcess): Effect.Effect<ExitReason, NoProcess> =>
   Effect.suspend(() => aTurnLater(ended(ref[processOf])))
 
+/** The fibers that were asked for, by process: one for each incarnation, however often that is. */
+const fibers = new WeakMap<
+  Process,
+  { readonly incarnation: number; readonly fiber: Fiber.Fiber<ExitReason, unknown> }
+>()
+
 /** Ends this incarnation, if it is still there, and waits for its end. */
 const endIncarnation = (process: Process, incarnation: number, reason: ExitReason): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -285,9 +291,14 @@ export const fiber = (ref: HasProcess): Effect.Effect<Fiber.Fiber<ExitReason, un
   Effect.suspend(() => {
     const process = ref[processOf]
     const { incarnation } = process
+    const known = fibers.get(process)
+    if (known?.incarnation === incarnation && known.fiber.pollUnsafe() === undefined) return Exit.succeed(known.fiber)
     const outcome = Effect.onInterrupt(
       Effect.flatMap(ended(process), toExit),
       ([by]) => endIncarnation(process, incarnation, crashed(Cause.interrupt(by)))
     )
-    return Effect.forkDetach(aTurnLater(outcome), { startImmediately: true })
+    return Effect.map(Effect.forkDetach(aTurnLater(outcome), { startImmediately: true }), (fiber) => {
+      fibers.set(process, { incarnation, fiber })
+      return fiber
+    })
   })

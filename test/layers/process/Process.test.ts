@@ -150,6 +150,14 @@ describe("a process", () => {
       assert.deepStrictEqual(yield* Fiber.join(fiber), normal)
     }))
 
+  it.effect("has one fiber for each incarnation, however often it is asked for", () =>
+    Effect.gen(function*() {
+      const process = new FakeProcess("fake")
+      const first = yield* Process.fiber(process)
+      for (let i = 0; i < 100; i++) assert.strictEqual(yield* Process.fiber(process), first)
+      assert.strictEqual(process.exitObservers.length, 1)
+    }))
+
   it.effect("that never ran has a fiber that has failed, and no end to wait for", () =>
     Effect.gen(function*() {
       const process = new FakeProcess("fake")
