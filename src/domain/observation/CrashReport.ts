@@ -40,6 +40,8 @@ export const CrashReport = Schema.Struct({
    * failed to start, when it was one: the cause is in the report of that one.
    */
   start: Schema.optionalKey(Schema.Struct({ since: Schema.optionalKey(Schema.Array(Schema.String)) })),
+  /** It did not end in the time it was given, and is left behind: what it does from then on changes nothing. */
+  abandoned: Schema.optionalKey(Schema.Boolean),
   next: Schema.String
 })
 
@@ -67,8 +69,9 @@ export const headline = (report: CrashReport): string => `${who(report)} ${words
  */
 export const title = (report: CrashReport): string => `${who(report)} ${words(report, toWords)}`
 
-const words = ({ reason, shown, start }: CrashReport, textOf: (reason: ExitReason) => string): string => {
+const words = ({ abandoned, reason, shown, start }: CrashReport, textOf: (reason: ExitReason) => string): string => {
   if (shown?.reason !== undefined) return text(shown.reason)
+  if (abandoned === true) return "did not end in time, and is left behind"
   if (start === undefined) return textOf(reason)
   if (start.since !== undefined) return `did not start, since ${pathText(start.since)} did not`
   return textOf === toWords ? "did not start" : `did not start, ${textOf(reason)}`

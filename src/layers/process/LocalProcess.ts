@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import { Cause, type Context, Effect, Exit } from "effect"
+import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly, shutdown } from "../../domain/process/ExitReason.ts"
 import { type Fate, nextText } from "../../domain/process/Fate.ts"
@@ -34,7 +35,7 @@ export abstract class LocalProcess implements Process {
   lastExit: ExitReason | undefined = undefined
   private observers: Observers | undefined = undefined
   /** The end that is not reported yet: what becomes of the process is not decided. */
-  private unreported: { readonly incarnation: number; readonly reason: ExitReason } | undefined = undefined
+  private unreported: Pick<CrashReport, "incarnation" | "reason" | "abandoned"> | undefined = undefined
 
   static {
     inspected(this)
@@ -101,10 +102,11 @@ export abstract class LocalProcess implements Process {
   }
 
   /** The incarnation has ended; its supervisor is to decide what becomes of the process. */
-  protected ended(reason: ExitReason, report: boolean): void {
+  protected ended(reason: ExitReason, report: boolean, abandoned = false): void {
     this.lastExit = reason
     this.status = "restarting"
-    this.unreported = report && !isOrderly(reason) ? { incarnation: this.incarnation, reason } : undefined
+    const late = abandoned ? { abandoned } : undefined
+    this.unreported = report && !isOrderly(reason) ? { incarnation: this.incarnation, reason, ...late } : undefined
     this.observers?.exited(this.incarnation, reason, (defect) => this.observerFailed(defect))
   }
 

@@ -135,7 +135,7 @@ const cutShort = (server: Server): void => {
   if (running?.isClosing !== true) fiber?.interruptUnsafe()
   if (server.phase !== Ending || server.fiber !== fiber) return
   if (running?.isClosing === true) boundEnd(server, killed)
-  else abandon(server)
+  else abandon(server, false)
 }
 
 /**
@@ -157,12 +157,12 @@ const cleanUpFailed = (server: Server, what: string, cause: Cause.Cause<unknown>
 }
 
 /** Nothing of the incarnation is left: its observers hear of it, and its supervisor decides. */
-const ended = (server: Server, reason: ExitReason): void => {
+const ended = (server: Server, reason: ExitReason, isAbandoned = false): void => {
   const { current: message, running, state, stopping } = server
   // A supervisor knows what it asked for.
   const isCrash = !isOrderly(reason) && !(stopping?.ended !== undefined && stopping.reason === reason)
   if (isCrash || message !== undefined) {
-    server.ended = { reason, message, isCrash, state, behavior: running?.behavior }
+    server.ended = { reason, message, isCrash, isAbandoned, state, behavior: running?.behavior }
   }
   server.inHand = undefined
   server.state = undefined
@@ -206,15 +206,15 @@ export const bound = (server: Server, millis: number, cause?: Cause.Cause<unknow
   const { fiber } = server
   if (fiber === undefined) return
   fiber.addObserver(Timer.after(server.spec.context, millis, () => {
-    if (server.fiber === fiber) abandon(server, cause)
+    if (server.fiber === fiber) abandon(server, true, cause)
   }))
 }
 
 /** The same for an end: it has the time that its reason leaves it. */
 const boundEnd = (server: Server, reason: ExitReason): void => bound(server, patienceFor(reason, server.spec.shutdown))
 
-/** The incarnation does not end: it is left behind, and fenced off from the state. */
-const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()): void => {
+/** The incarnation does not end at once, or `isLate`: it is left behind, and fenced off from the state. */
+const abandon = (server: Server, isLate: boolean, cause: Cause.Cause<unknown> = Cause.interrupt()): void => {
   publish(server, "Abandoned", {})
   server.ownCompanion.fenceOff(server.incarnation)
   const { occasional, phase, running } = server
@@ -222,7 +222,7 @@ const abandon = (server: Server, cause: Cause.Cause<unknown> = Cause.interrupt()
   // What it holds is released when it is done with it, if ever.
   running?.fiber?.addObserver((exit) => release(server, running.scope, exit))
   if (isStarting(phase)) leaveStarting(server, killed, cause)
-  else ended(server, killed)
+  else ended(server, killed, isLate)
 }
 
 /** Closes what an incarnation has acquired that did not come up, or is left behind. */
@@ -249,12 +249,12 @@ export const stop = (
   const outcome = server.stopping?.ended ?? Deferred.makeUnsafe<ExitReason>()
   server.stopping = { reason: brutal ? killed : reason, ended: outcome }
   carryOut(server, server.stopping.reason)
-  if (brutal && outcome.effect === undefined) abandon(server)
+  if (brutal && outcome.effect === undefined) abandon(server, false)
   if (outcome.effect !== undefined || shutdown === "infinity" || brutal) return outcomeOf(outcome)
   return Effect.timeoutOrElse(outcomeOf(outcome), {
     duration: shutdown,
     orElse: () => {
-      if (outcome.effect === undefined) abandon(server)
+      if (outcome.effect === undefined) abandon(server, true)
       return outcomeOf(outcome)
     }
   })

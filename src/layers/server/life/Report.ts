@@ -42,6 +42,7 @@ export const report = (server: Server, ended: Ended, fate: Fate): void => {
     ...(message === undefined ? {} : { message: message.type.tag }),
     ...(server.restoredFrom === 0 ? {} : { restoredFrom: server.restoredFrom }),
     ...(shown === undefined ? {} : { shown }),
+    ...(ended.isAbandoned ? { abandoned: true } : {}),
     ...(reason._tag === "NotConserved" ? { undone: server.companion?.undone ?? 0 } : {}),
     next: nextOf(message, fate)
   }, context)

@@ -66,6 +66,8 @@ export interface Ended {
   readonly message: Envelope | undefined
   /** Whether a report is due: it crashed, and not at its supervisor's request. */
   readonly isCrash: boolean
+  /** It did not end in its time. */
+  readonly isAbandoned: boolean
   /** What a report shows. */
   readonly state: unknown
   readonly behavior: AnyBehavior | undefined

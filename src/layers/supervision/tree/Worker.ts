@@ -87,7 +87,7 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
       } finally {
         Turn.leave()
       }
-      if (brutal) this.abandon(fiber)
+      if (brutal) this.abandon(fiber, shutdown !== "brutal_kill")
     })
   }
 
@@ -100,7 +100,7 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     // What it releases has as long as its supervisor would give it.
     const patience = patienceFor(reason, this.patience)
     if (this.fiber !== fiber || patience === Infinity) return
-    fiber.addObserver(after(this.reportContext, patience, () => this.abandon(fiber)))
+    fiber.addObserver(after(this.reportContext, patience, () => this.abandon(fiber, true)))
   }
 
   startsNoMore(): void {
@@ -118,7 +118,8 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     return Cause.hasInterruptsOnly(exit.cause) ? reason : crashed(exit.cause)
   }
 
-  private abandon(fiber: Fiber.Fiber<A, E>): void {
+  /** It does not end at once, or `isLate`. */
+  private abandon(fiber: Fiber.Fiber<A, E>, isLate: boolean): void {
     if (this.fiber !== fiber) return
     const { telemetry } = this.parent
     if (telemetry.listening) {
@@ -126,15 +127,15 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
       const { incarnation, kind, path } = this
       telemetry.publish({ _tag: "Abandoned", path, at, kind, incarnation })
     }
-    this.over(killed, true)
+    this.over(killed, true, isLate)
   }
 
-  private over(reason: ExitReason, abandoned: boolean): void {
+  private over(reason: ExitReason, abandoned: boolean, isLate = false): void {
     this.fiber = undefined
     const { incarnation, stopping } = this
     const answer = stopping.over(reason)
     // Nothing to report when its supervisor asked for exactly this.
-    this.ended(reason, abandoned || answer === undefined || reason !== stopping.reason)
+    this.ended(reason, abandoned || answer === undefined || reason !== stopping.reason, isLate)
     if (answer === undefined) this.parent.exited(this, incarnation, reason)
     else answer()
   }

@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
@@ -68,3 +68,29 @@ it.effect("a store that is away is one line, and so is its return, however long 
     "they were computed from is stored.",
     "Info: the state store \"scripted\" answers again after 601000 ms: 1 waited for it."
   ]))
+
+it.effect("what does not end in the time it was given is said to be left behind; what is killed, to be killed", () => {
+  const log = recordedLog()
+  class Top extends Supervisor.Service<Top>()("root") {}
+  const app = Top.layer({ strategy: "one_for_one" }, [
+    StateContainer.layerMemory(Mill),
+    Mill.layer({
+      init: 0,
+      handlers: { Add: (n) => [n, n], Feed: choke, Grind: choke, Once: choke },
+      terminate: () => Effect.never
+    }),
+    Supervisor.worker("work", Effect.uninterruptible(Effect.never))
+  ])
+  return Effect.gen(function*() {
+    const top = yield* Top
+    yield* Process.kill(yield* Mill)
+    yield* now(top.terminateChild("test/Mill"))
+    yield* now(top.terminateChild("work"))
+    yield* TestClock.adjust("5 seconds")
+    assert.deepStrictEqual(log.lines.map(({ text }) => text), [
+      "root > test/Mill #1 killed; it is restarted",
+      "root > test/Mill #2 did not end in time, and is left behind; it stays down",
+      "root > work #1 did not end in time, and is left behind; it stays down"
+    ])
+  }).pipe(Effect.provide(app), Effect.provide(log.layer))
+})

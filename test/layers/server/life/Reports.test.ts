@@ -134,7 +134,9 @@ describe("every abnormal end makes one crash report", () => {
       const closing = yield* now(Scope.close(scope, Exit.void))
       yield* TestClock.adjust("5 seconds")
       yield* Fiber.join(closing)
-      assert.deepStrictEqual(stuck.messages(), ["root > test/Counter #1 killed; it stays down"])
+      assert.deepStrictEqual(stuck.messages(), [
+        "root > test/Counter #1 did not end in time, and is left behind; it stays down"
+      ])
       yield* gate.open
     }))
 
