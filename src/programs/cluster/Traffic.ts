@@ -35,9 +35,12 @@ export const patienceOf = (isKeyed: boolean) => isKeyed ? "2 seconds" : patient
 /** Longer than it takes until another runner has a key. */
 const patient = "15 seconds"
 
-/** From now on each call may take as long as another runner needs to have its key: one that fails has not been handed over. */
+/** What a call may take by default: long enough for a key to be handed over in order. */
+const usual = "5 seconds"
+
+/** From now on each call may take as long as by default: one that fails has not been handed over in time. */
 export const bePatient = (lines: ReadonlyArray<Line>): void => {
-  for (const line of lines) line.patience = patient
+  for (const line of lines) line.patience = usual
 }
 
 /** An update of a key. */
