@@ -12,12 +12,12 @@ import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { build, environment } from "./kit/Bundle.ts"
+import { build, environment, generated as made } from "./kit/Bundle.ts"
 import type { Ended } from "./kit/OneByOne.ts"
 import { isQuote } from "./kit/Quotes.ts"
 
 const repository = resolve(import.meta.dirname, "..")
-const generated = join(repository, "test/.generated/documents")
+const generated = join(made, "documents")
 
 interface Program {
   readonly name: string
@@ -101,11 +101,11 @@ describe("the programs in the documents", () => {
     const { exports } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"))
     const paths = Object.entries<string>(exports).filter(([, target]) => target.endsWith(".js")).map((
       [name, target]
-    ) => [name.replace(".", "heirloom"), [target.replace("./dist/", "../../../src/").replace(/\.js$/, ".ts")]])
+    ) => [name.replace(".", "heirloom"), [target.replace("./dist/", `${repository}/src/`).replace(/\.js$/, ".ts")]])
     writeFileSync(
       join(generated, "tsconfig.json"),
       JSON.stringify({
-        extends: "../../../tsconfig.json",
+        extends: join(repository, "tsconfig.json"),
         compilerOptions: {
           noUnusedLocals: false,
           noUnusedParameters: false,
@@ -127,7 +127,7 @@ describe("the programs in the documents", () => {
     Effect.gen(function*() {
       const tsc = ["node_modules/typescript/bin/tsc", "--checkers", "1", "-p", join(generated, "tsconfig.json")]
       const { out } = yield* node(tsc)
-      assert.deepStrictEqual(out.split("\n").filter((line) => line.includes("test/.generated/documents/")), [])
+      assert.deepStrictEqual(out.split("\n").filter((line) => line.includes("/documents/")), [])
     }), 120_000)
 
   describe("run, and print what they say", () => {

@@ -6,8 +6,13 @@ import { join, resolve } from "node:path"
 import { isThere } from "../../src/layers/state/lock/Pid.ts"
 
 const repository = resolve(import.meta.dirname, "../..")
-/** What is made once, by the first that needs it, for all tests of a run. */
-export const generated = join(repository, "test/.generated/run")
+const runs = join(repository, "test/.generated/runs")
+
+/**
+ * What is made once, by the first that needs it, for all tests of a run. The folder is named after the process that began
+ * the run: its workers have its environment, and another run in the same repository has a folder of its own.
+ */
+export const generated = join(runs, process.env["HEIRLOOM_RUN"] ??= String(process.pid))
 
 const folder = join(generated, "programs")
 
@@ -16,11 +21,13 @@ export const compiling = { NODE_COMPILE_CACHE: join(folder, "compiled") }
 
 export const environment = { ...process.env, ...compiling, NO_COLOR: "1" }
 
-/** Where the PostgreSQLs of workers are named, each by the folder that it has. */
-export const clusters = join(generated, "clusters")
+const clustersOf = (run: string): string => join(run, "clusters")
 
-/** Removes what the PostgreSQLs of workers have left; `stop` says whether those that run are stopped, or left alone. */
-const sweep = (stop: boolean): void => {
+/** Where the PostgreSQLs of workers are named, each by the folder that it has. */
+export const clusters = clustersOf(generated)
+
+/** Removes what the PostgreSQLs of a run's workers have left; `stop` says whether those that run are stopped, or left alone. */
+const sweep = (clusters: string, stop: boolean): void => {
   if (!existsSync(clusters)) return
   for (const name of readdirSync(clusters)) {
     const directory = readFileSync(join(clusters, name), "utf8")
@@ -34,15 +41,23 @@ const sweep = (stop: boolean): void => {
   }
 }
 
-/** Forgets what was made: each run of the tests begins with this, and makes its own. */
+/** Forgets what was made: each run of the tests begins with this, and makes its own. What goes on in other runs stays. */
 export const setup = (): void => {
-  // A run that was killed has ended nothing.
-  sweep(false)
-  rmSync(generated, { recursive: true, force: true })
+  if (!existsSync(runs)) return
+  for (const run of readdirSync(runs)) {
+    const folder = join(runs, run)
+    if (run !== String(process.pid) && isThere(Number(run))) continue
+    // A run that was killed has ended nothing.
+    sweep(clustersOf(folder), false)
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
-/** Ends what workers have started for all their files. */
-export const teardown = (): void => sweep(true)
+/** Ends what workers have started for all their files, and removes what was made. */
+export const teardown = (): void => {
+  sweep(clusters, true)
+  rmSync(generated, { recursive: true, force: true, maxRetries: 9, retryDelay: 100 })
+}
 
 const bundleIn = (outdir: string, source: string): string => join(outdir, source.replace(/\.ts$/, ".mjs"))
 
@@ -68,7 +83,7 @@ const groups: ReadonlyArray<Group> = [
     programs: [...mains("src/programs/*.ts"), ...mains("test/kit/cluster/*.ts")].filter((one) =>
       !commands.includes(one)
     ),
-    first: () => ["src/programs/main.ts", "--help"]
+    first: () => ["src/programs/office.ts", "--help"]
   },
   {
     name: "kit",

@@ -4,11 +4,12 @@ import { build } from "esbuild"
 import { mkdirSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
+import { generated } from "../Bundle.ts"
 import type { DeliberateFault } from "./Faults.ts"
 import type * as Hunt from "./Hunt.ts"
 
 const repository = resolve(import.meta.dirname, "../../..")
-const folder = join(repository, "test/.generated/faults")
+const folder = join(generated, "faults")
 
 /** The source with the fault; refused when that is not where it is said to be. */
 export const broken = ({ file, from, to }: DeliberateFault): string => {

@@ -79,6 +79,7 @@ const shelf = (
 /** Fibers, and how many of them can still be reached. */
 const fibers = () => {
   const made: Array<WeakRef<object>> = []
+  const all = reachable(made)
   const marked = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.withFiber<A, E, R>((fiber) => {
       made.push(new WeakRef(fiber))
@@ -90,7 +91,7 @@ const fibers = () => {
     for (let turn = 0; turn < 5 && count > few; turn++) count = yield* reachable(made)
     return count
   })
-  return { marked, left }
+  return { marked, all, left }
 }
 
 describe("while the store is away", () => {
@@ -184,12 +185,12 @@ describe("while the store is away", () => {
   ) {
     it.effect(`${some} who wanted to ${what}, and were interrupted, leave nothing`, () =>
       shelf(Effect.fnUntraced(function*(script) {
-        const { left, marked } = fibers()
+        const { all, left, marked } = fibers()
         const companion = (yield* Shelf.StateContainer).for()
         script.before = onAll(away)
         yield* turns
         const waiting = yield* Effect.forEach(Array.from({ length: some }), () => now(marked(act(companion))))
-        assert.strictEqual(yield* left, some)
+        assert.strictEqual(yield* all, some)
         yield* Fiber.interruptAll(waiting.splice(0))
         // The clock of tests keeps those that slept until then.
         yield* TestClock.adjust("1 minute")
