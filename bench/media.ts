@@ -1,6 +1,7 @@
 /** Every store, with the least that stores the same states in the same medium: what the benchmarks compare. */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
@@ -11,6 +12,7 @@ import * as StateStoreFile from "../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSql from "../src/layers/state/StateStoreSql.ts"
 import * as StateStoreSqlite from "../src/layers/state/StateStoreSqlite.ts"
 import type { StateStore } from "../src/layers/state/store/StateStore.ts"
+import * as Postgres from "../src/programs/cluster/Postgres.ts"
 
 /** A store, and its rival. */
 export interface Medium {
@@ -65,9 +67,9 @@ export const file: Effect.Effect<Medium, unknown, Scope.Scope> = Effect.gen(func
 }).pipe(Effect.provide(NodeServices.layer))
 
 export const postgres: Effect.Effect<Medium, unknown, Scope.Scope> = Effect.gen(function*() {
-  const { Postgres } = yield* Effect.promise(() => import("../test/kit/stores/Postgres.ts"))
-  const server = Context.get(yield* Layer.build(Postgres.layer), Postgres)
-  const context = yield* Layer.build(server.client)
+  // With its own settings: what it acknowledges has been flushed.
+  const { url } = yield* Postgres.start
+  const context = yield* Layer.build(PgClient.layer({ url: Redacted.make(url), maxConnections: 3 }))
   const sql = Context.get(context, SqlClient.SqlClient)
   yield* sql.unsafe("CREATE TABLE t (key text PRIMARY KEY, state text)")
   const store = yield* Effect.provideContext(StateStoreSql.make(), context)

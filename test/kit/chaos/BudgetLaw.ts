@@ -36,12 +36,11 @@ export class BudgetLaw {
   /** Looks at the next event; says what is wrong with it. */
   see(event: Lifecycle.Lifecycle, now: number): string | undefined {
     const path = pathText(event.path)
-    if (event._tag === "Exited") {
-      if (!isOrderly(event.reason)) this.failed.add(path)
-      // A supervisor that is restarted begins with a budget of its own.
+    if (event._tag === "Exited" || event._tag === "StartFailed") {
+      if (event._tag === "StartFailed" || !isOrderly(event.reason)) this.failed.add(path)
+      // A supervisor that is started again begins with a budget of its own.
       this.restarts.delete(path)
-    } else if (event._tag === "StartFailed") this.failed.add(path)
-    else if (event._tag === "Started") this.failed.delete(path)
+    } else if (event._tag === "Started") this.failed.delete(path)
     else if (event._tag === "Restarting") {
       const isCounted = this.failed.delete(path) && isCharged(event.reason)
       return isCounted ? this.restarted(pathText(event.path.slice(0, -1)), now) : undefined

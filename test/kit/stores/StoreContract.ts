@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import * as MadeKey from "../../../src/domain/state/MadeKey.ts"
 import type { AsideRecord } from "../../../src/domain/state/stored/SnapshotRecord.ts"
 import { anyLife } from "./AnyLife.ts"
-import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject } from "./Records.ts"
+import { answer, inPlace, loaded, reasonOf, record, seqsOf, type Subject, timer } from "./Records.ts"
 import { claims, sharedClaims } from "./StoreClaims.ts"
 import { keyPages } from "./StoreKeys.ts"
 import { reopened, sessions } from "./StoreSessions.ts"
@@ -74,6 +74,25 @@ export const contract = (name: string, subject: Subject): void => {
         yield* store.save([one])
         yield* store.save([two])
         assert.deepStrictEqual(yield* store.load("a"), [loaded(two), loaded(one)])
+      })
+    )
+
+    test(
+      "numbers of any size go together in one batch",
+      Effect.fnUntraced(function*(open) {
+        const store = yield* open()
+        const epoch = yield* store.acquireEpoch("app")
+        const all = [1, 0.5, 2 ** 31, 0, 1.5e12].map((n, i) =>
+          record(`k${i}`, Math.ceil(n) + 1, epoch, {
+            version: i + 1,
+            at: n,
+            answers: [{ ...answer("call", Math.ceil(n) + 1), at: n }],
+            timers: [timer("t", n)]
+          })
+        )
+        yield* store.save(all)
+        for (const one of all) assert.deepStrictEqual(yield* store.load(one.key), [loaded(one)])
+        assert.deepStrictEqual((yield* store.timers!(9)).map(({ due }) => due), [0, 0.5, 1, 2 ** 31, 1.5e12])
       })
     )
 

@@ -132,11 +132,18 @@ const fileAt = (path: string): Effect.Effect<FileSystem.File.Info> | undefined =
   }
 }
 
+/** Only what is asked for is made: this is looked at twice for every batch. */
 const infoOf = (found: node.BigIntStats): FileSystem.File.Info => ({
   type: "File",
-  mtime: Option.some(found.mtime),
-  atime: Option.some(found.atime),
-  birthtime: Option.some(found.birthtime),
+  get mtime() {
+    return Option.some(found.mtime)
+  },
+  get atime() {
+    return Option.some(found.atime)
+  },
+  get birthtime() {
+    return Option.some(found.birthtime)
+  },
   dev: found.dev,
   ino: Option.some(found.ino),
   mode: Number(found.mode),

@@ -19,11 +19,13 @@
  *   commit touches one or two pages however many there are. An id may be there twice: the later one counts.
  * - Rows of PostgreSQL that are written over leave dead ones behind. The tables have room on their pages for the next versions,
  *   which then need no index entry and are cleared away by the next write; what is left is vacuumed early.
+ * - Numbers go to PostgreSQL as the text of an array: a client that infers its type from small and large ones may refuse them.
  * - A wait for a lock of PostgreSQL, and an idle transaction, last for a bounded time. Both bounds are set in
  *   the statement itself, for its transaction alone: the connection may be another's before and after.
  *
  * @since 0.1.0
  */
+import { Struct } from "effect"
 import { prefix } from "../../../domain/state/MadeKey.ts"
 
 /** A dialect that the store speaks. */
@@ -92,6 +94,43 @@ const maxPgRows = 1000
 /** How long a statement of PostgreSQL waits for a lock, and a transaction for its next statement, by default. */
 export const defaultPatience = 10_000
 
+/** Columns with their types in PostgreSQL, in the order of a statement's. */
+type Types<Row> = { readonly [Column in keyof Row]-?: string }
+
+const snapshotTypes: Types<SlotRow> = {
+  key: "text",
+  slot: "smallint",
+  seq: "bigint",
+  version: "integer",
+  trusted: "bigint",
+  at: "float8",
+  state: "text",
+  sum: "bigint"
+}
+const inEpochTypes = { epoch: "bigint", ...snapshotTypes }
+const answerTypes: Types<AnswerRow> = {
+  key: "text",
+  id: "text",
+  seq: "bigint",
+  at: "float8",
+  body: "text",
+  sum: "bigint"
+}
+const timerTypes: Types<TimerRow> = { key: "text", seq: "bigint", due: "float8", timers: "text", sum: "bigint" }
+const floorTypes: Types<Floor> = { key: "text", seq: "bigint", made: "boolean" }
+const turnTypes: Types<Omit<Turned, "rows">> = { epoch: "bigint", last: "bigint" }
+
+/** Rows that come as one array for each column. */
+const unnest = (types: Types<unknown>, name = "u"): string =>
+  `unnest(${Object.values(types).map((type) => `?::${type}[]`)}) AS ${name} (${Object.keys(types)})`
+
+/** The arrays of these: numbers as text. */
+const arraysOf = <Row>(types: Types<Row>, rows: ReadonlyArray<Row>): ReadonlyArray<unknown> =>
+  Struct.keys(types).map((column) => {
+    const values = rows.map((row) => row[column])
+    return types[column] === "text" ? values : `{${values.map((value) => value ?? "NULL")}}`
+  })
+
 /** The statements on the tables that begin with `table`; bounds in milliseconds. */
 export const make = (dialect: Dialect, table: string, patience = defaultPatience, idle = patience) => {
   const pg = dialect === "pg"
@@ -107,7 +146,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     return pg ? sql.replaceAll("?", () => `$${++n}`) : sql
   }
   const inForce = `SELECT epoch FROM ${owners} WHERE epoch = ?`
-  const columns = "key, slot, seq, version, trusted, at, state, sum"
+  const columns = Object.keys(snapshotTypes).join(", ")
 
   const bounds = `SELECT set_config('lock_timeout', '${patience}', true) AS lock,
     set_config('idle_in_transaction_session_timeout', '${idle}', true) AS idle`
@@ -123,59 +162,48 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
        state = excluded.state, sum = excluded.sum`
 
   /** Nothing for a key that another has written since: by what it was restored to, this one has no part in it any more. */
-  const upsert = (epochs: string, key: string, source: string): string =>
+  const upsert = (epochs: string, keys: string, source: string): string =>
     `INSERT INTO ${table} AS t (epoch, ${columns})
      SELECT (SELECT o.epoch FROM ${epochs}
-         NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = ${key} AND s.epoch > o.epoch)), u.* FROM ${source}
+         NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key ${keys} AND s.epoch > o.epoch)), u.* FROM ${source}
      ${overwriting}`
 
   const isMade = `substr(id, 1, ${prefix.length}) = '${prefix}'`
-  const ofFloors = `FROM ${answers} AS a USING unnest(?::text[], ?::float8[], ?::bool[]) AS u (key, seq, made)
-      WHERE a.key = u.key AND a.seq < u.seq::bigint AND (${isMade}) = u.made`
+  const ofFloors = `FROM ${answers} AS a USING ${unnest(floorTypes)}
+      WHERE a.key = u.key AND a.seq < u.seq AND (${isMade}) = u.made`
 
   const texts: Array<string> = []
   const sqliteUpsert = (rows: number): string =>
     texts[rows] ??= upsert(
       `${owners} AS o WHERE o.epoch = ? AND`,
-      "u.column1",
+      "= u.column1",
       `(VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true`
     )
-  const pgRows = `unnest(?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[],
-    ?::float8[]) AS u (${columns})`
-  const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "u.key", pgRows))
-  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "u.key", pgRows)}`)
+  const pgRows = unnest(snapshotTypes)
+  // All keys are looked up at once, by the parameter that has them.
+  const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "= ANY($2::text[])", pgRows))
+  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "= ANY($5::text[])", pgRows)}`)
   /** Snapshots under many epochs, each of which takes a turn, with what goes with them: all of a batch in one statement. */
   const pgSave = numbered(`WITH bounds AS MATERIALIZED (${bounds}),
-    turn AS (UPDATE ${owners} AS o SET commits = ? FROM bounds, unnest(?::bigint[], ?::bigint[]) AS e (epoch, last)
+    turn AS (UPDATE ${owners} AS o SET commits = ? FROM bounds, ${unnest(turnTypes, "e")}
       WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL
         AND o.epoch = e.epoch AND o.commits >= e.last AND o.commits < ? RETURNING o.epoch),
     answered AS (INSERT INTO ${answers} (key, id, seq, at, body, sum)
-      SELECT * FROM unnest(?::text[], ?::text[], ?::float8[], ?::float8[], ?::text[], ?::float8[]) AS u
-      ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum),
-    forgotten AS (DELETE ${ofFloors})
+      SELECT * FROM ${
+    unnest(answerTypes)
+  } ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum),
+    forgotten AS (DELETE ${ofFloors}),
+    u AS MATERIALIZED (SELECT * FROM ${unnest(inEpochTypes)})
     INSERT INTO ${table} AS t (epoch, ${columns})
-    SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.key AND s.epoch > u.epoch) THEN turn.epoch END,
+    SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM u JOIN ${table} AS s ON s.key = u.key AND s.epoch > u.epoch) THEN turn.epoch END,
       u.key, u.slot, u.seq, u.version, u.trusted, u.at, u.state, u.sum
-    FROM unnest(?::bigint[], ?::text[], ?::smallint[], ?::float8[], ?::integer[], ?::float8[], ?::float8[], ?::text[],
-      ?::float8[]) AS u (epoch, ${columns}) LEFT JOIN turn ON turn.epoch = u.epoch
+    FROM u LEFT JOIN turn ON turn.epoch = u.epoch
     ${overwriting}`)
-  const pgParams = (rows: ReadonlyArray<SlotRow>): ReadonlyArray<unknown> => [
-    rows.map((row) => row.key),
-    rows.map((row) => row.slot),
-    rows.map((row) => row.seq),
-    rows.map((row) => row.version),
-    rows.map((row) => row.trusted),
-    rows.map((row) => row.at),
-    rows.map((row) => row.state),
-    rows.map((row) => row.sum)
-  ]
-
   const setTimers = numbered(
     `INSERT INTO ${timers} (key, seq, due, timers, sum)
      SELECT ${
       pg
-        ? `u.key, u.seq, nullif(u.due, '')::float8, u.timers, u.sum
-         FROM unnest(?::text[], ?::float8[], ?::text[], ?::text[], ?::float8[]) AS u (key, seq, due, timers, sum)`
+        ? `* FROM ${unnest(timerTypes)}`
         : `value ->> 'key', value ->> 'seq', value ->> 'due', value ->> 'timers', value ->> 'sum' FROM json_each(?)`
     } WHERE true
      ON CONFLICT (key, seq) DO UPDATE SET due = excluded.due, timers = excluded.timers, sum = excluded.sum`
@@ -184,7 +212,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const saveAnswer = numbered(
     `INSERT INTO ${answers} (key, id, seq, at, body, sum) ${
       pg
-        ? "SELECT * FROM unnest(?::text[], ?::text[], ?::float8[], ?::float8[], ?::text[], ?::float8[]) AS u"
+        ? `SELECT * FROM ${unnest(answerTypes)}`
         : "VALUES (?, ?, ?, ?, ?, ?)"
     } ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
   )
@@ -209,26 +237,13 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   }
 
   const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>): Bound => {
-    if (pg) return [pgUpsert, [epoch, ...pgParams(rows)]]
+    if (pg) return [pgUpsert, [epoch, ...arraysOf(snapshotTypes, rows)]]
     const params: Array<unknown> = [epoch]
     for (const { at, key, seq, slot, state, sum, trusted, version } of rows) {
       params.push(key, slot, seq, version, trusted, at, state, sum)
     }
     return [sqliteUpsert(rows.length), params]
   }
-  const answerColumns = (rows: ReadonlyArray<AnswerRow>): ReadonlyArray<unknown> => [
-    rows.map((row) => row.key),
-    rows.map((row) => row.id),
-    rows.map((row) => row.seq),
-    rows.map((row) => row.at),
-    rows.map((row) => row.body),
-    rows.map((row) => row.sum)
-  ]
-  const floorColumns = (floors: ReadonlyArray<Floor>) => [
-    floors.map(({ key }) => key),
-    floors.map(({ seq }) => seq),
-    floors.map(({ made }) => made)
-  ]
   const epochsOf = numbered(
     `SELECT owner, epoch, commits FROM ${owners} WHERE owner ${
       pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"
@@ -306,17 +321,15 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     upsert: upsertRows,
     /** The same with a turn of its own. */
     upsertAlone: (epoch: number, last: number, number: number, rows: ReadonlyArray<SlotRow>): Bound =>
-      pg ? [pgUpsertAlone, [number, epoch, last, number, ...pgParams(rows)]] : upsertRows(epoch, rows),
+      pg ? [pgUpsertAlone, [number, epoch, last, number, ...arraysOf(snapshotTypes, rows)]] : upsertRows(epoch, rows),
     /** Many epochs at once, each with a turn of its own; PostgreSQL alone. */
     save: (number: number, batch: ReadonlyArray<Turned>, { floors, rows }: Along): Bound => [pgSave, [
       number,
-      batch.map(({ epoch }) => epoch),
-      batch.map(({ last }) => last),
+      ...arraysOf(turnTypes, batch),
       number,
-      ...answerColumns(rows),
-      ...floorColumns(floors),
-      batch.flatMap(({ epoch, rows }) => rows.map(() => epoch)),
-      ...pgParams(batch.flatMap(({ rows }) => rows))
+      ...arraysOf(answerTypes, rows),
+      ...arraysOf(floorTypes, floors),
+      ...arraysOf(inEpochTypes, batch.flatMap(({ epoch, rows }) => rows.map((row) => ({ epoch, ...row }))))
     ]],
     slots: ofKeys(`SELECT key, slot, seq, epoch FROM ${table} WHERE`, ""),
     younger: ofKeys(`SELECT ${ofSnapshot} FROM ${table} WHERE`, "AND epoch > ? ORDER BY epoch DESC"),
@@ -330,11 +343,11 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     ),
     saveAnswers: (rows: ReadonlyArray<AnswerRow>): ReadonlyArray<Bound> =>
       pg
-        ? [[saveAnswer, answerColumns(rows)]]
+        ? [[saveAnswer, arraysOf(answerTypes, rows)]]
         : rows.map(({ at, body, id, key, seq, sum }) => [saveAnswer, [key, id, seq, at, body, sum]]),
     forgetAnswers: (floors: ReadonlyArray<Floor>): ReadonlyArray<Bound> =>
       pg
-        ? [[forgetAnswers, floorColumns(floors)]]
+        ? [[forgetAnswers, arraysOf(floorTypes, floors)]]
         : floors.map(({ key, made, seq }) => [forgetAnswers, [key, seq, Number(made)]]),
     dropAnswer: statement(`DELETE FROM ${answers} WHERE key = ? AND id = ?`),
     /** Before others are taken back: those in whose place these came do not come back. */
@@ -355,16 +368,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     retireTimers: ofKeys(`UPDATE ${timers} SET due = NULL WHERE due IS NOT NULL AND`, ""),
     setTimers: (rows: ReadonlyArray<TimerRow>): Bound => [
       setTimers,
-      pg
-        ? [
-          rows.map((row) => row.key),
-          rows.map((row) => row.seq),
-          // Not every client can send a list with NULL in it.
-          rows.map((row) => row.due === null ? "" : String(row.due)),
-          rows.map((row) => row.timers),
-          rows.map((row) => row.sum)
-        ]
-        : [JSON.stringify(rows)]
+      pg ? arraysOf(timerTypes, rows) : [JSON.stringify(rows)]
     ],
     /** After others were set: those that no snapshot needs any more. */
     pruneTimers: ofKeys(
