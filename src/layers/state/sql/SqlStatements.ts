@@ -183,15 +183,15 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   // All keys are looked up at once, by the parameter that has them.
   const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "= ANY($2::text[])", pgRows))
   const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "= ANY($5::text[])", pgRows)}`)
+  const ofAnswers = `INSERT INTO ${answers} (key, id, seq, at, body, sum)
+    ${pg ? `SELECT * FROM ${unnest(answerTypes)}` : "VALUES (?, ?, ?, ?, ?, ?)"}
+    ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
   /** Snapshots under many epochs, each of which takes a turn, with what goes with them: all of a batch in one statement. */
   const pgSave = numbered(`WITH bounds AS MATERIALIZED (${bounds}),
     turn AS (UPDATE ${owners} AS o SET commits = ? FROM bounds, ${unnest(turnTypes, "e")}
       WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL
         AND o.epoch = e.epoch AND o.commits >= e.last AND o.commits < ? RETURNING o.epoch),
-    answered AS (INSERT INTO ${answers} (key, id, seq, at, body, sum)
-      SELECT * FROM ${
-    unnest(answerTypes)
-  } ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum),
+    answered AS (${ofAnswers}),
     forgotten AS (DELETE ${ofFloors}),
     u AS MATERIALIZED (SELECT * FROM ${unnest(inEpochTypes)})
     INSERT INTO ${table} AS t (epoch, ${columns})
@@ -209,13 +209,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
      ON CONFLICT (key, seq) DO UPDATE SET due = excluded.due, timers = excluded.timers, sum = excluded.sum`
   )
 
-  const saveAnswer = numbered(
-    `INSERT INTO ${answers} (key, id, seq, at, body, sum) ${
-      pg
-        ? `SELECT * FROM ${unnest(answerTypes)}`
-        : "VALUES (?, ?, ?, ?, ?, ?)"
-    } ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
-  )
+  const saveAnswer = numbered(ofAnswers)
   const forgetAnswers = numbered(
     pg ? `DELETE ${ofFloors}` : `DELETE FROM ${answers} WHERE key = ? AND seq < ? AND (${isMade}) = ?`
   )
