@@ -19,7 +19,7 @@ import type { AsideRecord } from "../domain/state/stored/SnapshotRecord.ts"
 import { Snapshots, StateStore } from "../index.ts"
 import * as SetAside from "./snapshots/SetAside.ts"
 import * as Place from "./stores/Place.ts"
-import { columns } from "./text/Columns.ts"
+import { columns, onOneLine } from "./text/Columns.ts"
 
 class Store extends StateStore.Service<Store>()("snapshots/Store", "process") {}
 
@@ -87,7 +87,11 @@ const json = (value: unknown) => Console.log(JSON.stringify(value, null, 2))
 const keys = Command.make(
   "keys",
   { place, prefix },
-  (given) => looking(given.place, (store) => Stream.runForEach(Snapshots.keys(store, given.prefix), Console.log))
+  (given) =>
+    looking(
+      given.place,
+      (store) => Stream.runForEach(Snapshots.keys(store, given.prefix), (key) => Console.log(onOneLine(key)))
+    )
 ).pipe(
   Command.withDescription("Lists the keys of all servers whose states are kept")
 )
