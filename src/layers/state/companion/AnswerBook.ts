@@ -120,7 +120,7 @@ class Kind {
 
 /** The answers a server has on record. */
 export class AnswerBook {
-  private readonly given: Kind
+  private given: Kind
   private made: Kind | undefined = undefined
   private readonly limits: Limits
   /** Whether there may be one that stands for any, which only a store has. */
@@ -146,6 +146,8 @@ export class AnswerBook {
 
   /** What a store holds, oldest first. */
   load(answers: Iterable<RecordedAnswer>): void {
+    this.given = new Kind(this.limits, false)
+    this.made = undefined
     for (const answer of answers) {
       this.hasAny ||= answer.id === anyId
       this.kindOf(answer.id).load(bounded(answer, this.limits))
