@@ -44,6 +44,18 @@ const gone = Effect.gen(function*() {
   return directory
 })
 
+/** A folder of which a log cannot be read at all, and what lies beside it is gone. */
+const garbled = Effect.gen(function*() {
+  const directory = yield* folder
+  const file = yield* written(directory, 2, "test/Page/lost")
+  fs.writeFileSync(file, Buffer.alloc(fs.statSync(file).size, 0xa5))
+  for (const name of fs.readdirSync(directory)) {
+    const path = join(directory, name)
+    if (!name.endsWith(".claim") && path !== file) fs.rmSync(path)
+  }
+  return directory
+})
+
 /** Whether a server says that it may have had a state, and what a call with a key came to. */
 const firstOf = Effect.fnUntraced(function*(key: string) {
   const page = yield* Page.at(key)
@@ -53,6 +65,12 @@ const firstOf = Effect.fnUntraced(function*(key: string) {
 })
 
 describe("a part of a log that may have held anything", () => {
+  it.effect("is in doubt as well when it is there, and nothing of it can be read", () =>
+    Effect.gen(function*() {
+      const directory = yield* garbled
+      assert.deepStrictEqual(yield* Effect.provide(firstOf("a"), app(directory)), [true, "Failure"])
+    }).pipe(quiet))
+
   it.effect("concerns a new server no longer than answers are kept on record", () =>
     Effect.gen(function*() {
       const directory = yield* gone

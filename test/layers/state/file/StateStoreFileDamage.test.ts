@@ -1,9 +1,11 @@
 /** What the file store reads from a log whose end is missing, or whose bytes have rotted. */
+import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { lossOf } from "../../../../src/domain/state/Answers.ts"
+import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import { makeDisk } from "../../../kit/stores/FaultyDisk.ts"
 import { folder, open, segments, written } from "../../../kit/stores/FileStore.ts"
 import { answer, record, seqs, seqsOf } from "../../../kit/stores/Records.ts"
@@ -169,10 +171,17 @@ describe("a log that was not written whole, or has rotted", () => {
       const { damages, store } = yield* open(directory)
       const epoch = yield* store.acquireEpoch("app")
       for (const seq of [1, 2, 3]) yield* store.save([record("a", seq, epoch, { answers: [answer(`x${seq}`, seq)] })])
+      const seen: Array<string> = []
+      const onDamage = ({ _tag }: StateStoreFile.Damage) => Effect.sync(() => void seen.push(_tag))
+      const view = yield* Effect.provide(StateStoreFile.look({ directory, onDamage }), NodeServices.layer)
+      assert.deepStrictEqual(yield* view.keys(), ["a"])
       const file = segments(directory).at(-1)!
       const bytes = fs.readFileSync(file)
       bytes[bytes.lastIndexOf("count") + 3]! ^= 1
       fs.writeFileSync(file, bytes)
+      // By who only looks, too.
+      assert.deepStrictEqual((yield* view.load("a")).map(({ damaged }) => damaged !== undefined), [true, false, false])
+      assert.deepStrictEqual(seen, ["Hole"])
       const found = yield* store.load("a")
       assert.deepStrictEqual(found.map((one) => [one.seq, one.damaged !== undefined]), [[3, true], [2, false], [
         1,
