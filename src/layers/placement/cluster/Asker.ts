@@ -20,6 +20,7 @@ import type { CallOptions } from "../../../domain/server/Message.ts"
 import { checkOf, schemaOf } from "../../../domain/server/Validation.ts"
 import * as MadeKey from "../../../domain/state/MadeKey.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
+import { instantOf } from "../../process/Timer.ts"
 import { invalid } from "../../server/class/Checked.ts"
 import { Deadline, type Deadlines } from "../../server/message/Deadlines.ts"
 import type { MessageType } from "../../server/message/MessageType.ts"
@@ -123,7 +124,7 @@ interface Made {
 /** A call, made again where its server moves, until it is answered or its time is over. */
 const ask = ({ context, deadlines, key, millis, name, payload, send, type }: Made): Effect.Effect<unknown, unknown> => {
   const clock = Context.get(context, Clock.Clock)
-  const until = clock.currentTimeMillisUnsafe() + millis
+  const until = instantOf(clock) + millis
   const failed = (unheard: Unheard.Unheard, detail?: string) =>
     Exit.fail(callError(name, type.tag, Unheard.toReason(unheard, key, detail)))
   const settle = (cause: Cause.Cause<unknown>): Exit.Exit<unknown, unknown> => {
@@ -149,7 +150,7 @@ const ask = ({ context, deadlines, key, millis, name, payload, send, type }: Mad
     return Effect.catchCause(send(sent), (cause): Effect.Effect<unknown, unknown> => {
       const exit = settle(cause)
       const error = exit._tag === "Failure" && Cause.hasFails(exit.cause) ? Cause.squash(exit.cause) : undefined
-      const rest = until - clock.currentTimeMillisUnsafe() - pause
+      const rest = until - instantOf(clock) - pause
       const isOver = rest <= 0 || !(error instanceof CallError) ||
         !Unheard.isAskedAgain(error.reason, key !== undefined)
       return isOver ? exit : Effect.delay(Effect.suspend(() => again(rest)), pause)

@@ -19,6 +19,7 @@ import { isOrderly } from "../../../domain/process/ExitReason.ts"
 import { isTakenOver } from "../../../domain/state/stored/StoreError.ts"
 import { isFinal } from "../../../domain/supervision/ChildSpec.ts"
 import { type Process, processOf } from "../../process/Process.ts"
+import { instantOf } from "../../process/Timer.ts"
 import { type At, isOfShutdown } from "../../server/class/Keyed.ts"
 import { ServerProcess } from "../../server/engine/ServerProcess.ts"
 import type { ServerClient } from "../../server/parts/ServerSpec.ts"
@@ -68,8 +69,9 @@ export class Tenant {
     this.supervisor = supervisor
   }
 
+  /** The instant it is. */
   get now(): number {
-    return this.estate.clock.currentTimeMillisUnsafe()
+    return instantOf(this.estate.clock)
   }
 
   /** Its server, started if there is none, for a message whose caller waits so long; or why there is none. */

@@ -8,6 +8,7 @@ import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { RateLimiter } from "effect/persistence"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { isDeeper, type Refused, refused } from "../../../domain/placement/Refused.ts"
+import { instantOf } from "../../process/Timer.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -118,10 +119,11 @@ export const admitting = Effect.fnUntraced(function*({ rate }: Limits) {
   const caller = rate.caller ?? (({ remoteAddress }) => Option.getOrElse(remoteAddress, () => ""))
   const shared = Option.getOrUndefined(yield* Effect.serviceOption(RateLimiter.RateLimiter))
   let own = yield* inMemory
-  let until = (yield* Clock.currentTimeMillis) + window * windowsOfAStore
+  let until = instantOf(yield* Clock.Clock) + window * windowsOfAStore
   const limiter = shared !== undefined
     ? Effect.succeed(shared)
-    : Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    : Effect.clockWith((clock) => {
+      const now = instantOf(clock)
       if (now < until) return Effect.succeed(own)
       until = now + window * windowsOfAStore
       return Effect.map(inMemory, (made) => own = made)

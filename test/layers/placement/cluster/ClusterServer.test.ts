@@ -24,6 +24,7 @@ import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import { StateStore } from "../../../../src/index.ts"
 import { CallError } from "../../../../src/layers/server/GenServer.ts"
 import { Counter, type Life, life, passing, runner, Store } from "../../../kit/placement/Counters.ts"
+import { day, withJumps } from "../../../kit/WallClock.ts"
 
 const word = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.exit(effect), (exit): unknown => {
@@ -80,6 +81,25 @@ describe("a server of a cluster", () => {
       }),
       { downFor: "10 seconds" }
     ))
+
+  for (const [how, by] of [["forward", day], ["back", -day]] as const) {
+    it.effect(`is down for as long as it says when the wall clock is set a day ${how}`, () =>
+      withJumps((jump) =>
+        within(
+          life(),
+          Effect.gen(function*() {
+            const bad = (yield* ClusterServer.client(Counter))("bad")
+            for (let i = 0; i < 4; i++) yield* passing(word(bad.Crash()))
+            yield* passing(Effect.flip(bad.Get()))
+            yield* jump(by)
+            assert.deepInclude(yield* passing(reason(bad.Get())), { _tag: "NotRunning" })
+            yield* passing(Effect.sleep("10 seconds"), 1000)
+            assert.strictEqual(yield* passing(bad.Add({ by: 1 })), 1)
+          }),
+          { downFor: "10 seconds" }
+        )
+      ))
+  }
 
   it.effect("whose start fails is asked again by the next call; its callers hear why", () => {
     const own = life()
