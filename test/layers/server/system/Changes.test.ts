@@ -108,6 +108,15 @@ const keyed = (script: Scripted) =>
   )
 
 describe("the changes of a server", () => {
+  it.effect("have the state that is set while no server has the key", () =>
+    Effect.gen(function*() {
+      const companion = (yield* Desk.StateContainer).for("x")
+      yield* companion.set(1)
+      const reader = yield* reading(companion.changes())
+      yield* companion.set(7)
+      assert.deepStrictEqual(yield* reader.seen, ["1: 1", "2: 7"])
+    }).pipe(Effect.provide(inMemory({ afterStop: "keep" }))))
+
   it.effect("have no commit where it stops without a state", () => {
     const script = new Scripted()
     return Effect.gen(function*() {
