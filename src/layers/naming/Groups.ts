@@ -17,9 +17,9 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Context, Effect, Exit, Layer, Option, Predicate, Queue, Scope, Stream } from "effect"
+import { type Cause, Context, Effect, Exit, Layer, Option, Queue, Scope, Stream } from "effect"
 import * as Membership from "../../domain/naming/Membership.ts"
-import { type HasProcess, processOf } from "../process/Process.ts"
+import { from, type HasProcess, hasProcess } from "../process/Process.ts"
 import { GroupsError, type GroupsErrorReason } from "./GroupsError.ts"
 import { type GroupEvent, MemberTable } from "./MemberTable.ts"
 
@@ -161,8 +161,12 @@ export const Service =
     })
   }
 
-const toArray = <R extends HasProcess>(members: R | ReadonlyArray<R>): ReadonlyArray<R> =>
-  Predicate.hasProperty(members, processOf) ? [members] : members
+const toArray = <R extends HasProcess>(groups: string, members: R | ReadonlyArray<R>): ReadonlyArray<R> => {
+  if (hasProcess(members)) return [members]
+  const all = Array.isArray(members) ? members : [members]
+  for (const one of all) from(one, groups)
+  return members
+}
 
 const fromTable = <G, R extends HasProcess>(id: string, members: MemberTable<G, R>): Groups<G, R> => {
   const answer = (reason: GroupsErrorReason | undefined) =>
@@ -186,8 +190,8 @@ const fromTable = <G, R extends HasProcess>(id: string, members: MemberTable<G, 
     ))
   return {
     id,
-    join: (group, joining) => Effect.suspend(() => answer(members.join(group, toArray(joining)))),
-    leave: (group, leaving) => Effect.suspend(() => answer(members.leave(group, toArray(leaving)))),
+    join: (group, joining) => Effect.suspend(() => answer(members.join(group, toArray(id, joining)))),
+    leave: (group, leaving) => Effect.suspend(() => answer(members.leave(group, toArray(id, leaving)))),
     members: (group) => Effect.sync(() => members.of(group)),
     groups: Effect.sync(() => members.all().map(([group]) => group)),
     monitor: (group) => monitor(Option.some(group), () => members.of(group)),

@@ -17,9 +17,10 @@
  * @since 0.1.0
  */
 import { Context, Effect, Exit, type Fiber, Latch, Queue, Schema, Scope } from "effect"
+import { refuse } from "../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../domain/process/ExitReason.ts"
 import { Own } from "../process/Own.ts"
-import { type HasProcess, type Process, processOf } from "../process/Process.ts"
+import { from, type HasProcess, type Process } from "../process/Process.ts"
 
 /**
  * There was no incarnation to watch (OTP: `noproc`).
@@ -179,7 +180,10 @@ const observe = <R extends HasProcess>(
   context: Context.Context<never>,
   own: Scope.Closeable
 ): Watch<R> => {
-  const target = ref[processOf]
+  const target = from(ref, "Monitor.watch")
+  if (into !== undefined && !Queue.isQueue(into)) {
+    refuse({ of: "Monitor.watch", option: "into", given: into }, "a Queue, or undefined for none")
+  }
   const settled = Latch.makeUnsafe(false)
   let state: State<R> = { _tag: "Watching" }
   let delivery: Fiber.Fiber<unknown> | undefined

@@ -26,7 +26,7 @@ import type { Keys } from "../../domain/naming/Names.ts"
 import { refuse, words } from "../../domain/options/GivenOption.ts"
 import { shown } from "../../domain/text/ForeignText.ts"
 import { guarded } from "../process/Execute.ts"
-import { type HasProcess, processOf } from "../process/Process.ts"
+import { from, type HasProcess, processOf } from "../process/Process.ts"
 import * as KeyLock from "./KeyLock.ts"
 import { NameTable, type Refusal, type Registration, type RegistryEvent } from "./NameTable.ts"
 import { RegistryError, type RegistryErrorReason } from "./RegistryError.ts"
@@ -291,17 +291,21 @@ const duplicate = <K, R extends HasProcess, V>({ answer, id, locks, table }: Ins
   const matching = (key: K, matches: (value: V) => boolean) => table.lookup(key).filter(({ value }) => matches(value))
   return {
     id,
-    register: (key, ref, value) => Effect.suspend(() => answer(key, ref, table.register(key, ref, value))),
-    unregister: (key, ref) => Effect.sync(() => void table.unregister(key, ref[processOf])),
-    unregisterMatch: (key, ref, matches) => Effect.sync(() => table.unregister(key, ref[processOf], matches)),
+    register: (key, ref, value) =>
+      Effect.suspend(() => {
+        from(ref, id)
+        return answer(key, ref, table.register(key, ref, value))
+      }),
+    unregister: (key, ref) => Effect.sync(() => void table.unregister(key, from(ref, id))),
+    unregisterMatch: (key, ref, matches) => Effect.sync(() => table.unregister(key, from(ref, id), matches)),
     lookup: (key) => Effect.sync(() => table.lookup(key)),
     match: (key, matches) => Effect.sync(() => matching(key, matches)),
     countMatch: (key, matches) => Effect.sync(() => matching(key, matches).length),
     select: (matches = () => true) => Effect.sync(() => table.all().filter(matches)),
     countSelect: (matches) => Effect.sync(() => table.all().filter(matches).length),
     count: Effect.sync(() => table.all().length),
-    keys: (ref) => Effect.sync(() => table.of(ref[processOf]).map(({ key }) => key)),
-    values: (key, ref) => Effect.sync(() => table.at(key, ref[processOf]).map(({ value }) => value)),
+    keys: (ref) => Effect.sync(() => table.of(from(ref, id)).map(({ key }) => key)),
+    values: (key, ref) => Effect.sync(() => table.at(key, from(ref, id)).map(({ value }) => value)),
     dispatch: (key, f, options) =>
       Effect.suspend(() =>
         Effect.forEach(
@@ -341,7 +345,7 @@ const unique = <K, R extends HasProcess, V>(inside: Inside<K, R, V>): Unique<K, 
     whereis: (key) => Effect.sync(() => Option.fromUndefinedOr(first(key))),
     updateValue: (key, ref, f) =>
       Effect.suspend(() => {
-        const owner = ref[processOf]
+        const owner = from(ref, id)
         return Option.match(table.update(key, owner, f), {
           onNone: () => fail({ _tag: "NotRegistered", key, path: owner.path }),
           onSome: Effect.succeed
@@ -352,7 +356,11 @@ const unique = <K, R extends HasProcess, V>(inside: Inside<K, R, V>): Unique<K, 
         key,
         Effect.acquireUseRelease(
           Effect.suspend(() => answer(key, undefined, table.reserve(key))),
-          () => start,
+          () =>
+            Effect.map(start, (ref) => {
+              from(ref, id)
+              return ref
+            }),
           // A process that has ended by now is handed out as it is: there is nothing to name.
           (_, exit) =>
             Effect.sync(() => void table.redeem(key, Exit.isSuccess(exit) ? { ref: exit.value, value } : undefined))

@@ -12,6 +12,7 @@
  */
 import { Cause, Effect, Exit, type Fiber, Function, Option, Predicate, Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
+import { refuse } from "../../domain/options/GivenOption.ts"
 import { crashed, type ExitReason, killed, toExit } from "../../domain/process/ExitReason.ts"
 import * as GivenReason from "../../domain/process/GivenReason.ts"
 
@@ -140,12 +141,31 @@ export const hasProcess = (u: unknown): u is HasProcess => Predicate.hasProperty
 export const reference = (process: Process): HasProcess => ({ [processOf]: process })
 
 /**
+ * The process that a reference stands for.
+ *
+ * **Details**
+ *
+ * What stands for none is refused (`InvalidOption`): a program that computes its references may have none where its types say
+ * that there is one. `by` is what was given it, as the error names it.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const from = (ref: HasProcess, by = "Process.from"): Process =>
+  hasProcess(ref)
+    ? ref[processOf]
+    : refuse(
+      { of: by, option: "a reference", given: ref },
+      "a process, or what stands for one: a client, a handle, a task"
+    )
+
+/**
  * Where a process is in its life (OTP: `is_process_alive/1`, and more).
  *
  * @category getters
  * @since 0.1.0
  */
-export const status = (ref: HasProcess): Effect.Effect<Status> => Effect.sync(() => ref[processOf].status)
+export const status = (ref: HasProcess): Effect.Effect<Status> => Effect.sync(() => from(ref, "Process.status").status)
 
 /**
  * The number of the incarnation that is alive, or of the last one; 0 before the first start.
@@ -153,7 +173,8 @@ export const status = (ref: HasProcess): Effect.Effect<Status> => Effect.sync(()
  * @category getters
  * @since 0.1.0
  */
-export const incarnation = (ref: HasProcess): Effect.Effect<number> => Effect.sync(() => ref[processOf].incarnation)
+export const incarnation = (ref: HasProcess): Effect.Effect<number> =>
+  Effect.sync(() => from(ref, "Process.incarnation").incarnation)
 
 /**
  * How the last incarnation that ended did so; none while none has.
@@ -162,7 +183,7 @@ export const incarnation = (ref: HasProcess): Effect.Effect<number> => Effect.sy
  * @since 0.1.0
  */
 export const lastExit = (ref: HasProcess): Effect.Effect<Option.Option<ExitReason>> =>
-  Effect.sync(() => Option.fromUndefinedOr(ref[processOf].lastExit))
+  Effect.sync(() => Option.fromUndefinedOr(from(ref, "Process.lastExit").lastExit))
 
 /**
  * Sends a process an exit signal: its incarnation is ended at once, in the middle of a message (OTP: `exit/2`).
@@ -178,12 +199,14 @@ export const lastExit = (ref: HasProcess): Effect.Effect<Option.Option<ExitReaso
 export const exit: {
   (reason: ExitReason): (ref: HasProcess) => Effect.Effect<void>
   (ref: HasProcess, reason: ExitReason): Effect.Effect<void>
-} = Function.dual(2, (ref: HasProcess, reason: ExitReason): Effect.Effect<void> =>
+} = Function.dual(2, (ref: HasProcess, reason: ExitReason): Effect.Effect<void> => signal("Process.exit", ref, reason))
+
+const signal = (by: string, ref: HasProcess, reason: ExitReason): Effect.Effect<void> =>
   Effect.sync(() => {
-    const process = ref[processOf]
+    const process = from(ref, by)
     const { _tag } = GivenReason.given(pathText(process.path), reason)
     if (_tag !== "Normal") process.exit(reason)
-  }))
+  })
 
 /**
  * Kills a process: ended at once, without `terminate` (OTP: `exit(Pid, kill)`). Its committed state is kept.
@@ -191,7 +214,7 @@ export const exit: {
  * @category signals
  * @since 0.1.0
  */
-export const kill = (ref: HasProcess): Effect.Effect<void> => exit(ref, killed)
+export const kill = (ref: HasProcess): Effect.Effect<void> => signal("Process.kill", ref, killed)
 
 /** Waits for the end of the incarnation that is alive; without one, answers how the last one ended. */
 const ended = (process: Process): Effect.Effect<ExitReason, NoProcess> =>
@@ -224,7 +247,7 @@ const aTurnLater = <A, E>(waited: Effect.Effect<A, E>): Effect.Effect<A, E> =>
  * @since 0.1.0
  */
 export const awaitExit = (ref: HasProcess): Effect.Effect<ExitReason, NoProcess> =>
-  Effect.suspend(() => aTurnLater(ended(ref[processOf])))
+  Effect.suspend(() => aTurnLater(ended(from(ref, "Process.awaitExit"))))
 
 /** The fibers that were asked for, by process: one for each incarnation, however often that is. */
 const fibers = new WeakMap<
@@ -289,7 +312,7 @@ const endIncarnation = (process: Process, incarnation: number, reason: ExitReaso
  */
 export const fiber = (ref: HasProcess): Effect.Effect<Fiber.Fiber<ExitReason, unknown>> =>
   Effect.suspend(() => {
-    const process = ref[processOf]
+    const process = from(ref, "Process.fiber")
     const { incarnation } = process
     const known = fibers.get(process)
     if (known?.incarnation === incarnation && known.fiber.pollUnsafe() === undefined) return Exit.succeed(known.fiber)

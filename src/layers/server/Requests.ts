@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import { type Cause, Duration, Effect, type Exit, Fiber, Option, Pipeable, Queue } from "effect"
-import { patience, timeout as timeoutOf } from "../../domain/options/GivenOption.ts"
+import { patience, refuse, timeout as timeoutOf } from "../../domain/options/GivenOption.ts"
 import { tied } from "../process/Own.ts"
 import { instantOf } from "../process/Timer.ts"
 
@@ -132,7 +132,18 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  * @since 0.1.0
  */
 export const send = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Request<A, E>, never, R> =>
-  Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => new Sent(tied("request", fiber)))
+  Effect.suspend(() => {
+    if (!Effect.isEffect(call)) refuse({ of: "Requests.send", option: "a call", given: call }, "an Effect")
+    return Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => new Sent(tied("request", fiber)))
+  })
+
+/** The fiber of a request; what is none is refused. */
+const fiberOf = <A, E>(request: Request<A, E>): Fiber.Fiber<A, E> => {
+  const fiber = request?.fiber
+  return Fiber.isFiber(fiber)
+    ? fiber
+    : refuse({ of: "Requests", option: "a request", given: request }, "one that was sent")
+}
 
 class Sent<A, E> extends Pipeable.Class implements Request<A, E> {
   readonly fiber: Fiber.Fiber<A, E>
@@ -151,7 +162,7 @@ class Sent<A, E> extends Pipeable.Class implements Request<A, E> {
 export const wait = <A, E>(
   request: Request<A, E>,
   options?: WaitOptions
-): Effect.Effect<A, E | Cause.TimeoutError> => within(Fiber.join(request.fiber), options)
+): Effect.Effect<A, E | Cause.TimeoutError> => within(Effect.suspend(() => Fiber.join(fiberOf(request))), options)
 
 /**
  * Waits for the answer, and abandons the request when it does not come in time (OTP: `receive_response/2`).
@@ -163,7 +174,11 @@ export const receive = <A, E>(
   request: Request<A, E>,
   options?: WaitOptions
 ): Effect.Effect<A, E | Cause.TimeoutError> =>
-  Effect.tapErrorTag(within(Effect.exit(Fiber.join(request.fiber)), options), "TimeoutError", () => abandon(request))
+  Effect.tapErrorTag(
+    within(Effect.suspend(() => Effect.exit(Fiber.join(fiberOf(request)))), options),
+    "TimeoutError",
+    () => abandon(request)
+  )
     .pipe(
       Effect.flatten
     )
@@ -175,7 +190,7 @@ export const receive = <A, E>(
  * @since 0.1.0
  */
 export const check = <A, E>(request: Request<A, E>): Effect.Effect<Option.Option<Exit.Exit<A, E>>> =>
-  Effect.sync(() => Option.fromUndefinedOr(request.fiber.pollUnsafe()))
+  Effect.sync(() => Option.fromUndefinedOr(fiberOf(request).pollUnsafe()))
 
 /**
  * Gives up a request: it is withdrawn if it has not begun, and its answer dropped otherwise.
@@ -184,7 +199,7 @@ export const check = <A, E>(request: Request<A, E>): Effect.Effect<Option.Option
  * @since 0.1.0
  */
 export const abandon = (request: Request<unknown, unknown>): Effect.Effect<void> =>
-  Effect.sync(() => request.fiber.interruptUnsafe())
+  Effect.sync(() => fiberOf(request).interruptUnsafe())
 
 const within = <A, E>(
   effect: Effect.Effect<A, E>,
@@ -288,10 +303,11 @@ export const collection = <Label, A, E>(): Effect.Effect<Collection<Label, A, E>
       size: Effect.sync(() => labels.size),
       add: (label, request) =>
         Effect.sync(() => {
+          const fiber = fiberOf(request)
           if (labels.has(request)) throw new Error("the request is in the collection already: add each request once")
           labels.set(request, label)
           // An abandoned request is not in the collection any more when its fiber ends.
-          request.fiber.addObserver((exit) => {
+          fiber.addObserver((exit) => {
             if (labels.has(request)) Queue.offerUnsafe(arrived, [request, exit])
           })
         }),

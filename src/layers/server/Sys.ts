@@ -12,8 +12,9 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit, Function, Option, type Schema } from "effect"
+import { type Context, Effect, Exit, Function, Option, Predicate, type Schema } from "effect"
 import { pathText } from "../../domain/observation/Lifecycle.ts"
+import { refuse } from "../../domain/options/GivenOption.ts"
 import type { CallError } from "../../domain/process/CallError.ts"
 import type { CallOptions } from "../../domain/server/Message.ts"
 import { NotQuarantined, ReplaceFailed } from "../../domain/server/ServerErrors.ts"
@@ -21,6 +22,7 @@ import type { Usage } from "../../domain/supervision/restart/Intensity.ts"
 import { bounded } from "../../domain/text/ForeignCause.ts"
 import type { Child } from "../process/Child.ts"
 import {
+  from,
   type HasProcess,
   type Process,
   processOf,
@@ -239,7 +241,7 @@ export interface Status {
  */
 export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect<Status, CallError> =>
   Effect.suspend(() => {
-    const process: Process & Partial<Child> = ref[processOf]
+    const process: Process & Partial<Child> = from(ref, "Sys.getStatus")
     const about = (): Status => ({
       process,
       path: process.path,
@@ -286,7 +288,7 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
  * @since 0.1.0
  */
 export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<QuarantinedMessage>> =>
-  Effect.sync(() => Array.from(serverOf(ref)?.quarantined ?? []))
+  Effect.sync(() => Array.from(serverOf(ref, "Sys.quarantined")?.quarantined ?? []))
 
 /**
  * Takes a message out of quarantine and sends it again, with all its attempts before it.
@@ -340,9 +342,13 @@ export const discard: {
 } = Function.dual(
   2,
   (ref: AnyServer, message: QuarantinedMessage): Effect.Effect<void, NotQuarantined> =>
-    Effect.suspend(() =>
-      serverOf(ref)?.release(message) === true
+    Effect.suspend(() => {
+      const server = serverOf(ref, "Sys.discard")
+      if (!Predicate.hasProperty(message, "request")) {
+        refuse({ of: "Sys.discard", option: "a message", given: message }, "one of Sys.quarantined")
+      }
+      return server?.release(message) === true
         ? Exit.void
         : new NotQuarantined({ server: pathText(ref[processOf].path), request: message.request })
-    )
+    })
 )

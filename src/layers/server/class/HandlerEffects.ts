@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, type Duration, Effect, type Exit, Fiber, Function, type Scope, Tracer } from "effect"
+import { Cause, Context, type Duration, Effect, Exit, Fiber, Function, type Scope, Tracer } from "effect"
+import { refuse, timeout } from "../../../domain/options/GivenOption.ts"
 import { crashed } from "../../../domain/process/ExitReason.ts"
 import type { From } from "../../../domain/server/Message.ts"
 import { InvalidReply } from "../../../domain/server/ServerErrors.ts"
@@ -39,7 +40,12 @@ export const reply: {
         "GenServer.reply was used in a worker, where the caller is not: reply with what the handler returns."
       )
     }
-    if (!(from instanceof Envelope)) return
+    if (!(from instanceof Envelope)) {
+      return refuse({ of: "GenServer.reply", option: "a caller", given: from }, "the from of a handler's context")
+    }
+    if (!Exit.isExit(exit)) {
+      return refuse({ of: from.server.name, request: from.type.tag, option: "a later reply", given: exit }, "an Exit")
+    }
     const { server, type: { checks, tag } } = from
     const issue = exit._tag === "Success" ? checks?.reply(exit.value) : undefined
     if (issue !== undefined) throw new InvalidReply({ server: server.name, request: tag, issue })
@@ -88,6 +94,15 @@ export const castAfter: {
   message: Effect.Effect<void>,
   delay: Duration.Input
 ): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    timeout({ of: "GenServer.castAfter", option: "delay", given: delay })
+    return delayed(message, delay)
+  }))
+
+const delayed = (
+  message: Effect.Effect<void>,
+  delay: Duration.Input
+): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.map(
     // A tick that sets the next one would otherwise belong to the trace of the first one's sender, for ever.
     Effect.forkScoped(Effect.delay(Effect.updateContext(message, untraced), delay), timers),
@@ -95,7 +110,7 @@ export const castAfter: {
       tied("work", fiber)
       return Effect.sync(() => fiber.interruptUnsafe())
     }
-  ))
+  )
 
 /**
  * Waits until all that the server of the running handler has committed before is stored.

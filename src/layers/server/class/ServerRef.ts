@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { type HasProcess, processOf } from "../../process/Process.ts"
+import { from, type HasProcess } from "../../process/Process.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 
 /**
@@ -40,8 +40,8 @@ export interface SelfOf<in out Self> {
   readonly "~heirloom/SelfOf": (_: Self) => Self
 }
 
-/** The server behind a reference; `undefined` when a name stands for none, or for a process of another kind. */
-export const serverOf = (ref: HasProcess): ServerProcess | undefined => {
-  const process = ref[processOf]
+/** The server behind a reference; `undefined` when a name stands for none, or for a process of another kind; `by` asks. */
+export const serverOf = (ref: HasProcess, by?: string): ServerProcess | undefined => {
+  const process = from(ref, by)
   return process instanceof ServerProcess ? process : undefined
 }

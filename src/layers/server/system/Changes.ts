@@ -76,7 +76,7 @@ import { hasSuccessor } from "../life/Settle.ts"
  */
 export const changes = <S>(ref: WithState<S>, options?: ChangesOptions): Stream.Stream<Change<S>> =>
   Stream.suspend(() => {
-    const server = serverOf(ref)
+    const server = serverOf(ref, "GenServer.changes")
     if (server === undefined) return Stream.empty
     // Stopped before it was ever up: it is about to be.
     const isGone = () => server.phase === Stopped && server.incarnation > 0 && !hasSuccessor(server)

@@ -12,7 +12,7 @@ import { isUp, nameOf, type PhaseName } from "../../../domain/server/Phase.ts"
 import type { Evidence, Generations } from "../../../domain/state/Generations.ts"
 import type { Usage } from "../../../domain/supervision/restart/Intensity.ts"
 import type { Child } from "../../process/Child.ts"
-import { type HasProcess, type Process, processOf, type Status } from "../../process/Process.ts"
+import { from, type HasProcess, type Process, type Status } from "../../process/Process.ts"
 import type { Latest } from "../../state/companion/Companion.ts"
 import { type AnyServer, serverOf } from "../class/ServerRef.ts"
 import type { ServerProcess } from "../engine/ServerProcess.ts"
@@ -152,7 +152,7 @@ const serverPeek = (server: ServerProcess): ServerPeek => {
  */
 export const peek = (ref: HasProcess): Effect.Effect<Peek> =>
   Effect.sync(() => {
-    const process: Process & Partial<Child> = ref[processOf]
+    const process: Process & Partial<Child> = from(ref, "Sys.peek")
     const { incarnation, kind, lastExit, path, usage } = process
     const server = serverOf(ref)
     return {
@@ -215,7 +215,7 @@ const evidence = ({ callbacks, messages }: Evidence): ReadonlyArray<string> => [
  */
 export const committed = (ref: AnyServer): Effect.Effect<Option.Option<Committed>> =>
   Effect.sync(() => {
-    const server = serverOf(ref)
+    const server = serverOf(ref, "Sys.committed")
     if (server === undefined) return Option.none()
     const { books, isConserved } = latestOf(server)
     const isOwn = isUp(server.phase)

@@ -93,7 +93,7 @@ const replaceAny = (
   timeout: Duration.Input | "infinity"
 ): Effect.Effect<unknown, unknown> =>
   Effect.contextWith((caller: Context.Context<never>) => {
-    const server = serverOf(ref)
+    const server = serverOf(ref, "GenServer.replace")
     if (server === undefined) {
       return Exit.fail(callError(pathText(ref[processOf].path), request.tag, { _tag: "NotRunning" }))
     }

@@ -11,7 +11,7 @@ import * as GivenReason from "../../../domain/process/GivenReason.ts"
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { stop as stopNext } from "../../../domain/server/Next.ts"
 import { StopFailed } from "../../../domain/server/ServerErrors.ts"
-import { type HasProcess, processOf } from "../../process/Process.ts"
+import { from, type HasProcess } from "../../process/Process.ts"
 import { firstIsProcess } from "../../process/References.ts"
 import { serverOf } from "../class/ServerRef.ts"
 import { Envelope } from "../message/Envelope.ts"
@@ -61,7 +61,7 @@ export const stop: {
   Effect.suspend(() => {
     // Here and not below: with a timeout it is another fiber that waits, in the name of this one.
     const sender = Fiber.getCurrent()
-    const process = ref[processOf]
+    const process = from(ref, "GenServer.stop")
     const name = pathText(process.path)
     GivenReason.given(name, reason)
     const millis = toMillis(options?.timeout ?? "infinity", { server: name, request: "stop" })

@@ -22,7 +22,7 @@ export const ask = (
   work: (server: ServerProcess, state: unknown) => unknown
 ): Effect.Effect<unknown, unknown> =>
   Effect.suspend(() => {
-    const server = serverOf(ref)
+    const server = serverOf(ref, what)
     if (server === undefined) {
       return Exit.fail(callError(pathText(ref[processOf].path), what, { _tag: "NotRunning" }))
     }

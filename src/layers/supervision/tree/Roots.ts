@@ -10,7 +10,7 @@ import { Effect, Option } from "effect"
 import { CurrentSink } from "../../observation/Sink.ts"
 import type { Child } from "../../process/Child.ts"
 import type { LocalProcess } from "../../process/LocalProcess.ts"
-import { type HasProcess, type Process, processOf } from "../../process/Process.ts"
+import { from, type HasProcess, type Process } from "../../process/Process.ts"
 
 const all = new Set<LocalProcess & Child>()
 
@@ -58,7 +58,8 @@ const asChild = (process: Process): Partial<Child> => process
  */
 export const children = (ref: HasProcess): Effect.Effect<ReadonlyArray<Process>> => Effect.sync(() => childrenOf(ref))
 
-const childrenOf = (ref: HasProcess): ReadonlyArray<Process> => Array.from(asChild(ref[processOf]).below?.() ?? [])
+const childrenOf = (ref: HasProcess): ReadonlyArray<Process> =>
+  Array.from(asChild(from(ref, "Sys.children")).below?.() ?? [])
 
 /**
  * The process at a path: the ids from its root down to itself, as its `path` has them.
