@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, Layer, type Schedule } from "effect"
+import { Context, type Duration, Effect, Layer, type Schedule } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import type { Fence } from "../../domain/state/stored/Ownership.ts"
@@ -21,7 +21,7 @@ import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
 import { rowsOf } from "./companion/TableRows.ts"
 import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
 import { container, type Stateful, type StateOf } from "./container/Container.ts"
-import { afterStopOf, intervalOf, policyOf } from "./container/Given.ts"
+import { afterStopOf, intervalOf, optionsOf, policyOf, serverOf } from "./container/Given.ts"
 import { Durable } from "./durable/Durable.ts"
 import { keyOf, storedOf } from "./durable/StoredKeys.ts"
 import { openSession, writeLate } from "./durable/StoreSession.ts"
@@ -89,7 +89,7 @@ const inMemory = <S>(
   { alarms }: Alarms.InMemory,
   design: Pick<Design<S>, "isLazy" | "make" | "dropped">
 ): Design<S> => {
-  const { when = "commit" } = options
+  const { when = "commit" } = optionsOf(of, options)
   const afterStop = afterStopOf(of, options.afterStop ?? "forget")
   const interval = intervalOf(of, when)
   const { answers } = policyOf(of, options)
@@ -172,9 +172,9 @@ export const layerMemory = <Self, Id extends string, S>(
   options: Options = {}
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor> =>
   granting<Self, "crash">()(Layer.effect(
-    server.StateContainer,
+    serverOf("StateContainer.layerMemory", server).StateContainer,
     Effect.flatMap(Alarms.inMemory(server.key), (due) => {
-      const rest = restOf(policyOf(server.key, options), due)
+      const rest = restOf(policyOf(server.key, optionsOf(server.key, options)), due)
       return container(
         server,
         inMemory(server.key, options, due, {
@@ -206,7 +206,8 @@ export const layerTable = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>,
   options: Options & { readonly row?: ((key: string) => string) | undefined } = {}
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor | StateTable> => {
-  const row = options.row ?? nameOf(server.key)
+  serverOf("StateContainer.layerTable", server)
+  const row = optionsOf(server.key, options).row ?? nameOf(server.key)
   return granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.gen(function*() {
@@ -259,7 +260,7 @@ export const layerForget = <Self, Id extends string, S>(
   server: Stateful<Self, Id, S>
 ): Layer.Layer<StateOf<Self>, never, Supervisor> =>
   Layer.effect(
-    server.StateContainer,
+    serverOf("StateContainer.layerForget", server).StateContainer,
     container(server, {
       survives: "nothing",
       make: (key) => new Forgetful<S>(key),
@@ -337,10 +338,13 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
   options: StoreOptions<StoreSelf, G, F>
 ): Layer.Layer<StateOf<Self> | Grants<Self, G> | FenceGrants<Self, F>, StoreError, Supervisor | StoreSelf> =>
   granting<Self, G, F>()(Layer.effect(
-    server.StateContainer,
+    serverOf("StateContainer.layerStore", server).StateContainer,
     Effect.gen(function*() {
-      const { when = "commit" } = options
       const of = server.key
+      const { when = "commit" } = optionsOf(of, options)
+      if (!Context.isKey(options.store)) {
+        GivenOption.refuse({ of, option: "store", given: options.store }, "a class of StateStore.Service")
+      }
       const afterStop = afterStopOf(of, options.afterStop ?? "keep")
       const retry = scheduleOf({ of, option: "retry", given: options.retry ?? defaultRetry })
       const policy = { ...policyOf(of, options), onUnreadable: onUnreadableOf(of, options) }

@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Option, Schema, Stream } from "effect"
+import { Cause, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
 import {
+  DynamicSupervisor,
   GenServer,
   Groups,
   Monitor,
   Process,
   Registry,
   Requests,
+  Restart,
   StateContainer,
   Supervisor,
   Sys
@@ -17,6 +19,7 @@ class Num extends GenServer.Service<Num>()("test/Num", {
   messages: { Later: GenServer.call({ reply: Schema.Int }) }
 }) {}
 class Names extends Registry.Service<Names>()("test/Names", { keys: "unique" }) {}
+class Workers extends DynamicSupervisor.Service<Workers>()("test/Workers") {}
 class Team extends Groups.Service<Team>()("test/Team") {}
 
 const app = Supervisor.layer({ strategy: "one_for_one" }, [
@@ -94,4 +97,36 @@ describe("what is given no reference", () => {
       yield* names.start("key", Effect.succeed(num), undefined as never)
       assert.deepStrictEqual(yield* names.whereis("key"), Option.some(num))
     }).pipe(Effect.provide(app)))
+
+  it.effect("refuses it where a companion, a behaviour or a budget is made of it", () =>
+    Effect.gen(function*() {
+      const one = (children: ReadonlyArray<unknown>) =>
+        Effect.scoped(Layer.build(Supervisor.layer({ strategy: "one_for_one" }, children as never)))
+      const memory = StateContainer.layerMemory(Num)
+      const none = null as never
+      const wrong: ReadonlyArray<() => Effect.Effect<unknown, unknown, unknown>> = [
+        () => one([StateContainer.layerMemory(none)]),
+        () => one([StateContainer.layerTable({} as never)]),
+        () => one([StateContainer.layerForget("Num" as never)]),
+        () => one([StateContainer.layerStore(none, { store: none })]),
+        () => one([StateContainer.layerStore(Num, { store: "test/Store" as never })]),
+        () => one([StateContainer.layerStore(Num, none)]),
+        () => one([StateContainer.layerMemory(Num, none)]),
+        () => one([StateContainer.layerTable(Num, none)]),
+        () => one([memory, Num.layer(none)]),
+        () => one([memory, Num.layer("init" as never)]),
+        () => one([memory, Num.layer({ init: 0, handlers: { Later: (n) => [n, n] } }, { passivate: none })]),
+        () => Effect.sync(() => Restart.max([] as never)),
+        () => Effect.sync(() => Restart.max([Restart.standard, none])),
+        () => Effect.sync(() => Restart.intensity(none)),
+        () =>
+          Effect.flatMap(Workers, (workers) => workers.terminateChild(none)).pipe(
+            Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [Workers.layer()]))
+          )
+      ]
+      for (const make of wrong) {
+        const exit = yield* Effect.exit(Effect.suspend(() => make() as Effect.Effect<unknown, unknown>))
+        assert.isDefined(refusal(exit), `${make}: ${exit}`)
+      }
+    }))
 })

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type { Duration } from "effect"
+import { Predicate } from "effect"
 import * as GivenOption from "../../options/GivenOption.ts"
 
 /**
@@ -44,10 +45,14 @@ export interface Options {
  *
  * @since 0.1.0
  */
-export const limitOf = (of: string, options: Options = {}): Limit => ({
-  restarts: GivenOption.integer({ of, option: "restarts", given: options.restarts ?? defaultLimit.restarts }, 0),
-  within: GivenOption.period({ of, option: "within", given: options.within ?? defaultLimit.within })
-})
+export const limitOf = (of: string, given: Options = {}): Limit => {
+  if (!Predicate.isObject(given)) GivenOption.refuse({ of, option: "options", given }, "an object")
+  const options: Options = given
+  return {
+    restarts: GivenOption.integer({ of, option: "restarts", given: options.restarts ?? defaultLimit.restarts }, 0),
+    within: GivenOption.period({ of, option: "within", given: options.within ?? defaultLimit.within })
+  }
+}
 
 /**
  * What of a budget is used: of a limit, the restarts that count now; of any other Schedule only that it is one.

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Clock, Context, Effect, Exit, type Fiber, Scheduler, Schema, type Tracer } from "effect"
+import { Clock, Context, Effect, Exit, type Fiber, Predicate, Scheduler, Schema, type Tracer } from "effect"
 import { idText, pathText, separator } from "../../../domain/observation/Path.ts"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
@@ -196,6 +196,12 @@ const specOf = <Self>(
   keying: Keying,
   renamed: string | undefined
 ): ServerSpec => {
+  if (!Predicate.isObjectOrArray(behavior) && typeof behavior !== "function") {
+    GivenOption.refuse(
+      { of: description.id, option: "behavior", given: behavior },
+      "an object, or an Effect that makes one"
+    )
+  }
   const isolation = GivenOption.oneOf(
     { of: description.id, option: "isolation", given: options.isolation ?? "share" },
     isolations

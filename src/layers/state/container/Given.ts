@@ -12,6 +12,16 @@ type AfterStop = "keep" | "forget"
 
 const suspicions = ["rollback", "refuse"] as const
 
+/** The class whose companions are made; `by` makes them. */
+export const serverOf = <S extends object>(by: string, server: S): S =>
+  Predicate.hasProperty(server, "StateContainer")
+    ? server
+    : GivenOption.refuse({ of: by, option: "server", given: server }, "a class of GenServer.Service or Agent.Service")
+
+/** Options, of whatever there may be none. */
+export const optionsOf = <O extends object>(of: string, options: O): O =>
+  Predicate.isObject(options) ? options : GivenOption.refuse({ of, option: "options", given: options }, "an object")
+
 export const policyOf = (
   of: string,
   { answers, onSuspect }: {

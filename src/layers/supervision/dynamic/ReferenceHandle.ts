@@ -12,7 +12,7 @@ import { text } from "../../../domain/text/ForeignText.ts"
 import type { Child, ChildOptions, Started, StartRecipe } from "../../process/Child.ts"
 import { checkedMade, isUp } from "../../process/Execute.ts"
 import { fiberOf, waitFor } from "../../process/Own.ts"
-import { type Process, processOf } from "../../process/Process.ts"
+import { from, type Process, processOf } from "../../process/Process.ts"
 import { eventsBelow } from "../tree/ChildEvents.ts"
 import type { DynamicSupervisor, Target } from "../tree/DynamicHandle.ts"
 import { specFrom } from "../tree/Override.ts"
@@ -78,7 +78,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
   readonly terminateChild = (target: Target): Effect.Effect<void, ChildError> =>
     Effect.suspend((): Effect.Effect<void, ChildError> => {
-      const process = processFrom(target)
+      const process = processFrom(this.path, target)
       return this.process.isUp
         ? Effect.asVoid(
           this.process.terminateChild(process as Child) ?? this.childError(process.id, { _tag: "NotFound" })
@@ -88,7 +88,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
   readonly resumeChild = (target: Target): Effect.Effect<void, ChildError> =>
     Effect.suspend(() => {
-      const process = processFrom(target)
+      const process = processFrom(this.path, target)
       if (!this.process.isUp) return this.childError(process.id, { _tag: "NotRunning" })
       const _tag = this.process.resumeChild(process as Child)
       return _tag === "Done" ? Exit.void : this.childError(process.id, { _tag })
@@ -96,7 +96,7 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
   readonly whichChild = (target: Target): Effect.Effect<ChildInfo, ChildError> =>
     Effect.suspend(() => {
-      const process = processFrom(target)
+      const process = processFrom(this.path, target)
       const child = process as Child
       const entry = this.process.children.look(child)
       return entry === undefined
@@ -204,4 +204,4 @@ const infoOf = (child: Child, entry: Entry): ChildInfo => {
   return { id, kind, status: statuses[statusOf(entry)], spec: spec.id === id ? spec : { ...spec, id }, process: child }
 }
 
-const processFrom = (target: Target): Process => processOf in target ? target[processOf] : target
+const processFrom = (supervisor: ReadonlyArray<string>, target: Target): Process => from(target, pathText(supervisor))

@@ -11,6 +11,7 @@
  * @since 0.1.0
  */
 import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as Backoff from "../../../domain/supervision/restart/Backoff.ts"
 import * as Intensity from "../../../domain/supervision/restart/Intensity.ts"
@@ -105,10 +106,15 @@ export const max = (
   ]
 ): Schedule.Schedule<Duration.Duration, ExitReason> =>
   // Every budget takes any exit reason, so what is passed on to all of them may be any.
-  Schedule.max(budgets) as Schedule.Schedule<Duration.Duration, unknown> as Schedule.Schedule<
+  Schedule.max(schedulesOf(budgets)) as Schedule.Schedule<Duration.Duration, unknown> as Schedule.Schedule<
     Duration.Duration,
     ExitReason
   >
+
+const schedulesOf = <A extends ReadonlyArray<unknown>>(budgets: A): A =>
+  Array.isArray(budgets) && budgets.length > 0 && budgets.every(Schedule.isSchedule)
+    ? budgets
+    : refuse({ of: "Restart.max", option: "budgets", given: budgets }, "a list of Schedules, one at least")
 
 /**
  * Gives up at the first crash.
