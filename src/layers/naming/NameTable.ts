@@ -228,7 +228,8 @@ export class NameTable<K, R extends HasProcess, V> {
     if (process.status === "stopped") return undefined
     const known = this.owners.get(process)
     if (known !== undefined) return known
-    const owner: Owner<K, R, V> = { places: new Map(), observer: () => this.gone(process) }
+    const places: Owner<K, R, V>["places"] = new Map()
+    const owner = { places, observer: () => this.gone(process, places) }
     if (!process.addGoneObserver(owner.observer)) return undefined
     this.owners.set(process, owner)
     return owner
@@ -245,9 +246,7 @@ export class NameTable<K, R extends HasProcess, V> {
     process.removeGoneObserver(owner.observer)
   }
 
-  private gone(process: Process): void {
-    const places = this.owners.get(process)?.places
-    if (places === undefined) return
+  private gone(process: Process, places: Owner<K, R, V>["places"]): void {
     // First, so that nothing is taken off an owner that is telling its observers.
     this.owners.delete(process)
     const away: Array<Held<K, R, V>> = []

@@ -24,7 +24,7 @@ export interface Worker {
   readonly ref: HasProcess
   /** The fiber that runs its handler in progress, its init or its clean-up. */
   readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** Something is under way, until the returned function is called. */
+  /** Something is under way, until the returned function is called, once. */
   tie(what: Tie): () => void
 }
 

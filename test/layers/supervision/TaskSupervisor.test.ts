@@ -188,6 +188,7 @@ describe("shutdown", () => {
       const task = yield* tasks.async(Effect.never)
       const error = errorOf(yield* task.shutdown)
       assert.deepStrictEqual(error.reason, { _tag: "Stopped", reason: { _tag: "Shutdown" } })
+      assert.include(error.message, "the task was ordered to stop before it was done (shutdown)")
       assert.deepStrictEqual(yield* tasks.countChildren, none)
     })))
 

@@ -60,7 +60,7 @@ export class Mailbox {
   private readonly overflow: Overflow
   private readonly messages = MutableList.make<Queued>()
   private senders: MutableList.MutableList<Sender> | undefined = undefined
-  /** How many of these have given up. */
+  /** How many have given up since these were last looked through; some may have been taken out. */
   private away = 0
   private admitted: Array<() => void> | undefined = undefined
   /** How many of the messages are the system's. */
@@ -258,7 +258,6 @@ export class Mailbox {
       if (sender === MutableList.Empty || this.senders.length === 0) this.senders = undefined
       if (sender === MutableList.Empty) return
       if (isWaiting(sender)) this.letIn(sender)
-      else this.away--
     }
   }
 
@@ -283,7 +282,6 @@ export class Mailbox {
       if (isWaiting(sender)) this.letIn(sender)
     }
     this.senders = undefined
-    this.away = 0
     const all = MutableList.takeAll(this.messages).filter(isWanted)
     for (const mail of all) if (mail.place !== undefined) mail.place = "nowhere"
     this.own = 0

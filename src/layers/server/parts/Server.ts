@@ -238,16 +238,13 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
     return isUp(this.phase) && this.state !== passivated ? Option.some(this.state) : Option.none()
   }
 
-  /** What is begun in its name keeps it awake, where it could fall asleep. */
+  /** What is begun in its name keeps it awake, where it could fall asleep, until the returned function is called, once. */
   tie(what: Tie): () => void {
     if (this.spec.passivation === undefined) return noDeed
     const occasional = this.ownOccasional
     const count = what === "request" ? "requests" : "work"
-    let isOver = false
     occasional[count]++
     return () => {
-      if (isOver) return
-      isOver = true
       occasional[count]--
       this.renew()
     }

@@ -279,7 +279,7 @@ export class LogIndex {
   /** A snapshot has rotted since. Its server hears of it when it comes to be the newest. */
   rotten(one: Indexed, damaged: string): void {
     const kept = this.kept.get(one.key)
-    if (kept === undefined || !kept.snapshots.includes(one)) return
+    if (!kept?.snapshots.includes(one)) return
     const snapshots = kept.snapshots.filter((other) => other !== one)
     this.live -= sizeOf(one)
     const lost = [...kept.lost ?? [], { ...one, damaged }].sort((a, b) => b.seq - a.seq)

@@ -126,15 +126,13 @@ export const scan = Effect.fnUntraced(function*(
       }
     }
     const oldLength = OldFrame.lengthAt(ahead.bytes, ahead.at)
-    if (oldLength > 0 && position + oldLength <= to) {
-      yield* ahead.have(position, oldLength)
-      const frame = OldFrame.read(ahead.bytes, ahead.at, checksum)
-      if (frame?.session === session) {
-        yield* onFound({ _tag: "Old", frame, position })
-        position += frame.length
-        behind = position
-        continue
-      }
+    yield* ahead.have(position, oldLength)
+    const frame = OldFrame.read(ahead.bytes, ahead.at, checksum)
+    if (frame?.session === session) {
+      yield* onFound({ _tag: "Old", frame, position })
+      position += frame.length
+      behind = position
+      continue
     }
     // Damaged lengths say nothing. Only what is left of a frame that was being written looks like this:
     const claims = claimed?.length ?? oldLength

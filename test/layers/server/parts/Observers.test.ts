@@ -55,5 +55,17 @@ for (const [who, find] of each) {
         // The end is the one they were all there for: it calls each of them, and none that came after.
         assert.deepStrictEqual(seen, ["first", "second"])
       }).pipe(Effect.provide(app)))
+
+    it.effect("are refused where there is nothing to wait for: a return while it is there, an end when it is gone", () =>
+      Effect.gen(function*() {
+        const never = () => assert.fail("it was refused")
+        const process = yield* Effect.provide(
+          Effect.tap(find, (process) => Effect.sync(() => assert.isFalse(process.addReturnObserver(never)))),
+          app
+        )
+        assert.isFalse(process.addExitObserver(never))
+        assert.isFalse(process.addGoneObserver(never))
+        assert.isTrue(process.addReturnObserver(() => {}))
+      }))
   })
 }

@@ -1,6 +1,6 @@
 /** `fence: "key"`: a key is one process's at a time, and is taken over alone. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Option, Schema, type Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import { isTakenOver } from "../../../../src/domain/state/stored/StoreError.ts"
@@ -18,9 +18,9 @@ import {
 } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { Harness } from "../../../../src/testing.ts"
-import { turns } from "../../../kit/Fibers.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
 import { folder } from "../../../kit/Folder.ts"
-import { quiet } from "../../../kit/Log.ts"
+import { quiet, recordedLog } from "../../../kit/Log.ts"
 import { away, layer as scriptedLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
 class Counter extends GenServer.Service<Counter>()("test/Counter", {
@@ -235,6 +235,26 @@ describe("a claim of a key", () => {
       assert.strictEqual(yield* taken.Sure(), 2)
       yield* isUp(one)
     }))
+
+  it.effect("is confirmed when the store is back, and is one of those who waited for it", () => {
+    const { made } = memory()
+    let isAway = false
+    const confirm: typeof made.confirm = (epoch, key) =>
+      Effect.suspend(() => isAway ? away("confirm") : made.confirm!(epoch, key))
+    const { layer, lines } = recordedLog(({ annotations }) => "store" in annotations)
+    return Effect.gen(function*() {
+      const a = yield* at(yield* open(StateStore.layer(Store, Effect.succeed({ ...made, confirm }))), "a")
+      yield* a.Add()
+      isAway = true
+      const sure = yield* now(a.Sure())
+      yield* turns
+      isAway = false
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(sure), 1)
+      assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn", "Info"])
+      assert.include(lines[1]!.text, "1 waited for it")
+    }).pipe(Effect.provide(layer))
+  })
 
   it.effect("ends where its key was gone back to by hand, or was asleep meanwhile", () =>
     Effect.gen(function*() {

@@ -84,6 +84,20 @@ describe("SQLite that fails", () => {
       })
   )
 
+  it.live("a snapshot that is older than what its key has is refused, by the names of both; its batch is not stored", () =>
+    Effect.gen(function*() {
+      const store = yield* StateStoreSqlite.make({ filename: ":memory:" })
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([record("a", 2, epoch)])
+      for (const seq of [10, 11, 12]) yield* store.save([record("b\u0000", seq, epoch)])
+      const { reason } = yield* Effect.flip(store.save([record("a", 3, epoch), record("b\u0000", 4, epoch)]))
+      assert.deepStrictEqual(reason, {
+        _tag: "Invalid",
+        what: "snapshot 4 of \"b\u0000\" is older than 12, which it has"
+      })
+      assert.deepStrictEqual([yield* seqs(store), yield* seqs(store, "b\u0000")], [[2], [12, 11, 10]])
+    }))
+
   it.live("a database that another process has locked is unavailable, and may be tried again", () =>
     Effect.gen(function*() {
       const filename = join(yield* folder, "test.db")

@@ -1,6 +1,6 @@
 /** Looking at a store: what is there is shown, and nothing is written, whatever it is. */
 import { NodeServices } from "@effect/platform-node"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as fs from "node:fs"
@@ -118,6 +118,25 @@ describe.for(Object.keys(media))("looking at a store over %s", (kind) => {
     }))
 })
 
+it.live("a snapshot whose bytes have rotted is lost once, however many look at it together", () =>
+  Effect.gen(function*() {
+    const directory = yield* folder
+    const { look, open } = media["files"]!(directory)
+    yield* Effect.scoped(Effect.gen(function*() {
+      const store = yield* open
+      const epoch = yield* store.acquireEpoch("app")
+      yield* store.save([record("a", 1, epoch, { state: `"what rots"` })])
+    }))
+    const view = yield* look
+    yield* view.keys()
+    const log = join(directory, fs.readdirSync(directory).find((name) => name.endsWith(".log"))!)
+    fs.writeFileSync(log, fs.readFileSync(log, "latin1").replace("what rots", "what r0ts"), "latin1")
+    const found = yield* Effect.all([view.load("a"), view.load("a")], { concurrency: 2 })
+    for (const records of [...found, yield* view.load("a")]) {
+      assert.deepStrictEqual(records.map(({ damaged, seq }) => [seq, damaged === undefined]), [[1, false]])
+    }
+  }))
+
 describe("looking at databases", () => {
   it.live("one of another app is left as it is: no table is made, and no log turned on", () =>
     Effect.gen(function*() {
@@ -148,16 +167,21 @@ describe("looking at databases", () => {
       assert.deepStrictEqual(fs.readdirSync(medium).sort(), ["copy.db", "copy.db-shm", "copy.db-wal"])
     }))
 
-  it.live("one of version 0.1 is shown, and stays what it is", () =>
+  it.live("one of version 0.1 is shown, and stays what it is; the copy that is read is removed", () =>
     Effect.gen(function*() {
       const directory = yield* folder
       const filename = join(directory, "app.db")
       fs.copyFileSync(new URL("../../../kit/stores/written-by-0.1/states.db", import.meta.url), filename)
       const before = bytesIn(directory)
-      const view = yield* StateStoreSqlite.look({ filename })
-      assert.isAbove((yield* view.keys()).length, 0)
-      assert.deepStrictEqual(bytesIn(directory), before)
-    }))
+      const copies = yield* folder
+      vi.stubEnv("TMPDIR", copies)
+      yield* Effect.scoped(Effect.gen(function*() {
+        const view = yield* StateStoreSqlite.look({ filename })
+        assert.isAbove((yield* view.keys()).length, 0)
+        assert.lengthOf(fs.readdirSync(copies), 1)
+      }))
+      assert.deepStrictEqual([bytesIn(directory), fs.readdirSync(copies)], [before, []])
+    }).pipe(Effect.ensuring(Effect.sync(() => vi.unstubAllEnvs()))))
 
   const postgres = usePostgres()
 
