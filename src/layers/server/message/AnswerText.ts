@@ -88,7 +88,7 @@ const read = (schema: Schema.Top, json: unknown): unknown => {
         ? [[name, read(field, Reflect.get(json, name))]]
         : hasConstructorDefault(field)
         ? []
-        : Object.entries(read(Schema.Struct({ [name]: field }), {}) as object)
+        : Object.entries(Schema.decodeUnknownSync(pure(Schema.Struct({ [name]: field })))({}) as object)
     )
     return make.call(schema, Object.fromEntries(given))
   }
