@@ -264,6 +264,14 @@ layer(Layer.provide(watched({ every: "20 millis", actions: true, token: Redacted
       yield* open(at, authorization)
     }))
 
+  it.effect("says that a process is gone, or that it never was", () =>
+    Effect.gen(function*() {
+      const response = yield* act({ _tag: "Crash", n: 99999 })
+      assert.deepStrictEqual([response.status, yield* said(response)], [404, {
+        why: "There is no such process any more."
+      }])
+    }))
+
   it.effect("crashes, suspends, resumes, restarts and stops", () =>
     Effect.gen(function*() {
       const reading = yield* open(yield* url, authorization)

@@ -11,7 +11,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Effect, Exit, Fiber, Predicate, type Random, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, type Random, Schema } from "effect"
 import { ClusterError } from "effect/cluster"
 import * as Millis from "../../../domain/options/Millis.ts"
 import * as Unheard from "../../../domain/placement/Unheard.ts"
@@ -233,8 +233,9 @@ const detailOf = (error: unknown): string => {
   return said === "" && error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : said
 }
 
+const isOfCluster = (error: unknown): error is InstanceType<(typeof errors)[number]> =>
+  errors.some((one) => error instanceof one)
+
 /** What an error of the cluster means; nothing for one of the message's own, which may have the same tag. */
 const unheardOf = (error: unknown): Unheard.Unheard | undefined =>
-  errors.some((one) => error instanceof one) && Predicate.hasProperty(error, "_tag")
-    ? Unheard.fromTag(String(error._tag))
-    : undefined
+  isOfCluster(error) ? Unheard.fromTag(error._tag) : undefined

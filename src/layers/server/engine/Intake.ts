@@ -5,7 +5,7 @@
  */
 import { Cause, Effect, Exit, Fiber, type Tracer } from "effect"
 import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
-import { callError, type WaitsFor } from "../../../domain/process/CallError.ts"
+import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/process/CallError.ts"
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
 import { Idle, isUp, Parked, Pending, Starting, Stopped } from "../../../domain/server/Phase.ts"
@@ -177,6 +177,12 @@ export const tell = (server: Server, envelope: Envelope): ReadonlyArray<string> 
   return chain
 }
 
+/** Why a server takes no message now, if it takes none. */
+export const refusalOf = (server: Server): CallErrorReason | undefined => {
+  if (server.phase < Parked) return undefined
+  return server.phase === Parked ? { _tag: "Parked" } : notRunning(server.askedBy)
+}
+
 /** Sends a quarantined message again, that was taken out; it is back there when the server did not even begin with it. */
 export const replay = (
   server: Server,
@@ -186,9 +192,8 @@ export const replay = (
   const { payload, type } = message
   const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
   const sent = type.isCall ? envelope.sendAndWait(millis) : Effect.suspend(() => {
-    if (server.phase < Parked) return enqueue(server, envelope)
-    const reason = server.phase === Parked ? { _tag: "Parked" } as const : notRunning(server.askedBy)
-    return Exit.fail(callError(server.name, type.tag, reason))
+    const reason = refusalOf(server)
+    return reason === undefined ? enqueue(server, envelope) : Exit.fail(callError(server.name, type.tag, reason))
   })
   return Effect.onExit(sent, (exit) =>
     Effect.sync(() => {

@@ -9,8 +9,6 @@
  */
 import { Cause, Effect, Exit } from "effect"
 import { callError } from "../../../domain/process/CallError.ts"
-import { notRunning } from "../../../domain/server/Delivery.ts"
-import { Parked, Stopped } from "../../../domain/server/Phase.ts"
 import { fired } from "../../../domain/server/TimerKey.ts"
 import { type Due, due, isSet } from "../../../domain/state/Timers.ts"
 import { attempt } from "../../process/Execute.ts"
@@ -20,7 +18,7 @@ import { payloadOf } from "../message/Timed.ts"
 import { failed } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { SystemAnswer } from "../parts/SystemAnswer.ts"
-import { ask, enqueue, whenStored } from "./Intake.ts"
+import { ask, enqueue, refusalOf, whenStored } from "./Intake.ts"
 
 const dueTimers: MessageType = { ...ownCall, tag: "due timers" }
 
@@ -70,8 +68,8 @@ const post = (server: Server, one: Due): Effect.Effect<void, unknown> => {
     const cause = payload._tag === "Failure" ? payload.cause : Cause.empty
     return Effect.sync(() => failed(server, `the timer "${name}" cannot be delivered as ${message}: it is kept`, cause))
   }
-  if (server.phase === Parked) return Exit.fail(callError(server.name, message, { _tag: "Parked" }))
-  if (server.phase === Stopped) return Exit.fail(callError(server.name, message, notRunning(server.askedBy)))
+  const reason = refusalOf(server)
+  if (reason !== undefined) return Exit.fail(callError(server.name, message, reason))
   const { counters } = server.spec.parent.telemetry
   if (type.isCall) counters.calls++
   else counters.casts++

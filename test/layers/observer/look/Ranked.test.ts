@@ -1,11 +1,13 @@
 /** A list in the order of a column, made in parts of however many processes there are. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import type { Column } from "../../../../src/domain/observer/Ranking.ts"
 import { DynamicSupervisor, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Ranked } from "../../../../src/layers/observer/look/Ranked.ts"
 import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { behavior, Counter } from "../../../kit/Counter.ts"
+import { turns } from "../../../kit/Fibers.ts"
 
 class Crowd extends DynamicSupervisor.Service<Crowd>()("test/Crowd") {}
 
@@ -23,7 +25,7 @@ const crowd = Effect.gen(function*() {
   const begin = () => servers[Symbol.iterator]()
   const add = (key: number, times: number) =>
     Effect.forEach(Array.from({ length: times }), () => counters[key]!.Add({ by: 1 }), { discard: true })
-  return { add, begin }
+  return { add, begin, counters }
 })
 
 const keys = ({ found }: Ranked): ReadonlyArray<string> => found.map(({ id }) => id.slice(-2))
@@ -64,6 +66,19 @@ describe("a list in the order of a column", () => {
       assert.deepStrictEqual(keys(list), ["07", "05"])
       list.advance(1000, many + 1)
       assert.deepStrictEqual(keys(list), ["04", "00"])
+    }).pipe(Effect.provide(App)))
+
+  it.effect("of messages in hand has the one that has taken longest first, and those last that have none", () =>
+    Effect.gen(function*() {
+      const { begin, counters } = yield* crowd
+      for (const key of [7, 3, 11]) {
+        yield* TestClock.adjust("1 second")
+        yield* Effect.forkChild(counters[key]!.Hang(), { startImmediately: true })
+      }
+      yield* turns
+      const list = sorted("in hand", begin as never, 3)
+      list.advance(10_000, many + 1)
+      assert.deepStrictEqual(keys(list), ["07", "03", "11"])
     }).pipe(Effect.provide(App)))
 
   it.effect("of messages a second is made in parts, too", () =>
