@@ -116,6 +116,27 @@ describe("a log that was not written whole, or has rotted", () => {
       ]])
     }))
 
+  for (
+    const [what, tail, damage] of [
+      ["the beginning of a frame", (bytes: Buffer) => bytes.subarray(0, 60), "TornTail"],
+      ["less than a header", () => Buffer.from("xxxxx"), "TornTail"],
+      ["zeros", () => Buffer.alloc(200), "TornTail"],
+      ["anything else", () => Buffer.alloc(200, "x"), "Hole"]
+    ] as const
+  ) {
+    it.live(`and where nothing lies beside it, its end was never acknowledged if it looks like that: ${what}`, () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        const file = yield* written(directory, 3)
+        fs.rmSync(file.replace(".log", ".keys"))
+        fs.appendFileSync(file, tail(fs.readFileSync(file)))
+        const { damages, store } = yield* open(directory)
+        yield* store.acquireEpoch("app")
+        assert.strictEqual(damages[0]?._tag, damage)
+        assert.strictEqual(damages.some(({ _tag }) => _tag === "Lost"), damage === "Hole")
+      }))
+  }
+
   it.live("a damaged text costs the snapshot that it is of: the one before takes its place, and those beside it are whole", () =>
     Effect.gen(function*() {
       const directory = yield* folder

@@ -124,11 +124,14 @@ describe("PostgreSQL that stands still", () => {
       const table = `back_${++tables}`
       const { sql, store } = yield* opened(table)
       const epoch = yield* store.acquireEpoch("app")
-      for (let seq = 1; seq <= 3; seq++) yield* store.save([record("a", seq, epoch)])
-      yield* sql.unsafe(`UPDATE ${table}_owners SET commits = commits - 1`)
-      for (const write of [store.save([record("a", 4, epoch)]), store.remove(["a"], epoch)]) {
-        const error = yield* Effect.flip(write)
-        assert.strictEqual(error.reason._tag === "Gone" && error.reason.how, "older")
+      for (const acknowledged of [store.save([record("a", 1, epoch)]), store.remove(["b"], epoch)]) {
+        yield* acknowledged
+        yield* sql.unsafe(`UPDATE ${table}_owners SET commits = commits - 1`)
+        for (const write of [store.save([record("a", 4, epoch)]), store.remove(["a"], epoch)]) {
+          const error = yield* Effect.flip(write)
+          assert.strictEqual(error.reason._tag === "Gone" && error.reason.how, "older")
+        }
+        yield* sql.unsafe(`UPDATE ${table}_owners SET commits = commits + 1`)
       }
     }))
 
