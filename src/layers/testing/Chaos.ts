@@ -22,6 +22,7 @@ import type * as TimedFaults from "../../domain/testing/TimedFaults.ts"
 import { processOf } from "../process/Process.ts"
 import { FaultPoints } from "../server/parts/FaultPoints.ts"
 import type { Stateful, StateOf } from "../state/StateContainer.ts"
+import { planOf, runOf } from "./Given.ts"
 import { Recorder } from "./History.ts"
 import { JumpingClock } from "./JumpingClock.ts"
 import * as Scenario from "./Scenario.ts"
@@ -226,7 +227,10 @@ export class Faults extends Context.Service<Faults, {
 export const layerFaults = (options: FaultsOptions): Layer.Layer<Faults> =>
   Layer.effectContext(Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const run = new Scenario.Run(new Recorder(() => Scenario.millisOf(clock)), Scenario.wholeOf(options))
+    const run = new Scenario.Run(
+      new Recorder(() => Scenario.millisOf(clock)),
+      Scenario.wholeOf(planOf("Chaos.layerFaults", options))
+    )
     run.start = Scenario.millisOf(clock)
     const struck = Effect.sync(() => [...run.struck])
     return Context.make(Faults, { plan: run.part.faults, struck }).pipe(
@@ -318,7 +322,7 @@ const shownLines = 100
  */
 export const run = <A, E>(app: Layer.Layer<A, E>, options: RunOptions<A>): Effect.Effect<Report, ChaosFailed> =>
   Effect.scoped(Effect.gen(function*() {
-    const { seed } = options
+    const { seed } = runOf("Chaos.run", options)
     const clock = yield* Clock.Clock
     const start = Scenario.millisOf(clock)
     const recorder = new Recorder(() => Scenario.millisOf(clock) - start)

@@ -17,10 +17,11 @@ import { Cause, Context, Effect, Exit, Layer, Schema } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import * as SystemView from "../../domain/observation/SystemView.ts"
 import { crashed, type ExitReason, isOrderly, killed, toText } from "../../domain/process/ExitReason.ts"
+import * as GivenReason from "../../domain/process/GivenReason.ts"
 import * as ExpectedCrashes from "../../domain/testing/ExpectedCrashes.ts"
 import { InjectedFault } from "../../domain/testing/Fault.ts"
 import * as Telemetry from "../observation/Telemetry.ts"
-import { type HasProcess, NoProcess, processOf } from "../process/Process.ts"
+import { from, type HasProcess, NoProcess } from "../process/Process.ts"
 import { type Address, Events, isAbout, type Probe, type Tag, type Tagged, textOf } from "./Events.ts"
 import { awaitIdle, type Quiet } from "./Idle.ts"
 import * as VirtualTime from "./VirtualTime.ts"
@@ -241,11 +242,11 @@ const isUnexpectedCrash = (cause: Cause.Cause<unknown>): boolean =>
 /** Ends the incarnation that is alive, which is announced, and answers when its supervisor has decided. */
 const crash = (ref: HasProcess, how: How, announce: () => void): Effect.Effect<ExitReason, NoProcess> =>
   Effect.callback<ExitReason, NoProcess>((resume) => {
-    const process = ref[processOf]
+    const process = from(ref, "Harness.crash")
+    const reason = reasonOf(how)
     if (!process.addExitObserver((_, reason) => resume(Exit.succeed(reason)))) {
       return resume(Exit.fail(new NoProcess({ path: process.path })))
     }
-    const reason = reasonOf(how)
     if (!isOrderly(reason)) announce()
     process.exit(reason)
     // Its observers are called before its supervisor.
@@ -260,7 +261,7 @@ const reasonOf = (how: How): ExitReason => {
     case "kill":
       return killed
     default:
-      return how
+      return GivenReason.given("Harness.crash", how)
   }
 }
 

@@ -30,7 +30,7 @@ export interface Options<A> {
   readonly for: Duration.Input
   /**
    * One step of each client, by its name. A client takes one step after the other, with a pause before each; how a step ends
-   * does not matter. Its `Random` draws for this step alone.
+   * does not matter, but a client that dies in every one of them fails the run: it tests nothing. Its `Random` draws for this step alone.
    */
   readonly clients: Readonly<Record<string, Effect.Effect<unknown, unknown, A | History | Scope.Scope>>>
   /**
@@ -84,6 +84,8 @@ export class Run {
   /** The first promise that was said to be broken. */
   violation: Problem | undefined
   events = 0
+  /** By client, what its steps have died of; none of one that has taken a step which did not. */
+  readonly deaths = new Map<string, string | undefined>()
   /** When the app was up first; faults are counted from there. */
   start: number | undefined
   private readonly clients = new Map<string, { steps: number; due: number }>()
@@ -241,7 +243,9 @@ const client = Effect.fnUntraced(function*(
     if (run.part.skips(id)) continue
     run.steps.push(id)
     const own = Context.make(Random.Random, drawsAsRandom(draws)).pipe(Context.add(Client, name))
-    yield* Effect.exit(Effect.scoped(Effect.provideContext(step, own)))
+    const exit = yield* Effect.exit(Effect.scoped(Effect.provideContext(step, own)))
+    const death = exit._tag === "Failure" && Cause.hasDies(exit.cause) ? Cause.pretty(exit.cause) : undefined
+    if (death === undefined || !run.deaths.has(name)) run.deaths.set(name, death)
   }
 })
 
@@ -279,6 +283,9 @@ export const life = <A, E>(
     const ended = yield* Effect.timeoutOption(Effect.forEach(fibers, Fiber.await, { discard: true }), patience)
     if (ended._tag === "None") {
       return problem("client", "a client's step has not ended: it waits for an answer that does not come")
+    }
+    for (const [name, death] of run.deaths) {
+      if (death !== undefined) return problem("client", `every step of the client "${name}" dies: ${death}`)
     }
     if (options.invariant === undefined) return undefined
     const exit = yield* Effect.exit(Effect.provideContext(options.invariant, context))

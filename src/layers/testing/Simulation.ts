@@ -15,6 +15,7 @@ import * as Shrink from "../../domain/testing/Shrink.ts"
 import { makeMemory, type StateStore, type StateStoreKey } from "../state/store/StateStore.ts"
 import * as Roots from "../supervision/tree/Roots.ts"
 import * as FaultyStore from "./FaultyStore.ts"
+import { runOf } from "./Given.ts"
 import { Recorder } from "./History.ts"
 import * as Scenario from "./Scenario.ts"
 import { Machine, World } from "./VirtualTime.ts"
@@ -277,7 +278,7 @@ const shortest = (
  */
 export const run = <A, E>(app: Layer.Layer<A, E>, options: Options<A>): Effect.Effect<Report, SimulationFailed> =>
   Effect.contextWith((outer: Context.Context<never>) => {
-    const { attempts = 200, seed } = options
+    const { attempts = 200, seed } = runOf("Simulation.run", options)
     const whole = Scenario.wholeOf(options)
     const again = (part: Scenario.Part): Ran => once(app, options, part, outer)
     const first = again(whole)
