@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { ByteSize, Clock, Context, type Duration, Effect, Layer, type Redacted, type Terminal } from "effect"
+import { ByteSize, Clock, Context, type Duration, Effect, Layer, Predicate, Redacted, type Terminal } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServer, type HttpServerError } from "effect/http"
 import { createServer } from "node:http"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
@@ -146,12 +146,42 @@ const sampling = Effect.fnUntraced(function*(says: Says, every: number) {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<Observer, HttpServerError.ServeError> => {
+export const layer = (options: Options = {}): Layer.Layer<Observer, HttpServerError.ServeError> =>
+  Layer.unwrap(Effect.sync(() => observing(given(options))))
+
+const of = "Observer.layer"
+
+/**
+ * The options, checked. What opens more than was meant, where a program reads it from its environment, is refused: an empty
+ * host is every address, an empty token is one that everybody has, and "false" is true.
+ */
+const given = (options: Options) => {
+  if (!Predicate.isObject(options)) GivenOption.refuse({ of, option: "options", given: options }, "an object")
   const { about = "", actions = false, every = "500 millis", host = "127.0.0.1", hosts = [], port = 4980, token } =
     options
-  const of = "Observer.layer"
+  if (typeof actions !== "boolean") GivenOption.refuse({ of, option: "actions", given: actions }, "true or false")
+  if (typeof about !== "string" && !Effect.isEffect(about)) {
+    GivenOption.refuse({ of, option: "about", given: about }, "a string, or an Effect of one")
+  }
+  if (!Array.isArray(hosts)) GivenOption.refuse({ of, option: "hosts", given: hosts }, "a list of names")
+  for (const name of hosts) GivenOption.text({ of, option: "hosts", given: name })
+  GivenOption.text({ of, option: "host", given: host })
+  if (!Number.isInteger(port)) GivenOption.refuse({ of, option: "port", given: port }, "a whole number")
+  GivenOption.between({ of, option: "port", given: port }, 0, 65_535)
+  if (token !== undefined && !(Redacted.isRedacted(token) && isSecret(Redacted.value(token)))) {
+    // What was given may be the secret itself.
+    const shown = Redacted.isRedacted(token) ? "an empty one" : "one that is not Redacted"
+    GivenOption.refuse({ of, option: "token", given: shown }, "a Redacted string that is not empty")
+  }
+  return { about, actions, millis: GivenOption.period({ of, option: "every", given: every }), host, hosts, port, token }
+}
+
+const isSecret = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+const observing = (
+  { about, actions, host, hosts, millis, port, token }: ReturnType<typeof given>
+): Layer.Layer<Observer, HttpServerError.ServeError> => {
   const serving = Effect.gen(function*() {
-    const millis = GivenOption.period({ of, option: "every", given: every })
     const sampler = yield* sampling({ actions, about }, millis)
     return HttpRouter.serve(routes(sampler, yield* page, { actions, hosts, token }), {
       disableLogger: true,

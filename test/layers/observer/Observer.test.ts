@@ -1,9 +1,9 @@
 /** What the observer says over HTTP, and to whom. */
-import { assert, layer } from "@effect/vitest"
-import { type Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Redacted, References, Terminal } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Redacted, References, Terminal } from "effect"
 import { request } from "node:http"
 import * as Telemetry from "../../../src/layers/observation/Telemetry.ts"
-import { Observer, terminal as showTerminal } from "../../../src/layers/observer/Observer.ts"
+import { layer as observerLayer, Observer, terminal as showTerminal } from "../../../src/layers/observer/Observer.ts"
 import { serverOf } from "../../../src/layers/server/class/ServerRef.ts"
 import { built } from "../../kit/observer/Chromium.ts"
 import { ask, open, post, rowOf } from "../../kit/observer/Reading.ts"
@@ -380,3 +380,32 @@ layer(Layer.provide(Layer.provideMerge(watched({}), Telemetry.layer), quiet), { 
       }))
   }
 )
+
+describe("an observer", () => {
+  it.effect("is not made of options that open more than was meant", () =>
+    Effect.gen(function*() {
+      const wrong: ReadonlyArray<readonly [option: string, given: object | null]> = [
+        ["token", { token: Redacted.make("") }],
+        ["token", { token: Redacted.make(undefined) }],
+        ["token", { token: "secret" }],
+        ["host", { host: "" }],
+        ["host", { host: null }],
+        ["hosts", { hosts: "localhost" }],
+        ["hosts", { hosts: [""] }],
+        ["actions", { actions: "false" }],
+        ["port", { port: -1 }],
+        ["port", { port: 1.5 }],
+        ["port", { port: "80" }],
+        ["about", { about: 5 }],
+        ["every", { every: 0 }],
+        ["options", null]
+      ]
+      for (const [option, given] of wrong) {
+        const options = given === null ? null as never : { port: 0, ...given } as object
+        const exit = yield* Effect.exit(Layer.build(observerLayer(options)))
+        const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.deepInclude(error, { _tag: "InvalidOption", option })
+        assert.notInclude(String(error), "secret")
+      }
+    }))
+})
