@@ -3,7 +3,7 @@ import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { readlinkSync } from "node:fs"
 import { setPriority } from "node:os"
 import process from "node:process"
-import { threadId } from "node:worker_threads"
+import { parentPort, threadId } from "node:worker_threads"
 import { GenServer, Next, Timer } from "../../../src/index.ts"
 import { WorkerServer } from "../../../src/worker.ts"
 
@@ -46,7 +46,8 @@ export class Crunch extends GenServer.Service<Crunch>()("test/Crunch", {
     Loop: GenServer.call(),
     Oom: GenServer.call(),
     ThrowLater: GenServer.call({ payload: { after: Schema.Int } }),
-    Native: GenServer.call()
+    Native: GenServer.call(),
+    Post: GenServer.call()
   }
 }) {}
 
@@ -68,6 +69,14 @@ export const behavior = Crunch.behavior({
       amount > state.n
         ? Effect.fail(new Overdrawn({ amount }))
         : Effect.succeed([state.n - amount, { ...state, n: state.n - amount }]),
+    Post: (state) => {
+      // As a library does that has a parent of its own in mind.
+      for (const message of [null, 5, "text", {}, [], { is: "else" }, { type: "ready" }]) {
+        parentPort?.postMessage(message, [])
+      }
+      for (const message of [null, 5, "text", {}, [], { is: "else" }, { type: "ready" }]) process.send?.(message)
+      return [undefined, state]
+    },
     Where: (state, _, { attempt, incarnation, key, seq }) =>
       Effect.map(Rate, (rate) => [
         { thread: threadId, process: process.pid, key, incarnation, attempt, seq, rate },

@@ -8,7 +8,7 @@ import process from "node:process"
 import { plainError } from "../../../domain/text/ForeignCause.ts"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { type Listener, type Place, type PlaceOptions, processBoot, type ResourceLimits } from "./Place.ts"
-import type { Request, Response } from "./Protocol.ts"
+import { isResponse, type Request } from "./Protocol.ts"
 import { countedOf, givenIn } from "./Waits.ts"
 
 /** Starts a process, which has the same Node and its options. */
@@ -32,9 +32,8 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
     listener.died(how, cause)
     ended?.()
   }
-  child.on("message", (response) => {
-    // What it says is what `processBoot` and `Guest` say.
-    const said = response as Response
+  child.on("message", (said: unknown) => {
+    if (!isResponse(said)) return
     if (said.is === "pong") hasAnswered = true
     else if (said.is === "dying") error = plainError(said.error)
     else listener.response(said)

@@ -111,6 +111,12 @@ export type Response =
     readonly cause: ErrorFields | undefined
   }
 
+const said: ReadonlySet<unknown> = new Set(["done", "outcome", "begun", "pong", "up", "dying", "log"])
+
+/** Whether it is ours: a library in the thread may post what it likes to the parent. */
+export const isResponse = (message: unknown): message is Response =>
+  typeof message === "object" && message !== null && "is" in message && said.has(message.is)
+
 /** What the first lines of a thread put there, before they load anything. */
 export interface Guest {
   readonly place: "thread" | "process"

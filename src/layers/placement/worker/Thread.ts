@@ -6,7 +6,7 @@
 import { type ResourceLimits as NodeLimits, Worker } from "node:worker_threads"
 import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { type Listener, type Place, type PlaceOptions, type ResourceLimits, threadBoot } from "./Place.ts"
-import { type Response, slots } from "./Protocol.ts"
+import { isResponse, slots } from "./Protocol.ts"
 import { type Counted, countedOf, givenIn } from "./Waits.ts"
 
 /** Starts a thread. */
@@ -28,7 +28,8 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
   }
   let task: number | undefined
   let counted: Counted | undefined
-  worker.on("message", (response: Response) => {
+  worker.on("message", (response: unknown) => {
+    if (!isResponse(response)) return
     if (response.is !== "up") return listener.response(response)
     task = response.task
     counted = countedOf("self", task)

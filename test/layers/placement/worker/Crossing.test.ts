@@ -50,6 +50,15 @@ layer(Layer.provide(one({ hang: { patience: "50 millis" } }), heard), { excludeT
         assert.deepStrictEqual(yield* Sys.getState(crunch), { n: 42, at: new Date(0) })
       }))
 
+    it.effect("nothing of what other code posts to the parent", () =>
+      Effect.gen(function*() {
+        const crunch = yield* Crunch
+        const before = yield* Process.incarnation(crunch)
+        yield* crunch.Post()
+        yield* crunch.Add({ by: 0 })
+        assert.strictEqual(yield* Process.incarnation(crunch), before)
+      }))
+
     it.effect("the message's own error, as an instance of its class", () =>
       Effect.gen(function*() {
         const crunch = yield* Crunch
