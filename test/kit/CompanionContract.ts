@@ -175,6 +175,13 @@ export const contract = (kind: Kind): void => {
         assert.isAbove(companion.youngest, 1)
         yield* takeOver(companion, 2)
         assert.isTrue(companion.commit(2, 12, "call"))
+        // Not by one that ended before.
+        companion.fenceOff(1)
+        assert.isTrue(companion.commit(2, 13, "call"))
+        // The next one is not under way yet when this one ends late, and again.
+        companion.fenceOff(2)
+        companion.fenceOff(3)
+        assert.isFalse(companion.commit(3, 14, "call"))
       }))
 
     it.effect(

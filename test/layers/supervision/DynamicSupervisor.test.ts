@@ -270,6 +270,7 @@ describe("DynamicSupervisor", () => {
         Effect.map(Effect.flip(supervisor.startChild(recipe("a"), options)), ({ reason }) =>
           reason._tag === "InvalidOption" ? reason.option : reason._tag)
       assert.strictEqual(yield* field({ significant: true, restart: "transient" }), "significant")
+      yield* supervisor.startChild(recipe("b"), { significant: false })
       assert.strictEqual(yield* field({ shutdown: -1 }), "shutdown")
       const problem = (options: object) =>
         Effect.map(Effect.exit(Effect.scoped(jobs(options))), (exit) =>

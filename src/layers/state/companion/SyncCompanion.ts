@@ -51,7 +51,7 @@ export abstract class SyncCompanion<in out S> implements CompanionPort<S> {
   }
 
   fenceOff(incarnation: number): void {
-    if (incarnation >= this.fence) this.fence = incarnation + 1
+    this.fence = Math.max(this.fence, incarnation + 1)
   }
 
   /** A commit on behalf of the youngest incarnation. */

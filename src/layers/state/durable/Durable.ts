@@ -101,7 +101,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   fenceOff(incarnation: number): void {
-    if (incarnation >= this.fence) this.fence = incarnation + 1
+    this.fence = Math.max(this.fence, incarnation + 1)
   }
 
   // ------------------------------------------------------------------------------------------------------ committing

@@ -159,7 +159,7 @@ export class LogIndex {
       case "Put": {
         const { record } = entry
         if (record.epoch > this.newest) this.newest = record.epoch
-        if (this.doubt !== undefined || this.orphans.size > 0) this.adopt(record)
+        this.adopt(record)
         const place = placeOf(file, at, text)
         return text?.damaged === undefined ? this.put(record, place) : this.lose(record, place, text.damaged)
       }

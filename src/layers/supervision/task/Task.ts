@@ -236,8 +236,8 @@ export class ChildTask<A, E> extends InspectedReference implements Task<A, E> {
     const { error, link, owner, seen, waiting } = this
     this.owner = undefined
     this.link = undefined
-    if (owner !== undefined && error !== undefined && isBroken(error.reason) && !seen && waiting === 0) {
-      owner.interruptUnsafe(undefined, Context.make(LinkBroken, error))
+    if (error !== undefined && isBroken(error.reason) && !seen && waiting === 0) {
+      owner?.interruptUnsafe(undefined, Context.make(LinkBroken, error))
     }
     return Effect.andThen(this.over.open, link === undefined ? Effect.void : Scope.close(link, Exit.void))
   }

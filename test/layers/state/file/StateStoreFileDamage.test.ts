@@ -1,10 +1,11 @@
 /** What the file store reads from a log whose end is missing, or whose bytes have rotted. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Effect, FileSystem, Path, Schema } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { lossOf } from "../../../../src/domain/state/Answers.ts"
+import * as LogCopy from "../../../../src/layers/state/file/LogCopy.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import { makeDisk } from "../../../kit/stores/FaultyDisk.ts"
 import { folder, open, segments, written } from "../../../kit/stores/FileStore.ts"
@@ -115,6 +116,54 @@ describe("a log that was not written whole, or has rotted", () => {
         undefined
       ]])
     }))
+
+  it.live(
+    "what is lost of a key is lost in the same order after a compaction, and its answers lie with the last",
+    () =>
+      Effect.gen(function*() {
+        const directory = yield* folder
+        yield* Effect.scoped(Effect.gen(function*() {
+          const { store } = yield* open(directory)
+          const epoch = yield* store.acquireEpoch("app")
+          for (const seq of [1, 2, 3]) {
+            yield* store.save([record("a", seq, epoch, { state: `"rots"`, answers: [answer(`a${seq}`, seq)] })])
+          }
+        }))
+        const [file] = segments(directory)
+        fs.writeFileSync(file!, fs.readFileSync(file!, "latin1").replaceAll("rots", "r0ts"), "latin1")
+        const found = yield* Effect.scoped(Effect.gen(function*() {
+          const { store } = yield* open(directory, makeDisk(), { compactAbove: 0 })
+          const epoch = yield* store.acquireEpoch("app")
+          const found = yield* store.load("a")
+          assert.deepStrictEqual(seqsOf(found), [3, 2, 1])
+          while (fs.existsSync(file!)) {
+            yield* store.save([record("b", 1, epoch)])
+            yield* store.remove(["b"], epoch)
+          }
+          return found
+        }))
+        const { store } = yield* open(directory)
+        const epoch = yield* store.acquireEpoch("app")
+        const again = yield* store.load("a")
+        assert.deepStrictEqual([seqsOf(again), again[0]?.answers], [seqsOf(found), found[0]?.answers])
+        yield* store.setAside({ key: "a", seq: 3, epoch, why: "poisoned" })
+        assert.deepStrictEqual(seqsOf(yield* store.load("a")), [2, 1])
+      }),
+    20_000
+  )
+
+  it.live("a copy that is made of it has its bytes", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      yield* written(directory, 3)
+      const to = `${directory}-copy`
+      yield* LogCopy.copy(yield* FileSystem.FileSystem, yield* Path.Path, directory, to)
+      const names = fs.readdirSync(to).sort()
+      assert.lengthOf(names, 2)
+      for (const name of names) {
+        assert.isTrue(fs.readFileSync(join(to, name)).equals(fs.readFileSync(join(directory, name))), name)
+      }
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   for (
     const [what, tail, damage] of [

@@ -1,11 +1,14 @@
 /** Starts that fail at once, under a budget without end: the supervisor goes on hearing everything else. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, ManagedRuntime, Schedule } from "effect"
+import { Context, Effect, Layer, ManagedRuntime, Schedule, Scheduler } from "effect"
 import type { StartRecipe } from "../../../../src/layers/process/Child.ts"
 import type { HasProcess } from "../../../../src/layers/process/Process.ts"
+import * as Turn from "../../../../src/layers/process/Turn.ts"
 import * as DynamicSupervisor from "../../../../src/layers/supervision/DynamicSupervisor.ts"
 import * as Restart from "../../../../src/layers/supervision/restart/Restart.ts"
 import * as Supervisor from "../../../../src/layers/supervision/Supervisor.ts"
+import { EventQueue } from "../../../../src/layers/supervision/tree/EventQueue.ts"
+import { turns } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { recipe, Script } from "../../../kit/Probe.ts"
 
@@ -106,3 +109,19 @@ describe("fifty supervisors, or fifty children of one, that fail without end", (
       }).pipe(Effect.provide(Pool.layer({ restart })), Effect.provide(recordedLog().layer))
   )
 })
+
+it.effect("a supervisor that handles events gives way after 32 of them while others wait for their turn", () =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<never>()
+    const seen: Array<number> = []
+    const other = { queued: false, drain: () => void seen.push(-1) }
+    const events = new EventQueue<number>(context, (n) => {
+      seen.push(n)
+      if (n > 0) return
+      Turn.runQueue(Context.get(context, Scheduler.Scheduler)).push(other)
+      for (let i = 1; i < 100; i++) events.post(i)
+    })
+    events.post(0)
+    yield* turns
+    assert.deepStrictEqual([seen.indexOf(-1), seen.length], [32, 101])
+  }))
