@@ -1,11 +1,12 @@
 /**
- * Acknowledged updates against what the store's medium does by itself: `node bench/acknowledged.ts [normal] [full] [files] [postgres]`.
+ * Acknowledged updates against what the store's medium does by itself:
+ * `node bench/acknowledged.ts [normal] [full] [files] [postgres]`.
  *
- * A client waits for each of its answers, which comes when the state is stored. Raw is the least that makes the same states
- * last, one by one or a hundred in a transaction, with the same Schema encoding; in turns, so that what slows one slows the
- * other. Ratios are taken within a round; the median over the rounds is shown, with the least and the greatest, of the time
- * that passed and of the work of the process. On a machine that others use too, the latter is what can be relied on; where a
- * disk is waited for (FULL, files), the former is what matters.
+ * A client waits for each of its answers, which comes when the state is stored. Raw is the least that makes the same
+ * states last, one by one or a hundred in a transaction, with the same Schema encoding; in turns, so that what slows
+ * one slows the other. Ratios are taken within a round; the median over the rounds is shown, with the least and the
+ * greatest, of the time that passed and of the work of the process. On a machine that others use too, the latter is
+ * what can be relied on; where a disk is waited for (FULL, files), the former is what matters.
  */
 import { Effect, Layer, Result, Schema } from "effect"
 import * as StateSchema from "../src/domain/state/StateSchema.ts"

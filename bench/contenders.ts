@@ -44,8 +44,8 @@ export const ours: Contender = {
 }
 
 /**
- * Erlang/OTP where it is installed, compiled into `folder`: one scheduler that does not spin, so that both sides do their
- * work on one thread. A sentence that says why, where it cannot take part.
+ * Erlang/OTP where it is installed, compiled into `folder`: one scheduler that does not spin, so that both sides do
+ * their work on one thread. A sentence that says why, where it cannot take part.
  */
 export const otp = (folder: string): Contender | string => {
   const compiled = spawnSync("elixirc", ["-o", folder, join(here, "otp/bench.ex")], { encoding: "utf8" })
@@ -101,7 +101,9 @@ export interface Options {
   readonly folder: string
 }
 
-/** The figures of one section, by metric, or a sentence that says how it failed; nothing when it has no such section. */
+/**
+ * The figures of one section, by metric, or a sentence that says how it failed; nothing when it has no such section.
+ */
 export const measure = (
   contender: Contender,
   section: string,

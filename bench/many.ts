@@ -35,7 +35,9 @@ const callAll = (servers: ReadonlyArray<Server>, count: number) =>
     }
   })
 
-/** What each server takes beyond what the heap held `before`: as started, and with a companion that was written twice. */
+/**
+ * What each server takes beyond what the heap held `before`: as started, and with a companion that was written twice.
+ */
 const memories = Effect.fnUntraced(function*(metric: string, servers: ReadonlyArray<Server>, before: number) {
   const each = Effect.map(heap, (now) => (now - before) / servers.length)
   report(`${metric}.new`, yield* each)

@@ -1,8 +1,8 @@
 /**
  * Measuring: every program of this folder prints one line per figure, `metric <tab> wall <tab> cpu`.
  *
- * Wall and CPU in nanoseconds per operation (CPU is that of the whole process, collector and compiler included), or both
- * in percent of another figure; bytes have no CPU, and their lines end after the first number.
+ * Wall and CPU in nanoseconds per operation (CPU is that of the whole process, collector and compiler included), or
+ * both in percent of another figure; bytes have no CPU, and their lines end after the first number.
  */
 import { Effect } from "effect"
 
@@ -74,7 +74,9 @@ export const median = (values: ReadonlyArray<number>): number => {
 
 const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** One figure out of many passes: the median of wall time; the mean of CPU time, which Erlang counts in milliseconds. */
+/**
+ * One figure out of many passes: the median of wall time; the mean of CPU time, which Erlang counts in milliseconds.
+ */
 export const summary = (passes: ReadonlyArray<Cost>): Cost => ({
   wall: median(passes.map(({ wall }) => wall)),
   cpu: mean(passes.map(({ cpu }) => cpu))

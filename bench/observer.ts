@@ -1,7 +1,7 @@
 /**
- * What the observer costs an app, in CPU time: three readers of 10,000 servers, and one of a million. An app that fills a core is
- * slowed by as much. And how the page does with 10,000 servers, in a Chromium: how soon it shows a crash and a server that is busy,
- * and how smoothly it scrolls.
+ * What the observer costs an app, in CPU time: three readers of 10,000 servers, and one of a million. An app that fills
+ * a core is slowed by as much. And how the page does with 10,000 servers, in a Chromium: how soon it shows a crash and
+ * a server that is busy, and how smoothly it scrolls.
  *
  *   npm run bench:observer                      all of it, some minutes
  *   npm run bench:observer -- --servers 100000  fewer than a million
@@ -105,7 +105,9 @@ const measured = (servers: number, count: number) =>
 const executablePath = [process.env["CHROMIUM"], "/usr/bin/chromium", "/usr/bin/google-chrome"]
   .find((path) => path !== undefined && existsSync(path))
 
-/** Scrolls through all rows, a screen in three frames; how long frames took, and in how many of them rows were missing. */
+/**
+ * Scrolls through all rows, a screen in three frames; how long frames took, and in how many of them rows were missing.
+ */
 const scrolled = (page: Page) =>
   page.evaluate(() =>
     new Promise<{ frames: number; late: number; longest: number; missing: number }>((resolve) => {

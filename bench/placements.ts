@@ -1,12 +1,13 @@
 /**
- * What a call costs where its server is elsewhere, beside a plain `Entity` of effect's cluster; all in one process and one run, each in
- * turn, so that what else the machine does strikes all alike.
+ * What a call costs where its server is elsewhere, beside a plain `Entity` of effect's cluster; all in one process and
+ * one run, each in turn, so that what else the machine does strikes all alike.
  *
  *   npm run bench:placements               a minute or two
  *   npm run bench:placements -- --quick    ten seconds, for a look; --volatile leaves PostgreSQL out
  *
- * Volatile: states in memory. Durable: states in PostgreSQL, where the plain entity writes its row by hand for each call, and ours are
- * written together with all others that have come meanwhile. Recovery: from the message that crashes a server to its next answer.
+ * Volatile: states in memory. Durable: states in PostgreSQL, where the plain entity writes its row by hand for each
+ * call, and ours are written together with all others that have come meanwhile. Recovery: from the message that crashes
+ * a server to its next answer.
  */
 import { Effect, Layer, References, Schema, type Scope } from "effect"
 import { Entity, MessageStorage, RunnerHealth, Runners, RunnerStorage, Sharding, ShardingConfig } from "effect/cluster"

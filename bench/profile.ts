@@ -4,8 +4,8 @@
  *     node --expose-gc --cpu-prof --cpu-prof-interval 300 --cpu-prof-name crash.cpuprofile bench/ours.ts crash-die
  *     node bench/profile.ts crash.cpuprofile runLoop 2
  *
- * The second argument is the function to begin at: `runLoop` is what clients do, `turn` what servers do with queued messages.
- * The third is the least percentage shown.
+ * The second argument is the function to begin at: `runLoop` is what clients do, `turn` what servers do with queued
+ * messages. The third is the least percentage shown.
  */
 import { readFileSync } from "node:fs"
 

@@ -38,8 +38,8 @@ export interface Row {
   readonly target?: number
   readonly limit?: number
   /**
-   * Whether target and limit are kept; not when we failed in any round. Absent when the row has neither, or the target's
-   * contender is missing.
+   * Whether target and limit are kept; not when we failed in any round. Absent when the row has neither, or the
+   * target's contender is missing.
    */
   readonly reached?: boolean
   /** In how many rounds a contender failed; absent when none did. */

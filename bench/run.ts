@@ -2,8 +2,8 @@
  * Runs the benchmark: `npm run bench -- --help`.
  *
  * A round runs every section of every contender once, each in a process of its own, contenders next to one another; the
- * ratio of a figure is taken within a round, and what is shown is the median over the rounds. A machine that is slow for
- * a minute slows both sides of a ratio.
+ * ratio of a figure is taken within a round, and what is shown is the median over the rounds. A machine that is slow
+ * for a minute slows both sides of a ratio.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect, FileSystem, Runtime, Schema } from "effect"

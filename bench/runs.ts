@@ -1,9 +1,9 @@
 /**
  * Long runs: whether a store keeps its rate, and its size, over ten minutes' worth of commits.
  *
- * Two hundred servers in turns, one client, each call with a key: each commit records an answer, and soon forgets one. The first
- * and the last tenth of the run are shown. `BENCH_MINUTES` says for how many minutes' worth, at the rate of the beginning;
- * `node --expose-gc bench/runs.ts runs-files` prints every tenth to standard error.
+ * Two hundred servers in turns, one client, each call with a key: each commit records an answer, and soon forgets one.
+ * The first and the last tenth of the run are shown. `BENCH_MINUTES` says for how many minutes' worth, at the rate of
+ * the beginning; `node --expose-gc bench/runs.ts runs-files` prints every tenth to standard error.
  */
 import { Effect, Layer, Schema, type Scope } from "effect"
 import * as fs from "node:fs"

@@ -2,8 +2,8 @@
  * The stores against what they are made of: `node bench/stores.ts [--postgres]`.
  *
  * Every row compares a store's `save` with the least that stores the same states in the same medium, both with the same
- * Schema encoding, in turns, so that what slows one slows the other. Ratios are taken within a round; the median over the
- * rounds is shown. Then what large states cost, and how long the event loop stands still for them.
+ * Schema encoding, in turns, so that what slows one slows the other. Ratios are taken within a round; the median over
+ * the rounds is shown. Then what large states cost, and how long the event loop stands still for them.
  */
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Result, Schema } from "effect"

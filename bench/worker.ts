@@ -1,5 +1,6 @@
 /**
- * What it costs to have handlers in threads and processes, and what it gains. It needs two cores that nothing else uses.
+ * What it costs to have handlers in threads and processes, and what it gains. It needs two cores that nothing else
+ * uses.
  *
  *   npm run bench:worker                    all, two minutes
  *   npm run bench:worker -- scaling         one part: calls, restarts, scaling

@@ -12,7 +12,10 @@ import { Spark, toneOf } from "./Parts.tsx"
 import { capturedAt, choose, chosen, isSearch, look, rates, screen, sort, sortBy, toggle, view } from "./store.ts"
 
 const rowHeight = 30
-/** Rows above and below those in sight that are asked for as well; and all that are while it is scrolled, most of them ahead. */
+/**
+ * Rows above and below those in sight that are asked for as well; and all that are while it is scrolled, most of them
+ * ahead.
+ */
 const more = 20
 const most = 200
 /** Rows beyond those in sight that are in the document. */

@@ -1,6 +1,6 @@
 /**
- * The laws that the linter holds: a fixture breaks each one, and the linter must say so. The order of columns and rooms,
- * and the measures, are in `House.test.ts`.
+ * The laws that the linter holds: a fixture breaks each one, and the linter must say so. The order of columns and
+ * rooms, and the measures, are in `House.test.ts`.
  */
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"

@@ -27,6 +27,7 @@ describe("the house", () => {
     ["a room has no more files than one looks through", House.crowdedRooms],
     ["no class stands more than one level above another", House.longChains],
     ["no source is longer than one reads in a sitting", House.longSources],
+    ["comments are no wider than code", House.wideComments],
     ["comments name things, not people", House.riddles]
   ] as const
 
@@ -135,6 +136,12 @@ describe("the law, broken", () => {
     assert.deepStrictEqual(House.longSources([file("src/layers/server/A.ts", lines(400))]), [])
     assert.lengthOf(House.longTests([file("test/A.test.ts", lines(601))]), 1)
     assert.deepStrictEqual(House.longTests([file("test/A.test.ts", lines(600))]), [])
+  })
+
+  it("a comment of 121 columns", () => {
+    const comment = (columns: number) => [file("src/layers/server/A.ts", `/** ${"x".repeat(columns - 7)} */\n`)]
+    assert.lengthOf(House.wideComments(comment(121)), 1)
+    assert.deepStrictEqual(House.wideComments(comment(120)), [])
   })
 
   it("a comment that says nobody", () =>

@@ -171,7 +171,9 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   })
   return { code: ran.status, output: `${ran.stdout}${ran.stderr}`.trim(), stdout: ran.stdout }
 }
-/** Another Node, installed as the project's own is (`tools`): its executable, or none where its platform has no package. */
+/**
+ * Another Node, installed as the project's own is (`tools`): its executable, or none where its platform has no package.
+ */
 const node = (name: string): ReadonlyArray<string> => {
   const platform = `${process.platform === "win32" ? "win" : process.platform}-${process.arch}`
   const { optionalDependencies } = JSON.parse(readFileSync(join(repository, "tools", name, "package.json"), "utf8"))

@@ -1,11 +1,12 @@
 /**
- * Every ```ts block of README.md, of docs/ and of the modules' documentation is a program: it type-checks, runs, and prints
- * what its comments say.
+ * Every ```ts block of README.md, of docs/ and of the modules' documentation is a program: it type-checks, runs, and
+ * prints what its comments say.
  *
- * The conventions. A block stands alone, with its imports; "```ts continued" goes on with the block before it, in one
- * file. "```ts of FILE" quotes a file of the repository, which is run elsewhere (test/Quotes.test.ts). The `// =>` comments of a program are, in order, the lines it prints (log records apart); a program without any
- * only has to end well. One that launches an app goes on until it is stopped: it is type-checked and not run. Code
- * that is not meant to run is not marked as ts.
+ * The conventions. A block stands alone, with its imports;
+ * "```ts continued" goes on with the block before it, in one file. "```ts of FILE" quotes a file of the repository,
+ * which is run elsewhere (test/Quotes.test.ts). The `// =>` comments of a program are, in order, the lines it prints
+ * (log records apart); a program without any only has to end well. One that launches an app goes on until it is
+ * stopped: it is type-checked and not run. Code that is not meant to run is not marked as ts.
  */
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,5 +1,6 @@
 /**
- * The survival table: what each fault leaves of the acknowledged state, of the queued messages, and of the one in flight.
+ * The survival table: what each fault leaves of the acknowledged state, of the queued messages, and of the one in
+ * flight.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, type Exit, Fiber, Latch, Layer, Option, Schema } from "effect"

@@ -1,6 +1,6 @@
 /**
- * xstate: an actor is a synchronous function behind a queue. No fibers, no isolation, no supervisor: the restart here is
- * written by hand, from the last state seen.
+ * xstate: an actor is a synchronous function behind a queue. No fibers, no isolation, no supervisor: the restart here
+ * is written by hand, from the last state seen.
  */
 import { Effect } from "effect"
 import { type Actor, createActor, fromTransition, type TransitionActorLogic } from "xstate"

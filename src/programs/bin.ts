@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command that comes with the package: `npx heirloom snapshots ...`, where the app is installed whose states they are.
+ * The command that comes with the package: `npx heirloom snapshots ...`, where the app is installed whose states they
+ * are.
  *
  * What it runs is loaded from here, so that a package which that needs and which is not there is named: users
  * of the library alone have no use for it, and do not install it.

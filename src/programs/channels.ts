@@ -1,7 +1,7 @@
 /**
- * The rival of a companion: chat channels whose posts live in one shared table, the way of ETS, next to the same channels
- * with companions. A table is simple, and everybody may write every row: two writers that each get a row, do something that
- * yields, and put what they made of it, lose one of the two posts. Only its server writes a companion.
+ * The rival of a companion: chat channels whose posts live in one shared table, the way of ETS, next to the same
+ * channels with companions. A table is simple, and everybody may write every row: two writers that each get a row, do
+ * something that yields, and put what they made of it, lose one of the two posts. Only its server writes a companion.
  *
  *   npm start -- channels
  *   npm start -- channels --sessions 5 --posts 100
@@ -29,14 +29,16 @@ class Channel extends GenServer.Service<Channel>()("Channel", {
 const ChannelsLive = Channel.layerKeyed({
   init: [],
   handlers: {
-    // It yields between reading the posts and answering with the new ones, and nothing comes between: one message at a time.
+    // It yields between reading the posts and answering with the new ones, and nothing comes between: one message at a
+    // time.
     Post: (posts, { text }) => Effect.as(Effect.yieldNow, [undefined, [...posts, text]]),
     Read: (posts) => [posts, posts],
     Crash: () => Effect.die(new Error("crashed, as you wished"))
   }
 })
 
-// ---- Two trees that differ in where the posts are conserved. The table is built above its supervisor, and outlives it.
+// ---- Two trees that differ in where the posts are conserved. The table is built above its supervisor, and outlives
+// it.
 
 const row = (channel: string): string => `#${channel}`
 

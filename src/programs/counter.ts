@@ -1,6 +1,6 @@
 /**
- * The pattern's own example: a server that counts, a container that keeps its count, and a supervisor that restarts either.
- * Crash it in whatever way you like: the count is still there.
+ * The pattern's own example: a server that counts, a container that keeps its count, and a supervisor that restarts
+ * either. Crash it in whatever way you like: the count is still there.
  *
  *   npm start -- counter                                                      type commands, "help" shows them
  *   printf 'increment 41\ncrash\nincrement 1\n' | npm start -- counter        the last line says 42

@@ -1,12 +1,12 @@
 /**
- * A ticket office as a service: customers book seats at shows over HTTP, and nothing that was answered is lost, whatever
- * crashes. docs/guide.md walks through it.
+ * A ticket office as a service: customers book seats at shows over HTTP, and nothing that was answered is lost,
+ * whatever crashes. docs/guide.md walks through it.
  *
  *   npm start -- office                                   on port 8080, states in office.db
  *   npm start -- office --port 0 --store file:tickets     on a port that is free, states in a folder
  *
- * In src/programs/office: Words are what is said; Show and Customer the servers; Tree their supervisors; Api, Routes and
- * Front the service. Here they are put together.
+ * In src/programs/office: Words are what is said; Show and Customer the servers; Tree their supervisors; Api, Routes
+ * and Front the service. Here they are put together.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Duration, Effect, Layer, Schema } from "effect"
@@ -16,9 +16,9 @@ import { Front, type Options } from "./office/Front.ts"
 import { OfficeLive, type Servers, Store } from "./office/Tree.ts"
 import * as Place from "./stores/Place.ts"
 
-// ---- The service. What is provided last is built first and closed last: the port is bound before the store is opened, so
-// that a second process that does not get it takes nothing from the first; the servers go on until the last request that
-// was taken is answered.
+// ---- The service. What is provided last is built first and closed last: the port is bound before the store is opened,
+// so that a second process that does not get it takes nothing from the first; the servers go on until the last request
+// that was taken is answered.
 
 const service = (place: Place.Place, ownership: "exclusive" | "youngest", options: Options) =>
   Layer.effectDiscard(Effect.gen(function*() {

@@ -1,14 +1,13 @@
 /**
  * Looks into a store of states, and goes back to one by hand.
  *
- *   npm start -- snapshots keys sqlite:app.db                       whose states are there
- *   npm start -- snapshots list sqlite:app.db app/Counter           what is kept of one, and what was set aside
- *   npm start -- snapshots show sqlite:app.db app/Counter 41        a state
- *   npm start -- snapshots diff sqlite:app.db app/Counter 40 41     what changed
- *   npm start -- snapshots aside sqlite:app.db                      everything that was set aside
- *   npm start -- snapshots restore sqlite:app.db app/Counter 40     what the server starts from next; stop the app first
- *   npm start -- snapshots doubt file:states                        whether a part is missing that may have held any state
- *   npm start -- snapshots restore-aside sqlite:app.db app/Counter --dry-run    what was set aside, of all its servers
+ *   npm start -- snapshots keys sqlite:app.db whose states are there npm start -- snapshots list sqlite:app.db
+ *   app/Counter what is kept of one, and what was set aside npm start -- snapshots show sqlite:app.db app/Counter 41 a
+ *   state npm start -- snapshots diff sqlite:app.db app/Counter 40 41 what changed npm start -- snapshots aside
+ *   sqlite:app.db everything that was set aside npm start -- snapshots restore sqlite:app.db app/Counter 40 what the
+ *   server starts from next; stop the app first npm start -- snapshots doubt file:states whether a part is missing that
+ *   may have held any state npm start -- snapshots restore-aside sqlite:app.db app/Counter --dry-run what was set
+ *   aside, of all its servers
  *
  * The package has it too: `npx heirloom snapshots ...`.
  */

@@ -1,7 +1,7 @@
 /**
- * The second form of the pattern, the sequence server of *Programming Elixir*: trees that are built at run time, as many as
- * wanted, none of them with a name. Each is a main supervisor over a stash and a sub-supervisor, and the sub-supervisor is
- * over the server:
+ * The second form of the pattern, the sequence server of *Programming Elixir*: trees that are built at run time, as
+ * many as wanted, none of them with a name. Each is a main supervisor over a stash and a sub-supervisor, and the
+ * sub-supervisor is over the server:
  *
  *   Sequences
  *   └─ Supervisor, Supervisor2, …     one for each sequence; rest_for_one: who loses the stash starts again
@@ -37,7 +37,8 @@ const behavior = Sequence.behavior({
   }
 })
 
-// ---- One tree. Each supervisor sees to its own children; `restart` of the lower one is what a server may crash in a row.
+// ---- One tree. Each supervisor sees to its own children; `restart` of the lower one is what a server may crash in a
+// row.
 
 const SubSupervisor = Supervisor.layer(
   { id: "SubSupervisor", strategy: "one_for_one", restart: Restart.intensity({ restarts: 3, within: "5 seconds" }) },

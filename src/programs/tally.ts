@@ -1,6 +1,6 @@
 /**
- * Counts the words of text files with a server that is being crashed all the time, and shows that nothing it acknowledged
- * is lost.
+ * Counts the words of text files with a server that is being crashed all the time, and shows that nothing it
+ * acknowledged is lost.
  *
  *   npm start                                 the sources of effect, 200 faults, every companion
  *   npm start -- tally --faults 50 a.txt      files of your own
@@ -38,8 +38,8 @@ class Tally extends GenServer.Service<Tally>()("tally/Tally", {
   }
 }) {}
 
-// A handler computes the next state and the reply from the state; it changes nothing in place. Count and position move in
-// one commit: the position and the count that goes with it are read together.
+// A handler computes the next state and the reply from the state; it changes nothing in place. Count and position move
+// in one commit: the position and the count that goes with it are read together.
 const TallyLive = Tally.layer({
   init: { position: 0, counts: HashMap.empty() },
   handlers: {
@@ -133,7 +133,8 @@ const feed = Effect.fnUntraced(function*(lines: ReadonlyArray<string>, chunk: nu
     )
     yield* tick(ledger.position)
   }
-  // It may have crashed since the last chunk, or while it was asked: what it has counted is up to where it stands by now.
+  // It may have crashed since the last chunk, or while it was asked: what it has counted is up to where it stands by
+  // now.
   const { counts, position } = yield* Effect.retry(tally.Counts(), { while: isInDoubt })
   return { begun, ledger: Ledger.settle(ledger, position), counts }
 })

@@ -1,5 +1,6 @@
 /**
- * Random trees under random faults, in virtual time: no promise is broken, and each deliberate fault of the engine is found.
+ * Random trees under random faults, in virtual time: no promise is broken, and each deliberate fault of the engine is
+ * found.
  *
  * `npm run chaos` does the same for as long as one likes, and with `--faults` for all of them.
  */

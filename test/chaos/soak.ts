@@ -1,9 +1,9 @@
 /**
  * Hunts for broken promises for as long as its option says: `npm run chaos -- --seed 1 --seconds 60`.
  *
- * Each round draws a tree from its seed, runs it under clients and faults, and checks every promise: mostly in virtual time,
- * every eighth in real time over SQLite. On failure it prints the seed and the shortest history that shows it. With
- * `--faults` it puts deliberate faults into the engine instead, and says by which seed each is found.
+ * Each round draws a tree from its seed, runs it under clients and faults, and checks every promise: mostly in virtual
+ * time, every eighth in real time over SQLite. On failure it prints the seed and the shortest history that shows it.
+ * With `--faults` it puts deliberate faults into the engine instead, and says by which seed each is found.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Effect, Layer, Result } from "effect"

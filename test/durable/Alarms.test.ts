@@ -1,8 +1,8 @@
 /**
  * Timers over a store whose process is killed at any moment: each rings, and none counts twice.
  *
- * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's seeded
- * Random.
+ * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's
+ * seeded Random.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random } from "effect"

@@ -1,4 +1,6 @@
-/** Real outages between a server and its store: a database that is restarted, a disk that is full, two owners at once. */
+/**
+ * Real outages between a server and its store: a database that is restarted, a disk that is full, two owners at once.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, References, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"

@@ -1,4 +1,6 @@
-/** A call whose handler has committed, and has not answered yet: its process is killed in between, and it is made again. */
+/**
+ * A call whose handler has committed, and has not answered yet: its process is killed in between, and it is made again.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { join } from "node:path"

@@ -1,6 +1,6 @@
 /**
- * Kills, take-overs, late writes and damage at one store, by turns: nothing acknowledged is missing in silence. The long run is
- * `npm run soak -- --only storms`.
+ * Kills, take-overs, late writes and damage at one store, by turns: nothing acknowledged is missing in silence. The
+ * long run is `npm run soak -- --only storms`.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random } from "effect"

@@ -1,9 +1,9 @@
 /**
- * A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass. Two kills find
- * answers that do not wait for the store; `KILLS=20` kills more often.
+ * A run of tally that is killed at any moment goes on where it was, and ends with the counts of a single pass. Two
+ * kills find answers that do not wait for the store; `KILLS=20` kills more often.
  *
- * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's seeded
- * Random.
+ * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's
+ * seeded Random.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random } from "effect"

@@ -1,13 +1,13 @@
 /**
  * Kills processes for as long as its option says: `npm run soak -- --minutes 60`.
  *
- * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a thousand
- * timers ring; all are killed at moments drawn at random. Between them copies of a SQLite database are damaged at places drawn at
- * random, requests drawn at random are sent to servers that are served, threads die in the middle of messages, a storm does all
- * that befalls a store at once, and the runners of a cluster are killed, frozen and stopped. The same seed draws the same. It fails
- * when anything acknowledged is missing, a count is not that of a single pass, a timer has not counted once, a damaged copy misses
- * something in silence, a request gets an answer that is not its own, a call fails since a runner is stopped, a thread is left, or
- * one that is starved is taken for hung.
+ * By turns, a client remembers what journals over each store acknowledge, tally counts all the sources of effect, and a
+ * thousand timers ring; all are killed at moments drawn at random. Between them copies of a SQLite database are damaged
+ * at places drawn at random, requests drawn at random are sent to servers that are served, threads die in the middle of
+ * messages, a storm does all that befalls a store at once, and the runners of a cluster are killed, frozen and stopped.
+ * The same seed draws the same. It fails when anything acknowledged is missing, a count is not that of a single pass, a
+ * timer has not counted once, a damaged copy misses something in silence, a request gets an answer that is not its own,
+ * a call fails since a runner is stopped, a thread is left, or one that is starved is taken for hung.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Context, Effect, Layer, Random } from "effect"

@@ -1,4 +1,6 @@
-/** Random programs for one server of the real engine: messages whose handlers do anything, orders, time, its supervisor. */
+/**
+ * Random programs for one server of the real engine: messages whose handlers do anything, orders, time, its supervisor.
+ */
 import { assert } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, type Fiber, Latch, Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"

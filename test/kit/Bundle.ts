@@ -9,14 +9,16 @@ const repository = resolve(import.meta.dirname, "../..")
 const runs = join(repository, "test/.generated/runs")
 
 /**
- * What is made once, by the first that needs it, for all tests of a run. The folder is named after the process that began
- * the run: its workers have its environment, and another run in the same repository has a folder of its own.
+ * What is made once, by the first that needs it, for all tests of a run. The folder is named after the process that
+ * began the run: its workers have its environment, and another run in the same repository has a folder of its own.
  */
 export const generated = join(runs, process.env["HEIRLOOM_RUN"] ??= String(process.pid))
 
 const folder = join(generated, "programs")
 
-/** Of processes that run bundles: most of a start is compiling, and they keep what they have compiled for one another. */
+/**
+ * Of processes that run bundles: most of a start is compiling, and they keep what they have compiled for one another.
+ */
 export const compiling = { NODE_COMPILE_CACHE: join(folder, "compiled") }
 
 export const environment = { ...process.env, ...compiling, NO_COLOR: "1" }
@@ -26,7 +28,10 @@ const clustersOf = (run: string): string => join(run, "clusters")
 /** Where the PostgreSQLs of workers are named, each by the folder that it has. */
 export const clusters = clustersOf(generated)
 
-/** Removes what the PostgreSQLs of a run's workers have left; `stop` says whether those that run are stopped, or left alone. */
+/**
+ * Removes what the PostgreSQLs of a run's workers have left; `stop` says whether those that run are stopped, or left
+ * alone.
+ */
 const sweep = (clusters: string, stop: boolean): void => {
   if (!existsSync(clusters)) return
   for (const name of readdirSync(clusters)) {
@@ -41,7 +46,9 @@ const sweep = (clusters: string, stop: boolean): void => {
   }
 }
 
-/** Forgets what was made: each run of the tests begins with this, and makes its own. What goes on in other runs stays. */
+/**
+ * Forgets what was made: each run of the tests begins with this, and makes its own. What goes on in other runs stays.
+ */
 export const setup = (): void => {
   if (!existsSync(runs)) return
   for (const run of readdirSync(runs)) {
@@ -74,8 +81,9 @@ interface Group {
 
 const commands = ["backup", "counter", "snapshots", "stash", "tally"].map((name) => `src/programs/${name}.ts`)
 
-// What the programs of a group share is evaluated at each start, whether this one has a use for it or not: so those that
-// have no command line are not with those that have one, and those that serve, or make a cluster, are with neither.
+// What the programs of a group share is evaluated at each start, whether this one has a use for it or not: so those
+// that have no command line are not with those that have one, and those that serve, or make a cluster, are with
+// neither.
 const groups: ReadonlyArray<Group> = [
   { name: "commands", programs: commands, first: () => ["src/programs/snapshots.ts", "--help"] },
   {
@@ -131,7 +139,10 @@ const buildPrograms = (entryPoints: ReadonlyArray<string>, outdir: string, group
   spawnSync(process.execPath, [bundleIn(outdir, program), ...args], { env: environment })
 }
 
-/** The path of the bundle of a program. The first that asks for one makes those of its group, so that they share their parts. */
+/**
+ * The path of the bundle of a program. The first that asks for one makes those of its group, so that they share their
+ * parts.
+ */
 export const bundle = (source: string): string => {
   const group = groups.find(({ programs }) => programs.includes(source))
   const outdir = join(folder, group?.name ?? source.replaceAll("/", "-"))

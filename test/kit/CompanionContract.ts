@@ -1,5 +1,6 @@
 /**
- * The promises of companions, as tests that every kind runs through: in memory, in a table, write-behind, forgetful, durable.
+ * The promises of companions, as tests that every kind runs through: in memory, in a table, write-behind, forgetful,
+ * durable.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Option, Schema, type Scope } from "effect"

@@ -27,8 +27,8 @@ export const countingScheduler = () => {
 }
 
 /**
- * Counts the function calls an effect makes, in this library and below: whatever searches a list by a callback, or sorts
- * it, shows. Everything runs a few times slower while it is there.
+ * Counts the function calls an effect makes, in this library and below: whatever searches a list by a callback, or
+ * sorts it, shows. Everything runs a few times slower while it is there.
  */
 export const callCounter = Effect.gen(function*() {
   const session = yield* Effect.acquireRelease(
@@ -55,7 +55,9 @@ export const callCounter = Effect.gen(function*() {
   return <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(take, Effect.andThen(effect, take))
 })
 
-/** How often an effect looks at an element of a map, a set or an array, one that a built-in method looks at included. */
+/**
+ * How often an effect looks at an element of a map, a set or an array, one that a built-in method looks at included.
+ */
 export const looks = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<number, E, R> =>
   Effect.acquireUseRelease(
     Effect.sync(() => {

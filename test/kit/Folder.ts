@@ -12,8 +12,8 @@ const hasRoom = (path: string): boolean => {
 }
 
 /**
- * Where folders are made: in memory where there is such a place with room in it, since a flush and a removal cost time there
- * and prove nothing that a killed process could show. `TMPDIR` chooses another.
+ * Where folders are made: in memory where there is such a place with room in it, since a flush and a removal cost time
+ * there and prove nothing that a killed process could show. `TMPDIR` chooses another.
  */
 export const root = process.env["TMPDIR"] === undefined && fs.existsSync(inMemory) && hasRoom(inMemory)
   ? inMemory

@@ -5,8 +5,8 @@ import { Harness } from "../../src/testing.ts"
 import { layer as storeLayer, Scripted, Store } from "./Scripted.ts"
 
 /**
- * States that kill: at their restoring, at a continuation with them, in every handler but `Set`'s. The last one kills in
- * handlers too, and is another one after each start.
+ * States that kill: at their restoring, at a continuation with them, in every handler but `Set`'s. The last one kills
+ * in handlers too, and is another one after each start.
  */
 export const poison = { restore: -1, continueWith: -2, handlers: -3, changing: -1000 } as const
 

@@ -49,7 +49,13 @@ const rooms: Record<string, ReadonlyArray<string>> = {
 }
 
 /** The measures of what one person can read at once. */
-export const measures = { filesOfARoom: 12, linesOfASource: 400, linesOfATest: 600, classesOfAChain: 2 }
+export const measures = {
+  filesOfARoom: 12,
+  linesOfASource: 400,
+  linesOfATest: 600,
+  classesOfAChain: 2,
+  columnsOfAComment: 120
+}
 
 const roof = new Set(["index", "testing", "cluster", "worker", "serve"].map((name) => `src/${name}.ts`))
 
@@ -168,13 +174,28 @@ export const longSources = (sources: ReadonlyArray<Source>): ReadonlyArray<strin
 export const longTests = (tests: ReadonlyArray<Source>): ReadonlyArray<string> =>
   longerThan(measures.linesOfATest, tests)
 
+const isComment = (line: string): boolean => /^\s*(\/\*\*|\*|\/\/)/.test(line)
+
+/** Comments that are wider than the code may be. Tables and examples are not broken. */
+export const wideComments = (sources: ReadonlyArray<Source>): ReadonlyArray<string> =>
+  sources.flatMap(({ path, text }) => {
+    let isExample = false
+    return text.split("\n").flatMap((line, index) => {
+      if (/^\s*\* ```/.test(line)) isExample = !isExample
+      const isBroken = isComment(line) && !isExample && !/^\s*\* \|/.test(line)
+      return isBroken && line.length > measures.columnsOfAComment
+        ? [`${path}:${index + 1} has ${line.length} columns: ${measures.columnsOfAComment} at most`]
+        : []
+    })
+  })
+
 const riddle = /\b(nobody|somebody|whoever|told|mishap|torn|fallen|obey\w*)\b/i
 
 /** Comments with words that make a reader stop: people in place of things, and metaphors. */
 export const riddles = (sources: ReadonlyArray<Source>): ReadonlyArray<string> =>
   sources.flatMap(({ path, text }) =>
     text.split("\n").flatMap((line, index) => {
-      const word = /^\s*(\/\*\*|\*|\/\/)/.test(line) ? riddle.exec(line)?.[0] : undefined
+      const word = isComment(line) ? riddle.exec(line)?.[0] : undefined
       return word === undefined ? [] : [`${path}:${index + 1} says "${word}"`]
     })
   )

@@ -3,8 +3,9 @@
  *
  *   node OneByOne.ts RESULTS FILE...
  *
- * It appends a line to RESULTS for each, in their order: how it ended, and what it printed. A program has ended when there is nothing
- * left to do, which is when its own process would end. One that ends the process ends this one: the others are not run.
+ * It appends a line to RESULTS for each, in their order: how it ended, and what it printed. A program has ended when
+ * there is nothing left to do, which is when its own process would end. One that ends the process ends this one: the
+ * others are not run.
  */
 import { appendFileSync, readFileSync } from "node:fs"
 import { registerHooks } from "node:module"

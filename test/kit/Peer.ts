@@ -1,6 +1,6 @@
 /**
- * The processes of the naming cases: servers that keep what is delivered to them, and workers, all of them temporary, so
- * that their end is the end.
+ * The processes of the naming cases: servers that keep what is delivered to them, and workers, all of them temporary,
+ * so that their end is the end.
  */
 import { Effect, Layer, Schema } from "effect"
 import { GenServer, StateContainer, Supervisor } from "../../src/index.ts"

@@ -1,4 +1,6 @@
-/** Runs before each file: properties draw long sequences; a test that executes no assertion fails, since it cannot fail. */
+/**
+ * Runs before each file: properties draw long sequences; a test that executes no assertion fails, since it cannot fail.
+ */
 import { Arbitrary } from "effect"
 import { afterEach, beforeEach } from "vitest"
 import { count } from "./Assertions.ts"

@@ -27,7 +27,9 @@ const titleOf = (call: Node): Node | undefined => {
 const registers = new Set<unknown>(["it", "test", "describe", "testCase", "promise", "crash", "row"])
 const skips = new Set<unknown>(["skip", "skipIf", "runIf", "todo", "fails"])
 
-/** Those of tests and groups of which nothing is skipped: neither they, nor what is around them, nor what is in them. */
+/**
+ * Those of tests and groups of which nothing is skipped: neither they, nor what is around them, nor what is in them.
+ */
 export const titles = (source: string): ReadonlySet<string> => {
   const found = new Set<string>()
   /** Says whether anything in the node is skipped. */

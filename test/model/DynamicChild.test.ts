@@ -1,10 +1,10 @@
 /**
  * The real dynamic supervisor against the table of its children's status.
  *
- * A random program drives a supervisor whose children do as their scripts say. All that can be seen from outside is written
- * down in its order: what was asked of each child, and which lifecycle events were published. Each line means an event of
- * `domain/supervision/DynamicChild` for the child it names. Folding `next` over them says what the listing must be after
- * every step of the program; an event that the table does not have for that status fails the test.
+ * A random program drives a supervisor whose children do as their scripts say. All that can be seen from outside is
+ * written down in its order: what was asked of each child, and which lifecycle events were published. Each line means
+ * an event of `domain/supervision/DynamicChild` for the child it names. Folding `next` over them says what the listing
+ * must be after every step of the program; an event that the table does not have for that status fails the test.
  *
  * `MODEL_RUNS=1000` does more of them; a failing program is printed with the seed that repeats it.
  */

@@ -1,6 +1,6 @@
 /**
- * Servers that give way at any moment, beside a plain sum: whatever is sent, by whatever client, while they are awake, on
- * their way out or gone, each message counts once and every call is answered.
+ * Servers that give way at any moment, beside a plain sum: whatever is sent, by whatever client, while they are awake,
+ * on their way out or gone, each message counts once and every call is answered.
  *
  * `MODEL_RUNS=1000` does more programs; a failing one is printed with the token that repeats it.
  */

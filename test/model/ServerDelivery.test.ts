@@ -1,9 +1,9 @@
 /**
- * The engine against the rules of `domain/server/Delivery`: whatever a program does to a server, each time its supervisor has
- * decided what becomes of it, all its messages are dealt with as the rules say.
+ * The engine against the rules of `domain/server/Delivery`: whatever a program does to a server, each time its
+ * supervisor has decided what becomes of it, all its messages are dealt with as the rules say.
  *
- * The decision is watched from outside, where the supervisor hands it down (`settle`): what the server has is written down
- * before, and compared with what has become of it after.
+ * The decision is watched from outside, where the supervisor hands it down (`settle`): what the server has is written
+ * down before, and compared with what has become of it after.
  *
  * `MODEL_RUNS=1000` does more of them; a failing program is printed with the seed that repeats it.
  */

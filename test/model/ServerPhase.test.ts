@@ -1,6 +1,6 @@
 /**
- * The engine against the table of a server's phases: what random programs do to a server, no step is seen that the table of
- * `domain/server/Phase` does not have.
+ * The engine against the table of a server's phases: what random programs do to a server, no step is seen that the
+ * table of `domain/server/Phase` does not have.
  *
  * The phase is watched from outside, by an accessor in the place of the field: the engine has no hook for it.
  *
@@ -98,7 +98,10 @@ const street = Street.layer({ strategy: "rest_for_one", restart: Schedule.spaced
   House.layer(behavior)
 ])
 
-/** A server is left down, since the one that it stands on was stopped while both waited for their restart; both come back. */
+/**
+ * A server is left down, since the one that it stands on was stopped while both waited for their restart; both come
+ * back.
+ */
 const stranded = Effect.gen(function*() {
   const [ground, house, top, walk] = [yield* Ground, yield* House, yield* Street, new Walk()]
   walk.watch(serverOf(house)!)

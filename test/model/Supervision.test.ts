@@ -1,15 +1,17 @@
 /**
  * The real supervisor against its own rule.
  *
- * A random program drives a supervisor whose children follow their scripts: crash, finish, hang, fail, ignore,
- * end while they are being stopped. The supervisor records the events it was sent and the answers of its budget; folding
+ * A random program drives a supervisor whose children follow their scripts: crash, finish, hang, fail, ignore, end
+ * while they are being stopped. The supervisor records the events it was sent and the answers of its budget; folding
  * `Supervision.decide` over them says what must have happened: what was asked of each child in which order, what each
- * request was answered, which lifecycle events were published, and what the listing and the counts are now. All of it is
- * compared with what was observed from outside. What the rule itself might get wrong is held against something else: the
- * budget's answers against a plain sliding window, the number of its questions against the truth table, the running totals
- * against the listing; no child is ever started while it is alive; and left alone, every supervisor comes to rest.
+ * request was answered, which lifecycle events were published, and what the listing and the counts are now. All of it
+ * is compared with what was observed from outside. What the rule itself might get wrong is held against something else:
+ * the budget's answers against a plain sliding window, the number of its questions against the truth table, the running
+ * totals against the listing; no child is ever started while it is alive; and left alone, every supervisor comes to
+ * rest.
  *
- * A program that fails is made smaller, and printed with the token that repeats it. `MODEL_RUNS=1000` does more of them.
+ * A program that fails is made smaller, and printed with the token that repeats it. `MODEL_RUNS=1000` does more of
+ * them.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Exit, Layer, Schedule, Schema } from "effect"

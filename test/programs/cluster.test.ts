@@ -1,8 +1,8 @@
 /**
  * Runners of a cluster as processes, over a real PostgreSQL, killed and frozen while they work.
  *
- * One of each finds what it is there for: calls without idempotency keys are applied twice in each run of the first test, and both
- * tests lose updates where answers do not wait for the store.
+ * One of each finds what it is there for: calls without idempotency keys are applied twice in each run of the first
+ * test, and both tests lose updates where answers do not wait for the store.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

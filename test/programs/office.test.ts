@@ -1,8 +1,8 @@
 /**
  * The office as a process of its own, over a real database and real HTTP.
  *
- * It is killed at moments of real time, which a property could neither repeat nor shrink: the moments are drawn from the
- * context's seeded Random.
+ * It is killed at moments of real time, which a property could neither repeat nor shrink: the moments are drawn from
+ * the context's seeded Random.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Random } from "effect"
@@ -34,7 +34,10 @@ const curl = (command: string): Raw => {
   }
 }
 
-/** What the office has that its customers do not remember, and the other way round; and money and seats that do not add up. */
+/**
+ * What the office has that its customers do not remember, and the other way round; and money and seats that do not add
+ * up.
+ */
 const differences = Effect.fnUntraced(function*({ api }: Office, remembered: ReadonlyArray<Remembered>) {
   const wrong: Array<string> = []
   let taken = 0

@@ -1,4 +1,6 @@
-/** The promises that the type checker keeps: what composes, what each client method comes to, and what does not compile. */
+/**
+ * The promises that the type checker keeps: what composes, what each client method comes to, and what does not compile.
+ */
 import { Context, Effect, type Exit, Layer, Schema, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 import {

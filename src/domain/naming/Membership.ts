@@ -1,8 +1,8 @@
 /**
  * The rules of a process group: membership is counted.
  *
- * A member that joined twice is listed twice and has to leave twice, as in OTP's `pg`: two parts of a program can share a
- * member without knowing of one another.
+ * A member that joined twice is listed twice and has to leave twice, as in OTP's `pg`: two parts of a program can share
+ * a member without knowing of one another.
  *
  * @since 0.1.0
  */

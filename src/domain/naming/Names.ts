@@ -19,8 +19,9 @@ export type Claim<H> =
  *
  * **Details**
  *
- * `oldest` is the oldest registration under the key, `inherited` the one of an earlier incarnation that the process makes
- * again (`Origin`). A unique key goes to one process, as often as that claims it; under a duplicate key every claim counts.
+ * `oldest` is the oldest registration under the key, `inherited` the one of an earlier incarnation that the process
+ * makes again (`Origin`). A unique key goes to one process, as often as that claims it; under a duplicate key every
+ * claim counts.
  *
  * @since 0.1.0
  */

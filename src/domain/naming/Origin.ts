@@ -1,9 +1,9 @@
 /**
  * Who made a registration or a membership: an incarnation of the process itself, or others.
  *
- * What is registered or joined belongs to a process and stays over its restarts, while `init` runs for each incarnation. So
- * what an incarnation says of itself takes the place of what one before it had said: in OTP that would have ended with the
- * old pid, and the count is the same. What others say counts each time.
+ * What is registered or joined belongs to a process and stays over its restarts, while `init` runs for each
+ * incarnation. So what an incarnation says of itself takes the place of what one before it had said: in OTP that would
+ * have ended with the old pid, and the count is the same. What others say counts each time.
  *
  * @since 0.1.0
  */

@@ -9,8 +9,8 @@
  *
  * **Details**
  *
- * Elixir takes the number of its schedulers. A JavaScript thread has one, so partitions divide waiting here, not computing,
- * and the number of cores says nothing. It is a number of its own, the same on every platform.
+ * Elixir takes the number of its schedulers. A JavaScript thread has one, so partitions divide waiting here, not
+ * computing, and the number of cores says nothing. It is a number of its own, the same on every platform.
  *
  * @category options
  * @since 0.1.0
@@ -57,8 +57,8 @@ export const resizeProblem = (partitions: number, initial: number): string | und
  *
  * **Details**
  *
- * Stops every partition above the new number, the youngest first, whether it should be running or not: one that an earlier,
- * interrupted change left behind goes as well. Starts those that are missing, the oldest first.
+ * Stops every partition above the new number, the youngest first, whether it should be running or not: one that an
+ * earlier, interrupted change left behind goes as well. Starts those that are missing, the oldest first.
  *
  * @since 0.1.0
  */

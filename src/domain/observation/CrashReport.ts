@@ -26,8 +26,9 @@ export const CrashReport = Schema.Struct({
   /** Casts that were undone unseen, because the state could not be stored. */
   undone: Schema.optionalKey(Schema.Int),
   /**
-   * What is shown of it, as its format hook left it (nothing without a hook: states and payloads may be secret, or large): its last state, the message in hand, the reason (when the hook changed
-   * it) and the event log (when it was on).
+   * What is shown of it, as its format hook left it (nothing without a hook: states and payloads may be secret, or
+   * large): its last state, the message in hand, the reason (when the hook changed it) and the event log (when it was
+   * on).
    */
   shown: Schema.optionalKey(Schema.Struct({
     state: Schema.Unknown,
@@ -36,8 +37,8 @@ export const CrashReport = Schema.Struct({
     log: Schema.optionalKey(Schema.Array(Schema.Unknown))
   })),
   /**
-   * It did not come up: this was a start, and no incarnation has ended. `since` is the path of the process below it that
-   * failed to start, when it was one: the cause is in the report of that one.
+   * It did not come up: this was a start, and no incarnation has ended. `since` is the path of the process below it
+   * that failed to start, when it was one: the cause is in the report of that one.
    */
   start: Schema.optionalKey(Schema.Struct({ since: Schema.optionalKey(Schema.Array(Schema.String)) })),
   /** It did not end in the time it was given, and is left behind: what it does from then on changes nothing. */
@@ -78,8 +79,9 @@ const words = ({ abandoned, reason, shown, start }: CrashReport, textOf: (reason
 }
 
 /**
- * Whether the cause is to be shown with the report. It is not when another report has shown it before: that of the child
- * which a supervisor gave up on, or which did not start. One that was given up on after ends in order has had none.
+ * Whether the cause is to be shown with the report. It is not when another report has shown it before: that of the
+ * child which a supervisor gave up on, or which did not start. One that was given up on after ends in order has had
+ * none.
  *
  * @category conversions
  * @since 0.1.0

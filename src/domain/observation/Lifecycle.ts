@@ -96,8 +96,8 @@ export const Deleted = Schema.TaggedStruct("Deleted", process)
 export const Abandoned = Schema.TaggedStruct("Abandoned", process)
 
 /**
- * What an incarnation does at its end failed (`terminate`, or the release of what it had acquired), after it had ended for
- * another reason. Where it had ended in order, that failure is the reason of `Exited`.
+ * What an incarnation does at its end failed (`terminate`, or the release of what it had acquired), after it had ended
+ * for another reason. Where it had ended in order, that failure is the reason of `Exited`.
  *
  * @category schemas
  * @since 0.1.0
@@ -182,8 +182,8 @@ export const Quarantined = Schema.TaggedStruct("Quarantined", {
 })
 
 /**
- * A durable timer is due, and its message is handled: `late` milliseconds after the date `due`, and after `missed` more times of
- * one that repeats. One that was due while no process ran is delivered when one does.
+ * A durable timer is due, and its message is handled: `late` milliseconds after the date `due`, and after `missed` more
+ * times of one that repeats. One that was due while no process ran is delivered when one does.
  *
  * @category schemas
  * @since 0.1.0

@@ -15,8 +15,8 @@ export const idText = (id: string): string => {
 }
 
 /**
- * A path for people: `root > app/Counter`. Ids may hold slashes, so that one does not separate them. Of one that is too long for a
- * line the beginning and the end are there.
+ * A path for people: `root > app/Counter`. Ids may hold slashes, so that one does not separate them. Of one that is too
+ * long for a line the beginning and the end are there.
  *
  * @category conversions
  * @since 0.1.0

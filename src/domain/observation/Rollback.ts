@@ -1,5 +1,6 @@
 /**
- * What is said when a server goes on from an older state than it had acknowledged, or from `init`: updates are lost by it.
+ * What is said when a server goes on from an older state than it had acknowledged, or from `init`: updates are lost by
+ * it.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * A supervision tree, folded from its events.
  *
- * A pure fold of {@link Lifecycle} events: a log, a page or a test that has the events has the tree, without asking
- * a single process. It is as true as the events are complete; ask the supervisor (`whichChildren`) when you need to know
+ * A pure fold of {@link Lifecycle} events: a log, a page or a test that has the events has the tree, without asking a
+ * single process. It is as true as the events are complete; ask the supervisor (`whichChildren`) when you need to know
  * and not to watch.
  *
  * @since 0.1.0
@@ -91,8 +91,9 @@ export const find = (view: SystemView, path: ReadonlyArray<string>): Option.Opti
  *
  * **Details**
  *
- * A process that is heard of for the first time is added, whatever the event: a view may begin in the middle of a tree's
- * life. `Deleted` removes a process and all below it. What an older incarnation still says changes nothing but counts.
+ * A process that is heard of for the first time is added, whatever the event: a view may begin in the middle of a
+ * tree's life. `Deleted` removes a process and all below it. What an older incarnation still says changes nothing but
+ * counts.
  *
  * @category folding
  * @since 0.1.0

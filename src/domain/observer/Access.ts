@@ -1,8 +1,8 @@
 /**
  * Who may ask the observer.
  *
- * It binds to this machine alone, yet every page of the web that a browser on it shows can send requests there. One gives
- * itself away: by its `Origin`, or, when its name was made to lead here (DNS rebinding), by the `Host`.
+ * It binds to this machine alone, yet every page of the web that a browser on it shows can send requests there. One
+ * gives itself away: by its `Origin`, or, when its name was made to lead here (DNS rebinding), by the `Host`.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,9 @@ const loopback = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i
 const isOwn = (host: string, hosts: ReadonlyArray<string>): boolean =>
   loopback.test(host) || hosts.some((own) => own.toLowerCase() === host.toLowerCase())
 
-/** Why a request is refused, however it was authorised; `undefined` when it is not. `hosts` are those beside loopback. */
+/**
+ * Why a request is refused, however it was authorised; `undefined` when it is not. `hosts` are those beside loopback.
+ */
 export const foreign = ({ host, origin }: Request, hosts: ReadonlyArray<string>): string | undefined => {
   if (host === undefined || !isOwn(host, hosts)) {
     return `Host ${

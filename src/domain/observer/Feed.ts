@@ -1,8 +1,8 @@
 /**
  * What happened, grouped: one crash, its restart, what was restored and what it cost are one entry.
  *
- * A pure fold of lifecycle events. It keeps the newest groups only, and of one process that crashes without end no more steps
- * than a person reads.
+ * A pure fold of lifecycle events. It keeps the newest groups only, and of one process that crashes without end no more
+ * steps than a person reads.
  *
  * @since 0.1.0
  */

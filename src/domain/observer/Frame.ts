@@ -1,8 +1,8 @@
 /**
  * The observer's screen as lines of a terminal: what is drawn for what is seen, and what a key does. Pure.
  *
- * *Tricky*: names, reasons and messages come from the app. A control character among them would be a command to the terminal;
- * each is shown as `·`.
+ * *Tricky*: names, reasons and messages come from the app. A control character among them would be a command to the
+ * terminal; each is shown as `·`.
  *
  * @since 0.1.0
  */

@@ -1,7 +1,8 @@
 /**
  * Which lines of a tree are to be seen: those below what is open, and of them the ones in a window.
  *
- * A branch that has no branches below it is counted, not walked: a supervisor of a million servers costs what its window does.
+ * A branch that has no branches below it is counted, not walked: a supervisor of a million servers costs what its
+ * window does.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,6 @@
 /**
- * Processes in the order of a column of the table, the largest or the smallest first: as many as a person looks through.
+ * Processes in the order of a column of the table, the largest or the smallest first: as many as a person looks
+ * through.
  *
  * @since 0.1.0
  */
@@ -45,7 +46,9 @@ interface Ranked<A> {
   readonly item: A
 }
 
-/** The first `most` of all that it is offered; of equals those that came first. It never keeps more than twice as many. */
+/**
+ * The first `most` of all that it is offered; of equals those that came first. It never keeps more than twice as many.
+ */
 export class Top<A> {
   private readonly most: number
   private readonly sign: 1 | -1

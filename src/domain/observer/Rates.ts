@@ -17,7 +17,9 @@ export const readings = 60
 export class Rates {
   private readonly kept = new Map<number, ReadonlyArray<Reading>>()
 
-  /** Notes what the counters say now. Those without a reading are forgotten once `n` more than there are have gathered. */
+  /**
+   * Notes what the counters say now. Those without a reading are forgotten once `n` more than there are have gathered.
+   */
   read(at: number, counters: ReadonlyArray<readonly [n: number, value: number]>): void {
     for (const [n, value] of counters) {
       const before = this.kept.get(n) ?? []

@@ -2,8 +2,8 @@
  * What the observer says to those who watch: a snapshot, then differences.
  *
  * The source sends counters that only grow, and never a rate: what changes per second its readers make of two of them
- * (`Rates`). `source` is another one after a restart of the process, `seq` counts what one reader was sent, so that a reader
- * knows a source that began anew, and a difference that it has missed.
+ * (`Rates`). `source` is another one after a restart of the process, `seq` counts what one reader was sent, so that a
+ * reader knows a source that began anew, and a difference that it has missed.
  *
  * Plain types, without effect's Schema: the page has them too.
  *

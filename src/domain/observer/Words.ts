@@ -1,6 +1,6 @@
 /**
- * Numbers, times and budgets in words, the same on the page and in a terminal. No locale but English: these are texts for
- * operators, beside the English of the rest.
+ * Numbers, times and budgets in words, the same on the page and in a terminal. No locale but English: these are texts
+ * for operators, beside the English of the rest.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * Times that were given by hand, in milliseconds.
  *
- * The type checker lets `NaN`, `-1` and `` `${seconds} seconds` `` pass. Effect reads the first as no time at all, and throws at
- * the last without saying who gave it to whom. Here all of them are no time, and the caller says so.
+ * The type checker lets `NaN`, `-1` and `` `${seconds} seconds` `` pass. Effect reads the first as no time at all, and
+ * throws at the last without saying who gave it to whom. Here all of them are no time, and the caller says so.
  *
  * @since 0.1.0
  */

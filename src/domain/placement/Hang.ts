@@ -1,13 +1,13 @@
 /**
  * Whether a thread hangs: a rule over samples of it, which tells one that is dead from one that is starved.
  *
- * A thread that is busy for a long time is in an endless loop, or at honest work on a machine that has no time for it. What
- * distinguishes them is how much time it was given with the same messages in hand, not how much time has passed. So time counts
- * unless the thread waited for a processor in it. Where that is not known, all of it counts, unless the one who took the sample
- * was late as well: a machine that starves the parent starves its threads.
+ * A thread that is busy for a long time is in an endless loop, or at honest work on a machine that has no time for it.
+ * What distinguishes them is how much time it was given with the same messages in hand, not how much time has passed.
+ * So time counts unless the thread waited for a processor in it. Where that is not known, all of it counts, unless the
+ * one who took the sample was late as well: a machine that starves the parent starves its threads.
  *
- * *Tricky*: where only the thread itself knows, one that is stuck in native code (a lock, a read that blocks) does not answer. Its
- * time counts until it answers again, and what it says then is the truth about the time before.
+ * *Tricky*: where only the thread itself knows, one that is stuck in native code (a lock, a read that blocks) does not
+ * answer. Its time counts until it answers again, and what it says then is the truth about the time before.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,10 @@ export interface Sample {
   readonly inHand: number | undefined
   /** For which part of the time its event loop was busy: 0 to 1. */
   readonly utilisation: number
-  /** Milliseconds in which it did not wait for a processor, since that was last known; `undefined` when it is not known now. */
+  /**
+   * Milliseconds in which it did not wait for a processor, since that was last known; `undefined` when it is not known
+   * now.
+   */
   readonly given: number | undefined
 }
 
@@ -67,5 +70,8 @@ export const spentOf = ({ given, unknown }: Suspicion): number => given + unknow
 export const isHung = (suspicion: Suspicion, patience: number): boolean =>
   suspicion.samples >= samplesOfProof && spentOf(suspicion) >= patience
 
-/** How often to take a sample, in milliseconds: often enough for a proof within the patience, and seldom enough to cost nothing. */
+/**
+ * How often to take a sample, in milliseconds: often enough for a proof within the patience, and seldom enough to cost
+ * nothing.
+ */
 export const everyFor = (patience: number): number => Math.min(Math.max(patience / 10, 20), 1000)

@@ -1,8 +1,8 @@
 /**
  * What a caller outside hears of a request that reached no server, since something is wrong with it.
  *
- * The fields are those of a problem document (RFC 9457), so that over HTTP it is one. It says where the request is wrong, and
- * never repeats what it brought.
+ * The fields are those of a problem document (RFC 9457), so that over HTTP it is one. It says where the request is
+ * wrong, and never repeats what it brought.
  *
  * @since 0.1.0
  */

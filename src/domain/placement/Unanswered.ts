@@ -1,8 +1,8 @@
 /**
  * What a caller outside may know of a call that got no answer of its own, and what it may do about it.
  *
- * A `CallError` stays inside: it names servers, and carries causes with stacks. Outside there is a reason, and whether the same
- * request may simply be sent again.
+ * A `CallError` stays inside: it names servers, and carries causes with stacks. Outside there is a reason, and whether
+ * the same request may simply be sent again.
  *
  * @since 0.1.0
  */
@@ -45,9 +45,9 @@ export type UnansweredReason = typeof UnansweredReason.Type
 /**
  * A request that got no answer of its own: what is left of a `CallError` outside.
  *
- * `again`: nothing was done, and the same request may be answered when it is sent again. Where it is `false`, the message may
- * have been handled, or it is refused again. A call with an idempotency key may always be sent again with that key where
- * its server's state is conserved.
+ * `again`: nothing was done, and the same request may be answered when it is sent again. Where it is `false`, the
+ * message may have been handled, or it is refused again. A call with an idempotency key may always be sent again with
+ * that key where its server's state is conserved.
  *
  * @category errors
  * @since 0.1.0

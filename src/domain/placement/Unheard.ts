@@ -48,8 +48,8 @@ export const toReason = (
 })
 
 /**
- * Whether a call is made again by itself: it went where its server is no more, and either nothing was done, or its key keeps
- * what was done from being done twice.
+ * Whether a call is made again by itself: it went where its server is no more, and either nothing was done, or its key
+ * keeps what was done from being done twice.
  */
 export const isAskedAgain = (reason: CallErrorReason, hasKey: boolean): boolean =>
   reason._tag === "Unreachable" && (reason.why === "moved" || reason.why === "storage") && (hasKey || !reason.begun)

@@ -1,8 +1,9 @@
 /**
  * What of a server's messages travels: to another machine, to a thread, to a caller outside.
  *
- * Each message has a schema of its payload, of its reply and of its error. Every placement makes its codecs from these three,
- * so that a message means the same wherever its server is. Messages that only the server sends itself do not travel.
+ * Each message has a schema of its payload, of its reply and of its error. Every placement makes its codecs from these
+ * three, so that a message means the same wherever its server is. Messages that only the server sends itself do not
+ * travel.
  *
  * @since 0.1.0
  */

@@ -31,7 +31,8 @@ export class WorkerDied extends Schema.TaggedError<WorkerDied>()("WorkerDied", {
 }
 
 /**
- * A thread, or process, did not come to serve a server: its module did not load, its layer did not build, or its `init` failed.
+ * A thread, or process, did not come to serve a server: its module did not load, its layer did not build, or its `init`
+ * failed.
  *
  * @category errors
  * @since 0.1.0

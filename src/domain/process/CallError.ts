@@ -1,8 +1,8 @@
 /**
  * The one error that any call can fail with, beside the message's own, and why.
  *
- * Callers catch `CallError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened, to which
- * server, and what to do about it.
+ * Callers catch `CallError` by its tag, or one reason with `Effect.catchReason`. Every text says what happened, to
+ * which server, and what to do about it.
  *
  * @since 0.1.0
  */
@@ -15,8 +15,8 @@ import { crashed, ExitReason, toText } from "./ExitReason.ts"
 import { adviceOf, inDoubt } from "./UpdateAdvice.ts"
 
 /**
- * The server is down and no start is due (OTP: `noproc`). `reason` says how it ended, when it ended in order
- * with this very message in hand (OTP: the exit reason); `key` is the server's, where `at(key)` finds another in its place.
+ * The server is down and no start is due (OTP: `noproc`). `reason` says how it ended, when it ended in order with this
+ * very message in hand (OTP: the exit reason); `key` is the server's, where `at(key)` finds another in its place.
  */
 export const NotRunning = Schema.TaggedStruct("NotRunning", {
   reason: Schema.optionalKey(ExitReason),
@@ -26,8 +26,8 @@ export const NotRunning = Schema.TaggedStruct("NotRunning", {
 })
 
 /**
- * The incarnation ended while it handled this message. `willRestart` says whether another one follows. `reason` is how it
- * ended when that was ordered, by its own handler or from outside: its `cause` is then an interruption.
+ * The incarnation ended while it handled this message. `willRestart` says whether another one follows. `reason` is how
+ * it ended when that was ordered, by its own handler or from outside: its `cause` is then an interruption.
  */
 export const Crashed = Schema.TaggedStruct("Crashed", {
   cause: ForeignCause,
@@ -38,8 +38,8 @@ export const Crashed = Schema.TaggedStruct("Crashed", {
 /**
  * The things that a message can still wait for when its caller gives up.
  *
- * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a reply
- * that was promised (`Next.noReply`), the store; the end of a server that was ordered to stop.
+ * Its turn, room in a full mailbox, the start of an incarnation, the resumption of a suspended server; its handler, a
+ * reply that was promised (`Next.noReply`), the store; the end of a server that was ordered to stop.
  *
  * @category schemas
  * @since 0.1.0
@@ -55,8 +55,8 @@ export const WaitsFor = Schema.Literals(["turn", "room", "start", "resume", "han
 export type WaitsFor = typeof WaitsFor.Type
 
 /**
- * No answer came in time. `begun`: a handler had begun with the message, which goes on, so what it does may be done. One that
- * had not begun was withdrawn: nothing was done, and sending it again is safe.
+ * No answer came in time. `begun`: a handler had begun with the message, which goes on, so what it does may be done.
+ * One that had not begun was withdrawn: nothing was done, and sending it again is safe.
  */
 export const Timeout = Schema.TaggedStruct("Timeout", {
   millis: Schema.Number,
@@ -85,10 +85,10 @@ export const NotConserved = Schema.TaggedStruct("NotConserved", { cause: Foreign
 export const KeyReused = Schema.TaggedStruct("KeyReused", { key: Schema.String })
 
 /**
- * A call with this idempotency key was made before, and its answer is not to be had; it is not handled again. `handled`:
- * `"yes"`, its answer is on record and is none of this message any more (`issue` says why); `"begun"`, its handler committed a
- * state and the answer that was to come later was lost with its incarnation; `"unknown"`, what was on record is damaged, so it
- * may have been handled, or never.
+ * A call with this idempotency key was made before, and its answer is not to be had; it is not handled again.
+ * `handled`: `"yes"`, its answer is on record and is none of this message any more (`issue` says why); `"begun"`, its
+ * handler committed a state and the answer that was to come later was lost with its incarnation; `"unknown"`, what was
+ * on record is damaged, so it may have been handled, or never.
  */
 export const AnswerLost = Schema.TaggedStruct("AnswerLost", {
   key: Schema.String,
@@ -106,10 +106,11 @@ export const InvalidIdempotencyKey = Schema.TaggedStruct("InvalidIdempotencyKey"
 export const InvalidPayload = Schema.TaggedStruct("InvalidPayload", { issue: Schema.String })
 
 /**
- * The server is not in this process, and there is no word of it. `why`: nothing came from where it is (`"silent"`), it was
- * handed over or taken over meanwhile (`"moved"`), this process has left the cluster (`"left"`), there is no room for one more
- * server (`"full"`), messages cannot be stored (`"storage"`), one side does not understand the other (`"malformed"`), it did not
- * start (`"start"`). `begun`: a handler may have begun with the message. `key` is the idempotency key that the call carried.
+ * The server is not in this process, and there is no word of it. `why`: nothing came from where it is (`"silent"`), it
+ * was handed over or taken over meanwhile (`"moved"`), this process has left the cluster (`"left"`), there is no room
+ * for one more server (`"full"`), messages cannot be stored (`"storage"`), one side does not understand the other
+ * (`"malformed"`), it did not start (`"start"`). `begun`: a handler may have begun with the message. `key` is the
+ * idempotency key that the call carried.
  */
 export const Unreachable = Schema.TaggedStruct("Unreachable", {
   why: Schema.Literals(["silent", "moved", "left", "full", "storage", "malformed", "start"]),
@@ -239,7 +240,9 @@ const unheard = ({ begun, key }: typeof Unreachable.Type): string =>
     ? "Whether it was handled is not known: ask the server where it stands before you send it again."
     : `Whether it was handled is not known: make the call again with the idempotency key "${key}", and it is not handled twice.`
 
-/** What is wrong with a key. A value of another type is shown as a text, which may have a length that a key may have. */
+/**
+ * What is wrong with a key. A value of another type is shown as a text, which may have a length that a key may have.
+ */
 const ofKey = (key: string, most: number): string => {
   const bytes = bytesOf(key)
   return bytes >= 1 && bytes <= most
@@ -308,8 +311,8 @@ Unthrown.prototype = CallError.prototype
 const Stackless = Unthrown as unknown as new(server: string, request: string, reason: CallErrorReason) => CallError
 
 /**
- * Makes a `CallError` without running its constructor: an `Error` captures a stack, and a schema checks what is known to
- * be right. Both cost more than crash, restart and reply together, and the stack would show the engine's frames.
+ * Makes a `CallError` without running its constructor: an `Error` captures a stack, and a schema checks what is known
+ * to be right. Both cost more than crash, restart and reply together, and the stack would show the engine's frames.
  */
 export const callError = (server: string, request: string, reason: CallErrorReason): CallError =>
   new Stackless(server, request, reason)

@@ -120,7 +120,8 @@ export const crashed = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Cr
 export const isOrderly = (reason: ExitReason): boolean => reason._tag === "Normal" || reason._tag === "Shutdown"
 
 /**
- * Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption without an order is `Crashed`.
+ * Classifies how a fiber ended: success is `Normal`; a failure, a defect or an interruption without an order is
+ * `Crashed`.
  *
  * @category conversions
  * @since 0.1.0

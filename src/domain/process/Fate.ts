@@ -9,10 +9,10 @@ import type { ExitReason } from "./ExitReason.ts"
 /**
  * What becomes of a process after its incarnation ended.
  *
- * `restarting`: another incarnation follows, callers wait. `parked`: its supervisor gave up on it and keeps it; queued calls
- * are held, new ones answered `Parked`. `stopped`: it is down and its spec is kept; queued calls get `NotRunning`, its
- * companion keeps the state. `finished`: it ended in order and does not come back; a companion in memory forgets.
- * `deleted`: its spec is gone; a companion in memory forgets.
+ * `restarting`: another incarnation follows, callers wait. `parked`: its supervisor gave up on it and keeps it; queued
+ * calls are held, new ones answered `Parked`. `stopped`: it is down and its spec is kept; queued calls get
+ * `NotRunning`, its companion keeps the state. `finished`: it ended in order and does not come back; a companion in
+ * memory forgets. `deleted`: its spec is gone; a companion in memory forgets.
  */
 export type Fate = "restarting" | "parked" | "stopped" | "finished" | "deleted"
 
@@ -23,8 +23,8 @@ export type Shutdown = number | "infinity" | "brutal_kill"
 export const defaultShutdown = 5000
 
 /**
- * How long an end may take, in milliseconds, where `shutdown` would be given. After a kill there is an end to that, whatever
- * it says.
+ * How long an end may take, in milliseconds, where `shutdown` would be given. After a kill there is an end to that,
+ * whatever it says.
  */
 export const patienceFor = (reason: ExitReason, shutdown: number): number =>
   reason._tag === "Killed" ? Math.min(shutdown, defaultShutdown) : shutdown

@@ -8,8 +8,8 @@ import { isInstance } from "../text/ForeignText.ts"
 import { ExitReason, toCause, toWords } from "./ExitReason.ts"
 
 /**
- * A child was to be restarted more often than its supervisor's budget allows, and no error was the reason: it had ended in
- * order, or was killed.
+ * A child was to be restarted more often than its supervisor's budget allows, and no error was the reason: it had ended
+ * in order, or was killed.
  */
 export class EndedTooOften extends Schema.TaggedError<EndedTooOften>()("EndedTooOften", {
   child: Schema.String,

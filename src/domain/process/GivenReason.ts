@@ -1,5 +1,6 @@
 /**
- * Exit reasons that are given by hand: past the type checker they may be anything, and a process must not end with that.
+ * Exit reasons that are given by hand: past the type checker they may be anything, and a process must not end with
+ * that.
  *
  * @since 0.1.0
  */

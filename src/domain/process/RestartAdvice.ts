@@ -1,8 +1,8 @@
 /**
  * What an error says about starting its process again.
  *
- * An error carries its advice under {@link restartAdvice}, so that a supervisor need not know the class of the error: the
- * errors of stores do. An error without advice is a crash like any other.
+ * An error carries its advice under {@link restartAdvice}, so that a supervisor need not know the class of the error:
+ * the errors of stores do. An error without advice is a crash like any other.
  *
  * @since 0.1.0
  */
@@ -10,8 +10,9 @@ import { Predicate } from "effect"
 
 /**
  * `uncharged`: its own retries have bounded the attempts already, so a restart costs the budget nothing. `charged`: the
- * budget has to bound them. `futile`: no start can succeed any more, and none beside it. `refused`: no start of this process
- * can succeed here as things are, and others are not concerned: a person has to do something, or it is elsewhere now.
+ * budget has to bound them. `futile`: no start can succeed any more, and none beside it. `refused`: no start of this
+ * process can succeed here as things are, and others are not concerned: a person has to do something, or it is
+ * elsewhere now.
  */
 export type RestartAdvice = "uncharged" | "charged" | "futile" | "refused"
 

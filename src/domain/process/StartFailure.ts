@@ -2,8 +2,8 @@
  * Why a start failed, as far as a restart budget is concerned.
  *
  * A start that is under way when a write of the incarnation before it finally fails has begun from a state that is not
- * stored. It is broken off, and the next attempt asks the store. That was the store's doing, as it is when an incarnation
- * that is up is ended for it.
+ * stored. It is broken off, and the next attempt asks the store. That was the store's doing, as it is when an
+ * incarnation that is up is ended for it.
  *
  * @since 0.1.0
  */

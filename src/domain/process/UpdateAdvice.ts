@@ -9,7 +9,9 @@
 import { Cause, Predicate } from "effect"
 import { text } from "../text/ForeignText.ts"
 
-/** The property that an error keeps its advice under: what happened to the state, and what to do, in whole sentences. */
+/**
+ * The property that an error keeps its advice under: what happened to the state, and what to do, in whole sentences.
+ */
 export const updateAdvice = "~heirloom/updateAdvice"
 
 /** The advice that a cause carries, if it carries any; an error that throws when it is read carries none. */

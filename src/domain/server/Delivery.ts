@@ -2,10 +2,10 @@
  * What becomes of messages when the incarnation that had them has ended.
  *
  * The message in hand: by default a call fails with `Crashed` and is not retried, as in OTP. A message that says
- * `redeliver` is handled again by the next incarnation, until it has had its attempts; then it is quarantined: answered,
- * reported, kept for a look. Attempts are counted before the handler runs, so that a crash of the counter itself cannot
- * make it endless. A caller that was promised a later reply is refused: the incarnation that promised it is gone. What
- * is queued waits for the next incarnation, if there is to be one.
+ * `redeliver` is handled again by the next incarnation, until it has had its attempts; then it is quarantined:
+ * answered, reported, kept for a look. Attempts are counted before the handler runs, so that a crash of the counter
+ * itself cannot make it endless. A caller that was promised a later reply is refused: the incarnation that promised it
+ * is gone. What is queued waits for the next incarnation, if there is to be one.
  *
  * @since 0.1.0
  */
@@ -23,8 +23,8 @@ export interface Redeliver {
 export type Delivery = "reply" | "refuse" | "redeliver" | "quarantine"
 
 /**
- * What its handler had come to: nothing, it was interrupted; it had stopped the server (`Next.stop`) without a reply; or
- * with one.
+ * What its handler had come to: nothing, it was interrupted; it had stopped the server (`Next.stop`) without a reply;
+ * or with one.
  */
 export type Progress = "interrupted" | "stopped" | "replied"
 

@@ -2,13 +2,16 @@
  * Idempotency keys: a call that is made again is answered again, and not handled again.
  *
  * A call may carry a key. Its answer is recorded under that key in one commit with the state it was computed from
- * (`state/Answers`), so that a caller who does not know whether its call was handled (a crash, a timeout, the death of the
- * process) simply makes it again. Typed failures are recorded too; defects are not, for they left no trace in the state.
+ * (`state/Answers`), so that a caller who does not know whether its call was handled (a crash, a timeout, the death of
+ * the process) simply makes it again. Typed failures are recorded too; defects are not, for they left no trace in the
+ * state.
  *
- * A handler that commits a state and answers later leaves a *mark* in that commit: the call was begun. As long as the answer
- * is due, the same call made again waits for it. When the answer was lost, its caller hears that, and nothing is done twice.
+ * A handler that commits a state and answers later leaves a *mark* in that commit: the call was begun. As long as the
+ * answer is due, the same call made again waits for it. When the answer was lost, its caller hears that, and nothing is
+ * done twice.
  *
- * Two calls are the same when they mean the same: {@link canonical} makes one text of all the ways to write a payload down.
+ * Two calls are the same when they mean the same: {@link canonical} makes one text of all the ways to write a payload
+ * down.
  *
  * @since 0.1.0
  */
@@ -20,8 +23,8 @@ import { isDefined, isPlain, isSorted } from "../text/SortedJson.ts"
 export const maxKeyBytes = maxAnswerIdBytes
 
 /**
- * Whether a text can be the key of a call. The empty one is none: it is what a caller has whose request came without one, and
- * two such callers are not one.
+ * Whether a text can be the key of a call. The empty one is none: it is what a caller has whose request came without
+ * one, and two such callers are not one.
  */
 export const isKey = (text: unknown): text is string =>
   typeof text === "string" && text !== "" && !isLonger(text, maxKeyBytes)
@@ -45,10 +48,15 @@ const special = "\u0001"
 export const answerId = (key: string): string =>
   key.startsWith(special) || (isMade(key) && isMark(key)) ? shortened(`${special}answer ${key}`) : key
 
-/** What is recorded under this: the call with this key was begun. A row of its own, since either may be rolled back alone. */
+/**
+ * What is recorded under this: the call with this key was begun. A row of its own, since either may be rolled back
+ * alone.
+ */
 export const markId = (key: string): string => shortened(isMade(key) ? markOf(key) : `${special}begun ${key}`)
 
-/** JSON as text, one text for all that means the same: fields in the order of their names, and none that is `undefined`. */
+/**
+ * JSON as text, one text for all that means the same: fields in the order of their names, and none that is `undefined`.
+ */
 export const canonical = (json: unknown): string => isSorted(json) ? JSON.stringify(json) ?? "null" : sortedText(json)
 
 /** The same of any JSON, sorted or not. */
@@ -60,8 +68,8 @@ const sorted = (_: string, value: unknown): unknown =>
     : Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
 
 /**
- * A payload without its properties that are `undefined`, which mean the same as none. The same value when there are none; an
- * object of a class of its own is left alone.
+ * A payload without its properties that are `undefined`, which mean the same as none. The same value when there are
+ * none; an object of a class of its own is left alone.
  */
 export const withoutUndefined = (value: unknown): unknown => isDefined(value) ? value : rewritten(value)
 

@@ -1,9 +1,9 @@
 /**
  * What becomes of a server to which no message has come for long enough (`passivate`).
  *
- * It hibernates: its state leaves memory, the server stays. Or it stops: nothing of it stays, and who asks for its key gets
- * another in its place. Neither may take away what is still waited for. A hibernating server keeps all but its state,
- * so little holds it up; one that stops would lose what only it has.
+ * It hibernates: its state leaves memory, the server stays. Or it stops: nothing of it stays, and who asks for its key
+ * gets another in its place. Neither may take away what is still waited for. A hibernating server keeps all but its
+ * state, so little holds it up; one that stops would lose what only it has.
  *
  * @since 0.1.0
  */
@@ -19,11 +19,11 @@ export const idledAway: ExitReason = { _tag: "Shutdown", detail: "idle" }
 /**
  * Things that can keep a server awake.
  *
- * `message`: one waits. `continuation`: its own work comes before any message. `promise`: a caller was promised a later reply.
- * `request`: it has sent one (`Requests.send`) that is not answered. `suspension`: it was suspended, and is to be found so.
- * `timeout`: its `idle` is to be called (`idleAfter`). `work`: a timer, linked work, a task or a watch of its own. `name`: it
- * is registered, or in a group. `quarantine`: messages are kept for a look. `debug`: it is watched. `timer`: a durable timer is
- * set that would go with it.
+ * `message`: one waits. `continuation`: its own work comes before any message. `promise`: a caller was promised a later
+ * reply. `request`: it has sent one (`Requests.send`) that is not answered. `suspension`: it was suspended, and is to
+ * be found so. `timeout`: its `idle` is to be called (`idleAfter`). `work`: a timer, linked work, a task or a watch of
+ * its own. `name`: it is registered, or in a group. `quarantine`: messages are kept for a look. `debug`: it is watched.
+ * `timer`: a durable timer is set that would go with it.
  */
 export type Holder = keyof typeof holds
 
@@ -61,8 +61,8 @@ export type Decision = "stay" | "wait" | By
 /**
  * Decides what becomes of it.
  *
- * A state that a store has not got, since nothing of it was ever changed, cannot be loaded again. It is made again by `init`:
- * such a server stops, where it comes back when it is asked for.
+ * A state that a store has not got, since nothing of it was ever changed, cannot be loaded again. It is made again by
+ * `init`: such a server stops, where it comes back when it is asked for.
  */
 export const decide = ({ by, comesBack, held, residency }: Sleepy): Decision => {
   const may = (by: By): boolean => held.every((holder) => !keepsAwake[holder][by])

@@ -22,8 +22,8 @@ export interface DeliveryOptions {
   /** Handle the message again after a crash, up to that often in all. By default a crash is final for it. */
   readonly redeliver?: Redeliver | undefined
   /**
-   * Only the server itself sends it, through `self`: it is not on its clients (OTP: what `handle_info/2` gets). For ticks of
-   * its own timers, and for what its background work reports.
+   * Only the server itself sends it, through `self`: it is not on its clients (OTP: what `handle_info/2` gets). For
+   * ticks of its own timers, and for what its background work reports.
    */
   readonly internal?: boolean | undefined
   /**
@@ -76,9 +76,9 @@ export interface CallDescription extends DeliveryOptions {
   readonly reply?: Schema.Top
   readonly error?: Schema.Top
   /**
-   * Holds each answer until the store has confirmed that this process still owns it, that of a handler that only reads, too: then
-   * no answer is older than what another process, which has taken over meanwhile, has answered. It costs a question to the
-   * store for all answers that wait at once; without a store nothing.
+   * Holds each answer until the store has confirmed that this process still owns it, that of a handler that only reads,
+   * too: then no answer is older than what another process, which has taken over meanwhile, has answered. It costs a
+   * question to the store for all answers that wait at once; without a store nothing.
    */
   readonly confirm?: boolean | undefined
   /** How long a caller waits, unless it says otherwise itself; 5 seconds by default, as in OTP. */
@@ -106,10 +106,10 @@ type ErrorOf<O> = O extends { readonly error: infer E extends Schema.Top } ? E :
  * Describes a message with an answer (OTP: `gen_server:call/2,3`).
  *
  * `payload` defaults to nothing, `reply` to `Schema.Void`, `error` to `Schema.Never`: a handler may fail only with what
- * is declared here. A payload is given as fields, or as any schema: a `Schema.Struct`, a `Schema.Class`, a union. Of fields the
- * sender may leave out those with a constructor default; of a schema it passes the type as it is, an instance of a class for one.
- * (TypeScript takes an object with the same fields for an instance of a `Schema.Class`. Its schema does not: a store refuses a
- * state with such an object in it, and so does `validate: true` such a payload.)
+ * is declared here. A payload is given as fields, or as any schema: a `Schema.Struct`, a `Schema.Class`, a union. Of
+ * fields the sender may leave out those with a constructor default; of a schema it passes the type as it is, an
+ * instance of a class for one. (TypeScript takes an object with the same fields for an instance of a `Schema.Class`.
+ * Its schema does not: a store refuses a state with such an object in it, and so does `validate: true` such a payload.)
  *
  * @category messages
  * @since 0.1.0
@@ -159,8 +159,8 @@ export const cast = <const O extends CastDescription = {}>(description?: O): Cas
 export type Messages = Record<string, Call<any, any, any> | Cast<any>>
 
 /**
- * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for a
- * promise wherever one is awaited, `key` is what the server goes by, and the others are how every object is shown and
+ * Names that no message can have, since each becomes a method of the clients: a client with a `then` would be taken for
+ * a promise wherever one is awaited, `key` is what the server goes by, and the others are how every object is shown and
  * compared.
  */
 export const reservedNames = ["then", "constructor", "pipe", "toJSON", "toString", "key"] as const
@@ -180,8 +180,8 @@ type TypeOf<P> = P extends Schema.Top ? P["Type"] : P extends Fields ? Schema.St
 export type NoPayload = Readonly<Record<string, never>>
 
 /**
- * The payload that the sender of a message passes: of fields, those with a constructor default may be left out; of a schema, its
- * type.
+ * The payload that the sender of a message passes: of fields, those with a constructor default may be left out; of a
+ * schema, its type.
  */
 export type PayloadInput<M> = M extends { readonly payload: infer P } ? P extends Schema.Top ? P["Type"]
   : P extends Fields ? [keyof P] extends [never] ? NoPayload : Schema.Struct<P>["~type.make.in"]
@@ -212,8 +212,8 @@ export interface From<in A = never, in E = never> {
 export type ServerKey = string | undefined
 
 /**
- * The context of a message, for its handler: beside state and payload. `K` is the key of the server: a `string` where it has
- * one, `undefined` where it has none, either in a behaviour for both.
+ * The context of a message, for its handler: beside state and payload. `K` is the key of the server: a `string` where
+ * it has one, `undefined` where it has none, either in a behaviour for both.
  *
  * @category models
  * @since 0.1.0
@@ -228,12 +228,12 @@ export interface HandlerContext<in A = never, in E = never, out K extends Server
   /** The key of the server; a server of `layer` has none. */
   readonly key: K
   /**
-   * The revision of the state: the number of its snapshot, 0 before the first commit. It only grows, also over restarts of the
-   * process where a store has the state. One that is conserved late has the number of what is conserved, and one that is not
-   * conserved has 0.
+   * The revision of the state: the number of its snapshot, 0 before the first commit. It only grows, also over restarts
+   * of the process where a store has the state. One that is conserved late has the number of what is conserved, and one
+   * that is not conserved has 0.
    *
-   * It is looked up when it is read. Read it first in a handler that waits: a state that is set from outside meanwhile has a
-   * number of its own.
+   * It is looked up when it is read. Read it first in a handler that waits: a state that is set from outside meanwhile
+   * has a number of its own.
    */
   readonly seq: number
   /** The durable timer that the message is from; `undefined` when someone sent it. */
@@ -302,20 +302,20 @@ export type MessageValues<Ms extends Messages> = {
  */
 export interface CallOptions {
   /**
-   * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. Anything that is no time (`NaN`, a
-   * negative one) is a defect of the caller, `InvalidOption`: nothing is sent.
+   * How long to wait: 5 seconds unless the message says otherwise; `"infinity"` waits for ever. Anything that is no
+   * time (`NaN`, a negative one) is a defect of the caller, `InvalidOption`: nothing is sent.
    */
   readonly timeout?: Duration.Input | "infinity" | undefined
   /**
-   * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same key,
-   * message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are not. An
-   * answer that the handler promised (`Next.noReply`) is waited for; one that was lost is `AnswerLost`.
+   * Makes the call safe to make again: its answer is recorded in one commit with the state, and a call with the same
+   * key, message and payload gets that answer instead of being handled again. Typed failures are recorded, defects are
+   * not. An answer that the handler promised (`Next.noReply`) is waited for; one that was lost is `AnswerLost`.
    *
-   * Payloads are the same that mean the same: in any order of their fields, and with fields that are `undefined` or not there.
-   * A deploy may add fields to a payload, and to a reply, that have a default.
+   * Payloads are the same that mean the same: in any order of their fields, and with fields that are `undefined` or not
+   * there. A deploy may add fields to a payload, and to a reply, that have a default.
    *
-   * A key has 1 to 256 bytes (in UTF-8); any other fails this call, with `InvalidIdempotencyKey`, before it is sent. The
-   * payload has to fit its schemas, since it is compared as text: one that does not is a defect of the caller. Over
+   * A key has 1 to 256 bytes (in UTF-8); any other fails this call, with `InvalidIdempotencyKey`, before it is sent.
+   * The payload has to fit its schemas, since it is compared as text: one that does not is a defect of the caller. Over
    * `StateContainer.layerForget` nothing is on record, so a key does nothing there: the call is handled again.
    */
   readonly idempotencyKey?: string | undefined

@@ -12,8 +12,8 @@ import * as GivenReason from "../process/GivenReason.ts"
 import type { Change } from "./Timer.ts"
 
 /**
- * Work to be done right after this message and before anything queued (OTP: `handle_continue/2`); `R` is what it needs of the
- * context, beside the Scope of the incarnation, and `M` the messages that its timers are for.
+ * Work to be done right after this message and before anything queued (OTP: `handle_continue/2`); `R` is what it needs
+ * of the context, beside the Scope of the incarnation, and `M` the messages that its timers are for.
  *
  * @category models
  * @since 0.1.0
@@ -23,8 +23,8 @@ export type Continue<S, T = S, R = never, M = never> = (
 ) => CastNext<T, R, M> | Effect.Effect<CastNext<T, R, M>, never, R | Scope.Scope>
 
 /**
- * The options of an answer: `S` is the state just committed, `T` the state that a continuation makes of it, `R` the services
- * that it needs, `M` the messages that timers are for.
+ * The options of an answer: `S` is the state just committed, `T` the state that a continuation makes of it, `R` the
+ * services that it needs, `M` the messages that timers are for.
  *
  * @category options
  * @since 0.1.0
@@ -35,25 +35,26 @@ export interface NextOptions<in S, out T = S, out R = never, out M = never> {
   /**
    * Durable timers to be set and cancelled, in this order, in the same commit as the state (see `Timer`).
    *
-   * They survive what the state survives. Where the companion keeps none, the handler that sets one crashes with `NoTimers`; with
-   * one that makes no sense (no date, a payload that does not fit its schema), with `InvalidOption`. Its answer is not
-   * committed then.
+   * They survive what the state survives. Where the companion keeps none, the handler that sets one crashes with
+   * `NoTimers`; with one that makes no sense (no date, a payload that does not fit its schema), with `InvalidOption`.
+   * Its answer is not committed then.
    */
   readonly timers?: ReadonlyArray<Change<M>> | undefined
   /**
-   * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). Anything that is no
-   * time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not committed; so
-   * does any time where the behaviour has no `idle` (`MissingCallback`).
+   * Calls the behaviour's `idle` when no message has come for that long (OTP: a timeout in the return value). Anything
+   * that is no time (`NaN`, a negative one, nonsense) crashes the handler with `InvalidOption`, and its answer is not
+   * committed; so does any time where the behaviour has no `idle` (`MissingCallback`).
    */
   readonly idleAfter?: Duration.Input | undefined
   /**
    * Drops everything but state and mailbox until the next message (OTP: `hibernate`).
    *
-   * With a durable companion the state leaves memory, too, as soon as it is stored, and the next message (or timeout, or
-   * request of the system) loads it before it is handled; others wait in their order. It stays when a message comes before
-   * that, or while a caller is promised a later reply. Parts that the state's Schema does not write down do not come back, and
-   * `restore` is not run: it is the same incarnation. A store that does not answer is asked again by `retry`; when it gives
-   * up, the incarnation ends as `NotConserved`. A companion with `when: "terminate"` keeps the state in memory.
+   * With a durable companion the state leaves memory, too, as soon as it is stored, and the next message (or timeout,
+   * or request of the system) loads it before it is handled; others wait in their order. It stays when a message comes
+   * before that, or while a caller is promised a later reply. Parts that the state's Schema does not write down do not
+   * come back, and `restore` is not run: it is the same incarnation. A store that does not answer is asked again by
+   * `retry`; when it gives up, the incarnation ends as `NotConserved`. A companion with `when: "terminate"` keeps the
+   * state in memory.
    */
   readonly hibernate?: boolean | undefined
 }
@@ -175,8 +176,8 @@ export interface StartOptions<in S, out T = S, out R = never, out M = never> ext
   /** Extra information for the starter, beside the reference (OTP: `{ok, Pid, Info}`). */
   readonly info?: unknown
   /**
-   * Conserves the state before the start is over: it is then where its companion keeps it, also when nothing of it is ever
-   * changed. Without it, what `init` makes is stored with its first change. A start that cannot conserve it fails.
+   * Conserves the state before the start is over: it is then where its companion keeps it, also when nothing of it is
+   * ever changed. Without it, what `init` makes is stored with its first change. A start that cannot conserve it fails.
    */
   readonly conserve?: boolean | undefined
 }
@@ -191,8 +192,8 @@ export class Ignore {
   readonly _tag = "Ignore"
 }
 
-// The expected type of an answer says nothing of the services of its continuation: inferred from it, they would be `any`.
-// TypeScript's `NoInfer` would stay in the types of Layers; this is gone as soon as `R` is known.
+// The expected type of an answer says nothing of the services of its continuation: inferred from it, they would be
+// `any`. TypeScript's `NoInfer` would stay in the types of Layers; this is gone as soon as `R` is known.
 type Given<R> = [R][R extends unknown ? 0 : never]
 
 /**
@@ -286,8 +287,8 @@ export const noReply: {
  *
  * **Details**
  *
- * With `reply` the caller gets it; without, it fails with `Crashed` (or `NotRunning` for an orderly end). From `terminate`:
- * it ends with that reason, whatever it was to end with.
+ * With `reply` the caller gets it; without, it fails with `Crashed` (or `NotRunning` for an orderly end). From
+ * `terminate`: it ends with that reason, whatever it was to end with.
  *
  * @category constructors
  * @since 0.1.0
@@ -302,8 +303,8 @@ export const stop = <A = never, S = never>(
   )
 
 /**
- * A state for `init` or `restore` to start with, with `continueWith`, `timers`, `idleAfter`, extra `info` for the starter, or
- * `conserve`, where the state is to be conserved as it is. With `timers` it is, too.
+ * A state for `init` or `restore` to start with, with `continueWith`, `timers`, `idleAfter`, extra `info` for the
+ * starter, or `conserve`, where the state is to be conserved as it is. With `timers` it is, too.
  *
  * @category constructors
  * @since 0.1.0

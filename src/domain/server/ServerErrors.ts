@@ -1,5 +1,6 @@
 /**
- * The errors of a server beside those of its calls: of its start and its end, of its handlers' answers, of changes to it.
+ * The errors of a server beside those of its calls: of its start and its end, of its handlers' answers, of changes to
+ * it.
  *
  * Each is exported by the public module whose functions it comes from (`GenServer`, `Sys`).
  *
@@ -137,8 +138,8 @@ export class StateRefused extends Schema.TaggedError<StateRefused>()("StateRefus
 }
 
 /**
- * A behaviour lacks a callback that is needed (OTP: `undef`): `idle`, if it answers with `idleAfter`; any other only past the
- * type checker.
+ * A behaviour lacks a callback that is needed (OTP: `undef`): `idle`, if it answers with `idleAfter`; any other only
+ * past the type checker.
  *
  * @category errors
  * @since 0.1.0

@@ -107,8 +107,8 @@ const parts = ["state", "message", "reason", "log"] as const
 const maxLog = 1000
 
 /**
- * Applies a format hook; a hook that fails, or answers with anything but an object, is contained, and shows nothing raw.
- * `failed` hears of it.
+ * Applies a format hook; a hook that fails, or answers with anything but an object, is contained, and shows nothing
+ * raw. `failed` hears of it.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * Timers of a server that outlive it: set or cancelled by an answer, in one commit with the state.
  *
- * Use one for what a server has to do at a date, however long that is, and whatever becomes of the process until then: an
- * auction that closes, an offer that expires, a report each night. For a pause within one incarnation `GenServer.castAfter` is
- * cheaper, for a server that has been idle there is `idleAfter`.
+ * Use one for what a server has to do at a date, however long that is, and whatever becomes of the process until then:
+ * an auction that closes, an offer that expires, a report each night. For a pause within one incarnation
+ * `GenServer.castAfter` is cheaper, for a server that has been idle there is `idleAfter`.
  *
  * @since 0.1.0
  */
@@ -57,8 +57,8 @@ export interface Fired {
   /** Of one that repeats: how often more it has been due since. Those times are made up for by this one. */
   readonly missed: number
   /**
-   * The same whenever this very timer is delivered again: the server, the timer and its due time. For calls to others that must
-   * not be handled twice.
+   * The same whenever this very timer is delivered again: the server, the timer and its due time. For calls to others
+   * that must not be handled twice.
    */
   readonly idempotencyKey: string
 }
@@ -68,17 +68,18 @@ export interface Fired {
  *
  * **Details**
  *
- * A name is unique within a server: a timer of the same name is replaced. The message is handled at least once, and what its
- * handler commits counts once, since the timer is gone in the same commit. A date that is past is due at once. The date is
- * the wall clock's, in any form that `DateTime.make` takes; a text without a zone is UTC.
+ * A name is unique within a server: a timer of the same name is replaced. The message is handled at least once, and
+ * what its handler commits counts once, since the timer is gone in the same commit. A date that is past is due at once.
+ * The date is the wall clock's, in any form that `DateTime.make` takes; a text without a zone is UTC.
  *
  * **Gotchas**
  *
- * A handler that crashes is given the message again: a second later, and after twice as long each time, up to a minute. All
- * timers of a server are written whenever one changes, so some tens are fine; thousands belong to servers of their own.
+ * A handler that crashes is given the message again: a second later, and after twice as long each time, up to a minute.
+ * All timers of a server are written whenever one changes, so some tens are fine; thousands belong to servers of their
+ * own.
  *
- * The `idempotencyKey` of a delivery is made of the server, the name and the date. A timer that was handled and is set again
- * for the same date has the same key: give it another name where the key is handed on to other servers.
+ * The `idempotencyKey` of a delivery is made of the server, the name and the date. A timer that was handled and is set
+ * again for the same date has the same key: give it another name where the key is handed on to other servers.
  *
  * **Example**
  *
@@ -132,8 +133,8 @@ export const after = <M>(name: string, delay: Duration.Input, message: M): Chang
  *
  * **Details**
  *
- * After a long absence it is delivered once: the handler's context says how often it was `missed`. It keeps its beat: the
- * next time is a whole number of periods after the first. To set it again begins it anew.
+ * After a long absence it is delivered once: the handler's context says how often it was `missed`. It keeps its beat:
+ * the next time is a whole number of periods after the first. To set it again begins it anew.
  *
  * @category constructors
  * @since 0.1.0

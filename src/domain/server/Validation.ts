@@ -1,6 +1,6 @@
 /**
- * Whether a value is what its schema says. Within a process the compiler sees to that; these functions are for values that it
- * could not see, and for tests.
+ * Whether a value is what its schema says. Within a process the compiler sees to that; these functions are for values
+ * that it could not see, and for tests.
  *
  * The type side of a schema is asked: nothing is decoded, and the value stays what it is.
  *
@@ -29,7 +29,9 @@ export const isPayloadSchema = (given: unknown): given is PayloadSchema =>
 export const schemaOf = (payload: PayloadSchema): Schema.Top =>
   Schema.isSchema(payload) ? payload : Schema.Struct(payload)
 
-/** Checks values against a schema, which is compiled when it is first needed: it may refer to what is not defined yet. */
+/**
+ * Checks values against a schema, which is compiled when it is first needed: it may refer to what is not defined yet.
+ */
 export const checkOf = (schema: Schema.Top): Check => {
   let ask: ((value: unknown) => Exit.Exit<unknown, unknown>) | undefined
   return (value) =>

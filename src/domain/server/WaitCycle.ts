@@ -1,15 +1,15 @@
 /**
  * Whether a wait would be one for itself: who waits for whom, followed upward.
  *
- * What waits is a message in hand, or a server that begins or ends. Each may be waited for by several: a start by all that
- * asked for it. So it is a search, and not a walk.
+ * What waits is a message in hand, or a server that begins or ends. Each may be waited for by several: a start by all
+ * that asked for it. So it is a search, and not a walk.
  *
  * @since 0.1.0
  */
 
 /**
- * The way from `goal` down to `from`, each waiting for the next: `from` must not wait for `goal`. `undefined` when there is
- * none. Every node is asked once, however long the way is, and the shortest is found.
+ * The way from `goal` down to `from`, each waiting for the next: `from` must not wait for `goal`. `undefined` when
+ * there is none. Every node is asked once, however long the way is, and the shortest is found.
  */
 export const wayDown = <N>(
   goal: N,

@@ -1,15 +1,15 @@
 /**
  * The books of one server's snapshots: the newest, how far it is trusted, and the one to go back to.
  *
- * A state that crashes every incarnation that starts from it must not be restored for ever, and a good one must not be given
- * up because of a bad message. So every snapshot is on probation until a message was handled from it. Then it is trusted for
- * good, and with it every older one, since it came out of them.
+ * A state that crashes every incarnation that starts from it must not be restored for ever, and a good one must not be
+ * given up because of a bad message. So every snapshot is on probation until a message was handled from it. Then it is
+ * trusted for good, and with it every older one, since it came out of them.
  *
- * This module keeps the books; `Recovery` decides which snapshot a new incarnation starts from. A server whose state may be
- * forgotten needs neither.
+ * This module keeps the books; `Recovery` decides which snapshot a new incarnation starts from. A server whose state
+ * may be forgotten needs neither.
  *
- * *Tricky*: the books of a million servers are in memory, and every message writes one of them. So they are one flat record,
- * made anew with each commit: a list of snapshots would take twice the memory and twice the time.
+ * *Tricky*: the books of a million servers are in memory, and every message writes one of them. So they are one flat
+ * record, made anew with each commit: a list of snapshots would take twice the memory and twice the time.
  *
  * @since 0.1.0
  */
@@ -18,9 +18,9 @@ import { shown } from "../text/ForeignText.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
 /**
- * The reason for a commit. A `call` or a `cast` was handled, which proves the state before good (the sender of a cast does
- * not learn that it was undone). A `callback` proves nothing: what speaks against the state before it speaks against the one
- * that it made. A `person` has looked at it.
+ * The reason for a commit. A `call` or a `cast` was handled, which proves the state before good (the sender of a cast
+ * does not learn that it was undone). A `callback` proves nothing: what speaks against the state before it speaks
+ * against the one that it made. A `person` has looked at it.
  */
 export type Origin = "call" | "cast" | "callback" | "person"
 
@@ -28,8 +28,8 @@ export type Origin = "call" | "cast" | "callback" | "person"
 export const isHandled = (by: Origin): boolean => by === "call" || by === "cast"
 
 /**
- * What a message is, for counting different ones: its tag and its payload, compared by the text that shows them. The same
- * call made again is the same message, whether the client retried it or the server redelivered it.
+ * What a message is, for counting different ones: its tag and its payload, compared by the text that shows them. The
+ * same call made again is the same message, whether the client retried it or the server redelivered it.
  */
 export interface Message {
   readonly tag: string
@@ -54,8 +54,8 @@ export interface Evidence {
 export type Trust = "trusted" | "probation" | Evidence
 
 /**
- * The books: the newest snapshot, and the newest trusted one before it, which takes its place when it is suspect. `state` is
- * the state itself, or its record where a store keeps it.
+ * The books: the newest snapshot, and the newest trusted one before it, which takes its place when it is suspect.
+ * `state` is the state itself, or its record where a store keeps it.
  */
 export interface Books<out S> extends Snapshot<S> {
   readonly trust: Trust
@@ -111,8 +111,8 @@ export const good = <S>({ goodIncarnation, goodSeq, goodState }: Books<S>): Snap
 /**
  * A new snapshot was committed, on probation.
  *
- * By a message: it was handled from the snapshot before, which is trusted from now on. By a callback: the evidence against
- * the snapshot before goes over to the new one. Otherwise that evidence is moot.
+ * By a message: it was handled from the snapshot before, which is trusted from now on. By a callback: the evidence
+ * against the snapshot before goes over to the new one. Otherwise that evidence is moot.
  */
 export const commit = <S>(before: Generations<S>, snapshot: Snapshot<S>, by: Origin): Books<S> =>
   before !== undefined && isHandled(by) ? over(snapshot, "probation", before) : commitUnproven(before, snapshot, by)
@@ -130,13 +130,15 @@ const trustAfter = (before: Generations<unknown>, by: Origin): Trust =>
 export const commitAlone = <S>(before: Generations<S>, snapshot: Snapshot<S>, by: Origin): Books<S> =>
   alone(snapshot, trustAfter(before, by))
 
-/** A message was handled from the newest snapshot: it is trusted for good. Answers the same books when it already was. */
+/**
+ * A message was handled from the newest snapshot: it is trusted for good. Answers the same books when it already was.
+ */
 export const handled = <S>(books: Books<S>): Books<S> =>
   books.trust === "trusted" ? books : { ...books, trust: "trusted" }
 
 /**
- * A handler or a person left the newest snapshot as it is. A message was handled from it: it is trusted for good. A person
- * has looked at it: the evidence against it is cleared. Answers the same books when that is nothing new.
+ * A handler or a person left the newest snapshot as it is. A message was handled from it: it is trusted for good. A
+ * person has looked at it: the evidence against it is cleared. Answers the same books when that is nothing new.
  */
 export const unchanged = <S>(books: Books<S>, by: Origin): Books<S> =>
   isHandled(by) ? handled(books) : by === "person" ? clearEvidence(books) : books

@@ -1,8 +1,8 @@
 /**
  * How far a server's state is kept apart from what its handlers hold.
  *
- * JavaScript shares references where OTP copies. A handler that mutates the state and then dies would have changed what is
- * conserved; the types forbid it, and these make sure.
+ * JavaScript shares references where OTP copies. A handler that mutates the state and then dies would have changed what
+ * is conserved; the types forbid it, and these make sure.
  *
  * @since 0.1.0
  */
@@ -23,10 +23,10 @@ const frozen = new WeakSet<object>()
 /**
  * Freezes a value and everything it is made of; returns it.
  *
- * Effect's own data types (`HashMap`, `Option`, `Chunk`, `DateTime`, ...) are immutable to begin with and keep what they
- * have computed, hashes for one, in themselves: they are left alone, and only what they hold is frozen. So are references and callers to be
- * answered later: they stand for what is not state. Maps, Sets, Dates
- * and typed arrays have contents that freezing does not reach: use effect's HashMap and HashSet, or `"copy"`.
+ * Effect's own data types (`HashMap`, `Option`, `Chunk`, `DateTime`, ...) are immutable to begin with and keep what
+ * they have computed, hashes for one, in themselves: they are left alone, and only what they hold is frozen. So are
+ * references and callers to be answered later: they stand for what is not state. Maps, Sets, Dates and typed arrays
+ * have contents that freezing does not reach: use effect's HashMap and HashSet, or `"copy"`.
  */
 export const freeze = <A>(value: A): A => {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || frozen.has(value)) return value

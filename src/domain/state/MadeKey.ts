@@ -1,8 +1,9 @@
 /**
  * Idempotency keys that a client makes for its own calls.
  *
- * Such a key is sent again only as long as its one call lives, so its answer need not be kept as one under a key that a caller
- * has given. The key says so itself, and for how long the call lives: a store, a log and another machine know it by that.
+ * Such a key is sent again only as long as its one call lives, so its answer need not be kept as one under a key that a
+ * caller has given. The key says so itself, and for how long the call lives: a store, a log and another machine know it
+ * by that.
  *
  * @since 0.1.0
  */
@@ -13,7 +14,10 @@ export const prefix = "heirloom:"
 /** A call that may live longer than this, in milliseconds, has a key like one that its caller gives. */
 const maxLife = 600_000
 
-/** The key of a call that lives for so many milliseconds, of which no more than a second is added; `unique` no other call has. */
+/**
+ * The key of a call that lives for so many milliseconds, of which no more than a second is added; `unique` no other
+ * call has.
+ */
 export const make = (unique: string, millis: number): string =>
   millis > maxLife ? unique : `${prefix}${(Math.floor(millis / 1000) + 1).toString(36)}:${unique}`
 

@@ -2,15 +2,15 @@
  * Whether the state of a server that hibernates may leave memory.
  *
  * A state may go when it can be had again, and is not about to be needed. What can be had again is what a store holds;
- * what is still being written may go a moment later. A message that came meanwhile needs it at once, and a promised reply
- * may need it at any time: then it stays, until the server hibernates again.
+ * what is still being written may go a moment later. A message that came meanwhile needs it at once, and a promised
+ * reply may need it at any time: then it stays, until the server hibernates again.
  *
  * @since 0.1.0
  */
 
 /**
- * Where a state is: in memory alone, as far as the server is concerned (`kept`); likewise, and nothing of it was ever to be
- * stored (`unwritten`); on its way to a store (`pending`); in the store as it is in memory (`stored`).
+ * Where a state is: in memory alone, as far as the server is concerned (`kept`); likewise, and nothing of it was ever
+ * to be stored (`unwritten`); on its way to a store (`pending`); in the store as it is in memory (`stored`).
  */
 export type Residency = "kept" | "unwritten" | "pending" | "stored"
 

@@ -1,11 +1,11 @@
 /**
  * What a new incarnation starts from, after what happened to the ones before it.
  *
- * A snapshot becomes suspect only on evidence that the *state* is at fault: a callback crashed on it (`restore`, `init`,
- * `continueWith`, a migration), or it crashed on several *different* messages, each the first its incarnation handled.
- * Ends from outside (a kill, an interruption) and the same message again never count, and a snapshot from which any
- * message was handled is trusted for good. So a poisoned state gives way to the last good one, while one bad call, made
- * fifty times, costs nothing but its own answers.
+ * A snapshot becomes suspect only on evidence that the *state* is at fault: a callback crashed on it (`restore`,
+ * `init`, `continueWith`, a migration), or it crashed on several *different* messages, each the first its incarnation
+ * handled. Ends from outside (a kill, an interruption) and the same message again never count, and a snapshot from
+ * which any message was handled is trusted for good. So a poisoned state gives way to the last good one, while one bad
+ * call, made fifty times, costs nothing but its own answers.
  *
  * A rollback gives up acknowledged updates. That is why evidence from messages alone, which their handlers might be to
  * blame for, does not roll back unless it was asked for: the server gives up with a report and a person decides.
@@ -23,8 +23,9 @@ import type { Snapshot } from "./Snapshot.ts"
  * `onSuspect` absent: roll back when a callback crashed on the state; give up with a report when only messages did.
  * `"rollback"`: roll back on either. `"refuse"`: never roll back, never start on a suspect.
  *
- * `onUnreadable` is about a state that cannot be read at all, which is no evidence that it is bad: what cannot be read is not
- * replaced. `"refuse"`, by default: no start, and nothing is set aside. `"init"`: it gives way to the one before, or to `init`.
+ * `onUnreadable` is about a state that cannot be read at all, which is no evidence that it is bad: what cannot be read
+ * is not replaced. `"refuse"`, by default: no start, and nothing is set aside. `"init"`: it gives way to the one
+ * before, or to `init`.
  */
 export interface Policy {
   readonly onSuspect?: "rollback" | "refuse" | undefined
@@ -59,8 +60,8 @@ export interface Crash {
 const outside: Activity = { _tag: "Outside" }
 
 /**
- * Leaves of an activity only what can be held against the state: an incarnation that was killed or interrupted, or whose
- * state could not be stored, ended from outside whatever it was doing.
+ * Leaves of an activity only what can be held against the state: an incarnation that was killed or interrupted, or
+ * whose state could not be stored, ended from outside whatever it was doing.
  */
 export const activityOf = (reason: ExitReason, activity: Activity): Activity =>
   reason._tag !== "Crashed" || Cause.hasInterruptsOnly(toCause(reason)) ? outside : activity
@@ -71,8 +72,8 @@ export const activityOf = (reason: ExitReason, activity: Activity): Activity =>
  * **Details**
  *
  * Handling any message without committing (a typed failure, an answer of the same state) is as good as committing: the
- * snapshot is trusted. A crash on a state that is not the newest any more changes nothing. Answers the same books when there
- * is nothing to record.
+ * snapshot is trusted. A crash on a state that is not the newest any more changes nothing. Answers the same books when
+ * there is nothing to record.
  *
  * @since 0.1.0
  */
@@ -90,8 +91,8 @@ export const observe = <S>(books: Generations.Books<S>, crash: Crash): Generatio
 }
 
 /**
- * Whether an end says nothing of any snapshot, so that {@link observe} need not be asked: a message was handled, and there is
- * no snapshot that it was handled from; or nothing was done with the state.
+ * Whether an end says nothing of any snapshot, so that {@link observe} need not be asked: a message was handled, and
+ * there is no snapshot that it was handled from; or nothing was done with the state.
  */
 export const saysNothing = ({ activity, handled, restored }: Omit<Crash, "on">): boolean =>
   handled ? restored === 0 : activity._tag === "Outside"
@@ -197,8 +198,8 @@ export const decide = <S>(books: Generations.Generations<S>, policy: Policy = {}
 /**
  * Decides what to start from instead of the newest snapshot, because it cannot be read at all, and is to give way.
  *
- * Trust does not help here: a state that does not decode cannot be restored however good it was. It is set aside; decide again
- * when the next one cannot be read either.
+ * Trust does not help here: a state that does not decode cannot be restored however good it was. It is set aside;
+ * decide again when the next one cannot be read either.
  *
  * @since 0.1.0
  */

@@ -1,14 +1,14 @@
 /**
  * Whether a state comes back from its text as it went.
  *
- * A store holds text. A state that is acknowledged and comes back as another one is lost, which shows at the next start alone.
- * Most schemas cannot do that: their encoding and their decoding undo each other ({@link traitsOf}). A state of any other schema
- * is read back before it is written ({@link difference}).
+ * A store holds text. A state that is acknowledged and comes back as another one is lost, which shows at the next start
+ * alone. Most schemas cannot do that: their encoding and their decoding undo each other ({@link traitsOf}). A state of
+ * any other schema is read back before it is written ({@link difference}).
  *
  * *Tricky*
  * - A property that is `undefined` and one that is not there are the same here: JSON has no `undefined`.
- * - An object of a class of its own is compared by its class alone; its contents are compared by their text, which is as much
- *   as its codec says of it.
+ * - An object of a class of its own is compared by its class alone; its contents are compared by their text, which is
+ *   as much as its codec says of it.
  *
  * @since 0.1.0
  */
@@ -49,8 +49,8 @@ export interface Traits {
 /**
  * The traits of a schema.
  *
- * It is not faithful if part of it has no type (`Unknown`, `Any`), has a codec that is not effect's own, or is a union whose
- * members may have the same JSON.
+ * It is not faithful if part of it has no type (`Unknown`, `Any`), has a codec that is not effect's own, or is a union
+ * whose members may have the same JSON.
  */
 export const traitsOf = (schema: Schema.Constraint): Traits => {
   let isRecursive = false
@@ -141,8 +141,8 @@ const isPlain = (prototype: unknown): boolean => prototype === null || prototype
 const namesOf = (one: object): ReadonlyArray<PropertyKey> => [...Object.keys(one), ...Object.getOwnPropertySymbols(one)]
 
 /**
- * Where two states differ, as the path of the first difference; `undefined` if nowhere. `opaque` is called if there are objects
- * of a class of their own, which this does not look into.
+ * Where two states differ, as the path of the first difference; `undefined` if nowhere. `opaque` is called if there are
+ * objects of a class of their own, which this does not look into.
  */
 export const difference = (one: unknown, other: unknown, opaque: () => void): ReadonlyArray<string> | undefined => {
   // Not `Object.is`: JSON has one zero.

@@ -1,16 +1,17 @@
 /**
  * The state of one key among the companions of a class: which server has it, and what is left of it when none has.
  *
- * A key has one owner at a time. Most of a million servers wait for their first message and have no companion until then. A
- * server that has ended for good may leave its state behind, or have it forgotten; one that is only down may still do either.
+ * A key has one owner at a time. Most of a million servers wait for their first message and have no companion until
+ * then. A server that has ended for good may leave its state behind, or have it forgotten; one that is only down may
+ * still do either.
  *
  * @since 0.1.0
  */
 
 /**
- * `Free`: nothing is known of the key. `HeldBare`: a server has it, and has no companion yet. `Held`: a server has it, with
- * its companion. `Orphan`: there is a companion, and no server has it. `StandBy`: likewise, and a server that is down may yet
- * have it forgotten.
+ * `Free`: nothing is known of the key. `HeldBare`: a server has it, and has no companion yet. `Held`: a server has it,
+ * with its companion. `Orphan`: there is a companion, and no server has it. `StandBy`: likewise, and a server that is
+ * down may yet have it forgotten.
  */
 export type Slot = "Free" | "HeldBare" | "Held" | "Orphan" | "StandBy"
 
@@ -65,8 +66,8 @@ export interface LastOwner {
 }
 
 /**
- * Whether a server decides on the state of its key: it has it, or was the last that had it. A state that no incarnation ever
- * had was set from outside, and is decided on by the server that goes.
+ * Whether a server decides on the state of its key: it has it, or was the last that had it. A state that no incarnation
+ * ever had was set from outside, and is decided on by the server that goes.
  */
 export const isOwn = ({ had, incarnation, isOwned, isOwner, youngest }: LastOwner): boolean =>
   isOwned ? isOwner : youngest === 0 || (had && youngest === incarnation)

@@ -15,8 +15,8 @@ export interface Snapshot<out S> {
 /**
  * The fencing rule: a commit is accepted unless a younger incarnation has taken over.
  *
- * `fence` is the number of the youngest incarnation that has asked for the state. An abandoned one that still runs is older
- * than the fence: its write must not be seen.
+ * `fence` is the number of the youngest incarnation that has asked for the state. An abandoned one that still runs is
+ * older than the fence: its write must not be seen.
  */
 export const isAccepted = (fence: number, incarnation: number): boolean => incarnation >= fence
 

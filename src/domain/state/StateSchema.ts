@@ -2,8 +2,8 @@
  * A state's shape over time: one schema per version, and how to get from each to the next.
  *
  * A conserved state may be older than the code that reads it, or younger when a deploy is rolled back. A `StateSchema`
- * writes the newest version and reads every version it knows; what it cannot read it answers as data, so that the code that
- * restores can set the snapshot aside instead of dying on it.
+ * writes the newest version and reads every version it knows; what it cannot read it answers as data, so that the code
+ * that restores can set the snapshot aside instead of dying on it.
  *
  * Do not use it for a state that only ever lives in memory: a plain Schema is a `StateSchema` of one version, and is
  * accepted wherever one is.
@@ -202,9 +202,9 @@ const attempt = <A>(f: () => Result.Result<A, unknown>): Result.Result<A, string
 /**
  * Levels of arrays and objects that the text of a state may have.
  *
- * Reading is recursive, and a fresh process has larger stack frames than one that has compiled its code: a state that a warm
- * process writes with ease can overflow the stack of the next one. Schemas that were tried overflow it from 1,250 levels on
- * (nothing compiled); this leaves four fifths of that for others.
+ * Reading is recursive, and a fresh process has larger stack frames than one that has compiled its code: a state that a
+ * warm process writes with ease can overflow the stack of the next one. Schemas that were tried overflow it from 1,250
+ * levels on (nothing compiled); this leaves four fifths of that for others.
  */
 const maxDepth = 256
 

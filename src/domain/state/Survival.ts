@@ -32,8 +32,8 @@ export interface Survives<in out Self, G> {
 }
 
 /**
- * The evidence, at the type level, that each key of `Self` is claimed by itself (`fence: "key"`): its servers may be in many
- * processes over one store.
+ * The evidence, at the type level, that each key of `Self` is claimed by itself (`fence: "key"`): its servers may be in
+ * many processes over one store.
  *
  * @category models
  * @since 0.1.0

@@ -1,8 +1,9 @@
 /**
- * Durable timers of one server, as a rule: which there are after an answer, which are due, and what is left of one that was.
+ * Durable timers of one server, as a rule: which there are after an answer, which are due, and what is left of one that
+ * was.
  *
- * They are kept beside the state, and change in one commit with it. Times are dates: milliseconds of the wall clock, since
- * they outlive the process that set them.
+ * They are kept beside the state, and change in one commit with it. Times are dates: milliseconds of the wall clock,
+ * since they outlive the process that set them.
  *
  * @since 0.1.0
  */

@@ -2,8 +2,8 @@
  * What a supervisor knows about a child before it starts it: OTP's child specification.
  *
  * The restart types' truth table lives here as a function of two values, and so do the combinations that make no sense:
- * each is refused by what is wrong with it (`InvalidOption`). You most likely want `permanent`; choose `transient` for a job
- * that ends by itself when all went well, `temporary` for one that must not be repeated.
+ * each is refused by what is wrong with it (`InvalidOption`). You most likely want `permanent`; choose `transient` for
+ * a job that ends by itself when all went well, `temporary` for one that must not be repeated.
  *
  * @since 0.1.0
  */
@@ -190,8 +190,8 @@ export const isRestarted = (restart: Restart, reason: ExitReason): boolean =>
  *
  * **Details**
  *
- * One that a store caused is not: the store's own Schedule has decided how long to wait, and when to give up. Unless the
- * store will never take that state (it is damaged, or was used wrongly): then the budget bounds the attempts.
+ * One that a store caused is not: the store's own Schedule has decided how long to wait, and when to give up. Unless
+ * the store will never take that state (it is damaged, or was used wrongly): then the budget bounds the attempts.
  *
  * @since 0.1.0
  */
@@ -199,8 +199,8 @@ export const isCharged = (reason: ExitReason): boolean =>
   reason._tag !== "NotConserved" || adviceOf(Cause.squash(reason.cause)) !== "uncharged"
 
 /**
- * Whether a restart after this end would be futile, so that no budget is asked: a younger owner has taken the store over, or
- * the start is refused ({@link isRefused}).
+ * Whether a restart after this end would be futile, so that no budget is asked: a younger owner has taken the store
+ * over, or the start is refused ({@link isRefused}).
  *
  * **Details**
  *
@@ -210,8 +210,8 @@ export const isCharged = (reason: ExitReason): boolean =>
  * | a younger owner of its key; a state that cannot be read | no | see {@link isLetGo} |
  * | an error of a store that an app's code died of | if the budget allows | |
  *
- * A session that was fenced off stays so, and no start over it can succeed: that is final for its supervisor, which cannot start
- * it again either.
+ * A session that was fenced off stays so, and no start over it can succeed: that is final for its supervisor, which
+ * cannot start it again either.
  *
  * @since 0.1.0
  */
@@ -238,8 +238,8 @@ export const isRefused = (reason: ExitReason): boolean => advises(reason, "refus
  * | was added at run time: by a dynamic supervisor, or to a static one | stays down, the supervisor goes on | |
  * | belongs to the specification of a static supervisor | the supervisor gives up, or parks it | |
  *
- * A supervisor cannot do without what it is made of. So a supervisor of its own around the server of a key gives up with that, and
- * what was started to have one for each key goes on: what concerns one key climbs no further.
+ * A supervisor cannot do without what it is made of. So a supervisor of its own around the server of a key gives up
+ * with that, and what was started to have one for each key goes on: what concerns one key climbs no further.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,10 @@
 /**
  * A supervisor's children by id: a `HashMap`, with the child that changed last in front of it.
  *
- * Decisions come in runs about one child: it ended, the budget answered, it is up again. In a `HashMap` alone each of them
- * would hash the id once to look and once more to change, and copy a path of the tree; that was a fifth of a restart. Here
- * only the first change of another child touches the tree. It is a value like any other: versions never change.
+ * Decisions come in runs about one child: it ended, the budget answered, it is up again. In a `HashMap` alone each of
+ * them would hash the id once to look and once more to change, and copy a path of the tree; that was a fifth of a
+ * restart. Here only the first change of another child touches the tree. It is a value like any other: versions never
+ * change.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,10 @@
 /**
  * The status of a child of a dynamic supervisor, and which status follows which.
  *
- * A static supervisor decides by `Supervision.decide`, over everything that it knows. The children of a dynamic supervisor
- * know nothing of one another, so one table for one child is the whole rule; who is restarted at all is the truth table of
- * the restart types (`ChildSpec.isRestarted`), and whether a restart is allowed is for the budget to say.
+ * A static supervisor decides by `Supervision.decide`, over everything that it knows. The children of a dynamic
+ * supervisor know nothing of one another, so one table for one child is the whole rule; who is restarted at all is the
+ * truth table of the restart types (`ChildSpec.isRestarted`), and whether a restart is allowed is for the budget to
+ * say.
  *
  * @since 0.1.0
  */
@@ -11,18 +12,19 @@
 /**
  * Where a child is in its life.
  *
- * `starting`: its first incarnation is starting. `running`: an incarnation is alive. `restarting`: it waits for the budget,
- * or for its delay. `reviving`: it is being started again. `parked`: the budget is spent, and it is kept until it is resumed.
- * `stopping`: it was asked to stop. `gone`: it has left the supervisor.
+ * `starting`: its first incarnation is starting. `running`: an incarnation is alive. `restarting`: it waits for the
+ * budget, or for its delay. `reviving`: it is being started again. `parked`: the budget is spent, and it is kept until
+ * it is resumed. `stopping`: it was asked to stop. `gone`: it has left the supervisor.
  */
 export type Status = "starting" | "running" | "restarting" | "reviving" | "parked" | "stopping" | "gone"
 
 /**
  * What happens to a child.
  *
- * `up`, `ignored`, `failed` and `refused` are what a start comes to; one that is refused is not tried again. `exited` is an end of its own after which it is not restarted,
- * `crashed` one after which it is. `due`: its delay is over. `exhausted`: the budget is spent, and the supervisor parks.
- * `terminate`: it is asked to stop, by a request or because the supervisor ends. `stopped`: it has. `resume`: a request.
+ * `up`, `ignored`, `failed` and `refused` are what a start comes to; one that is refused is not tried again. `exited`
+ * is an end of its own after which it is not restarted, `crashed` one after which it is. `due`: its delay is over.
+ * `exhausted`: the budget is spent, and the supervisor parks. `terminate`: it is asked to stop, by a request or because
+ * the supervisor ends. `stopped`: it has. `resume`: a request.
  */
 export type Event =
   | "up"

@@ -2,8 +2,8 @@
  * How children go down with their supervisor.
  *
  * What becomes of them is decided with the supervisor's own fate: when it comes back, they do, and keep their names and
- * queues meanwhile. Mostly that is known only when the supervisor has ended. Where it is known before that it ends for good,
- * each child is settled as it goes down: nothing has to wait for a sibling that takes its time.
+ * queues meanwhile. Mostly that is known only when the supervisor has ended. Where it is known before that it ends for
+ * good, each child is settled as it goes down: nothing has to wait for a sibling that takes its time.
  *
  * @since 0.1.0
  */

@@ -2,8 +2,8 @@
  * Group plans: taking several children down in reverse start order and up again in start order, step by step.
  *
  * A plan never runs ahead: it asks for one stop or start and goes on with the outcome. Between two steps the supervisor
- * handles everything else; a child that was terminated, deleted or replaced meanwhile is simply passed over,
- * because its entry no longer names the plan. Two plans never hold the same child: a crash whose group overlaps a plan in
+ * handles everything else; a child that was terminated, deleted or replaced meanwhile is simply passed over, because
+ * its entry no longer names the plan. Two plans never hold the same child: a crash whose group overlaps a plan in
  * progress takes that plan over.
  *
  * @since 0.1.0
@@ -19,8 +19,8 @@ import { type Down, type Draft, type Entry, isAlive, type Plan } from "./Supervi
  *
  * **Details**
  *
- * A plan in progress that holds members of the group is taken over: what it holds is added to the new plan, which goes on
- * from there. Here `a` crashes under `one_for_all` while a plan for `b` and `c` is on its way down:
+ * A plan in progress that holds members of the group is taken over: what it holds is added to the new plan, which goes
+ * on from there. Here `a` crashes under `one_for_all` while a plan for `b` and `c` is on its way down:
  *
  * ```text
  *               stops     starts    outstanding   gates

@@ -1,10 +1,10 @@
 /**
  * The commonest restart, in one step: a child of a `one_for_one` supervisor ended, the budget lets it, it is up again.
  *
- * `Supervision.decide` takes three for it: it ended; the budget answered; it came up. They exist so that whatever happens
- * in between is heard, and a look in between shows how far things are. Mostly there is neither. Then
- * {@link revived} says what the three of them would have come to, at a fraction of their cost; it is held equal to them by
- * a property test. As soon as there is a look, or the child does not come up at once, the supervisor takes the steps
+ * `Supervision.decide` takes three for it: it ended; the budget answered; it came up. They exist so that whatever
+ * happens in between is heard, and a look in between shows how far things are. Mostly there is neither. Then
+ * {@link revived} says what the three of them would have come to, at a fraction of their cost; it is held equal to them
+ * by a property test. As soon as there is a look, or the child does not come up at once, the supervisor takes the steps
  * after all: it still knows what they are ({@link steps}).
  *
  * @since 0.1.0
@@ -15,7 +15,8 @@ import type { Event } from "./SupervisionEvents.ts"
 import { type Entry, find, type State } from "./SupervisionState.ts"
 
 /**
- * The child, when its end calls for nothing but its own restart: no group, no plan, no question to the budget in the air.
+ * The child, when its end calls for nothing but its own restart: no group, no plan, no question to the budget in the
+ * air.
  *
  * @since 0.1.0
  */

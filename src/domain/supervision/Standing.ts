@@ -1,9 +1,9 @@
 /**
  * What children stand on: none is started by its supervisor without it.
  *
- * A group comes up in order, because each member may rely on those before it: so under `rest_for_one` and `one_for_all` a
- * child stands on every sibling before it, under `dependents` on those that it `needs`, under `one_for_one` on none. What
- * becomes of a child that is to be started depends on each of them:
+ * A group comes up in order, because each member may rely on those before it: so under `rest_for_one` and `one_for_all`
+ * a child stands on every sibling before it, under `dependents` on those that it `needs`, under `one_for_one` on none.
+ * What becomes of a child that is to be started depends on each of them:
  *
  * | the sibling | the child |
  * |---|---|
@@ -13,7 +13,8 @@
  * | was terminated while nothing waited for it | is left down under `dependents`; else it passes over the sibling |
  * | has finished, or does not want to run | passes over it |
  *
- * What was left down comes back when the sibling is started again. What is started by hand is started: that request decides.
+ * What was left down comes back when the sibling is started again. What is started by hand is started: that request
+ * decides.
  *
  * @since 0.1.0
  */
@@ -87,7 +88,8 @@ export const strandedBy = (draft: Draft, id: string): ReadonlyArray<Entry> =>
   inOrder(draft.children.values).filter(({ status }) => status._tag === "Down" && status.by === id)
 
 /**
- * The children that need one that is to be added, directly or through others, in start order: itself, when there is a circle.
+ * The children that need one that is to be added, directly or through others, in start order: itself, when there is a
+ * circle.
  *
  * They can be there before it where one of its id was deleted.
  */

@@ -1,8 +1,8 @@
 /**
  * Strategies: who is restarted along with a child that crashed.
  *
- * A strategy only names the group; the order is always the same. A group stops in reverse start order and starts in start
- * order, because a child may rely on those started before it.
+ * A strategy only names the group; the order is always the same. A group stops in reverse start order and starts in
+ * start order, because a child may rely on those started before it.
  *
  * Choose `one_for_one` when children do not know each other, `rest_for_one` when each relies on those before it,
  * `one_for_all` when none can go on without the others, and `dependents` when you can say who needs whom.

@@ -1,19 +1,21 @@
 /**
  * The supervisor's rule: `decide(state, event)` answers the next state and what to do.
  *
- * All of OTP's supervision is this one function of values: a layer that performs the commands and reports what came of them is
- * a supervisor. Where a Schedule is to decide whether a child may be restarted, `decide` asks (`ConsultBudget`) and is given
- * (`BudgetAnswered`); so it is the same for every Schedule, and time is never its business.
+ * All of OTP's supervision is this one function of values: a layer that performs the commands and reports what came of
+ * them is a supervisor. Where a Schedule is to decide whether a child may be restarted, `decide` asks (`ConsultBudget`)
+ * and is given (`BudgetAnswered`); so it is the same for every Schedule, and time is never its business.
  *
  * The promises it keeps:
  *
- * - the budget is asked once for every decision to restart, also after a restart that failed; never for a first start, a
- *   manual restart or an end that asks for none;
+ * - the budget is asked once for every decision to restart, also after a restart that failed; never for a first start,
+ *   a manual restart or an end that asks for none;
  * - a failed restart asks the budget and is tried again later, never in a loop: everything else is heard in between;
- * - a group stops in reverse start order and starts in start order; one that fails to come back takes those already back
- *   down again under `one_for_all`, and is where `rest_for_one` and `dependents` go on;
- * - children that were stopped on purpose, or finished, stay down when their group restarts; temporary ones are forgotten;
- * - one that was added at run time and cannot be started again, for a reason that concerns it alone, stays down (`isLetGo`);
+ * - a group stops in reverse start order and starts in start order; one that fails to come back takes those already
+ *   back down again under `one_for_all`, and is where `rest_for_one` and `dependents` go on;
+ * - children that were stopped on purpose, or finished, stay down when their group restarts; temporary ones are
+ *   forgotten;
+ * - one that was added at run time and cannot be started again, for a reason that concerns it alone, stays down
+ *   (`isLetGo`);
  * - no child is started by it without what it stands on (`Standing`);
  * - whatever belongs to an older incarnation, an older attempt or an older timer is ignored.
  *

@@ -1,8 +1,8 @@
 /**
  * The vocabulary of the supervision machine: its events, and its commands.
  *
- * Everything is an event, also a request and the answer of a Schedule, so that one pure function decides all of it, and a
- * recorded sequence of events tells the whole story again.
+ * Everything is an event, also a request and the answer of a Schedule, so that one pure function decides all of it, and
+ * a recorded sequence of events tells the whole story again.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ export type Event =
   /** Start, or start again: every child of the own specification, in order. */
   | { readonly _tag: "Boot" }
   /**
-   * End: the children in reverse order. A second one with `brutal` stops waiting for them. `forGood`: it is known already
-   * that the supervisor does not come back.
+   * End: the children in reverse order. A second one with `brutal` stops waiting for them. `forGood`: it is known
+   * already that the supervisor does not come back.
    */
   | { readonly _tag: "Shutdown"; readonly reason: ExitReason; readonly brutal: boolean; readonly forGood: boolean }
   /** What became of the supervisor itself after it ended. */
@@ -66,7 +66,9 @@ export type Answer =
   | { readonly _tag: "Started"; readonly info: unknown }
   | { readonly _tag: "Ignored" }
   | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }
-  /** The child was ordered to stop before its start had finished; `why` is what its supervisor ends with, if it does. */
+  /**
+   * The child was ordered to stop before its start had finished; `why` is what its supervisor ends with, if it does.
+   */
   | { readonly _tag: "Stopped"; readonly why: ExitReason | undefined }
   | { readonly _tag: "AlreadyStarted" }
   | { readonly _tag: "AlreadyPresent" }

@@ -1,8 +1,8 @@
 /**
  * What a supervisor knows: its children, each in exactly one status, and the group plans in progress.
  *
- * `restarting` is a status of its own, not a process that happens to be missing: listing, counting, deletion, restart and
- * termination all see it. The words of the machine (events, commands) are in `SupervisionEvents`, its rule in
+ * `restarting` is a status of its own, not a process that happens to be missing: listing, counting, deletion, restart
+ * and termination all see it. The words of the machine (events, commands) are in `SupervisionEvents`, its rule in
  * `Supervision`.
  *
  * @since 0.1.0
@@ -27,8 +27,9 @@ export interface Options {
 /**
  * Why a child that is kept is down.
  *
- * `terminated`: by a request. `finished`: it ended by itself. `ignored`: its init said so. `stranded`: one that it stands on
- * was terminated. `ended`: its supervisor ended. `settled`: likewise, for good, so that the child is settled already.
+ * `terminated`: by a request. `finished`: it ended by itself. `ignored`: its init said so. `stranded`: one that it
+ * stands on was terminated. `ended`: its supervisor ended. `settled`: likewise, for good, so that the child is settled
+ * already.
  */
 export type DownWhy = "terminated" | "finished" | "ignored" | "stranded" | "ended" | "settled"
 
@@ -89,7 +90,9 @@ export interface Entry {
   readonly plan: number | undefined
 }
 
-/** A group on its way down, up again, or both: one step outstanding at a time, so that requests are heard in between. */
+/**
+ * A group on its way down, up again, or both: one step outstanding at a time, so that requests are heard in between.
+ */
 export interface Plan {
   readonly id: number
   readonly kind: "restart" | "park" | "end"

@@ -1,8 +1,8 @@
 /**
  * Random draws that a seed determines: the same seed draws the same, in every process (mulberry32).
  *
- * What is drawn for one purpose must not shift when another purpose draws more: give each its own draws, from {@link seedOf}
- * the seed and a name. Not for secrets.
+ * What is drawn for one purpose must not shift when another purpose draws more: give each its own draws, from
+ * {@link seedOf} the seed and a name. Not for secrets.
  *
  * @since 0.1.0
  */

@@ -6,8 +6,8 @@
 import { Schema } from "effect"
 
 /**
- * Where a fault can strike a message: before the handler is called; after it did its work, before anything is committed;
- * after the commit, before the reply; after the reply.
+ * Where a fault can strike a message: before the handler is called; after it did its work, before anything is
+ * committed; after the commit, before the reply; after the reply.
  *
  * @category models
  * @since 0.1.0
@@ -15,7 +15,8 @@ import { Schema } from "effect"
 export type Point = "beforeHandler" | "afterHandler" | "afterCommit" | "afterReply"
 
 /**
- * Where a fault can strike an incarnation: in its init (or `restore`), in its `terminate`, in the finalizers of its Scope.
+ * Where a fault can strike an incarnation: in its init (or `restore`), in its `terminate`, in the finalizers of its
+ * Scope.
  *
  * @category models
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
  * What must be true of the events of every tree, whatever happens: incarnations come one after the other.
  *
- * At most one incarnation of a process is up at a time, each has a higher number than those before it, and one that ends was
- * up. Events know a process by its path; where two processes share one, as children of a dynamic supervisor may, only the
- * last of these can be judged.
+ * At most one incarnation of a process is up at a time, each has a higher number than those before it, and one that
+ * ends was up. Events know a process by its path; where two processes share one, as children of a dynamic supervisor
+ * may, only the last of these can be judged.
  *
  * @since 0.1.0
  */

@@ -1,14 +1,15 @@
 /**
  * Whether a history of a counter or a register can have been that of one value that changes in single steps.
  *
- * Each operation must have taken effect at one moment between its call and its answer, one after the other, with the answers
- * that were given (Herlihy and Wing). Of an operation whose outcome is unknown, both is tried: that it was done, at any
- * moment after its call, and that it was not. Keys are independent of each other: a history is checked key by key.
+ * Each operation must have taken effect at one moment between its call and its answer, one after the other, with the
+ * answers that were given (Herlihy and Wing). Of an operation whose outcome is unknown, both is tried: that it was
+ * done, at any moment after its call, and that it was not. Keys are independent of each other: a history is checked key
+ * by key.
  *
- * The check goes through the events in their order and keeps every value that the key may have by now. An operation takes
- * effect as late as it can: when it is answered, or when another's answer needs it. So only operations that are answered, and
- * were under way at the same time, are tried in every order. Of those of unknown outcome that ask for the same the one that
- * is over first is taken first.
+ * The check goes through the events in their order and keeps every value that the key may have by now. An operation
+ * takes effect as late as it can: when it is answered, or when another's answer needs it. So only operations that are
+ * answered, and were under way at the same time, are tried in every order. Of those of unknown outcome that ask for the
+ * same the one that is over first is taken first.
  *
  * @since 0.1.0
  */
@@ -59,7 +60,10 @@ interface Possibility {
 /** What is under way, or may still take effect. */
 interface Open {
   readonly answered: Set<Operation>
-  /** Of unknown outcome, by input: those that are over at some time, the first one first, and how many may come at any time. */
+  /**
+   * Of unknown outcome, by input: those that are over at some time, the first one first, and how many may come at any
+   * time.
+   */
   readonly unknown: Map<string, { readonly input: Input; readonly ending: Array<Operation>; lost: number }>
 }
 
@@ -162,7 +166,10 @@ const without = (possibility: Possibility, operation: Operation): Possibility =>
   return { ...possibility, done }
 }
 
-/** Every possibility after `operation` is over, others under way before it where that helps; nothing when there are too many. */
+/**
+ * Every possibility after `operation` is over, others under way before it where that helps; nothing when there are too
+ * many.
+ */
 const settle = (
   from: ReadonlyArray<Possibility>,
   operation: Operation,

@@ -1,8 +1,8 @@
 /**
  * What clients did to a value, and what they know of it: the lines of a history.
  *
- * A value is a counter, to which is added and whose answers are the new sum, or a register, which is written and read. The
- * answer to a write says nothing. What a value is kept in, and how, is not known here.
+ * A value is a counter, to which is added and whose answers are the new sum, or a register, which is written and read.
+ * The answer to a write says nothing. What a value is kept in, and how, is not known here.
  *
  * @since 0.1.0
  */
@@ -56,9 +56,9 @@ export interface Operation {
  *
  * **Details**
  *
- * `"over"`: it was done by now, or never will be. `"busy"`: a handler, or the store, may still be at it; it is over as soon as
- * the server has answered a later call, since it handles one at a time. `"open"`: it was promised an answer that has not come,
- * and what is done for it may be done at any time.
+ * `"over"`: it was done by now, or never will be. `"busy"`: a handler, or the store, may still be at it; it is over as
+ * soon as the server has answered a later call, since it handles one at a time. `"open"`: it was promised an answer
+ * that has not come, and what is done for it may be done at any time.
  *
  * @since 0.1.0
  */

@@ -1,18 +1,19 @@
 /**
- * The plainest way for a history to be wrong, and the cheapest to find: an answer that is older than one that was there before
- * the call. Two operations show it.
+ * The plainest way for a history to be wrong, and the cheapest to find: an answer that is older than one that was there
+ * before the call. Two operations show it.
  *
  * @since 0.1.0
  */
 import { eventsOf, type Operation, toText, type Value, type Violation } from "./Operation.ts"
 
 /**
- * An answer that is older than one that was there before the call: the plainest way to be wrong, and the cheapest to find.
+ * An answer that is older than one that was there before the call: the plainest way to be wrong, and the cheapest to
+ * find.
  *
  * **Details**
  *
- * Of a counter that only grows, each answer must be at least, and that to an addition more than, the highest one that was
- * given before the call. Of a register, a read must not answer what was surely overwritten before it was called.
+ * Of a counter that only grows, each answer must be at least, and that to an addition more than, the highest one that
+ * was given before the call. Of a register, a read must not answer what was surely overwritten before it was called.
  *
  * @since 0.1.0
  */

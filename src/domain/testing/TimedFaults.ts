@@ -1,9 +1,9 @@
 /**
  * Which faults strike a whole tree, and when: a plan by time, made from a seed, and how far it has been carried out.
  *
- * A fault that is due strikes the first server, or the first request of a store, that comes to its place then, or the one
- * after so many more. So any part of a plan is a plan: a failure can be made short by leaving faults out. To strike the
- * servers of one class by their messages use `FaultPlan`.
+ * A fault that is due strikes the first server, or the first request of a store, that comes to its place then, or the
+ * one after so many more. So any part of a plan is a plan: a failure can be made short by leaving faults out. To strike
+ * the servers of one class by their messages use `FaultPlan`.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ export interface ServerFault {
 }
 
 /**
- * A request of a store goes wrong. `Fails`: nothing is done. `Tears`: it is done, and fails. `Late`: it is done, and the
- * answer takes `millis`. `Hangs`: it is done only after `millis`. `Away`: so long every request fails.
+ * A request of a store goes wrong. `Fails`: nothing is done. `Tears`: it is done, and fails. `Late`: it is done, and
+ * the answer takes `millis`. `Hangs`: it is done only after `millis`. `Away`: so long every request fails.
  */
 export interface StoreFault {
   readonly _tag: "Store"
@@ -67,8 +67,8 @@ export interface Rates {
 }
 
 /**
- * What strikes where. A defect in `restore` speaks against the state that is restored, and gives it up for an older one: that
- * is a promise of its own, and none of these faults.
+ * What strikes where. A defect in `restore` speaks against the state that is restored, and gives it up for an older
+ * one: that is a promise of its own, and none of these faults.
  */
 const strikesAt: Record<AnyPoint, ReadonlyArray<LifeFault["_tag"]>> = {
   beforeHandler: ["Defect", "Interrupt", "Kill"],

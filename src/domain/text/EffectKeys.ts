@@ -1,5 +1,6 @@
 /**
- * The keys under which effect marks its own values, where it has no function that asks for them, or one that costs too much.
+ * The keys under which effect marks its own values, where it has no function that asks for them, or one that costs too
+ * much.
  *
  * They are not part of what effect promises: each is pinned by a test, which fails when a release of effect moves it.
  *

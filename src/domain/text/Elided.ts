@@ -13,8 +13,8 @@ const numberOf = (text: string): number => {
 }
 
 /**
- * A text with its middle left out, where it is too long for a line. What is left out is named by a number, so that texts that
- * differ go on to differ.
+ * A text with its middle left out, where it is too long for a line. What is left out is named by a number, so that
+ * texts that differ go on to differ.
  */
 export const elided = (text: string): string => {
   if (text.length <= 2 * kept) return text

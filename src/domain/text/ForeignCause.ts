@@ -12,8 +12,8 @@ export const reportLength = 16_000
 const maxReasons = 10
 
 /**
- * A cause that any logger can print: the same one when it is small and harmless, else one of plain errors that say the same,
- * within {@link reportLength}.
+ * A cause that any logger can print: the same one when it is small and harmless, else one of plain errors that say the
+ * same, within {@link reportLength}.
  */
 export const bounded = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> => {
   const look = new Look(reportLength, true)
@@ -64,7 +64,9 @@ export const plainError = ({ cause, frames = "", gathered, message, name }: Erro
 const plain = (value: unknown): unknown =>
   isError(value) ? plainError(new Look(reportLength).error(value)) : json(value, reportLength)
 
-/** The schema of an error of any kind: written down as the JSON that can be made of it, and read as an `Error` again. */
+/**
+ * The schema of an error of any kind: written down as the JSON that can be made of it, and read as an `Error` again.
+ */
 export const Foreign = Schema.Defect().pipe(
   Schema.decodeTo(Schema.Unknown, SchemaTransformation.transform({ decode: Function.identity, encode: plain }))
 )

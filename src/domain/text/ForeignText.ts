@@ -1,20 +1,21 @@
 /**
  * Text of foreign values: an error that a handler died of, a state, a payload, a key.
  *
- * The engines make messages, reports and events of values that they know nothing about. A look at one runs foreign code: a
- * getter, a proxy, a `toString`, a `toJSON`. Every function here is total and bounded all the same: the answer is within its
- * limit, whatever the value throws, however deep, wide, long or circular it is. What cannot be read is shown as
- * {@link unreadable}. Use these for any value that a user made; a string of our own needs none of them.
+ * The engines make messages, reports and events of values that they know nothing about. A look at one runs foreign
+ * code: a getter, a proxy, a `toString`, a `toJSON`. Every function here is total and bounded all the same: the answer
+ * is within its limit, whatever the value throws, however deep, wide, long or circular it is. What cannot be read is
+ * shown as {@link unreadable}. Use these for any value that a user made; a string of our own needs none of them.
  *
- * Effect's `Formatter` and `Cause.pretty` are for values that behave: they follow a circle of getters, an iterator without
- * end or a chain of 10,000 causes to the end of the stack, and write down all that they find.
+ * Effect's `Formatter` and `Cause.pretty` are for values that behave: they follow a circle of getters, an iterator
+ * without end or a chain of 10,000 causes to the end of the stack, and write down all that they find.
  *
  * *Tricky*
- * - Only this is asked of a value: the fields of an `Error` (their getters included, since Schema's errors have their message
- *   in one), own data properties, the built-in methods of built-in collections, and `toJSON` of what effect's data types and
- *   our own references are. `toString`, `Symbol.toPrimitive`, other getters and other `toJSON` are never run: nothing can
- *   bound the time that they take.
- * - `isWhole` says that nothing was cut, thrown or left out. Only such a value can be handed on to code that looks deeper.
+ * - Only this is asked of a value: the fields of an `Error` (their getters included, since Schema's errors have their
+ *   message in one), own data properties, the built-in methods of built-in collections, and `toJSON` of what effect's
+ *   data types and our own references are. `toString`, `Symbol.toPrimitive`, other getters and other `toJSON` are never
+ *   run: nothing can bound the time that they take.
+ * - `isWhole` says that nothing was cut, thrown or left out. Only such a value can be handed on to code that looks
+ *   deeper.
  *
  * @since 0.1.0
  */

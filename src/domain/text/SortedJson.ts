@@ -1,9 +1,9 @@
 /**
- * The short ways of `server/Idempotency`: what of a payload needs no rewriting. `test/domain/server/Idempotency.test.ts` holds them
- * equal to the plain ones.
+ * The short ways of `server/Idempotency`: what of a payload needs no rewriting.
+ * `test/domain/server/Idempotency.test.ts` holds them equal to the plain ones.
  *
- * Most payloads have their fields in order, and none that is `undefined`: to see that is a quarter of rewriting them. What is not
- * plain JSON is left to the plain way.
+ * Most payloads have their fields in order, and none that is `undefined`: to see that is a quarter of rewriting them.
+ * What is not plain JSON is left to the plain way.
  *
  * @since 0.1.0
  */

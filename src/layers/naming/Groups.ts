@@ -1,19 +1,21 @@
 /**
  * Process groups: members under a common name, and monitors of their changes.
  *
- * A scope of groups is a service of its own ({@link Service}); a group exists while it has members. Mirrors OTP's `pg` on
- * one node. A process is a member as often as it joined, and has to leave as often; for values beside the members, or keys
- * that one process alone may hold, use `Registry`.
+ * A scope of groups is a service of its own ({@link Service}); a group exists while it has members. Mirrors OTP's `pg`
+ * on one node. A process is a member as often as it joined, and has to leave as often; for values beside the members,
+ * or keys that one process alone may hold, use `Registry`.
  *
- * A member is a *process*, which outlives its incarnations: it stays a member while it is restarted or parked, and leaves
- * all its groups when it is down for good. One that is started again after that (`restartChild`, or with its supervisor) is a
- * member again. In OTP a restarted process is a new member and has to join again; here it may, in `init`: that adds none.
+ * A member is a *process*, which outlives its incarnations: it stays a member while it is restarted or parked, and
+ * leaves all its groups when it is down for good. One that is started again after that (`restartChild`, or with its
+ * supervisor) is a member again. In OTP a restarted process is a new member and has to join again; here it may, in
+ * `init`: that adds none.
  *
- * *Tricky*: (1) a member may end between any two steps. Its memberships end in the same step, by an observer on the process
- * that is there while it is a member anywhere, and members are checked once more when they are handed out. (2) A monitor
- * gets the members and everything that changes after, nothing in between and nothing twice: both are taken in one step.
- * (3) The groups themselves may be shut down under their users: monitors end, joining and leaving fail, and no observer
- * stays on any member. (4) A scope must not keep monitors that are over: each has a scope of its own in it, closed with it.
+ * *Tricky*: (1) a member may end between any two steps. Its memberships end in the same step, by an observer on the
+ * process that is there while it is a member anywhere, and members are checked once more when they are handed out. (2)
+ * A monitor gets the members and everything that changes after, nothing in between and nothing twice: both are taken in
+ * one step. (3) The groups themselves may be shut down under their users: monitors end, joining and leaving fail, and
+ * no observer stays on any member. (4) A scope must not keep monitors that are over: each has a scope of its own in it,
+ * closed with it.
  *
  * @since 0.1.0
  */
@@ -63,9 +65,9 @@ type RefOf<T> = T extends { readonly ref: infer R extends HasProcess } ? R : Has
 export interface Groups<G, R extends HasProcess> {
   readonly id: string
   /**
-   * One more membership for each process named; several at once join in one step, or none. What a server joins of itself, in
-   * `init` or a handler, takes the place of a membership that an incarnation before it had joined so: a crash adds none, and
-   * the count is OTP's. OTP's `pg:join`.
+   * One more membership for each process named; several at once join in one step, or none. What a server joins of
+   * itself, in `init` or a handler, takes the place of a membership that an incarnation before it had joined so: a
+   * crash adds none, and the count is OTP's. OTP's `pg:join`.
    */
   readonly join: (group: G, members: R | ReadonlyArray<R>) => Effect.Effect<void, GroupsError>
   /** One membership less for each time a process is named; fails when none was a member. OTP's `pg:leave`. */
@@ -104,8 +106,8 @@ export interface GroupsClass<Self, Id extends string, G, R extends HasProcess>
  *
  * **Details**
  *
- * The second type argument says what they hold: `group`, the names (default `string`; compared by value), and `ref`, the
- * members (default: any process).
+ * The second type argument says what they hold: `group`, the names (default `string`; compared by value), and `ref`,
+ * the members (default: any process).
  *
  * **Example**
  *

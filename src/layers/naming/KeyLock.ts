@@ -1,9 +1,9 @@
 /**
  * Locks by key: one effect at a time per key, any number of keys side by side.
  *
- * *Tricky*: a lock exists only while it is held or waited for, or a million keys would leave a million locks. The
- * count of those interested goes up before the first wait and down in a finalizer, so that a party that fails, is
- * interrupted while it holds the lock or while it waits, never leaves a lock locked or forgets one that others wait for.
+ * *Tricky*: a lock exists only while it is held or waited for, or a million keys would leave a million locks. The count
+ * of those interested goes up before the first wait and down in a finalizer, so that a party that fails, is interrupted
+ * while it holds the lock or while it waits, never leaves a lock locked or forgets one that others wait for.
  *
  * @since 0.1.0
  */

@@ -4,12 +4,12 @@
  * Every method is one synchronous step. Use `Groups`; this is its inside.
  *
  * *Tricky*
- * - A member is observed while it has a membership anywhere, so that its end finds exactly what is left of it, and nothing
- *   is left on any member of groups that were shut down.
- * - A member that has ended may be started again, and has its memberships back then. They are kept with it, so that they
- *   go with a member that does not come back.
- * - Every membership is known twice, in its group by age and with its member: joining, leaving and ending take as long as
- *   what they concern, however many members a group has. They do as `Membership` says of plain lists.
+ * - A member is observed while it has a membership anywhere, so that its end finds exactly what is left of it, and
+ *   nothing is left on any member of groups that were shut down.
+ * - A member that has ended may be started again, and has its memberships back then. They are kept with it, so that
+ *   they go with a member that does not come back.
+ * - Every membership is known twice, in its group by age and with its member: joining, leaving and ending take as long
+ *   as what they concern, however many members a group has. They do as `Membership` says of plain lists.
  *
  * @since 0.1.0
  */

@@ -2,17 +2,17 @@
  * Watching for the end of an incarnation: it is reported exactly once.
  *
  * A watch is about the *incarnation* that is alive when it is set, as a monitor in OTP is about a pid: a server that
- * crashes and is restarted has ended once, and the next one needs a watch of its own. A process without an
- * incarnation (it is down, or between two) is reported at once, as `NoProcess`. To follow a whole tree, listen to its
- * lifecycle events (`Telemetry.stream`); to stop calling a server that is gone, you need nothing: its calls fail. Mirrors
- * OTP's `monitor` and `demonitor`.
+ * crashes and is restarted has ended once, and the next one needs a watch of its own. A process without an incarnation
+ * (it is down, or between two) is reported at once, as `NoProcess`. To follow a whole tree, listen to its lifecycle
+ * events (`Telemetry.stream`); to stop calling a server that is gone, you need nothing: its calls fail. Mirrors OTP's
+ * `monitor` and `demonitor`.
  *
- * *Tricky*: (1) the observer runs inside the stack that ends the process: it notes the end and enqueues, so that
- * no waiter is resumed in that stack. (2) A process may end between the look and the observer: `addExitObserver` is both in
- * one step, and its refusal *is* the report. (3) A watch may be ended while the report is under way:
- * `demonitor` closes the watch first, and with `flush` takes the report out of the queue again. (4) A watch must not
- * outlive the watcher: it belongs to a scope, in a server that of the incarnation. (5) That scope must not keep the watches
- * that are over: each has a scope of its own in it, which is closed with the watch.
+ * *Tricky*: (1) the observer runs inside the stack that ends the process: it notes the end and enqueues, so that no
+ * waiter is resumed in that stack. (2) A process may end between the look and the observer: `addExitObserver` is both
+ * in one step, and its refusal *is* the report. (3) A watch may be ended while the report is under way: `demonitor`
+ * closes the watch first, and with `flush` takes the report out of the queue again. (4) A watch must not outlive the
+ * watcher: it belongs to a scope, in a server that of the incarnation. (5) That scope must not keep the watches that
+ * are over: each has a scope of its own in it, which is closed with the watch.
  *
  * @since 0.1.0
  */
@@ -63,13 +63,14 @@ export interface Down<out R> {
 export interface Watch<out R> {
   readonly ref: R
   /**
-   * Waits for the report; every time it is asked, the same one. Interrupted when the watch was ended before there was one.
+   * Waits for the report; every time it is asked, the same one. Interrupted when the watch was ended before there was
+   * one.
    */
   readonly down: Effect.Effect<Down<R>>
   /**
-   * Ends the watch, and says whether it did so before there was a report. After it no report comes. `flush` takes back one
-   * that has come: it is removed from the queue given to `watch` if it was not taken from there yet, and `down` forgets it.
-   * OTP's `demonitor/2`.
+   * Ends the watch, and says whether it did so before there was a report. After it no report comes. `flush` takes back
+   * one that has come: it is removed from the queue given to `watch` if it was not taken from there yet, and `down`
+   * forgets it. OTP's `demonitor/2`.
    */
   readonly demonitor: (options?: { readonly flush?: boolean | undefined }) => Effect.Effect<boolean>
 }
@@ -96,8 +97,8 @@ export interface WatchOptions<in out R> {
  * **Details**
  *
  * There is exactly one report per watch, two for two watches of one process. It is waited for with `down`, and put into
- * `into` as well when that is given; one queue can collect the reports of many watches. A process that is down already is
- * reported at once with `NoProcess`.
+ * `into` as well when that is given; one queue can collect the reports of many watches. A process that is down already
+ * is reported at once with `NoProcess`.
  *
  * **Gotchas**
  *
@@ -137,8 +138,8 @@ export const watch = <R extends HasProcess>(
  *
  * **Details**
  *
- * Waits until the process is up. A start that fails fails, and there is nothing to watch. One that ended before it could
- * be watched is reported with the reason it ended for. OTP's `start_monitor`.
+ * Waits until the process is up. A start that fails fails, and there is nothing to watch. One that ended before it
+ * could be watched is reported with the reason it ended for. OTP's `start_monitor`.
  *
  * @category watching
  * @since 0.1.0

@@ -5,12 +5,12 @@
  *
  * *Tricky*
  * - The two indexes and the observers on the owners change together or not at all. A registration enters only when the
- *   observer is on (an owner that has ended refuses it), and the last registration of an owner takes its observer along,
- *   so that an owner's end finds exactly what is left of it, and nothing is left of a closed table anywhere.
+ *   observer is on (an owner that has ended refuses it), and the last registration of an owner takes its observer
+ *   along, so that an owner's end finds exactly what is left of it, and nothing is left of a closed table anywhere.
  * - An owner that has ended may be started again, and has its registrations back then. They are kept with it, so that
  *   they go with an owner that does not come back.
- * - Every registration is known twice, under its key by age and with its owner: registering, unregistering and an owner's
- *   end take as long as what they concern, however many hold the same key.
+ * - Every registration is known twice, under its key by age and with its owner: registering, unregistering and an
+ *   owner's end take as long as what they concern, however many hold the same key.
  *
  * @since 0.1.0
  */
@@ -71,8 +71,8 @@ interface Owner<K, R, V> {
   readonly observer: GoneObserver
 }
 
-// A process that is being restarted, or is parked, keeps its names; one that is down for good has none, even when its end
-// has not come to the table yet.
+// A process that is being restarted, or is parked, keeps its names; one that is down for good has none, even when its
+// end has not come to the table yet.
 const isAlive = ({ owner }: { readonly owner: Process }): boolean => owner.status !== "stopped"
 
 /** The registrations of one registry. */

@@ -1,23 +1,24 @@
 /**
  * Names for processes: register one under a key, find it by that key, and never find one that is gone.
  *
- * A registry is a service of its own ({@link Service}), so that an app has as many name spaces as it needs and the types
- * say what is registered where. Keys are compared by value: `["room", 7]` is the same key however it is made. Mirrors
- * Elixir's `Registry`. When one server per class is enough, you need no registry: the class is its name. When you only
- * want a server started once per key, `Server.at(key)` does it.
+ * A registry is a service of its own ({@link Service}), so that an app has as many name spaces as it needs and the
+ * types say what is registered where. Keys are compared by value: `["room", 7]` is the same key however it is made.
+ * Mirrors Elixir's `Registry`. When one server per class is enough, you need no registry: the class is its name. When
+ * you only want a server started once per key, `Server.at(key)` does it.
  *
  * A registration belongs to a *process*, which outlives its incarnations: it stays while its owner is restarted or
- * parked, since the reference stays good, and ends when the owner is down for good. An owner that is started again after
- * that (`restartChild`, or with its supervisor) has its registrations again, except for unique keys that another process has
- * taken meanwhile. In OTP a restarted process has a new identity and has to register again; here it may, in `init`: what it
- * has already it registers with success.
+ * parked, since the reference stays good, and ends when the owner is down for good. An owner that is started again
+ * after that (`restartChild`, or with its supervisor) has its registrations again, except for unique keys that another
+ * process has taken meanwhile. In OTP a restarted process has a new identity and has to register again; here it may, in
+ * `init`: what it has already it registers with success.
  *
- * *Tricky*: (1) an owner may end between any two steps. Its registrations go in the same step as it ends, by an observer
- * on the process, and whatever is looked up is checked once more, so that an owner whose end is not known yet is not
- * returned. (2) A registration of a process that has ended would stay for ever: it is refused. (3) The observer must not
- * outlive the last registration, nor the registry: it is taken off with the last key and when the registry closes.
- * (4) Every operation is one synchronous step, so that no other fiber sees a key half registered; what the caller brings
- * along (`dispatch`, `lock`, `start`) runs between steps, over a copy. While `start` runs, its key is reserved.
+ * *Tricky*: (1) an owner may end between any two steps. Its registrations go in the same step as it ends, by an
+ * observer on the process, and whatever is looked up is checked once more, so that an owner whose end is not known yet
+ * is not returned. (2) A registration of a process that has ended would stay for ever: it is refused. (3) The observer
+ * must not outlive the last registration, nor the registry: it is taken off with the last key and when the registry
+ * closes. (4) Every operation is one synchronous step, so that no other fiber sees a key half registered; what the
+ * caller brings along (`dispatch`, `lock`, `start`) runs between steps, over a copy. While `start` runs, its key is
+ * reserved.
  *
  * @since 0.1.0
  */
@@ -61,10 +62,10 @@ type ValueOf<T> = T extends { readonly value: infer V } ? V : void
 export interface Duplicate<K, R extends HasProcess, V> {
   readonly id: string
   /**
-   * Registers a process under a key, with a value of your own beside it. Fails when another process has the key (unique), or
-   * when this one has ended. A process that has the unique key already gets the new value. Under duplicate keys each
-   * registration counts; but what a server registers of itself, in `init` or a handler, takes the place of what an
-   * incarnation before it had registered so, and a crash adds none. Elixir's `Registry.register/3`.
+   * Registers a process under a key, with a value of your own beside it. Fails when another process has the key
+   * (unique), or when this one has ended. A process that has the unique key already gets the new value. Under duplicate
+   * keys each registration counts; but what a server registers of itself, in `init` or a handler, takes the place of
+   * what an incarnation before it had registered so, and a crash adds none. Elixir's `Registry.register/3`.
    */
   readonly register: (key: K, ref: R, value: V) => Effect.Effect<void, RegistryError>
   /** Ends all registrations of a process under a key; nothing when there are none. Elixir's `unregister/2`. */
@@ -94,8 +95,8 @@ export interface Duplicate<K, R extends HasProcess, V> {
   readonly values: (key: K, ref: HasProcess) => Effect.Effect<ReadonlyArray<V>>
   /**
    * Does something with each registration under a key, one after the other in the caller's fiber, or side by side with
-   * `concurrency`. Not run at all for a key without owners; one that ended meanwhile is passed over; the first failure ends
-   * it. Elixir's `dispatch/4`.
+   * `concurrency`. Not run at all for a key without owners; one that ended meanwhile is passed over; the first failure
+   * ends it. Elixir's `dispatch/4`.
    */
   readonly dispatch: <X, E, Q>(
     key: K,
@@ -166,8 +167,8 @@ export interface RegistryClass<Self, Id extends string, Shape> extends Context.S
  *
  * **When to use**
  *
- * You most likely want `unique`. `duplicate` is for topics: all that are interested register under the topic, `dispatch`
- * reaches them all. For that without values, and counted, see `Groups`.
+ * You most likely want `unique`. `duplicate` is for topics: all that are interested register under the topic,
+ * `dispatch` reaches them all. For that without values, and counted, see `Groups`.
  *
  * **Details**
  *

@@ -23,7 +23,8 @@ type NamedOf<R> = R extends Named<infer Methods> ? NonNullable<Methods> : unknow
 
 type Method = (...args: any) => Effect.Effect<any, any, any>
 
-// Inference loses the overloads and type parameters of a method: one that fails with a CallError anyway is taken as it is.
+// Inference loses the overloads and type parameters of a method: one that fails with a CallError anyway is taken as it
+// is.
 type Called<M> = M extends (...args: infer A) => Effect.Effect<infer X, infer E, infer Q>
   ? [CallError] extends [E] ? M : (...args: A) => Effect.Effect<X, E | CallError, Q>
   : never
@@ -31,12 +32,13 @@ type Called<M> = M extends (...args: infer A) => Effect.Effect<infer X, infer E,
 type Kept = keyof HasProcess | `~${string}`
 
 /**
- * The client of the process that has a name when it is called: the same methods, with their overloads and type parameters;
- * each may also fail with a `CallError` whose reason is `NotRunning`, when no process has it.
+ * The client of the process that has a name when it is called: the same methods, with their overloads and type
+ * parameters; each may also fail with a `CallError` whose reason is `NotRunning`, when no process has it.
  *
  * **Gotchas**
  *
- * Properties of a handle that are no methods (`countChildren`) have no counterpart: look the handle up (`whereis`) for that.
+ * Properties of a handle that are no methods (`countChildren`) have no counterpart: look the handle up (`whereis`) for
+ * that.
  *
  * @category models
  * @since 0.1.0

@@ -1,9 +1,10 @@
 /**
- * What the engines count, and how the metrics read it: plain numbers, incremented in place, and asked for when a registry is.
+ * What the engines count, and how the metrics read it: plain numbers, incremented in place, and asked for when a
+ * registry is.
  *
- * *Tricky*: totals must never fall. When a tree ends, its totals are added to what the registry keeps, and the tree is let
- * go in the same step, so that a reader sees each message counted once and a registry holds no dead trees. Attaching a
- * tree twice to one registry counts it once, until the last attachment is given up.
+ * *Tricky*: totals must never fall. When a tree ends, its totals are added to what the registry keeps, and the tree is
+ * let go in the same step, so that a reader sees each message counted once and a registry holds no dead trees.
+ * Attaching a tree twice to one registry counts it once, until the last attachment is given up.
  *
  * @since 0.1.0
  */

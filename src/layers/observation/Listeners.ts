@@ -1,8 +1,8 @@
 /**
  * Those who listen for one kind of thing.
  *
- * *Tricky*: they are called inside the stack that caused it. A listener may subscribe or leave while another is called: the
- * list is replaced, never changed in place. One that throws, or whose promise is rejected, is removed.
+ * *Tricky*: they are called inside the stack that caused it. A listener may subscribe or leave while another is called:
+ * the list is replaced, never changed in place. One that throws, or whose promise is rejected, is removed.
  *
  * @since 0.1.0
  */
@@ -44,7 +44,8 @@ export class Listeners<in out A> {
 
   /** Adds one; the returned function removes it. */
   add(listener: (one: A) => void): () => void {
-    // A closure of its own per subscription, so that one function subscribed twice is called twice and leaves once a time.
+    // A closure of its own per subscription, so that one function subscribed twice is called twice and leaves once a
+    // time.
     const own = (one: A) => listener(one)
     this.all = [...this.all, own]
     this.changed(true)

@@ -1,10 +1,11 @@
 /**
- * What is counted of each class of servers, where that is asked for (`Metrics.layer`): plain numbers, read when a registry is.
+ * What is counted of each class of servers, where that is asked for (`Metrics.layer`): plain numbers, read when a
+ * registry is.
  *
  * A class has one of these in each registry, however many trees have servers of it, and it stays: totals never fall.
  *
- * *Tricky*: a class is counted in its behaviour, its mailboxes and at the crash of a server, each of which is made otherwise
- * where nothing is counted. So the engine asks for nothing on a message's way.
+ * *Tricky*: a class is counted in its behaviour, its mailboxes and at the crash of a server, each of which is made
+ * otherwise where nothing is counted. So the engine asks for nothing on a message's way.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * Heirloom's numbers: plain counters that the engines increment, read as Effect `Metric`s when they are asked for.
  *
- * A metric that is *pushed* costs some hundred nanoseconds an update, as much as a call to a server. Here a message costs
- * one increment of a field, and `Metric.snapshot`, `Metric.value` or an exporter *pulls*: the series in the metric
- * registry read the counters of every tree attached to it.
+ * A metric that is *pushed* costs some hundred nanoseconds an update, as much as a call to a server. Here a message
+ * costs one increment of a field, and `Metric.snapshot`, `Metric.value` or an exporter *pulls*: the series in the
+ * metric registry read the counters of every tree attached to it.
  *
  * | series | kind | what it says |
  * |---|---|---|
@@ -17,7 +17,8 @@
  * | `heirloom_store_unavailable` | gauge, by `store` | 1 from such a failure on until the store answers again, else 0 |
  * | `heirloom_store_outages_total` | counter, by `store` | how often that has begun |
  *
- * The last three are pushed, since a failure is rare: by each store that a `StateContainer.layerStore` uses, under its name.
+ * The last three are pushed, since a failure is rare: by each store that a `StateContainer.layerStore` uses, under its
+ * name.
  *
  * By class, where `Telemetry.byClass` asks for it; `server` is the class's id, `message` the tag:
  *
@@ -33,8 +34,8 @@
  * | `heirloom_servers_live`, `heirloom_servers_hibernating` | gauge, by `server` | servers in memory; those of them whose state has left it |
  * | `heirloom_messages_quarantined` | gauge, by `server` | messages in quarantine now |
  *
- * You do not need this module to see the metrics: a root supervisor attaches its tree by itself. Use it to name a series
- * (`Metric.value(Metrics.restarts)`). They count from the moment on at which the root supervisor is built.
+ * You do not need this module to see the metrics: a root supervisor attaches its tree by itself. Use it to name a
+ * series (`Metric.value(Metrics.restarts)`). They count from the moment on at which the root supervisor is built.
  *
  * @since 0.1.0
  */

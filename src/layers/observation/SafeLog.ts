@@ -1,9 +1,9 @@
 /**
  * Logs what the engines have to say, whatever the loggers do.
  *
- * A logger is code of the app's own. One that throws, or whose promise is rejected, fails alone: the others get their entry,
- * and the entry and the failure go to those that work, or to the `Console` of the context when none does. Nothing that an
- * engine is doing is interrupted by it. Code of the app's own logs with `Effect.log`, as ever.
+ * A logger is code of the app's own. One that throws, or whose promise is rejected, fails alone: the others get their
+ * entry, and the entry and the failure go to those that work, or to the `Console` of the context when none does.
+ * Nothing that an engine is doing is interrupted by it. Code of the app's own logs with `Effect.log`, as ever.
  *
  * @since 0.1.0
  */

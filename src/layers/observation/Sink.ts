@@ -4,9 +4,9 @@
  *
  * Engines ask `listening` before they build an event, so that a million starts without a listener build none.
  *
- * *Tricky*: `publish` runs inside the stack that caused the event, which may be a server's in the middle of a hand-off. A
- * listener that resumed a fiber there would run it inside that stack; so listeners only enqueue, into queues whose takers
- * wake on their own turn.
+ * *Tricky*: `publish` runs inside the stack that caused the event, which may be a server's in the middle of a hand-off.
+ * A listener that resumed a fiber there would run it inside that stack; so listeners only enqueue, into queues whose
+ * takers wake on their own turn.
  *
  * @since 0.1.0
  */
@@ -21,8 +21,8 @@ import { Listeners } from "./Listeners.ts"
 import { logIn } from "./SafeLog.ts"
 
 /**
- * Hears every event, synchronously, in the stack of the engine that caused it: it must only enqueue. One that throws, or whose
- * promise is rejected, is removed, and that is logged.
+ * Hears every event, synchronously, in the stack of the engine that caused it: it must only enqueue. One that throws,
+ * or whose promise is rejected, is removed, and that is logged.
  *
  * @category models
  * @since 0.1.0
@@ -66,8 +66,8 @@ export interface Sink extends Telemetry {
   /** Logs, likewise, that a server goes on from an older state than it had acknowledged. */
   rolledBack(rollback: Rollback, context: Context.Context<never>): void
   /**
-   * Logs, likewise, that code of the app's own failed where an engine goes on without it: an observer, a hook, a Schedule.
-   * `what` says which, and what follows.
+   * Logs, likewise, that code of the app's own failed where an engine goes on without it: an observer, a hook, a
+   * Schedule. `what` says which, and what follows.
    */
   failed(what: string, cause: Cause.Cause<unknown>, context: Context.Context<never>): void
   /** Counters, plainly incremented by the engines and read by the metrics. */

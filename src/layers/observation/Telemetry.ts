@@ -1,13 +1,13 @@
 /**
  * Watching supervision trees: the events of their life, as they happen.
  *
- * A root supervisor takes the `Telemetry` of its context ({@link CurrentTelemetry}), or makes one; everything below it shares
- * that one. You do not need this module to have crashes logged or metrics counted: that happens by itself. Use it to watch a
- * tree live ({@link stream}, {@link reports}) or to have several trees report to one place ({@link layer}). A supervisor's own `events` are
- * those of its subtree.
+ * A root supervisor takes the `Telemetry` of its context ({@link CurrentTelemetry}), or makes one; everything below it
+ * shares that one. You do not need this module to have crashes logged or metrics counted: that happens by itself. Use
+ * it to watch a tree live ({@link stream}, {@link reports}) or to have several trees report to one place
+ * ({@link layer}). A supervisor's own `events` are those of its subtree.
  *
- * *Tricky*: a listener runs inside the stack of the engine that caused the event, so it must only enqueue; {@link stream}
- * does, and slides rather than wait for a slow reader.
+ * *Tricky*: a listener runs inside the stack of the engine that caused the event, so it must only enqueue;
+ * {@link stream} does, and slides rather than wait for a slow reader.
  *
  * @since 0.1.0
  */
@@ -72,18 +72,18 @@ export interface ByClassOptions {
 }
 
 /**
- * Counts the messages, times and crashes of each class of servers below, in the metric registry of the context: the series are
- * listed in `Metrics`.
+ * Counts the messages, times and crashes of each class of servers below, in the metric registry of the context: the
+ * series are listed in `Metrics`.
  *
  * **When to use**
  *
- * Provide it to an app whose classes are to be seen apart. Without it a message costs nothing for this; with it
- * about as much again as a call to a plain handler does, and with `spans` the price of a span, which is many times that.
+ * Provide it to an app whose classes are to be seen apart. Without it a message costs nothing for this; with it about
+ * as much again as a call to a plain handler does, and with `spans` the price of a span, which is many times that.
  *
  * **Details**
  *
- * With `spans` each message is handled in a span `app/Counter.Add`, below the span of its sender, if it has one; a handler
- * that is a plain function is then run as an Effect.
+ * With `spans` each message is handled in a span `app/Counter.Add`, below the span of its sender, if it has one; a
+ * handler that is a plain function is then run as an Effect.
  *
  * **Gotchas**
  *
@@ -107,8 +107,8 @@ export const byClass = (options?: ByClassOptions): Layer.Layer<never> =>
  *
  * **Details**
  *
- * A reader that falls more than `bufferSize` events behind (default 1,024) loses the oldest; the tree never waits for it.
- * The stream does not end by itself.
+ * A reader that falls more than `bufferSize` events behind (default 1,024) loses the oldest; the tree never waits for
+ * it. The stream does not end by itself.
  *
  * **Gotchas**
  *
@@ -127,8 +127,8 @@ export const stream = (
  *
  * **Details**
  *
- * Also those that no logger shows. A state is in it as the behaviour's `formatStatus` leaves it, or not at all. It is as patient
- * with slow readers as {@link stream}.
+ * Also those that no logger shows. A state is in it as the behaviour's `formatStatus` leaves it, or not at all. It is
+ * as patient with slow readers as {@link stream}.
  *
  * @category streams
  * @since 0.1.0

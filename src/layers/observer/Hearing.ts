@@ -1,8 +1,8 @@
 /**
  * What is heard of the trees: their roots, their events, their crash reports and their counters.
  *
- * Those of the `Telemetry` of the context, if it has one; else of all roots of this JavaScript thread, each of which is heard
- * from the moment that it is seen on.
+ * Those of the `Telemetry` of the context, if it has one; else of all roots of this JavaScript thread, each of which is
+ * heard from the moment that it is seen on.
  *
  * @since 0.1.0
  */

@@ -1,15 +1,15 @@
 /**
  * The observer: a page that shows supervision trees live, and lets a person look into each process.
  *
- * One line in an app: a Layer that serves the page on this machine. It shows the trees that report to the `Telemetry` of its
- * context, or, where that has none, all of this JavaScript thread. While no page is open nothing is looked at.
+ * One line in an app: a Layer that serves the page on this machine. It shows the trees that report to the `Telemetry`
+ * of its context, or, where that has none, all of this JavaScript thread. While no page is open nothing is looked at.
  *
- * *Tricky*: whatever a browser on this machine shows can send requests to it. So it refuses a `Host` and an `Origin` that are
- * not its own, runs nothing but its own scripts, and does nothing to a process unless it is made with `actions: true`. Others
- * on this machine can read what it shows: give it a `token` where that matters.
+ * *Tricky*: whatever a browser on this machine shows can send requests to it. So it refuses a `Host` and an `Origin`
+ * that are not its own, runs nothing but its own scripts, and does nothing to a process unless it is made with
+ * `actions: true`. Others on this machine can read what it shows: give it a `token` where that matters.
  *
- * Needs `@effect/platform-node`, and effect's unstable `http`: it is an entry point of its own, `heirloom/Observer`. Without that
- * package it can be imported, and its Layer says what is missing.
+ * Needs `@effect/platform-node`, and effect's unstable `http`: it is an entry point of its own, `heirloom/Observer`.
+ * Without that package it can be imported, and its Layer says what is missing.
  *
  * @since 0.1.0
  */
@@ -38,11 +38,13 @@ export interface Options {
   readonly hosts?: ReadonlyArray<string> | undefined
   /** Whether the page may crash, stop, restart, suspend and restore; `false` by default. */
   readonly actions?: boolean | undefined
-  /** What requests have to bring as a bearer token; none by default. The page asks for it, or takes it from `#token=…`. */
+  /**
+   * What requests have to bring as a bearer token; none by default. The page asks for it, or takes it from `#token=…`.
+   */
   readonly token?: Redacted.Redacted<string> | undefined
   /**
-   * A line that the page shows: which app, on which machine. One that is asked for is asked for every few seconds, and a page shows
-   * it as it was when the page was opened.
+   * A line that the page shows: which app, on which machine. One that is asked for is asked for every few seconds, and
+   * a page shows it as it was when the page was opened.
    */
   readonly about?: string | Effect.Effect<string> | undefined
   /** How often it looks while a page is open; every half second by default. */
@@ -118,13 +120,14 @@ const sampling = Effect.fnUntraced(function*(says: Says, every: number) {
  *
  * **When to use**
  *
- * Beside an app, or among the children of a supervisor: anywhere it is built with the app. In production with a `token`, or
- * through a tunnel to the machine, and with `actions` only where all who can open the page may do all of that.
+ * Beside an app, or among the children of a supervisor: anywhere it is built with the app. In production with a
+ * `token`, or through a tunnel to the machine, and with `actions` only where all who can open the page may do all of
+ * that.
  *
  * **Details**
  *
- * Fails with a `ServeError` when the port cannot be had. Provides where its page is. States are shown as `formatStatus` leaves
- * them, without what their schemas mark (`StateSchema.redacted`), as text.
+ * Fails with a `ServeError` when the port cannot be had. Provides where its page is. States are shown as `formatStatus`
+ * leaves them, without what their schemas mark (`StateSchema.redacted`), as text.
  *
  * **Example**
  *
@@ -152,8 +155,8 @@ export const layer = (options: Options = {}): Layer.Layer<Observer, HttpServerEr
 const of = "Observer.layer"
 
 /**
- * The options, checked. What opens more than was meant, where a program reads it from its environment, is refused: an empty
- * host is every address, an empty token is one that everybody has, and "false" is true.
+ * The options, checked. What opens more than was meant, where a program reads it from its environment, is refused: an
+ * empty host is every address, an empty token is one that everybody has, and "false" is true.
  */
 const given = (options: Options) => {
   if (!Predicate.isObject(options)) GivenOption.refuse({ of, option: "options", given: options }, "an object")
@@ -199,11 +202,13 @@ const observing = (
 }
 
 /**
- * Shows the same in the terminal that the program has, until `q` is pressed: the tree, its totals, and what has happened.
+ * Shows the same in the terminal that the program has, until `q` is pressed: the tree, its totals, and what has
+ * happened.
  *
  * **When to use**
  *
- * Where there is no browser: on a server, over `ssh`. It needs a terminal of its own: a program that logs to it disturbs it.
+ * Where there is no browser: on a server, over `ssh`. It needs a terminal of its own: a program that logs to it
+ * disturbs it.
  *
  * **Example**
  *

@@ -35,6 +35,9 @@ export const policyOf = (html: string): string =>
 const absent =
   "<!doctype html><title>Heirloom</title><p>The page is not made yet: run npm run setup in this clone of Heirloom."
 
-/** The page that the package carries. A module, for a bundler carries modules; loaded when an observer is made, not before. */
+/**
+ * The page that the package carries. A module, for a bundler carries modules; loaded when an observer is made, not
+ * before.
+ */
 export const page: Effect.Effect<Page> = Effect.promise(() => import("./PageText.js").catch(() => ({ html: absent })))
   .pipe(Effect.map(({ html }) => ({ html, policy: policyOf(html) })))

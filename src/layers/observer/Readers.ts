@@ -1,8 +1,9 @@
 /**
  * Those who watch: what each looks at, what it was sent last, and what waits for it.
  *
- * A reader is sent what differs from what it was sent before, and nothing more while that is not taken: a slow one misses
- * looks, not changes, and costs one screen of memory. One that takes nothing for too long is let go, and is said so.
+ * A reader is sent what differs from what it was sent before, and nothing more while that is not taken: a slow one
+ * misses looks, not changes, and costs one screen of memory. One that takes nothing for too long is let go, and is said
+ * so.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * Looks at the processes, twice a second as long as one reader watches, once for all of them.
  *
- * What is looked at is what readers see: the lines in their windows, the processes they have chosen. Totals are counters that
- * the engines keep. All other processes are passed by in parts (`Round`), to find those that something is wrong with. So a
- * look costs what is shown, however many processes there are.
+ * What is looked at is what readers see: the lines in their windows, the processes they have chosen. Totals are
+ * counters that the engines keep. All other processes are passed by in parts (`Round`), to find those that something is
+ * wrong with. So a look costs what is shown, however many processes there are.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,10 @@ import { Round } from "./look/Round.ts"
 import { Stores } from "./look/Stores.ts"
 import { eventText, firstView, maxReaders, Reader, type Source } from "./Readers.ts"
 
-/** The most processes that a search finds, that a list in the order of a column has, and that are kept of those in trouble. */
+/**
+ * The most processes that a search finds, that a list in the order of a column has, and that are kept of those in
+ * trouble.
+ */
 const mostFound = 1000
 
 type Placed = readonly [process: Watched, depth: number]

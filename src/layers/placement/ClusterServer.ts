@@ -1,13 +1,14 @@
 /**
- * Servers on a cluster: one server class, its servers by key on whichever machine has the key, over effect's own cluster.
+ * Servers on a cluster: one server class, its servers by key on whichever machine has the key, over effect's own
+ * cluster.
  *
- * Behaviour, messages, state and errors stay what they are; where a server runs is a Layer. Each key is an entity of effect's,
- * a shell around a server under a supervisor of its own, so that a server that crashes is restarted where it is, and no key
- * notices what another one does. A state belongs to one runner at a time, key by key (`StateContainer.layerStore` with
- * `fence: "key"`), and a call is handled once, also where the cluster sends it twice.
+ * Behaviour, messages, state and errors stay what they are; where a server runs is a Layer. Each key is an entity of
+ * effect's, a shell around a server under a supervisor of its own, so that a server that crashes is restarted where it
+ * is, and no key notices what another one does. A state belongs to one runner at a time, key by key
+ * (`StateContainer.layerStore` with `fence: "key"`), and a call is handled once, also where the cluster sends it twice.
  *
- * Use it when the servers of a class are more than one machine has room for, or must not wait for one machine to come back. Of
- * one process use `layerKeyed`: it costs no message a way through a network.
+ * Use it when the servers of a class are more than one machine has room for, or must not wait for one machine to come
+ * back. Of one process use `layerKeyed`: it costs no message a way through a network.
  *
  * @since 0.1.0
  */
@@ -55,22 +56,23 @@ export interface Options<Ms extends Messages, G extends Grade = "nothing">
  *
  * **When to use**
  *
- * Once for each class, in every process that is a runner of the cluster. What only calls them needs no more than {@link client}.
+ * Once for each class, in every process that is a runner of the cluster. What only calls them needs no more than
+ * {@link client}.
  *
  * **Details**
  *
- * The servers are children of the nearest supervisor: provide a `DynamicSupervisor`, and end the entities before the tree, as
- * the example does. Each has a supervisor of its own above it, with the budget `restart`. One that has used it up is left down
- * for `downFor`: its calls fail with `NotRunning` meanwhile. An entity without a message for `maxIdleTime` (5 seconds at least)
- * is closed, and its server ends with its timers and its work; what is conserved stays, and so do durable timers, which start it
- * again when they are due. A behaviour may be a function of the key.
+ * The servers are children of the nearest supervisor: provide a `DynamicSupervisor`, and end the entities before the
+ * tree, as the example does. Each has a supervisor of its own above it, with the budget `restart`. One that has used it
+ * up is left down for `downFor`: its calls fail with `NotRunning` meanwhile. An entity without a message for
+ * `maxIdleTime` (5 seconds at least) is closed, and its server ends with its timers and its work; what is conserved
+ * stays, and so do durable timers, which start it again when they are due. A behaviour may be a function of the key.
  *
  * **Gotchas**
  *
- * The companion has to be `layerStore` with `fence: "key"`, or one whose states may be lost ({@link volatile}): over any other
- * this does not compile. A class is registered once
- * with a cluster in a process. A server may be called by others of its class through {@link client}, not by `at`; a call that
- * waits for itself by way of the cluster is not found out, and ends with its timeout.
+ * The companion has to be `layerStore` with `fence: "key"`, or one whose states may be lost ({@link volatile}): over
+ * any other this does not compile. A class is registered once with a cluster in a process. A server may be called by
+ * others of its class through {@link client}, not by `at`; a call that waits for itself by way of the cluster is not
+ * found out, and ends with its timeout.
  *
  * **Example**
  *
@@ -168,13 +170,14 @@ export const layer = <
   }))
 
 /**
- * Says of a companion in memory that its states may be lost: with it {@link layer} compiles, as over a store that fences each key.
+ * Says of a companion in memory that its states may be lost: with it {@link layer} compiles, as over a store that
+ * fences each key.
  *
  * **When to use**
  *
- * For servers whose state is a cache, a session or a presence, and is made anew where the key is next. A crash loses nothing, as
- * anywhere; what ends an entity does: a runner that leaves or dies, a key that moves. The record of idempotency keys goes with the
- * state, so a call that is sent again after its runner died is handled again.
+ * For servers whose state is a cache, a session or a presence, and is made anew where the key is next. A crash loses
+ * nothing, as anywhere; what ends an entity does: a runner that leaves or dies, a key that moves. The record of
+ * idempotency keys goes with the state, so a call that is sent again after its runner died is handled again.
  *
  * **Example**
  *
@@ -220,8 +223,8 @@ export type Client<Ms extends Messages> = Methods<Ms> & {
  */
 export interface ClientOptions<Ms extends Messages> extends Wiring<Ms> {
   /**
-   * The calls that have no idempotency key unless their caller gives one: those that do no harm when they are handled twice, and
-   * need no row in the store for their answer; `"all"` for every call. None by default.
+   * The calls that have no idempotency key unless their caller gives one: those that do no harm when they are handled
+   * twice, and need no row in the store for their answer; `"all"` for every call. None by default.
    */
   readonly keyless?:
     | "all"
@@ -234,19 +237,20 @@ export interface ClientOptions<Ms extends Messages> extends Wiring<Ms> {
  *
  * **When to use**
  *
- * In any process that is a member of the cluster, a runner or a client only. The servers need not be started: the first message
- * to a key starts its server, on the runner that has the key.
+ * In any process that is a member of the cluster, a runner or a client only. The servers need not be started: the first
+ * message to a key starts its server, on the runner that has the key.
  *
  * **Details**
  *
- * A call fails with the message's own errors and `CallError`, as it does in one process; what the cluster adds is the reason
- * `Unreachable`. Each call has an idempotency key, its caller's or one that is made for it, so that it is handled once however
- * often the cluster sends it; and a call whose server is handed over is made again, until its time is over. The key costs a row
- * of the store for each call, which is forgotten soon after it: `keyless` names those that do without. Casts are handed to the runner and no more is heard of
- * them: one may be handled twice when its runner dies. Internal messages do not travel.
+ * A call fails with the message's own errors and `CallError`, as it does in one process; what the cluster adds is the
+ * reason `Unreachable`. Each call has an idempotency key, its caller's or one that is made for it, so that it is
+ * handled once however often the cluster sends it; and a call whose server is handed over is made again, until its time
+ * is over. The key costs a row of the store for each call, which is forgotten soon after it: `keyless` names those that
+ * do without. Casts are handed to the runner and no more is heard of them: one may be handled twice when its runner
+ * dies. Internal messages do not travel.
  *
- * A call's timeout travels with it, so that a message that was not begun with is withdrawn there. Half a second later, where
- * nothing has come by then, the call fails with `Unreachable`, `"silent"`.
+ * A call's timeout travels with it, so that a message that was not begun with is withdrawn there. Half a second later,
+ * where nothing has come by then, the call fails with `Unreachable`, `"silent"`.
  *
  * @category clients
  * @since 0.1.0
@@ -278,8 +282,8 @@ export const client = <Self, Id extends string, S, Ms extends Messages>(
   })
 
 /**
- * A line that says which runner this is, by its address, and which others there are: for the page of `Observer`, which shows the
- * trees of its own process.
+ * A line that says which runner this is, by its address, and which others there are: for the page of `Observer`, which
+ * shows the trees of its own process.
  *
  * **Example**
  *
@@ -316,8 +320,8 @@ export const about = (own: string): Effect.Effect<Effect.Effect<string>, never, 
  *
  * **Details**
  *
- * Its Rpcs are those of the messages that any code may send: see {@link RpcsOf}. Such a call has the idempotency key that its
- * payload gives it, or none.
+ * Its Rpcs are those of the messages that any code may send: see {@link RpcsOf}. Such a call has the idempotency key
+ * that its payload gives it, or none.
  *
  * @category entities
  * @since 0.1.0

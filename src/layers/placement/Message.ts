@@ -1,8 +1,8 @@
 /**
  * Messages without servers: what a page and a service share.
  *
- * The descriptors that a server class is made of, and what `heirloom/serve` makes of them, for a module that a browser loads:
- * nothing of the engine comes with it. A class takes them as its `messages`.
+ * The descriptors that a server class is made of, and what `heirloom/serve` makes of them, for a module that a browser
+ * loads: nothing of the engine comes with it. A class takes them as its `messages`.
  *
  * ```ts
  * import { Schema } from "effect"

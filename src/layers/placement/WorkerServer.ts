@@ -2,15 +2,15 @@
  * Servers whose handlers run in a thread, or a process, of their own: they may hang, compute for long, or blow up.
  *
  * Use it where a handler could bring the process down or hold it up: code of others, heavy computation, parsers of what
- * strangers send. The server stays what it is: the same class, messages, state, companion and errors. Mailbox, companion and
- * supervision stay beside its callers, so what a handler answers is committed there before its caller hears of it. A call costs
- * some 50 microseconds more, and the state crosses with each change: for handlers that do little, and states that are large, use
- * the `layer` of the class.
+ * strangers send. The server stays what it is: the same class, messages, state, companion and errors. Mailbox,
+ * companion and supervision stay beside its callers, so what a handler answers is committed there before its caller
+ * hears of it. A call costs some 50 microseconds more, and the state crosses with each change: for handlers that do
+ * little, and states that are large, use the `layer` of the class.
  *
- * **What it survives.** An error outside a handler, `process.exit`, a heap that is full (`resourceLimits`), an endless loop (a
- * kill, a supervisor's stop, `hang`): the server crashes, and its supervisor restarts it with its state. A thread does not
- * survive a native crash, and nothing bounds the buffers of one; a process (`placement: "process"`) survives both. It is no
- * sandbox: what runs there may do what the program may do.
+ * **What it survives.** An error outside a handler, `process.exit`, a heap that is full (`resourceLimits`), an endless
+ * loop (a kill, a supervisor's stop, `hang`): the server crashes, and its supervisor restarts it with its state. A
+ * thread does not survive a native crash, and nothing bounds the buffers of one; a process (`placement: "process"`)
+ * survives both. It is no sandbox: what runs there may do what the program may do.
  *
  * @since 0.1.0
  */
@@ -103,8 +103,8 @@ export interface Entry<in out Self, in out S> {
  *
  * **When to use**
  *
- * Where one bundle holds the program and its entries: the program itself is then loaded in each thread, too, and must not begin
- * there.
+ * Where one bundle holds the program and its entries: the program itself is then loaded in each thread, too, and must
+ * not begin there.
  *
  * @category guards
  * @since 0.1.0
@@ -134,24 +134,26 @@ type AnyEntry = Definition & { readonly url: string }
  *
  * **When to use**
  *
- * At the top level of a module of its own, beside the class and its behaviour: `entry(Counter, behavior, import.meta.url)`. The
- * module is loaded in each thread, by that URL, in whatever form it runs: TypeScript under a loader or a Node that strips
- * types, the output of `tsc`, a bundle. So it should begin nothing when it is loaded.
+ * At the top level of a module of its own, beside the class and its behaviour:
+ * `entry(Counter, behavior, import.meta.url)`. The module is loaded in each thread, by that URL, in whatever form it
+ * runs: TypeScript under a loader or a Node that strips types, the output of `tsc`, a bundle. So it should begin
+ * nothing when it is loaded.
  *
  * **Details**
  *
- * `layer` has the services of the callbacks. It is built in the thread, once for all servers there, and what it acquires is
- * released when the thread ends in order. If it fails, so does the start, with `WorkerFailed`. What callbacks log, the parent
- * logs.
+ * `layer` has the services of the callbacks. It is built in the thread, once for all servers there, and what it
+ * acquires is released when the thread ends in order. If it fails, so does the start, with `WorkerFailed`. What
+ * callbacks log, the parent logs.
  *
- * All callbacks run in the thread but `formatStatus`, and an `init` that is a plain state. Their state is what the class's schema
- * makes of it, their payloads, replies and errors what their messages' schemas do.
+ * All callbacks run in the thread but `formatStatus`, and an `init` that is a plain state. Their state is what the
+ * class's schema makes of it, their payloads, replies and errors what their messages' schemas do.
  *
  * **Gotchas**
  *
- * What cannot cross does not compile: `Next.noReply` of a call, `continueWith` in a handler, the server's `self`, its Scope (and with
- * it `GenServer.spawnLink` and `castAfter`), messages whose schemas need services. Past the type checker, and in what `init`, `restore` and `idle` answer, it is a
- * crash: `NotCrossing`. The thread has a clock, a random and a tracer of its own: those of a test do not reach it.
+ * What cannot cross does not compile: `Next.noReply` of a call, `continueWith` in a handler, the server's `self`, its
+ * Scope (and with it `GenServer.spawnLink` and `castAfter`), messages whose schemas need services. Past the type
+ * checker, and in what `init`, `restore` and `idle` answer, it is a crash: `NotCrossing`. The thread has a clock, a
+ * random and a tracer of its own: those of a test do not reach it.
  *
  * **Example**
  *
@@ -234,11 +236,12 @@ const shutdownOf = (of: string, shutdown: ChildOptions["shutdown"] = defaultShut
  *
  * **Details**
  *
- * Each incarnation has a new one. A handler that is interrupted (a kill, a supervisor's stop) is interrupted there; one that has
- * not ended when the `shutdown` time is over, 5 seconds by default, is ended with its thread. A `brutal_kill` ends it at once.
- * A thread that dies while it is at nothing crashes its server as well.
+ * Each incarnation has a new one. A handler that is interrupted (a kill, a supervisor's stop) is interrupted there; one
+ * that has not ended when the `shutdown` time is over, 5 seconds by default, is ended with its thread. A `brutal_kill`
+ * ends it at once. A thread that dies while it is at nothing crashes its server as well.
  *
- * It fails with `WorkerFailed` when the thread does not come to serve it: its module does not load, its layer does not build.
+ * It fails with `WorkerFailed` when the thread does not come to serve it: its module does not load, its layer does not
+ * build.
  *
  * @category layers
  * @since 0.1.0
@@ -288,7 +291,8 @@ export interface Threads {
 }
 
 /**
- * Declares threads, or processes, that servers share: `class Threads extends WorkerServer.Pool<Threads>()("app/Threads") {}`.
+ * Declares threads, or processes, that servers share:
+ * `class Threads extends WorkerServer.Pool<Threads>()("app/Threads") {}`.
  *
  * @category constructors
  * @since 0.1.0
@@ -316,8 +320,8 @@ export interface PoolOptions extends PlacementOptions {
  *
  * **Details**
  *
- * When one dies, only the servers whose messages it had begun crash. What it had not begun is handed to the next one, and its
- * callers notice nothing. Several handlers are under way in one thread only where they are Effects that wait.
+ * When one dies, only the servers whose messages it had begun crash. What it had not begun is handed to the next one,
+ * and its callers notice nothing. Several handlers are under way in one thread only where they are Effects that wait.
  *
  * @category layers
  * @since 0.1.0
@@ -332,13 +336,14 @@ export const layerPool = <Self, Id extends string>(
   )
 
 /**
- * Servers of a class by key, started when they are first asked for, as with the class's own `layerKeyed`; the handlers of each run
- * in the thread of the pool that its key falls to.
+ * Servers of a class by key, started when they are first asked for, as with the class's own `layerKeyed`; the handlers
+ * of each run in the thread of the pool that its key falls to.
  *
  * **Details**
  *
- * The same key goes to the same thread as long as the pool has the same size. A server that is stopped while its handler does not
- * end, takes its thread with it when the `shutdown` time is over: others whose handlers were under way there crash.
+ * The same key goes to the same thread as long as the pool has the same size. A server that is stopped while its
+ * handler does not end, takes its thread with it when the `shutdown` time is over: others whose handlers were under way
+ * there crash.
  *
  * @category layers
  * @since 0.1.0

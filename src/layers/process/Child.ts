@@ -22,19 +22,20 @@ export interface Child<out E = unknown> extends Process {
   /** Its place among the children of a dynamic supervisor, which keeps it; `-1` before it has one. */
   slot: number
   /**
-   * Starts the next incarnation and completes when its init has: one number higher, in a fresh Scope. Never called while
-   * an incarnation is alive. A failure means: nothing was left behind.
+   * Starts the next incarnation and completes when its init has: one number higher, in a fresh Scope. Never called
+   * while an incarnation is alive. A failure means: nothing was left behind.
    */
   start(): Effect.Effect<Started, E>
   /**
    * Ends the incarnation that is alive or starting, and completes when it has ended, with the reason it really ended
-   * with: finalizers run, or abandoned (fenced and reported) when the time is over. `reason` is the one it is to end with.
-   * Without an incarnation it completes at once. Does not report the end through `Parent.exited`. `forGood`: it is known
-   * already that it will be settled as `stopped`; only a supervisor has a use for that.
+   * with: finalizers run, or abandoned (fenced and reported) when the time is over. `reason` is the one it is to end
+   * with. Without an incarnation it completes at once. Does not report the end through `Parent.exited`. `forGood`: it
+   * is known already that it will be settled as `stopped`; only a supervisor has a use for that.
    */
   stop(reason: ExitReason, shutdown: Shutdown, forGood?: boolean): Effect.Effect<ExitReason>
   /**
-   * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child cares.
+   * It is up, and never started again (a temporary child): what only a start needs may be let go. Not every child
+   * cares.
    */
   startsNoMore?(): void
   /** It has left the tree, after it was settled: it is never started or deleted again. Not every child cares. */
@@ -56,8 +57,8 @@ export interface Parent {
   /** Whether it is none: what stands above a root restarts nothing. */
   readonly isOutside?: true
   /**
-   * The child's incarnation ended by itself (not through `stop`, and after a successful start): its finalizers have run.
-   * May be called inside any stack; the parent only enqueues, or acts at once when it is free to.
+   * The child's incarnation ended by itself (not through `stop`, and after a successful start): its finalizers have
+   * run. May be called inside any stack; the parent only enqueues, or acts at once when it is free to.
    */
   exited(child: Child, incarnation: number, reason: ExitReason): void
 }
@@ -74,7 +75,8 @@ export interface ChildOptions {
  * How a process is made: registered with a supervisor once, run by it for every incarnation.
  *
  * `make` only builds the object (no incarnation is started); the supervisor then calls `start`. `A` is the reference
- * that the starter gets. `id` is the recipe's own, or the one that `Supervisor.child` put in its place: the child must go by it.
+ * that the starter gets. `id` is the recipe's own, or the one that `Supervisor.child` put in its place: the child must
+ * go by it.
  *
  * @category models
  * @since 0.1.0

@@ -1,16 +1,16 @@
 /**
  * Reading effect's own values beyond its documented functions: each way to is pinned by a test.
  *
- * Use effect's functions wherever they do: these are here because the function costs as much as the work it is asked in, or
- * because there is none.
+ * Use effect's functions wherever they do: these are here because the function costs as much as the work it is asked
+ * in, or because there is none.
  *
  * @since 0.1.0
  */
 import { Effect, type Exit, type Fiber, type Schema, type Tracer } from "effect"
 import { evaluateKey, exitKey } from "../../domain/text/EffectKeys.ts"
 
-// Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more than a
-// call that is answered at once.
+// Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more
+// than a call that is answered at once.
 /** Whether it is an Effect, and not a plain value. */
 export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> =>
   typeof u === "object" && u !== null && (u as { readonly [Effect.TypeId]?: unknown })[Effect.TypeId] !== undefined
@@ -24,8 +24,8 @@ export const spanOf = ({ cache }: Pick<Fiber.Fiber<unknown, unknown>, "cache">):
   cache.span
 
 /**
- * Goes on in a fiber with an outcome, as the fiber itself would in its next step: effect's own `sync` does so. The step is a
- * tenth of a call that is answered at once.
+ * Goes on in a fiber with an outcome, as the fiber itself would in its next step: effect's own `sync` does so. The step
+ * is a tenth of a call that is answered at once.
  */
 export const goOnWith = <A, E>(exit: Exit.Exit<A, E>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E> =>
   (exit as unknown as Evaluated<A, E>)[evaluateKey](fiber)

@@ -1,7 +1,8 @@
 /**
  * Runs an Effect from plain code, at once when it is an `Exit` already, and tells what came of it.
  *
- * Starting, stopping and restarting a child that has nothing to wait for must not cost a fiber; this is where that is won.
+ * Starting, stopping and restarting a child that has nothing to wait for must not cost a fiber; this is where that is
+ * won.
  *
  * @since 0.1.0
  */
@@ -15,8 +16,8 @@ import type { Child, Started } from "./Child.ts"
 import { isEffect, isExit } from "./EffectInternals.ts"
 
 /**
- * Runs `effect` and calls `done` with its exit: before this returns when it does not wait, from the observer of its fiber
- * otherwise.
+ * Runs `effect` and calls `done` with its exit: before this returns when it does not wait, from the observer of its
+ * fiber otherwise.
  */
 export const execute = <A, E>(
   context: Context.Context<never>,
@@ -61,8 +62,8 @@ export const guarded = <A, E, R = never>(
 }
 
 /**
- * A promise stands where an Effect was wanted, and that is reported: what it comes to concerns none, and were it rejected, that
- * would end the program.
+ * A promise stands where an Effect was wanted, and that is reported: what it comes to concerns none, and were it
+ * rejected, that would end the program.
  */
 export const notAwaited = (answer: unknown): void => whenRejected(answer, () => {})
 

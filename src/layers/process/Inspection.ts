@@ -1,8 +1,8 @@
 /**
  * How processes, and references to them, look in logs, in a console and as JSON: by their address and how they are.
  *
- * A reference reaches the whole engine and the state in it. Without this, logging one would show what a crash report takes
- * care not to, and turning one into JSON would run in a circle.
+ * A reference reaches the whole engine and the state in it. Without this, logging one would show what a crash report
+ * takes care not to, and turning one into JSON would run in a circle.
  *
  * @since 0.1.0
  */
@@ -53,8 +53,8 @@ const looks: PropertyDescriptorMap & ThisType<HasProcess> = {
 }
 
 /**
- * Has the instances of a class shown so, and makes them pipeable: call it in a `static` block of a class of processes, or of references. It is no
- * base class, since such a class often has another base.
+ * Has the instances of a class shown so, and makes them pipeable: call it in a `static` block of a class of processes,
+ * or of references. It is no base class, since such a class often has another base.
  */
 export const inspected = (clazz: { readonly prototype: HasProcess }): void => {
   Object.defineProperties(clazz.prototype, looks)

@@ -1,8 +1,8 @@
 /**
  * What most have one of at most, and a few have thousands of: the one as it is, and from the second on a Set.
  *
- * The observers of a process, the holders of a key: a million that have one each do not carry a million Sets, and the one
- * that has a hundred thousand does not search them. Where there are always many, a Set is simpler.
+ * The observers of a process, the holders of a key: a million that have one each do not carry a million Sets, and the
+ * one that has a hundred thousand does not search them. Where there are always many, a Set is simpler.
  *
  * Each is kept once, in the order in which they were added. What is added must not be a Set itself.
  *

@@ -53,7 +53,10 @@ const noFibers: ReadonlySet<Fiber.Fiber<unknown, unknown>> = new Set()
 export const waitersOf = (process: object): ReadonlySet<Fiber.Fiber<unknown, unknown>> =>
   waiting.get(process) ?? noFibers
 
-/** Notes that the fiber of a server waits until a process has begun, or has ended, until the returned function is called. */
+/**
+ * Notes that the fiber of a server waits until a process has begun, or has ended, until the returned function is
+ * called.
+ */
 export const waitFor = (process: object, fiber: Fiber.Fiber<unknown, unknown>): () => void => {
   const fibers = waiting.get(process) ?? new Set()
   waiting.set(process, fibers.add(fiber))

@@ -1,12 +1,14 @@
 /**
- * The generic process: all that anything but its own code knows of a server, a container, a supervisor, a worker or a task.
+ * The generic process: all that anything but its own code knows of a server, a container, a supervisor, a worker or a
+ * task.
  *
- * A process is *logical*: it outlives its incarnations. Each incarnation has a number that only grows, and ends once. Every
- * reference stands for a process ({@link HasProcess}), so that all of this takes a client, a handle or a task alike. To talk
- * to a server use its client; to hear of many ends in one queue use `Monitor`; to stop a server in order, `GenServer.stop`.
+ * A process is *logical*: it outlives its incarnations. Each incarnation has a number that only grows, and ends once.
+ * Every reference stands for a process ({@link HasProcess}), so that all of this takes a client, a handle or a task
+ * alike. To talk to a server use its client; to hear of many ends in one queue use `Monitor`; to stop a server in
+ * order, `GenServer.stop`.
  *
- * *Tricky*: whether an incarnation is alive, and the observer of its end, are one step (`addExitObserver`): an end between
- * the two cannot be missed, and a restart in between cannot be taken for the incarnation that was asked about.
+ * *Tricky*: whether an incarnation is alive, and the observer of its end, are one step (`addExitObserver`): an end
+ * between the two cannot be missed, and a restart in between cannot be taken for the incarnation that was asked about.
  *
  * @since 0.1.0
  */
@@ -36,8 +38,8 @@ export type Status = "starting" | "running" | "restarting" | "parked" | "stopped
 export type ExitObserver = (incarnation: number, reason: ExitReason) => void
 
 /**
- * Called once, when the process is down and nothing is about to start it again: it finished, was stopped on purpose, was
- * deleted, or never came up. Runs inside the stack that decided it: must not throw and must only do bookkeeping.
+ * Called once, when the process is down and nothing is about to start it again: it finished, was stopped on purpose,
+ * was deleted, or never came up. Runs inside the stack that decided it: must not throw and must only do bookkeeping.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +47,8 @@ export type ExitObserver = (incarnation: number, reason: ExitReason) => void
 export type GoneObserver = (reason: ExitReason) => void
 
 /**
- * Called once, when a process that was `stopped` is started again, before any code of its own runs: its supervisor was asked
- * to, or was started again itself. Must not throw and must only do bookkeeping.
+ * Called once, when a process that was `stopped` is started again, before any code of its own runs: its supervisor was
+ * asked to, or was started again itself. Must not throw and must only do bookkeeping.
  *
  * @category models
  * @since 0.1.0
@@ -89,8 +91,8 @@ export interface Process extends HasProcess {
   /** How the last incarnation ended; `undefined` while none has. */
   readonly lastExit: ExitReason | undefined
   /**
-   * Observes the end of the incarnation that is alive. Returns false, and keeps nothing, when none is. An observer is kept
-   * once, however often it is added; adding and removing one takes the same time however many there are.
+   * Observes the end of the incarnation that is alive. Returns false, and keeps nothing, when none is. An observer is
+   * kept once, however often it is added; adding and removing one takes the same time however many there are.
    */
   addExitObserver(observer: ExitObserver): boolean
   removeExitObserver(observer: ExitObserver): void
@@ -101,13 +103,13 @@ export interface Process extends HasProcess {
   addGoneObserver(observer: GoneObserver): boolean
   removeGoneObserver(observer: GoneObserver): void
   /**
-   * Observes the return of a process that is `stopped`. Returns false, and keeps nothing, when it is not. An observer is
-   * forgotten once it was called. One that has left its supervisor is never started again.
+   * Observes the return of a process that is `stopped`. Returns false, and keeps nothing, when it is not. An observer
+   * is forgotten once it was called. One that has left its supervisor is never started again.
    */
   addReturnObserver(observer: ReturnObserver): boolean
   /**
-   * Ends the incarnation that is alive or starting, as an exit signal from outside (OTP: `exit/2`): its supervisor sees the
-   * exit and acts on it. `Killed` skips `terminate`. Returns at once; does nothing when no incarnation is alive.
+   * Ends the incarnation that is alive or starting, as an exit signal from outside (OTP: `exit/2`): its supervisor sees
+   * the exit and acts on it. `Killed` skips `terminate`. Returns at once; does nothing when no incarnation is alive.
    */
   exit(reason: ExitReason): void
 }
@@ -145,8 +147,8 @@ export const reference = (process: Process): HasProcess => ({ [processOf]: proce
  *
  * **Details**
  *
- * What stands for none is refused (`InvalidOption`): a program that computes its references may have none where its types say
- * that there is one. `by` is what was given it, as the error names it.
+ * What stands for none is refused (`InvalidOption`): a program that computes its references may have none where its
+ * types say that there is one. `by` is what was given it, as the error names it.
  *
  * @category getters
  * @since 0.1.0
@@ -190,8 +192,8 @@ export const lastExit = (ref: HasProcess): Effect.Effect<Option.Option<ExitReaso
  *
  * **Details**
  *
- * Its supervisor sees the exit and acts on it. `Normal` is no signal: it does nothing, as in OTP. Does not wait for the end:
- * {@link awaitExit} does.
+ * Its supervisor sees the exit and acts on it. `Normal` is no signal: it does nothing, as in OTP. Does not wait for the
+ * end: {@link awaitExit} does.
  *
  * @category signals
  * @since 0.1.0
@@ -225,8 +227,8 @@ const ended = (process: Process): Effect.Effect<ExitReason, NoProcess> =>
     resume(lastExit === undefined ? Exit.fail(new NoProcess({ path })) : Exit.succeed(lastExit))
   })
 
-// Observers are called in the stack that ends the process, before its supervisor knows: one turn later what becomes of it is
-// settled.
+// Observers are called in the stack that ends the process, before its supervisor knows: one turn later what becomes of
+// it is settled.
 const aTurnLater = <A, E>(waited: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.onExit(waited, () => Effect.yieldNow)
 
@@ -272,20 +274,21 @@ const endIncarnation = (process: Process, incarnation: number, reason: ExitReaso
  *
  * **Details**
  *
- * - `Fiber.await` answers when the incarnation has ended, its finalizers included: with success, and the reason, when it
- *   ended in order (`Normal`, `Shutdown`); with an interruption when it was killed; with the cause of any other reason.
+ * - `Fiber.await` answers when the incarnation has ended, its finalizers included: with success, and the reason, when
+ *   it ended in order (`Normal`, `Shutdown`); with an interruption when it was killed; with the cause of any other
+ *   reason.
  * - `Fiber.join` fails with what it crashed of.
- * - `Fiber.interrupt` is an interruption of the process, and waits for its end: `terminate` runs, the state is kept, and its
- *   supervisor decides, as after any crash.
+ * - `Fiber.interrupt` is an interruption of the process, and waits for its end: `terminate` runs, the state is kept,
+ *   and its supervisor decides, as after any crash.
  *
- * A restart is another fiber: ask again. Without an incarnation that is alive it is the fiber of the last one, which has
- * ended; where there never was one, a fiber that has failed with {@link NoProcess}. Nothing is made, or kept, for a process
- * whose fiber is not asked for.
+ * A restart is another fiber: ask again. Without an incarnation that is alive it is the fiber of the last one, which
+ * has ended; where there never was one, a fiber that has failed with {@link NoProcess}. Nothing is made, or kept, for a
+ * process whose fiber is not asked for.
  *
  * **Gotchas**
  *
- * The fiber watches the incarnation; it is not the fiber that runs its handlers. It belongs to no scope, since closing one
- * would interrupt the process: it ends with the incarnation.
+ * The fiber watches the incarnation; it is not the fiber that runs its handlers. It belongs to no scope, since closing
+ * one would interrupt the process: it ends with the incarnation.
  *
  * **Example**
  *

@@ -1,9 +1,9 @@
 /**
  * Time that passes: how much has passed, and acting when enough has.
  *
- * Elapsed time is monotonic, so that no change of the wall clock makes a timeout longer or a window shorter. It comes from
- * the context's Clock, so that a test's virtual time drives it. Read the wall clock (`currentTimeMillisUnsafe`) only where
- * a date is meant: in events, reports and stored records.
+ * Elapsed time is monotonic, so that no change of the wall clock makes a timeout longer or a window shorter. It comes
+ * from the context's Clock, so that a test's virtual time drives it. Read the wall clock (`currentTimeMillisUnsafe`)
+ * only where a date is meant: in events, reports and stored records.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ export const instantOf = (clock: Clock.Clock): number => Number(clock.monotonicT
 const origins = new WeakMap<Clock.Clock, number>()
 
 /**
- * A date that does not jump as long as the process lives: what the wall clock said when this was asked first, and the time since
- * then. For stored records that age.
+ * A date that does not jump as long as the process lives: what the wall clock said when this was asked first, and the
+ * time since then. For stored records that age.
  */
 export const steadyDateOf = (clock: Clock.Clock): number => {
   let origin = origins.get(clock)
@@ -28,8 +28,8 @@ export const steadyDateOf = (clock: Clock.Clock): number => {
 }
 
 /**
- * The same Schedule by monotonic time, for those that drive it by the wall clock, as `Effect.retry` does: it is given the
- * date at which it began, and what has passed since.
+ * The same Schedule by monotonic time, for those that drive it by the wall clock, as `Effect.retry` does: it is given
+ * the date at which it began, and what has passed since.
  */
 export const steady = <Output, Input, Error, R>(
   schedule: Schedule.Schedule<Output, Input, Error, R>
@@ -43,8 +43,8 @@ export const steady = <Output, Input, Error, R>(
   }))
 
 /**
- * Calls `f` once, after so many milliseconds, as a hand-off of its own. The returned function cancels that; afterwards, or
- * a second time, it does nothing.
+ * Calls `f` once, after so many milliseconds, as a hand-off of its own. The returned function cancels that; afterwards,
+ * or a second time, it does nothing.
  */
 export const after = (context: Context.Context<never>, millis: number, f: () => void): () => void => {
   if (millis === Infinity) return never
@@ -57,7 +57,9 @@ export const after = (context: Context.Context<never>, millis: number, f: () => 
 
 const never = () => {}
 
-/** The milliseconds of what a step of a Schedule has answered with; `undefined` when it is no output with a Duration. */
+/**
+ * The milliseconds of what a step of a Schedule has answered with; `undefined` when it is no output with a Duration.
+ */
 export const delayOf = (answer: unknown): number | undefined =>
   ask(() => {
     const delay: unknown = Array.isArray(answer) ? answer[1] : undefined

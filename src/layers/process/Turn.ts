@@ -6,8 +6,8 @@
  * supervisor) goes through here: it runs at once while the stack is shallow and is queued for the outermost frame
  * when it is not.
  *
- * *Tricky*: `leave` drains what was queued only in the outermost frame, so a queued hand-off never nests inside another;
- * it must run even when the hand-off that queued it throws, hence the `finally` around every `enter`.
+ * *Tricky*: `leave` drains what was queued only in the outermost frame, so a queued hand-off never nests inside
+ * another; it must run even when the hand-off that queued it throws, hence the `finally` around every `enter`.
  *
  * @since 0.1.0
  */
@@ -78,19 +78,20 @@ export interface Ready {
   drain(): void
 }
 
-// Pieces of work done before the event loop must get a turn: queued messages, continuations, idle callbacks. Calls served
-// at once are not counted: they are operations of the caller's own fiber, which yields by itself; refusing them would lock
-// every caller out of that path.
+// Pieces of work done before the event loop must get a turn: queued messages, continuations, idle callbacks. Calls
+// served at once are not counted: they are operations of the caller's own fiber, which yields by itself; refusing them
+// would lock every caller out of that path.
 const budget = 1024
 
-// Nanoseconds of a turn, for pieces that are large. The clock costs more than a small piece: a turn of four pieces does not
-// read it, a longer one reads it before the next ones, then ever more seldom, at last before every 128th.
+// Nanoseconds of a turn, for pieces that are large. The clock costs more than a small piece: a turn of four pieces does
+// not read it, a longer one reads it before the next ones, then ever more seldom, at last before every 128th.
 const longest = 10_000_000n
 const unread = 4
 const seldom = 128
 
 /**
- * The servers and supervisors that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of every turn.
+ * The servers and supervisors that wait for a turn, in order: one queue per Scheduler, so that a test clock knows of
+ * every turn.
  *
  * *Tricky*: servers made ready while a turn runs go on in that turn until the budget is spent, so a ping-pong of casts
  * costs no turn of the event loop per hop, and still cannot starve a timer.

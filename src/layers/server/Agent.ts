@@ -1,10 +1,10 @@
 /**
  * Agents: a state with a process around it, and nothing else (Elixir: `Agent`).
  *
- * An agent has no messages of its own: holders of a reference send functions, which run one after the other on its state.
- * It is a server in all else: a child of any supervisor, with a companion that conserves its state, a reference that follows
- * it over restarts, and `Sys` to look into it. Once a state has rules, declare a `GenServer` with messages instead, so that
- * the rules are in one place. For a state without supervision, a `Ref` is enough.
+ * An agent has no messages of its own: holders of a reference send functions, which run one after the other on its
+ * state. It is a server in all else: a child of any supervisor, with a companion that conserves its state, a reference
+ * that follows it over restarts, and `Sys` to look into it. Once a state has rules, declare a `GenServer` with messages
+ * instead, so that the rules are in one place. For a state without supervision, a `Ref` is enough.
  *
  * @since 0.1.0
  */
@@ -28,8 +28,8 @@ import type { Description as ServerDescription, KeyOptions, Needs, Options } fro
 import type { ClientClass } from "./parts/ServerSpec.ts"
 
 /**
- * The options of one call of an agent. There is no `idempotencyKey`: what is sent is a function, and two functions cannot
- * be compared. A call that is to be safe to make again is a message of a `GenServer`.
+ * The options of one call of an agent. There is no `idempotencyKey`: what is sent is a function, and two functions
+ * cannot be compared. A call that is to be safe to make again is a message of a `GenServer`.
  *
  * @category options
  * @since 0.1.0
@@ -39,8 +39,8 @@ export type CallOptions = Omit<ServerCallOptions, "idempotencyKey">
 /**
  * The operations on an agent whose state is an `S`; each may also fail with a `More`.
  *
- * Every function may answer with a value or an Effect, and runs in the agent, one at a time: others wait. A typed failure
- * comes back to the sender of the function and changes nothing; a defect crashes the agent.
+ * Every function may answer with a value or an Effect, and runs in the agent, one at a time: others wait. A typed
+ * failure comes back to the sender of the function and changes nothing; a defect crashes the agent.
  *
  * @category models
  * @since 0.1.0
@@ -125,7 +125,9 @@ export interface AgentClass<Self, Id extends string, S>
   /** The agent of a key: the one there is, or a new one, started once however many ask. */
   at(key: string): Effect.Effect<Client<Self, S>, StartError, Keyed<Self>>
 
-  /** A client of a key: each function goes to the agent that has the key when it is sent, which is started if need be. */
+  /**
+   * A client of a key: each function goes to the agent that has the key when it is sent, which is started if need be.
+   */
   via(key: string): Effect.Effect<Methods<S, StartError>, never, Keyed<Self>>
 }
 
@@ -185,7 +187,8 @@ const agentClient = (id: string, timeout: Description<Pure>["timeout"]): ClientC
  *
  * **When to use**
  *
- * Once per kind of shared state: the class is the `Context` key of the reference, and the place of what makes agents of it.
+ * Once per kind of shared state: the class is the `Context` key of the reference, and the place of what makes agents of
+ * it.
  *
  * **Details**
  *

@@ -1,9 +1,10 @@
 /**
  * Servers: a process with a state, a mailbox, and one handler per message (OTP: `gen_server`).
  *
- * Use a server when several fibers share a state that has rules, when work must be done one message at a time, or when the
- * state must outlive the crash of the code that changes it. If you do not need a process, you do not need a process: a
- * `Ref` or a plain service is simpler. For servers on several machines see `ClusterServer` of `heirloom/cluster`.
+ * Use a server when several fibers share a state that has rules, when work must be done one message at a time, or when
+ * the state must outlive the crash of the code that changes it. If you do not need a process, you do not need a
+ * process: a `Ref` or a plain service is simpler. For servers on several machines see `ClusterServer` of
+ * `heirloom/cluster`.
  *
  * @since 0.1.0
  */
@@ -127,8 +128,8 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   ): Behavior<S, H, E, R, MessageOf<Ms>>
 
   /**
-   * The one server of this class, as a child of the nearest supervisor (OTP: a named `gen_server`). A behaviour that is given
-   * as an Effect is made anew by every incarnation: what it acquires lives as long as the incarnation.
+   * The one server of this class, as a child of the nearest supervisor (OTP: a named `gen_server`). A behaviour that is
+   * given as an Effect is made anew by every incarnation: what it acquires lives as long as the incarnation.
    */
   layer<
     const H extends Handlers<S, Ms, undefined>,
@@ -181,11 +182,12 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   >
 
   /**
-   * Servers of this class by key, started when they are first asked for, as children of the nearest supervisor: provide a
-   * `DynamicSupervisor` for many. Get them with `at`. A behaviour may be a function of the key, so that `init` can load what
-   * belongs to it. Its code asks for others of the class by `at` as well. Such servers are `transient` by default: one that ends in order, or stops because it is left alone
-   * (`passivate`), is started again when it is asked for, with the state that its companion has. Where `restart` is given,
-   * the companion's `afterStop` says what becomes of the state of one that ends in order by itself.
+   * Servers of this class by key, started when they are first asked for, as children of the nearest supervisor: provide
+   * a `DynamicSupervisor` for many. Get them with `at`. A behaviour may be a function of the key, so that `init` can
+   * load what belongs to it. Its code asks for others of the class by `at` as well. Such servers are `transient` by
+   * default: one that ends in order, or stops because it is left alone (`passivate`), is started again when it is asked
+   * for, with the state that its companion has. Where `restart` is given, the companion's `afterStop` says what becomes
+   * of the state of one that ends in order by itself.
    */
   layerKeyed<
     const H extends Handlers<S, Ms, string>,
@@ -206,10 +208,10 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   /**
    * The keys of all servers of this class, those in memory and those in its store, in order: of their bytes in UTF-8.
    *
-   * `prefix` leaves out those that begin otherwise, `after` those up to a key: the last of an earlier listing. The store is read
-   * page by page as the stream is, so a million keys are never in memory at once. A key that is there from beginning to end is
-   * answered once, whatever comes and goes meanwhile. Over a companion in memory these are the servers that are in memory, and
-   * those that have left a state there.
+   * `prefix` leaves out those that begin otherwise, `after` those up to a key: the last of an earlier listing. The
+   * store is read page by page as the stream is, so a million keys are never in memory at once. A key that is there
+   * from beginning to end is answered once, whatever comes and goes meanwhile. Over a companion in memory these are the
+   * servers that are in memory, and those that have left a state there.
    */
   keys(options?: ListOptions): Stream.Stream<string, StoreError, StateOf<Self>>
 
@@ -226,18 +228,19 @@ export interface ServerClass<Self, Id extends string, S, Ms extends Messages>
   readonly count: Effect.Effect<Counts, StoreError, StateOf<Self>>
 
   /**
-   * The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. One that is
-   * about to end is waited for: it comes back, or another one is started in its place.
+   * The server of a key: the one there is, or a new one. However many ask at the same time, it is started once. One
+   * that is about to end is waited for: it comes back, or another one is started in its place.
    */
   at(key: string): Effect.Effect<Client<Self, S, Ms>, StartError, Keyed<Self>>
 
   /**
-   * A client of a key, and of no server in particular: each message goes to the server that has the key when it is sent,
-   * which is started if need be. For servers that stop when they have been idle for a while: such a client never stands for
-   * a server that is gone (Orleans: a grain reference).
+   * A client of a key, and of no server in particular: each message goes to the server that has the key when it is
+   * sent, which is started if need be. For servers that stop when they have been idle for a while: such a client never
+   * stands for a server that is gone (Orleans: a grain reference).
    *
-   * A call that came just when its server went, and was not begun, goes to the next one; its timeout begins anew. A message
-   * that was begun is never sent twice. Each message looks the key up: where a server is called often and does not stop, use `at`.
+   * A call that came just when its server went, and was not begun, goes to the next one; its timeout begins anew. A
+   * message that was begun is never sent twice. Each message looks the key up: where a server is called often and does
+   * not stop, use `at`.
    */
   via(key: string): Effect.Effect<Methods<Ms, StartError>, never, Keyed<Self>>
 }
@@ -255,12 +258,13 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
   /** How long a call waits unless its message or its caller says otherwise; 5 seconds by default, as in OTP. */
   readonly timeout?: Duration.Input | "infinity" | undefined
   /**
-   * Checks payloads before they are sent and replies before they are committed, of every message that does not say otherwise
-   * itself. Off by default: in a process the compiler sees to both.
+   * Checks payloads before they are sent and replies before they are committed, of every message that does not say
+   * otherwise itself. Off by default: in a process the compiler sees to both.
    *
-   * A call with a wrong payload fails with `CallError`, reason `InvalidPayload`; a cast with one is a defect of its sender,
-   * `InvalidOption`. Neither reaches a handler. A wrong reply is a defect of the handler, `InvalidReply`: the server crashes, and
-   * nothing is committed. A value is checked as it is (the type side of its schema): nothing is decoded.
+   * A call with a wrong payload fails with `CallError`, reason `InvalidPayload`; a cast with one is a defect of its
+   * sender, `InvalidOption`. Neither reaches a handler. A wrong reply is a defect of the handler, `InvalidReply`: the
+   * server crashes, and nothing is committed. A value is checked as it is (the type side of its schema): nothing is
+   * decoded.
    */
   readonly validate?: boolean | undefined
 }
@@ -275,9 +279,9 @@ export interface Description<S extends Pure | StateSchema<Pure>, Ms extends Mess
  *
  * **Details**
  *
- * `id` names it in the context, in paths, and in stores: use `package/Name`. Messages are described with {@link call} and
- * {@link cast}; their tags become the client's methods, so `then`, `constructor`, `pipe`, `toJSON` and
- * `toString` cannot be one.
+ * `id` names it in the context, in paths, and in stores: use `package/Name`. Messages are described with {@link call}
+ * and {@link cast}; their tags become the client's methods, so `then`, `constructor`, `pipe`, `toJSON` and `toString`
+ * cannot be one.
  *
  * **Example**
  *
@@ -330,8 +334,8 @@ export const Service =
  *
  * **When to use**
  *
- * In a handler that calls another server it cannot do without: no message declares `CallError` among its errors, and a crash
- * is what the restart strategy of the two is for. Where the caller can do without the answer, catch `CallError`.
+ * In a handler that calls another server it cannot do without: no message declares `CallError` among its errors, and a
+ * crash is what the restart strategy of the two is for. Where the caller can do without the answer, catch `CallError`.
  *
  * **Example**
  *

@@ -1,5 +1,6 @@
 /**
- * Calls that are sent now and answered later: one after the other, or whichever comes first (OTP: `gen_server:send_request`).
+ * Calls that are sent now and answered later: one after the other, or whichever comes first (OTP:
+ * `gen_server:send_request`).
  *
  * For a caller that has something else to do in the meantime, and for one that asks many servers at once and takes the
  * answers as they come. When all that is wanted is to ask several and wait for all of them, `Effect.all` with
@@ -95,8 +96,8 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  *
  * **Details**
  *
- * It is on its way when this returns: requests to one server are handled in the order in which they were sent. It outlives
- * its sender. Any Effect is taken; the calls of a client are what it is for.
+ * It is on its way when this returns: requests to one server are handled in the order in which they were sent. It
+ * outlives its sender. Any Effect is taken; the calls of a client are what it is for.
  *
  * **Gotchas**
  *
@@ -239,8 +240,8 @@ export interface Collection<in out Label, in out A, in out E> {
   /** Requests whose answers were not taken yet. */
   readonly size: Effect.Effect<number>
   /**
-   * Takes the next answer, in the order in which they come; none when no request is left. After a timeout the rest can be
-   * waited for again.
+   * Takes the next answer, in the order in which they come; none when no request is left. After a timeout the rest can
+   * be waited for again.
    */
   readonly wait: (options?: WaitOptions) => Effect.Effect<Option.Option<Response<Label, A, E>>, Cause.TimeoutError>
   /** As `wait`; when no answer comes in time, all requests that are left are abandoned. */

@@ -1,14 +1,14 @@
 /**
  * Looking into a server that runs, and mending it (OTP: `sys`).
  *
- * Every server answers these requests, in the order of its mailbox, also while it is suspended. They are not messages of its
- * users: they are not counted, do not cancel an idle timeout, do not prove a restored state good, and are given room in a
- * full mailbox. Nothing of this belongs in the ordinary path of a program: what a server is to tell, it tells by a message
- * of its own. Supervisors, workers and containers are no servers and have nothing to suspend: their handles tell what they
- * do, and {@link getStatus} takes them too.
+ * Every server answers these requests, in the order of its mailbox, also while it is suspended. They are not messages
+ * of its users: they are not counted, do not cancel an idle timeout, do not prove a restored state good, and are given
+ * room in a full mailbox. Nothing of this belongs in the ordinary path of a program: what a server is to tell, it tells
+ * by a message of its own. Supervisors, workers and containers are no servers and have nothing to suspend: their
+ * handles tell what they do, and {@link getStatus} takes them too.
  *
- * *Tricky*: what watches a server's messages is on its way (`SystemDebug`), and stays on over restarts; a suspended server
- * that ends is not suspended any more.
+ * *Tricky*: what watches a server's messages is on its way (`SystemDebug`), and stays on over restarts; a suspended
+ * server that ends is not suspended any more.
  *
  * @since 0.1.0
  */
@@ -64,8 +64,8 @@ export const fromProcess = (process: Process): Option.Option<WithState<unknown>>
  *
  * **Details**
  *
- * As it is when the request's turn comes: between two messages. Over a durable companion it may not be stored yet. Waits
- * 5 seconds by default, and while the server restarts.
+ * As it is when the request's turn comes: between two messages. Over a durable companion it may not be stored yet.
+ * Waits 5 seconds by default, and while the server restarts.
  *
  * **Example**
  *
@@ -210,15 +210,18 @@ export interface Status {
   readonly parent: ReadonlyArray<string>
   readonly incarnation: number
   /**
-   * `hibernating`: its state has left memory, and is in its store. One that hibernates over a companion in memory, or whose
-   * state is not stored yet, is `running`.
+   * `hibernating`: its state has left memory, and is in its store. One that hibernates over a companion in memory, or
+   * whose state is not stored yet, is `running`.
    */
   readonly status: ProcessStatus | "suspended" | "hibernating"
   /** Messages that wait; 0 for a process without a mailbox. */
   readonly queued: number
   /** Messages in quarantine. */
   readonly quarantined: number
-  /** The state, as the behaviour's format hook shows it; absent for a process that is no server, and while it hibernates. */
+  /**
+   * The state, as the behaviour's format hook shows it; absent for a process that is no server, and while it
+   * hibernates.
+   */
   readonly state?: unknown
   /** The event log, when it is on, as the hook shows it. */
   readonly log: ReadonlyArray<unknown>
@@ -232,9 +235,9 @@ export interface Status {
  * **Details**
  *
  * A server answers in its turn; its state goes through the behaviour's `formatStatus`, whose failure is contained: a
- * placeholder is shown instead. A server that hibernates is described at once and goes on hibernating: its state is not loaded
- * for this, so it is not shown, and neither is its event log where a format hook would have to see both. A process that is
- * no server is described at once.
+ * placeholder is shown instead. A server that hibernates is described at once and goes on hibernating: its state is not
+ * loaded for this, so it is not shown, and neither is its event log where a format hook would have to see both. A
+ * process that is no server is described at once.
  *
  * @category inspection
  * @since 0.1.0
@@ -281,8 +284,9 @@ export const getStatus = (ref: HasProcess, options?: CallOptions): Effect.Effect
  *
  * **Details**
  *
- * Answered at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed or
- * discarded, 256 of a server unless its `quarantine` option says otherwise; one that gives way is an event (`Dropped`).
+ * Answered at once, whatever the server is doing, also when it is down. They are kept in memory until they are replayed
+ * or discarded, 256 of a server unless its `quarantine` option says otherwise; one that gives way is an event
+ * (`Dropped`).
  *
  * @category quarantine
  * @since 0.1.0
@@ -299,9 +303,9 @@ export const quarantined = (ref: AnyServer): Effect.Effect<ReadonlyArray<Quarant
  *
  * **Details**
  *
- * It goes to the end of the mailbox. A call's reply, and its own failure, come to the caller of this function: the caller of then was
- * answered `Quarantined`. If it crashes the server as often again, it is back in quarantine, as another item; if the server is
- * down, or does not come to it in time, it is back there as it was.
+ * It goes to the end of the mailbox. A call's reply, and its own failure, come to the caller of this function: the
+ * caller of then was answered `Quarantined`. If it crashes the server as often again, it is back in quarantine, as
+ * another item; if the server is down, or does not come to it in time, it is back there as it was.
  *
  * @category quarantine
  * @since 0.1.0

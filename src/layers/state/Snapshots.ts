@@ -1,9 +1,10 @@
 /**
  * Looking into a store of snapshots, and going back to one by hand.
  *
- * For the person who has to find out what a server's state was, how it became what it is, and what was set aside; and for
- * the one who decides which snapshot the server is to start from. It needs a store and keys, no server and no schema: what
- * it shows is the states' JSON. Reading disturbs nothing. In a program use the server's companion: `StateContainer.for`.
+ * For the person who has to find out what a server's state was, how it became what it is, and what was set aside; and
+ * for the one who decides which snapshot the server is to start from. It needs a store and keys, no server and no
+ * schema: what it shows is the states' JSON. Reading disturbs nothing. In a program use the server's companion:
+ * `StateContainer.for`.
  *
  * @since 0.1.0
  */
@@ -98,8 +99,8 @@ export interface Listed {
 }
 
 /**
- * Which snapshot: of those kept, or with `aside` the last one of that number that was set aside. Without a number the newest that is
- * kept, or the last that was set aside.
+ * Which snapshot: of those kept, or with `aside` the last one of that number that was set aside. Without a number the
+ * newest that is kept, or the last that was set aside.
  *
  * @category models
  * @since 0.1.0
@@ -153,8 +154,8 @@ export interface ListedTimer extends Timer {
 }
 
 /**
- * The durable timers that are set, of all keys: those whose earliest timer is due first before the others. None in a store that
- * keeps none.
+ * The durable timers that are set, of all keys: those whose earliest timer is due first before the others. None in a
+ * store that keeps none.
  *
  * For those of a server that runs, `Sys.timers`.
  *
@@ -244,7 +245,8 @@ export const read = (
  *
  * **Details**
  *
- * Two snapshots of one key as a rule, but any two will do. States of different versions are compared as they were written.
+ * Two snapshots of one key as a rule, but any two will do. States of different versions are compared as they were
+ * written.
  *
  * **Example**
  *
@@ -286,13 +288,13 @@ const owner = "heirloom/Snapshots"
  * **When to use**
  *
  * When a person has decided: the newest state is wrong, or one that was set aside was good and its handlers are mended.
- * Stop the app first: one that runs is fenced off from this key, and its server stops. For a server that runs, use `set` of
- * its companion.
+ * Stop the app first: one that runs is fenced off from this key, and its server stops. For a server that runs, use
+ * `set` of its companion.
  *
  * **Details**
  *
- * A snapshot that is kept: the younger ones are set aside, with the answers recorded since. One that was set aside: it is
- * written again as the newest, with its answers, and is on probation like any other. Nothing is deleted.
+ * A snapshot that is kept: the younger ones are set aside, with the answers recorded since. One that was set aside: it
+ * is written again as the newest, with its answers, and is on probation like any other. Nothing is deleted.
  *
  * @category snapshots
  * @since 0.1.0
@@ -345,9 +347,9 @@ export const restore = Effect.fnUntraced(function*(
  *
  * **Details**
  *
- * Of a server of which the store has nothing it is not known then whether it had a state: its start is a rollback to `init`, and its calls
- * with a key are answered `AnswerLost`. That ends for each class when its answers would have been too old
- * (`answers.maxAge`), or with {@link settle}. Nothing while all that was written is known.
+ * Of a server of which the store has nothing it is not known then whether it had a state: its start is a rollback to
+ * `init`, and its calls with a key are answered `AnswerLost`. That ends for each class when its answers would have been
+ * too old (`answers.maxAge`), or with {@link settle}. Nothing while all that was written is known.
  *
  * @category snapshots
  * @since 0.1.0
@@ -356,7 +358,8 @@ export const doubt = (store: StoreView): Effect.Effect<Option.Option<Doubt>, Sto
   Effect.map(store.doubt ?? Effect.undefined, Option.fromUndefinedOr)
 
 /**
- * Ends the doubt about what a missing part of the store held: of what has no snapshot it is known then that it had none.
+ * Ends the doubt about what a missing part of the store held: of what has no snapshot it is known then that it had
+ * none.
  *
  * **When to use**
  *

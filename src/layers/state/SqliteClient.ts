@@ -1,9 +1,9 @@
 /**
  * `SqlClient` over Node's own SQLite (`node:sqlite`), so that an app has a database without installing one.
  *
- * It stands in for the official SQLite client until that is released for this line of effect, and is typed to the public
- * `SqlClient` alone so that it can be replaced by it. Everything above depends on `SqlClient`. Do not use it for large
- * reads: it is synchronous, and a streamed query is read into memory first.
+ * It stands in for the official SQLite client until that is released for this line of effect, and is typed to the
+ * public `SqlClient` alone so that it can be replaced by it. Everything above depends on `SqlClient`. Do not use it for
+ * large reads: it is synchronous, and a streamed query is read into memory first.
  *
  * *Tricky*: there is one connection, shared through a semaphore, so a statement never lands inside another's
  * transaction. Transactions take the write lock when they begin (`BEGIN IMMEDIATE`): one that reads first and writes
@@ -34,9 +34,9 @@ export interface Options {
   /**
    * When a commit is flushed to the disk; `"NORMAL"` by default.
    *
-   * `"NORMAL"`: at checkpoints only. A committed transaction survives the end of the process, `kill -9` included; after a
-   * power cut or a crash of the machine the last ones may be missing, and the database is never damaged.
-   * `"FULL"`: at every commit. It survives a power cut too, as far as the disk keeps its word, for one fsync a commit.
+   * `"NORMAL"`: at checkpoints only. A committed transaction survives the end of the process, `kill -9` included; after
+   * a power cut or a crash of the machine the last ones may be missing, and the database is never damaged. `"FULL"`: at
+   * every commit. It survives a power cut too, as far as the disk keeps its word, for one fsync a commit.
    */
   readonly synchronous?: "NORMAL" | "FULL" | undefined
   /**
@@ -187,9 +187,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
  *
  * **Gotchas**
  *
- * Needs Node 22.16 or later of Node 22, or Node 24 or later: the `node:sqlite` of others is not there, or cannot do what is
- * asked of it. There the Layer fails with a `SqlError` that says so. It is synchronous: every statement runs on the event
- * loop. Keep the file on a local disk; WAL does not work over a network file system.
+ * Needs Node 22.16 or later of Node 22, or Node 24 or later: the `node:sqlite` of others is not there, or cannot do
+ * what is asked of it. There the Layer fails with a `SqlError` that says so. It is synchronous: every statement runs on
+ * the event loop. Keep the file on a local disk; WAL does not work over a network file system.
  *
  * **Example**
  *

@@ -1,9 +1,9 @@
 /**
  * The companions of one server class: what outlives a server's crash, and what decides how much of it does.
  *
- * Which companion a server has is a Layer, and the type checker asks for one. `layerMemory` is what you most likely want.
- * `layerForget` is OTP's default: no state survives. `layerTable` keeps states in a shared table, the ETS way. If your
- * state can be recomputed from elsewhere, you do not need to conserve it: forget it, and let `init` fetch it.
+ * Which companion a server has is a Layer, and the type checker asks for one. `layerMemory` is what you most likely
+ * want. `layerForget` is OTP's default: no state survives. `layerTable` keeps states in a shared table, the ETS way. If
+ * your state can be recomputed from elsewhere, you do not need to conserve it: forget it, and let `init` fetch it.
  *
  * @since 0.1.0
  */
@@ -53,8 +53,8 @@ export type When = "commit" | "terminate" | { readonly every: Duration.Input }
  */
 export interface Options {
   /**
-   * `"commit"` (default): after every handled message, before the reply. `{ every }`: late, at that interval; a crash of
-   * the server loses nothing by it. `"terminate"`: when the server ends in a way that leaves it its last word, the
+   * `"commit"` (default): after every handled message, before the reply. `{ every }`: late, at that interval; a crash
+   * of the server loses nothing by it. `"terminate"`: when the server ends in a way that leaves it its last word, the
    * original pattern; a kill loses everything since.
    */
   readonly when?: When | undefined
@@ -64,12 +64,14 @@ export interface Options {
    */
   readonly afterStop?: "keep" | "forget" | undefined
   /**
-   * What to do about a state that crashes the servers that start from it. By default it gives way to the last good one when a
-   * callback (`restore`, `continueWith`) crashed on it, and the server gives up with a report when only messages did;
-   * `"rollback"` gives way on either, `"refuse"` never. See `Recovery`.
+   * What to do about a state that crashes the servers that start from it. By default it gives way to the last good one
+   * when a callback (`restore`, `continueWith`) crashed on it, and the server gives up with a report when only messages
+   * did; `"rollback"` gives way on either, `"refuse"` never. See `Recovery`.
    */
   readonly onSuspect?: "rollback" | "refuse" | undefined
-  /** How many answers to calls with an `idempotencyKey` are kept on record, and how long; 1,000 and a day by default. */
+  /**
+   * How many answers to calls with an `idempotencyKey` are kept on record, and how long; 1,000 and a day by default.
+   */
   readonly answers?:
     | { readonly maxCount?: number | undefined; readonly maxAge?: Duration.Input | undefined }
     | undefined
@@ -129,8 +131,8 @@ const repeatedly = (every: number, f: () => void): Effect.Effect<never> =>
  *
  * **When to use**
  *
- * As the first child beside its server, whenever the state is worth more than a crash and less than a disk. It costs one
- * write to a cell per message: not measurable.
+ * As the first child beside its server, whenever the state is worth more than a crash and less than a disk. It costs
+ * one write to a cell per message: not measurable.
  *
  * **Details**
  *
@@ -196,8 +198,8 @@ export const layerMemory = <Self, Id extends string, S>(
  *
  * **Details**
  *
- * Grants `"crash"`. `row` names the row of a server; by default the class's id, a slash, and the key. The table is built
- * above the supervisor, and outlives it.
+ * Grants `"crash"`. `row` names the row of a server; by default the class's id, a slash, and the key. The table is
+ * built above the supervisor, and outlives it.
  *
  * @category layers
  * @since 0.1.0
@@ -285,21 +287,21 @@ export interface StoreOptions<StoreSelf, G extends Grade, F extends Fence = Fenc
   /** The store, which says what is survived. */
   readonly store: StateStoreKey<StoreSelf, G>
   /**
-   * Whose epoch fences off those that have been taken over from. `"class"` (default): one of the whole store, which one process
-   * has for itself. `"key"`: one of each key, claimed when its server starts, over a store with `ownership: "shared"`: its keys may
-   * be in many processes, each in one at a time.
+   * Whose epoch fences off those that have been taken over from. `"class"` (default): one of the whole store, which one
+   * process has for itself. `"key"`: one of each key, claimed when its server starts, over a store with
+   * `ownership: "shared"`: its keys may be in many processes, each in one at a time.
    */
   readonly fence?: F | undefined
   /**
-   * What to do about a state that this code cannot read at all: a migration throws, the text does not decode, younger code wrote
-   * it. `"refuse"` (default): its server does not start, and who asked for it gets a `StartError` that says why; nothing is
-   * set aside, and it goes on where it was when the code is mended. `"init"`: the state is set aside, and the server starts from
-   * an older one, or from `init`, which is an event and an error in the log.
+   * What to do about a state that this code cannot read at all: a migration throws, the text does not decode, younger
+   * code wrote it. `"refuse"` (default): its server does not start, and who asked for it gets a `StartError` that says
+   * why; nothing is set aside, and it goes on where it was when the code is mended. `"init"`: the state is set aside,
+   * and the server starts from an older one, or from `init`, which is an event and an error in the log.
    */
   readonly onUnreadable?: "refuse" | "init" | undefined
   /**
-   * How often, and how long, a store that is away is asked again, before what could not be stored is given up. By default
-   * from 50 ms on, doubling up to 2 s, for half a minute.
+   * How often, and how long, a store that is away is asked again, before what could not be stored is given up. By
+   * default from 50 ms on, doubling up to 2 s, for half a minute.
    */
   readonly retry?: Schedule.Schedule<unknown, StoreError> | undefined
   /** Commits a server may be ahead of a slow store before it waits; 10,000 by default, 1 at least. */
@@ -317,18 +319,18 @@ export interface StoreOptions<StoreSelf, G extends Grade, F extends Fence = Fenc
  *
  * The server never waits for the store, its answers do: each is held until the state it was computed from is stored, in
  * one transaction with every other server's that has something new. When a write has finally failed (`retry`), held
- * answers fail with `NotConserved`, the incarnation ends, and the next one starts from what the store really holds; that
- * is not charged to the restart budget. With `when: { every }` nothing is held, and the death of the process loses up to
- * that much. A server that answers with `hibernate` keeps its state in the store alone until the next message. Grants what
- * the store's grade says. `afterStop` is `"keep"` here.
+ * answers fail with `NotConserved`, the incarnation ends, and the next one starts from what the store really holds;
+ * that is not charged to the restart budget. With `when: { every }` nothing is held, and the death of the process loses
+ * up to that much. A server that answers with `hibernate` keeps its state in the store alone until the next message.
+ * Grants what the store's grade says. `afterStop` is `"keep"` here.
  *
  * **Gotchas**
  *
  * Messages that a handler sends to others are not held back: `GenServer.stored` is a barrier for one that needs it. A
- * store belongs to one process at a time: who comes second waits (`ownership`, `patience` of the store); or it is shared, and each
- * key is one process's (`fence: "key"`). Then a server whose key another process has claimed ends at its next write, it alone; until
- * then it answers reads from memory, except those with `confirm: true`. A class's id, a slash and a server's key may have 512
- * bytes of UTF-8 together; a server with a longer key is not started.
+ * store belongs to one process at a time: who comes second waits (`ownership`, `patience` of the store); or it is
+ * shared, and each key is one process's (`fence: "key"`). Then a server whose key another process has claimed ends at
+ * its next write, it alone; until then it answers reads from memory, except those with `confirm: true`. A class's id, a
+ * slash and a server's key may have 512 bytes of UTF-8 together; a server with a longer key is not started.
  *
  * @category layers
  * @since 0.1.0

@@ -1,17 +1,17 @@
 /**
  * A `StateStore` in a folder: one append-only log, one flush of the disk for every batch.
  *
- * Use it where a process has a disk and no database is wanted, and for large states: it waits for the disk beside the event
- * loop, which only stands still for encoding, some 2 ms a megabyte, and for handing small batches to the kernel. A batch
- * that was acknowledged survives the end of the process and, as far as the disk keeps its word, a power cut. One process at
- * a time owns the folder; the next one that acquires an epoch takes over. Do not use it for a million keys (what lies where
- * is in memory, some 400 bytes a key), nor on a network file system.
+ * Use it where a process has a disk and no database is wanted, and for large states: it waits for the disk beside the
+ * event loop, which only stands still for encoding, some 2 ms a megabyte, and for handing small batches to the kernel.
+ * A batch that was acknowledged survives the end of the process and, as far as the disk keeps its word, a power cut.
+ * One process at a time owns the folder; the next one that acquires an epoch takes over. Do not use it for a million
+ * keys (what lies where is in memory, some 400 bytes a key), nor on a network file system.
  *
  * *Tricky*
- * - A crash in the middle of a write leaves a damaged end: it is cut off when the next session begins, and reported. A damaged
- *   part in the middle is skipped and reported; the keys in it fall back to their generation before.
- * - Two processes may race for the folder (`LogDirectory`). A batch that was written while the folder was being taken over
- *   is acknowledged, or refused, by what the younger session says it has read.
+ * - A crash in the middle of a write leaves a damaged end: it is cut off when the next session begins, and reported. A
+ *   damaged part in the middle is skipped and reported; the keys in it fall back to their generation before.
+ * - Two processes may race for the folder (`LogDirectory`). A batch that was written while the folder was being taken
+ *   over is acknowledged, or refused, by what the younger session says it has read.
  * - Compaction takes its turn with the writes (`LogSession`).
  * - What is written to a file that was removed or replaced is lost, and does not fail: a session looks (`LogPresence`).
  *
@@ -44,7 +44,9 @@ import { hosted } from "./store/StoreHost.ts"
 export interface Options extends StateStore.OwnedOptions {
   /** The folder; it is made if it is missing, and should hold nothing else. */
   readonly directory: string
-  /** Bytes that are no longer needed before the log is compacted, if they are also the larger part; 8 MiB by default. */
+  /**
+   * Bytes that are no longer needed before the log is compacted, if they are also the larger part; 8 MiB by default.
+   */
   readonly compactAbove?: number | undefined
   /** Called with what was found damaged, once each; logs it by default: what is lost by it at level Error. */
   readonly onDamage?: ((damage: LogDirectory.Damage) => Effect.Effect<void>) | undefined
@@ -226,7 +228,8 @@ export const make = Effect.fnUntraced(function*(
     }
     session = begun
     yield* begun.tidy
-    // What is known of losses is written down before the files that show them are needed no more; and 0.1's log is made today's.
+    // What is known of losses is written down before the files that show them are needed no more; and 0.1's log is made
+    // today's.
     const isMended = replayed.isOld || replayed.damages.some(({ _tag }) => _tag !== "TornTail")
     if (isMended && !(yield* Effect.orElseSucceed(begun.compact(), () => true))) {
       yield* lose
@@ -326,8 +329,8 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
- * A store in a folder that is only looked at: nothing is written, and nothing made. It answers how the folder was when it was first
- * asked for anything; one without states fails with a `StoreError` whose reason is `Absent`.
+ * A store in a folder that is only looked at: nothing is written, and nothing made. It answers how the folder was when
+ * it was first asked for anything; one without states fails with a `StoreError` whose reason is `Absent`.
  *
  * @category constructors
  * @since 0.1.0
@@ -356,8 +359,8 @@ export const makeDirect = (options: Options): ReturnType<typeof make> =>
  * **Details**
  *
  * One flush of the disk for a batch, so batches make it fast. The log is compacted by itself when more than half of it,
- * and more than `compactAbove`, is no longer needed; writes wait while it is. Copy the folder while no app writes to back
- * it up.
+ * and more than `compactAbove`, is no longer needed; writes wait while it is. Copy the folder while no app writes to
+ * back it up.
  *
  * **Gotchas**
  *

@@ -31,9 +31,9 @@ export interface Options extends StateStore.OwnedOptions<StateStore.StoreOwnersh
   /** What its tables' names begin with; `heirloom_state` by default. */
   readonly table?: string | undefined
   /**
-   * PostgreSQL: how long a write waits for another's lock before it counts as failed, and how long a transaction may stand still
-   * before the database ends it; 10 seconds by default, and 2 at most for the latter in a store that is shared. So a client that was
-   * stopped inside its transaction blocks none for ever.
+   * PostgreSQL: how long a write waits for another's lock before it counts as failed, and how long a transaction may
+   * stand still before the database ends it; 10 seconds by default, and 2 at most for the latter in a store that is
+   * shared. So a client that was stopped inside its transaction blocks none for ever.
    */
   readonly lockTimeout?: Duration.Input | undefined
 }
@@ -78,12 +78,13 @@ export const make = (
   )
 
 /**
- * A store on the database of the `SqlClient` in context that is only looked at: nothing is written, and no table is made.
+ * A store on the database of the `SqlClient` in context that is only looked at: nothing is written, and no table is
+ * made.
  *
  * **Details**
  *
- * A database without states fails with a `StoreError` whose reason is `Absent`; one of version 0.1, which the app has to bring to this
- * one first, with `Unusable`.
+ * A database without states fails with a `StoreError` whose reason is `Absent`; one of version 0.1, which the app has
+ * to bring to this one first, with `Unusable`.
  *
  * @category constructors
  * @since 0.1.0
@@ -105,16 +106,16 @@ export const look = Effect.fnUntraced(function*(
  *
  * **When to use**
  *
- * With PostgreSQL, when states must survive the loss of the machine, or when what needs them moves between machines; with
- * SQLite, when the app has a `SqlClient` for it already.
+ * With PostgreSQL, when states must survive the loss of the machine, or when what needs them moves between machines;
+ * with SQLite, when the app has a `SqlClient` for it already.
  *
  * **Details**
  *
- * The tables (`heirloom_state`, `…_answers`, `…_timers`, `…_aside`, `…_owners`) are created if they are missing. A batch is one
- * statement, or one transaction when it holds timers or many rows; over SQLite, when it holds recorded answers. With
- * `ownership: "shared"` processes have it together, and each key is one process's at a time: `fence: "key"` of
- * `StateContainer.layerStore`; over SQLite these are processes of one machine. A commit survives what the database makes of
- * it: for SQLite see `synchronous` of `SqliteClient`, for PostgreSQL its `synchronous_commit`.
+ * The tables (`heirloom_state`, `…_answers`, `…_timers`, `…_aside`, `…_owners`) are created if they are missing. A
+ * batch is one statement, or one transaction when it holds timers or many rows; over SQLite, when it holds recorded
+ * answers. With `ownership: "shared"` processes have it together, and each key is one process's at a time:
+ * `fence: "key"` of `StateContainer.layerStore`; over SQLite these are processes of one machine. A commit survives what
+ * the database makes of it: for SQLite see `synchronous` of `SqliteClient`, for PostgreSQL its `synchronous_commit`.
  *
  * **Gotchas**
  *

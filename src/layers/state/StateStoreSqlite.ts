@@ -1,9 +1,9 @@
 /**
  * A `StateStore` in a SQLite database of its own: the embedded default.
  *
- * It opens the database itself and keeps its one connection, which saves what sharing a `SqlClient` costs: half a commit
- * in `"NORMAL"`. When the app's own tables are in the same file, use `StateStoreSql` over its `SqlClient`, or let each
- * open the file.
+ * It opens the database itself and keeps its one connection, which saves what sharing a `SqlClient` costs: half a
+ * commit in `"NORMAL"`. When the app's own tables are in the same file, use `StateStoreSql` over its `SqlClient`, or
+ * let each open the file.
  *
  * @since 0.1.0
  */
@@ -74,7 +74,9 @@ const open = Effect.fnUntraced(
 /** SQLite's code for a file that it cannot open: its folder is missing, or a right. */
 const cannotOpen = 14
 
-/** A Node without what is needed is no fault of the database, and no later try helps; nor does it where no file can be. */
+/**
+ * A Node without what is needed is no fault of the database, and no later try helps; nor does it where no file can be.
+ */
 const openFailure = (error: SqlError.SqlError): StoreErrorReason => {
   const { cause } = error.reason
   if (cause instanceof UnsupportedNode) return { _tag: "Invalid", what: clause(cause) }
@@ -161,13 +163,13 @@ const readerOf = Effect.fnUntraced(function*(path: string, isLogged: boolean) {
 })
 
 /**
- * A store in a SQLite database that is only looked at: nothing is written, no table is made, and no file beside it. An app that
- * runs on it is not disturbed, and a medium that is read-only will do.
+ * A store in a SQLite database that is only looked at: nothing is written, no table is made, and no file beside it. An
+ * app that runs on it is not disturbed, and a medium that is read-only will do.
  *
  * **Details**
  *
- * What has no states in it, because it is empty, another database or none, fails with a `StoreError` whose reason is `Absent`. A
- * database of version 0.1 is copied into a temporary folder, and the copy is read.
+ * What has no states in it, because it is empty, another database or none, fails with a `StoreError` whose reason is
+ * `Absent`. A database of version 0.1 is copied into a temporary folder, and the copy is read.
  *
  * @category constructors
  * @since 0.1.0
@@ -227,13 +229,14 @@ export const backup = (options: Pick<Options, "filename">, target: string): Effe
  *
  * **Gotchas**
  *
- * Needs Node 22.16 or later of Node 22, or Node 24 or later. On others the Layer fails with a `StoreError` that says so;
- * `heirloom/StateStoreFile` works on all that Heirloom does.
+ * Needs Node 22.16 or later of Node 22, or Node 24 or later. On others the Layer fails with a `StoreError` that says
+ * so; `heirloom/StateStoreFile` works on all that Heirloom does.
  *
- * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: 15 µs for one small state, 2 to 4 µs
- * for each in a batch (with `"FULL"` one flush of the disk on top), some 4 ms for each megabyte of state. A thread of its
- * own would cost every single commit more than that. Keep states of many megabytes in the file store, which blocks for a
- * third of that and waits for the disk beside the event loop, or split them. `node bench/stores.ts` measures it.
+ * Writing blocks the event loop while it lasts, because `node:sqlite` is synchronous: 15 µs for one small state, 2 to 4
+ * µs for each in a batch (with `"FULL"` one flush of the disk on top), some 4 ms for each megabyte of state. A thread
+ * of its own would cost every single commit more than that. Keep states of many megabytes in the file store, which
+ * blocks for a third of that and waits for the disk beside the event loop, or split them. `node bench/stores.ts`
+ * measures it.
  *
  * **Example**
  *

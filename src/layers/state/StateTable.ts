@@ -1,13 +1,13 @@
 /**
  * One table that many servers, and anybody else, keep their states in: the ETS way.
  *
- * A table is simple, and it is a shared resource: all that have it may read and write every row. That is its use, and its
- * danger. When two writers each `get` a row, do something that yields, and `put` what they computed, the update of the
- * first is lost; `update` is atomic and does not lose it. A companion (`StateContainer.layerMemory`) cannot be raced,
- * because only its server writes it: you most likely want that.
+ * A table is simple, and it is a shared resource: all that have it may read and write every row. That is its use, and
+ * its danger. When two writers each `get` a row, do something that yields, and `put` what they computed, the update of
+ * the first is lost; `update` is atomic and does not lose it. A companion (`StateContainer.layerMemory`) cannot be
+ * raced, because only its server writes it: you most likely want that.
  *
- * As an ETS table needs an owner that outlives its users, or an heir, a `StateTable` is built above the supervisor whose
- * servers use it: provide {@link layer} to the supervisor's layer, not among its children.
+ * As an ETS table needs an owner that outlives its users, or an heir, a `StateTable` is built above the supervisor
+ * whose servers use it: provide {@link layer} to the supervisor's layer, not among its children.
  *
  * @since 0.1.0
  */

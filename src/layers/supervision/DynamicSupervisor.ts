@@ -1,8 +1,8 @@
 /**
  * Dynamic supervisors: any number of children that come and go at run time.
  *
- * Each child is restarted on its own (`one_for_one`), stopped concurrently with the others, and known by its reference, not
- * by an id. Use `Supervisor` for the fixed parts of an app, which depend on each other and start in order.
+ * Each child is restarted on its own (`one_for_one`), stopped concurrently with the others, and known by its reference,
+ * not by an id. Use `Supervisor` for the fixed parts of an app, which depend on each other and start in order.
  *
  * @since 0.1.0
  */

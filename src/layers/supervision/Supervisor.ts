@@ -1,9 +1,9 @@
 /**
  * Supervisors: children built as Layers, restarted by recipe.
  *
- * *Building* a child Layer registers a start recipe and a stable reference with the nearest supervisor; *restarting*, at any
- * level, runs recipes in fresh Scopes and never rebuilds Layers, so services keep their identity across every crash. What
- * a restart must renew belongs in the behaviour's own Effect.
+ * *Building* a child Layer registers a start recipe and a stable reference with the nearest supervisor; *restarting*,
+ * at any level, runs recipes in fresh Scopes and never rebuilds Layers, so services keep their identity across every
+ * crash. What a restart must renew belongs in the behaviour's own Effect.
  *
  * Do not use a supervisor to retry an Effect (`Effect.retry` does) or to hold a resource (a plain Layer does). Use
  * `DynamicSupervisor` for many children of one kind that come and go.
@@ -51,20 +51,21 @@ export type Supervised<Children, Out = never, E = never, R = never> = Children e
  *
  * **When to use**
  *
- * For every part of an app that should be repaired as one: the children that belong together, in the order in which they
- * need each other.
+ * For every part of an app that should be repaired as one: the children that belong together, in the order in which
+ * they need each other.
  *
  * **Details**
  *
- * Children are built one after the other, each seeing the services of those before it; a child that needs one that comes
- * later does not compile. The nearest supervisor in the context becomes its parent; without one it is a root. A child whose
- * init fails at first fails the build with its typed error, and what was started is stopped in reverse order. Closing the
- * layer's scope stops the children in reverse order, each within its shutdown time. A Layer that registers nothing is a
- * resource: built once, never restarted, released after all children have stopped. Each supervisor builds its children with
- * a memo map of its own, so one Layer value under two supervisors is two children; twice under one it is one.
+ * Children are built one after the other, each seeing the services of those before it; a child that needs one that
+ * comes later does not compile. The nearest supervisor in the context becomes its parent; without one it is a root. A
+ * child whose init fails at first fails the build with its typed error, and what was started is stopped in reverse
+ * order. Closing the layer's scope stops the children in reverse order, each within its shutdown time. A Layer that
+ * registers nothing is a resource: built once, never restarted, released after all children have stopped. Each
+ * supervisor builds its children with a memo map of its own, so one Layer value under two supervisors is two children;
+ * twice under one it is one.
  *
- * When the supervisor itself is restarted, its own children come back, those added at run time are gone (as in OTP), and
- * the budget begins anew. A root that gives up stays down: calls to its servers answer `NotRunning`.
+ * When the supervisor itself is restarted, its own children come back, those added at run time are gone (as in OTP),
+ * and the budget begins anew. A root that gives up stays down: calls to its servers answer `NotRunning`.
  *
  * **Example** (a worker that is restarted for ever, with growing delays)
  *
@@ -150,8 +151,8 @@ export const Service = <Self>() => <const Id extends string>(id: Id): Supervisor
  *
  * **Details**
  *
- * What is not given stays as the child brings it, or as a `Supervisor.child` within says. `id` names the child under its
- * supervisor.
+ * What is not given stays as the child brings it, or as a `Supervisor.child` within says. `id` names the child under
+ * its supervisor.
  *
  * **Gotchas**
  *
@@ -203,12 +204,14 @@ export const child: {
  *
  * **Details**
  *
- * Each incarnation runs in a fiber and a Scope of its own. Completing is a normal end, failing or dying a crash. It counts
- * as started when its fiber is: there is no init to wait for. Defaults as for every worker: `permanent`, 5 seconds.
+ * Each incarnation runs in a fiber and a Scope of its own. Completing is a normal end, failing or dying a crash. It
+ * counts as started when its fiber is: there is no init to wait for. Defaults as for every worker: `permanent`, 5
+ * seconds.
  *
  * **Gotchas**
  *
- * A permanent worker that completes is started again, and each time the budget is charged: a job that ends is `transient`.
+ * A permanent worker that completes is started again, and each time the budget is charged: a job that ends is
+ * `transient`.
  *
  * @category children
  * @since 0.1.0
@@ -227,7 +230,8 @@ export const worker = <A, E, R>(
  *
  * **Details**
  *
- * Its children start in order, and a failure of one fails the start of the whole, with what was started stopped in reverse.
+ * Its children start in order, and a failure of one fails the start of the whole, with what was started stopped in
+ * reverse.
  *
  * @category recipes
  * @since 0.1.0
@@ -271,8 +275,8 @@ export const recipe = <E = never, R = never>(
  *
  * **Details**
  *
- * Fails with the first thing that is wrong: which child, which field, and what to do about it. `autoShutdown` is that of the
- * supervisor they are meant for; default `"never"`.
+ * Fails with the first thing that is wrong: which child, which field, and what to do about it. `autoShutdown` is that
+ * of the supervisor they are meant for; default `"never"`.
  *
  * @category checks
  * @since 0.1.0

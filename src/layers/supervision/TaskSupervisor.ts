@@ -2,20 +2,20 @@
  * Task supervisors: one-off effects as supervised children, to wait for or to forget.
  *
  * A task is a child of its own: it has a place in the tree, is stopped in order when the app shuts down, and its crash
- * is reported. Use one for work that may outlive the fiber that asks for it, or whose crash must not be that fiber's. If the
- * work belongs to one fiber alone you need no task: `Effect.forkChild`, `Effect.all` and `Effect.forEach` are simpler. A
- * process that is called, or that has a state, is a server. Mirrors Elixir's `Task` and `Task.Supervisor`.
+ * is reported. Use one for work that may outlive the fiber that asks for it, or whose crash must not be that fiber's.
+ * If the work belongs to one fiber alone you need no task: `Effect.forkChild`, `Effect.all` and `Effect.forEach` are
+ * simpler. A process that is called, or that has a state, is a server. Mirrors Elixir's `Task` and `Task.Supervisor`.
  *
- * **Links.** OTP links two processes so that neither outlives the other. Here `async` links a task to a *scope* and to the
- * fiber that started it:
+ * **Links.** OTP links two processes so that neither outlives the other. Here `async` links a task to a *scope* and to
+ * the fiber that started it:
  *
  * - when the scope closes, for whatever reason, the task is stopped, and the scope has closed when it has ended. (In
  *   OTP an owner that ends normally leaves its task running; a scope leaves nothing behind.)
  * - a crash or a kill of a task reaches those that wait for it, as a typed {@link TaskError}. When none waits, nor
  *   has seen it, the fiber that started it is interrupted, with {@link LinkBroken} as the reason in its cause. (In OTP
  *   the owner dies even while it waits, unless it traps exits.)
- * - a task that is stopped in order, as when its supervisor shuts down, interrupts no fiber: those that wait get its reason. (In OTP
- *   it takes its owner along; here the owner may well be the one who is shutting down.)
+ * - a task that is stopped in order, as when its supervisor shuts down, interrupts no fiber: those that wait get its
+ *   reason. (In OTP it takes its owner along; here the owner may well be the one who is shutting down.)
  *
  * A *typed failure* of a task is a result, not a crash: it goes to those that wait, is not reported and breaks no link.
  * `asyncNolink` and `startChild` link nothing.

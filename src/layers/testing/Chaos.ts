@@ -2,14 +2,14 @@
  * Strikes an app according to a seeded plan, and tells what it did.
  *
  * {@link layerFaults} strikes a whole app by time: its servers at the points of their work and their lives, its stores
- * (`FaultyStore`), its time of day; {@link run} does so under clients, in real time, and checks what they were answered.
- * {@link layer} crashes the servers of one class by their messages, and their container beside them or with them. Nothing is
- * simulated: at the named points (`FaultPoints`) an incarnation is really ended. Use it to find out whether your own servers
- * keep what they acknowledged. Where nothing real is waited for, `Simulation` does the same a thousand times as fast, and makes
- * failures short. For one fault at one known place, provide `FaultPoints` yourself.
+ * (`FaultyStore`), its time of day; {@link run} does so under clients, in real time, and checks what they were
+ * answered. {@link layer} crashes the servers of one class by their messages, and their container beside them or with
+ * them. Nothing is simulated: at the named points (`FaultPoints`) an incarnation is really ended. Use it to find out
+ * whether your own servers keep what they acknowledged. Where nothing real is waited for, `Simulation` does the same a
+ * thousand times as fast, and makes failures short. For one fault at one known place, provide `FaultPoints` yourself.
  *
- * *Tricky*: the points are passed inside the stack of the server; crashing the container there makes its supervisor act in
- * the same stack, before the server goes on. That is the point of striking both together.
+ * *Tricky*: the points are passed inside the stack of the server; crashing the container there makes its supervisor act
+ * in the same stack, before the server goes on. That is the point of striking both together.
  *
  * @since 0.1.0
  */
@@ -181,9 +181,9 @@ export class Faults extends Context.Service<Faults, {
  *
  * **Details**
  *
- * The same seed makes the same plan. A fault that is due strikes the first server, or the first request of a store, that comes
- * to its place; what never comes there is not struck. Stores are struck that are made by `FaultyStore.layer`. An app without
- * it pays nothing.
+ * The same seed makes the same plan. A fault that is due strikes the first server, or the first request of a store,
+ * that comes to its place; what never comes there is not struck. Stores are struck that are made by
+ * `FaultyStore.layer`. An app without it pays nothing.
  *
  * **Example**
  *
@@ -313,9 +313,9 @@ const shownLines = 100
  *
  * **Details**
  *
- * The same seed draws the same faults and the same choices of clients; what comes of them depends on the machine, so that a
- * failure cannot be made short by leaving things out. Of a history that cannot be, those operations are shown that say so.
- * `recovery` is 5 seconds by default. Logs are not shown.
+ * The same seed draws the same faults and the same choices of clients; what comes of them depends on the machine, so
+ * that a failure cannot be made short by leaving things out. Of a history that cannot be, those operations are shown
+ * that say so. `recovery` is 5 seconds by default. Logs are not shown.
  *
  * @category running
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
  * The events of a test, in order, and ways to wait for the next.
  *
- * *Tricky*: what comes is appended and rung for, inside the stack that caused it; a waiter wakes on a turn of its own and looks
- * through what was added since it last looked, so that one ring may stand for many events and a question that throws fails
- * the test, not the tree.
+ * *Tricky*: what comes is appended and rung for, inside the stack that caused it; a waiter wakes on a turn of its own
+ * and looks through what was added since it last looked, so that one ring may stand for many events and a question that
+ * throws fails the test, not the tree.
  *
  * @since 0.1.0
  */

@@ -29,8 +29,8 @@ export const CurrentStoreFaults: Context.Reference<StoreFaults | undefined> = Co
 >("heirloom/testing/StoreFaults", { defaultValue: () => undefined })
 
 /**
- * Runs a request that hangs: in the fiber that asks, by default. In a simulation it is on its way, and is done even when the
- * process that sent it is gone by then.
+ * Runs a request that hangs: in the fiber that asks, by default. In a simulation it is on its way, and is done even
+ * when the process that sent it is gone by then.
  *
  * @category fault injection
  * @since 0.1.0

@@ -1,15 +1,16 @@
 /**
- * What a test needs to watch a supervision tree, and to break it: every lifecycle event, in order, a way to wait for the next
- * one, a way to crash a process, and a word when one crashes that should not.
+ * What a test needs to watch a supervision tree, and to break it: every lifecycle event, in order, a way to wait for
+ * the next one, a way to crash a process, and a word when one crashes that should not.
  *
- * A test of crashes and restarts must not sleep and hope: it makes the server crash, waits for the event that says it is
- * back, and goes on. Events are recorded from the first one on, so that waiting for one that has come already ends at once
- * and no test races with the tree it watches. {@link run} is a whole test in virtual time; the layers work under `TestClock`
- * and on the live clock alike. In an app, use `Telemetry.stream` instead: the harness keeps every event for ever.
+ * A test of crashes and restarts must not sleep and hope: it makes the server crash, waits for the event that says it
+ * is back, and goes on. Events are recorded from the first one on, so that waiting for one that has come already ends
+ * at once and no test races with the tree it watches. {@link run} is a whole test in virtual time; the layers work
+ * under `TestClock` and on the live clock alike. In an app, use `Telemetry.stream` instead: the harness keeps every
+ * event for ever.
  *
- * *Tricky*: the recorder runs inside the stack that caused the event, so it only appends and rings; a waiter
- * wakes on a turn of its own and looks through what was recorded since it last looked, so that one ring may stand for many
- * events and a predicate that throws fails the test, not the tree.
+ * *Tricky*: the recorder runs inside the stack that caused the event, so it only appends and rings; a waiter wakes on a
+ * turn of its own and looks through what was recorded since it last looked, so that one ring may stand for many events
+ * and a predicate that throws fails the test, not the tree.
  *
  * @since 0.1.0
  */
@@ -80,15 +81,19 @@ export interface Recorder {
   /** Waits until an incarnation of a process is up: this one or a later one. */
   readonly awaitIncarnation: (address: Address, incarnation: number) => Effect.Effect<Tagged<"Started">>
   /**
-   * Ends the incarnation that is alive, from outside, as a test's own fault; answers when it has ended and its supervisor has
-   * decided. Nothing of it is simulated: `exit` of `Process` does it. To crash it in the middle of a message see `FaultPoints`.
+   * Ends the incarnation that is alive, from outside, as a test's own fault; answers when it has ended and its
+   * supervisor has decided. Nothing of it is simulated: `exit` of `Process` does it. To crash it in the middle of a
+   * message see `FaultPoints`.
    */
   readonly crash: (ref: HasProcess, how?: How) => Effect.Effect<ExitReason, NoProcess>
-  /** Waits until the incarnation is up that follows the last one that ended; at once, when that is up, or none has ended. */
+  /**
+   * Waits until the incarnation is up that follows the last one that ended; at once, when that is up, or none has
+   * ended.
+   */
   readonly awaitRestart: (address: Address) => Effect.Effect<Tagged<"Started">>
   /**
-   * Waits until servers have nothing to do: nothing is in hand or waits, and what they committed is stored. One that is down,
-   * or suspended, does nothing; one that is restarted is waited for.
+   * Waits until servers have nothing to do: nothing is in hand or waits, and what they committed is stored. One that is
+   * down, or suspended, does nothing; one that is restarted is waited for.
    */
   readonly awaitIdle: (...refs: ReadonlyArray<Quiet>) => Effect.Effect<void>
   /** Looks at the events one by one, of one process or of all, from this moment on. */
@@ -181,9 +186,10 @@ const unexpected = (crashes: ReadonlyArray<ExpectedCrashes.Crash>): UnexpectedCr
  *
  * **Details**
  *
- * The app is built for this test and closed after it; a crash while it closes counts. Time passes by itself, as soon as nothing
- * is left to do: restarts with a backoff, timeouts and schedules need no care. Options are those of `VirtualTime.run`; another
- * seed is another order of what goes on at the same time. A test that cannot go on dies of `Stuck`.
+ * The app is built for this test and closed after it; a crash while it closes counts. Time passes by itself, as soon as
+ * nothing is left to do: restarts with a backoff, timeouts and schedules need no care. Options are those of
+ * `VirtualTime.run`; another seed is another order of what goes on at the same time. A test that cannot go on dies of
+ * `Stuck`.
  *
  * **Example**
  *

@@ -1,11 +1,12 @@
 /**
- * Writes down what clients do to counters and registers, and checks that each can have been one value that changes in single
- * steps.
+ * Writes down what clients do to counters and registers, and checks that each can have been one value that changes in
+ * single steps.
  *
- * Sums at the end of a test hide what got lost among calls of unknown outcome; a history does not. Each operation is the
- * Effect that asks for it: what its exit says of what was done is known for every error of a call. A key stands for the state
- * of one server, which handles one message at a time, and a client's in their order. `Simulation` and `Chaos.run`
- * have a history of their own and check it; in any other test provide {@link layer} and run {@link check} at the end.
+ * Sums at the end of a test hide what got lost among calls of unknown outcome; a history does not. Each operation is
+ * the Effect that asks for it: what its exit says of what was done is known for every error of a call. A key stands for
+ * the state of one server, which handles one message at a time, and a client's in their order. `Simulation` and
+ * `Chaos.run` have a history of their own and check it; in any other test provide {@link layer} and run {@link check}
+ * at the end.
  *
  * @since 0.1.0
  */

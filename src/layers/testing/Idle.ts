@@ -1,8 +1,8 @@
 /**
  * When servers have nothing to do: no message in hand or in the mailbox, and all that they committed is stored.
  *
- * *Tricky*: a server that is at work is asked a request of the system. It is answered in the order of the mailbox, so that
- * each question waits for work that is really done, and no time has to pass.
+ * *Tricky*: a server that is at work is asked a request of the system. It is answered in the order of the mailbox, so
+ * that each question waits for work that is really done, and no time has to pass.
  *
  * @since 0.1.0
  */

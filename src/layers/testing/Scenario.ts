@@ -29,13 +29,14 @@ export interface Options<A> {
   /** How long the clients go on, and faults strike. */
   readonly for: Duration.Input
   /**
-   * One step of each client, by its name. A client takes one step after the other, with a pause before each; how a step ends
-   * does not matter, but a client that dies in every one of them fails the run: it tests nothing. Its `Random` draws for this step alone.
+   * One step of each client, by its name. A client takes one step after the other, with a pause before each; how a step
+   * ends does not matter, but a client that dies in every one of them fails the run: it tests nothing. Its `Random`
+   * draws for this step alone.
    */
   readonly clients: Readonly<Record<string, Effect.Effect<unknown, unknown, A | History | Scope.Scope>>>
   /**
-   * How long it is from one step of a client to the next, on average; 1 second by default. One that is late by that much,
-   * because the step before it takes so long, is left out.
+   * How long it is from one step of a client to the next, on average; 1 second by default. One that is late by that
+   * much, because the step before it takes so long, is left out.
    */
   readonly pause?: Duration.Input | undefined
   /** How many faults of each kind strike in an hour; none by default. */
@@ -62,8 +63,8 @@ export interface Problem {
 }
 
 /**
- * Tells a run that a promise is broken: for what an app can see from inside, such as two handlers at work at once. A run that
- * was given goes on, and fails when it is over. Where nothing runs that could be given it, it throws.
+ * Tells a run that a promise is broken: for what an app can see from inside, such as two handlers at work at once. A
+ * run that was given goes on, and fails when it is over. Where nothing runs that could be given it, it throws.
  *
  * @category services
  * @since 0.1.0

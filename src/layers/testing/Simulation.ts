@@ -1,10 +1,11 @@
 /**
- * Runs an app for hours in virtual time, under faults, from one seed: the same seed gives the same history, byte for byte.
+ * Runs an app for hours in virtual time, under faults, from one seed: the same seed gives the same history, byte for
+ * byte.
  *
- * Which task goes next, how long clients pause, what they choose and which faults strike where is drawn from the seed; no
- * time is waited for. What fails is made short: of its faults and its clients' steps those are left out that it fails
- * without. Use it to find the order of events that breaks your own servers. What a promise, a file or a socket has to do with
- * has no place in it ({@link layerStore} stands in for a store); for that use `Chaos.run`.
+ * Which task goes next, how long clients pause, what they choose and which faults strike where is drawn from the seed;
+ * no time is waited for. What fails is made short: of its faults and its clients' steps those are left out that it
+ * fails without. Use it to find the order of events that breaks your own servers. What a promise, a file or a socket
+ * has to do with has no place in it ({@link layerStore} stands in for a store); for that use `Chaos.run`.
  *
  * @since 0.1.0
  */
@@ -91,8 +92,8 @@ const Disks = Context.Reference<Map<string, StateStore<Grade>> | undefined>("hei
 })
 
 /**
- * A store that a simulation keeps, whatever becomes of the app's process, and that its faults strike. In any other test a
- * store in memory.
+ * A store that a simulation keeps, whatever becomes of the app's process, and that its faults strike. In any other test
+ * a store in memory.
  *
  * @category layers
  * @since 0.1.0
@@ -117,7 +118,9 @@ interface Ran {
   readonly millis: number
 }
 
-/** Runs a request elsewhere, to its end; whether the one that asked hears of it depends on whether it is still there. */
+/**
+ * Runs a request elsewhere, to its end; whether the one that asked hears of it depends on whether it is still there.
+ */
 const onItsWay = <A, E>(request: Effect.Effect<A, E>, from: Machine, elsewhere: Machine): Effect.Effect<A, E> =>
   Effect.callback((resume) => {
     Effect.runForkWith(elsewhere.context)(request).addObserver((exit) => {
@@ -211,8 +214,8 @@ const shortest = (
   const shorten = <I>(items: ReadonlyArray<I>, share: number, with_: (items: ReadonlyArray<I>) => Scenario.Part) => {
     left -= Shrink.list(items, Math.ceil(left * share), (items) => fails(with_(items))).asked
   }
-  // Where it is known when it went wrong, little after that is needed: what shows it may come a bit later when other things
-  // are left out. Where it is not known, half the time may do.
+  // Where it is known when it went wrong, little after that is needed: what shows it may come a bit later when other
+  // things are left out. Where it is not known, half the time may do.
   const end = Math.ceil((first.problem!.millis ?? Infinity) - (first.run.start ?? 0)) + afterwards
   if (end < part.millis && left-- > 0) fails({ ...part, millis: end })
   while (left-- > attempts * 0.95 && fails({ ...part, millis: Math.ceil(part.millis / 2) }));
@@ -230,15 +233,15 @@ const shortest = (
  *
  * **When to use**
  *
- * In a test, over some dozens of seeds; and over many more, for hours, when something about the app has changed that a test
- * may not see.
+ * In a test, over some dozens of seeds; and over many more, for hours, when something about the app has changed that a
+ * test may not see.
  *
  * **Details**
  *
- * Wrong is a history that no counter or register can have (`History.add`, `read`, `write`), two incarnations of a process at
- * the same time, a client's step that never ends, an `invariant` that fails, and an app that does not start. When the time is
- * over no fault strikes any more, and the app has two minutes before the invariant is asked. Logs are not shown. Nothing of
- * it waits: the Effect is over before another fiber goes on.
+ * Wrong is a history that no counter or register can have (`History.add`, `read`, `write`), two incarnations of a
+ * process at the same time, a client's step that never ends, an `invariant` that fails, and an app that does not start.
+ * When the time is over no fault strikes any more, and the app has two minutes before the invariant is asked. Logs are
+ * not shown. Nothing of it waits: the Effect is over before another fiber goes on.
  *
  * **Example**
  *

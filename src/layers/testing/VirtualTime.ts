@@ -1,16 +1,16 @@
 /**
  * Runs an Effect to its end in virtual time: one task after the other, and the clock moves on when none is left.
  *
- * An hour of sleeping takes no time, and nothing depends on how fast the machine is. Which of the tasks that are ready goes
- * next is drawn from a seed: the same seed gives the same run, every time and in every process. For tests of servers and
- * trees that wait, restart and time out; a test does not have to move the clock. Use `TestClock` where a test must stop the
- * time at a certain moment.
+ * An hour of sleeping takes no time, and nothing depends on how fast the machine is. Which of the tasks that are ready
+ * goes next is drawn from a seed: the same seed gives the same run, every time and in every process. For tests of
+ * servers and trees that wait, restart and time out; a test does not have to move the clock. Use `TestClock` where a
+ * test must stop the time at a certain moment.
  *
- * Nothing real is waited for: an Effect that waits for a promise, a file or a socket never goes on, and the run ends with
- * {@link Stuck}.
+ * Nothing real is waited for: an Effect that waits for a promise, a file or a socket never goes on, and the run ends
+ * with {@link Stuck}.
  *
- * *Tricky*: a task or a sleep belongs to a machine. When that is switched off, as by `kill -9`, its tasks are dropped and its
- * fibers never go on; their finalizers do not run.
+ * *Tricky*: a task or a sleep belongs to a machine. When that is switched off, as by `kill -9`, its tasks are dropped
+ * and its fibers never go on; their finalizers do not run.
  *
  * @since 0.1.0
  */
@@ -30,11 +30,13 @@ export interface Options {
   /** Which of the tasks that are ready goes next: one that is drawn (default), or the one that came first. */
   readonly order?: "drawn" | "arrival" | undefined
   /**
-   * How likely a fiber loses its turn at any step, from 0 (default) to 0.3; more is taken for that, since losing a turn takes
-   * steps of its own. No code can rely on keeping it.
+   * How likely a fiber loses its turn at any step, from 0 (default) to 0.3; more is taken for that, since losing a turn
+   * takes steps of its own. No code can rely on keeping it.
    */
   readonly yields?: number | undefined
-  /** How likely a timer that is due within 10 ms comes before tasks that are ready, as on a busy machine; 0 by default. */
+  /**
+   * How likely a timer that is due within 10 ms comes before tasks that are ready, as on a busy machine; 0 by default.
+   */
   readonly lag?: number | undefined
   /** Unix time at the start, in milliseconds; the first of January 2026 by default. */
   readonly start?: number | undefined
@@ -174,7 +176,9 @@ export class World {
     return task
   }
 
-  /** Runs one task, or moves the time on to the next that wakes, and to `until` at most; says so when there is neither. */
+  /**
+   * Runs one task, or moves the time on to the next that wakes, and to `until` at most; says so when there is neither.
+   */
   stepBefore(until: number): Stuck | undefined {
     if (this.sinceTimePassed > tasksPerMoment) return new Stuck({ why: "no time passes", millis: this.now })
     const { lag = 0 } = this.options
@@ -300,13 +304,14 @@ const nanos = (millis: number): bigint => {
  *
  * **When to use**
  *
- * As the body of a test, in place of `TestClock`: restarts with a backoff of an hour, timeouts and schedules need no care.
+ * As the body of a test, in place of `TestClock`: restarts with a backoff of an hour, timeouts and schedules need no
+ * care.
  *
  * **Details**
  *
- * `Clock`, `Scheduler` and `Random` are the run's own, everything else is the caller's. It is over before another fiber of
- * the caller's goes on. What the Effect leaves behind, a fiber that sleeps for one, is never run. A run that cannot end dies
- * of {@link Stuck}.
+ * `Clock`, `Scheduler` and `Random` are the run's own, everything else is the caller's. It is over before another fiber
+ * of the caller's goes on. What the Effect leaves behind, a fiber that sleeps for one, is never run. A run that cannot
+ * end dies of {@link Stuck}.
  *
  * **Example**
  *

@@ -1,5 +1,6 @@
 /**
- * A store copied from one SQL database to another, row by row: as it was at one moment, while an app goes on writing to it.
+ * A store copied from one SQL database to another, row by row: as it was at one moment, while an app goes on writing to
+ * it.
  *
  * Rows are copied as they are, checksums and all: what is damaged is damaged in the copy, and says so there.
  */

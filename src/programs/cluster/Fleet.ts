@@ -13,7 +13,10 @@ export interface Command {
   readonly environment: (port: number) => Readonly<Record<string, string>>
 }
 
-/** What a runner says, a word a line: that it has joined; that a write of its was refused, since its key was another's by then. */
+/**
+ * What a runner says, a word a line: that it has joined; that a write of its was refused, since its key was another's
+ * by then.
+ */
 export const says = { joined: "joined", refused: "refused" } as const
 
 /** One runner, which may be started again after it has gone. */

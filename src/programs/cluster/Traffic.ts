@@ -1,5 +1,6 @@
 /**
- * Traffic on keys: one caller for each, which calls, waits for the answer, and calls again; and what it remembers of that.
+ * Traffic on keys: one caller for each, which calls, waits for the answer, and calls again; and what it remembers of
+ * that.
  */
 import { Clock, type Duration, Effect, Fiber } from "effect"
 import { GenServer } from "../../index.ts"
@@ -27,8 +28,8 @@ export interface Line {
 export const noticed = 700
 
 /**
- * How long a call may take. With a key one that was in vain is made again by its caller; without one that is left to the cluster,
- * which needs to find out first that a runner is gone.
+ * How long a call may take. With a key one that was in vain is made again by its caller; without one that is left to
+ * the cluster, which needs to find out first that a runner is gone.
  */
 export const patienceOf = (isKeyed: boolean) => isKeyed ? "2 seconds" : patient
 
@@ -106,7 +107,10 @@ const drive = Effect.fnUntraced(function*(line: Line, next: () => number | undef
   }
 })
 
-/** Waits until every key has been answered after `since`; how many were away, and the longest that one was, of those that were. */
+/**
+ * Waits until every key has been answered after `since`; how many were away, and the longest that one was, of those
+ * that were.
+ */
 export const allBack = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>, since: number) {
   // What was on its way then may have been answered still.
   yield* Effect.repeat(

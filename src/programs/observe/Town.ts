@@ -1,6 +1,6 @@
 /**
- * A lively tree to look at: channels that people post to, a tally, hundreds of walkers of which one stumbles now and then, a clerk
- * who is slow, and a ledger in a database.
+ * A lively tree to look at: channels that people post to, a tally, hundreds of walkers of which one stumbles now and
+ * then, a clerk who is slow, and a ledger in a database.
  */
 import { Clock, Duration, Effect, HashMap, Layer, Option, Random, Schedule, Schema } from "effect"
 import {

@@ -1,6 +1,6 @@
 /**
- * What the office offers over HTTP: routes, what they take, what they answer. A value: the service, its clients and its OpenAPI
- * document are made of it, and nothing that does not fit it reaches a server.
+ * What the office offers over HTTP: routes, what they take, what they answer. A value: the service, its clients and its
+ * OpenAPI document are made of it, and nothing that does not fit it reaches a server.
  */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSchema } from "effect/http-api"

@@ -78,7 +78,8 @@ export const CustomersLive = Customer.layerKeyed({
       return Next.reply(booking, next, {
         // The mail is sent after the commit: of a booking that was not stored none is sent.
         continueWith: (state) => Effect.as(sendMails([id]), state),
-        // A task is gone with its process, this is not: it is set in the same commit, and begins again what was not done.
+        // A task is gone with its process, this is not: it is set in the same commit, and begins again what was not
+        // done.
         timers: [Timer.every("mail", "1 minute", Customer.message.Mail())]
       })
     }),

@@ -8,8 +8,8 @@ import { Api } from "./Api.ts"
 import { Customer } from "./Customer.ts"
 import { Screen, Show, Watchers } from "./Show.ts"
 
-// What a message is refused with goes to the client as it is. What is left are answers that did not come: of them the client
-// hears whether nothing was done, and no more.
+// What a message is refused with goes to the client as it is. What is left are answers that did not come: of them the
+// client hears whether nothing was done, and no more.
 const shows = HttpApiBuilder.group(Api, "shows", (handlers) =>
   handlers
     .handle("putOnSale", ({ params, payload }) =>

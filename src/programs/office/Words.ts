@@ -1,6 +1,6 @@
 /**
- * What is said in the office: the names and sizes that all its messages, states and requests are made of. Said once, so that
- * what comes in over HTTP, what the servers send each other and what is stored cannot differ.
+ * What is said in the office: the names and sizes that all its messages, states and requests are made of. Said once, so
+ * that what comes in over HTTP, what the servers send each other and what is stored cannot differ.
  */
 import { Schema } from "effect"
 
@@ -21,8 +21,8 @@ export const Order = Schema.Struct({ show: Name, seats: Seats })
 
 export const Booking = Schema.Struct({ id: Id, ...Order.fields, price: Schema.Int })
 
-// What a request may be refused with. A class is at once the error of a message and the answer of the service to it: the
-// annotation is its status.
+// What a request may be refused with. A class is at once the error of a message and the answer of the service to it:
+// the annotation is its status.
 export class NotOnSale extends Schema.TaggedError<NotOnSale>()(
   "NotOnSale",
   { show: Schema.String },

@@ -1,10 +1,10 @@
 /**
  * Which of the snapshots that were set aside are to come back, for many servers at once. Pure.
  *
- * After a wrong deploy (a migration that dies of every state) each server has lost its newest snapshot, and each has to get
- * it back. Those that have committed something since, were it only what they began with anew, are another matter: what
- * they did is in no other snapshot, so a person has to say that it may go. What is damaged comes back for none, and keeps no
- * other from coming back.
+ * After a wrong deploy (a migration that dies of every state) each server has lost its newest snapshot, and each has to
+ * get it back. Those that have committed something since, were it only what they began with anew, are another matter:
+ * what they did is in no other snapshot, so a person has to say that it may go. What is damaged comes back for none,
+ * and keeps no other from coming back.
  */
 import type { AsideRecord, SnapshotRecord } from "../../domain/state/stored/SnapshotRecord.ts"
 

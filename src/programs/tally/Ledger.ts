@@ -1,8 +1,8 @@
 /**
  * The feeder's bookkeeping: the acknowledged chunks, and those of them that were lost. Pure.
  *
- * Positions are numbers of lines. Chunks are sent in order and one at a time, so a position says it all: everything before
- * it is known, everything after it is not.
+ * Positions are numbers of lines. Chunks are sent in order and one at a time, so a position says it all: everything
+ * before it is known, everything after it is not.
  */
 
 export interface Ledger {
@@ -12,13 +12,17 @@ export interface Ledger {
   readonly position: number
   /** Chunks acknowledged. */
   readonly acknowledged: number
-  /** Chunks acknowledged that the server no longer knew after a crash. They are not sent again: they would be missed. */
+  /**
+   * Chunks acknowledged that the server no longer knew after a crash. They are not sent again: they would be missed.
+   */
   readonly lost: number
   /** Up to here the losses are counted already. */
   readonly counted: number
 }
 
-/** Nothing sent yet. `position` is where the server stands, which is not 0 when it kept its state from an earlier run. */
+/**
+ * Nothing sent yet. `position` is where the server stands, which is not 0 when it kept its state from an earlier run.
+ */
 export const begin = (size: number, position: number): Ledger => ({
   size,
   position,
@@ -37,8 +41,8 @@ export const acknowledge = (ledger: Ledger, position: number): Ledger => ({
 /**
  * A chunk was not answered, and the server says where it stands now.
  *
- * Ahead of what it acknowledged: it has the chunk, and has said so now. Behind: what is between was lost. Where it was: the
- * chunk is to be sent again, which is what happens when the position stays as it is.
+ * Ahead of what it acknowledged: it has the chunk, and has said so now. Behind: what is between was lost. Where it was:
+ * the chunk is to be sent again, which is what happens when the position stays as it is.
  */
 export const settle = (ledger: Ledger, position: number): Ledger => {
   if (position > ledger.position) return acknowledge(ledger, position)

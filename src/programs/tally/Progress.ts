@@ -1,6 +1,6 @@
 /**
- * How far a run is: a bar on a terminal, a plain line now and then elsewhere. On standard error, so that the output can be
- * piped.
+ * How far a run is: a bar on a terminal, a plain line now and then elsewhere. On standard error, so that the output can
+ * be piped.
  */
 import { SingleBar } from "cli-progress"
 import { Console, Effect, type Scope, Stdio } from "effect"

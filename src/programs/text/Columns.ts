@@ -4,8 +4,8 @@
 import { cut } from "../../domain/text/ForeignText.ts"
 
 /**
- * A text on one line. Keys and reasons come from an app: a control character of theirs would be a command to the terminal, or begin
- * another line.
+ * A text on one line. Keys and reasons come from an app: a control character of theirs would be a command to the
+ * terminal, or begin another line.
  */
 export const onOneLine = (text: string): string =>
   // oxlint-disable-next-line no-control-regex

@@ -1,6 +1,6 @@
 /**
- * Packages that only some programs need, or only with some flags: loaded when they are wanted, and asked for by name when
- * they are not there.
+ * Packages that only some programs need, or only with some flags: loaded when they are wanted, and asked for by name
+ * when they are not there.
  */
 import { Effect, Schema } from "effect"
 

@@ -92,7 +92,8 @@ describe("monitor", () => {
         assert.deepStrictEqual((yield* watch.down).reason, stopped)
       }
 
-      // A start that fails gives no Process.reference, so there is nothing to watch: that it was ended is in the events.
+      // A start that fails gives no Process.reference, so there is nothing to watch: that it was ended is in the
+      // events.
       const hanging = Peer.recipe({ ...behavior, init: Effect.never }, {
         key: "hanging",
         restart: "temporary",

@@ -481,7 +481,8 @@ describe("registry", () => {
       yield* TestClock.adjust("10 millis")
       yield* Fiber.interrupt(start)
       assert.deepStrictEqual(yield* names.whereis("name"), Option.none())
-      // The name is the registry's key; the id under the supervisor is another matter: a start goes on without its starter.
+      // The name is the registry's key; the id under the supervisor is another matter: a start goes on without its
+      // starter.
       const afterCancel = yield* names.start("name", peer("c"), "")
       assert.deepStrictEqual(yield* afterCancel.Heard(), [])
     })

@@ -1,4 +1,6 @@
-/** Those that are kept of a ranking are the first of all, and a column is sorted one way, the other way, and not at all. */
+/**
+ * Those that are kept of a ranking are the first of all, and a column is sorted one way, the other way, and not at all.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { columns, next, type Sort, Top } from "../../../src/domain/observer/Ranking.ts"

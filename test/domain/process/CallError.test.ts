@@ -1,4 +1,7 @@
-/** What a caller reads: what happened to its message, and what it can do. Each field of a reason makes a difference of its own. */
+/**
+ * What a caller reads: what happened to its message, and what it can do. Each field of a reason makes a difference of
+ * its own.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Schema } from "effect"
 import { CallError, callError, type CallErrorReason } from "../../../src/domain/process/CallError.ts"

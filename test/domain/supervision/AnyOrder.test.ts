@@ -1,6 +1,7 @@
 /**
- * The rule of a supervisor, whatever happens in whatever order: random programs of crashes, ends, requests, slow starts and stops,
- * and slow answers of the budget, under each strategy; and what holds at each step, and when all has come to an end.
+ * The rule of a supervisor, whatever happens in whatever order: random programs of crashes, ends, requests, slow starts
+ * and stops, and slow answers of the budget, under each strategy; and what holds at each step, and when all has come to
+ * an end.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Schema } from "effect"

@@ -1,4 +1,7 @@
-/** What effect marks its values with. When one of these fails, a release of effect has moved a key: mend `EffectKeys.ts`. */
+/**
+ * What effect marks its values with. When one of these fails, a release of effect has moved a key: mend
+ * `EffectKeys.ts`.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, DateTime, Duration, Effect, Exit, HashMap, HashSet, Option, Redactable, Result, Schema } from "effect"
 import { globSync, readFileSync } from "node:fs"

@@ -1,4 +1,6 @@
-/** What a restart budget promises, held against the events of a tree: never more restarts than it allows, never fewer. */
+/**
+ * What a restart budget promises, held against the events of a tree: never more restarts than it allows, never fewer.
+ */
 import { Cause, Clock, Effect, Layer } from "effect"
 import { pathText } from "../../../src/domain/observation/Lifecycle.ts"
 import { type ExitReason, isOrderly, toCause } from "../../../src/domain/process/ExitReason.ts"
@@ -15,7 +17,10 @@ export interface Limit {
 const adviceIn = (reason: ExitReason) =>
   toCause(reason).reasons.map((one) => adviceOf(Cause.isFailReason(one) ? one.error : undefined))
 
-/** Whether a restart after this end is one of the budget's: the retries of a store that is away are bounded by themselves. */
+/**
+ * Whether a restart after this end is one of the budget's: the retries of a store that is away are bounded by
+ * themselves.
+ */
 const isCharged = (reason: ExitReason): boolean =>
   reason._tag !== "NotConserved" || !adviceIn(reason).includes("uncharged")
 

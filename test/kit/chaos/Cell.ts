@@ -1,4 +1,6 @@
-/** The servers of random trees: a counter with every kind of message that a server may have, which watches its own laws. */
+/**
+ * The servers of random trees: a counter with every kind of message that a server may have, which watches its own laws.
+ */
 import { Context, Effect, Exit, Layer, Schema } from "effect"
 import { GenServer, Next, Process, type StateContainer, Timer } from "../../../src/index.ts"
 import { Simulation } from "../../../src/testing.ts"

@@ -1,4 +1,6 @@
-/** The hunt over an engine with a deliberate fault: its sources are bundled as they are, but for the one that is broken. */
+/**
+ * The hunt over an engine with a deliberate fault: its sources are bundled as they are, but for the one that is broken.
+ */
 import { Effect } from "effect"
 import { build } from "esbuild"
 import { mkdirSync, readFileSync } from "node:fs"

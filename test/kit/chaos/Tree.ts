@@ -1,4 +1,7 @@
-/** A random tree of servers, drawn from a seed: which supervisors, which budgets, which companions, which servers by key. */
+/**
+ * A random tree of servers, drawn from a seed: which supervisors, which budgets, which companions, which servers by
+ * key.
+ */
 import { Context, Effect, Layer, Random } from "effect"
 import {
   DynamicSupervisor,

@@ -3,8 +3,8 @@
  *
  * - `ours`: the program's own;
  * - `by hand`: an entity of effect's that writes its state to the database itself, and remembers it;
- * - `standing`: one whose state is written in transactions, since each sets a timer. After SIGUSR2 the process is frozen in the middle
- *   of the next one, before it is committed.
+ * - `standing`: one whose state is written in transactions, since each sets a timer. After SIGUSR2 the process is
+ *   frozen in the middle of the next one, before it is committed.
  */
 import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Option, References, Schema } from "effect"

@@ -45,7 +45,8 @@ export const open = Effect.fnUntraced(
     const member = yield* Layer.build(Member.client(url))
     const update = yield* Effect.provideContext(updateOf(kind, isKeyed), member)
     const { end, lines } = yield* Traffic.begin(keys, [1], update, isKeyed, pause)
-    // A frozen runner still has the calls of those that wait for it: what it answers when it goes on is acknowledged, too.
+    // A frozen runner still has the calls of those that wait for it: what it answers when it goes on is acknowledged,
+    // too.
     const patient = kind === "by hand"
       ? yield* Traffic.begin(keys, [1], yield* Effect.provideContext(byHand("30 seconds"), member), isKeyed, pause)
       : undefined
@@ -111,7 +112,10 @@ export const run = (
     return { ...Result.compare(all(), yield* stored, struck), failures: [...Traffic.failuresOf(lines).keys()].join() }
   }))
 
-/** Freezes a runner in the middle of a transaction; how many keys were away, and for how long at most, while it was frozen. */
+/**
+ * Freezes a runner in the middle of a transaction; how many keys were away, and for how long at most, while it was
+ * frozen.
+ */
 export const standStill = (url: string, setting: Omit<Setting, "kind">) =>
   Effect.scoped(Effect.gen(function*() {
     const { end, lines, query, runners, stored } = yield* open(url, { ...setting, kind: "standing" })
@@ -134,7 +138,9 @@ export const standStill = (url: string, setting: Omit<Setting, "kind">) =>
     return { ...back, ...Result.compare(lines, yield* stored, struck) }
   }))
 
-/** So many servers of one process whose keys another takes over: how many milliseconds until all of them have been told. */
+/**
+ * So many servers of one process whose keys another takes over: how many milliseconds until all of them have been told.
+ */
 export const tellAll = Effect.fnUntraced(function*(url: string, keys: number) {
   const names = Array.from({ length: keys }, (_, i) => `k${i}`)
   const tree = Supervisor.layer({ strategy: "one_for_one" }, [

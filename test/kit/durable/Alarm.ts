@@ -3,9 +3,9 @@
  *
  *   node alarm.ts PLACE MODE BEGIN WINDOW TIMERS SERVERS
  *
- * It sets so many timers, each once however often the process is started, due at times within WINDOW milliseconds after BEGIN.
- * It prints `ready` when all are set, and `ring NAME` for each that is handled. In the mode `count` it waits until none is set any
- * more, prints `rang NAME COUNT LATE` for each, and ends.
+ * It sets so many timers, each once however often the process is started, due at times within WINDOW milliseconds after
+ * BEGIN. It prints `ready` when all are set, and `ring NAME` for each that is handled. In the mode `count` it waits
+ * until none is set any more, prints `rang NAME COUNT LATE` for each, and ends.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, References, Schema, Stream } from "effect"

@@ -21,7 +21,8 @@ export const inWords = ({ lateness }: Outcome): string => {
 }
 
 /**
- * Sets `timers` timers, due within `window` milliseconds, kills the process so often at moments drawn at random, and counts.
+ * Sets `timers` timers, due within `window` milliseconds, kills the process so often at moments drawn at random, and
+ * counts.
  *
  * One process in six is killed while it is starting.
  */

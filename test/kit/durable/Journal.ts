@@ -5,8 +5,8 @@
  *
  * WHEN is `commit`, or `late` for a process that does not keep its promise: to show that it is found out.
  *
- * It tells `at KEY LAST DIGEST` for every journal as it finds it, then `ready`. So many clients a journal append to it, one
- * entry after the other, and each acknowledgement is printed: `ack KEY N`.
+ * It tells `at KEY LAST DIGEST` for every journal as it finds it, then `ready`. So many clients a journal append to it,
+ * one entry after the other, and each acknowledgement is printed: `ack KEY N`.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, References, Schema } from "effect"

@@ -3,8 +3,8 @@
  *
  *   node promised.ts PLACE
  *
- * It makes one call under one key, for ever the same. It tells `asked COUNT` when the store has what the server knows of it, and
- * `answered REASON` when the call has its answer; the server itself never gives one.
+ * It makes one call under one key, for ever the same. It tells `asked COUNT` when the store has what the server knows
+ * of it, and `answered REASON` when the call has its answer; the server itself never gives one.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Fiber, Layer, References, Schema } from "effect"

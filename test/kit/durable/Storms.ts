@@ -1,9 +1,10 @@
 /**
- * All that can befall a store at once: its processes are killed, frozen and taken over, thaw and go on with what they had begun,
- * and what they wrote is damaged. A client remembers every acknowledgement.
+ * All that can befall a store at once: its processes are killed, frozen and taken over, thaw and go on with what they
+ * had begun, and what they wrote is damaged. A client remembers every acknowledgement.
  *
- * Nothing acknowledged may be missing in silence: where a journal stands before what was acknowledged, an Error line has named
- * its server; where a store cannot be opened any more, its process has ended and said so. Then the damage is undone.
+ * Nothing acknowledged may be missing in silence: where a journal stands before what was acknowledged, an Error line
+ * has named its server; where a store cannot be opened any more, its process has ended and said so. Then the damage is
+ * undone.
  */
 import { Effect, Random } from "effect"
 import { SqlClient } from "effect/sql"
@@ -88,8 +89,8 @@ const hasNamed = (running: Running, key: string): boolean =>
   running.errors().split("\n").some((line) => line.includes("ERROR") && line.includes(`durable/Journal/${key}`))
 
 /**
- * Lets so many acts of a storm happen at a site: kills, take-overs and damages by turns, at moments drawn from the context's
- * Random.
+ * Lets so many acts of a storm happen at a site: kills, take-overs and damages by turns, at moments drawn from the
+ * context's Random.
  */
 export const rage = Effect.fnUntraced(function*(
   program: string,
@@ -110,7 +111,10 @@ export const rage = Effect.fnUntraced(function*(
   const acknowledged = new Map(keys.map((key) => [key, new Set<number>()]))
   const highest = (key: string): number => Math.max(0, ...acknowledged.get(key)!)
 
-  /** Reads where the journals stand, and what is acknowledged, of a process; `before` is what had been done to its store. */
+  /**
+   * Reads where the journals stand, and what is acknowledged, of a process; `before` is what had been done to its
+   * store.
+   */
   const read = (running: Running, before: string | undefined) => {
     for (const line of running.lines) {
       const [word, key = "", number, digest] = line.split(" ")

@@ -13,11 +13,11 @@ export interface Outcome {
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Result))
 
 /**
- * Kills it `kills` times: once when it has counted a quarter, so that something is stored, and then some moments after it
- * has begun to work, or while it is starting. Then lets it end.
+ * Kills it `kills` times: once when it has counted a quarter, so that something is stored, and then some moments after
+ * it has begun to work, or while it is starting. Then lets it end.
  *
- * `moment` bounds how long it may work, in milliseconds. On a machine so fast that it ends before it was killed so often,
- * all begins again in a fresh place with half of that.
+ * `moment` bounds how long it may work, in milliseconds. On a machine so fast that it ends before it was killed so
+ * often, all begins again in a fresh place with half of that.
  */
 export const killTally = (
   program: string,

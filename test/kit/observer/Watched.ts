@@ -1,6 +1,7 @@
 /**
- * A tree to be watched, with a server of each kind that an observer has to show: one that can crash, one that is busy until it is
- * let go, one with secrets, one that keeps what crashes it in quarantine, and many under a dynamic supervisor.
+ * A tree to be watched, with a server of each kind that an observer has to show: one that can crash, one that is busy
+ * until it is let go, one with secrets, one that keeps what crashes it in quarantine, and many under a dynamic
+ * supervisor.
  */
 import { Deferred, Effect, Layer, Schema } from "effect"
 import {

@@ -1,6 +1,6 @@
 /**
- * The server of the placement suite: its behaviour is a constant of this module, and holds nothing of a test, so that another
- * thread or another machine can have it as well.
+ * The server of the placement suite: its behaviour is a constant of this module, and holds nothing of a test, so that
+ * another thread or another machine can have it as well.
  */
 import { Effect, Schema } from "effect"
 import { GenServer, Next } from "../../../src/index.ts"

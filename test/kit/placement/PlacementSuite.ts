@@ -13,8 +13,8 @@ export type Ledgers = (key: string) => GenServer.Methods<typeof Ledger["messages
 export interface Placement {
   readonly name: "fiber" | "thread" | "cluster"
   /**
-   * Ledgers by key, each with the behaviour of `Ledger.ts` and as many restarts as it needs, started when it is first called, with
-   * its state kept from one to the next.
+   * Ledgers by key, each with the behaviour of `Ledger.ts` and as many restarts as it needs, started when it is first
+   * called, with its state kept from one to the next.
    */
   readonly open: Effect.Effect<Ledgers, unknown, Scope.Scope>
 }

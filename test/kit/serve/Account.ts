@@ -1,4 +1,6 @@
-/** The account that is served, in one tree: the only one, and one for each key; what its handlers were given is noted. */
+/**
+ * The account that is served, in one tree: the only one, and one for each key; what its handlers were given is noted.
+ */
 import { Effect, Schema } from "effect"
 import { GenServer, StateContainer, Supervisor } from "../../../src/index.ts"
 import { Closed, messages, Overdrawn } from "./messages.ts"

@@ -1,5 +1,6 @@
 /**
- * A page that calls the account: by effect's Rpc over HTTP and over a WebSocket, and by `fetch`. What comes of it is shown.
+ * A page that calls the account: by effect's Rpc over HTTP and over a WebSocket, and by `fetch`. What comes of it is
+ * shown.
  *
  * It is bundled by its test, as an app's page would be, and has the messages that the service has.
  */

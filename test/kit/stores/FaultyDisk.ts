@@ -10,8 +10,8 @@ export interface Request {
 }
 
 /**
- * What the disk does with a request. `"half"` writes the first half and then fails; with `flip` it says that all is well, and has turned a
- * bit of what it wrote or read.
+ * What the disk does with a request. `"half"` writes the first half and then fails; with `flip` it says that all is
+ * well, and has turned a bit of what it wrote or read.
  */
 export type Answer = "well" | "half" | { readonly flip: number } | { readonly code: string } | {
   readonly after: Effect.Effect<void>

@@ -3,9 +3,9 @@
  *
  *   node owner.ts PLACE OWNERSHIP PATIENCE
  *
- * It tells `waits TEXT` while another has it, and `open PID` when all its classes have their states. It only reads, or it answers what its standard input asks: a
- * line `add` is answered `added N`, `read` is answered `read N`, `sure` is answered `sure N` by a read that is confirmed.
- * What fails is answered `no TAG`.
+ * It tells `waits TEXT` while another has it, and `open PID` when all its classes have their states. It only reads, or
+ * it answers what its standard input asks: a line `add` is answered `added N`, `read` is answered `read N`, `sure` is
+ * answered `sure N` by a read that is confirmed. What fails is answered `no TAG`.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Effect, Layer, Logger, Schema } from "effect"

@@ -1,8 +1,9 @@
 /**
- * Damaged copies of a file store: a store with everything in it, a damage that is drawn at random, and what may be found then.
+ * Damaged copies of a file store: a store with everything in it, a damage that is drawn at random, and what may be
+ * found then.
  *
- * A key may start from its newest acknowledged state; from an older one, or from none, only if that is reported by name. What it
- * starts from was saved for it. An acknowledged answer is there, or known to be lost.
+ * A key may start from its newest acknowledged state; from an older one, or from none, only if that is reported by
+ * name. What it starts from was saved for it. An acknowledged answer is there, or known to be lost.
  */
 import { NodePath } from "@effect/platform-node"
 import { Effect, FileSystem, Layer, Random, type Scope } from "effect"
@@ -218,8 +219,8 @@ const partsOf = (bytes: Uint8Array): ReadonlyArray<readonly [name: string, from:
 }
 
 /**
- * A copy of a life with a damage drawn at random, in one of its files; if it was damaged `before`, in another one, and not in the
- * second copy of what was damaged then.
+ * A copy of a life with a damage drawn at random, in one of its files; if it was damaged `before`, in another one, and
+ * not in the second copy of what was damaged then.
  */
 export const damage = Effect.fnUntraced(function*(life: Life, before?: Damaged): Effect.fn.Return<Damaged> {
   const below = (n: number) => Random.nextIntBetween(0, Math.max(1, n), { halfOpen: true })
@@ -316,7 +317,10 @@ const whole = function*({ state }: SnapshotRecord): Generator<void, Decoded<stri
   return { _tag: "Decoded", state, migratedFrom: undefined }
 }
 
-/** What is wrong with what a damaged copy is found to hold; `newest` is what it was found to hold before, if it was opened before. */
+/**
+ * What is wrong with what a damaged copy is found to hold; `newest` is what it was found to hold before, if it was
+ * opened before.
+ */
 const wrongIn = Effect.fnUntraced(function*(
   { isOld, known }: Life,
   { damages, store }: { readonly store: Store; readonly damages: ReadonlyArray<StateStoreFile.Damage> },

@@ -70,8 +70,8 @@ export interface Starved {
 }
 
 /**
- * A thread of low priority computes for 600 ms, on a machine that is busy with more than it has cores. It takes longer than the
- * patience, which is 900 ms, and must not be taken for hung.
+ * A thread of low priority computes for 600 ms, on a machine that is busy with more than it has cores. It takes longer
+ * than the patience, which is 900 ms, and must not be taken for hung.
  */
 export const starveThread: Effect.Effect<Starved> = Effect.gen(function*() {
   const busy = Effect.acquireRelease(

@@ -54,6 +54,9 @@ export const placesThatLive = Effect.sync(() =>
   )
 )
 
-/** The same once there are no more than before: a handle goes a moment after what it was of, and a kill waits for neither. */
+/**
+ * The same once there are no more than before: a handle goes a moment after what it was of, and a kill waits for
+ * neither.
+ */
 export const placesLeft = (before: ReadonlyArray<string>) =>
   Effect.repeat(Effect.delay(placesThatLive, 1), { until: (left) => left.length <= before.length })

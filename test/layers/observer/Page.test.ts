@@ -28,7 +28,10 @@ const App = Tab.layer.pipe(
 
 const row = (id: string): string => `.row:has(.id[title="${id}"])`
 
-/** What axe finds that is serious in a part of the page, each with where; by these of its rules alone, if some are named. */
+/**
+ * What axe finds that is serious in a part of the page, each with where; by these of its rules alone, if some are
+ * named.
+ */
 const violations = (page: Page, part = "html", rules?: ReadonlyArray<string>) =>
   Effect.promise(async () => {
     const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")

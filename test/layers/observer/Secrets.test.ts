@@ -1,9 +1,9 @@
 /**
- * What schemas mark as secret leaves the process by none of the ways on which people see a server: pages, terminals, reports,
- * logs, texts of errors.
+ * What schemas mark as secret leaves the process by none of the ways on which people see a server: pages, terminals,
+ * reports, logs, texts of errors.
  *
- * Every secret here is a text with one word in it. All that is shown is searched for that word; that the rest is shown says that
- * there was something to search.
+ * Every secret here is a text with one word in it. All that is shown is searched for that word; that the rest is shown
+ * says that there was something to search.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Layer, Queue, Schema } from "effect"

@@ -32,8 +32,8 @@ describe("the feeder's ledger", () => {
     assert.strictEqual(Ledger.settle(ledger, 0).lost, 2)
   })
 
-  // What may happen to a chunk: answered; the server crashes before or after the commit and keeps all it had (`saves`), or
-  // falls back to what it last saved (`forgets`).
+  // What may happen to a chunk: answered; the server crashes before or after the commit and keeps all it had (`saves`),
+  // or falls back to what it last saved (`forgets`).
   const Happening = Schema.Literals([
     "answered",
     "crash saves",

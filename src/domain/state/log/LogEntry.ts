@@ -21,7 +21,10 @@ export type Meta = Omit<SnapshotRecord, "state" | keyof Saved | "damaged">
 
 /** An entry of the log. Read back, a record's `state` is empty: its text lies beside the entry. */
 export type LogEntry =
-  /** The first entry of a file: what came before it, where the sessions before were cut off, and the files it took the place of. */
+  /**
+   * The first entry of a file: what came before it, where the sessions before were cut off, and the files it took the
+   * place of.
+   */
   | {
     readonly _tag: "Segment"
     readonly bases: ReadonlyArray<Base>
@@ -44,12 +47,15 @@ export type LogEntry =
   | { readonly _tag: "Lost"; readonly record: SnapshotRecord; readonly why: string }
   /** Answers of a key that are lost, where no snapshot of it is left. */
   | { readonly _tag: "AnswersLost"; readonly key: string; readonly answers: ReadonlyArray<RecordedAnswer> }
-  /** A part was lost of which it is not known what it held: who has no snapshot may have had one. Without a reason that is over. */
+  /**
+   * A part was lost of which it is not known what it held: who has no snapshot may have had one. Without a reason that
+   * is over.
+   */
   | { readonly _tag: "Doubt"; readonly at: number; readonly why: string }
 
 /**
- * An entry as it is written. A snapshot is a bare list: there are many of them, and every byte is flushed. The bodies of its
- * answers are texts, so that who was answered is known where the body is damaged.
+ * An entry as it is written. A snapshot is a bare list: there are many of them, and every byte is flushed. The bodies
+ * of its answers are texts, so that who was answered is known where the body is damaged.
  */
 export const written = (entry: LogEntry): Written => {
   if (entry._tag === "Put") {

@@ -1,9 +1,9 @@
 /**
  * The frames of an append-only log, and how what is damaged of one is known from the rest.
  *
- * A frame is a header of 32 bytes, its entries, and their texts. Header and entries are the frame's *head*, which has one
- * checksum; each text (a state, an answer) has its own, which is in the head. So a damaged text is the only one that is lost, and
- * a large one is neither parsed nor escaped to find out what it belongs to.
+ * A frame is a header of 32 bytes, its entries, and their texts. Header and entries are the frame's *head*, which has
+ * one checksum; each text (a state, an answer) has its own, which is in the head. So a damaged text is the only one
+ * that is lost, and a large one is neither parsed nor escaped to find out what it belongs to.
  *
  * | bytes | |
  * |---|---|
@@ -15,8 +15,8 @@
  * | 28 | the checksum at 4 of the frame before; of the first one: of the last frame that the segment builds on, or 0 |
  * | 32 | the rest of the head, as JSON: `[[entry, …], [length, checksum, length, checksum, …]]`, the latter of the texts in order |
  *
- * Places are without a gap, so that a frame that is missing is noticed, and each names the one before: a log that was put
- * back or mixed with another does not follow. The heads are written once more, beside the log (`file/LogWitness`).
+ * Places are without a gap, so that a frame that is missing is noticed, and each names the one before: a log that was
+ * put back or mixed with another does not follow. The heads are written once more, beside the log (`file/LogWitness`).
  *
  * @since 0.1.0
  */

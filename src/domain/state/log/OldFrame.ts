@@ -1,8 +1,8 @@
 /**
  * The frames that version 0.1 wrote: they are read, and written no more.
  *
- * A header of 16 bytes (a mark, the payload's length, a checksum over the rest, the number of the session) and entries, each with
- * its text behind it. One checksum is for all, so what is damaged is lost as a whole.
+ * A header of 16 bytes (a mark, the payload's length, a checksum over the rest, the number of the session) and entries,
+ * each with its text behind it. One checksum is for all, so what is damaged is lost as a whole.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,9 @@
 /**
- * What is left of a state, or of what a message carries, when the parts that its schema marks as secret are not to be seen.
+ * What is left of a state, or of what a message carries, when the parts that its schema marks as secret are not to be
+ * seen.
  *
- * *Tricky*: what cannot be taken apart (an `Option`, a `HashMap`) and holds a marked part is hidden as a whole; so is a value
- * of a union that fits no member. Too much is hidden rather than too little.
+ * *Tricky*: what cannot be taken apart (an `Option`, a `HashMap`) and holds a marked part is hidden as a whole; so is a
+ * value of a union that fits no member. Too much is hidden rather than too little.
  *
  * @since 0.1.0
  */
@@ -19,10 +20,10 @@ export const redactedText = "<redacted>"
  *
  * **Details**
  *
- * By `Sys.getStatus`, `Sys.committed`, `Sys.trace(ref, true)`, crash reports, the observer, and errors about a payload. An error
- * with a marked part is hidden as a whole. A `formatStatus` that answers with something of its own decides for itself. The value
- * is not changed, and neither is what a store or a program gets (`Sys.log`, `Sys.quarantined`): one that is to be safe from code,
- * too, is a `Schema.Redacted`.
+ * By `Sys.getStatus`, `Sys.committed`, `Sys.trace(ref, true)`, crash reports, the observer, and errors about a payload.
+ * An error with a marked part is hidden as a whole. A `formatStatus` that answers with something of its own decides for
+ * itself. The value is not changed, and neither is what a store or a program gets (`Sys.log`, `Sys.quarantined`): one
+ * that is to be safe from code, too, is a `Schema.Redacted`.
  *
  * **Example**
  *
@@ -95,7 +96,8 @@ export const redactionOf = (schema: Schema.Constraint): Redact | undefined => {
       case "Suspend":
         return of(ast.thunk())
       case "Declaration": {
-        // A class is a struct with methods: its fields are those of the one that it is made of. An Option of a struct is not.
+        // A class is a struct with methods: its fields are those of the one that it is made of. An Option of a struct
+        // is not.
         const [from] = ast.typeParameters
         return from !== undefined && ast.annotations?.[classKey] !== undefined ? of(from) : hidden
       }

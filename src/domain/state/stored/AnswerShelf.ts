@@ -1,9 +1,9 @@
 /**
  * The answers of one key as a store in memory, or the index of a log, keeps them.
  *
- * A server records an answer and has the oldest forgotten with nearly each of its commits. So that costs the same however
- * many there are: answers lie in the order of their snapshots, new ones are appended, and the oldest leave at the front. The
- * shelf is changed in place.
+ * A server records an answer and has the oldest forgotten with nearly each of its commits. So that costs the same
+ * however many there are: answers lie in the order of their snapshots, new ones are appended, and the oldest leave at
+ * the front. The shelf is changed in place.
  *
  * @since 0.1.0
  */

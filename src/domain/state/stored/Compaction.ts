@@ -1,8 +1,8 @@
 /**
  * When an append-only log is compacted: by what of it is still needed, and what is not.
  *
- * Compaction writes again what is needed. It is due when as much is not needed, so that each byte that a caller writes is
- * written once more in the long run, whatever the log holds, and the log is at most twice as large as it must be.
+ * Compaction writes again what is needed. It is due when as much is not needed, so that each byte that a caller writes
+ * is written once more in the long run, whatever the log holds, and the log is at most twice as large as it must be.
  *
  * @since 0.1.0
  */

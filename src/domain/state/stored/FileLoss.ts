@@ -1,8 +1,9 @@
 /**
  * Whether a file that is in use is still the one that its path names, and what has become of it if it is not.
  *
- * A file that is open can be written after it was removed, moved or replaced. What is written then is lost for the process that
- * opens the path next, and nothing fails. So a store compares what is at the path with what it has open, after it has written.
+ * A file that is open can be written after it was removed, moved or replaced. What is written then is lost for the
+ * process that opens the path next, and nothing fails. So a store compares what is at the path with what it has open,
+ * after it has written.
  *
  * @since 0.1.0
  */
@@ -28,11 +29,14 @@ export interface Expected extends FileIdentity {
 
 /**
  * What has become of a file. `missing`: it is not there any more. `moved`: likewise, and it still has a name elsewhere.
- * `replaced`: another file is there. `cut`: it is shorter than what was written. `changed`: something else has written to it.
+ * `replaced`: another file is there. `cut`: it is shorter than what was written. `changed`: something else has written
+ * to it.
  */
 export type FileLoss = "missing" | "moved" | "replaced" | "cut" | "changed"
 
-/** What has become of a file that must be `expected`; `links` are the names that it still has, as far as they are known. */
+/**
+ * What has become of a file that must be `expected`; `links` are the names that it still has, as far as they are known.
+ */
 export const lossOf = (
   expected: Expected,
   found: FileMark | undefined,

@@ -1,15 +1,18 @@
 /**
  * The numbers of the snapshots that a database has stored last, as they lie in a file beside it.
  *
- * A database may come back older than it was: its write-ahead log was damaged, cut or removed, or a backup was put in its
- * place. Then it is whole, and nothing in it says so. Beside it lie the keys that were written last, each with the number of
- * its newest snapshot; a read of a key compares. The file is a ring of entries with a checksum each: one that is damaged
- * is as one that is not there.
+ * A database may come back older than it was: its write-ahead log was damaged, cut or removed, or a backup was put in
+ * its place. Then it is whole, and nothing in it says so. Beside it lie the keys that were written last, each with the
+ * number of its newest snapshot; a read of a key compares. The file is a ring of entries with a checksum each: one that
+ * is damaged is as one that is not there.
  *
  * @since 0.1.0
  */
 
-/** Bytes of an entry: a checksum, the two halves of the key's id, the snapshot's number, and the place in the order of all. */
+/**
+ * Bytes of an entry: a checksum, the two halves of the key's id, the snapshot's number, and the place in the order of
+ * all.
+ */
 export const entryBytes = 32
 
 /** Entries of a ring: more than a write-ahead log holds before it is copied into its database. */

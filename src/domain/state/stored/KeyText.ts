@@ -1,9 +1,9 @@
 /**
  * Any JavaScript string as text that every database can hold, and back.
  *
- * A key may contain what databases refuse: a NUL character (PostgreSQL), half of a surrogate pair (every UTF-8 encoding).
- * Such characters are escaped, and so is the escape character; everything else is kept readable. Two strings never become
- * one, and the text of a string begins with the text of every prefix that does not split a surrogate pair.
+ * A key may contain what databases refuse: a NUL character (PostgreSQL), half of a surrogate pair (every UTF-8
+ * encoding). Such characters are escaped, and so is the escape character; everything else is kept readable. Two strings
+ * never become one, and the text of a string begins with the text of every prefix that does not split a surrogate pair.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * Whose a store is: what an epoch is of, and who has a store for itself.
  *
- * An epoch has a scope: a whole store, or a part of it that its name says (a class, a key). Who acquires one supersedes those
- * who had the same scope before; who acquires the whole store supersedes all. So whether a process owns a store or
- * some of its keys is the same mechanism.
+ * An epoch has a scope: a whole store, or a part of it that its name says (a class, a key). Who acquires one supersedes
+ * those who had the same scope before; who acquires the whole store supersedes all. So whether a process owns a store
+ * or some of its keys is the same mechanism.
  *
  * @since 0.1.0
  */
@@ -27,8 +27,8 @@ export const holderText = ({ host, pid, since }: Holder): string =>
   (since === undefined ? "" : ` (since ${since})`)
 
 /**
- * The owner of all that a store holds, for `acquireEpoch` of a store: no class has this id. Who acquires an epoch of it owns the
- * whole store, and all that were acquired before are over.
+ * The owner of all that a store holds, for `acquireEpoch` of a store: no class has this id. Who acquires an epoch of it
+ * owns the whole store, and all that were acquired before are over.
  *
  * @category constants
  * @since 0.1.0
@@ -43,8 +43,9 @@ export const acquired = (inForce: Map<string, number>, scope: string, epoch: num
 }
 
 /**
- * Whose epoch a write is made under: that of the whole store, which one process has, or that of its key, which is claimed when its
- * server starts. Then the keys of one store may be in many processes, and move between them one at a time.
+ * Whose epoch a write is made under: that of the whole store, which one process has, or that of its key, which is
+ * claimed when its server starts. Then the keys of one store may be in many processes, and move between them one at a
+ * time.
  *
  * @category models
  * @since 0.1.0
@@ -59,7 +60,10 @@ export type Fence = "class" | "key"
  */
 export type StoreOwnership = "exclusive" | "youngest" | "shared"
 
-/** Why a fence does not go with how a store is owned, if it does not. A store that no other process can reach takes either. */
+/**
+ * Why a fence does not go with how a store is owned, if it does not. A store that no other process can reach takes
+ * either.
+ */
 export const misfit = (fence: Fence, ownership: StoreOwnership | undefined): string | undefined => {
   if (ownership === undefined || (fence === "key") === (ownership === "shared")) return undefined
   return fence === "key"
@@ -70,7 +74,8 @@ export const misfit = (fence: Fence, ownership: StoreOwnership | undefined): str
 }
 
 /**
- * What is refused, and which epoch is in force: all writes of an owner, or those of one key. A whole store needs no name.
+ * What is refused, and which epoch is in force: all writes of an owner, or those of one key. A whole store needs no
+ * name.
  */
 export interface Refusal {
   readonly epoch: number
@@ -80,7 +85,8 @@ export interface Refusal {
 }
 
 /**
- * Why a write under an epoch that is not in force is refused. An epoch of the key that is written ends with that key alone.
+ * Why a write under an epoch that is not in force is refused. An epoch of the key that is written ends with that key
+ * alone.
  */
 export const fencedOff = (epoch: number, current: number, scope: string | undefined, key?: string): Refusal => {
   if (scope === undefined || scope === wholeStore) return { epoch, current }

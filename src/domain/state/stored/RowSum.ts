@@ -1,9 +1,9 @@
 /**
  * The checksum of a database's row: of all that is read back of it.
  *
- * A database hands out what lies on its pages, whole or not. So a row says what was written, and who reads it compares. The sum
- * has two parts: one of the numbers and the key, one of the text. If only the text is damaged, it is still known which
- * snapshot it was.
+ * A database hands out what lies on its pages, whole or not. So a row says what was written, and who reads it compares.
+ * The sum has two parts: one of the numbers and the key, one of the text. If only the text is damaged, it is still
+ * known which snapshot it was.
  *
  * @since 0.1.0
  */
@@ -31,7 +31,10 @@ const headOf = (numbers: ReadonlyArray<number>): number => {
   return (sum ^ (sum >>> 13)) >>> 0
 }
 
-/** The sum of a row: `numbers` are all that is short, a sum each of its short texts among them; `text` is a sum of the long one. */
+/**
+ * The sum of a row: `numbers` are all that is short, a sum each of its short texts among them; `text` is a sum of the
+ * long one.
+ */
 export const rowSum = (numbers: ReadonlyArray<number>, text: number): number => {
   const head = headOf(numbers)
   return (head >>> (32 - headBits)) * half + ((head ^ text) >>> 0)

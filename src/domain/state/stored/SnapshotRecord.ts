@@ -29,28 +29,30 @@ export interface SnapshotRecord {
   /** When it was committed, in milliseconds. */
   readonly at: number
   /**
-   * Saved: answers recorded since the last record of the key that was saved, in one commit with the state. Loaded: every
-   * answer that was recorded up to this snapshot and not forgotten.
+   * Saved: answers recorded since the last record of the key that was saved, in one commit with the state. Loaded:
+   * every answer that was recorded up to this snapshot and not forgotten.
    */
   readonly answers?: ReadonlyArray<RecordedAnswer> | undefined
-  /** Saved: forget the key's answers with a lower `seq`, in the same commit: those under keys that callers have given. */
+  /**
+   * Saved: forget the key's answers with a lower `seq`, in the same commit: those under keys that callers have given.
+   */
   readonly forgetAnswersBefore?: number | undefined
   /** Saved: the same of those under made keys. */
   readonly forgetMadeBefore?: number | undefined
   /**
-   * Saved: all timers that are set from this snapshot on, in one commit with the state; absent when they are as before. Loaded:
-   * the timers of this snapshot; absent when it has none.
+   * Saved: all timers that are set from this snapshot on, in one commit with the state; absent when they are as before.
+   * Loaded: the timers of this snapshot; absent when it has none.
    */
   readonly timers?: Timers.Timers | undefined
   /**
-   * Loaded: why it is not what was written, where that is so. `state` is the text as it lies there now, or empty. Nothing starts
-   * from it: it is set aside, and the server says what it starts from instead. Its answers are those up to it, and what is
-   * known of those that were lost (`Answers.lost`).
+   * Loaded: why it is not what was written, where that is so. `state` is the text as it lies there now, or empty.
+   * Nothing starts from it: it is set aside, and the server says what it starts from instead. Its answers are those up
+   * to it, and what is known of those that were lost (`Answers.lost`).
    */
   readonly damaged?: string | undefined
   /**
-   * Loaded: that nothing is known of the key, and a part of the store was lost, at `at`, which may have held it. That is so no longer than
-   * the key's server keeps answers on record.
+   * Loaded: that nothing is known of the key, and a part of the store was lost, at `at`, which may have held it. That
+   * is so no longer than the key's server keeps answers on record.
    */
   readonly isDoubt?: true | undefined
 }
@@ -194,7 +196,10 @@ export const keep = <R extends { readonly seq: number; readonly trusted: number 
 export const timersOf = ({ snapshots: [newest], timers }: Kept<{ readonly seq: number; readonly trusted: number }>) =>
   newest === undefined ? Timers.none : Timers.asOf(timers, newest.seq)
 
-/** What is kept of a key after a snapshot was set aside, and what went with it: the answers, oldest first, and the timers. */
+/**
+ * What is kept of a key after a snapshot was set aside, and what went with it: the answers, oldest first, and the
+ * timers.
+ */
 export const withoutSnapshot = <R extends { readonly seq: number; readonly trusted: number }>(
   kept: Kept<R>,
   seq: number

@@ -9,12 +9,12 @@ import { Foreign } from "../../text/ForeignCause.ts"
 import { explain, type Unreadable } from "../StateSchema.ts"
 
 /**
- * A server is not started, since its newest snapshot cannot be read: a migration threw, its text does not decode, or younger
- * code wrote it.
+ * A server is not started, since its newest snapshot cannot be read: a migration threw, its text does not decode, or
+ * younger code wrote it.
  *
- * What cannot be read is not replaced: nothing was set aside, and the server goes on where it was as soon as the code can read
- * the snapshot. `key` is what the state is stored under, `seq` the number of the snapshot, `version` the one it was stored in,
- * `defect` what a migration threw.
+ * What cannot be read is not replaced: nothing was set aside, and the server goes on where it was as soon as the code
+ * can read the snapshot. `key` is what the state is stored under, `seq` the number of the snapshot, `version` the one
+ * it was stored in, `defect` what a migration threw.
  *
  * @category errors
  * @since 0.1.0

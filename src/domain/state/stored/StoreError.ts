@@ -28,9 +28,9 @@ const refusal = {
 }
 
 /**
- * A younger session has taken over: nothing of this batch was stored. Nothing under this epoch ever will be; with a `key`, nothing
- * of that key. `owner` as far as it is known; `current` is the epoch that is in force. `others` is what else of the batch is
- * refused: a store that names all of it has them all known at once.
+ * A younger session has taken over: nothing of this batch was stored. Nothing under this epoch ever will be; with a
+ * `key`, nothing of that key. `owner` as far as it is known; `current` is the epoch that is in force. `others` is what
+ * else of the batch is refused: a store that names all of it has them all known at once.
  */
 export const Fenced = Schema.TaggedStruct("Fenced", {
   ...refusal,
@@ -38,14 +38,15 @@ export const Fenced = Schema.TaggedStruct("Fenced", {
 })
 
 /**
- * It will not do what it is asked until a person changes it: a table or a right is missing, it is read-only, its tables are
- * not what they should be.
+ * It will not do what it is asked until a person changes it: a table or a right is missing, it is read-only, its tables
+ * are not what they should be.
  */
 export const Unusable = Schema.TaggedStruct("Unusable", { cause: Foreign })
 
 /**
  * The store's files are not those that were opened: removed, moved, replaced, or written to by something else. What was
- * written since may not be in what is there now. `path` is the first that is not as it was; of a database elsewhere its table.
+ * written since may not be in what is there now. `path` is the first that is not as it was; of a database elsewhere its
+ * table.
  */
 export const Gone = Schema.TaggedStruct("Gone", {
   path: Schema.String,
@@ -53,8 +54,8 @@ export const Gone = Schema.TaggedStruct("Gone", {
 })
 
 /**
- * Another process has the store for itself, and has not left it in the time that was waited for, in milliseconds. Who it is as
- * far as that is known: its process id, its host, and since when it has the store.
+ * Another process has the store for itself, and has not left it in the time that was waited for, in milliseconds. Who
+ * it is as far as that is known: its process id, its host, and since when it has the store.
  */
 export const Owned = Schema.TaggedStruct("Owned", { ...Holder.fields, waited: Schema.Number })
 
@@ -121,7 +122,9 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
     return this.isRetryable || this.reason._tag === "Unusable" || this.reason._tag === "Gone"
   }
 
-  /** Whether the same call may succeed later: the store was away, or full, or its files were moved and may come back. */
+  /**
+   * Whether the same call may succeed later: the store was away, or full, or its files were moved and may come back.
+   */
   get isRetryable(): boolean {
     const { reason } = this
     return reason._tag === "Unavailable" || reason._tag === "Full" || (reason._tag === "Gone" && reason.how === "moved")
@@ -151,13 +154,16 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   }
 }
 
-/** Whether something is a store's error, whichever copy of this library it is from. What throws when it is looked at is none. */
+/**
+ * Whether something is a store's error, whichever copy of this library it is from. What throws when it is looked at is
+ * none.
+ */
 export const isStoreError = (u: unknown): u is StoreError =>
   ask(() => typeof u === "object" && u !== null && (u as { readonly _tag?: unknown })._tag === "StoreError", false)
 
 /**
- * Whether something ended because a younger session has its key, and its key alone: a server, or the supervisor that gave up on
- * it.
+ * Whether something ended because a younger session has its key, and its key alone: a server, or the supervisor that
+ * gave up on it.
  */
 export const isTakenOver = (reason: ExitReason): boolean =>
   toCause(reason).reasons.some(

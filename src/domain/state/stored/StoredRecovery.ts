@@ -1,10 +1,11 @@
 /**
- * What a new incarnation starts from when its snapshots are in a store: `Recovery`, with snapshots that must be read first.
+ * What a new incarnation starts from when its snapshots are in a store: `Recovery`, with snapshots that must be read
+ * first.
  *
- * A snapshot that this code cannot read is not replaced: nothing is started, and nothing set aside, not even a suspect that would
- * give way to it. Where it is to give way (`onUnreadable: "init"`), it does so like a suspect: the one before is decided on and
- * read in turn, until one of them can be used or none is left. One that its store found damaged gives way to the one before, trusted or not:
- * rot is no evidence against a state.
+ * A snapshot that this code cannot read is not replaced: nothing is started, and nothing set aside, not even a suspect
+ * that would give way to it. Where it is to give way (`onUnreadable: "init"`), it does so like a suspect: the one
+ * before is decided on and read in turn, until one of them can be used or none is left. One that its store found
+ * damaged gives way to the one before, trusted or not: rot is no evidence against a state.
  *
  * @since 0.1.0
  */
@@ -60,7 +61,9 @@ const skipped = <R extends Stored>(
   return Array.sort(between, newestFirst).map((state) => ({ seq: state.seq, state, why }))
 }
 
-/** Not to start: snapshot `seq` would be started from, and cannot be read. `before`: why it, if it is not the newest. */
+/**
+ * Not to start: snapshot `seq` would be started from, and cannot be read. `before`: why it, if it is not the newest.
+ */
 export interface NotRead {
   readonly _tag: "NotRead"
   readonly seq: number
@@ -82,11 +85,12 @@ export interface Judgement<R, S> {
  *
  * **Details**
  *
- * `known` are the books in memory: the evidence in them counts if they are about the newest stored snapshot. Only snapshots
- * that might be started from are read. With the newest one are set aside those on probation between it and the one that
- * takes its place: they would otherwise pass for ancestors of the next commit. However many are set aside, it is one
- * rollback: from the newest snapshot there was to the one that is started from, with all the reasons in order. Damaged ones
- * are set aside first, wherever they lie; with `onSuspect: "refuse"` a damaged newest one is refused like any suspect.
+ * `known` are the books in memory: the evidence in them counts if they are about the newest stored snapshot. Only
+ * snapshots that might be started from are read. With the newest one are set aside those on probation between it and
+ * the one that takes its place: they would otherwise pass for ancestors of the next commit. However many are set aside,
+ * it is one rollback: from the newest snapshot there was to the one that is started from, with all the reasons in
+ * order. Damaged ones are set aside first, wherever they lie; with `onSuspect: "refuse"` a damaged newest one is
+ * refused like any suspect.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * Restart intensity: at most so many restarts within so much time, counted in a true sliding window.
  *
- * The window is a ring of the times that still count. A decision costs the same however many restarts there have been (OTP
- * walks the list of all of them), and leaves nothing to the collector: a budget of many restarts a second keeps that many
- * times, and as list cells every one of them would be copied by it.
+ * The window is a ring of the times that still count. A decision costs the same however many restarts there have been
+ * (OTP walks the list of all of them), and leaves nothing to the collector: a budget of many restarts a second keeps
+ * that many times, and as list cells every one of them would be copied by it.
  *
  * @since 0.1.0
  */
@@ -86,7 +86,8 @@ export class Window {
    *
    * **Details**
    *
-   * A restart at exactly `now - within` still counts, as in OTP. One that is refused is not counted: it does not happen.
+   * A restart at exactly `now - within` still counts, as in OTP. One that is refused is not counted: it does not
+   * happen.
    *
    * @since 0.1.0
    */

@@ -1,8 +1,8 @@
 /**
  * The processes of a tree as an outline sees them: numbered, and each branch as a list.
  *
- * *Tricky*: a supervisor of a million makes a list of a million when it is asked what is below it. So one that is large is asked
- * again only after a while, the longer the larger it is: who came or went is seen that much later.
+ * *Tricky*: a supervisor of a million makes a list of a million when it is asked what is below it. So one that is large
+ * is asked again only after a while, the longer the larger it is: who came or went is seen that much later.
  *
  * @since 0.1.0
  */

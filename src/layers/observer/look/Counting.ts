@@ -1,9 +1,9 @@
 /**
  * Counts of messages by their tags, of the servers that some page inspects, and only for as long.
  *
- * A server counts its messages, not their kinds: that would cost each message of a million servers, for the one that is looked
- * at. So it is watched as by `Sys.statistics`, and leaves the direct path meanwhile; all others pay nothing. It gives way when it
- * is left alone, as if nothing looked at it.
+ * A server counts its messages, not their kinds: that would cost each message of a million servers, for the one that is
+ * looked at. So it is watched as by `Sys.statistics`, and leaves the direct path meanwhile; all others pay nothing. It
+ * gives way when it is left alone, as if nothing looked at it.
  *
  * *Tricky*: `Sys.noDebug` switches this off, too. It is on again at the next look.
  *

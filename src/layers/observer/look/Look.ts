@@ -1,8 +1,8 @@
 /**
  * What is seen of a process: its line in the tree, and all there is to know of one that was chosen.
  *
- * Everything is read at once, without a message: also of a server that is busy, hibernates or is down. States go through
- * `formatStatus` and the marks of their schemas, and come as text.
+ * Everything is read at once, without a message: also of a server that is busy, hibernates or is down. States go
+ * through `formatStatus` and the marks of their schemas, and come as text.
  *
  * @since 0.1.0
  */

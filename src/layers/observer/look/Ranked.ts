@@ -1,8 +1,8 @@
 /**
  * All processes in the order of a column: looked at in parts, as `Round` does it, and the first of them are kept.
  *
- * The order is that of the last time around. *Tricky*: a rate takes two readings. Those of one part are kept until the next
- * look, and no longer: so what is kept is as much with a million processes as with ten thousand.
+ * The order is that of the last time around. *Tricky*: a rate takes two readings. Those of one part are kept until the
+ * next look, and no longer: so what is kept is as much with a million processes as with ten thousand.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,9 @@ import { statusOf } from "../../server/system/Peek.ts"
 import type { Watched } from "./Look.ts"
 import { part } from "./Round.ts"
 
-/** The time between two readings of a rate, at least, in milliseconds: a reader that moves its window asks more often. */
+/**
+ * The time between two readings of a rate, at least, in milliseconds: a reader that moves its window asks more often.
+ */
 const apart = 200
 
 /** What a person looks for has the largest number. */

@@ -4,8 +4,8 @@
  * *Tricky*
  * - effect sends a message again when the runner dies that it was sent to: it may be handled twice. So each call has an
  *   idempotency key, its caller's or one that is made here; the answer that is on record is then answered again.
- * - A call whose server is handed over ends as an interruption, though its caller was not interrupted. It is made again, under
- *   its key, until its time is over.
+ * - A call whose server is handed over ends as an interruption, though its caller was not interrupted. It is made
+ *   again, under its key, until its time is over.
  * - The server knows how long its caller waits, and withdraws a message that it has not begun with. Its word of that is
  *   waited for a little longer than the time itself.
  *
@@ -37,7 +37,9 @@ const pause = 50
 /** Milliseconds for which the server's own word is waited for when the time is over. */
 const grace = 500
 
-/** What makes idempotency keys for calls that last so many milliseconds: no two are the same, of all clients everywhere. */
+/**
+ * What makes idempotency keys for calls that last so many milliseconds: no two are the same, of all clients everywhere.
+ */
 export const keys = (random: Random.Random): (millis: number) => string => {
   const digits = () => Math.floor(random.nextDoubleUnsafe() * 36 ** 9).toString(36)
   const own = digits() + digits()
@@ -169,7 +171,9 @@ class Waiting extends Deadline {
   }
 }
 
-/** A call, or something else when its time is over: as `Effect.timeoutOrElse`, without a timer and two fibers for each. */
+/**
+ * A call, or something else when its time is over: as `Effect.timeoutOrElse`, without a timer and two fibers for each.
+ */
 const within = (
   deadlines: Deadlines,
   context: Context.Context<never>,

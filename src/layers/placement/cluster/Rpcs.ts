@@ -24,8 +24,8 @@ import type { Call, Messages } from "../../../domain/server/Message.ts"
 /**
  * The Rpcs of a server class: one for each message that any code may send.
  *
- * The payload of each has the message's as `payload`, and beside it what the caller of a call says: its idempotency `key`, and for
- * how many milliseconds it still waits (`timeout`).
+ * The payload of each has the message's as `payload`, and beside it what the caller of a call says: its idempotency
+ * `key`, and for how many milliseconds it still waits (`timeout`).
  *
  * @category models
  * @since 0.1.0
@@ -57,8 +57,8 @@ export type CallTag<Ms extends Messages> = {
  */
 export interface Wiring<Ms extends Messages> {
   /**
-   * The calls that are stored before they are sent, so that they outlive their runner: none by default, since each costs 8 to 17
-   * times as much. Say the same of a class wherever its layer, its clients and its entity are made.
+   * The calls that are stored before they are sent, so that they outlive their runner: none by default, since each
+   * costs 8 to 17 times as much. Say the same of a class wherever its layer, its clients and its entity are made.
    */
   readonly persisted?: ReadonlyArray<CallTag<Ms>> | undefined
 }
@@ -101,7 +101,8 @@ type AnyEntity = Entity.Entity<string, Rpc.Any>
 const entities = new WeakMap<Messages, Map<string, AnyEntity>>()
 
 /**
- * The entity of a server class: what its clients may send, and where it is the runner's `own`, what that may send beside.
+ * The entity of a server class: what its clients may send, and where it is the runner's `own`, what that may send
+ * beside.
  *
  * The same one each time: effect keeps a client for each entity.
  */

@@ -40,12 +40,15 @@ export interface Options {
   readonly scope: Scope.Scope
 }
 
-/** How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of it. */
+/**
+ * How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of
+ * it.
+ */
 const maxServers = 10
 
 /**
- * Milliseconds between two looks for timers that are due. Those of a key may have been set where it was before, and nothing
- * says that it is this runner's by now.
+ * Milliseconds between two looks for timers that are due. Those of a key may have been set where it was before, and
+ * nothing says that it is this runner's by now.
  */
 const timersEvery = 2000
 

@@ -1,14 +1,14 @@
 /**
  * What a runner has of one key: the entity that its messages come to, and the server behind it.
  *
- * The entity is a shell that never dies: it starts the server when a message needs it, and again when that is due. What becomes
- * of the server is its own supervisor's affair.
+ * The entity is a shell that never dies: it starts the server when a message needs it, and again when that is due. What
+ * becomes of the server is its own supervisor's affair.
  *
  * *Tricky*
- * - effect may close an entity beside the next one's start. One tenant has a key at a time: it holds the key's lock, taken before
- *   all else, until all that it has begun has ended.
- * - An entity may be closed while its server is starting. The supervisor of the server is noted before it is up, and none is made
- *   after the end has begun.
+ * - effect may close an entity beside the next one's start. One tenant has a key at a time: it holds the key's lock,
+ *   taken before all else, until all that it has begun has ended.
+ * - An entity may be closed while its server is starting. The supervisor of the server is noted before it is up, and
+ *   none is made after the end has begun.
  *
  * @since 0.1.0
  */
@@ -105,8 +105,9 @@ export class Tenant {
   }
 
   /**
-   * Its server, where that can be handed the next message, as a short way: what is looked up in `server` would be the same one.
-   * `HandOver.test.ts`, `ClusterServer.test.ts` and `Placements.test.ts` hold it to that, where a server ends, is taken over or is down.
+   * Its server, where that can be handed the next message, as a short way: what is looked up in `server` would be the
+   * same one. `HandOver.test.ts`, `ClusterServer.test.ts` and `Placements.test.ts` hold it to that, where a server
+   * ends, is taken over or is down.
    */
   get here(): ServerClient | undefined {
     const { found } = this

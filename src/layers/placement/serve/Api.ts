@@ -120,8 +120,8 @@ export interface ApiOptions<Name extends string, K extends boolean | KeySchema =
   /** The path before that of each message: `/counters`. By default a slash and the name. */
   readonly path?: `/${string}` | undefined
   /**
-   * `true`, or a schema of keys, for servers by key: `POST /counters/:key/Add`. By default there is one server, without a key:
-   * `POST /counter/Add`.
+   * `true`, or a schema of keys, for servers by key: `POST /counters/:key/Add`. By default there is one server, without
+   * a key: `POST /counter/Add`.
    */
   readonly keyed?: K | undefined
 }
@@ -175,17 +175,19 @@ export const apiGroup = <Ms extends Messages, const Name extends string, const K
  *
  * **When to use**
  *
- * For callers of any kind: curl, a page with `fetch`, a program in another language with the OpenAPI document. `HttpApiClient.make`
- * makes a typed client of it.
+ * For callers of any kind: curl, a page with `fetch`, a program in another language with the OpenAPI document.
+ * `HttpApiClient.make` makes a typed client of it.
  *
  * **Details**
  *
- * The body is the payload as JSON, `{}` for a message without one. A call is answered 200 with its reply, or 204 where that is
- * nothing; a cast 202. An error of a message has the status of its schema (`httpApiStatus`), 422 where that has none. A call that got no
- * answer is `Unanswered`, with a status, and `Retry-After` where it may be sent again. A request that is wrong is `Refused`, a
- * problem document: 400, 404, 405, 408, 413, 415 or 429. The header `Idempotency-Key` makes a call safe to send again.
+ * The body is the payload as JSON, `{}` for a message without one. A call is answered 200 with its reply, or 204 where
+ * that is nothing; a cast 202. An error of a message has the status of its schema (`httpApiStatus`), 422 where that has
+ * none. A call that got no answer is `Unanswered`, with a status, and `Retry-After` where it may be sent again. A
+ * request that is wrong is `Refused`, a problem document: 400, 404, 405, 408, 413, 415 or 429. The header
+ * `Idempotency-Key` makes a call safe to send again.
  *
- * Middleware of your own is added to it as to any other (`api.middleware(Authentication)`): it stands before these checks.
+ * Middleware of your own is added to it as to any other (`api.middleware(Authentication)`): it stands before these
+ * checks.
  *
  * @category constructors
  * @since 0.1.0

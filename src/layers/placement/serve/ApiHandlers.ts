@@ -52,8 +52,9 @@ const withRetryAfter = (error: unknown) => {
  *
  * **When to use**
  *
- * `api.middleware(Serve.Guard)` puts it before routes of your own whose bodies are JSON: they have the limits that are given here, what
- * is wrong with a request is answered with a problem document, and `Unanswered` has its status and `Retry-After`.
+ * `api.middleware(Serve.Guard)` puts it before routes of your own whose bodies are JSON: they have the limits that are
+ * given here, what is wrong with a request is answered with a problem document, and `Unanswered` has its status and
+ * `Retry-After`.
  *
  * @category layers
  * @since 0.1.0
@@ -118,9 +119,10 @@ interface Asked {
  *
  * **Details**
  *
- * `source` is the server's class, or an Effect of a client with its methods. Of servers by key it is a function: `(key) =>
- * Counter.at(key)`; or an Effect of one, as `ClusterServer.client(Counter)` is. What it needs is taken from the context of this Layer, or of
- * the request where a middleware provides it. A server is asked for when its request has been found to be right, and not before.
+ * `source` is the server's class, or an Effect of a client with its methods. Of servers by key it is a function:
+ * `(key) => Counter.at(key)`; or an Effect of one, as `ClusterServer.client(Counter)` is. What it needs is taken from
+ * the context of this Layer, or of the request where a middleware provides it. A server is asked for when its request
+ * has been found to be right, and not before.
  *
  * @category layers
  * @since 0.1.0
@@ -160,9 +162,11 @@ export const apiLayer = <
 // ---- What no route takes.
 
 /**
- * Answers what no route of an api takes: a path that has other methods with 405 and `Allow`, a message that there is not with 404.
+ * Answers what no route of an api takes: a path that has other methods with 405 and `Allow`, a message that there is
+ * not with 404.
  *
- * Of the paths that an api has; add it beside `HttpApiBuilder.layer(api)`. Without it a router answers both 404, and says nothing.
+ * Of the paths that an api has; add it beside `HttpApiBuilder.layer(api)`. Without it a router answers both 404, and
+ * says nothing.
  *
  * @category layers
  * @since 0.1.0

@@ -28,7 +28,8 @@ import type { Messages } from "../../../domain/server/Message.ts"
 export interface KeySchema extends Schema.Codec<string, string> {}
 
 /**
- * The keys that a service takes unless it is given a schema of its own: 1 to 100 characters, none of them a control character.
+ * The keys that a service takes unless it is given a schema of its own: 1 to 100 characters, none of them a control
+ * character.
  *
  * @category schemas
  * @since 0.1.0
@@ -95,8 +96,8 @@ export const isKeyed = Context.Reference<boolean>("heirloom/serve/isKeyed", { de
  */
 export interface GroupOptions<K extends boolean | KeySchema = boolean | KeySchema> {
   /**
-   * `true`, or a schema of keys, for servers by key: each message names the key of its server, as `{ key, payload }`. By
-   * default there is one server, without a key.
+   * `true`, or a schema of keys, for servers by key: each message names the key of its server, as `{ key, payload }`.
+   * By default there is one server, without a key.
    */
   readonly keyed?: K | undefined
 }
@@ -116,14 +117,15 @@ export interface HasMessages<Ms extends Messages> {
  *
  * **When to use**
  *
- * For clients that have effect: `RpcClient.make(group)` has a method for each message, with its types, over HTTP and over a
- * WebSocket. For others make an `api`. A page makes it of the messages alone, `group({ messages })`, so that it does not load the engine.
+ * For clients that have effect: `RpcClient.make(group)` has a method for each message, with its types, over HTTP and
+ * over a WebSocket. For others make an `api`. A page makes it of the messages alone, `group({ messages })`, so that it
+ * does not load the engine.
  *
  * **Details**
  *
- * A call fails with its own errors, with `Unanswered`, or with `Refused`; a cast with the last two. Internal messages are not in
- * it. A call takes its idempotency key from the header `idempotency-key`, as an option of the client's method:
- * `client.Add({ by: 1 }, { headers: { "idempotency-key": key } })`.
+ * A call fails with its own errors, with `Unanswered`, or with `Refused`; a cast with the last two. Internal messages
+ * are not in it. A call takes its idempotency key from the header `idempotency-key`, as an option of the client's
+ * method: `client.Add({ by: 1 }, { headers: { "idempotency-key": key } })`.
  *
  * **Gotchas**
  *

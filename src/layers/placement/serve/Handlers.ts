@@ -39,8 +39,9 @@ export type Source<Rpcs extends Rpc.Any> = true extends IsKeyedRpc<Rpcs> ? Keyed
  *
  * **Details**
  *
- * `source` is the server's class, or an Effect of a client with its methods. Of servers by key it is a function: `(key) =>
- * Counter.at(key)`; or an Effect of one, as `ClusterServer.client(Counter)` is. What it needs is taken from the context of this Layer.
+ * `source` is the server's class, or an Effect of a client with its methods. Of servers by key it is a function:
+ * `(key) => Counter.at(key)`; or an Effect of one, as `ClusterServer.client(Counter)` is. What it needs is taken from
+ * the context of this Layer.
  *
  * @category layers
  * @since 0.1.0

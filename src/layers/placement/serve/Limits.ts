@@ -23,8 +23,8 @@ export interface Rate {
   readonly limit: number
   readonly window: Duration.Input
   /**
-   * What a caller is known by; its address by default. Behind a proxy that is the proxy's: take the header that the proxy sets, or
-   * effect's `HttpMiddleware.xForwardedHeaders`; with users, the user.
+   * What a caller is known by; its address by default. Behind a proxy that is the proxy's: take the header that the
+   * proxy sets, or effect's `HttpMiddleware.xForwardedHeaders`; with users, the user.
    */
   readonly caller?: ((request: Request) => string) | undefined
 }
@@ -41,13 +41,13 @@ export interface Limits {
   /** How deep JSON may be nested; 32 by default. What is deeper is refused, 400, before it is parsed. */
   readonly depth?: number | undefined
   /**
-   * How often one caller may send; no limit by default. What comes too soon is refused, 429, with `Retry-After`. It is counted in
-   * this process, or by the `RateLimiter` of the context, where there is one.
+   * How often one caller may send; no limit by default. What comes too soon is refused, 429, with `Retry-After`. It is
+   * counted in this process, or by the `RateLimiter` of the context, where there is one.
    */
   readonly rate?: Rate | undefined
   /**
-   * How long a body may take to come, and how long an answer may; 30 seconds each by default. The first is refused, 408; the
-   * second is `Unanswered`, 504. The timeout of a call is its own, and should be shorter.
+   * How long a body may take to come, and how long an answer may; 30 seconds each by default. The first is refused,
+   * 408; the second is `Unanswered`, 504. The timeout of a call is its own, and should be shorter.
    */
   readonly time?: Duration.Input | undefined
 }

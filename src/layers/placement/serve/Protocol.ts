@@ -2,9 +2,10 @@
  * A group over HTTP and WebSocket: effect's own protocols, with a check of every message before its server.
  *
  * *Tricky*
- * - In effect a payload that does not fit is a defect of the caller, an unknown message too, and JSON that was cut off is answered
- *   with nothing. Here each is looked at before effect has it: one that names a request is answered `Refused`, as a failure of
- *   that request; one that does not is a problem document over HTTP, and a defect of the connection over WebSocket.
+ * - In effect a payload that does not fit is a defect of the caller, an unknown message too, and JSON that was cut off
+ *   is answered with nothing. Here each is looked at before effect has it: one that names a request is answered
+ *   `Refused`, as a failure of that request; one that does not is a problem document over HTTP, and a defect of the
+ *   connection over WebSocket.
  * - What a defect inside says does not cross: it is `Refused` with status 500, and in the log.
  * - Over HTTP the status of a single request's answer is that of what it failed with, and says when to send it again.
  *
@@ -126,7 +127,10 @@ interface Outcome {
   seconds: number | undefined
 }
 
-/** The HTTP requests that are under way, by effect's number for them. Those of a WebSocket are not noted: they have no status. */
+/**
+ * The HTTP requests that are under way, by effect's number for them. Those of a WebSocket are not noted: they have no
+ * status.
+ */
 class Outcomes {
   private readonly byClient = new Map<number, Outcome>()
   private readonly byRequest = new WeakMap<Request, Outcome>()
@@ -299,22 +303,25 @@ export interface HttpOptions<Rpcs extends Rpc.Any> extends Omit<Limits, "time"> 
 }
 
 /**
- * Serves a group on a path of a router: what `RpcServer.layerHttp` does, with limits, and with an answer to whatever comes.
+ * Serves a group on a path of a router: what `RpcServer.layerHttp` does, with limits, and with an answer to whatever
+ * comes.
  *
  * **When to use**
  *
- * For a group that `group` made; the handlers are from `layer`. Clients are `RpcClient.make` over effect's own protocols.
+ * For a group that `group` made; the handlers are from `layer`. Clients are `RpcClient.make` over effect's own
+ * protocols.
  *
  * **Details**
  *
- * Every payload is checked before its handler, and may have no field that its schema does not have. What is wrong fails its
- * request with `Refused`. The serialization has to be one of JSON: `RpcSerialization.layerNdjson`, `layerJson`, `layerJsonRpc`.
+ * Every payload is checked before its handler, and may have no field that its schema does not have. What is wrong fails
+ * its request with `Refused`. The serialization has to be one of JSON: `RpcSerialization.layerNdjson`, `layerJson`,
+ * `layerJsonRpc`.
  *
  * **Gotchas**
  *
  * On the client's side effect's `RpcClient.layerProtocolSocket` holds the connection in the scope that it is built in:
- * `Effect.provide` around `RpcClient.make` closes it at once, and every call waits for ever. Provide it to the Layer of your
- * client, or to the whole program.
+ * `Effect.provide` around `RpcClient.make` closes it at once, and every call waits for ever. Provide it to the Layer of
+ * your client, or to the whole program.
  *
  * A Node server listens on every address unless it is given a `host`: `127.0.0.1` keeps it on this machine.
  *

@@ -1,8 +1,8 @@
 /**
  * Where the messages of a service go: to a server, to the servers by key, or to those of another placement.
  *
- * All of them have the same methods, so this is the one place where a request becomes a message and a `CallError` becomes what
- * may be known outside.
+ * All of them have the same methods, so this is the one place where a request becomes a message and a `CallError`
+ * becomes what may be known outside.
  *
  * @since 0.1.0
  */
@@ -67,11 +67,11 @@ const outside = <E>(request: string) => (error: E): Exclude<E, Inside> | Unanswe
 }
 
 /**
- * Makes a call that got no answer what a caller outside may know of it: `CallError` and `StartError` become `Unanswered`, the
- * message's own errors stay.
+ * Makes a call that got no answer what a caller outside may know of it: `CallError` and `StartError` become
+ * `Unanswered`, the message's own errors stay.
  *
- * For routes of your own, where `api` does not make them; with `Guard` before them they have the status and the `Retry-After`
- * of it. `request` is what it says it was: the name of the message, or of the route.
+ * For routes of your own, where `api` does not make them; with `Guard` before them they have the status and the
+ * `Retry-After` of it. `request` is what it says it was: the name of the message, or of the route.
  *
  * @category calls
  * @since 0.1.0

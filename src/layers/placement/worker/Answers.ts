@@ -1,8 +1,8 @@
 /**
  * What a callback answered, as data and back.
  *
- * An answer that is code does not travel: a continuation, a reply that follows later. The types of `WorkerServer.entry` refuse
- * them; what comes past the type checker is refused here.
+ * An answer that is code does not travel: a continuation, a reply that follows later. The types of `WorkerServer.entry`
+ * refuse them; what comes past the type checker is refused here.
  *
  * @since 0.1.0
  */

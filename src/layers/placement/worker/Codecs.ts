@@ -1,8 +1,8 @@
 /**
  * How what a server and its handlers say to each other becomes data, and comes back.
  *
- * The state goes as it goes to a store, so what a store would keep is what a thread gets. Messages go by their schemas: an
- * error arrives as an instance of its class.
+ * The state goes as it goes to a store, so what a store would keep is what a thread gets. Messages go by their schemas:
+ * an error arrives as an instance of its class.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The thread's side: it runs callbacks of behaviours, one incarnation a seat, and answers what they came to.
  *
- * It keeps the state that it answered a seat with last. The parent sends one only when its own is another, so the state of a
- * server that is called often crosses once a call and not twice.
+ * It keeps the state that it answered a seat with last. The parent sends one only when its own is another, so the state
+ * of a server that is called often crosses once a call and not twice.
  *
  * @since 0.1.0
  */

@@ -2,11 +2,12 @@
  * The parent's side of one thread, or process: what it was asked, and what becomes of that when it dies.
  *
  * *Tricky*
- * - When it dies, its owner hears of it before those who wait for it: who hears of it first asks again at once, and must not be
- *   sent to the dead one.
- * - What it had begun falls with it. What was only on its way is handed back, to be asked of another one. Where it cannot be
- *   said which of both it was, it counts as begun: a message is never handled twice.
- * - A handler that is interrupted is waited for, as one beside its server would be, but not for ever: then the place is ended.
+ * - When it dies, its owner hears of it before those who wait for it: who hears of it first asks again at once, and
+ *   must not be sent to the dead one.
+ * - What it had begun falls with it. What was only on its way is handed back, to be asked of another one. Where it
+ *   cannot be said which of both it was, it counts as begun: a message is never handled twice.
+ * - A handler that is interrupted is waited for, as one beside its server would be, but not for ever: then the place is
+ *   ended.
  *
  * @since 0.1.0
  */
@@ -110,7 +111,9 @@ export class Host {
     return this.once(`serve ${server}`, server, "layer", (id) => ({ to: "serve", id, server }))
   }
 
-  /** Asks for a callback to be run. Interrupted, it waits for as long as `patience` says until the handler has ended. */
+  /**
+   * Asks for a callback to be run. Interrupted, it waits for as long as `patience` says until the handler has ended.
+   */
   ask(
     request: Omit<Ask, "to" | "id" | "slot">,
     what: string,

@@ -1,9 +1,9 @@
 /**
- * A thread or a process, as the one who started it sees it; and its first lines, which load the user's own module, by its own URL,
- * in whatever form it runs.
+ * A thread or a process, as the one who started it sees it; and its first lines, which load the user's own module, by
+ * its own URL, in whatever form it runs.
  *
- * Those are evaluated, so no file of the library has to be found: not beside sources, not in a bundle. Whatever they load finds the
- * `Guest` that they put on the global object.
+ * Those are evaluated, so no file of the library has to be found: not beside sources, not in a bundle. Whatever they
+ * load finds the `Guest` that they put on the global object.
  *
  * @since 0.1.0
  */

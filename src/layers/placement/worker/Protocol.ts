@@ -134,5 +134,8 @@ export const waiting = 0
 export const begun = 1
 export const calledBack = 2
 
-/** How many messages may be on their way to one thread with a mark of their own; before them is the number of those begun. */
+/**
+ * How many messages may be on their way to one thread with a mark of their own; before them is the number of those
+ * begun.
+ */
 export const slots = 4096

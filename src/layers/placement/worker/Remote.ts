@@ -1,8 +1,8 @@
 /**
  * The behaviour of a server whose callbacks run elsewhere: it asks for them, and answers what they came to.
  *
- * Everything else of the server stays beside its parent: mailbox, companion, supervision. So what an answer says is committed
- * before its caller hears of it, whatever becomes of the thread.
+ * Everything else of the server stays beside its parent: mailbox, companion, supervision. So what an answer says is
+ * committed before its caller hears of it, whatever becomes of the thread.
  *
  * @since 0.1.0
  */

@@ -24,12 +24,16 @@ import { start as startThread } from "./Thread.ts"
  */
 export interface HangOptions {
   /**
-   * For how long it may be at the same message without a rest; 10 seconds by default. Time in which it waits for a processor does
-   * not count, so that one that is starved by others is not taken for hung: Linux says how much that was, and elsewhere, of a
-   * thread, Node 24.6 and later. Where nothing does, time does not count in which this process was late itself.
+   * For how long it may be at the same message without a rest; 10 seconds by default. Time in which it waits for a
+   * processor does not count, so that one that is starved by others is not taken for hung: Linux says how much that
+   * was, and elsewhere, of a thread, Node 24.6 and later. Where nothing does, time does not count in which this process
+   * was late itself.
    */
   readonly patience?: Duration.Input | undefined
-  /** `"report"` writes a warning; `"kill"` ends it as well, and its server crashes with `WorkerDied`. `"report"` by default. */
+  /**
+   * `"report"` writes a warning; `"kill"` ends it as well, and its server crashes with `WorkerDied`. `"report"` by
+   * default.
+   */
   readonly action?: "report" | "kill" | undefined
 }
 
@@ -45,7 +49,9 @@ export interface PlacementOptions {
   /** What one may use; no limits of its own by default. */
   readonly resourceLimits?: ResourceLimits | undefined
   readonly hang?: HangOptions | undefined
-  /** Whether one is kept ready for the next incarnation; `true` by default. It costs the memory of a thread, or process. */
+  /**
+   * Whether one is kept ready for the next incarnation; `true` by default. It costs the memory of a thread, or process.
+   */
   readonly spare?: boolean | undefined
   /** The options of Node for it; those of this process by default, a loader of TypeScript among them. */
   readonly execArgv?: ReadonlyArray<string> | undefined

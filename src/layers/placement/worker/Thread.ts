@@ -59,7 +59,10 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
   }
 }
 
-/** How many milliseconds a thread says that it has computed since this was last known. Later versions of Node ask it however busy it is. */
+/**
+ * How many milliseconds a thread says that it has computed since this was last known. Later versions of Node ask it
+ * however busy it is.
+ */
 const usageOf = (worker: Worker): () => number | undefined => {
   let total = 0
   let latest: number | undefined

@@ -1,8 +1,8 @@
 /**
  * How much of its time a thread was given, as Linux counts it: seen from outside, however stuck it is.
  *
- * *Tricky*: a wait for a processor is counted when it is over. So of a thread that can run what counts is how much it has run, and of
- * one that sleeps all but what it has waited.
+ * *Tricky*: a wait for a processor is counted when it is over. So of a thread that can run what counts is how much it
+ * has run, and of one that sleeps all but what it has waited.
  *
  * @since 0.1.0
  */

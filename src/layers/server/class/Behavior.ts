@@ -29,8 +29,8 @@ export interface HasKey {
 }
 
 /**
- * A client of a server: one method per message, and the process behind it. It follows the server across restarts and never
- * points at a dead incarnation.
+ * A client of a server: one method per message, and the process behind it. It follows the server across restarts and
+ * never points at a dead incarnation.
  *
  * @category models
  * @since 0.1.0
@@ -66,11 +66,11 @@ export type Needs<Self, R> = Exclude<R, Scope.Scope | SelfOf<Self>>
 /**
  * The callbacks of a server (OTP: the callback module).
  *
- * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from what
- * is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the reason
- * and the state from before the callback that crashed; skipped on a kill. It may answer `Next.stop(reason)`, to end for
- * another reason than it was given (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has passed.
- * `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
+ * `init`: the first state, or an Effect of it; used when nothing is conserved. `restore`: makes the first state from
+ * what is conserved, which is taken as it is without it. `handlers`: one per message. `terminate`: clean-up, with the
+ * reason and the state from before the callback that crashed; skipped on a kill. It may answer `Next.stop(reason)`, to
+ * end for another reason than it was given (OTP: `exit/1` in `terminate/2`). `idle`: called when `idleAfter` has
+ * passed. `formatStatus`: what may be shown of it in `Sys.getStatus` and in crash reports (OTP: `format_status/1`).
  *
  * @category models
  * @since 0.1.0
@@ -97,18 +97,20 @@ export interface Options<G extends Grade = "nothing"> extends ChildOptions {
   readonly survives?: G | undefined
   /** How many messages may wait, and what happens then; unbounded by default. */
   readonly mailbox?: MailboxOptions | undefined
-  /** How many messages that crashed it as often as they may are kept, and which gives way; the newest 256 by default. */
+  /**
+   * How many messages that crashed it as often as they may are kept, and which gives way; the newest 256 by default.
+   */
   readonly quarantine?: QuarantineOptions | undefined
   /** How far the state is kept apart from the handlers: `"share"` by default, `"freeze"` for tests and development. */
   readonly isolation?: Isolation | undefined
   /** How long init may take; for ever by default, as in OTP. */
   readonly initTimeout?: Duration.Input | undefined
   /**
-   * When a server that is left alone gives way: never by default. The time counts from the last message, however it ended: with
-   * a reply, a typed failure, a crash and a restart; a request of the system counts as well. It stays while something waits
-   * for it: a message, a promised reply, a `Requests.send` without an answer, a suspension. One that would stop also stays
-   * while an `idleAfter` is due, while timers, linked work, tasks and watches of its own are under way, while it is
-   * registered or in a group, and while it is watched (`Sys`) or has messages in quarantine.
+   * When a server that is left alone gives way: never by default. The time counts from the last message, however it
+   * ended: with a reply, a typed failure, a crash and a restart; a request of the system counts as well. It stays while
+   * something waits for it: a message, a promised reply, a `Requests.send` without an answer, a suspension. One that
+   * would stop also stays while an `idleAfter` is due, while timers, linked work, tasks and watches of its own are
+   * under way, while it is registered or in a group, and while it is watched (`Sys`) or has messages in quarantine.
    */
   readonly passivate?: PassivateOptions | undefined
 }
@@ -124,8 +126,8 @@ export type BehaviorInput<S, H, BE, BR, E, R, M = never> =
   | Effect.Effect<Behavior<S, H, E, R, M>, BE, BR>
 
 /**
- * A behaviour of servers with a key, or how each incarnation makes one from its key. What is made of a key is made anew by
- * every incarnation: what it acquires lives as long as the incarnation.
+ * A behaviour of servers with a key, or how each incarnation makes one from its key. What is made of a key is made anew
+ * by every incarnation: what it acquires lives as long as the incarnation.
  *
  * @category models
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
  * Messages that are validated: clients that check payloads, and behaviours whose replies are checked.
  *
- * Which messages are is known when the class is made. These are wrapped, the others are left as they are: a message that is not
- * validated passes no line of this file.
+ * Which messages are is known when the class is made. These are wrapped, the others are left as they are: a message
+ * that is not validated passes no line of this file.
  *
  * @since 0.1.0
  */
@@ -34,7 +34,10 @@ export const checksOf = (
 /** A method of a client. */
 type Method<Client> = (this: Client, payload?: unknown, options?: {}) => Effect.Effect<unknown, unknown>
 
-/** The same method, which sends nothing that its message's schema does not say; `empty` is what it sends when it is given nothing. */
+/**
+ * The same method, which sends nothing that its message's schema does not say; `empty` is what it sends when it is
+ * given nothing.
+ */
 export const checkedMethod = <Client extends ServerClient>(
   type: MessageType,
   { payload: check }: Checks,
@@ -61,7 +64,9 @@ export const invalid = (name: string, type: MessageType, given: unknown, issue: 
       )
     )
 
-/** Checks the replies of a behaviour before they are committed; `undefined` where no message of the class is validated. */
+/**
+ * Checks the replies of a behaviour before they are committed; `undefined` where no message of the class is validated.
+ */
 export const checkedBehavior = (
   server: string,
   types: ReadonlyArray<MessageType>

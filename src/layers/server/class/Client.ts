@@ -1,8 +1,8 @@
 /**
  * A server's client: one method per message, on a prototype that all clients of the class share.
  *
- * A client follows its server over all incarnations; it never points at a dead one. Building an Effect here sends nothing:
- * the message is sent each time the Effect is run.
+ * A client follows its server over all incarnations; it never points at a dead one. Building an Effect here sends
+ * nothing: the message is sent each time the Effect is run.
  *
  * @since 0.1.0
  */
@@ -42,8 +42,8 @@ const casting = Effectable.Prototype<Casting>({
     const { complete } = this.type
     // Sent more than once, it is the same message each time.
     const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
-    // Its outcome is a step of its own. So a sender that sends without end gives way after as many casts as a turn handles; in
-    // half the steps it would send twice as many, and the mailbox would grow.
+    // Its outcome is a step of its own. So a sender that sends without end gives way after as many casts as a turn
+    // handles; in half the steps it would send twice as many, and the mailbox would grow.
     return this.server.cast(message, spanOf(fiber))
   }
 })

@@ -19,13 +19,12 @@ import { Absent } from "../message/HandlerView.ts"
  *
  * **Details**
  *
- * Only the first answer counts. One that is given while its handler is still at work goes out at once, as in OTP: it is ahead
- * of the state that the handler commits, and a crash in between undoes that state alone. Use `Next.reply` with `continueWith` to
- * commit first, answer, and work on. Where the call has an idempotency key, the answer waits for the commit. One that is given
- * after the handler has crashed is dropped: its state was not committed. A caller that is still waiting when the incarnation
- * ends is answered `Crashed`. A reply to a validated message that is not what its schema says answers no caller: it is a defect of
- * the Effect that replies
- * (`InvalidReply`).
+ * Only the first answer counts. One that is given while its handler is still at work goes out at once, as in OTP: it is
+ * ahead of the state that the handler commits, and a crash in between undoes that state alone. Use `Next.reply` with
+ * `continueWith` to commit first, answer, and work on. Where the call has an idempotency key, the answer waits for the
+ * commit. One that is given after the handler has crashed is dropped: its state was not committed. A caller that is
+ * still waiting when the incarnation ends is answered `Crashed`. A reply to a validated message that is not what its
+ * schema says answers no caller: it is a defect of the Effect that replies (`InvalidReply`).
  *
  * @category replies
  * @since 0.1.0
@@ -62,8 +61,8 @@ const untraced = (context: Context.Context<never>): Context.Context<never> => Co
  * **When to use**
  *
  * In a handler, for a message of the server to itself: the handler's scope is the incarnation's, so a timer does not
- * outlive the incarnation that set it. Answers an Effect that cancels it. Its message has no part in the trace of the message that
- * made the handler set it.
+ * outlive the incarnation that set it. Answers an Effect that cancels it. Its message has no part in the trace of the
+ * message that made the handler set it.
  *
  * **Example** (a tick that only the server itself sends)
  *

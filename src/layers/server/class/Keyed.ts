@@ -2,14 +2,14 @@
  * Servers by key: got when they are there, started when they are not, once, however many ask at the same time.
  *
  * *Tricky*
- * - Of two askers for one key only one may start it. The class's container knows which server has the key; the starts that
- *   are under way are known here, so that the second asker waits for the first one's start and shares its outcome, and a
- *   start that fails leaves the key free.
- * - A server that is about to end (it goes idle, it is being stopped) would be gone before its asker calls it. It may come
- *   back or not, so the asker waits for its end and looks again.
+ * - Of two askers for one key only one may start it. The class's container knows which server has the key; the starts
+ *   that are under way are known here, so that the second asker waits for the first one's start and shares its outcome,
+ *   and a start that fails leaves the key free.
+ * - A server that is about to end (it goes idle, it is being stopped) would be gone before its asker calls it. It may
+ *   come back or not, so the asker waits for its end and looks again.
  * - The server's own code, its init and its clean-up above all, would wait for itself: it gets itself at once.
- * - A start belongs to the layer, and its askers wait for it. Those that are servers are noted with it, so that its init, which
- *   may ask for them in turn, hears that it would wait for itself.
+ * - A start belongs to the layer, and its askers wait for it. Those that are servers are noted with it, so that its
+ *   init, which may ask for them in turn, hears that it would wait for itself.
  *
  * @since 0.1.0
  */
@@ -41,8 +41,8 @@ export interface Keyed<in out Self> {
 }
 
 /**
- * The services that the code of a server by key needs of the context: its Scope, itself and its class by key are there by
- * themselves.
+ * The services that the code of a server by key needs of the context: its Scope, itself and its class by key are there
+ * by themselves.
  *
  * @category models
  * @since 0.1.0
@@ -197,7 +197,10 @@ export const isOfShutdown = ({ reason }: StartError): boolean =>
 
 const noDeed = () => {}
 
-/** How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of it. */
+/**
+ * How many servers may go one after the other, each with the message still in its mailbox, before the sender hears of
+ * it.
+ */
 const maxServers = 10
 
 /** A client whose messages go to the server that has the key when they are sent. */

@@ -53,7 +53,8 @@ interface Parts<S extends Pure | StateSchema<Pure>> {
 
 const usual: ChildOptions = {}
 
-// A supervisor recognises children that are alike by their options: a million servers should not have a million of them.
+// A supervisor recognises children that are alike by their options: a million servers should not have a million of
+// them.
 const childOptions = ({ needs, restart, shutdown, significant }: ChildOptions): ChildOptions =>
   needs === undefined && restart === undefined && shutdown === undefined && significant === undefined
     ? usual

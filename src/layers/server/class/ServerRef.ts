@@ -40,7 +40,9 @@ export interface SelfOf<in out Self> {
   readonly "~heirloom/SelfOf": (_: Self) => Self
 }
 
-/** The server behind a reference; `undefined` when a name stands for none, or for a process of another kind; `by` asks. */
+/**
+ * The server behind a reference; `undefined` when a name stands for none, or for a process of another kind; `by` asks.
+ */
 export const serverOf = (ref: HasProcess, by?: string): ServerProcess | undefined => {
   const process = from(ref, by)
   return process instanceof ServerProcess ? process : undefined

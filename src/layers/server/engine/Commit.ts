@@ -1,9 +1,9 @@
 /**
- * The guarantee: a state is conserved before anybody hears of it, the server is free before its caller goes on, and only
- * then comes the reply.
+ * The guarantee: a state is conserved before anybody hears of it, the server is free before its caller goes on, and
+ * only then comes the reply.
  *
- * *Tricky*: a caller that is resumed first would find the server busy with its own message, and be locked out of the direct
- * path for ever.
+ * *Tricky*: a caller that is resumed first would find the server busy with its own message, and be locked out of the
+ * direct path for ever.
  *
  * @since 0.1.0
  */
@@ -46,8 +46,8 @@ export const accept = (
 }
 
 /**
- * Commits a message's state; with it, its answer goes on record if it carries a key (or that it was begun), and timers are
- * set. False when that crashed the server.
+ * Commits a message's state; with it, its answer goes on record if it carries a key (or that it was begun), and timers
+ * are set. False when that crashed the server.
  */
 export const commitAnswer = (
   server: Server,

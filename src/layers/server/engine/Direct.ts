@@ -1,8 +1,8 @@
 /**
  * The two short ways: a call to an idle server, and a cast, whose handlers answer at once with a plain value.
  *
- * Each does what `Handle.handle` does for such a message and answer, without an envelope: with anything else it goes over to
- * that. `test/layers/server/engine/EveryWay.test.ts` holds them equal. To understand servers, skip this file.
+ * Each does what `Handle.handle` does for such a message and answer, without an envelope: with anything else it goes
+ * over to that. `test/layers/server/engine/EveryWay.test.ts` holds them equal. To understand servers, skip this file.
  *
  * *Tricky*
  * - First in, first out holds because a direct call needs an idle server with an empty mailbox.
@@ -65,7 +65,8 @@ export const callNow = (
     } else if (isRunnable(next)) next = runHandler(server, view, next)
     // A handler that has looked at its message may have answered it by now.
     if (Array.isArray(next) && next.length === 2 && view.made === undefined && !isPromise(next[1])) {
-      // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the reply.
+      // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the
+      // reply.
       server.state = next[1]
       server.handled++
       const companion = server.ownCompanion
@@ -151,8 +152,8 @@ export const castNow = (server: Server, { payload, type }: QueuedCast): void => 
 }
 
 /**
- * Runs a handler's Effect: its value, or how it ended; {@link suspended} when that takes time, and is seen to when it is
- * known.
+ * Runs a handler's Effect: its value, or how it ended; {@link suspended} when that takes time, and is seen to when it
+ * is known.
  */
 const runHandler = (server: Server, view: DirectView, effect: Effect.Effect<unknown, unknown>): unknown => {
   view.sender = senderOf(view.type)
@@ -186,7 +187,8 @@ const supersede = (server: Server, { envelope, incarnation }: DirectView): void 
 }
 
 /**
- * The engine itself threw. Makes the message the one in hand, so that it is answered, unless a new incarnation has begun.
+ * The engine itself threw. Makes the message the one in hand, so that it is answered, unless a new incarnation has
+ * begun.
  */
 const failed = (
   server: Server,

@@ -75,8 +75,8 @@ export const isSuperseded = (server: Server, incarnation: number): boolean =>
   server.phase !== Busy || server.incarnation !== incarnation
 
 /**
- * Whether the call was made before. Then it gets the answer on record, or waits for the one that is promised; it is refused if
- * that was lost, or if its key is another call's.
+ * Whether the call was made before. Then it gets the answer on record, or waits for the one that is promised; it is
+ * refused if that was lost, or if its key is another call's.
  */
 const recall = (server: Server, envelope: Envelope, once: Once): boolean => {
   const { key, timer } = once

@@ -168,8 +168,8 @@ export const ask = (
   new Envelope(server, type, undefined, Fiber.getCurrent(), work).sendAndWait(millis)
 
 /**
- * Takes a message of the system that is not answered, from a sender that waits for what comes of it; the way by which it
- * would wait for itself, if it would.
+ * Takes a message of the system that is not answered, from a sender that waits for what comes of it; the way by which
+ * it would wait for itself, if it would.
  */
 export const tell = (server: Server, envelope: Envelope): ReadonlyArray<string> | undefined => {
   const chain = selfWait(server, envelope.sender)
@@ -183,7 +183,9 @@ export const refusalOf = (server: Server): CallErrorReason | undefined => {
   return server.phase === Parked ? { _tag: "Parked" } : notRunning(server.askedBy)
 }
 
-/** Sends a quarantined message again, that was taken out; it is back there when the server did not even begin with it. */
+/**
+ * Sends a quarantined message again, that was taken out; it is back there when the server did not even begin with it.
+ */
 export const replay = (
   server: Server,
   message: QuarantinedMessage,
@@ -206,7 +208,9 @@ export const replay = (
 /** Whether its handler has ended without a commit. One that stops its server may be answered by `terminate`. */
 const isUndone = ({ phase }: Server, { stopped }: Envelope): boolean => stopped === undefined && !isUp(phase)
 
-/** Answers a caller that was promised a later reply; a call with a key whose message is still in hand, with its commit. */
+/**
+ * Answers a caller that was promised a later reply; a call with a key whose message is still in hand, with its commit.
+ */
 export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
   if (envelope.isAnswered) return
   const { once } = envelope
@@ -228,7 +232,9 @@ export const answerLater = (server: Server, envelope: Envelope, exit: Exit.Exit<
   answer(server, envelope, exit)
 }
 
-/** Runs `f` when all that is committed by now is conserved, or cannot be, unless that is cancelled by what this returns. */
+/**
+ * Runs `f` when all that is committed by now is conserved, or cannot be, unless that is cancelled by what this returns.
+ */
 export const whenStored = (server: Server, f: () => void): () => void => {
   const { companion } = server
   const waiting = { isGone: false, stored: f, lost: f }

@@ -1,9 +1,9 @@
 /**
  * The engine's face: one server, as its supervisor, its clients, its messages and the system know it.
  *
- * A server is a record ({@link Server}). It has a fiber only while a handler that is an Effect runs. A handler that answers
- * at once is run, committed and answered on its caller's stack; everything else goes through the mailbox or a fiber of the
- * server's own, never the caller's.
+ * A server is a record ({@link Server}). It has a fiber only while a handler that is an Effect runs. A handler that
+ * answers at once is run, committed and answered on its caller's stack; everything else goes through the mailbox or a
+ * fiber of the server's own, never the caller's.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * Durable timers of a server: those that are due become messages in its mailbox.
  *
- * *Tricky*: which are due is asked in the server's own turn, since the timers of a state that has left memory come back with it.
- * What is asked again afterwards waits behind those messages, over a restart too: then each was handled, or its server has
- * died of it.
+ * *Tricky*: which are due is asked in the server's own turn, since the timers of a state that has left memory come back
+ * with it. What is asked again afterwards waits behind those messages, over a restart too: then each was handled, or
+ * its server has died of it.
  *
  * @since 0.1.0
  */
@@ -23,8 +23,8 @@ import { ask, enqueue, refusalOf, whenStored } from "./Intake.ts"
 const dueTimers: MessageType = { ...ownCall, tag: "due timers" }
 
 /**
- * Has the messages of timers handled that are due later than `after`; done when they are, and what they did is stored. Whether
- * they are over: one that cannot be delivered is kept.
+ * Has the messages of timers handled that are due later than `after`; done when they are, and what they did is stored.
+ * Whether they are over: one that cannot be delivered is kept.
  */
 export const fire = (server: Server, after: number): Effect.Effect<boolean, unknown> =>
   Effect.flatMap(look(server), (all) => {

@@ -62,8 +62,8 @@ export const drain = (server: Server): void => {
 }
 
 /**
- * The turn is over, and a continuation goes before whatever is queued. One request of the system is answered all the same:
- * a server whose continuations never end can still be looked at.
+ * The turn is over, and a continuation goes before whatever is queued. One request of the system is answered all the
+ * same: a server whose continuations never end can still be looked at.
  */
 const giveWay = (server: Server): void => {
   server.spec.turns.push(server)

@@ -1,9 +1,9 @@
 /**
  * How incarnations end: by a crash, by their own answer, by an order.
  *
- * *Tricky*: the order of steps. An incarnation ends (`end`), its clean-up runs, its observers and its supervisor hear of it
- * (`ended`). The supervisor decides, and only then the callers are answered (`Settle`): before that it is not known
- * whether the server comes back. Queued callers wait through all of it.
+ * *Tricky*: the order of steps. An incarnation ends (`end`), its clean-up runs, its observers and its supervisor hear
+ * of it (`ended`). The supervisor decides, and only then the callers are answered (`Settle`): before that it is not
+ * known whether the server comes back. Queued callers wait through all of it.
  *
  * @since 0.1.0
  */
@@ -73,8 +73,8 @@ export const fenced = (server: Server): Fenced => {
 }
 
 /**
- * Something threw where nothing may, in a turn or on a caller's stack: this incarnation ends, and nothing else is harmed.
- * Let go any further it would end the program, or leave a server behind that is busy for ever.
+ * Something threw where nothing may, in a turn or on a caller's stack: this incarnation ends, and nothing else is
+ * harmed. Let go any further it would end the program, or leave a server behind that is busy for ever.
  */
 export const internalError = (server: Server, defect: unknown): void => {
   const cause = Cause.die(defect)
@@ -126,8 +126,8 @@ const cleanUp = (server: Server, reason: ExitReason, terminate: AnyBehavior["ter
 }
 
 /**
- * Ends the clean-up: `terminate` is interrupted, or left behind if it cannot be. What is being released has as long as after
- * any kill.
+ * Ends the clean-up: `terminate` is interrupted, or left behind if it cannot be. What is being released has as long as
+ * after any kill.
  */
 const cutShort = (server: Server): void => {
   const { fiber, running, stopping } = server

@@ -1,8 +1,8 @@
 /**
  * Fibers of a server's own: for init, for handlers that are Effects, for clean-up.
  *
- * *Tricky*: a fiber counts only while it is the incarnation's `fiber`. One that was abandoned is forgotten there and fenced
- * off from the companion; what it still computes is refused.
+ * *Tricky*: a fiber counts only while it is the incarnation's `fiber`. One that was abandoned is forgotten there and
+ * fenced off from the companion; what it still computes is refused.
  *
  * @since 0.1.0
  */

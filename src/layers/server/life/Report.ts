@@ -1,7 +1,8 @@
 /**
  * Crash reports of servers.
  *
- * States and payloads may be secret, or large: they are shown as the behaviour's `formatStatus` leaves them, or not at all.
+ * States and payloads may be secret, or large: they are shown as the behaviour's `formatStatus` leaves them, or not at
+ * all.
  *
  * @since 0.1.0
  */

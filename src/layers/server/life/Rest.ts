@@ -2,8 +2,8 @@
  * What a server does between messages: it is idle, waits for a timeout, begins to hibernate.
  *
  * *Tricky*
- * - Whatever is to be done before the next message makes it `Pending`, so that the direct path of calls asks for one phase
- *   only.
+ * - Whatever is to be done before the next message makes it `Pending`, so that the direct path of calls asks for one
+ *   phase only.
  * - An `idleAfter` is over when an answer says something else, and not before: a typed failure and a crash are no such
  *   answers, so it is waited for anew.
  *
@@ -73,8 +73,8 @@ export const problemOf = (server: Server, { idleAfter }: Options, request: strin
 }
 
 /**
- * Notes when no message has come for that long; no time at all is over at once. No other is waited for: the message in hand
- * has cancelled it.
+ * Notes when no message has come for that long; no time at all is over at once. No other is waited for: the message in
+ * hand has cancelled it.
  */
 const awaitIdle = (server: Server, duration: Duration.Input): void => {
   const occasional = server.ownOccasional

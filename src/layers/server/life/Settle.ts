@@ -141,8 +141,8 @@ const refuse = (server: Server, envelope: Envelope, fate: Fate, reason: ExitReas
   envelope.refuse(Delivery.refusalReason(reason, fate, server.askedBy))
 
 /**
- * Answers a caller as soon as the state that the answer was computed from is conserved; and the store is known to be still this
- * process's, where the message asks for that.
+ * Answers a caller as soon as the state that the answer was computed from is conserved; and the store is known to be
+ * still this process's, where the message asks for that.
  */
 export const answer = (server: Server, envelope: Envelope, exit: Exit.Exit<unknown, unknown>): void => {
   const { companion } = server

@@ -2,10 +2,10 @@
  * How a server that is left alone gives way, and how a state that has left memory comes back.
  *
  * *Tricky*
- * - A state that has left memory is waited for as whatever comes before the next message: messages wait in the mailbox until
- *   it is back.
- * - Its time is over in a hand-off of the clock's. A server that is at work then is not idle, and begins anew when it is done;
- *   one that waits for its turn decides in it, so that a message which came before is seen.
+ * - A state that has left memory is waited for as whatever comes before the next message: messages wait in the mailbox
+ *   until it is back.
+ * - Its time is over in a hand-off of the clock's. A server that is at work then is not idle, and begins anew when it
+ *   is done; one that waits for its turn decides in it, so that a message which came before is seen.
  * - A state may still be on its way to the store. What keeps the server awake is asked again when it is there.
  *
  * @since 0.1.0
@@ -23,8 +23,8 @@ import { run } from "./Fibers.ts"
 import { awaitStored, dropSpare, idle, wantTurn } from "./Rest.ts"
 
 /**
- * The time that a server may be left alone: one in the list of its class. Every message makes it begin anew, which is a move
- * to the end of the list: no timer is set for it.
+ * The time that a server may be left alone: one in the list of its class. Every message makes it begin anew, which is a
+ * move to the end of the list: no timer is set for it.
  */
 class Drowse extends Deadline {
   private readonly server: Server

@@ -1,8 +1,8 @@
 /**
  * How incarnations begin: from what is conserved, or from `init`.
  *
- * *Tricky*: a start that answers at once costs no fiber. One in a fiber may be given up by its supervisor before it is over;
- * what it computes after that is dropped.
+ * *Tricky*: a start that answers at once costs no fiber. One in a fiber may be given up by its supervisor before it is
+ * over; what it computes after that is dropped.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,8 @@ const ignored: Started = { _tag: "Ignored" }
 /** Starts the next incarnation. */
 export const start = (server: Server): Starts => {
   const { companions, make, shared } = server.spec
-  // A server that owns its companion still has no need to look for it: among a million keys that is a restart's worth of time.
+  // A server that owns its companion still has no need to look for it: among a million keys that is a restart's worth
+  // of time.
   if (server.companion?.owner !== server) {
     server.companion = companions.enter(server)
     // Another process may have had this key before, or since: its incarnations are older than this one.
@@ -205,7 +206,10 @@ const beginWith = (server: Server, first: unknown, special: Special | undefined)
   return initial?.options.info === undefined ? started : Exit.succeed({ _tag: "Started", info: initial.options.info })
 }
 
-/** Goes on with the start when the state is conserved, and what is set with it. A write that finally fails breaks the start off. */
+/**
+ * Goes on with the start when the state is conserved, and what is set with it. A write that finally fails breaks the
+ * start off.
+ */
 const conserved = (
   server: Server,
   { options, state: given }: Start<unknown, never, unknown>,

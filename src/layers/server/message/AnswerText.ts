@@ -1,8 +1,8 @@
 /**
  * Answers as text: how a recorded answer is written, and how it becomes an answer again.
  *
- * What is on record may have been written by code that was older: its schemas had other fields. So a recorded call and its
- * answer are read with the schemas of today, and a field that was not there gets its default.
+ * What is on record may have been written by code that was older: its schemas had other fields. So a recorded call and
+ * its answer are read with the schemas of today, and a field that was not there gets its default.
  *
  * @since 0.1.0
  */
@@ -40,7 +40,9 @@ interface Made {
   readonly payload: unknown
 }
 
-/** What is found under a key: the answer; that it is lost, with what is known of it; or that the key is another call's. */
+/**
+ * What is found under a key: the answer; that it is lost, with what is known of it; or that the key is another call's.
+ */
 export type Found =
   | { readonly _tag: "Answer"; readonly exit: Exit.Exit<unknown, unknown> }
   | Omit<typeof AnswerLost.Type, "key">
@@ -76,7 +78,10 @@ const pure = (schema: Schema.Top): Schema.Codec<unknown, unknown> => {
   return codec as Schema.Codec<unknown, unknown>
 }
 
-/** A value from its JSON. What was written before a field came gets the default that the field has for constructors, too. */
+/**
+ * A value from its JSON. What was written before a field came gets the default that the field has for constructors,
+ * too.
+ */
 const read = (schema: Schema.Top, json: unknown): unknown => {
   try {
     return Schema.decodeUnknownSync(pure(schema))(json)

@@ -1,15 +1,16 @@
 /**
  * The chain of calls: the message in whose handler a call was made, the one before that, and so on.
  *
- * A server whose handler calls itself, directly or by way of others, waits for an answer that cannot come. The chain tells
- * that from an ordinary call to a busy server.
+ * A server whose handler calls itself, directly or by way of others, waits for an answer that cannot come. The chain
+ * tells that from an ordinary call to a busy server.
  *
- * A server that begins or ends is a link, too: what waits for its start (`at`, `startChild`), for its end, or in its mailbox,
- * waits for its `init` or its clean-up. There may be many of those, so from there on it is a search (`domain/server/WaitCycle`).
+ * A server that begins or ends is a link, too: what waits for its start (`at`, `startChild`), for its end, or in its
+ * mailbox, waits for its `init` or its clean-up. There may be many of those, so from there on it is a search
+ * (`domain/server/WaitCycle`).
  *
  * *Tricky*: a fiber that a handler forks inherits the handler's context, but the server does not wait for it: only the
- * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, does not
- * wait any more: the chain ends at it.
+ * very fiber that runs the handler counts. A caller that has given up (timeout, interruption), or has its answer, does
+ * not wait any more: the chain ends at it.
  *
  * @since 0.1.0
  */
@@ -48,8 +49,8 @@ const inHandOf = (fiber: Fiber.Fiber<unknown, unknown>): Envelope | undefined =>
 }
 
 /**
- * The message whose handler sent this one, if a handler in progress did. It is looked up when it is needed, which is seldom;
- * while the sender waits it stays the same.
+ * The message whose handler sent this one, if a handler in progress did. It is looked up when it is needed, which is
+ * seldom; while the sender waits it stays the same.
  */
 export const causeOf = ({ sender }: Envelope): Envelope | undefined =>
   sender === undefined ? undefined : inHandOf(sender)
@@ -70,8 +71,8 @@ let chains = 0
 type IsFirst<M> = (message: M) => boolean
 
 /**
- * The chain of a message. Each message is asked once: those below one that knows its chain are of the same. Negative: the
- * first of them comes from a server that begins or ends.
+ * The chain of a message. Each message is asked once: those below one that knows its chain are of the same. Negative:
+ * the first of them comes from a server that begins or ends.
  */
 const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefined, isOfLife: IsFirst<M>): number => {
   const asked: Array<M> = []
@@ -90,8 +91,8 @@ const chainOf = <M extends Link>(message: M, causeOf: (message: M) => M | undefi
  * The messages from `last` up to, and without, `first`, when each but `first` is waited for by the handler of the next;
  * `undefined` when `first` is not above `last`.
  *
- * A chain may be long, and each of its calls asks: messages of two chains are distinguished without a walk. That they are of one
- * chain proves nothing, since a link of it may be over by now.
+ * A chain may be long, and each of its calls asks: messages of two chains are distinguished without a walk. That they
+ * are of one chain proves nothing, since a link of it may be over by now.
  */
 export const wayUp = <M extends Link>(
   first: M,
@@ -135,8 +136,8 @@ function* serversAbove(server: Handler): Generator<Handler> {
 }
 
 /**
- * The servers from `target` down to the one whose fiber is about to wait for it, and `target` again; `undefined` when it would
- * not wait for itself.
+ * The servers from `target` down to the one whose fiber is about to wait for it, and `target` again; `undefined` when
+ * it would not wait for itself.
  */
 export const selfWait = (
   target: Handler,

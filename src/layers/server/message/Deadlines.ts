@@ -6,11 +6,11 @@
  *
  * *Tricky*
  * - The list is doubly linked, so that an answered caller leaves it in O(1): a busy server would otherwise keep five
- *   seconds' worth of answered requests. When the last one leaves, the timer is stopped on the next turn, not at once: the
- *   next caller usually comes in the same turn, and a timer left behind would keep the process alive.
- * - Due times are monotonic, so the list is sorted whatever the wall clock does. A timer that rings makes everything due
- *   that it was set for, whatever the clock says then: clocks have fractions, timers and sums of fractions are not exact,
- *   and a caller that is due a fraction later would set the timer again and again.
+ *   seconds' worth of answered requests. When the last one leaves, the timer is stopped on the next turn, not at once:
+ *   the next caller usually comes in the same turn, and a timer left behind would keep the process alive.
+ * - Due times are monotonic, so the list is sorted whatever the wall clock does. A timer that rings makes everything
+ *   due that it was set for, whatever the clock says then: clocks have fractions, timers and sums of fractions are not
+ *   exact, and a caller that is due a fraction later would set the timer again and again.
  *
  * @since 0.1.0
  */

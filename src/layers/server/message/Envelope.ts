@@ -117,7 +117,8 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     return this
   }
 
-  // A server may keep it in its state, to answer later: it is not to be frozen with it, nor to be shown with all it reaches.
+  // A server may keep it in its state, to answer later: it is not to be frozen with it, nor to be shown with all it
+  // reaches.
   get [isAlive](): true {
     return true
   }
@@ -159,7 +160,9 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     return (this.exit ?? this.held ?? this.early) !== undefined
   }
 
-  /** Whether an answer that is held back is no longer wanted: its caller has gone, and no call made again waits for it. */
+  /**
+   * Whether an answer that is held back is no longer wanted: its caller has gone, and no call made again waits for it.
+   */
   get isGone(): boolean {
     return this.exit !== undefined || (this.gone && (this.followers?.size ?? 0) === 0)
   }
@@ -205,7 +208,9 @@ export class Envelope extends Deadline implements From<never, never>, Held {
     })
   }
 
-  /** Its sender has given up: withdrawn if it has not begun; otherwise the server goes on, and the answer is dropped. */
+  /**
+   * Its sender has given up: withdrawn if it has not begun; otherwise the server goes on, and the answer is dropped.
+   */
   withdraw(): void {
     this.gone = true
     this.list?.remove(this)

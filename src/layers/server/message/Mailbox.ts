@@ -1,8 +1,9 @@
 /**
  * A server's mailbox: it belongs to the server, not to its fiber, so it outlives incarnations.
  *
- * First in, first out, per sender and over all. Unbounded by default, as in OTP; with a capacity, what happens when it is
- * full is chosen: the sender waits (`suspend`), is refused (`fail`), or the oldest message gives way (`drop_oldest`).
+ * First in, first out, per sender and over all. Unbounded by default, as in OTP; with a capacity, what happens when it
+ * is full is chosen: the sender waits (`suspend`), is refused (`fail`), or the oldest message gives way
+ * (`drop_oldest`).
  *
  * *Tricky*
  * - A sender that waits for room keeps its place: its message is appended when one is taken out, before the sender runs
@@ -11,8 +12,8 @@
  * - A withdrawn message gives its room back at once, and stays in the list until it is its turn, or until such messages
  *   are the greater part: withdrawing costs no search, and a server that is stuck keeps no million of them. One of the
  *   system's that was taken before its turn leaves its place in the same way. So does a sender that waited for room.
- * - Nothing here looks through what waits: a suspended server takes what is the system's from a list of its own, and the
- *   oldest message is at the head, but for the few of the system's that may be before it.
+ * - Nothing here looks through what waits: a suspended server takes what is the system's from a list of its own, and
+ *   the oldest message is at the head, but for the few of the system's that may be before it.
  *
  * @since 0.1.0
  */

@@ -29,8 +29,8 @@ export interface MessageType {
 /**
  * The handler of a message.
  *
- * Each message remembers the last one: the servers of a class have one behaviour as a rule, and V8 takes as long to find a
- * handler by its tag as to commit a state.
+ * Each message remembers the last one: the servers of a class have one behaviour as a rule, and V8 takes as long to
+ * find a handler by its tag as to commit a state.
  */
 export const handlerOf = <H>(type: MessageType, handlers: { readonly [tag: string]: H }): H | undefined => {
   if (type.among === handlers) return type.handler as H

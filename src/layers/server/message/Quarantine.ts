@@ -1,5 +1,6 @@
 /**
- * Messages that crashed their server as often as they may: kept apart until they are replayed or discarded, or give way.
+ * Messages that crashed their server as often as they may: kept apart until they are replayed or discarded, or give
+ * way.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,6 @@
 /**
- * What may be shown of a message: its payload and its answer without what their schemas mark as secret (`StateSchema.redacted`).
+ * What may be shown of a message: its payload and its answer without what their schemas mark as secret
+ * (`StateSchema.redacted`).
  *
  * All that shows a message to people asks here: a page, a log, a report, an error's text.
  *

@@ -40,7 +40,10 @@ export interface Keeper {
   readonly noTimers: string | undefined
 }
 
-/** The timers after an answer, whose message may have been one's; nothing when they are as before. Throws what it refuses. */
+/**
+ * The timers after an answer, whose message may have been one's; nothing when they are as before. Throws what it
+ * refuses.
+ */
 export const after = (
   owner: Owner,
   { noTimers, timers, types }: Keeper,

@@ -4,8 +4,8 @@
  * A server has one of these only while something is switched on, and it is left off the direct path for as long: when
  * nothing is, observation costs nothing.
  *
- * *Tricky*: debug functions run on the server's own stack, between one message and the next. One that throws is removed,
- * as in OTP, and harms nothing else.
+ * *Tricky*: debug functions run on the server's own stack, between one message and the next. One that throws is
+ * removed, as in OTP, and harms nothing else.
  *
  * @since 0.1.0
  */

@@ -50,8 +50,8 @@ export const publish = <Tag extends OwnEvent["_tag"]>(
 }
 
 /**
- * What is wrong with an answer that is none. Where it holds a promise nothing waits for that: left alone, its rejection would
- * end the program, so it is reported.
+ * What is wrong with an answer that is none. Where it holds a promise nothing waits for that: left alone, its rejection
+ * would end the program, so it is reported.
  */
 export const invalidResult = (server: Server, request: string, result: unknown): InvalidResult => {
   whenRejected(

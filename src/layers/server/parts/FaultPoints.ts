@@ -24,13 +24,13 @@ export const FaultPoints: Context.Reference<Points | undefined> = Context.Refere
 )
 
 /**
- * Asked when an incarnation begins (before `init` or `restore`), before its `terminate`, and by a finalizer of its Scope:
- * what it answers strikes there, in that callback's own fiber.
+ * Asked when an incarnation begins (before `init` or `restore`), before its `terminate`, and by a finalizer of its
+ * Scope: what it answers strikes there, in that callback's own fiber.
  *
  * **When to use**
  *
- * As {@link FaultPoints}. A server under it begins and ends in a fiber, and has a `restore` and a `terminate`, whether or not
- * its behaviour has.
+ * As {@link FaultPoints}. A server under it begins and ends in a fiber, and has a `restore` and a `terminate`, whether
+ * or not its behaviour has.
  *
  * **Gotchas**
  *

@@ -21,7 +21,9 @@ export class Incarnation {
   behavior: AnyBehavior | undefined
   /** Written by Handle (`replace`). */
   fork: Fork
-  /** The fiber of init, of the handler in progress, or of the clean-up. A fiber that is not this one has been abandoned. */
+  /**
+   * The fiber of init, of the handler in progress, or of the clean-up. A fiber that is not this one has been abandoned.
+   */
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Since when the fiber takes time, in milliseconds of the Clock. Written by Fibers. */
   since = 0

@@ -33,9 +33,9 @@ export interface PassivateOptions {
   /** How long no message has come: a duration of more than nothing. */
   readonly after: Duration.Input
   /**
-   * `"hibernate"`: its state leaves memory, and the next message loads it. `"stop"`: nothing of it stays, and the next one
-   * who asks for its key gets another in its place. By default it hibernates over a store; over any other companion it stops
-   * where a keyed layer starts it, and hibernates elsewhere.
+   * `"hibernate"`: its state leaves memory, and the next message loads it. `"stop"`: nothing of it stays, and the next
+   * one who asks for its key gets another in its place. By default it hibernates over a store; over any other companion
+   * it stops where a keyed layer starts it, and hibernates elsewhere.
    */
   readonly by?: By | undefined
 }

@@ -1,5 +1,6 @@
 /**
- * A behaviour whose messages are counted, timed and traced by their tags, where that is asked for (`Telemetry.byClass`).
+ * A behaviour whose messages are counted, timed and traced by their tags, where that is asked for
+ * (`Telemetry.byClass`).
  *
  * It is the behaviour itself that counts: the engine does not know of it.
  *

@@ -78,7 +78,9 @@ export class Occasional {
     stop?.()
   }
 
-  /** The incarnation is over: what it was to do is no affair of the next one, but for the time it waits for a message. */
+  /**
+   * The incarnation is over: what it was to do is no affair of the next one, but for the time it waits for a message.
+   */
   dropPlans(isOrdered: boolean): void {
     this.cancelIdle()
     this.stopCounting()

@@ -1,8 +1,8 @@
 /**
  * One server over all its incarnations: a record of what it has, and questions about it.
  *
- * The record does nothing. What is done with it are functions: in `life` how incarnations begin, rest and end, in `engine`
- * how messages come in and are handled. Each field names the modules that write it; no other may.
+ * The record does nothing. What is done with it are functions: in `life` how incarnations begin, rest and end, in
+ * `engine` how messages come in and are handled. Each field names the modules that write it; no other may.
  *
  * *Tricky*: there may be a million of these. What only some need, or only at times, is in {@link Incarnation} and
  * {@link Occasional}, which are made when they are first needed.
@@ -78,7 +78,9 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   companion: CompanionPort<unknown> | undefined = undefined
   /** The messages that wait, while any do. Opened by Intake, closed by Turns and Settle. */
   mailbox: Mailbox | undefined = undefined
-  /** The message in hand, unless it is handled and answered on its caller's stack. Written by Handle, Direct and Rest. */
+  /**
+   * The message in hand, unless it is handled and answered on its caller's stack. Written by Handle, Direct and Rest.
+   */
   inHand: { readonly envelope: Envelope } | undefined = undefined
   /** What the incarnation has of its own, once it has needed a fiber. Written by Fibers, End and Rest. */
   running: Incarnation | undefined = undefined
@@ -88,7 +90,9 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   ended: Ended | undefined = undefined
   /** What few servers have; see {@link ownOccasional}. Dropped by Rest. */
   occasional: Occasional | undefined = undefined
-  /** Sequence number of the snapshot that the incarnation started from; 0 when it started from `init`. Written by Start. */
+  /**
+   * Sequence number of the snapshot that the incarnation started from; 0 when it started from `init`. Written by Start.
+   */
   restoredFrom = 0
   /** How many messages this incarnation has handled. Written by Start, Commit, Handle and Direct. */
   handled = 0
@@ -238,7 +242,9 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
     return isUp(this.phase) && this.state !== passivated ? Option.some(this.state) : Option.none()
   }
 
-  /** What is begun in its name keeps it awake, where it could fall asleep, until the returned function is called, once. */
+  /**
+   * What is begun in its name keeps it awake, where it could fall asleep, until the returned function is called, once.
+   */
   tie(what: Tie): () => void {
     if (this.spec.passivation === undefined) return noDeed
     const occasional = this.ownOccasional

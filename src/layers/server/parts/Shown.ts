@@ -1,6 +1,6 @@
 /**
- * What may be shown of a server: its behaviour's format hook decides; what that leaves as it is goes through the marks of
- * schemas, that of the state and those of messages.
+ * What may be shown of a server: its behaviour's format hook decides; what that leaves as it is goes through the marks
+ * of schemas, that of the state and those of messages.
  *
  * @since 0.1.0
  */

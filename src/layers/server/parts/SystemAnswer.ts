@@ -1,5 +1,6 @@
 /**
- * What the engine's own messages answer, beside what handlers may: a look that changes nothing, or a change from outside.
+ * What the engine's own messages answer, beside what handlers may: a look that changes nothing, or a change from
+ * outside.
  *
  * @since 0.1.0
  */

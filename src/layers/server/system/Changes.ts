@@ -15,23 +15,23 @@ import { hasSuccessor } from "../life/Settle.ts"
  *
  * **When to use**
  *
- * To show a state as it changes, or to act on each of its changes, without asking for it again and again. To hear of what
- * happens to processes use `Telemetry.stream`; to change something with the state, a message.
+ * To show a state as it changes, or to act on each of its changes, without asking for it again and again. To hear of
+ * what happens to processes use `Telemetry.stream`; to change something with the state, a message.
  *
  * **Details**
  *
- * - Each committed state has its number and its incarnation (`Committed`). The end of an incarnation, a state that is restored
- *   and one that is rolled back to are elements of their own (`Ended`, `Restored`, `RolledBack`): the stream goes on over
- *   crashes, and over a server that stops or hibernates because it is left alone, which it does not wake. It ends when the
- *   server is gone for good.
- * - Over a store a state is shown when it is stored; `show: "committed"` shows it at once. What an `init` has made is stored with
- *   its first change, and shown then.
- * - The server never waits for a reader. One that falls behind by more than its `buffer` (16 by default) loses the oldest
- *   changes, and sees that by the numbers. `buffer: { capacity: 1 }` is the newest alone.
+ * - Each committed state has its number and its incarnation (`Committed`). The end of an incarnation, a state that is
+ *   restored and one that is rolled back to are elements of their own (`Ended`, `Restored`, `RolledBack`): the stream
+ *   goes on over crashes, and over a server that stops or hibernates because it is left alone, which it does not wake.
+ *   It ends when the server is gone for good.
+ * - Over a store a state is shown when it is stored; `show: "committed"` shows it at once. What an `init` has made is
+ *   stored with its first change, and shown then.
+ * - The server never waits for a reader. One that falls behind by more than its `buffer` (16 by default) loses the
+ *   oldest changes, and sees that by the numbers. `buffer: { capacity: 1 }` is the newest alone.
  * - Readers of one server share what watches it. A server without a reader has nothing of this.
  *
- * A server by its key, also one that is not in memory, is watched by its class (`Counter.changes(key)`), and any state by its
- * companion (`StateContainer.for(key).changes()`): those go on when another server takes the key.
+ * A server by its key, also one that is not in memory, is watched by its class (`Counter.changes(key)`), and any state
+ * by its companion (`StateContainer.for(key).changes()`): those go on when another server takes the key.
  *
  * **Gotchas**
  *

@@ -1,8 +1,8 @@
 /**
  * Looking at a process from outside: at once, without a message to it. Users know it as `Sys`.
  *
- * What `Sys.getStatus` tells comes from the server itself, in its turn. This reads what the engine has in memory, also while a
- * handler takes its time, while the server starts, sleeps or is down; it wakes nothing and asks no store.
+ * What `Sys.getStatus` tells comes from the server itself, in its turn. This reads what the engine has in memory, also
+ * while a handler takes its time, while the server starts, sleeps or is down; it wakes nothing and asks no store.
  *
  * @since 0.1.0
  */
@@ -111,13 +111,13 @@ const serverPeek = (server: ServerProcess): ServerPeek => {
  *
  * **When to use**
  *
- * For those who look at many processes, or at one that may be stuck: a page, a health check, a test. What only the server
- * itself can tell, `Sys.getStatus` asks it.
+ * For those who look at many processes, or at one that may be stuck: a page, a health check, a test. What only the
+ * server itself can tell, `Sys.getStatus` asks it.
  *
  * **Details**
  *
- * It does not wait behind the message in hand, wakes no server that hibernates, and asks no store. Counts and statuses are
- * those of one instant. It shows no state and no payload: for that there is {@link committed}.
+ * It does not wait behind the message in hand, wakes no server that hibernates, and asks no store. Counts and statuses
+ * are those of one instant. It shows no state and no payload: for that there is {@link committed}.
  *
  * **Example**
  *
@@ -180,8 +180,8 @@ export interface Committed {
   /** The incarnation that committed it. */
   readonly incarnation: number
   /**
-   * `trusted`: a message was handled from it. `probation`: none was, and nothing speaks against it. `suspect`: callbacks or
-   * messages crashed on it.
+   * `trusted`: a message was handled from it. `probation`: none was, and nothing speaks against it. `suspect`:
+   * callbacks or messages crashed on it.
    */
   readonly trust: "trusted" | "probation" | "suspect"
   /** What crashed on it. */
@@ -201,14 +201,14 @@ const evidence = ({ callbacks, messages }: Evidence): ReadonlyArray<string> => [
 ]
 
 /**
- * The state of a server as of its last commit, without a message to it: none while none is in memory (it hibernates, has not
- * begun, or is down and its store has it).
+ * The state of a server as of its last commit, without a message to it: none while none is in memory (it hibernates,
+ * has not begun, or is down and its store has it).
  *
  * **Details**
  *
- * The state of a message in hand is not seen before it is committed. The state is shown as the behaviour's `formatStatus` leaves
- * it, and without what its schema marks as secret (`StateSchema.redacted`). Over a store it may be newer than what is stored:
- * `isConserved` says so.
+ * The state of a message in hand is not seen before it is committed. The state is shown as the behaviour's
+ * `formatStatus` leaves it, and without what its schema marks as secret (`StateSchema.redacted`). Over a store it may
+ * be newer than what is stored: `isConserved` says so.
  *
  * @category inspection
  * @since 0.1.0

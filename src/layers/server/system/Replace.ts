@@ -44,19 +44,19 @@ export interface ReplaceOptions<S, E = never, R = never> {
  *
  * **Details**
  *
- * The replacement takes its turn in the mailbox, and is done also while the server is suspended. `migrate` makes the new
- * behaviour's state of the old one's; without it the state stays. The migrated state is committed before anything is
- * handled with it. Incarnations that follow run the new behaviour too. A behaviour given as an Effect is made at once for
- * this incarnation, in its Scope, and by every later one for itself. The services that this Effect needs are taken from
- * the caller, unless the server has a service of that key already.
+ * The replacement takes its turn in the mailbox, and is done also while the server is suspended. `migrate` makes the
+ * new behaviour's state of the old one's; without it the state stays. The migrated state is committed before anything
+ * is handled with it. Incarnations that follow run the new behaviour too. A behaviour given as an Effect is made at
+ * once for this incarnation, in its Scope, and by every later one for itself. The services that this Effect needs are
+ * taken from the caller, unless the server has a service of that key already.
  *
  * When making it or migrating fails, the old behaviour and the old state stay, its resources are released, and the
  * caller gets `ReplaceFailed`.
  *
  * **Gotchas**
  *
- * The resources of the old behaviour are released when the incarnation ends, not when it is replaced. Only this server is
- * changed: others of its class, and one that is started anew under its key, have the behaviour of their layer.
+ * The resources of the old behaviour are released when the incarnation ends, not when it is replaced. Only this server
+ * is changed: others of its class, and one that is started anew under its key, have the behaviour of their layer.
  *
  * @category upgrades
  * @since 0.1.0

@@ -35,8 +35,8 @@ export interface StopOptions {
  *
  * **Details**
  *
- * `terminate` runs, the incarnation's scope is closed. Answers the reason it ended with. Its supervisor decides whether it
- * is started again: a `permanent` child is. Any other process is sent the reason as an exit signal.
+ * `terminate` runs, the incarnation's scope is closed. Answers the reason it ended with. Its supervisor decides whether
+ * it is started again: a `permanent` child is. Any other process is sent the reason as an exit signal.
  *
  * Fails with `StopFailed` when it ended for another reason than was asked for: its `terminate` failed, or it crashed
  * before. Fails with a `CallError`: `NotRunning` when no incarnation lives, `Timeout` when it has not ended in time,
@@ -44,8 +44,8 @@ export interface StopOptions {
  *
  * **Gotchas**
  *
- * A handler ends its own server by its answer, `Next.stop`: it cannot wait for an end that waits for it, directly or by way
- * of others.
+ * A handler ends its own server by its answer, `Next.stop`: it cannot wait for an end that waits for it, directly or by
+ * way of others.
  *
  * @category stopping
  * @since 0.1.0

@@ -2,8 +2,9 @@
  * Watching a server's messages while it runs: counts, a log, a trace, functions of one's own (OTP: the debug options of
  * `sys`). Users know it as `Sys`.
  *
- * *Tricky*: these functions run on the server's way, not beside it: while one is on, calls leave the direct path, and it
- * runs on the server's stack. Switched off, it costs nothing. It stays on over restarts, since it belongs to the server.
+ * *Tricky*: these functions run on the server's way, not beside it: while one is on, calls leave the direct path, and
+ * it runs on the server's stack. Switched off, it costs nothing. It stays on over restarts, since it belongs to the
+ * server.
  *
  * @since 0.1.0
  */
@@ -119,8 +120,9 @@ export interface InstallOptions extends CallOptions {
  *
  * **Details**
  *
- * A `state` of its own goes from one event to the next; {@link done} removes the function, and so does throwing. A function
- * that is installed already is not installed twice; with an `id`, a second one of that id is not. OTP's `sys:install/3`.
+ * A `state` of its own goes from one event to the next; {@link done} removes the function, and so does throwing. A
+ * function that is installed already is not installed twice; with an `id`, a second one of that id is not. OTP's
+ * `sys:install/3`.
  *
  * @category debugging
  * @since 0.1.0
@@ -175,8 +177,9 @@ const traceId: unique symbol = Symbol.for("heirloom/Sys/trace")
  *
  * **Details**
  *
- * `true` writes one line an event to the loggers of the server's context, at level `Info`, without what schemas mark as secret. A
- * sink runs on the server's stack: it must be quick, and only enqueue; one that throws is removed. There is one sink at a time.
+ * `true` writes one line an event to the loggers of the server's context, at level `Info`, without what schemas mark as
+ * secret. A sink runs on the server's stack: it must be quick, and only enqueue; one that throws is removed. There is
+ * one sink at a time.
  *
  * @category debugging
  * @since 0.1.0

@@ -1,10 +1,11 @@
 /**
- * The answers a server has on record, bounded by number and age: those under keys that callers have given, and apart from them
- * those under keys that clients make for their own calls.
+ * The answers a server has on record, bounded by number and age: those under keys that callers have given, and apart
+ * from them those under keys that clients make for their own calls.
  *
  * *Tricky*
- * - Answers are in the order in which they were recorded, which is that of their sequence numbers: what is too old is always
- *   at the front. A list with a moving front, since a `Map` is looked through from the first entry that it ever had.
+ * - Answers are in the order in which they were recorded, which is that of their sequence numbers: what is too old is
+ *   always at the front. A list with a moving front, since a `Map` is looked through from the first entry that it ever
+ *   had.
  * - What is not written to a store yet is the end of that list.
  *
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
  * A companion keeps one server's committed state.
  *
- * It has two sides. `Conserved` is for everybody: get, set, clear. `CompanionPort` is for the server's engine: take over the
- * state for a new incarnation, commit, record how an incarnation ended. No part of it runs in a fiber, so no crash of any
- * fiber can lose a state.
+ * It has two sides. `Conserved` is for everybody: get, set, clear. `CompanionPort` is for the server's engine: take
+ * over the state for a new incarnation, commit, record how an incarnation ended. No part of it runs in a fiber, so no
+ * crash of any fiber can lose a state.
  *
- * These are the promises. `RefCompanion` keeps them in memory and in a table, `WriteBehindCompanion` late, `Durable` in a
- * store; `Forgetful` keeps nothing. One suite of tests holds every kind to them (`test/kit/CompanionContract.ts`).
+ * These are the promises. `RefCompanion` keeps them in memory and in a table, `WriteBehindCompanion` late, `Durable` in
+ * a store; `Forgetful` keeps nothing. One suite of tests holds every kind to them (`test/kit/CompanionContract.ts`).
  *
  * @since 0.1.0
  */
@@ -27,11 +27,14 @@ export { isHandled, type Origin } from "../../../domain/state/Generations.ts"
 /** What is conserved of one server. */
 export interface Conserved<in out S> {
   readonly key: string
-  /** The conserved state, if there is one. Over a store, one that this code cannot read is a defect (`StateUnreadable`). */
+  /**
+   * The conserved state, if there is one. Over a store, one that this code cannot read is a defect (`StateUnreadable`).
+   */
   readonly get: Effect.Effect<Option.Option<S>>
   /**
-   * Replaces the conserved state. A server that is alive goes on with its own state: the next incarnation starts from this
-   * one, unless the server commits before. One whose state has left memory (`hibernate`) has no own: it goes on with this.
+   * Replaces the conserved state. A server that is alive goes on with its own state: the next incarnation starts from
+   * this one, unless the server commits before. One whose state has left memory (`hibernate`) has no own: it goes on
+   * with this.
    */
   readonly set: (state: S) => Effect.Effect<void>
   /** Forgets the conserved state: the next incarnation starts from `init`. */
@@ -39,8 +42,8 @@ export interface Conserved<in out S> {
   /** The conserved snapshots, newest first, with sequence number and incarnation. */
   readonly snapshots: Effect.Effect<ReadonlyArray<Snapshot<S>>>
   /**
-   * The snapshots that were set aside because they crashed the incarnations that started from them, or could not be read;
-   * never deleted by themselves. A companion in memory has the states, a durable one their stored text.
+   * The snapshots that were set aside because they crashed the incarnations that started from them, or could not be
+   * read; never deleted by themselves. A companion in memory has the states, a durable one their stored text.
    */
   readonly aside: Effect.Effect<ReadonlyArray<Aside<unknown>>>
 }
@@ -115,8 +118,8 @@ export interface CompanionPort<in out S> extends Conserved<S> {
   /** `init` has made this state: it is stored with its first change. */
   begun(state: S): void
   /**
-   * Commits the state after a handled message, or after a callback, together with what there is beside it; false when the
-   * incarnation is fenced off.
+   * Commits the state after a handled message, or after a callback, together with what there is beside it; false when
+   * the incarnation is fenced off.
    */
   commit(incarnation: number, state: S, by: Origin, besides?: Besides): boolean
   /** The timers that are set, as of the newest commit. */

@@ -4,10 +4,10 @@
  * Each key is a `Slot`; what becomes of it at each event is `Slot.next`, and this performs it.
  *
  * *Tricky*
- * - A key has one owner at a time, and two starts for one key may come at the same time. Everything here is synchronous: the
- *   second finds the first as the owner.
- * - There may be a million keys. So a server that has no companion yet stands in the table itself, and the companion takes its
- *   place when the server goes and leaves one behind.
+ * - A key has one owner at a time, and two starts for one key may come at the same time. Everything here is
+ *   synchronous: the second finds the first as the owner.
+ * - There may be a million keys. So a server that has no companion yet stands in the table itself, and the companion
+ *   takes its place when the server goes and leaves one behind.
  *
  * @since 0.1.0
  */
@@ -184,8 +184,8 @@ export class CompanionTable<in out S> implements Served {
   }
 
   /**
-   * Takes its key for a server: the companion, whose owner says whether another server was first, or nothing where there is
-   * nothing to take over.
+   * Takes its key for a server: the companion, whose owner says whether another server was first, or nothing where
+   * there is nothing to take over.
    */
   enter(server: Owner<S>): CompanionPort<S> | undefined {
     // A free slot, or the server's own, in one look-up: what `Slot.next` says of it.

@@ -1,5 +1,6 @@
 /**
- * A companion that keeps nothing: a new incarnation starts from `init` (OTP's default). It still fences, and has an owner.
+ * A companion that keeps nothing: a new incarnation starts from `init` (OTP's default). It still fences, and has an
+ * owner.
  *
  * @since 0.1.0
  */

@@ -1,10 +1,10 @@
 /**
  * Things by their key, which each of them has itself.
  *
- * What a `Map` from strings is, for keys that are mostly met for the first time: before V8 looks for a string in a `Map` it
- * makes it one of those it keeps a single copy of, and that is most of what such a look-up costs. Here it looks for a
- * number, which is Effect's hash of the key (`docs/performance.md`). Hashes that agree, by chance or by intent,
- * share a `Map`: looking up stays O(1).
+ * What a `Map` from strings is, for keys that are mostly met for the first time: before V8 looks for a string in a
+ * `Map` it makes it one of those it keeps a single copy of, and that is most of what such a look-up costs. Here it
+ * looks for a number, which is Effect's hash of the key (`docs/performance.md`). Hashes that agree, by chance or by
+ * intent, share a `Map`: looking up stays O(1).
  *
  * @since 0.1.0
  */

@@ -1,12 +1,12 @@
 /**
  * A companion whose snapshots are the value of a `Ref`: in memory, or a row of a table.
  *
- * It is the plain rule: a commit from above the fence (`Snapshot.isAccepted`) is the newest snapshot (`Generations`), a crash is
- * evidence against it, and a new incarnation starts from what `Recovery` decides. Two snapshots are kept: the newest, and the
- * newest trusted one before it. What has to outlive the process is not for this: see `Durable`.
+ * It is the plain rule: a commit from above the fence (`Snapshot.isAccepted`) is the newest snapshot (`Generations`), a
+ * crash is evidence against it, and a new incarnation starts from what `Recovery` decides. Two snapshots are kept: the
+ * newest, and the newest trusted one before it. What has to outlive the process is not for this: see `Durable`.
  *
- * *Tricky*: there may be a million of these. Nearly all have nothing set aside and no answers on record, so they share one
- * `Rest` until they have.
+ * *Tricky*: there may be a million of these. Nearly all have nothing set aside and no answers on record, so they share
+ * one `Rest` until they have.
  *
  * @since 0.1.0
  */

@@ -8,7 +8,9 @@ import { type ExitReason, toCause } from "../../../domain/process/ExitReason.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import type { CompanionPort } from "./Companion.ts"
 
-/** Done when all that is committed by now is stored; fails when it cannot be. One that is interrupted leaves nothing. */
+/**
+ * Done when all that is committed by now is stored; fails when it cannot be. One that is interrupted leaves nothing.
+ */
 export const settled = (companion: Pick<CompanionPort<never>, "hold" | "letGo">): Effect.Effect<void, StoreError> =>
   Effect.callback((resume) => {
     const waiting = {

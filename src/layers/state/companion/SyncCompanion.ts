@@ -1,8 +1,9 @@
 /**
  * The part that is the same for companions whose commits are done at once: the owner, the fence, and no waiting.
  *
- * *Tricky*: an abandoned incarnation may still run and try to commit. Taking over raises the fence, and a commit from below
- * the fence is refused (`Snapshot.isAccepted`). Both are synchronous, so no message of the new incarnation can come between.
+ * *Tricky*: an abandoned incarnation may still run and try to commit. Taking over raises the fence, and a commit from
+ * below the fence is refused (`Snapshot.isAccepted`). Both are synchronous, so no message of the new incarnation can
+ * come between.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The rows of a shared table: by name, a `Ref` of the snapshots that companions and others write.
  *
- * *Tricky*: a companion holds the `Ref` of its row. So a row stays where it is while a companion is attached to it, whether
- * it holds a value or not, and is dropped when it holds none and no companion is attached.
+ * *Tricky*: a companion holds the `Ref` of its row. So a row stays where it is while a companion is attached to it,
+ * whether it holds a value or not, and is dropped when it holds none and no companion is attached.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * A companion that is watched: what its server commits, ends of and starts from is shown to readers.
  *
- * It wraps the companion, and takes its place in the table and in the server as long as there is a reader. So a server that is
- * not watched has nothing of this, and its commits ask for nothing.
+ * It wraps the companion, and takes its place in the table and in the server as long as there is a reader. So a server
+ * that is not watched has nothing of this, and its commits ask for nothing.
  *
  * *Tricky*: readers are called in the server's own stack, in the middle of a turn: they only enqueue.
  *

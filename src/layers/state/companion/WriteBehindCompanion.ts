@@ -1,15 +1,16 @@
 /**
  * A companion that conserves late: at intervals, or only when an incarnation ends in a way that runs `terminate`.
  *
- * It wraps another companion, which gets fewer commits that way: for states that change far more often than they are worth
- * writing.
+ * It wraps another companion, which gets fewer commits that way: for states that change far more often than they are
+ * worth writing.
  *
  * *Tricky*
- * - A new incarnation that takes over gets the pending state when that was only waiting for its interval, and never when it
- *   needed an end that did not come. So does one that takes over from an incarnation that was abandoned: the commits of that
- *   one until then count.
- * - The pending state is flushed as one commit with its own origin. Flushing it as `call` would mark the snapshot before it
- *   as trusted, also when no message was handled, and so make a state that crashes every incarnation the last good one.
+ * - A new incarnation that takes over gets the pending state when that was only waiting for its interval, and never
+ *   when it needed an end that did not come. So does one that takes over from an incarnation that was abandoned: the
+ *   commits of that one until then count.
+ * - The pending state is flushed as one commit with its own origin. Flushing it as `call` would mark the snapshot
+ *   before it as trusted, also when no message was handled, and so make a state that crashes every incarnation the last
+ *   good one.
  *
  * @since 0.1.0
  */

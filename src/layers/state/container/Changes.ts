@@ -1,8 +1,8 @@
 /**
  * The state of a key as a `Stream`: the newest first, then what becomes of it.
  *
- * The server never waits for a reader: it hands what is to be seen to the reader's queue, which has room for so much and no
- * more, unless it was asked for without a limit. Readers of one key share what watches it.
+ * The server never waits for a reader: it hands what is to be seen to the reader's queue, which has room for so much
+ * and no more, unless it was asked for without a limit. Readers of one key share what watches it.
  *
  * @since 0.1.0
  */
@@ -21,16 +21,17 @@ import type { Reader, Watched } from "../companion/Watched.ts"
  */
 export interface ChangesOptions {
   /**
-   * How many changes may wait for a slow reader, 16 by default, and which give way then: the oldest (`sliding`, the default), or
-   * those that come (`dropping`). A capacity of 1 is the newest alone. The server never waits, so `suspend` is not offered.
+   * How many changes may wait for a slow reader, 16 by default, and which give way then: the oldest (`sliding`, the
+   * default), or those that come (`dropping`). A capacity of 1 is the newest alone. The server never waits, so
+   * `suspend` is not offered.
    */
   readonly buffer?:
     | { readonly capacity: "unbounded" }
     | { readonly capacity: number; readonly strategy?: "sliding" | "dropping" | undefined }
     | undefined
   /**
-   * `stored`, the default: over a store, a state is shown when it is stored. `committed`: at once, also one that a failing store
-   * may yet undo.
+   * `stored`, the default: over a store, a state is shown when it is stored. `committed`: at once, also one that a
+   * failing store may yet undo.
    */
   readonly show?: "stored" | "committed" | undefined
 }

@@ -1,9 +1,9 @@
 /**
  * The container of one server class: what programs see of its companions, and its place in the tree.
  *
- * The container is a child of the supervisor, so that it has its place in the tree: a fiber that flushes what is conserved at
- * intervals. The states are not in that fiber: when it crashes they stay. Over a store, the fiber that writes is the store's
- * own (`StoreWriter`).
+ * The container is a child of the supervisor, so that it has its place in the tree: a fiber that flushes what is
+ * conserved at intervals. The states are not in that fiber: when it crashes they stay. Over a store, the fiber that
+ * writes is the store's own (`StoreWriter`).
  *
  * @since 0.1.0
  */
@@ -39,8 +39,8 @@ export interface StateOf<in out Self> {
  */
 export interface Companion<in out S> extends Conserved<S> {
   /**
-   * The state and what becomes of it, as `GenServer.changes` has it of a server: the newest one first. It goes on whichever
-   * server has the key, until the state is gone with its server, or the container is.
+   * The state and what becomes of it, as `GenServer.changes` has it of a server: the newest one first. It goes on
+   * whichever server has the key, until the state is gone with its server, or the container is.
    */
   readonly changes: (options?: ChangesOptions) => Stream.Stream<Change<S>>
 }

@@ -1,9 +1,9 @@
 /**
  * Which keys a class has: those in memory and those in its store, as one list.
  *
- * *Tricky*: keys come and go while they are listed. What the store has is read page by page, each after the last key of the one
- * before; what is in memory is noted when the listing begins. Both are in one order, so a key that is in both is answered once,
- * and one that is there from beginning to end is answered.
+ * *Tricky*: keys come and go while they are listed. What the store has is read page by page, each after the last key of
+ * the one before; what is in memory is noted when the listing begins. Both are in one order, so a key that is in both
+ * is answered once, and one that is there from beginning to end is answered.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,6 @@
 /**
- * What one server has beside its state as of its newest commit: answers on record and timers; and what its store lacks of it.
+ * What one server has beside its state as of its newest commit: answers on record and timers; and what its store lacks
+ * of it.
  *
  * Most servers have neither: they have none of these.
  *
@@ -58,8 +59,8 @@ export class Beside {
 }
 
 /**
- * What there is beside the state that is started from. A newer snapshot that was damaged knows of more answers: those that went
- * with it are lost, and their calls are not handled again.
+ * What there is beside the state that is started from. A newer snapshot that was damaged knows of more answers: those
+ * that went with it are lost, and their calls are not handled again.
  */
 export const keptOf = (
   start: SnapshotRecord | undefined,

@@ -1,12 +1,12 @@
 /**
  * What a durable companion writes under: the epoch of its store's one owner, or one that its key was claimed with.
  *
- * A key is claimed before it is first read, and once: what is read after that is the last word of those who had the key before. It
- * stays claimed over the incarnations of its server, so one that was fenced off stays so. With the companion the claim is dropped,
- * and who starts a server of this key claims it anew.
+ * A key is claimed before it is first read, and once: what is read after that is the last word of those who had the key
+ * before. It stays claimed over the incarnations of its server, so one that was fenced off stays so. With the companion
+ * the claim is dropped, and who starts a server of this key claims it anew.
  *
- * *Tricky*: two that want to write may come at once (a server that starts, a program that sets its state). They share one claim:
- * with a second one, what was read under the first would not be the last word any more.
+ * *Tricky*: two that want to write may come at once (a server that starts, a program that sets its state). They share
+ * one claim: with a second one, what was read under the first would not be the last word any more.
  *
  * @since 0.1.0
  */

@@ -2,7 +2,8 @@
  * An answer that waits for two things, one after the other: that its state is stored, and that the claim it is
  * written under is still in force.
  *
- * *Tricky*: the second is asked only when the first is known. Another process may have taken over right after the write.
+ * *Tricky*: the second is asked only when the first is known. Another process may have taken over right after the
+ * write.
  *
  * @since 0.1.0
  */

@@ -1,22 +1,23 @@
 /**
  * A companion whose snapshots go to a store: what is acknowledged outlives the process.
  *
- * The newest state is in memory, where the server and its next incarnation find it at once. Every commit goes to the store's
- * writer, and answers wait in the `Outbox` until the store has it. `StoredKey` reads what the store holds.
+ * The newest state is in memory, where the server and its next incarnation find it at once. Every commit goes to the
+ * store's writer, and answers wait in the `Outbox` until the store has it. `StoredKey` reads what the store holds.
  *
  * *Tricky*
  * - **Nothing new** is not written: a handler that answers with the very state it was given has read, not written. Its
  *   answer waits all the same for the commits that it has read. So what `init` makes is stored with its first change.
- * - **The newest state.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on their
- *   way. When a write has finally failed, the store is right and memory is not: it is dropped, the answers it held fail, the
- *   incarnation is ended, and the next one loads what the store really holds. The one that ends may be in the middle of a
- *   handler: it is fenced off first, so that nothing is committed on top of what was dropped.
- * - **A removal** has its place in the writer's queue, and the companion lives until it is done: a server that is started
- *   again meanwhile must not find what is about to be removed, nor be removed with it.
- * - **Suspects** are judged on what the store holds, so a rollback first waits until this server's last commit is written.
- * - **A state that has left memory** (`passivate`) is the store's alone, until its server asks for it. What comes back must be
- *   what went: if another one is there, the incarnation ends, and the next one asks what there is. A state that is `set`
- *   meanwhile comes back instead, since the server has no other.
+ * - **The newest state.** After a crash of the server alone, memory is ahead of the store, and right: its writes are on
+ *   their way. When a write has finally failed, the store is right and memory is not: it is dropped, the answers it
+ *   held fail, the incarnation is ended, and the next one loads what the store really holds. The one that ends may be
+ *   in the middle of a handler: it is fenced off first, so that nothing is committed on top of what was dropped.
+ * - **A removal** has its place in the writer's queue, and the companion lives until it is done: a server that is
+ *   started again meanwhile must not find what is about to be removed, nor be removed with it.
+ * - **Suspects** are judged on what the store holds, so a rollback first waits until this server's last commit is
+ *   written.
+ * - **A state that has left memory** (`passivate`) is the store's alone, until its server asks for it. What comes back
+ *   must be what went: if another one is there, the incarnation ends, and the next one asks what there is. A state that
+ *   is `set` meanwhile comes back instead, since the server has no other.
  *
  * @since 0.1.0
  */
@@ -68,7 +69,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   private beside: Beside | undefined = undefined
   /** Every snapshot up to this one is trusted. */
   private trustedUpTo = 0
-  /** Whether it waits for the interval, or has its place in the writer's queue since: the newest state then is written. */
+  /** Whether it waits for the interval, or has its place in the writer's queue since: the newest is written then. */
   private isLate = false
 
   constructor(key: string, session: Session<S>) {

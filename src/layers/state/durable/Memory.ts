@@ -8,9 +8,9 @@ import type * as Recovery from "../../../domain/state/Recovery.ts"
 import { nothing, type Origin, type Taken } from "../companion/Companion.ts"
 
 /**
- * `Unread`: nothing, the store has to be asked. `Here`: the newest snapshot, or that there is none. `Fresh`: there is none, and
- * this is what `init` has made, which is stored with its first change. `Away`: the server has let go of the state, and the
- * store has it under this number.
+ * `Unread`: nothing, the store has to be asked. `Here`: the newest snapshot, or that there is none. `Fresh`: there is
+ * none, and this is what `init` has made, which is stored with its first change. `Away`: the server has let go of the
+ * state, and the store has it under this number.
  */
 export type Memory<S> =
   | { readonly _tag: "Unread" }
@@ -48,7 +48,10 @@ export const begun = <S>(memory: Memory<S>, state: S): Memory<S> => {
   return isFresh ? { _tag: "Fresh", state, isKept: false } : memory
 }
 
-/** The memory after a commit that changes nothing, and is not to be stored; `undefined` when there is something to store. */
+/**
+ * The memory after a commit that changes nothing, and is not to be stored; `undefined` when there is something to
+ * store.
+ */
 export const unchanged = <S>(memory: Memory<S>, state: S, by: Origin): Memory<S> | undefined => {
   switch (memory._tag) {
     case "Here":
@@ -64,8 +67,8 @@ export const unchanged = <S>(memory: Memory<S>, state: S, by: Origin): Memory<S>
 }
 
 /**
- * What a new incarnation starts from that finds a state of `init`'s: from that one, if a message was answered from it. The
- * state survives the crash of its server as one in memory does, so `init` is not run again in this process.
+ * What a new incarnation starts from that finds a state of `init`'s: from that one, if a message was answered from it.
+ * The state survives the crash of its server as one in memory does, so `init` is not run again in this process.
  */
 export const takenOver = <S>({ isKept, state }: Fresh<S>, incarnation: number): Taken<S> =>
   isKept

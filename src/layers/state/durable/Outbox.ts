@@ -3,8 +3,9 @@
  *
  * The store follows what is in memory: answers wait for it, the server does not.
  *
- * *Tricky*: callers give up while the store is away, and nothing is to be left of them. Those that have gone are counted, and
- * taken out when they may be the larger part: so that costs each of them O(1), and a waiting answer knows no neighbour.
+ * *Tricky*: callers give up while the store is away, and nothing is to be left of them. Those that have gone are
+ * counted, and taken out when they may be the larger part: so that costs each of them O(1), and a waiting answer knows
+ * no neighbour.
  *
  * @since 0.1.0
  */

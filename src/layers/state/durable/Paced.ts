@@ -1,8 +1,9 @@
 /**
  * Long readings that give way: many servers may start at once, each from a large state, or one with many migrations.
  *
- * The first step is taken at once, and most readings have no other. What is left takes its turns in the queue that servers with
- * messages wait in: after some ten milliseconds the event loop has its turn, and the reading goes on behind those that wait.
+ * The first step is taken at once, and most readings have no other. What is left takes its turns in the queue that
+ * servers with messages wait in: after some ten milliseconds the event loop has its turn, and the reading goes on
+ * behind those that wait.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The removal of one companion's snapshots from its store, and those who wait for it.
  *
- * *Tricky*: what is committed after a removal is written after it. So one that has not come to its end will do for another: a
- * store that is away is asked once, however often a state was set and cleared meanwhile.
+ * *Tricky*: what is committed after a removal is written after it. So one that has not come to its end will do for
+ * another: a store that is away is asked once, however often a state was set and cleared meanwhile.
  *
  * @since 0.1.0
  */

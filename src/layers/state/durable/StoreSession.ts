@@ -1,5 +1,6 @@
 /**
- * What all durable companions of one server class share: the store, its writer, what they write under, and how states become text.
+ * What all durable companions of one server class share: the store, its writer, what they write under, and how states
+ * become text.
  *
  * *Tricky*: a tenure that is over stays so: another process has taken over, and to acquire a new epoch would only
  * take it back. Its servers end, and do not start again.
@@ -32,7 +33,9 @@ export interface Session<in out S> {
   readonly alarms: Alarms | undefined
   /** What is to be written of its servers. */
   readonly queue: WriteQueue
-  /** What the companion of a key writes under; `onLost` is called where it is found out by a question that this is over. */
+  /**
+   * What the companion of a key writes under; `onLost` is called where it is found out by a question that this is over.
+   */
   readonly claimOf: (storeKey: string, onLost: (cause: Cause.Cause<unknown>) => void) => Claim
   /** Whether another process has taken over all of it. */
   readonly isOver: () => boolean
@@ -74,8 +77,8 @@ const ofTenure = (tenure: Tenure, retry: Session<never>["retry"], run: Session<n
 })
 
 /**
- * Begins the session of a server class, under a new epoch, or one in which each key is claimed by itself; when the scope closes, what
- * is left is written.
+ * Begins the session of a server class, under a new epoch, or one in which each key is claimed by itself; when the
+ * scope closes, what is left is written.
  */
 export const openSession = <S>(
   server: { readonly key: string; readonly stateSchema: Codec<S> },

@@ -97,8 +97,8 @@ export class StoredKey<in out S> {
   }
 
   /**
-   * The conserved state: that of the newest snapshot. One that cannot be read is not replaced by an older one, unless it is to
-   * give way.
+   * The conserved state: that of the newest snapshot. One that cannot be read is not replaced by an older one, unless
+   * it is to give way.
    */
   conserved(unstored: () => Snapshot<S> | undefined): Effect.Effect<Option.Option<S>, StoreError | StateUnreadable> {
     return Effect.flatMap(this.records, (records) => {

@@ -1,5 +1,6 @@
 /**
- * The keys of a class among those of its store, where each is called by the class's id, and a slash and its key if it has one.
+ * The keys of a class among those of its store, where each is called by the class's id, and a slash and its key if it
+ * has one.
  *
  * @since 0.1.0
  */

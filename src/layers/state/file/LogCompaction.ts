@@ -1,11 +1,11 @@
 /**
  * What compaction takes over of a log: all that its index has.
  *
- * The generations of a key are kept apart: first the oldest of every key, the newest of every key last, in frames of their own. So
- * what damages a part of the disk takes one of them.
+ * The generations of a key are kept apart: first the oldest of every key, the newest of every key last, in frames of
+ * their own. So what damages a part of the disk takes one of them.
  *
- * *Tricky*: what is found rotten was whole when the session began. It is lost as it would have been at opening: named, and the file
- * it lies in is set aside and not deleted.
+ * *Tricky*: what is found rotten was whole when the session began. It is lost as it would have been at opening: named,
+ * and the file it lies in is set aside and not deleted.
  *
  * @since 0.1.0
  */

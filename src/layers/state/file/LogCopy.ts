@@ -1,18 +1,21 @@
 /**
- * A copy of a log while its owner goes on writing to it: the log as it was at one moment, or with a part of the batch that was
- * being written then, which is cut off when the copy is opened.
+ * A copy of a log while its owner goes on writing to it: the log as it was at one moment, or with a part of the batch
+ * that was being written then, which is cut off when the copy is opened.
  *
  * *Tricky*
- * - The owner may compact the log meanwhile, and remove what it has replaced. So every file is opened first, and then it is seen
- *   whether they are still the log; what was opened can be read to its end, whatever becomes of its name.
- * - Only the newest segment grows. What is written beside the segments is read before them: a segment may have more than is said
- *   there, never less.
+ * - The owner may compact the log meanwhile, and remove what it has replaced. So every file is opened first, and then
+ *   it is seen whether they are still the log; what was opened can be read to its end, whatever becomes of its name.
+ * - Only the newest segment grows. What is written beside the segments is read before them: a segment may have more
+ *   than is said there, never less.
  *
  * @since 0.1.0
  */
 import { ByteSize, Effect, type FileSystem, type Path, PlatformError } from "effect"
 
-/** What a log is made of: segments, and what is written beside them. Claims are of those who own the folder, not of a copy. */
+/**
+ * What a log is made of: segments, and what is written beside them. Claims are of those who own the folder, not of a
+ * copy.
+ */
 const isPart = (name: string): boolean => /^\d{10}-\d+\.(log|keys)$/.test(name)
 const isSegment = (name: string): boolean => name.endsWith(".log")
 

@@ -1,19 +1,19 @@
 /**
  * A folder with a log in it: claims that say whose it is, and segments that hold what was written.
  *
- * `0000000007.claim`: session 7 owns the folder as long as it is there; in it is the name of the newest segment, so that one that
- * is missing with all that belongs to it is noticed. `0000000007-0.log` is the first segment that session 7 wrote; its first entry
- * names the segments it builds on, and how much of each. `0000000007-0.keys` has the heads of its frames once more, each written when
- * the frame was flushed: what is damaged or missing in one of the two files is in the other, or known by name. What is damaged
- * is not deleted: it is set aside as `….damaged`.
+ * `0000000007.claim`: session 7 owns the folder as long as it is there; in it is the name of the newest segment, so
+ * that one that is missing with all that belongs to it is noticed. `0000000007-0.log` is the first segment that session
+ * 7 wrote; its first entry names the segments it builds on, and how much of each. `0000000007-0.keys` has the heads of
+ * its frames once more, each written when the frame was flushed: what is damaged or missing in one of the two files is
+ * in the other, or known by name. What is damaged is not deleted: it is set aside as `….damaged`.
  *
- * *Tricky*: no lock, because a lock outlives `kill -9`. A session that takes over first makes its claim, then removes the
- * older one, and only then reads what was written; a session that writes first writes, and only then looks whether its
- * claim is still there. So when an old session and a new one race, either the new one has read the batch, or the old one
- * finds its claim gone; how far the new one has read is written in its first segment, and what comes after that is never
- * read again. The same order protects files: an owner deletes what it has replaced only if its claim is there after the
- * replacement is. This needs a file system where a process sees at once what another has done: any local one, not every
- * network one.
+ * *Tricky*: no lock, because a lock outlives `kill -9`. A session that takes over first makes its claim, then removes
+ * the older one, and only then reads what was written; a session that writes first writes, and only then looks whether
+ * its claim is still there. So when an old session and a new one race, either the new one has read the batch, or the
+ * old one finds its claim gone; how far the new one has read is written in its first segment, and what comes after that
+ * is never read again. The same order protects files: an owner deletes what it has replaced only if its claim is there
+ * after the replacement is. This needs a file system where a process sees at once what another has done: any local one,
+ * not every network one.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * What a log of snapshots says, entry by entry: which snapshots are kept and where their texts lie, which answers, what was
- * set aside, whose epochs are in force.
+ * What a log of snapshots says, entry by entry: which snapshots are kept and where their texts lie, which answers, what
+ * was set aside, whose epochs are in force.
  *
  * The states themselves stay in the files. The file store replays its log into an index when a session begins, and then
  * applies to it what it has written.
@@ -69,7 +69,10 @@ const sizeOfAnswers = (answers: ReadonlyArray<RecordedAnswer>): number => new An
 /** What is kept of a key; the index alone changes it. */
 export interface KeptInLog extends Kept<Indexed> {
   readonly snapshots: Array<Indexed>
-  /** What was acknowledged among them, and is damaged, newest first. Of those after all of them its server hears when it starts. */
+  /**
+   * What was acknowledged among them, and is damaged, newest first. Of those after all of them its server hears when it
+   * starts.
+   */
   readonly lost?: ReadonlyArray<Indexed> | undefined
 }
 

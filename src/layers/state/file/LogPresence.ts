@@ -1,8 +1,8 @@
 /**
  * Whether the files of a log are still where its session has them open.
  *
- * What is written to a file that was removed, moved or replaced does not fail, and is lost. So a session looks at the names of
- * its files before it writes, and again when it has flushed: for the price of a `stat` each.
+ * What is written to a file that was removed, moved or replaced does not fail, and is lost. So a session looks at the
+ * names of its files before it writes, and again when it has flushed: for the price of a `stat` each.
  *
  * @since 0.1.0
  */

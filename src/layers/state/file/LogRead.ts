@@ -1,7 +1,8 @@
 /**
  * What a log has of a key: its snapshots with their states, and what is lost of it.
  *
- * A text is compared with its checksum each time it is read: what was whole when the session began may have rotted since.
+ * A text is compared with its checksum each time it is read: what was whole when the session began may have rotted
+ * since.
  *
  * @since 0.1.0
  */
@@ -51,8 +52,8 @@ const lying = (text: Reader, place: Place): Effect.Effect<ReadText, PlatformErro
     )
 
 /**
- * The snapshots of a key, newest first. One that has rotted since the log was read is lost from now on; `onRot` hears where it
- * lies.
+ * The snapshots of a key, newest first. One that has rotted since the log was read is lost from now on; `onRot` hears
+ * where it lies.
  */
 export const load = Effect.fnUntraced(function*(
   index: LogIndex,
@@ -120,12 +121,14 @@ const answersLost = (key: string, answers: Iterable<RecordedAnswer>): Damage | u
   return why === undefined ? undefined : { _tag: "AnswersLost", key, count, why }
 }
 
-/** Keys that a log line each is written for, when many have lost something; each has one more when its server starts. */
+/**
+ * Keys that a log line each is written for, when many have lost something; each has one more when its server starts.
+ */
 const maxLines = 100
 
 /**
- * How damage is reported: to `given`, or to the log. What was reported is not again, however often the log is read; what reports
- * must not stop the store from going on with what is whole.
+ * How damage is reported: to `given`, or to the log. What was reported is not again, however often the log is read;
+ * what reports must not stop the store from going on with what is whole.
  */
 export const reporting = (store: string, given: ((damage: Damage) => Effect.Effect<void>) | undefined) => {
   const known = new Set<string>()

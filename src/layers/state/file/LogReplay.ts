@@ -2,13 +2,13 @@
  * Reading a log from beginning to end: what it says, what of it is damaged, and what is lost by that.
  *
  * *Tricky*
- * - A frame has its place in its segment, and its head lies beside the log once more (`LogDirectory`). A head that is damaged, or
- *   missing with all that comes after it, is taken from there: its texts are read where they must lie, if their checksums are right, and
- *   each of the others is lost by name.
- * - What lies beside the log was written when a frame was flushed: it proves that the frame was acknowledged, or was about to be. An end
- *   that was not written whole, and of which nothing lies there, never was.
- * - Where neither file has a head, it is not known what was lost: the last update of any key may be. A younger one of the same key
- *   dispels the doubt, since each holds the whole state.
+ * - A frame has its place in its segment, and its head lies beside the log once more (`LogDirectory`). A head that is
+ *   damaged, or missing with all that comes after it, is taken from there: its texts are read where they must lie, if
+ *   their checksums are right, and each of the others is lost by name.
+ * - What lies beside the log was written when a frame was flushed: it proves that the frame was acknowledged, or was
+ *   about to be. An end that was not written whole, and of which nothing lies there, never was.
+ * - Where neither file has a head, it is not known what was lost: the last update of any key may be. A younger one of
+ *   the same key dispels the doubt, since each holds the whole state.
  *
  * @since 0.1.0
  */
@@ -162,7 +162,8 @@ class Segment {
       if (this.reading.isOld && this.isNewest) return this.torn(at, bytes)
       yield* this.settlePending
       const wasAcknowledged = this.lastBeside >= this.place
-      // Of a process that was ended, all is there that was flushed, and nothing else: the next frame was never acknowledged.
+      // Of a process that was ended, all is there that was flushed, and nothing else: the next frame was never
+      // acknowledged.
       const isKnown = this.beside !== undefined && this.lastBeside === this.place - 1
       if (this.isNewest && !wasAcknowledged && (isIncomplete || isKnown)) return this.torn(at, bytes)
       this.hole(at, bytes)
@@ -291,8 +292,8 @@ class Segment {
 /**
  * Reads the log of a folder: the newest segment, after those it builds on.
  *
- * An owner may compact the log while another process reads it. Then a segment is gone and a newer one is there: it is read
- * again from the beginning.
+ * An owner may compact the log while another process reads it. Then a segment is gone and a newer one is there: it is
+ * read again from the beginning.
  */
 export const replay = Effect.fnUntraced(function*(
   fs: FileSystem.FileSystem,

@@ -50,7 +50,9 @@ export class ReadAhead {
   ).bind(this)
 }
 
-/** A frame with a whole head: its bytes begin at `at` of `bytes`, and at `position` of the file; they may end too soon. */
+/**
+ * A frame with a whole head: its bytes begin at `at` of `bytes`, and at `position` of the file; they may end too soon.
+ */
 export interface Frame {
   readonly head: LogFrame.Head
   readonly bytes: Uint8Array
@@ -62,7 +64,10 @@ export interface Frame {
 export type Found =
   | { readonly _tag: "Frame"; readonly frame: Frame }
   | { readonly _tag: "Old"; readonly frame: OldFrame.OldFrame; readonly position: number }
-  /** No frame begins here. At the end of the file, `isTail`; it may be the beginning of one that has not been written whole. */
+  /**
+   * No frame begins here. At the end of the file, `isTail`; it may be the beginning of one that has not been written
+   * whole.
+   */
   | {
     readonly _tag: "Gap"
     readonly at: number
@@ -77,7 +82,10 @@ export interface Identity {
   readonly segment: number
 }
 
-/** Reads what is in a segment up to `to`. Frames come in the order of their places; those of other segments are not taken for its own. */
+/**
+ * Reads what is in a segment up to `to`. Frames come in the order of their places; those of other segments are not
+ * taken for its own.
+ */
 export const scan = Effect.fnUntraced(function*(
   handle: FileSystem.File,
   to: number,

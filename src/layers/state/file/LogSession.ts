@@ -2,14 +2,15 @@
  * The one writer of a log: a session's segment, what is appended to it, and compaction.
  *
  * *Tricky*
- * - A write that failed leaves a damaged end, a flush that failed leaves what cannot be known. The segment is given up behind
- *   its last good byte, and the next batch begins a new one that says so.
- * - Compaction writes what is still needed to a new segment, flushes it and renames it into place; from then on it is the
- *   log, for every reader. So nothing may be appended to the old one any more: when it cannot be known whether the folder is
- *   still the session's, the session ends.
- * - What compaction finds rotted (`LogCompaction`) is reported, and is lost as it would have been when the session began.
- * - The head of a frame is written beside the log when the frame is flushed (`LogReplay`), and not flushed itself: it is for the day
- *   on which the log is damaged, and that it cannot be written is no failure.
+ * - A write that failed leaves a damaged end, a flush that failed leaves what cannot be known. The segment is given up
+ *   behind its last good byte, and the next batch begins a new one that says so.
+ * - Compaction writes what is still needed to a new segment, flushes it and renames it into place; from then on it is
+ *   the log, for every reader. So nothing may be appended to the old one any more: when it cannot be known whether the
+ *   folder is still the session's, the session ends.
+ * - What compaction finds rotted (`LogCompaction`) is reported, and is lost as it would have been when the session
+ *   began.
+ * - The head of a frame is written beside the log when the frame is flushed (`LogReplay`), and not flushed itself: it
+ *   is for the day on which the log is damaged, and that it cannot be written is no failure.
  *
  * @since 0.1.0
  */
@@ -26,8 +27,8 @@ import type { Cuts, Replayed } from "./LogReplay.ts"
 import { create, type Segment } from "./LogSegment.ts"
 
 /**
- * How an append ended: flushed and the session's (`stored`), or at a time when the claim was gone (`over`) or a file was not what
- * it had been. `end` is where it ends in `file`; 0 when nothing was written.
+ * How an append ended: flushed and the session's (`stored`), or at a time when the claim was gone (`over`) or a file
+ * was not what it had been. `end` is where it ends in `file`; 0 when nothing was written.
  */
 export interface Appended {
   readonly outcome: "stored" | "over" | Lost
@@ -137,7 +138,9 @@ export class LogSession {
     )
   }
 
-  /** Appends entries as one frame, all or none, and applies them when they are flushed and the folder is the session's. */
+  /**
+   * Appends entries as one frame, all or none, and applies them when they are flushed and the folder is the session's.
+   */
   append(entries: ReadonlyArray<LogEntry>): Effect.Effect<Appended, PlatformError.PlatformError> {
     return Effect.suspend(() =>
       Effect.flatMap(this.lost, (lost) => {
@@ -191,7 +194,10 @@ export class LogSession {
     this.damaged.add(file)
   }
 
-  /** Removes what the log does not need: what older sessions left, and what compaction has replaced. What is damaged is kept. */
+  /**
+   * Removes what the log does not need: what older sessions left, and what compaction has replaced. What is damaged is
+   * kept.
+   */
   get tidy(): Effect.Effect<void, PlatformError.PlatformError> {
     return Effect.flatMap(this.log.list, ({ segments, temporary }) => {
       const needed = new Set([this.segment.name, ...this.bases.map((base) => base.file)])
@@ -205,8 +211,8 @@ export class LogSession {
   }
 
   /**
-   * Writes what is still needed to one segment, which then is the log; answers whether the session goes on. When it fails, or
-   * a file is not what it was, the log is as it was.
+   * Writes what is still needed to one segment, which then is the log; answers whether the session goes on. When it
+   * fails, or a file is not what it was, the log is as it was.
    */
   compact(): Effect.Effect<boolean, PlatformError.PlatformError> {
     return Effect.gen({ self: this }, function*() {

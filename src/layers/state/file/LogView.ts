@@ -1,5 +1,6 @@
 /**
- * A log that is only looked at: how it was when it was first asked for anything. Nothing is written, and its owner not disturbed.
+ * A log that is only looked at: how it was when it was first asked for anything. Nothing is written, and its owner not
+ * disturbed.
  *
  * @since 0.1.0
  */

@@ -1,14 +1,14 @@
 /**
  * A file system whose new files are written and flushed with fewer waits, on Node.
  *
- * A write of the platform's file system waits for a thread, and so does the look at what is there: each costs some
- * tens of microseconds, for what takes the kernel a few. Here both are done at once; only the flush, which waits for the
+ * A write of the platform's file system waits for a thread, and so does the look at what is there: each costs some tens
+ * of microseconds, for what takes the kernel a few. Here both are done at once; only the flush, which waits for the
  * disk, leaves the event loop to others. Used by the file store, which does all three for every batch.
  *
  * *Tricky*
  * - A large write takes long even without the disk: those go to a thread as ever.
- * - The file system may be one of the caller's that only looks like the platform's (in memory, or under another root). A
- *   file is written directly if it is the very file that was opened, and by the handle it was given if not.
+ * - The file system may be one of the caller's that only looks like the platform's (in memory, or under another root).
+ *   A file is written directly if it is the very file that was opened, and by the handle it was given if not.
  *
  * @since 0.1.0
  */
@@ -189,7 +189,8 @@ export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem => {
 const lockName = "owner.lock"
 
 /**
- * The same store, which a process has for itself as the options say: by a lock in its folder, where Node itself sees that.
+ * The same store, which a process has for itself as the options say: by a lock in its folder, where Node itself sees
+ * that.
  */
 export const holding = (given: Given & { readonly directory: string }) => (store: StateStore<"process">) =>
   Effect.map(Effect.all([FileSystem.FileSystem, Path.Path]), ([fs, path]): StateStore<"process"> => {

@@ -1,14 +1,14 @@
 /**
  * A lock that the system drops with its process, however that ends: for stores that are files.
  *
- * Node knows no locks of files, but its SQLite does: the lock is a transaction on a small database beside the store, which is begun
- * and never ended. It says who has it, too. It is a courtesy and no fence: what keeps two owners apart is the epoch that each
- * write is checked against. So it may fail in one way only, to be given to a second.
+ * Node knows no locks of files, but its SQLite does: the lock is a transaction on a small database beside the store,
+ * which is begun and never ended. It says who has it, too. It is a courtesy and no fence: what keeps two owners apart
+ * is the epoch that each write is checked against. So it may fail in one way only, to be given to a second.
  *
  * *Tricky*
  * - The transaction is one that lets others read (`IMMEDIATE`): that is how who waits learns for whom.
- * - POSIX drops a process's locks of a file when it closes any handle of that file. SQLite knows its own; a `cp` of the file by
- *   the same process it does not know.
+ * - POSIX drops a process's locks of a file when it closes any handle of that file. SQLite knows its own; a `cp` of the
+ *   file by the same process it does not know.
  * - Where Node has no SQLite, a file with the process's id stands in (`PidLock`).
  *
  * @since 0.1.0
@@ -97,8 +97,8 @@ export const isSeen = (folder: string, { dev, ino }: FileSystem.File.Info): bool
 }
 
 /**
- * Takes the lock at a path until the Scope ends, alone or beside others that share it; or answers at once who has it. Who shares it
- * is not named: who waits then learns that another process does.
+ * Takes the lock at a path until the Scope ends, alone or beside others that share it; or answers at once who has it.
+ * Who shares it is not named: who waits then learns that another process does.
  */
 export const take = (path: string, isShared = false): Effect.Effect<Holder | undefined, unknown, Scope.Scope> =>
   Effect.matchEffect(NodeSqlite.load, {

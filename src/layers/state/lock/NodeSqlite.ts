@@ -2,7 +2,8 @@
  * Node's own SQLite, loaded when a database is opened: where it is not there, the module that wants it is there all the
  * same, and everything else that is imported with it.
  *
- * What is asked of it is looked for by name, not by version: Node 22.13 to 22.15 and 23 have a `node:sqlite` without it.
+ * What is asked of it is looked for by name, not by version: Node 22.13 to 22.15 and 23 have a `node:sqlite` without
+ * it.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,10 @@
 /**
  * A lock for a Node without SQLite: a file that says which process has it, and is worth nothing once that is gone.
  *
- * A process is known by its id, and on Linux by when it was started, since ids are used again. Of a process on another host, or in
- * another container, it cannot be known whether it lives: it counts as gone, so it does not keep a second one out. Two that
- * start in the same moment may both get it. In either case the fence decides, as it does with `ownership: "youngest"`.
+ * A process is known by its id, and on Linux by when it was started, since ids are used again. Of a process on another
+ * host, or in another container, it cannot be known whether it lives: it counts as gone, so it does not keep a second
+ * one out. Two that start in the same moment may both get it. In either case the fence decides, as it does with
+ * `ownership: "youngest"`.
  *
  * @since 0.1.0
  */

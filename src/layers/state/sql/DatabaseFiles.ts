@@ -18,8 +18,8 @@ export interface Lost {
 }
 
 /**
- * Compares a database with its files: what is lost, if something is, or an Effect where that takes longer. It may throw. This
- * is asked after each transaction, so it is no Effect where all is well.
+ * Compares a database with its files: what is lost, if something is, or an Effect where that takes longer. It may
+ * throw. This is asked after each transaction, so it is no Effect where all is well.
  */
 export type Watch = () => Lost | undefined | Effect.Effect<Lost | undefined, SqlError.SqlError>
 
@@ -31,7 +31,10 @@ export type Watching = (execute: Execute) => Effect.Effect<Watch | undefined, ne
 
 /** What was stored last, as it is known beside the database. */
 export interface Heads {
-  /** The number of a key's newest snapshot, by the key's id; 0: not known, or none. What this session has written is not asked for. */
+  /**
+   * The number of a key's newest snapshot, by the key's id; 0: not known, or none. What this session has written is not
+   * asked for.
+   */
   of(id: number): number
   /** These are stored. */
   note(heads: ReadonlyArray<Head>): void

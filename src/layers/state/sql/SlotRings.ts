@@ -1,13 +1,14 @@
 /**
  * Which slot of a key's ring the SQL store writes next.
  *
- * A key's snapshots lie in a few slots that are written over in turn, so a commit is one row and deletes none. To know the
- * oldest without asking the database, the slots of the keys in use are remembered.
+ * A key's snapshots lie in a few slots that are written over in turn, so a commit is one row and deletes none. To know
+ * the oldest without asking the database, the slots of the keys in use are remembered.
  *
- * *Tricky*: what is remembered of a key holds for the epoch under which it was read: who had it before another epoch was acquired may
- * have been another process. And planning a batch moves the rings on before it is known whether it will be stored. So the keys of a batch are
- * noted until it has been (`stored`); if the next batch finds any noted, the one before failed, was interrupted, or has an
- * unknown outcome, and what was remembered of its keys is forgotten and read again.
+ * *Tricky*: what is remembered of a key holds for the epoch under which it was read: who had it before another epoch
+ * was acquired may have been another process. And planning a batch moves the rings on before it is known whether it
+ * will be stored. So the keys of a batch are noted until it has been (`stored`); if the next batch finds any noted, the
+ * one before failed, was interrupted, or has an unknown outcome, and what was remembered of its keys is forgotten and
+ * read again.
  *
  * @since 0.1.0
  */

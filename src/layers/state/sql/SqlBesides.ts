@@ -1,6 +1,6 @@
 /**
- * What the SQL store writes beside the snapshots of a batch, in their transaction: recorded answers, and timers; and what goes
- * with a snapshot that is set aside.
+ * What the SQL store writes beside the snapshots of a batch, in their transaction: recorded answers, and timers; and
+ * what goes with a snapshot that is set aside.
  *
  * Few records bring any, and the statements for these are many times those of a snapshot.
  *
@@ -64,8 +64,8 @@ const answerRow = (key: string, { at, body, id, seq }: RecordedAnswer): AnswerRo
 }
 
 /**
- * What goes with the snapshots of a batch in their own statement: nothing but answers, where no key comes twice. So what is recorded
- * and what is forgotten are different rows.
+ * What goes with the snapshots of a batch in their own statement: nothing but answers, where no key comes twice. So
+ * what is recorded and what is forgotten are different rows.
  */
 export const along = (records: Records): Along | undefined => {
   const rows: Array<AnswerRow> = []

@@ -19,7 +19,8 @@ type Run<E> = (statement: Bound) => Effect.Effect<ReadonlyArray<Row>, E>
 /** The last character of all, more often than a key has room for: what follows every key with a prefix. */
 const beyondAnyKey = "\u{10ffff}".repeat(maxKeyBytes / 4)
 
-// Half of a surrogate pair at the end is escaped here and not in the keys that have the pair: more is read, then filtered.
+// Half of a surrogate pair at the end is escaped here and not in the keys that have the pair: more is read, then
+// filtered.
 const wholeOf = (prefix: string): string => prefix.replace(/[\ud800-\udbff]$/, "")
 
 /** The keys that begin with `prefix`: sorted, or a page of them in the order of their bytes. */

@@ -44,7 +44,9 @@ const sqliteCodes: { readonly [code: number]: Meaning } = {
 /** Extended codes of ERROR that stand for something that passes: it asks to be asked again. */
 const sqliteRetry = 513
 
-/** PostgreSQL's conditions, by code or by class. A server that is read-only may be about to be promoted: that passes. */
+/**
+ * PostgreSQL's conditions, by code or by class. A server that is read-only may be about to be promoted: that passes.
+ */
 const pgCodes: { readonly [code: string]: Meaning } = {
   "22": "Invalid", // what one record holds
   "28": "Unusable", // no such role, another password
@@ -78,7 +80,9 @@ const described = (error: SqlError.SqlError): Error => {
   return said === "" || error.message.includes(said) ? error : new Error(`${error.message}: ${said}`, { cause: error })
 }
 
-/** What a database's error means for a store: whether it may pass, is there to stay, or is about what was to be stored. */
+/**
+ * What a database's error means for a store: whether it may pass, is there to stay, or is about what was to be stored.
+ */
 export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   const _tag = meaningOf(codeOf(error.reason.cause))
   const cause = described(error)
@@ -190,7 +194,10 @@ export interface LostAnswer {
 export interface Recorded {
   readonly answers: ReadonlyArray<RecordedAnswer>
   readonly timers: ReadonlyArray<Row> | undefined
-  /** The answers whose rows are damaged, which {@link Recorded.answers} has as lost: the ids of the rows, and what stands for them. */
+  /**
+   * The answers whose rows are damaged, which {@link Recorded.answers} has as lost: the ids of the rows, and what
+   * stands for them.
+   */
   readonly lostAnswers: ReadonlyArray<LostAnswer>
   /** The snapshots whose timers are damaged: these are not there. */
   readonly lostTimers: ReadonlyArray<number>

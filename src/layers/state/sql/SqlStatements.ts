@@ -2,24 +2,24 @@
  * The statements of the SQL store, for SQLite and for PostgreSQL.
  *
  * Five tables: the snapshots (a ring of slots for every key, so that a commit overwrites one row and deletes none), the
- * recorded answers, the timers (a row for each snapshot with which they changed; that of the newest one has a due time, by
- * which they are found), what was set aside, and the owners' epochs. Each row that holds something says what it adds up to.
+ * recorded answers, the timers (a row for each snapshot with which they changed; that of the newest one has a due time,
+ * by which they are found), what was set aside, and the owners' epochs. Each row says what it adds up to.
  *
  * *Tricky*
- * - The fence is inside the upsert. Its epoch column is not a parameter but looked up among the epochs in force; a stale one is
- *   not found, NULL violates the column's constraint, and the database itself refuses the whole statement. So a batch is one
- *   statement, one round trip and one commit, and still checked in the transaction that writes it. A row that is newer than
- *   what would be written over it refuses the statement in the same way.
- * - Keys that are claimed one by one have an epoch each. One statement of PostgreSQL takes a turn of all of them, and writes the
- *   answers, too: a process that stands still holds no lock in the middle of a batch.
- * - A backend of PostgreSQL may execute a statement long after its client has given it up, and has made the same write and
- *   others over another connection. So every write there takes the next turn of its owner: the owner's row counts them, and
- *   one whose turn is over finds no row. Who takes a turn locks the row, so an epoch cannot be acquired before it has committed.
- * - Answers lie in the order of their snapshots: new ones are appended to those of their key, and the oldest leave at the front, so a
- *   commit touches one or two pages however many there are. An id may be there twice: the later one counts.
- * - Rows of PostgreSQL that are written over leave dead ones behind. The tables have room on their pages for the next versions,
- *   which then need no index entry and are cleared away by the next write; what is left is vacuumed early.
- * - Numbers go to PostgreSQL as the text of an array: a client that infers its type from small and large ones may refuse them.
+ * - The fence is inside the upsert. Its epoch column is not a parameter but looked up among the epochs in force; a
+ *   stale one is not found, NULL violates the column's constraint, and the database itself refuses the whole statement.
+ *   So a batch is one statement, one round trip and one commit, and still checked in the transaction that writes it. A
+ *   row that is newer than what would be written over it refuses the statement in the same way.
+ * - Keys that are claimed one by one have an epoch each. One statement of PostgreSQL takes a turn of all of them, and
+ *   writes the answers, too: a process that stands still holds no lock in the middle of a batch.
+ * - A backend of PostgreSQL may execute a statement long after its client has given it up, and has made the same write
+ *   and others over another connection. So every write there takes the next turn of its owner: the owner's row counts
+ *   them, and one whose turn is over finds no row. A turn locks the row: no epoch is acquired before it has committed.
+ * - Answers lie in the order of their snapshots: new ones are appended to those of their key, and the oldest leave at
+ *   the front, so a commit touches a page or two however many there are. Of an id that is there twice the later counts.
+ * - Rows of PostgreSQL that are written over leave dead ones behind. The tables have room on their pages for the next
+ *   versions, which then need no index entry and are cleared away by the next write; what is left is vacuumed early.
+ * - Numbers go to PostgreSQL as the text of an array: a client may refuse small and large ones in one.
  * - A wait for a lock of PostgreSQL, and an idle transaction, last for a bounded time. Both bounds are set in
  *   the statement itself, for its transaction alone: the connection may be another's before and after.
  *
@@ -43,7 +43,7 @@ export interface SlotRow {
   readonly sum: number
 }
 
-/** Timers to write: those of a key from a snapshot on, and when the earliest of them is due; null when none is to be found. */
+/** Timers to write: those of a key from a snapshot on, and when the earliest that is to be found is due; null: none. */
 export interface TimerRow {
   readonly key: string
   readonly seq: number
@@ -161,7 +161,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
        seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
        state = excluded.state, sum = excluded.sum`
 
-  /** Nothing for a key that another has written since: by what it was restored to, this one has no part in it any more. */
+  /** Nothing for a key that another has written since: this one has no part any more in what it was restored to. */
   const upsert = (epochs: string, keys: string, source: string): string =>
     `INSERT INTO ${table} AS t (epoch, ${columns})
      SELECT (SELECT o.epoch FROM ${epochs}
@@ -186,7 +186,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const ofAnswers = `INSERT INTO ${answers} (key, id, seq, at, body, sum)
     ${pg ? `SELECT * FROM ${unnest(answerTypes)}` : "VALUES (?, ?, ?, ?, ?, ?)"}
     ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
-  /** Snapshots under many epochs, each of which takes a turn, with what goes with them: all of a batch in one statement. */
+  /** All of a batch in one statement: snapshots under many epochs, a turn for each, and what goes with them. */
   const pgSave = numbered(`WITH bounds AS MATERIALIZED (${bounds}),
     turn AS (UPDATE ${owners} AS o SET commits = ? FROM bounds, ${unnest(turnTypes, "e")}
       WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL
@@ -292,13 +292,13 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
        ON CONFLICT (owner) DO UPDATE SET epoch = excluded.epoch, commits = 0 RETURNING epoch`
     ),
     /**
-     * Claims a key, without a look at any other row. It is numbered once its row is locked, so that of two who claim it at once the
-     * later one is the younger; that waits for the write that has taken a turn.
+     * Claims a key, without a look at any other row. It is numbered once its row is locked, so that of two who claim it
+     * at once the later one is the younger; that waits for the write that has taken a turn.
      */
     claim: statement(`WITH bounds AS MATERIALIZED (${bounds}) INSERT INTO ${owners} (owner, epoch)
        SELECT ?, nextval('${owners}_epoch') FROM bounds WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL
        ON CONFLICT (owner) DO UPDATE SET epoch = nextval('${owners}_epoch'), commits = 0 RETURNING epoch`),
-    /** What numbers the epochs of keys, made when a key is claimed first; beside it no other row of owners is written. */
+    /** What numbers the epochs of keys, made when one is claimed first: no other row of owners is written for that. */
     numbering: `CREATE SEQUENCE IF NOT EXISTS ${owners}_epoch`,
     /** After an epoch that was numbered otherwise: those of keys are younger. */
     numberOn: pg
@@ -309,7 +309,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     supersede: statement(`DELETE FROM ${owners} WHERE owner <> ?`),
     epochsOf: (of: ReadonlyArray<string>): Bound => [epochsOf, [pg ? of : JSON.stringify(of)]],
     newestEpoch: statement(`SELECT max(epoch) AS epoch FROM ${owners}`),
-    /** The epoch is in force, and nothing has come between: `number` is this turn, `last` the last that is known to be stored. */
+    /** The epoch is in force, and nothing came between: `number` is this turn, `last` the last known to be stored. */
     turn: (epoch: number, last: number, number: number): Bound =>
       pg ? [turnText, [number, epoch, last, number]] : [inForceText, [epoch]],
     upsert: upsertRows,

@@ -3,8 +3,8 @@
  *
  * `StateStoreSql` and `StateStoreSqlite` are for users; they open the database, and make this store on it.
  *
- * *Tricky*: writes take turns. The slots of a key's ring are remembered (`SlotRings`), and two batches planned at once would
- * write the same ones; one batch at a time is also what makes a commit cheap.
+ * *Tricky*: writes take turns. The slots of a key's ring are remembered (`SlotRings`), and two batches planned at once
+ * would write the same ones; one batch at a time is also what makes a commit cheap.
  *
  * @since 0.1.0
  */
@@ -37,7 +37,10 @@ interface Options extends StateStore.OwnedOptions<StateStore.StoreOwnership> {
   readonly lockTimeout?: Duration.Input | undefined
 }
 
-/** The database as the store uses it: `StateStoreSql` makes one of a `SqlClient`, `StateStoreSqlite` of its one connection. */
+/**
+ * The database as the store uses it: `StateStoreSql` makes one of a `SqlClient`, `StateStoreSqlite` of its one
+ * connection.
+ */
 export interface Database {
   readonly dialect: SqlStatements.Dialect
   readonly execute: (
@@ -53,7 +56,10 @@ export interface Database {
   readonly files?: DatabaseFiles.Files | undefined
 }
 
-/** How long a transaction on a store that is shared may stand still, in milliseconds: a process that does may be taken over from. */
+/**
+ * How long a transaction on a store that is shared may stand still, in milliseconds: a process that does may be taken
+ * over from.
+ */
 const sharedIdle = 2000
 
 /** Another statement under the same epoch was later, and was stored. */

@@ -1,8 +1,9 @@
 /**
- * The turns of the writes of one client, as its owner's row in PostgreSQL counts them; and what the owners' rows say of writes.
+ * The turns of the writes of one client, as its owner's row in PostgreSQL counts them; and what the owners' rows say of
+ * writes.
  *
- * A write that may still arrive has a number that is over once another was made. And a database whose count is lower than that
- * of a write it has acknowledged has gone back in time.
+ * A write that may still arrive has a number that is over once another was made. And a database whose count is lower
+ * than that of a write it has acknowledged has gone back in time.
  *
  * @since 0.1.0
  */
@@ -53,8 +54,8 @@ interface Write {
 }
 
 /**
- * Why writes were refused, or would be, all of them; `undefined` when all their epochs are in force. An epoch of no owner here is that
- * of its key.
+ * Why writes were refused, or would be, all of them; `undefined` when all their epochs are in force. An epoch of no
+ * owner here is that of its key.
  */
 export const staleIn = <E>(
   sql: Statements,

@@ -1,9 +1,10 @@
 /**
  * Whether the tables of a store hang together in a SQLite database, asked of SQLite when the store is opened.
  *
- * The rows themselves have checksums. What leads to them has none: an index in which an entry is damaged finds a row no more, and
- * says nothing. So the indexes are made anew out of their tables. Where the two say different things of a row, the one counts
- * that adds up; a row that is in the index alone is one that was lost. Where a table itself is damaged, that is said.
+ * The rows themselves have checksums. What leads to them has none: an index in which an entry is damaged finds a row no
+ * more, and says nothing. So the indexes are made anew out of their tables. Where the two say different things of a
+ * row, the one counts that adds up; a row that is in the index alone is one that was lost. Where a table itself is
+ * damaged, that is said.
  *
  * @since 0.1.0
  */
@@ -61,8 +62,8 @@ const corrections = Effect.fnUntraced(function*(execute: Execute, table: string,
 })
 
 /**
- * Recorded answers have no index beside them: one whose key is damaged lies among those of its key, or beside them. It goes back to
- * that key, or counts as lost for both that it may have been of.
+ * Recorded answers have no index beside them: one whose key is damaged lies among those of its key, or beside them. It
+ * goes back to that key, or counts as lost for both that it may have been of.
  */
 const strays = Effect.fnUntraced(function*(execute: Execute, table: string, { sum }: Summed) {
   const rows = yield* execute(`SELECT * FROM ${table}`)

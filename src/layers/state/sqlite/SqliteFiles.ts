@@ -1,17 +1,17 @@
 /**
  * Whether a SQLite database that is open is still the files that its path names.
  *
- * SQLite with a write-ahead log does not look: it goes on in files that were removed, moved or replaced, and what it commits
- * there is lost for the process that opens the path next. So the store asks this after each transaction, for the price of two
- * `stat`s and the reading of sixteen bytes.
+ * SQLite with a write-ahead log does not look: it goes on in files that were removed, moved or replaced, and what it
+ * commits there is lost for the process that opens the path next. So the store asks this after each transaction, for
+ * the price of two `stat`s and the reading of sixteen bytes.
  *
  * *Tricky*
- * - The database file is never opened here, and so never closed: closing any handle of it would drop the locks that SQLite
- *   holds in this process. The log has no locks.
+ * - The database file is never opened here, and so never closed: closing any handle of it would drop the locks that
+ *   SQLite holds in this process. The log has no locks.
  * - A log that was cut off and written again has a hole where it began: its header is read, too.
- * - While there is a log, nothing but a checkpoint writes to the database file. One that was changed without a checkpoint was
- *   overwritten in its place, as `cp` does it. Another connection's checkpoint is known to SQLite only when it is over,
- *   so that is waited for.
+ * - While there is a log, nothing but a checkpoint writes to the database file. One that was changed without a
+ *   checkpoint was overwritten in its place, as `cp` does it. Another connection's checkpoint is known to SQLite only
+ *   when it is over, so that is waited for.
  *
  * @since 0.1.0
  */
@@ -123,7 +123,9 @@ export const watch = Effect.fnUntraced(function*(
   })
 
   const cut = { path: logPath, how: "cut" } as const
-  /** The log has no header: it was cut off and written again, or it is empty, which SQLite knows if it has emptied it. */
+  /**
+   * The log has no header: it was cut off and written again, or it is empty, which SQLite knows if it has emptied it.
+   */
   const headless = (size: number | undefined): ReturnType<Watch> => {
     if (size !== 0) return cut
     return knowsProgress ? Effect.map(progress, (row) => Number(row?.["log"]) > 0 ? cut : undefined) : undefined

@@ -1,8 +1,8 @@
 /**
  * The file beside a SQLite database that says which snapshots were stored last (`HeadRing`).
  *
- * It is written after each transaction and before it is acknowledged, and never flushed: it survives what a commit in `"NORMAL"`
- * survives. What cannot be written or read of it is missed, and fails no write: the database is what counts.
+ * It is written after each transaction and before it is acknowledged, and never flushed: it survives what a commit in
+ * `"NORMAL"` survives. What cannot be written or read of it is missed, and fails no write: the database is what counts.
  *
  * @since 0.1.0
  */

@@ -2,9 +2,9 @@
  * How a SQLite database is opened to look at it, so that nothing is written: not to the file, and not beside it.
  *
  * *Tricky*
- * - To read a database with a write-ahead log, SQLite makes the files of the log where there are none, and leaves them. So one
- *   that no process has open is read as it lies there. When a log appears meanwhile, an app has been started: from then on it is
- *   read as usual, which makes nothing more.
+ * - To read a database with a write-ahead log, SQLite makes the files of the log where there are none, and leaves them.
+ *   So one that no process has open is read as it lies there. When a log appears meanwhile, an app has been started:
+ *   from then on it is read as usual, which makes nothing more.
  * - In a folder that cannot be written to, a log cannot be read where it is: a copy of both is read elsewhere.
  *
  * @since 0.1.0

@@ -1,17 +1,18 @@
 /**
  * Has timers delivered when they are due: one fiber for all servers over a store, or for all of a class in memory.
  *
- * What is set is where the states are, sorted by when it is due. This asks for the first of it, sleeps until that is due, and
- * has the server handle its message. However many timers wait, it knows when the first is due, and those under way.
+ * What is set is where the states are, sorted by when it is due. This asks for the first of it, sleeps until that is
+ * due, and has the server handle its message. However many timers wait, it knows when the first is due, and those under
+ * way.
  *
  * *Tricky*
- * - What is set decides, and nothing here: a timer is delivered when it is found to be due, and gone when the commit of what it
- *   did is stored. So a server that died of it, or was not conserved, gets it again; and a timer that was cancelled meanwhile
- *   is not there when the server's turn comes.
- * - One whose message crashes its server would be found again at once. It is left alone for a second, and twice as long each
- *   time, up to a minute. Others of that server, which come due meanwhile, are delivered without it.
- * - A delivery may take long. It is not waited for: others are found meanwhile, up to a number under way. One that takes more
- *   than a minute does not count: its server may be at work without end.
+ * - What is set decides, and nothing here: a timer is delivered when it is found to be due, and gone when the commit of
+ *   what it did is stored. So a server that died of it, or was not conserved, gets it again; and a timer that was
+ *   cancelled meanwhile is not there when the server's turn comes.
+ * - One whose message crashes its server would be found again at once. It is left alone for a second, and twice as long
+ *   each time, up to a minute. Others of that server, which come due meanwhile, are delivered without it.
+ * - A delivery may take long. It is not waited for: others are found meanwhile, up to a number under way. One that
+ *   takes more than a minute does not count: its server may be at work without end.
  * - The wall clock may be set while this sleeps. It looks again after a minute at the latest.
  *
  * @since 0.1.0
@@ -36,8 +37,8 @@ export interface Served {
   /** The key of the server whose timers are found under a name; nothing when it is none of these. */
   keyOf(name: string): string | undefined
   /**
-   * Has the server of a key handle what is due later than `after`: whether all of that is over. Nothing when there is no such
-   * server, and none can be started.
+   * Has the server of a key handle what is due later than `after`: whether all of that is over. Nothing when there is
+   * no such server, and none can be started.
    */
   deliver(key: string, after: number): Effect.Effect<boolean, unknown> | undefined
 }

@@ -1,5 +1,6 @@
 /**
- * Keys page by page, in the order of every store's pages (`KeyText.compare`), for stores that have their keys in memory.
+ * Keys page by page, in the order of every store's pages (`KeyText.compare`), for stores that have their keys in
+ * memory.
  *
  * They are sorted when a page is asked for, and again only after a key has come or gone.
  *

@@ -1,5 +1,6 @@
 /**
- * How often, and how long, a store that is away is asked again: a session's `retry`, one step for each attempt that failed.
+ * How often, and how long, a store that is away is asked again: a session's `retry`, one step for each attempt that
+ * failed.
  *
  * Elapsed time is monotonic. A Schedule is foreign code: one that dies is over, and that is logged.
  *
@@ -24,7 +25,9 @@ const retryFor = (millis: number): Schedule.Schedule<unknown, StoreError> =>
 /** How often, and how long, a store that is away is asked again by default. */
 export const defaultRetry = retryFor(defaultPatience)
 
-/** Opens a store, and tries again for so many milliseconds while it is away. What a failed attempt has opened is closed. */
+/**
+ * Opens a store, and tries again for so many milliseconds while it is away. What a failed attempt has opened is closed.
+ */
 export const opened = <A, R>(
   open: Effect.Effect<A, StoreError, R>,
   millis: number

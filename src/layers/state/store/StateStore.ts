@@ -1,15 +1,15 @@
 /**
  * Where durable companions keep their snapshots: one small service, and the store in memory.
  *
- * A store knows keys, texts and epochs; what a state is, when it is written and what to make of a suspect is its callers'
- * business. It keeps the last generations of every key, never drops the newest trusted one, and writes a batch whole or
- * not at all. Every write is made under an epoch, which its owner acquired when its session began; when a younger session
- * has acquired one, the older one's writes are refused. What a store survives is in its type.
+ * A store knows keys, texts and epochs; what a state is, when it is written and what to make of a suspect is its
+ * callers' business. It keeps the last generations of every key, never drops the newest trusted one, and writes a batch
+ * whole or not at all. Every write is made under an epoch, which its owner acquired when its session began; when a
+ * younger session has acquired one, the older one's writes are refused. What a store survives is in its type.
  *
  * Use a `StateContainer` to conserve a server's state. Use a store directly for tools: to list, compare, back up.
  *
- * *Tricky*: the order "acquire an epoch, then load" is what makes a takeover safe. Once an epoch is acquired, no write of
- * an older one is stored any more, so what is loaded then is the last word of the session before.
+ * *Tricky*: the order "acquire an epoch, then load" is what makes a takeover safe. Once an epoch is acquired, no write
+ * of an older one is stored any more, so what is loaded then is the last word of the session before.
  *
  * @since 0.1.0
  */
@@ -64,13 +64,17 @@ export interface Options {
  */
 export interface OwnedOptions<O extends StoreOwnership = "exclusive" | "youngest"> extends Options {
   /**
-   * What becomes of a process that begins to conserve states in the store while another one does. `"exclusive"` (default): it
-   * waits for that one to leave, for `patience`, and fails with a `StoreError` that says who has it. `"youngest"`: it takes
-   * over, and the older one ends; for rolling deploys. `"shared"`, in a SQL database: both go on, and each key is one process's
-   * at a time (`fence: "key"` of `StateContainer.layerStore`); who wants it exclusively waits for all of them.
+   * What becomes of a process that begins to conserve states in the store while another one does. `"exclusive"`
+   * (default): it waits for that one to leave, for `patience`, and fails with a `StoreError` that says who has it.
+   * `"youngest"`: it takes over, and the older one ends; for rolling deploys. `"shared"`, in a SQL database: both go
+   * on, and each key is one process's at a time (`fence: "key"` of `StateContainer.layerStore`); who wants it
+   * exclusively waits for all of them.
    */
   readonly ownership?: O | undefined
-  /** How long a process waits for its store when it starts: for one that has it, and for one that is away; 30 s by default. */
+  /**
+   * How long a process waits for its store when it starts: for one that has it, and for one that is away; 30 s by
+   * default.
+   */
   readonly patience?: Duration.Input | undefined
 }
 
@@ -250,13 +254,14 @@ export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
  *
  * **Details**
  *
- * The one writer of the store, which all classes that conserve in it share, is a fiber in this layer's Scope. A store that is
- * put into the context as a plain value (`Layer.succeed`) works as well: its writer lives as long as any class uses it.
+ * The one writer of the store, which all classes that conserve in it share, is a fiber in this layer's Scope. A store
+ * that is put into the context as a plain value (`Layer.succeed`) works as well: its writer lives as long as any class
+ * uses it.
  *
  * **Gotchas**
  *
- * A method that throws, or answers with something that is no Effect, fails that operation with a defect: the answers that
- * wait for it fail with `NotConserved`, as at any write that failed.
+ * A method that throws, or answers with something that is no Effect, fails that operation with a defect: the answers
+ * that wait for it fail with `NotConserved`, as at any write that failed.
  *
  * **Example**
  *

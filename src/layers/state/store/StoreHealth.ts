@@ -1,14 +1,15 @@
 /**
  * Whether a store answers, as far as those who use it know: reported once when it stops, and once when it is back.
  *
- * Every question to a store goes through it, so that an outage is one line in the log however many servers wait and however often
- * they try again. It decides nothing: how often and how long a store is asked again is its askers' `Schedule`. You do not need
- * it to see an outage: the log, the metrics (`Metrics.storeFailures`, `Metrics.storeUnavailable`) and the errors tell.
+ * Every question to a store goes through it, so that an outage is one line in the log however many servers wait and
+ * however often they try again. It decides nothing: how often and how long a store is asked again is its askers'
+ * `Schedule`. You do not need it to see an outage: the log, the metrics (`Metrics.storeFailures`,
+ * `Metrics.storeUnavailable`) and the errors tell.
  *
- * *Tricky*: a store that is given up is still away. Not the end of a caller's patience ends an outage, but the next answer,
- * whichever caller gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. One that says nothing at all is away as well. A database may still be read when nothing can be
- * written: an outage of writes ends with a write. Many wait for one store with patience of their own, and
- * the report at the end says how many of them waited then.
+ * *Tricky*: a store that is given up is still away. Not the end of a caller's patience ends an outage, but the next
+ * answer, whichever caller gets it; a refusal (`Fenced`, `Invalid`) is an answer, too. One that says nothing at all is
+ * away as well. A database may still be read when nothing can be written: an outage of writes ends with a write. Many
+ * wait for one store with patience of their own, and the report at the end says how many of them waited then.
  *
  * @since 0.1.0
  */
@@ -63,8 +64,8 @@ export class StoreHealth {
   }
 
   /**
-   * Asks the store once. The log says when it is silent; a question that `givesUp` counts as failed in the end. A write is not given
-   * up: it may be stored late.
+   * Asks the store once. The log says when it is silent; a question that `givesUp` counts as failed in the end. A write
+   * is not given up: it may be stored late.
    */
   heard<A, R>(
     operation: string,

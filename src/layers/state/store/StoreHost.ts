@@ -1,12 +1,12 @@
 /**
  * A store at work: the store, guarded, with its one writer, what delivers its timers, and its health.
  *
- * A store that is provided by a Layer of this library, or by `StateStore.layer`, has the fibers of both in the Layer's Scope.
- * One that was put into the context as a plain value has no Scope of its own: the first session that uses it starts them, and
- * the last one ends them.
+ * A store that is provided by a Layer of this library, or by `StateStore.layer`, has the fibers of both in the Layer's
+ * Scope. One that was put into the context as a plain value has no Scope of its own: the first session that uses it
+ * starts them, and the last one ends them.
  *
- * *Tricky*: a store may be a program of anybody's. Each call of it is an Effect here, so a method that throws, or answers with
- * something that is no Effect, fails that one operation with a defect.
+ * *Tricky*: a store may be a program of anybody's. Each call of it is an Effect here, so a method that throws, or
+ * answers with something that is no Effect, fails that one operation with a defect.
  *
  * @since 0.1.0
  */

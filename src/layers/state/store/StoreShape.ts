@@ -34,8 +34,9 @@ export interface Hold {
   /** How many milliseconds it waits for the one before. */
   readonly patience: number
   /**
-   * Takes the store until the Scope ends, and answers nothing; or answers at once who has it. What is taken is free as soon as the
-   * process has ended, however it did. With ownership `"shared"` those that share it do not keep each other out.
+   * Takes the store until the Scope ends, and answers nothing; or answers at once who has it. What is taken is free as
+   * soon as the process has ended, however it did. With ownership `"shared"` those that share it do not keep each other
+   * out.
    */
   readonly take: Effect.Effect<Holder | undefined, StoreError, Scope.Scope>
 }
@@ -51,29 +52,31 @@ export interface StateStore<out G extends Grade> {
   readonly name: string
   readonly grade: G
   /**
-   * Begins a session of `owner`: older epochs of the same owner are refused from now on, and those of all owners when it is
-   * `StateStore.wholeStore`. Epochs only grow, over all owners of a store. Two owners must not write the same keys.
+   * Begins a session of `owner`: older epochs of the same owner are refused from now on, and those of all owners when
+   * it is `StateStore.wholeStore`. Epochs only grow, over all owners of a store. Two owners must not write the same
+   * keys.
    *
-   * With `of: "key"` the owner is called as a key is, and writes that key alone: there may be a million such owners, so it is to
-   * wait for no other owner's write. A store of your own need not look at it.
+   * With `of: "key"` the owner is called as a key is, and writes that key alone: there may be a million such owners, so
+   * it is to wait for no other owner's write. A store of your own need not look at it.
    */
   readonly acquireEpoch: (owner: string, of?: "key") => Effect.Effect<number, StoreError>
   /**
-   * Fails `Fenced` when an epoch is not in force any more; with a key, when it is not in force for that. A store of your own may
-   * leave this out: an older owner of it then learns at its next write that it is that, and `confirm: true` of a message does
-   * nothing.
+   * Fails `Fenced` when an epoch is not in force any more; with a key, when it is not in force for that. A store of
+   * your own may leave this out: an older owner of it then learns at its next write that it is that, and
+   * `confirm: true` of a message does nothing.
    */
   readonly confirm?: ((epoch: number, key?: string) => Effect.Effect<void, StoreError>) | undefined
   /**
-   * How this process has the store for itself. A store of your own may leave this out: who begins a session of it takes over.
+   * How this process has the store for itself. A store of your own may leave this out: who begins a session of it takes
+   * over.
    */
   readonly hold?: Hold | undefined
   /** The key's snapshots, newest first. */
   readonly load: (key: string) => Effect.Effect<ReadonlyArray<SnapshotRecord>, StoreError>
   /**
    * Stores a batch, whole or not at all. When it has succeeded, the batch survives what the store's grade says. A batch
-   * that failed `Unavailable` may be saved again as it is. One that is refused as `Fenced` names all that it is refused for
-   * (`others`): what it does not name is found out by saving the rest again.
+   * that failed `Unavailable` may be saved again as it is. One that is refused as `Fenced` names all that it is refused
+   * for (`others`): what it does not name is found out by saving the rest again.
    */
   readonly save: (records: ReadonlyArray<SnapshotRecord>) => Effect.Effect<void, StoreError>
   /**
@@ -86,8 +89,8 @@ export interface StateStore<out G extends Grade> {
   /** What was set aside of a key, or of every key, in the order in which it was. */
   readonly listAside: (key?: string) => Effect.Effect<ReadonlyArray<AsideRecord>, StoreError>
   /**
-   * The keys that have snapshots, sorted; or a page of them, in the order of their bytes in UTF-8. A page is empty when no key is
-   * left. A store of your own may answer with all of them instead.
+   * The keys that have snapshots, sorted; or a page of them, in the order of their bytes in UTF-8. A page is empty when
+   * no key is left. A store of your own may answer with all of them instead.
    */
   readonly keys: (prefix?: string, page?: KeyPage) => Effect.Effect<ReadonlyArray<string>, StoreError>
   /** How many there are; a store of your own may leave this out: its keys are counted then. */
@@ -95,19 +98,19 @@ export interface StateStore<out G extends Grade> {
   /** Removes the keys' snapshots and answers; what was set aside stays. */
   readonly remove: (keys: ReadonlyArray<string>, epoch: number) => Effect.Effect<void, StoreError>
   /**
-   * Whether a part of it was lost of which it is not known what it held, and since when; `settle` ends that, for a person who knows it. A
-   * store of your own that always knows what it held leaves both out.
+   * Whether a part of it was lost of which it is not known what it held, and since when; `settle` ends that, for a
+   * person who knows it. A store of your own that always knows what it held leaves both out.
    */
   readonly doubt?: Effect.Effect<Doubt | undefined, StoreError> | undefined
   /** Ends the doubt: what has no snapshot had none, and no recorded answer is in doubt. */
   readonly settle?: ((epoch: number) => Effect.Effect<void, StoreError>) | undefined
   /**
-   * The keys whose newest snapshot has timers, those whose earliest timer is due first before the others: at most `limit` of
-   * them, after one that was answered before. With `until`, those that are due by then and the first that is not: what comes
-   * after it is not needed, and may be left out.
+   * The keys whose newest snapshot has timers, those whose earliest timer is due first before the others: at most
+   * `limit` of them, after one that was answered before. With `until`, those that are due by then and the first that is
+   * not: what comes after it is not needed, and may be left out.
    *
-   * A store of your own may leave this out: over it no server can set a timer. One that has it keeps `timers` of the records:
-   * with the snapshot they came with, and with those that follow until they change.
+   * A store of your own may leave this out: over it no server can set a timer. One that has it keeps `timers` of the
+   * records: with the snapshot they came with, and with those that follow until they change.
    */
   readonly timers?:
     | ((

@@ -1,19 +1,22 @@
 /**
  * The one writer of a store: it writes the newest state of every server that has one to be written, in one transaction.
  *
- * It is a fiber that works the queues of all sessions off (`WriteQueue`), and sleeps while they are empty. Servers do not wait
- * for it, their answers do. While a batch is being written the next one gathers: the slower the store, the more servers and
- * commits share a transaction, whichever their classes.
+ * It is a fiber that works the queues of all sessions off (`WriteQueue`), and sleeps while they are empty. Servers do
+ * not wait for it, their answers do. While a batch is being written the next one gathers: the slower the store, the
+ * more servers and commits share a transaction, whichever their classes.
  *
  * *Tricky*
- * - The first commit wakes it in a turn of the Scheduler, and all that is committed before that turn goes into the same batch.
- * - An attempt that failed because the store is away is made again when the first of the sessions in it is due, with all that
- *   waits by then. Each session counts by its own `retry` the attempts that were due for it, and gives up on its own.
- * - A store refuses a batch whole for stale epochs, and names all of them. Only the servers that write under these fail, each for
- *   what concerns it; the others' records are written again without them. A batch that is refused for good for any other reason is
- *   halved until the record to blame is alone: no server loses a state because of another's.
- * - A server may commit while its record is being written: it is queued again, and its next record follows. The answers it
- *   holds are released up to the record that was written, not up to its newest state.
+ * - The first commit wakes it in a turn of the Scheduler, and all that is committed before that turn goes into the same
+ *   batch.
+ * - An attempt that failed because the store is away is made again when the first of the sessions in it is due, with
+ *   all that waits by then. Each session counts by its own `retry` the attempts that were due for it, and gives up on
+ *   its own.
+ * - A store refuses a batch whole for stale epochs, and names all of them. Only the servers that write under these
+ *   fail, each for what concerns it; the others' records are written again without them. A batch that is refused for
+ *   good for any other reason is halved until the record to blame is alone: no server loses a state because of
+ *   another's.
+ * - A server may commit while its record is being written: it is queued again, and its next record follows. The answers
+ *   it holds are released up to the record that was written, not up to its newest state.
  *
  * @since 0.1.0
  */
@@ -208,8 +211,8 @@ export class StoreWriter {
   }
 
   /**
-   * A batch will not be written as it is. Those whose records it was refused for, as far as that is known, fail; the others
-   * are written without them.
+   * A batch will not be written as it is. Those whose records it was refused for, as far as that is known, fail; the
+   * others are written without them.
    */
   private refused(
     entries: ReadonlyArray<Entry>,

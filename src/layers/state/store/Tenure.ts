@@ -1,14 +1,14 @@
 /**
- * The time for which this process owns a store: one epoch of the whole store, under which all classes that conserve in it write;
- * or for which it shares the store with other processes, where each key has an epoch of its own (`KeyClaim`).
+ * The time for which this process owns a store: one epoch of the whole store, under which all classes that conserve in
+ * it write; or for which it shares the store with other processes, where each key has an epoch of its own (`KeyClaim`).
  *
- * The first class begins it, the last one to leave ends it. It is acquired at once for all of them: were it one epoch for each
- * class, of processes that start at the same time each could get some, and none would be left. A class that comes a
- * second time while the first is there is another app on the same store: it begins a tenure of its own, as another process
- * would, and the one before is over.
+ * The first class begins it, the last one to leave ends it. It is acquired at once for all of them: were it one epoch
+ * for each class, of processes that start at the same time each could get some, and none would be left. A class that
+ * comes a second time while the first is there is another app on the same store: it begins a tenure of its own, as
+ * another process would, and the one before is over.
  *
- * *Tricky*: an owner that only reads is refused nothing, so it asks by itself whether it still is the owner, by real time: other
- * processes know no other. All its classes hear what it learns.
+ * *Tricky*: an owner that only reads is refused nothing, so it asks by itself whether it still is the owner, by real
+ * time: other processes know no other. All its classes hear what it learns.
  *
  * @since 0.1.0
  */
@@ -92,7 +92,10 @@ export class Tenure {
     if (this.lost === undefined && isLoss(cause)) this.end(cause)
   }
 
-  /** It is over, for this reason. Its classes hear of it in a turn of its own: what has found it out is in the middle of something. */
+  /**
+   * It is over, for this reason. Its classes hear of it in a turn of its own: what has found it out is in the middle of
+   * something.
+   */
   end(cause: Cause.Cause<unknown>): void {
     this.lost = cause
     this.later(() => {
@@ -125,7 +128,9 @@ export class Tenures {
     this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
   }
 
-  /** Has a class in the tenure of this process, as long as the Scope lives; `onLost` is called once, when it is over. */
+  /**
+   * Has a class in the tenure of this process, as long as the Scope lives; `onLost` is called once, when it is over.
+   */
   join(name: string, retry: Retry, onLost: OnLost): Effect.Effect<Tenure, StoreError, Scope.Scope> {
     const joined = this.turn.withPermit(Effect.suspend(() => {
       const { current } = this
@@ -148,7 +153,10 @@ export class Tenures {
     })
   }
 
-  /** Has the store beside other processes, as long as the Scope lives: each key of this class is to be claimed by itself. */
+  /**
+   * Has the store beside other processes, as long as the Scope lives: each key of this class is to be claimed by
+   * itself.
+   */
   share(name: string, retry: Retry): Effect.Effect<void, StoreError, Scope.Scope> {
     const begun = this.turn.withPermit(Effect.suspend(() => {
       if (this.current !== undefined && this.current.lost === undefined) return this.mixed(name, "key")
@@ -215,7 +223,10 @@ export class Tenures {
     })
   }
 
-  /** Asks in good time whether another process has taken over. Whether the store answers is the affair of those who use it. */
+  /**
+   * Asks in good time whether another process has taken over. Whether the store answers is the affair of those who use
+   * it.
+   */
   private watch(tenure: Tenure, confirm: StateStore<Grade>["confirm"]): Effect.Effect<unknown> {
     if (confirm === undefined) return Effect.void
     const look = Effect.map(Effect.exit(confirm(tenure.epoch)), (exit) => {

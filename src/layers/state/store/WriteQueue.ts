@@ -1,14 +1,14 @@
 /**
  * What one session has to be written, in order: records of its servers, and jobs between them.
  *
- * A session is the unit of patience. When the store is away, the session's `retry` says when its writes are attempted again,
- * and when they are given up; those of other sessions are not its affair.
+ * A session is the unit of patience. When the store is away, the session's `retry` says when its writes are attempted
+ * again, and when they are given up; those of other sessions are not its affair.
  *
  * *Tricky*
- * - A job (a removal) has its place among the records: those added before it are written before it, those added after it,
- *   after it.
- * - A server that commits while its record waits for another attempt is queued again. Its new record goes with a later batch:
- *   the record that may be stored already is attempted again as it is.
+ * - A job (a removal) has its place among the records: those added before it are written before it, those added after
+ *   it, after it.
+ * - A server that commits while its record waits for another attempt is queued again. Its new record goes with a later
+ *   batch: the record that may be stored already is attempted again as it is.
  *
  * @since 0.1.0
  */

@@ -1,7 +1,8 @@
 /**
  * What a dynamic supervisor keeps of a child: its spec, and a record of its own while it is not simply running.
  *
- * A record's identity is its ticket: whatever waited for something and finds another record in its place comes too late.
+ * A record's identity is its ticket: whatever waited for something and finds another record in its place comes too
+ * late.
  *
  * @since 0.1.0
  */
@@ -56,7 +57,10 @@ export const statusOf = (entry: Entry): Exclude<Status, "gone"> => isExceptional
 /** The outcome of a request that had nothing to wait for. */
 export const done: Exit.Exit<Outcome> = Exit.succeed({ _tag: "Done" })
 
-/** The outcome of a start that was given up, since the child was asked to stop: `why` is what its supervisor ends with, if it does. */
+/**
+ * The outcome of a start that was given up, since the child was asked to stop: `why` is what its supervisor ends with,
+ * if it does.
+ */
 export const stopped = (why: ExitReason | undefined): Exit.Exit<Outcome> => Exit.succeed(stoppedFor(why))
 
 /** A fresh record. */

@@ -1,12 +1,13 @@
 /**
- * The children of a dynamic supervisor: each with the spec it shares with those that are alike, or with a record of its own
- * while it is not simply running.
+ * The children of a dynamic supervisor: each with the spec it shares with those that are alike, or with a record of its
+ * own while it is not simply running.
  *
  * Which status follows which is `domain/supervision/DynamicChild`.
  *
- * *Tricky*: most starts and restarts are over before anything reads the children, so a child that is being brought up is only
- * remembered as that (`bring`), one at a time, and nothing is written down. A reader from outside has its record made
- * (`materialize`), and from then on that counts. The supervisor's own decisions ask `get`, which makes nothing.
+ * *Tricky*: most starts and restarts are over before anything reads the children, so a child that is being brought up
+ * is only remembered as that (`bring`), one at a time, and nothing is written down. A reader from outside has its
+ * record made (`materialize`), and from then on that counts. The supervisor's own decisions ask `get`, which makes
+ * nothing.
  *
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
  * How a dynamic supervisor ends: every child is stopped, all at the same time.
  *
- * *Tricky*: children may stop in the very loop that asks them to, so the count of those that are still to stop is held open
- * until all were asked. Children that need time share one timer for each length of it, and those that have not stopped by
- * then are killed. A second, brutal end overtakes one that takes its time.
+ * *Tricky*: children may stop in the very loop that asks them to, so the count of those that are still to stop is held
+ * open until all were asked. Children that need time share one timer for each length of it, and those that have not
+ * stopped by then are killed. A second, brutal end overtakes one that takes its time.
  *
  * @since 0.1.0
  */

@@ -1,17 +1,17 @@
 /**
  * The process of a dynamic supervisor: many children of few kinds, each restarted on its own.
  *
- * A static supervisor keeps a full entry per child; here a running child is one entry of an array from the child to its spec,
- * which all children of one recipe share. Only a child that is starting, stopping, waiting for its restart or parked has a
- * record of its own. Decisions are the table of a child's status (`domain/supervision/DynamicChild`), the truth table of the
- * restart types, and the budget.
+ * A static supervisor keeps a full entry per child; here a running child is one entry of an array from the child to its
+ * spec, which all children of one recipe share. Only a child that is starting, stopping, waiting for its restart or
+ * parked has a record of its own. Decisions are the table of a child's status (`domain/supervision/DynamicChild`), the
+ * truth table of the restart types, and the budget.
  *
- * Its parts: `children`, `queue` (ends that wait), `budget`, `ending` (how it ends), `stopping` (how its own supervisor stops
- * it), `events` (what is published). The commonest restart takes a shorter way (`Revival`).
+ * Its parts: `children`, `queue` (ends that wait), `budget`, `ending` (how it ends), `stopping` (how its own supervisor
+ * stops it), `events` (what is published). The commonest restart takes a shorter way (`Revival`).
  *
- * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and failed
- * attempts go through one queue; a restart that fails again and again is therefore a loop that gives way to others, never a
- * recursion.
+ * *Tricky*: an exit may arrive in the stack of the very child that is being started or stopped here, so exits and
+ * failed attempts go through one queue; a restart that fails again and again is therefore a loop that gives way to
+ * others, never a recursion.
  *
  * @since 0.1.0
  */
@@ -287,8 +287,8 @@ export class DynamicProcess extends LocalProcess implements Child, Parent, Reviv
   // ---- bookkeeping
 
   /**
-   * A child is down for good, and leaves at once, also while the supervisor is ending: no child comes back with it, since
-   * nothing says which there should be.
+   * A child is down for good, and leaves at once, also while the supervisor is ending: no child comes back with it,
+   * since nothing says which there should be.
    */
   left(child: Child, entry: Entry, event: Event, fate: Fate): void {
     this.children.step(child, entry, event)

@@ -152,7 +152,8 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
 
   private specOf<A, E, R>(recipe: StartRecipe<A, E, R>, override: ChildOptions | undefined): ChildSpec | InvalidOption {
     const { last } = this
-    // Past the type checker a recipe may be anything: `specFrom` says what is wrong with it, also when it is an odd one out.
+    // Past the type checker a recipe may be anything: `specFrom` says what is wrong with it, also when it is an odd one
+    // out.
     const isAlike = override === undefined && last !== undefined && recipe?.options === last.options &&
       recipe.kind === last.spec.kind && typeof recipe.make === "function" && typeof recipe.id === "string" &&
       recipe.id !== ""

@@ -1,9 +1,10 @@
 /**
  * The short way of a dynamic supervisor: the commonest restart in one step.
  *
- * The long way is `DynamicProcess.exited`: the end is queued, the child gets a record while the budget is asked and another
- * while it starts. Where it is allowed to come back at once, and is up before anything reads the children, nothing has to be
- * written down. A reader meanwhile has its record made (`DynamicChildren.materialize`), and the rest goes the long way.
+ * The long way is `DynamicProcess.exited`: the end is queued, the child gets a record while the budget is asked and
+ * another while it starts. Where it is allowed to come back at once, and is up before anything reads the children,
+ * nothing has to be written down. A reader meanwhile has its record made (`DynamicChildren.materialize`), and the rest
+ * goes the long way.
  *
  * Held equal to the long way by `test/layers/supervision/static/Revival.test.ts`, which drives both supervisors.
  *

@@ -1,9 +1,9 @@
 /**
  * Members in the order they came, each with what is known of it.
  *
- * What a `Map` from members would be, where members come by the hundred thousand: a member knows its place here, so it is
- * found by a look into an array, and one more costs a place in it. Places that become empty are closed up when there are
- * more of them than members.
+ * What a `Map` from members would be, where members come by the hundred thousand: a member knows its place here, so it
+ * is found by a look into an array, and one more costs a place in it. Places that become empty are closed up when there
+ * are more of them than members.
  *
  * @since 0.1.0
  */

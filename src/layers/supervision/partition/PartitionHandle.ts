@@ -1,9 +1,9 @@
 /**
  * What programs hold of a partition supervisor: routing, and the number of partitions.
  *
- * *Tricky*: (1) the references of partitions never change, not by a restart and not by a resize, so routing is a look into
- * an array and a reference may be kept. (2) A key must not be routed to a partition on its way down or up:
- * going down the number goes first, going up it follows each start. (3) Two resizes at a time would undo each other: they
+ * *Tricky*: (1) the references of partitions never change, not by a restart and not by a resize, so routing is a look
+ * into an array and a reference may be kept. (2) A key must not be routed to a partition on its way down or up: going
+ * down the number goes first, going up it follows each start. (3) Two resizes at a time would undo each other: they
  * queue. One that is interrupted half way leaves partitions that the next one finds. (4) When the supervisor itself is
  * restarted all its children come back, so the number is that of the beginning again: it belongs to an incarnation.
  *
@@ -36,9 +36,9 @@ export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess,
    *
    * **Details**
    *
-   * Any value is a key. Equal keys, as effect's `Equal` has it, have the same partition as long as the number of partitions
-   * stays the same; an integer from 0 on names its partition, a reference to a process goes by that process's path, the
-   * others go by their hash.
+   * Any value is a key. Equal keys, as effect's `Equal` has it, have the same partition as long as the number of
+   * partitions stays the same; an integer from 0 on names its partition, a reference to a process goes by that
+   * process's path, the others go by their hash.
    *
    * **Gotchas**
    *
@@ -48,8 +48,8 @@ export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess,
   /** A partition by its number. */
   at(partition: number): Effect.Effect<Ref, PartitionError>
   /**
-   * A client of whichever partition a key belongs to at the time of each call; its calls fail with `NotRunning` when there
-   * is none.
+   * A client of whichever partition a key belongs to at the time of each call; its calls fail with `NotRunning` when
+   * there is none.
    */
   via(key: unknown): Via<Ref>
   /**
@@ -58,8 +58,8 @@ export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess,
    *
    * **Details**
    *
-   * Answers how many there were. Completes when the partitions that go have ended, or those that come are up. A partition that goes keeps its place:
-   * `whichChildren` lists it as stopped, `countChildren` counts its spec.
+   * Answers how many there were. Completes when the partitions that go have ended, or those that come are up. A
+   * partition that goes keeps its place: `whichChildren` lists it as stopped, `countChildren` counts its spec.
    *
    * **Gotchas**
    *
@@ -72,7 +72,9 @@ export interface PartitionSupervisor<Ref extends HasProcess> extends HasProcess,
   readonly countChildren: Effect.Effect<ChildCounts, PartitionError>
   /** What happens to it and everything below it, from the moment the stream is run. */
   readonly events: Stream.Stream<Lifecycle>
-  /** Stops it and its partitions, and waits until they are gone, names included (Elixir: `PartitionSupervisor.stop/3`). */
+  /**
+   * Stops it and its partitions, and waits until they are gone, names included (Elixir: `PartitionSupervisor.stop/3`).
+   */
   stop(reason?: ExitReason): Effect.Effect<void>
 }
 

@@ -1,16 +1,16 @@
 /**
  * A supervisor's restart budget: any Schedule, asked once for every decision to restart.
  *
- * A plain `Restart.intensity`, which is what most supervisors have, carries its limit: it is answered from its window, with
- * no Schedule in between. An end that is final (`isFinal`) is answered before the Schedule is asked.
+ * A plain `Restart.intensity`, which is what most supervisors have, carries its limit: it is answered from its window,
+ * with no Schedule in between. An end that is final (`isFinal`) is answered before the Schedule is asked.
  *
- * Elapsed time is monotonic: a Schedule is given the date at which the budget was made, and what has passed since. So no
- * change of the wall clock is a restart more or less; a Schedule of dates (`Schedule.cron`) goes by that date, too.
+ * Elapsed time is monotonic: a Schedule is given the date at which the budget was made, and what has passed since. So
+ * no change of the wall clock is a restart more or less; a Schedule of dates (`Schedule.cron`) goes by that date, too.
  *
- * *Tricky*: (1) A Schedule keeps its progress between its steps, so they are taken one after the other, in the order of the
- * questions; one that answers without waiting is answered without a fiber, or in a fiber that has ended already. (2) Answers
- * to questions asked by an incarnation that has ended are dropped (`close`). (3) A Schedule is foreign code: one that fails,
- * dies or answers nonsense is exhausted, and that is logged.
+ * *Tricky*: (1) A Schedule keeps its progress between its steps, so they are taken one after the other, in the order of
+ * the questions; one that answers without waiting is answered without a fiber, or in a fiber that has ended already.
+ * (2) Answers to questions asked by an incarnation that has ended are dropped (`close`). (3) A Schedule is foreign
+ * code: one that fails, dies or answers nonsense is exhausted, and that is logged.
  *
  * @since 0.1.0
  */
@@ -86,8 +86,8 @@ export class Budget {
   }
 
   /**
-   * Asks for one more restart at once, at this instant of monotonic time. False says that {@link consult} has to be asked:
-   * the budget is a Schedule, or refuses. A refusal is not counted, so asking again costs nothing.
+   * Asks for one more restart at once, at this instant of monotonic time. False says that {@link consult} has to be
+   * asked: the budget is a Schedule, or refuses. A refusal is not counted, so asking again costs nothing.
    */
   grants(instant: number, reason: ExitReason): boolean {
     if (isFinal(reason)) return false

@@ -2,8 +2,8 @@
  * Restart budgets: when a supervisor restarts a child, after how long, and when it gives up.
  *
  * A budget is any `Schedule<unknown, ExitReason>`: its input is how the child ended, its delay is waited before the
- * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here; {@link max} combines
- * them with each other and with Effect's own.
+ * restart, and when it is done the supervisor gives up. The two that OTP's users reach for are here; {@link max}
+ * combines them with each other and with Effect's own.
  *
  * You most likely want the default, {@link intensity} of 3 in 5 seconds. `Schedule.recurs(n)` counts for ever: a server
  * that crashes once a week is given up after `n` weeks.
@@ -22,8 +22,8 @@ import { plainLimit } from "./Budget.ts"
  *
  * **When to use**
  *
- * For every supervisor whose children should come back at once after a crash, and whose supervisor should hear of it when
- * that does not help.
+ * For every supervisor whose children should come back at once after a crash, and whose supervisor should hear of it
+ * when that does not help.
  *
  * **Details**
  *
@@ -33,7 +33,8 @@ import { plainLimit } from "./Budget.ts"
  *
  * **Gotchas**
  *
- * It throws an `InvalidOption` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above 0.
+ * It throws an `InvalidOption` at once when `restarts` is no integer of 0 or more, or `within` no finite duration above
+ * 0.
  *
  * @category budgets
  * @since 0.1.0
@@ -59,14 +60,14 @@ export const intensity = (options?: Intensity.Options): Schedule.Schedule<number
  *
  * **Details**
  *
- * Defaults: `base` 100 ms, `factor` 2, `cap` 30 seconds, `jitter` 0.2 (up to a fifth of the delay is taken off at random,
- * drawn from the `Random` of the context), `resetAfter` 1 minute (a crash that comes this long after the last restart was
- * due begins at `base` again). The output is the delay in milliseconds.
+ * Defaults: `base` 100 ms, `factor` 2, `cap` 30 seconds, `jitter` 0.2 (up to a fifth of the delay is taken off at
+ * random, drawn from the `Random` of the context), `resetAfter` 1 minute (a crash that comes this long after the last
+ * restart was due begins at `base` again). The output is the delay in milliseconds.
  *
  * **Gotchas**
  *
- * One supervisor has one budget: all its children share the delay. It throws an `InvalidOption` at once for options that
- * make no sense.
+ * One supervisor has one budget: all its children share the delay. It throws an `InvalidOption` at once for options
+ * that make no sense.
  *
  * @category budgets
  * @since 0.1.0
@@ -90,11 +91,13 @@ export const backoff = (options?: Backoff.Options): Schedule.Schedule<number, Ex
  *
  * **When to use**
  *
- * Most often to bound a backoff: `Restart.max([Restart.backoff(), Restart.intensity({ restarts: 10, within: "1 hour" })])`.
+ * Most often to bound a backoff:
+ * `Restart.max([Restart.backoff(), Restart.intensity({ restarts: 10, within: "1 hour" })])`.
  *
  * **Gotchas**
  *
- * It is `Schedule.max`, typed for exit reasons: that one takes the intersection of all of them as its input, which is none.
+ * It is `Schedule.max`, typed for exit reasons: that one takes the intersection of all of them as its input, which is
+ * none.
  *
  * @category budgets
  * @since 0.1.0

@@ -1,12 +1,14 @@
 /**
  * The short way of a static supervisor: the commonest restart in one step.
  *
- * The long way is `SupervisorProcess.exited`: the exit is an event, the question to the budget and the start are commands,
- * and their outcomes are events again. Where a child comes back alone and at once, all of that is known beforehand
- * (`domain/supervision/Revival`), and this performs it at a fraction of the cost. Nothing is written down until it is over.
- * What reads the supervisor's state meanwhile materializes it ({@link takeSteps}), and the rest goes the long way.
+ * The long way is `SupervisorProcess.exited`: the exit is an event, the question to the budget and the start are
+ * commands, and their outcomes are events again. Where a child comes back alone and at once, all of that is known
+ * beforehand (`domain/supervision/Revival`), and this performs it at a fraction of the cost. Nothing is written down
+ * until it is over. What reads the supervisor's state meanwhile materializes it ({@link takeSteps}), and the rest goes
+ * the long way.
  *
- * Held equal to the long way by `test/layers/supervision/static/Revival.test.ts` and `test/domain/supervision/Revival.test.ts`.
+ * Held equal to the long way by `test/layers/supervision/static/Revival.test.ts` and
+ * `test/domain/supervision/Revival.test.ts`.
  *
  * @since 0.1.0
  */

@@ -1,10 +1,10 @@
 /**
  * Building a supervisor: its process first, then its children, one after the other.
  *
- * *Tricky*: a supervisor is up before its first child is built, so that building a child can start it; until the last one
- * is built, what registers belongs to its specification, later ones are run-time children. Children are built into a
- * scope of their own that closes after the tree has stopped: a resource among the children is released when it is not used
- * any more, and a child's own layer finalizer finds its process stopped.
+ * *Tricky*: a supervisor is up before its first child is built, so that building a child can start it; until the last
+ * one is built, what registers belongs to its specification, later ones are run-time children. Children are built into
+ * a scope of their own that closes after the tree has stopped: a resource among the children is released when it is not
+ * used any more, and a child's own layer finalizer finds its process stopped.
  *
  * @since 0.1.0
  */
@@ -39,8 +39,8 @@ export interface Options {
   /** Whether the end of significant children ends it. Default `"never"`. */
   readonly autoShutdown?: ChildSpec.AutoShutdown | undefined
   /**
-   * What giving up means: stop all children and fail to the parent (`"escalate"`, the default), or keep the child (and the
-   * group that would be restarted along) parked until `resumeChild`.
+   * What giving up means: stop all children and fail to the parent (`"escalate"`, the default), or keep the child (and
+   * the group that would be restarted along) parked until `resumeChild`.
    */
   readonly onGiveUp?: "escalate" | "park" | undefined
   /** How long its parent gives it to stop. Default `"infinity"`: its children have times of their own. */

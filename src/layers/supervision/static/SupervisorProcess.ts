@@ -1,10 +1,10 @@
 /**
  * The process of a static supervisor: turns what happens into events, and performs what `Supervision.decide` decides.
  *
- * It has no fiber of its own. Whatever brings an event (a child that ended, a timer, a request) drives it, and every command
- * is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a fiber whose
- * observer brings the outcome as one more event. So a crash, the decision and the restart of a child that has nothing to
- * wait for are one synchronous pass. The commonest restart takes a shorter way (`Revival`).
+ * It has no fiber of its own. Whatever brings an event (a child that ended, a timer, a request) drives it, and every
+ * command is performed without waiting: what can answer at once feeds its outcome back at once, anything else runs in a
+ * fiber whose observer brings the outcome as one more event. So a crash, the decision and the restart of a child that
+ * has nothing to wait for are one synchronous pass. The commonest restart takes a shorter way (`Revival`).
  *
  * Its parts: `queue` says which event is next, `budget` whether a restart is allowed, `stopping` how its own supervisor
  * stops it, `requests` who waits for an answer, `events` what is published about its children.

@@ -3,11 +3,12 @@
  *
  * Tasks are started by a `TaskSupervisor`; this is what it hands out.
  *
- * *Tricky*: (1) a task may end inside its own start, before anybody could observe it: the refusal of the observer *is* the
- * news. (2) The end is observed inside the stack that ended it, and before its supervisor knows: waiters, and the fiber
- * it is linked to, hear of it one turn later, so that a task that was awaited is no longer listed. (3) A long-lived scope
- * must not keep what was linked to it and has ended: the link is a scope of its own, closed with the task. (4) A crash is
- * reported once: to those that wait for the task or have seen its end, and only if there are none to the linked fiber.
+ * *Tricky*: (1) a task may end inside its own start, before anybody could observe it: the refusal of the observer *is*
+ * the news. (2) The end is observed inside the stack that ended it, and before its supervisor knows: waiters, and the
+ * fiber it is linked to, hear of it one turn later, so that a task that was awaited is no longer listed. (3) A
+ * long-lived scope must not keep what was linked to it and has ended: the link is a scope of its own, closed with the
+ * task. (4) A crash is reported once: to those that wait for the task or have seen its end, and only if there are none
+ * to the linked fiber.
  *
  * @since 0.1.0
  */
@@ -42,19 +43,21 @@ export interface Task<out A, out E = never> extends HasProcess, Pipeable.Pipeabl
    *
    * **Details**
    *
-   * Succeeds or fails as the task's effect did; with a {@link TaskError} when the task crashed, was stopped, or took longer
-   * than `timeout` (5 seconds by default). Any number of fibers may wait, any number of times, also after the end.
+   * Succeeds or fails as the task's effect did; with a {@link TaskError} when the task crashed, was stopped, or took
+   * longer than `timeout` (5 seconds by default). Any number of fibers may wait, any number of times, also after the
+   * end.
    *
    * **Gotchas**
    *
-   * A timeout does not end the task: it goes on, and can be waited for again. Its late result does not reach a waiter that has gone.
+   * A timeout does not end the task: it goes on, and can be waited for again. Its late result does not reach a waiter
+   * that has gone.
    */
   await(options?: WaitOptions): Effect.Effect<A, E | TaskError>
   /** As `await`, and answers `None` when the task is not done in time (Elixir: `Task.yield/2`). */
   yield(options?: WaitOptions): Effect.Effect<Option.Option<Exit.Exit<A, E | TaskError>>>
   /**
-   * Ends the task within its shutdown time, and answers how it ended: with its result if it had one already and was only
-   * releasing what it held (Elixir: `Task.shutdown/2`). The link, if there is one, is cut first.
+   * Ends the task within its shutdown time, and answers how it ended: with its result if it had one already and was
+   * only releasing what it held (Elixir: `Task.shutdown/2`). The link, if there is one, is cut first.
    */
   readonly shutdown: Effect.Effect<Exit.Exit<A, E | TaskError>>
 }

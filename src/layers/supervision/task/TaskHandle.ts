@@ -87,9 +87,9 @@ export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<Nam
    *
    * **Gotchas**
    *
-   * The link is to the fiber that calls this. In a server's handler that fiber ends with the message: a task that goes on
-   * is still stopped with the incarnation, but its later crash is only reported. Wait for it in the handler; or, for a task
-   * that is to take the server along, start it and wait for it in `GenServer.spawnLink`.
+   * The link is to the fiber that calls this. In a server's handler that fiber ends with the message: a task that goes
+   * on is still stopped with the incarnation, but its later crash is only reported. Wait for it in the handler; or, for
+   * a task that is to take the server along, start it and wait for it in `GenServer.spawnLink`.
    */
   async<A, E, R>(
     effect: Effect.Effect<A, E, R>,
@@ -119,14 +119,16 @@ export interface TaskSupervisor extends HasProcess, Pipeable.Pipeable, Named<Nam
     options?: StartOptions
   ): Effect.Effect<HasProcess, StartError<never>, Exclude<R, Scope.Scope>>
   /**
-   * Does something with each item in a task of its own, and streams the results (Elixir: `Task.Supervisor.async_stream/4`).
+   * Does something with each item in a task of its own, and streams the results (Elixir:
+   * `Task.Supervisor.async_stream/4`).
    *
    * **Details**
    *
-   * At most `concurrency` tasks at a time (default 8); items are taken one by one, as there is room. Results come in the
-   * order of the items, or with `ordered: false` as they are there. The first failure, typed or not, fails the stream; so
-   * does a task that takes longer than `timeout` (default 5 seconds), unless `onTimeout` is a function: then the task is
-   * stopped, and what the function makes of its item takes its place. However the stream ends, no task of it is left.
+   * At most `concurrency` tasks at a time (default 8); items are taken one by one, as there is room. Results come in
+   * the order of the items, or with `ordered: false` as they are there. The first failure, typed or not, fails the
+   * stream; so does a task that takes longer than `timeout` (default 5 seconds), unless `onTimeout` is a function: then
+   * the task is stopped, and what the function makes of its item takes its place. However the stream ends, no task of
+   * it is left.
    *
    * **Gotchas**
    *

@@ -3,9 +3,9 @@
  *
  * Use it through `TaskSupervisor.asyncStream`.
  *
- * *Tricky*: the stream may end at any time, by its reader, by a failure, or because its fiber is interrupted. Each task is
- * held by a fiber of the stream's own, in which its stop is the release: whatever ends the stream waits until all its tasks
- * have ended.
+ * *Tricky*: the stream may end at any time, by its reader, by a failure, or because its fiber is interrupted. Each task
+ * is held by a fiber of the stream's own, in which its stop is the release: whatever ends the stream waits until all
+ * its tasks have ended.
  *
  * @since 0.1.0
  */
@@ -61,8 +61,8 @@ export interface Outcome<out A, out B, out E> {
 /**
  * The default number of tasks that a stream runs at a time: 8.
  *
- * Elixir takes the number of its schedulers. A JavaScript thread has one, and its tasks wait more than they compute, so the
- * number of cores says nothing; it is a small number that is the same everywhere.
+ * Elixir takes the number of its schedulers. A JavaScript thread has one, and its tasks wait more than they compute, so
+ * the number of cores says nothing; it is a small number that is the same everywhere.
  *
  * @category options
  * @since 0.1.0

@@ -40,7 +40,10 @@ export class ChildEvents {
     return instantOf(this.clock)
   }
 
-  /** Tells a child what becomes of it. A child may be foreign code: one that throws is reported, and nothing else changes. */
+  /**
+   * Tells a child what becomes of it. A child may be foreign code: one that throws is reported, and nothing else
+   * changes.
+   */
   settle(child: Child, fate: Fate): void {
     try {
       child.settle(fate)

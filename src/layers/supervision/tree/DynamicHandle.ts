@@ -33,8 +33,8 @@ export interface DynamicSupervisor extends HasProcess, Pipeable.Pipeable, Named<
    *
    * **Details**
    *
-   * Succeeds with its reference when its init has. A child whose init answers `ignore` is not kept. Options are the recipe's,
-   * or the override's; the default is a permanent worker. A dynamic child cannot be significant.
+   * Succeeds with its reference when its init has. A child whose init answers `ignore` is not kept. Options are the
+   * recipe's, or the override's; the default is a permanent worker. A dynamic child cannot be significant.
    *
    * **Gotchas**
    *
@@ -60,6 +60,8 @@ export interface DynamicSupervisor extends HasProcess, Pipeable.Pipeable, Named<
   readonly events: Stream.Stream<Lifecycle>
   /** Stops it and its children; a root stays down, another one's supervisor sees it exit. */
   stop(reason?: ExitReason): Effect.Effect<void>
-  /** Itself as the nearest supervisor, for code that starts its processes under `Supervisor`; ids mean nothing to it. */
+  /**
+   * Itself as the nearest supervisor, for code that starts its processes under `Supervisor`; ids mean nothing to it.
+   */
   readonly asSupervisor: Supervisor
 }

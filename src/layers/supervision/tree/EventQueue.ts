@@ -3,13 +3,13 @@
  *
  * Whatever brings an event drives the supervisor: the event is handled at once, unless one is being handled already.
  *
- * *Tricky*: (1) An event may arrive in the middle of another, in the stack of a command; it is queued, outcomes of commands
- * before the others, so that a decision seldom sees a world that is half known. (2) A child that fails in its own start,
- * under a budget without end, is a stream of outcomes without end: so one queued event goes after every few outcomes, and a
- * pass gives way to the event loop when it has taken long enough. Requests, timers and the shutdown have their turn. The
- * next pass is a turn among those of servers and other supervisors. While anything waits for a turn, what an event begins
- * is a short pass: long ones would add up, and a hundred of them in a row are a second.
- * (3) Callers are answered after the pass, each through a {@link Turn}: what they do next finds the supervisor consistent,
+ * *Tricky*: (1) An event may arrive in the middle of another, in the stack of a command; it is queued, outcomes of
+ * commands before the others, so that a decision seldom sees a world that is half known. (2) A child that fails in its
+ * own start, under a budget without end, is a stream of outcomes without end: so one queued event goes after every few
+ * outcomes, and a pass gives way to the event loop when it has taken long enough. Requests, timers and the shutdown
+ * have their turn. The next pass is a turn among those of servers and other supervisors. While anything waits for a
+ * turn, what an event begins is a short pass: long ones would add up, and a hundred of them in a row are a second. (3)
+ * Callers are answered after the pass, each through a {@link Turn}: what they do next finds the supervisor consistent,
  * and deep trees do not deepen the stack.
  *
  * @since 0.1.0

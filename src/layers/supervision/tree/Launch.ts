@@ -34,11 +34,11 @@ export interface LaunchOptions {
  *
  * **Details**
  *
- * Fails with {@link RootEnded} when a root gives up, or ends in any other disorderly way: exit code 1. Completes when a root
- * shuts itself down in order (`autoShutdown`). Interrupted, it is interrupted: after a signal effect's `runMain` exits with
- * code 130, SIGTERM included. In every case the app's Layer is released first: children stop in reverse
- * start order, each within its shutdown time, all of them within `drain`; what has not ended by then is left behind, with
- * an error in the log that names it. The log also says when the shutdown begins, why, and when it is over.
+ * Fails with {@link RootEnded} when a root gives up, or ends in any other disorderly way: exit code 1. Completes when a
+ * root shuts itself down in order (`autoShutdown`). Interrupted, it is interrupted: after a signal effect's `runMain`
+ * exits with code 130, SIGTERM included. In every case the app's Layer is released first: children stop in reverse
+ * start order, each within its shutdown time, all of them within `drain`; what has not ended by then is left behind,
+ * with an error in the log that names it. The log also says when the shutdown begins, why, and when it is over.
  *
  * **Gotchas**
  *

@@ -1,13 +1,13 @@
 /**
  * The spec that `Supervisor.child` gives to the one child that its Layer registers.
  *
- * The Layer and the registration inside it know nothing of each other, so the spec travels in the context: while the Layer
- * is built a reference there holds an `Override`, and the registration takes it. As a spec is for one child, it counts how
- * often it was taken.
+ * The Layer and the registration inside it know nothing of each other, so the spec travels in the context: while the
+ * Layer is built a reference there holds an `Override`, and the registration takes it. As a spec is for one child, it
+ * counts how often it was taken.
  *
- * *Tricky*: (1) Layers nest: an outer spec wins over an inner one, and a child that took the inner one counts for the outer
- * one, too. (2) A child's own code may build Layers later, with the context of its start: so an override closes when its
- * Layer is built, and the child's context has none.
+ * *Tricky*: (1) Layers nest: an outer spec wins over an inner one, and a child that took the inner one counts for the
+ * outer one, too. (2) A child's own code may build Layers later, with the context of its start: so an override closes
+ * when its Layer is built, and the child's context has none.
  *
  * @since 0.1.0
  */

@@ -1,8 +1,8 @@
 /**
  * The trees of this JavaScript thread, from their roots down: what those who look from outside begin with.
  *
- * *Tricky*: this is the one list of the library that no context holds. It is for looking alone: nothing that is supervised
- * finds another by it, and a root leaves it with its scope.
+ * *Tricky*: this is the one list of the library that no context holds. It is for looking alone: nothing that is
+ * supervised finds another by it, and a root leaves it with its scope.
  *
  * @since 0.1.0
  */
@@ -29,8 +29,8 @@ export const since = (): () => void => {
 }
 
 /**
- * The root supervisors that report to the `Telemetry` of the context (`Telemetry.CurrentTelemetry`); where it has none, all
- * of this JavaScript thread.
+ * The root supervisors that report to the `Telemetry` of the context (`Telemetry.CurrentTelemetry`); where it has none,
+ * all of this JavaScript thread.
  *
  * One that has given up is among them until its scope closes.
  *
@@ -50,8 +50,8 @@ const asChild = (process: Process): Partial<Child> => process
  *
  * **Details**
  *
- * Asked at once, without a message: also while the supervisor starts, ends or waits. Those that are down are among them, as
- * long as their supervisor keeps their specs.
+ * Asked at once, without a message: also while the supervisor starts, ends or waits. Those that are down are among
+ * them, as long as their supervisor keeps their specs.
  *
  * @category trees
  * @since 0.1.0
@@ -66,8 +66,8 @@ const childrenOf = (ref: HasProcess): ReadonlyArray<Process> =>
  *
  * **Details**
  *
- * The tree is walked from {@link roots} down, one list of children for each id. It is the process that is there now: where one
- * was deleted and another one has its id, that one.
+ * The tree is walked from {@link roots} down, one list of children for each id. It is the process that is there now:
+ * where one was deleted and another one has its id, that one.
  *
  * **Example**
  *

@@ -3,9 +3,9 @@
  *
  * One object serves all incarnations of a process; what it holds concerns the one that is alive.
  *
- * *Tricky*: a process may have ended before the caller begins to wait: then the answer is an outcome, and there is nothing
- * to wait for. A process that takes longer than it may is ended once more, brutally. A later stop adds a limit of its own,
- * and the first limit that is reached counts.
+ * *Tricky*: a process may have ended before the caller begins to wait: then the answer is an outcome, and there is
+ * nothing to wait for. A process that takes longer than it may is ended once more, brutally. A later stop adds a limit
+ * of its own, and the first limit that is reached counts.
  *
  * @since 0.1.0
  */

@@ -16,11 +16,12 @@ import type { Process } from "../../process/Process.ts"
 /**
  * Why a child was not started: `E` is what its own init may fail with.
  *
- * `Failed`: its init failed, and nothing is left of it. `StateUnreadable`: its stored state cannot be read; it was not replaced.
- * `AlreadyStarted`: a child of that id is there, `process`.
- * `AlreadyPresent`: so is its spec, but it is down or being restarted. `MaxChildren`: there are as many as there may be.
- * `InvalidSpec`: its spec makes no sense. `Stopped`: it was ordered to stop before it was up; `why` is what its supervisor ends
- * with, if that was the reason. `NotRunning`: the supervisor is down, or on its way. `CallingSelf`: the start would wait for itself, by way of the servers of `chain`.
+ * `Failed`: its init failed, and nothing is left of it. `StateUnreadable`: its stored state cannot be read; it was not
+ * replaced. `AlreadyStarted`: a child of that id is there, `process`. `AlreadyPresent`: so is its spec, but it is down
+ * or being restarted. `MaxChildren`: there are as many as there may be. `InvalidSpec`: its spec makes no sense.
+ * `Stopped`: it was ordered to stop before it was up; `why` is what its supervisor ends with, if that was the reason.
+ * `NotRunning`: the supervisor is down, or on its way. `CallingSelf`: the start would wait for itself, by way of the
+ * servers of `chain`.
  *
  * @category models
  * @since 0.1.0

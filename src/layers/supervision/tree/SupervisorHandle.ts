@@ -32,8 +32,8 @@ export interface ChildInfo {
 /**
  * How many children there are (OTP: `supervisor:count_children/1`).
  *
- * `specs` counts specifications, `active` those with an incarnation alive, `supervisors` and `workers` specifications by
- * kind, whether alive or not.
+ * `specs` counts specifications, `active` those with an incarnation alive, `supervisors` and `workers` specifications
+ * by kind, whether alive or not.
  *
  * @category models
  * @since 0.1.0
@@ -86,9 +86,9 @@ export interface Supervisor extends HasProcess, Pipeable.Pipeable, Named<NamedSt
    *
    * **Details**
    *
-   * Succeeds when the child's init has. A child whose init answers `ignore` is kept with its spec (unless temporary) and
-   * no process; its reference is answered all the same, see {@link startChildInfo}. When the init fails nothing is left
-   * of it. A child added at run time does not come back when its supervisor is itself restarted.
+   * Succeeds when the child's init has. A child whose init answers `ignore` is kept with its spec (unless temporary)
+   * and no process; its reference is answered all the same, see {@link startChildInfo}. When the init fails nothing is
+   * left of it. A child added at run time does not come back when its supervisor is itself restarted.
    */
   startChild<A, E, R>(recipe: StartRecipe<A, E, R>, override?: SpecOverride): Effect.Effect<A, StartError<E>, R>
   /** As `startChild`, and tells what the start came to: `Ignored`, or `Started` with the extra info of its init. */
@@ -101,13 +101,14 @@ export interface Supervisor extends HasProcess, Pipeable.Pipeable, Named<NamedSt
    *
    * **Details**
    *
-   * Fails as the child's init does. The child is terminated and deleted when the layer's scope closes while the supervisor
-   * lives on. Any other reason not to start (its id is taken, its spec makes no sense) is a defect, a `StartError`.
+   * Fails as the child's init does. The child is terminated and deleted when the layer's scope closes while the
+   * supervisor lives on. Any other reason not to start (its id is taken, its spec makes no sense) is a defect, a
+   * `StartError`.
    */
   register<A, E, R>(recipe: StartRecipe<A, E, R>): Effect.Effect<A, E, R | Scope.Scope>
   /**
-   * Stops a child and keeps its spec, or forgets it when temporary (OTP: `supervisor:terminate_child/2`). A child that is
-   * being restarted is left down. Succeeds also when it is down already.
+   * Stops a child and keeps its spec, or forgets it when temporary (OTP: `supervisor:terminate_child/2`). A child that
+   * is being restarted is left down. Succeeds also when it is down already.
    */
   terminateChild(id: string): Effect.Effect<void, ChildError>
   /** Starts a child that is down (OTP: `supervisor:restart_child/2`). Not charged to the budget. */

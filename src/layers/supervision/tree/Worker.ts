@@ -1,14 +1,14 @@
 /**
  * A worker: any Effect as a supervised process.
  *
- * It is started as soon as its fiber is forked; the fiber's end is the incarnation's end: completing is `Normal`, anything
- * else a crash. If you need to be called, you want a server, not a worker.
+ * It is started as soon as its fiber is forked; the fiber's end is the incarnation's end: completing is `Normal`,
+ * anything else a crash. If you need to be called, you want a server, not a worker.
  *
- * *Tricky*: (1) An incarnation has ended when its Scope is closed, so closing is part of its fiber. (2) A fiber that does
- * not end in its shutdown time is abandoned: from then on it is no longer `fiber`, and its later end changes nothing. (3) A
- * worker's effect runs inside its own start as far as it gets without waiting, and may end inside its own start or stop. One
- * whose effect starts another, and so on (tasks do), would nest them until the stack is full: so starts and stops count as
- * hand-offs, and an effect that begins on a deep stack begins a turn later.
+ * *Tricky*: (1) An incarnation has ended when its Scope is closed, so closing is part of its fiber. (2) A fiber that
+ * does not end in its shutdown time is abandoned: from then on it is no longer `fiber`, and its later end changes
+ * nothing. (3) A worker's effect runs inside its own start as far as it gets without waiting, and may end inside its
+ * own start or stop. One whose effect starts another, and so on (tasks do), would nest them until the stack is full: so
+ * starts and stops count as hand-offs, and an effect that begins on a deep stack begins a turn later.
  *
  * @since 0.1.0
  */

@@ -117,7 +117,8 @@ describe("supervisor: trees", () => {
       const repair = { strategy: "one_for_all", restart: within(3, 60) } as const
       const server = child("server", { shutdown: 2000 })
       const top = yield* start(repair)
-      // Both are part of a specification, so that they come back; the server under the name of its class and key as well.
+      // Both are part of a specification, so that they come back; the server under the name of its class and key as
+      // well.
       const middle = yield* top.startChild(Supervisor.recipe({ ...repair, id: "sup2", shutdown: 2000 }, [server]))
       const worker = Process.reference((yield* middle.whichChild("server")).process)
       yield* names.register("sup2", middle, undefined)

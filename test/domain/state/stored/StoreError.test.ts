@@ -1,4 +1,7 @@
-/** What a store's failure means to an operator, to a supervisor and to the caller whose update it kept from being stored. */
+/**
+ * What a store's failure means to an operator, to a supervisor and to the caller whose update it kept from being
+ * stored.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
 import { crashed, normal } from "../../../../src/domain/process/ExitReason.ts"

@@ -1,4 +1,6 @@
-/** What a server survives whose handlers run in a thread, or in a process: the supervisor restarts it with its state. */
+/**
+ * What a server survives whose handlers run in a thread, or in a process: the supervisor restarts it with its state.
+ */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, References } from "effect"
 import { ExitReason, Process } from "../../../../src/index.ts"

@@ -1,4 +1,7 @@
-/** What deaths leave behind: nothing. `npm run soak -- --only threads` has a thousand of them, in the middle of messages. */
+/**
+ * What deaths leave behind: nothing. `npm run soak -- --only threads` has a thousand of them, in the middle of
+ * messages.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { make } from "../../../../src/layers/placement/worker/Supply.ts"

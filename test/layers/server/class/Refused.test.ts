@@ -1,4 +1,7 @@
-/** Options that the types refuse, and that code which the compiler has not seen, or a value that was computed, gives all the same. */
+/**
+ * Options that the types refuse, and that code which the compiler has not seen, or a value that was computed, gives all
+ * the same.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Schema } from "effect"
 import {

@@ -1,4 +1,6 @@
-/** Servers that are started in the name of others, and ask for them in turn: who would wait for itself hears so at once. */
+/**
+ * Servers that are started in the name of others, and ask for them in turn: who would wait for itself hears so at once.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, References, Schema } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,7 @@
-/** Promises about what a handler may answer, and about messages that come again: on every path, by handlers of every style. */
+/**
+ * Promises about what a handler may answer, and about messages that come again: on every path, by handlers of every
+ * style.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Logger, References, Schema } from "effect"
 import { TestClock } from "effect/testing"

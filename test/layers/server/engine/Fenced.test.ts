@@ -1,4 +1,7 @@
-/** A commit that the companion refuses, since another has taken over, on every way to a commit: it ends the incarnation, once. */
+/**
+ * A commit that the companion refuses, since another has taken over, on every way to a commit: it ends the incarnation,
+ * once.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,6 @@
-/** What the engine stands on throws where nothing may: the message that was in hand is settled as at any other crash. */
+/**
+ * What the engine stands on throws where nothing may: the message that was in hand is settled as at any other crash.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"

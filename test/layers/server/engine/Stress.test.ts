@@ -1,13 +1,13 @@
 /**
- * Everything at once: calls, casts, crashes, redelivery, interruptions, kills, stops and restarts over thousands of servers, in
- * rounds.
+ * Everything at once: calls, casts, crashes, redelivery, interruptions, kills, stops and restarts over thousands of
+ * servers, in rounds.
  *
  * While they run, every handler watches that its server handles one message at a time, in the order of each sender, in
- * incarnations that only grow, and a message that comes again before any other. After each round, of every server that was
- * touched: every caller has had an answer that its message can have (one without any keeps the round from ending), the
- * server holds what its callers know it must, and at most what they cannot know; its companion holds the same; a message
- * with `redeliver` was handled to its end once, or is in quarantine; nothing waits. And every abnormal end since the
- * beginning has made one crash report.
+ * incarnations that only grow, and a message that comes again before any other. After each round, of every server that
+ * was touched: every caller has had an answer that its message can have (one without any keeps the round from ending),
+ * the server holds what its callers know it must, and at most what they cannot know; its companion holds the same; a
+ * message with `redeliver` was handled to its end once, or is in quarantine; nothing waits. And every abnormal end
+ * since the beginning has made one crash report.
  *
  * The context's seeded Random draws as it goes, and not a property's generator: what can be done next depends on what
  * happened, and a run of this size is not made smaller.
@@ -153,7 +153,9 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): string => {
   return Cause.hasInterrupts(exit.cause) ? "interrupted" : String(exit.cause)
 }
 
-/** Abnormal ends, and the crash reports there are of them: a server that is started anew may have several of one number. */
+/**
+ * Abnormal ends, and the crash reports there are of them: a server that is started anew may have several of one number.
+ */
 const bookkeeping = () => {
   const open = new Map<string, number>()
   const count = (path: string, incarnation: unknown, by: number) => {

@@ -31,7 +31,9 @@ const app = Layer.provideMerge(
   Harness.Harness.layer
 )
 
-/** When a handler does something to its server: while it makes its answer, or while that is run, with or without a wait. */
+/**
+ * When a handler does something to its server: while it makes its answer, or while that is run, with or without a wait.
+ */
 const styles = {
   "a plain handler": (work, answer) => {
     Effect.runFork(work)

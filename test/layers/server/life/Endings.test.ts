@@ -15,8 +15,8 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
 }
 
 /**
- * Ends a server with one call in hand, one that was promised a later reply, one in its mailbox and one that waits for room,
- * and says how each is answered. The promised one is answered as the one in hand.
+ * Ends a server with one call in hand, one that was promised a later reply, one in its mailbox and one that waits for
+ * room, and says how each is answered. The promised one is answered as the one in hand.
  */
 const ending = (
   name: string,

@@ -1,4 +1,7 @@
-/** Code of the app's own around a server: loggers, hooks, debug functions, clean-up. What it throws is reported, no more. */
+/**
+ * Code of the app's own around a server: loggers, hooks, debug functions, clean-up. What it throws is reported, no
+ * more.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Console, Effect, Layer, Logger, References, Schema } from "effect"
 import { GenServer, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"

@@ -1,4 +1,6 @@
-/** A kill, in every phase: nothing of the server's own code holds it up, and what is being released only for a while. */
+/**
+ * A kill, in every phase: nothing of the server's own code holds it up, and what is being released only for a while.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"

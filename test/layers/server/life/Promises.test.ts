@@ -1,6 +1,6 @@
 /**
- * Async functions where Effects are wanted: nothing waits for their promises, so they are refused by what they stand for, and what
- * they are rejected with ends no program.
+ * Async functions where Effects are wanted: nothing waits for their promises, so they are refused by what they stand
+ * for, and what they are rejected with ends no program.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Schema, Stream } from "effect"

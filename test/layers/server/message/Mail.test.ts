@@ -1,4 +1,7 @@
-/** Casts and calls that wait, whatever happens to their server meanwhile: all are handled, once, in the order of sending. */
+/**
+ * Casts and calls that wait, whatever happens to their server meanwhile: all are handled, once, in the order of
+ * sending.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema } from "effect"
 import { GenServer, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"

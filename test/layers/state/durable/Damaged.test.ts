@@ -1,4 +1,7 @@
-/** A snapshot that its store found damaged: what its server starts from, who hears of it, and which calls are not handled again. */
+/**
+ * A snapshot that its store found damaged: what its server starts from, who hears of it, and which calls are not
+ * handled again.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"

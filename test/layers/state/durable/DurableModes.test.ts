@@ -1,4 +1,7 @@
-/** When a durable companion writes, and what it keeps: intervals, last words, shutdown, normal ends, what is set by hand. */
+/**
+ * When a durable companion writes, and what it keeps: intervals, last words, shutdown, normal ends, what is set by
+ * hand.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Option, Schedule } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,6 +1,6 @@
 /**
- * Servers over foreign code that does wrong at any call: a store, a codec, Schedules, loggers, listeners, hooks. Whatever it does,
- * every caller is answered, and the app ends when it is told to. `RUNS=2000` for a long run.
+ * Servers over foreign code that does wrong at any call: a store, a codec, Schedules, loggers, listeners, hooks.
+ * Whatever it does, every caller is answered, and the app ends when it is told to. `RUNS=2000` for a long run.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Duration, Effect, Exit, Fiber, Layer, Logger, References, Schedule, Schema, Scope } from "effect"

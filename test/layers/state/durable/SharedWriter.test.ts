@@ -1,4 +1,7 @@
-/** One store, one writer: classes that conserve in the same store share its transactions, each with a patience of its own. */
+/**
+ * One store, one writer: classes that conserve in the same store share its transactions, each with a patience of its
+ * own.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"

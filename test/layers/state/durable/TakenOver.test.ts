@@ -29,7 +29,9 @@ const takenOver = (cause: Cause.Cause<unknown>): StateStore.StoreError => {
   return error
 }
 
-/** What becomes of a supervisor above a server that commits, and whose next commit another session's is in the way of. */
+/**
+ * What becomes of a supervisor above a server that commits, and whose next commit another session's is in the way of.
+ */
 const overtaken = (script: Scripted) =>
   Effect.gen(function*() {
     const account = yield* Account

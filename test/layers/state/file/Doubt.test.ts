@@ -1,4 +1,7 @@
-/** A log of which a part is missing, and not known what it held: for how long that concerns servers that are new, and who ends it. */
+/**
+ * A log of which a part is missing, and not known what it held: for how long that concerns servers that are new, and
+ * who ends it.
+ */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"

@@ -1,4 +1,7 @@
-/** Copies of a file store that are damaged at random: never an untyped end, never an older state or a lost answer without a word. */
+/**
+ * Copies of a file store that are damaged at random: never an untyped end, never an older state or a lost answer
+ * without a word.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random } from "effect"
 import { damage, lives, tried, written01 } from "../../../kit/stores/Rot.ts"

@@ -1,4 +1,7 @@
-/** How a process has a database of PostgreSQL for itself: by a lock of one of its sessions, which may be lost before the process. */
+/**
+ * How a process has a database of PostgreSQL for itself: by a lock of one of its sessions, which may be lost before the
+ * process.
+ */
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"

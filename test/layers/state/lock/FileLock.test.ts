@@ -1,4 +1,7 @@
-/** A lock that is a transaction on a small database: whom it keeps out, whom it names, and what becomes of a damaged one. */
+/**
+ * A lock that is a transaction on a small database: whom it keeps out, whom it names, and what becomes of a damaged
+ * one.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import * as fs from "node:fs"

@@ -1,4 +1,7 @@
-/** PostgreSQL whose backends, and clients, stand still: statements that arrive late, locks that are held, errors in words. */
+/**
+ * PostgreSQL whose backends, and clients, stand still: statements that arrive late, locks that are held, errors in
+ * words.
+ */
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Redacted, type Scope, Tracer } from "effect"
@@ -55,7 +58,10 @@ describe("PostgreSQL that stands still", () => {
     }
   )
 
-  /** Has `write` sent to a backend that stands still, given up by its client, and `meanwhile` made; then the backend goes on. */
+  /**
+   * Has `write` sent to a backend that stands still, given up by its client, and `meanwhile` made; then the backend
+   * goes on.
+   */
   const late = Effect.fnUntraced(function*(
     write: (store: Store, epoch: number) => Effect.Effect<void, StateStore.StoreError>,
     meanwhile: (store: Store, epoch: number) => Effect.Effect<void, StateStore.StoreError>

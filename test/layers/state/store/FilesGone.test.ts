@@ -1,4 +1,7 @@
-/** Files that are removed, moved, replaced, cut or overwritten while a store has them open: nothing is acknowledged any more. */
+/**
+ * Files that are removed, moved, replaced, cut or overwritten while a store has them open: nothing is acknowledged any
+ * more.
+ */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, type Scope } from "effect"

@@ -76,7 +76,8 @@ const left = Effect.fnUntraced(function*(at: string) {
 })
 
 for (const [name, place] of subjects) {
-  // One life, since what it takes are processes: some start at once, one waits for the one that is killed, some take over.
+  // One life, since what it takes are processes: some start at once, one waits for the one that is killed, some take
+  // over.
   it.live(
     `of several that start at once one owns the store, and who waits has it when that one is killed, stopped or not (${name})`,
     () =>

@@ -1,8 +1,8 @@
 /**
  * Stores with real processes: killed at any moment, and two at once. `KILLS=100` kills more often.
  *
- * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's seeded
- * Random.
+ * The moments are of real time, which a property could neither repeat nor shrink: they are drawn from the context's
+ * seeded Random.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Random, type Scope } from "effect"

@@ -1,4 +1,6 @@
-/** Code of the app's own around a store: loggers, metrics, Schedules, `onDamage`. What it throws is reported, no more. */
+/**
+ * Code of the app's own around a store: loggers, metrics, Schedules, `onDamage`. What it throws is reported, no more.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Fiber, Logger, Metric, References, Schedule } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,7 @@
-/** Two apps, or an app and the command, at one store in one process: who comes second is told whose it is, or takes over. */
+/**
+ * Two apps, or an app and the command, at one store in one process: who comes second is told whose it is, or takes
+ * over.
+ */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schema, Scope } from "effect"

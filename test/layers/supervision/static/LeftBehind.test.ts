@@ -1,4 +1,7 @@
-/** What a supervisor has left behind concerns it no more: children that it has forgotten, questions to its budget, timers. */
+/**
+ * What a supervisor has left behind concerns it no more: children that it has forgotten, questions to its budget,
+ * timers.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
