@@ -36,6 +36,7 @@ export class Crunch extends GenServer.Service<Crunch>()("test/Crunch", {
     Later: GenServer.call({ payload: { millis: Schema.Int } }),
     Due: GenServer.cast({ payload: { by: Schema.Int }, internal: true }),
     End: GenServer.call({ payload: { n: Schema.Int }, reply: Schema.String }),
+    Any: GenServer.call({ payload: { value: Schema.Unknown } }),
     WrongReply: GenServer.call({ reply: Schema.Int }),
     WrongState: GenServer.call(),
     WrongAnswer: GenServer.call(),
@@ -111,6 +112,7 @@ export const behavior = Crunch.behavior({
     Due: (state, { by }) => ({ ...state, n: state.n + by }),
     End: (state, { n }) => Next.stop("normal", { reply: "bye", state: { ...state, n } }),
     // past the type checker
+    Any: (state) => [undefined, state],
     WrongReply: (state) => [wrong as number, state],
     WrongState: (state) => [undefined, { ...state, n: 0.5 }],
     WrongAnswer: (state) => Next.noReply(state) as never,

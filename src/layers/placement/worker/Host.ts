@@ -11,15 +11,23 @@
  *
  * @since 0.1.0
  */
-import { type Context, Effect, Exit } from "effect"
+import { type Context, Effect, Exit, Result } from "effect"
 import { type Place as Kind, WorkerDied, WorkerFailed } from "../../../domain/placement/WorkerErrors.ts"
 import { plainError } from "../../../domain/text/ForeignCause.ts"
+import { messageOf } from "../../../domain/text/ForeignText.ts"
 import * as Timer from "../../process/Timer.ts"
+import { Uncrossable } from "./Codecs.ts"
 import type { Listener, Place } from "./Place.ts"
 import { type Ask, begun, calledBack, type Outcome, type Response, slots, waiting } from "./Protocol.ts"
 
 /** In place of an outcome: the place died, and the message was not begun. */
 export const unbegun = Symbol("heirloom/unbegun")
+
+/** What of a request cannot be copied, where a schema lets any value through: a function, a Proxy, what holds one. */
+const uncloneable = ({ state }: Pick<Ask, "state">, error: unknown): Uncrossable => {
+  const isOfState = state !== undefined && Result.isFailure(Result.try(() => structuredClone(state)))
+  return new Uncrossable(isOfState ? "state" : "payload", messageOf(error))
+}
 
 /** Something that was asked, until it is answered. */
 interface Waiter {
@@ -123,7 +131,11 @@ export class Host {
       if (this.dead !== undefined) return resume(this.isShared ? Exit.succeed(unbegun) : Exit.die(this.dead))
       const slot = this.isShared ? this.takeSlot() : -1
       const id = this.wait(slot, what, resume)
-      this.place.post({ ...request, to: "ask", id, slot })
+      try {
+        this.place.post({ ...request, to: "ask", id, slot })
+      } catch (error) {
+        return this.answer(id, Exit.die(uncloneable(request, error)))
+      }
       this.events.asked(this)
       return this.interrupted(id, patience)
     })

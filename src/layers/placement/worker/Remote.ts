@@ -88,14 +88,20 @@ export const make = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       const asked = callback()
       try {
-        return Effect.catchDefect(send(asked, state), (defect) => Effect.die(crossed(asked, defect)))
+        return Effect.catchDefect(send(asked, state), (defect) => refused(asked, defect))
       } catch (defect) {
-        return Effect.die(crossed(asked, defect))
+        return refused(asked, defect)
       }
     })
 
-  const crossed = (callback: Callback, defect: unknown): unknown =>
-    defect instanceof Uncrossable ? refusedOf(asker, callback, defect.what, defect.issue) : defect
+  /** What does not cross: of a call's payload its caller hears, and the server goes on. */
+  const refused = (callback: Callback, defect: unknown): Effect.Effect<never, unknown> => {
+    if (!(defect instanceof Uncrossable)) return Effect.die(defect)
+    const { issue, what } = defect
+    return what === "payload" && callback.of === "handler" && codec.message(callback.tag)?.isCall === true
+      ? Effect.fail(callError(name, callback.tag, { _tag: "InvalidPayload", issue }))
+      : Effect.die(refusedOf(asker, callback, what, issue))
+  }
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -113,11 +119,7 @@ export const make = Effect.fnUntraced(function*(
       (_, tag) => (state: unknown, payload: unknown, context: HandlerContext<never, never> | undefined) => {
         const written = writtenPayload(codec, tag, payload)
         if (written instanceof Uncrossable) {
-          return codec.message(tag)?.isCall === true
-            ? Effect.fail(callError(name, tag, { _tag: "InvalidPayload", issue: written.issue }))
-            : Effect.die(
-              refusedOf(asker, { of: "handler", tag, payload, context: noContext }, "payload", written.issue)
-            )
+          return refused({ of: "handler", tag, payload, context: noContext }, written)
         }
         return ask(() => ({ of: "handler", tag, payload: written.json, context: contextOf(context) }), state)
       }

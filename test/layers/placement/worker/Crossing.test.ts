@@ -168,6 +168,18 @@ layer(Layer.provide(one({ hang: { patience: "50 millis" } }), heard), { excludeT
         assert.strictEqual(reasonOf(exit)?._tag, "InvalidPayload")
         assert.strictEqual(yield* Process.incarnation(crunch), incarnation)
       }))
+
+    it.effect("no payload that cannot be copied, though its schema lets it through", () =>
+      Effect.gen(function*() {
+        const crunch = yield* Crunch
+        const incarnation = yield* Process.incarnation(crunch)
+        for (const value of [() => 1, new Proxy({}, {}), { deep: [Symbol("x")] }]) {
+          const exit = yield* Effect.exit(crunch.Any({ value }))
+          assert.strictEqual(reasonOf(exit)?._tag, "InvalidPayload")
+        }
+        yield* crunch.Any({ value: { plain: true } })
+        assert.strictEqual(yield* Process.incarnation(crunch), incarnation)
+      }))
   }
 )
 
