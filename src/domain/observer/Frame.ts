@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { replaced } from "../text/Controls.ts"
 import { type Column, columns as sortable, next as sortedNext, type Sort } from "./Ranking.ts"
 import type { Rates } from "./Rates.ts"
 import type { Group, Row, Screen } from "./Wire.ts"
@@ -53,8 +54,7 @@ export const spark = (values: ReadonlyArray<number>, width: number): string => {
   return shown.map((value) => bars[Math.min(7, Math.floor((value / most) * 7.999))]).join("").padStart(width)
 }
 
-// oxlint-disable-next-line no-control-regex
-const clean = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "·")
+const clean = (text: string): string => replaced(text, () => "·")
 
 const fit = (text: string, width: number): string => {
   const shown = clean(text)

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import type { Duration } from "effect"
+import { type Duration, Predicate } from "effect"
 import { InvalidOption } from "./InvalidOption.ts"
 import * as Millis from "./Millis.ts"
 
@@ -41,6 +41,13 @@ export const refusal = ({ given, of, option, request }: Given<unknown>, expected
 /** One of a few words. */
 export const oneOf = <A extends string>(one: Given<A>, all: ReadonlyArray<A>): A =>
   all.includes(one.given) ? one.given : refuse(one, words(all))
+
+/** An object. */
+export const object = <O extends object>(one: Given<O>, expected = "an object"): O =>
+  Predicate.isObject(one.given) ? one.given : refuse(one, expected)
+
+/** All options of one owner, which there may be none of. */
+export const options = <O extends object>(of: string, given: O): O => object({ of, option: "options", given })
 
 /** A text that is not empty. */
 export const text = (one: Given<string>): string =>

@@ -13,7 +13,7 @@
  *
  * @since 0.1.0
  */
-import { ByteSize, Clock, Context, type Duration, Effect, Layer, Predicate, Redacted, type Terminal } from "effect"
+import { ByteSize, Clock, Context, type Duration, Effect, Layer, Redacted, type Terminal } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServer, type HttpServerError } from "effect/http"
 import { createServer } from "node:http"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
@@ -159,9 +159,8 @@ const of = "Observer.layer"
  * empty host is every address, an empty token is one that everybody has, and "false" is true.
  */
 const given = (options: Options) => {
-  if (!Predicate.isObject(options)) GivenOption.refuse({ of, option: "options", given: options }, "an object")
   const { about = "", actions = false, every = "500 millis", host = "127.0.0.1", hosts = [], port = 4980, token } =
-    options
+    GivenOption.options(of, options)
   if (typeof actions !== "boolean") GivenOption.refuse({ of, option: "actions", given: actions }, "true or false")
   if (typeof about !== "string" && !Effect.isEffect(about)) {
     GivenOption.refuse({ of, option: "about", given: about }, "a string, or an Effect of one")

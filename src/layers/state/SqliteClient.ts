@@ -84,7 +84,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     ["NORMAL", "FULL"]
   )
   const busyTimeout = GivenOption.patience({
-    of: `sqlite ${options.filename}`,
+    of: `sqlite ${filename}`,
     option: "busyTimeout",
     given: options.busyTimeout ?? 250
   })
@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         if (!readOnly) db.exec("PRAGMA journal_mode = WAL")
         return db
       },
-      catch: failure(`open of ${options.filename}`)
+      catch: failure(`open of ${filename}`)
     }),
     (db) => Effect.sync(() => db.close())
   )

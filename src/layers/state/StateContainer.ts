@@ -21,7 +21,7 @@ import { type Cell, RefCompanion, restOf } from "./companion/RefCompanion.ts"
 import { rowsOf } from "./companion/TableRows.ts"
 import { WriteBehindCompanion } from "./companion/WriteBehindCompanion.ts"
 import { container, type Stateful, type StateOf } from "./container/Container.ts"
-import { afterStopOf, intervalOf, optionsOf, policyOf, serverOf } from "./container/Given.ts"
+import { afterStopOf, intervalOf, policyOf, serverOf } from "./container/Given.ts"
 import { Durable } from "./durable/Durable.ts"
 import { keyOf, storedOf } from "./durable/StoredKeys.ts"
 import { openSession, writeLate } from "./durable/StoreSession.ts"
@@ -91,7 +91,7 @@ const inMemory = <S>(
   { alarms }: Alarms.InMemory,
   design: Pick<Design<S>, "isLazy" | "make" | "dropped">
 ): Design<S> => {
-  const { when = "commit" } = optionsOf(of, options)
+  const { when = "commit" } = GivenOption.options(of, options)
   const afterStop = afterStopOf(of, options.afterStop ?? "forget")
   const interval = intervalOf(of, when)
   const { answers } = policyOf(of, options)
@@ -176,7 +176,7 @@ export const layerMemory = <Self, Id extends string, S>(
   granting<Self, "crash">()(Layer.effect(
     serverOf("StateContainer.layerMemory", server).StateContainer,
     Effect.flatMap(Alarms.inMemory(server.key), (due) => {
-      const rest = restOf(policyOf(server.key, optionsOf(server.key, options)), due)
+      const rest = restOf(policyOf(server.key, GivenOption.options(server.key, options)), due)
       return container(
         server,
         inMemory(server.key, options, due, {
@@ -209,7 +209,7 @@ export const layerTable = <Self, Id extends string, S>(
   options: Options & { readonly row?: ((key: string) => string) | undefined } = {}
 ): Layer.Layer<StateOf<Self> | Grants<Self, "crash">, never, Supervisor | StateTable> => {
   serverOf("StateContainer.layerTable", server)
-  const row = optionsOf(server.key, options).row ?? nameOf(server.key)
+  const row = GivenOption.options(server.key, options).row ?? nameOf(server.key)
   return granting<Self, "crash">()(Layer.effect(
     server.StateContainer,
     Effect.gen(function*() {
@@ -343,7 +343,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
     serverOf("StateContainer.layerStore", server).StateContainer,
     Effect.gen(function*() {
       const of = server.key
-      const { when = "commit" } = optionsOf(of, options)
+      const { when = "commit" } = GivenOption.options(of, options)
       if (!Context.isKey(options.store)) {
         GivenOption.refuse({ of, option: "store", given: options.store }, "a class of StateStore.Service")
       }

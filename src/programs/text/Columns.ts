@@ -1,6 +1,7 @@
 /**
  * Text in columns, for programs. Pure.
  */
+import { replaced } from "../../domain/text/Controls.ts"
 import { cut } from "../../domain/text/ForeignText.ts"
 
 /**
@@ -8,9 +9,7 @@ import { cut } from "../../domain/text/ForeignText.ts"
  * terminal, or begin another line.
  */
 export const onOneLine = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex
-  text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (control) =>
-    `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  replaced(text, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** How much of a cell is shown: a reason may be long, and each line is as wide as the widest. */
 const most = 300

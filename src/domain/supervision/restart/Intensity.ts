@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import type { Duration } from "effect"
-import { Predicate } from "effect"
 import * as GivenOption from "../../options/GivenOption.ts"
 
 /**
@@ -46,8 +45,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const limitOf = (of: string, given: Options = {}): Limit => {
-  if (!Predicate.isObject(given)) GivenOption.refuse({ of, option: "options", given }, "an object")
-  const options: Options = given
+  const options = GivenOption.options(of, given)
   return {
     restarts: GivenOption.integer({ of, option: "restarts", given: options.restarts ?? defaultLimit.restarts }, 0),
     within: GivenOption.period({ of, option: "within", given: options.within ?? defaultLimit.within })

@@ -111,11 +111,20 @@ export type Response =
     readonly cause: ErrorFields | undefined
   }
 
-const said: ReadonlySet<unknown> = new Set(["done", "outcome", "begun", "pong", "up", "dying", "log"])
+const said: Record<Response["is"], true> = {
+  done: true,
+  outcome: true,
+  begun: true,
+  pong: true,
+  up: true,
+  dying: true,
+  log: true
+}
 
 /** Whether it is ours: a library in the thread may post what it likes to the parent. */
 export const isResponse = (message: unknown): message is Response =>
-  typeof message === "object" && message !== null && "is" in message && said.has(message.is)
+  typeof message === "object" && message !== null && "is" in message && typeof message.is === "string" &&
+  Object.hasOwn(said, message.is)
 
 /** What the first lines of a thread put there, before they load anything. */
 export interface Guest {

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Predicate } from "effect"
+import type { Duration } from "effect"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
@@ -93,10 +93,10 @@ const passivationOf = (
   options: PassivateOptions,
   restart: ChildOptions["restart"] = "permanent"
 ): Limits["passivation"] => {
-  if (!Predicate.isObject(options)) {
-    GivenOption.refuse({ of, option: "passivate", given: options }, "an object with after: a duration")
-  }
-  const { after, by } = options
+  const { after, by } = GivenOption.object(
+    { of, option: "passivate", given: options },
+    "an object with after: a duration"
+  )
   const one = { of, option: "passivate.by", given: by }
   if (by !== undefined) GivenOption.oneOf({ ...one, given: by }, ["hibernate", "stop"])
   if (by === "stop" && restart === "permanent") {

@@ -18,10 +18,6 @@ export const serverOf = <S extends object>(by: string, server: S): S =>
     ? server
     : GivenOption.refuse({ of: by, option: "server", given: server }, "a class of GenServer.Service or Agent.Service")
 
-/** Options, of whatever there may be none. */
-export const optionsOf = <O extends object>(of: string, options: O): O =>
-  Predicate.isObject(options) ? options : GivenOption.refuse({ of, option: "options", given: options }, "an object")
-
 export const policyOf = (
   of: string,
   { answers, onSuspect }: {

@@ -134,7 +134,8 @@ export const scan = Effect.fnUntraced(function*(
       }
     }
     const oldLength = OldFrame.lengthAt(ahead.bytes, ahead.at)
-    yield* ahead.have(position, oldLength)
+    // What is claimed beyond the end is not there, and need not be read to see it.
+    if (position + oldLength <= to) yield* ahead.have(position, oldLength)
     const frame = OldFrame.read(ahead.bytes, ahead.at, checksum)
     if (frame?.session === session) {
       yield* onFound({ _tag: "Old", frame, position })

@@ -199,6 +199,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
       u.key, u.slot, u.seq, u.version, u.trusted, u.at, u.state, u.sum
     FROM u LEFT JOIN turn ON turn.epoch = u.epoch
     ${overwriting}`)
+
   const setTimers = numbered(
     `INSERT INTO ${timers} (key, seq, due, timers, sum)
      SELECT ${

@@ -229,29 +229,24 @@ export class ChildrenHandle extends SupervisorReference implements TaskSuperviso
   ): Effect.Effect<HasProcess, StartError<never>, Exclude<R, Scope.Scope>> =>
     Effect.map(this.start(effect, options), reference)
 
+  /** How a task is made of an item. */
+  private readonly taskOf =
+    <A, B, E, R>(f: (item: A) => Effect.Effect<B, E, R>, options: TaskOptions | undefined) => (item: A) =>
+      this.asyncNolink(Effect.suspend(() => guarded("the function of a task stream", () => f(item))), options)
+
   readonly asyncStream = <A, B, E, R, E2 = never, R2 = never, C = never>(
     items: Iterable<A> | Stream.Stream<A, E2, R2>,
     f: (item: A) => Effect.Effect<B, E, R>,
     options?: StreamOptions<A, C>
   ): Stream.Stream<B | C, E | E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> =>
-    values(
-      items,
-      (item) =>
-        this.asyncNolink(Effect.suspend(() => guarded("the function of a task stream", () => f(item))), options),
-      options
-    )
+    values(items, this.taskOf(f, options), options)
 
   readonly asyncStreamNolink = <A, B, E, R, E2 = never, R2 = never>(
     items: Iterable<A> | Stream.Stream<A, E2, R2>,
     f: (item: A) => Effect.Effect<B, E, R>,
     options?: OutcomeOptions
   ): Stream.Stream<Outcome<A, B, E>, E2 | TaskError | StartError<never>, Exclude<R, Scope.Scope> | R2> =>
-    outcomes(
-      items,
-      (item) =>
-        this.asyncNolink(Effect.suspend(() => guarded("the function of a task stream", () => f(item))), options),
-      options
-    )
+    outcomes(items, this.taskOf(f, options), options)
 
   readonly terminateChild = (target: Target): Effect.Effect<void, ChildError> => this.children.terminateChild(target)
 
