@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Latch, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Next, StateContainer, StateTable, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, StateTable, Supervisor } from "../../../../src/index.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
@@ -69,13 +69,15 @@ for (const kind of Object.keys(kinds) as ReadonlyArray<keyof typeof kinds>) {
         return Effect.gen(function*() {
           const desk = yield* Desk
           let sum = 0
-          const readers: Array<{ readonly seen: Array<GenServer.Change<number>>; readonly from: number }> = []
+          /** `from` is what is committed by then; not known while a restart waits, and with it what was sent. */
+          const readers: Array<{ readonly seen: Array<GenServer.Change<number>>; readonly from: number | undefined }> =
+            []
           const join = Effect.gen(function*() {
             const seen: Array<GenServer.Change<number>> = []
             const changes = GenServer.changes(desk, { show, buffer: { capacity: "unbounded" } })
             yield* now(Stream.runForEach(changes, (change) => Effect.sync(() => seen.push(change))))
             yield* turns
-            readers.push({ seen, from: sum })
+            readers.push({ seen, from: (yield* Process.status(desk)) === "running" ? sum : undefined })
           })
           yield* join
           // What is not stored by a commit of its own is not shown there.
@@ -102,7 +104,9 @@ for (const kind of Object.keys(kinds) as ReadonlyArray<keyof typeof kinds>) {
             // While it is down, the newest is what it had.
             const newest = all.slice(0, all.length + 1 - seen.length).reverse().find(({ _tag }) => _tag !== "Ended")
             assert.strictEqual(stateOf(seen[0]!), stateOf(newest!))
-            if (show === "committed") assert.strictEqual(stateOf(seen[0]!).split(": ")[1], `${from}`)
+            if (show === "committed" && from !== undefined) {
+              assert.strictEqual(stateOf(seen[0]!).split(": ")[1], `${from}`)
+            }
           }
           assert.strictEqual(stateOf(all.at(-1)!).split(": ")[1], `${sum}`)
           for (const change of all) {
