@@ -28,17 +28,21 @@ export const CurrentStoreFaults: Context.Reference<StoreFaults | undefined> = Co
   StoreFaults | undefined
 >("heirloom/testing/StoreFaults", { defaultValue: () => undefined })
 
+type Run = <A>(request: Effect.Effect<A, StoreError>) => Effect.Effect<A, StoreError>
+
+const inItsFiber: Run = (request) => request
+
 /**
  * Runs a request that hangs: in the fiber that asks, by default. In a simulation it is on its way, and is done even
- * when the process that sent it is gone by then.
+ * when the process that sent it is gone by then. A session that is to begin is not: no store begins one of a process
+ * that is gone (`StateStore.acquireEpoch`).
  *
  * @category fault injection
  * @since 0.1.0
  */
-export const OnItsWay: Context.Reference<<A>(request: Effect.Effect<A, StoreError>) => Effect.Effect<A, StoreError>> =
-  Context.Reference("heirloom/testing/OnItsWay", {
-    defaultValue: () => <A>(request: Effect.Effect<A, StoreError>) => request
-  })
+export const OnItsWay: Context.Reference<Run> = Context.Reference("heirloom/testing/OnItsWay", {
+  defaultValue: () => inItsFiber
+})
 
 /**
  * A store over another one that is struck by `faults`.
@@ -49,7 +53,11 @@ export const OnItsWay: Context.Reference<<A>(request: Effect.Effect<A, StoreErro
 export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults): StateStore<G> => {
   const away = (operation: string, what: string) =>
     Effect.fail(new StoreError({ store: store.name, operation, reason: { _tag: "Unavailable", cause: what } }))
-  const struck = <A>(operation: string, request: Effect.Effect<A, StoreError>): Effect.Effect<A, StoreError> =>
+  const struck = <A>(
+    operation: string,
+    request: Effect.Effect<A, StoreError>,
+    hanging: Effect.Effect<Run> = OnItsWay
+  ): Effect.Effect<A, StoreError> =>
     Effect.suspend(() => {
       const fault = faults(operation)
       switch (fault?.how) {
@@ -64,14 +72,15 @@ export const make = <G extends Grade>(store: StateStore<G>, faults: StoreFaults)
         case "Late":
           return Effect.tap(request, () => Effect.sleep(fault.millis))
         case "Hangs":
-          return Effect.flatMap(OnItsWay, (run) => run(Effect.andThen(Effect.sleep(fault.millis), request)))
+          return Effect.flatMap(hanging, (run) => run(Effect.andThen(Effect.sleep(fault.millis), request)))
       }
     })
   const { confirm, count, doubt, settle, timers } = store
   return {
     name: store.name,
     grade: store.grade,
-    acquireEpoch: (owner, of) => struck("acquireEpoch", store.acquireEpoch(owner, of)),
+    acquireEpoch: (owner, of) =>
+      struck("acquireEpoch", store.acquireEpoch(owner, of), of === "key" ? OnItsWay : Effect.succeed(inItsFiber)),
     ...(confirm === undefined ? {} : { confirm: (epoch, key) => struck("confirm", confirm(epoch, key)) }),
     ...(store.hold === undefined ? {} : { hold: store.hold }),
     load: (key) => struck("load", store.load(key)),

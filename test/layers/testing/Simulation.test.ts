@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect, Layer, Random, Ref, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Random, Ref, Schedule, Schema } from "effect"
 import { GenServer, Restart, StateContainer, StateStore, Supervisor, Sys } from "../../../src/index.ts"
 import { FaultyStore, History, Simulation } from "../../../src/testing.ts"
 
@@ -244,5 +244,30 @@ describe("a process of a simulation that is killed", () => {
       const acknowledged = history.split("a: add 1 to counter = ").length - 1
       assert.isAbove(acknowledged, 100)
       assert.isAbove(saves, acknowledged)
+    }))
+
+  it.effect("begins no session after its death: that of the next one lasts", () =>
+    Effect.gen(function*() {
+      // Every second session takes long to begin, and some processes are killed meanwhile.
+      let begun = 0
+      const slow = Simulation.layerStore(Store).pipe(
+        Layer.provide(Layer.succeed(FaultyStore.CurrentStoreFaults, (operation) =>
+          operation === "acquireEpoch" && begun++ % 2 === 1
+            ? { _tag: "Store", at: 0, how: "Hangs", millis: 60_000, skip: 0 }
+            : undefined))
+      )
+      const patient = { store: Store, retry: Schedule.forever }
+      const app = tree(StateContainer.layerStore(Counter, patient)).pipe(Layer.provide(slow))
+      const add = Effect.flatMap(Counter, (counter) =>
+        History.add("counter", 1, counter.Add({ by: 1 })))
+      const { history } = yield* Simulation.run(app, {
+        seed: 1,
+        for: "1 hour",
+        clients: { a: add },
+        faults: { machine: 120 }
+      })
+      assert.isAbove(history.split("the process is killed").length, 100)
+      assert.isAbove(history.split("a: add 1 to counter = ").length, 100)
+      assert.notInclude(history, "a younger session has taken over")
     }))
 })

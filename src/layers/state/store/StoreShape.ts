@@ -56,8 +56,12 @@ export interface StateStore<out G extends Grade> {
    * it is `StateStore.wholeStore`. Epochs only grow, over all owners of a store. Two owners must not write the same
    * keys.
    *
+   * It begins with its process alive, or not at all: a request that is carried out after its process has gone would end
+   * the session of the one that has come after it. A transaction of several statements does that.
+   *
    * With `of: "key"` the owner is called as a key is, and writes that key alone: there may be a million such owners, so
-   * it is to wait for no other owner's write. A store of your own need not look at it.
+   * it is to wait for no other owner's write, and it may come late: the key is claimed again when it is next asked for.
+   * A store of your own need not look at it.
    */
   readonly acquireEpoch: (owner: string, of?: "key") => Effect.Effect<number, StoreError>
   /**
