@@ -14,6 +14,8 @@ export class Rate extends Context.Service<Rate, number>()("test/Rate") {}
 
 export class Crunch extends GenServer.Service<Crunch>()("test/Crunch", {
   state: Schema.Struct({ n: Schema.Int, at: Schema.Date }),
+  // On a busy machine a thread takes long to start.
+  timeout: "30 seconds",
   messages: {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
     Plus: GenServer.cast({ payload: { by: Schema.Int } }),
