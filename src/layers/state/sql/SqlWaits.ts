@@ -21,11 +21,18 @@ export const waiting = (table: string): string =>
    JOIN pg_stat_activity AS b ON b.pid = p.pid
    WHERE w.datname = current_database() AND w.wait_event_type = 'Lock' AND w.query LIKE '%${table}%'`
 
-/** One that others wait for, in words. */
-const described = ({ address, application_name: app, pid, query, seconds, state, usename: user }: Row): string =>
-  `backend ${pid} (user ${user}${app === "" || app === null ? "" : `, application "${app}"`}${
-    address === null ? "" : `, from ${address}`
-  }), ${state} for ${seconds} s; its last statement: ${query}`
+/** One that others wait for, in words. What it does is shown to its own user alone, and to those who may see all. */
+export const described = (
+  { address, application_name: app, pid, query, seconds, state, usename: user }: Row
+): string => {
+  const known = (value: unknown, text: string) => value === null || value === "" ? "" : text
+  const who = `backend ${pid} (user ${user}${known(app, `, application "${app}"`)}${
+    known(address, `, from ${address}`)
+  })`
+  return state === null
+    ? `${who}; what it does is not shown to this user: GRANT pg_read_all_stats shows it`
+    : `${who}, ${state} for ${seconds} s; its last statement: ${query}`
+}
 
 /** Has it logged whom an operation waits for, once it takes longer than `after`. */
 export const telling = <E>(
