@@ -8,6 +8,7 @@
  * *Tricky*
  * - The database file is never opened here, and so never closed: closing any handle of it would drop the locks that
  *   SQLite holds in this process. The log has no locks.
+ * - So a database that is moved alone counts as removed; one that is moved with its log is known by that.
  * - A log that was cut off and written again has a hole where it began: its header is read, too.
  * - While there is a log, nothing but a checkpoint writes to the database file. One that was changed without a
  *   checkpoint was overwritten in its place, as `cp` does it. Another connection's checkpoint is known to SQLite only
@@ -58,6 +59,11 @@ class LogHeader {
     const read = fs.readSync(this.fd, this.bytes, 0, 16, 0)
     return read === 16 && this.bytes.getUint32(0) >>> 1 === 0x377f0682 >>> 1 ? this.bytes.getUint32(12) : undefined
   }
+
+  /** How many names the log has, wherever they are. */
+  get links(): bigint {
+    return fs.fstatSync(this.fd, { bigint: true }).nlink
+  }
 }
 
 /** Where a database is; nothing where it is in no file. */
@@ -77,8 +83,8 @@ export const watch = Effect.fnUntraced(function*(
   const first = path === undefined ? undefined : look(path)
   if (first === undefined || path === undefined) return undefined
   const main = inUse(first, databaseHeader)
-  const missing = (found: Seen | undefined): Lost | undefined => {
-    const how = lossOf(main, found, undefined)
+  const missing = (found: Seen | undefined, links?: bigint): Lost | undefined => {
+    const how = lossOf(main, found, links)
     return how && { path, how }
   }
   const logPath = `${path}-wal`
@@ -140,9 +146,10 @@ export const watch = Effect.fnUntraced(function*(
   return () => {
     if (damage !== undefined) return damage
     const found = look(path)
-    const lost = missing(found)
-    if (lost !== undefined) return keep(lost)
     const foundLog = look(logPath)
+    // Where both have gone they went together: the log, which is open here, knows whether it is still anywhere.
+    const lost = missing(found, foundLog === undefined ? header.links : undefined)
+    if (lost !== undefined) return keep(lost)
     const how = lossOf(log, foundLog, undefined)
     if (how !== undefined) return keep({ path: logPath, how })
     const isChanged = mark !== undefined && found?.changedAt !== mark.changedAt

@@ -4,12 +4,12 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, type Scope } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Logger, type Scope } from "effect"
 import * as fs from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { crashed, toText } from "../../../../src/domain/process/ExitReason.ts"
-import { StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
+import { Process, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as SqliteClient from "../../../../src/layers/state/SqliteClient.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSql from "../../../../src/layers/state/StateStoreSql.ts"
@@ -71,7 +71,15 @@ const ofDatabases: ReadonlyArray<Loss> = [
   },
   { name: "removed, the database file alone", does: (at) => fs.rmSync(join(at, "app.db")), how: "missing" },
   { name: "moved", does: (at) => fs.renameSync(join(at, "app.db"), join(at, "elsewhere.db")), how: "missing" },
-  { name: "moved with its folder", does: (at) => fs.renameSync(at, `${at}-elsewhere`), how: "missing" },
+  { name: "moved with its folder", does: (at) => fs.renameSync(at, `${at}-elsewhere`), how: "moved" },
+  {
+    name: "moved with its folder, and another one is there",
+    does: (at) => {
+      fs.renameSync(at, `${at}-elsewhere`)
+      fs.mkdirSync(at)
+    },
+    how: "moved"
+  },
   {
     name: "replaced by an old copy, that is renamed into its place",
     does: (at, before) => fs.renameSync(join(before, "app.db"), join(at, "app.db")),
@@ -263,6 +271,28 @@ describe("a server over files that are gone", () => {
   ] as const
 
   for (const [name, layerOf] of layers) {
+    it.live(`waits while its folder is moved away, and answers when it is back (${name})`, () =>
+      Effect.gen(function*() {
+        const at = join(yield* folder, "states")
+        fs.mkdirSync(at)
+        const away = yield* Latch.make()
+        const log = Logger.layer([Logger.make(({ logLevel }) => logLevel === "Warn" && away.openUnsafe())])
+        const app = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+          StateContainer.layerStore(Account, { store: Disk }),
+          Account.layer(behavior(new Inside(new Scripted())))
+        ]).pipe(Layer.provide(layerOf(at)))
+        yield* Effect.gen(function*() {
+          const account = yield* Account
+          yield* account.Add({ by: 41 })
+          fs.renameSync(at, `${at}-elsewhere`)
+          const adding = yield* Effect.forkChild(account.Add({ by: 1 }))
+          yield* away.await
+          fs.renameSync(`${at}-elsewhere`, at)
+          assert.strictEqual(yield* Fiber.join(adding), 42)
+          assert.strictEqual(yield* Process.incarnation(account), 1)
+        }).pipe(Effect.provide(app), Effect.provide(log))
+      }))
+
     it.live(`is answered NotConserved, which names the file and the remedy, and does not start again (${name})`, () =>
       Effect.gen(function*() {
         const at = yield* folder
