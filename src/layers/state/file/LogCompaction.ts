@@ -85,15 +85,12 @@ export const copyNeeded = Effect.fnUntraced(function*(
     for (const one of inOrder) yield* put(one, i === 0)
     yield* flush
   }
-  for (const { answers, lost, snapshots, timers } of kept.values()) {
-    // The oldest first: what is beside them all belongs to the last.
-    for (const one of (lost ?? []).slice().reverse()) {
-      const record = withState(one, (yield* lyingAt(one.place)).state)
-      const isLast = one === lost![0] && snapshots.length === 0
-      const beside = isLast
-        ? { ...record, answers: Array.from(answers), timers: timers && Timers.asOf(timers, one.seq) }
-        : record
-      yield* add({ _tag: "Lost", record: beside, why: one.damaged ?? "" }) ?? Effect.void
+  for (const { answers, lost = [], snapshots } of kept.values()) {
+    // Nothing starts from what is lost, so it needs no timers; and answers where no snapshot is left to have them.
+    const beside = snapshots.length === 0 ? { answers: Array.from(answers) } : {}
+    for (const one of lost) {
+      const record = { ...withState(one, (yield* lyingAt(one.place)).state), ...beside }
+      yield* add({ _tag: "Lost", record, why: one.damaged ?? "" }) ?? Effect.void
     }
   }
   // After them: it is about those that are not there.

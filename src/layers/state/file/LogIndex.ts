@@ -10,6 +10,7 @@
 import { anyId, lost } from "../../../domain/state/Answers.ts"
 import type { LogEntry, Meta } from "../../../domain/state/log/LogEntry.ts"
 import { AnswerShelf } from "../../../domain/state/stored/AnswerShelf.ts"
+import { answersUpTo, stillLost } from "../../../domain/state/stored/Lost.ts"
 import { acquired, fenced, fencedOff, type Refusal } from "../../../domain/state/stored/Ownership.ts"
 import {
   type AsideRecord,
@@ -108,21 +109,6 @@ const nowhere: Place = { file: "", at: 0, length: 0, sum: undefined }
 
 /** Snapshots of a key that are lost, newest first. */
 export type Losses = readonly [newest: Indexed, ...older: ReadonlyArray<Indexed>]
-
-/** The answers of a key when all that came after `seq` is lost: those that came with it are, too. */
-const answersUpTo = (answers: Iterable<RecordedAnswer>, seq: number, why: string): ReadonlyArray<RecordedAnswer> =>
-  Array.from(answers, (one) => one.seq > seq ? lost({ id: one.id, seq, at: one.at }, why) : one)
-
-/** Those that are lost give way as they would if they were whole: to as many that are younger. */
-const stillLost = (
-  lost: ReadonlyArray<Indexed>,
-  snapshots: ReadonlyArray<Indexed>,
-  limit: number
-): ReadonlyArray<Indexed> => {
-  const oldest = snapshots.at(-1)?.seq ?? 0
-  const after = lost.filter((one) => one.seq > oldest)
-  return [...after, ...lost.slice(after.length, after.length + limit - snapshots.length)]
-}
 
 /** What a log says. */
 export class LogIndex {
@@ -254,12 +240,16 @@ export class LogIndex {
     const isDoubtful = this.doubt !== undefined && !this.kept.has(key)
     if (orphans.length === 0 && !isDoubtful) return
     const kept = this.kept.get(key) ?? { snapshots: [], answers: new AnswerShelf() }
-    const { size } = kept.answers
-    kept.answers.add(orphans)
-    if (isDoubtful) kept.answers.add([lost({ id: anyId, seq: 0, at: this.doubt!.at }, this.doubt!.why)])
-    this.live += kept.answers.size - size
+    this.addAnswers(kept, orphans)
+    if (isDoubtful) this.addAnswers(kept, [lost({ id: anyId, seq: 0, at: this.doubt!.at }, this.doubt!.why)])
     this.kept.set(key, kept)
     this.pages.changed()
+  }
+
+  private addAnswers({ answers }: Kept<Indexed>, added: ReadonlyArray<RecordedAnswer>): void {
+    this.live -= answers.size
+    answers.add(added)
+    this.live += answers.size
   }
 
   /** A snapshot was acknowledged, and its text is damaged: what is beside it holds for those that come after it. */
@@ -269,24 +259,26 @@ export class LogIndex {
     // Saved a second time, as it was.
     const same = before?.snapshots.find((one) => one.seq === seq && one.place.sum === place.sum)
     if (same !== undefined && same.place.length === place.length) return
-    const size = this.sizes(before)
+    this.live -= this.sizes(before)
     const { answers, timers } = keep(before, indexed(record, place), record, Infinity)
     const snapshots = (before?.snapshots ?? []).filter((one) => one.seq !== seq)
-    this.live += this.sizes({ snapshots, answers }) - size
-    const lost = [{ ...indexed(record, place), damaged }, ...(before?.lost ?? []).filter((one) => one.seq !== seq)]
-    lost.sort((a, b) => b.seq - a.seq)
-    this.kept.set(key, { snapshots, answers, timers, lost: lost.slice(0, this.limit) })
-    this.pages.changed()
+    this.live += this.sizes({ snapshots, answers })
+    this.addLost(key, { ...before, snapshots, answers, timers }, { ...indexed(record, place), damaged })
   }
 
   /** A snapshot has rotted since. Its server hears of it when it comes to be the newest. */
   rotten(one: Indexed, damaged: string): void {
     const kept = this.kept.get(one.key)
     if (!kept?.snapshots.includes(one)) return
-    const snapshots = kept.snapshots.filter((other) => other !== one)
     this.live -= sizeOf(one)
-    const lost = [...kept.lost ?? [], { ...one, damaged }].sort((a, b) => b.seq - a.seq)
-    this.kept.set(one.key, { ...kept, snapshots, lost })
+    const snapshots = kept.snapshots.filter((other) => other !== one)
+    this.addLost(one.key, { ...kept, snapshots }, { ...one, damaged })
+  }
+
+  /** As many are known to be lost as would be kept. */
+  private addLost(key: string, kept: Kept<Indexed> & Pick<KeptInLog, "lost">, one: Indexed): void {
+    const lost = [one, ...(kept.lost ?? []).filter(({ seq }) => seq !== one.seq)].sort((a, b) => b.seq - a.seq)
+    this.set(key, { ...kept, lost: lost.slice(0, this.limit) })
   }
 
   /** What was lost of a key after its newest snapshot; a record that may have been there, where that is not known. */
@@ -308,21 +300,24 @@ export class LogIndex {
   doubtAll(at: number, why: string): void {
     this.doubt = { at, why }
     for (const [key, kept] of this.kept) {
-      const { answers, lost: before = [], snapshots: [newest] } = kept
+      const { lost: before = [], snapshots: [newest] } = kept
       const upTo = newest?.seq ?? 0
-      answers.add([lost({ id: anyId, seq: upTo, at }, why)])
+      this.addAnswers(kept, [lost({ id: anyId, seq: upTo, at }, why)])
       const one = before.find(({ seq }) => seq > upTo) ?? newest
       // What is lost for good cannot be more so.
       if (one === undefined || one.place === nowhere) continue
-      const doubtful = { ...indexed({ ...one, seq: one.seq + 1 }, nowhere), damaged: why }
-      this.kept.set(key, { ...kept, lost: [doubtful, ...before] })
+      this.addLost(key, kept, { ...indexed({ ...one, seq: one.seq + 1 }, nowhere), damaged: why })
     }
   }
 
   /** What may have been lost was not, says a person. */
   private settle(): void {
     this.doubt = undefined
-    for (const { answers } of this.kept.values()) answers.forget(anyId)
+    for (const { answers } of this.kept.values()) {
+      this.live -= answers.size
+      answers.forget(anyId)
+      this.live += answers.size
+    }
   }
 
   private setAside({ asideAt, key, seq, why }: LogEntry & { readonly _tag: "Aside" }): void {
@@ -344,24 +339,27 @@ export class LogIndex {
     const isNewest = kept.lost?.[0] === one
     // What is left may be lost, too: its answers are, when that is set aside.
     const upTo = isNewest ? Math.max(left[0]?.seq ?? 0, kept.snapshots[0]?.seq ?? 0) : Infinity
-    const answers = Array.from(kept.answers).filter(({ seq }) => seq > upTo)
-    this.aside.push({ ...one, answers, timers: Timers.asOf(kept.timers, one.seq), why, asideAt })
+    const gone = Array.from(kept.answers).filter(({ seq }) => seq > upTo)
+    this.aside.push({ ...one, answers: gone, timers: Timers.asOf(kept.timers, one.seq), why, asideAt })
     const known = answersUpTo(kept.answers, upTo, why)
     if (upTo === 0 && known.length > 0) this.orphans.set(key, known)
-    this.live += sizeOfAnswers(answers)
-    this.set(key, {
+    const after = {
       snapshots: kept.snapshots,
       answers: new AnswerShelf(known),
       timers: Timers.upTo(kept.timers, upTo),
       lost: left.length === 0 ? undefined : left
-    })
+    }
+    this.live += sizeOf(one) + sizeOfAnswers(gone) + this.sizes(after) - this.sizes(kept)
+    this.set(key, after)
   }
 
   private set(key: string, after: Kept<Indexed> & Pick<KeptInLog, "lost">): void {
     const isEmpty = after.snapshots.length === 0 && after.lost === undefined
     if (isEmpty || !this.kept.has(key)) this.pages.changed()
-    if (isEmpty) this.kept.delete(key)
-    else this.kept.set(key, { ...after, snapshots: after.snapshots.slice() })
+    if (isEmpty) {
+      this.kept.delete(key)
+      this.live -= after.answers.size
+    } else this.kept.set(key, { ...after, snapshots: after.snapshots.slice() })
     this.due.set(key, timersOf(after))
   }
 
@@ -378,10 +376,8 @@ export class LogIndex {
 
   private remove(key: string): void {
     this.live -= this.sizes(this.kept.get(key))
-    this.kept.delete(key)
-    this.pages.changed()
     this.orphans.delete(key)
-    this.due.set(key, Timers.none)
+    this.set(key, { snapshots: [], answers: new AnswerShelf() })
   }
 
   private sizes(kept: Kept<Indexed> | undefined): number {
