@@ -39,7 +39,7 @@ describe("a watcher", () => {
         }
         yield* Effect.yieldNow
         assert.strictEqual(scope.state._tag, "Empty")
-        assert.isAtMost(yield* reachable(targets), few)
+        assert.isAtMost(yield* reachable(targets, few), few)
         // The scope itself still has its use: one that it ends is observed no longer.
         const last = new FakeProcess("last")
         yield* Scope.provide(Monitor.watch(last), scope)
@@ -88,7 +88,7 @@ describe("a watcher", () => {
       for (let i = 0; i < many; i++) yield* watcher.Watch()
       assert.strictEqual(tasks.length, many)
       assert.deepStrictEqual(Array.from(scopes, ({ state }) => state._tag), ["Empty"])
-      assert.isAtMost(yield* reachable(tasks), few)
+      assert.isAtMost(yield* reachable(tasks, few), few)
     }).pipe(Effect.provide(Layer.provideMerge(App, Tasks.layer())))
   })
 })
@@ -119,7 +119,7 @@ describe("who monitors groups", () => {
         }
         assert.strictEqual(scope.state._tag, "Empty")
         yield* rooms.join("lobby", new FakeProcess("a"))
-        assert.isAtMost(yield* reachable(queues), few)
+        assert.isAtMost(yield* reachable(queues, few), few)
         const { events } = yield* Scope.provide(monitor, scope)
         yield* Scope.close(scope, Exit.void)
         yield* rooms.join("lobby", new FakeProcess("b"))

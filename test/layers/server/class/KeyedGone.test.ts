@@ -74,7 +74,7 @@ for (const [kind, companion] of Object.entries(companions)) {
             yield* end(own)
           }
           yield* TestClock.adjust("2 minutes")
-          assert.isAtMost(yield* reachable(servers), few)
+          assert.isAtMost(yield* reachable(servers, few), few)
           assert.strictEqual((yield* (yield* Visits).countChildren).specs, 0)
         }).pipe(Effect.provide(tree(companion, options)), quiet))
     }

@@ -86,7 +86,7 @@ describe("the quarantine of a server", () => {
         yield* Effect.yieldNow
       }
       while ((yield* Sys.quarantined(own)).at(-1)?.payload !== fed.at(-1)?.deref()) yield* Effect.yieldNow
-      assert.isAtMost(yield* reachable(fed), 256 + 33)
+      assert.isAtMost(yield* reachable(fed, 256 + 33), 256 + 33)
     }).pipe(Effect.provide(mill()), quiet)
   })
 

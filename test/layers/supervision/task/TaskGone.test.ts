@@ -16,7 +16,7 @@ const traces = () => {
       made.push(new WeakRef(thing))
       return thing
     },
-    left: reachable(made),
+    left: Effect.suspend(() => reachable(made, few)),
     get count() {
       return made.length
     }
