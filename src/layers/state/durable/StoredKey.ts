@@ -195,7 +195,8 @@ export class StoredKey<in out S> {
       const what = `the state of ${this.text} ${encoded.failure}`
       return this.fail("encode", { _tag: "Invalid", what })
     }
-    return Exit.succeed({ key: this.text, epoch, seq, ...encoded.success, trusted, at })
+    const { state: text, version } = encoded.success
+    return Exit.succeed({ key: this.text, epoch, seq, version, state: text, trusted, at })
   }
 
   private patiently<A>(effect: Effect.Effect<A, StoreError>, use: Use): Effect.Effect<A, StoreError> {

@@ -22,6 +22,7 @@ import type { LogEntry, SegmentEntry } from "../../../domain/state/log/LogEntry.
 import * as LogFrame from "../../../domain/state/log/LogFrame.ts"
 import * as OldFrame from "../../../domain/state/log/OldFrame.ts"
 import { type Identity, ReadAhead, witnessed } from "./LogScan.ts"
+import * as NodeDisk from "./NodeDisk.ts"
 
 /**
  * Something in the folder that is not as it was written.
@@ -229,6 +230,8 @@ export const make = (
     /** Whether the folder is still the session's. */
     isOwner: (session: number): Effect.Effect<boolean, PlatformError.PlatformError> =>
       fs.exists(at(claimName(session))),
+    /** What is at a path, where that is seen at once. */
+    seen: NodeDisk.seenBy(fs),
     /** What is at a file's place; nothing if it is not there. */
     stat: (file: string): Effect.Effect<FileSystem.File.Info | undefined, PlatformError.PlatformError> =>
       Effect.catchIf(fs.stat(at(file)), (error) => error.reason._tag === "NotFound", () => Effect.undefined),

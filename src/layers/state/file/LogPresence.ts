@@ -31,7 +31,7 @@ const identityOf = ({ dev, ino }: Info): FileIdentity => ({ dev, ino: Option.get
 export class LogPresence {
   private readonly log: LogDirectory
   private folder: FileIdentity | undefined = undefined
-  private readonly files = new Map<string, FileIdentity>()
+  private readonly files = new Map<string, FileIdentity & { readonly path: string }>()
 
   constructor(log: LogDirectory) {
     this.log = log
@@ -46,7 +46,7 @@ export class LogPresence {
 
   /** Remembers which file a name is of. */
   meet(file: string, found: Info | undefined): void {
-    if (found !== undefined) this.files.set(file, identityOf(found))
+    if (found !== undefined) this.files.set(file, { ...identityOf(found), path: this.log.at(file) })
   }
 
   /** These names are no longer used. */
@@ -56,6 +56,24 @@ export class LogPresence {
 
   /** The first piece that is not as it was. */
   lost(
+    pieces: ReadonlyArray<Piece>,
+    handle: (file: string) => FileSystem.File | undefined
+  ): Effect.Effect<Lost | undefined, PlatformError.PlatformError> {
+    return this.areSeen(pieces) ? Effect.undefined : this.found(pieces, handle)
+  }
+
+  /** Whether all of them are seen at once to be as they were. This is looked at twice for every batch. */
+  private areSeen(pieces: ReadonlyArray<Piece>): boolean {
+    for (const { file, least, most } of pieces) {
+      const known = this.files.get(file)
+      const mark = known === undefined ? undefined : this.log.seen(known.path)
+      if (known === undefined || mark === undefined) return false
+      if (lossOf({ dev: known.dev, ino: known.ino, least, most }, mark, undefined) !== undefined) return false
+    }
+    return true
+  }
+
+  private found(
     pieces: ReadonlyArray<Piece>,
     handle: (file: string) => FileSystem.File | undefined
   ): Effect.Effect<Lost | undefined, PlatformError.PlatformError> {

@@ -16,6 +16,7 @@ import { ByteSize, Effect, FileSystem, Option, Path, PlatformError } from "effec
 import * as node from "node:fs"
 import { crc32 } from "node:zlib"
 import type * as LogFrame from "../../../domain/state/log/LogFrame.ts"
+import type { FileMark } from "../../../domain/state/stored/FileLoss.ts"
 import { StoreError } from "../../../domain/state/stored/StoreError.ts"
 import * as FileLock from "../lock/FileLock.ts"
 import { type Given, ownershipOf } from "../store/Holding.ts"
@@ -123,16 +124,26 @@ class Direct implements FileSystem.File {
 const isNew = (flag: FileSystem.OpenFlag | undefined): boolean => flag?.startsWith("w") === true
 
 /** What is known of a file, unless something else is there. */
-const fileAt = (path: string): Effect.Effect<FileSystem.File.Info> | undefined => {
+const fileAt = (path: string): node.BigIntStats | undefined => {
   try {
     const found = node.statSync(path, { bigint: true, throwIfNoEntry: false })
-    return found?.isFile() === true ? Effect.succeed(infoOf(found)) : undefined
+    return found?.isFile() === true ? found : undefined
   } catch {
     return undefined
   }
 }
 
-/** Only what is asked for is made: this is looked at twice for every batch. */
+/** What is at a path, if that can be said at once: nothing where the platform has to be asked. */
+export type Seen = (path: string) => FileMark | undefined
+
+const seen: unique symbol = Symbol("heirloom/NodeDisk/seen")
+
+const nothing: Seen = () => undefined
+
+/** How a file system says at once what is at a path: one of {@link direct} does. */
+export const seenBy = (fs: FileSystem.FileSystem & { readonly [seen]?: Seen }): Seen => fs[seen] ?? nothing
+
+/** Only what is asked for is made. */
 const infoOf = (found: node.BigIntStats): FileSystem.File.Info => ({
   type: "File",
   get mtime() {
@@ -157,7 +168,7 @@ const infoOf = (found: node.BigIntStats): FileSystem.File.Info => ({
 })
 
 /** The same file system, faster where it is the platform's own. */
-export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem => {
+export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem & { readonly [seen]: Seen } => {
   // Known as soon as a file was opened: the caller's file system is the one that Node sees.
   let isNodes = false
   const directly = Effect.fnUntraced(function*(handle: FileSystem.File, path: string) {
@@ -173,8 +184,16 @@ export const direct = (fs: FileSystem.FileSystem): FileSystem.FileSystem => {
   })
   return {
     ...fs,
+    [seen]: (path) => {
+      const found = isNodes ? fileAt(path) : undefined
+      return found && { dev: found.dev, ino: found.ino, size: Number(found.size) }
+    },
     // Not there, not a file, or not to be seen: the platform says which.
-    stat: (path) => Effect.suspend(() => (isNodes ? fileAt(path) : undefined) ?? fs.stat(path)),
+    stat: (path) =>
+      Effect.suspend(() => {
+        const found = isNodes ? fileAt(path) : undefined
+        return found === undefined ? fs.stat(path) : Effect.succeed(infoOf(found))
+      }),
     exists: (path) => Effect.suspend(() => isNodes && node.existsSync(path) ? Effect.succeed(true) : fs.exists(path)),
     open: (path, options) =>
       isNew(options?.flag)

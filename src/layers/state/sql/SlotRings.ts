@@ -62,6 +62,11 @@ export class SlotRings {
     this.limit = limit
   }
 
+  /** Whether nothing is remembered. */
+  get areNone(): boolean {
+    return this.rings.size === 0
+  }
+
   /** The keys of a batch whose slots have to be read first, and under which epoch each is to be written. */
   missing(records: ReadonlyArray<SnapshotRecord>): ReadonlyMap<string, number> | undefined {
     for (const { key } of this.unconfirmed) this.rings.delete(key)

@@ -74,6 +74,38 @@ export const summedTables: ReadonlyArray<Summed> = [
   }
 ]
 
+/** The statements that make the tables of a store. */
+const tablesOf = ({ dialect, names: { answers, aside, owners, snapshots: table, timers } }: Statements) => {
+  const pg = dialect === "pg"
+  // Keys are compared by their bytes, never by a language's rules.
+  const text = pg ? `text COLLATE "C"` : "text"
+  const float = pg ? "double precision" : "real"
+  /** Room for the versions of a row that is written over, and when those that are dead are vacuumed. */
+  const stored = (fill: number): string =>
+    pg ? ` WITH (fillfactor = ${fill}, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000)` : ""
+  return [
+    `CREATE TABLE IF NOT EXISTS ${table} (
+       key ${text} NOT NULL, slot ${pg ? "smallint" : "integer"} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
+       version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL, sum bigint NOT NULL,
+       PRIMARY KEY (key, slot))${stored(80)}`,
+    `CREATE TABLE IF NOT EXISTS ${answers} (
+       key ${text} NOT NULL, id ${text} NOT NULL, seq bigint NOT NULL, at ${float} NOT NULL, body text NOT NULL,
+       sum bigint NOT NULL, PRIMARY KEY (key, seq, id))${pg ? stored(100) : " WITHOUT ROWID"}`,
+    `CREATE TABLE IF NOT EXISTS ${timers} (
+       key ${text} NOT NULL, seq bigint NOT NULL, due ${float}, timers text NOT NULL, sum bigint NOT NULL,
+       PRIMARY KEY (key, seq))${stored(90)}`,
+    `CREATE INDEX IF NOT EXISTS ${timers}_due ON ${timers} (due, key) WHERE due IS NOT NULL`,
+    `CREATE TABLE IF NOT EXISTS ${aside} (
+       id ${pg ? "bigserial" : "integer"} PRIMARY KEY, key ${text} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
+       version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
+       answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL, timers text,
+       sum bigint NOT NULL)`,
+    `CREATE INDEX IF NOT EXISTS ${aside}_key ON ${aside} (key)`,
+    `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE,
+       commits bigint NOT NULL DEFAULT 0)${stored(10)}`
+  ]
+}
+
 /** Makes the tables, in a transaction of its caller. */
 export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E> => {
   const { dialect, names } = sql
@@ -119,7 +151,7 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
     if (sql.bounds !== undefined) yield* run(sql.bounds)
     if (sql.lockTables !== undefined) yield* run(sql.lockTables)
     const copies = yield* Effect.forEach(summedTables, summed)
-    yield* Effect.forEach(sql.tables, plain)
+    yield* Effect.forEach(tablesOf(sql), plain)
     for (const copy of copies) {
       if (copy === undefined) continue
       const { columns, key, old, table } = copy

@@ -138,9 +138,6 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const timers = `${table}_timers`
   const aside = `${table}_aside`
   const owners = `${table}_owners`
-  // Keys are compared by their bytes, never by a language's rules.
-  const text = pg ? `text COLLATE "C"` : "text"
-  const float = pg ? "double precision" : "real"
   const numbered = (sql: string): string => {
     let n = 0
     return pg ? sql.replaceAll("?", () => `$${++n}`) : sql
@@ -148,24 +145,30 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const inForce = `SELECT epoch FROM ${owners} WHERE epoch = ?`
   const columns = Object.keys(snapshotTypes).join(", ")
 
-  const bounds = `SELECT set_config('lock_timeout', '${patience}', true) AS lock,
-    set_config('idle_in_transaction_session_timeout', '${idle}', true) AS idle`
-  /** Takes a turn: nothing when it is over, or the epoch is. The join has the bounds set before the row is locked. */
-  const turn = `WITH bounds AS MATERIALIZED (${bounds})
-    UPDATE ${owners} AS o SET commits = ? FROM bounds
-    WHERE bounds.lock IS NOT NULL AND bounds.idle IS NOT NULL AND o.epoch = ? AND o.commits >= ? AND o.commits < ?
-    RETURNING o.epoch, o.commits`
+  const bounding = [
+    `set_config('lock_timeout', '${patience}', true)`,
+    `set_config('idle_in_transaction_session_timeout', '${idle}', true)`
+  ] as const
+  const bounds = `SELECT ${bounding[0]} AS lock, ${bounding[1]} AS idle`
+  /** Takes a turn: nothing when it, or the epoch, is over. The bounds are set as its row is found: before a lock. */
+  const turn = `UPDATE ${owners} AS o SET commits = ?
+    WHERE ${bounding.map((bound) => `${bound} IS NOT NULL`).join(" AND ")}
+      AND o.epoch = ? AND o.commits >= ? AND o.commits < ? RETURNING o.epoch, o.commits`
 
   const overwriting = `ON CONFLICT (key, slot) DO UPDATE SET
        epoch = CASE WHEN t.epoch > excluded.epoch OR t.seq > excluded.seq THEN NULL ELSE excluded.epoch END,
        seq = excluded.seq, version = excluded.version, trusted = excluded.trusted, at = excluded.at,
        state = excluded.state, sum = excluded.sum`
 
-  /** Nothing for a key that another has written since: this one has no part any more in what it was restored to. */
-  const upsert = (epochs: string, keys: string, source: string): string =>
+  /**
+   * Nothing for a key that another has written since: this one has no part any more in what it was restored to. No row
+   * is younger than the youngest epoch: under that one the rows need not be looked at.
+   */
+  const upsert = (epochs: string, keys: string): string =>
     `INSERT INTO ${table} AS t (epoch, ${columns})
-     SELECT (SELECT o.epoch FROM ${epochs}
-         NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key ${keys} AND s.epoch > o.epoch)), u.* FROM ${source}
+     SELECT (SELECT o.epoch FROM ${epochs} ((SELECT max(m.epoch) FROM ${owners} AS m) <= o.epoch
+         OR NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key ${keys} AND s.epoch > o.epoch))), u.*
+     FROM ${unnest(snapshotTypes)}
      ${overwriting}`
 
   const isMade = `substr(id, 1, ${prefix.length}) = '${prefix}'`
@@ -173,16 +176,20 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
       WHERE a.key = u.key AND a.seq < u.seq AND (${isMade}) = u.made`
 
   const texts: Array<string> = []
+  /**
+   * The same. Where no other connection has committed anything since the rings of keys were read, they say who wrote a
+   * key, and the rows need not be looked at.
+   */
   const sqliteUpsert = (rows: number): string =>
-    texts[rows] ??= upsert(
-      `${owners} AS o WHERE o.epoch = ? AND`,
-      "= u.column1",
-      `(VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true`
-    )
-  const pgRows = unnest(snapshotTypes)
+    texts[rows] ??= `INSERT INTO ${table} AS t (epoch, ${columns})
+     SELECT CASE WHEN (SELECT data_version FROM pragma_data_version) = ?2
+         OR NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.column1 AND s.epoch > ?1)
+       THEN (SELECT o.epoch FROM ${owners} AS o WHERE o.epoch = ?1) END, u.*
+     FROM (VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true
+     ${overwriting}`
   // All keys are looked up at once, by the parameter that has them.
-  const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "= ANY($2::text[])", pgRows))
-  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "= ANY($5::text[])", pgRows)}`)
+  const pgUpsert = numbered(upsert(`${owners} AS o WHERE o.epoch = ? AND`, "= ANY($2::text[])"))
+  const pgUpsertAlone = numbered(`WITH turn AS (${turn}) ${upsert("turn AS o WHERE", "= ANY($5::text[])")}`)
   const ofAnswers = `INSERT INTO ${answers} (key, id, seq, at, body, sum)
     ${pg ? `SELECT * FROM ${unnest(answerTypes)}` : "VALUES (?, ?, ?, ?, ?, ?)"}
     ON CONFLICT (key, seq, id) DO UPDATE SET at = excluded.at, body = excluded.body, sum = excluded.sum`
@@ -214,10 +221,6 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const forgetAnswers = numbered(
     pg ? `DELETE ${ofFloors}` : `DELETE FROM ${answers} WHERE key = ? AND seq < ? AND (${isMade}) = ?`
   )
-  /** Room for the versions of a row that is written over, and when those that are dead are vacuumed. */
-  const stored = (fill: number): string =>
-    pg ? ` WITH (fillfactor = ${fill}, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000)` : ""
-
   /** A statement on keys: a list is one parameter in either dialect. */
   const ofKeys = (before: string, after: string) => {
     const sql = numbered(`${before} key ${pg ? "= ANY(?::text[])" : "IN (SELECT value FROM json_each(?))"} ${after}`)
@@ -231,9 +234,9 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     return (...params: ReadonlyArray<unknown>): Bound => [text, params]
   }
 
-  const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>): Bound => {
+  const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>, asOf: number): Bound => {
     if (pg) return [pgUpsert, [epoch, ...arraysOf(snapshotTypes, rows)]]
-    const params: Array<unknown> = [epoch]
+    const params: Array<unknown> = [epoch, asOf]
     for (const { at, key, seq, slot, state, sum, trusted, version } of rows) {
       params.push(key, slot, seq, version, trusted, at, state, sum)
     }
@@ -251,29 +254,6 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
 
   return {
     rowsPerStatement: pg ? maxPgRows : sqliteRows,
-    tables: [
-      `CREATE TABLE IF NOT EXISTS ${table} (
-         key ${text} NOT NULL, slot ${pg ? "smallint" : "integer"} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
-         version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL, sum bigint NOT NULL,
-         PRIMARY KEY (key, slot))${stored(80)}`,
-      `CREATE TABLE IF NOT EXISTS ${answers} (
-         key ${text} NOT NULL, id ${text} NOT NULL, seq bigint NOT NULL, at ${float} NOT NULL, body text NOT NULL,
-         sum bigint NOT NULL, PRIMARY KEY (key, seq, id))${pg ? stored(100) : " WITHOUT ROWID"}`,
-      `CREATE TABLE IF NOT EXISTS ${timers} (
-         key ${text} NOT NULL, seq bigint NOT NULL, due ${float}, timers text NOT NULL, sum bigint NOT NULL,
-         PRIMARY KEY (key, seq))${stored(90)}`,
-      `CREATE INDEX IF NOT EXISTS ${timers}_due ON ${timers} (due, key) WHERE due IS NOT NULL`,
-      `CREATE TABLE IF NOT EXISTS ${aside} (
-         id ${
-        pg ? "bigserial" : "integer"
-      } PRIMARY KEY, key ${text} NOT NULL, seq bigint NOT NULL, epoch bigint NOT NULL,
-         version integer NOT NULL, trusted bigint NOT NULL, at ${float} NOT NULL, state text NOT NULL,
-         answers text NOT NULL, why text NOT NULL, aside_at ${float} NOT NULL, timers text,
-         sum bigint NOT NULL)`,
-      `CREATE INDEX IF NOT EXISTS ${aside}_key ON ${aside} (key)`,
-      `CREATE TABLE IF NOT EXISTS ${owners} (owner ${text} PRIMARY KEY, epoch bigint NOT NULL UNIQUE,
-         commits bigint NOT NULL DEFAULT 0)${stored(10)}`
-    ],
     /** The columns of a table, by which one of an earlier version is recognised; none where there is no such table. */
     columnsOf: statement(
       pg
@@ -313,10 +293,15 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     /** The epoch is in force, and nothing came between: `number` is this turn, `last` the last known to be stored. */
     turn: (epoch: number, last: number, number: number): Bound =>
       pg ? [turnText, [number, epoch, last, number]] : [inForceText, [epoch]],
+    /** `asOf`: the version of a SQLite database when the rings of the keys were read. */
     upsert: upsertRows,
+    /** What a SQLite database answers with until another connection commits. */
+    version: statement("SELECT data_version AS version FROM pragma_data_version"),
     /** The same with a turn of its own. */
-    upsertAlone: (epoch: number, last: number, number: number, rows: ReadonlyArray<SlotRow>): Bound =>
-      pg ? [pgUpsertAlone, [number, epoch, last, number, ...arraysOf(snapshotTypes, rows)]] : upsertRows(epoch, rows),
+    upsertAlone: ({ epoch, last, rows }: Turned, number: number, asOf: number): Bound =>
+      pg
+        ? [pgUpsertAlone, [number, epoch, last, number, ...arraysOf(snapshotTypes, rows)]]
+        : upsertRows(epoch, rows, asOf),
     /** Many epochs at once, each with a turn of its own; PostgreSQL alone. */
     save: (number: number, batch: ReadonlyArray<Turned>, { floors, rows }: Along): Bound => [pgSave, [
       number,

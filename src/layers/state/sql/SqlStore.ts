@@ -141,17 +141,28 @@ export const make = Effect.fnUntraced(function*(
 
   const stale = staleIn(sql, run, turns, owners)
 
+  /** The version of the database when the first of the rings were read, if it is known. */
+  let version = -1
+  const versioned = Effect.suspend(() =>
+    !database.isOneConnection || !rings.areNone
+      ? Effect.void
+      : Effect.map(run(sql.version()), ([row]) => void (version = Number(row?.["version"])))
+  )
+
   const learn = (keys: ReadonlyMap<string, number>) =>
-    Effect.map(run(sql.slots(Array.map([...keys.keys()], KeyText.encode))), (rows) =>
-      rings.learn(
-        keys,
-        rows.map((row) => ({
-          text: String(row["key"]),
-          slot: Number(row["slot"]),
-          seq: Number(row["seq"]),
-          epoch: Number(row["epoch"])
-        }))
-      ))
+    Effect.map(
+      Effect.andThen(versioned, run(sql.slots(Array.map([...keys.keys()], KeyText.encode)))),
+      (rows) =>
+        rings.learn(
+          keys,
+          rows.map((row) => ({
+            text: String(row["key"]),
+            slot: Number(row["slot"]),
+            seq: Number(row["seq"]),
+            epoch: Number(row["epoch"])
+          }))
+        )
+    )
 
   /** Takes the turn of a write, if the epoch is in force and the turn is not over. */
   const takeTurn = (operation: string, epoch: number, number: number, keys: ReadonlyArray<string>) =>
@@ -165,14 +176,12 @@ export const make = Effect.fnUntraced(function*(
     if ("_tag" in groups) return Effect.fail(fail("save", groups))
     const batch = groups.map((group) => ({ ...group, last: turns.before(group.epoch) }))
     const number = turns.next()
-    const [first] = batch
-    const { epoch, last, rows } = first!
     const goesAlong = damagedAnswers.size > 0 || rings.isSplit ? undefined : along(records)
     const isBare = goesAlong !== undefined && goesAlong.rows.length === 0 && goesAlong.floors.length === 0
     const size = groups.reduce((size, { rows }) => size + rows.length, 0)
     const more = isBare ? [] : besides(sql, records, damagedAnswers)
     const written = groups.length === 1 && isBare && size <= sql.rowsPerStatement
-      ? run(sql.upsertAlone(epoch, last, number, rows))
+      ? run(sql.upsertAlone(batch[0]!, number, version))
       : countsTurns && goesAlong !== undefined && size <= sql.rowsPerStatement
       ? run(sql.save(number, batch, goesAlong))
       : database.transaction(Effect.andThen(
@@ -183,7 +192,7 @@ export const make = Effect.fnUntraced(function*(
         ),
         runAll([
           ...groups.flatMap(({ epoch, rows }) =>
-            Array.chunksOf(rows, sql.rowsPerStatement).map((some) => sql.upsert(epoch, some))
+            Array.chunksOf(rows, sql.rowsPerStatement).map((some) => sql.upsert(epoch, some, version))
           ),
           ...more
         ])
