@@ -1,7 +1,7 @@
 /**
  * What is done to runners, one deed after the other, each when all keys are answered again.
  */
-import { Clock, Effect } from "effect"
+import { Clock, type Duration, Effect } from "effect"
 import * as Fleet from "./Fleet.ts"
 import * as Traffic from "./Traffic.ts"
 
@@ -16,6 +16,8 @@ export interface Plan {
 export interface Manner {
   /** Whether a runner that has ended is started again: it is, unless this says otherwise. */
   readonly isBack?: boolean
+  /** How long a call may take while a runner is stopped in order: as long as by default, unless this says otherwise. */
+  readonly handedOverIn?: Duration.Input
 }
 
 /** What was done, and what became of it. */
@@ -57,7 +59,7 @@ export const strike = Effect.fnUntraced(function*(
   lines: ReadonlyArray<Traffic.Line>,
   { freezes, kills, stops }: Plan,
   say: Say,
-  { isBack = true }: Manner = {}
+  { handedOverIn = Traffic.usual, isBack = true }: Manner = {}
 ): Effect.fn.Return<Struck> {
   let [late, failed] = [0, 0]
   const failures = () => [...Traffic.failuresOf(lines).values()].reduce((sum, n) => sum + n, 0)
@@ -84,7 +86,7 @@ export const strike = Effect.fnUntraced(function*(
   }
   if (stops > 0) {
     // Those that are on their way are not, so they are waited for.
-    Traffic.bePatient(lines)
+    Traffic.bePatient(lines, handedOverIn)
     yield* Traffic.allBack(lines, yield* Clock.currentTimeMillis)
   }
   for (let n = 0; n < stops; n++) {

@@ -37,11 +37,11 @@ export const patienceOf = (isKeyed: boolean) => isKeyed ? "2 seconds" : patient
 const patient = "15 seconds"
 
 /** What a call may take by default: long enough for a key to be handed over in order. */
-const usual = "5 seconds"
+export const usual = "5 seconds"
 
-/** From now on each call may take as long as by default: one that fails has not been handed over in time. */
-export const bePatient = (lines: ReadonlyArray<Line>): void => {
-  for (const line of lines) line.patience = usual
+/** From now on each call may take so long: one that fails has not been handed over in time. */
+export const bePatient = (lines: ReadonlyArray<Line>, patience: Duration.Input): void => {
+  for (const line of lines) line.patience = patience
 }
 
 /** An update of a key. */

@@ -102,12 +102,12 @@ type Add = ClusterServer.Client<typeof Member.Counter.messages>["Add"]
 export const run = (
   url: string,
   setting: Setting,
-  { isBack = true, ...plan }: Strikes.Plan & Strikes.Manner,
+  plan: Strikes.Plan & Strikes.Manner,
   say: Strikes.Say = () => Effect.void
 ) =>
   Effect.scoped(Effect.gen(function*() {
     const { all, end, lines, runners, stored } = yield* open(url, setting)
-    const struck = yield* Strikes.strike(runners, lines, plan, say, { isBack })
+    const struck = yield* Strikes.strike(runners, lines, plan, say, plan)
     yield* end
     return { ...Result.compare(all(), yield* stored, struck), failures: [...Traffic.failuresOf(lines).keys()].join() }
   }))
