@@ -116,7 +116,7 @@ export class Run {
     return elapsed === undefined || elapsed > this.part.millis ? undefined : elapsed
   }
 
-  /** Whether faults may strike now. */
+  /** Whether faults may strike at that time. */
   isStruck(now: number): boolean {
     return this.elapsed(now) !== undefined
   }

@@ -153,6 +153,7 @@ const once = <A, E>(
   }
   while (true) {
     const machine = new Machine(world)
+    const begunAt = world.now
     // What a process that is killed has counted dies with it.
     const own = machine.context.pipe(
       Context.add(Metric.MetricRegistry, new Map()),
@@ -166,8 +167,9 @@ const once = <A, E>(
         const problem: Scenario.Problem | undefined = exit._tag === "Success"
           ? exit.value
           : { kind: "stuck", what: `the run died: ${Cause.pretty(exit.cause)}` }
-        // One that a fault kept from coming up again is started once more, as whatever looks after processes does.
-        if (problem?.kind !== "start" || !run.isStruck(world.now)) return ran(problem)
+        // One that a fault kept from coming up again is started once more, as whatever looks after processes does. Such
+        // a fault may have struck late, and have lasted longer than faults do.
+        if (problem?.kind !== "start" || !run.isStruck(begunAt)) return ran(problem)
         restartsAfter = 1000
         continue
       }

@@ -270,4 +270,14 @@ describe("a process of a simulation that is killed", () => {
       assert.isAbove(history.split("a: add 1 to counter = ").length, 100)
       assert.notInclude(history, "a younger session has taken over")
     }))
+
+  it.effect("is started once more where its start fails, though no fault strikes any more by then", () =>
+    Effect.gen(function*() {
+      const away = Effect.andThen(Effect.sleep("2 minutes"), Effect.fail("the store is away"))
+      let starts = 0
+      const app = Layer.effectDiscard(Effect.suspend(() => ++starts === 2 ? away : Effect.void))
+      const run = { seed: 1, for: "1 minute", clients: {}, faults: { machine: 60 } } as const
+      assert.strictEqual((yield* Simulation.run(app, run)).faults, 1)
+      assert.strictEqual(starts, 3)
+    }))
 })
