@@ -23,7 +23,7 @@ import { messageOf } from "../../../domain/text/ForeignText.ts"
 import { instantOf } from "../../process/Timer.ts"
 import { invalid } from "../../server/class/Checked.ts"
 import { Deadline, type Deadlines } from "../../server/message/Deadlines.ts"
-import type { MessageType } from "../../server/message/MessageType.ts"
+import { type MessageType, ownCall } from "../../server/message/MessageType.ts"
 import { noTimeout } from "../../server/parts/Limits.ts"
 
 /** A client of one entity, as effect makes it. */
@@ -57,6 +57,9 @@ export interface Asking {
   readonly remote: (key: string) => Remote
 }
 
+/** How many clients are kept to be handed out again: to find a key's shard and address is dear. */
+const maxKnown = 1000
+
 const remoteOf: unique symbol = Symbol()
 
 /** A client of a key; its methods are on a prototype that all clients of the class share. */
@@ -70,13 +73,12 @@ interface KeyClient {
 export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key: string) => unknown => {
   class Client implements KeyClient {
     readonly key: string
+    readonly name: string
     readonly [remoteOf]: Remote
     constructor(key: string) {
       this.key = key
+      this.name = `${of}/${key}`
       this[remoteOf] = remote(key)
-    }
-    get name(): string {
-      return `${of}/${this.key}`
     }
   }
   for (const type of types) {
@@ -92,111 +94,130 @@ export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key
         if (issue !== undefined) return invalid(name, type, payload, issue)
         const own = type.complete === undefined ? payload : type.complete(payload)
         const send = this[remoteOf][tag]!
-        return isCall
-          ? ask({
-            deadlines,
-            context,
-            send,
-            name,
-            type,
-            payload: own,
-            millis,
-            key: options.idempotencyKey ?? nextKey(tag, millis)
-          })
-          : tell(send, name, type, own, millis)
+        if (!isCall) return tell(send, name, type, own, millis)
+        return new Asked(send, name, type, own, millis, options.idempotencyKey ?? nextKey(tag, millis), context)
+          .answered(deadlines)
       })
     }
     Object.defineProperty(Client.prototype, tag, { value: method, enumerable: true })
   }
-  return (key) => new Client(key)
+  const known = new Map<string, Client>()
+  return (key) => {
+    const client = known.get(key)
+    if (client !== undefined) return client
+    if (known.size >= maxKnown) known.clear()
+    const made = new Client(key)
+    known.set(key, made)
+    return made
+  }
 }
 
-/** A call that is made. */
-interface Made {
-  readonly deadlines: Deadlines
-  readonly context: Context.Context<never>
-  readonly send: Remote[string]
-  readonly name: string
-  readonly type: MessageType
-  readonly payload: unknown
-  readonly millis: number
-  readonly key: string | undefined
+/** What the entity is sent. */
+const sentOf = (payload: unknown, key: string | undefined, millis: number): unknown => {
+  if (millis === Infinity) return key === undefined ? { payload } : { payload, key }
+  return key === undefined ? { payload, timeout: millis } : { payload, key, timeout: millis }
 }
 
 /** A call, made again where its server moves, until it is answered or its time is over. */
-const ask = ({ context, deadlines, key, millis, name, payload, send, type }: Made): Effect.Effect<unknown, unknown> => {
-  const clock = Context.get(context, Clock.Clock)
-  const until = instantOf(clock) + millis
-  const failed = (unheard: Unheard.Unheard, detail?: string) =>
-    Exit.fail(callError(name, type.tag, Unheard.toReason(unheard, key, detail)))
-  const settle = (cause: Cause.Cause<unknown>): Exit.Exit<unknown, unknown> => {
+class Asked extends Deadline {
+  /** Kept, as those of `server/class/Specimens`: what is compiled for calls is not forgotten while there is none. */
+  static readonly specimen: object = new Asked(() => Exit.void, "", ownCall, undefined, 0, undefined, Context.empty())
+
+  private readonly send: Remote[string]
+  private readonly name: string
+  private readonly type: MessageType
+  private readonly payload: unknown
+  private readonly millis: number
+  private readonly key: string | undefined
+  private readonly context: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly until: number
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  private resume: ((answer: Effect.Effect<unknown, unknown>) => void) | undefined = undefined
+
+  constructor(
+    send: Remote[string],
+    name: string,
+    type: MessageType,
+    payload: unknown,
+    millis: number,
+    key: string | undefined,
+    context: Context.Context<never>
+  ) {
+    super()
+    this.send = send
+    this.name = name
+    this.type = type
+    this.payload = payload
+    this.millis = millis
+    this.key = key
+    this.context = context
+    this.clock = Context.get(context, Clock.Clock)
+    this.until = instantOf(this.clock) + millis
+  }
+
+  /**
+   * Its answer, or that there was none when its time is over: as `Effect.timeoutOrElse`, without a timer and two fibers
+   * for each.
+   */
+  answered(deadlines: Deadlines): Effect.Effect<unknown, unknown> {
+    if (this.millis === Infinity) return this.made(this.millis)
+    return Effect.callback<unknown, unknown>((resume) => {
+      const fiber = Effect.runForkWith(this.context)(this.made(this.millis))
+      this.resume = resume
+      this.fiber = fiber
+      deadlines.add(this, this.millis + grace)
+      fiber.addObserver((exit) => {
+        this.list?.remove(this)
+        resume(exit)
+      })
+      return Effect.suspend(() => {
+        this.list?.remove(this)
+        return Fiber.interrupt(fiber)
+      })
+    })
+  }
+
+  expire(): void {
+    this.resume?.(this.failed(Unheard.silent))
+    this.fiber?.interruptUnsafe()
+  }
+
+  /** Makes it, for a caller that still waits so long. */
+  private made(left: number): Effect.Effect<unknown, unknown> {
+    return Effect.catchCause(this.send(sentOf(this.payload, this.key, left)), (cause) => this.settled(cause))
+  }
+
+  /** It has failed: it is made again where that is known to do no harm. */
+  private settled(cause: Cause.Cause<unknown>): Effect.Effect<unknown, unknown> {
+    const exit = this.exitOf(cause)
+    const error = exit._tag === "Failure" && Cause.hasFails(exit.cause) ? Cause.squash(exit.cause) : undefined
+    const rest = this.until - instantOf(this.clock) - pause
+    const isOver = rest <= 0 || !(error instanceof CallError) ||
+      !Unheard.isAskedAgain(error.reason, this.key !== undefined)
+    return isOver ? exit : Effect.delay(Effect.suspend(() => this.made(rest)), pause)
+  }
+
+  private failed(unheard: Unheard.Unheard, detail?: string): Exit.Exit<unknown, unknown> {
+    return Exit.fail(callError(this.name, this.type.tag, Unheard.toReason(unheard, this.key, detail)))
+  }
+
+  /** What a failure means to its caller. */
+  private exitOf(cause: Cause.Cause<unknown>): Exit.Exit<unknown, unknown> {
+    const { key, name, payload, type } = this
     // Its own caller was not interrupted, or this would not run.
-    if (Cause.hasInterruptsOnly(cause)) return failed(Unheard.handedOver)
+    if (Cause.hasInterruptsOnly(cause)) return this.failed(Unheard.handedOver)
     const error = Cause.squash(cause)
     if (error instanceof CallError) return Exit.fail(withKey(error, key))
     if (Cause.hasDies(cause)) {
       const issue = issueOf(type, payload)
       // A server's defect is a CallError: this one is of what is in between.
-      return issue === undefined ? failed(Unheard.malformed, detailOf(error)) : invalid(name, type, payload, issue)
+      return issue === undefined ? this.failed(Unheard.malformed, detailOf(error)) : invalid(name, type, payload, issue)
     }
     const unheard = unheardOf(error)
-    return unheard === undefined ? Exit.failCause(cause) : failed(unheard, detailOf(error))
-  }
-  const again = (left: number): Effect.Effect<unknown, unknown> => {
-    const timeout = left === Infinity ? undefined : left
-    const sent = timeout === undefined
-      ? key === undefined ? { payload } : { payload, key }
-      : key === undefined
-      ? { payload, timeout }
-      : { payload, key, timeout }
-    return Effect.catchCause(send(sent), (cause): Effect.Effect<unknown, unknown> => {
-      const exit = settle(cause)
-      const error = exit._tag === "Failure" && Cause.hasFails(exit.cause) ? Cause.squash(exit.cause) : undefined
-      const rest = until - instantOf(clock) - pause
-      const isOver = rest <= 0 || !(error instanceof CallError) ||
-        !Unheard.isAskedAgain(error.reason, key !== undefined)
-      return isOver ? exit : Effect.delay(Effect.suspend(() => again(rest)), pause)
-    })
-  }
-  if (millis === Infinity) return again(millis)
-  return within(deadlines, context, again(millis), millis, () => failed(Unheard.silent))
-}
-
-/** A call that is given up after a while. */
-class Waiting extends Deadline {
-  readonly expire: () => void
-  constructor(expire: () => void) {
-    super()
-    this.expire = expire
+    return unheard === undefined ? Exit.failCause(cause) : this.failed(unheard, detailOf(error))
   }
 }
-
-/**
- * A call, or something else when its time is over: as `Effect.timeoutOrElse`, without a timer and two fibers for each.
- */
-const within = (
-  deadlines: Deadlines,
-  context: Context.Context<never>,
-  call: Effect.Effect<unknown, unknown>,
-  millis: number,
-  orElse: () => Exit.Exit<unknown, unknown>
-): Effect.Effect<unknown, unknown> =>
-  Effect.callback<unknown, unknown>((resume) => {
-    const fiber = Effect.runForkWith(context)(call)
-    const waiting = new Waiting(() => {
-      resume(orElse())
-      fiber.interruptUnsafe()
-    })
-    deadlines.add(waiting, millis + grace)
-    fiber.addObserver((exit) => {
-      waiting.list?.remove(waiting)
-      resume(exit)
-    })
-    return Effect.suspend(() => {
-      waiting.list?.remove(waiting)
-      return Fiber.interrupt(fiber)
-    })
-  })
 
 /** A cast: it is on its way when this ends, and its sender hears of nothing. */
 const tell = (

@@ -146,21 +146,20 @@ interface Sent {
 const answer = (tenant: Tenant, tag: string, isCall: boolean, payload: unknown): Effect.Effect<unknown, unknown> => {
   // The cluster has decoded it by the schema of the message's Rpc.
   const { key, payload: own, timeout = Infinity } = payload as Sent
-  const until = timeout === Infinity ? Infinity : tenant.now + timeout
-  const sendTo = (ref: ServerClient, others: number): Effect.Effect<unknown, unknown> => {
-    const { name } = ref[processOf]
-    const left = until === Infinity ? "infinity" : Math.max(0, until - tenant.now)
+  const until = tenant.now + timeout
+  const sendTo = (ref: ServerClient, left: number, others: number): Effect.Effect<unknown, unknown> => {
     const args = isCall ? [own, { timeout: left, idempotencyKey: key }] : [own]
     const isLast = others === 0 || tenant.isClosed || ref[processOf].status === "stopped"
     return Effect.catch(invoke(ref, tag, args), (error): Effect.Effect<unknown, unknown> => {
+      const { name } = ref[processOf]
       const known = tenant.elsewhere(error, name)
       return !isLast && isUnbegun(known, name) ? send(others - 1) : Exit.fail(known)
     })
   }
   const send = (others: number): Effect.Effect<unknown, unknown> =>
-    Effect.flatMap(tenant.server(tag, timeout), (ref) => sendTo(ref, others))
+    Effect.flatMap(tenant.server(tag, timeout), (ref) => sendTo(ref, Math.max(0, until - tenant.now), others))
   const { here } = tenant
-  return here === undefined ? send(maxServers) : sendTo(here, maxServers)
+  return here === undefined ? send(maxServers) : sendTo(here, Math.max(0, timeout), maxServers)
 }
 
 /** Calls a method that is known to a client's type alone. */

@@ -11,6 +11,7 @@ import { Cause, type Exit } from "effect"
 import { crashed, killed } from "../../../domain/process/ExitReason.ts"
 import { answerId, markId } from "../../../domain/server/Idempotency.ts"
 import type { NewAnswer } from "../../../domain/state/Answers.ts"
+import type { Timers } from "../../../domain/state/Timers.ts"
 import type { Point } from "../../../domain/testing/Fault.ts"
 import { steadyDateOf } from "../../process/Timer.ts"
 import type { Besides, Origin } from "../../state/companion/Companion.ts"
@@ -75,12 +76,18 @@ const besidesOf = (
   reply: Exit.Exit<unknown, unknown> | undefined,
   options: Options
 ): Besides | undefined => {
-  const { once, type } = envelope
-  const at = server.spec.clock.currentTimeMillisUnsafe()
-  const timers = Timed.after({ of: server.name, request: type.tag }, server, at, once?.timer, options.timers)
+  const { once } = envelope
+  const timers = once?.timer === undefined && options.timers === undefined
+    ? undefined
+    : timersAfter(server, envelope, options)
   const answer = once === undefined || once.timer !== undefined ? undefined : recordOf(server, envelope, once, reply)
   if (answer === undefined && timers === undefined) return undefined
   return { answers: answer && [answer], timers }
+}
+
+const timersAfter = (server: Server, { once, type }: Envelope, { timers }: Options): Timers | undefined => {
+  const at = server.spec.clock.currentTimeMillisUnsafe()
+  return Timed.after({ of: server.name, request: type.tag }, server, at, once?.timer, timers)
 }
 
 /** What goes on record of a call with its commit: its answer; or, while that is still to come, that it was begun. */

@@ -249,6 +249,25 @@ describe("a server of a cluster", () => {
     ))
 })
 
+describe("a client", () => {
+  it.effect("is of its own key, however many keys there are, and whichever was asked for before", () =>
+    within(
+      life(),
+      Effect.gen(function*() {
+        const counters = yield* ClusterServer.client(Counter)
+        const keys = Array.from({ length: 2500 }, (_, i) => `key ${i}`)
+        for (const all of [keys, keys.slice(-1200)]) {
+          assert.deepStrictEqual(all.map((key) => counters(key).key), all)
+        }
+        const [first, last] = [counters("key 0"), counters("key 2499")]
+        yield* passing(first.Add({ by: 1 }))
+        yield* passing(counters("key 2499").Add({ by: 10 }))
+        yield* passing(counters("key 0").Add({ by: 100 }))
+        assert.deepStrictEqual([yield* passing(first.Get()), yield* passing(last.Get())], [101, 10])
+      })
+    ))
+})
+
 describe("what the cluster says of a call", () => {
   it.effect("no room for one more entity is Unreachable, full", () =>
     within(
