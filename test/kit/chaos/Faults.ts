@@ -104,8 +104,8 @@ export const deliberateFaults: ReadonlyArray<DeliberateFault> = [
   {
     name: "a recorded answer is not kept",
     file: "src/layers/state/companion/AnswerBook.ts",
-    from: `    this.byId.set(answer.id, answer)`,
-    to: ``
+    from: `    const before = this.byKey.put(kept)`,
+    to: `    const before = this.byKey.get(kept.key)`
   },
   {
     name: "a timer is delivered twice",

@@ -7,6 +7,8 @@
  *   always at the front. A list with a moving front, since a `Map` is looked through from the first entry that it ever
  *   had.
  * - What is not written to a store yet is the end of that list.
+ * - Busy clients of a cluster have 100,000 of them kept, and the collector looks at each again and again. So what is
+ *   kept of one is a single object beside its two texts (`Kept`), and it is found by a number (`KeyTable`).
  *
  * @since 0.1.0
  */
@@ -22,20 +24,44 @@ import {
 } from "../../../domain/state/Answers.ts"
 import { isMade, isMark } from "../../../domain/state/MadeKey.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { KeyTable } from "./KeyTable.ts"
 
 /** Of those under made keys so many are forgotten at once in a store, which has to look for them among the others. */
 const madeAtOnce = 64
 
+/** An answer as it is kept. */
+class Kept {
+  readonly key: string
+  readonly seq: number
+  /** Its date, counted from that of the first: V8 has an object of its own for a number as large as a date. */
+  readonly since: number
+  readonly body: string
+  readonly until: number | undefined
+  /** It is on record no more, or another one is under its key. */
+  isGone = false
+
+  constructor({ at, body, id, seq, until }: RecordedAnswer, origin: number) {
+    this.key = id
+    this.seq = seq
+    this.since = at - origin
+    this.body = body
+    this.until = until
+  }
+}
+
 /** The answers under one kind of key. */
 class Kind {
-  private readonly byId = new Map<string, RecordedAnswer>()
+  private readonly byKey = new KeyTable<Kept>()
+  private count = 0
   /** In their order, from `first` on; one that is recorded anew is in it twice, and the newer one counts. */
-  private order: Array<RecordedAnswer> = []
+  private order: Array<Kept> = []
   private first = 0
   /** Where those begin that are not written yet. */
   private unwritten = 0
   private readonly limits: Limits
   private readonly isMade: boolean
+  /** The date of the very first. */
+  private origin: number | undefined = undefined
   /** The date of the newest that an earlier process recorded, until this one records its first. */
   private earlier: number | undefined = undefined
   private lag = 0
@@ -50,13 +76,33 @@ class Kind {
 
   find(id: string): RecordedAnswer | undefined {
     // Each call asks for a mark, which few have: a text that is new is dear to look up.
-    return this.isMade && !this.hasMarks && isMark(id) ? undefined : this.byId.get(id)
+    if (this.isMade && !this.hasMarks && isMark(id)) return undefined
+    const kept = this.byKey.get(id)
+    return kept && this.recorded(kept)
+  }
+
+  private recorded({ body, key: id, seq, since, until }: Kept): RecordedAnswer {
+    const at = this.dateOf(since)
+    return until === undefined ? { id, seq, at, body } : { id, seq, at, body, until }
+  }
+
+  private dateOf(since: number): number {
+    return since + (this.origin ?? 0)
   }
 
   private put(answer: RecordedAnswer): void {
     this.hasMarks ||= this.isMade && isMark(answer.id)
-    this.byId.set(answer.id, answer)
-    this.order.push(answer)
+    const kept = new Kept(answer, this.origin ??= answer.at)
+    const before = this.byKey.put(kept)
+    if (before === undefined) this.count++
+    else before.isGone = true
+    this.order.push(kept)
+  }
+
+  private remove(kept: Kept): void {
+    kept.isGone = true
+    this.byKey.delete(kept.key)
+    this.count--
   }
 
   record({ at: date, body, id }: NewAnswer, seq: number): void {
@@ -64,9 +110,9 @@ class Kind {
     this.earlier = undefined
     const at = date - this.lag
     this.put({ id, seq, at, body })
-    for (let oldest = this.oldest; oldest !== undefined; oldest = this.oldest) {
-      if (!givesWay(oldest, this.byId.size, at, this.limits)) break
-      this.byId.delete(oldest.id)
+    for (let oldest = this.head; oldest !== undefined; oldest = this.head) {
+      if (!givesWay({ id: oldest.key, at: this.dateOf(oldest.since) }, this.count, at, this.limits)) break
+      this.remove(oldest)
       this.forgotten++
     }
   }
@@ -78,16 +124,17 @@ class Kind {
   }
 
   rollBack(seq: number): void {
-    const written = this.order.slice(this.first, this.unwritten).filter((one) => one.seq <= seq)
-    const unwritten = this.unsaved.filter((one) => one.seq <= seq)
-    this.order = [...written, ...unwritten]
+    const written = this.order.slice(this.first, this.unwritten)
+    const unwritten = this.order.slice(Math.max(this.first, this.unwritten))
+    for (const one of this.order) if (one.seq > seq && !one.isGone) this.remove(one)
+    const left = [written, unwritten].map((all) => all.filter((one) => one.seq <= seq))
+    this.order = left.flat()
     this.first = 0
-    this.unwritten = written.length
-    for (const { id, seq: own } of this.byId.values()) if (own > seq) this.byId.delete(id)
+    this.unwritten = left[0]!.length
   }
 
   get unsaved(): ReadonlyArray<RecordedAnswer> {
-    return this.order.slice(Math.max(this.first, this.unwritten))
+    return this.order.slice(Math.max(this.first, this.unwritten)).map((kept) => this.recorded(kept))
   }
 
   /** What is to be written, and the number of the oldest, where a store may forget those before. */
@@ -96,14 +143,19 @@ class Kind {
     this.unwritten = this.order.length
     if (this.forgotten < (this.isMade ? madeAtOnce : 1)) return [unsaved, 0]
     this.forgotten = 0
-    return [unsaved, this.oldest?.seq ?? 0]
+    return [unsaved, this.oldest]
+  }
+
+  /** Sequence number of the oldest on record; 0 when there is none. */
+  get oldest(): number {
+    return this.head?.seq ?? 0
   }
 
   /** The oldest on record. */
-  get oldest(): RecordedAnswer | undefined {
+  private get head(): Kept | undefined {
     for (; this.first < this.order.length; this.first++) {
       const one = this.order[this.first]!
-      if (this.byId.get(one.id) !== one) continue
+      if (one.isGone) continue
       // What has gone is let go of now and then.
       if (this.first > 64 && this.first * 2 > this.order.length) this.cut()
       return one
@@ -176,6 +228,6 @@ export class AnswerBook {
 
   /** Sequence number of the oldest answer on record under a key that was given; 0 when there is none. */
   get oldest(): number {
-    return this.given.oldest?.seq ?? 0
+    return this.given.oldest
   }
 }

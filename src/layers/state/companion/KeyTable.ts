@@ -3,12 +3,12 @@
  *
  * What a `Map` from strings is, for keys that are mostly met for the first time: before V8 looks for a string in a
  * `Map` it makes it one of those it keeps a single copy of, and that is most of what such a look-up costs. Here it
- * looks for a number, which is Effect's hash of the key (`docs/performance.md`). Hashes that agree, by chance or by
- * intent, share a `Map`: looking up stays O(1).
+ * looks for a number, a hash of the key (`docs/performance.md`). Hashes that agree, by chance or by intent, share a
+ * `Map`: looking up stays O(1).
  *
  * @since 0.1.0
  */
-import { Hash } from "effect"
+import { hashOf } from "../../../domain/text/TextHash.ts"
 
 /** What has a key. */
 interface Keyed {
@@ -26,27 +26,34 @@ class Shared<E> {
 export class KeyTable<E extends Keyed> {
   private readonly slots = new Map<number, E | Shared<E>>()
 
+  protected hash(key: string): number {
+    return hashOf(key)
+  }
+
   get(key: string): E | undefined {
-    return find(this.slots.get(Hash.string(key)), key)
+    return find(this.slots.get(this.hash(key)), key)
   }
 
   /** Takes it in, unless its key is taken: by the one that is answered. */
   add(entry: E): E | undefined {
-    const hash = Hash.string(entry.key)
+    const hash = this.hash(entry.key)
     const slot = this.slots.get(hash)
     const first = find(slot, entry.key)
     if (first === undefined) this.fill(hash, slot, entry)
     return first
   }
 
-  /** Takes it in, in the place of any other of its key. */
-  put(entry: E): void {
-    const hash = Hash.string(entry.key)
-    this.fill(hash, this.slots.get(hash), entry)
+  /** Takes it in, in the place of any other of its key, which is answered. */
+  put(entry: E): E | undefined {
+    const hash = this.hash(entry.key)
+    const slot = this.slots.get(hash)
+    const before = find(slot, entry.key)
+    this.fill(hash, slot, entry)
+    return before
   }
 
   delete(key: string): void {
-    const hash = Hash.string(key)
+    const hash = this.hash(key)
     const slot = this.slots.get(hash)
     if (slot?.key === key) this.slots.delete(hash)
     else if (slot?.key === undefined && slot?.entries.delete(key) === true && slot.entries.size === 0) {

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { givesWay, type RecordedAnswer } from "../../../../src/domain/state/Answers.ts"
 import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import { AnswerBook } from "../../../../src/layers/state/companion/AnswerBook.ts"
 
@@ -141,4 +143,43 @@ describe("the answers on record", () => {
     assert.deepStrictEqual(ids(book, ["a", "b", "c"]), ["a"])
     assert.deepStrictEqual(book.unsaved.map(({ id }) => id), ["a"])
   })
+
+  const keys = ["a", "b", "c", made(1), made(2), made(3), MadeKey.markOf(made(1))] as const
+  const Step = Schema.Struct({
+    id: Schema.Literals(keys),
+    after: Schema.Literals([0, 1, 3000, 400_000]),
+    backTo: Schema.Literals(["here", "here", "here", "last", "start"])
+  })
+
+  it.effect.prop(
+    "are those that a list of them has, whatever is recorded, recorded anew, and given up",
+    { steps: Schema.Array(Step) },
+    ({ steps }) =>
+      Effect.sync(() => {
+        const limits = { maxCount: 2, maxAge: 500_000 }
+        const book = new AnswerBook(limits)
+        let lists: ReadonlyArray<ReadonlyArray<RecordedAnswer>> = [[], []]
+        let at = 1_764_547_200_000
+        for (const [i, { after, backTo, id }] of steps.entries()) {
+          const seq = i + 1
+          at += after
+          const one = { id, at, body: `${i}` }
+          book.record(one, seq)
+          lists = lists.map((list, kind) => {
+            if ((kind === 1) !== MadeKey.isMade(id)) return list
+            const next = [...list.filter((other) => other.id !== id), { ...one, seq }]
+            while (givesWay(next[0]!, next.length, at, limits)) next.shift()
+            return next
+          })
+          if (backTo !== "here") {
+            const left = backTo === "last" ? i : 0
+            book.rollBack(left)
+            lists = lists.map((list) => list.filter((one) => one.seq <= left))
+          }
+          for (const key of keys) assert.deepStrictEqual(book.find(key), lists.flat().find((one) => one.id === key))
+          assert.strictEqual(book.oldest, lists[0]![0]?.seq ?? 0)
+        }
+      }),
+    { arbitrary: { runs: 300 } }
+  )
 })
