@@ -28,6 +28,25 @@ export const steadyDateOf = (clock: Clock.Clock): number => {
 }
 
 /**
+ * The same clock with dates that do not jump, for code of others that measures elapsed time by the wall clock: what
+ * that said when this was made, and the time since then.
+ */
+export const steadyClock = (clock: Clock.Clock): Clock.Clock => {
+  const origin = BigInt(clock.currentTimeMillisUnsafe()) * 1_000_000n - clock.monotonicTimeNanosUnsafe()
+  const nanos = () => origin + clock.monotonicTimeNanosUnsafe()
+  const millis = () => Number(nanos() / 1_000_000n)
+  return {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration)
+  }
+}
+
+/**
  * The same Schedule by monotonic time, for those that drive it by the wall clock, as `Effect.retry` does: it is given
  * the date at which it began, and what has passed since.
  */

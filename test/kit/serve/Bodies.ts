@@ -249,5 +249,34 @@ const drawRpc = (draws: Draws.Draws): Drawn => {
 const expectedRpc = (tag: Tag, payload: unknown, key: string | undefined, isKey: boolean): Expected =>
   isKey && kinds[tag].isRight(payload) ? { status: 200, handled: [[tag, payload]], key } : nothing(400)
 
+/** What is no UTF-8: a byte that never is, a start or an end alone, a detour, half a pair, and beyond the last one. */
+export const noText = [[0xff], [0xe2, 0x82], [0x80], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]]
+
+/** Bytes with others in place of each `?`. */
+export const withBytes = (text: string, bytes: ReadonlyArray<number>): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from([...new TextEncoder().encode(text)].flatMap((one) => one === 0x3f ? bytes : [one]))
+
+/** A right request whose bytes are not the text that it would be: no UTF-8, or what its headers say. */
+const drawBytes = (draws: Draws.Draws): Drawn => {
+  const [path, body] = pick(draws, [
+    ["/account/Note", "{\"text\":\"?\"}"],
+    ["/rpc", "{\"_tag\":\"Request\",\"id\":\"1\",\"tag\":\"Note\",\"payload\":{\"text\":\"?\"},\"headers\":[]}"]
+  ])
+  const type = { "content-type": "application/json" }
+  const one = (what: string, sent: Sent, status: number): Drawn => ({ what, path, sent, expected: nothing(status) })
+  return draws.chance(0.5)
+    ? one("no UTF-8", { headers: type, body: withBytes(body, pick(draws, noText)) }, 400)
+    : one("encoded", { headers: { ...type, ...pick(draws, encoded) }, body }, 415)
+}
+
+/** What headers say of a body that is not read as it is. */
+export const encoded = [
+  { "content-encoding": "gzip" },
+  { "content-encoding": "identity, br" },
+  { "content-type": "application/json; charset=iso-8859-1" },
+  { "content-type": "application/json;charset=\"UTF-16\"" }
+]
+
 /** A request to anything that is served. */
-export const draw = (draws: Draws.Draws): Drawn => draws.chance(0.5) ? drawApi(draws) : drawRpc(draws)
+export const draw = (draws: Draws.Draws): Drawn =>
+  draws.chance(0.1) ? drawBytes(draws) : draws.chance(0.5) ? drawApi(draws) : drawRpc(draws)

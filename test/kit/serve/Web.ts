@@ -44,7 +44,7 @@ export interface Answer {
 export interface Sent {
   readonly method?: string
   readonly headers?: Record<string, string>
-  readonly body?: string
+  readonly body?: string | Uint8Array<ArrayBuffer>
 }
 
 export class Web extends Context.Service<Web, {

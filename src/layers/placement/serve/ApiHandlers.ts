@@ -11,7 +11,7 @@ import { retryAfter, Unanswered } from "../../../domain/placement/Unanswered.ts"
 import { isInstance } from "../../../domain/text/ForeignText.ts"
 import { Guard } from "./Api.ts"
 import { issuesOf } from "./Issues.ts"
-import { admitting, boundsOf, isJson, type Limits, readText } from "./Limits.ts"
+import { admitting, boundsOf, type Limits, readText, unreadable } from "./Limits.ts"
 import { methods, otherMethods, problem } from "./Problem.ts"
 import { type Demand, type KeyedSource, type Method, type OneSource, sender, within } from "./Source.ts"
 
@@ -69,7 +69,8 @@ export const guard = (limits: Limits = {}): Layer.Layer<Guard> =>
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           yield* admit(request)
-          if (!isJson(request)) return yield* refused(415, { detail: "A body is application/json." })
+          const unread = unreadable(request, ["application/json"])
+          if (unread !== undefined) return yield* unread
           yield* readText(request, bounds)
           return yield* within(answer, endpoint.identifier, bounds.millis)
         }).pipe(

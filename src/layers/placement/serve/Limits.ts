@@ -8,7 +8,7 @@ import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { RateLimiter } from "effect/persistence"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { isDeeper, type Refused, refused } from "../../../domain/placement/Refused.ts"
-import { instantOf } from "../../process/Timer.ts"
+import { instantOf, steadyClock } from "../../process/Timer.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -42,7 +42,7 @@ export interface Limits {
   readonly depth?: number | undefined
   /**
    * How often one caller may send; no limit by default. What comes too soon is refused, 429, with `Retry-After`. It is
-   * counted in this process, or by the `RateLimiter` of the context, where there is one.
+   * counted in this process by the time that passes, or by the `RateLimiter` of the context, where there is one.
    */
   readonly rate?: Rate | undefined
   /**
@@ -75,15 +75,43 @@ export const boundsOf = ({ body, depth, time }: Limits): Bounds => {
   }
 }
 
-/** Whether the content of a request is JSON, by what it says itself; one that says nothing is taken for it. */
-export const isJson = ({ headers }: Request, others: ReadonlyArray<string> = []): boolean => {
-  const type = headers["content-type"]?.split(";")[0]!.trim().toLowerCase()
-  return type === undefined || type === "application/json" || others.includes(type)
+/**
+ * Why the content of a request is not read, by what its headers say of it: it is none of these `types`, it is in other
+ * letters than those of JSON, or it has been encoded on its way. One that says nothing is taken for what it should be.
+ */
+export const unreadable = (
+  { headers }: Request,
+  types: readonly [shown: string, ...others: ReadonlyArray<string>]
+): Refused | undefined => {
+  const [type, ...parameters] = (headers["content-type"] ?? "").split(";").map((part) => part.trim().toLowerCase())
+  const charset = parameters.find((one) => one.startsWith("charset="))?.slice("charset=".length).replaceAll("\"", "")
+  const encodings = (headers["content-encoding"] ?? "").split(",").map((one) => one.trim().toLowerCase())
+  if (type !== "" && !types.includes(type!)) return refused(415, { detail: `A body is ${types[0]}.` })
+  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8") {
+    return refused(415, { detail: "A body is UTF-8." })
+  }
+  return encodings.every((one) => one === "" || one === "identity")
+    ? undefined
+    : refused(415, { detail: "A body has no content-encoding." })
 }
 
-/** Reads the body of a request as text. */
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
+/** What bytes say in UTF-8; `undefined` where they are none, which a text with U+FFFD in it would hide. */
+export const textOf = (bytes: ArrayBuffer | Uint8Array): string | undefined => {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** The refusal of what is not UTF-8. */
+export const notText = refused(400, { detail: "This is not UTF-8." })
+
+/** Reads the body of a request, and refuses what no handler may have: effect reads it again, as text. */
 export const readText = (request: Request, { body, depth, millis }: Bounds): Effect.Effect<string, Refused> =>
-  request.text.pipe(
+  request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, body),
     Effect.mapError(({ reason }) =>
       reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
@@ -94,7 +122,11 @@ export const readText = (request: Request, { body, depth, millis }: Bounds): Eff
       duration: millis,
       orElse: () => Effect.fail(refused(408, { detail: "The body did not come in time." }))
     }),
-    Effect.filterOrFail((text) => !isDeeper(text, depth), () => tooDeep(depth))
+    Effect.flatMap((bytes) => {
+      const text = textOf(bytes)
+      if (text === undefined) return Effect.fail(notText)
+      return isDeeper(text, depth) ? Effect.fail(tooDeep(depth)) : Effect.succeed(text)
+    })
   )
 
 /** The refusal of JSON that is nested too deep. */
@@ -110,6 +142,8 @@ const windowsOfAStore = 10
 
 const inMemory = Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory)
 
+type Limiter = RateLimiter.RateLimiter
+
 /** Makes what counts the messages of callers. */
 export const admitting = Effect.fnUntraced(function*({ rate }: Limits) {
   if (rate === undefined) return admitAll
@@ -118,15 +152,22 @@ export const admitting = Effect.fnUntraced(function*({ rate }: Limits) {
   const window = GivenOption.period(option("rate.window", rate.window))
   const caller = rate.caller ?? (({ remoteAddress }) => Option.getOrElse(remoteAddress, () => ""))
   const shared = Option.getOrUndefined(yield* Effect.serviceOption(RateLimiter.RateLimiter))
-  let own = yield* inMemory
-  let until = instantOf(yield* Clock.Clock) + window * windowsOfAStore
+  const clock = yield* Clock.Clock
+  // Effect's store in memory measures windows by the wall clock. One that is set back would lock callers out.
+  const measured = (limiter: Limiter): Limiter => ({
+    ...limiter,
+    consume: (options) => Effect.provideService(limiter.consume(options), Clock.Clock, steady)
+  })
+  const steady = steadyClock(clock)
+  let own = measured(yield* inMemory)
+  let until = instantOf(clock) + window * windowsOfAStore
   const limiter = shared !== undefined
     ? Effect.succeed(shared)
-    : Effect.clockWith((clock) => {
+    : Effect.suspend(() => {
       const now = instantOf(clock)
       if (now < until) return Effect.succeed(own)
       until = now + window * windowsOfAStore
-      return Effect.map(inMemory, (made) => own = made)
+      return Effect.map(inMemory, (made) => own = measured(made))
     })
   const admit: Admit = (request) =>
     Effect.flatMap(limiter, (limiter) => limiter.consume({ key: caller(request), limit, window })).pipe(

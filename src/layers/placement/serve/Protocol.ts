@@ -18,7 +18,18 @@ import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { isDeeper, Refused, refused } from "../../../domain/placement/Refused.ts"
 import { retryAfter, statusOf, Unanswered } from "../../../domain/placement/Unanswered.ts"
 import { issuesOf, strictly } from "./Issues.ts"
-import { type Admit, admitting, type Bounds, boundsOf, isJson, type Limits, readText, tooDeep } from "./Limits.ts"
+import {
+  type Admit,
+  admitting,
+  type Bounds,
+  boundsOf,
+  type Limits,
+  notText,
+  readText,
+  textOf,
+  tooDeep,
+  unreadable
+} from "./Limits.ts"
 import { encodeRefused, otherMethods, problem } from "./Problem.ts"
 
 type Serialization = RpcSerialization.RpcSerialization["Service"]
@@ -66,8 +77,6 @@ const messageOf = (item: any): FromClient | Unreadable => {
   }
 }
 
-const decoder = new TextDecoder()
-
 type Messages = ReadonlyArray<FromClient | Unreadable>
 
 /** A frame is taken whole, or not at all. */
@@ -100,7 +109,8 @@ const careful = (
     const parser = inner.makeUnsafe()
     const decode = (data: Uint8Array | string): ReadonlyArray<unknown> => {
       if (data.length > bytes) return [new Unreadable(refused(413, { detail: `A frame has ${bytes} bytes at most.` }))]
-      const text = typeof data === "string" ? data : decoder.decode(data)
+      const text = typeof data === "string" ? data : textOf(data)
+      if (text === undefined) return [new Unreadable(notText)]
       if (isDeeper(text, depth)) return [new Unreadable(tooDeep(depth))]
       let items: ReadonlyArray<unknown>
       try {
@@ -261,7 +271,8 @@ const guarded = (
 const answering = (httpEffect: HttpEffect, bounds: Bounds, contentType: string, outcomes: Outcomes) =>
   Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
-    if (!isJson(request, [contentType])) return problem(refused(415, { detail: `A body is ${contentType}.` }))
+    const unread = unreadable(request, [contentType, "application/json"])
+    if (unread !== undefined) return problem(unread)
     yield* readText(request, bounds)
     const response = yield* Effect.onExit(
       httpEffect,

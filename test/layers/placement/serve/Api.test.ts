@@ -1,7 +1,9 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import { encoded, noText, withBytes } from "../../../kit/serve/Bodies.ts"
 import { inTime, json, layer as web, type Sent, Web } from "../../../kit/serve/Web.ts"
+import { day, withJumps } from "../../../kit/WallClock.ts"
 
 /** Sends a request, and says what came of it. */
 const answer = Effect.fnUntraced(function*(path: string, sent: Sent) {
@@ -110,6 +112,71 @@ describe("an api of a server", () => {
         web({ rate: { limit: 2, window: "10 seconds", caller: ({ headers }) => headers["x-caller"] ?? "" } })
       )
     ))
+
+  for (const [how, by] of [["forward", day], ["back", -day]] as const) {
+    it.effect(`counts a caller's messages by the time that passes, also when the wall clock is set ${how}`, () =>
+      withJumps((jump) =>
+        Effect.gen(function*() {
+          const { send } = yield* Web
+          const status = Effect.map(send("/account/Balance", json({})), (answer) => answer.status)
+          assert.deepStrictEqual([yield* status, yield* status], [200, 429])
+          yield* jump(by)
+          yield* TestClock.adjust("9 seconds")
+          assert.strictEqual(yield* status, 429)
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual([yield* status, yield* status], [200, 429])
+          // The store in which they are counted is another one by then.
+          yield* TestClock.adjust("10 minutes")
+          yield* jump(-by)
+          assert.deepStrictEqual([yield* status, yield* status], [200, 429])
+        }).pipe(Effect.provide(web({ rate: { limit: 1, window: "10 seconds" } })))
+      ))
+  }
+
+  const note = JSON.stringify({ text: "?" })
+  const request = (key: string) => `{"_tag":"Request","id":"1","tag":"Note","payload":${key},"headers":[]}`
+  for (
+    const [path, body] of [
+      ["/account/Note", note],
+      ["/accounts/ann/Note", note],
+      ["/rpc", request(note)],
+      ["/keyed", request(`{"key":"ann","payload":${note}}`)],
+      ["/keyed", request("{\"key\":\"?\",\"payload\":{\"text\":\"\"}}")]
+    ] as const
+  ) {
+    it.effect(`refuses what is not UTF-8, and no handler has it: ${path} ${body}`, () =>
+      Effect.gen(function*() {
+        const { handled, keys } = yield* Web
+        const { headers } = json({})
+        for (const bytes of noText) {
+          const [status, refused] = yield* answer(path, { headers: headers!, body: withBytes(body, bytes) })
+          assert.deepStrictEqual([status, refused], [400, {
+            _tag: "Refused",
+            status: 400,
+            title: "Bad Request",
+            detail: "This is not UTF-8."
+          }])
+        }
+        assert.deepStrictEqual([handled.take(), yield* keys], [[], []])
+        const [status] = yield* answer(path, { headers: headers!, body: withBytes(body, [0xe2, 0x82, 0xac]) })
+        assert.include([200, 202], status)
+      }).pipe(Effect.provide(web())))
+
+    it.effect(`refuses what was encoded on its way, or is in other letters: ${path} ${body}`, () =>
+      Effect.gen(function*() {
+        const { handled } = yield* Web
+        for (const headers of encoded) {
+          const [status, { _tag, title }] = yield* answer(path, json(body, headers))
+          assert.deepStrictEqual([status, _tag, title], [415, "Refused", "Unsupported Media Type"])
+        }
+        assert.deepStrictEqual(handled.take(), [])
+        for (
+          const headers of [{ "content-encoding": "identity" }, { "content-type": "Application/JSON ; Charset=UTF-8" }]
+        ) {
+          assert.include([200, 202], (yield* answer(path, json(body, headers)))[0])
+        }
+      }).pipe(Effect.provide(web())))
+  }
 
   it.effect("refuses a request by Rpc that comes too often, in its own failure and as the status", () =>
     Effect.gen(function*() {

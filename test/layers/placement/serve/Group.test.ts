@@ -4,6 +4,7 @@ import { FetchHttpClient } from "effect/http"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { Socket } from "effect/socket"
 import { Serve } from "../../../../src/serve.ts"
+import { noText, withBytes } from "../../../kit/serve/Bodies.ts"
 import { messages, Overdrawn } from "../../../kit/serve/messages.ts"
 import { Served } from "../../../kit/serve/Served.ts"
 import { keyedRpcs, oneRpcs } from "../../../kit/serve/Web.ts"
@@ -23,10 +24,12 @@ const ways = {
     ]))
 }
 
+const notText = "400 This is not UTF-8."
+
 const quiet = Layer.succeed(References.MinimumLogLevel, "None" as const)
 
-/** Sends texts over a socket as they are, and collects what is answered. */
-const talk = (url: string, frames: ReadonlyArray<string>, answers: number) =>
+/** Sends texts and bytes over a socket as they are, and collects what is answered. */
+const talk = (url: string, frames: ReadonlyArray<string | Uint8Array<ArrayBuffer>>, answers: number) =>
   Effect.promise(() =>
     new Promise<ReadonlyArray<any>>((resolve, reject) => {
       const socket = new WebSocket(`${url.replace("http", "ws")}/ws`)
@@ -97,6 +100,19 @@ describe("a group", () => {
         assert.deepStrictEqual(answers.slice(5).map(({ requestId }) => requestId), ["1", "2", "3", "4", "5"])
         assert.notInclude(JSON.stringify(answers), "sesame")
         assert.deepStrictEqual(handled.take(), [["Deposit", { amount: 5 }]])
+      }))
+
+    it.effect("over a WebSocket refuses bytes that are not UTF-8, and goes on", () =>
+      Effect.gen(function*() {
+        const { handled, url } = yield* Served
+        handled.take()
+        const request = (id: string) =>
+          `{"_tag":"Request","id":"${id}","tag":"Note","payload":{"text":"?"},"headers":[]}`
+        const frames = [...noText.map((bytes) => withBytes(request("1"), bytes)), withBytes(request("2"), [0xc3, 0xbc])]
+        const answers = yield* talk(url, frames, frames.length)
+        assert.deepStrictEqual(answers.map(({ _tag }) => _tag), [...noText.map(() => "Defect"), "Exit"])
+        assert.isTrue(answers.slice(0, -1).every(({ defect: { detail, status } }) => `${status} ${detail}` === notText))
+        assert.deepStrictEqual(handled.take(), [["Note", { text: "ü" }]])
       }))
 
     it.effect("over a WebSocket takes no second request of an id that is in use, and goes on", () =>
