@@ -24,12 +24,12 @@ import { insideOf } from "../server/class/ServerClass.ts"
 import type { ServerClass } from "../server/GenServer.ts"
 import { Deadlines } from "../server/message/Deadlines.ts"
 import { limitsOf } from "../server/parts/Limits.ts"
-import type { AnyBehaviorInput } from "../server/parts/ServerSpec.ts"
+import { type AnyBehaviorInput, givenBehavior } from "../server/parts/ServerSpec.ts"
 import { tableOf } from "../state/container/Container.ts"
 import type { StateOf } from "../state/StateContainer.ts"
 import { Supervisor } from "../supervision/Supervisor.ts"
 import { clients, keys, type Remote } from "./cluster/Asker.ts"
-import { entityOf, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
+import { callsAmong, entityOf, type RpcsOf, type Wiring } from "./cluster/Rpcs.ts"
 import { register } from "./cluster/Shell.ts"
 
 export type { CallTag, RpcsOf, Wiring } from "./cluster/Rpcs.ts"
@@ -144,15 +144,17 @@ export const layer = <
   | Rpc.ServicesServer<RpcsOf<Ms>>
 > =>
   Layer.effectDiscard(Effect.gen(function*() {
+    const inside = insideOf(server, "ClusterServer.layer")
     const of = server.key
-    const { downFor = "30 seconds", maxIdleTime, persisted, restart, ...run } = options
+    givenBehavior(of, behavior as unknown as AnyBehaviorInput)
+    const { downFor = "30 seconds", maxIdleTime, persisted, restart, ...run } = GivenOption.options(of, options)
     const given = GivenOption.givenTo(() => of)
     // Here, and not when a server is first started.
     limitsOf(of, { ...run, restart: "transient" })
     const context = yield* Effect.context<never>()
     yield* register({
       server,
-      inside: insideOf(server),
+      inside,
       // What the types above have checked is run without them behind this line.
       behavior: behavior as unknown as AnyBehaviorInput,
       wiring: { persisted },
@@ -264,15 +266,17 @@ export const client = <Self, Id extends string, S, Ms extends Messages>(
   Sharding.Sharding | Rpc.ServicesClient<RpcsOf<Ms>>
 > =>
   Effect.gen(function*() {
+    const { types } = insideOf(server, "ClusterServer.client")
+    const { keyless = [], persisted = [] } = GivenOption.options(server.key, options)
     const sharding = yield* Sharding.Sharding
     const random = yield* Random.Random
     const remote = yield* sharding.makeClient(entityOf(server, options, false))
-    const { keyless = [], persisted = [] } = options
+    if (keyless !== "all") callsAmong(server, "keyless", keyless)
     const nextKey = keys(random)
     const isKeyless = (tag: string) => keyless === "all" || keyless.some((one) => one === tag)
     return clients({
       of: server.key,
-      types: insideOf(server).types,
+      types,
       deadlines: new Deadlines(yield* Effect.context<never>()),
       // A call that is stored may outlive its client.
       nextKey: (tag, millis) =>
@@ -329,6 +333,8 @@ export const about = (own: string): Effect.Effect<Effect.Effect<string>, never, 
 export const entity = <Self, Id extends string, S, Ms extends Messages>(
   server: ServerClass<Self, Id, S, Ms>,
   options: Wiring<Ms> = {}
-): Entity.Entity<Id, RpcsOf<Ms>> =>
+): Entity.Entity<Id, RpcsOf<Ms>> => {
+  insideOf(server, "ClusterServer.entity")
   // Made of the messages whose types these are, which a loop over them cannot say.
-  entityOf(server, options, false) as unknown as Entity.Entity<Id, RpcsOf<Ms>>
+  return entityOf(server, GivenOption.options(server.key, options), false) as unknown as Entity.Entity<Id, RpcsOf<Ms>>
+}

@@ -14,7 +14,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, type Schema, type Scope } from "effect"
+import { Context, Effect, Layer, Predicate, type Schema, type Scope } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { ErrorOf, PayloadOf, ReplyOf } from "../../domain/placement/Wire.ts"
 import type { WorkerFailed } from "../../domain/placement/WorkerErrors.ts"
@@ -34,8 +34,9 @@ import type { Demands, Grade } from "../../domain/state/Survival.ts"
 import type { ChildOptions } from "../process/Child.ts"
 import type { Behavior, Options } from "../server/class/Behavior.ts"
 import type { Keyed } from "../server/class/Keyed.ts"
+import { insideOf } from "../server/class/ServerClass.ts"
 import type { ServerClass } from "../server/GenServer.ts"
-import type { AnyBehavior } from "../server/parts/ServerSpec.ts"
+import { type AnyBehavior, type AnyBehaviorInput, givenBehavior } from "../server/parts/ServerSpec.ts"
 import type { StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import { type Definition, guest, serve } from "./worker/Guest.ts"
@@ -202,6 +203,10 @@ export const entry = <
   url: UrlFor<Ms>,
   ...[options]: EntryOptions<R | HandlersServices<H>>
 ): Entry<Self, S> => {
+  insideOf(server, "WorkerServer.entry")
+  givenBehavior(server.key, behavior as unknown as AnyBehaviorInput)
+  GivenOption.text({ of: server.key, option: "url", given: url })
+  if (options !== undefined) GivenOption.options(server.key, options)
   // What the types above have checked runs without them from here on.
   const definition = { server, behavior, layer: options?.layer, url } as unknown as AnyEntry
   if (guest !== undefined) serve(guest, definition)
@@ -222,6 +227,20 @@ interface AnyClass {
     options: object
   ): Layer.Layer<never>
 }
+
+/** The entry of a class, which has to be one of that class. */
+const entryOf = (server: { readonly key: string }, entry: unknown): AnyEntry => {
+  insideOf(server, "WorkerServer")
+  return Predicate.hasProperty(entry, "server") && entry.server === server && Predicate.hasProperty(entry, "url")
+    ? entry as unknown as AnyEntry
+    : GivenOption.refuse({ of: server.key, option: "entry", given: entry }, "made by WorkerServer.entry, of this class")
+}
+
+/** A pool, which has to be a class. */
+const poolOf = <Self, Id extends string>(of: string, pool: PoolClass<Self, Id>): PoolClass<Self, Id> =>
+  Context.isKey(pool)
+    ? pool
+    : GivenOption.refuse({ of, option: "pool", given: pool }, "a class of WorkerServer.Pool")
 
 /** How long a handler that is interrupted may take. */
 const shutdownOf = (of: string, shutdown: ChildOptions["shutdown"] = defaultShutdown): number =>
@@ -251,9 +270,10 @@ export const layer = <Self, Id extends string, S, Ms extends Messages, const G e
   entry: Entry<Self, S>,
   options: PlacementOptions & Options<G> = {}
 ): Layer.Layer<Self, WorkerFailed, Supervisor | StateOf<Self> | Demands<Self, G>> => {
-  const definition = entry as unknown as AnyEntry
   const anyClass = server as unknown as AnyClass
   const made = Layer.unwrap(Effect.gen(function*() {
+    const definition = entryOf(server, entry)
+    GivenOption.options(server.key, options)
     const supply = yield* makeSupply(server.key, options, false)
     const shutdown = shutdownOf(server.key, options.shutdown)
     const behavior = Effect.gen(function*() {
@@ -330,10 +350,11 @@ export const layerPool = <Self, Id extends string>(
   pool: PoolClass<Self, Id>,
   options: PoolOptions
 ): Layer.Layer<Self> =>
-  Layer.effect(
-    pool,
-    Effect.map(makeLanes(pool.key, options), (lanes): Threads => ({ "~heirloom/WorkerPool": lanes }))
-  )
+  Layer.suspend(() => {
+    const { key: of } = poolOf("WorkerServer.layerPool", pool)
+    const lanes = makeLanes(of, GivenOption.options(of, options))
+    return Layer.effect(pool, Effect.map(lanes, (lanes): Threads => ({ "~heirloom/WorkerPool": lanes })))
+  })
 
 /**
  * Servers of a class by key, started when they are first asked for, as with the class's own `layerKeyed`; the handlers
@@ -353,10 +374,11 @@ export const layerKeyed = <Self, Id extends string, S, Ms extends Messages, P, c
   entry: Entry<Self, S>,
   options: { readonly pool: PoolClass<P, string> } & Options<G>
 ): Layer.Layer<Keyed<Self>, never, P | Supervisor | StateOf<Self> | Demands<Self, G>> => {
-  const definition = entry as unknown as AnyEntry
   const anyClass = server as unknown as AnyClass
-  const { pool, ...given } = options
-  const made = Layer.unwrap(Effect.map(pool, ({ "~heirloom/WorkerPool": lanes }) => {
+  const made = Layer.unwrap(Effect.gen(function*() {
+    const definition = entryOf(server, entry)
+    const { pool, ...given } = GivenOption.options(server.key, options)
+    const { "~heirloom/WorkerPool": lanes } = yield* poolOf(server.key, pool)
     const shutdown = shutdownOf(server.key, options.shutdown)
     return anyClass.layerKeyed(
       (key) =>

@@ -13,6 +13,7 @@
  */
 import { Cause, Clock, Context, Effect, Exit, Fiber, type Random, Schema } from "effect"
 import { ClusterError } from "effect/cluster"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import * as Unheard from "../../../domain/placement/Unheard.ts"
 import { CallError, callError } from "../../../domain/process/CallError.ts"
@@ -105,6 +106,7 @@ export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key
   return (key) => {
     const client = known.get(key)
     if (client !== undefined) return client
+    if (typeof key !== "string") return refuse({ of, option: "key", given: key }, "a string")
     if (known.size >= maxKnown) known.clear()
     const made = new Client(key)
     known.set(key, made)

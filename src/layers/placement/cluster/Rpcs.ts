@@ -86,12 +86,18 @@ const rpcOf = ({ error, payload, reply, tag }: OpenMessage, isPersisted: boolean
     .annotate(ClusterSchema.Persisted, true)
 }
 
+/** Refuses what does not name calls of a class. */
+export const callsAmong = ({ key: of, messages }: Messaged, option: string, tags: ReadonlyArray<string>): void => {
+  if (!Array.isArray(tags)) return refuse({ of, option, given: tags }, "a list of the tags of calls")
+  const open = openMessages(messages)
+  for (const tag of tags) {
+    const isCall = open.some((one) => one.tag === tag && one.message._tag === "Call")
+    if (!isCall) refuse({ of, option, given: tag }, "the tag of a call of this class that is not internal")
+  }
+}
+
 const make = ({ key: of, messages }: Messaged, persisted: ReadonlyArray<string>, isOwn: boolean) => {
   const open = openMessages(messages)
-  for (const tag of persisted) {
-    const isCall = open.some((one) => one.tag === tag && one.message._tag === "Call")
-    if (!isCall) refuse({ of, option: "persisted", given: tag }, "the tag of a call of this class that is not internal")
-  }
   const rpcs = open.map((one) => rpcOf(one, persisted.includes(one.tag)))
   return Entity.fromRpcGroup(of, RpcGroup.make(...rpcs, ...(isOwn ? [Wake] : [])))
 }
@@ -107,6 +113,7 @@ const entities = new WeakMap<Messages, Map<string, AnyEntity>>()
  * The same one each time: effect keeps a client for each entity.
  */
 export const entityOf = (server: Messaged, { persisted = [] }: AnyWiring, isOwn: boolean): AnyEntity => {
+  callsAmong(server, "persisted", persisted)
   const known = entities.get(server.messages) ?? new Map<string, AnyEntity>()
   entities.set(server.messages, known)
   const name = JSON.stringify([server.key, isOwn, ...[...persisted].sort()])

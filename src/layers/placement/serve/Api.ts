@@ -17,6 +17,7 @@ import {
   type ReplyOf
 } from "../../../domain/placement/Wire.ts"
 import type { Call, Messages } from "../../../domain/server/Message.ts"
+import { keyedOf, messagesOf, pathOf } from "./Given.ts"
 import { type HasMessages, type IsKeyed, type KeySchema, keySchema, payloadOf } from "./Group.ts"
 import { strictly } from "./Issues.ts"
 
@@ -132,6 +133,14 @@ const idempotencyKey = { "idempotency-key": Schema.optionalKey(Schema.String) }
 const successOf = ({ message, reply }: OpenMessage): Schema.Top =>
   message._tag === "Cast" ? HttpApiSchema.Accepted : reply.ast._tag === "Void" ? HttpApiSchema.NoContent : reply
 
+/** Options that make sense, with the path that there is by default. */
+const optionsOf = <Name extends string, K>(options: ApiOptions<Name, K & (boolean | KeySchema)>) => {
+  const of = "Serve.api"
+  const { keyed, name, path = `/${String(name)}` as const } = GivenOption.options(of, options)
+  GivenOption.text({ of, option: "name", given: name })
+  return { keyed, name, path: pathOf(of, path) }
+}
+
 const plainTag = /^[\w.~-]+$/
 
 /**
@@ -141,14 +150,16 @@ const plainTag = /^[\w.~-]+$/
  * @since 0.1.0
  */
 export const apiGroup = <Ms extends Messages, const Name extends string, const K extends boolean | KeySchema = false>(
-  { messages }: HasMessages<Ms>,
-  { keyed, name, path = `/${name}` }: ApiOptions<Name, K>
+  server: HasMessages<Ms>,
+  options: ApiOptions<Name, K>
 ): HttpApiGroup.HttpApiGroup<Name, EndpointsOf<Ms, IsKeyed<K>>> => {
-  const key = keySchema(keyed)
+  const { keyed, name, path } = optionsOf(options)
+  const of = `Serve.api(${name})`
+  const key = keySchema(keyedOf(of, keyed))
   const paths = new Set<string>()
-  const endpoints = openMessages(messages).map((one) => {
+  const endpoints = openMessages(messagesOf(of, server)).map((one) => {
     const { error, message, tag } = one
-    const given = { of: `Serve.api(${name})`, option: "the name of a message", given: tag }
+    const given = { of, option: "the name of a message", given: tag }
     if (!plainTag.test(tag)) GivenOption.refuse(given, "a part of a path")
     // To a router a path is the same in upper and lower case.
     if (paths.has(tag.toLowerCase())) {
@@ -196,4 +207,4 @@ export const api = <Ms extends Messages, const Name extends string, const K exte
   of: HasMessages<Ms>,
   options: ApiOptions<Name, K>
 ): HttpApi.HttpApi<Name, HttpApiGroup.HttpApiGroup<Name, EndpointsOf<Ms, IsKeyed<K>>>> =>
-  HttpApi.make(options.name).add(apiGroup(of, options))
+  HttpApi.make(optionsOf(options).name).add(apiGroup(of, options))

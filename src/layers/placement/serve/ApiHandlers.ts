@@ -6,10 +6,12 @@
 import { Cause, Effect, Layer } from "effect"
 import { HttpEffect, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, type HttpApiEndpoint, HttpApiError, type HttpApiGroup } from "effect/http-api"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { type Refused, refused } from "../../../domain/placement/Refused.ts"
 import { retryAfter, Unanswered } from "../../../domain/placement/Unanswered.ts"
 import { isInstance } from "../../../domain/text/ForeignText.ts"
 import { Guard } from "./Api.ts"
+import { apiOf } from "./Given.ts"
 import { issuesOf } from "./Issues.ts"
 import { admitting, boundsOf, type Limits, readText, unreadable } from "./Limits.ts"
 import { methods, otherMethods, problem } from "./Problem.ts"
@@ -146,19 +148,29 @@ export const apiLayer = <
   | Exclude<HttpApiEndpoint.Middleware<Endpoints>, Guard>
   | HttpApiEndpoint.MiddlewareServices<Endpoints>
 > =>
-  // `HttpApiBuilder` asks for the handlers of tags that are known; these are of any.
-  (HttpApiBuilder.group as any)(
-    api,
-    name,
-    Effect.fnUntraced(function*(handlers: any) {
-      const send = yield* sender(source)
-      for (const tag of Object.keys(handlers.group.endpoints)) {
-        handlers.handle(tag, ({ headers, params, payload }: Asked) =>
-          send(tag, params?.key, payload, headers?.["idempotency-key"]))
-      }
-      return handlers
-    })
-  ).pipe(Layer.provide(guard(limits)))
+  Layer.suspend(() => {
+    const of = "Serve.apiLayer"
+    const { groups } = apiOf(of, api)
+    if (!Object.hasOwn(groups, name)) {
+      GivenOption.refuse(
+        { of, option: "name", given: name },
+        `the name of a group of the api, ${GivenOption.words(Object.keys(groups))}`
+      )
+    }
+    // `HttpApiBuilder` asks for the handlers of tags that are known; these are of any.
+    return (HttpApiBuilder.group as any)(
+      api,
+      name,
+      Effect.fnUntraced(function*(handlers: any) {
+        const send = yield* sender(of, source)
+        for (const tag of Object.keys(handlers.group.endpoints)) {
+          handlers.handle(tag, ({ headers, params, payload }: Asked) =>
+            send(tag, params?.key, payload, headers?.["idempotency-key"]))
+        }
+        return handlers
+      })
+    ).pipe(Layer.provide(guard(limits)))
+  })
 
 // ---- What no route takes.
 
@@ -178,7 +190,7 @@ export const unknown = <ApiId extends string, Groups extends HttpApiGroup.Constr
   HttpRouter.use((router) => {
     const allowed = new Map<`/${string}`, Array<string>>()
     const below = new Set<`/${string}`>()
-    HttpApi.reflect(api, {
+    HttpApi.reflect(apiOf("Serve.unknown", api), {
       onGroup: () => {},
       onEndpoint: ({ endpoint }) => {
         const path = `/${endpoint.path.slice(1)}` as const

@@ -129,6 +129,8 @@ export interface HasMessages<Ms extends Messages> {
  *
  * **Gotchas**
  *
+ * What this is given is checked by its types alone: a page has it, without what would say what is wrong.
+ *
  * Effect tells Rpcs from each other by their tags: two classes with a message of the same name need a path each.
  *
  * @category constructors

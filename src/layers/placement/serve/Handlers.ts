@@ -3,10 +3,11 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Effect, type Layer } from "effect"
+import { Cause, Context, Effect, Layer } from "effect"
 import type { Headers } from "effect/http"
 import type { Rpc, RpcGroup } from "effect/rpc"
 import { refused } from "../../../domain/placement/Refused.ts"
+import { groupOf } from "./Given.ts"
 import { isKeyed, type KeyedPayload } from "./Group.ts"
 import { boundsOf, type Limits } from "./Limits.ts"
 import { type Demand, type KeyedSource, type Method, type OneSource, sender, within } from "./Source.ts"
@@ -53,7 +54,7 @@ export const layer = <Rpcs extends Rpc.Any, S extends Source<Rpcs>>(
 ): Layer.Layer<Rpc.ToHandler<Rpcs>, never, Demand<S>> => {
   const handlers = Effect.gen(function*() {
     const { millis } = boundsOf(limits)
-    const send = yield* sender(source)
+    const send = yield* sender("Serve.layer", source)
     return Object.fromEntries(
       Array.from(group.requests, ([tag, rpc]) => {
         const keyed = Context.get(rpc.annotations, isKeyed)
@@ -72,5 +73,5 @@ export const layer = <Rpcs extends Rpc.Any, S extends Source<Rpcs>>(
     )
   })
   // The tags of the group are the methods of its source; a loop does not show that to the compiler.
-  return (group.toLayer as any)(handlers)
+  return Layer.suspend(() => (groupOf("Serve.layer", group).toLayer as any)(handlers))
 }

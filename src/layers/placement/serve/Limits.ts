@@ -61,7 +61,8 @@ export interface Bounds {
 }
 
 /** Reads limits, and refuses those that make no sense. */
-export const boundsOf = ({ body, depth, time }: Limits): Bounds => {
+export const boundsOf = (limits: Limits): Bounds => {
+  const { body, depth, time } = GivenOption.options("Serve", limits)
   const option = GivenOption.givenTo(() => "Serve")
   const size = body === undefined ? ByteSize.kibibytes(64) : Option.getOrUndefined(ByteSize.fromInput(body))
   if (size === undefined) {
@@ -148,9 +149,11 @@ type Limiter = RateLimiter.RateLimiter
 export const admitting = Effect.fnUntraced(function*({ rate }: Limits) {
   if (rate === undefined) return admitAll
   const option = GivenOption.givenTo(() => "Serve")
+  GivenOption.object(option("rate", rate), "an object with a limit and a window")
   const limit = GivenOption.integer(option("rate.limit", rate.limit), 1)
   const window = GivenOption.period(option("rate.window", rate.window))
   const caller = rate.caller ?? (({ remoteAddress }) => Option.getOrElse(remoteAddress, () => ""))
+  if (typeof caller !== "function") GivenOption.refuse(option("rate.caller", caller), "a function of the request")
   const shared = Option.getOrUndefined(yield* Effect.serviceOption(RateLimiter.RateLimiter))
   const clock = yield* Clock.Clock
   // Effect's store in memory measures windows by the wall clock. One that is set back would lock callers out.

@@ -17,6 +17,7 @@ import { type Rpc, type RpcGroup, type RpcMessage, RpcSerialization, RpcServer }
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { isDeeper, Refused, refused } from "../../../domain/placement/Refused.ts"
 import { retryAfter, statusOf, Unanswered } from "../../../domain/placement/Unanswered.ts"
+import { groupOf, pathOf } from "./Given.ts"
 import { issuesOf, strictly } from "./Issues.ts"
 import {
   type Admit,
@@ -340,7 +341,7 @@ export interface HttpOptions<Rpcs extends Rpc.Any> extends Omit<Limits, "time"> 
  * @since 0.1.0
  */
 export const layerHttp = <Rpcs extends Rpc.Any>(
-  { group, path, protocol = "websocket", ...limits }: HttpOptions<Rpcs>
+  options: HttpOptions<Rpcs>
 ): Layer.Layer<
   never,
   never,
@@ -350,33 +351,40 @@ export const layerHttp = <Rpcs extends Rpc.Any>(
   | Rpc.Middleware<Rpcs>
   | Rpc.ServicesServer<Rpcs>
 > =>
-  RpcServer.layer(group, { disableFatalDefects: true }).pipe(
-    Layer.provide(Layer.effect(
-      RpcServer.Protocol,
-      Effect.gen(function*() {
-        const bounds = boundsOf(limits)
-        const admit = yield* admitting(limits)
-        const serialization = yield* RpcSerialization.RpcSerialization
-        const { contentType } = serialization
-        if (!contentType.includes("json")) {
-          GivenOption.refuse({ of: "Serve.layerHttp", option: "the serialization", given: contentType }, "one of JSON")
-        }
-        const router = yield* HttpRouter.HttpRouter
-        const context = yield* Effect.context<never>()
-        const outcomes = new Outcomes()
-        const made = yield* (protocol === "http"
-          ? RpcServer.makeProtocolWithHttpEffect()
-          : RpcServer.makeProtocolWithHttpEffectWebsocket).pipe(
-            Effect.provideService(RpcSerialization.RpcSerialization, careful(serialization, bounds, protocol))
-          )
-        const [method, handler] = protocol === "http"
-          ? ["POST", answering(made.httpEffect, bounds, contentType, outcomes)] as const
-          : ["GET", upgrading(made.httpEffect)] as const
-        yield* router.add(method, path, handler)
-        yield* otherMethods(router, path, [method])
-        // The schemas of an Rpc are there at run time, whatever is known of its type.
-        const rpcs = group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>
-        return guarded(made.protocol, rpcs, context, admit, protocol === "http" ? outcomes : undefined)
-      })
-    ))
-  )
+  Layer.suspend(() => {
+    const of = "Serve.layerHttp"
+    const { group, path, protocol = "websocket", ...limits } = GivenOption.options(of, options)
+    groupOf(of, group)
+    GivenOption.oneOf({ of, option: "protocol", given: protocol }, ["http", "websocket"])
+    pathOf(of, path)
+    return RpcServer.layer(group, { disableFatalDefects: true }).pipe(
+      Layer.provide(Layer.effect(
+        RpcServer.Protocol,
+        Effect.gen(function*() {
+          const bounds = boundsOf(limits)
+          const admit = yield* admitting(limits)
+          const serialization = yield* RpcSerialization.RpcSerialization
+          const { contentType } = serialization
+          if (!contentType.includes("json")) {
+            GivenOption.refuse({ of, option: "the serialization", given: contentType }, "one of JSON")
+          }
+          const router = yield* HttpRouter.HttpRouter
+          const context = yield* Effect.context<never>()
+          const outcomes = new Outcomes()
+          const made = yield* (protocol === "http"
+            ? RpcServer.makeProtocolWithHttpEffect()
+            : RpcServer.makeProtocolWithHttpEffectWebsocket).pipe(
+              Effect.provideService(RpcSerialization.RpcSerialization, careful(serialization, bounds, protocol))
+            )
+          const [method, handler] = protocol === "http"
+            ? ["POST", answering(made.httpEffect, bounds, contentType, outcomes)] as const
+            : ["GET", upgrading(made.httpEffect)] as const
+          yield* router.add(method, path, handler)
+          yield* otherMethods(router, path, [method])
+          // The schemas of an Rpc are there at run time, whatever is known of its type.
+          const rpcs = group.requests as unknown as ReadonlyMap<string, Rpc.AnyWithProps>
+          return guarded(made.protocol, rpcs, context, admit, protocol === "http" ? outcomes : undefined)
+        })
+      ))
+    )
+  })

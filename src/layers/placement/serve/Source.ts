@@ -6,7 +6,8 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Function } from "effect"
+import { Context, Effect, Function, Predicate } from "effect"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { Refused } from "../../../domain/placement/Refused.ts"
 import { notStarted, Unanswered, unanswered } from "../../../domain/placement/Unanswered.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
@@ -88,12 +89,23 @@ export const answered: {
 const isClient = (given: AnyClient | Effect.Effect<AnyClient, StartError>): given is AnyClient =>
   !Effect.isEffect(given)
 
-/** What sends to a source. What the source needs is taken from the context here; a request may bring more of it. */
-export const sender = Effect.fnUntraced(function*(source: OneSource<any> | KeyedSource<any>) {
+const expected = "a server's class, an Effect of its client, or a function of the key"
+
+/**
+ * What sends to a source that `of` was given. What the source needs is taken from the context here; a request may bring
+ * more of it.
+ */
+export const sender = Effect.fnUntraced(function*(of: string, source: OneSource<any> | KeyedSource<any>) {
+  if (!Effect.isEffect(source) && typeof source !== "function") {
+    return GivenOption.refuse({ of, option: "source", given: source }, expected)
+  }
   const context = yield* Effect.context<never>()
   const found: AnyClient | ((key: string) => AnyClient | Effect.Effect<AnyClient, StartError>) = Effect.isEffect(source)
     ? yield* (source as Effect.Effect<AnyClient>)
     : source
+  if (!Predicate.isObjectKeyword(found)) {
+    return GivenOption.refuse({ of, option: "source", given: found }, expected)
+  }
   const clientOf = (key: string | undefined): Effect.Effect<AnyClient, StartError> => {
     if (typeof found !== "function") return Effect.succeed(found)
     const client = found(key ?? "")

@@ -5,8 +5,8 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Fiber, Layer, Record, Schema, Stream } from "effect"
-import { refuse } from "../../../domain/options/GivenOption.ts"
+import { Context, Effect, Fiber, Layer, Predicate, Record, Schema, Stream } from "effect"
+import { options as givenOptions, refuse } from "../../../domain/options/GivenOption.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { Pure, StateSchema, TypeOf } from "../../../domain/state/StateSchema.ts"
 import { from as stateSchema, isStateSchema } from "../../../domain/state/StateSchema.ts"
@@ -26,6 +26,7 @@ import {
   type AnyBehavior,
   type AnyBehaviorInput,
   type ClientClass,
+  givenBehavior,
   type KeyedLayer,
   type Keying,
   makeSpec,
@@ -77,10 +78,10 @@ export interface Inside {
   ) => Recipe
 }
 
-/** The inside of a class. */
-export const insideOf = (server: object): Inside => {
-  const found: Inside | undefined = Reflect.get(server, inside)
-  return found ?? refuse({ of: "a placement", option: "server", given: server }, "a class of GenServer.Service")
+/** The inside of a class that `of` was given. */
+export const insideOf = (server: object, of: string): Inside => {
+  const found: Inside | undefined = Predicate.isObjectKeyword(server) ? Reflect.get(server, inside) : undefined
+  return found ?? refuse({ of, option: "server", given: server }, "a class of GenServer.Service")
 }
 
 /** Makes a server class. */
@@ -129,7 +130,7 @@ export const make = <Self>() =>
   }
   // One that was asked for by the key `undefined` is not the one without a key.
   const recipe = (behavior: AnyBehaviorInput, options: AnyOptions & { readonly key?: string } = {}): Recipe =>
-    "key" in options
+    "key" in givenOptions(id, options)
       ? recipeOf(behavior, options.key, options, childOptions(options), "given")
       : recipeOf(behavior, "", options, childOptions(options), "none")
   const layer = (behavior: AnyBehaviorInput, options?: AnyOptions) =>
@@ -160,8 +161,9 @@ export const make = <Self>() =>
         keyed,
         Effect.gen(function*() {
           // One that is done comes back when it is asked for, and not by itself.
-          const options = { ...given, restart: given.restart ?? "transient" } as const
+          const options = { ...givenOptions(id, given), restart: given.restart ?? "transient" } as const
           // Here, and not when a server is first asked for.
+          givenBehavior(id, behavior)
           limitsOf(id, options)
           const child = childOptions(options)
           const companions = tableOf(yield* container)

@@ -196,12 +196,7 @@ const specOf = <Self>(
   keying: Keying,
   renamed: string | undefined
 ): ServerSpec => {
-  if (!Predicate.isObjectOrArray(behavior) && typeof behavior !== "function") {
-    GivenOption.refuse(
-      { of: description.id, option: "behavior", given: behavior },
-      "an object, or an Effect that makes one"
-    )
-  }
+  givenBehavior(description.id, behavior)
   const isolation = GivenOption.oneOf(
     { of: description.id, option: "isolation", given: options.isolation ?? "share" },
     isolations
@@ -213,6 +208,8 @@ const specOf = <Self>(
   const companions = tableOf(Context.getUnsafe(context, description.container))
   const { checked, meter } = countedBy(description, Context.get(context, CurrentMeter), clock, companions)
   const run = (given: AnyBehavior): AnyBehavior => {
+    // A function of the key may have answered with anything.
+    if (!Predicate.isObjectOrArray(given)) givenBehavior(description.id, given)
     const one = points === undefined ? given : withLifeFaults(points, given)
     return checked === undefined ? one : checked(one)
   }
@@ -275,6 +272,12 @@ const countedBy = <Self>(
     checked: (given) => metered(meter, clock, counting.hasSpans, isCall, checked === undefined ? given : checked(given))
   }
 }
+
+/** A behaviour that a class was given, or a function of the key; refuses what is neither. */
+export const givenBehavior = (of: string, behavior: AnyBehaviorInput): AnyBehaviorInput =>
+  Predicate.isObjectOrArray(behavior) || typeof behavior === "function"
+    ? behavior
+    : GivenOption.refuse({ of, option: "behavior", given: behavior }, "an object, or an Effect that makes one")
 
 const behaviorOf = (
   behavior: AnyBehaviorInput,
