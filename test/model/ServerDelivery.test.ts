@@ -74,8 +74,9 @@ class Decisions {
       const expected = new Map<Envelope, readonly [rule: string, outcome: string]>()
       for (const envelope of posted) {
         if (envelope.place === "nowhere") continue
-        const kept = Delivery.isQueueKept(fate)
-        expected.set(envelope, ["queued", kept ? "waits" : textOf(Delivery.notRunning(server.askedBy))])
+        const { attempts } = envelope
+        const refused = textOf(Delivery.waitingReason(attempts, reason, fate, server.askedBy))
+        expected.set(envelope, [attempts > 0 ? "back" : "queued", Delivery.isQueueKept(fate) ? "waits" : refused])
       }
       for (const envelope of server.occasional?.promised ?? []) {
         expected.set(envelope, ["promised", textOf(Delivery.refusalReason(reason, fate, server.askedBy))])

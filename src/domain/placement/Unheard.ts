@@ -28,6 +28,25 @@ export const fromTag = (tag: string): Unheard | undefined => Object.hasOwn(signs
 /** The server was handed over while the message was on its way, or in hand. */
 export const handedOver: Unheard = { why: "moved", begun: true }
 
+/** The server was handed over before it began with the message. */
+export const movedAway: Unheard = { why: "moved", begun: false }
+
+/**
+ * What a call's failure means to a caller elsewhere while the server is handed over; nothing where it means what it
+ * says. A server that ended in order says how only where it had the message in hand.
+ */
+export const ofHandOver = (reason: CallErrorReason): Unheard | undefined => {
+  switch (reason._tag) {
+    case "NotRunning":
+      if (reason.again !== undefined) return undefined
+      return reason.reason === undefined ? movedAway : handedOver
+    case "Crashed":
+      return reason.reason === undefined ? undefined : handedOver
+    default:
+      return undefined
+  }
+}
+
 /** A message, or its answer, was not understood on the way. */
 export const malformed: Unheard = { why: "malformed", begun: true }
 

@@ -5,7 +5,8 @@
  * `redeliver` is handled again by the next incarnation, until it has had its attempts; then it is quarantined:
  * answered, reported, kept for a look. Attempts are counted before the handler runs, so that a crash of the counter
  * itself cannot make it endless. A caller that was promised a later reply is refused: the incarnation that promised it
- * is gone. What is queued waits for the next incarnation, if there is to be one.
+ * is gone. What is queued waits for the next incarnation, if there is to be one. Where there is none, a message that
+ * came back is not as one that was never begun: nothing may be sent again that a handler has had.
  *
  * @since 0.1.0
  */
@@ -100,3 +101,10 @@ export const notRunning = (
   ...(reason === undefined ? {} : { reason }),
   ...(key === "" ? {} : { key })
 })
+
+/**
+ * The reason for the caller of a message that waits, where no incarnation follows. What was handled before, and came
+ * back, is refused as if it were in hand.
+ */
+export const waitingReason = (attempts: number, reason: ExitReason, fate: Fate, key: string): CallErrorReason =>
+  attempts > 0 ? refusalReason(reason, fate, key) : notRunning(key)

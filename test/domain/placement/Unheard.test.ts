@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Cause } from "effect"
 import * as Unheard from "../../../src/domain/placement/Unheard.ts"
 import { callError } from "../../../src/domain/process/CallError.ts"
+import { shutdown } from "../../../src/domain/process/ExitReason.ts"
 
 const whys = ["silent", "moved", "left", "full", "storage", "malformed", "start"] as const
 
@@ -23,6 +25,22 @@ describe("what the cluster says of a call", () => {
       }
     }
     assert.isFalse(Unheard.isAskedAgain({ _tag: "NotRunning" }, true))
+  })
+
+  it("has moved, of a server that is handed over: begun where it ended with the message in hand, and not where it ended before", () => {
+    const cause = Cause.interrupt()
+    assert.deepStrictEqual(Unheard.ofHandOver({ _tag: "NotRunning", key: "a" }), { why: "moved", begun: false })
+    assert.deepStrictEqual(Unheard.ofHandOver({ _tag: "NotRunning", reason: shutdown }), { why: "moved", begun: true })
+    const ordered = { _tag: "Crashed", cause, willRestart: false, reason: shutdown } as const
+    assert.deepStrictEqual(Unheard.ofHandOver(ordered), { why: "moved", begun: true })
+    for (
+      const reason of [
+        { _tag: "Crashed", cause, willRestart: false },
+        { _tag: "NotRunning", again: 100 },
+        { _tag: "MailboxFull", capacity: 1 },
+        { _tag: "NotConserved", cause }
+      ] as const
+    ) assert.isUndefined(Unheard.ofHandOver(reason))
   })
 
   it("says what happened, and what to do", () => {

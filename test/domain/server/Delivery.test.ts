@@ -1,7 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause } from "effect"
 import { crashed, type ExitReason, killed, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { inHand, isQueueKept, notRunning, refusal, refusalReason } from "../../../src/domain/server/Delivery.ts"
+import {
+  inHand,
+  isQueueKept,
+  notRunning,
+  refusal,
+  refusalReason,
+  waitingReason
+} from "../../../src/domain/server/Delivery.ts"
 
 const fates = ["restarting", "parked", "stopped", "finished", "deleted"] as const
 const cause = Cause.die("boom")
@@ -49,6 +56,17 @@ describe("the message in hand", () => {
 
 it("the queue waits where another incarnation may follow", () => {
   assert.deepStrictEqual(fates.filter(isQueueKept), ["restarting", "parked"])
+})
+
+it("a message that waits is told that the server is not running; one that came back, what it would be told in hand", () => {
+  for (const fate of fates) {
+    for (const reason of reasons) {
+      assert.deepStrictEqual(waitingReason(0, reason, fate, "k"), notRunning("k"))
+      for (const attempts of [1, 2]) {
+        assert.deepStrictEqual(waitingReason(attempts, reason, fate, "k"), refusalReason(reason, fate, "k"))
+      }
+    }
+  }
 })
 
 describe("a caller that is refused", () => {

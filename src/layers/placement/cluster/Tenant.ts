@@ -13,7 +13,7 @@
  * @since 0.1.0
  */
 import { type Clock, Effect, Exit, type Fiber } from "effect"
-import { handedOver, toReason, type Unheard } from "../../../domain/placement/Unheard.ts"
+import * as Unheard from "../../../domain/placement/Unheard.ts"
 import { CallError, callError, type CallErrorReason } from "../../../domain/process/CallError.ts"
 import { isOrderly } from "../../../domain/process/ExitReason.ts"
 import { isTakenOver } from "../../../domain/state/stored/StoreError.ts"
@@ -98,7 +98,7 @@ export class Tenant {
           refuse(
             this.isClosed || isOfShutdown(error)
               ? movedAway
-              : toReason({ why: "start", begun: false }, undefined, error.message)
+              : Unheard.toReason({ why: "start", begun: false }, undefined, error.message)
           )
       })
     })
@@ -121,12 +121,10 @@ export class Tenant {
   elsewhere(error: unknown, server: string): unknown {
     if (!(error instanceof CallError) || error.server !== server) return error
     const { reason, request } = error
-    const moved = (unheard: Unheard) => callError(this.name, request, toReason(unheard, undefined))
     // What it did was refused by the store: another runner has the key.
-    if (reason._tag === "NotConserved" && isTakenOver(reason)) return moved(handedOver)
-    if (!this.isClosed) return error
-    if (reason._tag === "NotRunning" && reason.again === undefined) return moved({ why: "moved", begun: false })
-    return reason._tag === "Crashed" && reason.reason !== undefined ? moved(handedOver) : error
+    const isRefused = reason._tag === "NotConserved" && isTakenOver(reason)
+    const unheard = isRefused ? Unheard.handedOver : this.isClosed ? Unheard.ofHandOver(reason) : undefined
+    return unheard === undefined ? error : callError(this.name, request, Unheard.toReason(unheard, undefined))
   }
 
   /** The same for a message that its last server has left behind. */
@@ -157,4 +155,4 @@ export class Tenant {
   })
 }
 
-const movedAway = toReason({ why: "moved", begun: false }, undefined)
+const movedAway = Unheard.toReason(Unheard.movedAway, undefined)

@@ -46,7 +46,9 @@ export const settle = (server: Server, fate: Fate): void => {
   for (const message of waiting) {
     if (hasSuccessor(server) && message.work === undefined) forward(server, message)
     else if (!message.type.isCall) lose(server, message)
-    else if (message.place !== undefined) message.refuse(Delivery.notRunning(server.askedBy))
+    else if (message.place !== undefined) {
+      message.refuse(Delivery.waitingReason(message.attempts, reason, fate, server.askedBy))
+    }
   }
   if (waiting.length > 0 || server.phase === Stopped) mailbox?.resumeSenders()
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Latch, Layer, Schedule, Schema } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Schedule, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
@@ -28,10 +28,13 @@ class Job extends GenServer.Service<Job>()("test/Job", {
 
 type Log = ReadonlyArray<string>
 
+const once = Restart.intensity({ restarts: 1, within: "1 minute" })
+
 const app = (
   gate = Latch.makeUnsafe(true),
   supervisor: Partial<Supervisor.Options> = {},
-  server: GenServer.Options = {}
+  server: GenServer.Options = {},
+  init: Effect.Effect<Log> = Effect.succeed([])
 ) =>
   Layer.provideMerge(
     Supervisor.layer({
@@ -42,7 +45,7 @@ const app = (
     }, [
       StateContainer.layerMemory(Job),
       Job.layer({
-        init: [],
+        init,
         handlers: {
           Try: (log: Log, { failures, name }, { attempt, incarnation }) =>
             attempt <= failures
@@ -127,6 +130,31 @@ describe("a message with redeliver", () => {
       assert.deepStrictEqual(yield* job.Read(), ["patient"])
     }).pipe(Effect.provide(app(gate)))
   })
+
+  it.effect.each(["crashes", "is stopped"])(
+    "hears that it was begun when none handles it again, and not that there is no server: it %s before the next one is up",
+    (how) => {
+      let starts = 0
+      const starting = Latch.makeUnsafe()
+      const init = Effect.suspend(() => {
+        if (++starts === 1) return Effect.succeed<Log>([])
+        starting.openUnsafe()
+        return how === "crashes" ? Effect.die(new Error("no init")) : Effect.never
+      })
+      return Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const job = Context.get(yield* Layer.buildWithScope(app(undefined, { restart: once }, {}, init), scope), Job)
+        const caller = yield* now(job.Try({ name: "begun", failures: 1 }))
+        const behind = yield* now(job.Read())
+        yield* starting.await
+        yield* Scope.close(scope, Exit.void)
+        const begun = reasonOf(yield* Fiber.await(caller))
+        assert.isTrue(begun?._tag === "Crashed" || (begun?._tag === "NotRunning" && begun.reason !== undefined))
+        const never = reasonOf(yield* Fiber.await(behind))
+        assert.isTrue(never?._tag === "NotRunning" && never.reason === undefined)
+      })
+    }
+  )
 
   it.effect("is withdrawn with its caller: it is not handled again", () => {
     const gate = Latch.makeUnsafe()
