@@ -3,7 +3,7 @@
  * ends are logged as crashes.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, Latch, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, type ExitReason, normal, shutdown } from "../../../src/domain/process/ExitReason.ts"
 import { GenServer, Process, Supervisor } from "../../../src/index.ts"
@@ -59,6 +59,19 @@ describe("server: stopping", () => {
       const died = yield* Effect.flip(GenServer.stop(dies))
       assert(died instanceof GenServer.StopFailed)
       assert.deepStrictEqual([died.asked, died.reason], [normal, crashed(Cause.die("die"))])
+
+      // It crashes by itself, and otherwise than it was asked to.
+      const gate = Latch.makeUnsafe()
+      const handlers = { ...behavior.handlers, NoReply: () => Effect.andThen(gate.await, Effect.die("boom")) }
+      const busy = yield* root.startChild(
+        Server.recipe({ ...behavior, handlers }, { key: "busy", restart: "temporary" })
+      )
+      yield* now(Effect.exit(busy.NoReply()))
+      const stopping = yield* now(Effect.flip(GenServer.stop(busy, crashed(Cause.die("asked")))))
+      yield* gate.open
+      const other = yield* Fiber.join(stopping)
+      assert(other instanceof GenServer.StopFailed)
+      assert.deepStrictEqual(other.reason, crashed(Cause.die("boom")))
 
       const hangs = yield* ending("hangs", () => Effect.sleep(5000))
       const waiting = yield* now(Effect.flip(GenServer.stop(hangs, normal, { timeout: 1000 })))

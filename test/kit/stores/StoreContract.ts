@@ -323,6 +323,22 @@ export const contract = (name: string, subject: Subject): void => {
     )
 
     test(
+      "an answer that one record of a batch forgets, and the next one brings again, is there",
+      Effect.fnUntraced(function*(open) {
+        const store = yield* open()
+        const epoch = yield* store.acquireEpoch("app")
+        const ids = Effect.map(store.load("a"), ([newest]) => newest?.answers?.map((one) => one.id))
+        yield* store.save([record("a", 2, epoch, { answers: [answer("x", 1), answer("y", 2)] })])
+        yield* store.save([
+          record("a", 3, epoch, { forgetAnswersBefore: 3 }),
+          record("b", 1, epoch, { answers: [answer("w", 1)] }),
+          record("a", 4, epoch, { answers: [answer("x", 1)] })
+        ])
+        assert.deepStrictEqual(yield* ids, ["x"])
+      })
+    )
+
+    test(
       "answers under made keys are forgotten apart from those under keys that callers give",
       Effect.fnUntraced(function*(open) {
         const store = yield* open()

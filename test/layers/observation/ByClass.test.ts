@@ -155,7 +155,38 @@ describe("by class", () => {
         [(yield* of(Metrics.classCrashes)).count, (yield* of(Metrics.classRestarts)).count],
         [1, 1]
       )
+      // From the first of several, and a restart without a crash.
+      yield* Effect.exit(desk.Crash())
+      yield* TestClock.adjust("4 seconds")
+      yield* Effect.exit(desk.Crash())
+      yield* TestClock.adjust("4 seconds")
+      yield* GenServer.stop(desk)
+      yield* desk.Add({ by: 1 })
+      assert.strictEqual((yield* of(Metrics.firstReplyTime)).sum, 12)
+      assert.deepStrictEqual(
+        [(yield* of(Metrics.classCrashes)).count, (yield* of(Metrics.classRestarts)).count],
+        [3, 4]
+      )
     }).pipe(quietly, withGate({}), isolated))
+
+  it.effect("a crash after which a server is not started again is no restart", () =>
+    Effect.gen(function*() {
+      const desk = yield* Desk
+      yield* Effect.exit(desk.Crash())
+      assert.deepStrictEqual(
+        [(yield* of(Metrics.classCrashes)).count, (yield* of(Metrics.classRestarts)).count],
+        [1, 0]
+      )
+    }).pipe(
+      quietly,
+      Effect.provide(
+        Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+          StateContainer.layerMemory(Desk),
+          Desk.layer(behaviorOf(Latch.makeUnsafe()), { restart: "temporary" })
+        ]).pipe(Layer.provide(Telemetry.byClass()))
+      ),
+      isolated
+    ))
 
   it.effect("the time from a commit until it is stored, and those that hibernate", () => {
     const script = new Scripted()

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { Process, Snapshots, StateStore } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { Account, Inside, one } from "../../kit/Account.ts"
@@ -33,6 +33,26 @@ const seqs = (listed: ReadonlyArray<Snapshots.Listed>) =>
   listed.map(({ aside, seq }) => aside === undefined ? seq : -seq)
 
 describe("looking", () => {
+  it.effect("finds all keys in the order of their bytes, page by page, also in a store that knows no pages", () =>
+    Effect.gen(function*() {
+      const store = StateStore.makeMemory()
+      const epoch = yield* store.acquireEpoch("shop")
+      const keys = [...Array.from({ length: 1000 }, (_, i) => `k${String(i).padStart(4, "0")}`), "\uffff", "\u{10000}"]
+      yield* store.save(keys.map((key) => ({ key, epoch, seq: 1, version: 1, state: "1", trusted: 0, at: 0 })))
+      const found: Array<number> = []
+      const paged: typeof store = {
+        ...store,
+        keys: (prefix, page) =>
+          Effect.tap(store.keys(prefix, page), (some) => Effect.sync(() => found.push(some.length)))
+      }
+      const pageless: typeof store = {
+        ...store,
+        keys: (prefix) => Effect.map(store.keys(prefix), (all) => Array.from(all).reverse())
+      }
+      for (const one of [paged, pageless]) assert.deepStrictEqual(yield* Stream.runCollect(Snapshots.keys(one)), keys)
+      assert.deepStrictEqual(found, [1000, 2, 0])
+    }))
+
   it.effect("lists what is kept, newest first, then what was set aside", () =>
     Effect.gen(function*() {
       const store = yield* filled

@@ -256,9 +256,8 @@ export class Mailbox {
   private admit(): void {
     while (this.senders !== undefined && this.size - this.own < this.capacity) {
       const sender = MutableList.take(this.senders)
-      if (sender === MutableList.Empty || this.senders.length === 0) this.senders = undefined
-      if (sender === MutableList.Empty) return
-      if (isWaiting(sender)) this.letIn(sender)
+      if (sender === MutableList.Empty) this.senders = undefined
+      else if (isWaiting(sender)) this.letIn(sender)
     }
   }
 

@@ -204,10 +204,9 @@ export class CompanionTable<in out S> implements Served {
   watch(key: string, reader: Reader<S>): Watching<S> {
     const companion = this.companion(key)
     const watched = companion instanceof Watched ? companion : new Watched(companion)
-    if (watched !== companion) {
-      this.replace(companion, watched)
-      ;(this.watched ??= new Set()).add(watched)
-    }
+    this.watched ??= new Set()
+    this.watched.add(watched)
+    this.replace(companion, watched)
     const { owner } = watched
     const inMemory = owner !== undefined && isOwner<S>(owner) ? owner.inMemory : Option.none()
     watched.join(reader, inMemory)

@@ -84,7 +84,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
   }
 
   get latest(): Latest {
-    return this.outbox.latest(this.newest, this.seq, { name: this.session.store.name, key: this.stored.text })
+    return this.outbox.latest(this.newest, { name: this.session.store.name, key: this.stored.text })
   }
 
   follow(stored: () => void, lost: () => void): void {

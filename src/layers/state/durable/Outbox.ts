@@ -60,9 +60,9 @@ export class Outbox {
   }
 
   /** What is known of the newest commit, which has these books. */
-  latest(books: Latest["books"], seq: number, store: Latest["store"] & object): Latest {
+  latest(books: Latest["books"], store: Latest["store"] & object): Latest {
     const isPending = this.ahead > 0
-    return { books, isConserved: seq > 0 && !isPending, isPending, stored: this.storedSeq, held: this.held, store }
+    return { books, isConserved: !isPending, isPending, stored: this.storedSeq, held: this.held, store }
   }
 
   /** Runs one of them when all that is committed by now is stored, or will not be. */

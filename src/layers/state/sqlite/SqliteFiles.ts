@@ -80,8 +80,9 @@ export const watch = Effect.fnUntraced(function*(
   const ask = (text: string) => Effect.map(execute(text), ([row]) => row)
   const asked = (text: string) => Effect.orElseSucceed(ask(text), () => undefined)
   const path = yield* pathOf(execute)
-  const first = path === undefined ? undefined : look(path)
-  if (first === undefined || path === undefined) return undefined
+  if (path === undefined) return undefined
+  const first = look(path)
+  if (first === undefined) return undefined
   const main = inUse(first, databaseHeader)
   const missing = (found: Seen | undefined, links?: bigint): Lost | undefined => {
     const how = lossOf(main, found, links)

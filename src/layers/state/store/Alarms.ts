@@ -196,7 +196,6 @@ export class Alarms {
 
   /** Forgets deliveries whose timers are not found any more between two places. */
   private tidy(found: ReadonlyArray<DueKey>, after: DueKey | undefined, upTo: DueKey | undefined): void {
-    if (this.attempts.size === 0) return
     const keys = new Set(found.map(({ key }) => key))
     for (const [key, { entry, isUnderWay }] of this.attempts) {
       if (isUnderWay || keys.has(key)) continue
@@ -214,7 +213,7 @@ export class Alarms {
       before.isBehind = true
       return Infinity
     }
-    const left = before !== undefined && isSame && before.again > now ? before : undefined
+    const left = isSame && before.again > now ? before : undefined
     if (left !== undefined) {
       const other = nextOf(entry, left.upTo)
       if (other > now) return Math.min(left.again, other)
@@ -222,7 +221,7 @@ export class Alarms {
     const delivery = this.underWay < maxUnderWay ? this.deliveryTo(key, left?.upTo ?? -Infinity) : undefined
     // What there is no room for is found when there is; who is not there is served when they come.
     if (delivery === undefined) return Infinity
-    const times = left?.times ?? (before !== undefined && isSame ? before.times + 1 : 1)
+    const times = left?.times ?? (isSame ? before.times + 1 : 1)
     const attempt: Attempt = {
       entry,
       times,

@@ -99,7 +99,6 @@ export class Worker<A, E, R> extends LocalProcess implements Child<never> {
     fiber.interruptUnsafe()
     // What it releases has as long as its supervisor would give it.
     const patience = patienceFor(reason, this.patience)
-    if (this.fiber !== fiber || patience === Infinity) return
     fiber.addObserver(after(this.reportContext, patience, () => this.abandon(fiber, true)))
   }
 

@@ -92,6 +92,13 @@ describe("the keys of a class", () => {
     })
   }
 
+  it.effect("are those in memory, where there is no store: from a key on, too", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(["c", "a", "d", "b"], add)
+      assert.deepStrictEqual(yield* listed(), ["a", "b", "c", "d"])
+      assert.deepStrictEqual(yield* listed({ after: "b" }), ["c", "d"])
+    }).pipe(Effect.provide(inMemory)))
+
   it.effect("are strings: what is none is refused, by name", () =>
     Effect.gen(function*() {
       // As from code without types.

@@ -84,11 +84,15 @@ it.effect("what does not end in the time it was given is said to be left behind;
   return Effect.gen(function*() {
     const top = yield* Top
     yield* Process.kill(yield* Mill)
+    const stuck = Effect.uninterruptible(Effect.never)
+    const told = yield* top.startChild(Supervisor.workerRecipe("told", stuck, { restart: "temporary" }))
+    yield* Process.exit(told, { _tag: "Shutdown" })
     yield* now(top.terminateChild("test/Mill"))
     yield* now(top.terminateChild("work"))
     yield* TestClock.adjust("5 seconds")
     assert.deepStrictEqual(log.lines.map(({ text }) => text), [
       "root > test/Mill #1 killed; it is restarted",
+      "root > told #1 did not end in time, and is left behind; it stays down",
       "root > test/Mill #2 did not end in time, and is left behind; it stays down",
       "root > work #1 did not end in time, and is left behind; it stays down"
     ])

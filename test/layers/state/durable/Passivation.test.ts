@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { GenServer, Process, StateContainer, StateTable, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now, poll, turns } from "../../../kit/Fibers.ts"
+import { quiet } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
 import { away, layer as storeLayer, onSave, Store } from "../../../kit/Scripted.ts"
 import { behavior, Inside, loads, setUp, Sleeper, type State, Top } from "../../../kit/Sleeper.ts"
@@ -86,6 +87,37 @@ describe("a server that hibernates over a store", () => {
       assert.deepStrictEqual(frozen, [true])
     }).pipe(Effect.provide(app))
   })
+
+  for (const [how, isTrusted] of [["as little", false], ["as much", true]] as const) {
+    it.effect(`a state that was loaded again is trusted ${how} as before: whether it gives way to the one before`, () => {
+      const inside = new Inside()
+      const own = behavior(inside)
+      const Add = (state: State, { by }: { readonly by: number }) =>
+        state.n === 2 ? Effect.die("poisoned") : [state.n + by, { n: state.n + by }] as const
+      const app = Layer.provide(
+        Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+          StateContainer.layerStore(Sleeper, { store: Store, onSuspect: "rollback" }),
+          Sleeper.layer({ ...own, handlers: { ...own.handlers, Add } }, { passivate: { after: "30 seconds" } })
+        ]),
+        storeLayer(inside.script)
+      )
+      return Effect.gen(function*() {
+        const sleeper = yield* Sleeper
+        yield* sleeper.Add({ by: 1 })
+        yield* sleeper.Add({ by: 1 })
+        // A message that was handled from it speaks for it.
+        if (isTrusted) yield* sleeper.Read()
+        yield* Process.kill(sleeper)
+        const before = inside.script.count("load")
+        yield* TestClock.adjust("1 minute")
+        yield* Effect.exit(sleeper.Add({ by: 5 }))
+        assert.isAbove(inside.script.count("load"), before)
+        yield* Effect.exit(sleeper.Add({ by: 6 }))
+        yield* Effect.exit(sleeper.Add({ by: 7 }))
+        assert.strictEqual(yield* sleeper.Read(), isTrusted ? 2 : 1)
+      }).pipe(Effect.provide(app), quiet)
+    })
+  }
 
   it.effect("is running, to its supervisor and to its callers: nothing is loaded for that", () => {
     const inside = new Inside()

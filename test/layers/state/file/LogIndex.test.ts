@@ -1,6 +1,7 @@
 /** What an index says of a log, and what a compaction takes over of it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { lossOf } from "../../../../src/domain/state/Answers.ts"
 import type { LogEntry } from "../../../../src/domain/state/log/LogEntry.ts"
 import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
 import { copyNeeded } from "../../../../src/layers/state/file/LogCompaction.ts"
@@ -109,6 +110,16 @@ const rottenIn = ({ index, texts }: Log): ReadonlyArray<Place> =>
 const inOrder = (places: ReadonlyArray<Place>) => places.map(({ at }) => at).sort((a, b) => a - b)
 
 describe("an index of a log", () => {
+  it.effect("answers that were lost with all snapshots of a key are known as lost with the next one", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const log = new Log("log")
+      log.apply({ _tag: "Put", record: record("a", 1, 1, { answers: [answer("x", 1)] }) }, "it is not what was written")
+      log.apply({ _tag: "Aside", key: "a", seq: 1, why: "damaged", asideAt: 5 })
+      log.apply({ _tag: "Put", record: record("a", 2, 1, { answers: [answer("y", 2)] }) })
+      const { loaded: [[newest] = []] } = yield* view(log)
+      assert.deepStrictEqual(newest?.answers?.map((one) => [one.id, lossOf(one)]), [["x", "damaged"], ["y", undefined]])
+    })))
+
   it.effect.prop(
     "says the same after a compaction, whatever was written, set aside, removed, damaged or in doubt before",
     { ops: Schema.Array(Op) },
