@@ -142,6 +142,15 @@ describe("a state transformed at rest", () => {
     assert.strictEqual(decoded._tag === "Decoded" ? Redacted.value(decoded.state.token) : "", "hunter2")
   })
 
+  it("that cannot be looked into is compared by its text, and refused when it would be another one", () => {
+    const Growing = Schema.String.pipe(Schema.decodeTo(Schema.String, {
+      decode: SchemaGetter.passthrough(),
+      encode: SchemaGetter.transform((text: string) => `${text}!`)
+    }))
+    const written = StateSchema.make(Schema.RedactedFromValue(Growing)).encode(Redacted.make("hunter2"))
+    assert.include(JSON.stringify(written), "would be another one when it is read back")
+  })
+
   it("is encrypted by a migration when an older version stored it in the clear", () => {
     const State = StateSchema.make(Schema.Struct({ user: Schema.String, token: Schema.String }))
       .next(Secret, ({ token, user }) => ({ user, token: Redacted.make(token) }))

@@ -1,11 +1,12 @@
 /** What the errors of callers say: what happened, and what to do about it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, type Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Effect, type Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { along, branch, Cell, everyWay, type Gates, gates, type Style, tree } from "../../../kit/Cell.ts"
-import { now } from "../../../kit/Fibers.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
+import { Inside, setUp, Sleeper } from "../../../kit/Sleeper.ts"
 
 const lateOf = (exit: Exit.Exit<unknown, unknown>) => {
   assert(exit._tag === "Failure")
@@ -85,6 +86,21 @@ describe("a timeout says whether the message had begun, and what it waited for",
         assert.include(message, `${withdrawn} The server is not up`)
       })
     ))
+
+  it.effect("its store, where its state has left memory and is loaded again", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const [sleeper, gate] = [yield* Sleeper, Latch.makeUnsafe()]
+      yield* sleeper.Sleep({ by: 1 })
+      yield* turns
+      inside.script.before = (operation) => operation === "load" ? gate.await : Effect.void
+      const { begun, message, waitsFor } = yield* late(sleeper.Add({ by: 1 }, options))
+      assert.deepStrictEqual([begun, waitsFor], [false, "store"])
+      assert.include(message, withdrawn)
+      yield* gate.open
+      assert.strictEqual(yield* sleeper.Read(), 1)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
 })
 
 class Odd extends GenServer.Service<Odd>()("test/OddOne", {
