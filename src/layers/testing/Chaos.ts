@@ -231,7 +231,7 @@ export const layerFaults = (options: FaultsOptions): Layer.Layer<Faults> =>
       new Recorder(() => Scenario.millisOf(clock)),
       Scenario.wholeOf(planOf("Chaos.layerFaults", options))
     )
-    run.start = Scenario.millisOf(clock)
+    run.begin(Scenario.millisOf(clock))
     const struck = Effect.sync(() => [...run.struck])
     return Context.make(Faults, { plan: run.part.faults, struck }).pipe(
       Context.merge(Scenario.faultsOf(run, () => Scenario.millisOf(clock))),
@@ -242,7 +242,7 @@ export const layerFaults = (options: FaultsOptions): Layer.Layer<Faults> =>
 /** A clock that jumps when that is due, as long as the scope is open. */
 const jumping = Effect.fnUntraced(function*(run: Scenario.Run, clock: Clock.Clock) {
   const jumps = new JumpingClock(clock)
-  const strike = Effect.forEach(run.part.faults, (fault) =>
+  const strikes = Effect.forEach(run.part.faults, (fault) =>
     fault._tag === "Clock"
       ? Effect.andThen(
         Effect.sleep(Math.max(0, run.start! + fault.at - Scenario.millisOf(clock))),
@@ -252,7 +252,9 @@ const jumping = Effect.fnUntraced(function*(run: Scenario.Run, clock: Clock.Cloc
         })
       )
       : Effect.void, { discard: true })
-  if (run.part.faults.some(({ _tag }) => _tag === "Clock")) yield* Effect.forkScoped(strike)
+  if (run.part.faults.some(({ _tag }) => _tag === "Clock")) {
+    yield* Effect.forkScoped(Effect.andThen(run.begun.await, strikes))
+  }
   return jumps
 })
 
@@ -314,8 +316,8 @@ const shownLines = 100
  * **Details**
  *
  * The same seed draws the same faults and the same choices of clients; what comes of them depends on the machine, so
- * that a failure cannot be made short by leaving things out. Of a history that cannot be, those operations are shown
- * that say so. `recovery` is 5 seconds by default. Logs are not shown.
+ * that a failure cannot be made short by leaving things out. No fault strikes before the app is up. Of a history that
+ * cannot be, those operations are shown that say so. `recovery` is 5 seconds by default. Logs are not shown.
  *
  * @category running
  * @since 0.1.0
@@ -327,7 +329,6 @@ export const run = <A, E>(app: Layer.Layer<A, E>, options: RunOptions<A>): Effec
     const start = Scenario.millisOf(clock)
     const recorder = new Recorder(() => Scenario.millisOf(clock) - start)
     const run = new Scenario.Run(recorder, Scenario.wholeOf(options))
-    run.start = start
     const lived = yield* Scenario.life(app, { recovery: "5 seconds", ...options }, run).pipe(
       Effect.provideService(Clock.Clock, yield* jumping(run, clock)),
       Effect.provideService(References.MinimumLogLevel, "None")

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Duration, Effect, Fiber, Layer, Random, type Scope } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Fiber, Latch, Layer, Random, type Scope } from "effect"
 import { type Lifecycle, pathText } from "../../domain/observation/Lifecycle.ts"
 import { toText as reasonText } from "../../domain/process/ExitReason.ts"
 import * as Draws from "../../domain/testing/Draws.ts"
@@ -89,6 +89,8 @@ export class Run {
   readonly deaths = new Map<string, string | undefined>()
   /** When the app was up first; faults are counted from there. */
   start: number | undefined
+  /** Opened then. */
+  readonly begun = Latch.makeUnsafe()
   private readonly clients = new Map<string, { steps: number; due: number }>()
   private server: ReadonlyArray<TimedFaults.ServerFault>
   private store: ReadonlyArray<TimedFaults.StoreFault>
@@ -99,6 +101,12 @@ export class Run {
     this.part = part
     this.server = part.faults.filter((fault) => fault._tag === "Server")
     this.store = part.faults.filter((fault) => fault._tag === "Store")
+  }
+
+  /** The app is up: when it was so first. */
+  begin(now: number): number {
+    this.begun.openUnsafe()
+    return this.start ??= now
   }
 
   /** The next step of a client, and when it is due: whatever the steps before it did, or were left out. */
@@ -267,7 +275,7 @@ export const life = <A, E>(
     if (built._tag === "Failure") return problem("start", `the app did not start: ${Cause.pretty(built.cause)}`)
     // Its stores are its own by now.
     run.recorder.takenOver()
-    const start = run.start ??= yield* now
+    const start = run.begin(yield* now)
     const context = Context.add(built.value, History, run.recorder)
     const pause = Duration.toMillis(Duration.fromInputUnsafe(options.pause ?? "1 second"))
 
