@@ -2,7 +2,7 @@
  * A number that tells texts apart, for tables that are looked up by it.
  *
  * Not Effect's `Hash.string`: of 500,000 keys that are counted on in digits and letters a third agree with another one
- * by that, here fewer than ten. It is no secret: who chooses texts can choose ones that agree.
+ * by that, here a dozen at most. It is no secret: who chooses texts can choose ones that agree.
  *
  * @since 0.1.0
  */

@@ -58,8 +58,11 @@ export interface Asking {
   readonly remote: (key: string) => Remote
 }
 
-/** How many clients are kept to be handed out again: to find a key's shard and address is dear. */
-const maxKnown = 1000
+/**
+ * How many clients are kept to be handed out again: to find a key's shard and address is dear, and a client has some
+ * 850 bytes. A runner of effect's has as many entities unless it is given another number.
+ */
+const maxKnown = 10_000
 
 const remoteOf: unique symbol = Symbol()
 

@@ -255,13 +255,13 @@ describe("a client", () => {
       life(),
       Effect.gen(function*() {
         const counters = yield* ClusterServer.client(Counter)
-        const keys = Array.from({ length: 2500 }, (_, i) => `key ${i}`)
-        for (const all of [keys, keys.slice(-1200)]) {
+        const keys = Array.from({ length: 25_000 }, (_, i) => `key ${i}`)
+        for (const all of [keys, keys.slice(-12_000)]) {
           assert.deepStrictEqual(all.map((key) => counters(key).key), all)
         }
-        const [first, last] = [counters("key 0"), counters("key 2499")]
+        const [first, last] = [counters("key 0"), counters("key 24999")]
         yield* passing(first.Add({ by: 1 }))
-        yield* passing(counters("key 2499").Add({ by: 10 }))
+        yield* passing(counters("key 24999").Add({ by: 10 }))
         yield* passing(counters("key 0").Add({ by: 100 }))
         assert.deepStrictEqual([yield* passing(first.Get()), yield* passing(last.Get())], [101, 10])
       })
