@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import { Effect, Exit, type Scope } from "effect"
+import { type Cause, Effect, Exit, type Scope } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 import type { FileLoss } from "../../../domain/state/stored/FileLoss.ts"
 import type { Head } from "../../../domain/state/stored/HeadRing.ts"
@@ -19,9 +19,11 @@ export interface Lost {
 
 /**
  * Compares a database with its files: what is lost, if something is, or an Effect where that takes longer. It may
- * throw. This is asked after each transaction, so it is no Effect where all is well.
+ * throw. This is asked after each transaction, so it is no Effect where all is well; with what it failed of, if it did.
  */
-export type Watch = () => Lost | undefined | Effect.Effect<Lost | undefined, SqlError.SqlError>
+export type Watch = (
+  failure?: Cause.Cause<unknown>
+) => Lost | undefined | Effect.Effect<Lost | undefined, SqlError.SqlError>
 
 /** Asks a database. */
 export type Execute = (text: string) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>
@@ -71,9 +73,12 @@ export const filesOf = (client: object): Files | undefined =>
   files in client ? (client as { readonly [files]: Files })[files] : undefined
 
 /** What a look finds, if it finds anything. What cannot be looked at may be seen again later. */
-const attempt = (watch: Watch): Effect.Effect<Lost | undefined, SqlError.SqlError> | undefined => {
+const attempt = (
+  watch: Watch,
+  failure?: Cause.Cause<unknown>
+): Effect.Effect<Lost | undefined, SqlError.SqlError> | undefined => {
   try {
-    const lost = watch()
+    const lost = watch(failure)
     return lost === undefined || Effect.isEffect(lost) ? lost : Effect.succeed(lost)
   } catch (cause) {
     const reason = SqlError.classifySqliteError(cause, {
@@ -96,7 +101,7 @@ export const lookAfter = <E2>(watch: Watch | undefined, failure: (lost: Lost) =>
       },
       onFailure: (cause) =>
         Effect.flatMap(
-          Effect.orElseSucceed(attempt(watch) ?? Effect.undefined, () => undefined),
+          Effect.orElseSucceed(attempt(watch, cause) ?? Effect.undefined, () => undefined),
           (lost): Exit.Exit<never, E | E2> => lost === undefined ? Exit.failCause(cause) : Exit.fail(failure(lost))
         )
     })

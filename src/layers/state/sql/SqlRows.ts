@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import type { SqlConnection, SqlError } from "effect/sql"
+import type { Cause } from "effect"
+import { type SqlConnection, SqlError } from "effect/sql"
 import * as Answers from "../../../domain/state/Answers.ts"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { damageOf, type RowDamage } from "../../../domain/state/stored/RowSum.ts"
@@ -88,6 +89,12 @@ export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   const cause = described(error)
   return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: cause.message } : { _tag, cause }
 }
+
+/** Whether PostgreSQL has no table of a name that a statement has. */
+export const isTableMissing = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.some((one) =>
+    one._tag === "Fail" && SqlError.isSqlError(one.error) && codeOf(one.error.reason.cause) === "42P01"
+  )
 
 /** A snapshot out of its row, and the slot that the row is in; without one it has no row. */
 export interface Slotted {

@@ -9,7 +9,9 @@
  */
 import { Effect } from "effect"
 import type { SqlConnection } from "effect/sql"
+import type { Execute, Lost, Watch } from "./DatabaseFiles.ts"
 import * as RowSums from "./RowSums.ts"
+import { isTableMissing } from "./SqlRows.ts"
 import type { Bound, Statements } from "./SqlStatements.ts"
 
 type Row = SqlConnection.Row
@@ -73,6 +75,27 @@ export const summedTables: ReadonlyArray<Summed> = [
       ])
   }
 ]
+
+/**
+ * Watches the tables of a store on PostgreSQL: of one that is not found it is known by its number whether it is there
+ * under another name, or in another schema.
+ */
+export const watchTables = (execute: Execute, { names }: Statements): Effect.Effect<Watch | undefined> => {
+  const all = Object.values(names)
+  const numbers = execute(`SELECT ${all.map((name) => `to_regclass('${name}')::oid::bigint AS "${name}"`)}`)
+  return Effect.map(Effect.orElseSucceed(numbers, () => []), ([row]) => {
+    if (row === undefined) return undefined
+    const known = all.map((name) => `('${name}', ${row[name]})`)
+    const look = execute(`SELECT t.name, c.oid IS NULL AS missing FROM (VALUES ${known}) AS t (name, number)
+      LEFT JOIN pg_class AS c ON c.oid = t.number WHERE to_regclass(t.name)::oid IS DISTINCT FROM t.number::oid`)
+    const lost = Effect.map(
+      look,
+      ([gone]): Lost | undefined =>
+        gone && { path: `table ${gone["name"]}`, how: gone["missing"] === true ? "missing" : "moved" }
+    )
+    return (failure) => failure !== undefined && isTableMissing(failure) ? lost : undefined
+  })
+}
 
 /** The statements that make the tables of a store. */
 const tablesOf = ({ dialect, names: { answers, aside, owners, snapshots: table, timers } }: Statements) => {

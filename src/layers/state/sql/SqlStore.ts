@@ -26,7 +26,7 @@ import { along, besides, type Known, setAside } from "./SqlBesides.ts"
 import { countOf, keysOf } from "./SqlKeys.ts"
 import * as SqlReads from "./SqlReads.ts"
 import { reasonOf } from "./SqlRows.ts"
-import { prepare } from "./SqlSchema.ts"
+import { prepare, watchTables } from "./SqlSchema.ts"
 import * as SqlStatements from "./SqlStatements.ts"
 import { staleIn, Turns } from "./SqlTurns.ts"
 import * as SqlWaits from "./SqlWaits.ts"
@@ -127,7 +127,8 @@ export const make = Effect.fnUntraced(function*(
   yield* typed("open")(database.transaction(prepare(sql, run)))
   // What is known beside a database is known of one process's writes.
   const heads = yield* (isShared ? undefined : database.files?.heads(ask, table)) ?? Effect.undefined
-  const lost = yield* database.files?.watching(ask) ?? Effect.undefined
+  const lost = yield* (database.dialect === "pg" ? watchTables(ask, sql) : database.files?.watching(ask)) ??
+    Effect.undefined
 
   const inPlace = (operation: string) =>
     DatabaseFiles.lookAfter(lost, (found) => fail(operation, { _tag: "Gone", ...found }))

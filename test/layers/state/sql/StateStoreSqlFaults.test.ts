@@ -323,16 +323,43 @@ describe("PostgreSQL that fails", () => {
       })
   )
 
-  it.live("an error that trying again cannot mend says so: a table of PostgreSQL's that is gone", () =>
+  for (
+    const [how, away, back] of [
+      ["missing", "DROP TABLE $t$w", undefined],
+      ["moved", "ALTER TABLE $t$w RENAME TO $t_away", "ALTER TABLE $t_away RENAME TO $t$w"],
+      ["moved", "ALTER TABLE $t$w SET SCHEMA elsewhere", "ALTER TABLE elsewhere.$t$w SET SCHEMA public"]
+    ] as const
+  ) {
+    const deed = away.replaceAll(/\$\w+ ?/g, "")
+    it.live(`a table of PostgreSQL's that is not where it was is ${how}: by ${deed}; one that is back in time is gone on with`, () =>
+      Effect.gen(function*() {
+        const { sql, store, table } = yield* opened(`Gone_${++tables}`)
+        const epoch = yield* store.acquireEpoch("app")
+        yield* store.save([record("a", 1, epoch)])
+        yield* sql.unsafe("CREATE SCHEMA IF NOT EXISTS elsewhere")
+        for (const which of ["", "_owners"]) {
+          const run = (text: string) => sql.unsafe(text.replaceAll("$t", table).replaceAll("$w", which))
+          yield* run(away)
+          for (const asked of [store.confirm!(epoch, "a"), store.save([record("a", 2, epoch)])]) {
+            const error = yield* Effect.flip(asked)
+            assert.deepStrictEqual(error.reason, { _tag: "Gone", path: `table ${table}${which}`, how })
+            assert.strictEqual(error.isRetryable, how === "moved")
+          }
+          if (back === undefined) return
+          yield* run(back)
+        }
+        yield* store.save([record("a", 2, epoch)])
+        assert.deepStrictEqual(yield* seqs(store), [2, 1])
+      }))
+  }
+
+  it.live("an error that trying again cannot mend says so: a column of PostgreSQL's that is gone", () =>
     Effect.gen(function*() {
       const { sql, store, table } = yield* opened()
       const epoch = yield* store.acquireEpoch("app")
-      yield* sql.unsafe(`ALTER TABLE ${table} RENAME TO ${table}_away`)
+      yield* sql.unsafe(`ALTER TABLE ${table} DROP COLUMN state`)
       assert.strictEqual(reasonOf(yield* Effect.exit(store.load("a")))?._tag, "Unusable")
       assert.strictEqual(reasonOf(yield* Effect.exit(store.save([record("a", 1, epoch)])))?._tag, "Unusable")
-      yield* sql.unsafe(`ALTER TABLE ${table}_away RENAME TO ${table}`)
-      yield* store.save([record("a", 1, epoch)])
-      assert.deepStrictEqual(yield* seqs(store), [1])
     }))
 
   it.live("one that is out of connections when it is opened is waited for", () =>
