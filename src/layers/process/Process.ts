@@ -318,7 +318,7 @@ export const fiber = (ref: HasProcess): Effect.Effect<Fiber.Fiber<ExitReason, un
     const process = from(ref, "Process.fiber")
     const { incarnation } = process
     const known = fibers.get(process)
-    if (known?.incarnation === incarnation && known.fiber.pollUnsafe() === undefined) return Exit.succeed(known.fiber)
+    if (known?.incarnation === incarnation) return Exit.succeed(known.fiber)
     const outcome = Effect.onInterrupt(
       Effect.flatMap(ended(process), toExit),
       ([by]) => endIncarnation(process, incarnation, crashed(Cause.interrupt(by)))

@@ -221,6 +221,21 @@ describe("the supervisor's own life", () => {
     assert.deepStrictEqual(world.take(), [])
   })
 
+  it("does not wait for a child whose start fails while others are stopped before it", () => {
+    const world = new World()
+    world.add("a", "b")
+    world.starts.set("a", ["hang"])
+    world.stops.set("b", ["hang"])
+    world.exit("a")
+    world.take()
+    end(world)
+    assert.deepStrictEqual(world.take(), ["stop b"])
+    world.release("a", "fail")
+    assert.deepStrictEqual(world.take(), [])
+    world.release("b")
+    assert.deepStrictEqual(world.take(), ["ended Shutdown"])
+  })
+
   it("is heard in the middle of a group restart", () => {
     const world = new World({ strategy: "one_for_all" })
     world.add("a", "b", "c")

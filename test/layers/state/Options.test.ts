@@ -110,6 +110,10 @@ describe("stores", () => {
           busyTimeout
         ])
       }
+      for (const patience of [-1, Number.NaN, broken, "soon" as Duration.Input]) {
+        const error = refusal(yield* build(StateStoreSqlite.layer(Db, { filename, patience })))
+        assert.deepStrictEqual([error.of, error.option, error.given], [`sqlite ${filename}`, "patience", patience])
+      }
       assert.isFalse(fs.existsSync(filename))
       const soon = refusal(
         yield* build(StateStoreSqlite.layer(Db, { filename, busyTimeout: "soon" as Duration.Input }))

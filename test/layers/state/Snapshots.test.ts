@@ -33,6 +33,15 @@ const seqs = (listed: ReadonlyArray<Snapshots.Listed>) =>
   listed.map(({ aside, seq }) => aside === undefined ? seq : -seq)
 
 describe("looking", () => {
+  it.effect("says which one there is not: the newest, or one by its number", () =>
+    Effect.gen(function*() {
+      const store = yield* filled
+      const { message: newest } = yield* Effect.flip(Snapshots.text(store, { key: "shop/Safe" }))
+      assert.include(newest, `the newest snapshot of "shop/Safe": there is none.`)
+      const { message: other } = yield* Effect.flip(Snapshots.text(store, { key, seq: 77 }))
+      assert.include(other, `snapshot 77 of "shop/Till": there is none.`)
+    }))
+
   it.effect("finds all keys in the order of their bytes, page by page, also in a store that knows no pages", () =>
     Effect.gen(function*() {
       const store = StateStore.makeMemory()

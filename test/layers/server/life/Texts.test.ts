@@ -6,6 +6,7 @@ import { GenServer, Next, Process, Restart, StateContainer, Supervisor, Sys } fr
 import { Harness } from "../../../../src/testing.ts"
 import { along, branch, Cell, everyWay, type Gates, gates, type Style, tree } from "../../../kit/Cell.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
+import { onSave } from "../../../kit/Scripted.ts"
 import { Inside, setUp, Sleeper } from "../../../kit/Sleeper.ts"
 
 const lateOf = (exit: Exit.Exit<unknown, unknown>) => {
@@ -86,6 +87,18 @@ describe("a timeout says whether the message had begun, and what it waited for",
         assert.include(message, `${withdrawn} The server is not up`)
       })
     ))
+
+  it.effect("its store, where its answer is held until that has what it was computed from", () => {
+    const inside = new Inside()
+    return Effect.gen(function*() {
+      const [sleeper, gate] = [yield* Sleeper, Latch.makeUnsafe()]
+      inside.script.before = onSave(() => gate.await)
+      const { begun, waitsFor } = yield* late(sleeper.Add({ by: 1 }, options))
+      assert.deepStrictEqual([begun, waitsFor], [true, "store"])
+      yield* gate.open
+      assert.strictEqual(yield* sleeper.Read(), 1)
+    }).pipe(Effect.provide(setUp(inside)))
+  })
 
   it.effect("its store, where its state has left memory and is loaded again", () => {
     const inside = new Inside()
