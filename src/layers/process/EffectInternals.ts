@@ -30,6 +30,25 @@ export const spanOf = ({ cache }: Pick<Fiber.Fiber<unknown, unknown>, "cache">):
 export const goOnWith = <A, E>(exit: Exit.Exit<A, E>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E> =>
   (exit as unknown as Evaluated<A, E>)[evaluateKey](fiber)
 
+/** The same with any Effect. Apart, because V8 finds the step of an outcome sooner where it has seen nothing else. */
+export const beginWith = <A, E>(
+  effect: Effect.Effect<A, E>,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<A, E> => (effect as unknown as Evaluated<A, E>)[evaluateKey](fiber)
+
+/** Counts a step that a fiber has not taken itself: it gives way after so many. */
+export const countStep = (fiber: Fiber.Fiber<unknown, unknown>): void => {
+  ;(fiber as { currentOpCount: number }).currentOpCount++
+}
+
+/** The base of a class of Effects. `Effectable.Class` does not hand the fiber on: it would have to be looked up. */
+export const effectWith = <A, E>(prototype: Effect.Effect<A, E>): new() => Effect.Effect<A, E> => {
+  // A class extends a constructor; this one has nothing to do.
+  function Base() {}
+  Base.prototype = prototype
+  return Base as unknown as new() => Effect.Effect<A, E>
+}
+
 interface Evaluated<A, E> {
   readonly [evaluateKey]: (fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E>
 }

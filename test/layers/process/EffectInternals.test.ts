@@ -2,6 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Effectable, Exit, Fiber, Option, Schema } from "effect"
 import {
+  beginWith,
+  countStep,
+  effectWith,
   goOnWith,
   hasConstructorDefault,
   isEffect,
@@ -67,6 +70,58 @@ describe("what is read of effect's values", () => {
         assert.deepStrictEqual(Effect.runSyncExit(going), exit)
       }))
   }
+
+  it.effect("begins an Effect as a fiber does that runs it", () =>
+    Effect.gen(function*() {
+      const effects = [
+        Effect.sync(() => 1),
+        Effect.fail("no"),
+        Effect.as(Effect.yieldNow, 2),
+        Effect.gen(function*() {
+          return (yield* Effect.succeed(1)) + (yield* Effect.as(Effect.yieldNow, 2))
+        })
+      ]
+      for (const effect of effects) {
+        const begun = Effectable.Prototype<Effect.Effect<number, string>>({
+          label: "begun",
+          evaluate: (fiber) => beginWith(effect, fiber)
+        })
+        assert.deepStrictEqual(yield* Effect.exit(begun), yield* Effect.exit(effect))
+      }
+    }))
+
+  it("counts a step, after which a fiber gives way the sooner", () => {
+    const untilYield = (body: () => Effect.Effect<void>) => {
+      let steps = 0
+      Effect.runFork(Effect.whileLoop({ while: () => true, body, step: () => void steps++ })).interruptUnsafe()
+      return steps
+    }
+    const plain = untilYield(() => Effect.withFiber(() => Exit.void))
+    const counted = untilYield(() =>
+      Effect.withFiber((fiber) => {
+        for (let i = 0; i < 100; i++) countStep(fiber)
+        return Exit.void
+      })
+    )
+    assert.isAtMost(counted, plain / 50)
+  })
+
+  it.effect("makes classes of Effects that are run as any other", () =>
+    Effect.gen(function*() {
+      const Base: new() => Effect.Effect<number> = effectWith(Effectable.Prototype<Answer>({
+        label: "Answer",
+        evaluate() {
+          return Effect.succeed(this.answer)
+        }
+      }))
+      class Answer extends Base {
+        readonly answer = 42
+      }
+      const answer = new Answer()
+      assert.isTrue(Effect.isEffect(answer))
+      assert.strictEqual(yield* answer, 42)
+      assert.deepStrictEqual(yield* Effect.exit(answer), Exit.succeed(42))
+    }))
 
   it("knows fields with a constructor default", () => {
     const withDefault = Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(1)))

@@ -11,7 +11,14 @@ import { limit, refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
 import { isPayloadSchema } from "../../../domain/server/Validation.ts"
-import { goOnWith, hasConstructorDefault, isExit, spanOf } from "../../process/EffectInternals.ts"
+import {
+  countStep,
+  effectWith,
+  goOnWith,
+  hasConstructorDefault,
+  isExit,
+  spanOf
+} from "../../process/EffectInternals.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
@@ -22,7 +29,6 @@ import { checkedMethod, checksOf } from "./Checked.ts"
 /** OTP's default. */
 const defaultTimeout = 5000
 
-// `Effectable.Class` does not hand the fiber on: looked up, it would be a good part of a message.
 const calling = Effectable.Prototype<Calling>({
   label: "Calling",
   evaluate(fiber) {
@@ -42,18 +48,15 @@ const casting = Effectable.Prototype<Casting>({
     const { complete } = this.type
     // Sent more than once, it is the same message each time.
     const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
-    // Its outcome is a step of its own. So a sender that sends without end gives way after as many casts as a turn
+    const sent = this.server.cast(message, spanOf(fiber))
+    if (!isExit(sent)) return sent
+    // It counts as a step of its own. So a sender that sends without end gives way after as many casts as a turn
     // handles; in half the steps it would send twice as many, and the mailbox would grow.
-    return this.server.cast(message, spanOf(fiber))
+    countStep(fiber)
+    return goOnWith(sent, fiber)
   }
 })
 
-// A class extends a constructor; these have nothing to do.
-const effectWith = <A, E>(prototype: Effect.Effect<A, E>): new() => Effect.Effect<A, E> => {
-  function Base() {}
-  Base.prototype = prototype
-  return Base as unknown as new() => Effect.Effect<A, E>
-}
 const CallingBase: new() => Effect.Effect<unknown, unknown> = effectWith(calling)
 const CastingBase: new() => Effect.Effect<void> = effectWith(casting)
 

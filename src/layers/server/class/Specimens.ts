@@ -8,11 +8,13 @@
  *
  * @since 0.1.0
  */
+import { Effect } from "effect"
 import { callError } from "../../../domain/process/CallError.ts"
 import { ServerProcess } from "../engine/ServerProcess.ts"
 import { Envelope, type Receiver } from "../message/Envelope.ts"
 import { DirectView, HandlerView } from "../message/HandlerView.ts"
 import { ownCall } from "../message/MessageType.ts"
+import { Handling, type Incarnation } from "../parts/Incarnation.ts"
 import type { ServerSpec } from "../parts/ServerSpec.ts"
 import type { ClientClass } from "../parts/ServerSpec.ts"
 import { Calling, Casting } from "./Client.ts"
@@ -26,6 +28,7 @@ const messages: ReadonlyArray<object> = [
   envelope,
   new HandlerView(envelope, 1),
   new DirectView(noServer, ownCall, undefined, 1),
+  new Handling({} as Incarnation, Effect.void),
   new Calling(noServer, ownCall, undefined, 5000, undefined),
   new Casting(noServer, ownCall, undefined),
   callError("", "", { _tag: "NotRunning" })

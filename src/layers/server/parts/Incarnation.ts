@@ -5,9 +5,10 @@
  *
  * @since 0.1.0
  */
-import { type Deferred, type Effect, Effectable, Fiber, type Scope } from "effect"
+import { type Deferred, type Effect, Effectable, type Fiber, type Scope } from "effect"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import type { Started } from "../../process/Child.ts"
+import { beginWith, countStep, effectWith } from "../../process/EffectInternals.ts"
 import type { Envelope } from "../message/Envelope.ts"
 import type { AnyBehavior } from "./ServerSpec.ts"
 
@@ -39,18 +40,24 @@ export class Incarnation {
   }
 }
 
+const handling = Effectable.Prototype<Handling>({
+  label: "Handling",
+  evaluate(fiber) {
+    this.incarnation.fiber = fiber
+    countStep(fiber)
+    return beginWith(this.effect, fiber)
+  }
+})
+const HandlingBase: new() => Effect.Effect<unknown, unknown> = effectWith(handling)
+
 /** Runs an Effect in an incarnation's name, and notes the fiber that runs it before its first step. */
-export class Handling extends Effectable.Class<unknown, unknown> {
-  private readonly incarnation: Incarnation
-  private readonly effect: Effect.Effect<unknown, unknown>
+export class Handling extends HandlingBase {
+  readonly incarnation: Incarnation
+  readonly effect: Effect.Effect<unknown, unknown>
   constructor(incarnation: Incarnation, effect: Effect.Effect<unknown, unknown>) {
     super()
     this.incarnation = incarnation
     this.effect = effect
-  }
-  override asEffect(): Effect.Effect<unknown, unknown> {
-    this.incarnation.fiber = Fiber.getCurrent()
-    return this.effect
   }
 }
 

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Scheduler, Schema } from "effect"
 import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 
 /** Sends itself, or another, one more cast for every cast: it never comes to rest by itself. */
@@ -96,6 +97,16 @@ it.live("two hundred thousand casts are all handled, and a call after them sees 
     let sent = 0
     yield* Effect.whileLoop({ while: () => sent < 200_000, body: () => busy.Count(), step: () => void sent++ })
     assert.strictEqual(yield* busy.Get({}, { timeout: "infinity" }), 200_000)
+  }).pipe(Effect.provide(app({ go: Effect.void }))))
+
+it.effect("a sender of casts without end gives way after as many as a turn handles", () =>
+  Effect.gen(function*() {
+    const busy = yield* Busy
+    const server = serverOf(busy)!
+    const sender = yield* now(Effect.whileLoop({ while: () => true, body: () => busy.Count(), step: () => {} }))
+    assert.isAbove(server.mailboxSize, 512)
+    assert.isAtMost(server.mailboxSize, 1024)
+    yield* Fiber.interrupt(sender)
   }).pipe(Effect.provide(app({ go: Effect.void }))))
 
 it.live(
