@@ -22,6 +22,7 @@ import type { QuarantinedMessage } from "../message/Quarantine.ts"
 import { shownPayload } from "../message/ShownMessage.ts"
 import { publish } from "../parts/Events.ts"
 import { passivated, type Server } from "../parts/Server.ts"
+import { catchUp } from "./CatchUp.ts"
 import { commitAnswer } from "./Commit.ts"
 import { callNow, handleNow } from "./Direct.ts"
 
@@ -106,6 +107,7 @@ export const post = (server: Server, envelope: Envelope): void => {
   const chain = selfWait(server, envelope.sender)
   if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
   enqueue(server, envelope)
+  if (envelope.work === undefined) catchUp(server, envelope)
 }
 
 /** Puts a message into the mailbox; answers what its sender has to wait for, if the mailbox is full. */

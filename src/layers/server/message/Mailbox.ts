@@ -165,6 +165,13 @@ export class Mailbox {
     MutableList.prepend(this.messages, envelope)
   }
 
+  /** Whether what is next is a cast that waits as it was sent, or this message. */
+  isNext(message: Envelope): boolean {
+    const { head } = this.messages
+    const next = head?.array[head.offset]
+    return next !== undefined && (next === message || next.place === undefined)
+  }
+
   /** The next message whose sender still wants it. */
   take(): Queued | undefined {
     while (true) {

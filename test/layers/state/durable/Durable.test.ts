@@ -218,6 +218,18 @@ describe("a slow store", () => {
       assert.strictEqual(yield* account.Get(), 10)
     }).pipe(Effect.provide(one(inside, { maxAhead: 4 })))
   })
+
+  it.effect("also where a caller finds them waiting", () => {
+    const { gate, inside } = gated()
+    return Effect.gen(function*() {
+      const account = yield* Account
+      for (let i = 1; i <= 10; i++) yield* account.Put({ to: i })
+      const caller = yield* now(account.Get())
+      assert.strictEqual(inside.handled.length, 4)
+      yield* gate.open
+      assert.strictEqual(yield* Fiber.join(caller), 10)
+    }).pipe(Effect.provide(one(inside, { maxAhead: 4 })))
+  })
 })
 
 describe("GenServer.stored", () => {
