@@ -32,6 +32,22 @@ const filled = Effect.gen(function*() {
 const seqs = (listed: ReadonlyArray<Snapshots.Listed>) =>
   listed.map(({ aside, seq }) => aside === undefined ? seq : -seq)
 
+describe("going back", () => {
+  it.effect("to a snapshot that is damaged is refused, and nothing is changed", () =>
+    Effect.gen(function*() {
+      const store = yield* filled
+      const rotten: typeof store = {
+        ...store,
+        load: (key) =>
+          Effect.map(store.load(key), (all) => all.map((one) => one.seq === 4 ? { ...one, damaged: "it rotted" } : one))
+      }
+      const before = yield* store.load(key)
+      const error = yield* Effect.flip(Snapshots.restore(rotten, { key, seq: 4 }))
+      assert.deepStrictEqual(error._tag === "SnapshotError" && error.reason, { _tag: "Damaged", what: "it rotted" })
+      assert.deepStrictEqual(yield* store.load(key), before)
+    }))
+})
+
 describe("looking", () => {
   it.effect("says which one there is not: the newest, or one by its number", () =>
     Effect.gen(function*() {
