@@ -22,7 +22,7 @@ import { handle } from "./Handle.ts"
 /** Handles the casts before a call that waits, and the call, as far as nothing takes time. */
 export const catchUp = (server: Server, call: Envelope): void => {
   const { spec } = server
-  if (!Turn.isShallow()) return
+  if (server.phase !== Idle || !Turn.isShallow()) return
   Turn.enter()
   try {
     while (call.place === "inside" && server.phase === Idle && server.companion?.isFull !== true) {
