@@ -122,13 +122,9 @@ export const deliberateFaults: ReadonlyArray<DeliberateFault> = [
   {
     name: "a message that is handled again goes behind those that wait",
     file: "src/layers/server/message/Mailbox.ts",
-    from: `    MutableList.prepend(this.messages, envelope)
-  }
-
-  /** The next message whose sender`,
-    to: `    MutableList.append(this.messages, envelope)
-  }
-
-  /** The next message whose sender`
+    from: `    envelope.place = "inside"
+    MutableList.prepend(this.messages, envelope)`,
+    to: `    envelope.place = "inside"
+    MutableList.append(this.messages, envelope)`
   }
 ]
