@@ -139,8 +139,9 @@ describe("casts and the call behind them", () => {
       for (const what of ["a", "b"]) yield* log.Note({ what })
       yield* log.NoteAndSend({ what: "c" })
       const caller = yield* now(log.Read())
-      // What a handler has sent meanwhile comes after the call.
+      // What a handler has sent meanwhile comes after the call, in a turn.
       assert.deepStrictEqual(caller.pollUnsafe(), Exit.succeed(["a", "b", "c"]))
+      assert.strictEqual(serverOf(log)!.mailboxSize, 1)
       yield* turns
       assert.deepStrictEqual(yield* log.Read(), ["a", "b", "c", "c again"])
     }).pipe(Effect.provide(App)))
