@@ -152,14 +152,13 @@ export const behaviorOf = (cell: CellClass, name: string, needs: ReadonlyArray<C
           Effect.uninterruptible(
             life.alone("Stuck", Effect.as(Effect.sleep(millis), [state.n + by, { ...state, n: state.n + by }]))
           ),
-        Later: (state, { by, millis }, { from }) =>
-          Effect.gen(function*() {
-            life.enter("Later")
-            const n = state.n + by
-            // Not before the commit: an answer that is given earlier is ahead of its state.
-            yield* Effect.forkScoped(Effect.andThen(Effect.sleep(millis + 1), GenServer.reply(from, Exit.succeed(n))))
-            return Next.noReply({ ...state, n })
-          }),
+        Later: (state, { by, millis }, { from }) => {
+          life.enter("Later")
+          const n = state.n + by
+          // After the commit: an answer that is given earlier is ahead of its state.
+          const reply = Effect.andThen(Effect.sleep(millis), GenServer.reply(from, Exit.succeed(n)))
+          return Next.noReply({ ...state, n }, { continueWith: (state) => Effect.as(Effect.forkScoped(reply), state) })
+        },
         Once: (state, { by, id }) => {
           life.enter("Once")
           once(state.booked, id, "the call")
