@@ -178,13 +178,13 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const texts: Array<string> = []
   /**
    * The same. Where no other connection has committed anything since the rings of keys were read, they say who wrote a
-   * key, and the rows need not be looked at.
+   * key, and the rows need not be looked at. No parameter has a number: Node 22.16 takes that for a name.
    */
   const sqliteUpsert = (rows: number): string =>
     texts[rows] ??= `INSERT INTO ${table} AS t (epoch, ${columns})
-     SELECT CASE WHEN (SELECT data_version FROM pragma_data_version) = ?2
-         OR NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.column1 AND s.epoch > ?1)
-       THEN (SELECT o.epoch FROM ${owners} AS o WHERE o.epoch = ?1) END, u.*
+     SELECT CASE WHEN (SELECT data_version FROM pragma_data_version) = ?
+         OR NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.column1 AND s.epoch > ?)
+       THEN (SELECT o.epoch FROM ${owners} AS o WHERE o.epoch = ?) END, u.*
      FROM (VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true
      ${overwriting}`
   // All keys are looked up at once, by the parameter that has them.
@@ -236,7 +236,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
 
   const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>, asOf: number): Bound => {
     if (pg) return [pgUpsert, [epoch, ...arraysOf(snapshotTypes, rows)]]
-    const params: Array<unknown> = [epoch, asOf]
+    const params: Array<unknown> = [asOf, epoch, epoch]
     for (const { at, key, seq, slot, state, sum, trusted, version } of rows) {
       params.push(key, slot, seq, version, trusted, at, state, sum)
     }
