@@ -124,6 +124,7 @@ export class MemberTable<G, R extends HasProcess> {
     this.listeners.forEach(end)
     this.listeners.clear()
     for (const listeners of HashMap.values(this.groupListeners)) OneOrMany.forEach(listeners, end)
+    this.groupListeners = HashMap.empty()
   }
 
   private opened(name: G): Group<G, R> {

@@ -206,5 +206,7 @@ export const apiGroup = <Ms extends Messages, const Name extends string, const K
 export const api = <Ms extends Messages, const Name extends string, const K extends boolean | KeySchema = false>(
   of: HasMessages<Ms>,
   options: ApiOptions<Name, K>
-): HttpApi.HttpApi<Name, HttpApiGroup.HttpApiGroup<Name, EndpointsOf<Ms, IsKeyed<K>>>> =>
-  HttpApi.make(optionsOf(options).name).add(apiGroup(of, options))
+): HttpApi.HttpApi<Name, HttpApiGroup.HttpApiGroup<Name, EndpointsOf<Ms, IsKeyed<K>>>> => {
+  const group = apiGroup(of, options)
+  return HttpApi.make(options.name).add(group)
+}

@@ -6,16 +6,13 @@
 import { crc32 } from "node:zlib"
 import { rowSum } from "../../../domain/state/stored/RowSum.ts"
 import type { SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
+import { fnv1a } from "../../../domain/text/TextHash.ts"
 
 /** The sum of a text. */
 export const ofText = (text: string): number => crc32(text)
 
 /** What stands for a key where its text does not fit: 52 bits of it. */
-export const idOf = (text: string): number => {
-  let other = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) other = Math.imul(other ^ text.charCodeAt(i), 0x01000193)
-  return (other >>> 12) * 2 ** 32 + ofText(text)
-}
+export const idOf = (text: string): number => (fnv1a(text) >>> 12) * 2 ** 32 + ofText(text)
 
 /** What a snapshot's row holds beside its key. */
 export type Snapshot = Pick<SnapshotRecord, "seq" | "epoch" | "version" | "trusted" | "at" | "state">

@@ -1,6 +1,6 @@
 /**
- * The tables of the SQL store: made where there are none, and brought to this version where an earlier one has made
- * them.
+ * The tables of the SQL store: made where there are none, brought to this version where an earlier one has made them,
+ * and in PostgreSQL watched.
  *
  * Version 0.1 had no checksums, and would not write them. So its tables are copied, with a checksum of each row as it
  * is found, into new ones, which refuse a row without one: of two versions on one database the earlier one stops.
