@@ -122,9 +122,7 @@ export class WriteQueue {
     one.ticket = 0
     // Those that wait for a store that is away may be cancelled as often as they are added.
     if (++this.cancelled <= maxBatch || this.cancelled * 2 < this.waiting.length - this.head) return
-    const kept = this.waiting.map((_, at) => at).filter((at) =>
-      at >= this.head && this.waiting[at]!.ticket === this.tickets[at]
-    )
+    const kept = this.waiting.map((_, at) => at).filter((at) => this.waiting[at]!.ticket === this.tickets[at])
     this.waiting = kept.map((at) => this.waiting[at]!)
     this.tickets = kept.map((at) => this.tickets[at]!)
     this.head = this.cancelled = 0
