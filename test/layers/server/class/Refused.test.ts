@@ -3,18 +3,23 @@
  * the same.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Layer, Schema } from "effect"
+import { Cause, Effect, Layer, Schema, Stream } from "effect"
 import {
+  Agent,
   DynamicSupervisor,
   GenServer,
   InvalidOption,
+  Monitor,
+  PartitionSupervisor,
+  Registry,
   Requests,
   Restart,
   StateContainer,
   StateStore,
   StateTable,
   Supervisor,
-  Sys
+  Sys,
+  TaskSupervisor
 } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 
@@ -30,6 +35,9 @@ class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 const behavior = { init: 1, handlers: { Get: (n: number) => [n, n] as const } }
 
 type Given = never
+
+class Parts extends PartitionSupervisor.Service<Parts, typeof One.Service>()("test/Parts") {}
+class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
 
 const tree = (...children: ReadonlyArray<Layer.Any>) =>
   Layer.build(Supervisor.layer({ strategy: "one_for_one" }, children as Given) as Layer.Layer<never, unknown>).pipe(
@@ -54,64 +62,155 @@ const keyed = (key: unknown) =>
     Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(One), Pool.layer()]))
   )
 
-const declared = (of: { readonly id?: unknown; readonly state?: unknown; readonly messages?: unknown }) =>
+const declared = (of: { readonly id?: unknown; readonly [option: string]: unknown }) =>
   Effect.sync(() => {
-    const { id = "test/Two", messages = {}, state = Schema.Int } = of
-    return GenServer.Service()(id as "test/Two", { state: state as typeof Schema.Int, messages: messages as {} })
+    const { id = "test/Two", messages = {}, state = Schema.Int, ...others } = of
+    const description = { state: state as typeof Schema.Int, messages: messages as {}, ...others }
+    return GenServer.Service()(id as "test/Two", description)
   })
 
-/** By option, what was given for it, and what is made with it. */
+const parts = (options: object) => tree(Parts.layer({ child: One.recipe(behavior, { key: "a" }), ...options } as Given))
+
+const streamed = (options: object) =>
+  Effect.flatMap(Tasks, (tasks) => Stream.runDrain(tasks.asyncStream([1], Effect.succeed, options))).pipe(
+    Effect.provide(Tasks.layer())
+  )
+
+/** Whose option it is, which, what was given for it, and what is made with it. */
 const refused: ReadonlyArray<
-  readonly [option: string, given: unknown, make: (given: Given) => Effect.Effect<unknown, unknown>]
+  readonly [of: string, option: string, given: unknown, make: (given: Given) => Effect.Effect<unknown, unknown>]
 > = [
-  ["when", "comit", (when) => tree(StateContainer.layerMemory(One, { when }))],
-  ["when", null, (when) => stored({ when })],
-  ["afterStop", "forgot", (afterStop) => tree(StateContainer.layerMemory(One, { afterStop }))],
-  ["afterStop", true, (afterStop) => stored({ afterStop })],
-  ["onSuspect", "rolback", (onSuspect) => stored({ onSuspect })],
-  ["onSuspect", "", (onSuspect) => tree(StateContainer.layerMemory(One, { onSuspect }))],
-  ["retry", "5 seconds", (retry) => stored({ retry })],
-  ["row", "row", (row) => tree(StateContainer.layerTable(One, { row }))],
-  ["isolation", "deep", (isolation) => server({ isolation })],
-  ["mailbox.overflow", "drop", (overflow) => server({ mailbox: { capacity: 1, overflow } })],
-  ["mailbox.capacity", Symbol("many"), (capacity) => server({ mailbox: { capacity } })],
-  ["mailbox.capacity", "10", (capacity) => server({ mailbox: { capacity } })],
+  ["test/One", "when", "comit", (when) => tree(StateContainer.layerMemory(One, { when }))],
+  ["test/One", "when", null, (when) => stored({ when })],
+  ["test/One", "afterStop", "forgot", (afterStop) => tree(StateContainer.layerMemory(One, { afterStop }))],
+  ["test/One", "afterStop", true, (afterStop) => stored({ afterStop })],
+  ["test/One", "onSuspect", "rolback", (onSuspect) => stored({ onSuspect })],
+  ["test/One", "onSuspect", "", (onSuspect) => tree(StateContainer.layerMemory(One, { onSuspect }))],
+  ["test/One", "retry", "5 seconds", (retry) => stored({ retry })],
+  ["test/One", "row", "row", (row) => tree(StateContainer.layerTable(One, { row }))],
+  ["test/One", "isolation", "deep", (isolation) => server({ isolation })],
+  ["test/One", "mailbox.overflow", "drop", (overflow) => server({ mailbox: { capacity: 1, overflow } })],
+  ["test/One", "mailbox.capacity", Symbol("many"), (capacity) => server({ mailbox: { capacity } })],
+  ["test/One", "mailbox.capacity", "10", (capacity) => server({ mailbox: { capacity } })],
+  ["test/One", "quarantine.capacity", -1, (capacity) => server({ quarantine: { capacity } })],
+  ["test/One", "quarantine.overflow", "suspend", (overflow) => server({ quarantine: { overflow } })],
+  ["test/One", "initTimeout", -1, (initTimeout) => server({ initTimeout })],
+  ["test/One", "shutdown", "soon", (shutdown) => server({ shutdown })],
+  ["test/One", "passivate", true, (passivate) => server({ passivate })],
+  ["test/One", "passivate.after", 0, (after) => server({ passivate: { after } })],
+  ["test/One", "passivate.by", "sleeping", (by) => server({ passivate: { after: "1 second", by } })],
+  ["test/One", "behavior", "init", (init) => tree(StateContainer.layerMemory(One), One.layer(init))],
   [
+    "A of test/Two",
     "redeliver.maxAttempts",
     Number.NaN,
     (maxAttempts) => declared({ messages: { A: GenServer.call({ redeliver: { maxAttempts } }) } })
   ],
   [
+    "A of test/Two",
     "redeliver.maxAttempts",
     undefined,
     () => declared({ messages: { A: GenServer.cast({ redeliver: true as Given }) } })
   ],
-  ["state", { n: 1 }, (state) => declared({ state })],
-  ["messages", null, (messages) => declared({ messages })],
-  ["id", Symbol("id"), (id) => declared({ id })],
-  ["key", Symbol("key"), keyed],
-  ["key", undefined, keyed],
+  ["A of test/Two", "a message", "call", (message) => declared({ messages: { A: message } })],
+  ["A of test/Two", "a message", undefined, (message) => declared({ messages: { A: message } })],
+  ["A of test/Two", "payload", "text", (payload) => declared({ messages: { A: GenServer.call({ payload }) } })],
+  ["A of test/Two", "reply", "text", (reply) => declared({ messages: { A: GenServer.call({ reply }) } })],
+  ["A of test/Two", "error", "text", (error) => declared({ messages: { A: GenServer.call({ error }) } })],
+  ["A of test/Two", "timeout", -1, (timeout) => declared({ messages: { A: GenServer.call({ timeout }) } })],
+  ["test/Two", "the name of a message", "pipe", () => declared({ messages: { pipe: GenServer.call() } })],
+  ["test/Two", "timeout", "soon", (timeout) => declared({ timeout })],
   [
+    "test/Two",
+    "timeout",
+    "soon",
+    (timeout) => Effect.sync(() => Agent.Service()("test/Two", { state: Schema.Int, timeout }))
+  ],
+  ["test/Two", "state", { n: 1 }, (state) => declared({ state })],
+  ["test/Two", "messages", null, (messages) => declared({ messages })],
+  ["test/Two", "messages", "A", (messages) => declared({ messages })],
+  ["a server class", "id", Symbol("id"), (id) => declared({ id })],
+  ["test/One", "key", Symbol("key"), keyed],
+  ["test/One", "key", undefined, keyed],
+  [
+    "test/One/1",
+    "key",
+    1,
+    (key) =>
+      Effect.flatMap(Pool, (pool) => pool.startChild(One.recipe(behavior, { key }))).pipe(
+        Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(One), Pool.layer()]))
+      )
+  ],
+  [
+    "Supervisor",
     "restart",
     { restarts: 3 },
     (restart) => Effect.scoped(Layer.build(Supervisor.layer({ strategy: "one_for_one", restart }, [])))
   ],
-  ["restart", "never", (restart) => tree(Pool.layer({ restart }))],
-  ["maxChildren", "10", (maxChildren) => tree(Pool.layer({ maxChildren }))],
   [
+    "Supervisor",
+    "strategy",
+    "one_for_some",
+    (strategy) => Effect.scoped(Layer.build(Supervisor.layer({ strategy }, [])))
+  ],
+  ["Supervisor", "options", "all", (options) => Effect.scoped(Layer.build(Supervisor.layer(options, [])))],
+  [
+    "a root supervisor",
+    "id",
+    1,
+    (id) => Effect.scoped(Layer.build(Supervisor.layer({ id, strategy: "one_for_one" }, [])))
+  ],
+  [
+    "Supervisor",
     "children",
     "all",
     (children) => Effect.scoped(Layer.build(Supervisor.layer({ strategy: "one_for_one" }, children)))
   ],
-  ["effect", 1, (effect) => tree(Supervisor.worker("work", effect))],
-  ["factor", Symbol("two"), (factor) => Effect.sync(() => Restart.backoff({ factor }))],
-  ["filename", undefined, (filename) => Effect.scoped(Layer.build(StateStoreSqlite.layer(Db, { filename })))],
+  ["Supervisor > test/Pool", "restart", "never", (restart) => tree(Pool.layer({ restart }))],
+  ["Supervisor > test/Pool", "maxChildren", "10", (maxChildren) => tree(Pool.layer({ maxChildren }))],
+  ["Supervisor > test/Pool", "onGiveUp", "stay", (onGiveUp) => tree(Pool.layer({ onGiveUp }))],
   [
+    "Supervisor > test/Pool",
+    "autoShutdown",
+    "all_significant",
+    (autoShutdown) => tree(Pool.layer({ autoShutdown } as Given))
+  ],
+  ["Supervisor > test/Pool", "strategy", "one_for_all", (strategy) => tree(Pool.layer({ strategy } as Given))],
+  ["work", "effect", 1, (effect) => tree(Supervisor.worker("work", effect))],
+  ["test/Parts", "partitions", 0, (partitions) => parts({ partitions })],
+  ["test/Parts", "autoShutdown", "any_significant", (autoShutdown) => parts({ autoShutdown })],
+  ["test/Parts", "child", "worker", (child) => parts({ child })],
+  [
+    "test/Parts",
+    "child.options.restart",
+    "temporary",
+    (restart) => parts({ child: Supervisor.workerRecipe("w", Effect.never, { restart }) })
+  ],
+  ["Restart.backoff", "factor", Symbol("two"), (factor) => Effect.sync(() => Restart.backoff({ factor }))],
+  ["Restart.intensity", "restarts", -1, (restarts) => Effect.sync(() => Restart.intensity({ restarts }))],
+  ["Restart.max", "budgets", Restart.standard, (budgets) => Effect.sync(() => Restart.max(budgets))],
+  [
+    "Supervisor.launch",
+    "drain",
+    "soon",
+    (drain) => Supervisor.launch(Supervisor.layer({ strategy: "one_for_one" }, []), { drain })
+  ],
+  ["sqlite", "filename", undefined, (filename) => Effect.scoped(Layer.build(StateStoreSqlite.layer(Db, { filename })))],
+  [
+    "sqlite :memory:",
     "synchronous",
     "OFF; DROP TABLE heirloom_state",
     (synchronous) => Effect.scoped(Layer.build(StateStoreSqlite.layer(Db, { filename: ":memory:", synchronous })))
   ],
+  ["test/Names", "keys", "many", (keys) => Effect.sync(() => Registry.Service()("test/Names", { keys }))],
+  ["Monitor.watch", "into", 0, (into) => asked((one) => Effect.scoped(Monitor.watch(one, { into })))],
+  ["GenServer.castAfter", "delay", -1, (delay) => Effect.scoped(GenServer.castAfter(Effect.void, delay))],
+  ["GenServer.reply", "a caller", "caller", (from) => GenServer.reply(from, Effect.void as Given)],
+  ["Requests.deadline", "within", "infinity", (within) => Requests.deadline(within)],
+  ["Requests.send", "a call", "Get", (call) => Effect.scoped(Requests.send(call))],
+  ["Requests", "a request", "Get", (request) => Requests.wait(request)],
   [
+    "Requests",
     "timeout",
     -1,
     (timeout) =>
@@ -119,8 +218,11 @@ const refused: ReadonlyArray<
         Effect.scoped(Effect.flatMap(Requests.send(one.Get()), (request) => Requests.wait(request, { timeout })))
       )
   ],
-  ["flag", Symbol("ten"), (flag) => asked((one) => Sys.log(one, flag))],
-  ["flag", -1, (flag) => asked((one) => Sys.log(one, flag))]
+  ["Sys.log", "flag", Symbol("ten"), (flag) => asked((one) => Sys.log(one, flag))],
+  ["Sys.log", "flag", -1, (flag) => asked((one) => Sys.log(one, flag))],
+  ["Sys.discard", "a message", "Get", (message) => asked((one) => Sys.discard(one, message))],
+  ["asyncStream", "concurrency", 0, (concurrency) => streamed({ concurrency })],
+  ["asyncStream", "timeout", -1, (timeout) => streamed({ timeout })]
 ]
 
 const refusalOf = (error: unknown): unknown =>
@@ -130,15 +232,16 @@ const refusalOf = (error: unknown): unknown =>
 
 describe("an option that makes no sense", () => {
   it.effect.each(
-    refused.map(([option, given, make]) => ({ option, given, make, name: `${option}: ${String(given)}` }))
+    refused.map(([of, option, given, make]) => ({ of, option, given, make, name: `${option}: ${String(given)}` }))
   )(
     "is refused, by its name and with what was given: $name",
-    ({ given, make, option }) =>
+    ({ given, make, of, option }) =>
       Effect.gen(function*() {
         const exit = yield* Effect.exit(Effect.timeout(make(given as Given), "1 second"))
         const error = exit._tag === "Failure" ? refusalOf(Cause.squash(exit.cause)) : undefined
         assert.instanceOf(error, InvalidOption.InvalidOption)
         assert.deepStrictEqual([error.option, error.given], [option, given])
+        assert.isTrue(error.message.startsWith(`${of} was given `), error.message)
       })
   )
 })
