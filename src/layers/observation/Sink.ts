@@ -108,7 +108,7 @@ class TreeSink implements Sink {
   }
 
   crashed(report: CrashReport, context: Context.Context<never>): void {
-    if (this.reporting) this.reports.call(report)
+    this.reports.call(report)
     if (isLogging(context)) logIn(context, logReport(report))
   }
 

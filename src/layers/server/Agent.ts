@@ -173,7 +173,6 @@ const agentClient = (id: string, timeout: Description<Pure>["timeout"]): ClientC
   for (const tag of Object.keys(messages)) {
     const send: Method = Reflect.get(Base.prototype, tag)
     Object.defineProperty(AgentClient.prototype, tag, {
-      enumerable: true,
       value(this: AnyClient, f: AnyFunction = identity, options?: CallOptions) {
         return send.call(this, { f }, options)
       }

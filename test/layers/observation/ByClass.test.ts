@@ -268,7 +268,7 @@ describe("with spans", () => {
     })
     return Effect.gen(function*() {
       const desk = yield* Desk
-      yield* Effect.withSpan(desk.Add({ by: 1 }), "asked")
+      assert.strictEqual(yield* Effect.withSpan(desk.Add({ by: 1 }), "asked"), 1)
       yield* desk.Note()
       yield* turns
       yield* Effect.exit(desk.Refuse())

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { Clock, Context, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { after, instantOf } from "../../../src/layers/process/Timer.ts"
 
@@ -34,9 +34,19 @@ describe("Timer.after", () => {
     Effect.gen(function*() {
       const context = yield* Effect.context<never>()
       let rung = 0
-      after(context, Infinity, () => rung++)()
+      // Nor is anything asked of the clock.
+      let sleeps = 0
+      const clock: Clock.Clock = {
+        ...(yield* Clock.Clock),
+        sleep: () => {
+          sleeps++
+          return Effect.void
+        }
+      }
+      after(Context.add(context, Clock.Clock, clock), Infinity, () => rung++)()
+      after(Context.add(context, Clock.Clock, clock), Infinity, () => rung++)
       yield* TestClock.adjust("1000 days")
-      assert.strictEqual(rung, 0)
+      assert.deepStrictEqual([rung, sleeps], [0, 0])
     }))
 })
 

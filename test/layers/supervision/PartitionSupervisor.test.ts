@@ -6,12 +6,14 @@ import {
   DynamicSupervisor,
   PartitionSupervisor,
   Process,
+  Restart,
   StateContainer,
   Supervisor,
   TaskSupervisor
 } from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { behavior, Counter } from "../../kit/Counter.ts"
+import { turns } from "../../kit/Fibers.ts"
 import { quiet } from "../../kit/Log.ts"
 
 class NoInit extends Schema.TaggedError<NoInit>()("NoInit", {}) {}
@@ -293,6 +295,34 @@ describe("resize", () => {
       yield* counters.resize(2)
       assert.strictEqual(yield* counters.partitions, 2)
       assert.deepStrictEqual(yield* counters.countChildren, { specs: 4, active: 2, supervisors: 0, workers: 4 })
+    })))
+
+  it.effect("takes a partition that an earlier one had begun to start, and that has crashed since", () =>
+    quiet(Effect.gen(function*() {
+      const go = yield* Deferred.make<void>()
+      let starts = 0
+      const slow = (partition: number) =>
+        Counter.recipe(
+          Effect.suspend(() => ++starts === 3 ? Effect.as(Deferred.await(go), behavior) : Effect.succeed(behavior)),
+          { key: String(partition) }
+        )
+      const App = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [
+        StateContainer.layerForget(Counter),
+        Counters.layer({ partitions: 2, child: slow, restart: Restart.backoff({ base: "10 seconds" }) })
+      ])
+      const counters = Context.get(yield* Layer.build(App), Counters)
+      const second = yield* counters.at(1)
+      yield* counters.resize(1)
+      const growing = yield* Effect.forkChild(counters.resize(2), { startImmediately: true })
+      yield* turns
+      yield* Fiber.interrupt(growing)
+      yield* Deferred.succeed(go, undefined)
+      yield* turns
+      assert.deepStrictEqual([yield* counters.partitions, second[Process.processOf].status], [1, "running"])
+      yield* Process.kill(second)
+      assert.strictEqual(second[Process.processOf].status, "restarting")
+      assert.strictEqual(yield* counters.resize(2), 1)
+      assert.strictEqual(yield* counters.partitions, 2)
     })))
 
   it.effect("names the partition that does not come up; those before it are there", () =>

@@ -57,6 +57,26 @@ describe("the faults of a whole app", () => {
       const again = yield* Layer.build(Chaos.layerFaults(options))
       assert.deepStrictEqual(Context.get(again, Chaos.Faults).plan, chaos.plan)
     }))
+
+  it.effect("the time of day jumps when the plan says so, and not before", () =>
+    Effect.gen(function*() {
+      const options = { seed: 2, for: "1 hour", faults: { clock: 5 } } as const
+      const built = yield* Layer.build(Chaos.layerFaults(options))
+      const plan = Context.get(built, Chaos.Faults).plan.flatMap((fault) => fault._tag === "Clock" ? [fault] : [])
+      assert.strictEqual(plan.length, 5)
+      const ahead = Effect.map(
+        Clock.currentTimeMillis,
+        (now) => Context.get(built as Context.Context<unknown>, Clock.Clock).currentTimeMillisUnsafe() - now
+      )
+      let [jumped, now] = [0, 0]
+      for (const { at, millis } of plan) {
+        yield* TestClock.adjust(at - 1 - now)
+        assert.strictEqual(yield* ahead, jumped)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(yield* ahead, jumped += millis)
+        now = at
+      }
+    }))
 })
 
 const client = Effect.flatMap(Counter, (counter) => History.add("counter", 1, counter.Add({ by: 1 })))

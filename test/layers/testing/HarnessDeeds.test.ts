@@ -135,6 +135,11 @@ describe("waiting until servers have nothing to do", () => {
         yield* harness.awaitIdle(counter)
         assert.strictEqual(Number(yield* Clock.monotonicTimeNanos) / 1e6, 2050)
         assert.strictEqual(yield* Sys.getState(counter), 4)
+        // One that is at a message already, with nothing behind it.
+        yield* counter.Slow({ millis: 1000 })
+        yield* Effect.sleep(500)
+        yield* harness.awaitIdle(counter)
+        assert.strictEqual(Number(yield* Clock.monotonicTimeNanos) / 1e6, 3050)
       })
     ))
 

@@ -103,7 +103,7 @@ export const clients = ({ deadlines, nextKey, of, remote, types }: Asking): (key
           .answered(deadlines)
       })
     }
-    Object.defineProperty(Client.prototype, tag, { value: method, enumerable: true })
+    Object.defineProperty(Client.prototype, tag, { value: method })
   }
   const known = new Map<string, Client>()
   return (key) => {

@@ -196,7 +196,7 @@ export const clientClass = (types: ReadonlyArray<MessageType>, base: ClientClass
         return new Casting(this[processOf], type, payload)
       }
     const value = type.checks === undefined ? method : checkedMethod(type, type.checks, empty, method)
-    Object.defineProperty(Client.prototype, type.tag, { value, enumerable: true })
+    Object.defineProperty(Client.prototype, type.tag, { value })
   }
   return Client
 }

@@ -308,6 +308,29 @@ describe("a start that waits for nothing of its own is an ordinary one", () => {
     )
   })
 
+  it.effect("below which two servers call each other: one of them gives up, and neither has called itself", () => {
+    const script = new Script()
+    const gate = Deferred.makeUnsafe<void>()
+    const held = Deferred.makeUnsafe<void>()
+    script.init["c"] = seen(work("a"))
+    script.work["a"] = Effect.andThen(Deferred.await(gate), ping("b"))
+    script.work["b"] = Effect.andThen(Deferred.await(held), ping("a"))
+    return within(
+      script,
+      Effect.gen(function*() {
+        const starting = yield* now(ask("c"))
+        const crossing = yield* now(work("b"))
+        yield* turns
+        yield* Deferred.succeed(held, undefined)
+        yield* TestClock.adjust("1 second")
+        yield* Deferred.succeed(gate, undefined)
+        yield* TestClock.adjust("4 seconds")
+        assert.strictEqual(yield* Fiber.join(crossing), "Timeout")
+        assert.strictEqual(yield* Fiber.join(starting), "up")
+      })
+    )
+  })
+
   it.effect("and two that start others at the same time do not take each other for themselves", () => {
     const script = new Script()
     script.work["a"] = Effect.delay(ping("c"), "1 second")

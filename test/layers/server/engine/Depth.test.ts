@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Latch, Layer, Logger, Schema } from "effect"
-import { DynamicSupervisor, GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { often } from "../../../kit/Restarts.ts"
 
@@ -13,10 +13,17 @@ class Link extends GenServer.Service<Link>()("test/Link", {
   }
 }) {}
 
+/** Answers later, as others tell it. */
+class Later extends GenServer.Service<Later>()("test/Later", {
+  state: Schema.Int,
+  messages: { Get: GenServer.call({ reply: Schema.Int, timeout: "infinity" }) }
+}) {}
+
 class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool") {}
 
 const App = Supervisor.layer({ strategy: "one_for_one" }, [
   StateContainer.layerMemory(Link),
+  StateContainer.layerMemory(Later),
   Pool.layer({ restart: often })
 ])
 
@@ -113,6 +120,34 @@ it.live("10,000 callers answered at once are each answered, without overflowing 
     assert.strictEqual(new Set(answers).size, atOnce)
   }).pipe(Effect.provide(App))
 })
+
+it.live("10,000 callers that each answer the next one when they are answered do not overflow the stack", () =>
+  Effect.gen(function*() {
+    const froms: Array<GenServer.From<number>> = []
+    const pool = yield* Pool
+    const later = yield* pool.startChild(
+      Later.recipe({
+        init: 0,
+        handlers: {
+          Get: (n, _, { from }) => {
+            froms.push(from)
+            return Next.noReply(n)
+          }
+        }
+      }, { key: "later" })
+    )
+    const callers = yield* Effect.forEach(
+      Array.from({ length: atOnce }, (_, n) => n),
+      (n) =>
+        now(Effect.tap(
+          later.Get(),
+          (answer) => n + 1 < atOnce ? GenServer.reply(froms[n + 1]!, Exit.succeed(answer + 1)) : Effect.void
+        ))
+    )
+    assert.strictEqual(froms.length, atOnce)
+    yield* GenServer.reply(froms[0]!, Exit.succeed(1))
+    assert.strictEqual(yield* Fiber.join(callers.at(-1)!), atOnce)
+  }).pipe(Effect.provide(App)))
 
 it.live("the death of a server that 10,000 callers wait for answers them all", () => {
   const gate = Latch.makeUnsafe()

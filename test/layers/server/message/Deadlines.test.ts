@@ -60,6 +60,26 @@ it.effect("a time without a waiter is forgotten, however many different ones the
     assert.strictEqual(all.size, 0)
   }))
 
+it.effect("a time is known as long as one waits for it, also when the ones before have just expired", () =>
+  Effect.gen(function*() {
+    const all = yield* deadlines
+    const expired: Array<string> = []
+    class First extends Waiting {
+      override expire(millis: number): void {
+        super.expire(millis)
+        // Its list is empty by now, and gone when this turn is over.
+        queueMicrotask(() => all.add(new Waiting("next", expired), 10))
+      }
+    }
+    all.add(new First("first", expired), 10)
+    yield* TestClock.adjust("10 millis")
+    yield* Effect.promise(() => Promise.resolve())
+    yield* Effect.yieldNow
+    assert.deepStrictEqual([expired, all.size], [["first after 10"], 1])
+    yield* TestClock.adjust("10 millis")
+    assert.deepStrictEqual([expired, all.size], [["first after 10", "next after 10"], 0])
+  }))
+
 it.effect("a waiter that comes when the last has just left expires, too", () =>
   Effect.gen(function*() {
     const all = yield* deadlines

@@ -80,7 +80,8 @@ const reading = <E, R>(stream: Stream.Stream<GenServer.Change<number>, E, R>) =>
     yield* turns
     return {
       seen: Effect.map(turns, () => seen.splice(0)),
-      isOver: Effect.map(turns, () => fiber.pollUnsafe() !== undefined),
+      // A stream that fails has not come to its end.
+      isOver: Effect.map(turns, () => fiber.pollUnsafe()?._tag === "Success"),
       stop: Fiber.interrupt(fiber)
     }
   })

@@ -197,6 +197,26 @@ describe("a behaviour that acquires something", () => {
       assert.strictEqual(yield* till.Price(), "7 21")
     }).pipe(Effect.provide(App)))
 
+  it.effect("has the services of its server before those of the caller, in every incarnation", () => {
+    const rated = Effect.map(
+      Rate,
+      (made) => Till.behavior({ ...second, handlers: { ...second.handlers, Price: (state) => [`at ${made}`, state] } })
+    )
+    return Effect.gen(function*() {
+      const till = yield* Till
+      assert.strictEqual(yield* till.Price(), "at 3")
+      yield* Effect.provideService(GenServer.replace(till, rated), Rate, 7)
+      assert.strictEqual(yield* till.Price(), "at 3")
+      yield* Process.kill(till)
+      assert.strictEqual(yield* till.Price(), "at 3")
+    }).pipe(Effect.provide(
+      Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerMemory(Till),
+        Layer.provide(Till.layer(rated), Layer.succeed(Rate, 3))
+      ])
+    ))
+  })
+
   it.effect("may ask for itself, and answer with more than a reply", () =>
     Effect.gen(function*() {
       const till = yield* Till

@@ -47,6 +47,14 @@ describe("Restart.intensity", () => {
   })
 })
 
+describe("Restart.max", () => {
+  it.effect("of one budget is that budget", () =>
+    Effect.gen(function*() {
+      const schedule = Restart.max([Restart.intensity({ restarts: 1, within: "1 second" })])
+      assert.deepStrictEqual(yield* answers(schedule, [0, 0]), [0, "done"])
+    }))
+})
+
 describe("Restart.backoff", () => {
   it.effect("grows to its cap, and begins anew after a quiet time", () =>
     Effect.gen(function*() {
