@@ -67,6 +67,12 @@ describe("a logger that throws", () => {
     }
   })
 
+  it("and there was no cause: the console shows the entry alone", () => {
+    const { context, printed } = over(broken())
+    logIn(context, Effect.logError("anything", 7))
+    assert.deepStrictEqual(printed, ["a logger failed (Error: disk full), and did not show this: anything 7"])
+  })
+
   it("and a console that throws as well: nothing is thrown at the engine", () => {
     const { context } = over(broken())
     const silent = Context.add(context, Console.Console, { ...console, error: refuse })

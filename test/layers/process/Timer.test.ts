@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Effect } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Schedule } from "effect"
 import { TestClock } from "effect/testing"
-import { after, instantOf } from "../../../src/layers/process/Timer.ts"
+import {
+  after,
+  delayOf,
+  hasEnded,
+  instantOf,
+  steady,
+  steadyClock,
+  steadyDateOf
+} from "../../../src/layers/process/Timer.ts"
 
 describe("Timer.after", () => {
   it.effect("acts once, when the time is over and not before", () =>
@@ -48,6 +56,98 @@ describe("Timer.after", () => {
       yield* TestClock.adjust("1000 days")
       assert.deepStrictEqual([rung, sleeps], [0, 0])
     }))
+})
+
+/** The clock of the test, and one whose dates are so many milliseconds beside the time that has passed. */
+const shifted = Effect.map(Clock.Clock, (real) => {
+  const at = { wall: 0 }
+  const clock: Clock.Clock = {
+    ...real,
+    currentTimeMillisUnsafe: () => real.currentTimeMillisUnsafe() + at.wall,
+    monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: real.monotonicTimeNanos,
+    sleep: (duration) => real.sleep(duration)
+  }
+  return { at, clock }
+})
+
+describe("dates that do not jump", () => {
+  it.effect("are what the wall clock said first, and the time since then, whatever it says later", () =>
+    Effect.gen(function*() {
+      const { at, clock } = yield* shifted
+      at.wall = 1000
+      const first = steadyDateOf(clock)
+      assert.strictEqual(first, clock.currentTimeMillisUnsafe())
+      at.wall = 86_400_000
+      assert.strictEqual(steadyDateOf(clock), first)
+      yield* TestClock.adjust("1500 micros")
+      assert.strictEqual(steadyDateOf(clock), first + 2)
+      at.wall = -86_400_000
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(steadyDateOf(clock), first + 1002)
+    }))
+
+  it.effect("are those of a steady clock, by every way of asking, and it sleeps as the other does", () =>
+    Effect.gen(function*() {
+      const { at, clock } = yield* shifted
+      at.wall = 1000
+      const first = clock.currentTimeMillisUnsafe()
+      const steady = steadyClock(clock)
+      at.wall = 86_400_000
+      yield* TestClock.adjust("250 millis")
+      const seen = yield* Effect.all([steady.currentTimeMillis, steady.currentTimeNanos, steady.monotonicTimeNanos])
+      assert.deepStrictEqual(seen, [first + 250, BigInt(first + 250) * 1_000_000n, clock.monotonicTimeNanosUnsafe()])
+      assert.deepStrictEqual(
+        [steady.currentTimeMillisUnsafe(), steady.currentTimeNanosUnsafe(), steady.monotonicTimeNanosUnsafe()],
+        seen
+      )
+      const sleeping = yield* Effect.forkChild(steady.sleep(Duration.seconds(1)), { startImmediately: true })
+      yield* TestClock.adjust("999 millis")
+      assert.isUndefined(sleeping.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.isDefined(sleeping.pollUnsafe())
+    }))
+
+  it.effect("are what a steady Schedule is asked with", () =>
+    Effect.gen(function*() {
+      const { at, clock } = yield* shifted
+      const asked: Array<readonly [number, string]> = []
+      const schedule = Schedule.fromStep(
+        Effect.succeed((now: number, input: string) => {
+          asked.push([now, input])
+          return Effect.succeed<[number, Duration.Duration]>([1, Duration.zero])
+        })
+      )
+      const step = yield* Effect.provideService(Schedule.toStep(steady(schedule)), Clock.Clock, clock)
+      const first = clock.currentTimeMillisUnsafe()
+      for (const [wall, input] of [[0, "a"], [86_400_000, "b"], [-5, "c"]] as const) {
+        at.wall = wall
+        yield* TestClock.adjust("10 millis")
+        yield* step(7, input)
+      }
+      assert.deepStrictEqual(asked, [[first + 10, "a"], [first + 20, "b"], [first + 30, "c"]])
+    }))
+})
+
+describe("what a Schedule answers with", () => {
+  it("is a delay in milliseconds, if it is one", () => {
+    const hostile = {
+      get 1() {
+        throw new Error("no")
+      }
+    }
+    assert.deepStrictEqual(
+      [["out", Duration.seconds(2)], ["out", 5], [], Duration.seconds(2), undefined, hostile].map(delayOf),
+      [2000, undefined, undefined, undefined, undefined, undefined]
+    )
+  })
+
+  it("is its end, if that is what it has come to, and no failure", () => {
+    assert.deepStrictEqual(
+      [Cause.fail(Cause.Done("over")), Cause.fail("no"), Cause.die("no"), null as never].map(hasEnded),
+      [true, false, false, false]
+    )
+  })
 })
 
 describe("Timer.instantOf", () => {

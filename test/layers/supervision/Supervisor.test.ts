@@ -224,6 +224,51 @@ describe("requests", () => {
       ])
     }))
 
+  it.effect("each says why it cannot be done with a child as that is, and what to do", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top({ ...one, restart: Restart.backoff({ base: "10 seconds" }) })
+      const parking = yield* top({ ...one, restart: Restart.never, onGiveUp: "park" })
+      const waits = new Script()
+      yield* supervisor.startChild(recipe("restarting", waits))
+      waits.end()
+      const parked = new Script()
+      yield* parking.supervisor.startChild(recipe("parked", parked))
+      parked.end()
+      assert.deepStrictEqual(yield* listing(supervisor), ["restarting restarting"])
+      assert.deepStrictEqual(yield* listing(parking.supervisor), ["parked parked"])
+      const said = (effect: Effect.Effect<unknown, Supervisor.ChildError | Supervisor.StartError>) =>
+        Effect.map(Effect.flip(effect), ({ message, reason }) => [reason._tag, message.replace(/^.*: /, "")])
+      assert.deepStrictEqual(
+        yield* Effect.all([
+          said(supervisor.restartChild("restarting")),
+          said(supervisor.deleteChild("restarting")),
+          said(supervisor.resumeChild("restarting")),
+          said(parking.supervisor.restartChild("parked"))
+        ]),
+        [
+          ["Restarting", "the child is being restarted. Wait for it, or terminateChild first."],
+          ["Restarting", "the child is being restarted. Wait for it, or terminateChild first."],
+          ["NotParked", "the child is not parked, there is nothing to resume."],
+          ["Parked", "the child is parked, because its supervisor gave up on it. resumeChild starts it again."]
+        ]
+      )
+      const again = yield* Effect.flip(parking.supervisor.startChild(recipe("parked")))
+      assert(again.reason._tag === "AlreadyPresent")
+      assert.strictEqual(again.reason.process, parked.process)
+      yield* parking.supervisor.resumeChild("parked")
+      assert.deepStrictEqual(yield* listing(parking.supervisor), ["parked#2"])
+      parked.end()
+      yield* parking.supervisor.terminateChild("parked")
+      assert.deepStrictEqual(yield* listing(parking.supervisor), ["parked stopped"])
+      yield* parking.supervisor.restartChild("parked")
+      parked.end()
+      yield* parking.supervisor.deleteChild("parked")
+      assert.deepStrictEqual([yield* listing(parking.supervisor), parked.fates.at(-1)], [[], "deleted"])
+      yield* supervisor.terminateChild("restarting")
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([yield* listing(supervisor), waits.started], [["restarting stopped"], 1])
+    }))
+
   it.effect("whichChildren lists the newest first, with spec and status", () =>
     Effect.gen(function*() {
       const { supervisor } = yield* top(one, probe("a"), probe("b", undefined, { restart: "transient" }))
