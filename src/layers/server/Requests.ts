@@ -133,10 +133,11 @@ export const deadline = (within: Duration.Input): Effect.Effect<Deadline> =>
  * @since 0.1.0
  */
 export const send = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Request<A, E>, never, R> =>
-  Effect.suspend(() => {
-    if (!Effect.isEffect(call)) refuse({ of: "Requests.send", option: "a call", given: call }, "an Effect")
-    return Effect.map(Effect.forkDetach(call, { startImmediately: true }), (fiber) => new Sent(tied("request", fiber)))
-  })
+  Effect.isEffect(call)
+    ? Effect.map(Effect.forkDetach(call, { startImmediately: true }), sent)
+    : Effect.sync(() => refuse({ of: "Requests.send", option: "a call", given: call }, "an Effect"))
+
+const sent = <A, E>(fiber: Fiber.Fiber<A, E>): Request<A, E> => new Sent(tied("request", fiber))
 
 /** The fiber of a request; what is none is refused. */
 const fiberOf = <A, E>(request: Request<A, E>): Fiber.Fiber<A, E> => {
