@@ -26,8 +26,6 @@ import { SupervisorView } from "./SupervisorView.ts"
 interface Begun<A> {
   readonly ref: A
   readonly outcome: Effect.Effect<Outcome>
-  /** The server that asked for it does not wait any more. */
-  readonly release: (() => void) | undefined
 }
 
 /** The handle of `process`. */
@@ -62,9 +60,9 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
       const begun = this.begin(recipe, override, context)
       if (begun instanceof StartError) return Exit.fail(begun)
       // A start that came up at once needs no further Effect.
-      if (!isUp(begun.outcome)) return Effect.map(this.finish<A, E>(recipe.id, begun), refOf)
-      begun.release?.()
-      return Exit.succeed(begun.ref)
+      return isUp(begun.outcome)
+        ? Exit.succeed(begun.ref)
+        : Effect.map(this.finish<A, E>(recipe.id, begun), refOf)
     })
 
   readonly startChildInfo = <A, E, R>(
@@ -123,16 +121,19 @@ export class ReferenceHandle extends SupervisorReference implements DynamicSuper
     }
     const { child, ref } = made
     const asker = fiberOf(context)
-    const release = asker === undefined ? undefined : waitFor(child, asker)
-    return { ref, outcome: this.process.startChild(child, spec), release }
+    if (asker === undefined) return { ref, outcome: this.process.startChild(child, spec) }
+    const release = waitFor(child, asker)
+    const outcome = this.process.startChild(child, spec)
+    if (!isUp(outcome)) return { ref, outcome: Effect.ensuring(outcome, Effect.sync(release)) }
+    release()
+    return { ref, outcome }
   }
 
   private finish<A, E>(
     id: string,
-    { outcome, ref, release }: Begun<A>
+    { outcome, ref }: Begun<A>
   ): Effect.Effect<StartedChild<A>, StartError<E>> {
-    const settled = release === undefined ? outcome : Effect.ensuring(outcome, Effect.sync(release))
-    return Effect.flatMap(settled, (outcome) =>
+    return Effect.flatMap(outcome, (outcome) =>
       outcome._tag === "Started" || outcome._tag === "Ignored"
         ? Exit.succeed({ ref, started: outcome satisfies Started })
         : Exit.fail(this.failure<E>(id, outcome)))
