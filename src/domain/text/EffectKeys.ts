@@ -13,6 +13,9 @@ export const exitKey = "~effect/Exit"
 /** What a fiber calls to run a step of an Effect. */
 export const evaluateKey = "~effect/Effect/evaluate"
 
+/** Where a fiber notes an interruption that came in the middle of its step. */
+export const interruptKey = "_deferredInterrupt"
+
 /** On every value with a hash of its own: effect's data types, which are immutable. */
 export const hashKey = "~effect/Hash"
 

@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { Effect, type Exit, type Fiber, type Schema, type Tracer } from "effect"
-import { evaluateKey, exitKey } from "../../domain/text/EffectKeys.ts"
+import { evaluateKey, exitKey, interruptKey } from "../../domain/text/EffectKeys.ts"
 
 // Both ask for a key and nothing else: `Effect.isEffect` costs as much as a restart's bookkeeping, `Exit.isExit` more
 // than a call that is answered at once.
@@ -39,6 +39,19 @@ export const beginWith = <A, E>(
 /** Counts a step that a fiber has not taken itself: it gives way after so many. */
 export const countStep = (fiber: Fiber.Fiber<unknown, unknown>): void => {
   ;(fiber as { currentOpCount: number }).currentOpCount++
+}
+
+/** Whether a fiber was interrupted in the middle of a step, which its run loop sees after it. */
+export const isInterrupting = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  (fiber as unknown as { readonly [interruptKey]: boolean })[interruptKey]
+
+/**
+ * Whether a fiber may take one more step outside its run loop: it does not have to give way or to end before, and there
+ * is nothing around its steps.
+ */
+export const mayStep = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
+  const { preventYield, scheduler, tracerContext } = fiber.cache
+  return tracerContext === undefined && !isInterrupting(fiber) && (preventYield || !scheduler.shouldYield(fiber))
 }
 
 /** The base of a class of Effects. `Effectable.Class` does not hand the fiber on: it would have to be looked up. */

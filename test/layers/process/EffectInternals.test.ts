@@ -1,6 +1,6 @@
 /** What the engines read of effect's values. When one of these fails, a release of effect has moved it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Effectable, Exit, Fiber, Option, Schema } from "effect"
+import { Effect, Effectable, Exit, Fiber, Option, Scheduler, Schema, Tracer } from "effect"
 import {
   beginWith,
   countStep,
@@ -9,6 +9,8 @@ import {
   hasConstructorDefault,
   isEffect,
   isExit,
+  isInterrupting,
+  mayStep,
   spanOf
 } from "../../../src/layers/process/EffectInternals.ts"
 
@@ -105,6 +107,37 @@ describe("what is read of effect's values", () => {
     )
     assert.isAtMost(counted, plain / 50)
   })
+
+  it.effect("sees that a fiber was interrupted in the middle of its step, and only then", () =>
+    Effect.gen(function*() {
+      const seen: Array<boolean> = []
+      const look = Effect.withFiber((fiber) => {
+        seen.push(isInterrupting(fiber))
+        fiber.interruptUnsafe()
+        seen.push(isInterrupting(fiber))
+        return Exit.void
+      })
+      yield* Effect.exit(Fiber.join(yield* Effect.forkChild(look, { startImmediately: true })))
+      yield* Effect.exit(Fiber.join(yield* Effect.forkChild(Effect.uninterruptible(look), { startImmediately: true })))
+      assert.deepStrictEqual(seen, [false, true, false, false])
+    }))
+
+  it.effect("lets a fiber take a step as long as its run loop would", () =>
+    Effect.gen(function*() {
+      const may = Effect.withFiber((fiber) => Exit.succeed(mayStep(fiber)))
+      const late = Effect.withFiber((fiber) => {
+        for (let i = 0; i < fiber.cache.maxOpsBeforeYield; i++) countStep(fiber)
+        return Exit.succeed(mayStep(fiber))
+      })
+      const tracer = Tracer.make({
+        span: (options) => new Tracer.NativeSpan(options),
+        context: (primitive, fiber) => primitive["~effect/Effect/evaluate"](fiber)
+      })
+      assert.isTrue(yield* may)
+      assert.isFalse(yield* late)
+      assert.isTrue(yield* Effect.provideService(late, Scheduler.PreventSchedulerYield, true))
+      assert.isFalse(yield* Effect.withTracer(may, tracer))
+    }))
 
   it.effect("makes classes of Effects that are run as any other", () =>
     Effect.gen(function*() {

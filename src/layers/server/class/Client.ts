@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, type Effect, Effectable, Exit, Schema } from "effect"
+import { type Duration, type Effect, Effectable, Exit, type Fiber, Schema } from "effect"
 import { limit, refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
@@ -25,6 +25,7 @@ import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { noTimeout, toMillis } from "../parts/Limits.ts"
 import type { ClientClass, Served, ServerClient } from "../parts/ServerSpec.ts"
 import { checkedMethod, checksOf } from "./Checked.ts"
+import { type Sendable, Yielded } from "./Yielded.ts"
 
 /** OTP's default. */
 const defaultTimeout = 5000
@@ -32,12 +33,7 @@ const defaultTimeout = 5000
 const calling = Effectable.Prototype<Calling>({
   label: "Calling",
   evaluate(fiber) {
-    const { idempotencyKey, millis, server, type } = this
-    const { complete } = type
-    const payload = complete === undefined ? this.payload : complete(this.payload)
-    const answer = idempotencyKey === undefined
-      ? server.call(type, payload, millis)
-      : server.callOnce(type, payload, millis, idempotencyKey)
+    const answer = this.send()
     return isExit(answer) ? goOnWith(answer, fiber) : answer
   }
 })
@@ -45,15 +41,8 @@ const calling = Effectable.Prototype<Calling>({
 const casting = Effectable.Prototype<Casting>({
   label: "Casting",
   evaluate(fiber) {
-    const { complete } = this.type
-    // Sent more than once, it is the same message each time.
-    const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
-    const sent = this.server.cast(message, spanOf(fiber))
-    if (!isExit(sent)) return sent
-    // It counts as a step of its own. So a sender that sends without end gives way after as many casts as a turn
-    // handles; in half the steps it would send twice as many, and the mailbox would grow.
-    countStep(fiber)
-    return goOnWith(sent, fiber)
+    const sent = this.send(fiber)
+    return isExit(sent) ? goOnWith(sent, fiber) : sent
   }
 })
 
@@ -61,7 +50,7 @@ const CallingBase: new() => Effect.Effect<unknown, unknown> = effectWith(calling
 const CastingBase: new() => Effect.Effect<void> = effectWith(casting)
 
 /** A message sent when it is run, and its answer. */
-export class Calling extends CallingBase {
+export class Calling extends CallingBase implements Sendable<unknown, unknown> {
   readonly server: Served
   readonly type: MessageType
   readonly payload: unknown
@@ -75,10 +64,23 @@ export class Calling extends CallingBase {
     this.payload = payload
     this.millis = millis
   }
+
+  send(): Effect.Effect<unknown, unknown> {
+    const { idempotencyKey, millis, server, type } = this
+    const { complete } = type
+    const payload = complete === undefined ? this.payload : complete(this.payload)
+    return idempotencyKey === undefined
+      ? server.call(type, payload, millis)
+      : server.callOnce(type, payload, millis, idempotencyKey)
+  }
+
+  override [Symbol.iterator](): Yielded<unknown, unknown> {
+    return new Yielded(this)
+  }
 }
 
 /** A message sent when it is run. */
-export class Casting extends CastingBase implements QueuedCast {
+export class Casting extends CastingBase implements QueuedCast, Sendable<void, never> {
   readonly server: Served
   readonly type: MessageType
   readonly payload: unknown
@@ -87,6 +89,21 @@ export class Casting extends CastingBase implements QueuedCast {
     this.server = server
     this.type = type
     this.payload = payload
+  }
+
+  send(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
+    const { complete } = this.type
+    // Sent more than once, it is the same message each time.
+    const message = complete === undefined ? this : { type: this.type, payload: complete(this.payload) }
+    const sent = this.server.cast(message, spanOf(fiber))
+    // It counts as a step of its own. So a sender that sends without end gives way after as many casts as a turn
+    // handles; in half the steps it would send twice as many, and the mailbox would grow.
+    if (isExit(sent)) countStep(fiber)
+    return sent
+  }
+
+  override [Symbol.iterator](): Yielded<void, never> {
+    return new Yielded(this)
   }
 }
 

@@ -1,0 +1,63 @@
+/**
+ * The short way of a message that a generator waits for, as in `yield* counter.Increment()`.
+ *
+ * What a generator yields goes to the run loop of its fiber, which runs it and then goes on with the generator. That
+ * takes longer than a call that is answered at once. So the message is sent here, where the generator asks for its next
+ * step, and the generator goes on with the answer. Whatever else comes of it is left to the run loop, which is the plain
+ * way. `test/layers/server/class/Yielded.test.ts` holds the two equal. To understand servers, skip this file.
+ *
+ * *Tricky*
+ * - A generator of Effects is run by a fiber, and that is the one that runs now. `Effect.fnUntracedEager` is the
+ *   exception: it runs what can be run at once where the function is called, and a message is sent there.
+ * - Nothing is thrown here: the generator could catch it, where in the run loop it is a defect.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Exit, Fiber } from "effect"
+import { countStep, isExit, isInterrupting, mayStep } from "../../process/EffectInternals.ts"
+
+/** A message that is sent by the fiber that runs: what comes of it at once, or what it has to wait for. */
+export interface Sendable<A, E> extends Effect.Effect<A, E> {
+  send(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E>
+}
+
+/** What a generator iterates over when it waits for a message. It is its own result: each message makes one. */
+export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>> {
+  private begun = false
+  done = false
+  /** What the run loop has to run, until it is done; the answer then. */
+  private value: Effect.Effect<A, E> | A
+
+  constructor(message: Sendable<A, E>) {
+    this.value = message
+  }
+
+  next(answer?: A): IteratorResult<Effect.Effect<A, E>, A> {
+    if (this.begun) this.conclude(answer as A)
+    else {
+      this.begun = true
+      const fiber = Fiber.getCurrent()
+      if (fiber !== undefined && mayStep(fiber)) this.step(fiber, this.value as Sendable<A, E>)
+    }
+    return this as unknown as IteratorResult<Effect.Effect<A, E>, A>
+  }
+
+  private step(fiber: Fiber.Fiber<unknown, unknown>, message: Sendable<A, E>): void {
+    countStep(fiber)
+    let sent: Effect.Effect<A, E>
+    try {
+      sent = message.send(fiber)
+    } catch (defect) {
+      sent = Exit.die(defect)
+    }
+    if (!isExit(sent) || sent._tag === "Failure") this.value = sent
+    // The run loop has to see that its fiber was interrupted meanwhile. An outcome would not get there.
+    else if (isInterrupting(fiber)) this.value = Effect.suspend(() => sent)
+    else this.conclude(sent.value)
+  }
+
+  private conclude(answer: A): void {
+    this.done = true
+    this.value = answer
+  }
+}

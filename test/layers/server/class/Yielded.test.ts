@@ -1,0 +1,294 @@
+/** A message that a generator waits for: sent in the generator's own step, it comes to what the run loop makes of it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Scheduler, Schema, Tracer } from "effect"
+import { TestClock } from "effect/testing"
+import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { Harness } from "../../../../src/testing.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
+import { quiet } from "../../../kit/Log.ts"
+import { often } from "../../../kit/Restarts.ts"
+import { sinkOf } from "../../../kit/Sinks.ts"
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.Int }) {}
+
+const failing = Schema.Int.pipe(Schema.withConstructorDefault(Effect.die(new Error("no default"))))
+
+class Counter extends GenServer.Service<Counter>()("test/Counter", {
+  state: Schema.Int,
+  messages: {
+    Add: GenServer.cast(),
+    AddWithEffect: GenServer.cast(),
+    AddLess: GenServer.cast({ payload: { by: failing } }),
+    Note: GenServer.cast(),
+    Next: GenServer.call({ reply: Schema.Int }),
+    NextWithEffect: GenServer.call({ reply: Schema.Int }),
+    NextLess: GenServer.call({ payload: { by: failing }, reply: Schema.Int }),
+    Refuse: GenServer.call({ reply: Schema.Int, error: Refused }),
+    Slow: GenServer.call({ reply: Schema.Int }),
+    Later: GenServer.call({ reply: Schema.Int }),
+    Die: GenServer.call(),
+    Stop: GenServer.call({ reply: Schema.Int }),
+    Strike: GenServer.call({ reply: Schema.Int })
+  }
+}) {}
+type Client = typeof Counter.Service
+
+/** Interrupts its caller, on whose stack it runs. */
+const strike = () => Fiber.getCurrent()?.interruptUnsafe()
+
+/** `note` is called with each `Note`. */
+const app = (note = () => {}) =>
+  Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
+    StateContainer.layerMemory(Counter),
+    Counter.layer({
+      init: 0,
+      handlers: {
+        Add: (n) => n + 1,
+        AddWithEffect: (n) => Effect.succeed(n + 1),
+        AddLess: (n, { by }) => n - by,
+        Note: (n) => {
+          note()
+          return n
+        },
+        Next: (n) => [n + 1, n + 1],
+        NextWithEffect: (n) => Effect.sync(() => [n + 1, n + 1] as const),
+        NextLess: (n, { by }) => [n - by, n - by],
+        Refuse: (n) => Effect.fail(new Refused({ by: n })),
+        Slow: (n) => Effect.as(Effect.sleep("1 second"), [n, n + 1] as const),
+        Later: (n) => Next.noReply(n),
+        Die: () => Effect.die("boom"),
+        Stop: (n) => Next.stop("shutdown", { reply: n, state: n }),
+        Strike: (n) => {
+          strike()
+          return [n + 1, n + 1]
+        }
+      }
+    })
+  ])
+
+type Way = <A, E>(message: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+/** The run loop runs it: it is a value among other Effects. */
+const plainly: Way = (message) => Effect.flatMap(message, Effect.succeed)
+/** A generator waits for it. */
+const yielded: Way = (message) =>
+  Effect.gen(function*() {
+    return yield* message
+  })
+const ways = { plainly, yielded }
+
+const sent = {
+  Add: (counter: Client) => counter.Add(),
+  AddWithEffect: (counter: Client) => counter.AddWithEffect(),
+  AddLess: (counter: Client) => counter.AddLess({}),
+  Next: (counter: Client) => counter.Next(),
+  NextAgain: (counter: Client) => counter.Next({}, { idempotencyKey: "again" }),
+  NextWithEffect: (counter: Client) => counter.NextWithEffect(),
+  NextLess: (counter: Client) => counter.NextLess({}),
+  NextTwice: (counter: Client) => counter.Next({}, { idempotencyKey: "" }),
+  Refuse: (counter: Client) => counter.Refuse(),
+  Slow: (counter: Client) => counter.Slow(),
+  Later: (counter: Client) => counter.Later({}, { timeout: "2 seconds" }),
+  Die: (counter: Client) => counter.Die(),
+  Stop: (counter: Client) => counter.Stop()
+}
+const names = Object.keys(sent) as [keyof typeof sent]
+
+/** All that can be seen of a server that is sent these, one after the other. */
+const seen = (messages: ReadonlyArray<keyof typeof sent>, way: Way) =>
+  Effect.gen(function*() {
+    const [counter, harness] = [yield* Counter, yield* Harness.Harness]
+    const heard: Array<string> = []
+    for (const name of messages) {
+      const caller = yield* now(Effect.exit(way<unknown, unknown>(sent[name](counter))))
+      while (caller.pollUnsafe() === undefined) yield* TestClock.adjust("1 second")
+      heard.push(String(yield* Fiber.join(caller)))
+    }
+    yield* turns
+    const { calls, casts, crashes, queued: waiting, restarts } = sinkOf(harness.telemetry).counters
+    const { incarnation, queued, state, status } = yield* Sys.getStatus(counter)
+    return {
+      heard,
+      events: yield* harness.historyOf(counter),
+      counters: { calls, casts, crashes, restarts, queued: waiting },
+      status: { incarnation, queued, state, status }
+    }
+  }).pipe(Effect.provide(app()), Effect.provide(Harness.Harness.layer), quiet)
+
+type Loop = (message: () => Effect.Effect<unknown, unknown>) => Effect.Effect<void, unknown>
+
+/** Senders without end. */
+const loops: Record<keyof typeof ways, Loop> = {
+  plainly: (body) => Effect.whileLoop({ while: () => true, body, step: () => {} }),
+  yielded: (message) =>
+    Effect.gen(function*() {
+      while (true) yield* message()
+    })
+}
+
+/** How many messages such a sender sends before another fiber has its turn. */
+const sentBefore = (name: "Add" | "Next", loop: Loop) =>
+  Effect.gen(function*() {
+    const counter = yield* Counter
+    let count = 0
+    const sender = yield* Effect.forkChild(loop(() => {
+      count++
+      return counter[name]()
+    }))
+    yield* Effect.yieldNow
+    const first = count
+    yield* Fiber.interrupt(sender)
+    return first
+  }).pipe(Effect.provide(app()), Effect.provideService(Scheduler.MaxOpsBeforeYield, 1_000))
+
+describe("a message that a generator waits for", () => {
+  it.effect.prop(
+    "comes to what it comes to as a value among other Effects",
+    [Schema.Array(Schema.Literals(names)).check(Schema.isMaxLength(12))],
+    ([messages]) =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* seen(messages, yielded), yield* seen(messages, plainly))
+      })
+  )
+
+  it.effect("lets its generator go on in the same step when it is answered at once", () =>
+    Effect.gen(function*() {
+      const counter = yield* Counter
+      const steps: Array<number> = []
+      yield* Effect.withFiber((fiber) =>
+        Effect.gen(function*() {
+          for (let i = 0; i < 3; i++) {
+            const before = fiber.currentOpCount
+            yield* counter.Next()
+            steps.push(fiber.currentOpCount - before)
+          }
+        })
+      )
+      assert.deepStrictEqual(steps, [1, 1, 1])
+    }).pipe(Effect.provide(app())))
+
+  it.effect("is sent when it is waited for, and not before", () =>
+    Effect.gen(function*() {
+      const counter = yield* Counter
+      const next = counter.Next()
+      next[Symbol.iterator]()
+      assert.strictEqual(yield* next, 1)
+      assert.strictEqual(yield* next, 2)
+    }).pipe(Effect.provide(app())))
+
+  it("is not sent by a generator that no fiber runs", () => {
+    let noted = 0
+    const counter = Effect.runSync(Effect.provide(Counter, app(() => noted++)))
+    const note = counter.Note()
+    assert.strictEqual(note[Symbol.iterator]().next().value, note)
+    assert.strictEqual(noted, 0)
+  })
+
+  it.effect("is a defect where its default throws, which the generator cannot catch", () =>
+    Effect.gen(function*() {
+      const counter = yield* Counter
+      for (const message of [counter.NextLess({}), counter.AddLess({})]) {
+        const exit = yield* Effect.exit(Effect.gen(function*() {
+          try {
+            yield* message
+          } catch {
+            return "caught"
+          }
+        }))
+        assert.deepStrictEqual(exit, yield* Effect.exit(plainly<unknown, unknown>(message)))
+        assert.isTrue(Exit.isFailure(exit))
+      }
+    }).pipe(Effect.provide(app())))
+
+  for (const [name, way] of Object.entries(ways)) {
+    it.effect(`does not let a caller go on that was interrupted by its handler, sent ${name}`, () =>
+      Effect.gen(function*() {
+        const counter = yield* Counter
+        let wentOn = false
+        const caller = yield* now(Effect.gen(function*() {
+          yield* way(counter.Strike())
+          wentOn = true
+        }))
+        assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(caller)))
+        assert.isFalse(wentOn)
+        assert.strictEqual(yield* counter.Next(), 2)
+      }).pipe(Effect.provide(app())))
+
+    it.effect(`is not sent by a fiber that was interrupted before, ${name}`, () =>
+      Effect.gen(function*() {
+        const counter = yield* Counter
+        const sender = yield* now(Effect.gen(function*() {
+          strike()
+          yield* way(counter.Add())
+        }))
+        assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(sender)))
+        assert.strictEqual(yield* counter.Next(), 1)
+      }).pipe(Effect.provide(app())))
+
+    it.effect(`is sent by a fiber that was interrupted but must not be, ${name}`, () =>
+      Effect.gen(function*() {
+        const counter = yield* Counter
+        const answers: Array<number> = []
+        const sender = yield* now(Effect.uninterruptible(Effect.gen(function*() {
+          strike()
+          yield* way(counter.Add())
+          answers.push(yield* way(counter.Next()))
+        })))
+        assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(sender)))
+        assert.deepStrictEqual(answers, [2])
+      }).pipe(Effect.provide(app())))
+
+    it.effect(`is a step that a tracer has around it, where it wants that, ${name}`, () =>
+      Effect.gen(function*() {
+        const counter = yield* Counter
+        const messages = [counter.Add(), counter.Next()]
+        const around: Array<unknown> = []
+        const tracer = Tracer.make({
+          span: (options) => new Tracer.NativeSpan(options),
+          context: (primitive, fiber) => {
+            if (messages.includes(primitive as typeof messages[number])) around.push(primitive)
+            return primitive["~effect/Effect/evaluate"](fiber)
+          }
+        })
+        yield* Effect.withTracer(
+          Effect.gen(function*() {
+            for (const message of messages) yield* way<unknown, unknown>(message)
+          }),
+          tracer
+        )
+        assert.deepStrictEqual(around, messages)
+      }).pipe(Effect.provide(app())))
+  }
+
+  for (const name of ["Add", "Next"] as const) {
+    it.effect(`counts as a step of its fiber, which gives way after as many: ${name}`, () =>
+      Effect.gen(function*() {
+        const [plain, short] = [yield* sentBefore(name, loops.plainly), yield* sentBefore(name, loops.yielded)]
+        assert.isAtLeast(plain, 400)
+        assert.approximately(short, plain, 2)
+      }))
+  }
+
+  it.effect("does not make a fiber give way that must not", () =>
+    Effect.gen(function*() {
+      const counter = yield* Counter
+      let others = 0
+      yield* now(Effect.forever(Effect.andThen(Effect.yieldNow, Effect.sync(() => others++))))
+      const before = others
+      for (let i = 0; i < 5_000; i++) yield* counter.Next()
+      assert.strictEqual(others, before)
+    }).pipe(Effect.provide(app()), Effect.provideService(Scheduler.PreventSchedulerYield, true)))
+
+  it("is sent by an eager function where that is called", () => {
+    const program = Effect.gen(function*() {
+      const counter = yield* Counter
+      const eager = Effect.fnUntracedEager(function*() {
+        return yield* counter.Next()
+      })
+      const first = eager()
+      assert.strictEqual(yield* counter.Next(), 2)
+      assert.strictEqual(yield* first, 1)
+    })
+    return Effect.runPromise(Effect.provide(program, app()))
+  })
+})
