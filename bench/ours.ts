@@ -108,15 +108,17 @@ main({
   ),
   "call-fn": using(Effectful)(calls("call.fn")),
   "busy": withServer((counter) =>
-    timed("busy", 300_000, (n) => times(n, () => Effect.andThen(counter.Add(), counter.Increment())))
+    timed("busy", 300_000, (n) =>
+      Effect.gen(function*() {
+        for (let i = 0; i < n; i++) {
+          yield* counter.Add()
+          yield* counter.Increment()
+        }
+      }))
   ),
   "fan-one": withServer((counter) => timed("fan.one", 1_000_000, (n) => clients(n, () => counter.Increment()))),
   "cast": withServer((counter) =>
-    timed("cast", 1_000_000, (n) => {
-      let i = 0
-      const casts = Effect.whileLoop({ while: () => i++ < n, body: () => counter.Add(), step: () => {} })
-      return Effect.andThen(casts, counter.Increment())
-    })
+    timed("cast", 1_000_000, (n) => Effect.andThen(times(n, () => counter.Add()), counter.Increment()))
   ),
   "crash-die": crashes("crash.die", "Crash"),
   "crash-error": crashes("crash.error", "Raise"),

@@ -3,8 +3,8 @@
  *
  * What a generator yields goes to the run loop of its fiber, which runs it and then goes on with the generator. That
  * takes longer than a call that is answered at once. So the message is sent here, where the generator asks for its next
- * step, and the generator goes on with the answer. Whatever else comes of it is left to the run loop, which is the plain
- * way. `test/layers/server/class/Yielded.test.ts` holds the two equal. To understand servers, skip this file.
+ * step, and the generator goes on with the answer. Whatever else comes of it is left to the run loop, which is the
+ * plain way. `test/layers/server/class/Yielded.test.ts` holds the two equal. To understand servers, skip this file.
  *
  * *Tricky*
  * - A generator of Effects is run by a fiber, and that is the one that runs now. `Effect.fnUntracedEager` is the

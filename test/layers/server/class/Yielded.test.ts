@@ -246,7 +246,7 @@ describe("a message that a generator waits for", () => {
         const tracer = Tracer.make({
           span: (options) => new Tracer.NativeSpan(options),
           context: (primitive, fiber) => {
-            if (messages.includes(primitive as typeof messages[number])) around.push(primitive)
+            if (messages.some((message) => Object.is(message, primitive))) around.push(primitive)
             return primitive["~effect/Effect/evaluate"](fiber)
           }
         })
