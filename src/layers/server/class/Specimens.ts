@@ -18,11 +18,14 @@ import { Handling, type Incarnation } from "../parts/Incarnation.ts"
 import type { ServerSpec } from "../parts/ServerSpec.ts"
 import type { ClientClass } from "../parts/ServerSpec.ts"
 import { Calling, Casting } from "./Client.ts"
+import { Yielded } from "./Yielded.ts"
 
 // No server is there when this module is loaded, and none is ever asked anything by a specimen.
 const noServer = {} as Receiver & ServerProcess
 
 const envelope = new Envelope(noServer, ownCall, undefined, undefined)
+
+const casting = new Casting(noServer, ownCall, undefined)
 
 const messages: ReadonlyArray<object> = [
   envelope,
@@ -30,7 +33,8 @@ const messages: ReadonlyArray<object> = [
   new DirectView(noServer, ownCall, undefined, 1),
   new Handling({} as Incarnation, Effect.void),
   new Calling(noServer, ownCall, undefined, 5000, undefined),
-  new Casting(noServer, ownCall, undefined),
+  casting,
+  new Yielded(casting),
   callError("", "", { _tag: "NotRunning" })
 ]
 
