@@ -78,7 +78,7 @@ const textOf = (cause: unknown): string => {
 /** The error with what the database said. */
 const described = (error: SqlError.SqlError): Error => {
   const said = textOf(error.reason.cause)
-  return said === "" || error.message.includes(said) ? error : new Error(`${error.message}: ${said}`, { cause: error })
+  return error.message.includes(said) ? error : new Error(`${error.message}: ${said}`, { cause: error })
 }
 
 /**
@@ -184,10 +184,7 @@ const listIn = (text: string) => {
   }
 }
 
-const timersIn = (text: unknown): Timers => {
-  if (text === null || text === undefined) return none
-  return listIn(String(text)) ?? none
-}
+const timersIn = (text: unknown): Timers => listIn(String(text)) ?? none
 
 /** A row of a recorded answer that is damaged. */
 export interface LostAnswer {
