@@ -1,10 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Metric, References, Scope, Stream } from "effect"
+import {
+  Cause,
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  type LogLevel,
+  Metric,
+  References,
+  Scope,
+  Stream
+} from "effect"
+import { TestClock } from "effect/testing"
 import type { CrashReport } from "../../../src/domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../../src/domain/observation/Lifecycle.ts"
 import { crashed } from "../../../src/domain/process/ExitReason.ts"
-import { Restart, Supervisor, Telemetry } from "../../../src/index.ts"
+import { DynamicSupervisor, Restart, Supervisor, Telemetry } from "../../../src/index.ts"
 import * as Sink from "../../../src/layers/observation/Sink.ts"
+import { recipe, Script } from "../../kit/Probe.ts"
 
 const event = (at: number): Lifecycle => ({ _tag: "Parked", path: ["app"], at, kind: "worker", incarnation: 1 })
 
@@ -68,6 +83,89 @@ describe("listeners", () => {
     telemetry.publish(event(1))
     telemetry.publish(event(2))
     assert.deepStrictEqual(heard, ["first", "second", "second", "late"])
+  })
+})
+
+describe("what nobody would see", () => {
+  class Pool extends DynamicSupervisor.Service<Pool>()("pool") {}
+  class Root extends Supervisor.Service<Root>()("root") {}
+  const restart = Restart.backoff({ base: "1 second", jitter: 0 })
+
+  /** Events of every kind that supervisors tell of; which of them were published. */
+  const story = (telemetry: Sink.Sink) => {
+    const published = new Set<string>()
+    const watched: Sink.Sink = Object.create(telemetry, {
+      publish: {
+        value: (event: Lifecycle) => {
+          published.add(event._tag)
+          telemetry.publish(event)
+        }
+      }
+    })
+    const scripts = { pooled: new Script(), ignored: new Script(), failing: new Script(), parked: new Script() }
+    return Effect.gen(function*() {
+      const [root, pool] = [yield* Root, yield* Pool]
+      scripts.ignored.starts.push("ignore", "ignore")
+      scripts.failing.starts.push("fail", "fail")
+      for (const supervisor of [root, pool]) {
+        const script = new Script()
+        yield* supervisor.startChild(recipe("up", script))
+        script.end()
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(script.process?.incarnation, 2)
+        yield* supervisor.startChild(recipe("ignored", scripts.ignored))
+        yield* Effect.flip(supervisor.startChild(recipe("failing", scripts.failing)))
+      }
+      yield* root.terminateChild("up")
+      yield* root.deleteChild("up")
+      for (
+        const make of [
+          Supervisor.recipe({ id: "parking", strategy: "one_for_one", restart: Restart.never, onGiveUp: "park" }, [
+            recipe("parked", scripts.parked)
+          ]),
+          Supervisor.recipe({ id: "failing", strategy: "one_for_one", restart: Restart.never }, [
+            recipe("failed", scripts.pooled)
+          ])
+        ]
+      ) yield* root.startChild(make, { restart: "temporary" })
+      scripts.parked.end()
+      scripts.pooled.end()
+      // One that does not stop when it is told to is abandoned.
+      yield* root.startChild(
+        Supervisor.workerRecipe("stuck", Effect.uninterruptible(Effect.never), { shutdown: "1 second" })
+      )
+      const stopping = yield* Effect.forkChild(root.terminateChild("stuck"), { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(stopping)
+      return published
+    }).pipe(
+      Effect.provide(Layer.provideMerge(Pool.layer({ restart }), Root.layer({ strategy: "one_for_one", restart }, []))),
+      Effect.provideService(Telemetry.CurrentTelemetry, watched as unknown as Telemetry.Telemetry),
+      Effect.provideService(References.MinimumLogLevel, "None")
+    )
+  }
+
+  it.effect("is not made: no event without a listener", () =>
+    Effect.gen(function*() {
+      const silent = Sink.make()
+      assert.deepStrictEqual(Array.from(yield* story(silent)), [])
+      const heard = Sink.make()
+      heard.subscribe(() => {})
+      assert.deepStrictEqual(
+        Array.from(yield* story(heard)).sort(),
+        ["Abandoned", "Deleted", "Exited", "GaveUp", "Ignored", "Parked", "Restarting", "StartFailed", "Started"]
+      )
+    }))
+
+  it("nor a crash report where nothing would log it", () => {
+    const loggers = new Set([Logger.make(() => {})])
+    const context = (level: LogLevel.LogLevel, all: ReadonlySet<Logger.Logger<unknown, unknown>>) =>
+      Context.make(References.CurrentLoggers, all).pipe(Context.add(References.MinimumLogLevel, level))
+    assert.deepStrictEqual(
+      (["All", "Info", "Error", "Fatal", "None"] as const).map((level) => Sink.isLogging(context(level, loggers))),
+      [true, true, true, false, false]
+    )
+    assert.isFalse(Sink.isLogging(context("Info", new Set())))
   })
 })
 

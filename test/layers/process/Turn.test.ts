@@ -1,6 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Clock, Scheduler } from "effect"
-import { type Ready, RunQueue } from "../../../src/layers/process/Turn.ts"
+import { type Clock, Effect, type Scheduler } from "effect"
+import {
+  enter,
+  isShallow,
+  leave,
+  maxDepth,
+  type Ready,
+  run,
+  RunQueue,
+  shallow
+} from "../../../src/layers/process/Turn.ts"
 
 /** A run queue of turns that are begun by hand. */
 const queueOf = () => {
@@ -53,5 +62,86 @@ describe("a turn", () => {
     assert.lengthOf(tasks, 1)
     tasks.shift()!()
     assert.deepStrictEqual([drained, tasks], [[1, 2, 3], []])
+  })
+})
+
+/** Does something with the deepest stack that hand-offs make. */
+const deep = (task: () => void): void => {
+  const down = (levels: number): void => levels === 0 ? task() : run(() => down(levels - 1))
+  down(maxDepth)
+}
+
+describe("a hand-off", () => {
+  it("runs at once while the stack is shallow", () => {
+    const seen: Array<string> = []
+    run(() => {
+      run(() => seen.push("inner"))
+      seen.push("outer")
+    })
+    assert.deepStrictEqual(seen, ["inner", "outer"])
+  })
+
+  it("waits on a deep stack until the outermost one is done, also where it is the only one", () => {
+    const seen: Array<string> = []
+    deep(() => {
+      assert.isFalse(isShallow())
+      run(() => seen.push("later"))
+      seen.push("bottom")
+    })
+    assert.deepStrictEqual(seen, ["bottom", "later"])
+    assert.isTrue(isShallow())
+  })
+
+  it("waits for those before it, and those it makes itself wait for it", () => {
+    const seen: Array<string> = []
+    deep(() => {
+      run(() => {
+        seen.push("first")
+        assert.isTrue(isShallow())
+        deep(() => run(() => seen.push("third")))
+      })
+      run(() => seen.push("second"))
+    })
+    assert.deepStrictEqual(seen, ["first", "second", "third"])
+  })
+
+  it("that throws takes no other along", () => {
+    const seen: Array<string> = []
+    const refuse = (): never => {
+      throw new Error("no")
+    }
+    assert.throws(() => run(refuse), "no")
+    assert.throws(() =>
+      deep(() => {
+        run(refuse)
+        run(() => seen.push("next"))
+      }), "no")
+    assert.isTrue(isShallow())
+    run(() => seen.push("at once"))
+    assert.deepStrictEqual(seen, ["at once", "next"])
+    run(() => seen.push("alone"))
+    assert.deepStrictEqual(seen, ["at once", "next", "alone"])
+  })
+
+  it("may be entered and left by hand: what had to wait runs when the outermost is left", () => {
+    const seen: Array<string> = []
+    for (let i = 0; i < maxDepth; i++) enter()
+    run(() => seen.push("later"))
+    for (let i = 0; i < maxDepth; i++) {
+      assert.deepStrictEqual(seen, [])
+      leave()
+    }
+    assert.deepStrictEqual(seen, ["later"])
+  })
+})
+
+it("an Effect begins at once on a shallow stack, and a turn later on a deep one", () => {
+  const seen: Array<string> = []
+  const begin = (what: string) => Effect.runFork(shallow(Effect.sync(() => seen.push(what))))
+  begin("shallow")
+  assert.deepStrictEqual(seen, ["shallow"])
+  deep(() => {
+    begin("deep")
+    assert.deepStrictEqual(seen, ["shallow"])
   })
 })

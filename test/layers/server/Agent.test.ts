@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Schema } from "effect"
 import { Agent, DynamicSupervisor, GenServer, Process, StateContainer, Supervisor, Sys } from "../../../src/index.ts"
+import { serverOf } from "../../../src/layers/server/class/ServerRef.ts"
 import { Harness } from "../../../src/testing.ts"
 import { now } from "../../kit/Fibers.ts"
 
@@ -27,6 +28,20 @@ describe("an agent by key", () => {
       yield* GenServer.stop(yield* Visits.at("page"))
       yield* page.cast((n) => n + 1)
       assert.strictEqual(yield* page.getAndUpdate((n) => [n, n]), 102)
+    }).pipe(Effect.provide(App)))
+})
+
+describe("agents that are started alike", () => {
+  it.effect("share one behaviour, and with it all that is computed of it", () =>
+    Effect.gen(function*() {
+      const pages = yield* Pages
+      const start = (init: number, key: string) =>
+        Effect.map(pages.startChild(Visits.recipe(init, { key })), (ref) => serverOf(ref)!.spec.shared)
+      const [a, b, c] = [yield* start(1, "a"), yield* start(1, "b"), yield* start(2, "c")]
+      assert.isDefined(a)
+      assert.strictEqual(a, b)
+      assert.notStrictEqual(a, c)
+      assert.deepStrictEqual([a?.init, c?.init], [1, 2])
     }).pipe(Effect.provide(App)))
 })
 

@@ -10,6 +10,7 @@ import {
   GenServer,
   InvalidOption,
   Monitor,
+  Next,
   PartitionSupervisor,
   Registry,
   Requests,
@@ -68,6 +69,26 @@ const declared = (of: { readonly id?: unknown; readonly [option: string]: unknow
     const description = { state: state as typeof Schema.Int, messages: messages as {}, ...others }
     return GenServer.Service()(id as "test/Two", description)
   })
+
+/** Answers a caller later, with what it is given. */
+const later = (reply: Given) => {
+  let from: GenServer.From<number> | undefined
+  const promising = {
+    init: 1,
+    handlers: {
+      Get: (n: number, _: unknown, context: { readonly from: GenServer.From<number> }) => {
+        from = context.from
+        return Next.noReply(n)
+      }
+    }
+  }
+  return Effect.flatMap(One, (one) => Effect.forkChild(one.Get(), { startImmediately: true })).pipe(
+    Effect.andThen(Effect.suspend(() => GenServer.reply(from!, reply))),
+    Effect.provide(
+      Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(One), One.layer(promising)])
+    )
+  )
+}
 
 const parts = (options: object) => tree(Parts.layer({ child: One.recipe(behavior, { key: "a" }), ...options } as Given))
 
@@ -206,6 +227,8 @@ const refused: ReadonlyArray<
   ["Monitor.watch", "into", 0, (into) => asked((one) => Effect.scoped(Monitor.watch(one, { into })))],
   ["GenServer.castAfter", "delay", -1, (delay) => Effect.scoped(GenServer.castAfter(Effect.void, delay))],
   ["GenServer.reply", "a caller", "caller", (from) => GenServer.reply(from, Effect.void as Given)],
+  ["Get of Supervisor > test/One", "a later reply", 7, later],
+  ["Get of Supervisor > test/One", "a later reply", { _tag: "Success", value: 7 }, later],
   ["Requests.deadline", "within", "infinity", (within) => Requests.deadline(within)],
   ["Requests.send", "a call", "Get", (call) => Effect.scoped(Requests.send(call))],
   ["Requests", "a request", "Get", (request) => Requests.wait(request)],

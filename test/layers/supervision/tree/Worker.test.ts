@@ -38,6 +38,26 @@ describe("Supervisor.worker", () => {
       assert.deepStrictEqual(yield* supervisor.countChildren, { specs: 1, active: 1, supervisors: 0, workers: 1 })
     }))
 
+  it.effect("that ended at once when it was stopped is not stopped again when the time for that is over", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const { supervisor, take } = yield* top(
+        one,
+        Supervisor.worker("a", Deferred.await(gate), { restart: "transient" })
+      )
+      yield* supervisor.startChild(Supervisor.recipe({ id: "b", strategy: "one_for_one" }, []))
+      for (const id of ["a", "b"]) {
+        yield* supervisor.terminateChild(id)
+        yield* supervisor.restartChild(id)
+      }
+      take()
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(take(), [])
+      assert.deepStrictEqual(yield* listing(supervisor), ["a#2", "b#2"])
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(take(), ["Exited a#2 normal"])
+    }))
+
   it.effect("tells finalizers how it ended", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
