@@ -56,6 +56,22 @@ const client = Effect.gen(function*() {
 const clients = { alice: client, bob: client, carol: client }
 
 describe("a simulation", () => {
+  it.effect("leaves no tree on the list of roots: of an app that was killed, nor of one that hangs", () =>
+    Effect.gen(function*() {
+      const before = yield* Sys.roots
+      const seen = { roots: 0 }
+      const looking = Effect.map(Sys.roots, (roots) => void (seen.roots = Math.max(seen.roots, roots.length)))
+      const options = { seed: 1, for: "5 minutes", clients: { alice: looking } } as const
+      const report = yield* Simulation.run(inMemory, { ...options, faults: { machine: 60 } })
+      assert.isAbove(report.faults, 0)
+      assert.strictEqual(seen.roots, before.length + 1)
+      assert.deepStrictEqual(yield* Sys.roots, before)
+      const endless = Effect.forever(Effect.void)
+      const failed = yield* Effect.flip(Simulation.run(inMemory, { ...options, clients: { alice: endless } }))
+      assert.strictEqual(failed.kind, "stuck")
+      assert.deepStrictEqual(yield* Sys.roots, before)
+    }))
+
   it.effect("gives the same history for the same seed, byte for byte, and another one for another", () =>
     Effect.gen(function*() {
       const options = { for: "8 minutes", clients, faults: { messages: 300, lives: 150, clock: 75 } } as const

@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { DynamicSupervisor, GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 
 class Node extends GenServer.Service<Node>()("test/Node", {
@@ -23,9 +23,10 @@ class Top extends Supervisor.Service<Top>()("top") {}
 type Services = GenServer.Keyed<Node> | StateContainer.StateOf<Node> | Nodes | Top
 type Deed = Effect.Effect<string, never, Services>
 
-/** What servers do, by key: in init, in the handler of Do, in their clean-up. */
+/** What servers do, by key: in init, when they are restored, in the handler of Do, in their clean-up. */
 class Script {
   init: Record<string, Deed> = {}
+  restore: Record<string, Deed> = {}
   work: Record<string, Deed> = {}
   terminate: Record<string, Deed> = {}
 }
@@ -34,6 +35,7 @@ const behavior = (script: Script, run: (deed: Deed) => Effect.Effect<string>) =>
   const doing = (deeds: Record<string, Deed>) => Effect.suspend(() => run(deeds[key] ?? Effect.succeed("up")))
   return Node.behavior({
     init: Effect.suspend(() => doing(script.init)),
+    restore: () => doing(script.restore),
     handlers: {
       Do: (state) => Effect.map(doing(script.work), (answer) => [answer, state] as const),
       Ping: (state) => [state, state],
@@ -54,7 +56,10 @@ const within = (script: Script, body: Effect.Effect<void, unknown, Services>): E
   const App = Top.layer({ strategy: "one_for_one" }, [
     StateContainer.layerMemory(Node),
     Nodes.layer(),
-    Layer.provide(Node.layerKeyed(behavior(script, (deed) => run!(deed))), Nodes.asSupervisor)
+    Layer.provide(
+      Node.layerKeyed(behavior(script, (deed) => run!(deed)), { passivate: { after: "1 hour", by: "stop" } }),
+      Nodes.asSupervisor
+    )
   ])
   return Effect.contextWith((app: Context.Context<Services>) => {
     run = reaching(app)
@@ -150,6 +155,57 @@ describe("a start that would wait for itself fails at once, with the way it took
       Effect.gen(function*() {
         assert.strictEqual(yield* work("a"), "up")
         assert.strictEqual(yield* ask("e"), "CallingSelf a b c d e a")
+      })
+    )
+  })
+
+  it.effect("a handler below an init that another handler waits for", () => {
+    const script = new Script()
+    const heard: Array<string> = []
+    script.work["a"] = at("c")
+    script.init["c"] = seen(work("d"))
+    script.work["d"] = Effect.tap(ping("a"), (answer) => Effect.sync(() => heard.push(answer)))
+    return within(
+      script,
+      Effect.gen(function*() {
+        assert.strictEqual(yield* work("a"), "up")
+        assert.deepStrictEqual(heard, ["CallingSelf a c d a"])
+      })
+    )
+  })
+
+  it.effect("a message to the server that had the key before, which would start it", () => {
+    const script = new Script()
+    return within(
+      script,
+      Effect.gen(function*() {
+        const before = yield* Node.at("b")
+        yield* before.Ping()
+        yield* TestClock.adjust("1 hour")
+        script.restore["b"] = seen(work("a"))
+        script.work["a"] = seen(before.Ping())
+        assert.strictEqual(yield* ask("b"), "CallingSelf b a b")
+      })
+    )
+  })
+
+  it.effect("whoever else has waited for it, and has given up", () => {
+    const script = new Script()
+    const gate = Deferred.makeUnsafe<void>()
+    script.init["b"] = Effect.andThen(Deferred.await(gate), ping("a"))
+    script.work["a"] = at("b")
+    script.work["c"] = at("b")
+    script.work["d"] = at("b")
+    return within(
+      script,
+      Effect.gen(function*() {
+        const others = yield* Effect.forEach(["c", "d"], (key) => now(seen(work(key))))
+        const one = yield* now(work("a"))
+        for (const key of ["c", "d"]) yield* Process.kill(yield* Node.at(key))
+        assert.deepStrictEqual(yield* Effect.forEach(others, Fiber.join), ["Crashed", "Crashed"])
+        yield* Deferred.succeed(gate, undefined)
+        assert.strictEqual(yield* Fiber.join(one), "up")
+        assert.strictEqual(yield* ask("b"), "CallingSelf a b a")
       })
     )
   })

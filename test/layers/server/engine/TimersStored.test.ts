@@ -260,6 +260,93 @@ describe("a timer over a store", () => {
   })
 })
 
+describe("a timer whose message there is no more, or not as it was set", () => {
+  const text = { payload: { note: Schema.String }, internal: true } as const
+  const state = Schema.Array(Schema.String)
+  /** A class as it was, and as it is now. */
+  class Old extends GenServer.Service<Old>()("test/Gong", {
+    state,
+    messages: {
+      Set: GenServer.call(),
+      Gone: GenServer.cast(text),
+      Changed: GenServer.cast(text),
+      Ring: GenServer.cast(text)
+    }
+  }) {}
+  class New extends GenServer.Service<New>()("test/Gong", {
+    state,
+    messages: {
+      Rung: GenServer.call({ reply: state }),
+      Changed: GenServer.cast({ payload: { note: Schema.Int }, internal: true }),
+      Ring: GenServer.cast(text)
+    }
+  }) {}
+
+  it.effect("is kept, which is logged ever more seldom; others of its server are delivered at their time", () => {
+    const { layer } = counting()
+    const { layer: logged, lines } = recordedLog()
+    return Effect.gen(function*() {
+      const before = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(Old, { store: Store }),
+        Old.layer({
+          init: [],
+          handlers: {
+            Set: (state) =>
+              Next.reply(undefined, state, {
+                timers: [
+                  Timer.at("gone", 1000, Old.message.Gone({ note: "a" })),
+                  Timer.at("changed", 2000, Old.message.Changed({ note: "b" })),
+                  Timer.at("one", 10_000, Old.message.Ring({ note: "one" })),
+                  Timer.at("other", 10_300, Old.message.Ring({ note: "other" }))
+                ]
+              }),
+            Gone: (state) => state,
+            Changed: (state) => state,
+            Ring: (state) => state
+          }
+        })
+      ])
+      yield* Effect.flatMap(Old, (gong) => gong.Set()).pipe(
+        Effect.provide(Layer.provide(before, layer), { local: true })
+      )
+      const after = Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+        StateContainer.layerStore(New, { store: Store }),
+        New.layer({
+          init: [],
+          handlers: {
+            Rung: (state) => [state, state],
+            Changed: (state) => [...state, "changed"],
+            Ring: (state, { note }) => [...state, note]
+          }
+        })
+      ])
+      yield* Effect.gen(function*() {
+        const gong = yield* New
+        yield* TestClock.adjust("5 seconds")
+        const kept = ["gone", "changed"].map((name) =>
+          `root > test/Gong #1: the timer "${name}" cannot be delivered as ${
+            name === "gone" ? "Gone" : "Changed"
+          }: it is kept`
+        )
+        const said = lines.map(({ text }) => text)
+        assert.deepStrictEqual(Array.from(new Set(said)), kept)
+        assert.include(Cause.pretty(lines.find(({ text }) => text === kept[1])!.cause), "Expected")
+        yield* TestClock.adjust("5 seconds")
+        const tried = lines.length
+        assert.deepStrictEqual(yield* gong.Rung(), ["one"])
+        yield* TestClock.adjust("300 millis")
+        assert.deepStrictEqual(yield* gong.Rung(), ["one", "other"])
+        // They were not tried again for those.
+        assert.strictEqual(lines.length, tried)
+        yield* TestClock.adjust("10 minutes")
+        assert.isAtMost(lines.length, 2 * (6 + 11))
+        assert.isAbove(lines.length, 2 * 9)
+        assert.deepStrictEqual((yield* Sys.timers(gong)).map(({ name }) => name), ["gone", "changed"])
+      }).pipe(Effect.provide(Layer.provide(after, Layer.merge(layer, logged)), { local: true }))
+    })
+  })
+})
+
 describe("a timer that is due while its supervisor shuts down", () => {
   it.effect("waits for the next one, without a word", () => {
     const { layer } = counting()
