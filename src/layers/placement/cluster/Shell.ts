@@ -9,7 +9,7 @@ import type { Rpc } from "effect/rpc"
 import type { ExitReason } from "../../../domain/process/ExitReason.ts"
 import * as KeyLock from "../../naming/KeyLock.ts"
 import { processOf } from "../../process/Process.ts"
-import { isUnbegun, make as makeKeyed } from "../../server/class/Keyed.ts"
+import { atOf, isUnbegun, make as makeKeyed } from "../../server/class/Keyed.ts"
 import type { Inside } from "../../server/class/ServerClass.ts"
 import type { RunOptions } from "../../server/parts/Limits.ts"
 import type { AnyBehaviorInput, KeyedLayer, ServerClient } from "../../server/parts/ServerSpec.ts"
@@ -59,7 +59,7 @@ export const register = (options: Options): Effect.Effect<void, never, Scope.Sco
   const tenants = new Map<string, Tenant>()
   const locks = KeyLock.make<string>()
   const keyOf = (id: string): string => id.slice(of.length + 1)
-  const at = makeKeyed({
+  const at = atOf(makeKeyed({
     id: of,
     supervisor: apart({
       above: options.supervisor,
@@ -70,7 +70,7 @@ export const register = (options: Options): Effect.Effect<void, never, Scope.Sco
     context: () => options.context,
     scope: options.scope,
     recipe: (key, made) => inside.recipe(options.behavior, key, options.run, keying, made)
-  })
+  }))
   const estate: Estate = { of, clock: options.clock, downFor: options.downFor, at }
   const keying: KeyedLayer = {
     at: (key, asker) => tenants.get(key)?.next(asker) ?? at(key, asker),

@@ -11,21 +11,14 @@ import { limit, refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
 import { isPayloadSchema } from "../../../domain/server/Validation.ts"
-import {
-  countStep,
-  effectWith,
-  goOnWith,
-  hasConstructorDefault,
-  isExit,
-  spanOf
-} from "../../process/EffectInternals.ts"
+import { countStep, effectWith, hasConstructorDefault, isExit, spanOf } from "../../process/EffectInternals.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { noTimeout, toMillis } from "../parts/Limits.ts"
 import type { ClientClass, Served, ServerClient } from "../parts/ServerSpec.ts"
 import { checkedMethod, checksOf } from "./Checked.ts"
-import { type Sendable, Yielded } from "./Yielded.ts"
+import { goOn, type Sendable, Yielded } from "./Yielded.ts"
 
 /** OTP's default. */
 const defaultTimeout = 5000
@@ -33,16 +26,14 @@ const defaultTimeout = 5000
 const calling = Effectable.Prototype<Calling>({
   label: "Calling",
   evaluate(fiber) {
-    const answer = this.send()
-    return isExit(answer) ? goOnWith(answer, fiber) : answer
+    return goOn(this.send(), fiber)
   }
 })
 
 const casting = Effectable.Prototype<Casting>({
   label: "Casting",
   evaluate(fiber) {
-    const sent = this.send(fiber)
-    return isExit(sent) ? goOnWith(sent, fiber) : sent
+    return goOn(this.send(fiber), fiber)
   }
 })
 

@@ -13,12 +13,13 @@
  *
  * @since 0.1.0
  */
-import { Context, Deferred, Effect, Exit, Fiber, Record, type Scope } from "effect"
+import { Context, Deferred, Effect, Effectable, Exit, Fiber, Record, type Scope } from "effect"
 import { pathText } from "../../../domain/observation/Path.ts"
 import { refusal } from "../../../domain/options/GivenOption.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
+import { effectWith } from "../../process/EffectInternals.ts"
 import { waitFor } from "../../process/Own.ts"
 import { awaitExit, processOf } from "../../process/Process.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -29,6 +30,7 @@ import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf, selfWait } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
 import type { Needs } from "./Behavior.ts"
+import { goOn, type Sendable, Yielded } from "./Yielded.ts"
 
 /**
  * The identity of the servers by key of class `Self`, as a service.
@@ -49,10 +51,45 @@ export interface Keyed<in out Self> {
  */
 export type KeyedNeeds<Self, R> = Exclude<Needs<Self, R>, Keyed<Self>>
 
-/** Gets or starts the server of a key, for the fiber that runs it, or for another one that waits. */
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** Gets or starts the server of a key, for a fiber that waits: what comes of it at once, or what is to be waited for. */
+export type Find<out Ref> = (key: string, asker: AnyFiber) => Effect.Effect<Ref, StartError>
+
+/** The same when it is run, for the fiber that runs it or for another one. */
 export type At<out Ref> = (key: string, asker?: AnyFiber) => Effect.Effect<Ref, StartError>
 
-type AnyFiber = Fiber.Fiber<unknown, unknown>
+/** An Effect for each key, of what finds servers. */
+export const atOf = <Ref>(find: Find<Ref>): At<Ref> => (key, asker) =>
+  Effect.withFiber((current) => find(key, asker ?? current))
+
+const finding = Effectable.Prototype<Finding<unknown>>({
+  label: "Finding",
+  evaluate(fiber) {
+    return goOn(this.send(fiber), fiber)
+  }
+})
+
+const FindingBase: new() => Effect.Effect<ServerClient, StartError> = effectWith(finding)
+
+/** The server of a key, found when it is run by what the context has under `keyed`. */
+export class Finding<in out Self> extends FindingBase implements Sendable<ServerClient, StartError> {
+  private readonly keyed: Context.Key<Keyed<Self>, Find<ServerClient>>
+  private readonly key: string
+  constructor(keyed: Context.Key<Keyed<Self>, Find<ServerClient>>, key: string) {
+    super()
+    this.keyed = keyed
+    this.key = key
+  }
+
+  send(fiber: AnyFiber): Effect.Effect<ServerClient, StartError> {
+    return Context.getUnsafe(fiber.context, this.keyed)(this.key, fiber)
+  }
+
+  override [Symbol.iterator](): Yielded<ServerClient, StartError> {
+    return new Yielded(this)
+  }
+}
 
 /** A start that is under way. */
 class Starting {
@@ -97,11 +134,11 @@ export const make = (options: {
   readonly supervisor: Pick<Supervisor, "path" | "startChild" | "restartChild">
   readonly companions: Pick<CompanionTable<unknown>, "owner">
   /** The context of the servers, in which they find each other by `at`. */
-  readonly context: (at: At<ServerClient>) => Context.Context<never>
+  readonly context: (find: Find<ServerClient>) => Context.Context<never>
   readonly scope: Scope.Scope
   /** How the server of a key is started; `made` is called with it before it is. */
   readonly recipe: (key: string, made: (server: ServerProcess) => void) => StartRecipe<ServerClient, unknown>
-}): At<ServerClient> => {
+}): Find<ServerClient> => {
   const starting = new Map<string, Starting>()
 
   const startChild = (key: string, made: Starting["made"]): Effect.Effect<ServerClient, StartError> => {
@@ -152,13 +189,14 @@ export const make = (options: {
     )
 
   /** A server that is about to end is waited for: it comes back, or another one is started in its place. */
-  const afterEnd = (server: ServerProcess, key: string, asker: AnyFiber | undefined, given: AnyFiber | undefined) => {
+  const afterEnd = (server: ServerProcess, key: string, fiber: AnyFiber, asker: AnyFiber | undefined) => {
     const ended = Effect.ignore(awaitExit(server.ref))
-    if (asker === undefined) return Effect.andThen(ended, at(key, given))
+    const again = Effect.suspend(() => find(key, fiber))
+    if (asker === undefined) return Effect.andThen(ended, again)
     const chain = selfWait(server, asker)
     if (chain !== undefined) return refused(key, chain)
     const noted = Effect.suspend(() => Effect.ensuring(ended, Effect.sync(waitFor(server, asker))))
-    return Effect.andThen(noted, at(key, given))
+    return Effect.andThen(noted, again)
   }
 
   const noKey = (key: unknown): Effect.Effect<never, StartError> => {
@@ -166,29 +204,27 @@ export const make = (options: {
     return Exit.fail(new StartError({ supervisor: pathText(options.supervisor.path), child: options.id, reason }))
   }
 
-  const at: At<ServerClient> = (key, given) =>
-    Effect.withFiber((current) => {
-      if (typeof key !== "string") return noKey(key)
-      const fiber = given ?? current
-      const worker = Context.get(fiber.context, HandlerOf)
-      const owner = options.companions.owner(key)
-      const server = owner instanceof ServerProcess ? owner : undefined
-      if (server !== undefined && worker === server) return Exit.succeed(server.ref)
-      // Its very fiber: what that waits for, the server waits for.
-      const asker = worker?.fiber === fiber ? fiber : undefined
-      const pending = starting.get(key)
-      if (pending !== undefined) {
-        const chain = asker === undefined ? undefined : pending.wayTo(asker)
-        if (chain !== undefined) return refused(key, chain)
-        if (asker !== undefined) pending.add(asker)
-        return pending.wait(asker)
-      }
-      // Here and now: between two steps of this fiber another one may come by.
-      if (server === undefined) return start(key, asker)
-      return server.isLeaving ? afterEnd(server, key, asker, given) : Exit.succeed(server.ref)
-    })
-  const context = options.context(at)
-  return at
+  const find: Find<ServerClient> = (key, fiber) => {
+    if (typeof key !== "string") return noKey(key)
+    const owner = options.companions.owner(key)
+    const server = owner instanceof ServerProcess ? owner : undefined
+    const pending = starting.get(key)
+    if (server !== undefined && pending === undefined && !server.isLeaving) return Exit.succeed(server.ref)
+    const worker = Context.get(fiber.context, HandlerOf)
+    if (server !== undefined && worker === server) return Exit.succeed(server.ref)
+    // Its very fiber: what that waits for, the server waits for.
+    const asker = worker?.fiber === fiber ? fiber : undefined
+    if (pending !== undefined) {
+      const chain = asker === undefined ? undefined : pending.wayTo(asker)
+      if (chain !== undefined) return refused(key, chain)
+      if (asker !== undefined) pending.add(asker)
+      return pending.wait(asker)
+    }
+    // Here and now: between two steps of this fiber another one may come by.
+    return server === undefined ? start(key, asker) : afterEnd(server, key, fiber, asker)
+  }
+  const context = options.context(find)
+  return find
 }
 
 /** Whether a server is not started since its supervisor is on its way down, or already there. */

@@ -32,7 +32,7 @@ import {
   makeSpec,
   type ServerClient
 } from "../parts/ServerSpec.ts"
-import { type At, isOfShutdown, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
+import { atOf, type Find, Finding, isOfShutdown, type Keyed, make as makeKeyed, via } from "./Keyed.ts"
 import { type Counts, gauges, live } from "./Live.ts"
 import { keepSpecimens } from "./Specimens.ts"
 
@@ -95,7 +95,7 @@ export const make = <Self>() =>
     refuse({ of: id, option: "state", given: state }, "a schema")
   }
   const schema = stateSchema(state)
-  const keyed = Context.Service<Keyed<Self>, At<ServerClient>>(`${id}/Keyed`)
+  const keyed = Context.Service<Keyed<Self>, Find<ServerClient>>(`${id}/Keyed`)
   const specs = makeSpec({
     id,
     state: schema.schema,
@@ -168,19 +168,20 @@ export const make = <Self>() =>
           const child = childOptions(options)
           const companions = tableOf(yield* container)
           const context = yield* Effect.context<never>()
-          const at: At<ServerClient> = makeKeyed({
+          const find = makeKeyed({
             id,
             supervisor: yield* Supervisor,
             companions,
-            context: (at) => Context.add(context, keyed, at),
+            context: (find) => Context.add(context, keyed, find),
             scope: yield* Effect.scope,
             recipe: (key, made) => recipeOf(behavior, key, options, child, keying, made)
           })
+          const at = atOf(find)
           const keying: KeyedLayer = { at, isUsual: given.restart === undefined }
           // Under a supervisor that is on its way down a timer waits, for the next one: that is no failure.
           companions.serve((key) => Effect.catchIf(at(key), isOfShutdown, () => Effect.void))
           yield* Effect.addFinalizer(() => Effect.sync(() => companions.startNone()))
-          return at
+          return find
         })
       ),
     keys: (options?: ListOptions) =>
@@ -192,8 +193,8 @@ export const make = <Self>() =>
       const companions = tableOf(container)
       return Effect.map(companions.conserved, (stored): Counts => ({ live: live(companions).length, stored }))
     }),
-    at: (key: string) => Effect.flatMap(keyed, (at) => at(key)),
-    via: (key: string) => Effect.map(keyed, (at) => via(at, key, messages)),
+    at: (key: string) => new Finding(keyed, key),
+    via: (key: string) => Effect.map(keyed, (find) => via(atOf(find), key, messages)),
     [inside]: {
       types,
       recipe: (behavior, key, options, keying, made) =>

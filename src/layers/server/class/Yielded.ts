@@ -1,5 +1,6 @@
 /**
- * The short way of a message that a generator waits for, as in `yield* counter.Increment()`.
+ * The short way of a message that a generator waits for, as in `yield* counter.Increment()`; and of the server of a key,
+ * as in `yield* Counter.at(key)`.
  *
  * What a generator yields goes to the run loop of its fiber, which runs it and then goes on with the generator. That
  * takes longer than a call that is answered at once. So the message is sent here, where the generator asks for its next
@@ -14,12 +15,16 @@
  * @since 0.1.0
  */
 import { Effect, Exit, Fiber } from "effect"
-import { countStep, isExit, isInterrupting, mayStep } from "../../process/EffectInternals.ts"
+import { countStep, goOnWith, isExit, isInterrupting, mayStep } from "../../process/EffectInternals.ts"
 
-/** A message that is sent by the fiber that runs: what comes of it at once, or what it has to wait for. */
+/** What a fiber sends in a step of its own: what comes of it at once, or what is to be waited for. */
 export interface Sendable<A, E> extends Effect.Effect<A, E> {
   send(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E>
 }
+
+/** Goes on with what was sent, in a step of the run loop. */
+export const goOn = <A, E>(sent: Effect.Effect<A, E>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E> =>
+  isExit(sent) ? goOnWith(sent, fiber) : sent
 
 /** What a generator iterates over when it waits for a message. It is its own result: each message makes one. */
 export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>> {

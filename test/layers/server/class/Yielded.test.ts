@@ -1,6 +1,6 @@
 /** A message that a generator waits for: sent in the generator's own step, it comes to what the run loop makes of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scheduler, Schema, Tracer } from "effect"
+import { Effect, Exit, Fiber, Layer, Scheduler, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
@@ -37,36 +37,44 @@ type Client = typeof Counter.Service
 const strike = () => Fiber.getCurrent()?.interruptUnsafe()
 
 /** `note` is called with each `Note`. */
-const app = (note = () => {}) =>
-  Supervisor.layer({ id: "root", strategy: "one_for_one", restart: often }, [
-    StateContainer.layerMemory(Counter),
-    Counter.layer({
-      init: 0,
-      handlers: {
-        Add: (n) => n + 1,
-        AddWithEffect: (n) => Effect.succeed(n + 1),
-        AddLess: (n, { by }) => n - by,
-        Note: (n) => {
-          note()
-          return n
-        },
-        Next: (n) => [n + 1, n + 1],
-        NextWithEffect: (n) => Effect.sync(() => [n + 1, n + 1] as const),
-        NextLess: (n, { by }) => [n - by, n - by],
-        Refuse: (n) => Effect.fail(new Refused({ by: n })),
-        Slow: (n) => Effect.as(Effect.sleep("1 second"), [n, n + 1] as const),
-        Later: (n) => Next.noReply(n),
-        Die: () => Effect.die("boom"),
-        Stop: (n) => Next.stop("shutdown", { reply: n, state: n }),
-        Strike: (n) => {
-          strike()
-          return [n + 1, n + 1]
-        }
+const behavior = (init: Effect.Effect<number>, note = () => {}) =>
+  Counter.behavior({
+    init,
+    handlers: {
+      Add: (n) => n + 1,
+      AddWithEffect: (n) => Effect.succeed(n + 1),
+      AddLess: (n, { by }) => n - by,
+      Note: (n) => {
+        note()
+        return n
+      },
+      Next: (n) => [n + 1, n + 1],
+      NextWithEffect: (n) => Effect.sync(() => [n + 1, n + 1] as const),
+      NextLess: (n, { by }) => [n - by, n - by],
+      Refuse: (n) => Effect.fail(new Refused({ by: n })),
+      Slow: (n) => Effect.as(Effect.sleep("1 second"), [n, n + 1] as const),
+      Later: (n) => Next.noReply(n),
+      Die: () => Effect.die("boom"),
+      Stop: (n) => Next.stop("shutdown", { reply: n, state: n }),
+      Strike: (n) => {
+        strike()
+        return [n + 1, n + 1]
       }
-    })
-  ])
+    }
+  })
 
-type Way = <A, E>(message: Effect.Effect<A, E>) => Effect.Effect<A, E>
+const tree = { id: "root", strategy: "one_for_one", restart: often } as const
+
+const app = (note?: () => void) =>
+  Supervisor.layer(tree, [StateContainer.layerMemory(Counter), Counter.layer(behavior(Effect.succeed(0), note))])
+
+/** By keys, of which each takes a moment to start. */
+const OfKeys = Supervisor.layer(tree, [
+  StateContainer.layerMemory(Counter),
+  Counter.layerKeyed(behavior(Effect.as(Effect.yieldNow, 0)))
+])
+
+type Way = <A, E, R>(message: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** The run loop runs it: it is a value among other Effects. */
 const plainly: Way = (message) => Effect.flatMap(message, Effect.succeed)
@@ -100,7 +108,7 @@ const seen = (messages: ReadonlyArray<keyof typeof sent>, way: Way) =>
     const [counter, harness] = [yield* Counter, yield* Harness.Harness]
     const heard: Array<string> = []
     for (const name of messages) {
-      const caller = yield* now(Effect.exit(way<unknown, unknown>(sent[name](counter))))
+      const caller = yield* now(Effect.exit(way<unknown, unknown, never>(sent[name](counter))))
       while (caller.pollUnsafe() === undefined) yield* TestClock.adjust("1 second")
       heard.push(String(yield* Fiber.join(caller)))
     }
@@ -113,7 +121,35 @@ const seen = (messages: ReadonlyArray<keyof typeof sent>, way: Way) =>
       counters: { calls, casts, crashes, restarts, queued: waiting },
       status: { incarnation, queued, state, status }
     }
-  }).pipe(Effect.provide(app()), Effect.provide(Harness.Harness.layer), quiet)
+  }).pipe(Effect.provide(Layer.provideMerge(app(), Harness.Harness.layer)), quiet)
+
+const Called = Schema.Struct({
+  key: Schema.Literals(["a", "b"]),
+  name: Schema.Literals(["Add", "Next", "Slow", "Die", "Stop"]),
+  /** Whether another fiber asks for the key, too, before it is there. */
+  isShared: Schema.Boolean
+})
+
+/** All that can be heard from servers that are got by their keys. */
+const heardOfKeys = (called: ReadonlyArray<typeof Called.Type>, way: Way) =>
+  Effect.gen(function*() {
+    const heard: Array<string> = []
+    for (const { isShared, key, name } of called) {
+      const call = Effect.gen(function*() {
+        const counter = yield* way(Counter.at(key))
+        return yield* way<unknown, unknown, never>(sent[name](counter))
+      })
+      const callers = [yield* now(Effect.exit(call))]
+      if (isShared) callers.push(yield* now(Effect.exit(call)))
+      for (const caller of callers) {
+        while (caller.pollUnsafe() === undefined) yield* TestClock.adjust("1 second")
+        heard.push(String(yield* Fiber.join(caller)))
+      }
+      yield* turns
+    }
+    const events = yield* (yield* Harness.Harness).events
+    return { heard, events: events.map(({ _tag, path }) => `${path.join(" > ")}: ${_tag}`) }
+  }).pipe(Effect.provide(Layer.provideMerge(OfKeys, Harness.Harness.layer)), quiet)
 
 type Loop = (message: () => Effect.Effect<unknown, unknown>) => Effect.Effect<void, unknown>
 
@@ -195,7 +231,7 @@ describe("a message that a generator waits for", () => {
             return "caught"
           }
         }))
-        assert.deepStrictEqual(exit, yield* Effect.exit(plainly<unknown, unknown>(message)))
+        assert.deepStrictEqual(exit, yield* Effect.exit(plainly<unknown, unknown, never>(message)))
         assert.isTrue(Exit.isFailure(exit))
       }
     }).pipe(Effect.provide(app())))
@@ -252,7 +288,7 @@ describe("a message that a generator waits for", () => {
         })
         yield* Effect.withTracer(
           Effect.gen(function*() {
-            for (const message of messages) yield* way<unknown, unknown>(message)
+            for (const message of messages) yield* way<unknown, unknown, never>(message)
           }),
           tracer
         )
@@ -291,4 +327,41 @@ describe("a message that a generator waits for", () => {
     })
     return Effect.runPromise(Effect.provide(program, app()))
   })
+
+  it.effect.prop(
+    "goes to the server of a key that a generator waits for, as found by the run loop",
+    [Schema.Array(Called).check(Schema.isMaxLength(8))],
+    ([called]) =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* heardOfKeys(called, yielded), yield* heardOfKeys(called, plainly))
+      })
+  )
+
+  it.effect("goes to a server that is got by its key in the same step, once that is up", () =>
+    Effect.gen(function*() {
+      const first = yield* Counter.at("a")
+      const steps = yield* Effect.withFiber((fiber) =>
+        Effect.gen(function*() {
+          const before = fiber.currentOpCount
+          assert.strictEqual(yield* Counter.at("a"), first)
+          return fiber.currentOpCount - before
+        })
+      )
+      assert.strictEqual(steps, 1)
+    }).pipe(Effect.provide(OfKeys)))
+
+  it.effect("is a defect where no layer has its keys, which the generator cannot catch", () =>
+    Effect.gen(function*() {
+      // Past the type checker.
+      const at = Counter.at("a") as Effect.Effect<Client, Supervisor.StartError>
+      const exit = yield* Effect.exit(Effect.gen(function*() {
+        try {
+          yield* at
+        } catch {
+          return "caught"
+        }
+      }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.strictEqual(String(exit), String(yield* Effect.exit(plainly<unknown, unknown, never>(at))))
+    }))
 })
