@@ -1,6 +1,6 @@
 /**
- * The short way of a message that a generator waits for, as in `yield* counter.Increment()`; and of the server of a key,
- * as in `yield* Counter.at(key)`.
+ * The short way of a message that a generator waits for, as in `yield* counter.Increment()`; and of the server of a
+ * key, as in `yield* Counter.at(key)`.
  *
  * What a generator yields goes to the run loop of its fiber, which runs it and then goes on with the generator. That
  * takes longer than a call that is answered at once. So the message is sent here, where the generator asks for its next
