@@ -53,7 +53,7 @@ export type KeyedNeeds<Self, R> = Exclude<Needs<Self, R>, Keyed<Self>>
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** Gets or starts the server of a key, for a fiber that waits: what comes of it at once, or what is to be waited for. */
+/** Gets or starts the server of a key for a fiber: what comes of it at once, or what that has to wait for. */
 export type Find<out Ref> = (key: string, asker: AnyFiber) => Effect.Effect<Ref, StartError>
 
 /** The same when it is run, for the fiber that runs it or for another one. */
