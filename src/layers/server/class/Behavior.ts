@@ -32,6 +32,9 @@ export interface HasKey {
  * A client of a server: one method per message, and the process behind it. It follows the server across restarts and
  * never points at a dead incarnation.
  *
+ * A method makes an Effect, which sends its message each time it is run. In `Effect.gen` it is sent when the generator
+ * comes to it. `Effect.fnUntracedEager` runs its generator where the function is called, and so sends there.
+ *
  * @category models
  * @since 0.1.0
  */
