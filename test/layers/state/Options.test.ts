@@ -79,6 +79,45 @@ describe("companions", () => {
   }
 })
 
+describe("a class's companions", () => {
+  it.effect("refuse an option that is none of those there are, by its name", () =>
+    Effect.gen(function*() {
+      const script = new Scripted()
+      const of = "test/Account"
+      const given = (options: object) => ({ store: Store, ...options })
+      const app = (layer: Layer.Layer<never>) =>
+        Effect.map(
+          Effect.exit(
+            Layer.build(
+              Supervisor.layer({ id: "root", strategy: "one_for_one" }, [layer]).pipe(
+                Layer.provide(Layer.mergeAll(storeLayer(script), StateTable.StateTable.layer))
+              )
+            )
+          ),
+          (exit) => {
+            const error = refusal(exit)
+            return [error.of, error.option, error.given]
+          }
+        )
+      const cases = [
+        [StateContainer.layerStore(Account, given({ fence: "none" }) as never), "fence", "none"],
+        [StateContainer.layerStore(Account, given({ afterStop: "drop" }) as never), "afterStop", "drop"],
+        [StateContainer.layerStore(Account, given({ onUnreadable: "skip" }) as never), "onUnreadable", "skip"],
+        [StateContainer.layerStore(Account, given({ onSuspect: "skip" }) as never), "onSuspect", "skip"],
+        [StateContainer.layerStore(Account, given({ when: "never" }) as never), "when", "never"],
+        [StateContainer.layerStore(Account, given({ retry: "often" }) as never), "retry", "often"],
+        [StateContainer.layerStore(Account, given({ store: "here" }) as never), "store", "here"],
+        [StateContainer.layerMemory(Account, { onSuspect: "skip" } as never), "onSuspect", "skip"],
+        [StateContainer.layerMemory(Account, { when: "never" } as never), "when", "never"],
+        [StateContainer.layerTable(Account, { when: "never" } as never), "when", "never"],
+        [StateContainer.layerTable(Account, { row: "a" } as never), "row", "a"]
+      ] as const
+      for (const [layer, option, value] of cases) {
+        assert.deepStrictEqual(yield* app(layer as never), [of, option, value])
+      }
+    }))
+})
+
 describe("stores", () => {
   class Db extends StateStore.Service<Db>()("test/Db", "process") {}
   class Cell extends StateStore.Service<Cell>()("test/Cell", "crash") {}
