@@ -63,4 +63,37 @@ describe("Observers", () => {
     observers.gone(normal, tell)
     assert.deepStrictEqual(calls, ["first", "Error: boom", "last", "first", "Error: boom", "last"])
   })
+
+  it("calls those that wait for its return once, when it is started again", () => {
+    const observers = new Observers()
+    const calls: Array<string> = []
+    observers.returned(failed)
+    observers.addReturn(() => calls.push("first"))
+    observers.addReturn(() => {
+      calls.push("second")
+      observers.addReturn(() => calls.push("next time"))
+    })
+    assert.deepStrictEqual([observers.isEmpty, observers.hasGone], [false, false])
+    observers.exited(1, normal, failed)
+    observers.gone(normal, failed)
+    assert.deepStrictEqual(calls, [])
+    observers.returned(failed)
+    assert.deepStrictEqual(calls.splice(0), ["first", "second"])
+    observers.returned(failed)
+    assert.deepStrictEqual(calls, ["next time"])
+    assert.isTrue(observers.isEmpty)
+  })
+
+  it("says whether the end of the process itself is observed", () => {
+    const observers = new Observers()
+    const observer = () => {}
+    observers.addExit(observer)
+    assert.isFalse(observers.hasGone)
+    observers.addGone(observer)
+    assert.isTrue(observers.hasGone)
+    observers.removeGone(observer)
+    assert.deepStrictEqual([observers.hasGone, observers.isEmpty], [false, false])
+    observers.removeExit(observer)
+    assert.isTrue(observers.isEmpty)
+  })
 })
