@@ -67,6 +67,17 @@ describe("starting children", () => {
       assert.deepStrictEqual(reports(), ["b#1: nothing is left of it"])
     }))
 
+  it.effect("what a later child provides takes the place of what an earlier one did, for those after it and outside", () =>
+    Effect.gen(function*() {
+      class Port extends Context.Service<Port, number>()("test/Port") {}
+      const seen: Array<number> = []
+      const look = Layer.effectDiscard(Effect.map(Port, (port) => seen.push(port)))
+      const context = yield* Layer.build(
+        Supervisor.layer(one, [Layer.succeed(Port, 1), look, Layer.succeed(Port, 2), Layer.fresh(look)])
+      )
+      assert.deepStrictEqual([...seen, Context.get(context, Port)], [1, 2, 2])
+    }))
+
   it.effect("startChild: the reference, or a typed error, and nothing is kept of a start that failed", () =>
     Effect.gen(function*() {
       const { supervisor, take } = yield* top(one)
