@@ -61,6 +61,37 @@ describe("metrics", () => {
       })
     ))
 
+  it("have names by which dashboards find them", () => {
+    const names = Object.entries(Metrics).flatMap(([name, metric]) =>
+      Metric.isMetric(metric) ? [[name, metric.id] as const] : []
+    )
+    assert.deepStrictEqual(Object.fromEntries(names), {
+      messages: "heirloom_messages_total",
+      crashes: "heirloom_crashes_total",
+      restarts: "heirloom_restarts_total",
+      rollbacks: "heirloom_rollbacks_total",
+      mailboxDepth: "heirloom_mailbox_depth",
+      recovery: "heirloom_recovery_seconds",
+      storeFailures: "heirloom_store_failures_total",
+      storeUnavailable: "heirloom_store_unavailable",
+      storeOutages: "heirloom_store_outages_total",
+      classMessages: "heirloom_server_messages_total",
+      handlerTime: "heirloom_handler_seconds",
+      mailboxTime: "heirloom_mailbox_seconds",
+      commitTime: "heirloom_commit_seconds",
+      firstReplyTime: "heirloom_first_reply_seconds",
+      classCrashes: "heirloom_server_crashes_total",
+      classRestarts: "heirloom_server_restarts_total",
+      classDepth: "heirloom_server_mailbox_depth",
+      live: "heirloom_servers_live",
+      hibernating: "heirloom_servers_hibernating",
+      quarantined: "heirloom_messages_quarantined"
+    })
+    for (const metric of Object.values(Metrics)) {
+      if (Metric.isMetric(metric)) assert.isAbove(metric.description?.length ?? 0, 10, metric.id)
+    }
+  })
+
   it.effect("totals never fall when a tree ends; its mailboxes are gone with it", () =>
     isolated((registry) =>
       Effect.gen(function*() {

@@ -115,6 +115,31 @@ describe("a run in real time", () => {
       assert.strictEqual(report.seed, 1)
     }))
 
+  it.effect("counts what it has seen: steps, operations and their answers, faults, and every event of the app", () =>
+    Effect.gen(function*() {
+      const one = Supervisor.layer({ id: "app", strategy: "one_for_one" }, [Supervisor.worker("w", Effect.never)])
+      let [asked, sum] = [0, 0]
+      const report = yield* VirtualTime.run(
+        Chaos.run(one, {
+          seed: 1,
+          for: "300 millis",
+          pause: "10 millis",
+          recovery: "20 millis",
+          clients: {
+            alice: Effect.suspend(() =>
+              History.add("n", 1, asked++ % 2 === 0 ? Effect.succeed(++sum) : Effect.interrupt)
+            )
+          }
+        })
+      )
+      const { answered, events, faults, operations, steps } = report
+      assert.deepStrictEqual([steps, operations], [asked, asked])
+      assert.isAbove(asked, 10)
+      assert.strictEqual(answered, Math.ceil(asked / 2))
+      // Two that start, and that end when it is over.
+      assert.deepStrictEqual([faults, events], [0, 4])
+    }))
+
   it.effect("shows the operations of a history that cannot be", () =>
     Effect.gen(function*() {
       forgetful.isForgetful = true

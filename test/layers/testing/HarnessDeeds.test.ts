@@ -10,6 +10,7 @@ class Counter extends GenServer.Service<Counter>()("app/Counter", {
     Add: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int }),
     Slow: GenServer.cast({ payload: { millis: Schema.Int } }),
     Twice: GenServer.cast(),
+    GoOn: GenServer.call(),
     Crash: GenServer.call()
   }
 }) {}
@@ -22,6 +23,7 @@ const behavior = Counter.behavior({
     Add: (n, { by }) => [n + by, n + by],
     Slow: (n, { millis }) => Effect.as(Effect.sleep(millis), n + 1),
     Twice: (n) => Next.noReply(n + 1, { continueWith: (n) => Effect.as(Effect.sleep(50), n + 1) }),
+    GoOn: (n) => Next.reply(undefined, n, { continueWith: (n) => Effect.as(Effect.sleep(50), n + 1) }),
     Crash: () => Effect.die(new Error("boom"))
   }
 })
@@ -140,6 +142,18 @@ describe("waiting until servers have nothing to do", () => {
         yield* Effect.sleep(500)
         yield* harness.awaitIdle(counter)
         assert.strictEqual(Number(yield* Clock.monotonicTimeNanos) / 1e6, 3050)
+      })
+    ))
+
+  it.effect("has not come as long as an answered call is gone on with", () =>
+    Harness.run(
+      App,
+      Effect.gen(function*() {
+        const harness = yield* Harness.Harness
+        const counter = yield* Counter
+        yield* counter.GoOn()
+        yield* harness.awaitIdle(counter)
+        assert.deepStrictEqual([Number(yield* Clock.monotonicTimeNanos) / 1e6, yield* Sys.getState(counter)], [50, 1])
       })
     ))
 

@@ -98,6 +98,17 @@ describe("a seed", () => {
       assert.isTrue(drawn.some(([, integer]) => integer < 0) && drawn.some(([, integer]) => integer > 0))
     }))
 
+  it.effect("runs each of thousands of tasks once, in the order of their arrival", () =>
+    Effect.gen(function*() {
+      const seen: Array<number> = []
+      const many = Effect.forEach(
+        Array.from({ length: 5000 }, (_, n) => n),
+        (n) => Effect.forkChild(Effect.andThen(Effect.yieldNow, Effect.sync(() => seen.push(n))))
+      )
+      yield* VirtualTime.run(Effect.flatMap(many, Fiber.joinAll), { order: "arrival" })
+      assert.deepStrictEqual(seen, Array.from({ length: 5000 }, (_, n) => n))
+    }))
+
   it.effect("draws nothing where tasks run in the order of their arrival", () =>
     Effect.gen(function*() {
       const inOrder = yield* VirtualTime.run(race, { order: "arrival", seed: 1 })

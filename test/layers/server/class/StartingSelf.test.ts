@@ -340,8 +340,13 @@ describe("a start that waits for nothing of its own is an ordinary one", () => {
     )
   })
 
-  it.effect("when the one that asked has given up, or has its answer", () => {
+  const inits: Record<string, Deed> = {
+    "at once": Effect.succeed("up"),
+    later: Effect.delay(Effect.succeed("up"), "1 second")
+  }
+  it.effect.each(Object.keys(inits))("when the one that asked has given up, or has its answer, %s", (how) => {
     const script = new Script()
+    script.init["b"] = inits[how]!
     const gate = Deferred.makeUnsafe<void>()
     const held = Deferred.makeUnsafe<void>()
     script.work["a"] = Effect.andThen(at("b"), Effect.as(Deferred.await(held), "held"))
@@ -349,7 +354,7 @@ describe("a start that waits for nothing of its own is an ordinary one", () => {
       script,
       Effect.gen(function*() {
         const asking = yield* now(work("a"))
-        yield* turns
+        yield* TestClock.adjust("1 second")
         // Its handler goes on, and waits for the start no more. The next init of the other is an ordinary caller.
         script.init["b"] = Effect.andThen(Deferred.await(gate), ping("a"))
         yield* Effect.exit(Effect.flatMap(Node.at("b"), (node) => node.Die()))

@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { GenServer, Process } from "../../../../src/index.ts"
+import { Envelope, type Receiver } from "../../../../src/layers/server/message/Envelope.ts"
+import { Mailbox } from "../../../../src/layers/server/message/Mailbox.ts"
+import { ownCall } from "../../../../src/layers/server/message/MessageType.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { Cell, type Gates, gates, tree } from "../../../kit/Cell.ts"
 import { tagOf } from "../../../kit/Failures.ts"
@@ -42,6 +45,25 @@ describe("capacity", () => {
         assert.include(String(exit), `was given ${capacity} as mailbox.capacity: it must be at least 1`)
       }))
   }
+})
+
+describe("a sender that has not begun to wait when there is room again", () => {
+  it.effect("goes on at once, and its message is in its place", () =>
+    Effect.gen(function*() {
+      const envelope = () => new Envelope({} as Receiver, ownCall, undefined, undefined)
+      const mailbox = new Mailbox(1, "suspend")
+      const [first, second] = [envelope(), envelope()]
+      assert.deepStrictEqual(mailbox.put(first), { _tag: "Queued" })
+      const put = mailbox.put(second)
+      assert(put._tag === "Waits")
+      assert.strictEqual(second.place, "outside")
+      assert.strictEqual(mailbox.take(), first)
+      assert.strictEqual(second.place, "inside")
+      const waiting = yield* now(put.room)
+      assert.isDefined(waiting.pollUnsafe())
+      assert.strictEqual(mailbox.take(), second)
+      assert.isUndefined(mailbox.take())
+    }))
 })
 
 describe("overflow fail", () => {
