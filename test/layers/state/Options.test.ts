@@ -1,11 +1,12 @@
 /** Options of companions and stores that make no sense are refused, by name, where the layer is built. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type Duration, Effect, type Exit, Layer } from "effect"
+import { Cause, type Duration, Effect, Exit, Layer } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
 import { StateContainer, StateStore, StateTable, Supervisor } from "../../../src/index.ts"
+import { tableOf } from "../../../src/layers/state/container/Container.ts"
 import * as StateStoreFile from "../../../src/layers/state/StateStoreFile.ts"
 import * as StateStoreSqlite from "../../../src/layers/state/StateStoreSqlite.ts"
 import { Account, behavior, Inside, type StoreOptions } from "../../kit/Account.ts"
@@ -79,6 +80,14 @@ describe("companions", () => {
   }
 })
 
+const tried = (f: () => unknown): unknown => {
+  try {
+    return f()
+  } catch (error) {
+    return error
+  }
+}
+
 describe("a class's companions", () => {
   it.effect("refuse an option that is none of those there are, by its name", () =>
     Effect.gen(function*() {
@@ -115,6 +124,22 @@ describe("a class's companions", () => {
       for (const [layer, option, value] of cases) {
         assert.deepStrictEqual(yield* app(layer as never), [of, option, value])
       }
+      const { layerForget, layerMemory, layerStore, layerTable } = StateContainer
+      for (const [kind, of] of Object.entries({ layerForget, layerMemory, layerStore, layerTable })) {
+        const make: (server: never, options: never) => Layer.Layer<never> = of as never
+        const exit = yield* Effect.exit(
+          Layer.build(
+            Layer.unwrap(Effect.sync(() => make({} as never, { store: Store } as never)))
+              .pipe(Layer.provide(storeLayer(script)))
+          )
+        )
+        const error = refusal(exit)
+        assert.deepStrictEqual([error.of, error.option], [`StateContainer.${kind}`, "server"])
+        assert.include(error.message, "a class of GenServer.Service or Agent.Service")
+      }
+      const error = refusal(Exit.die(tried(() => tableOf({} as never))))
+      assert.deepStrictEqual([error.of, error.option], ["a server", "StateContainer"])
+      assert.include(error.message, "one that a layer of StateContainer made")
     }))
 })
 
@@ -169,5 +194,21 @@ describe("stores", () => {
       const untyped: object = { filename, readOnly: true }
       const error = refusal(yield* build(StateStoreSqlite.layer(Db, untyped as StateStoreSqlite.Options)))
       assert.strictEqual(error.option, "readOnly")
+      for (
+        const [option, options] of [
+          ["filename", { filename: 5 }],
+          ["synchronous", { filename, synchronous: "OFF" }],
+          ["ownership", { filename, ownership: "mine" }],
+          ["lockTimeout", { filename, lockTimeout: -1 }]
+        ] as const
+      ) {
+        const error = refusal(yield* build(StateStoreSqlite.layer(Db, options as never)))
+        assert.deepStrictEqual([error.of, error.option], [
+          option === "filename" ? "sqlite" : `sqlite ${filename}`,
+          option
+        ])
+      }
+      const noFolder = refusal(yield* build(StateStoreFile.layer(Db, { directory: 5 } as never)))
+      assert.deepStrictEqual([noFolder.of, noFolder.option], ["file", "directory"])
     }).pipe(Effect.provide(NodeServices.layer)))
 })

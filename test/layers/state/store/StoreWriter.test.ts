@@ -127,6 +127,23 @@ describe("batches", () => {
     }))
 })
 
+describe("a job of a session", () => {
+  it.effect("is done after the records of another that are in the same turn", () =>
+    Effect.gen(function*() {
+      const { host, job, script, things, writer } = yield* setUp
+      const [a] = things(1)
+      const other = host.writer.open(retry)
+      const log: Array<string> = []
+      a!.onSaved = () => log.push("saved")
+      other.add(a!)
+      job("job", log, Effect.sync(() => void log.push("asked")))
+      yield* turns
+      assert.deepStrictEqual(log, ["saved", "asked", "job Success"])
+      assert.lengthOf(script.batches, 1)
+      assert.strictEqual(writer.size, 0)
+    }))
+})
+
 describe("a batch that fails", () => {
   it.effect("because the store is away fails every server of the batch", () =>
     Effect.gen(function*() {
