@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Cause, Clock, type Context, Duration, Effect, Pull, Schedule } from "effect"
+import { type Cause, Clock, Context, Duration, Effect, Pull, Schedule } from "effect"
 import { type Given, refuse } from "../../domain/options/GivenOption.ts"
 import { ask } from "../../domain/text/ForeignText.ts"
 import * as Turn from "./Turn.ts"
@@ -75,6 +75,72 @@ export const after = (context: Context.Context<never>, millis: number, f: () => 
 }
 
 const never = () => {}
+
+/** Something under way that a {@link Watch} looks after. */
+export interface Watched {
+  readonly since: number
+  readonly onLong: () => void
+}
+
+/**
+ * Looks after what is under way, and says of each that takes so many milliseconds that it does. One timer is for all:
+ * what is done a thousand times a second costs no timer each time.
+ *
+ * *Tricky*: the timer outlives what it was set for. It ends when {@link Watch.rest} finds nothing under way, and with
+ * {@link Watch.stop}.
+ */
+export class Watch {
+  private readonly context: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly millis: number
+  /** Those of which nothing was said yet, the oldest first. */
+  private readonly underWay = new Set<Watched>()
+  private cancel: (() => void) | undefined = undefined
+
+  constructor(context: Context.Context<never>, millis: number) {
+    this.context = context
+    this.clock = Context.get(context, Clock.Clock)
+    this.millis = millis
+  }
+
+  begin(onLong: () => void): Watched {
+    const one = { since: instantOf(this.clock), onLong }
+    this.underWay.add(one)
+    if (this.cancel === undefined) this.look(one, this.millis)
+    return one
+  }
+
+  end(one: Watched): void {
+    this.underWay.delete(one)
+  }
+
+  /** Nothing is begun for a while. */
+  rest(): void {
+    if (this.underWay.size === 0) this.stop()
+  }
+
+  /** Nothing is said any more of what is under way. */
+  stop(): void {
+    this.underWay.clear()
+    this.cancel?.()
+    this.cancel = undefined
+  }
+
+  /** Looks again when one of them has taken so long. */
+  private look(at: Watched, wait: number): void {
+    this.cancel = after(this.context, wait, () => {
+      this.cancel = undefined
+      // A clock of fractions may fall short of what was waited for.
+      const now = Math.max(instantOf(this.clock), at.since + this.millis)
+      for (const one of this.underWay) {
+        const left = one.since + this.millis - now
+        if (left > 0) return this.look(one, left)
+        this.underWay.delete(one)
+        one.onLong()
+      }
+    })
+  }
+}
 
 /**
  * The milliseconds of what a step of a Schedule has answered with; `undefined` when it is no output with a Duration.

@@ -8,7 +8,8 @@ import {
   instantOf,
   steady,
   steadyClock,
-  steadyDateOf
+  steadyDateOf,
+  Watch
 } from "../../../src/layers/process/Timer.ts"
 
 describe("Timer.after", () => {
@@ -157,5 +158,69 @@ describe("Timer.instantOf", () => {
       const before = instantOf(clock)
       yield* TestClock.adjust("1500 micros")
       assert.strictEqual(instantOf(clock) - before, 1.5)
+    }))
+})
+
+describe("Timer.Watch", () => {
+  const watching = Effect.map(Effect.context<never>(), (context) => {
+    const said: Array<string> = []
+    const watch = new Watch(context, 100)
+    return { said, watch, begin: (name: string) => watch.begin(() => said.push(name)) }
+  })
+
+  it.effect("says of each that takes as long, when it has, and once; of what has ended nothing", () =>
+    Effect.gen(function*() {
+      const { begin, said, watch } = yield* watching
+      watch.end(begin("ended at once"))
+      begin("first")
+      yield* TestClock.adjust("60 millis")
+      const ended = begin("ended in time")
+      begin("second")
+      yield* TestClock.adjust("39 millis")
+      assert.deepStrictEqual(said, [])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(said, ["first"])
+      watch.end(ended)
+      yield* TestClock.adjust("59 millis")
+      assert.deepStrictEqual(said, ["first"])
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(said, ["first", "second"])
+      yield* TestClock.adjust("1 hour")
+      begin("later")
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(said, ["first", "second", "later"])
+    }))
+
+  it.effect("sets one timer for all, and none while it rests", () =>
+    Effect.gen(function*() {
+      let sleeps = 0
+      const clock = yield* Clock.Clock
+      const counting: Clock.Clock = {
+        currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+        currentTimeMillis: clock.currentTimeMillis,
+        currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+        currentTimeNanos: clock.currentTimeNanos,
+        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: clock.monotonicTimeNanos,
+        sleep: (duration) =>
+          Effect.suspend(() => {
+            sleeps++
+            return Effect.onInterrupt(clock.sleep(duration), () => Effect.sync(() => sleeps--))
+          })
+      }
+      const { begin, said, watch } = yield* Effect.provideService(watching, Clock.Clock, counting)
+      for (let i = 0; i < 10; i++) watch.end(begin(`${i}`))
+      assert.strictEqual(sleeps, 1)
+      const under = begin("under way")
+      watch.rest()
+      assert.strictEqual(sleeps, 1)
+      watch.end(under)
+      watch.rest()
+      assert.strictEqual(sleeps, 0)
+      begin("given up")
+      watch.stop()
+      assert.strictEqual(sleeps, 0)
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(said, [])
     }))
 })

@@ -135,7 +135,7 @@ export const make = Effect.fnUntraced(function*(
   const read = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
     database.isOneConnection ? write(operation)(effect) : typed(operation)(inPlace(operation)(effect))
   const tellingWaits = database.dialect === "pg"
-    ? SqlWaits.telling(name, database.execute(SqlWaits.waiting(table), []), Math.min(1000, lockTimeout / 2))
+    ? yield* SqlWaits.telling(name, database.execute(SqlWaits.waiting(table), []), Math.min(1000, lockTimeout / 2))
     : () => <A>(effect: Effect.Effect<A, StoreError>) => effect
   const write = (operation: string) => <A>(effect: Effect.Effect<A, SqlError.SqlError | StoreError>) =>
     lock.withPermit(tellingWaits(operation)(typed(operation)(inPlace(operation)(effect))))

@@ -5,9 +5,10 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect } from "effect"
+import { type Context, Effect } from "effect"
 import type { SqlConnection } from "effect/sql"
 import { safely } from "../../observation/SafeLog.ts"
+import { Watch } from "../../process/Timer.ts"
 
 type Row = SqlConnection.Row
 
@@ -34,12 +35,14 @@ export const described = (
     : `${who}, ${state} for ${seconds} s; its last statement: ${query}`
 }
 
-/** Has it logged whom an operation waits for, once it takes longer than `after`. */
-export const telling = <E>(
+/** Has it logged whom an operation waits for, once it takes longer than `after` milliseconds. */
+export const telling = Effect.fnUntraced(function*<E>(
   store: string,
   ask: Effect.Effect<ReadonlyArray<Row>, E>,
-  after: Duration.Input
-) => {
+  after: number
+) {
+  const watch = new Watch(yield* Effect.context<never>(), after)
+  yield* Effect.addFinalizer(() => Effect.sync(() => watch.stop()))
   const tell = (operation: string) =>
     Effect.flatMap(ask, (rows) => {
       const holders = new Map(rows.map((row) => [row["pid"], row]))
@@ -53,8 +56,11 @@ export const telling = <E>(
       )
     })
   return (operation: string) => <A, E2>(effect: Effect.Effect<A, E2>): Effect.Effect<A, E2> =>
-    Effect.scoped(Effect.andThen(
-      Effect.forkScoped(Effect.ignore(Effect.delay(tell(operation), after))),
-      effect
-    ))
-}
+    Effect.contextWith((context: Context.Context<never>) => {
+      const one = watch.begin(() => void Effect.runForkWith(context)(Effect.ignore(tell(operation))))
+      return Effect.onExit(effect, () => {
+        watch.end(one)
+        return Effect.void
+      })
+    })
+})

@@ -27,7 +27,7 @@ type Waiting = () => number
 export type Use = "read" | "write"
 
 /** How many milliseconds a store may be silent before the log says so. */
-const silence = 5_000
+export const silence = 5_000
 
 /** What is known of one store. */
 export class StoreHealth {
@@ -80,7 +80,7 @@ export class StoreHealth {
       if (exit !== undefined) return exit
       return Effect.callback<A, StoreError>((resume) => {
         let cancel = after(context, silence, () => {
-          run(this.silent(this.silentFor(silence, operation), use))
+          run(this.awaited(operation, use))
           if (!givesUp) return
           cancel = after(context, defaultPatience - silence, () => {
             // What does not answer may not end for being interrupted, either: it is not waited for.
@@ -98,6 +98,11 @@ export class StoreHealth {
         })
       })
     })
+  }
+
+  /** One that is waited for has said nothing for {@link silence}. */
+  awaited(operation: string, use: Use): Effect.Effect<void> {
+    return this.silent(this.silentFor(silence, operation), use)
   }
 
   private silentFor(millis: number, operation: string): StoreError {

@@ -43,7 +43,8 @@ const once = Schedule.recurs(0)
 const start = (unguarded: StateStore<Grade>, context: Context.Context<never>, scope: Scope.Scope): StoreHost => {
   const health = new StoreHealth(unguarded.name)
   const store = guard(unguarded, health)
-  const writer = new StoreWriter(store, health, context)
+  const save: typeof store.save = (records) => calling(unguarded, "save", () => unguarded.save(records))
+  const writer = new StoreWriter(store.name, save, health, context)
   const { timers } = store
   const alarms = timers === undefined
     ? undefined
@@ -103,14 +104,23 @@ const writes: ReadonlySet<Method> = new Set(["acquireEpoch", "hold", "remove", "
 /** What is waited for, however long it takes: a write that is given up may be stored all the same. */
 const awaited: ReadonlySet<Method> = new Set(["hold", "remove", "save"])
 
+const calling = <A, R = never>(
+  { name }: StateStore<Grade>,
+  method: Method,
+  make: () => Effect.Effect<A, StoreError, R>
+): Effect.Effect<A, StoreError, R> => Effect.suspend(() => guarded(`${method} of the state store "${name}"`, make))
+
 const guard = (store: StateStore<Grade>, health: StoreHealth): StateStore<Grade> => {
   const ask = <A, R = never>(
     method: Method,
     make: () => Effect.Effect<A, StoreError, R>
-  ): Effect.Effect<A, StoreError, R> => {
-    const asked = Effect.suspend(() => guarded(`${method} of the state store "${store.name}"`, make))
-    return health.heard(method, asked, writes.has(method) ? "write" : "read", !awaited.has(method))
-  }
+  ): Effect.Effect<A, StoreError, R> =>
+    health.heard(
+      method,
+      calling(store, method, make),
+      writes.has(method) ? "write" : "read",
+      !awaited.has(method)
+    )
   const { confirm, count, doubt, hold, settle } = store
   const timersOf = (timers: NonNullable<StateStore<Grade>["timers"]>): typeof timers => (limit, after, until) =>
     ask("timers", () => timers(limit, after, until))

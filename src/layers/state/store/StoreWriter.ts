@@ -27,14 +27,16 @@ import { isStoreError, StoreError } from "../../../domain/state/stored/StoreErro
 import type { Grade } from "../../../domain/state/Survival.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
-import { instantOf } from "../../process/Timer.ts"
-import type { StoreHealth } from "./StoreHealth.ts"
+import { instantOf, Watch } from "../../process/Timer.ts"
+import { silence, type StoreHealth } from "./StoreHealth.ts"
 import type { StateStore } from "./StoreShape.ts"
 import { Batch, type Entry, type Job, WriteQueue } from "./WriteQueue.ts"
 
 /** The writer of one store. */
 export class StoreWriter {
-  private readonly store: StateStore<Grade>
+  /** What its store is called. */
+  private readonly name: string
+  private readonly save: StateStore<Grade>["save"]
   private readonly health: StoreHealth
   private readonly clock: Clock.Clock
   private readonly dispatcher: Scheduler.SchedulerDispatcher
@@ -44,10 +46,24 @@ export class StoreWriter {
   private awaited = -Infinity
   private queues: ReadonlyArray<WriteQueue> = []
 
-  /** `context` is that of the fiber that is going to {@link run} it. */
-  constructor(store: StateStore<Grade>, health: StoreHealth, context: Context.Context<never>) {
-    this.store = store
+  private readonly watch: Watch
+  private readonly onSilence: () => void
+
+  /**
+   * `save` is the store's, whose silence is not looked after: that is done here, without a fiber for each batch.
+   * `context` is that of the fiber that is going to {@link run} it.
+   */
+  constructor(
+    name: string,
+    save: StateStore<Grade>["save"],
+    health: StoreHealth,
+    context: Context.Context<never>
+  ) {
+    this.name = name
+    this.save = save
     this.health = health
+    this.watch = new Watch(context, silence)
+    this.onSilence = () => void Effect.runForkWith(context)(health.awaited("save", "write"))
     this.clock = Context.get(context, Clock.Clock)
     this.dispatcher = Context.get(context, Scheduler.Scheduler).makeDispatcher()
   }
@@ -71,14 +87,17 @@ export class StoreWriter {
   }
 
   /** Works the queues off, for ever: a defect in the middle of it ends that turn alone. */
-  readonly run: Effect.Effect<never> = Effect.forever(
-    Effect.catchCause(Effect.suspend(() => this.turn()), (cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.failCause(cause)
-        : safely(
-          Effect.logError(`the writer of the state store "${this.store.name}" failed, and goes on`, bounded(cause))
-        )),
-    { disableYield: true }
+  readonly run: Effect.Effect<never> = Effect.ensuring(
+    Effect.forever(
+      Effect.catchCause(Effect.suspend(() => this.turn()), (cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : safely(
+            Effect.logError(`the writer of the state store "${this.name}" failed, and goes on`, bounded(cause))
+          )),
+      { disableYield: true }
+    ),
+    Effect.sync(() => this.watch.stop())
   )
 
   private get now(): number {
@@ -94,6 +113,7 @@ export class StoreWriter {
   private sleep(due: number, now: number): Effect.Effect<unknown> {
     this.latch.closeUnsafe()
     this.isAwake = false
+    this.watch.rest()
     if (due === Infinity) return this.latch.await
     return Effect.map(Effect.timeoutOption(this.latch.await, due - now), (woken) => {
       this.isAwake = true
@@ -140,18 +160,22 @@ export class StoreWriter {
 
   private write(entries: ReadonlyArray<Entry>, dueFor: Set<WriteQueue>): Effect.Effect<void> {
     if (entries.length === 0) return Effect.void
-    return Effect.matchCauseEffect(this.store.save(entries.map(({ record }) => record)), {
+    const saving = this.watch.begin(this.onSilence)
+    return Effect.matchCauseEffect(this.save(entries.map(({ record }) => record)), {
       onSuccess: () => {
+        this.watch.end(saving)
         for (const { queue } of entries) queue.patience.reset()
         const reported = this.report(entries, ({ one, record }) => one.saved(record))
         return this.health.outage === undefined ? reported : Effect.andThen(this.answered(entries.length), reported)
       },
-      onFailure: (cause) =>
-        this.failed(
+      onFailure: (cause) => {
+        this.watch.end(saving)
+        return this.failed(
           cause,
           (error) => this.retryLater(entries, error, cause, dueFor),
           () => this.refused(entries, cause, dueFor)
         )
+      }
     })
   }
 
@@ -173,7 +197,7 @@ export class StoreWriter {
       }
       return defects.reasons.length === 0
         ? Effect.void
-        : safely(Effect.logError(`the outcome of a write to "${this.store.name}" was not reported`, bounded(defects)))
+        : safely(Effect.logError(`the outcome of a write to "${this.name}" was not reported`, bounded(defects)))
     })
   }
 

@@ -1,16 +1,30 @@
 /** A store that says nothing at all: no answer, no error. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Latch, Layer } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Exit, Fiber, Latch, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { StateStore, Supervisor } from "../../../../src/index.ts"
+import { StoreHealth } from "../../../../src/layers/state/store/StoreHealth.ts"
+import { StoreWriter } from "../../../../src/layers/state/store/StoreWriter.ts"
 import { Account, many, scripted, start } from "../../../kit/Account.ts"
-import { now, poll } from "../../../kit/Fibers.ts"
+import { now, poll, turns } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 
 const log = () => recordedLog(({ annotations }) => "store" in annotations)
 
 const said = (operation: string) =>
   `${operation} in the state store "scripted": it is not available (it has not answered for 5s). It is waited for.`
+
+/** The clock, and how many timers of five seconds were set by it, and run. */
+const counting = Effect.map(Clock.Clock, (clock) => {
+  const counted = { set: 0, running: 0 }
+  const sleep = (duration: Duration.Duration) =>
+    Duration.toMillis(duration) !== 5_000 ? clock.sleep(duration) : Effect.suspend(() => {
+      counted.set++
+      counted.running++
+      return Effect.onExit(clock.sleep(duration), () => Effect.sync(() => counted.running--))
+    })
+  return { counted, clock: Object.create(clock, { sleep: { value: sleep } }) as Clock.Clock }
+})
 
 describe("a store that does not answer", () => {
   for (
@@ -64,6 +78,61 @@ describe("a store that does not answer", () => {
       assert.match(lines[1]!.text, /answers again/)
     }).pipe(Effect.provide(many(inside)), Effect.provide(layer))
   })
+
+  it.effect("is looked after with one timer for all that is written, and with none while nothing is", () => {
+    const { inside, script } = scripted()
+    const gates = [Latch.makeUnsafe(), Latch.makeUnsafe()]
+    let saves = 0
+    return Effect.gen(function*() {
+      const { counted, clock } = yield* counting
+      yield* Effect.gen(function*() {
+        const [a, b] = [yield* start(inside, "a"), yield* start(inside, "b")]
+        script.before = (operation) => operation === "save" ? gates[saves++]?.await ?? Effect.void : Effect.void
+        counted.set = 0
+        const first = yield* now(a.Add({ by: 1 }, { timeout: "infinity" }))
+        yield* turns
+        const second = yield* now(b.Add({ by: 1 }, { timeout: "infinity" }))
+        assert.strictEqual(saves, 1)
+        assert.strictEqual(counted.running, 1)
+        yield* gates[0]!.open
+        yield* Fiber.join(first)
+        yield* turns
+        assert.strictEqual(saves, 2)
+        assert.strictEqual(counted.running, 1)
+        yield* gates[1]!.open
+        yield* Fiber.join(second)
+        yield* turns
+        assert.strictEqual(counted.running, 0)
+        assert.strictEqual(counted.set, 1)
+      }).pipe(
+        Effect.ensuring(Effect.all(gates.map((gate) => gate.open))),
+        Effect.provide(many(inside)),
+        Effect.provideService(Clock.Clock, clock)
+      )
+    })
+  })
+
+  it.effect("is not looked after any more once its writer has ended in the middle of a write", () =>
+    Effect.gen(function*() {
+      const { clock, counted } = yield* counting
+      const context = Context.add(yield* Effect.context<never>(), Clock.Clock, clock)
+      const health = new StoreHealth("silent")
+      const writer = new StoreWriter("silent", () => Effect.never, health, context)
+      const running = yield* now(Effect.provideContext(writer.run, context))
+      const record = { key: "a", epoch: 1, seq: 1, version: 1, state: "1", trusted: 0, at: 0 }
+      writer.open(Schedule.forever).add({
+        ticket: 0,
+        record: () => Exit.succeed(record),
+        saved: () => {},
+        failed: () => {}
+      })
+      yield* turns
+      assert.strictEqual(counted.running, 1)
+      yield* Fiber.interrupt(running)
+      assert.strictEqual(counted.running, 0)
+      yield* TestClock.adjust("1 hour")
+      assert.isUndefined(health.outage)
+    }))
 
   it.effect("when an app is built on it fails its layer, typed", () => {
     const { inside, script } = scripted()
