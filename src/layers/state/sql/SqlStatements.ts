@@ -175,16 +175,18 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
   const ofFloors = `FROM ${answers} AS a USING ${unnest(floorTypes)}
       WHERE a.key = u.key AND a.seq < u.seq AND (${isMade}) = u.made`
 
-  const texts: Array<string> = []
+  const inForceAlone = `${inForce} AND (SELECT data_version FROM pragma_data_version) = ?`
+  const inForceByRow = `CASE WHEN NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.column1 AND s.epoch > ?)
+    THEN (${inForce}) END`
+  const texts = { alone: Array.of<string>(), byRow: Array.of<string>() }
   /**
    * The same. Where no other connection has committed anything since the rings of keys were read, they say who wrote a
-   * key, and the rows need not be looked at. No parameter has a number: Node 22.16 takes that for a name.
+   * key: `alone` looks for the epoch once, and finds none where one has. Else the rows are looked at, one by one. No
+   * parameter has a number: Node 22.16 takes that for a name.
    */
-  const sqliteUpsert = (rows: number): string =>
-    texts[rows] ??= `INSERT INTO ${table} AS t (epoch, ${columns})
-     SELECT CASE WHEN (SELECT data_version FROM pragma_data_version) = ?
-         OR NOT EXISTS (SELECT 1 FROM ${table} AS s WHERE s.key = u.column1 AND s.epoch > ?)
-       THEN (SELECT o.epoch FROM ${owners} AS o WHERE o.epoch = ?) END, u.*
+  const sqliteUpsert = (rows: number, how: "alone" | "byRow"): string =>
+    texts[how][rows] ??= `INSERT INTO ${table} AS t (epoch, ${columns})
+     SELECT ${how === "alone" ? `(${inForceAlone})` : inForceByRow}, u.*
      FROM (VALUES ${Array.from({ length: rows }, () => "(?,?,?,?,?,?,?,?)").join(",")}) AS u WHERE true
      ${overwriting}`
   // All keys are looked up at once, by the parameter that has them.
@@ -234,13 +236,13 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     return (...params: ReadonlyArray<unknown>): Bound => [text, params]
   }
 
-  const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>, asOf: number): Bound => {
+  const upsertRows = (epoch: number, rows: ReadonlyArray<SlotRow>, asOf: number | undefined): Bound => {
     if (pg) return [pgUpsert, [epoch, ...arraysOf(snapshotTypes, rows)]]
-    const params: Array<unknown> = [asOf, epoch, epoch]
+    const params: Array<unknown> = [epoch, asOf ?? epoch]
     for (const { at, key, seq, slot, state, sum, trusted, version } of rows) {
       params.push(key, slot, seq, version, trusted, at, state, sum)
     }
-    return [sqliteUpsert(rows.length), params]
+    return [sqliteUpsert(rows.length, asOf === undefined ? "byRow" : "alone"), params]
   }
   const epochsOf = numbered(
     `SELECT owner, epoch, commits FROM ${owners} WHERE owner ${
@@ -293,12 +295,15 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     /** The epoch is in force, and nothing came between: `number` is this turn, `last` the last known to be stored. */
     turn: (epoch: number, last: number, number: number): Bound =>
       pg ? [turnText, [number, epoch, last, number]] : [inForceText, [epoch]],
-    /** `asOf`: the version of a SQLite database when the rings of the keys were read. */
+    /**
+     * `asOf`: the version of a SQLite database when the rings of the keys were read, if they say who wrote a key. It is
+     * refused under another one.
+     */
     upsert: upsertRows,
     /** What a SQLite database answers with until another connection commits. */
     version: statement("SELECT data_version AS version FROM pragma_data_version"),
     /** The same with a turn of its own. */
-    upsertAlone: ({ epoch, last, rows }: Turned, number: number, asOf: number): Bound =>
+    upsertAlone: ({ epoch, last, rows }: Turned, number: number, asOf: number | undefined): Bound =>
       pg
         ? [pgUpsertAlone, [number, epoch, last, number, ...arraysOf(snapshotTypes, rows)]]
         : upsertRows(epoch, rows, asOf),

@@ -143,9 +143,9 @@ export const make = Effect.fnUntraced(function*(
   const stale = staleIn(sql, run, turns, owners)
 
   /** The version of the database when the first of the rings were read, if it is known. */
-  let version = -1
+  let version: number | undefined
   const versioned = Effect.suspend(() =>
-    !database.isOneConnection || !rings.areNone
+    !database.isOneConnection || isShared || !rings.areNone
       ? Effect.void
       : Effect.map(run(sql.version()), ([row]) => void (version = Number(row?.["version"])))
   )
@@ -211,17 +211,21 @@ export const make = Effect.fnUntraced(function*(
     const slots = yield* run(sql.slots(records.map(({ key }) => KeyText.encode(key))))
     for (const { key, seq } of records) {
       const text = KeyText.encode(key)
-      const newest = slots.reduce(
-        (newest, row) => row["key"] === text ? Math.max(newest, Number(row["seq"])) : newest,
-        0
-      )
+      const newest = Math.max(0, ...slots.flatMap((row) => row["key"] === text ? [Number(row["seq"])] : []))
       if (newest <= seq) continue
       return { _tag: "Invalid", what: `snapshot ${seq} of "${key}" is older than ${newest}, which it has` } as const
     }
     return undefined
   })
 
-  const save = (records: ReadonlyArray<SnapshotRecord>) => {
+  /** Whether another connection has committed since: from then on the rows are looked at. */
+  const hasMoved = Effect.gen(function*() {
+    if (version === undefined || Number((yield* run(sql.version()))[0]?.["version"]) === version) return false
+    version = undefined
+    return true
+  })
+
+  const save = (records: ReadonlyArray<SnapshotRecord>): Effect.Effect<void, SqlError.SqlError | StoreError> => {
     const missing = rings.missing(records)
     return Effect.catchTag(
       missing === undefined ? store(records) : Effect.flatMap(learn(missing), () => store(records)),
@@ -229,6 +233,7 @@ export const make = Effect.fnUntraced(function*(
       (error) =>
         error.reason._tag === "ConstraintError"
           ? Effect.gen(function*() {
+            if (yield* hasMoved) return yield* save(records)
             const reason = (yield* stale(records)) ?? (yield* outdated(records))
             // The fence is the only constraint that the store has put there to be hit.
             return yield* fail("save", reason ?? { _tag: "Unusable", cause: error })
