@@ -41,17 +41,23 @@ export const countStep = (fiber: Fiber.Fiber<unknown, unknown>): void => {
   ;(fiber as { currentOpCount: number }).currentOpCount++
 }
 
+/** Takes that back: the fiber is about to take the step itself. */
+export const uncountStep = (fiber: Fiber.Fiber<unknown, unknown>): void => {
+  ;(fiber as { currentOpCount: number }).currentOpCount--
+}
+
 /** Whether a fiber was interrupted in the middle of a step, which its run loop sees after it. */
 export const isInterrupting = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   (fiber as unknown as { readonly [interruptKey]: boolean })[interruptKey]
 
-/**
- * Whether a fiber may take one more step outside its run loop: it does not have to give way or to end before, and there
- * is nothing around its steps.
- */
-export const mayStep = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
-  const { preventYield, scheduler, tracerContext } = fiber.cache
-  return tracerContext === undefined && !isInterrupting(fiber) && (preventYield || !scheduler.shouldYield(fiber))
+/** Whether a fiber may take a step outside its run loop: it does not have to end before, and nothing is around it. */
+export const mayStep = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  fiber.cache.tracerContext === undefined && !isInterrupting(fiber)
+
+/** Whether a fiber has to give way before a step that is counted already, as its run loop asks. */
+export const hasToYield = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
+  const { preventYield, scheduler } = fiber.cache
+  return !preventYield && scheduler.shouldYield(fiber)
 }
 
 /** The base of a class of Effects. `Effectable.Class` does not hand the fiber on: it would have to be looked up. */

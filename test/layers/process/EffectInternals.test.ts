@@ -7,11 +7,13 @@ import {
   effectWith,
   goOnWith,
   hasConstructorDefault,
+  hasToYield,
   isEffect,
   isExit,
   isInterrupting,
   mayStep,
-  spanOf
+  spanOf,
+  uncountStep
 } from "../../../src/layers/process/EffectInternals.ts"
 
 describe("what is read of effect's values", () => {
@@ -125,18 +127,36 @@ describe("what is read of effect's values", () => {
   it.effect("lets a fiber take a step as long as its run loop would", () =>
     Effect.gen(function*() {
       const may = Effect.withFiber((fiber) => Exit.succeed(mayStep(fiber)))
-      const late = Effect.withFiber((fiber) => {
-        for (let i = 0; i < fiber.cache.maxOpsBeforeYield; i++) countStep(fiber)
-        return Exit.succeed(mayStep(fiber))
+      const interrupted = Effect.withFiber((fiber) => {
+        fiber.interruptUnsafe()
+        seen.push(mayStep(fiber))
+        return Exit.void
       })
+      const seen: Array<boolean> = []
       const tracer = Tracer.make({
         span: (options) => new Tracer.NativeSpan(options),
         context: (primitive, fiber) => primitive["~effect/Effect/evaluate"](fiber)
       })
       assert.isTrue(yield* may)
-      assert.isFalse(yield* late)
-      assert.isTrue(yield* Effect.provideService(late, Scheduler.PreventSchedulerYield, true))
       assert.isFalse(yield* Effect.withTracer(may, tracer))
+      yield* Effect.exit(Fiber.join(yield* Effect.forkChild(interrupted)))
+      assert.deepStrictEqual(seen, [false])
+    }))
+
+  it.effect("has a fiber give way as early as its run loop would", () =>
+    Effect.gen(function*() {
+      const late = (steps: number) =>
+        Effect.withFiber((fiber) => {
+          const { currentOpCount } = fiber
+          const { maxOpsBeforeYield } = fiber.cache
+          while (fiber.currentOpCount < maxOpsBeforeYield - steps) countStep(fiber)
+          const has = hasToYield(fiber)
+          while (fiber.currentOpCount > currentOpCount) uncountStep(fiber)
+          return Exit.succeed(has)
+        })
+      assert.isFalse(yield* late(1))
+      assert.isTrue(yield* late(0))
+      assert.isFalse(yield* Effect.provideService(late(0), Scheduler.PreventSchedulerYield, true))
     }))
 
   it.effect("makes classes of Effects that are run as any other", () =>

@@ -11,11 +11,22 @@
  * - A generator of Effects is run by a fiber, and that is the one that runs now. `Effect.fnUntracedEager` is the
  *   exception: it runs what can be run at once where the function is called, and a message is sent there.
  * - Nothing is thrown here: the generator could catch it, where in the run loop it is a defect.
+ * - A handler may interrupt its caller and fail, too: the run loop ends the fiber before it looks at the failure, and
+ *   the fiber's `Cause` tells of the interruption alone. Where the run loop has sent the message, it may tell of both.
  *
  * @since 0.1.0
  */
 import { Effect, Exit, Fiber } from "effect"
-import { countStep, goOnWith, isExit, isInterrupting, mayStep } from "../../process/EffectInternals.ts"
+import {
+  beginWith,
+  countStep,
+  goOnWith,
+  hasToYield,
+  isExit,
+  isInterrupting,
+  mayStep,
+  uncountStep
+} from "../../process/EffectInternals.ts"
 
 /** What a fiber sends in a step of its own: what comes of it at once, or what is to be waited for. */
 export interface Sendable<A, E> extends Effect.Effect<A, E> {
@@ -25,6 +36,15 @@ export interface Sendable<A, E> extends Effect.Effect<A, E> {
 /** Goes on with what was sent, in a step of the run loop. */
 export const goOn = <A, E>(sent: Effect.Effect<A, E>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E> =>
   isExit(sent) ? goOnWith(sent, fiber) : sent
+
+/**
+ * Sends a message that would have been a fiber's `step`th, had the fiber not had to give way. The run loop asks the
+ * Scheduler, too, and one that counts or draws may answer otherwise: then the turn is given here.
+ */
+const afterTurn = <A, E>(message: Sendable<A, E>, step: number): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) =>
+    fiber.currentOpCount === step ? Effect.andThen(Effect.yieldNow, message) : beginWith(message, fiber)
+  )
 
 /** What a generator iterates over when it waits for a message. It is its own result: each message makes one. */
 export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>> {
@@ -41,7 +61,9 @@ export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>>
     if (this.begun) this.conclude(answer as A)
     else {
       this.begun = true
-      const fiber = Fiber.getCurrent()
+      // `yield*` hands on what its generator was resumed with, if only `undefined`. A loop, a spread and a comparison
+      // hand on nothing: they look at the message, and do not send it.
+      const fiber = arguments.length === 0 ? undefined : Fiber.getCurrent()
       if (fiber !== undefined && mayStep(fiber)) this.step(fiber, this.value as Sendable<A, E>)
     }
     return this as unknown as IteratorResult<Effect.Effect<A, E>, A>
@@ -49,16 +71,26 @@ export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>>
 
   private step(fiber: Fiber.Fiber<unknown, unknown>, message: Sendable<A, E>): void {
     countStep(fiber)
+    if (hasToYield(fiber)) {
+      this.value = afterTurn(message, fiber.currentOpCount)
+      return uncountStep(fiber)
+    }
     let sent: Effect.Effect<A, E>
     try {
       sent = message.send(fiber)
     } catch (defect) {
-      sent = Exit.die(defect)
+      this.value = Exit.die(defect)
+      return
     }
-    if (!isExit(sent) || sent._tag === "Failure") this.value = sent
+    if (!isExit(sent)) this.value = sent
     // The run loop has to see that its fiber was interrupted meanwhile. An outcome would not get there.
     else if (isInterrupting(fiber)) this.value = Effect.suspend(() => sent)
-    else this.conclude(sent.value)
+    else if (sent._tag === "Success") this.conclude(sent.value)
+    else {
+      this.value = sent
+      // The run loop counts the step in which it takes a failure.
+      uncountStep(fiber)
+    }
   }
 
   private conclude(answer: A): void {

@@ -1,7 +1,8 @@
 /** A message that a generator waits for: sent in the generator's own step, it comes to what the run loop makes of it. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Scheduler, Schema, Tracer } from "effect"
+import { assert, describe, expect, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Layer, Scheduler, Schema, Tracer, Utils } from "effect"
 import { TestClock } from "effect/testing"
+import { evaluateKey } from "../../../../src/domain/text/EffectKeys.ts"
 import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
@@ -84,6 +85,11 @@ const yielded: Way = (message) =>
     return yield* message
   })
 const ways = { plainly, yielded }
+/** A generator waits for it, and hands it to the run loop, as it does any other Effect. */
+const handed: Way = <A, E, R>(message: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    return yield* { [Symbol.iterator]: () => new Utils.SingleShotGen<typeof message, A>(message) }
+  })
 
 const sent = {
   Add: (counter: Client) => counter.Add(),
@@ -151,31 +157,77 @@ const heardOfKeys = (called: ReadonlyArray<typeof Called.Type>, way: Way) =>
     return { heard, events: events.map(({ _tag, path }) => `${path.join(" > ")}: ${_tag}`) }
   }).pipe(Effect.provide(Layer.provideMerge(OfKeys, Harness.Harness.layer)), quiet)
 
-type Loop = (message: () => Effect.Effect<unknown, unknown>) => Effect.Effect<void, unknown>
-
-/** Senders without end. */
-const loops: Record<keyof typeof ways, Loop> = {
-  plainly: (body) => Effect.whileLoop({ while: () => true, body, step: () => {} }),
-  yielded: (message) =>
-    Effect.gen(function*() {
-      while (true) yield* message()
-    })
-}
-
-/** How many messages such a sender sends before another fiber has its turn. */
-const sentBefore = (name: "Add" | "Next", loop: Loop) =>
+/** How many messages a sender without end sends before another fiber has its turn. */
+const sentBefore = (name: "Add" | "Next" | "Refuse", way: Way) =>
   Effect.gen(function*() {
     const counter = yield* Counter
     let count = 0
-    const sender = yield* Effect.forkChild(loop(() => {
-      count++
-      return counter[name]()
+    const sender = yield* Effect.forkChild(Effect.gen(function*() {
+      while (true) {
+        count++
+        yield* Effect.exit(way<unknown, unknown, never>(counter[name]()))
+      }
     }))
     yield* Effect.yieldNow
     const first = count
     yield* Fiber.interrupt(sender)
     return first
   }).pipe(Effect.provide(app()), Effect.provideService(Scheduler.MaxOpsBeforeYield, 1_000))
+
+/** What comes of a message, and how many steps its fiber, which is a new one, has taken until then. */
+const stepsOf = (name: keyof typeof sent, way: Way) =>
+  Effect.gen(function*() {
+    const counter = yield* Counter
+    const sender = Effect.withFiber((fiber) =>
+      Effect.map(Effect.exit(way<unknown, unknown, never>(sent[name](counter))), String).pipe(
+        Effect.map((exit) => [exit, fiber.currentOpCount])
+      )
+    )
+    return yield* Fiber.join(yield* now(sender))
+  }).pipe(Effect.provide(app()), quiet)
+
+/** How often a Scheduler that counts how often it is asked says that a sender has to give way; how often that does. */
+const turnsAmong = (calls: number, way: Way) =>
+  Effect.withFiber((sender) => {
+    let [asked, said, given] = [0, 0, 0]
+    const effects = new Scheduler.MixedScheduler()
+    const scheduler: Scheduler.Scheduler = {
+      executionMode: effects.executionMode,
+      shouldYield: (fiber) => {
+        const gives = fiber === sender && ++asked % 47 === 0
+        if (gives) said++
+        return gives
+      },
+      makeDispatcher: () => {
+        const dispatcher = effects.makeDispatcher()
+        return {
+          scheduleTask: (task, priority) => {
+            given++
+            dispatcher.scheduleTask(task, priority)
+          },
+          flush: () => dispatcher.flush()
+        }
+      }
+    }
+    return Effect.gen(function*() {
+      const counter = yield* Counter
+      ;[said, given] = [0, 0]
+      for (let i = 0; i < calls; i++) yield* way(counter.Next())
+      return { said, given }
+    }).pipe(Effect.provide(app()), Effect.provideService(Scheduler.Scheduler, scheduler))
+  })
+
+/** Counts how often the run loop runs an Effect. */
+const countRuns = (effect: Effect.Effect<unknown, unknown, unknown>): () => number => {
+  let count = 0
+  const evaluate: (...args: ReadonlyArray<unknown>) => unknown = Reflect.get(effect, evaluateKey)
+  const counting = (...args: ReadonlyArray<unknown>): unknown => {
+    count++
+    return Reflect.apply(evaluate, effect, args)
+  }
+  Object.defineProperty(effect, evaluateKey, { value: counting })
+  return () => count
+}
 
 describe("a message that a generator waits for", () => {
   it.effect.prop(
@@ -190,17 +242,12 @@ describe("a message that a generator waits for", () => {
   it.effect("lets its generator go on in the same step when it is answered at once", () =>
     Effect.gen(function*() {
       const counter = yield* Counter
-      const steps: Array<number> = []
-      yield* Effect.withFiber((fiber) =>
-        Effect.gen(function*() {
-          for (let i = 0; i < 3; i++) {
-            const before = fiber.currentOpCount
-            yield* counter.Next()
-            steps.push(fiber.currentOpCount - before)
-          }
-        })
-      )
-      assert.deepStrictEqual(steps, [1, 1, 1])
+      const messages = [counter.Next(), counter.NextWithEffect(), counter.Add()]
+      const runs = messages.map(countRuns)
+      for (const message of messages) yield* message
+      assert.deepStrictEqual(runs.map((count) => count()), [0, 0, 0])
+      for (const message of messages) yield* handed<unknown, unknown, never>(message)
+      assert.deepStrictEqual(runs.map((count) => count()), [1, 1, 1])
     }).pipe(Effect.provide(app())))
 
   it.effect("is sent when it is waited for, and not before", () =>
@@ -216,9 +263,22 @@ describe("a message that a generator waits for", () => {
     let noted = 0
     const counter = Effect.runSync(Effect.provide(Counter, app(() => noted++)))
     const note = counter.Note()
-    assert.strictEqual(note[Symbol.iterator]().next().value, note)
+    const byHand = function*() {
+      yield* note
+    }
+    assert.strictEqual(byHand().next().value, note)
     assert.strictEqual(noted, 0)
   })
+
+  it.effect("is not sent by what looks at it as a list: a loop, a spread, a comparison", () =>
+    Effect.gen(function*() {
+      const counter = yield* Counter
+      const next = counter.Next()
+      for (const message of next) assert.strictEqual(message, next)
+      assert.deepStrictEqual([...next], [next])
+      expect(next).toEqual(counter.Next())
+      assert.deepStrictEqual(yield* Effect.all(next), [1])
+    }).pipe(Effect.provide(app())))
 
   it.effect("is a defect where its default throws, which the generator cannot catch", () =>
     Effect.gen(function*() {
@@ -296,12 +356,28 @@ describe("a message that a generator waits for", () => {
       }).pipe(Effect.provide(app())))
   }
 
-  for (const name of ["Add", "Next"] as const) {
+  for (const name of ["Add", "Next", "Refuse"] as const) {
     it.effect(`counts as a step of its fiber, which gives way after as many: ${name}`, () =>
       Effect.gen(function*() {
-        const [plain, short] = [yield* sentBefore(name, loops.plainly), yield* sentBefore(name, loops.yielded)]
-        assert.isAtLeast(plain, 400)
-        assert.approximately(short, plain, 2)
+        const [plain, short] = [yield* sentBefore(name, handed), yield* sentBefore(name, yielded)]
+        assert.isAtLeast(plain, 50)
+        assert.strictEqual(short, plain)
+      }))
+  }
+
+  for (const name of names.filter((name) => name !== "Slow" && name !== "Later")) {
+    it.effect(`takes as many steps of its fiber, whatever comes of it: ${name}`, () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* stepsOf(name, yielded), yield* stepsOf(name, handed))
+      }))
+  }
+
+  for (const [name, way] of Object.entries(ways)) {
+    it.effect(`makes its fiber give way as often as a Scheduler says that counts how often it is asked, sent ${name}`, () =>
+      Effect.gen(function*() {
+        const { given, said } = yield* turnsAmong(1_000, way)
+        assert.isAtLeast(said, 20)
+        assert.strictEqual(given, said)
       }))
   }
 
@@ -340,14 +416,10 @@ describe("a message that a generator waits for", () => {
   it.effect("goes to a server that is got by its key in the same step, once that is up", () =>
     Effect.gen(function*() {
       const first = yield* Counter.at("a")
-      const steps = yield* Effect.withFiber((fiber) =>
-        Effect.gen(function*() {
-          const before = fiber.currentOpCount
-          assert.strictEqual(yield* Counter.at("a"), first)
-          return fiber.currentOpCount - before
-        })
-      )
-      assert.strictEqual(steps, 1)
+      const again = Counter.at("a")
+      const runs = countRuns(again)
+      assert.strictEqual(yield* again, first)
+      assert.strictEqual(runs(), 0)
     }).pipe(Effect.provide(OfKeys)))
 
   it.effect("is a defect where no layer has its keys, which the generator cannot catch", () =>
