@@ -5,6 +5,7 @@ import { crashed } from "../../../../src/domain/process/ExitReason.ts"
 import { reportLength } from "../../../../src/domain/text/ForeignCause.ts"
 import { Restart, Supervisor, Telemetry } from "../../../../src/index.ts"
 import { harmful } from "../../../kit/Hostile.ts"
+import { recordedLog } from "../../../kit/Log.ts"
 import { probe, record, Script, Top } from "../../../kit/Probe.ts"
 
 const launched = Effect.fnUntraced(function*(
@@ -119,5 +120,92 @@ describe("Supervisor.launch", () => {
       const exit = yield* Fiber.await(fiber)
       assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), "right gave up")
       assert.strictEqual(a.process?.status, "stopped")
+    }))
+})
+
+describe("what is said of an app's end", () => {
+  const one = { strategy: "one_for_one" } as const
+
+  /** The lines of an app that is launched, and asked to stop unless it ends by itself. */
+  const lines = Effect.fnUntraced(function*(
+    app: Layer.Layer<never, string>,
+    doing: Effect.Effect<unknown> = Effect.void,
+    stops = true
+  ) {
+    const log = recordedLog()
+    const fiber = yield* Effect.forkChild(
+      Effect.provide(Supervisor.launch(app, { drain: "10 seconds" }), log.layer),
+      { startImmediately: true }
+    )
+    yield* doing
+    const stopping = yield* Effect.forkChild(stops ? Fiber.interrupt(fiber) : Fiber.await(fiber), {
+      startImmediately: true
+    })
+    yield* TestClock.adjust("10 seconds")
+    yield* Fiber.join(stopping)
+    return log.lines.filter(({ level }) => level === "Info" || level === "Error").map(({ text }) => text)
+  })
+
+  const hanging = () => {
+    const script = new Script()
+    script.stops.push("hang")
+    return script
+  }
+
+  const left = (what: string) =>
+    `The app did not shut down in time. What has not ended is left behind: ${what}. ` +
+    "Give it a shorter shutdown time, or the app a longer drain."
+
+  it.effect("names those that have not ended, and not those that only wait for them, or have", () =>
+    Effect.gen(function*() {
+      const app = Supervisor.layer({ ...one, id: "app" }, [
+        probe("first"),
+        Supervisor.layer({ ...one, id: "sub" }, [
+          probe("a"),
+          probe("slow", hanging(), { shutdown: "infinity" }),
+          probe("b")
+        ]),
+        probe("last")
+      ])
+      assert.deepStrictEqual((yield* lines(app)).slice(1), [left("app > first, app > sub > a, app > sub > slow")])
+    }))
+
+  it.effect("names ten of them, and says how many more there are", () =>
+    Effect.gen(function*() {
+      const many = (count: number) => {
+        const ids = Array.from({ length: count }, (_, n) => `w${n}`)
+        const app = Supervisor.layer(
+          { ...one, id: "app" },
+          ids.map((id) => probe(id, id === ids.at(-1) ? hanging() : undefined, { shutdown: "infinity" }))
+        )
+        return Effect.map(lines(app), (lines) => lines.at(-1))
+      }
+      const ten = Array.from({ length: 10 }, (_, n) => `app > w${n}`).join(", ")
+      assert.strictEqual(yield* many(10), left(ten))
+      assert.strictEqual(yield* many(11), left(`${ten}, 1 more`))
+      assert.strictEqual(yield* many(13), left(`${ten}, 3 more`))
+    }))
+
+  it.effect("says that it is a resource, where all processes have ended", () =>
+    Effect.gen(function*() {
+      const stuck = Layer.effectDiscard(Effect.acquireRelease(Effect.void, () => Effect.never))
+      const app = Layer.provide(Supervisor.layer({ ...one, id: "app" }, [probe("a")]), stuck)
+      assert.deepStrictEqual((yield* lines(app)).slice(1), [left("a resource of its Layer")])
+    }))
+
+  it.effect("says why: it did not start, or it shut itself down", () =>
+    Effect.gen(function*() {
+      const bad = new Script()
+      bad.starts.push("fail")
+      const failed = yield* lines(Supervisor.layer({ ...one, id: "app" }, [probe("a", bad)]), Effect.void, false)
+      assert.strictEqual(failed.at(-2), "The app did not start. It shuts down, within 10s.")
+      const done = new Script()
+      const app = Supervisor.layer({ strategy: "one_for_one", id: "app", autoShutdown: "any_significant" }, [
+        probe("a", done, { restart: "transient", significant: true })
+      ])
+      assert.deepStrictEqual(yield* lines(app, Effect.sync(() => done.finish()), false), [
+        "A root supervisor of the app has shut itself down. It shuts down, within 10s.",
+        "The app has shut down."
+      ])
     }))
 })
