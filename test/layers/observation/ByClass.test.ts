@@ -170,6 +170,31 @@ describe("by class", () => {
       )
     }).pipe(quietly, withGate({}), isolated))
 
+  it.effect("a server that a person resumes is no recovery: how long that took says nothing", () => {
+    class Root extends Supervisor.Service<Root>()("root") {}
+    return Effect.gen(function*() {
+      const [desk, root] = [yield* Desk, yield* Root]
+      yield* Effect.exit(desk.Crash())
+      yield* TestClock.adjust("1 hour")
+      yield* root.resumeChild("test/Desk")
+      yield* desk.Add({ by: 1 })
+      assert.strictEqual((yield* of(Metrics.firstReplyTime)).count, 0)
+      assert.deepStrictEqual(
+        [(yield* of(Metrics.classCrashes)).count, (yield* of(Metrics.classRestarts)).count],
+        [1, 1]
+      )
+    }).pipe(
+      quietly,
+      Effect.provide(
+        Root.layer({ strategy: "one_for_one", restart: Restart.never, onGiveUp: "park" }, [
+          StateContainer.layerMemory(Desk),
+          Desk.layer(behaviorOf(Latch.makeUnsafe()))
+        ]).pipe(Layer.provide(Telemetry.byClass()))
+      ),
+      isolated
+    )
+  })
+
   it.effect("a crash after which a server is not started again is no restart", () =>
     Effect.gen(function*() {
       const desk = yield* Desk

@@ -377,6 +377,26 @@ describe("via", () => {
     })))
 })
 
+describe("one partition", () => {
+  it.effect("has every key", () =>
+    quiet(
+      Effect.gen(function*() {
+        const counters = yield* Counters
+        assert.strictEqual(yield* counters.partitions, 1)
+        const only = yield* counters.at(0)
+        for (const key of ["joe", 0, 1, 7, null]) assert.strictEqual(yield* counters.route(key), only)
+        assert.deepStrictEqual((yield* Effect.flip(counters.at(1))).reason, {
+          _tag: "UnknownPartition",
+          partition: 1,
+          partitions: 1
+        })
+      }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
+        StateContainer.layerForget(Counter),
+        Counters.layer({ partitions: 1, child: keyed })
+      ])))
+    ))
+})
+
 describe("stop", () => {
   it.effect("stops all partitions and has no more of them", () =>
     quiet(

@@ -197,6 +197,12 @@ const refused: ReadonlyArray<
     (autoShutdown) => tree(Pool.layer({ autoShutdown } as Given))
   ],
   ["Supervisor > test/Pool", "strategy", "one_for_all", (strategy) => tree(Pool.layer({ strategy } as Given))],
+  [
+    "Supervisor.child",
+    "the number of children that its layer registers",
+    0,
+    () => tree(Supervisor.child(Layer.empty, { restart: "temporary" }))
+  ],
   ["work", "effect", 1, (effect) => tree(Supervisor.worker("work", effect))],
   ["test/Parts", "partitions", 0, (partitions) => parts({ partitions })],
   ["test/Parts", "autoShutdown", "any_significant", (autoShutdown) => parts({ autoShutdown })],

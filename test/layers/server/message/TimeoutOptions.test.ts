@@ -64,12 +64,15 @@ describe("the timeouts of a class are checked when the class is made", () => {
           state: Schema.Int,
           messages: { Get: GenServer.call({ reply: Schema.Int, timeout: asInput(given) }) }
         })
-      assert.throws(make, `Get of test/Bad was given ${shown} as timeout: it must be a duration, zero or longer`)
+      assert.throws(
+        make,
+        `Get of test/Bad was given ${shown} as timeout: it must be a duration, zero or longer, or "infinity".`
+      )
     })
 
     it(`of all of them: ${shown}`, () => {
       const options = { state: Schema.Int, timeout: asInput(given) }
-      const message = `test/Bad was given ${shown} as timeout: it must be a duration, zero or longer`
+      const message = `test/Bad was given ${shown} as timeout: it must be a duration, zero or longer, or "infinity".`
       assert.throws(() => GenServer.Service<never>()("test/Bad", { ...options, messages: {} }), message)
       assert.throws(() => Agent.Service<never>()("test/Bad", options), message)
     })
@@ -78,7 +81,7 @@ describe("the timeouts of a class are checked when the class is made", () => {
 
 describe("an initTimeout that is no time fails the layer", () => {
   for (const [given, shown] of nonsense) {
-    const message = `test/Cell was given ${shown} as initTimeout: it must be a duration, zero or longer`
+    const message = `test/Cell was given ${shown} as initTimeout: it must be a duration, zero or longer.`
 
     it.effect(`of a server: ${shown}`, () =>
       Effect.gen(function*() {

@@ -66,6 +66,19 @@ describe("servers of one behaviour", () => {
       }).pipe(Effect.provide(App))
   )
 
+  it("have the same child options, unless one is given", () => {
+    const of = (options: RunOptions) => One.recipe(behavior, { key: "a", ...options }).options
+    assert.strictEqual(of({}), One.recipe({ ...behavior }, { key: "b", initTimeout: 1 }).options)
+    for (
+      const given of [
+        { needs: ["db"] },
+        { restart: "transient" },
+        { shutdown: "1 second" },
+        { significant: true }
+      ] as const
+    ) assert.deepInclude(of(given), given)
+  })
+
   it.effect("have each their own under another supervisor, and under another id", () =>
     Effect.gen(function*() {
       const [first] = yield* started({}, {})
