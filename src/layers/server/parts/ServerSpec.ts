@@ -196,7 +196,6 @@ const specOf = <Self>(
   keying: Keying,
   renamed: string | undefined
 ): ServerSpec => {
-  givenBehavior(description.id, behavior)
   const isolation = GivenOption.oneOf(
     { of: description.id, option: "isolation", given: options.isolation ?? "share" },
     isolations

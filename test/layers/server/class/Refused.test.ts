@@ -63,6 +63,12 @@ const keyed = (key: unknown) =>
     Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(One), Pool.layer()]))
   )
 
+/** Starts a server of a behaviour that is made, or looked up by the key. */
+const started = (given: unknown) =>
+  Effect.flatMap(Pool, (pool) => pool.startChild(One.recipe(given as typeof behavior, { key: "a" }))).pipe(
+    Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerMemory(One), Pool.layer()]))
+  )
+
 const declared = (of: { readonly id?: unknown; readonly [option: string]: unknown }) =>
   Effect.sync(() => {
     const { id = "test/Two", messages = {}, state = Schema.Int, ...others } = of
@@ -120,6 +126,8 @@ const refused: ReadonlyArray<
   ["test/One", "passivate", true, (passivate) => server({ passivate })],
   ["test/One", "passivate.after", 0, (after) => server({ passivate: { after } })],
   ["test/One", "passivate.by", "sleeping", (by) => server({ passivate: { after: "1 second", by } })],
+  ["test/One", "behavior", 7, (made) => started(Effect.succeed(made))],
+  ["test/One", "behavior", undefined, (made) => started(() => made)],
   ["test/One", "behavior", "init", (init) => tree(StateContainer.layerMemory(One), One.layer(init))],
   [
     "A of test/Two",
