@@ -53,6 +53,33 @@ const setting = (options: GenServer.Options = {}) => {
   return { idled, gate, app: Layer.provideMerge(app, Harness.Harness.layer) }
 }
 
+describe("what watches a server", () => {
+  it.effect("is switched off as a whole; of a server that nothing watches, nothing is", () => {
+    const { app } = setting()
+    return Effect.gen(function*() {
+      const cell = yield* Cell
+      yield* Sys.noDebug(cell)
+      const seen: Array<string> = []
+      yield* Sys.log(cell, true)
+      yield* Sys.statistics(cell, true)
+      yield* Sys.trace(cell, ({ _tag }) => void seen.push(_tag))
+      yield* Sys.install(cell, () => void seen.push("function"), undefined)
+      yield* cell.Add({ by: 1 })
+      assert.deepStrictEqual(seen.splice(0), ["In", "function", "Out", "function"])
+      assert.strictEqual((yield* Sys.log(cell, "get")).length, 2)
+      const counts = Option.getOrThrow(yield* Sys.statistics(cell, "get"))
+      assert.deepStrictEqual([counts.messagesIn, counts.messagesOut], [1, 1])
+      yield* Sys.noDebug(cell)
+      yield* cell.Add({ by: 1 })
+      assert.deepStrictEqual(
+        [seen, yield* Sys.log(cell, "get"), yield* Sys.statistics(cell, "get")],
+        [[], [], Option.none()]
+      )
+      yield* Sys.noDebug(cell)
+    }).pipe(Effect.provide(app))
+  })
+})
+
 describe("requests of the system", () => {
   it.effect("leave an idle timeout alone", () => {
     const { app, idled } = setting()

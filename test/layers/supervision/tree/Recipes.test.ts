@@ -88,6 +88,27 @@ for (const [name, supervisor] of Object.entries(supervisors)) {
         })
       ))
 
+    it.effect("one that is no recipe, or is wrong in its parts, is refused by what is wrong first", () =>
+      Effect.gen(function*() {
+        const { startChild } = yield* supervisor
+        const wrong: ReadonlyArray<readonly [option: string, given: unknown]> = [
+          ["child", undefined],
+          ["child", "a recipe"],
+          ["id", { ...recipe("a"), id: "" }],
+          ["id", { ...recipe("a"), id: "", make: undefined }],
+          ["kind", { ...recipe("a"), kind: "thing", make: undefined }],
+          ["restart", { ...recipe("a"), options: { restart: "often" } }],
+          ["shutdown", { ...recipe("a"), options: { shutdown: -1 }, make: "make" }],
+          ["make", { ...recipe("a"), make: undefined }],
+          ["make", { ...recipe("a"), make: recipe("a") }]
+        ]
+        for (const [option, given] of wrong) {
+          const { reason } = yield* Effect.flip(startChild(given as Supervisor.StartRecipe<unknown>))
+          assert.strictEqual(reason._tag === "InvalidOption" ? reason.option : reason, option)
+        }
+        yield* startChild(recipe("a"))
+      }))
+
     it.effect("so is one that makes no child", () =>
       logged(() =>
         Effect.gen(function*() {
