@@ -48,6 +48,55 @@ describe("going back", () => {
     }))
 })
 
+describe("what a restored snapshot brings", () => {
+  const ring = [{ name: "t", due: 9, message: "Ring", payload: {} }]
+  const record = (seq: number, more: object = {}) => ({
+    key,
+    epoch: 1,
+    seq,
+    version: 1,
+    state: `${seq}`,
+    trusted: 0,
+    at: seq,
+    ...more
+  })
+
+  /** A store with these snapshots, the last of them aside. */
+  const aside = Effect.fnUntraced(function*(...records: ReadonlyArray<object>) {
+    const store = StateStore.makeMemory()
+    const epoch = yield* store.acquireEpoch("shop")
+    for (const [i, more] of records.entries()) yield* store.save([record(i + 1, { epoch, ...more })])
+    yield* store.setAside({ key, seq: records.length, epoch, why: "looked bad" })
+    return store
+  })
+
+  const timersAfter = Effect.fnUntraced(function*(store: Effect.Success<ReturnType<typeof aside>>, seq: number) {
+    assert.strictEqual(yield* Snapshots.restore(store, { key, seq, aside: true }), seq + 1)
+    const [newest] = yield* store.load(key)
+    assert.strictEqual(newest!.state, `${seq}`)
+    return newest!.timers
+  })
+
+  it.effect("is its timers, and none where it had none, whatever was set before it", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* timersAfter(yield* aside({}, { timers: ring }), 2), ring)
+      assert.isUndefined(yield* timersAfter(yield* aside({ timers: ring }, { timers: [] }), 2))
+      assert.isUndefined(yield* timersAfter(yield* aside({}, {}), 2))
+    }))
+
+  it.effect("a state that is no JSON is read as text, and says as what else it is not", () =>
+    Effect.gen(function*() {
+      const store = StateStore.makeMemory()
+      const epoch = yield* store.acquireEpoch("shop")
+      yield* store.save([{ ...record(1, { epoch }), state: "{" }])
+      assert.strictEqual(yield* Snapshots.text(store, { key }), "{")
+      const error = yield* Effect.flip(Snapshots.read(store, { key }))
+      const reason = error._tag === "SnapshotError" ? error.reason : undefined
+      assert.strictEqual(reason?._tag, "NotJson")
+      assert.include(reason?._tag === "NotJson" ? reason.issue : "", "JSON")
+    }))
+})
+
 describe("looking", () => {
   it.effect("says which one there is not: the newest, or one by its number", () =>
     Effect.gen(function*() {

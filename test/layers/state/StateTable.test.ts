@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schema } from "effect"
 import { GenServer, Process, StateContainer, StateTable as Table, Supervisor } from "../../../src/index.ts"
+import { rowsOf } from "../../../src/layers/state/companion/TableRows.ts"
 
 const { StateTable } = Table
 
@@ -94,4 +95,23 @@ describe("its races: two writers of one row, with a yield between get and put", 
       Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerTable(Topic), topic])),
       Effect.provide(StateTable.layer)
     ))
+})
+
+describe("the rows of a class that is gone", () => {
+  it.effect("are let go of: those that hold a value stay, a row that was emptied is made anew", () =>
+    Effect.gen(function*() {
+      const table = yield* StateTable
+      const rows = rowsOf(table)!
+      const app = Supervisor.layer({ strategy: "one_for_one" }, [StateContainer.layerTable(Topic), topic])
+      let cell: unknown
+      yield* Effect.gen(function*() {
+        const topic = yield* Topic
+        yield* topic.Say({ what: "mine" })
+        cell = rows.attach("test/Topic")
+        rows.detach("test/Topic")
+      }).pipe(Effect.provide(app))
+      assert.deepStrictEqual(yield* table.get("test/Topic"), Option.some(["mine"]))
+      yield* table.remove("test/Topic")
+      assert.notStrictEqual(rows.attach("test/Topic"), cell)
+    }).pipe(Effect.provide(StateTable.layer)))
 })

@@ -3,7 +3,7 @@
  * one.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, type FileSystem, Option, Scope } from "effect"
 import * as fs from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
@@ -51,4 +51,19 @@ describe("a lock of the system", () => {
         assert.deepInclude(yield* FileLock.take(path), { pid: process.pid })
       }).pipe(Effect.scoped))
   }
+})
+
+describe("a folder", () => {
+  it.live("is seen where Node has it, too: the same one, and not another at its path", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const { dev, ino } = fs.statSync(directory, { bigint: true })
+      const info = (dev: bigint, ino: Option.Option<bigint>) => ({ dev, ino }) as FileSystem.File.Info
+      assert.isTrue(FileLock.isSeen(directory, info(dev, Option.some(ino))))
+      assert.isFalse(FileLock.isSeen(directory, info(dev + 1n, Option.some(ino))))
+      assert.isFalse(FileLock.isSeen(directory, info(dev, Option.some(ino + 1n))))
+      assert.isFalse(FileLock.isSeen(directory, info(dev, Option.none())))
+      assert.isFalse(FileLock.isSeen(join(directory, "gone"), info(dev, Option.some(ino))))
+      assert.isFalse(FileLock.isSeen("\0", info(dev, Option.some(ino))))
+    }))
 })
