@@ -72,8 +72,8 @@ const missing = (registry: string, name: string): Process => ({
 })
 
 // Asked of every value by promises, printers and Effect's own protocols: a client has no such messages.
-const isForeign = (property: string | symbol): boolean =>
-  typeof property === "symbol" || property === "then" || property === "toJSON" || property.startsWith("~")
+const isForeign = (property: string): boolean =>
+  property === "then" || property === "toJSON" || property.startsWith("~")
 
 const pipe = (client: unknown) =>
   function() {

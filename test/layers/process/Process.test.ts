@@ -74,9 +74,10 @@ describe.each(kinds)("the fiber of %s", (kind, start) => {
   it.effect("interrupted, interrupts the process; its supervisor decides", () =>
     Effect.gen(function*() {
       const ref = yield* start
-      yield* Fiber.interrupt(yield* Process.fiber(ref))
+      yield* Fiber.interruptAs(yield* Process.fiber(ref), 4711)
       const last = Option.getOrThrow(yield* Process.lastExit(ref))
-      assert.isTrue(last._tag === "Crashed" && Cause.hasInterruptsOnly(last.cause))
+      assert(last._tag === "Crashed" && Cause.hasInterruptsOnly(last.cause))
+      assert.deepStrictEqual(Array.from(Cause.interruptors(last.cause)), [4711])
       assert.strictEqual(yield* Process.status(ref), isRestarted ? "running" : "stopped")
       assert.strictEqual(yield* Process.incarnation(ref), isRestarted ? 2 : 1)
     }).pipe(Effect.provide(app)))

@@ -53,6 +53,27 @@ const setting = (options: GenServer.Options = {}) => {
   return { idled, gate, app: Layer.provideMerge(app, Harness.Harness.layer) }
 }
 
+describe("the status of a process that is no server", () => {
+  it.effect("is what it is, with nothing that waits", () => {
+    class Root extends Supervisor.Service<Root>()("root") {}
+    return Effect.gen(function*() {
+      const root = yield* Root
+      const { budget, process, ...status } = yield* Sys.getStatus(root)
+      assert.strictEqual(process, root[Process.processOf])
+      assert.isDefined(budget)
+      assert.deepStrictEqual(status, {
+        path: ["root"],
+        parent: [],
+        incarnation: 1,
+        status: "running",
+        queued: 0,
+        quarantined: 0,
+        log: []
+      })
+    }).pipe(Effect.provide(Root.layer({ strategy: "one_for_one" }, [])))
+  })
+})
+
 describe("what watches a server", () => {
   it.effect("is switched off as a whole; of a server that nothing watches, nothing is", () => {
     const { app } = setting()

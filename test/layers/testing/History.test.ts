@@ -142,6 +142,21 @@ describe("a history", () => {
       assert.deepStrictEqual(yield* outcomes, ["0-5 it was sent", "2-3 = 6", "4-5 = 7"])
     })))
 
+  it.effect("has what a cast does to the value, in its text and when it is checked", () =>
+    run(Effect.gen(function*() {
+      yield* History.cast("sum", { add: 5 }, Effect.void)
+      yield* History.read("sum", Effect.succeed(5))
+      yield* History.cast("sum", { write: 2 }, Effect.void)
+      yield* History.read("sum", Effect.succeed(2))
+      const { lines } = yield* History.History
+      const text = lines.map(({ text }) => text).join()
+      for (const said of ["add 5 to sum", "write 2 to sum"]) assert.include(text, said)
+      assert.isUndefined(yield* History.check)
+      yield* History.cast("sum", { add: 1 }, Effect.void)
+      yield* History.read("sum", Effect.succeed(4))
+      assert.include((yield* Effect.flip(History.check)).message, "sum")
+    })))
+
   it.effect("keeps keys apart", () =>
     run(Effect.gen(function*() {
       const counter = yield* Counter
