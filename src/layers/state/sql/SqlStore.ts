@@ -142,10 +142,11 @@ export const make = Effect.fnUntraced(function*(
 
   const stale = staleIn(sql, run, turns, owners)
 
-  /** The version of the database when the first of the rings were read, if it is known. */
+  /** The version of the database when the first of the rings were read, as long as none else commits there. */
   let version: number | undefined
+  let isAlone = database.isOneConnection && !isShared
   const versioned = Effect.suspend(() =>
-    !database.isOneConnection || isShared || !rings.areNone
+    !isAlone || !rings.areNone
       ? Effect.void
       : Effect.map(run(sql.version()), ([row]) => void (version = Number(row?.["version"])))
   )
@@ -221,6 +222,7 @@ export const make = Effect.fnUntraced(function*(
   /** Whether another connection has committed since: from then on the rows are looked at. */
   const hasMoved = Effect.gen(function*() {
     if (version === undefined || Number((yield* run(sql.version()))[0]?.["version"]) === version) return false
+    isAlone = false
     version = undefined
     return true
   })
