@@ -281,6 +281,12 @@ export const identityOf = (file: string): Identity => ({
   segment: Number.parseInt(file.slice(file.indexOf("-") + 1), 10)
 })
 
+/** Whether a segment is younger than another one. Their numbers say so: as texts `…-10` comes before `…-9`. */
+export const isYounger = (file: string, { number, session }: SegmentName): boolean => {
+  const one = identityOf(file)
+  return one.session > session || (one.session === session && one.segment > number)
+}
+
 /** What the heads of a segment's frames are written to once more. */
 export const witnessOf = (file: string): string => file.replace(/\.log$/, ".keys")
 

@@ -22,7 +22,7 @@ import {
   type Texts
 } from "../../../domain/state/log/LogEntry.ts"
 import * as LogFrame from "../../../domain/state/log/LogFrame.ts"
-import { type Damage, identityOf, type LogDirectory } from "./LogDirectory.ts"
+import { type Damage, identityOf, isYounger, type LogDirectory } from "./LogDirectory.ts"
 import { LogIndex } from "./LogIndex.ts"
 import { losses } from "./LogRead.ts"
 import { type Found, type Frame, scan } from "./LogScan.ts"
@@ -303,8 +303,9 @@ export const replay = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Replayed, PlatformError.PlatformError> {
   const now = yield* Clock.currentTimeMillis
   while (true) {
-    const { segments } = yield* log.list
+    // An owner notes a segment that is there: so what is noted by now is among those that are listed, or older.
     const noted = yield* log.noted
+    const { segments } = yield* log.list
     const newest = segments.at(-1)
     const reading: Reading = {
       log,
@@ -316,7 +317,7 @@ export const replay = Effect.fnUntraced(function*(
       chain: undefined,
       isOld: false
     }
-    const isMissing = noted !== undefined && !segments.some(({ file }) => file >= noted)
+    const isMissing = noted !== undefined && (newest === undefined || isYounger(noted, newest))
     const bases: Array<Base> = []
     let header: SegmentEntry = derived([])
     if (newest !== undefined) {

@@ -8,13 +8,15 @@ import { Effect, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as fs from "node:fs"
 import { join } from "node:path"
+import { crc32 } from "node:zlib"
 import { DynamicSupervisor, GenServer, StateContainer, StateStore, Supervisor } from "../../../../src/index.ts"
 import * as StateStoreFile from "../../../../src/layers/state/StateStoreFile.ts"
 import { command } from "../../../../src/programs/snapshots.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { printed } from "../../../kit/RunCommand.ts"
-import { folder, open, written } from "../../../kit/stores/FileStore.ts"
+import { makeDisk } from "../../../kit/stores/FaultyDisk.ts"
+import { folder, open, segments, written } from "../../../kit/stores/FileStore.ts"
 import { record } from "../../../kit/stores/Records.ts"
 
 class Store extends StateStore.Service<Store>()("test/Store", "process") {}
@@ -113,4 +115,60 @@ describe("a part of a log that may have held anything", () => {
       )
       assert.deepStrictEqual(yield* printed(command, ["doubt", place]), ["none"])
     }).pipe(quiet))
+})
+
+describe("the newest of a log's segments, of which the claim says which it is", () => {
+  /** A folder with eleven segments, each of which builds on those before. */
+  const eleven = Effect.gen(function*() {
+    const directory = yield* folder
+    yield* Effect.scoped(Effect.gen(function*() {
+      const disk = makeDisk()
+      const { store } = yield* open(directory, disk)
+      const epoch = yield* store.acquireEpoch("app")
+      for (let seq = 1; seq <= 10; seq++) {
+        disk.answer = ({ operation, path }) => operation === "sync" && path.includes(".log") ? { code: "EIO" } : "well"
+        yield* Effect.flip(store.save([record("a", seq, epoch)]))
+        disk.answer = () => "well"
+        yield* store.save([record("a", seq, epoch)])
+      }
+    }))
+    assert.deepStrictEqual(
+      segments(directory).map((file) => Number(/-(\d+)\.log$/.exec(file)![1])).sort((a, b) => a - b),
+      Array.from({ length: 11 }, (_, number) => number)
+    )
+    return directory
+  })
+
+  it.live("is missed when it is the tenth, too", () =>
+    Effect.gen(function*() {
+      const directory = yield* eleven
+      const newest = "0000000001-10"
+      for (const kind of ["log", "keys"]) fs.rmSync(join(directory, `${newest}.${kind}`))
+      const { damages, store } = yield* open(directory)
+      yield* store.acquireEpoch("app")
+      assert.include(
+        damages.map((one) => one._tag === "Unusable" ? one.file : one._tag),
+        `${newest}.log`
+      )
+    }))
+
+  it.live("is not missed when it is younger than the claim says: who wrote it was ended before that was noted", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      let seq = 0
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { store } = yield* open(directory, makeDisk(), { compactAbove: 500 })
+        const epoch = yield* store.acquireEpoch("app")
+        while (!segments(directory).every((file) => file.endsWith("-10.log"))) {
+          yield* store.save([record("a", ++seq, epoch)])
+        }
+      }))
+      const claim = fs.readdirSync(directory).find((name) => name.endsWith(".claim"))!
+      const note = "0000000001-9.log"
+      fs.writeFileSync(join(directory, claim), `${note} ${crc32(note)}`.padEnd(40))
+      const { damages, store } = yield* open(directory)
+      yield* store.acquireEpoch("app")
+      assert.deepStrictEqual(damages, [])
+      assert.deepStrictEqual((yield* store.load("a")).map((one) => one.seq), [seq, seq - 1, seq - 2])
+    }))
 })

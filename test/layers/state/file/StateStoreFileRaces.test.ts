@@ -284,4 +284,38 @@ describe("two processes that race for a folder", () => {
       yield* Fiber.join(writing)
       assert.deepStrictEqual(damages, [])
     }))
+
+  for (const how of ["reads", "takes over"] as const) {
+    it.live(`nothing is missing to one that ${how}, whatever it asks the disk when the owner has compacted`, () =>
+      Effect.gen(function*() {
+        let isAsked = true
+        for (let nth = 1; isAsked; nth++) {
+          const directory = yield* folder
+          const disks = { owner: makeDisk(), other: makeDisk() }
+          // What was compacted is there for a while.
+          disks.owner.answer = ({ operation, path }) =>
+            operation === "remove" && /\.(log|keys)$/.test(path) ? { code: "EIO" } : "well"
+          const { store: owner } = yield* open(directory, disks.owner, { compactAbove: 500 })
+          const epoch = yield* owner.acquireEpoch("app")
+          let acknowledged = 0
+          const save = Effect.suspend(() => {
+            const seq = acknowledged + 1
+            return Effect.tap(owner.save([record("a", seq, epoch)]), () => Effect.sync(() => acknowledged = seq))
+          })
+          yield* Effect.repeat(save, { times: 20 })
+          const before = acknowledged
+          isAsked = false
+          disks.other.answer = (_request, n) => {
+            if (n !== nth) return "well"
+            isAsked = true
+            return { after: Effect.ignore(Effect.repeat(save, { times: 20 })) }
+          }
+          const { damages, store: other } = yield* open(directory, disks.other)
+          if (how === "takes over") yield* other.acquireEpoch("app")
+          const [newest = 0] = yield* seqs(other)
+          assert.isAtLeast(newest, before, `request ${nth}`)
+          assert.deepStrictEqual(damages, [], `request ${nth}`)
+        }
+      }))
+  }
 })
