@@ -186,3 +186,33 @@ describe("an index of a log", () => {
     { arbitrary: { runs: 200 } }
   )
 })
+
+describe("a part of a log that was lost", () => {
+  const put = (key: string, seq: number): LogEntry => ({ _tag: "Put", record: record(key, seq, 1) })
+  const doubt: LogEntry = { _tag: "Doubt", at: 7, why: "a part is missing" }
+  const answersOf = ({ index }: Log, key: string) => Array.from(index.kept.get(key)!.answers, ({ at, id }) => [id, at])
+
+  it("has any answer of a key that comes later be in doubt, and of none that was there, or comes when that is settled", () => {
+    const log = new Log("log")
+    log.apply(put("known", 1))
+    log.apply(doubt)
+    log.apply(put("known", 2))
+    log.apply(put("new", 1))
+    log.apply(put("new", 2))
+    assert.deepStrictEqual([answersOf(log, "known"), answersOf(log, "new")], [[], [["", 7]]])
+    assert.strictEqual(log.index.doubt?.why, "a part is missing")
+    assert.isDefined(lossOf(Array.from(log.index.kept.get("new")!.answers)[0]!))
+    log.apply({ _tag: "Doubt", at: 0, why: "" })
+    log.apply(put("later", 1))
+    assert.deepStrictEqual(answersOf(log, "later"), [])
+  })
+
+  it("has answers that were lost with all snapshots of a key go over to its next", () => {
+    const log = new Log("log")
+    log.apply({ _tag: "AnswersLost", key: "a", answers: [answer("x", 1)] })
+    log.apply(put("b", 1))
+    log.apply(put("a", 5))
+    assert.deepStrictEqual([answersOf(log, "a"), answersOf(log, "b")], [[["x", 1]], []])
+    assert.strictEqual(log.index.orphans.size, 0)
+  })
+})

@@ -38,6 +38,46 @@ describe("a store on a database", () => {
       })
     }))
 
+  it.live("is refused where its tables cannot be called so", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "app.db")
+      const make = (table: string) => Effect.exit(Effect.provide(StateStoreSql.make({ table }), within(filename)))
+      for (const table of ["", "a b", "1a", "a-b", "a;", "täglich", "x".repeat(41)]) {
+        const { operation, reason } = errorOf(yield* make(table))
+        assert.deepStrictEqual([operation, reason], ["open", {
+          _tag: "Invalid",
+          what: `"${table}" is not a plain table name of at most 40 letters`
+        }])
+      }
+      for (const table of ["a", "_A9", "x".repeat(40)]) assert.strictEqual((yield* make(table))._tag, "Success")
+    }))
+
+  it.live("keeps dates as numbers that are no integers, and says of a statement that fails that it was one", () =>
+    Effect.gen(function*() {
+      const filename = join(yield* folder, "app.db")
+      const store = yield* StateStoreSqlite.make({ filename })
+      const epoch = yield* store.acquireEpoch("shop")
+      yield* store.save([record("a", 1, epoch, { answers: [{ id: "x", seq: 1, at: 7, body: "1" }] })])
+      yield* store.save([record("b", 1, epoch)])
+      yield* store.setAside({ key: "b", seq: 1, epoch, why: "why" })
+      const client = yield* Effect.provide(SqliteClient.make({ filename }), Reactivity.layer)
+      for (
+        const [table, column] of [["heirloom_state", "at"], ["heirloom_state_answers", "at"], [
+          "heirloom_state_aside",
+          "at"
+        ]]
+      ) {
+        const rows = yield* client.unsafe(`SELECT typeof(${column}) AS type FROM ${table}`)
+        assert.deepStrictEqual(rows.map((row) => Object(row).type), ["real"])
+      }
+      const error = yield* Effect.flip(client.unsafe("SELECT * FROM nowhere"))
+      assert.include(error.message, "SQLite statement failed: no such table: nowhere")
+      const none = yield* Effect.flip(
+        Effect.provide(SqliteClient.make({ filename: "/no/such/folder/a.db" }), Reactivity.layer)
+      )
+      assert.include(none.message, "SQLite open of /no/such/folder/a.db failed")
+    }))
+
   it.live("that is looked at is called so, too, and absent where it has no table of a store", () =>
     Effect.gen(function*() {
       const filename = join(yield* folder, "app.db")
