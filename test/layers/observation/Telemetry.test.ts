@@ -278,6 +278,16 @@ describe("the stream of events", () => {
       assert.isFalse(telemetry.listening)
     }))
 
+  it.effect("a reader that is slow loses the oldest events beyond 1,024, if nothing else is said", () =>
+    Effect.gen(function*() {
+      const telemetry = Sink.make()
+      const slow = Stream.mapEffect(Telemetry.stream(telemetry), ({ at }) => Effect.as(Effect.yieldNow, at))
+      const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(slow, 1024)), { startImmediately: true })
+      for (let at = 1; at <= 3000; at++) telemetry.publish(event(at))
+      const seen = yield* Fiber.join(reader)
+      assert.deepStrictEqual([seen.length, seen.at(-1)], [1024, 3000])
+    }))
+
   it.effect("a slow reader loses the oldest events and never holds up the publisher", () =>
     Effect.gen(function*() {
       const telemetry = Sink.make()

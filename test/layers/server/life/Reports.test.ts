@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { GenServer, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
+import { GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { Counter, handlers } from "../../../kit/Counter.ts"
-import { now } from "../../../kit/Fibers.ts"
+import { now, turns } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
 import { never, often } from "../../../kit/Restarts.ts"
 import { sinkOf } from "../../../kit/Sinks.ts"
@@ -70,6 +70,35 @@ describe("every abnormal end makes one crash report", () => {
       assert.strictEqual(second!.annotations["restoredFrom"], 2)
       assert.strictEqual(second!.annotations["next"], "it is restarted")
     }).pipe(Effect.provide(app))
+  })
+
+  it.effect("of a continuation, too: it is the server's own, and is named", () => {
+    class Going extends GenServer.Service<Going>()("test/Going", {
+      state: Schema.Int,
+      messages: { Go: GenServer.call() }
+    }) {}
+    const { layer, lines } = recordedLog()
+    return Effect.gen(function*() {
+      const going = yield* Going
+      yield* going.Go()
+      yield* turns
+      assert.deepStrictEqual(lines.map(({ annotations }) => annotations["message"]), ["continuation"])
+      // A request of the system is no message of anybody's, and is not.
+      yield* Effect.exit(Sys.replaceState(going, () => Effect.runSync(Effect.die("boom"))))
+      yield* Process.kill(going)
+      assert.deepStrictEqual(lines.slice(1).map(({ annotations }) => annotations["message"]), [undefined])
+    }).pipe(Effect.provide(
+      Layer.provide(
+        Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+          StateContainer.layerMemory(Going),
+          Going.layer({
+            init: 0,
+            handlers: { Go: (n) => Next.reply(undefined, n, { continueWith: () => Effect.die("boom") }) }
+          })
+        ]),
+        layer
+      )
+    ))
   })
 
   it.effect("also without a caller: after a cast, a kill, an exit signal to an idle server", () => {
