@@ -13,6 +13,7 @@ import {
   Sys,
   Timer
 } from "../../../../src/index.ts"
+import { reference } from "../../../../src/layers/process/Process.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { away, layer as storeLayer, onSave, Scripted, Store } from "../../../kit/Scripted.ts"
 
@@ -297,6 +298,9 @@ describe("a look at a supervisor", () => {
       yield* TestClock.adjust("31 seconds")
       assert.deepStrictEqual(yield* budget, used(1))
       assert.isFalse("server" in (yield* Sys.peek(root)) || "budget" in (yield* Sys.peek(desk)))
+      // It commits nothing.
+      const untyped: object = reference(root)
+      assert.deepStrictEqual(yield* Sys.committed(untyped as typeof desk), Option.none())
     }).pipe(quietly, Effect.provide(inMemory(Latch.makeUnsafe()))))
 
   it.effect("says that its budget is a Schedule", () =>
