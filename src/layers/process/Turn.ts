@@ -16,12 +16,18 @@ import { type Clock, Effect, MutableList, type Scheduler } from "effect"
 /** Nested hand-offs before the trampoline takes over: each level is several JS frames of Effect's own. */
 export const maxDepth = 24
 
+/** The same where a user's generators stand between the levels, which may be nested. */
+const roomy = 8
+
 let depth = 0
 const deferred: Array<() => void> = []
 let head = 0
 
 /** Whether one more hand-off may run on this stack. */
 export const isShallow = (): boolean => depth < maxDepth
+
+/** Whether the stack is so shallow that a user's generators, too, may stand between one hand-off and the next. */
+export const isNearTop = (): boolean => depth < roomy
 
 /** Enters a hand-off; pair with {@link leave} in a `finally`. */
 export const enter = (): void => {

@@ -13,6 +13,8 @@
  * - Nothing is thrown here: the generator could catch it, where in the run loop it is a defect.
  * - A handler may interrupt its caller and fail, too: the run loop ends the fiber before it looks at the failure, and
  *   the fiber's `Cause` tells of the interruption alone. Where the run loop has sent the message, it may tell of both.
+ * - The generator, and those that it is nested in, stand on the stack below the handler. The run loop would have left
+ *   them first. So this way is for the first levels of a chain of handlers: generators may be nested by hundreds.
  *
  * @since 0.1.0
  */
@@ -27,6 +29,7 @@ import {
   mayStep,
   uncountStep
 } from "../../process/EffectInternals.ts"
+import * as Turn from "../../process/Turn.ts"
 
 /** What a fiber sends in a step of its own: what comes of it at once, or what is to be waited for. */
 export interface Sendable<A, E> extends Effect.Effect<A, E> {
@@ -64,7 +67,7 @@ export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>>
       // `yield*` hands on what its generator was resumed with, if only `undefined`. A loop, a spread and a comparison
       // hand on nothing: they look at the message, and do not send it.
       const fiber = arguments.length === 0 ? undefined : Fiber.getCurrent()
-      if (fiber !== undefined && mayStep(fiber)) this.step(fiber, this.value as Sendable<A, E>)
+      if (fiber !== undefined && Turn.isNearTop() && mayStep(fiber)) this.step(fiber, this.value as Sendable<A, E>)
     }
     return this as unknown as IteratorResult<Effect.Effect<A, E>, A>
   }

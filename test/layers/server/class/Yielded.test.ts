@@ -381,6 +381,43 @@ describe("a message that a generator waits for", () => {
       }))
   }
 
+  it("is left to the run loop in a long chain of handlers, on whose stack their generators stand", () => {
+    const runs: Array<number> = []
+    class Link extends GenServer.Service<Link>()("test/Link", {
+      state: Schema.Int,
+      messages: { Length: GenServer.call({ payload: { left: Schema.Int }, reply: Schema.Int }) }
+    }) {}
+    const Chain = Supervisor.layer(tree, [
+      StateContainer.layerMemory(Link),
+      Link.layerKeyed((key) =>
+        Link.behavior({
+          init: 0,
+          handlers: {
+            Length: Effect.fnUntraced(
+              function*(n, { left }) {
+                if (left === 0) return [0, n] as const
+                const next = yield* Link.at(`${Number(key) + 1}`)
+                const message = next.Length({ left: left - 1 })
+                const count = countRuns(message)
+                const length = 1 + (yield* message)
+                runs[Number(key)] = count()
+                return [length, n] as const
+              },
+              Effect.orDie
+            )
+          }
+        })
+      )
+    ])
+    const program = Effect.gen(function*() {
+      const first = yield* Link.at("0")
+      // The first time starts them.
+      for (let i = 0; i < 2; i++) assert.strictEqual(yield* first.Length({ left: 12 }), 12)
+      assert.deepStrictEqual(runs, [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    })
+    return Effect.runPromise(Effect.provide(program, Chain))
+  })
+
   it.effect("does not make a fiber give way that must not", () =>
     Effect.gen(function*() {
       const counter = yield* Counter
