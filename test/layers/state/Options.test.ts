@@ -1,7 +1,7 @@
 /** Options of companions and stores that make no sense are refused, by name, where the layer is built. */
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type Duration, Effect, Exit, Layer } from "effect"
+import { Cause, type Duration, Effect, Exit, Layer, Stream } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { InvalidOption } from "../../../src/domain/options/InvalidOption.ts"
@@ -89,6 +89,27 @@ const tried = (f: () => unknown): unknown => {
 }
 
 describe("a class's companions", () => {
+  it.effect("refuse a way to be watched that there is not, by its name", () =>
+    Effect.gen(function*() {
+      const companion = (yield* Account.StateContainer).for()
+      const cases = [
+        [{ show: "all" }, "show", "all"],
+        [{ buffer: { capacity: 4, strategy: "suspend" } }, "buffer.strategy", "suspend"],
+        [{ buffer: { capacity: 0 } }, "buffer.capacity", 0]
+      ] as const
+      for (const [options, option, given] of cases) {
+        const error = refusal(yield* Effect.exit(Stream.runDrain(companion.changes(options as never))))
+        assert.deepStrictEqual([error.of, error.option, error.given], ["test/Account", option, given])
+      }
+    }).pipe(
+      Effect.provide(
+        Supervisor.layer({ id: "root", strategy: "one_for_one" }, [
+          StateContainer.layerMemory(Account),
+          Account.layer(behavior(new Inside(new Scripted())))
+        ])
+      )
+    ))
+
   it.effect("refuse an option that is none of those there are, by its name", () =>
     Effect.gen(function*() {
       const script = new Scripted()

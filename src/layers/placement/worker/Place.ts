@@ -13,7 +13,7 @@ import { guestKey, type Request, type Response } from "./Protocol.ts"
 /** What is heard of it. */
 export interface Listener {
   readonly response: (response: Response) => void
-  /** It is gone: the end of a sentence that begins with it, and the error that it died of. Called once. */
+  /** It is gone: the end of a sentence that begins with it, and the error that it died of. The first of it counts. */
   readonly died: (how: string, cause?: unknown) => void
 }
 

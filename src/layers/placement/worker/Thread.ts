@@ -20,12 +20,6 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
     ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
     ...(env === undefined ? {} : { env })
   })
-  let isGone = false
-  const died = (how: string, cause?: unknown): void => {
-    if (isGone) return
-    isGone = true
-    listener.died(how, cause)
-  }
   let task: number | undefined
   let counted: Counted | undefined
   worker.on("message", (response: unknown) => {
@@ -34,9 +28,9 @@ export const start = ({ env, execArgv, resourceLimits }: PlaceOptions, listener:
     task = response.task
     counted = countedOf("self", task)
   })
-  worker.on("messageerror", (error) => died(`said what cannot be read: ${messageOf(error)}`, error))
-  worker.on("error", (error) => died(causeText(error), error))
-  worker.on("exit", (code) => died(`exited with code ${code}`))
+  worker.on("messageerror", (error) => listener.died(`said what cannot be read: ${messageOf(error)}`, error))
+  worker.on("error", (error) => listener.died(causeText(error), error))
+  worker.on("exit", (code) => listener.died(`exited with code ${code}`))
 
   let before = worker.performance.eventLoopUtilization()
   const usage = usageOf(worker)

@@ -5,6 +5,7 @@ import * as Slot from "../../../../src/domain/state/Slot.ts"
 import type { CompanionPort, Owner } from "../../../../src/layers/state/companion/Companion.ts"
 import { CompanionTable, type Design } from "../../../../src/layers/state/companion/CompanionTable.ts"
 import { RefCompanion, restOf } from "../../../../src/layers/state/companion/RefCompanion.ts"
+import type { Reader } from "../../../../src/layers/state/companion/Watched.ts"
 import { FakeProcess } from "../../../kit/FakeProcess.ts"
 
 const key = "a"
@@ -110,4 +111,97 @@ describe.each(
       assert.strictEqual(table.owner(key) !== undefined, expected === "Held" || expected === "HeldBare")
     }
   }, { arbitrary: { runs: 500 } })
+})
+
+describe("a table whose states are watched", () => {
+  const reader = () => {
+    const seen: Array<string> = []
+    const one: Reader<number> = {
+      changed: ({ _tag }) => void seen.push(_tag),
+      stored: () => {},
+      lost: () => {},
+      released: (server, isOver) => void seen.push(`released ${server.id} ${isOver}`),
+      ended: () => void seen.push("over")
+    }
+    return { one, seen }
+  }
+
+  it("has a server and its readers on one companion, which is its own again when the last has left", () => {
+    const table = new CompanionTable(design(true, "keep"))
+    const server = new FakeServer("0")
+    server.companion = table.enter(server)
+    server.incarnation = 1
+    server.companion ??= table.open(server)
+    const own = server.companion
+    const [one, other] = [reader(), reader()]
+    const first = table.watch(key, one.one)
+    const second = table.watch(key, other.one)
+    assert.strictEqual(first.watched, second.watched)
+    assert.strictEqual(server.companion, first.watched)
+    assert.strictEqual(table.companion(key), first.watched)
+    server.companion.commit(1, 5, "call")
+    assert.deepStrictEqual([one.seen, other.seen], [["Committed"], ["Committed"]])
+    first.leave()
+    assert.strictEqual(server.companion, first.watched)
+    second.leave()
+    second.leave()
+    assert.strictEqual(server.companion, own)
+    own.commit(1, 6, "call")
+    assert.lengthOf(other.seen, 1)
+    assert.strictEqual(table.slot(key), "Held")
+    assert.deepStrictEqual([...table.keys()], [key])
+  })
+
+  it("leaves a server alone that has let go of the companion, and one that is no server", () => {
+    const table = new CompanionTable(design(false, "keep"))
+    const server = new FakeServer("0")
+    const companion = table.claim(key, server)
+    assert.isUndefined(server.companion)
+    const { leave, watched } = table.watch(key, reader().one)
+    assert.isUndefined(server.companion)
+    assert.strictEqual(watched.inner, companion)
+    leave()
+    assert.isUndefined(server.companion)
+    assert.strictEqual(table.companion(key), companion)
+    assert.strictEqual(table.claim(key, new FakeProcess("other")).owner, server)
+  })
+
+  it("has no key for its readers alone, nothing left of it when they leave, and tells them of its end", () => {
+    const dropped: Array<string> = []
+    const table = new CompanionTable({ ...design(false, "forget"), dropped: (key) => dropped.push(key) })
+    const one = reader()
+    const { inMemory, leave } = table.watch(key, one.one)
+    assert.deepStrictEqual([[...table.keys()], Option.isNone(inMemory)], [[], true])
+    assert.strictEqual(Effect.runSync(table.conserved), 0)
+    Effect.runSync(table.companion(key).set(7))
+    assert.deepStrictEqual([...table.keys()], [key])
+    assert.strictEqual(Effect.runSync(table.conserved), 1)
+    table.close()
+    assert.deepStrictEqual(one.seen, ["Committed", "over"])
+    Effect.runSync(table.companion(key).clear)
+    leave()
+    assert.deepStrictEqual([table.slot(key), dropped], ["Free", [key]])
+    table.close()
+    assert.lengthOf(one.seen, 2)
+  })
+
+  it("tells readers when a server lets go of the key, and whether the state is gone with it", () => {
+    for (
+      const [afterStop, what, isOver] of [["keep", "keep", false], ["forget", "forget", true], [
+        "forget",
+        "keep",
+        false
+      ]] as const
+    ) {
+      const table = new CompanionTable(design(true, afterStop))
+      const server = new FakeServer("0")
+      server.companion = table.enter(server) ?? table.open(server)
+      server.incarnation = 1
+      server.companion.commit(1, 5, "call")
+      const one = reader()
+      table.watch(key, one.one)
+      table.release(server, what)
+      assert.deepStrictEqual(one.seen, [`released 0 ${isOver}`], `${afterStop} ${what}`)
+    }
+  })
 })
