@@ -5,11 +5,30 @@
  * `npm run chaos` does the same for as long as one likes, and with `--faults` for all of them.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Utils } from "effect"
+import { Calling, Casting } from "../../src/layers/server/class/Client.ts"
+import { Finding } from "../../src/layers/server/class/Keyed.ts"
 import { deliberateFaults, isQuick } from "../kit/chaos/Faults.ts"
 import { find } from "../kit/chaos/Faulty.ts"
 import { hunt } from "../kit/chaos/Hunt.ts"
 import { broken } from "../kit/chaos/Patched.ts"
+
+/** Has a run loop send every message, as it runs any other Effect, as long as `effect` runs. */
+const byRunLoop = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() =>
+      [Calling, Casting, Finding].map(({ prototype }) => {
+        const own = Object.getOwnPropertyDescriptor(prototype, Symbol.iterator)!
+        const value = function(this: unknown) {
+          return new Utils.SingleShotGen(this)
+        }
+        Object.defineProperty(prototype, Symbol.iterator, { ...own, value })
+        return () => void Object.defineProperty(prototype, Symbol.iterator, own)
+      })
+    ),
+    () => effect,
+    (undo) => Effect.sync(() => undo.forEach((one) => one()))
+  )
 
 describe("random trees under random faults", () => {
   it.effect("break no promise: histories, incarnations, budgets, timers, recorded answers, the order of starts", () =>
@@ -24,6 +43,16 @@ describe("random trees under random faults", () => {
       }
       assert.isAbove(answered, 300)
       assert.isAbove(faults, 10)
+    }))
+
+  it.effect("go as they do where the run loop sends every message that a generator waits for", () =>
+    Effect.gen(function*() {
+      for (let seed = 1; seed <= 4; seed++) {
+        // A run that draws where fibers lose their turns draws once more for a message that loses its turn.
+        const short = yield* hunt({ seed, minutes: 1, yields: 0 })
+        assert.isAbove(short.answered, 0)
+        assert.deepStrictEqual(yield* byRunLoop(hunt({ seed, minutes: 1, yields: 0 })), short)
+      }
     }))
 })
 

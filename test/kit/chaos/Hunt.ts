@@ -13,6 +13,8 @@ export interface Options extends Pick<TreeOptions, "isDurable" | "slow"> {
   readonly attempts?: number
   /** How many faults of each kind strike in an hour. */
   readonly faults?: Simulation.Rates
+  /** How likely a fiber loses its turn at any step. */
+  readonly yields?: number
 }
 
 const drawsOf = (seed: number) => Draws.make(Draws.seedOf("hunt", seed))
@@ -43,6 +45,7 @@ export const optionsOf = (given: Options): readonly [Tree, Simulation.Options<Se
     order: draws.pick(["drawn", "arrival"]),
     yields: draws.pick([0, 0, 0.05]),
     lag: draws.pick([0, 0.05]),
+    ...(given.yields === undefined ? {} : { yields: given.yields }),
     ...(attempts === undefined ? {} : { attempts })
   }]
 }
