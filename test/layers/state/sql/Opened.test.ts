@@ -38,6 +38,20 @@ describe("a store on a database", () => {
       })
     }))
 
+  it.effect("is refused where the database is neither of those that it works with", () =>
+    Effect.gen(function*() {
+      const client = {
+        withoutTransforms: () => ({ onDialectOrElse: ({ orElse }: { orElse: () => unknown }) => orElse() })
+      }
+      const make = Effect.provideService(StateStoreSql.make(), SqlClient.SqlClient, client as never)
+      const { operation, reason, store } = errorOf(yield* Effect.exit(Effect.scoped(make)))
+      assert.deepStrictEqual([store, operation, reason], [
+        "sql",
+        "open",
+        { _tag: "Invalid", what: "it works with SQLite and PostgreSQL only" }
+      ])
+    }))
+
   it.live("is refused where its tables cannot be called so", () =>
     Effect.gen(function*() {
       const filename = join(yield* folder, "app.db")

@@ -1,6 +1,6 @@
 /** A store that is away is logged: once when it goes, once when it is back, and in the metrics meanwhile. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Metric, Schedule } from "effect"
+import { type Context, Deferred, Effect, Fiber, Layer, Metric, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -31,6 +31,18 @@ const metric = (store: string) =>
 
 const withMetrics = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(effect, Metric.MetricRegistry, new Map())
+
+describe("a store that is there", () => {
+  it.effect("is in the metrics before anything is amiss", () => {
+    const { inside } = scripted()
+    const registry: Context.Service.Shape<typeof Metric.MetricRegistry> = new Map()
+    return Effect.gen(function*() {
+      yield* start(inside, "a")
+      const ids = Array.from(registry.values(), ({ id }) => id)
+      assert.includeMembers(ids, ["heirloom_store_failures_total", "heirloom_store_unavailable"])
+    }).pipe(Effect.provide(many(inside, { retry: patience })), Effect.provideService(Metric.MetricRegistry, registry))
+  })
+})
 
 describe("a store that is away", () => {
   for (const [name, reason] of [["away", away], ["full", full]] as const) {
