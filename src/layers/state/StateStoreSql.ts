@@ -51,9 +51,10 @@ const databaseOf = Effect.gen(function*() {
     const what = "it works with SQLite and PostgreSQL only"
     return yield* new StoreError({ store: "sql", operation: "open", reason: { _tag: "Invalid", what } })
   }
+  const unsafe: SqlStore.Database["execute"] = (text, params) => sql.unsafe(text, params)
   const database: SqlStore.Database = {
     dialect,
-    execute: (text, params) => sql.unsafe(text, params),
+    execute: dialect === "pg" ? unsafe : SqlReads.anyInteger(unsafe),
     transaction: (effect) => sql.withTransaction(effect),
     isOneConnection: false,
     take: dialect === "pg"

@@ -46,7 +46,7 @@ const open = Effect.fnUntraced(
   function*(options: Options): Effect.fn.Return<SqlStore.Database, SqlError.SqlError, Scope.Scope> {
     const client = yield* Effect.provide(SqliteClient.make(options), Reactivity.layer)
     const connection = yield* client.reserve
-    const execute = (text: string, params: ReadonlyArray<unknown>) => connection.execute(text, params, undefined)
+    const execute = SqlReads.anyInteger((text, params) => connection.execute(text, params, undefined))
     const begin = execute("BEGIN IMMEDIATE", [])
     const commit = execute("COMMIT", [])
     // When the database has already rolled back by itself (it was full), there is nothing left to roll back.
@@ -127,7 +127,7 @@ const reader = (filename: string) =>
   Effect.gen(function*() {
     const client = yield* Effect.provide(SqliteClient.make({ filename, readOnly: true }), Reactivity.layer)
     const connection = yield* client.reserve
-    const execute: Asked["execute"] = (text, params) => connection.execute(text, params, undefined)
+    const execute = SqlReads.anyInteger((text, params) => connection.execute(text, params, undefined))
     yield* execute("SELECT name FROM sqlite_master LIMIT 1", [])
     return execute
   })

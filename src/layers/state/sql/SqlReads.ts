@@ -4,14 +4,14 @@
  * @since 0.1.0
  */
 import { Effect } from "effect"
-import type { SqlConnection, SqlError } from "effect/sql"
+import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { type AsideRecord, type DueKey, loaded } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import type { StoreView } from "../store/StateStore.ts"
 import type { Known } from "./SqlBesides.ts"
 import { keysOf } from "./SqlKeys.ts"
-import { asideOf, dueOf, reasonOf, recordedOf, snapshotsOf } from "./SqlRows.ts"
+import { asideOf, dueOf, isTooLarge, reasonOf, recordedOf, snapshotsOf } from "./SqlRows.ts"
 import * as SqlStatements from "./SqlStatements.ts"
 
 /** Asks the database. */
@@ -77,6 +77,18 @@ export interface Asked {
     text: string,
     params: ReadonlyArray<unknown>
   ) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>
+}
+
+/**
+ * Reads rows whatever their integers are. Only a damaged row has one that no number holds, and it must not stand before
+ * those that are whole: the rows are read once more, with all integers as `bigint`s.
+ */
+export const anyInteger = (execute: Asked["execute"]): Asked["execute"] => (text, params) => {
+  const asked = execute(text, params)
+  // What writes is not made again.
+  return text.trimStart().startsWith("SELECT")
+    ? Effect.catchIf(asked, isTooLarge, () => Effect.provideService(asked, SqlClient.SafeIntegers, true))
+    : asked
 }
 
 /** A database that is only looked at. */

@@ -90,6 +90,9 @@ export const reasonOf = (error: SqlError.SqlError): StoreErrorReason => {
   return _tag === "Corrupt" || _tag === "Invalid" ? { _tag, what: cause.message } : { _tag, cause }
 }
 
+/** Whether SQLite has an integer in a row that no number holds. */
+export const isTooLarge = (error: SqlError.SqlError): boolean => codeOf(error.reason.cause) === "ERR_OUT_OF_RANGE"
+
 /** Whether PostgreSQL has no table of a name that a statement has. */
 export const isTableMissing = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.some((one) =>

@@ -14,8 +14,10 @@ import { damageOf } from "../../../domain/state/stored/RowSum.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Check, Execute } from "../sql/DatabaseFiles.ts"
 import { type Summed, summedTables } from "../sql/SqlSchema.ts"
+import type { Statements } from "../sql/SqlStatements.ts"
 
 type Row = SqlConnection.Row
+type Names = Statements["names"]
 
 /** A database with more bytes is not looked through: that takes some seconds for each gigabyte. */
 export const mostBytes = 64 * 1024 * 1024
@@ -27,7 +29,7 @@ const text = (lines: ReadonlyArray<string>): string =>
   lines.slice(0, shown).join("; ") + (lines.length > shown ? `; and ${lines.length - shown} more` : "")
 
 const quoted = (value: unknown): string =>
-  typeof value === "number" ? String(value) : `'${String(value).replaceAll("'", "''")}'`
+  typeof value === "number" || typeof value === "bigint" ? String(value) : `'${String(value).replaceAll("'", "''")}'`
 
 /** The columns of a row that was lost: it does not match its sum, and is read as lost. */
 const lostColumns: { readonly [Name in Summed["name"]]?: string } = {
@@ -62,26 +64,36 @@ const corrections = Effect.fnUntraced(function*(execute: Execute, table: string,
 })
 
 /**
- * Recorded answers have no index beside them: one whose key is damaged lies among those of its key, or beside them. It
- * goes back to that key, or counts as lost for both that it may have been of.
+ * Recorded answers have no index beside them. One whose key is damaged lies where its key is in their order: between two
+ * that are whole. So its key is one of theirs, or of a snapshot between the two. It goes back to that key, or counts as
+ * lost for all that it may have been of.
  */
-const strays = Effect.fnUntraced(function*(execute: Execute, table: string, { sum }: Summed) {
+const strays = Effect.fnUntraced(function*(execute: Execute, names: Names, { sum }: Summed) {
+  const { answers: table, snapshots } = names
   const rows = yield* execute(`SELECT * FROM ${table}`)
-  return rows.flatMap((row, i) => {
-    if (damageOf(row["sum"], sum(row)) !== "row") return []
-    const keys = [rows[i - 1], rows[i + 1]].flatMap((near) =>
-      near === undefined || near["key"] === row["key"] ? [] : [near["key"]]
+  const isStray = rows.map((row) => damageOf(row["sum"], sum(row)) === "row")
+  const statements: Array<string> = []
+  for (const [i, row] of rows.entries()) {
+    if (!isStray[i]) continue
+    const [before, after] = [rows[isStray.lastIndexOf(false, i)]?.["key"], rows[isStray.indexOf(false, i)]?.["key"]]
+    const between = yield* execute(
+      `SELECT DISTINCT key FROM ${snapshots} WHERE ${before === undefined ? "true" : `key >= ${quoted(before)}`} AND ${
+        after === undefined ? "true" : `key <= ${quoted(after)}`
+      }`
     )
+    const near = new Set([before, ...between.map(({ key }) => key), after])
+    const keys = [...near].filter((key) => key !== undefined && key !== row["key"])
     const own = keys.find((key) => damageOf(row["sum"], sum({ ...row, key })) === undefined)
     const { at, body, id, seq } = row
-    const copies = (own === undefined ? keys : [own]).map((key) =>
-      `INSERT OR IGNORE INTO ${table} (key, id, seq, at, body, sum) VALUES (${
-        [key, id, seq, at, body, own === undefined ? 0 : row["sum"]].map(quoted).join(", ")
-      })`
-    )
+    for (const key of own === undefined ? keys : [own]) {
+      const values = [key, id, seq, at, body, own === undefined ? 0 : row["sum"]].map(quoted).join(", ")
+      statements.push(`INSERT OR IGNORE INTO ${table} (key, id, seq, at, body, sum) VALUES (${values})`)
+    }
+    if (own === undefined) continue
     const where = `key = ${quoted(row["key"])} AND seq = ${quoted(seq)} AND id = ${quoted(id)}`
-    return own === undefined ? copies : copies.concat(`DELETE FROM ${table} WHERE ${where}`)
-  })
+    statements.push(`DELETE FROM ${table} WHERE ${where}`)
+  }
+  return statements
 })
 
 /** Looks through the tables of a store: what is wrong with them for good, if something is. */
@@ -101,7 +113,7 @@ export const check: Check = (execute, store, names) =>
     const before = yield* problems
     const answers = summedTables.find(({ name }) => name === "answers")!
     const moved = found.has(names.answers)
-      ? yield* Effect.orElseSucceed(strays(execute, names.answers, answers), () => [])
+      ? yield* Effect.orElseSucceed(strays(execute, names, answers), () => [])
       : []
     if (before.length === 0) {
       yield* Effect.ignore(Effect.forEach(moved, execute))

@@ -4,6 +4,8 @@ import { Effect, Exit, type Scope } from "effect"
 import * as fs from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import * as Answers from "../../../../src/domain/state/Answers.ts"
+import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
 import { Snapshots } from "../../../../src/index.ts"
 import * as StateStoreSqlite from "../../../../src/layers/state/StateStoreSqlite.ts"
 import { folder } from "../../../kit/Folder.ts"
@@ -95,6 +97,105 @@ describe("a SQLite database that is damaged", () => {
       })
     )
   )
+})
+
+/** The largest integer of SQLite, which no number of JavaScript holds. */
+const tooLarge = "9223372036854775807"
+
+const changed = (filename: string, ...statements: ReadonlyArray<string>) =>
+  Effect.sync(() => {
+    const db = new DatabaseSync(filename)
+    for (const one of statements) db.exec(one)
+    db.close()
+  })
+
+const lost = (key: string, snapshot: SnapshotRecord | undefined, id: string) =>
+  assert.isTrue(
+    snapshot?.answers?.some((one) => (one.id === id || one.id === "") && Answers.lossOf(one) !== undefined),
+    `${key}: ${JSON.stringify(snapshot?.answers)}`
+  )
+
+describe("an integer in a damaged row that no number holds", () => {
+  for (const column of ["seq", "epoch", "version", "trusted", "at", "sum"]) {
+    it.live(
+      `is damage of that row, as any other: ${column} of a snapshot`,
+      inFolder((filename) =>
+        Effect.gen(function*() {
+          yield* written(filename, 1, 4)
+          yield* changed(filename, `UPDATE heirloom_state SET ${column} = ${tooLarge} WHERE key = 'a' AND seq = 4`)
+          const store = yield* StateStoreSqlite.make({ filename })
+          const [newest, before] = yield* store.load("a")
+          assert.match(newest?.damaged ?? "", /not what was written/)
+          assert.deepStrictEqual([before?.seq, before?.damaged], [3, undefined])
+          assert.deepStrictEqual(seqsOf(yield* store.load("b")), [4, 3, 2])
+        })
+      )
+    )
+  }
+
+  for (const column of ["at", "sum"]) {
+    it.live(
+      `is damage of that row, as any other: ${column} of a recorded answer`,
+      inFolder((filename) =>
+        Effect.gen(function*() {
+          yield* written(filename, 1, 4)
+          yield* changed(
+            filename,
+            `UPDATE heirloom_state_answers SET ${column} = ${tooLarge} WHERE key = 'a' AND seq = 3`
+          )
+          const store = yield* StateStoreSqlite.make({ filename })
+          lost("a", (yield* store.load("a"))[0], "k3")
+          assert.isUndefined((yield* store.load("b"))[0]?.answers?.find((one) => Answers.lossOf(one) !== undefined))
+        })
+      )
+    )
+  }
+})
+
+describe("a recorded answer whose key is damaged", () => {
+  const strayed = (where: string, key = "'a?'") => `UPDATE heirloom_state_answers SET key = ${key} WHERE ${where}`
+
+  it.live(
+    "goes back to it by its checksum",
+    inFolder((filename) =>
+      Effect.gen(function*() {
+        yield* written(filename, 1, 4)
+        yield* changed(filename, strayed("key = 'a' AND seq = 3"))
+        const store = yield* StateStoreSqlite.make({ filename })
+        const [newest] = yield* store.load("a")
+        assert.deepStrictEqual(newest?.answers?.map(({ id }) => id), ["k1", "k2", "k3", "k4"])
+        assert.isUndefined(newest?.answers?.find((one) => Answers.lossOf(one) !== undefined))
+      })
+    )
+  )
+
+  for (
+    const [what, statements] of [
+      ["beside another one", [strayed("key = 'a' AND seq IN (3, 4)")]],
+      ["though it was the only one of its key", [
+        "DELETE FROM heirloom_state_answers WHERE key = 'b' AND seq < 4",
+        strayed("key = 'b' AND seq = 4", "'bb'")
+      ]]
+    ] as const
+  ) {
+    it.live(
+      `goes back to it, ${what}; with another checksum it is lost for it`,
+      inFolder((filename) =>
+        Effect.gen(function*() {
+          yield* written(filename, 1, 4)
+          yield* changed(filename, ...statements)
+          const key = what === "beside another one" ? "a" : "b"
+          const whole = yield* Effect.scoped(
+            Effect.flatMap(StateStoreSqlite.make({ filename }), (store) => store.load(key))
+          )
+          assert.strictEqual(whole[0]?.answers?.find(({ id }) => id === "k4")?.body, answer("k4", 4).body)
+          yield* changed(filename, ...statements, `UPDATE heirloom_state_answers SET sum = ${tooLarge} WHERE seq = 4`)
+          const store = yield* StateStoreSqlite.make({ filename })
+          lost(key, (yield* store.load(key))[0], "k4")
+        })
+      )
+    )
+  }
 })
 
 describe("a SQLite database that is older than it was", () => {
