@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import { Effect, Encoding } from "effect"
 import type { SqlConnection } from "effect/sql"
 import { damageOf } from "../../../domain/state/stored/RowSum.ts"
 import { safely } from "../../observation/SafeLog.ts"
@@ -28,8 +28,14 @@ const shown = 3
 const text = (lines: ReadonlyArray<string>): string =>
   lines.slice(0, shown).join("; ") + (lines.length > shown ? `; and ${lines.length - shown} more` : "")
 
-const quoted = (value: unknown): string =>
-  typeof value === "number" || typeof value === "bigint" ? String(value) : `'${String(value).replaceAll("'", "''")}'`
+/** A value as a statement has it. A statement ends at a zero byte, which a damaged text may have. */
+const quoted = (value: unknown): string => {
+  if (typeof value === "number" || typeof value === "bigint") return String(value)
+  const text = String(value)
+  return text.includes("\0")
+    ? `CAST(x'${Encoding.encodeHex(text)}' AS text)`
+    : `'${text.replaceAll("'", "''")}'`
+}
 
 /** The columns of a row that was lost: it does not match its sum, and is read as lost. */
 const lostColumns: { readonly [Name in Summed["name"]]?: string } = {
@@ -64,9 +70,9 @@ const corrections = Effect.fnUntraced(function*(execute: Execute, table: string,
 })
 
 /**
- * Recorded answers have no index beside them. One whose key is damaged lies where its key is in their order: between two
- * that are whole. So its key is one of theirs, or of a snapshot between the two. It goes back to that key, or counts as
- * lost for all that it may have been of.
+ * Recorded answers have no index beside them. One whose key is damaged lies where its key is in their order: between
+ * two that are whole. So its key is one of theirs, or of a snapshot between the two. It goes back to that key, or
+ * counts as lost for all that it may have been of.
  */
 const strays = Effect.fnUntraced(function*(execute: Execute, names: Names, { sum }: Summed) {
   const { answers: table, snapshots } = names
@@ -110,21 +116,23 @@ export const check: Check = (execute, store, names) =>
       Effect.forEach(own, (table) => execute(`PRAGMA integrity_check(${table})`)),
       (rows) => rows.flat().map((row) => String(row["integrity_check"])).filter((text) => text !== "ok")
     )
+    // What does not go in one place goes in the others.
+    const mended = (statements: ReadonlyArray<string>) =>
+      Effect.forEach(statements, (one) => Effect.ignore(execute(one)), { discard: true })
     const before = yield* problems
     const answers = summedTables.find(({ name }) => name === "answers")!
     const moved = found.has(names.answers)
       ? yield* Effect.orElseSucceed(strays(execute, names, answers), () => [])
       : []
     if (before.length === 0) {
-      yield* Effect.ignore(Effect.forEach(moved, execute))
+      yield* mended(moved)
       return undefined
     }
     const statements = yield* Effect.forEach(
       summedTables.filter(({ name }) => found.has(names[name])),
       (one) => Effect.orElseSucceed(corrections(execute, names[one.name], one), () => [])
     )
-    yield* Effect.ignore(Effect.forEach(own, (table) => execute(`REINDEX ${table}`)))
-    yield* Effect.ignore(Effect.forEach(statements.concat([moved]).flat(), execute))
+    yield* mended([...own.map((table) => `REINDEX ${table}`), ...statements.flat(), ...moved])
     const after = yield* problems
     if (after.length > 0) return text(after)
     const entry = Effect.logError(

@@ -172,6 +172,10 @@ describe("a recorded answer whose key is damaged", () => {
   for (
     const [what, statements] of [
       ["beside another one", [strayed("key = 'a' AND seq IN (3, 4)")]],
+      ["with a zero byte in its text", [
+        strayed("key = 'a' AND seq = 3", "CAST(x'61003f' AS text)"),
+        strayed("key = 'a' AND seq = 4", "CAST(x'61003f' AS text)")
+      ]],
       ["though it was the only one of its key", [
         "DELETE FROM heirloom_state_answers WHERE key = 'b' AND seq < 4",
         strayed("key = 'b' AND seq = 4", "'bb'")
@@ -184,7 +188,7 @@ describe("a recorded answer whose key is damaged", () => {
         Effect.gen(function*() {
           yield* written(filename, 1, 4)
           yield* changed(filename, ...statements)
-          const key = what === "beside another one" ? "a" : "b"
+          const key = what === "though it was the only one of its key" ? "b" : "a"
           const whole = yield* Effect.scoped(
             Effect.flatMap(StateStoreSqlite.make({ filename }), (store) => store.load(key))
           )
