@@ -8,7 +8,8 @@
  *
  * @since 0.1.0
  */
-import { Effect, Encoding } from "effect"
+import { Effect } from "effect"
+import { Hex } from "effect/encoding"
 import type { SqlConnection } from "effect/sql"
 import { damageOf } from "../../../domain/state/stored/RowSum.ts"
 import { safely } from "../../observation/SafeLog.ts"
@@ -33,7 +34,7 @@ const quoted = (value: unknown): string => {
   if (typeof value === "number" || typeof value === "bigint") return String(value)
   const text = String(value)
   return text.includes("\0")
-    ? `CAST(x'${Encoding.encodeHex(text)}' AS text)`
+    ? `CAST(x'${Hex.encode(text)}' AS text)`
     : `'${text.replaceAll("'", "''")}'`
 }
 
