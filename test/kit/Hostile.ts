@@ -129,6 +129,14 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
   ["an object 10,000 levels deep", once(() => nested(10_000))],
   ["a number of a million digits", once(() => 10n ** 1_000_000n)],
   [
+    "an object that hides a cause whose name throws",
+    () => Object.defineProperty({}, "cause", { value: Object.defineProperty({}, "name", { get: refuse }) })
+  ],
+  [
+    "an object that inherits a message of ten million characters",
+    once(() => Object.create({ message: "x".repeat(10_000_000) }))
+  ],
+  [
     "an error of another realm whose message throws",
     () => runInNewContext("Object.defineProperty(new Error('boom'), 'message', { get() { throw 1 } })")
   ],

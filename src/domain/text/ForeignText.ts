@@ -192,7 +192,11 @@ export class Look {
     for (const key of asked) {
       // A proxy has its say even where there is no getter.
       if (isCode(propertyOf(value, key))) this.isWhole = false
-      else this.field(value, key)
+      else {
+        const held = this.field(value, key)
+        // Printing reads what is not enumerable, too.
+        if (typeof held !== "function" && !keys.includes(key)) this.json(held)
+      }
     }
     const tag = propertyOf(value, Symbol.toStringTag)
     if (isGetter(tag)) this.isWhole = false
