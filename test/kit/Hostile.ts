@@ -141,6 +141,10 @@ export const hostiles: ReadonlyArray<readonly [string, () => unknown]> = [
     () => runInNewContext("Object.defineProperty(new Error('boom'), 'message', { get() { throw 1 } })")
   ],
   ["a frozen error whose stack throws", () => Object.freeze(getter("stack"))],
+  [
+    "an error in an array, whose stack is seen, and does harm",
+    () => [Object.defineProperty(new Error("boom"), "stack", { value: barbed({}), enumerable: true })]
+  ],
   ["an error whose stack is no text", () => Object.assign(new Error("boom"), { stack: 7 })],
   [
     "an error with a stack of ten million characters",

@@ -118,7 +118,11 @@ export class Look {
   private shownWith(error: object): void {
     for (const key of Object.keys(error)) {
       if (isGetter(Reflect.getOwnPropertyDescriptor(error, key))) this.isWhole = false
-      else if (!ownFields.has(key)) this.json(this.field(error, key))
+      else {
+        const held = this.field(error, key)
+        // A stack that is no text is shown as any other field.
+        if (!ownFields.has(key) || (key === "stack" && typeof held !== "string")) this.json(held)
+      }
     }
   }
 
