@@ -6,39 +6,25 @@
  *
  * @since 0.1.0
  */
-import { type Duration, type Effect, Effectable, Exit, type Fiber, Schema } from "effect"
+import { type Duration, type Effect, Exit, type Fiber, Schema } from "effect"
 import { limit, refuse } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
 import { isPayloadSchema } from "../../../domain/server/Validation.ts"
-import { countStep, effectWith, hasConstructorDefault, isExit, spanOf } from "../../process/EffectInternals.ts"
+import { countStep, hasConstructorDefault, isExit, spanOf } from "../../process/EffectInternals.ts"
 import { InspectedReference } from "../../process/Inspection.ts"
 import { processOf } from "../../process/Process.ts"
 import type { MessageType, QueuedCast } from "../message/MessageType.ts"
 import { noTimeout, toMillis } from "../parts/Limits.ts"
 import type { ClientClass, Served, ServerClient } from "../parts/ServerSpec.ts"
 import { checkedMethod, checksOf } from "./Checked.ts"
-import { goOn, type Sendable, Yielded } from "./Yielded.ts"
+import { type Sendable, sendable } from "./Yielded.ts"
 
 /** OTP's default. */
 const defaultTimeout = 5000
 
-const calling = Effectable.Prototype<Calling>({
-  label: "Calling",
-  evaluate(fiber) {
-    return goOn(this.send(), fiber)
-  }
-})
-
-const casting = Effectable.Prototype<Casting>({
-  label: "Casting",
-  evaluate(fiber) {
-    return goOn(this.send(fiber), fiber)
-  }
-})
-
-const CallingBase: new() => Effect.Effect<unknown, unknown> = effectWith(calling)
-const CastingBase: new() => Effect.Effect<void> = effectWith(casting)
+const CallingBase: new() => Effect.Effect<unknown, unknown> = sendable("Calling")
+const CastingBase: new() => Effect.Effect<void> = sendable("Casting")
 
 /** A message sent when it is run, and its answer. */
 export class Calling extends CallingBase implements Sendable<unknown, unknown> {
@@ -64,10 +50,6 @@ export class Calling extends CallingBase implements Sendable<unknown, unknown> {
       ? server.call(type, payload, millis)
       : server.callOnce(type, payload, millis, idempotencyKey)
   }
-
-  override [Symbol.iterator](): Yielded<unknown, unknown> {
-    return new Yielded(this)
-  }
 }
 
 /** A message sent when it is run. */
@@ -91,10 +73,6 @@ export class Casting extends CastingBase implements QueuedCast, Sendable<void, n
     // handles; in half the steps it would send twice as many, and the mailbox would grow.
     if (isExit(sent)) countStep(fiber)
     return sent
-  }
-
-  override [Symbol.iterator](): Yielded<void, never> {
-    return new Yielded(this)
   }
 }
 

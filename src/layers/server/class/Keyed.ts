@@ -13,13 +13,12 @@
  *
  * @since 0.1.0
  */
-import { Context, Deferred, Effect, Effectable, Exit, Fiber, Record, type Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Record, type Scope } from "effect"
 import { pathText } from "../../../domain/observation/Path.ts"
 import { refusal } from "../../../domain/options/GivenOption.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
-import { effectWith } from "../../process/EffectInternals.ts"
 import { waitFor } from "../../process/Own.ts"
 import { awaitExit, processOf } from "../../process/Process.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -30,7 +29,7 @@ import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf, selfWait } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
 import type { Needs } from "./Behavior.ts"
-import { goOn, type Sendable, Yielded } from "./Yielded.ts"
+import { type Sendable, sendable } from "./Yielded.ts"
 
 /**
  * The identity of the servers by key of class `Self`, as a service.
@@ -63,14 +62,7 @@ export type At<out Ref> = (key: string, asker?: AnyFiber) => Effect.Effect<Ref, 
 export const atOf = <Ref>(find: Find<Ref>): At<Ref> => (key, asker) =>
   Effect.withFiber((current) => find(key, asker ?? current))
 
-const finding = Effectable.Prototype<Finding<unknown>>({
-  label: "Finding",
-  evaluate(fiber) {
-    return goOn(this.send(fiber), fiber)
-  }
-})
-
-const FindingBase: new() => Effect.Effect<ServerClient, StartError> = effectWith(finding)
+const FindingBase: new() => Effect.Effect<ServerClient, StartError> = sendable("Finding")
 
 /** The server of a key, found when it is run by what the context has under `keyed`. */
 export class Finding<in out Self> extends FindingBase implements Sendable<ServerClient, StartError> {
@@ -84,10 +76,6 @@ export class Finding<in out Self> extends FindingBase implements Sendable<Server
 
   send(fiber: AnyFiber): Effect.Effect<ServerClient, StartError> {
     return Context.getUnsafe(fiber.context, this.keyed)(this.key, fiber)
-  }
-
-  override [Symbol.iterator](): Yielded<ServerClient, StartError> {
-    return new Yielded(this)
   }
 }
 

@@ -18,10 +18,11 @@
  *
  * @since 0.1.0
  */
-import { Effect, Exit, Fiber } from "effect"
+import { Effect, Effectable, Exit, Fiber } from "effect"
 import {
   beginWith,
   countStep,
+  effectWith,
   goOnWith,
   hasToYield,
   isExit,
@@ -35,10 +36,6 @@ import * as Turn from "../../process/Turn.ts"
 export interface Sendable<A, E> extends Effect.Effect<A, E> {
   send(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E>
 }
-
-/** Goes on with what was sent, in a step of the run loop. */
-export const goOn = <A, E>(sent: Effect.Effect<A, E>, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<A, E> =>
-  isExit(sent) ? goOnWith(sent, fiber) : sent
 
 /**
  * Sends a message that would have been a fiber's `step`th, had the fiber not had to give way. The run loop asks the
@@ -100,4 +97,19 @@ export class Yielded<A, E> implements Effect.EffectIterator<Effect.Effect<A, E>>
     this.done = true
     this.value = answer
   }
+}
+
+/** The base of a class of these Effects: run by the run loop, or by the generator that waits for it. */
+export const sendable = <A, E>(label: string): new() => Effect.Effect<A, E> => {
+  const prototype = Effectable.Prototype<Sendable<A, E>>({
+    label,
+    evaluate(fiber) {
+      const sent = this.send(fiber)
+      return isExit(sent) ? goOnWith(sent, fiber) : sent
+    }
+  })
+  const iterator = function(this: Sendable<A, E>) {
+    return new Yielded(this)
+  }
+  return effectWith(Object.defineProperty(prototype, Symbol.iterator, { value: iterator }))
 }
