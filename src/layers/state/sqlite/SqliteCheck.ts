@@ -23,6 +23,9 @@ type Names = Statements["names"]
 /** A database with more bytes is not looked through: that takes some seconds for each gigabyte. */
 export const mostBytes = 64 * 1024 * 1024
 
+/** For so many sums the keys of damaged rows are sought: where a whole table is damaged, that would have no end. */
+const mostSums = 1_000_000
+
 /** Problems that are shown. */
 const shown = 3
 
@@ -71,34 +74,53 @@ const corrections = Effect.fnUntraced(function*(execute: Execute, table: string,
 })
 
 /**
+ * Statements for stray answers that lie beside each other, and may be of any of these keys. What fits one goes back to
+ * it; the others count as lost for all, for which one of them stands.
+ */
+const settled = (table: string, run: ReadonlyArray<Row>, keys: ReadonlyArray<unknown>, sum: Summed["sum"]) => {
+  const statements: Array<string> = []
+  const save = ({ at, body, id, seq }: Row, key: unknown, sum: unknown) => {
+    const values = [key, id, seq, at, body, sum].map(quoted).join(", ")
+    statements.push(`INSERT OR IGNORE INTO ${table} (key, id, seq, at, body, sum) VALUES (${values})`)
+  }
+  const isSought = run.length * keys.length <= mostSums
+  const ownOf = (row: Row) =>
+    keys.find((key) => key !== row["key"] && damageOf(row["sum"], sum({ ...row, key })) === undefined)
+  let lost: Row | undefined
+  for (const row of run) {
+    const own = isSought ? ownOf(row) : undefined
+    if (own === undefined) lost ??= row
+    else {
+      save(row, own, row["sum"])
+      const { id, key, seq } = row
+      statements.push(`DELETE FROM ${table} WHERE key = ${quoted(key)} AND seq = ${quoted(seq)} AND id = ${quoted(id)}`)
+    }
+  }
+  if (lost !== undefined) { for (const key of keys) if (key !== lost["key"]) save(lost, key, 0) }
+  return statements
+}
+
+/**
  * Recorded answers have no index beside them. One whose key is damaged lies where its key is in their order: between
  * two that are whole. So its key is one of theirs, or of a snapshot between the two. It goes back to that key, or
  * counts as lost for all that it may have been of.
  */
 const strays = Effect.fnUntraced(function*(execute: Execute, names: Names, { sum }: Summed) {
-  const { answers: table, snapshots } = names
-  const rows = yield* execute(`SELECT * FROM ${table}`)
+  const rows = yield* execute(`SELECT * FROM ${names.answers}`)
   const isStray = rows.map((row) => damageOf(row["sum"], sum(row)) === "row")
   const statements: Array<string> = []
-  for (const [i, row] of rows.entries()) {
-    if (!isStray[i]) continue
-    const [before, after] = [rows[isStray.lastIndexOf(false, i)]?.["key"], rows[isStray.indexOf(false, i)]?.["key"]]
+  for (let at = isStray.indexOf(true); at !== -1;) {
+    const end = isStray.indexOf(false, at)
+    const [before, after] = [rows[at - 1]?.["key"], rows[end]?.["key"]]
     const between = yield* execute(
-      `SELECT DISTINCT key FROM ${snapshots} WHERE ${before === undefined ? "true" : `key >= ${quoted(before)}`} AND ${
-        after === undefined ? "true" : `key <= ${quoted(after)}`
-      }`
+      `SELECT DISTINCT key FROM ${names.snapshots} WHERE ${
+        before === undefined ? "true" : `key >= ${quoted(before)}`
+      } AND ${after === undefined ? "true" : `key <= ${quoted(after)}`}`
     )
-    const near = new Set([before, ...between.map(({ key }) => key), after])
-    const keys = [...near].filter((key) => key !== undefined && key !== row["key"])
-    const own = keys.find((key) => damageOf(row["sum"], sum({ ...row, key })) === undefined)
-    const { at, body, id, seq } = row
-    for (const key of own === undefined ? keys : [own]) {
-      const values = [key, id, seq, at, body, own === undefined ? 0 : row["sum"]].map(quoted).join(", ")
-      statements.push(`INSERT OR IGNORE INTO ${table} (key, id, seq, at, body, sum) VALUES (${values})`)
-    }
-    if (own === undefined) continue
-    const where = `key = ${quoted(row["key"])} AND seq = ${quoted(seq)} AND id = ${quoted(id)}`
-    statements.push(`DELETE FROM ${table} WHERE ${where}`)
+    const keys = new Set([before, ...between.map(({ key }) => key), after].filter((key) => key !== undefined))
+    const run = rows.slice(at, end === -1 ? undefined : end)
+    for (const one of settled(names.answers, run, [...keys], sum)) statements.push(one)
+    at = end === -1 ? -1 : isStray.indexOf(true, end)
   }
   return statements
 })

@@ -202,6 +202,27 @@ describe("a recorded answer whose key is damaged", () => {
   }
 })
 
+describe("recorded answers that are all damaged", () => {
+  it.live(
+    "are lost for every key that has a snapshot, though there are more than can be sought",
+    inFolder((filename) =>
+      Effect.gen(function*() {
+        const keys = Array.from({ length: 40 }, (_, i) => `key ${i}`)
+        yield* Effect.scoped(Effect.gen(function*() {
+          const store = yield* StateStoreSqlite.make({ filename })
+          const epoch = yield* store.acquireEpoch("app")
+          yield* store.save(keys.map((key) => record(key, 1, epoch, { answers: [answer("k1", 1)] })))
+        }))
+        const many = `WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+          INSERT INTO heirloom_state_answers (key, id, seq, at, body, sum) SELECT 'key 0', 'k' || i, i, i, '', 0 FROM n`
+        yield* changed(filename, many, "UPDATE heirloom_state_answers SET key = key || '?', sum = 0")
+        const store = yield* StateStoreSqlite.make({ filename })
+        for (const key of keys) lost(key, (yield* store.load(key))[0], "k1")
+      })
+    )
+  )
+})
+
 describe("a SQLite database that is older than it was", () => {
   it.live(
     "names each key that is, and its answers are those of what is there",
