@@ -3,12 +3,12 @@ import { assert, describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Scheduler, Schema, Tracer, Utils } from "effect"
 import { TestClock } from "effect/testing"
 import { evaluateKey } from "../../../../src/domain/text/EffectKeys.ts"
-import { GenServer, Next, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { GenServer, Next, StateContainer, Supervisor } from "../../../../src/index.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
-import { sinkOf } from "../../../kit/Sinks.ts"
+import { seenOf } from "../../../kit/Sinks.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { by: Schema.Int }) {}
 
@@ -111,7 +111,7 @@ const names = Object.keys(sent) as [keyof typeof sent]
 /** All that can be seen of a server that is sent these, one after the other. */
 const seen = (messages: ReadonlyArray<keyof typeof sent>, way: Way) =>
   Effect.gen(function*() {
-    const [counter, harness] = [yield* Counter, yield* Harness.Harness]
+    const counter = yield* Counter
     const heard: Array<string> = []
     for (const name of messages) {
       const caller = yield* now(Effect.exit(way<unknown, unknown, never>(sent[name](counter))))
@@ -119,14 +119,7 @@ const seen = (messages: ReadonlyArray<keyof typeof sent>, way: Way) =>
       heard.push(String(yield* Fiber.join(caller)))
     }
     yield* turns
-    const { calls, casts, crashes, queued: waiting, restarts } = sinkOf(harness.telemetry).counters
-    const { incarnation, queued, state, status } = yield* Sys.getStatus(counter)
-    return {
-      heard,
-      events: yield* harness.historyOf(counter),
-      counters: { calls, casts, crashes, restarts, queued: waiting },
-      status: { incarnation, queued, state, status }
-    }
+    return { heard, ...yield* seenOf(counter) }
   }).pipe(Effect.provide(Layer.provideMerge(app(), Harness.Harness.layer)), quiet)
 
 const Called = Schema.Struct({

@@ -4,14 +4,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Effect, Exit, Fiber, Layer, Scheduler, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor, Sys } from "../../../../src/index.ts"
+import { DynamicSupervisor, GenServer, Next, Process, StateContainer, Supervisor } from "../../../../src/index.ts"
 import * as Turn from "../../../../src/layers/process/Turn.ts"
 import { serverOf } from "../../../../src/layers/server/class/ServerRef.ts"
 import { Harness } from "../../../../src/testing.ts"
 import { now, turns } from "../../../kit/Fibers.ts"
 import { quiet } from "../../../kit/Log.ts"
 import { often } from "../../../kit/Restarts.ts"
-import { sinkOf } from "../../../kit/Sinks.ts"
+import { seenOf } from "../../../kit/Sinks.ts"
 
 const payload = { what: Schema.String }
 
@@ -100,7 +100,7 @@ const reading = (log: typeof Log.Service, way: Way, options: GenServer.CallOptio
 /** All that can be seen of a server that is sent casts and then a call, and more casts and another call. */
 const seen = (sent: ReadonlyArray<ReadonlyArray<typeof casts[number]>>, isKeyed: boolean, way: Way) =>
   Effect.gen(function*() {
-    const [log, harness] = [yield* Log, yield* Harness.Harness]
+    const log = yield* Log
     const heard: Array<Exit.Exit<unknown, unknown>> = []
     for (const [n, some] of sent.entries()) {
       for (const [i, cast] of some.entries()) yield* log[cast]({ what: `${cast} ${i}` })
@@ -109,14 +109,7 @@ const seen = (sent: ReadonlyArray<ReadonlyArray<typeof casts[number]>>, isKeyed:
       heard.push(yield* Fiber.join(caller))
     }
     yield* turns
-    const { calls, casts, crashes, queued: waiting, restarts } = sinkOf(harness.telemetry).counters
-    const { incarnation, queued, state, status } = yield* Sys.getStatus(log)
-    return {
-      heard,
-      events: yield* harness.historyOf(log),
-      counters: { calls, casts, crashes, restarts, queued: waiting },
-      status: { incarnation, queued, state, status }
-    }
+    return { heard, ...yield* seenOf(log) }
   }).pipe(Effect.provide(App), quiet)
 
 describe("casts and the call behind them", () => {
