@@ -18,12 +18,12 @@ const byRunLoop = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.sync(() =>
       [Calling, Casting, Finding].map(({ prototype }) => {
-        const own = Object.getOwnPropertyDescriptor(prototype, Symbol.iterator)!
         const value = function(this: unknown) {
           return new Utils.SingleShotGen(this)
         }
-        Object.defineProperty(prototype, Symbol.iterator, { ...own, value })
-        return () => void Object.defineProperty(prototype, Symbol.iterator, own)
+        // Before the one that they share.
+        Object.defineProperty(prototype, Symbol.iterator, { value, configurable: true })
+        return () => void Reflect.deleteProperty(prototype, Symbol.iterator)
       })
     ),
     () => effect,
