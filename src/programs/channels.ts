@@ -1,6 +1,6 @@
 /**
  * The rival of a companion: chat channels whose posts live in one shared table, the way of ETS, next to the same
- * channels with companions. A table is simple, and everybody may write every row: two writers that each get a row, do
+ * channels with companions. A table is simple, and any server may write every row: two writers that each get a row, do
  * something that yields, and put what they made of it, lose one of the two posts. Only its server writes a companion.
  *
  *   npm start -- channels

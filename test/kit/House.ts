@@ -189,13 +189,14 @@ export const wideComments = (sources: ReadonlyArray<Source>): ReadonlyArray<stri
     })
   })
 
-const riddle = /\b(nobody|somebody|whoever|told|mishap|torn|fallen|obey\w*)\b/i
+// A torn tail is what the field calls the end of a log that was not written whole.
+const riddle = /\b(nobody|somebody|anybody|everybody|whoever|told|mishap|torn(?! tail)|fallen|obey\w*)\b/i
 
-/** Comments with words that make a reader stop: people in place of things, and metaphors. */
+/** Lines, names in them included, with words that make a reader stop: people in place of things, and metaphors. */
 export const riddles = (sources: ReadonlyArray<Source>): ReadonlyArray<string> =>
   sources.flatMap(({ path, text }) =>
     text.split("\n").flatMap((line, index) => {
-      const word = isComment(line) ? riddle.exec(line)?.[0] : undefined
+      const word = riddle.exec(line.replaceAll(/([a-z])([A-Z])/g, "$1 $2"))?.[0]
       return word === undefined ? [] : [`${path}:${index + 1} says "${word}"`]
     })
   )

@@ -27,13 +27,13 @@ const maxSteps = 12
 /** The longest text of a step. */
 const maxText = 300
 
-type Told = Exclude<
+type Shown = Exclude<
   Lifecycle,
   { readonly _tag: "Ignored" | "Deleted" | "StatePassivated" | "StateActivated" | "TimerFired" }
 >
 
 /** What an event says of itself in a group; `undefined` for what people need not see. */
-const textOf = (event: Told): string => {
+const textOf = (event: Shown): string => {
   switch (event._tag) {
     case "Started":
       return `up again as #${event.incarnation}`
@@ -70,7 +70,7 @@ const textOf = (event: Told): string => {
   }
 }
 
-const isTold = (event: Lifecycle): event is Told => {
+const isShown = (event: Lifecycle): event is Shown => {
   switch (event._tag) {
     case "Ignored":
     case "Deleted":
@@ -84,7 +84,7 @@ const isTold = (event: Lifecycle): event is Told => {
 }
 
 /** What begins a group of its own where none goes on. Starts and orderly ends alone are no news. */
-const begins = (event: Told): boolean => {
+const begins = (event: Shown): boolean => {
   switch (event._tag) {
     case "Started":
     case "StateRestored":
@@ -98,7 +98,7 @@ const begins = (event: Told): boolean => {
 }
 
 /** Whether nothing more is expected. */
-const ends = (event: Told): boolean => {
+const ends = (event: Shown): boolean => {
   switch (event._tag) {
     case "Started":
     case "GaveUp":
@@ -111,7 +111,7 @@ const ends = (event: Told): boolean => {
   }
 }
 
-const toneOf = (before: Group["tone"], event: Told): Group["tone"] => {
+const toneOf = (before: Group["tone"], event: Shown): Group["tone"] => {
   switch (event._tag) {
     case "Started":
       return before === "warn" ? "good" : before
@@ -129,7 +129,7 @@ const toneOf = (before: Group["tone"], event: Told): Group["tone"] => {
   }
 }
 
-const lost = (steps: ReadonlyArray<Step>, event: Told): string | undefined => {
+const lost = (steps: ReadonlyArray<Step>, event: Shown): string | undefined => {
   switch (event._tag) {
     case "StateRolledBack":
       return `${counted(event.from - (event.to ?? 0), "update")} lost`
@@ -147,7 +147,7 @@ const lost = (steps: ReadonlyArray<Step>, event: Told): string | undefined => {
 }
 
 /** What a group cost, with one more event. */
-const costOf = (group: Group, event: Told): string => {
+const costOf = (group: Group, event: Shown): string => {
   const more = lost(group.steps, event)
   const parts = group.cost === "" ? [] : group.cost.split(", ")
   const kept = event._tag === "Dropped" ? parts.filter((part) => !part.includes("dropped")) : parts
@@ -167,7 +167,7 @@ const withStep = (steps: ReadonlyArray<Step>, step: Step): ReadonlyArray<Step> =
 
 /** The feed after one more event. */
 export const heard = (feed: Feed, event: Lifecycle): Feed => {
-  if (!isTold(event)) return feed
+  if (!isShown(event)) return feed
   const { path } = event
   const at = feed.groups.findIndex((group) => isSame(group.path, path))
   const known = feed.groups[at]
@@ -199,11 +199,11 @@ export const heard = (feed: Feed, event: Lifecycle): Feed => {
 }
 
 /** What belongs to a group that is over: what its new incarnation begins with, and more of the same. */
-const follows = (group: Group, event: Told): boolean =>
+const follows = (group: Group, event: Shown): boolean =>
   event._tag === "Redelivered" || event._tag === "StateRestored" ||
   (event._tag === "Dropped" && group.steps[0]?.tag === "Dropped")
 
-const titleOf = (event: Told): string => {
+const titleOf = (event: Shown): string => {
   switch (event._tag) {
     case "Exited":
     case "StartFailed":

@@ -77,18 +77,18 @@ const guard = (
 
 const tell = (lost: Lost, working: ReadonlySet<AnyLogger>, output: Console.Console): void => {
   const message = textOf(lost)
-  let isTold = false
+  let isLogged = false
   for (const logger of working) {
     // It writes into spans, and shows nothing by itself.
     if (logger === Logger.tracerLogger) continue
     try {
       logger.log({ ...lost.options, cause: Cause.empty, logLevel: "Error", message: [message] })
-      isTold = true
+      isLogged = true
     } catch {
       // The next one, or the console.
     }
   }
-  if (!isTold) print(output, message)
+  if (!isLogged) print(output, message)
 }
 
 const textOf = ({ defect, options: { cause, message } }: Lost): string => {

@@ -156,7 +156,7 @@ const of = "Observer.layer"
 
 /**
  * The options, checked. What opens more than was meant, where a program reads it from its environment, is refused: an
- * empty host is every address, an empty token is one that everybody has, and "false" is true.
+ * empty host is every address, an empty token is one that all have, and "false" is true.
  */
 const given = (options: Options) => {
   const { about = "", actions = false, every = "500 millis", host = "127.0.0.1", hosts = [], port = 4980, token } =

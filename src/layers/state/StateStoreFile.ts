@@ -238,7 +238,7 @@ export const make = Effect.fnUntraced(function*(
     return begun
   })
 
-  /** Reads the log as it is for its owner, or as it lies there for anybody else. */
+  /** Reads the log as it is for its owner, or as it lies there for all others. */
   const reading = <A>(operation: string, read: Read<A>): Effect.Effect<A, StoreError> =>
     turn(operation)(Effect.suspend(() => {
       const current = session

@@ -1,5 +1,5 @@
 /**
- * One table that many servers, and anybody else, keep their states in: the ETS way.
+ * One table that many servers, and any other code, keep their states in: the ETS way.
  *
  * A table is simple, and it is a shared resource: all that have it may read and write every row. That is its use, and
  * its danger. When two writers each `get` a row, do something that yields, and `put` what they computed, the update of

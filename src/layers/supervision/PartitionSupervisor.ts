@@ -1,7 +1,7 @@
 /**
  * Partition supervisors: n equal children, and a key that says which of them.
  *
- * When one process is a bottleneck because everybody waits for it, n of them with the work divided by key are not. In a
+ * When one process is a bottleneck because all wait for it, n of them with the work divided by key are not. In a
  * JavaScript thread that divides *waiting*: while one partition's handler waits for a database, the others go on. It
  * does not divide computing. A partition may be anything that stands for a process: a server, a `TaskSupervisor`, most
  * often a `DynamicSupervisor`. If a process per key is meant, and not a fixed number for all keys, use `Server.at(key)`

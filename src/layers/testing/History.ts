@@ -39,7 +39,7 @@ export interface Line extends Moment {
 /** How an operation ended; and what makes sure that it is over, where that comes later. */
 interface Ended {
   readonly outcome: Outcome
-  readonly until?: "an answer to anybody" | "an answer to its client" | undefined
+  readonly until?: "an answer to any client" | "an answer to its client" | undefined
 }
 
 /** An operation that is under way. */
@@ -193,7 +193,7 @@ const failedAs = (cause: Cause.Cause<unknown>, at: Moment): Ended => {
       why: error?.reason._tag ?? "its caller was interrupted",
       until: done === "over" ? at : undefined
     },
-    until: done === "busy" ? "an answer to anybody" : undefined
+    until: done === "busy" ? "an answer to any client" : undefined
   }
 }
 

@@ -59,7 +59,7 @@ export const database = (url: string, maxConnections: number) =>
 export class Store extends StateStore.Service<Store>()("cluster/Store", "machine") {}
 
 /** A store of the database which says of each write that it is refused, since another runner has the key by then. */
-export const told = Effect.map(StateStoreSql.make({ ownership: "shared" }), (store) => ({
+export const logged = Effect.map(StateStoreSql.make({ ownership: "shared" }), (store) => ({
   ...store,
   save: (records: Parameters<typeof store.save>[0]) =>
     Effect.tapError(
@@ -73,7 +73,7 @@ class Servers extends DynamicSupervisor.Service<Servers>()("cluster/Servers") {}
 const Tree = Supervisor.layer({ id: "runner", strategy: "one_for_one" }, [
   StateContainer.layerStore(Counter, { store: Store, fence: "key" }),
   Servers.layer()
-]).pipe(Layer.provide(StateStore.layer(Store, told)))
+]).pipe(Layer.provide(StateStore.layer(Store, logged)))
 
 /**
  * Ends the process when the servers have ended, and what is effect's takes longer than this. After a freeze it may take

@@ -43,7 +43,7 @@ const left = ({ seats, taken }: typeof State.Type): number =>
   seats - Object.values(taken).reduce((sum, { seats }) => sum + seats, 0)
 
 /** With an answer that changes what is left: when it is committed, the screens hear of it. */
-const told = (show: string) => ({
+const announced = (show: string) => ({
   continueWith: Effect.fnUntraced(function*(state: typeof State.Type) {
     const watchers = yield* Watchers
     for (const screen of yield* watchers.members(show)) yield* screen.Tell({ news: `${show}: ${left(state)} left` })
@@ -67,11 +67,11 @@ export const ShowsLive = Show.layerKeyed({
       if (state.seats === 0) return yield* new NotOnSale({ show: key })
       if (left(state) < seats) return yield* new SoldOut({ show: key, left: left(state) })
       const price = state.price * seats
-      return Next.reply(price, { ...state, taken: { ...state.taken, [holder]: { seats, price } } }, told(key))
+      return Next.reply(price, { ...state, taken: { ...state.taken, [holder]: { seats, price } } }, announced(key))
     }),
     GiveBack: (state, { customer, id }, { key }) => {
       const { [`${customer}/${id}`]: _, ...taken } = state.taken
-      return Next.reply(undefined, { ...state, taken }, told(key))
+      return Next.reply(undefined, { ...state, taken }, announced(key))
     }
   }
 }, { survives: "process" })

@@ -92,7 +92,7 @@ const timed = (port: number, url: string) =>
         StateContainer.layerStore(Timed, { store: Store, fence: "key" }),
         Servers.layer()
       ]).pipe(
-        Layer.provide(StateStore.layer(Store, Member.told)),
+        Layer.provide(StateStore.layer(Store, Member.logged)),
         Layer.provide(standing),
         Layer.provide(Member.database(url, 6))
       )

@@ -34,7 +34,7 @@ describe("a reader", () => {
       }
     }))
 
-  it.effect("that takes nothing is kept one screen for, then let go, and is told so", () =>
+  it.effect("that takes nothing is kept one screen for, then let go, and hears so", () =>
     Effect.gen(function*() {
       const { sampler, time } = sampling()
       const queue = yield* reading

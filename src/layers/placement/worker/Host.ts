@@ -252,9 +252,9 @@ export class Host {
     this.waiters.clear()
     const wasBegun = left.map((waiter) => this.wasBegun(waiter))
     this.onDeath(error, wasBegun.filter((one) => one).length)
-    const fallen = Exit.die(error)
+    const died = Exit.die(error)
     const handedBack = Exit.succeed(unbegun)
-    for (const [i, { done }] of left.entries()) done(wasBegun[i] === true ? fallen : handedBack)
+    for (const [i, { done }] of left.entries()) done(wasBegun[i] === true ? died : handedBack)
   }
 
   /** What an interruption does: the handler is interrupted as well, and has so much time to end. */

@@ -1,5 +1,5 @@
 /**
- * The guarantee: a state is conserved before anybody hears of it, the server is free before its caller goes on, and
+ * The guarantee: a state is conserved before it can be seen, the server is free before its caller goes on, and
  * only then comes the reply.
  *
  * *Tricky*: a caller that is resumed first would find the server busy with its own message, and be locked out of the

@@ -65,7 +65,7 @@ export const callNow = (
     } else if (isRunnable(next)) next = runHandler(server, view, next)
     // A handler that has looked at its message may have answered it by now.
     if (Array.isArray(next) && next.length === 2 && view.made === undefined && !isPromise(next[1])) {
-      // The guarantee, in this order: conserved before anybody hears of it; free before the caller goes on; then the
+      // The guarantee, in this order: conserved before it can be seen; free before the caller goes on; then the
       // reply.
       server.state = next[1]
       server.handled++

@@ -185,7 +185,7 @@ const concludeNext = (server: Server, envelope: Envelope, next: Next<unknown, un
       const state = "state" in answer ? answer.state : server.state
       const isCommit = "state" in answer || reply !== undefined || envelope.once?.timer !== undefined
       if (isCommit && !commitAnswer(server, envelope, state, reply)) return
-      // The reply is given when it is known what happens next, as to everybody whose message was in hand at the end.
+      // The reply is given when it is known what happens next, as to every caller whose message was in hand at the end.
       envelope.stopped = { reply }
       return end(server, next.reason)
     }

@@ -241,7 +241,7 @@ const whyNotStarted = (server: Server, reason: ExitReason, cause: Cause.Cause<un
   return reason._tag === "Crashed" ? reason.cause : Cause.die(new EndedInStart({ server: server.name, reason }))
 }
 
-/** No incarnation came up: what it had acquired is released before anybody hears of it. */
+/** No incarnation came up: what it had acquired is released before the failure is answered. */
 const leaveStart = (server: Server, reason: ExitReason, result: Starts): Starts => {
   const { running } = server
   if (running === undefined || running.scope.state._tag === "Empty") {

@@ -110,7 +110,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
     inspected(this)
   }
 
-  /** The client that everybody shares. */
+  /** The client that all callers share. */
   abstract readonly ref: ServerClient
   abstract fire(after: number): Effect.Effect<boolean, unknown>
   abstract start(): Effect.Effect<Started, unknown>

@@ -118,7 +118,7 @@ export interface ServerSpec extends Omit<Limits, "passivation"> {
   /** Hides what the state's schema marks as secret; absent when it marks nothing. */
   readonly redact: ((state: unknown) => unknown) | undefined
   readonly faults: Points | undefined
-  /** Whether crash reports are shown to anybody. */
+  /** Whether a logger takes crash reports. */
   readonly isLogging: boolean
   /** Counts what its servers do; absent, and nothing is counted. */
   readonly meter: ClassMeter | undefined

@@ -1,7 +1,7 @@
 /**
  * A companion keeps one server's committed state.
  *
- * It has two sides. `Conserved` is for everybody: get, set, clear. `CompanionPort` is for the server's engine: take
+ * It has two sides. `Conserved` is for any code: get, set, clear. `CompanionPort` is for the server's engine: take
  * over the state for a new incarnation, commit, record how an incarnation ended. No part of it runs in a fiber, so no
  * crash of any fiber can lose a state.
  *

@@ -32,7 +32,7 @@ export interface StateOf<in out Self> {
 }
 
 /**
- * The conserved state of one server, for everybody.
+ * The conserved state of one server, for any code.
  *
  * @category models
  * @since 0.1.0

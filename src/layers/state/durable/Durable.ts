@@ -358,7 +358,7 @@ export class Durable<in out S> implements CompanionPort<S>, Unsaved {
     return Effect.succeed(state)
   }
 
-  // ------------------------------------------------------------------------------------------------- for everybody
+  // -------------------------------------------------------------------------------------------------- for any code
 
   /** Done when it is stored. */
   set(state: S): Effect.Effect<void> {

@@ -159,13 +159,13 @@ class Segment {
         if (this.reading.isOld) this.doubt(`${bytes} bytes of it are damaged`)
         return
       }
-      if (this.reading.isOld && this.isNewest) return this.torn(at, bytes)
+      if (this.reading.isOld && this.isNewest) return this.tornTail(at, bytes)
       yield* this.settlePending
       const wasAcknowledged = this.lastBeside >= this.place
       // Of a process that was ended, all is there that was flushed, and nothing else: the next frame was never
       // acknowledged.
       const isKnown = this.beside !== undefined && this.lastBeside === this.place - 1
-      if (this.isNewest && !wasAcknowledged && (isIncomplete || isKnown)) return this.torn(at, bytes)
+      if (this.isNewest && !wasAcknowledged && (isIncomplete || isKnown)) return this.tornTail(at, bytes)
       this.hole(at, bytes)
       if (this.reading.isOld) this.doubt(`${bytes} bytes of it are damaged`)
       else if (this.isNewest && !wasAcknowledged && this.place > 0) this.doubt("its end is damaged")
@@ -195,7 +195,7 @@ class Segment {
       const isKnown = this.beside !== undefined && this.lastBeside === head.place - 1
       if (!this.isNewest || this.lastBeside >= head.place || (!isCut && !isKnown)) return this.settlePending
       this.pending = undefined
-      return Effect.sync(() => this.torn(position, this.size - position))
+      return Effect.sync(() => this.tornTail(position, this.size - position))
     })
   }
 
@@ -268,7 +268,7 @@ class Segment {
     this.position = position + head.length
   }
 
-  private torn(at: number, bytes: number): void {
+  private tornTail(at: number, bytes: number): void {
     this.reading.damages.push({ _tag: "TornTail", file: this.file, at, bytes })
     this.size = at
   }

@@ -3,7 +3,7 @@
  *
  * SQLite: by a lock beside the file. PostgreSQL: by an advisory lock of a session of its own, which the server drops
  * with that session, and the session with its process. Who has it stands in the session's `application_name`, which
- * anybody may see.
+ * every session may see.
  *
  * *Tricky*: the session may be lost while the process lives on. It takes the lock again then; if another process has it
  * by that time, that one has taken over, and says so.

@@ -5,7 +5,7 @@
  * Scope. One that was put into the context as a plain value has no Scope of its own: the first session that uses it
  * starts them, and the last one ends them.
  *
- * *Tricky*: a store may be a program of anybody's. Each call of it is an Effect here, so a method that throws, or
+ * *Tricky*: a store may be a user's own code. Each call of it is an Effect here, so a method that throws, or
  * answers with something that is no Effect, fails that one operation with a defect.
  *
  * @since 0.1.0

@@ -3,7 +3,7 @@
  *
  * Tasks are started by a `TaskSupervisor`; this is what it hands out.
  *
- * *Tricky*: (1) a task may end inside its own start, before anybody could observe it: the refusal of the observer *is*
+ * *Tricky*: (1) a task may end inside its own start, before it can be observed: the refusal of the observer *is*
  * the news. (2) The end is observed inside the stack that ended it, and before its supervisor knows: waiters, and the
  * fiber it is linked to, hear of it one turn later, so that a task that was awaited is no longer listed. (3) A
  * long-lived scope must not keep what was linked to it and has ended: the link is a scope of its own, closed with the

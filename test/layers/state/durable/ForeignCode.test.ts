@@ -1,6 +1,6 @@
 /**
  * Servers over foreign code that does wrong at any call: a store, a codec, Schedules, loggers, listeners, hooks.
- * Whatever it does, every caller is answered, and the app ends when it is told to. `RUNS=2000` for a long run.
+ * Whatever it does, every caller is answered, and the app ends when it is asked to. `RUNS=2000` for a long run.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Duration, Effect, Exit, Fiber, Layer, Logger, References, Schedule, Schema, Scope } from "effect"
@@ -245,7 +245,7 @@ const lived = ({ ops, plan }: { readonly ops: ReadonlyArray<typeof Op.Type>; rea
 
 describe("foreign code around servers that does wrong at any call", () => {
   it.effect.prop(
-    "leaves no caller without an answer, and an app that ends when it is told to",
+    "leaves no caller without an answer, and an app that ends when it is asked to",
     { plan: Plan, ops: Schema.Array(Op) },
     lived,
     { arbitrary: { runs }, timeout: 60_000 + runs * 200 }

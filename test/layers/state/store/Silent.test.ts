@@ -33,7 +33,7 @@ describe("a store that does not answer", () => {
       Effect.uninterruptible(Effect.never)
     ]] as const
   ) {
-    it.effect(`is told after 5 seconds; who asked for a server, or a state, hears of it in the end (never${how})`, () => {
+    it.effect(`is reported after 5 seconds; who asked for a server, or a state, hears of it in the end (never${how})`, () => {
       const { inside, script } = scripted()
       const { layer, lines } = log()
       return Effect.gen(function*() {
@@ -62,7 +62,7 @@ describe("a store that does not answer", () => {
     })
   }
 
-  it.effect("is told when a write waits for it, too, which is not given up: it may be stored all the same", () => {
+  it.effect("is reported when a write waits for it, too, which is not given up: it may be stored all the same", () => {
     const { inside, script } = scripted()
     const { layer, lines } = log()
     const gate = Latch.makeUnsafe()

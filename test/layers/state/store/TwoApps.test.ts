@@ -48,7 +48,7 @@ const app = (store: Layer.Layer<Store, unknown>) =>
 
 for (const [name, at] of Object.entries(stores)) {
   describe(`${name}: two owners in one process`, () => {
-    it.live("the second app is refused while the first one runs, and is told that this process has it", () =>
+    it.live("the second app is refused while the first one runs, and hears that this process has it", () =>
       Effect.gen(function*() {
         const { layer } = at(yield* folder)
         const scope = yield* Scope.make()
