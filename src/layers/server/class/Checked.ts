@@ -18,6 +18,7 @@ import { processOf } from "../../process/Process.ts"
 import type { MessageType } from "../message/MessageType.ts"
 import { shownPayload } from "../message/ShownMessage.ts"
 import type { AnyBehavior, AnyHandler, ServerClient } from "../parts/ServerSpec.ts"
+import { Suspended } from "./Yielded.ts"
 
 /** What a message's payloads, once completed, and its replies are checked against. */
 export const checksOf = (
@@ -45,7 +46,7 @@ export const checkedMethod = <Client extends ServerClient>(
   method: Method<Client>
 ): Method<Client> =>
   function(payload = empty, options) {
-    return Effect.suspend(() => {
+    return new Suspended(() => {
       const issue = check(payload)
       if (issue === undefined) return Reflect.apply(method, this, [payload, options])
       return invalid(this[processOf].name, type, payload, issue)

@@ -19,6 +19,7 @@ import { refusal } from "../../../domain/options/GivenOption.ts"
 import { CallError } from "../../../domain/process/CallError.ts"
 import type { Messages } from "../../../domain/server/Message.ts"
 import type { StartRecipe } from "../../process/Child.ts"
+import { isExit } from "../../process/EffectInternals.ts"
 import { waitFor } from "../../process/Own.ts"
 import { awaitExit, processOf } from "../../process/Process.ts"
 import * as Turn from "../../process/Turn.ts"
@@ -29,7 +30,7 @@ import { ServerProcess } from "../engine/ServerProcess.ts"
 import { HandlerOf, selfWait } from "../message/CallChain.ts"
 import type { ServerClient } from "../parts/ServerSpec.ts"
 import type { Needs } from "./Behavior.ts"
-import { type Sendable, sendable } from "./Yielded.ts"
+import { type Sendable, sendable, sendBy, Suspended } from "./Yielded.ts"
 
 /**
  * The identity of the servers by key of class `Self`, as a service.
@@ -228,18 +229,36 @@ const noDeed = () => {}
 const maxServers = 10
 
 /** A client whose messages go to the server that has the key when they are sent. */
-export const via = (at: At<ServerClient>, key: string, messages: Messages): Readonly<Record<string, unknown>> =>
+export const via = (
+  find: Find<ServerClient>,
+  key: string,
+  messages: Messages
+): Readonly<Record<string, unknown>> =>
   Record.map(messages, (_, tag) => (...args: ReadonlyArray<unknown>) => {
-    const send = (others: number): Effect.Effect<unknown, unknown> =>
-      Effect.flatMap(at(key), (ref) => {
-        // The methods of a client are known to its type alone.
-        const sent = Reflect.apply(Reflect.get(ref, tag), ref, args) as Effect.Effect<unknown, unknown>
-        // One that did not come up at all would not the next time either.
-        if (others === 0 || ref[processOf].status === "stopped") return sent
-        return Effect.catchIf(sent, (error) => isUnbegun(error, ref[processOf].name), () => send(others - 1))
-      })
-    return send(maxServers)
+    const sendTo = (ref: ServerClient, fiber: AnyFiber, others: number): Effect.Effect<unknown, unknown> => {
+      // The methods of a client are known to its type alone.
+      const message = Reflect.apply(Reflect.get(ref, tag), ref, args) as Effect.Effect<unknown, unknown>
+      // One that did not come up at all would not the next time either.
+      if (others === 0 || ref[processOf].status === "stopped") return message
+      const sent = sendBy(fiber, message)
+      if (isSuccess(sent)) return sent
+      return Effect.catchIf(
+        sent,
+        (error) => isUnbegun(error, ref[processOf].name),
+        () => Effect.withFiber((fiber) => send(fiber, others - 1))
+      )
+    }
+    const send = (fiber: AnyFiber, others: number): Effect.Effect<unknown, unknown> => {
+      const found = find(key, fiber)
+      return isSuccess(found)
+        ? sendTo(found.value, fiber, others)
+        : Effect.flatMap(found, (ref) => Effect.withFiber((fiber) => sendTo(ref, fiber, others)))
+    }
+    return new Suspended((fiber) => send(fiber, maxServers))
   })
+
+const isSuccess = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
+  isExit(effect) && effect._tag === "Success"
 
 /** Whether this very server, and not one that its handler has called, was gone before it began with a message. */
 export const isUnbegun = (error: unknown, server: string): boolean =>

@@ -194,7 +194,7 @@ export const make = <Self>() =>
       return Effect.map(companions.conserved, (stored): Counts => ({ live: live(companions).length, stored }))
     }),
     at: (key: string) => new Finding(keyed, key),
-    via: (key: string) => Effect.map(keyed, (find) => via(atOf(find), key, messages)),
+    via: (key: string) => Effect.map(keyed, (find) => via(find, key, messages)),
     [inside]: {
       types,
       recipe: (behavior, key, options, keying, made) =>

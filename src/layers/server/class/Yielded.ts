@@ -113,3 +113,22 @@ export const sendable = <A, E>(label: string): new() => Effect.Effect<A, E> => {
   }
   return effectWith(Object.defineProperty(prototype, Symbol.iterator, { value: iterator }))
 }
+
+/** Sends what can be sent in a step of `fiber`; whatever else it is, it is still to be run. */
+export const sendBy = <A, E>(fiber: Fiber.Fiber<unknown, unknown>, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  "send" in effect ? (effect as Sendable<A, E>).send(fiber) : effect
+
+const SuspendedBase: new() => Effect.Effect<unknown, unknown> = sendable("Suspended")
+
+/** A message that is made when it is sent, as `Effect.suspend` would. */
+export class Suspended extends SuspendedBase implements Sendable<unknown, unknown> {
+  private readonly make: (fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>
+  constructor(make: (fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown, unknown>) {
+    super()
+    this.make = make
+  }
+
+  send(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown> {
+    return sendBy(fiber, this.make(fiber))
+  }
+}

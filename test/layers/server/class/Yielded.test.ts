@@ -20,10 +20,12 @@ class Counter extends GenServer.Service<Counter>()("test/Counter", {
     Add: GenServer.cast(),
     AddWithEffect: GenServer.cast(),
     AddLess: GenServer.cast({ payload: { by: failing } }),
+    AddChecked: GenServer.cast({ payload: { by: Schema.Int }, validate: true }),
     Note: GenServer.cast(),
     Next: GenServer.call({ reply: Schema.Int }),
     NextWithEffect: GenServer.call({ reply: Schema.Int }),
     NextLess: GenServer.call({ payload: { by: failing }, reply: Schema.Int }),
+    NextChecked: GenServer.call({ payload: { by: Schema.Int }, reply: Schema.Int, validate: true }),
     Refuse: GenServer.call({ reply: Schema.Int, error: Refused }),
     Slow: GenServer.call({ reply: Schema.Int }),
     Later: GenServer.call({ reply: Schema.Int }),
@@ -45,6 +47,7 @@ const behavior = (init: Effect.Effect<number>, note = () => {}) =>
       Add: (n) => n + 1,
       AddWithEffect: (n) => Effect.succeed(n + 1),
       AddLess: (n, { by }) => n - by,
+      AddChecked: (n, { by }) => n + by,
       Note: (n) => {
         note()
         return n
@@ -52,6 +55,7 @@ const behavior = (init: Effect.Effect<number>, note = () => {}) =>
       Next: (n) => [n + 1, n + 1],
       NextWithEffect: (n) => Effect.sync(() => [n + 1, n + 1] as const),
       NextLess: (n, { by }) => [n - by, n - by],
+      NextChecked: (n, { by }) => [n + by, n + by],
       Refuse: (n) => Effect.fail(new Refused({ by: n })),
       Slow: (n) => Effect.as(Effect.sleep("1 second"), [n, n + 1] as const),
       Later: (n) => Next.noReply(n),
@@ -95,11 +99,15 @@ const sent = {
   Add: (counter: Client) => counter.Add(),
   AddWithEffect: (counter: Client) => counter.AddWithEffect(),
   AddLess: (counter: Client) => counter.AddLess({}),
+  AddChecked: (counter: Client) => counter.AddChecked({ by: 2 }),
+  AddInvalid: (counter: Client) => counter.AddChecked({ by: 0.5 }),
   Next: (counter: Client) => counter.Next(),
   NextAgain: (counter: Client) => counter.Next({}, { idempotencyKey: "again" }),
   NextWithEffect: (counter: Client) => counter.NextWithEffect(),
   NextLess: (counter: Client) => counter.NextLess({}),
   NextTwice: (counter: Client) => counter.Next({}, { idempotencyKey: "" }),
+  NextChecked: (counter: Client) => counter.NextChecked({ by: 2 }),
+  NextInvalid: (counter: Client) => counter.NextChecked({ by: 0.5 }),
   Refuse: (counter: Client) => counter.Refuse(),
   Slow: (counter: Client) => counter.Slow(),
   Later: (counter: Client) => counter.Later({}, { timeout: "2 seconds" }),
@@ -124,7 +132,9 @@ const seen = (messages: ReadonlyArray<keyof typeof sent>, way: Way) =>
 
 const Called = Schema.Struct({
   key: Schema.Literals(["a", "b"]),
-  name: Schema.Literals(["Add", "Next", "Slow", "Die", "Stop"]),
+  name: Schema.Literals(["Add", "Next", "NextWithEffect", "Slow", "Die", "Stop"]),
+  /** Whether it is sent by a client of the key, and not by one of the server that has it. */
+  isVia: Schema.Boolean,
   /** Whether another fiber asks for the key, too, before it is there. */
   isShared: Schema.Boolean
 })
@@ -133,10 +143,12 @@ const Called = Schema.Struct({
 const heardOfKeys = (called: ReadonlyArray<typeof Called.Type>, way: Way) =>
   Effect.gen(function*() {
     const heard: Array<string> = []
-    for (const { isShared, key, name } of called) {
+    for (const { isShared, isVia, key, name } of called) {
       const call = Effect.gen(function*() {
-        const counter = yield* way(Counter.at(key))
-        return yield* way<unknown, unknown, never>(sent[name](counter))
+        const counter: Record<typeof name, () => Effect.Effect<unknown, unknown>> = isVia
+          ? yield* Counter.via(key)
+          : yield* way(Counter.at(key))
+        return yield* way(counter[name]())
       })
       const callers = [yield* now(Effect.exit(call))]
       if (isShared) callers.push(yield* now(Effect.exit(call)))
@@ -235,12 +247,18 @@ describe("a message that a generator waits for", () => {
   it.effect("lets its generator go on in the same step when it is answered at once", () =>
     Effect.gen(function*() {
       const counter = yield* Counter
-      const messages = [counter.Next(), counter.NextWithEffect(), counter.Add()]
+      const messages = [
+        counter.Next(),
+        counter.NextWithEffect(),
+        counter.Add(),
+        counter.NextChecked({ by: 1 }),
+        counter.AddChecked({ by: 1 })
+      ]
       const runs = messages.map(countRuns)
       for (const message of messages) yield* message
-      assert.deepStrictEqual(runs.map((count) => count()), [0, 0, 0])
+      assert.deepStrictEqual(runs.map((count) => count()), [0, 0, 0, 0, 0])
       for (const message of messages) yield* handed<unknown, unknown, never>(message)
-      assert.deepStrictEqual(runs.map((count) => count()), [1, 1, 1])
+      assert.deepStrictEqual(runs.map((count) => count()), [1, 1, 1, 1, 1])
     }).pipe(Effect.provide(app())))
 
   it.effect("is sent when it is waited for, and not before", () =>
@@ -447,9 +465,11 @@ describe("a message that a generator waits for", () => {
     Effect.gen(function*() {
       const first = yield* Counter.at("a")
       const again = Counter.at("a")
-      const runs = countRuns(again)
+      const next = (yield* Counter.via("a")).Next()
+      const runs = [countRuns(again), countRuns(next)]
       assert.strictEqual(yield* again, first)
-      assert.strictEqual(runs(), 0)
+      assert.strictEqual(yield* next, 1)
+      assert.deepStrictEqual(runs.map((count) => count()), [0, 0])
     }).pipe(Effect.provide(OfKeys)))
 
   it.effect("is a defect where no layer has its keys, which the generator cannot catch", () =>
