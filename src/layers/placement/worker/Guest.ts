@@ -87,16 +87,12 @@ const receiver = (guest: Guest): NonNullable<Guest["receive"]> => {
     }
     const done = (exit: Exit.Exit<unknown, unknown>): void => {
       const outcome = outcomeOf(codecOf(seat.definition.server), callback, exit, given)
-      // What does not travel is not the state of the server either.
-      if (outcome.is !== "refused" && outcome.is !== "defect") {
-        seat.state = isDropped(outcome) ? undefined : stateAfter(callback, exit, given)
-      }
+      // Of what does not travel the parent keeps nothing in mind, either: it sends a state with the next message.
+      seat.state = isDropped(outcome) ? undefined : stateAfter(callback, exit, given)
       answer(id, outcome)
     }
     if (!isEffect(next)) return done(Exit.succeed(next))
     const fiber = Effect.runForkWith(services.get(request.server) ?? base)(next)
-    const exit = fiber.pollUnsafe()
-    if (exit !== undefined) return done(exit)
     running.set(id, fiber)
     fiber.addObserver((exit) => {
       running.delete(id)

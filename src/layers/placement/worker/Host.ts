@@ -25,7 +25,7 @@ export const unbegun = Symbol("heirloom/unbegun")
 
 /** What of a request cannot be copied, where a schema lets any value through: a function, a Proxy, what holds one. */
 const uncloneable = ({ state }: Pick<Ask, "state">, error: unknown): Uncrossable => {
-  const isOfState = state !== undefined && Result.isFailure(Result.try(() => structuredClone(state)))
+  const isOfState = Result.isFailure(Result.try(() => structuredClone(state)))
   return new Uncrossable(isOfState ? "state" : "payload", messageOf(error))
 }
 
@@ -90,8 +90,8 @@ export class Host {
   /** A number that changes whenever a message is begun or answered; `undefined` while none is waited for. */
   get inHand(): number | undefined {
     if (this.waiters.size === 0) return undefined
-    return this.answered + this.startedByMessage +
-      (this.place.marks === undefined ? 0 : Atomics.load(this.place.marks, 0))
+    const { marks } = this.place
+    return this.answered + (marks === undefined ? this.startedByMessage : Atomics.load(marks, 0))
   }
 
   /** The messages that it has begun. */

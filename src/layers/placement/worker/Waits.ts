@@ -7,7 +7,6 @@
  * @since 0.1.0
  */
 import { readFileSync } from "node:fs"
-import process from "node:process"
 
 /** What is counted of a thread so far, in milliseconds. */
 export interface Counted {
@@ -16,9 +15,8 @@ export interface Counted {
   readonly waited: number
 }
 
-/** What is counted of a thread (`task`) of a process; `undefined` where nothing is. */
+/** What is counted of a thread (`task`) of a process; `undefined` where nothing is: not on Linux, or gone. */
 export const countedOf = (pid: number | "self", task: number): Counted | undefined => {
-  if (process.platform !== "linux") return undefined
   try {
     const of = `/proc/${pid}/task/${task}`
     const [ran, waited] = readFileSync(`${of}/schedstat`, "utf8").split(" ")
