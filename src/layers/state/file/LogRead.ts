@@ -14,6 +14,7 @@ import { safely } from "../../observation/SafeLog.ts"
 import { guarded } from "../../process/Execute.ts"
 import { type Damage, explain, isLoss } from "./LogDirectory.ts"
 import { asideWithState, type IndexedAside, type LogIndex, type Place, withState } from "./LogIndex.ts"
+import { bytesAt } from "./LogScan.ts"
 
 /** The text at a place of a file, and whether it is what was written. */
 export const readText = Effect.fnUntraced(function*(
@@ -21,15 +22,9 @@ export const readText = Effect.fnUntraced(function*(
   { at, length, sum }: Place,
   checksum: LogFrame.Checksum
 ) {
-  const bytes = new Uint8Array(length)
-  let filled = 0
-  while (filled < length) {
-    const read = yield* file.read(bytes.subarray(filled), { position: BigInt(at + filled) })
-    if (read === 0) break
-    filled += read
-  }
-  const isWhole = filled === length && (sum === undefined || checksum(bytes) === sum)
-  return { text: LogFrame.textOf(bytes.subarray(0, filled)), isWhole }
+  const bytes = yield* bytesAt(file, at, length)
+  const isWhole = bytes.length === length && (sum === undefined || checksum(bytes) === sum)
+  return { text: LogFrame.textOf(bytes), isWhole }
 })
 
 /** A text that was read, and whether it is what was written. */

@@ -25,7 +25,7 @@ import * as LogFrame from "../../../domain/state/log/LogFrame.ts"
 import { type Damage, identityOf, isYounger, type LogDirectory } from "./LogDirectory.ts"
 import { LogIndex } from "./LogIndex.ts"
 import { losses } from "./LogRead.ts"
-import { type Found, type Frame, scan } from "./LogScan.ts"
+import { bytesAt, type Found, type Frame, scan } from "./LogScan.ts"
 
 /** Where the sessions before were cut off. */
 export type Cuts = SegmentEntry["cuts"]
@@ -73,9 +73,9 @@ class Segment {
   private readonly lastBeside: number
   /** Whether more lies beside it than can be read: heads of frames that were acknowledged. */
   private readonly hasMoreBeside: boolean
-  /** The place of the next frame, and where it begins if that is known. */
+  /** The place of the next frame, and where it begins. */
   private place = 0
-  private position: number | undefined = 0
+  private position = 0
   /** A frame whose texts are not all whole: whether it was acknowledged is known when it is known what follows. */
   private pending: Frame | undefined = undefined
   private size = 0
@@ -134,16 +134,16 @@ class Segment {
         case "Frame":
           yield* this.settlePending
           yield* this.recover(found.frame.head.place)
-          this.position = found.frame.position
           if (this.isWhole(found.frame)) this.apply(found.frame)
           else this.pending = found.frame
           return
         case "Old": {
+          // What was damaged before it may have held anything, too.
+          if (!this.reading.isOld && found.position > 0) this.doubt("its beginning is damaged")
           this.reading.isOld = true
           for (const { json, text } of found.frame.entries) {
             this.reading.index.apply(decodeOld(json), this.file, found.position, text)
           }
-          this.position = found.position + found.frame.length
           return
         }
         case "Gap":
@@ -162,18 +162,24 @@ class Segment {
       if (this.reading.isOld && this.isNewest) return this.tornTail(at, bytes)
       yield* this.settlePending
       const wasAcknowledged = this.lastBeside >= this.place
-      // Of a process that was ended, all is there that was flushed, and nothing else: the next frame was never
-      // acknowledged.
-      const isKnown = this.beside !== undefined && this.lastBeside === this.place - 1
-      if (this.isNewest && !wasAcknowledged && (isIncomplete || isKnown)) return this.tornTail(at, bytes)
+      if (this.isNewest && !wasAcknowledged && (isIncomplete || this.isNextBeside(this.place))) {
+        return this.tornTail(at, bytes)
+      }
       this.hole(at, bytes)
       if (this.reading.isOld) this.doubt(`${bytes} bytes of it are damaged`)
       else if (this.isNewest && !wasAcknowledged && this.place > 0) this.doubt("its end is damaged")
     })
   }
 
+  /**
+   * Whether the frames up to there lie beside it, and no more. Of a process that was ended, all is there that was
+   * flushed, and nothing else: the next frame was never acknowledged.
+   */
+  private isNextBeside(place: number): boolean {
+    return this.beside !== undefined && this.lastBeside === place - 1
+  }
+
   private isWhole({ at, bytes, head }: Frame): boolean {
-    if (at + head.length > bytes.length) return false
     const { texts } = LogFrame.contentsOf(bytes, at, head)
     return texts.every((text) => LogFrame.isWhole(bytes, at + text.offset, text, this.reading.checksum))
   }
@@ -192,9 +198,8 @@ class Segment {
     return Effect.suspend(() => {
       const { at, bytes, head, position } = this.pending!
       const isCut = at + head.length > bytes.length
-      const isKnown = this.beside !== undefined && this.lastBeside === head.place - 1
-      if (!this.isNewest || this.lastBeside >= head.place || (!isCut && !isKnown)) return this.settlePending
-      this.pending = undefined
+      const wasAcknowledged = this.lastBeside >= head.place
+      if (!this.isNewest || wasAcknowledged || !(isCut || this.isNextBeside(head.place))) return this.settlePending
       return Effect.sync(() => this.tornTail(position, this.size - position))
     })
   }
@@ -207,34 +212,19 @@ class Segment {
         if (found === undefined) {
           const missing = upTo - this.place
           this.place = upTo
-          this.position = undefined
           this.reading.chain = undefined
           this.doubt(`${missing} of its batches cannot be read`)
           return
         }
         const { at: from, head } = found
         const position = this.position
-        const bytes = yield* this.bytesAt(position, head)
+        const bytes = this.handle === undefined ? nothing : yield* bytesAt(this.handle, position, head.length)
         // The head is whole, whatever lies in the log.
         const frame = new Uint8Array(Math.max(bytes.length, head.headBytes))
         frame.set(bytes)
         frame.set(this.beside!.bytes.subarray(from, from + head.headBytes))
-        this.apply({ head, bytes: frame, at: 0, position: position ?? 0 })
+        this.apply({ head, bytes: frame, at: 0, position })
       }
-    })
-  }
-
-  private bytesAt(position: number | undefined, { length }: LogFrame.Head) {
-    return Effect.gen({ self: this }, function*() {
-      if (position === undefined || this.handle === undefined) return nothing
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, this.size - position)))
-      let filled = 0
-      while (filled < bytes.length) {
-        const read = yield* this.handle.read(bytes.subarray(filled), { position: BigInt(position + filled) })
-        if (read === 0) break
-        filled += read
-      }
-      return bytes.subarray(0, filled)
     })
   }
 
@@ -350,7 +340,7 @@ export const replay = Effect.fnUntraced(function*(
     }
     // What an owner compacts meanwhile is missing for a moment.
     const again = (yield* log.list).segments
-    if (newest !== undefined && reading.damages.length > 0 && again.at(-1)?.file !== newest.file) continue
+    if (reading.damages.length > 0 && again.at(-1)?.file !== newest?.file) continue
     if (isMissing) {
       const why = "it is missing, and was the newest: the last update of any key may have been in it"
       reading.damages.push({ _tag: "Unusable", file: noted, why })

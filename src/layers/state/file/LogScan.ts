@@ -9,6 +9,25 @@ import * as OldFrame from "../../../domain/state/log/OldFrame.ts"
 
 const chunkBytes = 1024 * 1024
 
+/** The bytes at a place of a file, as far as they are there. */
+export const bytesAt = Effect.fnUntraced(function*(file: FileSystem.File, position: number, length: number) {
+  const bytes = new Uint8Array(length)
+  return bytes.subarray(0, yield* fill(file, bytes, 0, position))
+})
+
+/** Fills bytes from a place of a file on, as far as it goes; how many are filled. */
+const fill = Effect.fnUntraced(
+  function*(file: FileSystem.File, bytes: Uint8Array, filled: number, position: number) {
+    let end = filled
+    while (end < bytes.length) {
+      const read = yield* file.read(bytes.subarray(end), { position: BigInt(position + end) })
+      if (read === 0) break
+      end += read
+    }
+    return end
+  }
+)
+
 /** A file up to `to`, read from front to back, a good piece at a time. */
 export class ReadAhead {
   /** What was read last, and where in it that which was asked for lies. */
@@ -37,12 +56,7 @@ export class ReadAhead {
       const left = this.at >= 0 && this.at < this.bytes.length ? this.bytes.subarray(this.at) : new Uint8Array(0)
       const wanted = new Uint8Array(Math.max(0, Math.min(this.to - position, Math.max(length, chunkBytes))))
       wanted.set(left.subarray(0, wanted.length))
-      let filled = Math.min(left.length, wanted.length)
-      while (filled < wanted.length) {
-        const read = yield* this.handle.read(wanted.subarray(filled), { position: BigInt(position + filled) })
-        if (read === 0) break
-        filled += read
-      }
+      const filled = yield* fill(this.handle, wanted, Math.min(left.length, wanted.length), position)
       this.base = position
       this.at = 0
       this.bytes = wanted.subarray(0, filled)
