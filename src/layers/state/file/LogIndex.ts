@@ -239,7 +239,7 @@ export class LogIndex {
     this.orphans.delete(key)
     const isDoubtful = this.doubt !== undefined && !this.kept.has(key)
     if (orphans.length === 0 && !isDoubtful) return
-    const kept = this.kept.get(key) ?? { snapshots: [], answers: new AnswerShelf() }
+    const kept = { snapshots: [], answers: new AnswerShelf() }
     this.addAnswers(kept, orphans)
     if (isDoubtful) this.addAnswers(kept, [lost({ id: anyId, seq: 0, at: this.doubt!.at }, this.doubt!.why)])
     this.kept.set(key, kept)
@@ -336,9 +336,8 @@ export class LogIndex {
   private setLostAside(kept: KeptInLog, one: Indexed, why: string, asideAt: number): void {
     const { key } = one
     const left = kept.lost?.filter((other) => other !== one) ?? []
-    const isNewest = kept.lost?.[0] === one
     // What is left may be lost, too: its answers are, when that is set aside.
-    const upTo = isNewest ? Math.max(left[0]?.seq ?? 0, kept.snapshots[0]?.seq ?? 0) : Infinity
+    const upTo = Math.max(left[0]?.seq ?? 0, kept.snapshots[0]?.seq ?? 0)
     const gone = Array.from(kept.answers).filter(({ seq }) => seq > upTo)
     this.aside.push({ ...one, answers: gone, timers: Timers.asOf(kept.timers, one.seq), why, asideAt })
     const known = answersUpTo(kept.answers, upTo, why)
@@ -365,6 +364,11 @@ export class LogIndex {
 
   /** Keeps a key without one of its snapshots; what went with it. */
   private takeOut(key: string, before: KeptInLog, seq: number): Pick<IndexedAside, "answers" | "timers"> {
+    // It is not the newest where one after it is lost: what goes with that stays.
+    if ((before.lost?.[0]?.seq ?? 0) > seq) {
+      this.set(key, { ...before, snapshots: before.snapshots.filter((one) => one.seq !== seq) })
+      return { answers: [], timers: Timers.asOf(before.timers, seq) }
+    }
     const { answers, kept, timers } = withoutSnapshot(before, seq)
     // What is lost between it and the next may be what is started from: its answers stay, to be known as lost.
     const upTo = before.lost?.find((one) => one.seq < seq)?.seq ?? 0
