@@ -80,6 +80,8 @@ describe("what is shown of a state first", () => {
   const books = { state: state("b"), seq: 7, incarnation: 2 }
   const owner = { incarnation: 3 }
   const other = state("m")
+  /** What a store has beside what is in memory is not asked for. */
+  const snapshots = [{ state: state("s"), seq: 4, incarnation: 1 }, { state: state("r"), seq: 3, incarnation: 1 }]
 
   it.effect("is what was handed on, where nothing newer waits for that", () =>
     Effect.gen(function*() {
@@ -93,7 +95,14 @@ describe("what is shown of a state first", () => {
   it.effect("is when it is stored what waits to be stored, or at once where that is asked for", () =>
     Effect.gen(function*() {
       for (const inMemory of [undefined, books.state] as const) {
-        const known = { books, isPending: true, isStored: true, owner, ...(inMemory === undefined ? {} : { inMemory }) }
+        const known = {
+          books,
+          isPending: true,
+          isStored: true,
+          owner,
+          snapshots,
+          ...(inMemory === undefined ? {} : { inMemory })
+        }
         assert.deepStrictEqual(yield* shown(known, over), [])
         assert.deepStrictEqual(yield* shown(known, stored(6)), [])
         assert.deepStrictEqual(yield* shown(known, stored(7)), ["b 7 of 2"])
@@ -103,7 +112,7 @@ describe("what is shown of a state first", () => {
 
   it.effect("is what was handed on, and the newer one when that is stored; at once the newer one alone", () =>
     Effect.gen(function*() {
-      const known = { books, isPending: true, isStored: true, inMemory: other, owner }
+      const known = { books, isPending: true, isStored: true, inMemory: other, owner, snapshots }
       assert.deepStrictEqual(yield* shown(known, over), ["b 7 of 2"])
       assert.deepStrictEqual(yield* shown(known, stored(7)), ["b 7 of 2"])
       assert.deepStrictEqual(yield* shown(known, stored(8)), ["b 7 of 2", "m 8 of 3"])
@@ -114,7 +123,7 @@ describe("what is shown of a state first", () => {
 
   it.effect("is what its server has, where nothing was handed on: over a store with its first change alone", () =>
     Effect.gen(function*() {
-      const known = { inMemory: other, owner }
+      const known = { inMemory: other, owner, snapshots }
       assert.deepStrictEqual(yield* shown(known, over), ["m 0 of 3"])
       assert.deepStrictEqual(yield* shown({ ...known, isStored: true }, stored(0)), [])
       assert.deepStrictEqual(yield* shown({ ...known, isStored: true }, over, committed), ["m 0 of 3?"])
@@ -126,7 +135,6 @@ describe("what is shown of a state first", () => {
 
   it.effect("is read from a store where no server has it, unless a server has shown what is newer meanwhile", () =>
     Effect.gen(function*() {
-      const snapshots = [{ state: state("s"), seq: 4, incarnation: 1 }, { state: state("r"), seq: 3, incarnation: 1 }]
       assert.deepStrictEqual(yield* shown({ snapshots }, over), [])
       assert.deepStrictEqual(yield* shown({ isStored: true }, over), [])
       for (const options of [undefined, committed]) {
@@ -191,9 +199,38 @@ describe("what is shown of a state", () => {
           "Ended"
         ]
       )
-      assert.deepStrictEqual(yield* shown({}, acts(commit(0, false), commit(1, true), over)), ["c 1 of 1"])
+      assert.deepStrictEqual(yield* shown({}, acts(commit(0, false), release(server), commit(1, true), over)), [
+        "c 1 of 1"
+      ])
       assert.deepStrictEqual(yield* shown({}, acts(commit(0, false), over), committed), ["c 0 of 1?"])
       // It was gone before it was watched.
       assert.deepStrictEqual(yield* shown({}, () => {}, {}, whose(() => true)), [])
     }))
+
+  it.effect("that waits, to be stored or to be read, is as much as the reader has room for: the newest, or the oldest; sixteen changes by default", () =>
+    Effect.gen(function*() {
+      const twenty = (reader: Reader<State>) => {
+        for (let seq = 1; seq <= 20; seq++) commit(seq, false)(reader)
+        stored(20)(reader)
+      }
+      const upTo = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+      for (const show of ["stored", "committed"] as const) {
+        const seqs = (buffer: ChangesOptions["buffer"]) =>
+          Effect.map(shown({}, twenty, { buffer, show }), (all) => all.map((one) => Number.parseInt(one.slice(2), 10)))
+        assert.deepStrictEqual(yield* seqs(undefined), upTo(5, 20))
+        assert.deepStrictEqual(yield* seqs({ capacity: 3 }), [18, 19, 20])
+        assert.deepStrictEqual(yield* seqs({ capacity: 1, strategy: "sliding" }), [20])
+        assert.deepStrictEqual(yield* seqs({ capacity: 3, strategy: "dropping" }), [1, 2, 3])
+        assert.deepStrictEqual(yield* seqs({ capacity: "unbounded" }), upTo(1, 20))
+      }
+    }))
+
+  it("cannot be asked for with options that are none: which is said by name", () => {
+    const refused = (options: unknown) => () =>
+      changes({} as CompanionTable<State>, "Desk", "a", options as ChangesOptions)
+    assert.throws(refused({ show: "all" }), /Desk.*"all" as show/)
+    assert.throws(refused({ buffer: { capacity: 2, strategy: "suspend" } }), /Desk.*"suspend" as buffer\.strategy/)
+    assert.throws(refused({ buffer: { capacity: 0 } }), /Desk.*0 as buffer\.capacity/)
+    assert.throws(refused({ buffer: { capacity: 1.5 } }), /Desk.*1\.5 as buffer\.capacity/)
+  })
 })
