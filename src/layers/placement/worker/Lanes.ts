@@ -10,7 +10,7 @@ import { indexOf } from "../../../domain/naming/Partition.ts"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { WorkerDied, type WorkerFailed } from "../../../domain/placement/WorkerErrors.ts"
 import type { Host } from "./Host.ts"
-import { make as makeSupply, type PlacementOptions, type Supply, type Wanted } from "./Supply.ts"
+import { make as makeSupply, type PlacementOptions, type Starts, type Supply, type Wanted } from "./Supply.ts"
 
 /** Threads, or processes, that servers share. */
 export interface Lanes {
@@ -23,10 +23,11 @@ export interface Lanes {
 /** Makes them: threads start when they are first needed, and end with the scope. */
 export const make = Effect.fnUntraced(function*(
   of: string,
-  options: PlacementOptions & { readonly size: number }
+  options: PlacementOptions & { readonly size: number },
+  starts?: Starts
 ): Effect.fn.Return<Lanes, never, Scope.Scope> {
   const size = GivenOption.integer({ of, option: "size", given: options.size }, 1)
-  const supply = yield* makeSupply(of, options, true)
+  const supply = yield* makeSupply(of, options, true, starts)
   const context = yield* Effect.context<never>()
   const hosts = new Map<number, Host>()
   let isOver = false
@@ -35,7 +36,7 @@ export const make = Effect.fnUntraced(function*(
     const host = supply.take()
     hosts.set(lane, host)
     host.onDeath = (error, begun) => {
-      if (hosts.get(lane) === host) hosts.delete(lane)
+      hosts.delete(lane)
       if (isOver) return
       const others = `Of what it was asked, ${begun === 1 ? "one message was" : `${begun} messages were`} begun.`
       Effect.runForkWith(context)(Effect.logWarning(`${of}: ${error.message} ${others}`))

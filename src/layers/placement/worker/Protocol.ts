@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { Predicate } from "effect"
 import type { Fired } from "../../../domain/server/Timer.ts"
 import type { Encoded } from "../../../domain/state/StateSchema.ts"
 import type { ErrorFields } from "../../../domain/text/ForeignText.ts"
@@ -123,8 +124,7 @@ const said: Record<Response["is"], true> = {
 
 /** Whether it is ours: a library in the thread may post what it likes to the parent. */
 export const isResponse = (message: unknown): message is Response =>
-  typeof message === "object" && message !== null && "is" in message && typeof message.is === "string" &&
-  Object.hasOwn(said, message.is)
+  Predicate.hasProperty(message, "is") && typeof message.is === "string" && Object.hasOwn(said, message.is)
 
 /** What the first lines of a thread put there, before they load anything. */
 export interface Guest {

@@ -48,7 +48,7 @@ export const make = Effect.fnUntraced(function*(
   const local = typeof behavior === "function" ? behavior(key ?? "") : behavior
   const codec = codecOf(server)
   const owner = yield* HandlerOf
-  const name = nameOf(owner) ?? server.key
+  const name = owner?.name ?? server.key
   const asker: Asker = { server: name, place: kind, codec }
   let seat: { readonly host: Host; readonly number: number } | undefined
   let known: unknown = nothing
@@ -84,15 +84,11 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 
-  const ask = (callback: () => Callback, state: unknown): Effect.Effect<unknown, unknown> =>
-    Effect.suspend(() => {
-      const asked = callback()
-      try {
-        return Effect.catchDefect(send(asked, state), (defect) => refused(asked, defect))
-      } catch (defect) {
-        return refused(asked, defect)
-      }
-    })
+  const ask = (callback: Callback, state: unknown): Effect.Effect<unknown, unknown> =>
+    Effect.catchDefect(
+      Effect.suspend(() => send(writtenOf(codec, callback), state)),
+      (defect) => refused(callback, defect)
+    )
 
   /** What does not cross: of a call's payload its caller hears, and the server goes on. */
   const refused = (callback: Callback, defect: unknown): Effect.Effect<never, unknown> => {
@@ -113,43 +109,29 @@ export const make = Effect.fnUntraced(function*(
 
   const { idle, init, restore, terminate } = local
   return {
-    init: isEffect(init) ? ask(() => ({ of: "init" }), nothing) : init,
+    init: isEffect(init) ? ask({ of: "init" }, nothing) : init,
     handlers: Record.map(
       server.messages,
-      (_, tag) => (state: unknown, payload: unknown, context: HandlerContext<never, never> | undefined) => {
-        const written = writtenPayload(codec, tag, payload)
-        if (written instanceof Uncrossable) {
-          return refused({ of: "handler", tag, payload, context: noContext }, written)
-        }
-        return ask(() => ({ of: "handler", tag, payload: written.json, context: contextOf(context) }), state)
-      }
+      (_, tag) => (state: unknown, payload: unknown, context: HandlerContext<never, never> | undefined) =>
+        ask({ of: "handler", tag, payload, context: contextOf(context) }, state)
     ),
-    ...(restore === undefined ? {} : { restore: (state) => ask(() => ({ of: "restore" }), state) }),
-    ...(idle === undefined ? {} : { idle: (state) => ask(() => ({ of: "idle" }), state) }),
+    ...(restore === undefined ? {} : { restore: (state) => ask({ of: "restore" }, state) }),
+    ...(idle === undefined ? {} : { idle: (state) => ask({ of: "idle" }, state) }),
     ...(terminate === undefined ? {} : {
+      // With its thread it has lost what there would be to clean up.
       terminate: (reason, state) =>
-        // With its thread it has lost what there would be to clean up.
-        seat?.host.dead !== undefined
-          ? Effect.void
-          : ask(() => ({ of: "terminate", reason: encodeReason(reason) }), state)
+        seat?.host.dead === undefined ? ask({ of: "terminate", reason }, state) : Effect.void
     }),
     ...(local.formatStatus === undefined ? {} : { formatStatus: local.formatStatus })
   }
 })
 
-const nameOf = (owner: Handler | undefined): string | undefined => owner?.name
-
-const writtenPayload = (
-  codec: ServerCodec,
-  tag: string,
-  payload: unknown
-): { readonly json: unknown } | Uncrossable => {
-  try {
-    return { json: codec.message(tag)?.payload.encode(payload) }
-  } catch (error) {
-    if (error instanceof Uncrossable) return error
-    throw error
+/** The same with what it is called with as data. */
+const writtenOf = (codec: ServerCodec, callback: Callback): Callback => {
+  if (callback.of === "handler") {
+    return { ...callback, payload: codec.message(callback.tag)?.payload.encode(callback.payload) }
   }
+  return callback.of === "terminate" ? { of: "terminate", reason: encodeReason(callback.reason) } : callback
 }
 
 const noContext: MessageContext = { incarnation: 0, attempt: 1, seq: 0, timer: undefined }

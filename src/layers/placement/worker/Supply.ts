@@ -13,7 +13,7 @@ import { plainError } from "../../../domain/text/ForeignCause.ts"
 import * as Timer from "../../process/Timer.ts"
 import { start as startProcess } from "./ChildProcess.ts"
 import { Host, type HostEvents } from "./Host.ts"
-import type { PlaceOptions, ResourceLimits } from "./Place.ts"
+import type { Listener, Place, PlaceOptions, ResourceLimits } from "./Place.ts"
 import { start as startThread } from "./Thread.ts"
 
 /**
@@ -65,6 +65,9 @@ export interface Wanted {
   readonly server: { readonly key: string }
 }
 
+/** How a place of each kind is started. */
+export type Starts = Readonly<Record<Kind, (options: PlaceOptions, listener: Listener) => Place>>
+
 /** Where threads and processes come from. */
 export interface Supply {
   readonly kind: Kind
@@ -78,7 +81,8 @@ export interface Supply {
 export const make = Effect.fnUntraced(function*(
   of: string,
   options: PlacementOptions,
-  isShared: boolean
+  isShared: boolean,
+  starts: Starts = { thread: startThread, process: startProcess }
 ): Effect.fn.Return<Supply, never, Scope.Scope> {
   const { spare = true } = options
   const kind = GivenOption.oneOf({ of, option: "placement", given: options.placement ?? "thread" }, [
@@ -125,8 +129,7 @@ export const make = Effect.fnUntraced(function*(
       execArgv: options.execArgv,
       env: options.env
     }
-    const start = kind === "thread" ? startThread : startProcess
-    return new Host(context, (listener) => start(place, listener), { logged, asked }, isShared)
+    return new Host(context, (listener) => starts[kind](place, listener), { logged, asked }, isShared)
   }
 
   const keepOneReady = (): void => {
@@ -139,11 +142,7 @@ export const make = Effect.fnUntraced(function*(
     }
     host.onDeath = drop
     const loading = Effect.forEach(urls, ([url, server]) => host.load(url, server), { discard: true })
-    inBackground(Effect.catch(loading, () =>
-      Effect.suspend(() => {
-        drop()
-        return host.end(0)
-      })))
+    inBackground(Effect.catch(loading, () => host.end(0)))
   }
 
   yield* Effect.addFinalizer(() => {
@@ -188,7 +187,7 @@ const watching = Effect.fnUntraced(function*(
     from = now
     const { inHand } = host
     rests = inHand === undefined ? rests + 1 : 0
-    suspicion = Hang.after(suspicion, { millis, lag: Math.max(0, millis - every), inHand, ...host.place.look(millis) })
+    suspicion = Hang.after(suspicion, { millis, lag: millis - every, inHand, ...host.place.look(millis) })
     if (suspicion.samples === 0) isReported = false
     if (isReported || !Hang.isHung(suspicion, patience)) continue
     isReported = true

@@ -85,6 +85,7 @@ describe("an answer that travels", () => {
     ["restore", new Next.Start(state(2), { idleAfter: 5 } as never), new Next.Start(state(2), { idleAfter: 5 })],
     ["init", new Next.Start(state(2), { timers: [] } as never), new Next.Start(state(2), { timers: [] })],
     ["init", new Next.Start(state(2), {} as never), state(2)],
+    ["init", new Next.Start(state(2), { info: undefined } as never), state(2)],
     ["init", new Next.Ignore(), new Next.Ignore()],
     ["restore", new Next.Ignore(), new Next.Ignore()],
     ["terminate", undefined, undefined],
@@ -104,6 +105,8 @@ describe("an answer that travels", () => {
       const reason = { _tag: "Shutdown" as const, detail: "enough" }
       const whole = new Next.Stop(reason, { reply: date, state: state(2) })
       assert.deepStrictEqual((yield* answered("Ask", whole)).back, Exit.succeed(whole))
+      const silent = new Next.Stop(reason, { state: state(2) })
+      assert.deepStrictEqual((yield* answered("Ask", silent)).back, Exit.succeed(silent))
       for (const name of ["Tell", "idle", "terminate"] as const) {
         const alone = new Next.Stop(reason, { state: state(2) })
         assert.deepStrictEqual((yield* answered(name, alone)).back, Exit.succeed(alone))
@@ -205,6 +208,16 @@ describe("what does not travel", () => {
       const error = Object(Exit.isFailure(wrong) && Cause.squash(wrong.cause))
       assert.deepInclude(error, { _tag: "NotCrossing", server: "test/Till", request: "Tell", what: "state" })
       assert.isTrue(Exit.isFailure(wrong) && Cause.hasDies(wrong.cause))
+    }))
+
+  it.effect("what cannot be made of an answer, or read of one, is a defect as it is", () =>
+    Effect.gen(function*() {
+      const { outcome } = yield* answered("Tell", new Next.NoReply(given, { timers: 5 } as never))
+      assert.strictEqual(outcome.is === "defect" && outcome.error.name, "TypeError")
+      const none = yield* crossed("Ask", Exit.failCause(Cause.empty))
+      assert.strictEqual(none.outcome.is, "defect")
+      const exit = yield* Effect.exit(Answers.answerOf(asker, callbacks.Tell, { is: "defect" } as never, given))
+      assert.instanceOf(Exit.isFailure(exit) && Cause.squash(exit.cause), TypeError)
     }))
 })
 

@@ -10,6 +10,7 @@ import {
   type Ask,
   begun,
   calledBack,
+  isResponse,
   type Outcome,
   type Request,
   slots,
@@ -223,6 +224,16 @@ describe("what a place is asked", () => {
       host.forget(0)
       assert.lengthOf(said, 1)
     }))
+})
+
+describe("what other code posts to its parent", () => {
+  it("is no word of its own", () => {
+    for (const is of ["done", "outcome", "begun", "pong", "up", "dying", "log"]) {
+      assert.isTrue(isResponse({ is, id: 0 }))
+    }
+    for (const is of ["else", "toString", "", undefined, ["log"], 5]) assert.isFalse(isResponse({ is }))
+    for (const message of [undefined, null, "log", 5, [], {}]) assert.isFalse(isResponse(message))
+  })
 })
 
 describe("the death of a place", () => {
