@@ -51,12 +51,13 @@ export const lossOf = (
 export interface CheckpointMark {
   /** When the main file was last changed. Only a checkpoint does that, while there is a log. */
   readonly changedAt: number
-  /** How often the log was begun anew, which follows on a checkpoint of all of it. */
-  readonly restarts: number
+  /** What the log is known by until it is begun anew, which follows on a checkpoint of all of it; none: it is empty. */
+  readonly log: number | undefined
   /** How much of the log is in the main file. */
   readonly copied: number
 }
 
 /** Whether something that was no checkpoint has written to the main file. */
 export const isOverwritten = (before: CheckpointMark, now: CheckpointMark): boolean =>
-  now.changedAt !== before.changedAt && now.restarts === before.restarts && now.copied === before.copied
+  now.changedAt !== before.changedAt && now.copied === before.copied &&
+  (before.log === undefined || now.log === before.log)

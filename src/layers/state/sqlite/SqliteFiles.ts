@@ -3,7 +3,7 @@
  *
  * SQLite with a write-ahead log does not look: it goes on in files that were removed, moved or replaced, and what it
  * commits there is lost for the process that opens the path next. So the store asks this after each transaction, for
- * the price of two `stat`s and the reading of sixteen bytes.
+ * the price of two `stat`s and the reading of twenty bytes.
  *
  * *Tricky*
  * - The database file is never opened here, and so never closed: closing any handle of it would drop the locks that
@@ -45,9 +45,15 @@ const look = (path: string): Seen | undefined => {
 
 const inUse = ({ dev, ino }: Seen, least: number): Expected => ({ dev, ino, least, most: Infinity })
 
-/** A log's header: whether it has one, and how often the log was begun anew. */
+/** Bytes of a log's header up to the end of its first salt. */
+const headerBytes = 20
+
+/**
+ * A log's header: whether it has one, and which log it is. Whoever begins a log anew gives it another first salt; the
+ * count beside that is of one connection's own.
+ */
 class LogHeader {
-  private readonly bytes = new DataView(new ArrayBuffer(16))
+  private readonly bytes = new DataView(new ArrayBuffer(headerBytes))
   private readonly fd: number
 
   constructor(fd: number) {
@@ -55,9 +61,10 @@ class LogHeader {
   }
 
   /** `undefined` where there is none. */
-  get restarts(): number | undefined {
-    const read = fs.readSync(this.fd, this.bytes, 0, 16, 0)
-    return read === 16 && this.bytes.getUint32(0) >>> 1 === 0x377f0682 >>> 1 ? this.bytes.getUint32(12) : undefined
+  get salt(): number | undefined {
+    const read = fs.readSync(this.fd, this.bytes, 0, headerBytes, 0)
+    const isHeader = read === headerBytes && this.bytes.getUint32(0) >>> 1 === 0x377f0682 >>> 1
+    return isHeader ? this.bytes.getUint32(16) : undefined
   }
 
   /** How many names the log has, wherever they are. */
@@ -107,7 +114,7 @@ export const watch = Effect.fnUntraced(function*(
   const markAt = (changedAt: number) =>
     Effect.map(progress, (row): CheckpointMark => ({
       changedAt,
-      restarts: header.restarts ?? 0,
+      log: header.salt,
       copied: Number(row?.["checkpointed"])
     }))
   let mark = knowsProgress ? yield* Effect.orElseSucceed(markAt(first.changedAt), () => undefined) : undefined
@@ -154,7 +161,10 @@ export const watch = Effect.fnUntraced(function*(
     const how = lossOf(log, foundLog, undefined)
     if (how !== undefined) return keep({ path: logPath, how })
     const isChanged = mark !== undefined && found?.changedAt !== mark.changedAt
-    const later = header.restarts === undefined ? headless(foundLog?.size) : isChanged ? changed(mark!) : undefined
+    const salt = header.salt
+    // The first log after the database was opened: nothing was copied of it yet.
+    if (mark?.log === undefined && mark !== undefined && !isChanged) mark = { ...mark, log: salt }
+    const later = salt === undefined ? headless(foundLog?.size) : isChanged ? changed(mark!) : undefined
     return Effect.isEffect(later) ? Effect.map(later, keep) : keep(later)
   }
 })

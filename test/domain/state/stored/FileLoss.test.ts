@@ -25,10 +25,11 @@ describe("FileLoss", () => {
   })
 
   it("a database file was overwritten if it was changed and no checkpoint has gone on since", () => {
-    const before = { changedAt: 5, restarts: 1, copied: 7 }
+    const before = { changedAt: 5, log: 1, copied: 7 }
     assert.isTrue(isOverwritten(before, { ...before, changedAt: 6 }))
     assert.isFalse(isOverwritten(before, before))
-    assert.isFalse(isOverwritten(before, { ...before, changedAt: 6, restarts: 2 }))
+    assert.isFalse(isOverwritten(before, { ...before, changedAt: 6, log: 2 }))
+    assert.isTrue(isOverwritten({ ...before, log: undefined }, { ...before, changedAt: 6 }))
     assert.isFalse(isOverwritten(before, { ...before, changedAt: 6, copied: 8 }))
   })
 })

@@ -216,6 +216,13 @@ for (const [media, losses] of [[databases, ofDatabases], [folders, ofFolders]] a
       it.live("what belongs to its use is no loss: compaction, checkpoints, other clients, a younger session", () =>
         Effect.gen(function*() {
           const { at, save, store } = yield* used(medium)
+          // The first log is cut off, and begun anew by the store itself.
+          if (medium.name.startsWith("SQLite")) {
+            const other = new DatabaseSync(join(at, "app.db"))
+            other.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+            other.close()
+            yield* save(4)
+          }
           const big = (seq: number) => record("b", seq, 3, { state: JSON.stringify("x".repeat(50_000)) })
           assert.strictEqual(yield* store.acquireEpoch("other"), 3)
           for (let seq = 1; seq <= 300; seq++) yield* store.save([big(seq)])
