@@ -168,7 +168,7 @@ const layers: ReadonlyArray<Fixture> = [
   },
   {
     law: "the store over SQL knows no Node",
-    file: "src/layers/state/sql/SqlStatements.ts",
+    file: "src/layers/state/rows/SqlStatements.ts",
     source: imports("node:sqlite"),
     says: "layers are platform-agnostic"
   },

@@ -42,7 +42,7 @@ const rooms: Record<string, ReadonlyArray<string>> = {
   "layers/observer": [".", "look"],
   "layers/placement": [".", "cluster worker serve"],
   "layers/server": [".", "system", "class", "engine", "life", "parts", "message"],
-  "layers/state": [".", "container durable file sqlite", "sql", "companion", "store", "lock"],
+  "layers/state": [".", "container durable file sqlite", "sql", "rows", "companion", "store", "lock"],
   "layers/supervision": [".", "static dynamic partition task", "tree", "restart"],
   "domain/state": ["log", "stored", ".", "shown"],
   "domain/supervision": [".", "restart"]

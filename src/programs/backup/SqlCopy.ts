@@ -6,8 +6,8 @@
  */
 import { Effect } from "effect"
 import type { SqlClient, SqlConnection, SqlError } from "effect/sql"
+import * as SqlStatements from "../../layers/state/rows/SqlStatements.ts"
 import { prepare } from "../../layers/state/sql/SqlSchema.ts"
-import * as SqlStatements from "../../layers/state/sql/SqlStatements.ts"
 
 type Row = SqlConnection.Row
 

@@ -77,7 +77,7 @@ export const damageRows = (seed: number) =>
     const columns = ["state = overlay(state placing '~' from 3 for 1)", "seq = seq + 1", "at = at + 1", "version = 7"]
     const change = columns[seed % columns.length]!
     yield* Effect.orDie(sql.unsafe(
-      `UPDATE heirloom_state SET ${change} WHERE ctid = (SELECT ctid FROM heirloom_state ORDER BY key, slot OFFSET ${
+      `UPDATE heirloom_state SET ${change} WHERE ctid = (SELECT ctid FROM heirloom_state WHERE key <> '%' ORDER BY key, slot OFFSET ${
         seed % 7
       } LIMIT 1)`
     ))

@@ -9,7 +9,7 @@ import { type Cause, Effect, Exit, type Scope } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 import type { FileLoss } from "../../../domain/state/stored/FileLoss.ts"
 import type { Head } from "../../../domain/state/stored/HeadRing.ts"
-import type { Statements } from "./SqlStatements.ts"
+import type { Statements } from "../rows/SqlStatements.ts"
 
 /** What has become of a file. */
 export interface Lost {

@@ -17,8 +17,8 @@ import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { fenced } from "../../../domain/state/stored/Ownership.ts"
 import { evict, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-import * as RowSums from "./RowSums.ts"
-import type { SlotRow } from "./SqlStatements.ts"
+import * as RowSums from "../rows/RowSums.ts"
+import type { SlotRow } from "../rows/SqlStatements.ts"
 
 /** What is remembered of a key. */
 interface Ring {
@@ -165,6 +165,13 @@ export class SlotRings {
       this.rings.delete(first)
       if (this.rings.size <= maxRings) return
     }
+  }
+
+  /** A key's newest snapshot that is known to be stored, and under which epoch; nothing while one is on its way. */
+  known(key: string): { readonly seq: number; readonly epoch: number } | undefined {
+    const ring = this.rings.get(key)
+    if (ring === undefined || this.unconfirmed.some((one) => one.key === key)) return undefined
+    return { seq: ring.seqs.reduce((newest, seq) => Math.max(newest, seq), 0), epoch: ring.under }
   }
 
   /** Forgets these keys: they are written in another way. */

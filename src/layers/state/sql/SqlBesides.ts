@@ -16,9 +16,9 @@ import {
   withoutSnapshot
 } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { earliest, type Row } from "../../../domain/state/Timers.ts"
-import * as RowSums from "./RowSums.ts"
-import type { LostAnswer, Recorded, Slotted } from "./SqlRows.ts"
-import type { Along, AnswerRow, Bound, Floor, Statements, TimerRow } from "./SqlStatements.ts"
+import * as RowSums from "../rows/RowSums.ts"
+import type { LostAnswer, Recorded, Slotted } from "../rows/SqlRows.ts"
+import type { Along, AnswerRow, Bound, Floor, Statements, TimerRow } from "../rows/SqlStatements.ts"
 
 type Records = ReadonlyArray<SnapshotRecord>
 
@@ -161,7 +161,8 @@ export const setAside = (
 ): ReadonlyArray<Bound> => {
   const at = kept.findIndex(({ record }) => record.seq === seq)
   const found = kept[at]
-  if (found === undefined) return []
+  // Where it is not known what there was, there is nothing to set aside.
+  if (found === undefined || found.record.isDoubt === true) return []
   const { record, slot } = found
   const after = withoutSnapshot(
     {

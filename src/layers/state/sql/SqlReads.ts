@@ -3,35 +3,48 @@
  *
  * @since 0.1.0
  */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { type AsideRecord, type DueKey, loaded } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
+import { keysOf } from "../rows/SqlKeys.ts"
+import { asideOf, dueOf, isTooLarge, newestAt, reasonOf, recordedOf, snapshotsOf } from "../rows/SqlRows.ts"
+import * as SqlStatements from "../rows/SqlStatements.ts"
 import type { StoreView } from "../store/StateStore.ts"
 import type { Known } from "./SqlBesides.ts"
-import { keysOf } from "./SqlKeys.ts"
-import { asideOf, dueOf, isTooLarge, reasonOf, recordedOf, snapshotsOf } from "./SqlRows.ts"
-import * as SqlStatements from "./SqlStatements.ts"
+import * as SqlMarks from "./SqlMarks.ts"
 
 /** Asks the database. */
 type Run<E> = (statement: SqlStatements.Bound) => Effect.Effect<ReadonlyArray<SqlConnection.Row>, E>
 
 const nothing: Known = { answers: [], lostAnswers: [], kept: [], lostTimers: [], stored: 0, timers: undefined }
 
+/** Answers the marks of tables that have none. */
+export type Unmarked<E> = (missing: ReadonlyArray<SqlMarks.Marked>) => Effect.Effect<SqlMarks.Marks, E>
+
 /** What lies there of a key, and what does not. */
 export const known = Effect.fnUntraced(function*<E>(
   sql: SqlStatements.Statements,
   run: Run<E>,
   key: string,
+  unmarked: Unmarked<E>,
   /** The number of a snapshot that is known to have been stored. */
   noted = 0
 ): Effect.fn.Return<Known, E> {
   const text = KeyText.encode(key)
-  const rows = yield* run(sql.snapshots(text))
-  if (rows.length === 0 && noted === 0) return nothing
-  const recorded = recordedOf(key, yield* run(sql.recorded(text, text)))
-  return { ...recorded, kept: snapshotsOf(key, rows, Math.max(recorded.stored, noted)) }
+  const found = yield* run(sql.snapshots(text))
+  const rows = found.filter((row) => row["key"] !== null)
+  let marks = SqlMarks.ofSnapshots(found)
+  if (!marks.has("snapshots")) marks = yield* unmarked(["snapshots"])
+  if (rows.length === 0 && noted === 0 && marks.get("snapshots") === undefined) return nothing
+  const besides = yield* run(sql.recorded(text, text))
+  const newest = newestAt(key, rows) ?? (yield* Clock.currentTimeMillis)
+  const recorded = recordedOf(key, besides.filter((row) => !SqlMarks.isMark(row)), newest)
+  let ofAnswers = SqlMarks.ofRecorded(besides)
+  if (!ofAnswers.has("answers")) ofAnswers = yield* unmarked(["answers"])
+  const kept = snapshotsOf(key, rows, Math.max(recorded.stored, noted))
+  return SqlMarks.withDoubts(key, { ...recorded, kept }, new Map([...marks, ...ofAnswers]))
 })
 
 /** What was set aside, of a key or of all. */
@@ -118,11 +131,12 @@ export const look = Effect.fnUntraced(function*(
     tables,
     load: (key) =>
       Effect.map(
-        known(sql, asking("load"), key),
+        known(sql, asking("load"), key, () => Effect.succeed(new Map())),
         ({ answers, kept, timers }) => kept.map(({ record }) => loaded(record, answers, timers))
       ),
     listAside: (key) => aside(sql, asking("listAside"), key),
     keys: (prefix = "", page) => keysOf(sql, asking("keys"), prefix, page),
+    doubt: SqlMarks.doubt(sql, asking("doubt")),
     timers: (limit, after, until) => due(sql, asking("timers"), limit, after, until)
   }
 })

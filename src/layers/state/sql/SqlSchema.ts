@@ -9,10 +9,10 @@
  */
 import { Effect } from "effect"
 import type { SqlConnection } from "effect/sql"
+import * as RowSums from "../rows/RowSums.ts"
+import { isTableMissing } from "../rows/SqlRows.ts"
+import type { Bound, Statements } from "../rows/SqlStatements.ts"
 import type { Execute, Lost, Watch } from "./DatabaseFiles.ts"
-import * as RowSums from "./RowSums.ts"
-import { isTableMissing } from "./SqlRows.ts"
-import type { Bound, Statements } from "./SqlStatements.ts"
 
 type Row = SqlConnection.Row
 
@@ -129,8 +129,10 @@ const tablesOf = ({ dialect, names: { answers, aside, owners, snapshots: table, 
   ]
 }
 
-/** Makes the tables, in a transaction of its caller. */
-export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E> => {
+/**
+ * Makes the tables, in a transaction of its caller: whether there were none of a store, or those of an earlier version.
+ */
+export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<boolean, E> => {
   const { dialect, names } = sql
   const plain = (text: string) => run([text, []])
   const columnsOf = (table: string) =>
@@ -170,9 +172,13 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
   })
 
   return Effect.gen(function*() {
-    if (yield* isPrepared) return
+    if (yield* isPrepared) return false
     if (sql.bounds !== undefined) yield* run(sql.bounds)
     if (sql.lockTables !== undefined) yield* run(sql.lockTables)
+    const found = yield* Effect.forEach(
+      [...summedTables.map(({ name }) => names[name]), names.owners],
+      (table) => Effect.map(columnsOf(table), ({ size }) => size > 0)
+    )
     const copies = yield* Effect.forEach(summedTables, summed)
     yield* Effect.forEach(tablesOf(sql), plain)
     for (const copy of copies) {
@@ -187,5 +193,6 @@ export const prepare = <E>(sql: Statements, run: Run<E>): Effect.Effect<void, E>
       // Each commit writes it over.
       if (dialect === "pg") yield* plain(`ALTER TABLE ${names.owners} SET (fillfactor = 10)`)
     }
+    return !found.includes(true) || copies.some((copy) => copy !== undefined)
   })
 }

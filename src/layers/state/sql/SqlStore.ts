@@ -15,19 +15,20 @@ import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { wholeStore } from "../../../domain/state/stored/Ownership.ts"
 import { generationsOf, invalid, loaded, type SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
-import { safely } from "../../observation/SafeLog.ts"
 import { OneConnection, type Take } from "../lock/DatabaseLock.ts"
+import * as RowSums from "../rows/RowSums.ts"
+import { countOf, keysOf } from "../rows/SqlKeys.ts"
+import { described, reasonOf } from "../rows/SqlRows.ts"
+import * as SqlStatements from "../rows/SqlStatements.ts"
 import { ownershipOf } from "../store/Holding.ts"
 import type * as StateStore from "../store/StateStore.ts"
 import * as DatabaseFiles from "./DatabaseFiles.ts"
-import * as RowSums from "./RowSums.ts"
 import { SlotRings } from "./SlotRings.ts"
 import { along, besides, type Known, setAside } from "./SqlBesides.ts"
-import { countOf, keysOf } from "./SqlKeys.ts"
+import * as SqlKnown from "./SqlKnown.ts"
+import * as SqlMarks from "./SqlMarks.ts"
 import * as SqlReads from "./SqlReads.ts"
-import { reasonOf } from "./SqlRows.ts"
 import { prepare, watchTables } from "./SqlSchema.ts"
-import * as SqlStatements from "./SqlStatements.ts"
 import { staleIn, Turns } from "./SqlTurns.ts"
 import * as SqlWaits from "./SqlWaits.ts"
 
@@ -70,10 +71,10 @@ export const make = Effect.fnUntraced(function*(
   database: Database,
   options: Options,
   /** What it is called in messages, where more is known of it than its table. */
-  known?: string
+  called?: string
 ): Effect.fn.Return<StateStore.StateStore<"process" | "machine">, StoreError, Scope.Scope> {
   const table = options.table ?? "heirloom_state"
-  const name = known ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
+  const name = called ?? `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
   const lockTimeout = GivenOption.patience({
     of: name,
     option: "lockTimeout",
@@ -124,7 +125,8 @@ export const make = Effect.fnUntraced(function*(
     database.files === undefined ? Effect.undefined : database.transaction(database.files.check(ask, name, sql.names))
   )
   if (what !== undefined) return yield* fail("open", { _tag: "Corrupt", what })
-  yield* typed("open")(database.transaction(prepare(sql, run)))
+  const prepared = Effect.flatMap(prepare(sql, run), (isNew) => SqlMarks.begin(sql, run, isNew, name))
+  yield* typed("open")(database.transaction(prepared))
   // What is known beside a database is known of one process's writes.
   const heads = yield* (isShared ? undefined : database.files?.heads(ask, table)) ?? Effect.undefined
   const lost = yield* (database.dialect === "pg" ? watchTables(ask, sql) : database.files?.watching(ask)) ??
@@ -238,7 +240,7 @@ export const make = Effect.fnUntraced(function*(
             if (yield* hasMoved) return yield* save(records)
             const reason = (yield* stale(records)) ?? (yield* outdated(records))
             // The fence is the only constraint that the store has put there to be hit.
-            return yield* fail("save", reason ?? { _tag: "Unusable", cause: error })
+            return yield* fail("save", reason ?? { _tag: "Unusable", cause: described(error) })
           })
           : Effect.fail(error)
     )
@@ -312,21 +314,7 @@ export const make = Effect.fnUntraced(function*(
       }
     ))
 
-  const knownOf = (key: string) => SqlReads.known(sql, run, key, heads?.of(RowSums.idOf(KeyText.encode(key))))
-
-  /** Timers are no part of a snapshot that could be gone back to. */
-  const tellTimers = (key: string, seqs: ReadonlyArray<number>) =>
-    seqs.length === 0 ? Effect.void : safely(
-      Effect.annotateLogs(
-        Effect.logError(
-          `the durable timers of "${key}" in the state store "${name}", set with snapshot ${
-            seqs.join(", ")
-          }, are not what was ` +
-            "written: they are not delivered. Its next answer that sets timers has new ones."
-        ),
-        { store: name, key }
-      )
-    )
+  const known = SqlKnown.make({ sql, run, name, rings, heads, stale })
 
   return {
     name,
@@ -353,9 +341,9 @@ export const make = Effect.fnUntraced(function*(
       )),
     load: (key) =>
       read("load")(Effect.gen(function*() {
-        const { answers, kept, lostAnswers, lostTimers, timers } = yield* knownOf(key)
+        const { answers, kept, lostAnswers, lostTimers, timers } = yield* known.compared(key)
         if (lostAnswers.length > 0) damagedAnswers.set(key, lostAnswers)
-        yield* tellTimers(key, lostTimers)
+        yield* known.tellTimers(key, lostTimers)
         return kept.map(({ record }) => loaded(record, answers, timers))
       })),
     save: (records) =>
@@ -367,18 +355,21 @@ export const make = Effect.fnUntraced(function*(
           : Effect.fail(fail("save", { _tag: "Invalid", what }))
       }),
     setAside: (snapshot) =>
-      guarded(
-        "setAside",
-        snapshot.epoch,
-        [snapshot.key],
-        Effect.gen(function*() {
-          const known = yield* knownOf(snapshot.key)
-          yield* runAll(setAside(sql, known, snapshot, yield* Clock.currentTimeMillis))
-          const left = known.kept.find(({ record }) => record.seq !== snapshot.seq)
-          const id = RowSums.idOf(KeyText.encode(snapshot.key))
-          return () => heads?.note([{ id, seq: left?.record.seq ?? 0 }])
-        })
-      ),
+      Effect.suspend(() => {
+        const own = rings.known(snapshot.key)
+        return guarded(
+          "setAside",
+          snapshot.epoch,
+          [snapshot.key],
+          Effect.gen(function*() {
+            const found = yield* known.of(snapshot.key, own?.seq)
+            yield* runAll(setAside(sql, found, snapshot, yield* Clock.currentTimeMillis))
+            const left = found.kept.find(({ record }) => record.seq !== snapshot.seq)
+            const id = RowSums.idOf(KeyText.encode(snapshot.key))
+            return () => heads?.note([{ id, seq: left?.record.seq ?? 0 }])
+          })
+        )
+      }),
     listAside: (key) => read("listAside")(SqlReads.aside(sql, run, key)),
     keys: (prefix = "", page) => read("keys")(keysOf(sql, run, prefix, page)),
     count: (prefix = "") => read("count")(countOf(sql, run, prefix)),
@@ -395,6 +386,8 @@ export const make = Effect.fnUntraced(function*(
             return Effect.as(runAll([sql.dropSnapshots(texts), sql.dropAnswers(texts), sql.dropTimers(texts)]), note)
           })
         ),
+    doubt: read("doubt")(SqlMarks.doubt(sql, run)),
+    settle: (epoch) => guarded("settle", epoch, [], Effect.as(SqlMarks.settle(sql, run), () => {})),
     timers: (limit, after, until) => read("timers")(SqlReads.due(sql, run, limit, after, until))
   }
 })

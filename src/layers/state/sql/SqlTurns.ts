@@ -11,8 +11,8 @@
 import { Effect } from "effect"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
 import { fenced, fencedOff, type Refusal } from "../../../domain/state/stored/Ownership.ts"
-import { isWhole } from "./SqlRows.ts"
-import type { Bound, Statements } from "./SqlStatements.ts"
+import { isWhole } from "../rows/SqlRows.ts"
+import type { Bound, Statements } from "../rows/SqlStatements.ts"
 
 /** Epochs that are remembered: there may be one for each of a million keys. Of one that is not, less is noticed. */
 const maxEpochs = 100_000

@@ -13,9 +13,10 @@ import { Hex } from "effect/encoding"
 import type { SqlConnection } from "effect/sql"
 import { damageOf } from "../../../domain/state/stored/RowSum.ts"
 import { safely } from "../../observation/SafeLog.ts"
+import { markKey } from "../rows/MarkStatements.ts"
+import type { Statements } from "../rows/SqlStatements.ts"
 import type { Check, Execute } from "../sql/DatabaseFiles.ts"
 import { type Summed, summedTables } from "../sql/SqlSchema.ts"
-import type { Statements } from "../sql/SqlStatements.ts"
 
 type Row = SqlConnection.Row
 type Names = Statements["names"]
@@ -89,14 +90,14 @@ const settled = (table: string, run: ReadonlyArray<Row>, keys: ReadonlyArray<unk
   let lost: Row | undefined
   for (const row of run) {
     const own = isSought ? ownOf(row) : undefined
-    if (own === undefined) lost ??= row
+    if (own === undefined) lost ??= row["id"] === markKey ? undefined : row
     else {
       save(row, own, row["sum"])
       const { id, key, seq } = row
       statements.push(`DELETE FROM ${table} WHERE key = ${quoted(key)} AND seq = ${quoted(seq)} AND id = ${quoted(id)}`)
     }
   }
-  if (lost !== undefined) { for (const key of keys) if (key !== lost["key"]) save(lost, key, 0) }
+  if (lost !== undefined) { for (const key of keys) if (key !== lost["key"] && key !== markKey) save(lost, key, 0) }
   return statements
 }
 

@@ -49,8 +49,8 @@ const inUse = ({ dev, ino }: Seen, least: number): Expected => ({ dev, ino, leas
 const headerBytes = 20
 
 /**
- * A log's header: whether it has one, and which log it is. Whoever begins a log anew gives it another first salt; the
- * count beside that is of one connection's own.
+ * A log's header: whether it has one, and which log it is. One that is begun anew has another first salt; the count
+ * beside that is of one connection's own.
  */
 class LogHeader {
   private readonly bytes = new DataView(new ArrayBuffer(headerBytes))

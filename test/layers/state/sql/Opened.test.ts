@@ -81,7 +81,7 @@ describe("a store on a database", () => {
           "at"
         ]]
       ) {
-        const rows = yield* client.unsafe(`SELECT typeof(${column}) AS type FROM ${table}`)
+        const rows = yield* client.unsafe(`SELECT typeof(${column}) AS type FROM ${table} WHERE key <> '%'`)
         assert.deepStrictEqual(rows.map((row) => Object(row).type), ["real"])
       }
       const error = yield* Effect.flip(client.unsafe("SELECT * FROM nowhere"))

@@ -4,8 +4,8 @@ import { Cause } from "effect"
 import { SqlError } from "effect/sql"
 import * as Answers from "../../../../src/domain/state/Answers.ts"
 import * as KeyText from "../../../../src/domain/state/stored/KeyText.ts"
-import * as RowSums from "../../../../src/layers/state/sql/RowSums.ts"
-import * as SqlRows from "../../../../src/layers/state/sql/SqlRows.ts"
+import * as RowSums from "../../../../src/layers/state/rows/RowSums.ts"
+import * as SqlRows from "../../../../src/layers/state/rows/SqlRows.ts"
 
 const sqlError = (cause: unknown, message = "Failed to execute statement") =>
   new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause, message, operation: "execute" }) })
@@ -132,9 +132,10 @@ describe("the snapshots of a key", () => {
       at: 1006
     })
     assert.isTrue(SqlRows.isWhole(snapshot(4, 1)))
-    assert.deepStrictEqual(SqlRows.snapshotsOf(key, [], 0), [{
+    assert.deepStrictEqual(SqlRows.snapshotsOf(key, [], 0), [])
+    assert.deepStrictEqual(SqlRows.snapshotsOf(key, [], 1), [{
       slot: undefined,
-      record: { ...lost(0), damaged: "it is not there any more, though it was stored" }
+      record: { ...lost(1), damaged: "it is not there any more, though it was stored" }
     }])
   })
 
@@ -198,9 +199,9 @@ describe("what is recorded beside the snapshots of a key", () => {
   const none = { answers: [], lostAnswers: [], lostTimers: [], stored: 0, timers: undefined }
 
   it("is its answers, the oldest first and each once, and its timers, the newest first", () => {
-    assert.deepStrictEqual(SqlRows.recordedOf(key, []), none)
+    assert.deepStrictEqual(SqlRows.recordedOf(key, [], 1003), none)
     const rows = [answer(1, "a"), timers(2, 50), answer(2, "b%"), timers(3, undefined), answer(4, "a")]
-    const found = SqlRows.recordedOf(key, rows)
+    const found = SqlRows.recordedOf(key, rows, 1003)
     assert.deepStrictEqual(found, {
       ...none,
       answers: [
@@ -219,7 +220,7 @@ describe("what is recorded beside the snapshots of a key", () => {
       answer(3, "c"),
       answer(4, "d", { at: 9999 })
     ]
-    const { answers, lostAnswers, stored } = SqlRows.recordedOf(key, rows)
+    const { answers, lostAnswers, stored } = SqlRows.recordedOf(key, rows, 1003)
     const why = (body: string) => `its row in the database is not what was written: ${body}`
     const lost = [
       { id: "a", answer: Answers.lost({ id: "a", seq: 1, at: 1001 }, why("x")) },
@@ -229,18 +230,21 @@ describe("what is recorded beside the snapshots of a key", () => {
     assert.strictEqual(stored, 3)
     assert.deepStrictEqual(lostAnswers, lost)
     assert.deepStrictEqual(answers.map(({ id, seq }) => [id, seq]), [["a", 1], ["c", 3], ["", 3]])
-    const long = SqlRows.recordedOf(key, [answer(1, "a", { body: "x".repeat(300) })]).lostAnswers[0]!
+    const long = SqlRows.recordedOf(key, [answer(1, "a", { body: "x".repeat(300) })], 1003).lostAnswers[0]!
     assert.strictEqual(Answers.lossOf(long.answer), why("x".repeat(200)))
   })
 
   it("timers whose text is damaged are not set, and those beside them are; where the number is not known none are", () => {
-    assert.deepStrictEqual(SqlRows.recordedOf(key, [timers(1, 50), timers(2, 60, { body: "[" }), timers(3, 70)]), {
-      ...none,
-      timers: [{ seq: 3, timers: ring(70) }, { seq: 2, timers: [] }, { seq: 1, timers: ring(50) }],
-      lostTimers: [2],
-      stored: 3
-    })
-    assert.deepStrictEqual(SqlRows.recordedOf(key, [timers(1, 50), timers(2, 60, { seq: 9 })]), {
+    assert.deepStrictEqual(
+      SqlRows.recordedOf(key, [timers(1, 50), timers(2, 60, { body: "[" }), timers(3, 70)], 1003),
+      {
+        ...none,
+        timers: [{ seq: 3, timers: ring(70) }, { seq: 2, timers: [] }, { seq: 1, timers: ring(50) }],
+        lostTimers: [2],
+        stored: 3
+      }
+    )
+    assert.deepStrictEqual(SqlRows.recordedOf(key, [timers(1, 50), timers(2, 60, { seq: 9 })], 1003), {
       ...none,
       timers: [{ seq: 0, timers: [] }],
       lostTimers: [9],

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as KeyText from "../../../../src/domain/state/stored/KeyText.ts"
 import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
-import * as RowSums from "../../../../src/layers/state/sql/RowSums.ts"
+import * as RowSums from "../../../../src/layers/state/rows/RowSums.ts"
 import { type EpochRows, SlotRings } from "../../../../src/layers/state/sql/SlotRings.ts"
 
 const record = (key: string, seq: number, epoch = 1, trusted = 0): SnapshotRecord => ({

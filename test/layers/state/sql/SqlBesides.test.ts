@@ -2,9 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import * as KeyText from "../../../../src/domain/state/stored/KeyText.ts"
-import * as RowSums from "../../../../src/layers/state/sql/RowSums.ts"
+import * as RowSums from "../../../../src/layers/state/rows/RowSums.ts"
+import * as SqlStatements from "../../../../src/layers/state/rows/SqlStatements.ts"
 import { along, besides, setAside, timerRow } from "../../../../src/layers/state/sql/SqlBesides.ts"
-import * as SqlStatements from "../../../../src/layers/state/sql/SqlStatements.ts"
 import { answer, record, timer } from "../../../kit/stores/Records.ts"
 
 const sql = SqlStatements.make("sqlite", "t")

@@ -76,7 +76,7 @@ const textOf = (cause: unknown): string => {
 }
 
 /** The error with what the database said. */
-const described = (error: SqlError.SqlError): Error => {
+export const described = (error: SqlError.SqlError): Error => {
   const said = textOf(error.reason.cause)
   return error.message.includes(said) ? error : new Error(`${error.message}: ${said}`, { cause: error })
 }
@@ -134,7 +134,7 @@ const missing = "it is not there any more, though it was stored"
 
 /** The snapshots of a key that are not there: `stored` is the number of one that is known to have been stored. */
 const gone = (key: string, stored: number, kept: ReadonlyArray<SnapshotRecord>): ReadonlyArray<Slotted> =>
-  kept.some((one) => one.seq >= stored) ? [] : [{
+  stored === 0 || kept.some((one) => one.seq >= stored) ? [] : [{
     slot: undefined,
     record: { key, epoch: 0, seq: stored, version: 0, state: "", trusted: 0, at: kept[0]?.at ?? 0, damaged: missing }
   }]
@@ -212,14 +212,22 @@ export interface Recorded {
   readonly stored: number
 }
 
-/** The same out of its rows, which are ordered by the snapshots they came with. */
-export const recordedOf = (key: string, rows: ReadonlyArray<SqlConnection.Row>): Recorded => {
+/** When the newest snapshot of a key was made, out of the rows that are whole. */
+export const newestAt = (key: string, rows: ReadonlyArray<SqlConnection.Row>): number | undefined => {
+  const keySum = RowSums.ofText(KeyText.encode(key))
+  const times = rows.map((row) => found(key, keySum, row)).filter(({ damage }) => damage !== "row")
+  return times.length === 0 ? undefined : times.reduce((newest, { record }) => Math.max(newest, record.at), 0)
+}
+
+/**
+ * The same out of its rows, which are ordered by the snapshots they came with; none of these was made after `newest`.
+ */
+export const recordedOf = (key: string, rows: ReadonlyArray<SqlConnection.Row>, newest: number): Recorded => {
   const text = KeyText.encode(key)
   const answers: Array<RecordedAnswer> = []
   const lostTimers: Array<number> = []
   const lost: Array<RecordedAnswer & { readonly damage: RowDamage }> = []
   let isNoneSet = false
-  let last = 0
   let timers: Array<Row> | undefined
   let stored = 0
   for (const row of rows) {
@@ -242,15 +250,14 @@ export const recordedOf = (key: string, rows: ReadonlyArray<SqlConnection.Row>):
         else (timers ??= []).unshift({ seq, timers: none })
       }
     } else {
-      if (damage !== "row") last = Math.max(last, at)
       const answer = { id: KeyText.decode(id), seq, at, body }
       if (damage === undefined) answers.push(answer)
       else lost.push({ ...answer, damage })
     }
   }
   const lostAnswers = lost.map(({ at, body, damage, id, seq }): LostAnswer => {
-    // One of which it is not known what call it was of stands for any; it is as young as the youngest at most.
-    const known = damage === "text" ? { id, seq, at } : { id: Answers.anyId, seq: stored, at: last }
+    // One of which it is not known what call it was of stands for any; it is as young as the newest snapshot at most.
+    const known = damage === "text" ? { id, seq, at } : { id: Answers.anyId, seq: stored, at: newest }
     const why = `its row in the database is not what was written: ${body.slice(0, 200)}`
     return { id: KeyText.encode(id), answer: Answers.lost(known, why) }
   })

@@ -27,6 +27,8 @@
  */
 import { Struct } from "effect"
 import { prefix } from "../../../domain/state/MadeKey.ts"
+import * as MarkStatements from "./MarkStatements.ts"
+import { markKey } from "./MarkStatements.ts"
 
 /** A dialect that the store speaks. */
 export type Dialect = "sqlite" | "pg"
@@ -264,6 +266,7 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
         : `SELECT name FROM pragma_table_info(?)`
     ),
     dialect,
+    ...MarkStatements.make(table, statement),
     names: { snapshots: table, answers, timers, aside, owners },
     // Two clients creating the tables at once collide in PostgreSQL's catalogue; any number will do for the lock.
     lockTables: pg ? statement("SELECT pg_advisory_xact_lock(4714117090)")() : undefined,
@@ -318,13 +321,17 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     ]],
     slots: ofKeys(`SELECT key, slot, seq, epoch FROM ${table} WHERE`, ""),
     younger: ofKeys(`SELECT ${ofSnapshot} FROM ${table} WHERE`, "AND epoch > ? ORDER BY epoch DESC"),
+    /** With the mark of the table, which has no key. */
     snapshots: statement(
-      `SELECT ${ofSnapshot} FROM ${table} WHERE key = ?`
+      `SELECT ${ofSnapshot} FROM ${table} WHERE key = ?
+       UNION ALL SELECT NULL, ${ofSnapshot.slice(5)} FROM ${table} WHERE key = '${markKey}'`
     ),
-    /** The answers of a key, the oldest first, and its timers, which have no id. */
+    /** The answers of a key, the oldest first, its timers, which have no id, and the mark of the answers, with -1. */
     recorded: statement(
       `SELECT id, seq, at, body, sum FROM ${answers} WHERE key = ?
-       UNION ALL SELECT NULL, seq, NULL, timers, sum FROM ${timers} WHERE key = ? ORDER BY seq, id`
+       UNION ALL SELECT NULL, seq, NULL, timers, sum FROM ${timers} WHERE key = ?
+       UNION ALL SELECT '${markKey}', -1, at, body, sum FROM ${answers} WHERE key = '${markKey}' AND id = '${markKey}'
+       ORDER BY seq, id`
     ),
     saveAnswers: (rows: ReadonlyArray<AnswerRow>): ReadonlyArray<Bound> =>
       pg
@@ -373,10 +380,16 @@ export const make = (dialect: Dialect, table: string, patience = defaultPatience
     asideOf: statement(
       `SELECT ${ofAside} FROM ${aside} WHERE key = ? ORDER BY id`
     ),
-    keysBetween: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ?`),
-    countBetween: statement(`SELECT count(DISTINCT key) AS n FROM ${table} WHERE key >= ? AND key <= ?`),
-    keysFrom: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ? ORDER BY key LIMIT ?`),
-    keysAfter: statement(`SELECT DISTINCT key FROM ${table} WHERE key > ? AND key <= ? ORDER BY key LIMIT ?`),
+    keysBetween: statement(`SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ? AND key <> '${markKey}'`),
+    countBetween: statement(
+      `SELECT count(DISTINCT key) AS n FROM ${table} WHERE key >= ? AND key <= ? AND key <> '${markKey}'`
+    ),
+    keysFrom: statement(
+      `SELECT DISTINCT key FROM ${table} WHERE key >= ? AND key <= ? AND key <> '${markKey}' ORDER BY key LIMIT ?`
+    ),
+    keysAfter: statement(
+      `SELECT DISTINCT key FROM ${table} WHERE key > ? AND key <= ? AND key <> '${markKey}' ORDER BY key LIMIT ?`
+    ),
     dropSnapshots: ofKeys(`DELETE FROM ${table} WHERE`, ""),
     dropAnswers: ofKeys(`DELETE FROM ${answers} WHERE`, ""),
     dropTimers: ofKeys(`DELETE FROM ${timers} WHERE`, "")
