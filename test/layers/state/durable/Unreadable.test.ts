@@ -1,6 +1,6 @@
 /** States that this code cannot read at all: who hears of it by which door, and that nothing is put in their place. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Cause, Effect, Layer, Option, Schema } from "effect"
 import {
   Agent,
   DynamicSupervisor,
@@ -208,7 +208,10 @@ describe("a server whose state could not be read", () => {
       )
       const static_ = Layer.provide(fixed(), storeLayer(script))
       isMended = false
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.scoped(Layer.build(static_)))))
+      assert.include(
+        String(yield* Effect.exit(Effect.scoped(Layer.build(static_)))),
+        "the migration to version 2 died: no such field"
+      )
       isMended = true
       assert.strictEqual(yield* Effect.provide(Effect.flatMap(Till, (till) => till.Get()), static_), 5)
     }).pipe(Effect.provide(recordedLog().layer)))
@@ -276,7 +279,7 @@ describe("a restart that is refused", () => {
         const [a, b] = [yield* Till.at("a"), yield* Till.at("b")]
         bad = new Set([1])
         const exit = yield* Effect.exit(a.Die())
-        assert.isTrue(Exit.isFailure(exit))
+        assert.include(String(exit), "the server crashed: boom")
         yield* turns
         assert.strictEqual(yield* Process.status(a), "stopped")
         const { reason } = yield* harness.awaitTag("StartFailed", a, 2)
