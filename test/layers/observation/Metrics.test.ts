@@ -45,6 +45,13 @@ describe("metrics", () => {
       })
     ))
 
+  it("sort recoveries by length from a microsecond on, each bound four times the last, up to minutes", () => {
+    const bounds = Metrics.recoveryBounds.filter(Number.isFinite)
+    assert.strictEqual(bounds[0], 1e-6)
+    for (const [i, bound] of bounds.slice(1).entries()) assert.approximately(bound / bounds[i]!, 4, 1e-9)
+    assert.isAbove(bounds.at(-1)!, 4 * 60)
+  })
+
   it.effect("add up all trees that report to one registry", () =>
     isolated((registry) =>
       Effect.gen(function*() {

@@ -416,6 +416,7 @@ describe("stop", () => {
         for (const effect of [...asked, counters.resize(1)]) {
           const error = yield* Effect.flip(effect as Effect.Effect<unknown, PartitionSupervisor.PartitionError>)
           assert.deepStrictEqual(error.reason, { _tag: "NotRunning" })
+          assert.include(error.message, "the partition supervisor is not running. Start it")
         }
       }).pipe(Effect.provide(Supervisor.layer({ strategy: "one_for_one" }, [
         StateContainer.layerForget(Counter),

@@ -95,7 +95,8 @@ describe("a seed", () => {
         assert.isTrue(next >= 0 && next < 1)
         assert.isTrue(Number.isSafeInteger(integer))
       }
-      assert.isTrue(drawn.some(([, integer]) => integer < 0) && drawn.some(([, integer]) => integer > 0))
+      const half = Number.MAX_SAFE_INTEGER / 2
+      assert.isTrue(drawn.some(([, integer]) => integer < -half) && drawn.some(([, integer]) => integer > half))
     }))
 
   it.effect("runs each of thousands of tasks once, in the order of their arrival", () =>

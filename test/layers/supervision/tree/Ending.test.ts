@@ -10,11 +10,12 @@ import {
   Registry,
   Restart,
   StateContainer,
-  Supervisor
+  Supervisor,
+  Telemetry
 } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
-import { probe, recipe, Script, top } from "../../../kit/Probe.ts"
+import { probe, recipe, record, Script, top } from "../../../kit/Probe.ts"
 
 class Room extends GenServer.Service<Room>()("test/Room", {
   state: Schema.Int,
@@ -147,5 +148,39 @@ describe("a child that is down while its supervisor is still ending", () => {
       hanging.release()
       yield* TestClock.adjust(0)
       assert.isDefined(stopping.pollUnsafe())
+    }))
+
+  for (const how of ["terminateChild", "stop"] as const) {
+    it.effect(`in a tree under a dynamic supervisor, too (${how})`, () =>
+      Effect.gen(function*() {
+        const [hanging, a] = [slowly(), new Script()]
+        const pool = yield* Effect.map(Layer.build(Pool.layer()), (context) => Context.get(context, Pool))
+        const sub = yield* pool.startChild(
+          Supervisor.recipe({ ...one, id: "sub" }, [recipe("hanging", hanging), recipe("a", a)])
+        )
+        const stopping = yield* now(how === "stop" ? pool.stop() : pool.terminateChild(sub))
+        assert.deepStrictEqual([a.fates, hanging.fates], [["stopped"], []])
+        hanging.release()
+        yield* TestClock.adjust(0)
+        assert.isDefined(stopping.pollUnsafe())
+      }))
+  }
+})
+
+describe("a child that crashes while its dynamic supervisor ends", () => {
+  it.effect("before it was asked to stop, is not said to be restarted", () =>
+    Effect.gen(function*() {
+      const { take, telemetry } = record()
+      const [a, b] = [new Script(), new Script()]
+      const pool = yield* Effect.map(Layer.build(Pool.layer()), (context) => Context.get(context, Pool)).pipe(
+        Effect.provideService(Telemetry.CurrentTelemetry, telemetry)
+      )
+      yield* pool.startChild(recipe("a", a))
+      yield* pool.startChild(recipe("b", b))
+      take()
+      a.meanwhile.settle = () => b.end()
+      yield* pool.stop()
+      assert.deepStrictEqual([b.started, b.fates], [1, ["stopped"]])
+      assert.deepStrictEqual(take().filter((line) => line.includes("b#")), ["Exited b#1 crashed: boom"])
     }))
 })
