@@ -15,7 +15,6 @@ export interface Made {
 
 /** What an incarnation makes again: the oldest that an earlier one has made of itself, if it makes something itself. */
 export const inherited = <M extends Made>(all: Iterable<M>, by: number): M | undefined => {
-  if (by === 0) return undefined
   for (const made of all) if (made.by > 0 && made.by < by) return made
   return undefined
 }

@@ -30,6 +30,8 @@ describe("the answers of a handler", () => {
     assert.deepStrictEqual(Next.stop("shutdown").reason, { _tag: "Shutdown" })
     const crashed = { _tag: "Crashed", cause: Cause.die("boom") } as const
     assert.strictEqual(Next.stop(crashed).reason, crashed)
+    // Past the type checker.
+    assert.throws(() => Next.stop("done" as "normal"), "Next.stop was given \"done\" as reason")
   })
 
   it("a reply or a last state that is undefined is still one", () => {

@@ -15,6 +15,7 @@ import {
   maxKeyBytes,
   type SnapshotRecord,
   timersOf,
+  undoubted,
   withoutSnapshot
 } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
 import type { Timers } from "../../../../src/domain/state/Timers.ts"
@@ -186,4 +187,12 @@ describe("what a store keeps of a key", () => {
     const rows = [{ seq: 3, timers: [timer("late")] }, { seq: 1, timers: [timer("early")] }]
     assert.deepStrictEqual(loaded(one, [], rows), { ...one, answers: [], timers: [timer("early")] })
   })
+})
+
+it("a doubt is over when the answers that it may concern would be; records are never", () => {
+  const limits = { maxCount: 1, maxAge: 100 }
+  const doubt: SnapshotRecord = { ...record, at: 1000, isDoubt: true }
+  const old: SnapshotRecord = { ...record, at: 0 }
+  assert.deepStrictEqual(undoubted([doubt, old], 1100, limits), [doubt, old])
+  assert.deepStrictEqual(undoubted([doubt, old], 1101, limits), [old])
 })
