@@ -43,6 +43,18 @@ describe("the next look", () => {
       assert.deepStrictEqual(group?.path, ["app", "watched/Counter"])
       assert.deepStrictEqual(group?.steps.map(({ tag }) => tag), ["Exited", "Restarting", "StateRestored", "Started"])
       assert.deepInclude(rowOf("watched/Counter")(screen), { incarnation: 2, lastExit: "crashed: Error: boom" })
+      const { recoveryMillis, ...counts } = screen.totals
+      assert.isAtLeast(recoveryMillis, 0)
+      assert.deepStrictEqual(counts, {
+        messages: 2,
+        queued: 0,
+        crashes: 1,
+        restarts: 1,
+        rollbacks: 0,
+        recoveries: 1,
+        processes: 9,
+        troubled: 0
+      })
     }).pipe(Effect.provide(App), quiet))
 
   it.effect("has a server that is busy, with its message and since when, and an alarm when that takes ten seconds", () =>
