@@ -175,7 +175,6 @@ export const scan = Effect.fnUntraced(function*(
     behind = next + 1
     position = next
   }
-  return position
 })
 
 /** The heads that were written beside a segment, by their places. */

@@ -212,6 +212,14 @@ describe("an index of a log", () => {
         const rotten = rottenIn(log)
         const made = yield* compacted(log)
         assert.deepStrictEqual(inOrder(made.rotten), inOrder(rotten))
+        // Answers lie beside the newest snapshot, and timers where there are any: what rots elsewhere costs none.
+        for (const entry of made.frames.flat()) {
+          if (entry._tag !== "Put") continue
+          const { answers, key, seq, timers } = entry.record
+          const kept = index.kept.get(key)!
+          assert.strictEqual(answers !== undefined, seq === kept.snapshots[0]!.seq)
+          assert.strictEqual(timers === undefined, kept.timers === undefined)
+        }
         for (const frame of made.frames) {
           const inFrame = frame.flatMap((entry) => entry._tag === "Put" ? [entry.record.key] : [])
           assert.strictEqual(new Set(inFrame).size, inFrame.length, "two snapshots of a key lie in one frame")
