@@ -34,6 +34,24 @@ describe("recorded answers", () => {
     assert.deepStrictEqual([gone(6240, 3, limits), gone(6241, 1, limits), gone(6001, 4, limits)], [false, true, true])
   })
 
+  it("are under made keys for as long as their calls live, and no longer than ten minutes", () => {
+    const life = (millis: number) => MadeKey.lifeOf(MadeKey.make("a:b", millis))
+    assert.deepStrictEqual([life(0), life(999), life(1000), life(9_999), life(35_500)], [
+      1000,
+      1000,
+      2000,
+      10_000,
+      36_000
+    ])
+    assert.strictEqual(life(599_999), 600_000)
+    // No longer call has one; and no more than a second is added.
+    assert.strictEqual(life(600_000), 600_000)
+    assert.isTrue(MadeKey.isMade(MadeKey.make("a", 600_000)))
+    assert.strictEqual(MadeKey.make("a", 600_001), "a")
+    assert.strictEqual(MadeKey.lifeOf(`${MadeKey.make("", 0).split("1")[0]}zzzz:a`), 600_000)
+    assert.strictEqual(MadeKey.lifeOf(`${MadeKey.make("", 0).split("1")[0]}!:a`), 600_000)
+  })
+
   it("that are lost say so, with their reason, and one that stands for any counts until it is old", () => {
     const lost = Answers.lost(answer("a", 5, 7), "a \"sum\" differs")
     assert.deepStrictEqual([lost.id, lost.seq, lost.at], ["a", 7, 5])

@@ -50,12 +50,22 @@ describe("timers", () => {
     assert.strictEqual((next!.due - due) / every, one!.missed + 1)
   })
 
+  it("are due first as the earliest of them, whatever their order", () => {
+    assert.isUndefined(Timers.earliest([]))
+    for (const dues of [[3, 1, 2], [1, 2, 3], [2, 3, 1], [1, 1]]) {
+      assert.strictEqual(Timers.earliest(dues.map((due, i) => timer(`${i}`, due))), 1)
+    }
+  })
+
   it("that were handled are gone, unless they were set anew meanwhile", () => {
     const [one] = Timers.due([timer("a", 1)], 5)
     assert.deepStrictEqual(Timers.handled([timer("a", 1), timer("b", 1)], one!), [timer("b", 1)])
     assert.deepStrictEqual(Timers.handled([timer("a", 7)], one!), [timer("a", 7)])
     assert.isFalse(Timers.isSet([timer("a", 7)], one!))
     assert.isTrue(Timers.isSet([timer("a", 1)], one!))
+    assert.isFalse(Timers.isSet([timer("b", 1)], one!))
+    // It need not be the very one.
+    assert.isTrue(Timers.isSet([timer("b", 1), structuredClone(timer("a", 1))], one!))
     // To the same time, but another message.
     assert.isFalse(Timers.isSet([{ ...timer("a", 1), message: "Close" }], one!))
     assert.isFalse(Timers.isSet([{ ...timer("a", 1), payload: { note: "other" } }], one!))

@@ -116,4 +116,36 @@ describe("LogFrame", () => {
     assert.strictEqual(LogFrame.find(bytes, before.length + 1, crc), before.length + frame.length)
     assert.strictEqual(LogFrame.find(before, 0, crc), -1)
   }, few)
+
+  it("a head is claimed where its mark is and its lengths can be: that of a head holds a header, that of a frame its head", () => {
+    const frame = frameOf([{ json: 1, texts: ["text"] }])
+    const { headBytes, length } = LogFrame.headAt(frame, 0, crc)!
+    const claimed = (changes: Record<number, number>, end = frame.length) => {
+      const bytes = joined(new Uint8Array([1, 2, 3]), frame)
+      for (const [at, value] of Object.entries(changes)) {
+        new DataView(bytes.buffer).setUint32(3 + Number(at), value, true)
+      }
+      return LogFrame.claimedAt(bytes.subarray(0, 3 + end), 3)
+    }
+    assert.deepInclude(claimed({}), { ...position, headBytes, length })
+    assert.deepInclude(claimed({}, LogFrame.headerBytes), { headBytes, length })
+    assert.isUndefined(claimed({}, LogFrame.headerBytes - 1))
+    assert.isUndefined(claimed({ 0: 0x314d4c48 }))
+    assert.deepInclude(claimed({ 12: LogFrame.headerBytes }), { headBytes: LogFrame.headerBytes })
+    assert.isUndefined(claimed({ 12: LogFrame.headerBytes - 1 }))
+    assert.deepInclude(claimed({ 8: headBytes }), { headBytes, length: headBytes })
+    assert.isUndefined(claimed({ 8: headBytes - 1 }))
+    // It may reach beyond the end, and is not whole then.
+    assert.deepInclude(claimed({ 8: 5000, 12: 4000 }), { headBytes: 4000, length: 5000 })
+  })
+
+  it("a text is whole where all of it is there, as it was written", () => {
+    const bytes = new TextEncoder().encode("..text")
+    const text = (length: number, of = bytes) => ({ offset: 2, length, sum: crc(of.subarray(2, 2 + length)) })
+    assert.isTrue(LogFrame.isWhole(bytes, 2, text(4), crc))
+    assert.isTrue(LogFrame.isWhole(bytes, 6, { offset: 6, length: 0, sum: crc(new Uint8Array(0)) }, crc))
+    assert.isFalse(LogFrame.isWhole(bytes, 2, { ...text(4), length: 5 }, crc), "it ends too soon")
+    assert.isFalse(LogFrame.isWhole(bytes, 2, { ...text(4), sum: text(4).sum ^ 1 }, crc))
+    assert.isFalse(LogFrame.isWhole(bytes, 1, text(4), crc))
+  })
 })

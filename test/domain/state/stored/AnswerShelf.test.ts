@@ -39,6 +39,9 @@ describe("the answers of one key", () => {
       [sizeOf("ab", "cde") - sizeOf("", ""), sizeOf("", "cde") - sizeOf("", "")],
       [5, 3]
     )
+    // Of both kinds of key together.
+    assert.strictEqual(size, new AnswerShelf([answer(1, 1)]).size + new AnswerShelf([answer(9, 2)]).size)
+    assert.strictEqual(shelf.count, 2)
     shelf.add([answer(5, 3)])
     assert.isAbove(shelf.size, size)
     shelf.forgetBefore(4)

@@ -27,6 +27,16 @@ describe("KeyText", () => {
     assert.strictEqual(Math.sign(compare(a, b)), Buffer.compare(bytes(a), bytes(b)))
   })
 
+  it("keys with characters of two units come after all that have one, as their bytes do", () => {
+    const sorted = ["a", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{103ff}", "\u{10400}", "\u{10ffff}"]
+    for (const [i, a] of sorted.entries()) {
+      for (const [j, b] of sorted.entries()) {
+        assert.strictEqual(Math.sign(compare(a, b)), Math.sign(i - j), `${i}, ${j}`)
+      }
+    }
+    assert.strictEqual(decode("a"), "a")
+  })
+
   it.prop("two strings never become one text", { one: Hard, two: Hard }, ({ one, two }) => {
     assert.strictEqual(encode(one.join("")) === encode(two.join("")), one.join("") === two.join(""))
   })

@@ -164,3 +164,52 @@ describe("judge", () => {
     assert.deepStrictEqual([decision.from, decision.to.seq], [5, 1])
   })
 })
+
+describe("judge, where records are damaged", () => {
+  const damaged = (one: Stored): Stored => ({ ...one, damaged: `${one.seq} is not what was written` })
+  const asides = ({ aside }: { readonly aside: ReadonlyArray<Generations.Aside<Stored>> }) =>
+    aside.map(({ seq, why }) => [seq, why])
+
+  it("sets those aside first, wherever they lie, and starts from the newest that is whole", () => {
+    const newest = judged([damaged(stored(3, 2)), stored(2, 1), stored(1, 0)])
+    assert.deepStrictEqual(asides(newest), [[3, "3 is not what was written"]])
+    // What it says of those before it is believed.
+    const to = start(2, 2, true)
+    assert.deepStrictEqual(newest.decision, { _tag: "RollBack", from: 3, to, why: "3 is not what was written" })
+    assert.deepStrictEqual([newest.books?.seq, newest.books?.trust], [2, "trusted"])
+    const older = judged([damaged(stored(1, 0)), stored(3, 2), damaged(stored(2, 1))])
+    assert.deepStrictEqual(asides(older), [[2, "2 is not what was written"], [1, "1 is not what was written"]])
+    assert.deepStrictEqual(older.decision, { _tag: "Restore", snapshot: start(3, 3, false) })
+    const all = judged([damaged(stored(2, 1)), damaged(stored(1, 0))])
+    assert.deepStrictEqual(all.decision, {
+      _tag: "Init",
+      from: 2,
+      why: "2 is not what was written; 1 is not what was written"
+    })
+    assert.isUndefined(all.books)
+  })
+
+  it("refuses the newest like any suspect where that is asked for, and no older one", () => {
+    const refused = judged([damaged(stored(3, 2)), stored(2, 1)], { onSuspect: "refuse" })
+    assert.deepStrictEqual(refused.decision, { _tag: "Refuse", from: 3, why: "3 is not what was written" })
+    assert.deepStrictEqual([refused.aside, refused.from, refused.books?.seq], [[], undefined, 2])
+    const older = judged([stored(3, 2), damaged(stored(2, 1))], { onSuspect: "refuse" })
+    assert.deepStrictEqual(older.decision, { _tag: "Restore", snapshot: start(3, 3, false) })
+    assert.deepStrictEqual(asides(older), [[2, "2 is not what was written"]])
+    assert.strictEqual(judged([], { onSuspect: "refuse" }).decision._tag, "Init")
+  })
+
+  it("says of what cannot be read what was set aside before it, and nothing of what is older", () => {
+    assert.deepStrictEqual(seqOfUnread([damaged(stored(3, 2)), stored(2, 1, "two"), damaged(stored(1, 0))]), [
+      2,
+      "3 is not what was written"
+    ])
+    const newest = judged([stored(2, 1, "two"), damaged(stored(1, 0))])
+    assert(newest.decision._tag === "Init")
+    assert.match(newest.decision.why, /^1 is not what was written; snapshot 2 cannot be read/)
+  })
+
+  it("starts from a trusted one as trusted, whatever is not known against it", () => {
+    assert.deepStrictEqual(judged([stored(2, 2)]).decision, { _tag: "Restore", snapshot: start(2, 2, true) })
+  })
+})
