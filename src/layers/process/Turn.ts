@@ -19,24 +19,25 @@ export const maxDepth = 24
 /** The same where a user's generators stand between the levels, which may be nested. */
 const roomy = 8
 
-let depth = 0
+/** How many hand-offs are entered and not left. A record, so that one can be put back where nothing can be called. */
+export const stack = { depth: 0 }
 const deferred: Array<() => void> = []
 let head = 0
 
 /** Whether one more hand-off may run on this stack. */
-export const isShallow = (): boolean => depth < maxDepth
+export const isShallow = (): boolean => stack.depth < maxDepth
 
 /** Whether the stack is so shallow that a user's generators, too, may stand between one hand-off and the next. */
-export const isNearTop = (): boolean => depth < roomy
+export const isNearTop = (): boolean => stack.depth < roomy
 
 /** Enters a hand-off; pair with {@link leave} in a `finally`. */
 export const enter = (): void => {
-  depth++
+  stack.depth++
 }
 
 /** Leaves a hand-off; the outermost one runs what had to wait. */
 export const leave = (): void => {
-  if (--depth === 0 && deferred.length > 0) runDeferred()
+  if (--stack.depth === 0 && deferred.length > 0) runDeferred()
 }
 
 // Apart, because every call passes through `leave` and next to none has anything to run: emptying an empty array alone
@@ -45,11 +46,11 @@ const runDeferred = (): void => {
   while (head < deferred.length) {
     const task = deferred[head]!
     deferred[head++] = noop
-    depth++
+    stack.depth++
     try {
       task()
     } finally {
-      depth--
+      stack.depth--
     }
   }
   deferred.length = 0
@@ -60,11 +61,11 @@ const noop = () => {}
 
 /** Runs a hand-off now, or as soon as the outermost one is done when the stack is deep. */
 export const run = (task: () => void): void => {
-  if (depth >= maxDepth) {
+  if (stack.depth >= maxDepth) {
     deferred.push(task)
     return
   }
-  depth++
+  stack.depth++
   try {
     task()
   } finally {
@@ -146,16 +147,23 @@ export class RunQueue {
 
   /** Gives `ready` a turn, once, after those that wait already. */
   push(ready: Ready): void {
-    if (ready.queued) return
-    ready.queued = true
-    MutableList.append(this.waiting, ready)
+    if (!ready.queued) {
+      MutableList.append(this.waiting, ready)
+      ready.queued = true
+    }
     if (!this.running) this.arm()
   }
 
   private arm(): void {
     if (this.armed) return
     this.armed = true
-    this.dispatcher.scheduleTask(this.turn, 0)
+    try {
+      this.dispatcher.scheduleTask(this.turn, 0)
+    } catch (defect) {
+      // The stack is at its end, or the Scheduler is: the next one that asks is heard.
+      this.armed = false
+      throw defect
+    }
   }
 
   private readonly turn = (): void => {

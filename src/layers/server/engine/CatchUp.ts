@@ -37,6 +37,7 @@ export const catchUp = (server: Server, call: Envelope): void => {
     }
     if (server.mailbox?.size === 0) server.mailbox = undefined
   } catch (defect) {
+    if (defect instanceof RangeError) throw defect
     internalError(server, defect)
   } finally {
     Turn.leave()

@@ -48,10 +48,11 @@ export const callNow = (
   if (handler === undefined || spec.faults !== undefined || spec.protect !== undefined || type.confirms) {
     return handleNow(server, new Envelope(server, type, payload, Fiber.getCurrent())).wait(millis)
   }
-  server.phase = Busy
   const { incarnation } = server
   const view = new DirectView(server, type, payload, incarnation)
   Turn.enter()
+  // What throws before this has begun nothing.
+  server.phase = Busy
   try {
     let next: unknown
     try {
@@ -84,6 +85,8 @@ export const callNow = (
     }
     return envelope.wait(millis)
   } catch (defect) {
+    // Here the stack may be at its end: see `call`.
+    if (defect instanceof RangeError) throw defect
     return failed(server, type, payload, incarnation, defect)?.wait(millis) ?? Exit.die(defect)
   } finally {
     Turn.leave()
@@ -95,6 +98,7 @@ export const handleNow = (server: Server, envelope: Envelope): Envelope => {
   try {
     handle(server, envelope)
   } catch (defect) {
+    if (defect instanceof RangeError) throw defect
     internalError(server, defect)
   }
   return envelope

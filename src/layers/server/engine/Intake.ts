@@ -8,10 +8,11 @@ import { InvalidOption } from "../../../domain/options/InvalidOption.ts"
 import { callError, type CallErrorReason, type WaitsFor } from "../../../domain/process/CallError.ts"
 import { notRunning } from "../../../domain/server/Delivery.ts"
 import { isKey, maxKeyBytes } from "../../../domain/server/Idempotency.ts"
-import { Idle, isUp, Parked, Pending, Starting, Stopped } from "../../../domain/server/Phase.ts"
+import { Busy, Idle, isUp, Parked, Pending, Restarting, Starting, Stopped } from "../../../domain/server/Phase.ts"
 import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
+import { tellAgain, tooDeep } from "../life/End.ts"
 import { wantTurn } from "../life/Rest.ts"
 import { answer, forward, hasSuccessor, lose, setAside } from "../life/Settle.ts"
 import { callText } from "../message/AnswerText.ts"
@@ -34,8 +35,36 @@ export const call = (
   millis: number
 ): Effect.Effect<unknown, unknown> => {
   server.spec.parent.telemetry.counters.calls++
-  if (isFree(server)) return callNow(server, type, payload, millis)
+  if (isFree(server)) {
+    const { depth } = Turn.stack
+    try {
+      return callNow(server, type, payload, millis)
+    } catch (defect) {
+      // First what calls nothing: the stack may be at its very end.
+      Turn.stack.depth = depth
+      if (defect instanceof RangeError) {
+        if (server.phase === Busy || server.phase === Restarting) server.stopping ??= tooDeep
+        if (server.phase === Busy) server.phase = Pending
+      }
+      throw brokenOff(server, depth, defect)
+    }
+  }
   return new Envelope(server, type, payload, Fiber.getCurrent()).sendAndWait(millis)
+}
+
+/**
+ * The stack of a caller is at its end, and the call was broken off there: a turn of the server's own does the rest, or
+ * the next message does.
+ */
+const brokenOff = (server: Server, depth: number, defect: unknown): unknown => {
+  Turn.stack.depth = depth
+  if (defect instanceof RangeError) {
+    if (server.phase === Busy) server.stopping ??= tooDeep
+    if (server.phase === Busy) server.phase = Pending
+    if (server.phase === Restarting) tellAgain(server)
+    else server.spec.turns.push(server)
+  }
+  return defect
 }
 
 /** Whether a call may be handled on its caller's stack. */
@@ -60,7 +89,13 @@ export const callOnce = (
   server.spec.parent.telemetry.counters.calls++
   const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
   envelope.once = { key, call: written.value }
-  return isFree(server) ? handleNow(server, envelope).wait(millis) : envelope.sendAndWait(millis)
+  if (!isFree(server)) return envelope.sendAndWait(millis)
+  const { depth } = Turn.stack
+  try {
+    return handleNow(server, envelope).wait(millis)
+  } catch (defect) {
+    throw brokenOff(server, depth, defect)
+  }
 }
 
 const unfit = (server: Server, type: MessageType, given: unknown, cause: Cause.Cause<unknown>): InvalidOption => {
@@ -107,7 +142,13 @@ export const post = (server: Server, envelope: Envelope): void => {
   const chain = selfWait(server, envelope.sender)
   if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
   enqueue(server, envelope)
-  if (envelope.work === undefined) catchUp(server, envelope)
+  if (envelope.work !== undefined) return
+  const { depth } = Turn.stack
+  try {
+    catchUp(server, envelope)
+  } catch (defect) {
+    throw brokenOff(server, depth, defect)
+  }
 }
 
 /** Puts a message into the mailbox; answers what its sender has to wait for, if the mailbox is full. */
@@ -116,6 +157,7 @@ export const enqueue = (server: Server, envelope: Envelope): Effect.Effect<void>
   const mailbox = server.ownMailbox
   const put = envelope.work === undefined ? mailbox.put(envelope) : mailbox.putOwn(envelope)
   if (server.phase === Idle || server.phase === Pending) wantTurn(server)
+  else if (server.stopping === tooDeep) tellAgain(server)
   switch (put._tag) {
     case "Queued":
       return Exit.void

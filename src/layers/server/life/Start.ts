@@ -22,7 +22,7 @@ import * as Timed from "../message/Timed.ts"
 import { invalidResult, isPromise, publish } from "../parts/Events.ts"
 import type { Server } from "../parts/Server.ts"
 import { type AnyBehavior, protectedBy } from "../parts/ServerSpec.ts"
-import { bound, fenced, left, observe, observerFailed, release } from "./End.ts"
+import { bound, fenced, left, observe, observerFailed, release, tooDeep } from "./End.ts"
 import { incarnationOf, run } from "./Fibers.ts"
 import { idle, problemOf } from "./Rest.ts"
 import { watch } from "./Sleep.ts"
@@ -43,6 +43,7 @@ export const start = (server: Server): Starts => {
     server.incarnation = Math.max(server.incarnation, server.companion?.youngest ?? 0)
   }
   server.incarnation++
+  if (server.stopping === tooDeep) server.stopping = undefined
   server.phase = Starting
   server.occasional?.observers?.returned((defect) => observerFailed(server, defect))
   server.handled = 0
