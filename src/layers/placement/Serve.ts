@@ -24,8 +24,8 @@ export {
   Guard
 } from "./serve/Api.ts"
 export { apiLayer, guard, unknown } from "./serve/ApiHandlers.ts"
+export { group } from "./serve/GivenGroup.ts"
 export {
-  group,
   type GroupOptions,
   type HasMessages,
   Key,

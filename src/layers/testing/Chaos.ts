@@ -13,7 +13,8 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Effect, Layer, Random, References, Schema } from "effect"
+import { Cause, Clock, Context, Duration, Effect, Fiber, Layer, Random, References, Schema } from "effect"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { crashed } from "../../domain/process/ExitReason.ts"
 import { type Fault, type FaultPoints as Points, InjectedFault } from "../../domain/testing/Fault.ts"
 import * as FaultPlan from "../../domain/testing/FaultPlan.ts"
@@ -266,6 +267,11 @@ const jumping = Effect.fnUntraced(function*(run: Scenario.Run, clock: Clock.Cloc
  */
 export interface RunOptions<A> extends Scenario.Options<A> {
   readonly faults?: Rates | undefined
+  /**
+   * How much longer than `for` and `recovery` all of it may take: the start, the last steps, the invariant and the
+   * shutdown; 1 minute by default. What has not ended by then is left behind, and fails the run.
+   */
+  readonly patience?: Duration.Input | undefined
 }
 
 /**
@@ -317,22 +323,38 @@ const shownLines = 100
  *
  * The same seed draws the same faults and the same choices of clients; what comes of them depends on the machine, so
  * that a failure cannot be made short by leaving things out. No fault strikes before the app is up. Of a history that
- * cannot be, those operations are shown that say so. `recovery` is 5 seconds by default. Logs are not shown.
+ * cannot be, those operations are shown that say so. `recovery` is 5 seconds by default. Logs are not shown. It ends,
+ * whatever of it does not: what waits without end, and cannot be interrupted, is left behind.
  *
  * @category running
  * @since 0.1.0
  */
 export const run = <A, E>(app: Layer.Layer<A, E>, options: RunOptions<A>): Effect.Effect<Report, ChaosFailed> =>
   Effect.scoped(Effect.gen(function*() {
-    const { seed } = runOf("Chaos.run", options)
+    const { patience = "1 minute", recovery = "5 seconds", seed } = runOf("Chaos.run", options)
+    GivenOption.patience({ of: "Chaos.run", option: "patience", given: patience })
     const clock = yield* Clock.Clock
     const start = Scenario.millisOf(clock)
     const recorder = new Recorder(() => Scenario.millisOf(clock) - start)
     const run = new Scenario.Run(recorder, Scenario.wholeOf(options))
-    const lived = yield* Scenario.life(app, { recovery: "5 seconds", ...options }, run).pipe(
+    const life = yield* Scenario.life(app, { ...options, recovery }, run).pipe(
       Effect.provideService(Clock.Clock, yield* jumping(run, clock)),
-      Effect.provideService(References.MinimumLogLevel, "None")
+      Effect.provideService(References.MinimumLogLevel, "None"),
+      Effect.forkDetach
     )
+    yield* Effect.addFinalizer(() => Effect.sync(() => life.interruptUnsafe()))
+    const limit = Duration.sum(
+      Duration.sum(Duration.fromInputUnsafe(options.for), Duration.fromInputUnsafe(recovery)),
+      Duration.fromInputUnsafe(patience)
+    )
+    const lived = yield* Effect.timeoutOrElse(Fiber.join(life), {
+      duration: limit,
+      orElse: () =>
+        Effect.succeed(Scenario.problem(
+          "stuck",
+          `its ${run.stage}: not over within ${Duration.format(limit)}, and left behind. Bound what it waits for.`
+        ))
+    })
     const problem = lived ?? Scenario.judge(run)
     if (problem === undefined) {
       const { events, steps, struck } = run

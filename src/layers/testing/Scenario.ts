@@ -89,7 +89,9 @@ export class Run {
   readonly deaths = new Map<string, string | undefined>()
   /** When the app was up first; faults are counted from there. */
   start: number | undefined
-  /** Opened then. */
+  /** What it is at, as long as it goes on. */
+  stage = "start of the app"
+  /** Opened when it was up. */
   readonly begun = Latch.makeUnsafe()
   private readonly clients = new Map<string, { steps: number; due: number }>()
   private server: ReadonlyArray<TimedFaults.ServerFault>
@@ -268,38 +270,43 @@ export const life = <A, E>(
   options: Options<A>,
   run: Run
 ): Effect.Effect<Problem | undefined> =>
-  Effect.scoped(Effect.gen(function*() {
-    const clock = yield* Clock.Clock
-    const now = Effect.sync(() => millisOf(clock))
-    const built = yield* Effect.exit(Layer.build(Layer.provide(app, Layer.succeedContext(around(run, clock)))))
-    if (built._tag === "Failure") return problem("start", `the app did not start: ${Cause.pretty(built.cause)}`)
-    // Its stores are its own by now.
-    run.recorder.takenOver()
-    const start = run.begin(yield* now)
-    const context = Context.add(built.value, History, run.recorder)
-    const pause = Duration.toMillis(Duration.fromInputUnsafe(options.pause ?? "1 second"))
+  Effect.scoped(
+    Effect.gen(function*() {
+      const clock = yield* Clock.Clock
+      const now = Effect.sync(() => millisOf(clock))
+      run.stage = "start of the app"
+      const built = yield* Effect.exit(Layer.build(Layer.provide(app, Layer.succeedContext(around(run, clock)))))
+      if (built._tag === "Failure") return problem("start", `the app did not start: ${Cause.pretty(built.cause)}`)
+      // Its stores are its own by now.
+      run.recorder.takenOver()
+      const start = run.begin(yield* now)
+      const context = Context.add(built.value, History, run.recorder)
+      run.stage = "clients"
+      const pause = Duration.toMillis(Duration.fromInputUnsafe(options.pause ?? "1 second"))
 
-    const fibers = yield* Effect.forEach(
-      Object.entries(options.clients),
-      ([name, step]) =>
-        Effect.forkScoped(
-          client(run, name, Effect.provideContext(step, context), { seed: options.seed, pause, now })
-        )
-    )
-    yield* Effect.sleep(Math.max(run.part.millis - ((yield* now) - start), 0))
-    run.recorder.note("no more faults")
-    yield* Effect.sleep(options.recovery ?? defaultRecovery)
-    const ended = yield* Effect.timeoutOption(Effect.forEach(fibers, Fiber.await, { discard: true }), patience)
-    if (ended._tag === "None") {
-      return problem("client", "a client's step has not ended: it waits for an answer that does not come")
-    }
-    for (const [name, death] of run.deaths) {
-      if (death !== undefined) return problem("client", `every step of the client "${name}" dies: ${death}`)
-    }
-    if (options.invariant === undefined) return undefined
-    const exit = yield* Effect.exit(Effect.provideContext(options.invariant, context))
-    return exit._tag === "Success" ? undefined : problem("invariant", Cause.pretty(exit.cause))
-  }))
+      const fibers = yield* Effect.forEach(
+        Object.entries(options.clients),
+        ([name, step]) =>
+          Effect.forkScoped(
+            client(run, name, Effect.provideContext(step, context), { seed: options.seed, pause, now })
+          )
+      )
+      yield* Effect.sleep(Math.max(run.part.millis - ((yield* now) - start), 0))
+      run.recorder.note("no more faults")
+      yield* Effect.sleep(options.recovery ?? defaultRecovery)
+      const ended = yield* Effect.timeoutOption(Effect.forEach(fibers, Fiber.await, { discard: true }), patience)
+      if (ended._tag === "None") {
+        return problem("client", "a client's step has not ended: it waits for an answer that does not come")
+      }
+      for (const [name, death] of run.deaths) {
+        if (death !== undefined) return problem("client", `every step of the client "${name}" dies: ${death}`)
+      }
+      if (options.invariant === undefined) return undefined
+      run.stage = "invariant"
+      const exit = yield* Effect.exit(Effect.provideContext(options.invariant, context))
+      return exit._tag === "Success" ? undefined : problem("invariant", Cause.pretty(exit.cause))
+    }).pipe(Effect.ensuring(Effect.sync(() => run.stage = "shutdown of the app")))
+  )
 
 /** The whole of a run. */
 export const wholeOf = <A>({ faults = {}, for: duration, seed }: Pick<Options<A>, "faults" | "for" | "seed">): Part => {
@@ -315,7 +322,8 @@ const timeText = (millis: number): string =>
 export const historyText = (lines: ReadonlyArray<Line>): string =>
   lines.map(({ millis, text }) => `${timeText(millis)}  ${text}`).join("\n")
 
-const problem = (kind: Problem["kind"], what: string): Problem => ({ kind, what })
+/** What is wrong with a run. */
+export const problem = (kind: Problem["kind"], what: string): Problem => ({ kind, what })
 
 /** What the record of a run shows to be wrong. */
 export const judge = ({ laws, recorder, violation }: Run): Problem | undefined => {

@@ -165,5 +165,40 @@ export class Unborn extends GenServer.Service<Unborn>()("test/Unborn", { state: 
 export const unborn = (url: string) =>
   WorkerServer.entry(Unborn, Unborn.behavior({ init: Effect.fail(new Error("not yet")), handlers: {} }), url)
 
+/** One whose layer acquires what is not let go of: that dies, or never ends. */
+export class Clinging extends GenServer.Service<Clinging>()("test/Clinging", { state: Schema.Int, messages: {} }) {}
+
+/** One whose thread is gone in the middle of that. */
+export class Falling extends GenServer.Service<Falling>()("test/Falling", { state: Schema.Int, messages: {} }) {}
+
+/** One that waits for what never comes. */
+export class Waiting extends GenServer.Service<Waiting>()("test/Waiting", { state: Schema.Int, messages: {} }) {}
+
+const ending = (finalizer: Effect.Effect<void>) => ({
+  layer: Layer.effectDiscard(Effect.addFinalizer(() => finalizer))
+})
+
+export const clinging = (url: string) =>
+  WorkerServer.entry(
+    Clinging,
+    Clinging.behavior({ init: 0, handlers: {} }),
+    url,
+    ending(Effect.die(new Error("the socket stays open")))
+  )
+
+export const falling = (url: string) =>
+  WorkerServer.entry(
+    Falling,
+    Falling.behavior({ init: 0, handlers: {} }),
+    url,
+    ending(Effect.sync(() => process.exit(4)))
+  )
+
+export const waiting = (url: string) =>
+  WorkerServer.entry(Waiting, Waiting.behavior({ init: 0, handlers: {} }), url, ending(Effect.never))
+
+clinging(import.meta.url)
+falling(import.meta.url)
+waiting(import.meta.url)
 unlit(import.meta.url)
 unborn(import.meta.url)

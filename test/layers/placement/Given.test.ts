@@ -95,6 +95,9 @@ const rows: ReadonlyArray<Row> = [
   ["server", "ClusterServer.entity", nothing, (given) => cluster.entity(given)],
   ["options", "ClusterServer.entity", noOptions, (given) => cluster.entity(Counter, given)],
 
+  ["server", "Serve.group", [...nothing, { messages: { Add: 5 } }], (given) => serve.group(given)],
+  ["options", "Serve.group", noOptions, (given) => serve.group(Counter, given)],
+  ["keyed", "Serve.group", [null, 5, {}], (keyed) => serve.group(Counter, { keyed })],
   ["server", "Serve.api", [...nothing, { messages: { Add: 5 } }], (given) => serve.api(given, { name: "counter" })],
   ["options", "Serve.api", [undefined, ...noOptions], (given) => serve.api(Counter, given)],
   ["name", "Serve.api", nothing, (name) => serve.api(Counter, { name })],

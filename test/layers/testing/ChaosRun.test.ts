@@ -161,4 +161,22 @@ describe("a run in real time", () => {
       assert.include(failed.what, "nothing is left")
       assert.include(failed.history, "no more faults")
     }))
+
+  const never = Effect.uninterruptible(Effect.never)
+  const endless = {
+    "start of the app": [Layer.effectDiscard(never), {}],
+    clients: [Layer.empty, { clients: { one: never } }],
+    invariant: [Layer.empty, { invariant: never }],
+    "shutdown of the app": [Layer.effectDiscard(Effect.addFinalizer(() => never)), {}]
+  } satisfies Record<string, readonly [Layer.Layer<never>, object]>
+  for (const [stage, [more, given]] of Object.entries(endless)) {
+    it.effect(`ends, and says so, when what it runs does not: ${stage}`, () =>
+      Effect.gen(function*() {
+        const app = Layer.provideMerge(App, more)
+        const run = Chaos.run(app, { ...options, for: "20 millis", patience: "2 minutes", ...given })
+        const failed = yield* Effect.flip(VirtualTime.run(run))
+        assert.strictEqual(failed.kind, "stuck")
+        assert.include(failed.what, `its ${stage}: not over within 2m 40ms, and left behind`)
+      }))
+  }
 })

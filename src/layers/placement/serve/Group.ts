@@ -117,9 +117,8 @@ export interface HasMessages<Ms extends Messages> {
  *
  * **When to use**
  *
- * For clients that have effect: `RpcClient.make(group)` has a method for each message, with its types, over HTTP and
- * over a WebSocket. For others make an `api`. A page makes it of the messages alone, `group({ messages })`, so that it
- * does not load the engine.
+ * In a page, of the messages alone, `group({ messages })`: the engine is not loaded. `Serve.group` makes the same for a
+ * service.
  *
  * **Details**
  *
@@ -137,9 +136,11 @@ export interface HasMessages<Ms extends Messages> {
  * @since 0.1.0
  */
 export const group = <Ms extends Messages, const K extends boolean | KeySchema = false>(
-  { messages }: HasMessages<Ms>,
+  server: HasMessages<Ms>,
   { keyed }: GroupOptions<K> = {}
 ): RpcGroup.RpcGroup<RpcsOf<Ms, IsKeyed<K>>> => {
+  if (!server?.messages) throw new TypeError("Message.group takes a class of GenServer.Service, or its { messages }.")
+  const { messages } = server
   const key = keySchema(keyed)
   const rpcs = openMessages(messages).map((one) => {
     const payload = payloadOf(one)

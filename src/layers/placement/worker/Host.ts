@@ -41,6 +41,8 @@ interface Waiter {
 /** What happens beside answers. */
 export interface HostEvents {
   readonly logged: (entry: Extract<Response, { is: "log" }>) => void
+  /** What its layers had acquired was not released; why, as the end of that sentence, and the error. */
+  readonly unreleased: (why: string, error: unknown) => void
   /** Something is asked of it: now is the time to watch it. */
   readonly asked: (host: Host) => void
 }
@@ -141,17 +143,31 @@ export class Host {
     })
   }
 
-  /** Ends it, in order if it is at nothing: then what its layers have acquired is released, for as long as that. */
+  /**
+   * Ends it, in order if it is at nothing: then what its layers have acquired is released, for as long as that. What is
+   * not released is said.
+   */
   end(millis: number): Effect.Effect<void> {
     const kill = Effect.suspend(() => this.kill("was ended", millis))
     if (this.dead !== undefined) return kill
     if (this.waiters.size > 0 || millis <= 0) return kill
+    let released: Exit.Exit<Outcome | typeof unbegun> | undefined
     return Effect.andThen(
       this.bounded(millis, (done) => {
-        const id = this.wait(-1, "its end", done)
+        const id = this.wait(-1, "its end", (exit) => {
+          released = exit
+          done()
+        })
         this.place.post({ to: "end", id })
       }),
-      kill
+      Effect.suspend(() => {
+        if (released === undefined) this.events.unreleased(`within ${millis} ms`, undefined)
+        else if (released._tag === "Failure") this.events.unreleased(`since it ${this.dead?.how}`, this.dead?.cause)
+        else if (typeof released.value === "object" && released.value.is === "defect") {
+          this.events.unreleased("", plainError(released.value.error))
+        }
+        return kill
+      })
     )
   }
 

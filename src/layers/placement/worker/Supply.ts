@@ -111,6 +111,11 @@ export const make = Effect.fnUntraced(function*(
     inBackground(Effect.annotateLogs(Effect.logWithLevel(level)(...parts), annotations))
   }
 
+  const unreleased: HostEvents["unreleased"] = (why, error) => {
+    const what = `what the layers of a ${kind} of ${of} had acquired was not released ${why}`.trimEnd()
+    inBackground(error === undefined ? Effect.logError(what) : Effect.logError(what, error))
+  }
+
   const hung = (host: Host, millis: number): Effect.Effect<void> => {
     const spent = `has been busy for ${Math.round(millis)} ms with ${host.begun.join(", ") || "something else"}`
     const report = Effect.logWarning(`a ${kind} of ${of} ${spent}, without a rest`)
@@ -129,7 +134,7 @@ export const make = Effect.fnUntraced(function*(
       execArgv: options.execArgv,
       env: options.env
     }
-    return new Host(context, (listener) => starts[kind](place, listener), { logged, asked }, isShared)
+    return new Host(context, (listener) => starts[kind](place, listener), { logged, unreleased, asked }, isShared)
   }
 
   const keepOneReady = (): void => {
