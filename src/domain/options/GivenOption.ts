@@ -49,6 +49,10 @@ export const object = <O extends object>(one: Given<O>, expected = "an object"):
 /** All options of one owner, which there may be none of. */
 export const options = <O extends object>(of: string, given: O): O => object({ of, option: "options", given })
 
+/** A function. */
+export const callable = <F extends (...args: never) => unknown>(one: Given<F>, expected = "a function"): F =>
+  typeof one.given === "function" ? one.given : refuse(one, expected)
+
 /** A text that is not empty. */
 export const text = (one: Given<string>): string =>
   typeof one.given === "string" && one.given !== "" ? one.given : refuse(one, "a string that is not empty")

@@ -11,6 +11,7 @@
  * @since 0.1.0
  */
 import { Cause, Result, Schema } from "effect"
+import { refuse } from "../options/GivenOption.ts"
 import { ask, isError, messageOf } from "../text/ForeignText.ts"
 import * as RoundTrip from "./RoundTrip.ts"
 
@@ -253,7 +254,11 @@ const build = <S extends Pure>(schema: S, versions: ReadonlyArray<Version>): Sta
     version: newest,
     schema,
     // The cast loses only the parameter's name for the state's type: what it is called with is what `decode` made.
-    next: (schema, migrate) => build(schema, [...versions, versionOf(schema, migrate as (state: unknown) => unknown)]),
+    next: (schema, migrate) =>
+      build(schemaOf("next of a StateSchema", schema), [
+        ...versions,
+        versionOf(schema, migrate as (state: unknown) => unknown)
+      ]),
     encode: (state) => Result.map(write(state), (text) => ({ version: newest, state: text })),
     decode: (version, text) => atOnce(read(versions, version, text)),
     decoding: (version, text) => read(versions, version, text)
@@ -320,7 +325,10 @@ const atOnce = <A>(steps: Generator<void, A>): A => {
  * @since 0.1.0
  */
 export const make = <const S extends Pure>(schema: S): StateSchema<S> =>
-  build(schema, [versionOf(schema, (state) => state)])
+  build(schemaOf("StateSchema.make", schema), [versionOf(schema, (state) => state)])
+
+const schemaOf = <S>(of: string, schema: S): S =>
+  Schema.isSchema(schema) ? schema : refuse({ of, option: "schema", given: schema }, "a schema")
 
 /**
  * A plain schema as a `StateSchema` of one version; a `StateSchema` as it is.
@@ -329,7 +337,7 @@ export const make = <const S extends Pure>(schema: S): StateSchema<S> =>
  * @since 0.1.0
  */
 export const from = <S extends Pure>(source: S | StateSchema<S>): StateSchema<S> =>
-  isStateSchema(source) ? source : make(source)
+  isStateSchema(source) ? source : make(schemaOf("StateSchema.from", source))
 
 /**
  * What is wrong with a stored state, for people.

@@ -24,7 +24,7 @@
  */
 import { Context, Effect, Exit, Layer, Option, Queue, Result, type Scope, type Types } from "effect"
 import type { Keys } from "../../domain/naming/Names.ts"
-import { refuse, words } from "../../domain/options/GivenOption.ts"
+import { callable, refuse, words } from "../../domain/options/GivenOption.ts"
 import { shown } from "../../domain/text/ForeignText.ts"
 import { guarded } from "../process/Execute.ts"
 import { from, type HasProcess, processOf } from "../process/Process.ts"
@@ -287,9 +287,14 @@ const insideOf = <K, R extends HasProcess, V>(id: string, table: NameTable<K, R,
   }
 }
 
+/** What is asked of each registration. */
+const matcherOf = <F extends (one: never) => boolean>(of: string, matches: F): F =>
+  callable({ of, option: "matches", given: matches })
+
 const duplicate = <K, R extends HasProcess, V>({ answer, id, locks, table }: Inside<K, R, V>): Duplicate<K, R, V> => {
   const metadata = new Map<string, unknown>()
-  const matching = (key: K, matches: (value: V) => boolean) => table.lookup(key).filter(({ value }) => matches(value))
+  const matching = (key: K, matches: (value: V) => boolean) =>
+    table.lookup(key).filter(({ value }) => matcherOf(id, matches)(value))
   return {
     id,
     register: (key, ref, value) =>
@@ -302,8 +307,8 @@ const duplicate = <K, R extends HasProcess, V>({ answer, id, locks, table }: Ins
     lookup: (key) => Effect.sync(() => table.lookup(key)),
     match: (key, matches) => Effect.sync(() => matching(key, matches)),
     countMatch: (key, matches) => Effect.sync(() => matching(key, matches).length),
-    select: (matches = () => true) => Effect.sync(() => table.all().filter(matches)),
-    countSelect: (matches) => Effect.sync(() => table.all().filter(matches).length),
+    select: (matches = () => true) => Effect.sync(() => table.all().filter(matcherOf(id, matches))),
+    countSelect: (matches) => Effect.sync(() => table.all().filter(matcherOf(id, matches)).length),
     count: Effect.sync(() => table.all().length),
     keys: (ref) => Effect.sync(() => table.of(from(ref, id)).map(({ key }) => key)),
     values: (key, ref) => Effect.sync(() => table.at(key, from(ref, id)).map(({ value }) => value)),

@@ -11,9 +11,10 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Context, Effect, Layer, Metric, Queue, type Scope, Stream } from "effect"
+import { Cause, type Context, Effect, Layer, Metric, Predicate, Queue, type Scope, Stream } from "effect"
 import type { CrashReport } from "../../domain/observation/CrashReport.ts"
 import type { Lifecycle } from "../../domain/observation/Lifecycle.ts"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { bounded } from "../../domain/text/ForeignCause.ts"
 import { CurrentMeter, Meter } from "./Meter.ts"
 import { logIn } from "./SafeLog.ts"
@@ -120,7 +121,8 @@ export const byClass = (options?: ByClassOptions): Layer.Layer<never> =>
 export const stream = (
   telemetry: Telemetry,
   options?: { readonly bufferSize?: number | undefined }
-): Stream.Stream<Lifecycle> => heard((listener) => telemetry.subscribe(listener), options)
+): Stream.Stream<Lifecycle> =>
+  heard((listener) => telemetryOf("Telemetry.stream", telemetry).subscribe(listener), options)
 
 /**
  * The crash reports of a tree from now on, as a `Stream`: what the log shows of each crash, as a value.
@@ -136,7 +138,13 @@ export const stream = (
 export const reports = (
   telemetry: Telemetry,
   options?: { readonly bufferSize?: number | undefined }
-): Stream.Stream<CrashReport> => heard((listener) => telemetry.subscribeReports(listener), options)
+): Stream.Stream<CrashReport> =>
+  heard((listener) => telemetryOf("Telemetry.reports", telemetry).subscribeReports(listener), options)
+
+const telemetryOf = (of: string, telemetry: Telemetry): Telemetry =>
+  Predicate.hasProperty(telemetry, "subscribeReports")
+    ? telemetry
+    : GivenOption.refuse({ of, option: "telemetry", given: telemetry }, "a Telemetry")
 
 const heard = <A>(
   subscribe: (listener: (one: A) => void) => () => void,

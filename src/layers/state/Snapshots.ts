@@ -17,6 +17,7 @@ import type { StoreError } from "../../domain/state/stored/StoreError.ts"
 import type { Grade } from "../../domain/state/Survival.ts"
 import { none, type Timer } from "../../domain/state/Timers.ts"
 import type { StateStore, StoreView } from "./store/StateStore.ts"
+import { placeOf, prefixOf, viewOf } from "./store/StoreShape.ts"
 
 export type { Doubt } from "../../domain/state/stored/SnapshotRecord.ts"
 
@@ -136,11 +137,14 @@ export const keys = (store: StoreView, prefix = ""): Stream.Stream<string, Store
   Stream.paginate(
     undefined,
     (after: string | undefined) =>
-      Effect.map(store.keys(prefix, { after, limit: pageSize }), (page) => {
-        // A store that knows no pages answers with all, each time, in another order.
-        const next = page.filter((key) => after === undefined || compare(key, after) > 0).sort(compare)
-        return [next, Option.fromUndefinedOr(next.at(-1))]
-      })
+      Effect.map(
+        viewOf("Snapshots.keys", store).keys(prefixOf("Snapshots.keys", prefix), { after, limit: pageSize }),
+        (page) => {
+          // A store that knows no pages answers with all, each time, in another order.
+          const next = page.filter((key) => after === undefined || compare(key, after) > 0).sort(compare)
+          return [next, Option.fromUndefinedOr(next.at(-1))]
+        }
+      )
   )
 
 /**
@@ -166,7 +170,8 @@ export const timers = (store: StoreView, prefix = ""): Stream.Stream<ListedTimer
   Stream.paginate(
     undefined,
     (after: DueKey | undefined) =>
-      Effect.map(store.timers?.(pageSize, after) ?? Effect.succeed([]), (page) => {
+      Effect.map(viewOf("Snapshots.timers", store).timers?.(pageSize, after) ?? Effect.succeed([]), (page) => {
+        prefixOf("Snapshots.timers", prefix)
         const found = page.flatMap(({ key, timers }) =>
           key.startsWith(prefix)
             ? timers.map((timer) => Object.assign({ key }, timer)).sort((a, b) => a.due - b.due)
@@ -183,12 +188,16 @@ export const timers = (store: StoreView, prefix = ""): Stream.Stream<ListedTimer
  * @since 0.1.0
  */
 export const list = (store: StoreView, key: string): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
-  Effect.map(Effect.all([store.load(key), store.listAside(key)]), ([kept, aside]) => {
-    const upTo = trustedUpTo(kept)
-    return [
-      ...kept.map((one) => listed(one, one.seq <= upTo, undefined)),
-      ...[...aside].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
-    ]
+  Effect.suspend(() => {
+    viewOf("Snapshots.list", store)
+    placeOf("Snapshots.list", { key })
+    return Effect.map(Effect.all([store.load(key), store.listAside(key)]), ([kept, aside]) => {
+      const upTo = trustedUpTo(kept)
+      return [
+        ...kept.map((one) => listed(one, one.seq <= upTo, undefined)),
+        ...[...aside].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
+      ]
+    })
   })
 
 /**
@@ -199,14 +208,17 @@ export const list = (store: StoreView, key: string): Effect.Effect<ReadonlyArray
  */
 export const aside = (store: StoreView): Effect.Effect<ReadonlyArray<Listed>, StoreError> =>
   Effect.map(
-    store.listAside(),
+    Effect.suspend(() => viewOf("Snapshots.aside", store).listAside()),
     (records) => [...records].reverse().map((one) => listed(one, false, { why: one.why, at: one.asideAt }))
   )
 
 const find = Effect.fnUntraced(function*(
+  of: string,
   store: StoreView,
-  { aside, key, seq }: Place
+  place: Place
 ): Effect.fn.Return<SnapshotRecord | AsideRecord, StoreError | SnapshotError> {
+  viewOf(of, store)
+  const { aside, key, seq } = placeOf(of, place)
   const records = aside === true ? [...yield* store.listAside(key)].reverse() : yield* store.load(key)
   const record = seq === undefined ? records[0] : records.find((one) => one.seq === seq)
   return record === undefined
@@ -221,7 +233,7 @@ const find = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const text = (store: StoreView, place: Place): Effect.Effect<string, StoreError | SnapshotError> =>
-  Effect.map(find(store, place), (record) => record.state)
+  Effect.map(find("Snapshots.text", store, place), (record) => record.state)
 
 /**
  * A snapshot's state, as JSON: the encoded side of its schema, in the version that wrote it.
@@ -232,8 +244,10 @@ export const text = (store: StoreView, place: Place): Effect.Effect<string, Stor
 export const read = (
   store: StoreView,
   place: Place
-): Effect.Effect<Schema.Json, StoreError | SnapshotError> =>
-  Effect.flatMap(text(store, place), (text) => {
+): Effect.Effect<Schema.Json, StoreError | SnapshotError> => jsonOf("Snapshots.read", store, place)
+
+const jsonOf = (of: string, store: StoreView, place: Place): Effect.Effect<Schema.Json, StoreError | SnapshotError> =>
+  Effect.flatMap(find(of, store, place), ({ state: text }) => {
     const json = Result.try((): Schema.Json => JSON.parse(text))
     if (Result.isSuccess(json)) return Effect.succeed(json.success)
     const { key, seq = newest } = place
@@ -277,7 +291,10 @@ export const diff = (
   from: Place,
   to: Place
 ): Effect.Effect<JsonPatch.JsonPatch, StoreError | SnapshotError> =>
-  Effect.map(Effect.all([read(store, from), read(store, to)]), ([before, after]) => JsonPatch.get(before, after))
+  Effect.map(
+    Effect.all([jsonOf("Snapshots.diff", store, from), jsonOf("Snapshots.diff", store, to)]),
+    ([before, after]) => JsonPatch.get(before, after)
+  )
 
 /** The owner of this tool's writes. In a SQL store an owner of its own does not fence off the app's session. */
 const owner = "heirloom/Snapshots"
@@ -303,7 +320,7 @@ export const restore = Effect.fnUntraced(function*(
   store: StateStore<Grade>,
   place: Place & { readonly seq: number }
 ): Effect.fn.Return<number, StoreError | SnapshotError> {
-  const record = yield* find(store, place)
+  const record = yield* find("Snapshots.restore", store, place)
   const { key, seq } = place
   if (record.damaged !== undefined) {
     return yield* new SnapshotError({ key, seq, reason: { _tag: "Damaged", what: record.damaged } })
@@ -355,7 +372,10 @@ export const restore = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const doubt = (store: StoreView): Effect.Effect<Option.Option<Doubt>, StoreError> =>
-  Effect.map(store.doubt ?? Effect.undefined, Option.fromUndefinedOr)
+  Effect.map(
+    Effect.suspend(() => viewOf("Snapshots.doubt", store).doubt ?? Effect.undefined),
+    Option.fromUndefinedOr
+  )
 
 /**
  * Ends the doubt about what a missing part of the store held: of what has no snapshot it is known then that it had
@@ -373,4 +393,7 @@ export const doubt = (store: StoreView): Effect.Effect<Option.Option<Doubt>, Sto
  * @since 0.1.0
  */
 export const settle = (store: StateStore<Grade>): Effect.Effect<void, StoreError> =>
-  store.settle === undefined ? Effect.void : Effect.flatMap(store.acquireEpoch(owner), store.settle)
+  Effect.suspend(() => {
+    const { settle } = viewOf("Snapshots.settle", store)
+    return settle === undefined ? Effect.void : Effect.flatMap(store.acquireEpoch(owner), settle)
+  })

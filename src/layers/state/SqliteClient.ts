@@ -77,7 +77,7 @@ interface Prepared {
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(options: Options) {
-  const readOnly = options.readOnly ?? false
+  const readOnly = GivenOption.options("sqlite", options).readOnly ?? false
   const filename = GivenOption.text({ of: "sqlite", option: "filename", given: options.filename })
   const synchronous = GivenOption.oneOf(
     { of: `sqlite ${filename}`, option: "synchronous", given: options.synchronous ?? "NORMAL" },

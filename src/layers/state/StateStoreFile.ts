@@ -34,6 +34,7 @@ import * as LogView from "./file/LogView.ts"
 import * as NodeDisk from "./file/NodeDisk.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
+import { storeKeyOf } from "./store/StoreShape.ts"
 
 /**
  * The options of the file store.
@@ -77,6 +78,9 @@ interface Target {
   readonly key?: string
 }
 
+const directoryOf = (options: Pick<Options, "directory">): string =>
+  GivenOption.text({ of: "file", option: "directory", given: GivenOption.options("file", options).directory })
+
 /**
  * A store in a folder, over the file system it is given and nothing else; what it has open is closed with the Scope.
  *
@@ -88,7 +92,7 @@ interface Target {
 export const make = Effect.fnUntraced(function*(
   options: Options
 ): Effect.fn.Return<StateStore.StateStore<"process">, StoreError, FileSystem.FileSystem | Path.Path | Scope.Scope> {
-  const name = `file ${GivenOption.text({ of: "file", option: "directory", given: options.directory })}`
+  const name = `file ${directoryOf(options)}`
   const fs = yield* FileSystem.FileSystem
   const log = LogDirectory.make(fs, yield* Path.Path, options.directory, checksum)
   const parent = yield* Effect.scope
@@ -336,9 +340,12 @@ export const make = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const look = (
-  { directory, onDamage = (damage) => safely(Effect.logWarning(LogDirectory.explain(damage))) }: Options
+  options: Options
 ): Effect.Effect<StateStore.StoreView, StoreError, FileSystem.FileSystem | Path.Path> =>
-  LogView.make(directory, checksum, onDamage)
+  Effect.suspend(() => {
+    const { onDamage = (damage) => safely(Effect.logWarning(LogDirectory.explain(damage))) } = options ?? {}
+    return LogView.make(directoryOf(options), checksum, onDamage)
+  })
 
 /**
  * A store in a folder, written as directly as Node can; what it has open is closed with the Scope.
@@ -387,4 +394,7 @@ export const layer = <Self, G extends StateStore.AtMost<"process">>(
   store: StateStore.StateStoreKey<Self, G>,
   options: Options
 ): Layer.Layer<Self, StoreError, FileSystem.FileSystem | Path.Path> =>
-  Layer.effect(store, Effect.flatMap(makeDirect(options), (made) => hosted(made, store.grade)))
+  Layer.effect(
+    storeKeyOf("StateStoreFile.layer", store),
+    Effect.flatMap(makeDirect(options), (made) => hosted(made, store.grade))
+  )

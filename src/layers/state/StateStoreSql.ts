@@ -9,6 +9,7 @@
  */
 import { type Duration, Effect, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { StoreError } from "../../domain/state/stored/StoreError.ts"
 import { covers, type Grade } from "../../domain/state/Survival.ts"
 import * as DatabaseLock from "./lock/DatabaseLock.ts"
@@ -20,6 +21,7 @@ import { patienceOf } from "./store/Holding.ts"
 import { opened } from "./store/Patience.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
+import { storeKeyOf } from "./store/StoreShape.ts"
 
 /**
  * The options of the SQL store.
@@ -75,7 +77,10 @@ export const make = (
   options: Options = {}
 ): Effect.Effect<StateStore.StateStore<"process" | "machine">, StoreError, SqlClient.SqlClient | Scope.Scope> =>
   Effect.suspend(() =>
-    opened(Effect.flatMap(databaseOf, (database) => SqlStore.make(database, options)), patienceOf("sql", options))
+    opened(
+      Effect.flatMap(databaseOf, (database) => SqlStore.make(database, options)),
+      patienceOf("sql", GivenOption.options("sql", options))
+    )
   )
 
 /**
@@ -93,7 +98,7 @@ export const make = (
 export const look = Effect.fnUntraced(function*(
   options: Pick<Options, "table"> = {}
 ): Effect.fn.Return<StateStore.StoreView, StoreError, SqlClient.SqlClient> {
-  const { table = "heirloom_state" } = options
+  const { table = "heirloom_state" } = GivenOption.options("sql", options)
   const database = yield* databaseOf
   const name = `${database.dialect === "pg" ? "postgres" : "sqlite"} ${table}`
   const looked = yield* SqlReads.look(database, table, name)
@@ -144,7 +149,7 @@ export const layer = <Self, G extends Grade>(
   options?: Options
 ): Layer.Layer<Self, StoreError, SqlClient.SqlClient> =>
   Layer.effect(
-    store,
+    storeKeyOf("StateStoreSql.layer", store),
     Effect.flatMap(make(options), (made) => {
       if (covers(made.grade, store.grade)) return hosted(made, store.grade)
       const what = `it survives the ${made.grade}, and "${store.key}" has to survive the ${store.grade}`

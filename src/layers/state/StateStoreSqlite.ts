@@ -13,6 +13,7 @@ import { SqlError } from "effect/sql"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { options as optionsOf, text } from "../../domain/options/GivenOption.ts"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import { StoreError, type StoreErrorReason } from "../../domain/state/stored/StoreError.ts"
 import { clause } from "../../domain/text/ForeignText.ts"
@@ -30,6 +31,7 @@ import { patienceOf } from "./store/Holding.ts"
 import { opened } from "./store/Patience.ts"
 import type * as StateStore from "./store/StateStore.ts"
 import { hosted } from "./store/StoreHost.ts"
+import { storeKeyOf } from "./store/StoreShape.ts"
 
 /**
  * How to open the database, and the options of the store.
@@ -83,6 +85,9 @@ const openFailure = (error: SqlError.SqlError): StoreErrorReason => {
   return Object(cause).errcode === cannotOpen ? { _tag: "Unusable", cause: error } : reasonOf(error)
 }
 
+const filenameOf = (options: Pick<Options, "filename">): string =>
+  text({ of: "sqlite", option: "filename", given: optionsOf("sqlite", options).filename })
+
 /**
  * A store in a SQLite database of its own; it is closed with the Scope.
  *
@@ -91,7 +96,7 @@ const openFailure = (error: SqlError.SqlError): StoreErrorReason => {
  */
 export const make = (options: Options): Effect.Effect<StateStore.StateStore<"process">, StoreError, Scope.Scope> =>
   Effect.suspend(() => {
-    const name = `sqlite ${options.filename}`
+    const name = `sqlite ${filenameOf(options)}`
     if (options.readOnly === true) {
       return Effect.die(
         new InvalidOption({
@@ -177,7 +182,8 @@ const readerOf = Effect.fnUntraced(function*(path: string, isLogged: boolean) {
 export const look = Effect.fnUntraced(function*(
   options: Pick<Options, "filename" | "table">
 ): Effect.fn.Return<StateStore.StoreView, StoreError, Scope.Scope> {
-  const { filename, table = "heirloom_state" } = options
+  const filename = filenameOf(options)
+  const { table = "heirloom_state" } = options
   const name = `sqlite ${filename}`
   const fail = (reason: StoreErrorReason) => new StoreError({ store: name, operation: "open", reason })
   const found = yield* Effect.try({
@@ -201,16 +207,18 @@ export const look = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const backup = (options: Pick<Options, "filename">, target: string): Effect.Effect<void, StoreError> => {
-  const fail = (reason: StoreErrorReason) =>
-    new StoreError({ store: `sqlite ${options.filename}`, operation: "backup", reason })
   return Effect.scoped(Effect.gen(function*() {
+    const filename = filenameOf(options)
+    text({ of: "StateStoreSqlite.backup", option: "target", given: target })
+    const fail = (reason: StoreErrorReason) =>
+      new StoreError({ store: `sqlite ${filename}`, operation: "backup", reason })
     const found = yield* Effect.try({
-      try: () => SqliteLook.find(options.filename),
+      try: () => SqliteLook.find(filename),
       catch: (cause) => fail({ _tag: "Unavailable", cause })
     })
     if (found._tag === "None") return yield* fail({ _tag: "Absent", what: found.what })
     const opened = Effect.mapError((error: SqlError.SqlError) => fail(openFailure(error)))
-    const execute = yield* opened(readerOf(options.filename, found.isLogged))
+    const execute = yield* opened(readerOf(filename, found.isLogged))
     yield* opened(execute("VACUUM INTO ?", [target]))
   }))
 }
@@ -256,4 +264,7 @@ export const layer = <Self, G extends StateStore.AtMost<"process">>(
   store: StateStore.StateStoreKey<Self, G>,
   options: Options
 ): Layer.Layer<Self, StoreError> =>
-  Layer.effect(store, Effect.flatMap(make(options), (made) => hosted(made, store.grade)))
+  Layer.effect(
+    storeKeyOf("StateStoreSqlite.layer", store),
+    Effect.flatMap(make(options), (made) => hosted(made, store.grade))
+  )

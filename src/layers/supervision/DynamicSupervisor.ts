@@ -17,6 +17,7 @@ import { ReferenceHandle } from "./dynamic/ReferenceHandle.ts"
 import * as Restart from "./restart/Restart.ts"
 import { onGiveUps } from "./static/SupervisorLayer.ts"
 import type { DynamicSupervisor } from "./tree/DynamicHandle.ts"
+import { recipeOf } from "./tree/Given.ts"
 import { withoutOverride } from "./tree/Override.ts"
 import { startRoot } from "./tree/Root.ts"
 import { Supervisor } from "./tree/SupervisorHandle.ts"
@@ -94,9 +95,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): DynamicSup
  * @since 0.1.0
  */
 export const recipe = (options: Options & { readonly id: string }): StartRecipe<DynamicSupervisor> => ({
-  id: options.id,
-  kind: "supervisor",
-  options: { shutdown: options.shutdown },
+  ...recipeOf("DynamicSupervisor.recipe", options),
   make: (parent, context, id) => {
     const process = make(parent, id, options, context)
     return { child: process, ref: new ReferenceHandle(process) }

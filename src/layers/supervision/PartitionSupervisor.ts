@@ -16,6 +16,7 @@ import type { StartRecipe } from "../process/Child.ts"
 import type { HasProcess } from "../process/Process.ts"
 import { type PartitionSupervisor, TreeHandle } from "./partition/PartitionHandle.ts"
 import * as Supervisor from "./Supervisor.ts"
+import { recipeOf } from "./tree/Given.ts"
 
 export { defaultCount } from "../../domain/naming/Partition.ts"
 export { PartitionError, PartitionErrorReason } from "./partition/PartitionError.ts"
@@ -98,7 +99,7 @@ export const Service =
     class Refs extends Context.Service<Refs, ReadonlyArray<Ref>>()(`${id}/Partitions`) {}
 
     const layer = <E, R>(options: Options<Ref, E, R>): Layer.Layer<Self, E, Exclude<R, Supervisor.Supervisor>> => {
-      const own = { ...options, id: options.id ?? id }
+      const own = { ...options, id: GivenOption.options(id, options).id ?? id }
       const partitions = Layer.effect(
         Refs,
         Effect.flatMap(
@@ -127,11 +128,8 @@ export const Service =
 export const recipe = <Ref extends HasProcess, E = never, R = never>(
   options: Options<Ref, E, R> & { readonly id: string }
 ): StartRecipe<PartitionSupervisor<Ref>, E, R> => {
-  const { id, shutdown } = options
   return {
-    id,
-    kind: "supervisor",
-    options: { shutdown },
+    ...recipeOf("PartitionSupervisor.recipe", options),
     make: (parent, context, id) => {
       const refs: Array<Ref> = []
       const children = recipes({ ...options, id }).map((recipe, partition) => noting(recipe, refs, partition))

@@ -18,6 +18,7 @@ import type { ChildOptions, StartRecipe } from "../process/Child.ts"
 import { madeBy } from "../process/Execute.ts"
 import { StaticHandle } from "./static/StaticHandle.ts"
 import { type AnyLayer, asChild, build, make, type Options } from "./static/SupervisorLayer.ts"
+import { layerOf, recipeOf, recipesOf } from "./tree/Given.ts"
 import { overriding, specFrom, type SpecOverride } from "./tree/Override.ts"
 import { Supervisor } from "./tree/SupervisorHandle.ts"
 import { workerRecipe } from "./tree/Worker.ts"
@@ -181,7 +182,7 @@ export const child: {
   <A, E, R>(layer: Layer.Layer<A, E, R>, spec: SpecOverride): Layer.Layer<A, E, R> =>
     Layer.fromBuildMemo((memoMap, scope) =>
       Effect.flatMap(
-        overriding(spec, Layer.buildWithMemoMap(layer, memoMap, scope)),
+        overriding(spec, Layer.buildWithMemoMap(layerOf("Supervisor.child", layer), memoMap, scope)),
         ([built, taken]) =>
           taken === 1 ? Exit.succeed(built) : Exit.die(
             refusal(
@@ -239,10 +240,13 @@ export const worker = <A, E, R>(
 export const recipe = <E = never, R = never>(
   options: Options & { readonly id: string },
   children: ReadonlyArray<StartRecipe<unknown, E, R>>
+): StartRecipe<Supervisor, E, R> => supervising(options, recipesOf("Supervisor.recipe", children))
+
+const supervising = <E, R>(
+  options: Options & { readonly id: string },
+  children: ReadonlyArray<StartRecipe<unknown, E, R>>
 ): StartRecipe<Supervisor, E, R> => ({
-  id: options.id,
-  kind: "supervisor",
-  options: { shutdown: options.shutdown },
+  ...recipeOf("Supervisor.recipe", options),
   make: (parent, context, id) => {
     const process = make(parent, id, options, context)
     const handle = new StaticHandle(process)

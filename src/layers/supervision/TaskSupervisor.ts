@@ -23,6 +23,7 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer } from "effect"
+import * as GivenOption from "../../domain/options/GivenOption.ts"
 import type { StartRecipe } from "../process/Child.ts"
 import * as DynamicSupervisor from "./DynamicSupervisor.ts"
 import { ChildrenHandle, type TaskSupervisor } from "./task/TaskHandle.ts"
@@ -92,7 +93,7 @@ export const Service = <Self>() => <const Id extends string>(id: Id): TaskSuperv
  * @since 0.1.0
  */
 export const recipe = (options: Options & { readonly id: string }): StartRecipe<TaskSupervisor> => {
-  const children = DynamicSupervisor.recipe(options)
+  const children = DynamicSupervisor.recipe(GivenOption.options("TaskSupervisor.recipe", options))
   return {
     ...children,
     make: (parent, context, id) => {

@@ -9,6 +9,7 @@ import { Context, Effect, Layer } from "effect"
 import type { Grade } from "../../domain/state/Survival.ts"
 import type { StoreFault } from "../../domain/testing/TimedFaults.ts"
 import { type StateStore, type StateStoreKey, StoreError } from "../state/store/StateStore.ts"
+import { storeKeyOf } from "../state/store/StoreShape.ts"
 
 /**
  * Asked at every request of a store: what goes wrong with it, if anything does.
@@ -107,7 +108,7 @@ export const layer = <Self, G extends Grade, E, R>(
   real: Layer.Layer<Self, E, R>
 ): Layer.Layer<Self, E, R> =>
   Layer.effect(
-    store,
+    storeKeyOf("FaultyStore.layer", store),
     Effect.gen(function*() {
       const faults = yield* CurrentStoreFaults
       const made = Context.get(yield* Layer.build(real), store)

@@ -14,6 +14,7 @@ import type { Grade } from "../../domain/state/Survival.ts"
 import * as LifeLaws from "../../domain/testing/LifeLaws.ts"
 import * as Shrink from "../../domain/testing/Shrink.ts"
 import { makeMemory, type StateStore, type StateStoreKey } from "../state/store/StateStore.ts"
+import { storeKeyOf } from "../state/store/StoreShape.ts"
 import * as Roots from "../supervision/tree/Roots.ts"
 import * as FaultyStore from "./FaultyStore.ts"
 import { runOf } from "./Given.ts"
@@ -100,7 +101,7 @@ const Disks = Context.Reference<Map<string, StateStore<Grade>> | undefined>("hei
  */
 export const layerStore = <Self, G extends Grade>(store: StateStoreKey<Self, G>): Layer.Layer<Self> =>
   FaultyStore.layer(
-    store,
+    storeKeyOf("Simulation.layerStore", store),
     Layer.effect(
       store,
       Effect.map(Disks, (disks) => {

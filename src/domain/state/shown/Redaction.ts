@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Schema, type SchemaAST } from "effect"
+import { refuse } from "../../options/GivenOption.ts"
 import { classKey } from "../../text/EffectKeys.ts"
 
 const mark = "heirloom/redacted"
@@ -37,7 +38,10 @@ export const redactedText = "<redacted>"
  * @category annotations
  * @since 0.1.0
  */
-export const redacted = <S extends Schema.Top>(schema: S): S["Rebuild"] => schema.annotate({ [mark]: true })
+export const redacted = <S extends Schema.Top>(schema: S): S["Rebuild"] =>
+  Schema.isSchema(schema)
+    ? schema.annotate({ [mark]: true })
+    : refuse({ of: "StateSchema.redacted", option: "schema", given: schema }, "a schema")
 
 type Redact = (value: unknown) => unknown
 

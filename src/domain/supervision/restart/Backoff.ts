@@ -68,6 +68,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const ruleOf = (of: string, options: Options = {}): Rule => {
+  GivenOption.options(of, options)
   const base = GivenOption.patience({ of, option: "base", given: options.base ?? "100 millis" })
   const given = options.cap ?? "30 seconds"
   const cap = Millis.fromDuration(given) ?? Number.NaN

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { Stream } from "effect"
+import { options as optionsOf } from "../../../domain/options/GivenOption.ts"
 import { Stopped } from "../../../domain/server/Phase.ts"
 import type { Change } from "../../../domain/state/shown/Change.ts"
 import { changes as changesOf, type ChangesOptions } from "../../state/container/Changes.ts"
@@ -80,6 +81,7 @@ export const changes = <S>(ref: WithState<S>, options?: ChangesOptions): Stream.
     if (server === undefined) return Stream.empty
     // Stopped before it was ever up: it is about to be.
     const isGone = () => server.phase === Stopped && server.incarnation > 0 && !hasSuccessor(server)
+    if (options !== undefined) optionsOf("GenServer.changes", options)
     const watched = changesOf(server.spec.companions, server.name, server.key, options, { process: server, isGone })
     // The reference says what its server's state is.
     return watched as Stream.Stream<Change<S>>

@@ -14,6 +14,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, type Duration, Effect, Layer, type Scope } from "effect"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import {
   acquired,
   fenced,
@@ -39,7 +40,7 @@ import { none } from "../../../domain/state/Timers.ts"
 import { DueIndex } from "./DueIndex.ts"
 import { KeyPages } from "./KeyPages.ts"
 import { hosted } from "./StoreHost.ts"
-import type { StateStore } from "./StoreShape.ts"
+import { type StateStore, storeKeyOf } from "./StoreShape.ts"
 
 export { type StoreOwnership, wholeStore } from "../../../domain/state/stored/Ownership.ts"
 export { StoreError, type StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
@@ -151,6 +152,7 @@ export const Service = <Self>() =>
  */
 export const makeMemory = (options: Options = {}): StateStore<"crash"> => {
   const name = "memory"
+  GivenOption.options(name, options)
   const limit = generationsOf(name, options.generations)
   const epochs = new Map<string, number>()
   const owners = new Map<number, string>()
@@ -285,7 +287,7 @@ export const layer = <Self, G extends Grade, H extends Grade, E, R>(
   store: StateStoreKey<Self, G> & (G extends AtMost<H> ? unknown : never),
   make: Effect.Effect<StateStore<H>, E, R>
 ): Layer.Layer<Self, E, Exclude<R, Scope.Scope>> =>
-  Layer.effect(store, Effect.flatMap(make, (made) => hosted(made, store.grade)))
+  Layer.effect(storeKeyOf("StateStore.layer", store), Effect.flatMap(make, (made) => hosted(made, store.grade)))
 
 /**
  * The store in memory, for tests and for apps that conserve over crashes only.
@@ -300,4 +302,8 @@ export const layer = <Self, G extends Grade, H extends Grade, E, R>(
 export const layerMemory = <Self, G extends AtMost<"crash">>(
   store: StateStoreKey<Self, G>,
   options?: Options
-): Layer.Layer<Self> => Layer.effect(store, Effect.suspend(() => hosted(makeMemory(options), store.grade)))
+): Layer.Layer<Self> =>
+  Layer.effect(
+    storeKeyOf("StateStore.layerMemory", store),
+    Effect.suspend(() => hosted(makeMemory(options), store.grade))
+  )

@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import type { Effect, Scope } from "effect"
+import { Context, type Effect, Predicate, type Scope } from "effect"
+import { object, refuse } from "../../../domain/options/GivenOption.ts"
 import type { Holder, StoreOwnership } from "../../../domain/state/stored/Ownership.ts"
 import type { AsideRecord, Doubt, DueKey, SnapshotRecord } from "../../../domain/state/stored/SnapshotRecord.ts"
 import type { StoreError } from "../../../domain/state/stored/StoreError.ts"
@@ -132,3 +133,24 @@ export interface StateStore<out G extends Grade> {
  * @since 0.1.0
  */
 export type StoreView = Pick<StateStore<Grade>, "name" | "load" | "listAside" | "keys" | "timers" | "doubt">
+
+/** The class of a store; refuses, in the name of what it was given to, what is none. */
+export const storeKeyOf = <K extends object>(of: string, store: K): K =>
+  Context.isKey(store) ? store : refuse({ of, option: "store", given: store }, "a class of StateStore.Service")
+
+/** A store, or a view of one, likewise. */
+export const viewOf = <V extends StoreView>(of: string, store: V): V =>
+  Predicate.hasProperty(store, "load") && Predicate.hasProperty(store, "listAside")
+    ? store
+    : refuse({ of, option: "store", given: store }, "a store, or a view of one")
+
+/** Whose snapshots are asked for, likewise. */
+export const placeOf = <P extends { readonly key: string }>(of: string, place: P): P => {
+  object({ of, option: "place", given: place }, "a place: { key }")
+  if (typeof place.key !== "string") refuse({ of, option: "key", given: place.key }, "a string")
+  return place
+}
+
+/** How the keys begin that are asked for, likewise. */
+export const prefixOf = (of: string, prefix: string): string =>
+  typeof prefix === "string" ? prefix : refuse({ of, option: "prefix", given: prefix }, "a string")

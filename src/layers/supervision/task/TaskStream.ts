@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Effect, Exit, Stream } from "effect"
+import { type Duration, Effect, Exit, Predicate, Stream } from "effect"
 import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import { type ChildTask, toMillis } from "./Task.ts"
 import type { TaskError } from "./TaskError.ts"
@@ -118,16 +118,23 @@ const use = <A, B, X, E, EX, ES, R>(
     (task) => task.stop
   )
 
+const iterableOf = <I extends Iterable<unknown>>(of: string, items: I): I =>
+  Predicate.isIterable(items)
+    ? items
+    : GivenOption.refuse({ of, option: "items", given: items }, "an iterable, or a Stream")
+
 const each = <A, X, E, R, E2, R2>(
   items: Iterable<A> | Stream.Stream<A, E2, R2>,
   options: Common | undefined,
   run: (item: A, millis: number) => Effect.Effect<X, E, R>
 ): Stream.Stream<X, E | E2, R | R2> => {
   const { ordered = true } = options ?? {}
-  // One item at a time: taking more than there are tasks for would run ahead of an endless or costly collection.
-  const taken: Stream.Stream<A, E2, R2> = Stream.isStream(items) ? items : Stream.fromIterable(items, { chunkSize: 1 })
   return Stream.suspend(() => {
     const of = "asyncStream"
+    // One item at a time: taking more than there are tasks for would run ahead of an endless or costly collection.
+    const taken: Stream.Stream<A, E2, R2> = Stream.isStream(items)
+      ? items
+      : Stream.fromIterable(iterableOf(of, items), { chunkSize: 1 })
     const given = options?.concurrency ?? defaultConcurrency
     const concurrency = GivenOption.integer({ of, option: "concurrency", given }, 1)
     const millis = toMillis(of, options?.timeout)

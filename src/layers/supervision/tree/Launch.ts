@@ -10,6 +10,7 @@ import { isOrderly, toCause } from "../../../domain/process/ExitReason.ts"
 import { bounded } from "../../../domain/text/ForeignCause.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import type { Child } from "../../process/Child.ts"
+import { layerOf } from "./Given.ts"
 import { RootObserver } from "./Root.ts"
 import { RootEnded } from "./SupervisorErrors.ts"
 
@@ -80,7 +81,7 @@ export const launch = <A, E, R>(
               : Exit.fail(new RootEnded({ supervisor: pathText(root.path), cause: bounded(toCause(reason)) }))
           )
       }
-      const exit = yield* Layer.buildWithScope(app, scope).pipe(
+      const exit = yield* Layer.buildWithScope(layerOf("Supervisor.launch", app), scope).pipe(
         Effect.provideService(RootObserver, observer),
         Effect.andThen(Deferred.await(over)),
         restore,

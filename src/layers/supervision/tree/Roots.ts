@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { Effect, Option } from "effect"
+import { refuse } from "../../../domain/options/GivenOption.ts"
 import { CurrentSink } from "../../observation/Sink.ts"
 import type { Child } from "../../process/Child.ts"
 import type { LocalProcess } from "../../process/LocalProcess.ts"
@@ -90,6 +91,7 @@ const childrenOf = (ref: HasProcess): ReadonlyArray<Process> =>
  */
 export const find = (path: ReadonlyArray<string>): Effect.Effect<Option.Option<Process>> =>
   Effect.map(roots, (roots) => {
+    if (!Array.isArray(path)) refuse({ of: "Sys.find", option: "path", given: path }, "a list of ids, from a root down")
     let among = roots
     let found: Process | undefined
     for (const id of path) {

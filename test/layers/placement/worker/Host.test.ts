@@ -74,7 +74,7 @@ const placed = Effect.fnUntraced(function*({ isShared = false, marks = true, pos
         end: (done) => void ends.push(done)
       }
     },
-    { logged: (entry) => void logged.push(entry), asked: () => void heard.asked++ },
+    { logged: (entry) => void logged.push(entry), unreleased: () => {}, asked: () => void heard.asked++ },
     isShared
   )
   host.onDeath = (error, begun) => void deaths.push([error.how, begun])
@@ -286,7 +286,7 @@ describe("the death of a place", () => {
           died = listener.died
           return { kind: "thread", marks: undefined, post: () => {}, look: () => Object(0), end: () => {} }
         },
-        { logged: () => {}, asked: () => {} },
+        { logged: () => {}, unreleased: () => {}, asked: () => {} },
         false
       )
       const waiter = yield* begin(Effect.exit(host.ask(request, "it", forever)))
