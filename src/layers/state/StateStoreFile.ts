@@ -65,7 +65,6 @@ const reasonOf = (error: PlatformError.PlatformError): StoreErrorReason => {
 }
 
 const beingTakenOver = new Error("another process is taking the folder over at this moment")
-
 const own = ({ kept }: LogIndex, prefix: string): Array<string> =>
   Array.from(kept.keys()).filter((key) => key.startsWith(prefix))
 
@@ -343,7 +342,8 @@ export const look = (
   options: Options
 ): Effect.Effect<StateStore.StoreView, StoreError, FileSystem.FileSystem | Path.Path> =>
   Effect.suspend(() => {
-    const { onDamage = (damage) => safely(Effect.logWarning(LogDirectory.explain(damage))) } = options ?? {}
+    const given = GivenOption.options("file", options)
+    const { onDamage = (damage) => safely(Effect.logWarning(LogDirectory.explain(damage))) } = given
     return LogView.make(directoryOf(options), checksum, onDamage)
   })
 

@@ -11,7 +11,7 @@ const options = { spare: false, shutdown: "30 millis" } as const
 
 const threads = {
   "its finalizer dies": [
-    () => WorkerServer.layer(Clinging, clinging(url()), options),
+    () => WorkerServer.layer(Clinging, clinging(url()), { ...options, shutdown: "20 seconds" }),
     "a thread of test/Clinging had acquired was not released Error: the socket stays open"
   ],
   "its thread is gone meanwhile": [

@@ -354,7 +354,7 @@ describe("lanes", () => {
       ])
     }))
 
-  it.effect("end with their scope, all at once and in order; nothing is said of that, and no other place is started", () =>
+  it.effect("end with their scope, all at once and in order; what is not released is said, no more, and no other place is started", () =>
     Effect.gen(function*() {
       const { all, close, lines, made } = yield* lanes(2)
       yield* Effect.forEach(keys, (key) => made.host(key, one))
@@ -369,6 +369,8 @@ describe("lanes", () => {
       assert.isUndefined(closing.pollUnsafe())
       yield* TestClock.adjust(1)
       yield* Fiber.join(closing)
-      assert.deepStrictEqual([all.map(({ isEnded }) => isEnded), lines, all.length], [[true, true], [], 2])
+      assert.deepStrictEqual([all.map(({ isEnded }) => isEnded), all.length], [[true, true], 2])
+      const said = "Error what the layers of a process of test/Threads had acquired was not released within 5000 ms"
+      assert.deepStrictEqual(reported(lines), [said, said])
     }))
 })
