@@ -11,6 +11,7 @@
 import { Effect } from "effect"
 import type { SqlConnection, SqlError } from "effect/sql"
 import * as KeyText from "../../../domain/state/stored/KeyText.ts"
+import type { StoreError, StoreErrorReason } from "../../../domain/state/stored/StoreError.ts"
 import { safely } from "../../observation/SafeLog.ts"
 import * as RowSums from "../rows/RowSums.ts"
 import type { Bound, Statements } from "../rows/SqlStatements.ts"
@@ -30,11 +31,14 @@ interface Store {
   readonly rings: SlotRings
   readonly heads: Heads | undefined
   /** Why writes under these epochs would be refused, if they would. */
-  readonly stale: (writes: ReadonlyArray<{ readonly epoch: number; readonly key: string }>) => Sql<unknown>
+  readonly stale: (
+    writes: ReadonlyArray<{ readonly epoch: number; readonly key: string }>
+  ) => Sql<StoreErrorReason | undefined>
+  readonly fail: (operation: string, reason: StoreErrorReason) => StoreError
 }
 
 /** What is known of the keys of a store. */
-export const make = ({ heads, name, rings, run, sql, stale }: Store) => {
+export const make = ({ fail, heads, name, rings, run, sql, stale }: Store) => {
   const unmarked: SqlReads.Unmarked<SqlError.SqlError> = (missing) => SqlMarks.doubtful(sql, run, missing, name)
 
   /** `stored`: the number of a snapshot that this session is known to have stored. */
@@ -46,8 +50,9 @@ export const make = ({ heads, name, rings, run, sql, stale }: Store) => {
     const own = rings.known(key)
     const known = yield* of(key)
     if (own === undefined || (known.kept[0]?.record.seq ?? 0) >= own.seq) return known
-    if ((yield* stale([{ epoch: own.epoch, key }])) !== undefined) return known
-    return yield* of(key, own.seq)
+    const reason = yield* stale([{ epoch: own.epoch, key }])
+    if (reason?._tag === "Gone") return yield* fail("load", reason)
+    return reason === undefined ? yield* of(key, own.seq) : known
   })
 
   /** Timers are no part of a snapshot that could be gone back to. */

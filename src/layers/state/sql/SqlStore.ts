@@ -314,7 +314,7 @@ export const make = Effect.fnUntraced(function*(
       }
     ))
 
-  const known = SqlKnown.make({ sql, run, name, rings, heads, stale })
+  const known = SqlKnown.make({ sql, run, name, rings, heads, stale, fail })
 
   return {
     name,

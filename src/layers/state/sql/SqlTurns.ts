@@ -22,6 +22,11 @@ export class Turns {
   private last = 0
   private readonly stored = new Map<number, number>()
 
+  /** The number of the last write that was begun. */
+  get begun(): number {
+    return this.last
+  }
+
   /** The number of the next write. */
   next(): number {
     return ++this.last
@@ -64,7 +69,8 @@ export const staleIn = <E>(
   owners: ReadonlyMap<number, string>
 ) =>
   Effect.fnUntraced(function*(writes: ReadonlyArray<Write>) {
-    const older = { _tag: "Gone", path: `table ${sql.names.owners}`, how: "older" } as const
+    const path = `table ${sql.names.owners}`
+    const older = { _tag: "Gone", path, how: "older" } as const
     const ownerOf = ({ epoch, key }: Write) => owners.get(epoch) ?? key
     const named = new Set(writes.map(ownerOf).filter((owner) => owner !== undefined).map(KeyText.encode))
     const found = new Map(
@@ -83,6 +89,8 @@ export const staleIn = <E>(
       if ((row !== undefined || owners.has(epoch)) && current < epoch) return older
       if (row === undefined || current !== epoch) refused.push(fencedOff(epoch, current, owner, key))
       else if (Number(row["commits"]) < turns.before(epoch)) return older
+      // Only this client counts under the epoch.
+      else if (Number(row["commits"]) > turns.begun) return { _tag: "Gone", path, how: "changed" } as const
       else if (key !== undefined) inForce.push({ epoch, key })
     }
     if (inForce.length === 0) return fenced(refused)

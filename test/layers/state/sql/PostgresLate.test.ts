@@ -139,6 +139,10 @@ describe("PostgreSQL that stands still", () => {
         }
         yield* sql.unsafe(`UPDATE ${table}_owners SET commits = commits + 1`)
       }
+      // nor can another count under this epoch
+      yield* sql.unsafe(`UPDATE ${table}_owners SET commits = commits + 1000`)
+      const error = yield* Effect.flip(store.save([record("a", 5, epoch)]))
+      assert.strictEqual(error.reason._tag === "Gone" && error.reason.how, "changed")
     }))
 
   it.live(

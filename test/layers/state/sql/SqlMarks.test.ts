@@ -12,7 +12,7 @@ import { command } from "../../../../src/programs/snapshots.ts"
 import { folder } from "../../../kit/Folder.ts"
 import { quiet, recordedLog } from "../../../kit/Log.ts"
 import { printed } from "../../../kit/RunCommand.ts"
-import { answer, record, seqsOf, timer } from "../../../kit/stores/Records.ts"
+import { answer, reasonOf, record, seqsOf, timer } from "../../../kit/stores/Records.ts"
 import { usePostgres } from "../../../kit/stores/UsePostgres.ts"
 
 type Store = StateStore.StateStore<StateContainer.Grade>
@@ -154,6 +154,16 @@ const suite = (name: string, pg: boolean, make: Effect.Effect<Subject, unknown, 
           assert.deepStrictEqual(seqsOf(yield* store.load(key)), [...left])
           assert.deepStrictEqual(seqsOf(yield* store.listAside(key)), [2])
         }
+      }))
+
+    it.live("a database that has gone back as a whole is that, and no row is missing in it", () =>
+      Effect.gen(function*() {
+        const { open, table, tamper } = yield* make
+        const { store } = yield* wrote(open, "a")
+        yield* tamper(`DELETE FROM ${table} WHERE seq = 2`, `DELETE FROM ${table}_answers WHERE seq = 2`)
+        yield* tamper(`UPDATE ${table}_owners SET epoch = epoch - 1`)
+        const reason = reasonOf(yield* Effect.exit(store.load("a")))
+        assert.deepStrictEqual(reason, { _tag: "Gone", path: `table ${table}_owners`, how: "older" })
       }))
 
     it.live("what another session has set aside is no loss to an older one", () =>
