@@ -97,6 +97,30 @@ export const watchTables = (execute: Execute, { names }: Statements): Effect.Eff
   })
 }
 
+/** A trigger of SQLite that runs before, which one without a word does. */
+const isBefore = (trigger: string): boolean => !/^\s*CREATE\s[^(]*?\sAFTER\s/i.test(trigger)
+
+/**
+ * What of something else stands between the store and its tables, if anything does: a trigger that runs before a row is
+ * written, or a rule of PostgreSQL. Either may drop what is written, or change it, and nothing fails.
+ */
+export const meddling = <E>({ dialect, names }: Statements, run: Run<E>): Effect.Effect<string | undefined, E> => {
+  const all = Object.values(names)
+  const list = all.map((name) => `'${name}'`)
+  const tables = all.map((name) => `to_regclass('${name}')`)
+  const asked = dialect === "pg"
+    ? `SELECT 'trigger' AS kind, tgname AS name, tgrelid::regclass::text AS owner FROM pg_trigger
+       WHERE tgrelid IN (${tables}) AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 3 = 3
+       UNION ALL SELECT 'rule', rulename, ev_class::regclass::text FROM pg_rewrite WHERE ev_class IN (${tables})`
+    : `SELECT type AS kind, name, tbl_name AS owner, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (${list})`
+  return Effect.map(run([asked, []]), (rows) => {
+    const found = rows.find((row) => dialect === "pg" || isBefore(text(row, "sql")))
+    return found &&
+      `the table ${found["owner"]} has a ${found["kind"]} "${found["name"]}", which may drop or change what is ` +
+        "written to it: remove that, or make it a trigger that runs AFTER"
+  })
+}
+
 /** The statements that make the tables of a store. */
 const tablesOf = ({ dialect, names: { answers, aside, owners, snapshots: table, timers } }: Statements) => {
   const pg = dialect === "pg"

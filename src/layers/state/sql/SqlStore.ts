@@ -28,7 +28,7 @@ import { along, besides, type Known, setAside } from "./SqlBesides.ts"
 import * as SqlKnown from "./SqlKnown.ts"
 import * as SqlMarks from "./SqlMarks.ts"
 import * as SqlReads from "./SqlReads.ts"
-import { prepare, watchTables } from "./SqlSchema.ts"
+import { meddling, prepare, watchTables } from "./SqlSchema.ts"
 import { staleIn, Turns } from "./SqlTurns.ts"
 import * as SqlWaits from "./SqlWaits.ts"
 
@@ -127,6 +127,8 @@ export const make = Effect.fnUntraced(function*(
   if (what !== undefined) return yield* fail("open", { _tag: "Corrupt", what })
   const prepared = Effect.flatMap(prepare(sql, run), (isNew) => SqlMarks.begin(sql, run, isNew, name))
   yield* typed("open")(database.transaction(prepared))
+  const between = yield* typed("open")(meddling(sql, run))
+  if (between !== undefined) return yield* fail("open", { _tag: "Unusable", cause: new Error(between) })
   // What is known beside a database is known of one process's writes.
   const heads = yield* (isShared ? undefined : database.files?.heads(ask, table)) ?? Effect.undefined
   const lost = yield* (database.dialect === "pg" ? watchTables(ask, sql) : database.files?.watching(ask)) ??

@@ -1,6 +1,6 @@
 /** Tables of SQLite and PostgreSQL that something else empties, or makes anew, and rows that it takes or puts back. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Exit, Layer, Option, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -173,6 +173,35 @@ const suite = (name: string, pg: boolean, make: Effect.Effect<Subject, unknown, 
         const younger = yield* open
         yield* younger.setAside({ key: "a", seq: 2, epoch: yield* younger.acquireEpoch("app"), why: "odd" })
         assert.deepStrictEqual((yield* store.load("a")).map((one) => [one.seq, one.damaged]), [[1, undefined]])
+      }))
+
+    it.live("with what may drop what is written standing before it, is not opened, and the error names that", () =>
+      Effect.gen(function*() {
+        const { open, table, tamper } = yield* make
+        yield* Effect.scoped(wrote(open, "a"))
+        const opening = Effect.scoped(Effect.exit(open))
+        const f = `${table}_f`
+        if (pg) yield* tamper(`CREATE FUNCTION ${f}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`)
+        const trigger = (when: string, name: string) =>
+          `CREATE TRIGGER t ${when} INSERT ON ${name} ` +
+          (pg ? `FOR EACH ROW EXECUTE FUNCTION ${f}()` : "BEGIN SELECT raise(IGNORE); END")
+        for (const name of [table, `${table}_answers`]) {
+          const drop = pg ? `DROP TRIGGER t ON ${name}` : "DROP TRIGGER t"
+          for (const when of pg ? ["BEFORE"] : ["BEFORE", ""]) {
+            yield* tamper(trigger(when, name))
+            const error = Option.getOrThrow(Exit.findErrorOption(yield* opening))
+            assert.strictEqual(error.reason._tag, "Unusable")
+            assert.include(error.message, `the table ${name} has a trigger "t", which may drop or change`)
+            yield* tamper(drop)
+          }
+          // one that only hears of it is let be
+          yield* tamper(trigger("AFTER", name))
+          assert.isTrue(Exit.isSuccess(yield* opening))
+          yield* tamper(drop)
+        }
+        if (!pg) return
+        yield* tamper(`CREATE RULE r AS ON INSERT TO ${table} DO INSTEAD NOTHING`)
+        assert.include(Option.getOrThrow(Exit.findErrorOption(yield* opening)).message, `${table} has a rule "r"`)
       }))
 
     it.live("whose marks were never made is taken for what it is, unless all of it is empty", () =>
