@@ -12,7 +12,7 @@ import { Busy, Idle, isUp, Parked, Pending, Restarting, Starting, Stopped } from
 import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
-import { tellAgain, tooDeep } from "../life/End.ts"
+import { brokenOff, tellAgain, tooDeep } from "../life/EndOfStack.ts"
 import { wantTurn } from "../life/Rest.ts"
 import { answer, forward, hasSuccessor, lose, setAside } from "../life/Settle.ts"
 import { callText } from "../message/AnswerText.ts"
@@ -40,7 +40,8 @@ export const call = (
     try {
       return callNow(server, type, payload, millis)
     } catch (defect) {
-      // First what calls nothing: the stack may be at its very end.
+      // First what calls nothing: the stack may be at its very end, and then it is the next message that goes on from
+      // here.
       Turn.stack.depth = depth
       if (defect instanceof RangeError) {
         if (server.phase === Busy || server.phase === Restarting) server.stopping ??= tooDeep
@@ -50,21 +51,6 @@ export const call = (
     }
   }
   return new Envelope(server, type, payload, Fiber.getCurrent()).sendAndWait(millis)
-}
-
-/**
- * The stack of a caller is at its end, and the call was broken off there: a turn of the server's own does the rest, or
- * the next message does.
- */
-const brokenOff = (server: Server, depth: number, defect: unknown): unknown => {
-  Turn.stack.depth = depth
-  if (defect instanceof RangeError) {
-    if (server.phase === Busy) server.stopping ??= tooDeep
-    if (server.phase === Busy) server.phase = Pending
-    if (server.phase === Restarting) tellAgain(server)
-    else server.spec.turns.push(server)
-  }
-  return defect
 }
 
 /** Whether a call may be handled on its caller's stack. */

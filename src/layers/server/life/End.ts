@@ -30,7 +30,6 @@ import type { Observers } from "../../process/Observers.ts"
 import * as Timer from "../../process/Timer.ts"
 import { ownCast } from "../message/MessageType.ts"
 import { failed, invalidResult, isPromise, publish } from "../parts/Events.ts"
-import type { StopRequest } from "../parts/Incarnation.ts"
 import { passivated, type Server } from "../parts/Server.ts"
 import type { AnyBehavior } from "../parts/ServerSpec.ts"
 import { incarnationOf, run } from "./Fibers.ts"
@@ -83,15 +82,6 @@ export const internalError = (server: Server, defect: unknown): void => {
   else if (isStarting(server.phase)) leaveStarting(server, crashed(cause), cause)
   else if (server.phase === Ending) ended(server, crashed(cause))
   else failed(server, "something else went wrong while it ended", cause)
-}
-
-/**
- * An order that is carried out in a turn of the server's own: a call was broken off where the stack of its caller is at
- * its end, and nothing more can be done on that.
- */
-export const tooDeep: StopRequest = {
-  reason: crashed(Cause.die(new RangeError("the stack of a caller was at its end"))),
-  ended: undefined
 }
 
 /** The incarnation is over: clean-up, then its observers and its supervisor. */
@@ -179,13 +169,6 @@ const ended = (server: Server, reason: ExitReason, isAbandoned = false): void =>
   isOver(server, reason)
   if (stopping?.ended !== undefined) Deferred.doneUnsafe(stopping.ended, Exit.succeed(reason))
   else server.spec.parent.exited(server, server.incarnation, reason)
-}
-
-/** Tells its supervisor again how it ended, in a turn: that was broken off. What it hears twice counts once. */
-export const tellAgain = (server: Server): void => {
-  const { incarnation, lastExit, spec } = server
-  server.stopping = undefined
-  spec.turns.push({ queued: false, drain: () => spec.parent.exited(server, incarnation, lastExit ?? killed) })
 }
 
 const isOver = (server: Server, reason: ExitReason): void => {
