@@ -84,7 +84,7 @@ export abstract class Server implements Owner<unknown>, Child, Handler, Ready, K
   inHand: { readonly envelope: Envelope } | undefined = undefined
   /** What the incarnation has of its own, once it has needed a fiber. Written by Fibers, End and Rest. */
   running: Incarnation | undefined = undefined
-  /** What was ordered of the incarnation and is not carried out yet. Written by End, and where a stack is at its end. */
+  /** What was ordered of the incarnation and is not carried out yet. Written by End, EndOfStack and Intake. */
   stopping: StopRequest | undefined = undefined
   /** What is left of the last incarnation until the supervisor has decided. Written by End and Settle. */
   ended: Ended | undefined = undefined
