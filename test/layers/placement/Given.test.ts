@@ -77,6 +77,19 @@ const rows: ReadonlyArray<Row> = [
   ["server", "ClusterServer.layer", nothing, (given) => cluster.layer(given, behavior)],
   ["behavior", "ClusterServer.layer", [undefined, null, 5], (given) => cluster.layer(Counter, given)],
   ["options", "ClusterServer.layer", noOptions, (given) => cluster.layer(Counter, behavior, given)],
+  ["downFor", "ClusterServer.layer", ["never"], (downFor) => cluster.layer(Counter, behavior, { downFor })],
+  [
+    "maxIdleTime",
+    "ClusterServer.layer",
+    ["never"],
+    (given) => cluster.layer(Counter, behavior, { maxIdleTime: given })
+  ],
+  [
+    "initTimeout",
+    "ClusterServer.layer",
+    ["never"],
+    (given) => cluster.layer(Counter, behavior, { initTimeout: given })
+  ],
   ["server", "ClusterServer.client", nothing, (given) => cluster.client(given)],
   ["options", "ClusterServer.client", noOptions, (given) => cluster.client(Counter, given)],
   ["keyless", "ClusterServer.client", [null, 5, "Add", ["add"]], (keyless) => cluster.client(Counter, { keyless })],
@@ -138,6 +151,8 @@ describe("what is no argument", () => {
           const error = Cause.squash(cause)
           assert.instanceOf(error, InvalidOption.InvalidOption, `${String(error)}: ${Cause.pretty(cause)}`)
           assert.deepStrictEqual(error.option, option)
+          if (option === "server") assert.strictEqual(error.of.slice(0, what.length), what.slice(0, error.of.length))
+          assert.notStrictEqual(error.of, "")
           assert.match(error.message, /: it must be .*\.$/)
         }
       }).pipe(Effect.provide(Layer.merge(around, pool.pipe(Layer.provide(around))))) as Effect.Effect<void>)

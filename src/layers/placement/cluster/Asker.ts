@@ -176,10 +176,7 @@ class Asked extends Deadline {
         this.list?.remove(this)
         resume(exit)
       })
-      return Effect.suspend(() => {
-        this.list?.remove(this)
-        return Fiber.interrupt(fiber)
-      })
+      return Fiber.interrupt(fiber)
     })
   }
 
@@ -196,7 +193,7 @@ class Asked extends Deadline {
   /** It has failed: it is made again where that is known to do no harm. */
   private settled(cause: Cause.Cause<unknown>): Effect.Effect<unknown, unknown> {
     const exit = this.exitOf(cause)
-    const error = exit._tag === "Failure" && Cause.hasFails(exit.cause) ? Cause.squash(exit.cause) : undefined
+    const error = exit._tag === "Failure" ? Cause.squash(exit.cause) : undefined
     const rest = this.until - instantOf(this.clock) - pause
     const isOver = rest <= 0 || !(error instanceof CallError) ||
       !Unheard.isAskedAgain(error.reason, this.key !== undefined)

@@ -211,6 +211,7 @@ describe("a call of a client", () => {
   it.effect("is made again only where that does no harm: its key keeps it from being done twice, or nothing was done", () =>
     Effect.gen(function*() {
       const begun: CallErrorReason = { ...moved, begun: true }
+      const own = Effect.fail("its own error")
       const table: ReadonlyArray<readonly [Effect.Effect<unknown, unknown>, string | undefined, number]> = [
         [failing(moved), undefined, 2],
         [failing(begun), undefined, 1],
@@ -221,7 +222,7 @@ describe("a call of a client", () => {
         // It was handed over: its own caller was not interrupted.
         [Effect.interrupt, "mine", 2],
         [Effect.interrupt, undefined, 1],
-        [Effect.fail("its own error"), "mine", 1],
+        [own, "mine", 1],
         [Effect.die("a defect"), "mine", 1]
       ]
       for (const [end, idempotencyKey, times] of table) {
@@ -229,7 +230,9 @@ describe("a call of a client", () => {
         const call = yield* begin(till["Ask"]!({ by: 1 }, { idempotencyKey }))
         yield* TestClock.adjust("1 second")
         assert.lengthOf(sent, times)
-        assert.strictEqual(Exit.isSuccess(yield* Fiber.join(call)), times === 2)
+        const exit = yield* Fiber.join(call)
+        assert.strictEqual(Exit.isSuccess(exit), times === 2)
+        if (end === own) assert.strictEqual(wrong(exit), "its own error")
       }
     }))
 
@@ -237,6 +240,7 @@ describe("a call of a client", () => {
     Effect.gen(function*() {
       const broken = { cause: new Error("disk full") }
       const own = { _tag: "MailboxFull", message: "of the till" }
+      const late: CallErrorReason = { _tag: "Timeout", millis: 5, begun: true, waitsFor: "handler" } as never
       const down: CallErrorReason = { _tag: "NotRunning", again: 5 }
       const given: CallErrorReason = { _tag: "Unreachable", why: "silent", begun: true, key: "theirs" }
       const unreachable = (why: string, begun: boolean, detail?: string) => ({
@@ -256,7 +260,12 @@ describe("a call of a client", () => {
         ],
         [Effect.interrupt, unreachable("moved", true)],
         [Effect.die(new Error("not understood")), unreachable("malformed", true, "not understood")],
+        [
+          Effect.die(new Error("not understood", { cause: new Error("deeper") })),
+          unreachable("malformed", true, "not understood")
+        ],
         [failing({ ...moved, begun: true }), unreachable("moved", true)],
+        [failing(late), late],
         // A key is for what may have been begun.
         [failing(moved), moved],
         [failing(down), down],
@@ -276,6 +285,7 @@ describe("a call of a client", () => {
         assert.deepStrictEqual(rest, others)
         if (expected !== undefined) assert.strictEqual(detail, expected)
       }
+      assert.notProperty((yield* call(Effect.die(new Error("")))).reason, "detail")
       // One that is like the cluster's, and is the message's own.
       assert.strictEqual(yield* call(Effect.fail(own)), own)
       assert.deepInclude((yield* call(Effect.die("no"), { by: "x" })).reason, { _tag: "InvalidPayload" })
