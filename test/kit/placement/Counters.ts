@@ -21,6 +21,7 @@ export class Counter extends GenServer.Service<Counter>()("test/Counter", {
     Crash: GenServer.call(),
     Hold: GenServer.call({ reply: Schema.Int, timeout: "infinity" }),
     Reset: GenServer.cast(),
+    Leave: GenServer.cast(),
     /** Adds 100 in so many milliseconds, by a timer of its own that is conserved. */
     Remind: GenServer.call({ payload: { millis: Schema.Int } }),
     Ring: GenServer.cast({ internal: true })
@@ -85,6 +86,7 @@ const behavior = (life: Life) => (key: string) =>
         Crash: () => Effect.die(new Error("boom")),
         Hold: (n) => Effect.as(life.hold.await, [n, n] as const),
         Reset: () => 0,
+        Leave: () => Next.stop("normal"),
         Remind: (n, { millis }) =>
           Next.reply(undefined, n, { timers: [Timer.after("ring", millis, Counter.message.Ring())] }),
         Ring: (n) => n + 100

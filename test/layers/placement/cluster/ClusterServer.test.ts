@@ -1,14 +1,10 @@
 /** Servers on a cluster of one runner: what is the cluster's own, beside what all placements promise. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Option, Random, References, Scope } from "effect"
+import { Cause, Effect, Exit, Layer, Option, Random, References } from "effect"
 import {
   ClusterError,
-  Entity,
-  EntityAddress,
-  EntityId,
   EntityProxy,
   EntityProxyServer,
-  EntityType,
   MessageStorage,
   RunnerHealth,
   Runners,
@@ -23,6 +19,7 @@ import { ClusterServer } from "../../../../src/cluster.ts"
 import * as MadeKey from "../../../../src/domain/state/MadeKey.ts"
 import { StateStore } from "../../../../src/index.ts"
 import { CallError } from "../../../../src/layers/server/GenServer.ts"
+import { byHand } from "../../../kit/placement/ByHand.ts"
 import { Counter, type Life, life, passing, runner, Store } from "../../../kit/placement/Counters.ts"
 import { day, withJumps } from "../../../kit/WallClock.ts"
 
@@ -154,46 +151,25 @@ describe("a server of a cluster", () => {
 
   it.effect("has no second entity beside it: the next one of its key is built when the first is closed with all that is its own", () => {
     const own = life()
-    const entity: { build: Effect.Effect<unknown, unknown, unknown> } = { build: Effect.void }
-    // effect's may be built while the one before it is closed: here each is built and closed by hand.
-    const byHand = Layer.effect(
-      Sharding.Sharding,
-      Effect.map(Sharding.Sharding, (real) => ({
-        ...real,
-        registerEntity: (_: unknown, build: typeof entity.build) => Effect.sync(() => void (entity.build = build))
-      }))
-    ).pipe(Layer.provideMerge(TestRunner.layer)) as typeof TestRunner.layer
-    const open = Effect.gen(function*() {
-      const sharding = yield* Sharding.Sharding
-      const scope = yield* Scope.make()
-      const entityId = EntityId.make("a")
-      const shardId = sharding.getShardId(entityId, "default")
-      const address = EntityAddress.make({ entityId, shardId, entityType: EntityType.make(Counter.key) })
-      const build = entity.build.pipe(
-        Effect.provideService(Entity.CurrentAddress, address),
-        Effect.provideService(Scope.Scope, scope)
-      ) as Effect.Effect<{ readonly Add: (request: unknown) => Effect.Effect<number, unknown> }>
-      const building = yield* Effect.forkChild(build, { startImmediately: true })
-      const add = Effect.flatMap(Fiber.join(building), ({ Add }) => Add({ payload: { payload: { by: 1 } } }))
-      return { building, add, close: Scope.close(scope, Exit.void) }
-    })
+    // effect's may be built while the one before it is closed.
+    const { layer, open } = byHand(Counter.key)
     return within(
       own,
       Effect.gen(function*() {
         yield* TestClock.adjust(1000)
-        const first = yield* open
-        assert.strictEqual(yield* passing(first.add), 1)
-        const second = yield* open
+        const first = yield* open("a")
+        assert.strictEqual(yield* passing(first.send("Add", { by: 1 })), 1)
+        const second = yield* open("a")
         yield* TestClock.adjust("1 minute")
         assert.strictEqual(second.building.pollUnsafe(), undefined)
         yield* passing(first.close)
-        assert.strictEqual(yield* passing(second.add), 2)
+        assert.strictEqual(yield* passing(second.send("Add", { by: 1 })), 2)
         assert.deepStrictEqual(own.log, ["+a", "-a", "+a"])
         yield* passing(second.close)
         assert.deepStrictEqual(own.log, ["+a", "-a", "+a", "-a"])
       }),
       {},
-      byHand
+      layer
     )
   })
 
@@ -369,6 +345,7 @@ describe("idempotency keys", () => {
         Crash: () => Effect.void,
         Hold: () => Effect.succeed(0),
         Reset: () => Effect.void,
+        Leave: () => Effect.void,
         Remind: () => Effect.void
       }).pipe(Layer.provideMerge(TestRunner.layer))
       yield* Effect.gen(function*() {
