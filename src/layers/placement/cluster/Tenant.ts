@@ -82,7 +82,7 @@ export class Tenant {
       const refuse = (reason: CallErrorReason) => Exit.fail(callError(this.name, request, reason))
       if (this.isClosed || !this.isOurs()) return refuse(movedAway)
       const isUp = this.up?.status === "running"
-      const again = isUp ? 0 : this.again()
+      const again = this.again()
       if (again > 0) return refuse({ _tag: "NotRunning", again })
       const up = isUp || millis === Infinity
         ? this.estate.at(this.key)

@@ -15,6 +15,13 @@ const begin = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkDetach(Effect.ex
 const wrong = (exit: Exit.Exit<unknown, unknown>): any => Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
 const boom = crashed(Cause.die("boom"))
 
+/** Its store refused what it did, since another has the key, or all of the store. */
+const taken = (key: string | undefined): CallErrorReason & { readonly cause: Cause.Cause<unknown> } => {
+  const reason = { _tag: "Fenced", epoch: 1, current: 2, ...(key === undefined ? {} : { key }) } as const
+  const error = new StoreError({ store: "memory", operation: "save", reason: reason as never })
+  return { _tag: "NotConserved", cause: Cause.fail(error) }
+}
+
 /** A tenant of the key `a`, whose server, and its supervisor, are what the test says. */
 const tenanted = Effect.fnUntraced(function*() {
   const clock = yield* Clock.Clock
@@ -166,11 +173,18 @@ describe("the server of a key", () => {
 
   it.effect("that gives up again is down for as long again", () =>
     Effect.gen(function*() {
-      const { above, ask, refused } = yield* tenanted()
+      const { above, ask, refused, run, server } = yield* tenanted()
       yield* ask()
       above.lastExit = boom
-      // What crashes and is up is no server that is down.
+      // What has crashed once and is up is no server that is down, nor is one that will never start as things are.
+      server.status = "restarting"
       yield* ask()
+      server.status = "running"
+      above.status = "stopped"
+      above.lastExit = crashed(taken("a").cause)
+      yield* ask()
+      assert.lengthOf(run.asked, 3)
+      above.lastExit = boom
       above.status = "stopped"
       yield* refused()
       yield* TestClock.adjust(1000)
@@ -209,13 +223,6 @@ describe("the end of an entity", () => {
 })
 
 describe("what the failure of a call means elsewhere", () => {
-  /** Its store refused what it did, since another has the key, or all of the store. */
-  const refusedBy = (key: string | undefined): CallErrorReason & { readonly cause: Cause.Cause<unknown> } => {
-    const reason = { _tag: "Fenced", epoch: 1, current: 2, ...(key === undefined ? {} : { key }) } as const
-    const error = new StoreError({ store: "memory", operation: "save", reason: reason as never })
-    return { _tag: "NotConserved", cause: Cause.fail(error) }
-  }
-
   it.effect("is what it says, unless the key was taken over, or its entity is closed", () =>
     Effect.gen(function*() {
       const { tenant } = yield* tenanted()
@@ -230,16 +237,16 @@ describe("what the failure of a call means elsewhere", () => {
       const moved = { _tag: "Unreachable", why: "moved" } as const
       const crash: CallErrorReason = { _tag: "Crashed", cause: Cause.die("boom") } as never
       const ended: CallErrorReason = { _tag: "NotRunning" }
-      assert.deepStrictEqual(meaning(refusedBy("a")), { ...moved, begun: true })
-      assert.strictEqual(meaning(refusedBy(undefined)), "the same")
-      assert.strictEqual(meaning(refusedBy("a"), "another"), "the same")
-      assert.strictEqual(meaning({ _tag: "Crashed", cause: refusedBy("a").cause } as never), "the same")
+      assert.deepStrictEqual(meaning(taken("a")), { ...moved, begun: true })
+      assert.strictEqual(meaning(taken(undefined)), "the same")
+      assert.strictEqual(meaning(taken("a"), "another"), "the same")
+      assert.strictEqual(meaning({ _tag: "Crashed", cause: taken("a").cause } as never), "the same")
       assert.strictEqual(meaning(ended), "the same")
       tenant.isClosed = true
       assert.deepStrictEqual(meaning(ended), { ...moved, begun: false })
       assert.strictEqual(meaning(ended, "another"), "the same")
       assert.strictEqual(meaning(crash), "the same")
-      assert.deepStrictEqual(meaning(refusedBy("a")), { ...moved, begun: true })
+      assert.deepStrictEqual(meaning(taken("a")), { ...moved, begun: true })
       const own = { _tag: "Broke" }
       assert.strictEqual(tenant.elsewhere(own, "it"), own)
     }))

@@ -102,6 +102,50 @@ describe("a group", () => {
         assert.deepStrictEqual(handled.take(), [["Deposit", { amount: 5 }]])
       }))
 
+    it.effect("over a WebSocket says of a frame what it is not, or has not", () =>
+      Effect.gen(function*() {
+        const { handled, url } = yield* Served
+        handled.take()
+        const request = { _tag: "Request", id: "1", tag: "Balance", payload: {}, headers: [] }
+        const table: ReadonlyArray<readonly [unknown, string]> = [
+          [5, "A message is an object."],
+          [null, "A message is an object."],
+          [{ ...request, id: undefined }, "A request has an id."],
+          [{ ...request, id: true }, "A request has an id."],
+          [{ ...request, tag: 5 }, "A request has a tag."],
+          [{ ...request, headers: "x" }, "Headers are pairs of texts."],
+          [{ ...request, headers: [5] }, "Headers are pairs of texts."],
+          [{ ...request, headers: ["ab"] }, "Headers are pairs of texts."],
+          [{ ...request, headers: [["a"]] }, "Headers are pairs of texts."],
+          [{ ...request, headers: [["a", "b", "c"]] }, "Headers are pairs of texts."],
+          [{ ...request, headers: [["a", "b"], ["a", 5]] }, "Headers are pairs of texts."],
+          [{ _tag: "Ack" }, "This names no request."],
+          [{ _tag: "Interrupt", requestId: {} }, "This names no request."],
+          [{ _tag: "Else" }, "This is no message of the protocol."],
+          [{}, "This is no message of the protocol."]
+        ]
+        const texts = [
+          ["{", "This is not JSON."],
+          ["[".repeat(33) + "]".repeat(33), "The JSON is nested deeper than 32."],
+          [`"${"x".repeat(65_535)}"`, "A frame has 65536 bytes at most."]
+        ] as const
+        const frames = [...table.map(([frame]) => JSON.stringify(frame)), ...texts.map(([text]) => text)]
+        const answers = yield* talk(url, frames, frames.length)
+        assert.deepStrictEqual(
+          answers.map(({ defect }) => defect.detail),
+          [...table, ...texts].map(([, detail]) => detail)
+        )
+        // What needs none has no id, and no headers: one of these is answered.
+        const fine = [
+          { _tag: "Request", isNotification: true, tag: "Note", payload: { text: "a" } },
+          { _tag: "Request", id: 7, tag: "Note", payload: { text: "b" }, headers: [["a", "b"]] }
+        ]
+        const [answer] = yield* talk(url, fine.map((one) => JSON.stringify(one)), 1)
+        assert.deepInclude(answer, { _tag: "Exit" })
+        assert.strictEqual(String(answer.requestId), "7")
+        assert.deepStrictEqual(handled.take(), [["Note", { text: "a" }], ["Note", { text: "b" }]])
+      }))
+
     it.effect("over a WebSocket refuses bytes that are not UTF-8, and goes on", () =>
       Effect.gen(function*() {
         const { handled, url } = yield* Served
@@ -130,10 +174,10 @@ describe("a group", () => {
         const answer = yield* Effect.promise(() => fetch(`${url}/ws`))
         assert.strictEqual(answer.status, 400)
         assert.strictEqual(answer.headers.get("content-type"), "application/problem+json")
-        yield* Effect.promise(() => answer.text())
+        assert.include(yield* Effect.promise(() => answer.json()), { detail: "This takes a WebSocket." })
         const posted = yield* Effect.promise(() => fetch(`${url}/ws`, { method: "POST" }))
         assert.deepStrictEqual([posted.status, posted.headers.get("allow")], [405, "GET"])
-        yield* Effect.promise(() => posted.text())
+        assert.include(yield* Effect.promise(() => posted.json()), { detail: "This takes GET." })
       }))
 
     it.effect("by key sends each message to the server of its key", () =>
