@@ -1,19 +1,21 @@
 /**
  * How a dynamic supervisor ends: every child is stopped, all at the same time.
  *
- * *Tricky*: children may stop in the very loop that asks them to, so the count of those that are still to stop is held
- * open until all were asked. Children that need time share one timer for each length of it, and those that have not
- * stopped by then are killed. A second, brutal end overtakes one that takes its time.
+ * *Tricky*: children may stop in the very loop that asks them to, or before it comes to them, so the count of those
+ * that were asked and are still to stop is held open until all were asked. Children that need time share one timer for
+ * each length of it, and those that have not stopped by then are killed. A second, brutal end overtakes one that takes
+ * its time.
  *
  * @since 0.1.0
  */
-import type { Context } from "effect"
+import { Clock, Context, Scheduler } from "effect"
 import { type ExitReason, killed, shutdown as orderly } from "../../../domain/process/ExitReason.ts"
 import type { Fate, Shutdown } from "../../../domain/process/Fate.ts"
 import { isAlive } from "../../../domain/supervision/DynamicChild.ts"
 import type { Child } from "../../process/Child.ts"
 import { endedAs, execute, stopOf } from "../../process/Execute.ts"
-import { after } from "../../process/Timer.ts"
+import { after, instantOf } from "../../process/Timer.ts"
+import * as Turn from "../../process/Turn.ts"
 import type { ChildEvents } from "../tree/ChildEvents.ts"
 import { answer, done, type Entry, type Exceptional, isExceptional, specOf, statusOf, stopped } from "./DynamicChild.ts"
 import type { DynamicChildren } from "./DynamicChildren.ts"
@@ -28,6 +30,13 @@ export interface Host {
   over(reason: ExitReason): void
 }
 
+/** Milliseconds for which the first of those that run are asked at once; the clock is read once for so many. */
+const passMillis = 10
+const timed = 32
+
+/** Those that need time, by how much of it they have. */
+type Slow = Map<number, Array<Child>>
+
 /** The end of one dynamic supervisor, of one incarnation after the other. */
 export class DynamicEnd {
   /** The reason it is ending with. */
@@ -37,6 +46,8 @@ export class DynamicEnd {
   private brutal = false
   private stopping = 0
   private limits: Array<() => void> = []
+  /** Those that run, while not all of them were asked. */
+  private running: ReadonlyArray<Child> | undefined = undefined
 
   constructor(host: Host, context: Context.Context<never>) {
     this.host = host
@@ -56,39 +67,80 @@ export class DynamicEnd {
     this.brutal = brutal
     // Held open, so that children that stop at once do not end it before all of them were asked.
     this.stopping = 1
-    const slow = new Map<number, Array<Child>>()
-    for (const child of children.list()) {
+    const all = children.list()
+    const slow: Slow = new Map()
+    // At once those that something else may happen to: one that waits for its restart, or starts.
+    for (const child of all) {
       const entry = children.get(child)
-      if (entry === undefined) continue
-      if (!isAlive(statusOf(entry))) {
-        this.host.left(child, entry, "terminate", "stopped")
-        continue
-      }
-      this.stopping++
-      // One that was asked to stop before: its end is awaited already.
-      if (statusOf(entry) === "stopping") {
-        if (brutal) this.kill(child)
-        continue
-      }
-      const { shutdown } = specOf(entry)
-      const stopping = this.stopChild(
-        child,
-        entry,
-        brutal ? "brutal_kill" : typeof shutdown === "number" ? "infinity" : shutdown
-      )
-      // Children that need time share one timer for each length of it.
-      if (!brutal && typeof shutdown === "number" && children.get(child) === stopping) {
-        const others = slow.get(shutdown)
-        if (others === undefined) slow.set(shutdown, [child])
-        else others.push(child)
-      }
+      if (entry !== undefined && isExceptional(entry)) this.stopExceptional(child, entry, slow)
     }
+    this.limit(slow)
+    this.running = all
+    this.stopRunning(all, 0, undefined)
+  }
+
+  private stopExceptional(child: Child, entry: Exceptional, slow: Slow): void {
+    if (!isAlive(entry.status)) return this.host.left(child, entry, "terminate", "stopped")
+    if (entry.status !== "stopping") return this.ask(child, entry, slow)
+    // One that was asked to stop before: its end is awaited already.
+    this.stopping++
+    if (this.brutal) this.kill(child)
+  }
+
+  /**
+   * Asks those that run, from one on. Thousands take their time, and the event loop gets its turn in between: what a
+   * child does before it is asked is an end like any other, and none comes back.
+   */
+  private stopRunning(all: ReadonlyArray<Child>, from: number, turn: Turn.RunQueue | undefined): void {
+    const { children } = this.host
+    const clock = Context.get(this.context, Clock.Clock)
+    const slow: Slow = new Map()
+    let until: number | undefined
+    for (let i = from; i < all.length; i++) {
+      const child = all[i]!
+      const entry = children.get(child)
+      if (entry !== undefined && !isExceptional(entry)) this.ask(child, entry, slow)
+      // A brutal end has overtaken it.
+      if (this.running !== all) return
+      let isOver = turn?.spend(clock) === true
+      if (turn === undefined && (i - from) % timed === timed - 1) {
+        const now = instantOf(clock)
+        until ??= now + passMillis
+        isOver = now >= until
+      }
+      if (!isOver) continue
+      this.limit(slow)
+      const turns = Turn.runQueue(Context.get(this.context, Scheduler.Scheduler))
+      return turns.push({
+        queued: false,
+        drain: () => {
+          if (this.running === all) this.stopRunning(all, i + 1, turns)
+        }
+      })
+    }
+    this.limit(slow)
+    this.running = undefined
+    this.oneLess()
+  }
+
+  private ask(child: Child, entry: Entry, slow: Slow): void {
+    const { brutal } = this
+    const { shutdown } = specOf(entry)
+    const isTimed = !brutal && typeof shutdown === "number"
+    const stopping = this.stopChild(child, entry, brutal ? "brutal_kill" : isTimed ? "infinity" : shutdown)
+    if (!isTimed || this.host.children.get(child) !== stopping) return
+    const others = slow.get(shutdown)
+    if (others === undefined) slow.set(shutdown, [child])
+    else others.push(child)
+  }
+
+  /** Children that need time share one timer for each length of it. */
+  private limit(slow: Slow): void {
     for (const [millis, children] of slow) {
       this.limits.push(after(this.context, millis, () => {
         for (const child of children) this.killLate(child)
       }))
     }
-    this.oneLess()
   }
 
   /** Stops one child: its record, until it has stopped. */
@@ -97,6 +149,7 @@ export class DynamicEnd {
     const { incarnation } = child
     const wasUp = !isExceptional(entry)
     const stopping = children.step(child, entry, "terminate")!
+    if (this.reason !== undefined) this.stopping++
     if (isExceptional(entry)) answer(entry, stopped(this.reason))
     const reason = shutdown === "brutal_kill" ? killed : orderly
     execute(this.context, stopOf(child, reason, shutdown, true), (exit) => {
