@@ -196,6 +196,22 @@ describe("an outbox", () => {
     })
   }
 
+  it("knows how many casts are undone when it is given up: those that came after the record that was stored last", () => {
+    const outbox = new Outbox()
+    outbox.committed(1, true)
+    outbox.committed(2, false)
+    outbox.written()
+    outbox.committed(3, true)
+    outbox.committed(4, true)
+    outbox.stored(2)
+    assert.deepStrictEqual([outbox.giveUp(), outbox.giveUp()], [2, 0])
+    outbox.committed(5, true)
+    outbox.written()
+    // It was not stored.
+    outbox.committed(6, true)
+    assert.deepStrictEqual([outbox.giveUp(), outbox.giveUp()], [2, 0])
+  })
+
   it("looks for those that have gone when they may be half of those that wait, and not each time", () => {
     const outbox = new Outbox()
     outbox.committed(1, false)

@@ -1,7 +1,8 @@
 /** States that take long to be read: many servers start at once, and the event loop has its turns all the same. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Schema } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { DynamicSupervisor, GenServer, StateContainer, StateSchema, Supervisor } from "../../../../src/index.ts"
+import { paceIn } from "../../../../src/layers/state/durable/Paced.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { layer as storeLayer, Scripted, Store } from "../../../kit/Scripted.ts"
 
@@ -95,4 +96,34 @@ describe("states that take long to be read give way to the event loop", () => {
       yield* reading(slow, "")
       assert.strictEqual(longest(), servers)
     }))
+
+  it.live("one that was given up is not gone on with; one that dies is a defect of its reader", () =>
+    Effect.gen(function*() {
+      const steps = function*(dies = false) {
+        for (let i = 0; i < 5; i++) {
+          work(i)
+          if (dies && i === 3) throw new Error("boom")
+          yield
+        }
+        return "read"
+      }
+      const pace = Effect.map(Effect.context<never>(), paceIn)
+      const turn = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+      log.length = 0
+      assert.strictEqual(yield* Effect.flatMap(pace, (paced) => paced(steps())), "read")
+      assert.lengthOf(log, 5)
+      log.length = 0
+      const fiber = yield* now(Effect.flatMap(pace, (paced) => paced(steps())))
+      yield* Fiber.interrupt(fiber)
+      const made = log.length
+      assert.isBelow(made, 5)
+      for (let i = 0; i < 10; i++) yield* turn
+      assert.lengthOf(log, made)
+      const died = yield* Effect.exit(Effect.flatMap(pace, (paced) => paced(steps(true))))
+      assert.deepStrictEqual(died, Exit.die(new Error("boom")))
+      const once = function*() {
+        return "at once"
+      }
+      assert.strictEqual(yield* Effect.flatMap(pace, (paced) => paced(once())), "at once")
+    }).pipe(Effect.updateService(Clock.Clock, measured)))
 })
