@@ -1,7 +1,9 @@
 /** A companion over a store, step by step: what it commits, what is written of it, and what it knows when that fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Option, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import type { ExitReason } from "../../../../src/domain/process/ExitReason.ts"
+import type { SnapshotRecord } from "../../../../src/domain/state/stored/SnapshotRecord.ts"
 import { StateSchema, StateStore } from "../../../../src/index.ts"
 import type { Process } from "../../../../src/layers/process/Process.ts"
 import { type Held, nothing } from "../../../../src/layers/state/companion/Companion.ts"
@@ -435,5 +437,124 @@ describe("a companion over a store", () => {
       slow.durable.commit(2, 1, "call")
       assert.strictEqual(slow.late.size, 1)
       assert.strictEqual(late.size, 0)
+    }))
+})
+
+describe("what a store holds of a key", () => {
+  const one = (seq: number, state: string, more: Partial<SnapshotRecord> = {}): SnapshotRecord => ({
+    key,
+    seq,
+    epoch: 1,
+    version: 1,
+    state,
+    trusted: seq - 1,
+    at: 0,
+    answers: [],
+    ...more
+  })
+  /** A companion over a store that holds just this. */
+  const holding = (records: ReadonlyArray<SnapshotRecord>, policy?: unknown) => {
+    const memory = StateStore.makeMemory()
+    const found = { records }
+    const store = { ...memory, load: () => Effect.sync(() => found.records) }
+    return { ...opened({ store, policy: policy as never }), found }
+  }
+  const failureOf = <A>(effect: Effect.Effect<A, unknown>) =>
+    Effect.map(Effect.exit(effect), (exit) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "succeeded")
+  const text = "\"text\""
+
+  it.effect("is shown without what is damaged, or cannot be read; the newest that cannot be gives way where that is asked for", () =>
+    Effect.gen(function*() {
+      const all = [one(4, "4", { damaged: "it rotted" }), one(3, text), one(2, "2", { epoch: 5 }), one(1, "1")]
+      const { durable } = holding(all)
+      assert.deepStrictEqual(yield* durable.snapshots, [
+        { seq: 2, state: 2, incarnation: 5 },
+        { seq: 1, state: 1, incarnation: 1 }
+      ])
+      const failure = yield* failureOf(durable.get)
+      assert.match(failure, /snapshot 3 of .*Desk\/a|Desk\/a.*snapshot 3/s)
+      const init = { onUnreadable: "init" }
+      assert.deepStrictEqual(yield* holding(all, init).durable.get, Option.some(2))
+      assert.deepStrictEqual(yield* holding([one(1, text)], init).durable.get, Option.none())
+      assert.deepStrictEqual(yield* holding([all[0]!], init).durable.get, Option.none())
+      assert.deepStrictEqual(yield* holding([all[0]!, all[2]!]).durable.get, Option.some(2))
+    }))
+
+  it.effect("is not started from where it cannot be read, is another session's, or has a key that no store takes", () =>
+    Effect.gen(function*() {
+      const unreadable = yield* failureOf(holding([one(2, "2", { damaged: "it rotted" }), one(1, text)]).take(1))
+      assert.include(unreadable, "Desk/a")
+      assert.include(unreadable, "it rotted")
+      const younger = holding([one(1, "1", { epoch: 9 })])
+      const fenced = yield* Effect.exit(younger.take(1))
+      assert(Exit.isFailure(fenced))
+      assert.deepInclude(Cause.squash(fenced.cause), {
+        operation: "load",
+        reason: { _tag: "Fenced", epoch: 1, current: 9, key }
+      })
+      const long = holding([]).session
+      const companion = new Durable("a".repeat(600), long)
+      const taken = companion.takeOver(1)
+      assert(Effect.isEffect(taken))
+      const refused = yield* Effect.exit(taken)
+      assert(Exit.isFailure(refused))
+      const error = Cause.squash(refused.cause)
+      assert.instanceOf(error, StateStore.StoreError)
+      assert.deepStrictEqual([error.operation, error.reason._tag], ["start", "Invalid"])
+      assert.include(error.message, "choose a shorter one, such as a hash of it")
+    }))
+
+  it.effect("must be what left memory when that comes back: nothing else takes its place", () =>
+    Effect.gen(function*() {
+      const back = Effect.fnUntraced(function*(records: ReadonlyArray<SnapshotRecord>, policy?: unknown) {
+        const { durable, found, take } = holding([one(1, "1")], policy)
+        yield* take(1)
+        durable.passivate()
+        found.records = records
+        const failure = yield* failureOf(durable.activate)
+        return [
+          failure,
+          Exit.isFailure(yield* Effect.exit(Effect.suspend(() => holdingClaim(durable)))) ? "over" : "held"
+        ]
+      })
+      /** Whether it can still commit and write. */
+      const holdingClaim = (durable: Durable<number>) => {
+        durable.commit(2, 3, "person")
+        return durable.record(7) ?? Effect.void
+      }
+      assert.deepStrictEqual(yield* back([one(1, "1")]), ["succeeded", "held"])
+      const [nothing] = yield* back([])
+      assert.include(nothing, "of Desk/a it has nothing, not the snapshot that left memory")
+      const [other] = yield* back([one(2, "2")])
+      assert.include(other, "of Desk/a it has snapshot 2, not the snapshot that left memory")
+      const [damaged] = yield* back([one(1, "1", { damaged: "it rotted" })])
+      assert.include(damaged, "it rotted")
+      const [unreadable] = yield* back([one(1, text)])
+      assert.match(unreadable!, /^StateUnreadable/)
+      const [giving] = yield* back([one(1, text)], { onUnreadable: "init" })
+      assert.match(giving!, /^StoreError: load.*snapshot|^StoreError: load/s)
+      const [fenced, claim] = yield* back([one(1, "1", { epoch: 9 })])
+      assert.match(fenced!, /younger session has taken over/)
+      assert.strictEqual(claim, "over")
+    }))
+
+  it.effect("may be a doubt, which is over when answers would not be kept any more", () =>
+    Effect.gen(function*() {
+      const doubt = one(1, "", { epoch: 0, damaged: "a part is missing", isDoubt: true })
+      const decided = (policy?: unknown) =>
+        Effect.map(
+          holding([doubt], policy).take(1),
+          ({ decision }) => decision._tag === "Init" ? decision.from : "other"
+        )
+      const brief = { answers: { maxAge: 1000, maxCount: 10 } }
+      assert.deepStrictEqual([yield* decided(), yield* decided(brief)], [1, 1])
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual([yield* decided(), yield* decided(brief)], [1, 1])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual([yield* decided(), yield* decided(brief)], [1, undefined])
+      yield* TestClock.adjust("1 day")
+      assert.isUndefined(yield* decided())
+      // What is no doubt stays, however old it is.
+      assert.strictEqual((yield* holding([one(1, "1")], brief).take(1)).decision._tag, "Restore")
     }))
 })
