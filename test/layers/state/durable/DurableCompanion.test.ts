@@ -106,6 +106,7 @@ describe("a companion over a store", () => {
       // Nothing new is not written; the snapshot is trusted from then on.
       assert.isTrue(durable.commit(3, 12, "call"))
       assert.lengthOf(queued, 3)
+      assert.deepStrictEqual(queued, [durable, durable, durable])
       assert.isTrue(durable.commit(3, 13, "callback"))
       assert.deepStrictEqual(saved(yield* write), [4, "13", 3])
       assert.deepStrictEqual([durable.seq, durable.latest.isPending, durable.latest.stored], [4, false, 4])
@@ -123,7 +124,7 @@ describe("a companion over a store", () => {
 
   it.effect("has answers wait for what is ahead of the store, and its server when that is too much", () =>
     Effect.gen(function*() {
-      const { durable, held, log, take, write } = opened()
+      const { durable, held, log, queued, take, write } = opened()
       yield* take(1)
       durable.hold(held("none"))
       const state = () => [durable.isBehind, durable.isFull, durable.isSpare]
@@ -133,6 +134,8 @@ describe("a companion over a store", () => {
       assert.deepStrictEqual(state(), [true, false, false])
       durable.commit(1, 2, "cast")
       assert.deepStrictEqual(state(), [true, true, false])
+      // They are on their way, whether an answer waits or not.
+      assert.lengthOf(queued, 2)
       yield* write
       assert.deepStrictEqual([log, state()], [["none stored", "first stored"], [false, false, true]])
     }))
@@ -153,6 +156,7 @@ describe("a companion over a store", () => {
       assert.deepStrictEqual(state(), [1, 0, false, false])
       durable.hold(held("one"))
       assert.deepStrictEqual(state(), [0, 1, false, false])
+      assert.deepStrictEqual(queued, [durable])
       yield* write
       assert.deepStrictEqual(log, ["one stored"])
     }))
@@ -379,6 +383,13 @@ describe("a companion over a store", () => {
         assert.include(decision.why, "restore crashed on snapshot 1: boom")
         assert.deepStrictEqual([durable.seq, durable.residency(1)], [1, "kept"])
       }
+      // A callback's commit says nothing for what it crashed on.
+      const suspect = opened()
+      yield* suspect.take(1)
+      suspect.durable.commit(1, 1, "callback")
+      suspect.durable.observe(crashed, crash(true))
+      suspect.durable.commit(1, 2, "callback")
+      assert.deepStrictEqual(saved(yield* suspect.write), [2, "2", 0])
       // A person has looked at it.
       durable.commit(4, 1, "person")
       assert.strictEqual((yield* take(5)).decision._tag, "Restore")
@@ -492,6 +503,12 @@ describe("what a store holds of a key", () => {
         operation: "load",
         reason: { _tag: "Fenced", epoch: 1, current: 9, key }
       })
+      // A damaged one that is refused leaves nothing in memory: the store is asked each time.
+      const damaged = holding([one(2, "2", { damaged: "it rotted" }), one(1, "1")], { onSuspect: "refuse" })
+      for (const incarnation of [1, 2]) {
+        assert.strictEqual((yield* damaged.take(incarnation)).decision._tag, "Refuse")
+        assert.deepStrictEqual([damaged.durable.seq, damaged.durable.latest.books], [0, undefined])
+      }
       const long = holding([]).session
       const companion = new Durable("a".repeat(600), long)
       const taken = companion.takeOver(1)

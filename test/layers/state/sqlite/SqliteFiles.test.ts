@@ -179,6 +179,40 @@ describe("the files of a database", () => {
       assert.deepStrictEqual(yield* ask(watching), { path, how: "changed" })
     }))
 
+  it.effect("have a log that is begun anew by a checkpoint of all of it; the first of an empty one is known when it is seen", () =>
+    Effect.gen(function*() {
+      const { ask, execute, log, touch } = yield* opened
+      const watching = yield* watch(execute)
+      fs.writeFileSync(log, header(8))
+      touch(2000)
+      assert.isUndefined(yield* ask(watching))
+      for (const salt of [8, 7]) {
+        const empty = yield* opened
+        fs.truncateSync(empty.log, 0)
+        const other = yield* watch(empty.execute)
+        fs.writeFileSync(empty.log, header(7))
+        assert.isUndefined(yield* empty.ask(other))
+        fs.writeFileSync(empty.log, header(salt))
+        empty.touch(2000)
+        const seen = yield* Effect.forkChild(empty.ask(other), { startImmediately: true })
+        yield* TestClock.adjust(3000)
+        assert.deepStrictEqual(yield* Fiber.join(seen), salt === 8 ? undefined : { path: empty.path, how: "changed" })
+      }
+    }))
+
+  it.effect("are watched as far as can be where SQLite does not answer: without what it would say of its log", () =>
+    Effect.gen(function*() {
+      const { ask, execute, log, says, touch } = yield* opened
+      const watching = yield* watch((text) => {
+        says.fails = text === progress
+        return execute(text)
+      })
+      touch(2000)
+      assert.isUndefined(yield* ask(watching))
+      fs.rmSync(log)
+      assert.deepStrictEqual(yield* ask(watching), { path: log, how: "missing" })
+    }))
+
   it.effect("that are written to all the time are looked at again the next time", () =>
     Effect.gen(function*() {
       const { ask, execute, says, touch } = yield* opened
