@@ -85,7 +85,7 @@ export const register = (options: Options): Effect.Effect<void, never, Scope.Sco
         tenants.set(key, tenant)
         return tenant
       }),
-      (tenant) => Effect.ensuring(tenant.close, Effect.sync(() => tenants.get(key) === tenant && tenants.delete(key)))
+      (tenant) => Effect.ensuring(tenant.close, Effect.sync(() => tenants.delete(key)))
     )
   })
 

@@ -335,10 +335,15 @@ describe("what the cluster says of a call", () => {
 
 describe("idempotency keys", () => {
   /** The keys that arrive at the entities of a class. */
-  const heard = (counter: "all" | ReadonlyArray<"Get"> | undefined, given?: string, timeout?: "infinity") =>
+  const heard = (
+    counter: "all" | ReadonlyArray<"Get"> | undefined,
+    given?: string,
+    timeout?: "infinity",
+    persisted: ReadonlyArray<"Add"> = []
+  ) =>
     Effect.gen(function*() {
       const keys: Array<string | undefined> = []
-      const entity = ClusterServer.entity(Counter)
+      const entity = ClusterServer.entity(Counter, { persisted })
       const fake = entity.toLayer({
         Add: ({ payload }) => Effect.sync(() => (keys.push(payload.key), 0)),
         Get: ({ payload }) => Effect.sync(() => (keys.push(payload.key), 0)),
@@ -349,7 +354,7 @@ describe("idempotency keys", () => {
         Remind: () => Effect.void
       }).pipe(Layer.provideMerge(TestRunner.layer))
       yield* Effect.gen(function*() {
-        const counters = yield* ClusterServer.client(Counter, { keyless: counter })
+        const counters = yield* ClusterServer.client(Counter, { keyless: counter, persisted })
         yield* passing(counters("a").Add({ by: 1 }, { idempotencyKey: given }))
         yield* passing(counters("a").Get(undefined, { timeout }))
       }).pipe(Effect.provide(fake))
@@ -387,6 +392,12 @@ describe("idempotency keys", () => {
     Effect.gen(function*() {
       const [five, long] = yield* heard(undefined, undefined, "infinity")
       assert.deepStrictEqual([MadeKey.lifeOf(five!), MadeKey.isMade(long!)], [6000, false])
+    }))
+
+  it.effect("that are made for calls that are stored are as callers give: those may outlive their client", () =>
+    Effect.gen(function*() {
+      const [add, get] = yield* heard(undefined, undefined, undefined, ["Add"])
+      assert.deepStrictEqual([MadeKey.isMade(add!), MadeKey.isMade(get!)], [false, true])
     }))
 
   it.effect("are the caller's own where it gives one, and none where calls do without", () =>
