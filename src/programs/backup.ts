@@ -55,6 +55,12 @@ const read = (place: Place.Place) => Effect.scoped(Effect.flatMap(Place.look(pla
 const toPath = Effect.fnUntraced(function*(source: Place.Place, kind: "sqlite" | "file", path: string) {
   const fs = yield* FileSystem.FileSystem
   if (yield* fs.exists(path)) return yield* refuse(`${path} is there already: nothing was copied`)
+  const paths = yield* Path.Path
+  const [, folder] = Place.kindOf(source)
+  const within = paths.relative(paths.resolve(folder), paths.resolve(path))
+  if (kind === "file" && !within.startsWith("..") && !paths.isAbsolute(within)) {
+    return yield* refuse(`${path} is in the folder of the store itself: copy it beside that`)
+  }
   const part = `${path}.part`
   const clear = fs.remove(part, { recursive: true, force: true })
   yield* clear
@@ -62,9 +68,10 @@ const toPath = Effect.fnUntraced(function*(source: Place.Place, kind: "sqlite" |
     yield* copyTo(source, part)
     const verified = yield* read(`${kind}:${part}`)
     yield* fs.rename(part, path)
-    const folder = (yield* Path.Path).dirname(path)
     // Some systems cannot flush a folder, and need not.
-    yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(folder, { flag: "r" }), (opened) => opened.sync)))
+    yield* Effect.ignore(
+      Effect.scoped(Effect.flatMap(fs.open(paths.dirname(path), { flag: "r" }), (opened) => opened.sync))
+    )
     return verified
   }).pipe(Effect.onError(() => Effect.ignore(clear)))
 })

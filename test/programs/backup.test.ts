@@ -108,6 +108,12 @@ describe("backup", () => {
         target,
         Effect.provide(StateStoreFile.look({ directory: target }), NodeServices.layer)
       )
+      // The folder of a store holds nothing else.
+      const held = fs.readdirSync(directory)
+      const inside = yield* backup(`file:${directory}`, join(directory, "copy"))
+      assert.notStrictEqual(inside.code, 0)
+      assert.include(inside.stderr, "is in the folder of the store itself")
+      assert.deepStrictEqual(fs.readdirSync(directory), held)
       assert.isFalse(fs.existsSync(`${target}.part`))
     }))
 
