@@ -1,9 +1,11 @@
 /** A store at work: each of its methods is passed what it is given, guarded, and told of as what it is. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { StoreError } from "../../../../src/domain/state/stored/StoreError.ts"
 import { makeMemory } from "../../../../src/layers/state/store/StateStore.ts"
 import * as StoreHost from "../../../../src/layers/state/store/StoreHost.ts"
+import { quiet } from "../../../kit/Log.ts"
 import { record } from "../../../kit/stores/Records.ts"
 
 type Store = ReturnType<typeof makeMemory>
@@ -127,6 +129,29 @@ describe("a store at work", () => {
         assert.isUndefined(health.outage)
       }
     }))
+
+  it.effect("that is silent is away for what it was asked, by its name: a question is given up, a write is waited for", () =>
+    Effect.gen(function*() {
+      const waitedFor = new Set<unknown>(["take", "save", "remove"])
+      for (const [i, [[name], , , use]] of questions(asking().store).entries()) {
+        const { store } = asking(Effect.never)
+        const { health, store: guarded } = yield* StoreHost.of(
+          { ...store, timers: name === "timers" ? store.timers : undefined } as Store
+        )
+        const [, effect] = questions({ timers: () => Effect.void, ...guarded } as unknown as Store)[i]!
+        const asker = yield* Effect.forkChild(Effect.exit(effect), { startImmediately: true })
+        yield* TestClock.adjust("5 seconds")
+        assert.strictEqual(health.outage?.operation, name === "take" ? "hold" : name)
+        assert.include(health.outage?.message, "it has not answered for 5s")
+        yield* TestClock.adjust("25 seconds")
+        const exit = asker.pollUnsafe()
+        assert.strictEqual(exit === undefined, waitedFor.has(name), String(name))
+        // An outage of reads ends with any answer, one of writes with a write.
+        yield* health.recovered("read")
+        assert.strictEqual(health.outage === undefined, use === "read", String(name))
+        yield* Fiber.interrupt(asker)
+      }
+    }).pipe(Effect.scoped, quiet))
 
   it.effect("is one for all that use a plain value, as long as one does; a Layer's is its own", () =>
     Effect.gen(function*() {
