@@ -6,7 +6,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Latch, Layer, Option, Scheduler, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { crashed, shutdown } from "../../../src/domain/process/ExitReason.ts"
-import { GenServer, Monitor, Next, Process, Requests, StateContainer, Supervisor } from "../../../src/index.ts"
+import {
+  GenServer,
+  InvalidOption,
+  Monitor,
+  Next,
+  Process,
+  Requests,
+  StateContainer,
+  Supervisor
+} from "../../../src/index.ts"
 import { Harness } from "../../../src/testing.ts"
 import { countingScheduler } from "../../kit/Counting.ts"
 import { refusal, refusalReason } from "../../kit/Failures.ts"
@@ -255,10 +264,11 @@ describe("server: calls", () => {
       const first = yield* without({ handlers: {} })
       yield* first.server.Ping()
       missing((yield* first.watch.down).reason, "Ping")
-      const second = yield* without({ init: Next.start(idle, { continueWith: "nothing" as never }) })
-      const { reason } = yield* second.watch.down
-      assert(reason._tag === "Crashed")
-      assert.instanceOf(Cause.squash(reason.cause), TypeError)
+      const { reason } = yield* Effect.flip(without({ init: Next.start(idle, { continueWith: "nothing" as never }) }))
+      assert(reason._tag === "Failed")
+      const error = Cause.squash(reason.cause)
+      assert.instanceOf(error, InvalidOption.InvalidOption)
+      assert.strictEqual(error.option, "continueWith")
     }).pipe(Effect.scoped, Effect.provide(Live))
 
     variants["a message it does not know; an error in one it knows"] = Effect.gen(function*() {

@@ -62,14 +62,20 @@ const attend = (server: Server, { continueWith, hibernate: isHibernating, idleAf
 }
 
 /** What is wrong with what accompanies an answer, if anything is: found before any of it is done. */
-export const problemOf = (server: Server, { idleAfter }: Options, request: string): Error | undefined => {
-  if (idleAfter === undefined) return undefined
-  if (Millis.fromInput(idleAfter) !== undefined) {
-    return server.behavior.idle === undefined
-      ? new MissingCallback({ server: server.name, callback: "idle" })
-      : undefined
+export const problemOf = (server: Server, options: Options, request: string): Error | undefined => {
+  const refused = (option: string, given: unknown, expected: string): Error =>
+    refusal({ of: server.name, request, option, given }, expected)
+  if (typeof options !== "object" || options === null) return refused("options", options, "an object")
+  const { continueWith, hibernate, idleAfter } = options
+  if (continueWith !== undefined && typeof continueWith !== "function") {
+    return refused("continueWith", continueWith, "a function of the state")
   }
-  return refusal({ of: server.name, request, option: "idleAfter", given: idleAfter }, Millis.expected)
+  if (hibernate !== undefined && typeof hibernate !== "boolean") return refused("hibernate", hibernate, "true or false")
+  if (idleAfter === undefined) return undefined
+  if (Millis.fromInput(idleAfter) === undefined) return refused("idleAfter", idleAfter, Millis.expected)
+  return server.behavior.idle === undefined
+    ? new MissingCallback({ server: server.name, callback: "idle" })
+    : undefined
 }
 
 /**

@@ -133,6 +133,30 @@ describe("an idleAfter that is no time crashes the handler that answered it, bef
   })
 })
 
+describe("an option of an answer that is none crashes the handler that answered it, before the commit", () => {
+  const wrong: ReadonlyArray<readonly [option: string, options: unknown]> = [
+    ["continueWith", { continueWith: 5 }],
+    ["continueWith", { continueWith: Effect.succeed(1) }],
+    ["hibernate", { hibernate: "yes" }],
+    ["options", null],
+    ["options", 5]
+  ]
+  for (const [path, style] of everyWay) {
+    it.effect(`is refused by name: ${path}, ${style}`, () => {
+      const own = gates()
+      return Effect.gen(function*() {
+        const dozer = yield* Dozer
+        for (const [option, options] of wrong) {
+          const how = Next.reply(undefined, 7, options as object)
+          const error = defectOf(yield* along(path, dozer, own, dozer.Strange({ how })))
+          assert.instanceOf(error, InvalidOption)
+          assert.deepStrictEqual([error.option, yield* dozer.Get()], [option, 0])
+        }
+      }).pipe(Effect.provide(app(style, own)))
+    })
+  }
+})
+
 describe("an idleAfter of a server without an idle callback is a crash that names it", () => {
   for (const [path, style] of everyWay) {
     it.effect(`${path}, ${style}`, () => {
