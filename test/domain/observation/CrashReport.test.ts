@@ -52,5 +52,6 @@ describe("a crash report", () => {
         "  next: starts again at once"
       ].join("\n")
     )
+    for (const undone of [0, 2]) assert.include(toText({ ...report, undone }), `  undone: ${undone} casts\n`)
   })
 })

@@ -199,6 +199,18 @@ describe("starting children", () => {
 })
 
 describe("requests", () => {
+  it.effect("a restart that fails leaves the child as it was, and it hears so", () =>
+    Effect.gen(function*() {
+      const { supervisor } = yield* top(one)
+      const script = new Script()
+      script.starts.push("ok", "fail")
+      yield* supervisor.startChild(recipe("a", script))
+      yield* supervisor.terminateChild("a")
+      assert.strictEqual((yield* Effect.flip(supervisor.restartChild("a"))).reason._tag, "Failed")
+      assert.deepStrictEqual(script.fates, ["stopped", "stopped"])
+      assert.deepStrictEqual(yield* listing(supervisor), ["a stopped"])
+    }))
+
   it.effect("terminate, restart, delete: OTP's answers through a child's whole life", () =>
     Effect.gen(function*() {
       const { supervisor, take } = yield* top(one)

@@ -66,6 +66,11 @@ const cases: ReadonlyArray<readonly [name: string, schema: Schema.Constraint, st
     pin: hidden
   }],
   ["a state that is none of its schema", Schema.Struct({ pin: secret }), "1234", hidden],
+  ["a state that is null where its schema has none", Schema.Struct({ pin: Schema.Struct({ a: secret }) }), {
+    pin: null
+  }, {
+    pin: hidden
+  }],
   ["a list that is none", Schema.Array(secret), "1234", hidden]
 ]
 

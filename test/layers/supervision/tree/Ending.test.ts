@@ -15,7 +15,7 @@ import {
 } from "../../../../src/index.ts"
 import { now } from "../../../kit/Fibers.ts"
 import { recordedLog } from "../../../kit/Log.ts"
-import { probe, recipe, record, Script, top } from "../../../kit/Probe.ts"
+import { boom, probe, recipe, record, Script, top } from "../../../kit/Probe.ts"
 
 class Room extends GenServer.Service<Room>()("test/Room", {
   state: Schema.Int,
@@ -114,6 +114,20 @@ describe("a child that is down while its supervisor is still ending", () => {
       assert.deepStrictEqual([a.process?.status, a.fates], ["restarting", []])
       hanging.release()
       assert.deepStrictEqual([a.fates, b.fates, a.process?.status], [["restarting"], ["restarting"], "running"])
+    }))
+
+  it.effect("and with it where its supervisor was sent an exit, and comes back", () =>
+    Effect.gen(function*() {
+      const [hanging, a] = [slowly(), new Script()]
+      const { supervisor } = yield* top(
+        { ...one, restart: Restart.intensity({ restarts: 1 }) },
+        Supervisor.layer({ ...one, id: "sub" }, [probe("hanging", hanging), probe("a", a)])
+      )
+      const { process } = yield* supervisor.whichChild("sub")
+      yield* now(Process.exit(process, boom))
+      assert.deepStrictEqual([a.process?.status, a.fates], ["restarting", []])
+      hanging.release()
+      assert.deepStrictEqual([a.fates, a.process?.status], [["restarting"], "running"])
     }))
 
   it.effect("or as soon as that is known: its supervisor's own is stopped meanwhile", () =>
