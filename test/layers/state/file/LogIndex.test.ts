@@ -326,7 +326,7 @@ describe("an index of a log in which nothing is damaged", () => {
         assert.deepStrictEqual(said(log), besides(log))
       }
     },
-    { arbitrary: { runs: 300 } }
+    { arbitrary: { runs: 150 } }
   )
 })
 

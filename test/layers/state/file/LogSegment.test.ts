@@ -77,6 +77,8 @@ describe("a segment that is made", () => {
       // A million characters and more.
       assert.isAtLeast(segment.frames, 16)
       assert.isAtMost(segment.frames, 20)
+      // Each entry is in one of them.
+      assert.isBelow(segment.size, 1_200_000)
       assert.deepStrictEqual([segment.name, segment.broken], ["0000000001-0.log", false])
       assert.strictEqual(segment.size, disk.copy.get(segment.name)!.length)
       assert.deepStrictEqual(read.damages, [])
