@@ -31,7 +31,6 @@ import type {
 } from "../../domain/server/Message.ts"
 import type { PlainNoReply, PlainReply, Stop } from "../../domain/server/Next.ts"
 import type { Demands, Grade } from "../../domain/state/Survival.ts"
-import type { ChildOptions } from "../process/Child.ts"
 import type { Behavior, Options } from "../server/class/Behavior.ts"
 import type { Keyed } from "../server/class/Keyed.ts"
 import { insideOf } from "../server/class/ServerClass.ts"
@@ -41,7 +40,7 @@ import type { StateOf } from "../state/StateContainer.ts"
 import type { Supervisor } from "../supervision/Supervisor.ts"
 import { type Definition, guest, serve } from "./worker/Guest.ts"
 import { type Lanes, make as makeLanes } from "./worker/Lanes.ts"
-import { make as makeRemote, ownHost } from "./worker/Remote.ts"
+import { make as makeRemote, ownHost, shutdownOf } from "./worker/Remote.ts"
 import { make as makeSupply, type PlacementOptions } from "./worker/Supply.ts"
 
 export { NotCrossing, WorkerDied, WorkerFailed } from "../../domain/placement/WorkerErrors.ts"
@@ -241,14 +240,6 @@ const poolOf = <Self, Id extends string>(of: string, pool: PoolClass<Self, Id>):
   Context.isKey(pool)
     ? pool
     : GivenOption.refuse({ of, option: "pool", given: pool }, "a class of WorkerServer.Pool")
-
-/** How long a handler that is interrupted may take. */
-const shutdownOf = (of: string, shutdown: ChildOptions["shutdown"] = defaultShutdown): number =>
-  shutdown === "brutal_kill"
-    ? 0
-    : shutdown === "infinity"
-    ? Infinity
-    : GivenOption.patience({ of, option: "shutdown", given: shutdown })
 
 /**
  * The one server of a class, as a child of the nearest supervisor, with a thread or process of its own.

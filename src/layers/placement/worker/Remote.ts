@@ -7,11 +7,13 @@
  * @since 0.1.0
  */
 import { Cause, Effect, Exit, Record, type Scope } from "effect"
+import * as GivenOption from "../../../domain/options/GivenOption.ts"
 import type { WorkerFailed } from "../../../domain/placement/WorkerErrors.ts"
 import { callError } from "../../../domain/process/CallError.ts"
 import { crashed } from "../../../domain/process/ExitReason.ts"
 import { defaultShutdown } from "../../../domain/process/Fate.ts"
 import type { HandlerContext } from "../../../domain/server/Message.ts"
+import type { ChildOptions } from "../../process/Child.ts"
 import { isEffect } from "../../process/EffectInternals.ts"
 import * as Turn from "../../process/Turn.ts"
 import { type Handler, HandlerOf } from "../../server/message/CallChain.ts"
@@ -143,6 +145,14 @@ const contextOf = (context: HandlerContext<never, never> | undefined): MessageCo
     seq: context.seq,
     timer: context.timer
   }
+
+/** How long a handler that is interrupted may take, in milliseconds. */
+export const shutdownOf = (of: string, shutdown: ChildOptions["shutdown"] = defaultShutdown): number =>
+  shutdown === "brutal_kill"
+    ? 0
+    : shutdown === "infinity"
+    ? Infinity
+    : GivenOption.patience({ of, option: "shutdown", given: shutdown })
 
 /** A thread of an incarnation's own: it ends with the incarnation, and the incarnation with it. */
 export const ownHost = (

@@ -312,6 +312,14 @@ describe("what does not leave a server", () => {
     }))
 })
 
+describe("the time of a server to end", () => {
+  it("is what its supervisor gives it: five seconds by default, none for a kill, all there is where that is said", () => {
+    const times = [undefined, "brutal_kill", "infinity", 70, "2 seconds"] as const
+    assert.deepStrictEqual(times.map((time) => Remote.shutdownOf("it", time)), [5000, 0, Infinity, 70, 2000])
+    assert.throws(() => Remote.shutdownOf("it", "never" as never), /it was given .*never.* as shutdown/)
+  })
+})
+
 describe("a place of an incarnation's own", () => {
   const own = (shutdown: number, owner: unknown) =>
     Effect.gen(function*() {
