@@ -63,6 +63,19 @@ const rows: ReadonlyArray<Row> = [
   ["options", "WorkerServer.layer", noOptions, (given) => worker.layer(Counter, entry, given)],
   ["pool", "WorkerServer.layerPool", nothing, (given) => worker.layerPool(given, { size: 1 })],
   ["options", "WorkerServer.layerPool", [undefined, ...noOptions], (given) => worker.layerPool(Threads, given)],
+  ["placement", "WorkerServer.layerPool", ["here"], (one) => worker.layerPool(Threads, { size: 1, placement: one })],
+  [
+    "hang.patience",
+    "WorkerServer.layerPool",
+    ["never", 0],
+    (patience) => worker.layerPool(Threads, { size: 1, hang: { patience } })
+  ],
+  [
+    "hang.action",
+    "WorkerServer.layerPool",
+    ["wait"],
+    (action) => worker.layerPool(Threads, { size: 1, hang: { action } })
+  ],
   ["size", "WorkerServer.layerPool", [undefined, null, 0, "1"], (size) => worker.layerPool(Threads, { size })],
   ["server", "WorkerServer.layerKeyed", nothing, (given) => worker.layerKeyed(given, entry, { pool: Threads })],
   ["entry", "WorkerServer.layerKeyed", nothing, (given) => worker.layerKeyed(Counter, given, { pool: Threads })],

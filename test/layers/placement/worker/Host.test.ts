@@ -55,6 +55,7 @@ const placed = Effect.fnUntraced(function*({ isShared = false, marks = true, pos
   const context = yield* Effect.context<never>()
   const said: Array<Request> = []
   const logged: Array<unknown> = []
+  const unreleased: Array<readonly [why: string, error: unknown]> = []
   const ends: Array<() => void> = []
   const deaths: Array<readonly [how: string, begun: number]> = []
   const shared = marks ? new Int32Array(slots + 1) : undefined
@@ -74,7 +75,11 @@ const placed = Effect.fnUntraced(function*({ isShared = false, marks = true, pos
         end: (done) => void ends.push(done)
       }
     },
-    { logged: (entry) => void logged.push(entry), unreleased: () => {}, asked: () => void heard.asked++ },
+    {
+      logged: (entry) => void logged.push(entry),
+      unreleased: (...said) => void unreleased.push(said),
+      asked: () => void heard.asked++
+    },
     isShared
   )
   host.onDeath = (error, begun) => void deaths.push([error.how, begun])
@@ -83,6 +88,7 @@ const placed = Effect.fnUntraced(function*({ isShared = false, marks = true, pos
     host,
     said,
     logged,
+    unreleased,
     ends,
     deaths,
     heard,
@@ -410,6 +416,23 @@ describe("the end of a place", () => {
       ends[0]!()
       yield* Fiber.join(ending)
       assert.strictEqual(seen.givenUp, 2)
+    }))
+
+  it.effect("says what was not released: too late, dead before that, or a finalizer that failed", () =>
+    Effect.gen(function*() {
+      const ended = Effect.fnUntraced(function*(end: (place: Effect.Success<ReturnType<typeof placed>>) => unknown) {
+        const place = yield* placed()
+        yield* begin(place.host.end(5000))
+        end(place)
+        yield* TestClock.adjust(5000)
+        assert.lengthOf(place.ends, 1)
+        return place.unreleased
+      })
+      assert.deepStrictEqual(yield* ended(({ done }) => done(0)), [])
+      assert.deepStrictEqual(yield* ended(() => {}), [["within 5000 ms", undefined]])
+      assert.deepStrictEqual(yield* ended(({ died }) => died("fell", "of this")), [["since it fell", "of this"]])
+      const [failed] = yield* ended(({ failed }) => failed(0, "RangeError"))
+      assert.deepStrictEqual([failed?.[0], Object(failed?.[1]).name], ["", "RangeError"])
     }))
 
   it.effect("of a kill says how, and waits five seconds", () =>
