@@ -168,6 +168,19 @@ describe("a group", () => {
         assert.deepStrictEqual(answers.map(({ _tag }) => _tag).sort(), ["Defect", "Exit", "Pong"])
       }))
 
+    it.effect("over a WebSocket breaks off a request that is interrupted by its id", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Served
+        const frames = [
+          { _tag: "Request", id: "5", tag: "Hang", payload: {}, headers: [] },
+          { _tag: "Interrupt", requestId: "5" },
+          { _tag: "Ping" }
+        ]
+        const answers = yield* talk(url, frames.map((frame) => JSON.stringify(frame)), 2)
+        assert.deepStrictEqual(answers.map(({ _tag }) => _tag).sort(), ["Exit", "Pong"])
+        assert.strictEqual(answers.find(({ _tag }) => _tag === "Exit").exit.cause[0]._tag, "Interrupt")
+      }))
+
     it.effect("on a path for WebSockets answers a request that is none", () =>
       Effect.gen(function*() {
         const { url } = yield* Served
