@@ -161,6 +161,46 @@ export const difference = (one: unknown, other: unknown, opaque: () => void): Re
   return Array.isArray(one) && one.length !== Reflect.get(other, "length") ? ["length"] : undefined
 }
 
+type Named = Readonly<Record<PropertyKey, unknown>>
+
+/**
+ * Where a state has a property that what it is encoded as has not, as a path: its schema does not name it, and it would
+ * not come back. An object of a class may have properties of its own; what its schema names is looked into.
+ */
+export const unnamed = (state: unknown, encoded: unknown): ReadonlyArray<string> | undefined => {
+  if (typeof state !== "object" || typeof encoded !== "object" || state === null || encoded === null) return undefined
+  return Array.isArray(encoded)
+    ? unnamedItem(Array.isArray(state) ? state : itemsOf(state), encoded)
+    : unnamedField(state as Named, encoded as Named)
+}
+
+const unnamedField = (state: Named, encoded: Named): ReadonlyArray<string> | undefined => {
+  const isOwn = !isPlain(Object.getPrototypeOf(state))
+  for (const name of Object.keys(isOwn ? encoded : state)) {
+    const value = state[name]
+    if (value === undefined) continue
+    if (!Object.hasOwn(encoded, name)) return [name]
+    const found = typeof value === "object" ? unnamed(value, encoded[name]) : undefined
+    if (found !== undefined) return [name, ...found]
+  }
+  if (isOwn) return undefined
+  const symbols = Object.getOwnPropertySymbols(state)
+  return symbols.length === 0 ? undefined : [String(symbols[0])]
+}
+
+const unnamedItem = (items: ReadonlyArray<unknown>, encoded: ReadonlyArray<unknown>) => {
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]
+    const found = typeof item === "object" ? unnamed(item, encoded[i]) : undefined
+    if (found !== undefined) return [String(i), ...found]
+  }
+  return undefined
+}
+
+/** The items of a collection, in the order in which it is encoded. */
+const itemsOf = (collection: object): ReadonlyArray<unknown> =>
+  Symbol.iterator in collection ? Array.from(collection as Iterable<unknown>) : []
+
 /** How many levels of arrays and objects a JSON text has. */
 export const depthOf = (json: string): number => {
   let deepest = 0

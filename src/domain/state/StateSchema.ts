@@ -214,13 +214,24 @@ const writerOf = (schema: Pure, { decode, encode }: Version): (state: unknown) =
   // A schema may refer to what is not defined yet when it is made.
   let known: RoundTrip.Traits | undefined
 
-  const checked = (state: unknown, text: string | undefined): Result.Result<string, string> => {
+  const checked = (state: unknown, encoded: unknown): Result.Result<string, string> => {
+    const text: string | undefined = JSON.stringify(encoded)
     if (text === undefined) return Result.fail("has no JSON text")
     known ??= RoundTrip.traitsOf(schema)
     if (known.isDeep && text.length > 2 * maxDepth && RoundTrip.depthOf(text) > maxDepth) {
       return Result.fail(`is nested more than ${maxDepth} levels deep: a fresh process might not be able to read it`)
     }
-    return known.isFaithful ? Result.succeed(text) : readBack(state, text)
+    if (!known.isFaithful) return readBack(state, text)
+    const path = RoundTrip.unnamed(state, encoded)
+    return path === undefined ? Result.succeed(text) : another(path)
+  }
+
+  const another = (path: ReadonlyArray<string>): Result.Result<never, string> => {
+    const where = path.map((key) => `["${key}"]`).join("")
+    return Result.fail(
+      `would be another one when it is read back from its text${where === "" ? "" : ` (at ${where})`}: ` +
+        "give it a schema that says what it is"
+    )
   }
 
   const readBack = (state: unknown, text: string): Result.Result<string, string> => {
@@ -228,21 +239,17 @@ const writerOf = (schema: Pure, { decode, encode }: Version): (state: unknown) =
     if (Result.isFailure(back)) return Result.fail(`cannot be read back from its text: ${back.failure}`)
     let isOpaque = false
     const path = RoundTrip.difference(state, back.success, () => isOpaque = true)
-    if (path === undefined && !(isOpaque && JSON.stringify(encode(back.success)) !== text)) return Result.succeed(text)
-    const where = (path ?? []).map((key) => `["${key}"]`).join("")
-    return Result.fail(
-      `would be another one when it is read back from its text${where === "" ? "" : ` (at ${where})`}: ` +
-        "give it a schema that says what it is"
-    )
+    const isSame = path === undefined && !(isOpaque && JSON.stringify(encode(back.success)) !== text)
+    return isSame ? Result.succeed(text) : another(path ?? [])
   }
 
   return (state) =>
     Result.flatMap(
       Result.mapError(
-        Result.try(() => JSON.stringify(encode(state)) as string | undefined),
+        Result.try(() => encode(state)),
         (error) => `does not fit its schema: ${textOf(error)}`
       ),
-      (text) => attempt(() => checked(state, text))
+      (encoded) => attempt(() => checked(state, encoded))
     )
 }
 

@@ -1,6 +1,6 @@
 /** Whether a state comes back from its text as it went: what is known of a schema, what differs, how deep a text is. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Chunk, HashMap, Option, Result, Schema } from "effect"
 import * as RoundTrip from "../../../src/domain/state/RoundTrip.ts"
 
 interface Tree {
@@ -153,6 +153,49 @@ describe("difference", () => {
     assert.isUndefined(RoundTrip.difference([new Map([[1, 2]]), new Date(0)], [new Map(), new Date(1)], () => times++))
     assert.strictEqual(times, 2)
   })
+})
+
+describe("a property that a schema does not name", () => {
+  const One = Schema.Struct({ a: Schema.Int })
+  const [one, more] = [{ a: 1 }, { a: 1, b: 2 }]
+  const cases: ReadonlyArray<
+    readonly [
+      where: string,
+      schema: Schema.Codec<any, any>,
+      named: unknown,
+      unnamed: unknown,
+      path: ReadonlyArray<string>
+    ]
+  > = [
+    ["in a struct", One, one, more, ["b"]],
+    ["with a name that every object has", One, one, { a: 1, toString: 1 }, ["toString"]],
+    ["under a symbol", One, one, { a: 1, [Symbol.for("s")]: 2 }, ["Symbol(s)"]],
+    ["in an object without a prototype", One, one, Object.assign(Object.create(null), more), ["b"]],
+    ["in a list", Schema.Array(One), [one], [one, more], ["1", "b"]],
+    ["in a tuple", Schema.Tuple([Schema.Int, One]), [1, one], [1, more], ["1", "b"]],
+    ["in a record", Schema.Record(Schema.String, One), { k: one }, { j: one, k: more }, ["k", "b"]],
+    ["in what may be left out", Schema.Struct({ o: Schema.optional(One) }), { o: undefined }, { o: more }, ["o", "b"]],
+    ["in a union", Schema.Union([Schema.String, One]), "a", more, ["b"]],
+    ["in an Option", Schema.Option(One), Option.some(one), Option.some(more), ["value", "b"]],
+    ["in a Result", Schema.Result(One, One), Result.fail(one), Result.fail(more), ["failure", "b"]],
+    ["in a Chunk", Schema.Chunk(One), Chunk.make(one), Chunk.make(one, more), ["1", "b"]],
+    ["in a HashMap", Schema.HashMap(Schema.String, One), HashMap.make(["k", one]), HashMap.make(["k", more]), [
+      "0",
+      "1",
+      "b"
+    ]],
+    ["in a Set", Schema.ReadonlySet(One), new Set([one]), new Set([one, more]), ["1", "b"]]
+  ]
+  for (const [where, schema, named, unnamed, path] of cases) {
+    it(`is found ${where}`, () => {
+      const encode = Schema.encodeUnknownSync(Schema.toCodecJson(schema))
+      assert.isUndefined(RoundTrip.unnamed(named, encode(named)))
+      assert.deepStrictEqual(RoundTrip.unnamed(unnamed, encode(unnamed)), path)
+    })
+  }
+
+  it("is none if it is undefined, as JSON has it", () =>
+    assert.isUndefined(RoundTrip.unnamed({ a: 1, b: undefined }, { a: 1 })))
 })
 
 describe("depthOf", () => {

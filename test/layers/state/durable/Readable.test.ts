@@ -70,6 +70,8 @@ const generated = (function*() {
   yield 1
 })()
 
+const One = Schema.Struct({ a: Schema.Int })
+
 /** Reads what it wrote without the blanks around it. */
 const Trimmed = Schema.String.pipe(
   Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: (s) => s.trim(), encode: (s) => s }))
@@ -140,7 +142,9 @@ describe("a state that its text does not give back is NotConserved, and the serv
     ["a text that its transformation does not give back", Trimmed, "one", " two "],
     ["a struct of a union that reads as another", Loose, { a: 1 }, { b: 1 }],
     ["a list by options, 2,000 long", Chain, { value: 0, next: Option.none() }, chained(2000)],
-    ["a Map inside", Schema.Struct({ held: Schema.Unknown }), { held: 0 }, { held: new Map() }]
+    ["a Map inside", Schema.Struct({ held: Schema.Unknown }), { held: 0 }, { held: new Map() }],
+    ["a property that its schema does not name", One, { a: 1 }, { a: 2, b: 3 }],
+    ["one in an Option", Schema.Option(One), Option.none(), Option.some({ a: 2, b: 3 })]
   ]
   for (const [name, schema, first, second] of cases) {
     it.effect(name, () => {
