@@ -18,7 +18,7 @@ import { Handling, type Incarnation } from "../parts/Incarnation.ts"
 import type { ServerSpec } from "../parts/ServerSpec.ts"
 import type { ClientClass } from "../parts/ServerSpec.ts"
 import { Calling, Casting } from "./Client.ts"
-import { Yielded } from "./Yielded.ts"
+import { Suspended, Yielded } from "./Yielded.ts"
 
 // No server is there when this module is loaded, and none is ever asked anything by a specimen.
 const noServer = {} as Receiver & ServerProcess
@@ -34,6 +34,7 @@ const messages: ReadonlyArray<object> = [
   new Handling({} as Incarnation, Effect.void),
   new Calling(noServer, ownCall, undefined, 5000, undefined),
   casting,
+  new Suspended(() => casting),
   new Yielded(casting),
   callError("", "", { _tag: "NotRunning" })
 ]

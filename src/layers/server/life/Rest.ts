@@ -112,7 +112,7 @@ export const handleIdle = (server: Server): void => {
 /** Drops what is made again when it is needed; a state that a store holds, too, as soon as it does. */
 const hibernate = (server: Server): void => {
   dropSpare(server)
-  const residency = server.companion?.residency(server.state) ?? "kept"
+  const residency = server.companion?.residency(server.state)
   if (residency === "pending" || residency === "stored") awaitStored(server, false)
 }
 
