@@ -98,6 +98,8 @@ describe("a union", () => {
     assert.isFalse(isFaithful(A, Schema.Struct({ _tag: Schema.String })))
     assert.isFalse(isFaithful(Schema.Struct({ _tag: Schema.String }), A))
     assert.isFalse(isFaithful(A, Schema.Record(Schema.String, Schema.Unknown)))
+    assert.isFalse(isFaithful(A, Schema.Option(Schema.Int)))
+    assert.isFalse(isFaithful(Schema.Option(Schema.Int), A))
     // Three of them, of which the last two are not told apart; and one whose property is of no type.
     assert.isFalse(RoundTrip.traitsOf(Schema.Union([Schema.Boolean, Schema.String, Schema.BigInt])).isFaithful)
     assert.isFalse(isFaithful(A, Schema.Struct({ _tag: Schema.Literal("B"), by: Schema.Unknown })))

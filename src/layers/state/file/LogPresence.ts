@@ -66,9 +66,9 @@ export class LogPresence {
   private areSeen(pieces: ReadonlyArray<Piece>): boolean {
     for (const { file, least, most } of pieces) {
       const known = this.files.get(file)
-      const mark = known === undefined ? undefined : this.log.seen(known.path)
-      if (known === undefined || mark === undefined) return false
-      if (lossOf({ dev: known.dev, ino: known.ino, least, most }, mark, undefined) !== undefined) return false
+      if (known === undefined) return false
+      const { dev, ino, path } = known
+      if (lossOf({ dev, ino, least, most }, this.log.seen(path), undefined) !== undefined) return false
     }
     return true
   }

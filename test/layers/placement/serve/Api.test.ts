@@ -93,6 +93,9 @@ describe("an api of a server", () => {
       assert.isFalse(JSON.parse(hung.text).again)
       const { headers, status, text } = yield* inTime(send("/account/Balance", json({})))
       assert.deepStrictEqual([status, headers.get("retry-after"), JSON.parse(text).again], [504, "1", true])
+      const request = { _tag: "Request", id: "1", tag: "Balance", payload: {} }
+      const byRpc = yield* inTime(send("/rpc", json(request)))
+      assert.deepStrictEqual([byRpc.status, byRpc.headers.get("retry-after")], [504, "1"])
     }).pipe(Effect.provide(web())))
 
   it.effect("refuses what comes too often, and says when to come again", () =>

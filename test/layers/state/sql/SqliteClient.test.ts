@@ -26,6 +26,8 @@ describe("SqliteClient", () => {
       const { sql } = yield* counted()
       const inserted = yield* sql`INSERT INTO t ${sql.insert([{ id: 1, name: "a" }, { id: 2, name: null }])}`.raw
       assert.deepInclude(inserted, { changes: 2 })
+      const selected = yield* sql`SELECT name FROM t ORDER BY id`.raw
+      assert.deepStrictEqual(JSON.stringify(selected), "[{\"name\":\"a\"},{\"name\":null}]")
       assert.deepStrictEqual(yield* sql`SELECT * FROM t ORDER BY id`.values, [[1, "a"], [2, null]])
       assert.deepStrictEqual(
         (yield* sql`SELECT ${true} AS yes, ${undefined} AS missing, ${new Uint8Array([1, 2])} AS bytes, ${"x"} AS text,
