@@ -169,6 +169,8 @@ describe("a history", () => {
     run(Effect.gen(function*() {
       const counter = yield* Counter
       assert.strictEqual(yield* History.write("counter", 3, Effect.as(counter.Put({ to: 3 }), "done")), "done")
+      const [written] = (yield* History.History).operations
+      assert.strictEqual(written?.outcome._tag, "Answered")
       assert.deepStrictEqual(yield* Effect.exit(adding(-1)), Exit.fail(new No()))
       assert.strictEqual(yield* History.read("counter", counter.Add({ by: 0 })), 3)
       yield* History.check

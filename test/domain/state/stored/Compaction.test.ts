@@ -10,6 +10,7 @@ describe("when a log is compacted", () => {
     assert.isFalse(isDue({ total: 200, live: 100, pieces: 1 }, 10))
     assert.isTrue(isDue({ total: 201, live: 100, pieces: 1 }, 10))
     assert.isFalse(isDue({ total: 201, live: 100, pieces: 1 }, 1000))
+    assert.isFalse(isDue({ total: 0, live: 0, pieces: maxPieces }, 1000))
     assert.isTrue(isDue({ total: 0, live: 0, pieces: maxPieces + 1 }, 1000))
   })
 

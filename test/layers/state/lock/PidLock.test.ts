@@ -31,6 +31,12 @@ describe("a lock that says which process has it", () => {
       assert.isUndefined(yield* Effect.scoped(PidLock.take(path)))
     }))
 
+  it.live("that cannot be written fails with what the file system said", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.scoped(PidLock.take(join(yield* folder, "none", "store.pid"))))
+      assert.propertyVal(error, "code", "ENOENT")
+    }))
+
   it.live("of a process that lives is not given to another; where its id is another process by now, it is", () =>
     Effect.gen(function*() {
       const path = yield* at
