@@ -29,6 +29,8 @@ interface Bringing {
 export class DynamicChildren {
   /** How many of them are supervisors. */
   supervisors = 0
+  /** How many of them have a record of their own. */
+  exceptional = 0
   private readonly known = new Roster<Child, Entry>()
   private inactive = 0
   private bringing: Bringing | undefined = undefined
@@ -136,6 +138,7 @@ export class DynamicChildren {
     const before = this.known.get(child)
     if (before === undefined) this.count(child, 1)
     else this.leave(before)
+    if (isExceptional(entry)) this.exceptional++
     if (isInactive(entry)) this.inactive++
     this.known.set(child, entry)
   }
@@ -143,6 +146,7 @@ export class DynamicChildren {
   /** What is known of a child no longer holds. */
   private leave(entry: Entry): void {
     if (!isExceptional(entry)) return
+    this.exceptional--
     if (isInactive(entry)) this.inactive--
     entry.cancel?.()
   }

@@ -68,15 +68,19 @@ export class DynamicEnd {
     // Held open, so that children that stop at once do not end it before all of them were asked.
     this.stopping = 1
     const all = children.list()
-    const slow: Slow = new Map()
     // At once those that something else may happen to: one that waits for its restart, or starts.
+    if (children.exceptional > 0) this.stopExceptionals(all)
+    this.running = all
+    this.stopRunning(all, 0, undefined)
+  }
+
+  private stopExceptionals(all: ReadonlyArray<Child>): void {
+    const slow: Slow = new Map()
     for (const child of all) {
-      const entry = children.get(child)
+      const entry = this.host.children.get(child)
       if (entry !== undefined && isExceptional(entry)) this.stopExceptional(child, entry, slow)
     }
     this.limit(slow)
-    this.running = all
-    this.stopRunning(all, 0, undefined)
   }
 
   private stopExceptional(child: Child, entry: Exceptional, slow: Slow): void {
