@@ -12,7 +12,7 @@ import { Busy, Idle, isUp, Parked, Pending, Restarting, Starting, Stopped } from
 import { messageOf, text } from "../../../domain/text/ForeignText.ts"
 import { attempt } from "../../process/Execute.ts"
 import * as Turn from "../../process/Turn.ts"
-import { brokenOff, tellAgain, tooDeep } from "../life/EndOfStack.ts"
+import { brokenOff, onStack, tellAgain, tooDeep } from "../life/EndOfStack.ts"
 import { wantTurn } from "../life/Rest.ts"
 import { answer, forward, hasSuccessor, lose, setAside } from "../life/Settle.ts"
 import { callText } from "../message/AnswerText.ts"
@@ -40,8 +40,7 @@ export const call = (
     try {
       return callNow(server, type, payload, millis)
     } catch (defect) {
-      // First what calls nothing: the stack may be at its very end, and then it is the next message that goes on from
-      // here.
+      // As `onStack` does, without a function for each call.
       Turn.stack.depth = depth
       if (defect instanceof RangeError) {
         if (server.phase === Busy || server.phase === Restarting) server.stopping ??= tooDeep
@@ -75,13 +74,9 @@ export const callOnce = (
   server.spec.parent.telemetry.counters.calls++
   const envelope = new Envelope(server, type, payload, Fiber.getCurrent())
   envelope.once = { key, call: written.value }
-  if (!isFree(server)) return envelope.sendAndWait(millis)
-  const { depth } = Turn.stack
-  try {
-    return handleNow(server, envelope).wait(millis)
-  } catch (defect) {
-    throw brokenOff(server, depth, defect)
-  }
+  return isFree(server)
+    ? onStack(server, () => handleNow(server, envelope).wait(millis))
+    : envelope.sendAndWait(millis)
 }
 
 const unfit = (server: Server, type: MessageType, given: unknown, cause: Cause.Cause<unknown>): InvalidOption => {
@@ -128,13 +123,7 @@ export const post = (server: Server, envelope: Envelope): void => {
   const chain = selfWait(server, envelope.sender)
   if (chain !== undefined) return envelope.refuse({ _tag: "CallingSelf", chain })
   enqueue(server, envelope)
-  if (envelope.work !== undefined) return
-  const { depth } = Turn.stack
-  try {
-    catchUp(server, envelope)
-  } catch (defect) {
-    throw brokenOff(server, depth, defect)
-  }
+  if (envelope.work === undefined) onStack(server, () => catchUp(server, envelope))
 }
 
 /** Puts a message into the mailbox; answers what its sender has to wait for, if the mailbox is full. */

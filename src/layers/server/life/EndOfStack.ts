@@ -41,3 +41,23 @@ export const brokenOff = (server: Server, depth: number, defect: unknown): unkno
   }
   return defect
 }
+
+/** Does a part of a call on the stack of its caller, which may end in the middle of it. */
+export const onStack = <A>(server: Server, part: () => A): A => {
+  const { depth } = Turn.stack
+  const { phase } = server
+  try {
+    return part()
+  } catch (defect) {
+    // First what calls nothing: the stack may be at its very end, and then it is the next message that goes on from
+    // here.
+    Turn.stack.depth = depth
+    // One that was busy before is with another message, and has begun nothing here.
+    if (phase === Busy) throw defect
+    if (defect instanceof RangeError) {
+      if (server.phase === Busy || server.phase === Restarting) server.stopping ??= tooDeep
+      if (server.phase === Busy) server.phase = Pending
+    }
+    throw brokenOff(server, depth, defect)
+  }
+}
