@@ -46,7 +46,7 @@ export const call = (
         if (server.phase === Busy || server.phase === Restarting) server.stopping ??= tooDeep
         if (server.phase === Busy) server.phase = Pending
       }
-      throw brokenOff(server, depth, defect)
+      throw brokenOff(server, defect)
     }
   }
   return new Envelope(server, type, payload, Fiber.getCurrent()).sendAndWait(millis)

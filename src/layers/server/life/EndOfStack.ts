@@ -28,14 +28,9 @@ export const tellAgain = (server: Server): void => {
   spec.turns.push({ queued: false, drain: () => spec.parent.exited(server, incarnation, lastExit ?? killed) })
 }
 
-/** Sees to what a call has left behind that threw `defect`, and began at `depth` of the stack. Answers the defect. */
-export const brokenOff = (server: Server, depth: number, defect: unknown): unknown => {
-  Turn.stack.depth = depth
+/** Has a turn see to what a call has left behind that threw `defect`, once that is written down. Answers the defect. */
+export const brokenOff = (server: Server, defect: unknown): unknown => {
   if (defect instanceof RangeError) {
-    if (server.phase === Busy) {
-      server.stopping ??= tooDeep
-      server.phase = Pending
-    }
     if (server.phase === Restarting) tellAgain(server)
     else server.spec.turns.push(server)
   }
@@ -58,6 +53,6 @@ export const onStack = <A>(server: Server, part: () => A): A => {
       if (server.phase === Busy || server.phase === Restarting) server.stopping ??= tooDeep
       if (server.phase === Busy) server.phase = Pending
     }
-    throw brokenOff(server, depth, defect)
+    throw brokenOff(server, defect)
   }
 }
