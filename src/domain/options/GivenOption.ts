@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Predicate } from "effect"
+import { type Duration, Predicate, Schema } from "effect"
 import { InvalidOption } from "./InvalidOption.ts"
 import * as Millis from "./Millis.ts"
 
@@ -52,6 +52,9 @@ export const options = <O extends object>(of: string, given: O): O => object({ o
 /** A function. */
 export const callable = <F extends (...args: never) => unknown>(one: Given<F>, expected = "a function"): F =>
   typeof one.given === "function" ? one.given : refuse(one, expected)
+
+/** A schema. */
+export const schema = <S>(one: Given<S>): S => Schema.isSchema(one.given) ? one.given : refuse(one, "a schema")
 
 /** A text that is not empty. */
 export const text = (one: Given<string>): string =>

@@ -11,7 +11,7 @@
  * @since 0.1.0
  */
 import { Cause, Result, Schema } from "effect"
-import { refuse } from "../options/GivenOption.ts"
+import * as GivenOption from "../options/GivenOption.ts"
 import { ask, isError, messageOf } from "../text/ForeignText.ts"
 import * as RoundTrip from "./RoundTrip.ts"
 
@@ -334,8 +334,7 @@ const atOnce = <A>(steps: Generator<void, A>): A => {
 export const make = <const S extends Pure>(schema: S): StateSchema<S> =>
   build(schemaOf("StateSchema.make", schema), [versionOf(schema, (state) => state)])
 
-const schemaOf = <S>(of: string, schema: S): S =>
-  Schema.isSchema(schema) ? schema : refuse({ of, option: "schema", given: schema }, "a schema")
+const schemaOf = <S>(of: string, schema: S): S => GivenOption.schema({ of, option: "schema", given: schema })
 
 /**
  * A plain schema as a `StateSchema` of one version; a `StateSchema` as it is.

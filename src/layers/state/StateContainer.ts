@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { Context, type Duration, Effect, Layer, type Schedule } from "effect"
+import { type Duration, Effect, Layer, type Schedule } from "effect"
 import * as GivenOption from "../../domain/options/GivenOption.ts"
 import { InvalidOption } from "../../domain/options/InvalidOption.ts"
 import type { Fence } from "../../domain/state/stored/Ownership.ts"
@@ -29,6 +29,7 @@ import { StateTable } from "./StateTable.ts"
 import * as Alarms from "./store/Alarms.ts"
 import { defaultRetry } from "./store/Patience.ts"
 import type { StateStoreKey } from "./store/StateStore.ts"
+import { storeKeyOf } from "./store/StoreShape.ts"
 import type { Unsaved } from "./store/WriteQueue.ts"
 
 export type { Fence } from "../../domain/state/stored/Ownership.ts"
@@ -344,9 +345,7 @@ export const layerStore = <Self, Id extends string, S, StoreSelf, G extends Grad
     Effect.gen(function*() {
       const of = server.key
       const { when = "commit" } = GivenOption.options(of, options)
-      if (!Context.isKey(options.store)) {
-        GivenOption.refuse({ of, option: "store", given: options.store }, "a class of StateStore.Service")
-      }
+      storeKeyOf(of, options.store)
       const afterStop = afterStopOf(of, options.afterStop ?? "keep")
       const retry = scheduleOf({ of, option: "retry", given: options.retry ?? defaultRetry })
       const policy = { ...policyOf(of, options), onUnreadable: onUnreadableOf(of, options) }

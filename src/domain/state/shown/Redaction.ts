@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import { Schema, type SchemaAST } from "effect"
-import { refuse } from "../../options/GivenOption.ts"
+import * as GivenOption from "../../options/GivenOption.ts"
 import { classKey } from "../../text/EffectKeys.ts"
 
 const mark = "heirloom/redacted"
@@ -39,9 +39,7 @@ export const redactedText = "<redacted>"
  * @since 0.1.0
  */
 export const redacted = <S extends Schema.Top>(schema: S): S["Rebuild"] =>
-  Schema.isSchema(schema)
-    ? schema.annotate({ [mark]: true })
-    : refuse({ of: "StateSchema.redacted", option: "schema", given: schema }, "a schema")
+  GivenOption.schema({ of: "StateSchema.redacted", option: "schema", given: schema }).annotate({ [mark]: true })
 
 type Redact = (value: unknown) => unknown
 

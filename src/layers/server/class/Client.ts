@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import { type Duration, type Effect, Exit, type Fiber, Schema } from "effect"
-import { limit, refuse } from "../../../domain/options/GivenOption.ts"
+import { limit, refuse, schema } from "../../../domain/options/GivenOption.ts"
 import * as Millis from "../../../domain/options/Millis.ts"
 import { type Messages, type PayloadSchema, reservedNames } from "../../../domain/server/Message.ts"
 import { isPayloadSchema } from "../../../domain/server/Validation.ts"
@@ -125,7 +125,7 @@ const wellFormed = (server: string, request: string, message: Messages[string]):
   }
   if (message._tag === "Cast") return
   for (const option of ["reply", "error"] as const) {
-    if (!Schema.isSchema(message[option])) refuse(one(option, message[option]), "a schema")
+    schema(one(option, message[option]))
   }
 }
 
