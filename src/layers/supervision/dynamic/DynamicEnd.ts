@@ -17,6 +17,7 @@ import { endedAs, execute, stopOf } from "../../process/Execute.ts"
 import { after, instantOf } from "../../process/Timer.ts"
 import * as Turn from "../../process/Turn.ts"
 import type { ChildEvents } from "../tree/ChildEvents.ts"
+import { passMillis, timed } from "../tree/EventQueue.ts"
 import { answer, done, type Entry, type Exceptional, isExceptional, specOf, statusOf, stopped } from "./DynamicChild.ts"
 import type { DynamicChildren } from "./DynamicChildren.ts"
 
@@ -29,10 +30,6 @@ export interface Host {
   /** All children have stopped. */
   over(reason: ExitReason): void
 }
-
-/** Milliseconds for which the first of those that run are asked at once; the clock is read once for so many. */
-const passMillis = 10
-const timed = 32
 
 /** Those that need time, by how much of it they have. */
 type Slow = Map<number, Array<Child>>

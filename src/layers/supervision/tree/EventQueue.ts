@@ -22,13 +22,13 @@ import * as Turn from "../../process/Turn.ts"
 const passLength = 4096
 
 /** Milliseconds of a pass while nothing waits for a turn. Events are cheap, what they make children do may not be. */
-const passMillis = 10
+export const passMillis = 10
 
 /**
  * The clock is read once for so many events: most passes are over before it is read at all. It is the length of a short
  * pass, too, which comes to a queued event at least once.
  */
-const timed = 32
+export const timed = 32
 
 /** Outcomes in a row while another event waits. */
 const mostOutcomes = 16
