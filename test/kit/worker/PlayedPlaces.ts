@@ -1,6 +1,6 @@
 /** Threads and processes as a test plays them: what each was started with and told, and what is heard of it. */
 import type { Listener, Place, PlaceOptions, Sight } from "../../../src/layers/placement/worker/Place.ts"
-import type { Request } from "../../../src/layers/placement/worker/Protocol.ts"
+import type { Ask, Request } from "../../../src/layers/placement/worker/Protocol.ts"
 import type { Starts } from "../../../src/layers/placement/worker/Supply.ts"
 
 /** One of them. */
@@ -59,4 +59,13 @@ export const played = (): { readonly starts: Starts; readonly all: Array<Played>
     return one.place
   }
   return { all, starts: { thread: start("thread"), process: start("process") } }
+}
+
+/** A request to a server of such a place. */
+export const request: Omit<Ask, "to" | "id" | "slot"> = {
+  seat: 0,
+  server: "test/One",
+  key: undefined,
+  callback: { of: "idle" },
+  state: undefined
 }

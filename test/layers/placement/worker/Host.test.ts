@@ -7,7 +7,6 @@ import { Uncrossable } from "../../../../src/layers/placement/worker/Codecs.ts"
 import { Host, unbegun } from "../../../../src/layers/placement/worker/Host.ts"
 import type { Listener } from "../../../../src/layers/placement/worker/Place.ts"
 import {
-  type Ask,
   begun,
   calledBack,
   isResponse,
@@ -17,6 +16,7 @@ import {
   waiting
 } from "../../../../src/layers/placement/worker/Protocol.ts"
 import { reachable } from "../../../kit/Garbage.ts"
+import { request } from "../../../kit/worker/PlayedPlaces.ts"
 
 const begin = <A, E>(effect: Effect.Effect<A, E>) => Effect.forkDetach(effect, { startImmediately: true })
 const isOver = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.pollUnsafe() !== undefined
@@ -25,13 +25,6 @@ const isInterrupted = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {
   return exit?._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)
 }
 
-const request: Omit<Ask, "to" | "id" | "slot"> = {
-  seat: 0,
-  server: "test/None",
-  key: undefined,
-  callback: { of: "idle" },
-  state: undefined
-}
 const same: Outcome = { is: "state", state: "same" }
 const forever = () => Infinity
 

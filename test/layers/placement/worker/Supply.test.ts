@@ -6,9 +6,8 @@ import { WorkerDied } from "../../../../src/domain/placement/WorkerErrors.ts"
 import { errorFields } from "../../../../src/domain/text/ForeignCause.ts"
 import type { Host } from "../../../../src/layers/placement/worker/Host.ts"
 import * as Lanes from "../../../../src/layers/placement/worker/Lanes.ts"
-import type { Ask } from "../../../../src/layers/placement/worker/Protocol.ts"
 import * as Supply from "../../../../src/layers/placement/worker/Supply.ts"
-import { played } from "../../../kit/worker/PlayedPlaces.ts"
+import { played, request } from "../../../kit/worker/PlayedPlaces.ts"
 
 const one = { url: "file:one", server: { key: "test/One" } }
 const two = { url: "file:two", server: { key: "test/Two" } }
@@ -40,14 +39,6 @@ const supplied = Effect.fnUntraced(function*(options: Supply.PlacementOptions = 
 })
 
 const reported = (lines: ReadonlyArray<Line>) => lines.map(({ level, message }) => `${level} ${message.join(" ")}`)
-
-const request: Omit<Ask, "to" | "id" | "slot"> = {
-  seat: 0,
-  server: "test/One",
-  key: undefined,
-  callback: { of: "idle" },
-  state: undefined
-}
 
 const ask = (host: Host, what = "it") =>
   Effect.forkDetach(Effect.exit(host.ask(request, what, () => Infinity)), { startImmediately: true })
